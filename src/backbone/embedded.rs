@@ -1,0 +1,1 @@
+//! The embedded backbone: SQLite and memory, in the hub's own process.

@@ -1,0 +1,1 @@
+//! The client: one library under every face.

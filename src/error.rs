@@ -1,0 +1,144 @@
+//! What can go wrong, in the terms of those who asked.
+
+use std::time::Duration;
+
+use crate::model::{Endpoint, MessageId, Name, RoomName};
+
+/// One thing wrong with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The path of the field, for example `join.room`.
+    pub field: String,
+    /// What is wrong with it and what would be right.
+    pub problem: String,
+}
+
+/// Why a log cannot be read from where somebody wants to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// The position is of another life of the log.
+    Epoch,
+    /// What follows the position has been removed.
+    Truncated,
+    /// The log has not come that far.
+    Ahead,
+}
+
+/// A refusal by the other side, as it came over the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The gRPC code.
+    pub code: tonic::Code,
+    /// The stable reason, as in `NAME_TAKEN`; empty where the other side gave none.
+    pub reason: String,
+    /// What the other side says, in English. Not to be trusted by a terminal.
+    pub message: String,
+    /// The fields that were wrong.
+    pub violations: Vec<Violation>,
+    /// How long to wait before trying again.
+    pub retry_after: Option<Duration>,
+}
+
+/// What can go wrong in the hub and in a client.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is malformed.
+    #[error("{}", describe(.0))]
+    Invalid(Vec<Violation>),
+    /// The name belongs to somebody else.
+    #[error("the name {0} is taken")]
+    NameTaken(Name),
+    /// The name is too easily taken for one that belongs to somebody else.
+    #[error("the name {wanted} looks like {taken}, which is taken")]
+    NameConfusable {
+        /// The refused name.
+        wanted: Name,
+        /// The name it looks like.
+        taken: Name,
+    },
+    /// The call needs a session's token and has none.
+    #[error("no session: register first and send \"authorization: Bearer TOKEN\"")]
+    SessionMissing,
+    /// The session has ended, or never was.
+    #[error("the session has ended: register again")]
+    SessionEnded,
+    /// The session is not in the room.
+    #[error("not in the room {0}: join it first")]
+    NotJoined(RoomName),
+    /// The hub lists no such peer.
+    #[error("no peer named {0} is here")]
+    PeerUnknown(Name),
+    /// The sender has used the id for another message.
+    #[error("the message id {0} was used for another message")]
+    MessageIdReused(MessageId),
+    /// The log cannot be read from there.
+    #[error("{}", match .0 {
+        Gone::Epoch => "the position is of an earlier life of the log, which is lost",
+        Gone::Truncated => "the messages after that position have been removed",
+        Gone::Ahead => "the log has not come to that position",
+    })]
+    PositionGone(Gone),
+    /// A bound was reached.
+    #[error("{what}")]
+    LimitReached {
+        /// Which, and its value.
+        what: String,
+        /// When it may be worth trying again; `None`: not by waiting.
+        retry_after: Option<Duration>,
+    },
+    /// The receiving client's inbox is full.
+    #[error("the inbox is full")]
+    InboxFull,
+    /// The server is about to stop.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// The store takes no messages.
+    #[error("the store is not available: {0}")]
+    StoreUnavailable(String),
+    /// The store holds something it should not, or cannot be opened.
+    #[error("{0}")]
+    Store(String),
+    /// The hub cannot be reached.
+    #[error("no hub at {hub}: {cause}")]
+    HubUnreachable {
+        /// Where it should be.
+        hub: Endpoint,
+        /// What was tried and how it failed.
+        cause: String,
+    },
+    /// A peer cannot be reached.
+    #[error("{peer} cannot be reached: {cause}")]
+    PeerUnreachable {
+        /// The peer's name or endpoint.
+        peer: String,
+        /// What was tried and how it failed.
+        cause: String,
+    },
+    /// The other side refused.
+    #[error("{}", .0.message)]
+    Refused(Refusal),
+    /// The other side does not keep to the protocol.
+    #[error("the other side broke the protocol: {0}")]
+    Protocol(String),
+    /// The client was stopped.
+    #[error("the client has stopped")]
+    Stopped,
+    /// An operation of the machine failed.
+    #[error("{0}")]
+    Io(String),
+}
+
+fn describe(violations: &[Violation]) -> String {
+    violations.iter().map(|v| format!("{}: {}", v.field, v.problem)).collect::<Vec<_>>().join("; ")
+}
+
+impl Error {
+    /// One field is wrong.
+    pub fn invalid(field: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Invalid(vec![Violation { field: field.into(), problem: problem.to_string() }])
+    }
+}
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,0 +1,1 @@
+//! The hub: presence and rooms for everybody who meets there.

@@ -1,0 +1,34 @@
+//! Chinwag: a hub for the crowd, a direct line for the pair.
+//!
+//! A *hub* knows who is here and keeps the rooms; private messages go from client to client over
+//! a small gRPC server that every client runs. This library is all of it; the binaries `chinwagd`
+//! (the hub) and `chinwag` (the client) are thin.
+//!
+//! # Floors
+//!
+//! A module uses only what stands on a floor below its own; `tests/tidy.rs` holds that.
+//!
+//! | floor | modules |
+//! |---|---|
+//! | 0, pure | [`proto`], [`model`], [`error`] |
+//! | 1, mechanics | [`wire`], [`transport`], [`backoff`], [`shutdown`], [`text`] |
+//! | 2, backbone | [`backbone`]: where messages and leases are kept |
+//! | 3, two siblings | [`hub`] and [`client`], which never import each other |
+//! | 4, faces | [`cli`]: the commands and the chat in a terminal |
+
+pub mod error;
+pub mod model;
+pub mod proto;
+
+pub mod backoff;
+pub mod shutdown;
+pub mod text;
+pub mod transport;
+pub mod wire;
+
+pub mod backbone;
+
+pub mod client;
+pub mod hub;
+
+pub mod cli;

@@ -1,0 +1,438 @@
+//! The words of Chinwag as types: parsed once, valid ever after.
+//!
+//! Nothing here knows of gRPC or of an async runtime.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use jiff::Timestamp;
+use precis_core::profile::PrecisFastInvocation;
+use precis_profiles::UsernameCaseMapped;
+use uuid::Uuid;
+
+/// The most bytes of a normalized peer's or room's name.
+pub const MAX_NAME_BYTES: usize = 64;
+
+/// The most bytes of a message's text.
+pub const MAX_TEXT_BYTES: usize = 16 * 1024;
+
+/// The most endpoints of one session: more than a machine with several networks needs, few
+/// enough that a list of peers stays small.
+pub const MAX_ENDPOINTS: usize = 8;
+
+/// The most bytes of an endpoint's host: what DNS allows (RFC 1035, section 2.3.4).
+pub const MAX_HOST_BYTES: usize = 253;
+
+/// Why a value was refused, for the person who wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    fn because(problem: impl Into<String>) -> Self {
+        Self(problem.into())
+    }
+}
+
+/// A peer's name, normalized by PRECIS UsernameCaseMapped (RFC 8265, section 3.3).
+///
+/// It consists of letters and digits of any script, `.`, `_` and `-`, and begins with a letter or
+/// a digit, so that it can stand in a command line and in a path without quoting.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+/// A room's name. The rules are those of [`Name`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomName(Arc<str>);
+
+/// The room that every session is in.
+pub const LOBBY: &str = "lobby";
+
+fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
+    if raw.is_empty() {
+        return Err(Invalid::because("a name must not be empty"));
+    }
+    // Normalizing costs more than it is worth for what can only be refused.
+    if raw.len() > 4 * MAX_NAME_BYTES {
+        return Err(Invalid::because(too_long()));
+    }
+    let name = UsernameCaseMapped::enforce(raw)
+        .map_err(|_| Invalid::because("a name must be of letters, digits, '.', '_' and '-'"))?;
+    if name.len() > MAX_NAME_BYTES {
+        return Err(Invalid::because(too_long()));
+    }
+    if let Some(bad) = name.chars().find(|&c| !c.is_alphanumeric() && !"._-".contains(c)) {
+        return Err(Invalid::because(format!(
+            "a name must be of letters, digits, '.', '_' and '-', not {:?}",
+            bad
+        )));
+    }
+    if !name.starts_with(char::is_alphanumeric) {
+        return Err(Invalid::because("a name must begin with a letter or a digit"));
+    }
+    Ok(name.into())
+}
+
+fn too_long() -> String {
+    format!("a name must not be longer than {MAX_NAME_BYTES} bytes")
+}
+
+macro_rules! name_type {
+    ($type:ident) => {
+        impl $type {
+            /// Normalizes and checks a name.
+            ///
+            /// # Errors
+            ///
+            /// Says what is wrong with `raw`.
+            pub fn parse(raw: &str) -> Result<Self, Invalid> {
+                normalize(raw).map(Self)
+            }
+
+            /// The normalized name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = Invalid;
+
+            fn from_str(raw: &str) -> Result<Self, Invalid> {
+                Self::parse(raw)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name_type!(Name);
+name_type!(RoomName);
+
+impl Name {
+    /// What the name looks like: two names of one skeleton are easily taken for each other
+    /// (UTS 39, section 4), and a hub gives out only one of them.
+    pub fn skeleton(&self) -> String {
+        unicode_security::skeleton(&self.0).flat_map(char::to_lowercase).collect()
+    }
+}
+
+impl RoomName {
+    /// The room that every session is in.
+    pub fn lobby() -> Self {
+        Self(LOBBY.into())
+    }
+}
+
+/// The sender's own id of a message. Unique for one sender; what makes a retry recognizable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(Uuid);
+
+impl MessageId {
+    /// A new id, later in order than those made before (UUID version 7, RFC 9562).
+    #[allow(clippy::new_without_default, reason = "a default that differs every time misleads")]
+    pub fn new() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// Reads the 36-character form.
+    ///
+    /// # Errors
+    ///
+    /// Says that `raw` is not a UUID, or that it is the nil UUID, which identifies nothing.
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        match Uuid::try_parse(raw) {
+            Ok(id) if raw.len() == 36 && !id.is_nil() => Ok(Self(id)),
+            _ => Err(Invalid::because("a message id must be a UUID in its 36-character form")),
+        }
+    }
+
+    /// The id's 16 bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The id of these 16 bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+/// What somebody said: 1 to [`MAX_TEXT_BYTES`] bytes, not to be trusted by a terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text(Arc<str>);
+
+impl Text {
+    /// Checks a text.
+    ///
+    /// # Errors
+    ///
+    /// Says that it is empty or too long.
+    pub fn parse(raw: impl Into<Arc<str>> + AsRef<str>) -> Result<Self, Invalid> {
+        match raw.as_ref().len() {
+            0 => Err(Invalid::because("a text must not be empty")),
+            1..=MAX_TEXT_BYTES => Ok(Self(raw.into())),
+            n => Err(Invalid::because(format!(
+                "a text must not be longer than {MAX_TEXT_BYTES} bytes; this one has {n}"
+            ))),
+        }
+    }
+
+    /// The text, as it was sent.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A point in a log: see `chinwag.v1.Position`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// Identity of the log's life.
+    pub epoch: u64,
+    /// Place within the epoch; 0 is before the first entry.
+    pub seq: u64,
+}
+
+/// Where a PeerChat server, or a hub, listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    host: Arc<str>,
+    port: u16,
+}
+
+impl Endpoint {
+    /// Checks a host and a port.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with either.
+    pub fn new(host: &str, port: u32) -> Result<Self, Invalid> {
+        if host.is_empty() || host.len() > MAX_HOST_BYTES {
+            return Err(Invalid::because(format!("a host must have 1 to {MAX_HOST_BYTES} bytes")));
+        }
+        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        let is_name = host.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        });
+        if !is_address && !is_name {
+            return Err(Invalid::because(format!(
+                "{host:?} is neither a host name nor an address"
+            )));
+        }
+        let port = u16::try_from(port)
+            .ok()
+            .filter(|&port| port != 0)
+            .ok_or_else(|| Invalid::because("a port must be from 1 to 65535"))?;
+        Ok(Self { host: host.into(), port })
+    }
+
+    /// Reads `HOST:PORT`, with brackets around an IPv6 address.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with `raw`.
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let (host, port) = raw
+            .rsplit_once(':')
+            .ok_or_else(|| Invalid::because(format!("{raw:?} is not of the form HOST:PORT")))?;
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        if bare.is_none() && host.contains(':') {
+            return Err(Invalid::because("an IPv6 address must stand in brackets: [::1]:54321"));
+        }
+        let port =
+            port.parse::<u32>().map_err(|_| Invalid::because("a port must be from 1 to 65535"))?;
+        Self::new(bare.unwrap_or(host), port)
+    }
+
+    /// A name or an address, the latter without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The TCP port; never 0.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether the host stands for "every address of this machine", which nobody can dial.
+    pub fn is_unspecified(&self) -> bool {
+        self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
+    }
+}
+
+impl From<std::net::SocketAddr> for Endpoint {
+    fn from(address: std::net::SocketAddr) -> Self {
+        Self { host: address.ip().to_canonical().to_string().into(), port: address.port() }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = Invalid;
+
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        Self::parse(raw)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What a peer says about its readiness to talk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PeerStatus {
+    /// Here and ready.
+    #[default]
+    Online,
+    /// Here, but nobody is at the keyboard.
+    Away,
+    /// Here, and not to be disturbed.
+    Busy,
+    /// Here, but not to be listed.
+    Invisible,
+}
+
+/// A named participant, as the hub knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Its name.
+    pub name: Name,
+    /// Where its PeerChat servers can be reached, those of the newest session first.
+    pub endpoints: Vec<Endpoint>,
+    /// The status of its newest visible session.
+    pub status: PeerStatus,
+    /// When its oldest present session began.
+    pub online_since: Timestamp,
+}
+
+/// A message that has no position yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The sender's id of it.
+    pub id: MessageId,
+    /// Where it goes.
+    pub room: RoomName,
+    /// Who says it.
+    pub sender: Name,
+    /// What is said.
+    pub text: Text,
+}
+
+/// A message of a room, as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The sender's id of it.
+    pub id: MessageId,
+    /// Its room.
+    pub room: RoomName,
+    /// Where it stands.
+    pub position: Position,
+    /// The seq of the message before it in the same room and epoch; 0 for the first.
+    pub prev_seq: u64,
+    /// Who said it.
+    pub sender: Name,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// What was said.
+    pub text: Text,
+}
+
+/// That a post was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The message's id.
+    pub id: MessageId,
+    /// Its room.
+    pub room: RoomName,
+    /// Where it stands.
+    pub position: Position,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// Whether it had been stored before.
+    pub duplicate: bool,
+}
+
+/// A private message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectMessage {
+    /// The sender's id of it.
+    pub id: MessageId,
+    /// The name the sender goes by: a claim unless the transport proved it.
+    pub sender: Name,
+    /// When it was written, by the sender's clock.
+    pub sent_at: Option<Timestamp>,
+    /// What is said.
+    pub text: Text,
+}
+
+/// That a client holds a private message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The message's id.
+    pub id: MessageId,
+    /// The peer that holds it.
+    pub receiver: Name,
+    /// When it was first accepted, by the receiver's clock.
+    pub accepted_at: Timestamp,
+    /// Whether it had been accepted before.
+    pub duplicate: bool,
+}
+
+/// A room, as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// Its name.
+    pub name: RoomName,
+    /// How many sessions are in it.
+    pub members: u32,
+    /// Its last position; seq 0 where nobody has posted.
+    pub head: Position,
+    /// Its first position that can still be read; equal to `head` with seq 0 where nobody has
+    /// posted.
+    pub first: Position,
+    /// When its last message was stored.
+    pub last_message_at: Option<Timestamp>,
+}
+
+/// Where to begin in a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// With the next message.
+    #[default]
+    Head,
+    /// Right after this position.
+    After(Position),
+    /// With up to this many of the latest messages.
+    Last(u32),
+    /// With the first message stored at this time or later.
+    Since(Timestamp),
+}

@@ -1,0 +1,141 @@
+//! How servers listen and clients dial: the one place that knows what a connection is made of.
+//!
+//! Until there is encryption everything is plaintext HTTP/2, and therefore bound to loopback.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_stream::Stream;
+use tonic::transport::{Channel, Endpoint as Dial, Server};
+use tower::layer::util::Identity;
+
+use crate::{
+    error::{Error, Result},
+    model::Endpoint,
+};
+
+/// How long dialing may take before the other side counts as unreachable.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The deadline of a unary call, on either side. A stored post takes milliseconds; whatever takes
+/// this long has gone wrong.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Concurrent streams of one connection. A client needs one Chat stream and a few calls.
+const MAX_STREAMS: u32 = 128;
+
+/// HTTP/2 window of a stream: what may be under way to a reader that stands still.
+const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// HTTP/2 window of a connection: more than the streams that one client may leave unread, so that
+/// these do not starve the others.
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// The largest header list of a request: a token and a few metadata fit many times.
+const MAX_HEADER_LIST: u32 = 8 * 1024;
+
+/// Streams that this side may have to reset before the connection is closed (the "MadeYouReset"
+/// attack, CVE-2025-8671). hyper's own default, which tonic would erase.
+const MAX_LOCAL_RESETS: usize = 1024;
+
+/// Opens a listening socket.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where the address is not on loopback; [`Error::Io`] where it cannot be had.
+pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    if !address.ip().to_canonical().is_loopback() {
+        return Err(Error::invalid(
+            "listen",
+            format!(
+                "{address} is not a loopback address; without encryption this server listens on \
+                 loopback only, such as 127.0.0.1:{}",
+                address.port()
+            ),
+        ));
+    }
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Error::Io(format!("cannot listen on {address}: {error}")))
+}
+
+/// Opens the first free port from `address` upwards; port 0 takes any.
+///
+/// # Errors
+///
+/// As [`listen`], where none of the next `tries` ports is free.
+pub async fn listen_on_next_free(mut address: SocketAddr, tries: u16) -> Result<TcpListener> {
+    let mut last = listen(address).await;
+    for _ in 1..tries {
+        if last.is_ok() || address.port() == 0 {
+            break;
+        }
+        let Some(next) = address.port().checked_add(1) else { break };
+        address.set_port(next);
+        last = listen(address).await;
+    }
+    last
+}
+
+/// The connections of a listener, without Nagle's delay.
+#[derive(Debug)]
+pub struct Incoming {
+    listener: TcpListener,
+}
+
+impl Incoming {
+    /// Accepts from `listener`.
+    pub fn new(listener: TcpListener) -> Self {
+        Self { listener }
+    }
+}
+
+impl Stream for Incoming {
+    type Item = io::Result<TcpStream>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.listener.poll_accept(cx).map(|accepted| {
+            Some(accepted.and_then(|(stream, _)| {
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            }))
+        })
+    }
+}
+
+/// A server with the limits of this house. `keepalive` is both how long a connection may be silent
+/// before it is asked for a sign of life and how long the answer may take.
+pub fn server(keepalive: Duration) -> Server<Identity> {
+    Server::builder()
+        .timeout(CALL_TIMEOUT)
+        .max_concurrent_streams(Some(MAX_STREAMS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
+        .http2_keepalive_interval(Some(keepalive))
+        .http2_keepalive_timeout(Some(keepalive))
+}
+
+/// A channel that connects when it is first used and again whenever it was lost.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where `endpoint` makes no URI.
+pub fn channel(endpoint: &Endpoint) -> Result<Channel> {
+    let dial = Dial::from_shared(format!("http://{endpoint}"))
+        .map_err(|problem| Error::invalid("endpoint", problem))?;
+    Ok(dial
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .connect_lazy())
+}

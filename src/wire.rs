@@ -1,0 +1,465 @@
+//! The border between what travels and what is meant.
+//!
+//! Everything that comes from outside is parsed here, field by field, with the field's path in the
+//! error; everything that goes out is made here. No other module turns an [`Error`] into a
+//! [`Status`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{
+    error::{Error, Gone, Refusal, Result, Violation},
+    model::{
+        DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, Message, MessageId, Name, Peer,
+        PeerStatus, Position, Posted, Receipt, Room, RoomName, Start, Text,
+    },
+    proto,
+};
+
+/// `ErrorInfo.domain` of every error of ours.
+pub const ERROR_DOMAIN: &str = "chinwag";
+
+/// How long a client should wait before it comes back to a server that stops: the time a
+/// restart takes.
+const RESTART_DELAY: Duration = Duration::from_secs(1);
+
+/// How long a sender should wait for a full inbox: about as long as a person takes to read a line.
+const INBOX_DELAY: Duration = Duration::from_secs(1);
+
+// ---------------------------------------------------------------------------------------------
+// Errors
+
+/// What an error is on the wire: code, stable reason, and when to try again.
+fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
+    match error {
+        Error::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD", None),
+        Error::NameTaken(_) => (Code::AlreadyExists, "NAME_TAKEN", None),
+        Error::NameConfusable { .. } => (Code::AlreadyExists, "NAME_CONFUSABLE", None),
+        Error::SessionMissing => (Code::Unauthenticated, "SESSION_MISSING", None),
+        Error::SessionEnded => (Code::Unauthenticated, "SESSION_ENDED", None),
+        Error::NotJoined(_) => (Code::FailedPrecondition, "NOT_JOINED", None),
+        Error::PeerUnknown(_) => (Code::NotFound, "PEER_UNKNOWN", None),
+        Error::MessageIdReused(_) => (Code::AlreadyExists, "MESSAGE_ID_REUSED", None),
+        Error::PositionGone(Gone::Epoch) => (Code::OutOfRange, "EPOCH_CHANGED", None),
+        Error::PositionGone(Gone::Truncated) => (Code::OutOfRange, "POSITION_GONE", None),
+        Error::PositionGone(Gone::Ahead) => (Code::OutOfRange, "POSITION_AHEAD", None),
+        Error::LimitReached { retry_after, .. } => {
+            (Code::ResourceExhausted, "LIMIT_REACHED", *retry_after)
+        }
+        Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
+        Error::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Some(RESTART_DELAY)),
+        Error::StoreUnavailable(_) => (Code::Unavailable, "STORE_UNAVAILABLE", None),
+        Error::HubUnreachable { .. } => (Code::Unavailable, "HUB_UNREACHABLE", None),
+        Error::PeerUnreachable { .. } => (Code::Unavailable, "PEER_UNREACHABLE", None),
+        Error::Refused(refusal) => (refusal.code, "REFUSED", refusal.retry_after),
+        Error::Store(_) | Error::Protocol(_) | Error::Stopped | Error::Io(_) => {
+            (Code::Internal, "INTERNAL", None)
+        }
+    }
+}
+
+/// What may be said of an error to the other side. The inner workings go to the log instead.
+fn public_message(error: &Error, code: Code) -> String {
+    match error {
+        Error::StoreUnavailable(cause) => {
+            tracing::error!(%cause, "the store is not available");
+            "the hub's store takes no messages now".into()
+        }
+        _ if code == Code::Internal => {
+            tracing::error!(?error, "internal error");
+            "internal error".into()
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// The refusal that stands for an error on a stream.
+pub fn refusal(error: &Error) -> proto::Refusal {
+    let (code, reason, retry_after) = facts(error);
+    let violations = match error {
+        Error::Invalid(violations) => violations.as_slice(),
+        _ => &[],
+    };
+    proto::Refusal {
+        code: code as i32,
+        message: public_message(error, code),
+        reason: reason.into(),
+        field_violations: violations
+            .iter()
+            .map(|v| proto::FieldViolation {
+                field: v.field.clone(),
+                description: v.problem.clone(),
+            })
+            .collect(),
+        retry_delay: retry_after.and_then(|delay| delay.try_into().ok()),
+    }
+}
+
+/// The status that stands for an error, with google.rpc details.
+pub fn status(error: &Error) -> Status {
+    let (code, reason, retry_after) = facts(error);
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, ERROR_DOMAIN, [] as [(String, String); 0]);
+    if let Error::Invalid(violations) = error {
+        for violation in violations {
+            details.add_bad_request_violation(&violation.field, &violation.problem);
+        }
+    }
+    if retry_after.is_some() {
+        details.set_retry_info(retry_after);
+    }
+    Status::with_error_details(code, public_message(error, code), details)
+}
+
+/// What a status from the other side says.
+pub fn refused(status: &Status) -> Refusal {
+    let details = status.get_error_details();
+    let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
+    Refusal {
+        code: status.code(),
+        reason: details.error_info().map(|info| info.reason.clone()).unwrap_or_default(),
+        message: status.message().to_owned(),
+        violations: violations
+            .unwrap_or_default()
+            .iter()
+            .map(|v| Violation { field: v.field.clone(), problem: v.description.clone() })
+            .collect(),
+        retry_after: details.retry_info().and_then(|info| info.retry_delay),
+    }
+}
+
+/// What a refusal on a stream says.
+pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
+    Refusal {
+        code: Code::from_i32(refusal.code),
+        reason: refusal.reason,
+        message: refusal.message,
+        violations: refusal
+            .field_violations
+            .into_iter()
+            .map(|v| Violation { field: v.field, problem: v.description })
+            .collect(),
+        retry_after: refusal.retry_delay.and_then(|delay| delay.try_into().ok()),
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What comes in: each function names the field it reads.
+
+/// Puts a field's path to what is wrong with its value.
+pub fn field<T>(path: &str, value: Result<T, Invalid>) -> Result<T> {
+    value.map_err(|problem| Error::invalid(path, problem))
+}
+
+/// Reads a peer's name.
+pub fn name(path: &str, raw: &str) -> Result<Name> {
+    field(path, Name::parse(raw))
+}
+
+/// Reads a room's name.
+pub fn room_name(path: &str, raw: &str) -> Result<RoomName> {
+    field(path, RoomName::parse(raw))
+}
+
+/// Reads a room's name where an empty one stands for the default room.
+pub fn room_name_or_lobby(path: &str, raw: &str) -> Result<RoomName> {
+    if raw.is_empty() { Ok(RoomName::lobby()) } else { room_name(path, raw) }
+}
+
+/// Reads a list of endpoints.
+pub fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
+    if raw.len() > MAX_ENDPOINTS {
+        return Err(Error::invalid(path, format!("at most {MAX_ENDPOINTS} endpoints")));
+    }
+    raw.iter()
+        .enumerate()
+        .map(|(i, e)| field(&format!("{path}[{i}]"), Endpoint::new(&e.host, e.port)))
+        .collect()
+}
+
+/// Reads a status; `None` where nothing is said.
+pub fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
+    match proto::PeerStatus::try_from(raw) {
+        Ok(proto::PeerStatus::Unspecified) => Ok(None),
+        Ok(proto::PeerStatus::Online) => Ok(Some(PeerStatus::Online)),
+        Ok(proto::PeerStatus::Away) => Ok(Some(PeerStatus::Away)),
+        Ok(proto::PeerStatus::Busy) => Ok(Some(PeerStatus::Busy)),
+        Ok(proto::PeerStatus::Invisible) => Ok(Some(PeerStatus::Invisible)),
+        Err(_) => Err(Error::invalid(path, format!("there is no status {raw}"))),
+    }
+}
+
+/// Reads a point in time.
+pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
+    Timestamp::new(raw.seconds, raw.nanos)
+        .ok()
+        .filter(|_| (0..1_000_000_000).contains(&raw.nanos))
+        .ok_or_else(|| Error::invalid(path, "not a time"))
+}
+
+/// Reads a post; the sender is whoever the caller proved to be.
+pub fn draft(sender: &Name, post: proto::PostRequest) -> Result<Draft> {
+    let id = if post.id.is_empty() {
+        MessageId::new()
+    } else {
+        field("id", MessageId::parse(&post.id))?
+    };
+    Ok(Draft {
+        id,
+        room: room_name_or_lobby("room", &post.room)?,
+        sender: sender.clone(),
+        text: field("text", Text::parse(post.text))?,
+    })
+}
+
+/// Reads a join.
+pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
+    use proto::join::Start as Raw;
+    let room = room_name(&format!("{path}.room"), &join.room)?;
+    let start = match join.start {
+        None => Start::Head,
+        Some(Raw::After(position)) => Start::After(position.into()),
+        Some(Raw::Last(count)) => Start::Last(count),
+        Some(Raw::Since(at)) => Start::Since(timestamp(&format!("{path}.since"), at)?),
+    };
+    Ok((room, start))
+}
+
+/// Reads a private message.
+pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<DirectMessage> {
+    let raw = raw.ok_or_else(|| Error::invalid(path, "missing"))?;
+    let within = |field: &str| format!("{path}.{field}");
+    Ok(DirectMessage {
+        id: field(&within("id"), MessageId::parse(&raw.id))?,
+        sender: name(&within("sender"), &raw.sender)?,
+        sent_at: raw.sent_at.map(|at| timestamp(&within("sent_at"), at)).transpose()?,
+        text: field(&within("text"), Text::parse(raw.text))?,
+    })
+}
+
+// ---------------------------------------------------------------------------------------------
+// Answers: what the other side sends is no less foreign, but it is the other side that erred.
+
+/// A part of an answer that must be there.
+pub fn present<T>(what: &str, value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| Error::Protocol(format!("{what} is missing")))
+}
+
+fn sound<T, E: std::fmt::Display>(what: &str, value: Result<T, E>) -> Result<T> {
+    value.map_err(|problem| Error::Protocol(format!("{what}: {problem}")))
+}
+
+impl TryFrom<proto::Message> for Message {
+    type Error = Error;
+
+    fn try_from(raw: proto::Message) -> Result<Self> {
+        Ok(Self {
+            id: sound("message id", MessageId::parse(&raw.id))?,
+            room: sound("room", RoomName::parse(&raw.room))?,
+            position: present("position", raw.position)?.into(),
+            prev_seq: raw.prev_seq,
+            sender: sound("sender", Name::parse(&raw.sender))?,
+            created_at: sound("time", timestamp("created_at", present("time", raw.created_at)?))?,
+            text: sound("text", Text::parse(raw.text))?,
+        })
+    }
+}
+
+impl TryFrom<proto::PostResponse> for Posted {
+    type Error = Error;
+
+    fn try_from(raw: proto::PostResponse) -> Result<Self> {
+        Ok(Self {
+            id: sound("message id", MessageId::parse(&raw.id))?,
+            room: sound("room", RoomName::parse(&raw.room))?,
+            position: present("position", raw.position)?.into(),
+            created_at: sound("time", timestamp("created_at", present("time", raw.created_at)?))?,
+            duplicate: raw.duplicate,
+        })
+    }
+}
+
+impl TryFrom<proto::Peer> for Peer {
+    type Error = Error;
+
+    fn try_from(raw: proto::Peer) -> Result<Self> {
+        let since = present("online_since", raw.online_since)?;
+        Ok(Self {
+            name: sound("peer", Name::parse(&raw.name))?,
+            endpoints: sound("endpoints", endpoints("endpoints", &raw.endpoints))?,
+            status: sound("status", peer_status("status", raw.status))?.unwrap_or_default(),
+            online_since: sound("online_since", timestamp("online_since", since))?,
+        })
+    }
+}
+
+impl TryFrom<proto::Room> for Room {
+    type Error = Error;
+
+    fn try_from(raw: proto::Room) -> Result<Self> {
+        Ok(Self {
+            name: sound("room", RoomName::parse(&raw.name))?,
+            members: raw.members,
+            head: present("head", raw.head)?.into(),
+            first: present("first", raw.first)?.into(),
+            last_message_at: raw
+                .last_message_at
+                .map(|at| sound("time", timestamp("last_message_at", at)))
+                .transpose()?,
+        })
+    }
+}
+
+impl TryFrom<proto::Receipt> for Receipt {
+    type Error = Error;
+
+    fn try_from(raw: proto::Receipt) -> Result<Self> {
+        let at = present("accepted_at", raw.accepted_at)?;
+        Ok(Self {
+            id: sound("message id", MessageId::parse(&raw.id))?,
+            receiver: sound("receiver", Name::parse(&raw.receiver))?,
+            accepted_at: sound("accepted_at", timestamp("accepted_at", at))?,
+            duplicate: raw.duplicate,
+        })
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What goes out.
+
+/// A point in time, as it travels.
+pub fn to_timestamp(at: Timestamp) -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
+}
+
+/// A span of time, as it travels. Spans of ours are far from the limits of the type.
+pub fn to_duration(span: Duration) -> prost_types::Duration {
+    span.try_into().unwrap_or_default()
+}
+
+impl From<proto::Position> for Position {
+    fn from(raw: proto::Position) -> Self {
+        Self { epoch: raw.epoch, seq: raw.seq }
+    }
+}
+
+impl From<Position> for proto::Position {
+    fn from(position: Position) -> Self {
+        Self { epoch: position.epoch, seq: position.seq }
+    }
+}
+
+impl From<&Endpoint> for proto::Endpoint {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self { host: endpoint.host().to_owned(), port: endpoint.port().into() }
+    }
+}
+
+impl From<PeerStatus> for proto::PeerStatus {
+    fn from(status: PeerStatus) -> Self {
+        match status {
+            PeerStatus::Online => Self::Online,
+            PeerStatus::Away => Self::Away,
+            PeerStatus::Busy => Self::Busy,
+            PeerStatus::Invisible => Self::Invisible,
+        }
+    }
+}
+
+impl From<&Peer> for proto::Peer {
+    fn from(peer: &Peer) -> Self {
+        Self {
+            name: peer.name.to_string(),
+            endpoints: peer.endpoints.iter().map(Into::into).collect(),
+            status: proto::PeerStatus::from(peer.status).into(),
+            online_since: Some(to_timestamp(peer.online_since)),
+        }
+    }
+}
+
+impl From<&Message> for proto::Message {
+    fn from(message: &Message) -> Self {
+        Self {
+            id: message.id.to_string(),
+            room: message.room.to_string(),
+            position: Some(message.position.into()),
+            prev_seq: message.prev_seq,
+            sender: message.sender.to_string(),
+            created_at: Some(to_timestamp(message.created_at)),
+            text: message.text.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<&Posted> for proto::PostResponse {
+    fn from(posted: &Posted) -> Self {
+        Self {
+            id: posted.id.to_string(),
+            room: posted.room.to_string(),
+            position: Some(posted.position.into()),
+            created_at: Some(to_timestamp(posted.created_at)),
+            duplicate: posted.duplicate,
+        }
+    }
+}
+
+impl From<&Draft> for proto::PostRequest {
+    fn from(draft: &Draft) -> Self {
+        Self {
+            room: draft.room.to_string(),
+            id: draft.id.to_string(),
+            text: draft.text.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<&Room> for proto::Room {
+    fn from(room: &Room) -> Self {
+        Self {
+            name: room.name.to_string(),
+            members: room.members,
+            head: Some(room.head.into()),
+            first: Some(room.first.into()),
+            last_message_at: room.last_message_at.map(to_timestamp),
+        }
+    }
+}
+
+impl From<&DirectMessage> for proto::DirectMessage {
+    fn from(message: &DirectMessage) -> Self {
+        Self {
+            id: message.id.to_string(),
+            sender: message.sender.to_string(),
+            sent_at: message.sent_at.map(to_timestamp),
+            text: message.text.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<&Receipt> for proto::Receipt {
+    fn from(receipt: &Receipt) -> Self {
+        Self {
+            id: receipt.id.to_string(),
+            receiver: receipt.receiver.to_string(),
+            accepted_at: Some(to_timestamp(receipt.accepted_at)),
+            duplicate: receipt.duplicate,
+        }
+    }
+}
+
+/// A join, as it travels.
+pub fn to_join(room: &RoomName, start: Start) -> proto::Join {
+    use proto::join::Start as Raw;
+    proto::Join {
+        room: room.to_string(),
+        start: match start {
+            Start::Head => None,
+            Start::After(position) => Some(Raw::After(position.into())),
+            Start::Last(count) => Some(Raw::Last(count)),
+            Start::Since(at) => Some(Raw::Since(to_timestamp(at))),
+        },
+    }
+}
