@@ -1,1 +1,3 @@
 //! The embedded backbone: SQLite and memory, in the hub's own process.
+
+pub mod log;
