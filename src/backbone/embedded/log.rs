@@ -19,7 +19,7 @@ use self::{
     writer::{Append, Command, Writer},
 };
 use crate::{
-    backbone::{Done, Extent, Hit, MessageLog, Rooms, Search, Slice, Tail},
+    backbone::{Done, Extent, SearchHit, MessageLog, Rooms, Search, Slice, Tail},
     error::{Error, Result},
     model::{Draft, Message, RoomName},
 };
@@ -162,7 +162,7 @@ impl MessageLog for EmbeddedLog {
         self.readers.with(move |reader| reader.seq_before(&room, at)).await
     }
 
-    async fn search(&self, search: Search) -> Result<Vec<Hit>> {
+    async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
         let _ = search;
         Err(Error::Store("no index".into()))
     }
