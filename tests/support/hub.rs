@@ -15,8 +15,14 @@ use crate::within::PATIENCE;
 /// logged is shown.
 #[derive(Debug)]
 pub(crate) struct TestHub {
-    args: Vec<String>,
+    options: Options,
     process: Process,
+}
+
+#[derive(Debug)]
+struct Options {
+    args: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -36,9 +42,18 @@ impl TestHub {
 
     /// A hub with these options beside `--listen`.
     pub(crate) fn with(args: &[&str]) -> Self {
-        let args: Vec<_> = args.iter().map(|arg| arg.to_string()).collect();
-        let process = Process::start("127.0.0.1:0", &args);
-        Self { args, process }
+        Self::with_environment(args, &[])
+    }
+
+    /// A hub with these options, and these variables in its environment.
+    pub(crate) fn with_environment(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let options = Options {
+            args: args.iter().map(|arg| arg.to_string()).collect(),
+            environment: environment.iter().map(own).collect(),
+        };
+        let process = Process::start("127.0.0.1:0", &options);
+        Self { options, process }
     }
 
     /// Where it listens.
@@ -57,6 +72,11 @@ impl TestHub {
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Vec<String>) {
         let kill = format!("kill -TERM {}", self.process.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits until the hub ends by itself. Returns the same as [`TestHub::terminate`].
+    pub(crate) fn wait(&mut self) -> (ExitStatus, Vec<String>) {
         // The pipe closes when the process ends.
         let mut rest = Vec::new();
         loop {
@@ -71,7 +91,7 @@ impl TestHub {
 
     /// Starts a hub that ended again, with the same options and on the same port.
     pub(crate) fn restart(&mut self) {
-        self.process = Process::start(&self.process.address.to_string(), &self.args);
+        self.process = Process::start(&self.process.address.to_string(), &self.options);
     }
 
     /// What it has logged.
@@ -81,11 +101,12 @@ impl TestHub {
 }
 
 impl Process {
-    fn start(listen: &str, args: &[String]) -> Self {
+    fn start(listen: &str, options: &Options) -> Self {
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut child = command(env!("CARGO_BIN_EXE_chinwagd"))
             .args(["--listen", listen])
-            .args(args)
+            .args(&options.args)
+            .envs(options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.reopen().unwrap())
@@ -97,7 +118,7 @@ impl Process {
         let Ok(line) = stdout.recv_timeout(PATIENCE) else {
             let _ = child.kill();
             let said = std::fs::read_to_string(log.path()).unwrap();
-            panic!("the hub did not start with {args:?}:\n{said}");
+            panic!("the hub did not start with {options:?}:\n{said}");
         };
         let address = line.strip_prefix("chinwagd listening on ").expect(&line).parse().unwrap();
         Self { child, address, stdout, log }

@@ -99,6 +99,11 @@ impl Chat {
         self.requests.as_ref().unwrap().send(request).await.unwrap();
     }
 
+    /// Sends a request in which nothing is asked for.
+    pub(crate) async fn say_nothing(&self) {
+        self.requests.as_ref().unwrap().send(ChatRequest { request: None }).await.unwrap();
+    }
+
     /// Posts to a room under an id.
     pub(crate) async fn post(&self, room: &str, id: &str, text: &str) {
         self.say(chat_request::Request::Post(post(room, id, text))).await;

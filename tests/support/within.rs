@@ -1,4 +1,5 @@
 //! The safety net of every wait: tests wait for what is to happen, and fail where it does not.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{future::Future, time::Duration};
 
