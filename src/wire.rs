@@ -50,6 +50,7 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
             (Code::ResourceExhausted, "LIMIT_REACHED", *retry_after)
         }
         Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
+        Error::WrongReceiver(_) => (Code::FailedPrecondition, "WRONG_RECEIVER", None),
         Error::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Some(RESTART_DELAY)),
         Error::StoreUnavailable(_) => (Code::Unavailable, "STORE_UNAVAILABLE", None),
         Error::HubUnreachable { .. } => (Code::Unavailable, "HUB_UNREACHABLE", None),
