@@ -67,7 +67,7 @@ async fn options_come_from_everywhere() {
         (&["--config", file], Some("12s"), 12),
         (&["--config", file, "--lease", "13s"], Some("12s"), 13),
     ] {
-        let environment = environment.map(|lease| ("CHINWAG_LEASE", lease));
+        let environment = environment.map(|lease| ("CHINWAG_HUB_LEASE", lease));
         let hub = TestHub::with_environment(args, environment.as_slice());
         let alice = Session::of(hub.address(), "alice").await;
         assert_eq!(alice.registered.lease.unwrap().seconds, seconds, "{args:?}");

@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tonic::async_trait;
 
 use super::fanout::{self, Chunk, Ring, Source};
@@ -53,6 +53,8 @@ pub(crate) struct Peers {
     state: Mutex<State>,
     ring: Ring,
     changed: Notify,
+    /// Counts how often changes were published.
+    flushes: watch::Sender<u64>,
 }
 
 impl Peers {
@@ -62,6 +64,7 @@ impl Peers {
             state: Mutex::default(),
             ring: Ring::new(RING_BYTES),
             changed: Notify::new(),
+            flushes: watch::Sender::new(0),
         })
     }
 
@@ -109,8 +112,20 @@ impl Peers {
             .collect()
     }
 
-    /// The whole list in frames, and the revision that it shows.
-    pub(crate) fn snapshot(&self) -> Chunk {
+    /// The whole list in frames, and the revision that it shows: one with all that happened before
+    /// the call. It waits for the changes to be published instead of publishing them, so that many
+    /// who come together are told of each other together.
+    pub(crate) async fn current(&self) -> Chunk {
+        let mut flushes = self.flushes.subscribe();
+        if !self.lock().published.is_empty() {
+            // The sender is part of `self`: it cannot be gone.
+            let _ = flushes.changed().await;
+        }
+        self.snapshot()
+    }
+
+    /// The whole list in frames, as it was published last.
+    fn snapshot(&self) -> Chunk {
         let mut state = self.lock();
         let frames = match &state.snapshot {
             Some(frames) => frames.clone(),
@@ -190,6 +205,8 @@ impl Peers {
             let frames = fanout::frame(&event(Event::Delta(delta)));
             self.ring.append(prev_seq, Chunk { frames, last_seq: state.revision });
         }
+        drop(state);
+        self.flushes.send_modify(|count| *count += 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -90,7 +90,7 @@ async fn watch_peers(state: Arc<State>, request: Request<Body>) -> Result<EventS
     let (seq, answer) = match asked.revision {
         Some(revision) => (state.peers.resume(revision.into())?, Bytes::new()),
         None => {
-            let snapshot = state.peers.snapshot();
+            let snapshot = state.peers.current().await;
             (snapshot.last_seq, snapshot.frames)
         }
     };

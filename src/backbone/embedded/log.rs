@@ -19,7 +19,7 @@ use self::{
     writer::{Append, Command, Writer},
 };
 use crate::{
-    backbone::{Done, Extent, SearchHit, MessageLog, Rooms, Search, Slice, Tail},
+    backbone::{Done, Extent, MessageLog, Rooms, Search, SearchHit, Slice, Tail},
     error::{Error, Result},
     model::{Draft, Message, RoomName},
 };
