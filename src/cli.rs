@@ -1,1 +1,3 @@
 //! The command line: what people and scripts use.
+
+pub mod daemon;
