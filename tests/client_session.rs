@@ -1,7 +1,11 @@
 //! What a client promises about its session, against a hub that does what the test says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 #[path = "support/fake_hub.rs"]
 mod fake_hub;
+#[path = "support/within.rs"]
+mod within;
 
 use std::time::Duration;
 
@@ -16,9 +20,11 @@ use chinwag::{
         watch_peers_response::Event as Watched,
     },
 };
-use fake_hub::{Call, EPOCH, FakeChat, FakeHub, PATIENCE, at, name, peer, refusal, within};
+use fake_hub::{Call, EPOCH, FakeChat, FakeHub, at, name, peer, refusal};
 use tokio::task::JoinHandle;
 use tonic::{Code, Status};
+
+use within::{PATIENCE, within};
 
 fn room(raw: &str) -> RoomName {
     RoomName::parse(raw).unwrap()
@@ -46,7 +52,7 @@ async fn in_a_room(hub: &mut FakeHub) -> (Client, Events, FakeChat) {
 }
 
 async fn next(events: &mut Events) -> Event {
-    within("an event", events.next()).await.expect("the client has stopped")
+    within(PATIENCE, "an event", events.next()).await.expect("the client has stopped")
 }
 
 /// The seqs of the next messages, with nothing but messages between them.
@@ -76,7 +82,7 @@ fn post(client: &Client, to: &str, said: &str) -> JoinHandle<Result<Posted, Erro
 }
 
 async fn outcome(post: JoinHandle<Result<Posted, Error>>) -> Result<Posted, Error> {
-    within("the end of a post", post).await.unwrap()
+    within(PATIENCE, "the end of a post", post).await.unwrap()
 }
 
 fn after(seq: u64) -> Option<RawStart> {
@@ -386,7 +392,11 @@ async fn rooms_are_joined_and_left() {
 
     let hub_side = async {
         assert_eq!(chat.leave().await, "s");
-        chat.say(proto::chat_response::Event::Left(proto::Left { room: "s".into() })).await;
+        chat.say(proto::chat_response::Event::Left(proto::Left {
+            room: "s".into(),
+            refusal: None,
+        }))
+        .await;
     };
     let (left, ()) = tokio::join!(client.leave(room("s")), hub_side);
     left.unwrap();
@@ -422,10 +432,26 @@ async fn a_room_that_is_refused_on_return_is_told() {
 }
 
 #[tokio::test]
+async fn a_room_that_cannot_be_read_now_is_tried_again_later() {
+    let mut hub = FakeHub::start().await;
+    let (client, mut events, chat) = in_a_room(&mut hub).await;
+    chat.end(Status::unavailable("gone")).await;
+    disconnected(&mut events).await;
+    let mut chat = hub.session().await;
+    chat.join().await;
+    chat.refused(About::Join("r".into()), Code::Unavailable, "STORE_UNAVAILABLE").await;
+    assert!(matches!(next(&mut events).await, Event::Connected));
+    assert_eq!(disconnected(&mut events).await.0, "\u{241b}[31mbecause STORE_UNAVAILABLE");
+    assert_eq!(client.rooms(), [room("r")]);
+    assert_eq!(hub.session().await.join().await.start, after(10));
+}
+
+#[tokio::test]
 async fn a_room_that_the_hub_ends_is_tried_once_more() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, mut chat) = in_a_room(&mut hub).await;
-    let left = || proto::chat_response::Event::Left(proto::Left { room: "r".into() });
+    let left =
+        || proto::chat_response::Event::Left(proto::Left { room: "r".into(), refusal: None });
     chat.say(left()).await;
     assert_eq!(chat.join().await.start, after(10));
     chat.joined("r", 10, 10).await;
@@ -446,7 +472,7 @@ async fn posts_that_wait_are_bounded_and_an_id_stands_for_one_message() {
     tokio::pin!(first);
     // Until its join is answered the room's posts wait.
     assert!(futures_poll(&mut first).await.is_none());
-    let reused = within("the refusal", again("other")).await;
+    let reused = within(PATIENCE, "the refusal", again("other")).await;
     assert!(matches!(reused, Err(Error::MessageIdReused(_))), "{reused:?}");
     let posts: Vec<_> = (1..1024).map(|_| post(&client, "r", "more")).collect();
     let full = async {
@@ -454,8 +480,8 @@ async fn posts_that_wait_are_bounded_and_an_id_stands_for_one_message() {
             tokio::task::yield_now().await;
         }
     };
-    within("a full queue", full).await;
-    let refused = within("the refusal", client.post(room("r"), text("too many"))).await;
+    within(PATIENCE, "a full queue", full).await;
+    let refused = within(PATIENCE, "the refusal", client.post(room("r"), text("too many"))).await;
     assert!(matches!(refused, Err(Error::LimitReached { .. })), "{refused:?}");
 
     chat.join().await;
@@ -513,7 +539,7 @@ async fn a_refusal_for_good_ends_the_client() {
         Event::Ended { error: Error::Refused(why) } => assert_eq!(why.message, "removed"),
         other => panic!("not the end: {other:?}"),
     }
-    assert!(within("the end of events", events.next()).await.is_none());
+    assert!(within(PATIENCE, "the end of events", events.next()).await.is_none());
     assert!(matches!(outcome(waits).await, Err(Error::Stopped)));
     assert!(matches!(client.join(room("s"), Start::Head).await, Err(Error::Stopped)));
     assert!(matches!(&*client.connection().borrow(), Connection::Stopped));
@@ -549,7 +575,7 @@ async fn stopping_leaves_the_hub() {
     let waits = post(&client, "r", "never");
     chat.post().await;
     let other = client.clone();
-    within("the stop", client.stop()).await;
+    within(PATIENCE, "the stop", client.stop()).await;
     assert!(
         matches!(hub.call().await, Call::Unregister { token } if token.as_deref() == Some("token-1"))
     );
@@ -564,7 +590,7 @@ async fn dropping_the_last_client_leaves_the_hub() {
     let (client, mut events, _chat) = in_a_room(&mut hub).await;
     drop(client);
     assert!(matches!(hub.call().await, Call::Unregister { .. }));
-    assert!(within("the end of events", events.next()).await.is_none());
+    assert!(within(PATIENCE, "the end of events", events.next()).await.is_none());
 }
 
 #[tokio::test]
@@ -674,7 +700,7 @@ async fn a_watch_bridges_losses_or_says_so() {
     let mut changes = async |count| {
         let mut changes = Vec::new();
         for _ in 0..count {
-            changes.push(seen(within("a change", watch.next()).await.unwrap()));
+            changes.push(seen(within(PATIENCE, "a change", watch.next()).await.unwrap()));
         }
         changes.join(" ")
     };
@@ -710,5 +736,5 @@ async fn a_watch_bridges_losses_or_says_so() {
     assert_eq!((told.as_str(), again.request.revision), ("Reset +winter Listed", None));
 
     client.stop().await;
-    assert!(within("the end of the watch", watch.next()).await.is_none());
+    assert!(within(PATIENCE, "the end of the watch", watch.next()).await.is_none());
 }

@@ -1,7 +1,11 @@
 //! What the direct line promises: between clients, and towards anybody with generated stubs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 #[path = "support/fake_hub.rs"]
 mod fake_hub;
+#[path = "support/within.rs"]
+mod within;
 
 use std::net::SocketAddr;
 
@@ -18,7 +22,7 @@ use chinwag::{
     },
     wire,
 };
-use fake_hub::{FakeHub, QuietHub, name, within};
+use fake_hub::{FakeHub, QuietHub, name};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_stream::{
     Stream, StreamExt,
@@ -29,6 +33,8 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tonic_reflection::pb::{v1, v1alpha};
+
+use within::{PATIENCE, within};
 
 /// The room of an inbox.
 const INBOX: usize = 256;
@@ -67,7 +73,7 @@ fn to(receiver: &str, message: &proto::DirectMessage) -> SendRequest {
 /// The next event that is not about the hub.
 async fn next(events: &mut Events) -> Event {
     loop {
-        match within("an event", events.next()).await.expect("the client has stopped") {
+        match within(PATIENCE, "an event", events.next()).await.expect("the client has stopped") {
             Event::Connected | Event::Disconnected { .. } => {}
             event => return event,
         }
@@ -321,12 +327,12 @@ impl RawCaller {
     }
 
     async fn hear(&mut self) -> Heard {
-        let heard = within("an event of the conversation", self.heard.message()).await;
+        let heard = within(PATIENCE, "an event of the conversation", self.heard.message()).await;
         heard.unwrap().unwrap().event.unwrap()
     }
 
     async fn end(&mut self) -> Status {
-        within("the end of the conversation", self.heard.message()).await.unwrap_err()
+        within(PATIENCE, "the end of the conversation", self.heard.message()).await.unwrap_err()
     }
 }
 
@@ -353,7 +359,7 @@ async fn a_conversation_carries_everything_both_ways() {
     line.typing(true);
     let answer = line.send(text("hello yourself")).await.unwrap();
     assert_eq!(answer.receiver, name("sova"));
-    let mut heard = async || within("an event", talk.next()).await.unwrap();
+    let mut heard = async || within(PATIENCE, "an event", talk.next()).await.unwrap();
     assert_eq!(heard().await, ConversationEvent::Read(receipt.id));
     assert_eq!(heard().await, ConversationEvent::Typing(true));
     assert!(matches!(heard().await, ConversationEvent::Message(direct)
@@ -413,7 +419,7 @@ async fn both_sides_may_talk_at_once_as_much_as_they_like() {
         }
     };
     let all = async { tokio::join!(read, read_back, senders.join_all()) };
-    let ((), (), receipts) = within("the end of all", all).await;
+    let ((), (), receipts) = within(PATIENCE, "the end of all", all).await;
     assert!(receipts.iter().all(Result::is_ok));
 }
 
@@ -522,8 +528,8 @@ async fn a_client_that_stops_tells_its_conversations() {
     let (sova, _sova_events) = client(&hub, "sova").await;
     let (buzz, _buzz_events) = client(&hub, "buzz").await;
     let mut talk = sova.converse(&name("buzz")).await.unwrap();
-    within("the stop", buzz.stop()).await;
-    match within("the end", talk.next()).await.unwrap() {
+    within(PATIENCE, "the stop", buzz.stop()).await;
+    match within(PATIENCE, "the end", talk.next()).await.unwrap() {
         ConversationEvent::Closed { cause } => assert_eq!(cause.as_deref(), Some("shutting down")),
         other => panic!("not the end: {other:?}"),
     }

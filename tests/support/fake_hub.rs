@@ -30,19 +30,10 @@ use tokio_stream::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-/// How long anything may take before a test gives up on it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+use crate::within::{PATIENCE, within};
 
 /// The epoch of every room, unless a test says otherwise.
 pub(crate) const EPOCH: u64 = 7;
-
-/// What `future` comes to; fails where it takes too long.
-pub(crate) async fn within<F: Future>(what: &str, future: F) -> F::Output {
-    match tokio::time::timeout(PATIENCE, future).await {
-        Ok(output) => output,
-        Err(_) => panic!("{what} did not happen within {PATIENCE:?}"),
-    }
-}
 
 /// What came in.
 pub(crate) enum Call {
@@ -98,7 +89,7 @@ impl FakeHub {
         let Self { address, calls, stop, mut server, .. } = self;
         drop(calls);
         stop.cancel();
-        within("the fake hub's end", server.join_next()).await;
+        within(PATIENCE, "the fake hub's end", server.join_next()).await;
         address
     }
 
@@ -127,7 +118,7 @@ impl FakeHub {
     }
 
     pub(crate) async fn call(&mut self) -> Call {
-        within("a call", self.calls.recv()).await.unwrap()
+        within(PATIENCE, "a call", self.calls.recv()).await.unwrap()
     }
 
     /// The next call, a registration, and the token shown with it.
@@ -186,7 +177,7 @@ impl QuietHub {
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         self.calls_kept.shutdown().await;
-        within("the fake hub's end", self.server.join_next()).await;
+        within(PATIENCE, "the fake hub's end", self.server.join_next()).await;
     }
 
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
@@ -204,7 +195,7 @@ pub(crate) struct FakeChat {
 
 impl FakeChat {
     pub(crate) async fn next(&mut self) -> Asked {
-        let request = within("a request", self.requests.message()).await.unwrap();
+        let request = within(PATIENCE, "a request", self.requests.message()).await.unwrap();
         request.unwrap().request.unwrap()
     }
 
