@@ -1,5 +1,5 @@
 //! The client library against the real hub.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![cfg(test)]
 
 #[path = "support/hub.rs"]
 mod hub;
