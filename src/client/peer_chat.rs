@@ -72,9 +72,10 @@ pub(super) async fn serve(
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        Err(error) = served => tracing::error!(%error, "the PeerChat server failed"),
+        served = served => if let Err(error) = served {
+            tracing::error!(%error, "the PeerChat server failed");
+        },
         () = overdue => tracing::debug!("streams were still open at the end"),
-        else => {}
     }
 }
 

@@ -84,7 +84,9 @@ impl Peers {
 
     pub(super) async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
         let message = self.message(text);
-        self.reach(peer, async |endpoint| self.deliver(endpoint, &message, Some(peer)).await).await
+        let message = &message;
+        self.reach(peer, |there| async move { self.deliver(&there, message, Some(peer)).await })
+            .await
     }
 
     pub(super) async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
@@ -102,7 +104,7 @@ impl Peers {
     }
 
     pub(super) async fn converse(&self, peer: &Name) -> Result<Conversation> {
-        self.reach(peer, async |endpoint| self.call(endpoint, peer).await).await
+        self.reach(peer, |there| async move { self.call(&there, peer).await }).await
     }
 
     /// Asks the hub where a peer is, and remembers it.
@@ -130,10 +132,10 @@ impl Peers {
     }
 
     /// Tries what is remembered of a peer, then what the hub says.
-    async fn reach<T>(
+    async fn reach<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         peer: &Name,
-        attempt: impl AsyncFn(&Endpoint) -> Result<T, Failed>,
+        attempt: impl Fn(Endpoint) -> F,
     ) -> Result<T> {
         let known = locked(&self.endpoints).get(peer.as_str()).cloned().unwrap_or_default();
         let mut tried = Vec::new();
@@ -163,16 +165,16 @@ impl Peers {
 
     /// Tries endpoints in order. The first that leads to the peer is the first to be tried next
     /// time.
-    async fn try_each<T>(
+    async fn try_each<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         peer: &Name,
         endpoints: &[Endpoint],
-        attempt: &impl AsyncFn(&Endpoint) -> Result<T, Failed>,
+        attempt: &impl Fn(Endpoint) -> F,
         tried: &mut Vec<String>,
     ) -> Result<Option<T>> {
         let deadline = Instant::now() + LIST_TIMEOUT;
         for (index, endpoint) in endpoints.iter().enumerate() {
-            let attempt = tokio::time::timeout_at(deadline, attempt(endpoint)).await;
+            let attempt = tokio::time::timeout_at(deadline, attempt(endpoint.clone())).await;
             let no_time = |_| Failed::There("no time left to try it".into());
             let reached = match attempt.map_err(no_time).flatten() {
                 Ok(reached) => Ok(Some(reached)),

@@ -103,7 +103,7 @@ impl Client {
             name_prefix: filter.name_prefix,
             status: status.into(),
         };
-        let listed = all_pages(async |page_token| {
+        let listed = all_pages(|page_token| async {
             let request = proto::ListPeersRequest { page_token, ..request.clone() };
             let rpc = |channel, request| async move {
                 PresenceClient::new(channel).list_peers(request).await
@@ -124,7 +124,7 @@ impl Client {
     ///
     /// Those of any question: see [`Client::peer`].
     pub async fn list_rooms(&self) -> Result<Vec<Room>> {
-        let listed = all_pages(async |page_token| {
+        let listed = all_pages(|page_token| async {
             let request = proto::ListRoomsRequest { page_size: LIST_PAGE, page_token };
             let rpc = |channel, request| async move {
                 BroadcastClient::new(channel).list_rooms(request).await
@@ -228,9 +228,11 @@ impl TryFrom<proto::SearchHit> for SearchHit {
     }
 }
 
-async fn all_pages<R, T: TryFrom<R, Error = Error>>(
-    ask: impl AsyncFn(String) -> Result<(Vec<R>, String)>,
-) -> Result<Vec<T>> {
+async fn all_pages<R, T, F>(ask: impl Fn(String) -> F) -> Result<Vec<T>>
+where
+    T: TryFrom<R, Error = Error>,
+    F: Future<Output = Result<(Vec<R>, String)>>,
+{
     let mut all = Vec::new();
     let mut token = String::new();
     for _ in 0..MAX_PAGES {

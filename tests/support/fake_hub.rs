@@ -162,14 +162,14 @@ impl FakeHub {
     /// Keeps every stream open from now on, as a hub does where nobody talks.
     pub(crate) fn serve_quietly(self) -> (Endpoint, QuietHub) {
         let Self { address, mut calls, state, stop, server } = self;
-        let mut tasks = server;
-        tasks.spawn(async move {
+        let mut calls_kept = JoinSet::new();
+        calls_kept.spawn(async move {
             let mut open = Vec::new();
             while let Some(call) = calls.recv().await {
                 open.push(call);
             }
         });
-        (address.into(), QuietHub { state, stop, tasks })
+        (address.into(), QuietHub { state, stop, calls_kept, server })
     }
 }
 
@@ -177,14 +177,16 @@ impl FakeHub {
 pub(crate) struct QuietHub {
     state: Arc<State>,
     stop: CancellationToken,
-    tasks: JoinSet<()>,
+    calls_kept: JoinSet<()>,
+    server: JoinSet<()>,
 }
 
 impl QuietHub {
     /// Goes away, with all its streams.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
-        self.tasks.shutdown().await;
+        self.calls_kept.shutdown().await;
+        within("the fake hub's end", self.server.join_next()).await;
     }
 
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
