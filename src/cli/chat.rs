@@ -173,11 +173,11 @@ impl Chat {
         Ok(())
     }
 
-    /// Whether what was typed will be shown as a line of its own, with its time and from the hub or
-    /// with the receipt. A post that waits for the hub stays to be seen.
+    /// Whether what was typed will be shown as a line of its own, with its time: a post as it comes
+    /// from the hub, a direct message with its receipt.
     fn comes_back(&self, input: &Input) -> bool {
         match input {
-            Input::Post(_) => self.state.current().is_some() && !self.state.hub_is_away(),
+            Input::Post(_) => self.state.current().is_some(),
             Input::Ask(request) => {
                 matches!(request, Request::Send { .. } | Request::SendTo { .. })
             }
@@ -207,7 +207,8 @@ impl Chat {
         let post = actions::post(self.client.clone(), room, text).await;
         self.tasks.spawn(post);
         if self.state.hub_is_away() {
-            self.say("the hub is away: what you say is kept and posted when it is back");
+            let waiting = self.client.waiting();
+            self.say(&format!("the hub is away; {waiting} of your messages wait for it"));
         }
     }
 

@@ -30,22 +30,37 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
-    /// Remembers the mode of standard input's terminal.
-    pub(crate) fn remember() -> Self {
-        Self {
-            #[cfg(unix)]
-            mode: rustix::termios::tcgetattr(io::stdin()).ok(),
+    /// Remembers the mode of standard input's terminal, and makes it a quiet one: what is typed
+    /// before the line editor looks is kept for it, not echoed in the middle of something else.
+    pub(crate) fn quieten() -> Self {
+        #[cfg(unix)]
+        {
+            let mode = rustix::termios::tcgetattr(io::stdin()).ok();
+            if let Some(mut quiet) = mode.clone() {
+                use rustix::termios::{InputModes, LocalModes};
+                quiet.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+                quiet.input_modes -= InputModes::ICRNL;
+                set(&quiet);
+            }
+            Self { mode }
         }
+        #[cfg(not(unix))]
+        Self {}
     }
+}
+
+#[cfg(unix)]
+fn set(mode: &rustix::termios::Termios) {
+    // A terminal that has gone away needs nothing.
+    let now = rustix::termios::OptionalActions::Now;
+    let _ = rustix::termios::tcsetattr(io::stdin(), now, mode);
 }
 
 #[cfg(unix)]
 impl Drop for Restore {
     fn drop(&mut self) {
         if let Some(mode) = &self.mode {
-            // A terminal that has gone away needs nothing.
-            let now = rustix::termios::OptionalActions::Now;
-            let _ = rustix::termios::tcsetattr(io::stdin(), now, mode);
+            set(mode);
         }
     }
 }

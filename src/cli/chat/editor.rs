@@ -51,7 +51,7 @@ struct Turn {
 /// Opens the editor: lines come out of the first channel, and `Show` shows something above the
 /// line that is being typed.
 pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
-    let restore = terminal::Restore::remember();
+    let restore = terminal::Restore::quieten();
     let gate = Arc::new(Gate::default());
     let config = Config::builder().max_history_size(typed::MAX_LINES)?.history_ignore_dups(true)?;
     let mut editor = Rustyline::with_config(config.build())?;
