@@ -178,3 +178,43 @@ async fn messages_are_found_by_their_words() {
     let found = alice.broadcast().search_messages(request).await.unwrap().into_inner();
     assert_eq!(found.hits.len(), 1);
 }
+
+/// Numbers at the edge of what they can be are positions and times like others.
+#[tokio::test]
+async fn extreme_numbers_are_answered() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let here = fill(&alice, "", &["one", "two"]).await[1];
+    let end = Position { seq: u64::MAX, ..here };
+    let mut chat = alice.chat().await;
+    chat.say(join_request("lobby", Some(Start::After(end)))).await;
+    assert_eq!(refused(&mut chat).await, "OutOfRange POSITION_AHEAD");
+    chat.say(join_request("lobby", Some(Start::Last(u32::MAX)))).await;
+    assert!(refused(&mut chat).await.ends_with("INVALID_FIELD last"));
+    for seconds in [i64::MIN, i64::MAX] {
+        let never = prost_types::Timestamp { seconds, nanos: 0 };
+        chat.say(join_request("lobby", Some(Start::Since(never)))).await;
+        assert_eq!(refused(&mut chat).await, "InvalidArgument INVALID_FIELD join.since");
+    }
+    // The first second of the year 1, and one of the last days of 9999.
+    for (seconds, heard) in [(-62_135_596_800, &["one", "two"][..]), (253_402_207_200, &[])] {
+        let at = prost_types::Timestamp { seconds, nanos: 0 };
+        let (position, head) = enter(&mut chat, "lobby", Some(Start::Since(at))).await;
+        assert_eq!(head.seq - position.seq, heard.len() as u64);
+        assert_eq!(texts(&mut chat, heard.len()).await, heard);
+    }
+    for (forward, found) in [(true, 0), (false, 2)] {
+        let request = ListMessagesRequest {
+            from: Some(end),
+            forward,
+            page_size: i32::MAX,
+            ..Default::default()
+        };
+        let page = alice.broadcast().list_messages(request).await.unwrap().into_inner();
+        assert_eq!((page.messages.len(), page.next_page_token.as_str()), (found, ""));
+    }
+    let other_life = Position { epoch: here.epoch ^ 1, seq: 1 };
+    let request = ListMessagesRequest { from: Some(other_life), ..Default::default() };
+    let refused = alice.broadcast().list_messages(request).await.unwrap_err();
+    assert_eq!(why(&refused), "OutOfRange EPOCH_CHANGED");
+}
