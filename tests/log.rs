@@ -11,11 +11,11 @@ use std::{
 
 use chinwag::{
     backbone::{
-        Edge, MessageLog, Rooms, Slice, Tail,
-        embedded::log::{EmbeddedLog, Store},
+        Edge, MessageLog, Rooms, Search, Slice, Tail,
+        embedded::log::{EmbeddedLog, Retention, Store},
     },
-    error::{Error, Result},
-    model::{Draft, Message, MessageId, Name, Posted, RoomName, Text},
+    error::{Error, Gone, Result},
+    model::{Draft, Message, MessageId, Name, Posted, RoomName, SearchHit, Text},
 };
 use tokio::sync::oneshot;
 
@@ -53,6 +53,14 @@ on_every_log! {
     a_time_leads_to_a_position,
     readers_go_on_beside_writers,
     a_closed_log_refuses,
+    words_are_found,
+    a_search_can_be_narrowed,
+    found_words_are_marked_where_they_are,
+    hostile_queries_find_or_are_refused,
+    the_best_or_the_latest_come_first,
+    old_messages_are_forgotten_by_count,
+    old_messages_are_forgotten_by_age,
+    forgetting_leaves_no_silent_hole,
 }
 
 /// A log and what its tail heard.
@@ -102,9 +110,13 @@ impl Bench {
 
     /// Posts texts named `1`, `2`, ... to a room.
     async fn fill(&self, to: &str, count: usize) -> Vec<Posted> {
-        let mut posted = Vec::new();
+        let mut outcomes = Vec::new();
         for text in 1..=count {
-            posted.push(self.post(draft(to, "alice", &text.to_string())).await.unwrap());
+            outcomes.push(self.hand_over(draft(to, "alice", &text.to_string())).await);
+        }
+        let mut posted = Vec::new();
+        for outcome in outcomes {
+            posted.push(outcome.await.unwrap().unwrap());
         }
         posted
     }
@@ -345,4 +357,245 @@ async fn a_log_goes_on_where_it_was_left() {
     let last = messages.last().unwrap();
     assert!(next.position.seq > last.position.seq && next.created_at >= last.created_at);
     assert_eq!(second.heard().last().unwrap().prev_seq, last.position.seq);
+}
+
+impl Bench {
+    async fn say(&self, to: &str, sender: &str, texts: &[&str]) {
+        for text in texts {
+            self.post(draft(to, sender, text)).await.unwrap();
+        }
+        self.searchable().await;
+    }
+
+    async fn searchable(&self) {
+        let searchable = self.log.searchable();
+        tokio::time::timeout(LIMIT, searchable).await.expect("in time").unwrap();
+    }
+
+    async fn search(&self, search: Search) -> Vec<SearchHit> {
+        self.log.search(search).await.unwrap()
+    }
+
+    /// The texts that a query finds, in the order of the log.
+    async fn find(&self, query: &str) -> Vec<String> {
+        let mut hits = self.search(search(query)).await;
+        hits.sort_by_key(|hit| hit.message.position.seq);
+        hits.into_iter().map(|hit| hit.message.text.as_str().to_owned()).collect()
+    }
+}
+
+fn search(query: &str) -> Search {
+    Search {
+        query: query.into(),
+        room: None,
+        sender: None,
+        newest_first: true,
+        limit: 100,
+        offset: 0,
+    }
+}
+
+async fn words_are_found(bench: &Bench) {
+    let texts = [
+        "the red car",
+        "the green car",
+        "a car, green and RED",
+        "Zürich is étonnant",
+        "carpet",
+        "日本語 text",
+    ];
+    bench.say("lobby", "alice", &texts).await;
+    let pick = |picked: &[usize]| picked.iter().map(|&i| texts[i].to_owned()).collect::<Vec<_>>();
+    for (query, found) in [
+        ("car", &[0, 1, 2_usize] as &[_]),
+        ("CAR red", &[0, 2]),
+        ("car*", &[0, 1, 2, 4]),
+        ("\"green car\"", &[1]),
+        ("\"car green\"", &[2]),
+        ("\"red car\" the", &[0]),
+        ("\"car green", &[2]),
+        ("zurich", &[3]),
+        ("ÉTONNANT zür*", &[3]),
+        ("日本*", &[5]),
+        ("green-and", &[2]),
+        ("bicycle", &[]),
+        ("car bicycle", &[]),
+        ("car !!! ***", &[0, 1, 2]),
+    ] {
+        assert_eq!(bench.find(query).await, pick(found), "{query}");
+    }
+}
+
+async fn a_search_can_be_narrowed(bench: &Bench) {
+    bench.say("lobby", "alice", &["tea 1"]).await;
+    bench.say("lobby", "bob", &["tea 2"]).await;
+    bench.say("attic", "alice", &["tea 3"]).await;
+    let narrowed = |to: Option<&str>, sender: Option<&str>| Search {
+        room: to.map(room),
+        sender: sender.map(|name| Name::parse(name).unwrap()),
+        ..search("tea")
+    };
+    for (search, found) in [
+        (narrowed(None, None), &["tea 3", "tea 2", "tea 1"] as &[&str]),
+        (narrowed(Some("lobby"), None), &["tea 2", "tea 1"]),
+        (narrowed(None, Some("alice")), &["tea 3", "tea 1"]),
+        (narrowed(Some("lobby"), Some("alice")), &["tea 1"]),
+        (narrowed(Some("attic"), Some("bob")), &[]),
+        (narrowed(Some("cellar"), None), &[]),
+        (narrowed(None, Some("carol")), &[]),
+    ] {
+        for newest_first in [true, false] {
+            let mut hits = bench.search(Search { newest_first, ..search.clone() }).await;
+            hits.sort_by_key(|hit| std::cmp::Reverse(hit.message.created_at));
+            let messages: Vec<_> = hits.into_iter().map(|hit| hit.message).collect();
+            assert_eq!(texts(&messages), found, "{search:?}");
+        }
+    }
+    // What stands for rooms and senders in the index is not to be found as text.
+    assert!(bench.find("room sender").await.is_empty());
+}
+
+async fn found_words_are_marked_where_they_are(bench: &Bench) {
+    let all_marks: String = ('\u{e000}'..='\u{f8ff}').take(5000).collect();
+    let crowded = format!("{all_marks} tea");
+    for (text, query, marked) in [
+        ("tea for two", "tea two", &["tea", "two"] as &[&str]),
+        ("Le thé à l’Été, the tea", "ete the", &["thé", "Été", "the"]),
+        ("🫖 tea 日本語 teapot", "tea* 日本*", &["tea", "日本語", "teapot"]),
+        ("two cups of tea", "\"cups of\"", &["cups of"]),
+        ("green tea green tea", "\"tea green tea\"", &["tea green tea"]),
+        ("nul\0tea\0nul", "tea", &["tea"]),
+        ("\u{e000}tea\u{e001} tea", "tea*", &["tea"]),
+        (&crowded, "tea", &["tea"]),
+        ("cafe\u{301} tea", "cafe", &["cafe\u{301}"]),
+    ] {
+        bench.say("lobby", "alice", &[text]).await;
+        let hit = bench.search(search(query)).await.remove(0);
+        assert_eq!(hit.message.text.as_str(), text);
+        let found: Vec<_> = hit.ranges.iter().map(|range| &text[range.clone()]).collect();
+        assert_eq!(found, marked, "{query}");
+        let apart = hit.ranges.windows(2).all(|pair| pair[0].end <= pair[1].start);
+        assert!(apart, "{:?}", hit.ranges);
+    }
+}
+
+async fn hostile_queries_find_or_are_refused(bench: &Bench) {
+    bench.say("lobby", "alice", &["tea and OR near text room 1"]).await;
+    let long = "tea ".repeat(5000);
+    let prefixes = "t* ".repeat(1000);
+    for query in [
+        "tea\" OR \"coffee",
+        "NOT tea",
+        "tea AND",
+        "NEAR(tea, 2)",
+        "text : tea",
+        "{room text} : tea",
+        "- tea",
+        "^tea",
+        "tea + and",
+        "tea)",
+        "((((tea",
+        "tea * and",
+        "'; DROP TABLE words; --",
+        "tea\0and",
+        "\"\"\"tea\"\"\"",
+        "tea \u{300}",
+        &long,
+        &prefixes,
+    ] {
+        // That it is answered is what counts.
+        bench.log.search(search(query)).await.unwrap();
+    }
+    for query in ["", "  ", "\"\"", "*", "!?", "\0"] {
+        let refused = bench.log.search(search(query)).await.unwrap_err();
+        assert!(
+            matches!(&refused, Error::Invalid(what) if what[0].field == "query"),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(bench.find("OR").await.len(), 1);
+}
+
+async fn the_best_or_the_latest_come_first(bench: &Bench) {
+    let said = ["tea tea tea", "tea or coffee or water or juice or milk", "coffee", "cold tea"];
+    bench.say("lobby", "alice", &said).await;
+    let ordered = |newest_first, offset, limit| {
+        let search = Search { newest_first, offset, limit, ..search("tea") };
+        async move {
+            let messages: Vec<_> =
+                bench.search(search).await.into_iter().map(|hit| hit.message).collect();
+            texts(&messages).join("; ")
+        }
+    };
+    let all = "cold tea; tea or coffee or water or juice or milk; tea tea tea";
+    assert_eq!(ordered(true, 0, 10).await, all);
+    assert_eq!(ordered(true, 1, 1).await, "tea or coffee or water or juice or milk");
+    assert_eq!(ordered(true, 3, 10).await, "");
+    let all = "tea tea tea; cold tea; tea or coffee or water or juice or milk";
+    assert_eq!(ordered(false, 0, 10).await, all);
+    assert_eq!(ordered(false, 2, 10).await, "tea or coffee or water or juice or milk");
+}
+
+async fn old_messages_are_forgotten_by_count(bench: &Bench) {
+    let old = draft("lobby", "alice", "old");
+    let posted = bench.post(old.clone()).await.unwrap();
+    bench.fill("lobby", 2500).await;
+    bench.fill("attic", 5).await;
+    let keep = Retention { count: Some(10), age: None };
+    assert_eq!(bench.log.retain(keep).await.unwrap(), 2491);
+    assert_eq!(bench.log.retain(keep).await.unwrap(), 0);
+
+    let extents = bench.log.extents(Rooms::After { after: None, limit: 10 }).await.unwrap();
+    let extent = extents[&room("lobby")];
+    assert_eq!((extent.first, extent.last), (2492, 2501));
+    assert_eq!(extents[&room("attic")].first, 1);
+    let kept = bench.read("lobby", Edge::After(0), 100).await;
+    assert_eq!(seqs(&kept), (2492..=2501).collect::<Vec<_>>());
+    assert_eq!(bench.read("lobby", Edge::Before(2493), 100).await.len(), 1);
+
+    // The index follows, and the id is still known.
+    bench.searchable().await;
+    assert!(bench.find("old").await.is_empty());
+    assert_eq!(bench.find("5").await.len(), 1, "that of the attic");
+    assert_eq!(bench.find("2500").await.len(), 1);
+    let again = bench.post(old.clone()).await.unwrap();
+    assert_eq!(again, Posted { duplicate: true, ..posted });
+    let other = Draft { text: Text::parse("new").unwrap(), ..old };
+    assert!(matches!(bench.post(other).await, Err(Error::MessageIdReused(_))));
+}
+
+async fn old_messages_are_forgotten_by_age(bench: &Bench) {
+    bench.fill("lobby", 20).await;
+    let hour = Some(Duration::from_secs(3600));
+    let keep = Retention { age: hour, count: None };
+    assert_eq!(bench.log.retain(keep).await.unwrap(), 0);
+    let nothing = Retention { age: Some(Duration::ZERO), count: None };
+    assert_eq!(bench.log.retain(nothing).await.unwrap(), 20);
+    let extent = bench.log.extents(Rooms::One(room("lobby"))).await.unwrap()[&room("lobby")];
+    assert_eq!((extent.first, extent.last), (21, 20));
+    assert!(bench.read("lobby", Edge::After(20), 10).await.is_empty());
+    bench.searchable().await;
+    assert!(bench.find("7").await.is_empty());
+    // The room goes on.
+    assert_eq!(bench.fill("lobby", 1).await[0].position.seq, 21);
+    assert_eq!(bench.heard().last().unwrap().prev_seq, 20);
+    assert_eq!(seqs(&bench.read("lobby", Edge::After(20), 10).await), [21]);
+    bench.searchable().await;
+    assert_eq!(bench.find("1").await, ["1"]);
+}
+
+async fn forgetting_leaves_no_silent_hole(bench: &Bench) {
+    bench.fill("lobby", 20).await;
+    bench.log.retain(Retention { age: None, count: Some(5) }).await.unwrap();
+    for seq in 1..15 {
+        let slice = Slice { from: Edge::After(seq), limit: 10 };
+        let refused = bench.log.read(&room("lobby"), slice).await.unwrap_err();
+        assert!(matches!(refused, Error::PositionGone(Gone::Truncated)), "{seq}: {refused:?}");
+    }
+    assert_eq!(seqs(&bench.read("lobby", Edge::After(15), 10).await), [16, 17, 18, 19, 20]);
+    let rest = bench.read("lobby", Edge::After(0), 10).await;
+    assert_eq!((rest[0].position.seq, rest[0].prev_seq), (16, 15));
+    let now = jiff::Timestamp::now();
+    let before = now - Duration::from_secs(3600);
+    assert_eq!(bench.log.seq_before(&room("lobby"), before).await.unwrap(), 15);
 }
