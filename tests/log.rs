@@ -1,6 +1,8 @@
 //! What a [`MessageLog`] promises, told as stories that every kind of log must go through: the
 //! embedded one in a directory and in memory today, a clustered one later.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::{
     path::Path,
     sync::{Arc, Mutex},
