@@ -149,7 +149,7 @@ impl EmbeddedLog {
     ///
     /// [`Error::Store`] where there is no search, because the index failed or the log was closed.
     pub async fn searchable(&self) -> Result<()> {
-        let now = self.feed.generation();
+        let now = self.feed.hurry();
         let mut reached = self.reached.clone();
         match reached.wait_for(|&generation| generation >= now).await {
             Ok(_) => Ok(()),
