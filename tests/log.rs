@@ -1,11 +1,7 @@
 //! What a [`MessageLog`] promises, told as stories that every kind of log must go through: the
 //! embedded one in a directory and in memory today, a clustered one later.
 
-<<<<<<< HEAD
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-=======
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
->>>>>>> refs/heads/store
 
 use std::{
     path::Path,
