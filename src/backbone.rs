@@ -11,7 +11,7 @@ use tonic::async_trait;
 
 use crate::{
     error::Result,
-    model::{Draft, Endpoint, Message, Name, PeerStatus, Position, Posted, RoomName},
+    model::{Draft, Endpoint, Message, Name, PeerStatus, Position, Posted, RoomName, SearchHit},
 };
 
 pub mod embedded;
@@ -41,7 +41,7 @@ pub trait MessageLog: Send + Sync + 'static {
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64>;
 
     /// Finds messages by their words.
-    async fn search(&self, search: Search) -> Result<Vec<Hit>>;
+    async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;
 }
 
 /// Which rooms.
@@ -106,15 +106,6 @@ pub struct Search {
     pub limit: usize,
     /// How many hits to pass over.
     pub offset: usize,
-}
-
-/// A found message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hit {
-    /// The message.
-    pub message: Message,
-    /// The byte ranges of its text that match.
-    pub ranges: Vec<std::ops::Range<usize>>,
 }
 
 /// Who hears of every message that was stored.

@@ -44,6 +44,14 @@ const MAX_HEADER_LIST: u32 = 8 * 1024;
 /// attack, CVE-2025-8671). hyper's own default, which tonic would erase.
 const MAX_LOCAL_RESETS: usize = 1024;
 
+/// How often a client asks a silent hub for a sign of life while it waits for something from it,
+/// and how long the answer may take. Without it a cut network would look like a quiet room.
+const HUB_KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// The same towards another client's server, which may be of any make: grpc-core hangs up on those
+/// who ask more often than every five minutes (its "too_many_pings").
+const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
+
 /// Opens a listening socket.
 ///
 /// # Errors
@@ -123,12 +131,25 @@ pub fn server(keepalive: Duration) -> Server<Identity> {
         .http2_keepalive_timeout(Some(keepalive))
 }
 
-/// A channel that connects when it is first used and again whenever it was lost.
+/// A channel to a hub, which connects when it is first used and again whenever it was lost.
 ///
 /// # Errors
 ///
 /// [`Error::Invalid`] where `endpoint` makes no URI.
 pub fn channel(endpoint: &Endpoint) -> Result<Channel> {
+    dial(endpoint, HUB_KEEPALIVE)
+}
+
+/// A channel to another client's PeerChat server; otherwise as [`channel`].
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where `endpoint` makes no URI.
+pub fn peer_channel(endpoint: &Endpoint) -> Result<Channel> {
+    dial(endpoint, PEER_KEEPALIVE)
+}
+
+fn dial(endpoint: &Endpoint, keepalive: Duration) -> Result<Channel> {
     let dial = Dial::from_shared(format!("http://{endpoint}"))
         .map_err(|problem| Error::invalid("endpoint", problem))?;
     Ok(dial
@@ -137,5 +158,7 @@ pub fn channel(endpoint: &Endpoint) -> Result<Channel> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(MAX_HEADER_LIST)
+        .http2_keep_alive_interval(keepalive)
+        .keep_alive_timeout(HUB_KEEPALIVE)
         .connect_lazy())
 }

@@ -24,9 +24,9 @@ use self::{
     writer::{Append, Command, Writer},
 };
 use crate::{
-    backbone::{Done, Extent, Hit, MessageLog, Rooms, Search, Slice, Tail},
+    backbone::{Done, Extent, MessageLog, Rooms, Search, Slice, Tail},
     error::{Error, Result},
-    model::{Draft, Message, RoomName},
+    model::{Draft, Message, RoomName, SearchHit},
 };
 
 mod database;
@@ -233,7 +233,7 @@ impl MessageLog for EmbeddedLog {
         self.readers.with(move |reader| reader.seq_before(&room, at)).await
     }
 
-    async fn search(&self, search: Search) -> Result<Vec<Hit>> {
+    async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
         self.searchers.with(move |searcher| searcher.search(&search)).await
     }
 }

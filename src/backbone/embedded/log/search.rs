@@ -17,8 +17,9 @@ use super::{
     reader::{Reader, clamp},
 };
 use crate::{
-    backbone::{Hit, Search},
+    backbone::Search,
     error::{Error, Result},
+    model::SearchHit,
 };
 
 /// How many of the latest matches are ranked: what a word that everybody uses may cost.
@@ -72,7 +73,7 @@ impl Searcher {
     }
 
     /// See [`MessageLog::search`](crate::backbone::MessageLog::search).
-    pub(super) fn search(&mut self, search: &Search) -> Result<Vec<Hit>> {
+    pub(super) fn search(&mut self, search: &Search) -> Result<Vec<SearchHit>> {
         let Some(words) = query::expression(&search.query) else {
             return Err(Error::invalid("query", "it holds no word to look for"));
         };
@@ -95,7 +96,7 @@ impl Searcher {
             if let Some(message) = log.message(key)? {
                 let ranges =
                     ranges(scratch, &words, message.text.as_str()).map_err(unsearchable)?;
-                hits.push(Hit { message, ranges });
+                hits.push(SearchHit { message, ranges });
             }
         }
         Ok(hits)

@@ -1,0 +1,32 @@
+# Everything that is done to this project has a name here; `make help` lists them.
+
+HUB ?= 127.0.0.1:50051
+NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
+export HUB NAME
+
+.PHONY: help run test check fmt clippy doc protos
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: ## Chat: starts a hub where none is running (NAME=bob: as bob)
+	@tools/run.sh "$$NAME" "$$HUB"
+
+test: ## Run all tests, with the tools they want
+	tools/fetch.sh grpcurl
+	cargo test --locked
+
+check: fmt clippy doc protos test ## Check everything, exactly as CI does
+
+fmt: ## Check the format
+	cargo fmt --check
+
+clippy: ## Lint the code, warnings denied
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## Build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+protos: ## Lint the protos with buf
+	tools/fetch.sh buf
+	test ! -x target/tools/bin/buf || target/tools/bin/buf lint
