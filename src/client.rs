@@ -154,7 +154,14 @@ impl Client {
 
         let rooms = options.rooms.clone();
         let link = Arc::new(Link::new(options, direct_address)?);
-        let chat = link.open().await?;
+        let chat = match link.open().await {
+            Ok(chat) => chat,
+            Err(error) => {
+                // It may have registered before it failed.
+                link.leave().await;
+                return Err(error);
+            }
+        };
         let (commands, queue) = mpsc::channel(COMMANDS);
         let (session, parts) = Session::new(link.clone(), rooms, queue, stop.clone());
         tasks.spawn(session.run(chat));

@@ -3,9 +3,9 @@
 //! [`Hub::new`] opens the store and listens to nothing; [`Hub::serve`] answers on a listener that
 //! the caller owns until the caller says stop.
 //!
-//! How a call goes: the connection's bytes become a request in tonic; [`auth`] notes whose session
-//! it is; [`streams`] answers the streaming rpcs with shared frames ([`fanout`]) and lets the unary
-//! ones through to [`presence`] and [`broadcast`], which parse, ask the backbone, and convert back.
+//! How a call goes: the connection's bytes become a request in tonic; `auth` notes whose session
+//! it is; `streams` answers the streaming rpcs with shared frames (`fanout`) and lets the unary
+//! ones through to `presence` and `broadcast`, which parse, ask the backbone, and convert back.
 
 mod auth;
 mod broadcast;

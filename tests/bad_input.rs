@@ -368,15 +368,19 @@ async fn a_client_checks_what_it_is_sent() {
         (DirectMessage { text: "x".repeat(TOO_LONG), ..good() }, "message.text"),
     ];
     for (message, field) in cases {
-        let answer = bob.send(SendRequest { message: Some(message) }).await;
+        let answer = bob.send(SendRequest { message: Some(message), ..Default::default() }).await;
         assert_eq!(refused(answer), format!("InvalidArgument INVALID_FIELD {field}"));
     }
-    let answer = bob.send(SendRequest { message: None }).await;
+    let answer = bob.send(SendRequest::default()).await;
     assert_eq!(refused(answer), "InvalidArgument INVALID_FIELD message");
     let message = good();
-    let receipt = bob.send(SendRequest { message: Some(message.clone()) }).await.unwrap();
+    let receipt = bob
+        .send(SendRequest { message: Some(message.clone()), ..Default::default() })
+        .await
+        .unwrap();
     assert_eq!(receipt.into_inner().receipt.unwrap().receiver, "bob");
     terminal.wait_for("alice (unverified): psst");
-    let again = bob.send(SendRequest { message: Some(message) }).await.unwrap();
+    let again =
+        bob.send(SendRequest { message: Some(message), ..Default::default() }).await.unwrap();
     assert!(again.into_inner().receipt.unwrap().duplicate);
 }

@@ -61,7 +61,7 @@ async fn listed(watcher: &Session, names: &[&str]) {
 async fn history(session: &Session) -> Vec<String> {
     let all = ListMessagesRequest { page_size: 1000, ..Default::default() };
     let page = session.broadcast().list_messages(all).await.unwrap().into_inner();
-    page.messages.into_iter().map(|message| message.text).collect()
+    page.messages.into_iter().map(|m| format!("{}: {}", m.sender, m.text)).collect()
 }
 
 #[tokio::test]
@@ -81,18 +81,22 @@ async fn the_hub_is_killed_and_comes_back() {
     let mut said = Vec::new();
     for round in 1..=ROUNDS {
         for (speaker, name) in [(&sova, "sova"), (&buzz, "buzz")] {
-            let line = format!("round {round}, before, from {name}");
+            let line = format!("round {round}, before");
             speaker.type_line(&line);
-            sova.wait_for(&line);
-            buzz.wait_for(&line);
-            said.push(line);
+            said.push(format!("{name}: {line}"));
+            for terminal in [&sova, &buzz] {
+                terminal.wait_for(&format!("{name}: {line}"));
+            }
         }
 
         hub.kill9();
         for (speaker, name, other) in [(&sova, "sova", &buzz), (&buzz, "buzz", &sova)] {
-            let line = format!("round {round}, meanwhile, from {name}");
+            speaker.wait_until("a word of the loss", |screen| {
+                (screen.matches("the hub is gone").count() == round).then_some(())
+            });
+            let line = format!("round {round}, meanwhile");
             speaker.type_line(&line);
-            said.push(line);
+            said.push(format!("{name}: {line}"));
             let to = if name == "sova" { "buzz" } else { "sova" };
             speaker.type_line(&format!("/msg {to} round {round}, are you there?"));
             other.wait_for(&format!("{name} (unverified): round {round}, are you there?"));
@@ -111,8 +115,8 @@ async fn the_hub_is_killed_and_comes_back() {
     }
 
     // Said last and seen by both: whatever was to come before it has come.
-    for (speaker, line) in [(&sova, "good night from sova"), (&buzz, "good night from buzz")] {
-        speaker.type_line(line);
+    for (speaker, line) in [(&sova, "sova: good night"), (&buzz, "buzz: good night")] {
+        speaker.type_line("good night");
         sova.wait_for(line);
         buzz.wait_for(line);
         said.push(line.into());
@@ -140,7 +144,7 @@ async fn a_broken_connection_doubles_nothing() {
     for round in 0..10 {
         let line = format!("line {round} of ten");
         sova.type_line(&line);
-        said.push(line);
+        said.push(format!("sova: {line}"));
         wire.cut();
         wire.heal();
     }
@@ -151,7 +155,7 @@ async fn a_broken_connection_doubles_nothing() {
     sova.type_line("good night");
     sova.wait_for("sova: good night");
     buzz.wait_for("sova: good night");
-    said.push("good night".into());
+    said.push("sova: good night".into());
     for line in &said {
         assert_eq!(sova.lines_with(line), 1, "{line}\n{}", sova.screen());
         assert_eq!(buzz.lines_with(line), 1, "{line}\n{}", buzz.screen());

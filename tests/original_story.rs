@@ -117,3 +117,16 @@ fn one_says_goodbye_and_is_gone() {
     again.type_line("back again");
     sova.wait_for("colt: back again");
 }
+
+#[test]
+fn who_types_fast_loses_nothing() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat(home.path(), hub.address(), "sova");
+    for i in 0..20 {
+        sova.type_line(&format!("line {i} of twenty"));
+    }
+    for i in 0..20 {
+        sova.wait_for(&format!("sova: line {i} of twenty"));
+    }
+}

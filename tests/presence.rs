@@ -1,105 +1,28 @@
 //! Who is here: names, sessions and their leases, and the watched list.
 #![cfg(test)]
 
-use std::time::{Duration, Instant};
-
 use chinwag::proto::{
-    Endpoint, EndpointList, GetPeerRequest, ListPeersRequest, Peer, PeerDelta, PeerStatus,
-    RegisterRequest, RenewRequest, UnregisterRequest, WatchPeersRequest, WatchPeersResponse,
-    presence_client::PresenceClient, watch_peers_response::Event,
+    Endpoint, EndpointList, GetPeerRequest, ListPeersRequest, Peer, PeerStatus, RegisterRequest,
+    RenewRequest, UnregisterRequest, WatchPeersRequest, presence_client::PresenceClient,
 };
-use tonic::{Request, Streaming, service::Interceptor};
+use tonic::{Request, service::Interceptor};
 
 #[path = "support/hub.rs"]
 mod hub;
 #[path = "support/peer.rs"]
 mod peer;
-#[path = "support/pty.rs"]
-mod pty;
 #[path = "support/refusal.rs"]
 mod refusal;
+#[path = "support/watch.rs"]
+mod watch;
 #[path = "support/within.rs"]
 mod within;
 
 use hub::TestHub;
 use peer::{Session, connect, named, register};
-use pty::Terminal;
 use refusal::why;
-use within::{PATIENCE, within};
-
-/// A lease that a test can wait for.
-const LEASE: Duration = Duration::from_secs(2);
-
-/// How long after the end of a lease the list may still be wrong.
-const SLACK: Duration = Duration::from_secs(2);
-
-/// How long after a clean leave the list may still be wrong.
-const CLEAN_LEAVE: Duration = Duration::from_secs(1);
-
-/// A watched list.
-struct Watch(Streaming<WatchPeersResponse>);
-
-impl Watch {
-    async fn open(session: &Session) -> (Self, Vec<Peer>) {
-        let mut watch = Self::after(session, None).await;
-        let mut peers = Vec::new();
-        loop {
-            let Event::Snapshot(part) = watch.event().await else { panic!("a change came first") };
-            peers.extend(part.peers);
-            if part.last {
-                return (watch, peers);
-            }
-        }
-    }
-
-    async fn after(session: &Session, revision: Option<chinwag::proto::Position>) -> Self {
-        let call = session.presence().watch_peers(WatchPeersRequest { revision }).await;
-        Self(call.unwrap().into_inner())
-    }
-
-    async fn event(&mut self) -> Event {
-        let next = within(PATIENCE, "an event of the list", self.0.message()).await.unwrap();
-        next.expect("the stream has ended").event.unwrap()
-    }
-
-    async fn delta(&mut self) -> PeerDelta {
-        match self.event().await {
-            Event::Delta(delta) => delta,
-            other => panic!("not a change: {other:?}"),
-        }
-    }
-
-    /// Reads on until `name` came or changed, and returns all that was said of others before.
-    async fn until_updated(&mut self, name: &str) -> (Peer, Vec<PeerDelta>) {
-        let mut before = Vec::new();
-        loop {
-            let mut delta = self.delta().await;
-            if let Some(at) = delta.updated.iter().position(|peer| peer.name == name) {
-                let peer = delta.updated.swap_remove(at);
-                before.push(delta);
-                return (peer, before);
-            }
-            before.push(delta);
-        }
-    }
-
-    async fn until_removed(&mut self, name: &str) {
-        while !self.delta().await.removed.iter().any(|gone| gone == name) {}
-    }
-}
-
-fn names(peers: &[Peer]) -> Vec<&str> {
-    peers.iter().map(|peer| peer.name.as_str()).collect()
-}
-
-async fn list(session: &Session, request: ListPeersRequest) -> Vec<Peer> {
-    session.presence().list_peers(request).await.unwrap().into_inner().peers
-}
-
-async fn listed(session: &Session) -> Vec<String> {
-    let peers = list(session, ListPeersRequest::default()).await;
-    peers.into_iter().map(|peer| peer.name).collect()
-}
+use watch::{Watch, list, listed, names};
+use within::PATIENCE;
 
 async fn get(session: &Session, name: &str) -> Result<Peer, tonic::Status> {
     let request = GetPeerRequest { name: name.into() };
@@ -222,81 +145,6 @@ async fn a_token_that_is_not_alive_gives_no_right_to_a_name() {
 }
 
 #[tokio::test]
-async fn a_clean_leave_is_seen_at_once() {
-    let hub = TestHub::start();
-    let watcher = Session::of(hub.address(), "watcher").await;
-    let alice = Session::of(hub.address(), "alice").await;
-    let (mut watch, peers) = Watch::open(&watcher).await;
-    assert_eq!(names(&peers), ["alice", "watcher"]);
-    alice.presence().unregister(UnregisterRequest {}).await.unwrap();
-    within(CLEAN_LEAVE, "the leave", watch.until_removed("alice")).await;
-    assert_eq!(listed(&watcher).await, ["watcher"]);
-    assert_eq!(why(&get(&watcher, "alice").await.unwrap_err()), "NotFound PEER_UNKNOWN");
-}
-
-#[tokio::test]
-async fn a_killed_client_is_gone_within_its_lease() {
-    a_client_is_gone_after("KILL").await;
-}
-
-/// A process that stands still keeps its connections: only their silence tells.
-#[tokio::test]
-async fn a_stopped_client_is_gone_within_its_lease() {
-    a_client_is_gone_after("STOP").await;
-}
-
-async fn a_client_is_gone_after(signal: &str) {
-    let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
-    let watcher = Session::of(hub.address(), "watcher").await;
-    let (mut watch, _) = Watch::open(&watcher).await;
-    let home = tempfile::tempdir().unwrap();
-    let address = hub.address().to_string();
-    let mut alice = Terminal::chinwag(
-        home.path(),
-        &["--hub", &address, "--name", "alice", "--listen", "127.0.0.1:0", "chat"],
-    );
-    watch.until_updated("alice").await;
-
-    let killed = Instant::now();
-    alice.signal(signal);
-    within(LEASE + SLACK, "the departure", watch.until_removed("alice")).await;
-    assert_eq!(listed(&watcher).await, ["watcher"]);
-    assert!(killed.elapsed() < LEASE + SLACK, "{:?}", killed.elapsed());
-}
-
-#[tokio::test]
-async fn a_lease_is_held_by_renewing_and_by_streams_and_else_ends() {
-    let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
-    let watcher = Session::of(hub.address(), "watcher").await;
-    let (mut watch, _) = Watch::open(&watcher).await;
-    let renewing = Session::of(hub.address(), "renewing").await;
-    let streaming = Session::of(hub.address(), "streaming").await;
-    let _chat = streaming.chat().await;
-    let idle = Session::of(hub.address(), "idle").await;
-
-    let mut presence = renewing.presence();
-    let mut tick = tokio::time::interval(LEASE / 4);
-    let gone = within(2 * (LEASE + SLACK), "the end of two idle leases", async {
-        watch.until_removed("idle").await;
-        let _again = Session::of(hub.address(), "idle-again").await;
-        watch.until_removed("idle-again").await;
-    });
-    tokio::pin!(gone);
-    loop {
-        tokio::select! {
-            () = &mut gone => break,
-            _ = tick.tick() => {
-                let renewed = presence.renew(RenewRequest::default()).await.unwrap();
-                assert_eq!(renewed.into_inner().lease.unwrap().seconds, 2);
-            }
-        }
-    }
-    assert_eq!(listed(&watcher).await, ["renewing", "streaming", "watcher"]);
-    let refused = idle.presence().renew(RenewRequest::default()).await.unwrap_err();
-    assert_eq!(why(&refused), "Unauthenticated SESSION_ENDED");
-}
-
-#[tokio::test]
 async fn a_peer_changes_what_it_says_about_itself() {
     let hub = TestHub::start();
     let watcher = Session::of(hub.address(), "watcher").await;
@@ -336,7 +184,7 @@ async fn an_invisible_session_is_not_listed_but_keeps_its_name() {
     let (seen, _) = watch.until_updated("alice").await;
     assert_eq!(seen.status(), PeerStatus::Online);
     shown.presence().unregister(UnregisterRequest {}).await.unwrap();
-    within(CLEAN_LEAVE, "the leave", watch.until_removed("alice")).await;
+    watch.until_removed("alice").await;
     assert_eq!(listed(&fence).await, ["fence", "watcher"]);
 }
 

@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chinwag::proto::{
-    ChatRequest, Join, Leave, ListMessagesRequest, ListRoomsRequest, Message, Position,
-    SearchMessagesRequest, SearchOrder, SubscribeRequest, SubscribeResponse, chat_request,
+    ChatRequest, Leave, ListRoomsRequest, SubscribeRequest, SubscribeResponse, chat_request,
     chat_response, join::Start, subscribe_response,
 };
 use prost::Message as _;
 use tokio::{sync::Barrier, task::JoinSet};
 use tokio_stream::StreamExt;
-use tonic::{Code, Streaming};
+use tonic::Code;
 
 #[path = "support/hub.rs"]
 mod hub;
@@ -22,12 +21,15 @@ mod peer;
 mod raw;
 #[path = "support/refusal.rs"]
 mod refusal;
+#[path = "support/room.rs"]
+mod room;
 #[path = "support/within.rs"]
 mod within;
 
 use hub::TestHub;
-use peer::{Chat, Session, new_id, post};
+use peer::{Session, new_id, post};
 use refusal::{why, why_in_stream};
+use room::{enter, fill, join, joined, prove_whole, refused, subscribe, texts};
 use within::{PATIENCE, within};
 
 /// The crowd of the great room.
@@ -38,63 +40,6 @@ const SAID_EACH: usize = 20;
 
 /// The time the crowd may take: in a debug build, on two cores, a fraction of it is enough.
 const CROWD_PATIENCE: Duration = Duration::from_secs(180);
-
-fn join(room: &str, start: Option<Start>) -> Join {
-    Join { room: room.into(), start }
-}
-
-fn join_request(room: &str, start: Option<Start>) -> chat_request::Request {
-    chat_request::Request::Join(join(room, start))
-}
-
-/// Joins a room on a stream and returns the position it delivers from and the room's head.
-async fn enter(chat: &mut Chat, room: &str, start: Option<Start>) -> (Position, Position) {
-    chat.say(join_request(room, start)).await;
-    joined(chat, room).await
-}
-
-async fn joined(chat: &mut Chat, room: &str) -> (Position, Position) {
-    chat.find(|event| match event {
-        chat_response::Event::Joined(joined) if joined.room == room => {
-            Some((joined.position.unwrap(), joined.head.unwrap()))
-        }
-        _ => None,
-    })
-    .await
-}
-
-async fn refused(chat: &mut Chat) -> String {
-    let refusal = chat
-        .find(|event| match event {
-            chat_response::Event::Refused(refused) => refused.refusal,
-            _ => None,
-        })
-        .await;
-    why_in_stream(&refusal)
-}
-
-/// Posts texts to a room, one after the other, and returns their positions.
-async fn fill(session: &Session, room: &str, texts: &[&str]) -> Vec<Position> {
-    let mut positions = Vec::new();
-    for text in texts {
-        let posted = session.broadcast().post(post(room, &new_id(), text)).await.unwrap();
-        positions.push(posted.into_inner().position.unwrap());
-    }
-    positions
-}
-
-async fn texts(chat: &mut Chat, count: usize) -> Vec<String> {
-    let mut texts = Vec::new();
-    while texts.len() < count {
-        texts.push(chat.message().await.text);
-    }
-    texts
-}
-
-async fn subscribe(session: &Session, joins: Vec<Join>) -> Streaming<SubscribeResponse> {
-    let call = session.broadcast().subscribe(SubscribeRequest { joins }).await;
-    call.unwrap().into_inner()
-}
 
 /// Every one of 300 receives all 6,000, in the same order, each once, and can prove it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -136,16 +81,6 @@ async fn a_crowd_hears_everything_once_and_in_one_order() {
         assert!(*first.get_or_insert_with(|| heard.clone()) == heard, "two heard different things");
     }
     prove_complete(&first.unwrap());
-}
-
-/// The messages follow each other without a gap: each names the one before.
-fn prove_whole(messages: &[Message]) {
-    for pair in messages.windows(2) {
-        let [before, after] = [&pair[0], &pair[1]].map(|m| m.position.unwrap());
-        assert_eq!(before.epoch, after.epoch);
-        assert!(before.seq < after.seq, "{before:?} came before {after:?}");
-        assert_eq!(pair[1].prev_seq, before.seq, "something is missing before {after:?}");
-    }
 }
 
 /// Everything that was said is there, and what one member said is in the order of saying.
@@ -260,95 +195,6 @@ async fn rooms_are_joined_and_left() {
 }
 
 #[tokio::test]
-async fn one_begins_where_one_wants_to() {
-    let hub = TestHub::start();
-    let alice = Session::of(hub.address(), "alice").await;
-    let positions = fill(&alice, "lobby", &["one", "two", "three", "four"]).await;
-    let after_two = Some(Start::After(positions[1]));
-
-    let mut chat = alice.chat().await;
-    let (from, head) = enter(&mut chat, "lobby", after_two).await;
-    assert_eq!((from, head), (positions[1], positions[3]));
-    assert_eq!(texts(&mut chat, 2).await, ["three", "four"]);
-
-    // Joined again, the room begins anew.
-    enter(&mut chat, "lobby", Some(Start::Last(1))).await;
-    assert_eq!(chat.message().await.text, "four");
-    let history = alice.broadcast().list_messages(ListMessagesRequest::default()).await.unwrap();
-    let since = history.into_inner().messages[1].created_at.unwrap();
-    enter(&mut chat, "lobby", Some(Start::Since(since))).await;
-    let heard = texts(&mut chat, 1).await;
-    assert!(["one", "two"].contains(&heard[0].as_str()), "stored at one time or not: {heard:?}");
-
-    // The position before everything is one to begin at, too.
-    let origin = Position { seq: 0, ..positions[0] };
-    let mut chat = alice.chat().await;
-    enter(&mut chat, "lobby", Some(Start::After(origin))).await;
-    assert_eq!(texts(&mut chat, 4).await, ["one", "two", "three", "four"]);
-}
-
-#[tokio::test]
-async fn where_one_cannot_begin_one_is_told_why() {
-    let hub = TestHub::start();
-    let alice = Session::of(hub.address(), "alice").await;
-    let last = *fill(&alice, "lobby", &["one", "two"]).await.last().unwrap();
-    let other_life = Position { epoch: last.epoch ^ 1, seq: 1 };
-    let ahead = Position { seq: last.seq + 1000, ..last };
-    let mut chat = alice.chat().await;
-    enter(&mut chat, "lobby", None).await;
-    for (position, reason) in [(other_life, "EPOCH_CHANGED"), (ahead, "POSITION_AHEAD")] {
-        let wanted = format!("OutOfRange {reason}");
-        let begin = Some(Start::After(position));
-        chat.say(join_request("ops", begin)).await;
-        assert_eq!(refused(&mut chat).await, wanted);
-        let request = SubscribeRequest { joins: vec![join("lobby", begin)] };
-        let refused = match alice.broadcast().subscribe(request).await {
-            Err(status) => status,
-            Ok(stream) => stream.into_inner().message().await.unwrap_err(),
-        };
-        assert_eq!(why(&refused), wanted);
-    }
-    // A refusal is all that happened: the stream still has its room.
-    chat.post("lobby", &new_id(), "three").await;
-    assert_eq!(chat.message().await.text, "three");
-}
-
-#[tokio::test]
-async fn a_retry_is_no_second_message() {
-    let hub = TestHub::start();
-    let alice = Session::of(hub.address(), "alice").await;
-    let bob = Session::of(hub.address(), "bob").await;
-    let id = new_id();
-    let mut chat = alice.chat().await;
-    enter(&mut chat, "lobby", None).await;
-    chat.post("lobby", &id, "once").await;
-    chat.post("lobby", &id, "once").await;
-    let mut posted = Vec::new();
-    while posted.len() < 2 {
-        if let chat_response::Event::Posted(one) = chat.next().await {
-            posted.push(one);
-        }
-    }
-    assert_eq!(posted[0].position, posted[1].position);
-    assert_eq!(posted[0].created_at, posted[1].created_at);
-    assert_eq!((posted[0].duplicate, posted[1].duplicate), (false, true));
-    let again = alice.broadcast().post(post("", &id, "once")).await.unwrap().into_inner();
-    assert_eq!((again.duplicate, again.position), (true, posted[0].position));
-
-    // Another content is another message, and another sender's id another id.
-    let other = alice.broadcast().post(post("lobby", &id, "twice")).await.unwrap_err();
-    assert_eq!(why(&other), "AlreadyExists MESSAGE_ID_REUSED");
-    chat.post("lobby", &id, "thrice").await;
-    assert_eq!(refused(&mut chat).await, "AlreadyExists MESSAGE_ID_REUSED");
-    let bobs = bob.broadcast().post(post("lobby", &id, "once")).await.unwrap().into_inner();
-    assert!(!bobs.duplicate);
-
-    let page = alice.broadcast().list_messages(ListMessagesRequest::default()).await.unwrap();
-    let stored: Vec<_> = page.into_inner().messages.into_iter().map(|m| m.sender).collect();
-    assert_eq!(stored, ["alice", "bob"]);
-}
-
-#[tokio::test]
 async fn a_closed_half_is_answered_to_the_end() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
@@ -365,41 +211,6 @@ async fn a_closed_half_is_answered_to_the_end() {
         }
     }
     assert_eq!(acked, ids);
-}
-
-#[tokio::test]
-async fn history_comes_in_pages_both_ways() {
-    let hub = TestHub::start();
-    let alice = Session::of(hub.address(), "alice").await;
-    let said: Vec<_> = (0..25).map(|i| format!("message {i}")).collect();
-    let positions = fill(&alice, "", &said.iter().map(String::as_str).collect::<Vec<_>>()).await;
-
-    for forward in [true, false] {
-        let mut found: Vec<Message> = Vec::new();
-        let mut request = ListMessagesRequest { page_size: 10, forward, ..Default::default() };
-        loop {
-            let page = alice.broadcast().list_messages(request.clone()).await.unwrap().into_inner();
-            assert_eq!(page.head, positions.last().copied());
-            let at = if forward { found.len() } else { 0 };
-            found.splice(at..at, page.messages);
-            if page.next_page_token.is_empty() {
-                break;
-            }
-            request.page_token = page.next_page_token;
-        }
-        prove_whole(&found);
-        assert_eq!(
-            found.iter().map(|m| &m.text).collect::<Vec<_>>(),
-            said.iter().collect::<Vec<_>>()
-        );
-    }
-
-    let from = ListMessagesRequest { from: Some(positions[9]), page_size: 2, ..Default::default() };
-    let page = alice.broadcast().list_messages(from).await.unwrap().into_inner().messages;
-    assert_eq!(
-        page.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(),
-        ["message 7", "message 8"]
-    );
 }
 
 #[tokio::test]
@@ -424,38 +235,6 @@ async fn rooms_are_listed_with_their_members() {
     assert!(rooms[0].last_message_at.is_some());
     assert_eq!(rooms[2].head.unwrap().seq, 0);
     assert_eq!(rooms[2].last_message_at, None);
-}
-
-#[tokio::test]
-async fn messages_are_found_by_their_words() {
-    let hub = TestHub::start();
-    let alice = Session::of(hub.address(), "alice").await;
-    fill(&alice, "", &["the build is green", "the build is red", "lunch?"]).await;
-    let mut request = SearchMessagesRequest {
-        query: "build".into(),
-        order: SearchOrder::Newest.into(),
-        ..Default::default()
-    };
-    // What was posted in the last moments may be missing: ask until it is there.
-    let hits = within(PATIENCE, "finding both", async {
-        loop {
-            let found = alice.broadcast().search_messages(request.clone()).await.unwrap();
-            let hits = found.into_inner().hits;
-            if hits.len() == 2 {
-                break hits;
-            }
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    let texts: Vec<_> =
-        hits.iter().map(|hit| hit.message.as_ref().unwrap().text.as_str()).collect();
-    assert_eq!(texts, ["the build is red", "the build is green"]);
-    let range = hits[0].ranges[0];
-    assert_eq!(&texts[0][range.start as usize..range.end as usize], "build");
-    request.query = "\"is green\"".into();
-    let found = alice.broadcast().search_messages(request).await.unwrap().into_inner();
-    assert_eq!(found.hits.len(), 1);
 }
 
 #[tokio::test]

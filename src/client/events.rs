@@ -57,7 +57,8 @@ pub enum Event {
         /// The room.
         room: RoomName,
     },
-    /// A room that was to be joined from the start, or again after a loss, was refused.
+    /// A room was lost: it was to be joined from the start, or again after a loss, and the hub
+    /// refused, or it could not go on.
     JoinRefused {
         /// The room.
         room: RoomName,

@@ -180,10 +180,10 @@ impl Session {
                 permit = events.reserve(), if self.ledger.out.has_events() => {
                     self.ledger.out.hand_out(permit);
                 }
-                answer = answers.message(), if !self.ledger.out.has_events() => match answer {
+                answer = answers.message(), if self.ledger.out.is_idle() => match answer {
                     Ok(Some(answer)) => {
-                        if let Some(goodbye) = self.ledger.hear(answer) {
-                            return Ok(Lost::from(&goodbye));
+                        if let Some(why) = self.ledger.hear(answer) {
+                            return Ok(Lost::from(&why));
                         }
                     }
                     Ok(None) => return Ok(Lost::because("the hub ended the stream")),

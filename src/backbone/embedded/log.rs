@@ -8,27 +8,38 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tonic::async_trait;
 
+pub use self::retention::Retention;
 use self::{
-    database::{Database, Durability},
+    database::Database,
+    feed::Feed,
     home::Home,
+    index::Index,
     ledger::Ledger,
-    reader::{Pool, Reader},
+    pool::Pool,
+    reader::Reader,
+    search::Searcher,
     writer::{Append, Command, Writer},
 };
 use crate::{
-    backbone::{Done, Extent, MessageLog, Rooms, Search, SearchHit, Slice, Tail},
+    backbone::{Done, Extent, MessageLog, Rooms, Search, Slice, Tail},
     error::{Error, Result},
-    model::{Draft, Message, RoomName},
+    model::{Draft, Message, RoomName, SearchHit},
 };
 
 mod database;
+mod feed;
 mod home;
+mod index;
 mod ledger;
+mod pool;
+mod query;
 mod reader;
+mod retention;
 mod schema;
+mod search;
 mod writer;
 
 /// Bytes of drafts that may be under way, each counted with [`DRAFT_BYTES`] beside its text. That
@@ -40,6 +51,9 @@ const DRAFT_BYTES: u32 = 512;
 
 /// How many calls may read at a time. More would only wait for the machine's cores.
 const READERS: usize = 4;
+
+/// How many calls may search at a time, which can cost a core for a while.
+const SEARCHERS: usize = 2;
 
 /// Where a log is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +73,11 @@ pub struct EmbeddedLog {
     /// What may still come under way: [`MAX_UNDER_WAY`].
     shares: Arc<Semaphore>,
     readers: Arc<Pool<Reader>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    searchers: Arc<Pool<Searcher>>,
+    feed: Arc<Feed>,
+    /// The generation of the feed that the search index has reached.
+    reached: watch::Receiver<u64>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
     _home: Option<Home>,
 }
 
@@ -71,61 +89,114 @@ impl EmbeddedLog {
     /// [`Error::Store`] where the directory is in use by another hub, cannot be used, or holds
     /// something else; nothing in it was changed then.
     pub fn open(store: Store, tail: Arc<dyn Tail>) -> Result<Self> {
-        let failed = |error| Error::Store(format!("the log cannot be opened: {error}"));
-        let (home, database) = match store {
+        let (home, log, index) = match store {
             Store::Directory(directory) => {
                 let home = Home::take(&directory)?;
-                let database = Database::file(&home.log()?);
-                (Some(home), Arc::new(database))
+                let log = Database::file(&home.log()?);
+                let index = Database::file(&home.index());
+                (Some(home), log, index)
             }
-            Store::Memory => (None, Arc::new(Database::memory().map_err(failed)?)),
+            Store::Memory => {
+                let memory = || Database::memory().map_err(unopened);
+                (None, memory()?, memory()?)
+            }
         };
-        let mut conn = database.writer(Durability::Full).map_err(failed)?;
-        schema::migrate(&mut conn).map_err(failed)?;
-        let epoch = schema::epoch(&conn).map_err(failed)?;
-        let ledger = Ledger::new(database.clone(), conn, epoch).map_err(failed)?;
+        let (log, index) = (Arc::new(log), Arc::new(index));
+        let ledger = Ledger::open(log.clone()).map_err(unopened)?;
+        let epoch = ledger.epoch();
+        let feed = Arc::<Feed>::default();
         let (commands, queue) = mpsc::unbounded_channel();
-        let writer = Writer { ledger, tail, commands: queue, broken: None };
-        let writer = thread::Builder::new()
-            .name("log-writer".into())
-            .spawn(|| writer.run())
-            .map_err(|error| Error::Io(error.to_string()))?;
+        let (reaches, reached) = watch::channel(0);
+
+        let mut threads = Vec::new();
+        let writer = Writer::new(ledger, tail, feed.clone(), queue);
+        threads.push(spawn("log-writer", move || writer.run())?);
+        match Index::open(index.clone(), log.clone(), feed.clone(), reaches) {
+            Ok(index) => threads.push(spawn("log-index", move || index.run())?),
+            Err(error) => tracing::error!(%error, "no search until a restart: no index"),
+        }
+        let reader = move || Reader::new(log.clone(), epoch);
         Ok(Self {
             epoch,
             commands,
             shares: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
-            readers: Pool::new(READERS, move || Reader::new(database.clone(), epoch)),
-            writer: Mutex::new(Some(writer)),
+            readers: Pool::new(READERS, reader.clone()),
+            searchers: Pool::new(SEARCHERS, move || Searcher::new(index.clone(), reader()?)),
+            feed,
+            reached,
+            threads: Mutex::new(threads),
             _home: home,
         })
     }
 
-    /// Takes no more drafts, and returns when those under way are stored.
-    pub async fn close(&self) {
-        let writer = self.stop();
-        // Joining blocks; the threads call back into the caller's world meanwhile.
-        let joining = tokio::task::spawn_blocking(|| writer.map(JoinHandle::join));
-        if !matches!(joining.await, Ok(None | Some(Ok(())))) {
-            tracing::error!("the log's writer failed");
+    /// Removes the messages that need not be kept and returns how many those were. A room's first
+    /// position moves; its messages' ids stay known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`] where the store cannot be written. A part may have been done.
+    pub async fn retain(&self, retention: Retention) -> Result<u64> {
+        let (told, removed) = oneshot::channel();
+        let asked = self.commands.send(Command::Retain(retention, told));
+        asked.map_err(|_| Error::ShuttingDown)?;
+        removed.await.map_err(|_| Error::ShuttingDown)?
+    }
+
+    /// Returns when [`search`](MessageLog::search) knows of all that was stored, or removed, before
+    /// the call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] where there is no search, because the index failed or the log was closed.
+    pub async fn searchable(&self) -> Result<()> {
+        let now = self.feed.hurry();
+        let mut reached = self.reached.clone();
+        match reached.wait_for(|&generation| generation >= now).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Store("the search index has stopped".into())),
         }
     }
 
-    fn stop(&self) -> Option<JoinHandle<()>> {
+    /// Takes no more drafts, and returns when those under way are stored.
+    pub async fn close(&self) {
+        let threads = self.stop();
+        // Joining blocks, and the writer calls back into the caller's world meanwhile.
+        let joined = tokio::task::spawn_blocking(|| join(threads)).await;
+        if let Err(error) = joined {
+            tracing::error!(%error, "the log's threads cannot be waited for");
+        }
+    }
+
+    fn stop(&self) -> Vec<JoinHandle<()>> {
         self.shares.close();
+        self.feed.close();
         // Refused where the writer has ended already.
         let _ = self.commands.send(Command::Stop);
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take()
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Drop for EmbeddedLog {
     fn drop(&mut self) {
-        if let Some(writer) = self.stop()
-            && writer.join().is_err()
-        {
-            tracing::error!("the log's writer failed");
+        join(self.stop());
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread.map_err(|error| Error::Io(error.to_string()))
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the log panicked");
         }
     }
+}
+
+fn unopened(error: rusqlite::Error) -> Error {
+    Error::Store(format!("the log cannot be opened: {error}"))
 }
 
 #[async_trait]
@@ -140,7 +211,7 @@ impl MessageLog for EmbeddedLog {
         let Ok(share) = self.shares.clone().acquire_many_owned(cost).await else {
             return done(Err(Error::ShuttingDown));
         };
-        let append = Append { draft, done, _share: share };
+        let append = Append { draft, done, share };
         if let Err(mpsc::error::SendError(Command::Append(refused))) =
             self.commands.send(Command::Append(append))
         {
@@ -163,7 +234,6 @@ impl MessageLog for EmbeddedLog {
     }
 
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
-        let _ = search;
-        Err(Error::Store("no index".into()))
+        self.searchers.with(move |searcher| searcher.search(&search)).await
     }
 }

@@ -97,7 +97,7 @@ impl Ledger {
         }
     }
 
-    /// Takes an answer of the hub's. The last one says why the hub ends the stream.
+    /// Takes an answer of the hub's. Some answers say why this connection is of no use any more.
     pub(super) fn hear(&mut self, answer: proto::ChatResponse) -> Option<Refusal> {
         match answer.event.map(|event| self.understand(event)) {
             Some(Ok(goodbye)) => goodbye,
@@ -116,14 +116,15 @@ impl Ledger {
             Answer::Message(message) => self.rooms.message(message.try_into()?, &mut self.out),
             Answer::Joined(joined) => self.joined(joined)?,
             Answer::Left(left) => {
-                self.rooms.left(&room_name(&left.room)?, &mut self.out);
+                let why = left.refusal.map(wire::refused_in_stream);
+                self.rooms.left(&room_name(&left.room)?, why, &mut self.out);
                 self.show_rooms();
             }
             Answer::Posted(posted) => {
                 self.posts.stored(posted.try_into()?);
                 self.show_posts();
             }
-            Answer::Refused(refused) => self.refused(refused)?,
+            Answer::Refused(refused) => return self.refused(refused),
             Answer::Goodbye(goodbye) => {
                 let refusal = wire::present("refusal", goodbye.refusal)?;
                 return Ok(Some(wire::refused_in_stream(refusal)));
@@ -143,15 +144,16 @@ impl Ledger {
         Ok(())
     }
 
-    fn refused(&mut self, refused: proto::Refused) -> Result<()> {
+    fn refused(&mut self, refused: proto::Refused) -> Result<Option<Refusal>> {
         let refusal = wire::refused_in_stream(wire::present("refusal", refused.refusal)?);
         match wire::present("request", refused.request)? {
             About::Join(room) => {
-                self.rooms.join_refused(&room_name(&room)?, refusal, &mut self.out);
+                let undecided = self.rooms.join_refused(&room_name(&room)?, refusal, &mut self.out);
                 self.show_rooms();
                 self.send_posts();
+                return Ok(undecided);
             }
-            About::Leave(room) => self.rooms.left(&room_name(&room)?, &mut self.out),
+            About::Leave(room) => self.rooms.left(&room_name(&room)?, None, &mut self.out),
             About::Post(id) => {
                 let id = MessageId::parse(&id).map_err(|e| Error::Protocol(e.to_string()))?;
                 let rooms = &self.rooms;
@@ -159,7 +161,7 @@ impl Ledger {
                 self.show_posts();
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn send_posts(&mut self) {

@@ -7,8 +7,12 @@ use tokio::sync::mpsc::{self, error::SendError, error::TrySendError};
 use super::super::events::Event;
 use crate::proto::{self, chat_request::Request};
 
-/// Both queues. Neither grows without bound: the requests are those of joined rooms and of posts
-/// that wait, which are bounded; and while events wait, nothing that makes more is read.
+/// Requests that wait, after which no answer is read that could make more: a client has fewer of its
+/// own, as its rooms and posts are bounded.
+const MAX_REQUESTS: usize = 2048;
+
+/// Both queues. Neither grows without bound: while events or too many requests wait, nothing that
+/// makes more is read.
 #[derive(Debug)]
 pub(super) struct Outbox {
     pub(super) events: mpsc::Sender<Event>,
@@ -63,6 +67,11 @@ impl Outbox {
         } else {
             self.told.push_back(event);
         }
+    }
+
+    /// Whether there is room for what an answer may lead to.
+    pub(super) fn is_idle(&self) -> bool {
+        self.told.is_empty() && self.requests.len() < MAX_REQUESTS
     }
 
     pub(super) fn has_events(&self) -> bool {

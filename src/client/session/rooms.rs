@@ -151,14 +151,27 @@ impl Rooms {
         }
     }
 
-    pub(super) fn join_refused(&mut self, name: &RoomName, refusal: Refusal, out: &mut Outbox) {
-        let Some(room) = self.rooms.get_mut(name) else { return };
-        let Some(asked) = room.asked.take() else { return };
-        if refusal.is_shutdown() {
-            // Nothing is decided: the next connection asks again.
+    /// Returns the refusal where nothing is decided by it: the hub stops, or cannot read its store
+    /// now. Another connection, after a pause, is to ask again.
+    pub(super) fn join_refused(
+        &mut self,
+        name: &RoomName,
+        refusal: Refusal,
+        out: &mut Outbox,
+    ) -> Option<Refusal> {
+        let room = self.rooms.get_mut(name)?;
+        let asked = room.asked.take()?;
+        if refusal.code == Code::Unavailable && (asked.replies.is_empty() || refusal.is_shutdown())
+        {
             room.asked = Some(asked);
-            return;
+            return Some(refusal);
         }
+        self.join_denied(name, asked, refusal, out);
+        None
+    }
+
+    fn join_denied(&mut self, name: &RoomName, asked: Asked, refusal: Refusal, out: &mut Outbox) {
+        let Some(room) = self.rooms.get_mut(name) else { return };
         if asked.replies.is_empty() {
             if refusal.code == Code::OutOfRange && matches!(asked.start, Start::After(_)) {
                 out.tell(reset(name, &refusal.message));
@@ -180,7 +193,7 @@ impl Rooms {
     }
 
     /// The hub says that a room was left: because it was asked to, or on its own account.
-    pub(super) fn left(&mut self, name: &RoomName, out: &mut Outbox) {
+    pub(super) fn left(&mut self, name: &RoomName, why: Option<Refusal>, out: &mut Outbox) {
         if let Some(index) = self.leaving.iter().position(|(room, _)| room == name) {
             let (_, reply) = self.leaving.remove(index);
             return drop(reply.send(Ok(())));
@@ -195,7 +208,11 @@ impl Rooms {
             }
             _ => {
                 self.rooms.remove(name);
-                out.tell(Event::Left { room: name.clone() });
+                let room = name.clone();
+                out.tell(match why {
+                    Some(refusal) => Event::JoinRefused { room, error: Error::Refused(refusal) },
+                    None => Event::Left { room },
+                });
             }
         }
     }

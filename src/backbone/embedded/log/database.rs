@@ -5,6 +5,7 @@
 //! neither ever meets a busy database.
 
 use std::{
+    fs::File,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
@@ -41,10 +42,17 @@ enum Place {
 /// What a crash of the machine may take from a database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// Nothing that was committed.
+    /// Nothing that was committed. Checkpoints are up to the writer.
     Full,
     /// The latest commits, but never its integrity.
     Relaxed,
+}
+
+/// The path of a file that SQLite keeps beside a database.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// A permission to read, or to write, held as long as that lasts.
@@ -71,6 +79,31 @@ impl Database {
         Ok(Self { place, gate: RwLock::default() })
     }
 
+    /// Whether the database is there: one in memory is.
+    pub(super) fn exists(&self) -> bool {
+        match &self.place {
+            Place::File(path) => path.exists(),
+            Place::Memory { .. } => true,
+        }
+    }
+
+    /// Makes an empty file, where the database is to be in one.
+    pub(super) fn touch(&self) -> std::io::Result<()> {
+        match &self.place {
+            Place::File(path) => File::create_new(path).map(drop),
+            Place::Memory { .. } => Ok(()),
+        }
+    }
+
+    /// The files that the database consists of, there or not.
+    pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let path = match &self.place {
+            Place::File(path) => Some(path),
+            Place::Memory { .. } => None,
+        };
+        path.into_iter().flat_map(|path| ["", "-wal", "-shm"].map(|end| with_suffix(path, end)))
+    }
+
     /// A connection that changes nothing. The database must exist.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
         let conn = self.connect()?;
@@ -85,6 +118,7 @@ impl Database {
             (Place::File(_), Durability::Full) => {
                 conn.pragma_update(None, "journal_mode", "wal")?;
                 conn.pragma_update(None, "synchronous", "full")?;
+                conn.pragma_update(None, "wal_autocheckpoint", 0)?;
                 // Only macOS knows the difference: there fsync leaves data in the disk's cache.
                 conn.pragma_update(None, "fullfsync", true)?;
             }

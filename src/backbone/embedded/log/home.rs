@@ -13,7 +13,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::schema;
+use super::{database::with_suffix, schema};
 use crate::error::{Error, Result};
 
 /// The bytes of a database page: large enough that a long text rarely needs pages of its own,
@@ -50,6 +50,11 @@ impl Home {
             }
             Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
         }
+    }
+
+    /// The path of the search index, which need not be there.
+    pub(super) fn index(&self) -> PathBuf {
+        self.directory.join("search.db")
     }
 
     /// The path of the log's database, which is there and sound as far as can be seen without
@@ -105,12 +110,6 @@ fn create(path: &Path) -> Attempt<()> {
         File::open(directory)?.sync_all()?;
     }
     Ok(())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Reads what can be read without reading everything.

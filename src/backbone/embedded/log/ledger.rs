@@ -8,7 +8,11 @@ use rusqlite::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{database::Database, schema};
+use super::{
+    database::{Database, Durability},
+    retention::{Step, Trim},
+    schema,
+};
 use crate::{
     error::{Error, Result},
     model::{Draft, Message, MessageId, Name, Position, Posted, RoomName, Text},
@@ -16,6 +20,13 @@ use crate::{
 
 /// Rooms, and senders, that are remembered between batches. Others are looked up again.
 const MAX_REMEMBERED: usize = 65_536;
+
+/// Pages of the write-ahead log that a checkpoint moves at once: posts wait meanwhile.
+const CHECKPOINT_PAGES: i64 = 1000;
+
+/// Pages of the write-ahead log after which the writer waits for the readers, whose snapshots keep
+/// it from beginning the log anew.
+const MAX_WAL_PAGES: i64 = 16_000;
 
 /// The connection that writes, and what it need not ask the database for.
 pub(super) struct Ledger {
@@ -60,15 +71,19 @@ pub(super) struct Part {
 }
 
 impl Ledger {
-    /// Goes on where the database ends.
-    pub(super) fn new(
-        database: Arc<Database>,
-        conn: Connection,
-        epoch: u64,
-    ) -> rusqlite::Result<Self> {
+    /// Goes on where the database ends, bringing its schema up to date first.
+    pub(super) fn open(database: Arc<Database>) -> rusqlite::Result<Self> {
+        let mut conn = database.writer(Durability::Full)?;
+        schema::migrate(&mut conn)?;
+        let epoch = schema::epoch(&conn)?;
         let last_at =
             conn.query_row("SELECT coalesce(max(last_at), 0) FROM rooms", [], |row| row.get(0))?;
         Ok(Self { database, conn, epoch, known: Known::default(), last_at })
+    }
+
+    /// The identity of the log's life.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// Stores a batch, durably and as a whole: after an error none of it is stored.
@@ -95,9 +110,26 @@ impl Ledger {
         Ok(stored)
     }
 
-    /// The connection, for what else must be written.
-    pub(super) fn conn(&mut self) -> (&Database, &mut Connection) {
-        (&self.database, &mut self.conn)
+    /// Does a step of a retention.
+    pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<Step> {
+        let _gate = self.database.writing();
+        trim.step(&mut self.conn)
+    }
+
+    /// Moves what the write-ahead log holds into the database, once that is worth its fsyncs.
+    ///
+    /// SQLite would do so by itself, but inside of a commit, and without a word if it fails.
+    pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        let look = "PRAGMA wal_checkpoint(NOOP)";
+        let (pages, moved): (i64, i64) =
+            self.conn.prepare_cached(look)?.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        let mode = match pages {
+            MAX_WAL_PAGES.. => "RESTART",
+            _ if pages - moved >= CHECKPOINT_PAGES => "PASSIVE",
+            _ => return Ok(()),
+        };
+        let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+        self.conn.query_row(&checkpoint, [], |_| Ok(()))
     }
 }
 

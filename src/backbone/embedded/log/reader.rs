@@ -1,70 +1,32 @@
 //! Reading the log, beside the writer.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::Semaphore;
 
 use super::{database::Database, schema};
 use crate::{
     backbone::{Edge, Extent, MAX_SLICE_BYTES, Rooms, Slice},
     error::{Error, Gone, Result},
-    model::{Message, MessageId, Name, Position, RoomName, Text},
+    model::{Invalid, Message, MessageId, Name, Position, RoomName, Text},
 };
 
-/// Senders whose names a reader remembers.
+/// Rooms, and senders, whose names a reader remembers.
 const MAX_REMEMBERED: usize = 65_536;
-
-/// A few workers of one kind, made when they are first needed, each used by one call at a time.
-pub(super) struct Pool<W> {
-    make: Box<dyn Fn() -> Result<W> + Send + Sync>,
-    idle: Mutex<Vec<W>>,
-    permits: Arc<Semaphore>,
-}
-
-impl<W: Send + 'static> Pool<W> {
-    /// A pool of up to `size` workers.
-    pub(super) fn new(
-        size: usize,
-        make: impl Fn() -> Result<W> + Send + Sync + 'static,
-    ) -> Arc<Self> {
-        let permits = Arc::new(Semaphore::new(size));
-        Arc::new(Self { make: Box::new(make), idle: Mutex::default(), permits })
-    }
-
-    /// Has a worker do something where it may block, waiting for one first.
-    pub(super) async fn with<T: Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(&mut W) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::ShuttingDown)?;
-        let pool = self.clone();
-        let working = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a caller who goes away does not set free what is in use.
-            let _permit = permit;
-            let idle = pool.lock().pop();
-            let mut worker = idle.map_or_else(|| (pool.make)(), Ok)?;
-            let result = work(&mut worker);
-            pool.lock().push(worker);
-            result
-        });
-        working.await.map_err(|error| Error::Store(format!("a reader failed: {error}")))?
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<W>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A connection that reads.
 pub(super) struct Reader {
     database: Arc<Database>,
     conn: Connection,
     epoch: u64,
+    names: Names,
+}
+
+/// Names that were looked up before.
+#[derive(Default)]
+struct Names {
+    rooms: HashMap<i64, RoomName>,
     senders: HashMap<i64, Name>,
 }
 
@@ -81,7 +43,7 @@ impl Reader {
     /// Connects to the log.
     pub(super) fn new(database: Arc<Database>, epoch: u64) -> Result<Self> {
         let conn = database.reader().map_err(unreadable)?;
-        Ok(Self { database, conn, epoch, senders: HashMap::new() })
+        Ok(Self { database, conn, epoch, names: Names::default() })
     }
 
     /// See [`MessageLog::extents`](crate::backbone::MessageLog::extents).
@@ -142,7 +104,7 @@ impl Reader {
         while bytes < MAX_SLICE_BYTES
             && let Some(row) = rows.next().map_err(unreadable)?
         {
-            let message = message(&self.conn, &mut self.senders, self.epoch, room, row)?;
+            let message = message(&self.conn, &mut self.names, self.epoch, room, row)?;
             bytes += message.text.as_str().len();
             messages.push(message);
         }
@@ -158,6 +120,37 @@ impl Reader {
         let Some(row) = self.room(room)? else { return Ok(0) };
         let seq = seq_before(&self.conn, row.id, row.first, row.last, at.as_microsecond());
         seq.map(i64::cast_unsigned).map_err(unreadable)
+    }
+
+    /// The message of this key, unless it was truncated.
+    pub(super) fn message(&mut self, key: i64) -> Result<Option<Message>> {
+        let Self { database, conn, epoch, names } = self;
+        let _gate = database.reading();
+        let mut find = conn
+            .prepare_cached("SELECT key, sender, id, created_at, text FROM messages WHERE key = ?1")
+            .map_err(unreadable)?;
+        let mut rows = find.query([key]).map_err(unreadable)?;
+        let Some(row) = rows.next().map_err(unreadable)? else { return Ok(None) };
+        let room = names.room(conn, schema::room(key))?;
+        message(conn, names, *epoch, &room, row).map(Some)
+    }
+
+    /// The id of a room.
+    pub(super) fn room_id(&self, name: &RoomName) -> Result<Option<i64>> {
+        let _gate = self.database.reading();
+        Ok(self.room(name)?.map(|row| row.id))
+    }
+
+    /// The id of a sender.
+    pub(super) fn sender_id(&self, name: &Name) -> Result<Option<i64>> {
+        let _gate = self.database.reading();
+        let find = || {
+            self.conn
+                .prepare_cached("SELECT id FROM senders WHERE name = ?1")?
+                .query_row([name.as_str()], |row| row.get(0))
+                .optional()
+        };
+        find().map_err(unreadable)
     }
 
     fn room(&self, name: &RoomName) -> Result<Option<RoomRow>> {
@@ -217,7 +210,7 @@ pub(super) fn seq_before(
 
 fn message(
     conn: &Connection,
-    senders: &mut HashMap<i64, Name>,
+    names: &mut Names,
     epoch: u64,
     room: &RoomName,
     row: &Row<'_>,
@@ -229,22 +222,35 @@ fn message(
         room: room.clone(),
         position: Position { epoch, seq },
         prev_seq: seq - 1,
-        sender: sender(conn, senders, row.get(1).map_err(unreadable)?)?,
+        sender: names.sender(conn, row.get(1).map_err(unreadable)?)?,
         created_at: Timestamp::from_microsecond(row.get(3).map_err(unreadable)?)
             .map_err(unreadable)?,
         text: Text::parse(text).map_err(unreadable)?,
     })
 }
 
-fn sender(conn: &Connection, known: &mut HashMap<i64, Name>, id: i64) -> Result<Name> {
+impl Names {
+    fn room(&mut self, conn: &Connection, id: i64) -> Result<RoomName> {
+        name_of(&mut self.rooms, conn, "SELECT name FROM rooms WHERE id = ?1", id)
+    }
+
+    fn sender(&mut self, conn: &Connection, id: i64) -> Result<Name> {
+        name_of(&mut self.senders, conn, "SELECT name FROM senders WHERE id = ?1", id)
+    }
+}
+
+fn name_of<N>(known: &mut HashMap<i64, N>, conn: &Connection, sql: &str, id: i64) -> Result<N>
+where
+    N: FromStr<Err = Invalid> + Clone,
+{
     if let Some(name) = known.get(&id) {
         return Ok(name.clone());
     }
     let name: String = conn
-        .prepare_cached("SELECT name FROM senders WHERE id = ?1")
+        .prepare_cached(sql)
         .and_then(|mut find| find.query_row([id], |row| row.get(0)))
         .map_err(unreadable)?;
-    let name = Name::parse(&name).map_err(unreadable)?;
+    let name: N = name.parse().map_err(unreadable)?;
     if known.len() >= MAX_REMEMBERED {
         known.clear();
     }
@@ -253,11 +259,12 @@ fn sender(conn: &Connection, known: &mut HashMap<i64, Name>, id: i64) -> Result<
 }
 
 /// The error of a log that does not hold what it should, or cannot be read.
-pub(super) fn unreadable(cause: impl std::fmt::Display) -> Error {
+fn unreadable(cause: impl std::fmt::Display) -> Error {
     Error::Store(format!("the log cannot be read: {cause}"))
 }
 
-fn clamp(limit: usize) -> i64 {
+/// A number as SQLite takes it.
+pub(super) fn clamp(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
