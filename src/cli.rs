@@ -62,6 +62,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Chats in this terminal, or line by line from standard input
+    #[command(after_help = format!("In the chat:\n{}", chat::HELP))]
     Chat,
     /// Lists who is here
     Peers(peers::Args),

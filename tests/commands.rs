@@ -235,3 +235,14 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
     let texts: Vec<_> = history.iter().map(|message| &message["text"]).collect();
     assert_eq!(texts, ["hello", "/shrug", "last"]);
 }
+
+#[test]
+fn a_chat_on_a_pipe_posts_where_its_last_command_took_it() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    sova.run_with(&["chat"], "/join ops\nto ops\n/leave\nto all").done();
+    for (room, text) in [("ops", "to ops"), ("lobby", "to all")] {
+        let history = sova.run(&["history", room, "--json"]).objects();
+        assert_eq!(history.iter().map(|m| &m["text"]).collect::<Vec<_>>(), [text]);
+    }
+}

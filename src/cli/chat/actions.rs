@@ -24,8 +24,8 @@ pub(super) enum Done {
     Posted(Posted),
     /// A room was joined.
     Joined(RoomName),
-    /// A room was left; an event tells it.
-    Left,
+    /// A room was left.
+    Left(RoomName),
     /// Messages were found.
     Messages(Vec<Message>),
     /// Lines to show as they are.
@@ -66,7 +66,7 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
             client.join(room.clone(), Start::Head).await.map(|_| Done::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
-            Some(room) => client.leave(room).await.map(|()| Done::Left),
+            Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
             None => Ok(Done::Said(NO_ROOM.into())),
         },
         Request::History(count) => match current {
