@@ -69,7 +69,10 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     closed?;
     match unsent {
         0 => Ok(()),
-        _ => Err(Failure::Other(format!("{unsent} of your messages were not posted"))),
+        1 => Err(Failure::Other("your last message may not be posted: no receipt for it".into())),
+        _ => Err(Failure::Other(format!(
+            "your last {unsent} messages may not be posted: no receipt for them"
+        ))),
     }
 }
 
@@ -227,8 +230,7 @@ impl Chat {
         };
         self.tasks.spawn(actions::post(&self.client, room, text).await?);
         if self.state.hub_is_away() {
-            let waiting = self.client.waiting();
-            self.say(&format!("the hub is away; {waiting} of your messages wait for it"));
+            self.say("the hub is away; what you say is kept and posted when it is back");
         }
         Ok(())
     }
@@ -296,6 +298,7 @@ impl Chat {
         });
         self.say(&match self.client.waiting() {
             0 => "everything you said is posted".into(),
+            1 => "one of your messages waits for the hub".into(),
             waiting => format!("{waiting} of your messages wait for the hub"),
         });
     }
