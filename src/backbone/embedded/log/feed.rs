@@ -10,6 +10,10 @@ use std::{
 /// and gives way again, so that under a load without end it costs little and still gets on.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How long the indexer lets changes gather: entering one message costs nearly as much as entering
+/// a hundred.
+const GATHERING: Duration = Duration::from_millis(250);
+
 /// Rooms that changed since the indexer last asked. Bounded by the number of rooms.
 #[derive(Default)]
 pub(super) struct Feed {
@@ -23,6 +27,8 @@ struct State {
     /// Grows with every change.
     generation: u64,
     busy: bool,
+    /// Somebody waits for the index.
+    urgent: bool,
     closed: bool,
 }
 
@@ -61,17 +67,25 @@ impl Feed {
         self.changed.notify_all();
     }
 
-    /// The generation of the latest change.
-    pub(super) fn generation(&self) -> u64 {
-        self.lock().generation
+    /// Has the changes so far be taken at once, and returns the generation of the latest one.
+    pub(super) fn hurry(&self) -> u64 {
+        let mut state = self.lock();
+        state.urgent = true;
+        self.changed.notify_all();
+        state.generation
     }
 
-    /// Waits for changes and takes them; `None` once closed.
+    /// Waits for changes, lets them gather and takes them; `None` once closed.
     pub(super) fn take(&self) -> Option<Changes> {
-        let mut state = self
+        let state = self
             .changed
             .wait_while(self.lock(), |state| state.rooms.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
+        let (mut state, _) = self
+            .changed
+            .wait_timeout_while(state, GATHERING, |state| !state.urgent && !state.closed)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.urgent = false;
         let changes =
             Changes { rooms: std::mem::take(&mut state.rooms), generation: state.generation };
         (!state.closed).then_some(changes)
