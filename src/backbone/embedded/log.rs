@@ -28,6 +28,7 @@ use crate::{
     model::{Draft, Message, RoomName, SearchHit},
 };
 
+mod batch;
 mod database;
 mod feed;
 mod home;
@@ -43,7 +44,7 @@ mod writer;
 
 /// Bytes of drafts that may be under way, each counted with [`DRAFT_BYTES`] beside its text. That
 /// is several batches: one in the commit while the next ones gather.
-const MAX_UNDER_WAY: u32 = 16 * 1024 * 1024;
+const MAX_UNDER_WAY: u32 = 8 * 1024 * 1024;
 
 /// What a draft costs beside its text, about.
 const DRAFT_BYTES: u32 = 512;
