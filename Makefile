@@ -5,7 +5,7 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test crash-test check fmt clippy doc protos
+.PHONY: help run test crash-test check fmt clippy doc protos bench
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -34,3 +34,8 @@ doc: ## Build the documentation, warnings denied
 protos: ## Lint the protos with buf
 	tools/fetch.sh buf
 	test ! -x target/tools/bin/buf || target/tools/bin/buf lint
+
+bench: ## Measure the hub beside other servers (ONLY=burst,paced ROUNDS=5 SCALE=small)
+	tools/fetch.sh nats-server
+	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench compare -- \
+		$(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCALE),--scale $(SCALE))

@@ -168,7 +168,7 @@ impl Chat {
             return Ok(());
         }
         let wipe = self.comes_back(&input);
-        self.obey(input).await;
+        self.obey(input).await?;
         console.prompt(self.prompt(), wipe);
         Ok(())
     }
@@ -185,13 +185,13 @@ impl Chat {
         }
     }
 
-    async fn obey(&mut self, input: Input) {
+    async fn obey(&mut self, input: Input) -> Result<(), Failure> {
         match input {
             Input::Nothing | Input::Quit => {}
             Input::Mistake(problem) => self.say(&problem),
             Input::Help => self.pending.push_back(HELP.into()),
             Input::ShowStatus => self.say_status(),
-            Input::Post(text) => self.post(text).await,
+            Input::Post(text) => self.post(text).await?,
             Input::Ask(Request::Join(room)) if self.state.rooms().contains(&room) => {
                 self.talk_in(room);
             }
@@ -200,16 +200,20 @@ impl Chat {
                 self.tasks.spawn(actions::run(self.client.clone(), request, current));
             }
         }
+        Ok(())
     }
 
-    async fn post(&mut self, text: Text) {
-        let Some(room) = self.state.current().cloned() else { return self.say(NO_ROOM) };
-        let post = actions::post(self.client.clone(), room, text).await;
-        self.tasks.spawn(post);
+    async fn post(&mut self, text: Text) -> Result<(), Failure> {
+        let Some(room) = self.state.current().cloned() else {
+            self.say(NO_ROOM);
+            return Ok(());
+        };
+        self.tasks.spawn(actions::post(&self.client, room, text).await?);
         if self.state.hub_is_away() {
             let waiting = self.client.waiting();
             self.say(&format!("the hub is away; {waiting} of your messages wait for it"));
         }
+        Ok(())
     }
 
     fn happened(&mut self, event: Option<Event>) -> Result<(), Failure> {

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tonic::async_trait;
 
-pub use self::retention::Retention;
 use self::{
     database::Database,
     feed::Feed,
@@ -24,11 +23,12 @@ use self::{
     writer::{Append, Command, Writer},
 };
 use crate::{
-    backbone::{Done, Extent, MessageLog, Rooms, Search, Slice, Tail},
+    backbone::{Done, Extent, MessageLog, Retention, Rooms, Search, Slice, Tail},
     error::{Error, Result},
     model::{Draft, Message, RoomName, SearchHit},
 };
 
+mod batch;
 mod database;
 mod feed;
 mod home;
@@ -44,7 +44,7 @@ mod writer;
 
 /// Bytes of drafts that may be under way, each counted with [`DRAFT_BYTES`] beside its text. That
 /// is several batches: one in the commit while the next ones gather.
-const MAX_UNDER_WAY: u32 = 16 * 1024 * 1024;
+const MAX_UNDER_WAY: u32 = 8 * 1024 * 1024;
 
 /// What a draft costs beside its text, about.
 const DRAFT_BYTES: u32 = 512;
@@ -127,19 +127,6 @@ impl EmbeddedLog {
             threads: Mutex::new(threads),
             _home: home,
         })
-    }
-
-    /// Removes the messages that need not be kept and returns how many those were. A room's first
-    /// position moves; its messages' ids stay known.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::StoreUnavailable`] where the store cannot be written. A part may have been done.
-    pub async fn retain(&self, retention: Retention) -> Result<u64> {
-        let (told, removed) = oneshot::channel();
-        let asked = self.commands.send(Command::Retain(retention, told));
-        asked.map_err(|_| Error::ShuttingDown)?;
-        removed.await.map_err(|_| Error::ShuttingDown)?
     }
 
     /// Returns when [`search`](MessageLog::search) knows of all that was stored, or removed, before
@@ -235,5 +222,12 @@ impl MessageLog for EmbeddedLog {
 
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
         self.searchers.with(move |searcher| searcher.search(&search)).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<u64> {
+        let (told, removed) = oneshot::channel();
+        let asked = self.commands.send(Command::Retain(retention, told));
+        asked.map_err(|_| Error::ShuttingDown)?;
+        removed.await.map_err(|_| Error::ShuttingDown)?
     }
 }

@@ -4,7 +4,6 @@ use super::input::Request;
 use crate::{
     cli::{
         commands::{history::latest, search::find},
-        in_order::begin,
         json,
         view::{self, Clock},
     },
@@ -35,19 +34,19 @@ pub(super) enum Done {
     Said(String),
 }
 
-/// Posts. Returns as soon as the post has its place among the others.
+/// Posts. Returns as soon as the post has its place behind those before it.
 pub(super) async fn post(
-    client: Client,
+    client: &Client,
     room: RoomName,
     text: Text,
-) -> impl Future<Output = Done> + Send {
-    begin(async move {
-        match client.post(room.clone(), text.clone()).await {
+) -> Result<impl Future<Output = Done> + Send + use<>> {
+    let stored = client.begin_post(room.clone(), text.clone()).await?;
+    Ok(async move {
+        match stored.await {
             Ok(posted) => Done::Posted(posted),
             Err(error) => Done::Said(format!("not posted in {room}: {} ({error})", text.as_str())),
         }
     })
-    .await
 }
 
 /// Does what was asked for; `current` is the room that it is about where none is named.

@@ -105,11 +105,14 @@ fn create(path: &Path) -> Attempt<()> {
     schema::migrate(&mut conn)?;
     conn.close().map_err(|(_, error)| error)?;
     fs::rename(&fresh, path)?;
-    // The rename, too, must survive.
-    if let Some(directory) = path.parent() {
-        File::open(directory)?.sync_all()?;
-    }
+    path.parent().map_or(Ok(()), sync_directory)?;
     Ok(())
+}
+
+/// Has a directory's entries survive a crash of the machine.
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    // Elsewhere a directory cannot be opened, and need not be.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
 /// Reads what can be read without reading everything.

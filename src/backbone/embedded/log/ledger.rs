@@ -1,25 +1,16 @@
-//! What the writer knows: it gives drafts their places and commits them together.
+//! The connection that writes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use rusqlite::{
-    CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior, params,
-};
-use sha2::{Digest, Sha256};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
+    batch::{Batch, Known, Stored},
     database::{Database, Durability},
     retention::{Step, Trim},
     schema,
 };
-use crate::{
-    error::{Error, Result},
-    model::{Draft, Message, MessageId, Name, Position, Posted, RoomName, Text},
-};
-
-/// Rooms, and senders, that are remembered between batches. Others are looked up again.
-const MAX_REMEMBERED: usize = 65_536;
+use crate::model::Draft;
 
 /// Pages of the write-ahead log that a checkpoint moves at once: posts wait meanwhile.
 const CHECKPOINT_PAGES: i64 = 1000;
@@ -36,38 +27,6 @@ pub(super) struct Ledger {
     known: Known,
     /// When the latest message was stored, in microseconds.
     last_at: i64,
-}
-
-#[derive(Default)]
-struct Known {
-    rooms: HashMap<RoomName, Head>,
-    senders: HashMap<Name, i64>,
-}
-
-/// The end of a room's log.
-#[derive(Debug, Clone, Copy)]
-struct Head {
-    room: i64,
-    last: i64,
-}
-
-/// What became of a batch that was committed.
-#[derive(Default)]
-pub(super) struct Stored {
-    /// For each draft, in their order.
-    pub(super) outcomes: Vec<Result<Posted>>,
-    /// The new messages, room by room.
-    pub(super) parts: Vec<Part>,
-}
-
-/// The new messages of one room.
-pub(super) struct Part {
-    /// The room's id.
-    pub(super) room: i64,
-    /// Its name.
-    pub(super) name: RoomName,
-    /// In the order of the log; never empty.
-    pub(super) messages: Vec<Message>,
 }
 
 impl Ledger {
@@ -118,245 +77,39 @@ impl Ledger {
 
     /// Moves what the write-ahead log holds into the database, once that is worth its fsyncs.
     ///
-    /// SQLite would do so by itself, but inside of a commit, and without a word if it fails.
+    /// SQLite would do so by itself, but within a commit, and without a word if it fails.
     pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
-        let look = "PRAGMA wal_checkpoint(NOOP)";
-        let (pages, moved): (i64, i64) =
-            self.conn.prepare_cached(look)?.query_row([], |row| Ok((row.get(1)?, row.get(2)?)))?;
+        let (pages, moved) = self.wal()?;
         let mode = match pages {
             MAX_WAL_PAGES.. => "RESTART",
             _ if pages - moved >= CHECKPOINT_PAGES => "PASSIVE",
             _ => return Ok(()),
         };
-        let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-        self.conn.query_row(&checkpoint, [], |_| Ok(()))
+        self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+    }
+
+    /// How many pages the write-ahead log has, and how many of them have been moved.
+    pub(super) fn wal(&self) -> rusqlite::Result<(i64, i64)> {
+        self.conn
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+            .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))
     }
 }
 
-impl Known {
-    fn forget_if_many(&mut self) {
-        if self.rooms.len() > MAX_REMEMBERED {
-            self.rooms.clear();
-        }
-        if self.senders.len() > MAX_REMEMBERED {
-            self.senders.clear();
-        }
-    }
-}
-
-/// A batch in its transaction.
-struct Batch<'a> {
-    tx: &'a Transaction<'a>,
-    find_post: CachedStatement<'a>,
-    add_post: CachedStatement<'a>,
-    add_message: CachedStatement<'a>,
-    known: &'a mut Known,
-    epoch: u64,
-    now: i64,
-    last_at: i64,
-    stored: Stored,
-    /// Which part belongs to a room.
-    parts: HashMap<i64, usize>,
-}
-
-/// A message that was stored under the same id before.
-struct First {
-    key: i64,
-    created_at: i64,
-    digest: i64,
-}
-
-impl<'a> Batch<'a> {
-    fn begin(
-        tx: &'a Transaction<'a>,
-        known: &'a mut Known,
-        epoch: u64,
-        last_at: i64,
-    ) -> rusqlite::Result<Self> {
-        Ok(Self {
-            find_post: tx.prepare_cached(
-                "SELECT key, created_at, digest FROM posts WHERE id = ?1 AND sender = ?2",
-            )?,
-            add_post: tx.prepare_cached(
-                "INSERT INTO posts (id, sender, key, created_at, digest) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?,
-            add_message: tx.prepare_cached(
-                "INSERT INTO messages (key, sender, id, created_at, text) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?,
-            tx,
-            known,
-            epoch,
-            now: Timestamp::now().as_microsecond(),
-            last_at,
-            stored: Stored::default(),
-            parts: HashMap::new(),
-        })
+#[cfg(test)]
+impl Ledger {
+    /// Lets the database have so many pages and no more, as if the disk were full then.
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.conn.pragma_update(None, "max_page_count", pages).unwrap();
     }
 
-    /// Stores a draft or notes why not; only a failure of the store is an error.
-    fn add(&mut self, draft: Draft) -> rusqlite::Result<()> {
-        let sender = self.sender(&draft.sender)?;
-        let digest = digest(&draft.text);
-        let outcome = match self.first(draft.id, sender)? {
-            Some(first) => self.again(first, draft, digest)?,
-            None => match self.head(&draft.room)? {
-                Some(head) if head.last < schema::MAX_SEQ => {
-                    Ok(self.append(draft, head, sender, digest)?)
-                }
-                _ => Err(Error::LimitReached {
-                    what: format!("the log has no place left for the room {}", draft.room),
-                    retry_after: None,
-                }),
-            },
-        };
-        self.stored.outcomes.push(outcome);
-        Ok(())
+    /// Has everything that is written fail.
+    pub(super) fn break_off(&self) {
+        self.conn.pragma_update(None, "query_only", true).unwrap();
     }
 
-    /// Stores a message that is new.
-    fn append(
-        &mut self,
-        draft: Draft,
-        head: Head,
-        sender: i64,
-        digest: i64,
-    ) -> rusqlite::Result<Posted> {
-        let Draft { id, room, sender: sender_name, text } = draft;
-        // One order of time for the whole log, whatever the clock does: the search index tells
-        // messages apart by it.
-        let at = self.now.max(self.last_at + 1);
-        let created_at = timestamp(at)?;
-        let seq = head.last + 1;
-        let key = schema::key(head.room, seq);
-        self.add_post.execute(params![id.as_bytes(), sender, key, at, digest])?;
-        self.add_message.execute(params![key, sender, id.as_bytes(), at, text.as_str()])?;
-        self.last_at = at;
-        self.known.rooms.insert(room.clone(), Head { last: seq, ..head });
-        let position = Position { epoch: self.epoch, seq: seq.cast_unsigned() };
-        let posted = Posted { id, room: room.clone(), position, created_at, duplicate: false };
-        let prev_seq = head.last.cast_unsigned();
-        let sender = sender_name;
-        let message = Message { id, room, position, prev_seq, sender, created_at, text };
-        self.part(head.room, &posted.room).push(message);
-        Ok(posted)
+    /// Undoes [`break_off`](Self::break_off).
+    pub(super) fn mend(&self) {
+        self.conn.pragma_update(None, "query_only", false).unwrap();
     }
-
-    fn part(&mut self, room: i64, name: &RoomName) -> &mut Vec<Message> {
-        let parts = &mut self.stored.parts;
-        let index = *self.parts.entry(room).or_insert_with(|| {
-            parts.push(Part { room, name: name.clone(), messages: Vec::new() });
-            parts.len() - 1
-        });
-        &mut parts[index].messages
-    }
-
-    fn first(&mut self, id: MessageId, sender: i64) -> rusqlite::Result<Option<First>> {
-        let first = self.find_post.query_row(params![id.as_bytes(), sender], |row| {
-            Ok(First { key: row.get(0)?, created_at: row.get(1)?, digest: row.get(2)? })
-        });
-        first.optional()
-    }
-
-    /// Answers a draft whose id was stored before.
-    fn again(
-        &mut self,
-        first: First,
-        draft: Draft,
-        digest: i64,
-    ) -> rusqlite::Result<Result<Posted>> {
-        let room = self.known_head(&draft.room)?.map(|head| head.room);
-        if room != Some(schema::room(first.key)) || digest != first.digest {
-            return Ok(Err(Error::MessageIdReused(draft.id)));
-        }
-        let seq = schema::seq(first.key).cast_unsigned();
-        Ok(Ok(Posted {
-            id: draft.id,
-            room: draft.room,
-            position: Position { epoch: self.epoch, seq },
-            created_at: timestamp(first.created_at)?,
-            duplicate: true,
-        }))
-    }
-
-    fn sender(&mut self, name: &Name) -> rusqlite::Result<i64> {
-        if let Some(&id) = self.known.senders.get(name) {
-            return Ok(id);
-        }
-        let id = self
-            .tx
-            .prepare_cached("SELECT id FROM senders WHERE name = ?1")?
-            .query_row([name.as_str()], |row| row.get(0))
-            .optional()?;
-        let id = match id {
-            Some(id) => id,
-            None => self
-                .tx
-                .prepare_cached("INSERT INTO senders (name) VALUES (?1)")?
-                .insert([name.as_str()])?,
-        };
-        self.known.senders.insert(name.clone(), id);
-        Ok(id)
-    }
-
-    /// The end of a room, which begins here where it is new; `None` where there can be no more.
-    fn head(&mut self, name: &RoomName) -> rusqlite::Result<Option<Head>> {
-        if let Some(head) = self.known_head(name)? {
-            return Ok(Some(head));
-        }
-        let room = self
-            .tx
-            .prepare_cached("SELECT coalesce(max(id), 0) + 1 FROM rooms")?
-            .query_row([], |row| row.get(0))?;
-        if room > schema::MAX_ROOM {
-            return Ok(None);
-        }
-        self.tx
-            .prepare_cached(
-                "INSERT INTO rooms (id, name, first, last, last_at) VALUES (?1, ?2, 1, 0, 0)",
-            )?
-            .execute(params![room, name.as_str()])?;
-        let head = Head { room, last: 0 };
-        self.known.rooms.insert(name.clone(), head);
-        Ok(Some(head))
-    }
-
-    fn known_head(&mut self, name: &RoomName) -> rusqlite::Result<Option<Head>> {
-        if let Some(&head) = self.known.rooms.get(name) {
-            return Ok(Some(head));
-        }
-        let head = self
-            .tx
-            .prepare_cached("SELECT id, last FROM rooms WHERE name = ?1")?
-            .query_row([name.as_str()], |row| Ok(Head { room: row.get(0)?, last: row.get(1)? }))
-            .optional()?;
-        if let Some(head) = head {
-            self.known.rooms.insert(name.clone(), head);
-        }
-        Ok(head)
-    }
-
-    /// Notes how far the rooms reach now.
-    fn end(self) -> rusqlite::Result<(Stored, i64)> {
-        let mut extend =
-            self.tx.prepare_cached("UPDATE rooms SET last = ?2, last_at = ?3 WHERE id = ?1")?;
-        for part in &self.stored.parts {
-            if let Some(last) = part.messages.last() {
-                let seq = last.position.seq.cast_signed();
-                extend.execute(params![part.room, seq, last.created_at.as_microsecond()])?;
-            }
-        }
-        Ok((self.stored, self.last_at))
-    }
-}
-
-/// A part of the text's hash, which stands for it when the text itself was truncated. Whoever finds
-/// another text with the same one has fooled nobody but himself.
-fn digest(text: &Text) -> i64 {
-    let hash = Sha256::digest(text.as_str());
-    hash.iter().take(size_of::<i64>()).fold(0, |digest, &byte| digest << 8 | i64::from(byte))
-}
-
-fn timestamp(microseconds: i64) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_microsecond(microseconds)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }

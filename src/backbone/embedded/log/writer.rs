@@ -23,10 +23,10 @@ use tokio::sync::{
 use super::{
     feed::Feed,
     ledger::Ledger,
-    retention::{Retention, Step, Trim},
+    retention::{Step, Trim},
 };
 use crate::{
-    backbone::{Done, Tail},
+    backbone::{Done, Retention, Tail},
     error::{Error, Result},
     model::Draft,
 };
@@ -63,8 +63,16 @@ pub(super) struct Writer {
     commands: mpsc::UnboundedReceiver<Command>,
     /// Retentions under way, one after the other.
     trims: VecDeque<(Trim, oneshot::Sender<Result<u64>>)>,
-    /// Why nothing may be written any more.
-    broken: Option<String>,
+    health: Health,
+}
+
+/// Whether the store can be written.
+enum Health {
+    Sound,
+    /// The last batch did not fit.
+    Full,
+    /// Not any more, and why.
+    Broken(String),
 }
 
 impl Writer {
@@ -75,7 +83,7 @@ impl Writer {
         feed: Arc<Feed>,
         commands: mpsc::UnboundedReceiver<Command>,
     ) -> Self {
-        Self { ledger, tail, feed, commands, trims: VecDeque::new(), broken: None }
+        Self { ledger, tail, feed, commands, trims: VecDeque::new(), health: Health::Sound }
     }
 
     /// Writes until told to stop, or until nobody is left who could ask for anything.
@@ -97,6 +105,8 @@ impl Writer {
                 self.append(batch);
             }
             self.trim();
+            // If it fails, so will the next batch, or the disk is full and it is tried again.
+            let _ = self.write(Ledger::checkpoint);
             self.feed.set_busy(!self.commands.is_empty());
         }
     }
@@ -121,6 +131,7 @@ impl Writer {
             batch.into_iter().map(|Append { draft, done, share }| (draft, (done, share))).unzip();
         match self.write(|ledger| ledger.store(drafts)) {
             Ok(stored) => {
+                self.health = Health::Sound;
                 self.feed.add(stored.parts.iter().map(|part| part.room));
                 for part in &stored.parts {
                     self.tail.stored(&part.name, &part.messages);
@@ -128,8 +139,6 @@ impl Writer {
                 for ((done, _share), outcome) in told.into_iter().zip(stored.outcomes) {
                     done(outcome);
                 }
-                // What fails here fails the next batch.
-                let _ = self.write(Ledger::checkpoint);
             }
             Err(error) => {
                 for (done, _share) in told {
@@ -155,18 +164,135 @@ impl Writer {
 
     /// Does something to the store, unless it has failed before.
     fn write<T>(&mut self, work: impl FnOnce(&mut Ledger) -> rusqlite::Result<T>) -> Result<T> {
-        if let Some(cause) = &self.broken {
+        if let Health::Broken(cause) = &self.health {
             return Err(Error::StoreUnavailable(cause.clone()));
         }
         work(&mut self.ledger).map_err(|error| {
             let cause = error.to_string();
-            if error.sqlite_error_code() == Some(ErrorCode::DiskFull) {
-                tracing::error!(%cause, "the disk is full: posts fail");
-            } else {
-                tracing::error!(%cause, "the log cannot be written: posts fail until a restart");
-                self.broken = Some(cause.clone());
-            }
+            self.note(error.sqlite_error_code(), &cause);
             Error::StoreUnavailable(cause)
         })
+    }
+
+    /// Notes a failure, and says so once.
+    fn note(&mut self, code: Option<ErrorCode>, cause: &str) {
+        if code != Some(ErrorCode::DiskFull) {
+            tracing::error!(%cause, "the log cannot be written: posts fail until a restart");
+            self.health = Health::Broken(cause.into());
+        } else if !matches!(self.health, Health::Full) {
+            tracing::error!(%cause, "the log's disk is full: posts fail until there is room");
+            self.health = Health::Full;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::Mutex};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::{
+        backbone::embedded::log::{database::Database, home::Home},
+        model::{MAX_TEXT_BYTES, Message, MessageId, Name, Posted, RoomName, Text},
+    };
+
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<u64>>);
+
+    impl Tail for Heard {
+        fn stored(&self, _: &RoomName, messages: &[Message]) {
+            let seqs = messages.iter().map(|message| message.position.seq);
+            self.0.lock().unwrap().extend(seqs);
+        }
+    }
+
+    struct Desk {
+        writer: Writer,
+        heard: Arc<Heard>,
+    }
+
+    impl Desk {
+        fn new(directory: &Path) -> Self {
+            let path = Home::take(directory).unwrap().log().unwrap();
+            let ledger = Ledger::open(Arc::new(Database::file(&path))).unwrap();
+            let heard = Arc::<Heard>::default();
+            let (_, commands) = mpsc::unbounded_channel();
+            let writer = Writer::new(ledger, heard.clone(), Arc::default(), commands);
+            Self { writer, heard }
+        }
+
+        /// Posts texts of these lengths in one batch.
+        fn post(&mut self, lengths: &[usize]) -> Vec<Result<Posted>> {
+            let outcomes = Arc::new(Mutex::new(Vec::new()));
+            let batch = lengths.iter().map(|&length| {
+                let outcomes = outcomes.clone();
+                Append {
+                    draft: Draft {
+                        id: MessageId::new(),
+                        room: RoomName::lobby(),
+                        sender: Name::parse("alice").unwrap(),
+                        text: Text::parse("x".repeat(length)).unwrap(),
+                    },
+                    done: Box::new(move |outcome| outcomes.lock().unwrap().push(outcome)),
+                    share: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+                }
+            });
+            self.writer.append(batch.collect());
+            Arc::into_inner(outcomes).unwrap().into_inner().unwrap()
+        }
+    }
+
+    #[test]
+    fn a_full_disk_fails_batches_as_a_whole_until_there_is_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut desk = Desk::new(directory.path());
+        assert!(desk.post(&[10])[0].is_ok());
+        desk.writer.ledger.limit_pages(30);
+
+        let too_much = [&[10], &[MAX_TEXT_BYTES; 40] as &[_]].concat();
+        let outcomes = desk.post(&too_much);
+        assert_eq!(outcomes.len(), too_much.len());
+        for outcome in outcomes {
+            assert!(matches!(outcome, Err(Error::StoreUnavailable(_))), "{outcome:?}");
+        }
+        assert_eq!(*desk.heard.0.lock().unwrap(), [1]);
+        assert_eq!(desk.post(&[10])[0].as_ref().unwrap().position.seq, 2);
+
+        desk.writer.ledger.limit_pages(1000);
+        let seqs: Vec<_> =
+            desk.post(&too_much).into_iter().map(|posted| posted.unwrap().position.seq).collect();
+        assert_eq!(seqs, (3..=43).collect::<Vec<_>>());
+        assert_eq!(*desk.heard.0.lock().unwrap(), (1..=43).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_other_failure_is_for_good() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut desk = Desk::new(directory.path());
+        assert!(desk.post(&[10])[0].is_ok());
+        desk.writer.ledger.break_off();
+        assert!(matches!(desk.post(&[10])[0], Err(Error::StoreUnavailable(_))));
+        desk.writer.ledger.mend();
+        assert!(matches!(desk.post(&[10])[0], Err(Error::StoreUnavailable(_))));
+        assert_eq!(*desk.heard.0.lock().unwrap(), [1]);
+    }
+
+    #[test]
+    fn a_long_write_ahead_log_is_moved_into_the_database() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut desk = Desk::new(directory.path());
+        for _ in 0..30 {
+            desk.post(&[MAX_TEXT_BYTES; 10]);
+        }
+        let (pages, moved) = desk.writer.ledger.wal().unwrap();
+        assert!(pages > 1000, "{pages}");
+        assert!(moved < pages);
+        desk.writer.write(Ledger::checkpoint).unwrap();
+        assert_eq!(desk.writer.ledger.wal().unwrap(), (pages, pages));
+        desk.post(&[10]);
+        let (pages, _) = desk.writer.ledger.wal().unwrap();
+        assert!(pages < 100, "begun anew, not {pages}");
     }
 }
