@@ -2,12 +2,13 @@
 
 HUB ?= 127.0.0.1:50051
 NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
+CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test check fmt clippy doc protos bench
+.PHONY: help run test crash-test check fmt clippy doc protos bench
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 run: ## Chat: starts a hub where none is running (NAME=bob: as bob)
 	@tools/run.sh "$$NAME" "$$HUB"
@@ -15,6 +16,9 @@ run: ## Chat: starts a hub where none is running (NAME=bob: as bob)
 test: ## Run all tests, with the tools they want
 	tools/fetch.sh grpcurl
 	cargo test --locked
+
+crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
+	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test crash -- --nocapture
 
 check: fmt clippy doc protos test ## Check everything, exactly as CI does
 
