@@ -56,8 +56,9 @@ impl Person {
 
     /// A command that goes on and prints objects meanwhile.
     fn stream(&self, args: &[&str]) -> Stream {
-        let mut child =
-            self.command(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let printed = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, lines) = mpsc::channel();
         thread::spawn(move || printed.map_while(Result::ok).try_for_each(|line| tell.send(line)));
