@@ -54,6 +54,10 @@ pub trait MessageLog: Send + Sync + 'static {
     /// [`Invalid`](crate::error::Error::Invalid) where the query holds no word; nothing else in it is
     /// wrong.
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;
+
+    /// Removes the messages that need not be kept and returns how many those were. A room's first
+    /// position moves; its messages' ids stay known.
+    async fn retain(&self, retention: Retention) -> Result<u64>;
 }
 
 /// Which rooms.
@@ -118,6 +122,15 @@ pub struct Search {
     pub limit: usize,
     /// How many hits to pass over.
     pub offset: usize,
+}
+
+/// Which messages a log keeps. The default keeps all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Retention {
+    /// Those that are not older than this.
+    pub age: Option<Duration>,
+    /// The latest ones of each room, this many.
+    pub count: Option<u64>,
 }
 
 /// Who hears of every message that was stored.

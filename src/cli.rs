@@ -21,7 +21,6 @@ mod commands;
 mod config;
 pub mod daemon;
 mod failure;
-mod in_order;
 mod json;
 mod options;
 mod outage;
@@ -41,7 +40,7 @@ use self::{
 };
 use crate::shutdown;
 
-/// What every `--help` ends with.
+/// What `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unreachable,
 130 interrupted. Ctrl-C is the usual end of chat, tail, listen and peers --watch: 0.
@@ -61,9 +60,9 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[command(after_help = EXIT_CODES)]
 enum Command {
     /// Chats in this terminal, or line by line from standard input
+    #[command(after_help = format!("In the chat:\n{}", chat::HELP))]
     Chat,
     /// Lists who is here
     Peers(peers::Args),

@@ -260,6 +260,23 @@ impl Client {
         self.command(|reply| Command::Post { draft, reply }).await
     }
 
+    /// Posts in two steps: this returns when the post has its place behind those that were begun
+    /// before it, and what it returns, when the message is stored. So many posts can be under way
+    /// and still be in order; futures of [`Client::post`] that wait side by side are in none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`]; in the second step those of [`Client::post`].
+    pub async fn begin_post(
+        &self,
+        room: RoomName,
+        text: Text,
+    ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
+        let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
+        let answer = self.begin(|reply| Command::Post { draft, reply }).await?;
+        Ok(async move { answer.await.map_err(|_| Error::Stopped)? })
+    }
+
     /// Sends a private message straight to a peer. Peers already known are reached without a hub.
     /// Where the line breaks before the receipt came the message may have arrived nevertheless.
     ///
@@ -306,8 +323,15 @@ impl Client {
         &self,
         command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
     ) -> Result<T> {
+        self.begin(command).await?.await.map_err(|_| Error::Stopped)?
+    }
+
+    async fn begin<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
         let (reply, answer) = oneshot::channel();
         self.0.commands.send(command(reply)).await.map_err(|_| Error::Stopped)?;
-        answer.await.map_err(|_| Error::Stopped)?
+        Ok(answer)
     }
 }

@@ -3,9 +3,9 @@
 //! [`Hub::new`] opens the store and listens to nothing; [`Hub::serve`] answers on a listener that
 //! the caller owns until the caller says stop.
 //!
-//! How a call goes: the connection's bytes become a request in tonic; [`auth`] notes whose session
-//! it is; [`streams`] answers the streaming rpcs with shared frames ([`fanout`]) and lets the unary
-//! ones through to [`presence`] and [`broadcast`], which parse, ask the backbone, and convert back.
+//! How a call goes: the connection's bytes become a request in tonic; `auth` notes whose session
+//! it is; `streams` answers the streaming rpcs with shared frames (`fanout`) and lets the unary
+//! ones through to `presence` and `broadcast`, which parse, ask the backbone, and convert back.
 
 mod auth;
 mod broadcast;
@@ -37,7 +37,7 @@ use self::{
 };
 use crate::{
     backbone::{
-        Directory, MessageLog, Roster, Session, SessionId,
+        Directory, MessageLog, Retention, Roster, Session, SessionId,
         embedded::{EmbeddedDirectory, EmbeddedLog, Store},
     },
     error::{Error, Result},
@@ -58,6 +58,9 @@ pub const MIN_LEASE: Duration = Duration::from_secs(1);
 /// How often rooms that nobody reads are forgotten.
 const SWEEP: Duration = Duration::from_secs(30);
 
+/// How often messages that need not be kept are removed.
+const RETAIN: Duration = Duration::from_secs(60);
+
 /// The most bytes of one request: a text of full length, four times over.
 const MAX_REQUEST_BYTES: usize = 64 * 1024;
 
@@ -69,6 +72,8 @@ const SERVICES: [&str; 3] = ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"];
 pub struct HubOptions {
     /// Where messages are kept.
     pub store: Store,
+    /// Which of them are kept.
+    pub retention: Retention,
     /// How long a session lives without a sign of life; at least [`MIN_LEASE`].
     pub lease: Duration,
     /// How long streams have to end once the hub is told to stop.
@@ -80,7 +85,13 @@ pub struct HubOptions {
 impl HubOptions {
     /// The defaults, on `store`.
     pub fn new(store: Store) -> Self {
-        Self { store, lease: DEFAULT_LEASE, grace: shutdown::GRACE, idle_exit: None }
+        Self {
+            store,
+            retention: Retention::default(),
+            lease: DEFAULT_LEASE,
+            grace: shutdown::GRACE,
+            idle_exit: None,
+        }
     }
 }
 
@@ -113,6 +124,7 @@ impl State {
 #[derive(Debug)]
 pub struct Hub {
     state: Arc<State>,
+    retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
 }
@@ -129,7 +141,7 @@ impl Hub {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
         let rooms = Arc::new(Rooms::default());
-        let log = Arc::new(EmbeddedLog::open(options.store, rooms.clone())?);
+        let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
         let sessions = Sessions::new();
         // Presence lives and dies with the process, so each start is a new epoch of it.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
@@ -137,7 +149,8 @@ impl Hub {
         let directory = Arc::new(EmbeddedDirectory::new(Arc::new(members)));
         let state =
             Arc::new(State { log, directory, sessions, peers, rooms, lease: options.lease });
-        Ok(Self { state, grace: options.grace, idle_exit: options.idle_exit })
+        let HubOptions { retention, grace, idle_exit, .. } = options;
+        Ok(Self { state, retention, grace, idle_exit })
     }
 
     /// Answers on `listener` until `stop` is cancelled, then tells all streams and waits for them
@@ -153,6 +166,9 @@ impl Hub {
         upkeep.spawn(keep_leases(self.state.clone()));
         upkeep.spawn(publish_peers(self.state.clone()));
         upkeep.spawn(sweep_rooms(self.state.clone()));
+        if self.retention != Retention::default() {
+            upkeep.spawn(retain(self.state.clone(), self.retention));
+        }
 
         let state = &self.state;
         let presence = PresenceServer::new(Presence(state.clone()))
@@ -233,6 +249,19 @@ async fn sweep_rooms(state: Arc<State>) {
     loop {
         ticks.tick().await;
         state.rooms.sweep();
+    }
+}
+
+async fn retain(state: Arc<State>, retention: Retention) {
+    let mut ticks = tokio::time::interval(RETAIN);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match state.log.retain(retention).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "messages that need not be kept are removed"),
+            Err(error) => tracing::warn!(%error, "no messages could be removed"),
+        }
     }
 }
 

@@ -273,53 +273,59 @@ async fn what_was_not_acknowledged_is_said_again_under_the_same_id_in_order() {
 }
 
 #[tokio::test]
-async fn posts_that_wait_are_bounded_and_an_id_stands_for_one_message() {
+async fn posts_that_wait_are_bounded() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
     disconnected(&mut events).await;
-    let mut chat = hub.session().await;
-    let id = MessageId::new();
-    let again = |said: &str| client.post_draft(id, room("r"), text(said));
-    let first = again("same");
-    tokio::pin!(first);
     // Until its join is answered the room's posts wait.
-    assert!(futures_poll(&mut first).await.is_none());
-    let reused = within(PATIENCE, "the refusal", again("other")).await;
-    assert!(matches!(reused, Err(Error::MessageIdReused(_))), "{reused:?}");
-    let posts: Vec<_> = (1..1024).map(|_| post(&client, "r", "more")).collect();
+    let mut chat = hub.session().await;
+    let posts: Vec<_> = (0..1024).map(|n| post(&client, "r", &n.to_string())).collect();
     let full = async {
         while client.waiting() < 1024 {
             tokio::task::yield_now().await;
         }
     };
     within(PATIENCE, "a full queue", full).await;
-    let refused = within(PATIENCE, "the refusal", client.post(room("r"), text("too many"))).await;
+    let refused = client.post(room("r"), text("too many"));
+    let refused = within(PATIENCE, "the refusal", refused).await;
     assert!(matches!(refused, Err(Error::LimitReached { .. })), "{refused:?}");
-
     chat.join().await;
     chat.joined("r", 10, 10).await;
-    let asked = chat.post().await;
-    assert_eq!(asked.text, "same");
-    let (one, two, ()) = tokio::join!(first, again("same"), async {
-        tokio::task::yield_now().await;
-        chat.posted(&asked, 11).await;
-        if let proto::chat_request::Request::Post(second) = chat.next().await {
-            // Depending on who came first the retry waits with the first or follows it.
-            if second.id == asked.id {
-                chat.posted(&second, 11).await;
-            }
-        }
-    });
-    assert_eq!([one.unwrap().position.seq, two.unwrap().position.seq], [11, 11]);
-    drop(posts);
+    for (seq, post) in (11..).zip(posts) {
+        let asked = chat.post().await;
+        assert_eq!(asked.text, (seq - 11).to_string());
+        chat.posted(&asked, seq).await;
+        assert_eq!(outcome(post).await.unwrap().position.seq, seq);
+    }
 }
 
-/// Lets a future run as far as it can now.
-async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = async { for _ in 0..64 { tokio::task::yield_now().await } } => None,
-    }
+#[tokio::test]
+async fn an_id_stands_for_one_message() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, mut chat) = in_a_room(&mut hub).await;
+    let id = MessageId::new();
+    let say = |said: &str| client.post_draft(id, room("r"), text(said));
+    let hub_side = async {
+        let asked = chat.post().await;
+        let reused = within(PATIENCE, "the refusal", say("other")).await;
+        assert!(matches!(reused, Err(Error::MessageIdReused(_))), "{reused:?}");
+        // A retry that comes before the acknowledgement shares it.
+        let again = say("same");
+        tokio::pin!(again);
+        let wait = tokio::select! {
+            biased;
+            _ = &mut again => panic!("nothing was acknowledged"),
+            // A command that is answered comes after all commands before it.
+            left = client.leave(room("nowhere")) => left,
+        };
+        assert!(matches!(wait, Err(Error::NotJoined(_))));
+        chat.posted(&asked, 11).await;
+        again.await.unwrap().position.seq
+    };
+    let (first, again) = tokio::join!(say("same"), hub_side);
+    assert_eq!([first.unwrap().position.seq, again], [11, 11]);
+    let sent = post(&client, "r", "next");
+    assert_eq!(chat.post().await.text, "next");
+    drop(sent);
 }

@@ -8,6 +8,7 @@
 set -eu
 
 grpcurl_version=v1.9.4
+nats_server_version=v2.15.2
 buf_version=$(sed -n 's/.*"@bufbuild\/buf": "\(.*\)".*/\1/p' "$(dirname "$0")/buf/package.json")
 
 main() {
@@ -17,7 +18,11 @@ main() {
         case $tool in
             buf) have buf "buf-$buf_version/node_modules/.bin/buf" npm "the protos are not linted" ;;
             grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/grpcurl.rs is idle" ;;
-            *) echo "usage: tools/fetch.sh [buf] [grpcurl]" >&2; exit 2 ;;
+            nats-server)
+                have nats-server "nats-server-$nats_server_version/nats-server" go \
+                    "the benchmark compares with fewer servers"
+                ;;
+            *) echo "usage: tools/fetch.sh [buf] [grpcurl] [nats-server]" >&2; exit 2 ;;
         esac
     done
 }
@@ -28,7 +33,7 @@ have() {
         if ! command -v "$3" >/dev/null; then
             left_out "$1" "$3 is missing on this machine" "$4"
             return
-        elif ! "install_$1"; then
+        elif ! "install_$(echo "$1" | tr - _)"; then
             left_out "$1" "$3 could not install it" "$4"
             return
         fi
@@ -54,6 +59,11 @@ install_buf() {
 install_grpcurl() {
     GOBIN=$PWD/target/tools/grpcurl-$grpcurl_version \
         go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
+}
+
+install_nats_server() {
+    GOBIN=$PWD/target/tools/nats-server-$nats_server_version \
+        go install "github.com/nats-io/nats-server/v2@$nats_server_version"
 }
 
 main "$@"

@@ -19,13 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::input::HELP;
 use self::{
     actions::{Done, NO_ROOM},
     console::Console,
-    input::{HELP, Input, Request},
+    input::{Input, Request},
     state::State,
 };
 use super::{
@@ -43,10 +44,10 @@ use crate::{
 /// How much may be under way before no more lines are read from a pipe.
 const MAX_TASKS: usize = 256;
 
-/// How long to wait at the end of a pipe for what is under way.
+/// How long a pipe waits for the same.
 const WAIT_FOR_PIPE: Duration = Duration::from_secs(10);
 
-/// How long a person who leaves has to wait for what is under way.
+/// How long a person who leaves, or changes the room, has to wait for what is under way.
 const WAIT_FOR_PERSON: Duration = Duration::from_secs(2);
 
 /// Chats until the person leaves, the input ends, or a signal comes.
@@ -68,7 +69,10 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     closed?;
     match unsent {
         0 => Ok(()),
-        _ => Err(Failure::Other(format!("{unsent} of your messages were not posted"))),
+        1 => Err(Failure::Other("your last message may not be posted: no receipt for it".into())),
+        _ => Err(Failure::Other(format!(
+            "your last {unsent} messages may not be posted: no receipt for them"
+        ))),
     }
 }
 
@@ -79,6 +83,8 @@ struct Chat {
     tasks: JoinSet<Done>,
     /// What waits to be shown.
     pending: VecDeque<String>,
+    /// The task that decides where the next line goes, and how long the next line waits for it.
+    moving: Option<(Id, Instant)>,
     /// Until when to wait for what is under way; `None` while lines are typed.
     leaving: Option<Instant>,
 }
@@ -86,8 +92,8 @@ struct Chat {
 impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>) -> Self {
         let state = State::new(client.name().clone(), rooms, Clock::local());
-        let pending = VecDeque::new();
-        Self { client, state, tasks: JoinSet::new(), pending, leaving: None }
+        let (tasks, pending) = (JoinSet::new(), VecDeque::new());
+        Self { client, state, tasks, pending, moving: None, leaving: None }
     }
 
     async fn talk(&mut self, console: &mut Console, mut events: Events) -> Result<(), Failure> {
@@ -102,7 +108,9 @@ impl Chat {
             // the line editor shows nothing between two lines.
             let calm = self.pending.is_empty();
             let open = self.leaving.is_none();
-            let free = console.is_edited() || (calm && self.tasks.len() < MAX_TASKS);
+            let room_for_more = console.is_edited() || (calm && self.tasks.len() < MAX_TASKS);
+            let free = room_for_more && self.moving.is_none();
+            let moving_until = self.moving.map(|(_, until)| until);
             let shown = console.shown.clone();
             tokio::select! {
                 room = shown.reserve(), if !calm => match (room, self.pending.pop_front()) {
@@ -113,8 +121,9 @@ impl Chat {
                 line = console.typed.recv(), if open && free => self.typed(line, console).await?,
                 event = events.next(), if calm => self.happened(event)?,
                 change = next_change(&mut watch), if calm => self.show(|s| s.watch(change)),
-                Some(done) = self.tasks.join_next(), if calm => self.done(done),
-                () = at(self.leaving), if !open => {}
+                Some(done) = self.tasks.join_next_with_id(), if calm => self.ended(done, console),
+                () = at(moving_until) => self.go_on(console),
+                () = at(self.leaving) => {}
             }
         }
     }
@@ -161,16 +170,25 @@ impl Chat {
             }
             None => Input::Quit,
         };
+        let wait = if console.is_edited() { WAIT_FOR_PERSON } else { WAIT_FOR_PIPE };
+        let until = Instant::now() + wait;
         if input == Input::Quit {
-            let wait = if console.is_edited() { WAIT_FOR_PERSON } else { WAIT_FOR_PIPE };
-            self.leaving = Some(Instant::now() + wait);
+            self.leaving = Some(until);
             console.stop_typing();
             return Ok(());
         }
         let wipe = self.comes_back(&input);
-        self.obey(input).await;
-        console.prompt(self.prompt(), wipe);
+        self.obey(input, until).await?;
+        if self.moving.is_none() {
+            console.prompt(self.prompt(), wipe);
+        }
         Ok(())
+    }
+
+    /// Lets the next line be typed, wherever that goes.
+    fn go_on(&mut self, console: &Console) {
+        self.moving = None;
+        console.prompt(self.prompt(), false);
     }
 
     /// Whether what was typed will be shown as a line of its own, with its time: a post as it comes
@@ -185,31 +203,36 @@ impl Chat {
         }
     }
 
-    async fn obey(&mut self, input: Input) {
+    async fn obey(&mut self, input: Input, until: Instant) -> Result<(), Failure> {
         match input {
             Input::Nothing | Input::Quit => {}
             Input::Mistake(problem) => self.say(&problem),
             Input::Help => self.pending.push_back(HELP.into()),
             Input::ShowStatus => self.say_status(),
-            Input::Post(text) => self.post(text).await,
+            Input::Post(text) => self.post(text).await?,
             Input::Ask(Request::Join(room)) if self.state.rooms().contains(&room) => {
                 self.talk_in(room);
             }
             Input::Ask(request) => {
                 let current = self.state.current().cloned();
-                self.tasks.spawn(actions::run(self.client.clone(), request, current));
+                let moves = request.moves();
+                let task = self.tasks.spawn(actions::run(self.client.clone(), request, current));
+                self.moving = moves.then(|| (task.id(), until));
             }
         }
+        Ok(())
     }
 
-    async fn post(&mut self, text: Text) {
-        let Some(room) = self.state.current().cloned() else { return self.say(NO_ROOM) };
-        let post = actions::post(self.client.clone(), room, text).await;
-        self.tasks.spawn(post);
+    async fn post(&mut self, text: Text) -> Result<(), Failure> {
+        let Some(room) = self.state.current().cloned() else {
+            self.say(NO_ROOM);
+            return Ok(());
+        };
+        self.tasks.spawn(actions::post(&self.client, room, text).await?);
         if self.state.hub_is_away() {
-            let waiting = self.client.waiting();
-            self.say(&format!("the hub is away; {waiting} of your messages wait for it"));
+            self.say("the hub is away; what you say is kept and posted when it is back");
         }
+        Ok(())
     }
 
     fn happened(&mut self, event: Option<Event>) -> Result<(), Failure> {
@@ -223,11 +246,19 @@ impl Chat {
         }
     }
 
+    fn ended(&mut self, ended: Result<(Id, Done), JoinError>, console: &Console) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        self.done(ended.map(|(_, done)| done));
+        if self.moving.is_some_and(|(moving, _)| moving == id) {
+            self.go_on(console);
+        }
+    }
+
     fn done(&mut self, done: Result<Done, JoinError>) {
         let lines = match done {
             Ok(Done::Posted(posted)) => return self.state.stored(posted),
             Ok(Done::Joined(room)) => return self.talk_in(room),
-            Ok(Done::Left) => return,
+            Ok(Done::Left(room)) => return self.show(|state| state.leave(&room)),
             Ok(Done::Said(said)) => return self.say(&said),
             Ok(Done::Messages(messages)) => {
                 messages.iter().map(|message| self.state.message(message)).collect()
@@ -267,6 +298,7 @@ impl Chat {
         });
         self.say(&match self.client.waiting() {
             0 => "everything you said is posted".into(),
+            1 => "one of your messages waits for the hub".into(),
             waiting => format!("{waiting} of your messages wait for the hub"),
         });
     }

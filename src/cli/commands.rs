@@ -13,7 +13,11 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{failure::Failure, outage::Outage, output::tell};
+use super::{
+    failure::Failure,
+    outage::Outage,
+    output::{reader_gone, tell},
+};
 use crate::{
     client::{Client, ClientOptions, Event, Events},
     error::Error,
@@ -33,9 +37,20 @@ async fn with_client(
     done
 }
 
-/// For commands that have no other end than a signal.
-fn ended_by_signal(done: Result<(), Failure>) -> Result<(), Failure> {
-    match done {
+/// As [`with_client`], for work that has no end of its own: a signal is its usual end, and so is a
+/// reader who has seen enough.
+async fn follow(
+    options: ClientOptions,
+    stop: &CancellationToken,
+    work: impl AsyncFnOnce(Client, Happenings) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let done = with_client(options, stop, async |client, happenings| {
+        tokio::select! {
+            () = reader_gone() => Ok(()),
+            done = work(client, happenings) => done,
+        }
+    });
+    match done.await {
         Err(Failure::Interrupted) => Ok(()),
         done => done,
     }

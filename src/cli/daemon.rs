@@ -22,11 +22,12 @@ use std::{
 };
 
 use clap::{Args, Parser, ValueEnum};
+use jiff::SpanRelativeTo;
 use serde::{Deserialize, Deserializer, de};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    backbone::embedded::Store,
+    backbone::{Retention, embedded::Store},
     error::{Error, Result},
     hub::{DEFAULT_LEASE, Hub, HubOptions},
     shutdown, transport,
@@ -77,6 +78,12 @@ struct Settings {
     /// Keeps messages in memory only
     #[arg(long, env = "CHINWAG_HUB_EPHEMERAL")]
     ephemeral: bool,
+
+    /// Which messages to keep of each room: not older than a duration, the latest so many, or both,
+    /// as in "30d,10000" [default: all]
+    #[arg(long, env = "CHINWAG_HUB_RETAIN", value_name = "KEEP", value_parser = retention)]
+    #[serde(deserialize_with = "read_retention")]
+    retain: Option<Retention>,
 
     /// How long a peer who shows no sign of life counts as here, at least 1s [default: 30s]
     #[arg(long, env = "CHINWAG_HUB_LEASE", value_name = "DURATION", value_parser = duration)]
@@ -165,6 +172,7 @@ impl Settings {
             listen: self.listen.or(file.listen),
             data_dir: self.data_dir.or(file.data_dir).filter(|_| !self.ephemeral),
             ephemeral: if store_is_said { self.ephemeral } else { file.ephemeral },
+            retain: self.retain.or(file.retain),
             lease: self.lease.or(file.lease),
             grace: self.grace.or(file.grace),
             idle_exit: self.idle_exit.or(file.idle_exit),
@@ -184,6 +192,7 @@ impl Settings {
         };
         Ok(HubOptions {
             store,
+            retention: self.retain.unwrap_or_default(),
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             grace: self.grace.unwrap_or(shutdown::GRACE),
             idle_exit: self.idle_exit,
@@ -215,16 +224,44 @@ fn log(filter: &str, format: LogFormat) -> Result<()> {
     .map_err(|error| Error::Io(format!("cannot log: {error}")))
 }
 
-/// Reads "30s", "5m", "1h 30m", "7d".
+/// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
 fn duration(raw: &str) -> Result<Duration, String> {
-    let problem = |problem: &dyn Display| format!("{problem}; write it as 30s, 5m or 1h");
-    let span: jiff::SignedDuration = raw.parse().map_err(|error| problem(&error))?;
-    Duration::try_from(span).map_err(|error| problem(&error))
+    let problem = |problem: &dyn Display| format!("{problem}; write it as 30s, 5m, 1h or 7d");
+    let span: jiff::Span = raw.parse().map_err(|error| problem(&error))?;
+    let length =
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| problem(&error))?;
+    Duration::try_from(length).map_err(|error| problem(&error))
+}
+
+/// Reads "30d", "10000", "30d,10000".
+fn retention(raw: &str) -> Result<Retention, String> {
+    let mut retention = Retention::default();
+    for part in raw.split(',').map(str::trim) {
+        let before = match part.parse() {
+            Ok(count) => retention.count.replace(count).is_some(),
+            Err(_) => retention.age.replace(duration(part)?).is_some(),
+        };
+        if before {
+            return Err("at most one duration and one number".into());
+        }
+    }
+    Ok(retention)
 }
 
 fn read_duration<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<Duration>, D::Error> {
+    read_with(duration, raw)
+}
+
+fn read_retention<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<Retention>, D::Error> {
+    read_with(retention, raw)
+}
+
+fn read_with<'de, T, D: Deserializer<'de>>(
+    parse: fn(&str) -> Result<T, String>,
+    raw: D,
+) -> Result<Option<T>, D::Error> {
     let raw = String::deserialize(raw)?;
-    duration(&raw).map(Some).map_err(de::Error::custom)
+    parse(&raw).map(Some).map_err(de::Error::custom)
 }
 
 #[cfg(test)]
@@ -259,5 +296,22 @@ mod tests {
         assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5400));
         assert!(duration("30").is_err());
         assert!(duration("-3s").is_err());
+        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
+    fn what_is_kept_is_an_age_or_a_number_or_both() {
+        let age = Some(Duration::from_secs(86_400));
+        for (raw, age, count) in [
+            ("1d", age, None),
+            ("5", None, Some(5)),
+            ("1d,5", age, Some(5)),
+            ("5, 1d", age, Some(5)),
+        ] {
+            assert_eq!(retention(raw).unwrap(), Retention { age, count }, "{raw}");
+        }
+        for raw in ["", "soon", "5,6", "1d,1h", "-5"] {
+            assert!(retention(raw).is_err(), "{raw}");
+        }
     }
 }

@@ -66,6 +66,31 @@ pub(crate) fn print(plain: &str) -> io::Result<()> {
     }
 }
 
+/// Returns when whoever read standard output has gone, as `head` does when it has seen enough: a
+/// command that waits for what comes next would not notice it by writing. Never returns where that
+/// cannot be known.
+pub(crate) async fn reader_gone() {
+    #[cfg(unix)]
+    {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let (gone, hears) = tokio::sync::oneshot::channel();
+        // Asked for nothing, poll returns when the other end is closed. A thread that nobody waits
+        // for, since it may be in there for ever.
+        std::thread::spawn(move || {
+            let stdout = io::stdout();
+            let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
+            if rustix::io::retry_on_intr(|| poll(&mut ends, None)).is_ok() {
+                // The command has ended meanwhile.
+                let _ = gone.send(());
+            }
+        });
+        if hears.await.is_ok() {
+            return;
+        }
+    }
+    std::future::pending().await
+}
+
 /// Tells the person something that is not data.
 pub(crate) fn tell(said: &str) {
     // Where nobody hears it, nothing can be done about it.

@@ -9,8 +9,8 @@ use std::{
 
 use chinwag::{
     backbone::{
-        Edge, MessageLog,
-        embedded::log::{EmbeddedLog, Retention, Store},
+        Edge, MessageLog, Retention,
+        embedded::log::{EmbeddedLog, Store},
     },
     error::Error,
     model::Posted,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chinwag::{
-    backbone::{Edge, MessageLog, Rooms, Slice, embedded::log::Retention},
+    backbone::{Edge, MessageLog, Retention, Rooms, Slice},
     error::{Error, Gone},
     model::{Draft, Posted, Text},
 };

@@ -3,10 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use chinwag::{
-    backbone::{
-        Edge, MAX_SLICE_BYTES, MessageLog, Rooms, Slice,
-        embedded::log::{Retention, Store},
-    },
+    backbone::{Edge, MAX_SLICE_BYTES, MessageLog, Retention, Rooms, Slice, embedded::log::Store},
     error::{Error, Gone, Result},
     model::{Draft, Message, MessageId, Name, Posted, Text},
 };

@@ -47,13 +47,18 @@ impl TestHub {
 
     /// A hub with these options, and these variables in its environment.
     pub(crate) fn with_environment(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::try_start(args, environment).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// A hub that may not start. Then this is what it said.
+    pub(crate) fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let options = Options {
             args: args.iter().map(|arg| arg.to_string()).collect(),
             environment: environment.iter().map(own).collect(),
         };
-        let process = Process::start("127.0.0.1:0", &options);
-        Self { options, process }
+        let process = Process::start("127.0.0.1:0", &options)?;
+        Ok(Self { options, process })
     }
 
     /// Where it listens.
@@ -91,7 +96,18 @@ impl TestHub {
 
     /// Starts a hub that ended again, with the same options and on the same port.
     pub(crate) fn restart(&mut self) {
-        self.process = Process::start(&self.process.address.to_string(), &self.options);
+        let address = self.process.address.to_string();
+        let started = Process::start(&address, &self.options);
+        self.process = started.unwrap_or_else(|said| panic!("{said}"));
+    }
+
+    /// The bytes of memory that it occupies.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.process.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
     /// What it has logged.
@@ -101,7 +117,7 @@ impl TestHub {
 }
 
 impl Process {
-    fn start(listen: &str, options: &Options) -> Self {
+    fn start(listen: &str, options: &Options) -> Result<Self, String> {
         let log = tempfile::NamedTempFile::new().unwrap();
         let mut child = command(env!("CARGO_BIN_EXE_chinwagd"))
             .args(["--listen", listen])
@@ -117,11 +133,12 @@ impl Process {
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
         let Ok(line) = stdout.recv_timeout(PATIENCE) else {
             let _ = child.kill();
+            let _ = child.wait();
             let said = std::fs::read_to_string(log.path()).unwrap();
-            panic!("the hub did not start with {options:?}:\n{said}");
+            return Err(format!("the hub did not start with {options:?}:\n{said}"));
         };
         let address = line.strip_prefix("chinwagd listening on ").expect(&line).parse().unwrap();
-        Self { child, address, stdout, log }
+        Ok(Self { child, address, stdout, log })
     }
 }
 

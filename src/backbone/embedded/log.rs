@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tonic::async_trait;
 
-pub use self::retention::Retention;
 use self::{
     database::Database,
     feed::Feed,
@@ -24,7 +23,7 @@ use self::{
     writer::{Append, Command, Writer},
 };
 use crate::{
-    backbone::{Done, Extent, MessageLog, Rooms, Search, Slice, Tail},
+    backbone::{Done, Extent, MessageLog, Retention, Rooms, Search, Slice, Tail},
     error::{Error, Result},
     model::{Draft, Message, RoomName, SearchHit},
 };
@@ -130,19 +129,6 @@ impl EmbeddedLog {
         })
     }
 
-    /// Removes the messages that need not be kept and returns how many those were. A room's first
-    /// position moves; its messages' ids stay known.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::StoreUnavailable`] where the store cannot be written. A part may have been done.
-    pub async fn retain(&self, retention: Retention) -> Result<u64> {
-        let (told, removed) = oneshot::channel();
-        let asked = self.commands.send(Command::Retain(retention, told));
-        asked.map_err(|_| Error::ShuttingDown)?;
-        removed.await.map_err(|_| Error::ShuttingDown)?
-    }
-
     /// Returns when [`search`](MessageLog::search) knows of all that was stored, or removed, before
     /// the call.
     ///
@@ -236,5 +222,12 @@ impl MessageLog for EmbeddedLog {
 
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
         self.searchers.with(move |searcher| searcher.search(&search)).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<u64> {
+        let (told, removed) = oneshot::channel();
+        let asked = self.commands.send(Command::Retain(retention, told));
+        asked.map_err(|_| Error::ShuttingDown)?;
+        removed.await.map_err(|_| Error::ShuttingDown)?
     }
 }

@@ -4,7 +4,6 @@ use super::input::Request;
 use crate::{
     cli::{
         commands::{history::latest, search::find},
-        in_order::begin,
         json,
         view::{self, Clock},
     },
@@ -25,8 +24,8 @@ pub(super) enum Done {
     Posted(Posted),
     /// A room was joined.
     Joined(RoomName),
-    /// A room was left; an event tells it.
-    Left,
+    /// A room was left.
+    Left(RoomName),
     /// Messages were found.
     Messages(Vec<Message>),
     /// Lines to show as they are.
@@ -35,19 +34,19 @@ pub(super) enum Done {
     Said(String),
 }
 
-/// Posts. Returns as soon as the post has its place among the others.
+/// Posts. Returns as soon as the post has its place behind those before it.
 pub(super) async fn post(
-    client: Client,
+    client: &Client,
     room: RoomName,
     text: Text,
-) -> impl Future<Output = Done> + Send {
-    begin(async move {
-        match client.post(room.clone(), text.clone()).await {
+) -> Result<impl Future<Output = Done> + Send + use<>> {
+    let stored = client.begin_post(room.clone(), text.clone()).await?;
+    Ok(async move {
+        match stored.await {
             Ok(posted) => Done::Posted(posted),
             Err(error) => Done::Said(format!("not posted in {room}: {} ({error})", text.as_str())),
         }
     })
-    .await
 }
 
 /// Does what was asked for; `current` is the room that it is about where none is named.
@@ -67,7 +66,7 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
             client.join(room.clone(), Start::Head).await.map(|_| Done::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
-            Some(room) => client.leave(room).await.map(|()| Done::Left),
+            Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
             None => Ok(Done::Said(NO_ROOM.into())),
         },
         Request::History(count) => match current {

@@ -6,19 +6,19 @@
 use crate::model::{Endpoint, Invalid, Name, PeerStatus, RoomName, Text};
 
 /// What `/help` prints.
-pub(crate) const HELP: &str = "\
-TEXT                     posts to the current room
-/msg NAME TEXT           sends straight to a peer; the hub does not see it
-/p2p HOST:PORT TEXT      sends straight to an address (also: P2P HOST PORT TEXT)
-/peers                   lists who is here (also: PEER)
-/join ROOM               joins a room, or makes a joined one the current one
-/leave [ROOM]            leaves a room
-/rooms                   lists the rooms of the hub
-/history [N]             shows the latest messages of the current room
-/search WORDS            finds messages of the current room
-/status [online|away|busy]  says how you are; without a word, how the chat is
-/quit                    leaves (also: Ctrl-C, Ctrl-D)
-//TEXT                   posts /TEXT";
+pub(crate) const HELP: &str = "  TEXT                        posts to the current room
+  /msg NAME TEXT              sends straight to a peer; the hub does not see it
+  /p2p HOST:PORT TEXT         sends straight to an address (also: P2P HOST PORT TEXT)
+  /peers                      lists who is here (also: PEER)
+  /join ROOM                  joins a room, or makes a joined one the current one
+  /leave [ROOM]               leaves a room, or the current one
+  /rooms                      lists the rooms of the hub
+  /history [N]                shows the latest messages of the current room
+  /search WORDS               finds messages of the current room
+  /status [online|away|busy]  says how you are; without a word, how the chat is
+  /help                       shows this
+  /quit                       leaves (also: Ctrl-C, Ctrl-D)
+  //TEXT                      posts /TEXT";
 
 /// How many messages `/history` shows unless it is told.
 const DEFAULT_HISTORY: u32 = 20;
@@ -66,6 +66,13 @@ pub(crate) enum Request {
     Search(String),
     /// Tell the others how one is.
     SetStatus(PeerStatus),
+}
+
+impl Request {
+    /// Whether it changes where the next line goes.
+    pub(crate) fn moves(&self) -> bool {
+        matches!(self, Self::Join(_) | Self::Leave(_))
+    }
 }
 
 impl Input {

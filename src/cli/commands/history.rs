@@ -15,7 +15,8 @@ const PAGE: u32 = 1000;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The room, instead of --room
-    room: Option<RoomName>,
+    #[arg(value_name = "ROOM")]
+    of: Option<RoomName>,
     /// The most messages, the latest ones
     #[arg(long, value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -33,7 +34,7 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let room = args.room.as_ref().unwrap_or_else(|| settings.room()).clone();
+    let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
     let out = Output::new(args.json);
     with_client(settings.invisible(), stop, async |client, _| {
         if args.all {

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ended_by_signal, with_client};
+use super::follow;
 use crate::{
     cli::{
         failure::Failure,
@@ -29,7 +29,7 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let done = with_client(settings.visible()?, stop, async |client, mut happenings| {
+    follow(settings.visible()?, stop, async |client, mut happenings| {
         if let Some(address) = client.direct_address() {
             tell(&format!("{} takes direct messages at {address}", client.name()));
         }
@@ -41,6 +41,6 @@ pub(crate) async fn run(
             }
         }
         Ok(())
-    });
-    ended_by_signal(done.await)
+    })
+    .await
 }

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{ended_by_signal, with_client};
+use super::{follow, with_client};
 use crate::{
     cli::{failure::Failure, json::Line, options::Settings, output::Output, view},
     client::{PeerChange, PeerFilter, PeerWatch},
@@ -25,20 +25,21 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let done = with_client(settings.invisible(), stop, async |client, happenings| {
-        if !args.watch {
-            drop(happenings);
+    if !args.watch {
+        return with_client(settings.invisible(), stop, async |client, _| {
             let peers = client.peers(PeerFilter::default()).await?;
-            return Ok(out.print_all(&peers, view::peers)?);
-        }
-        let watching = watch(client.watch_peers().await?, &out);
+            Ok(out.print_all(&peers, view::peers)?)
+        })
+        .await;
+    }
+    follow(settings.invisible(), stop, async |client, happenings| {
+        let changes = client.watch_peers().await?;
         tokio::select! {
             failure = happenings.pass() => Err(failure),
-            done = watching => done,
+            done = watch(changes, &out) => done,
         }
-    });
-    let done = done.await;
-    if args.watch { ended_by_signal(done) } else { done }
+    })
+    .await
 }
 
 async fn watch(mut changes: PeerWatch, out: &Output) -> Result<(), Failure> {

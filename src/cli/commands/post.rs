@@ -7,7 +7,6 @@ use super::{join_words, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
-        in_order::begin,
         options::Settings,
         output::{Output, tell},
         stdin,
@@ -70,7 +69,7 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
         tokio::select! {
             line = lines.recv(), if !ended && batch.posts.len() < WINDOW => match line {
                 None => ended = true,
-                Some(Ok(line)) => batch.post(line).await,
+                Some(Ok(line)) => batch.post(line).await?,
                 Some(Err(error)) => {
                     return Err(Failure::Other(format!("cannot read standard input: {error}")));
                 }
@@ -96,21 +95,22 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    async fn post(&mut self, line: stdin::Line) {
+    async fn post(&mut self, line: stdin::Line) -> Result<(), Error> {
         self.lines += 1;
         let text = match line {
-            stdin::Line::Text(line) if line.trim().is_empty() => return,
+            stdin::Line::Text(line) if line.trim().is_empty() => return Ok(()),
             stdin::Line::Text(line) => Text::parse(line).map_err(|problem| problem.to_string()),
             stdin::Line::TooLong => Err("too long for a post".into()),
         };
         match text {
             Err(problem) => self.refuse(self.lines, &problem),
             Ok(text) => {
-                let (client, room, number) = (self.client.clone(), self.room.clone(), self.lines);
-                let post = begin(async move { (number, client.post(room, text).await) }).await;
-                self.posts.spawn(post);
+                let stored = self.client.begin_post(self.room.clone(), text).await?;
+                let number = self.lines;
+                self.posts.spawn(async move { (number, stored.await) });
             }
         }
+        Ok(())
     }
 
     fn answered(

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, ended_by_signal, with_client};
+use super::{Happenings, follow};
 use crate::{
     cli::{
         failure::Failure,
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     last: Option<u32>,
     /// Begins with the first message stored at this time or later, as in 2026-11-22T08:15:00Z
-    #[arg(long, value_name = "TIME", conflicts_with = "last")]
+    #[arg(long, value_name = "TIME", conflicts_with = "last", value_parser = time)]
     since: Option<Timestamp>,
     /// Ends after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -51,10 +51,14 @@ pub(crate) async fn run(
     options.rooms = rooms.iter().map(|room| (room.clone(), start)).collect();
 
     let out = Output::new(args.json);
-    let done = with_client(options, stop, async |_client, happenings| {
+    follow(options, stop, async |_client, happenings| {
         print_all(happenings, &out, several, args.count.unwrap_or(u64::MAX)).await
-    });
-    ended_by_signal(done.await)
+    })
+    .await
+}
+
+fn time(raw: &str) -> Result<Timestamp, &'static str> {
+    raw.parse().map_err(|_| "a time is written as 2026-11-22T08:15:00Z")
 }
 
 async fn print_all(

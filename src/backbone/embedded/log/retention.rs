@@ -4,27 +4,17 @@
 //! transaction of its own, small enough that the posts between the steps hardly wait. The file does
 //! not shrink: what becomes free is written again.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use super::{reader::seq_before, schema};
+use crate::backbone::Retention;
 
 /// The most messages that one step removes.
 const STEP: i64 = 1000;
 
 /// The most rooms that one step looks at.
 const STEP_ROOMS: usize = 256;
-
-/// Which messages a log keeps. The default keeps all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Retention {
-    /// Those that are not older than this.
-    pub age: Option<Duration>,
-    /// The latest ones of each room, this many.
-    pub count: Option<u64>,
-}
 
 /// A retention under way.
 pub(super) struct Trim {

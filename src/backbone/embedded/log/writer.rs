@@ -23,10 +23,10 @@ use tokio::sync::{
 use super::{
     feed::Feed,
     ledger::Ledger,
-    retention::{Retention, Step, Trim},
+    retention::{Step, Trim},
 };
 use crate::{
-    backbone::{Done, Tail},
+    backbone::{Done, Retention, Tail},
     error::{Error, Result},
     model::Draft,
 };
