@@ -6,11 +6,14 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Sleep,
+};
 use tokio_stream::Stream;
 use tonic::transport::{Channel, Endpoint as Dial, Server};
 use tower::layer::util::Identity;
@@ -91,16 +94,22 @@ pub async fn listen_on_next_free(mut address: SocketAddr, tries: u16) -> Result<
     last
 }
 
-/// The connections of a listener, without Nagle's delay.
+/// How long accepting pauses after it failed, as it does when the process has no file descriptor
+/// left: some must be closed first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The connections of a listener, without Nagle's delay. A failure to accept is logged and tried
+/// again a little later.
 #[derive(Debug)]
 pub struct Incoming {
     listener: TcpListener,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Incoming {
     /// Accepts from `listener`.
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener }
+        Self { listener, pause: None }
     }
 }
 
@@ -108,12 +117,24 @@ impl Stream for Incoming {
     type Item = io::Result<TcpStream>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.listener.poll_accept(cx).map(|accepted| {
-            Some(accepted.and_then(|(stream, _)| {
-                stream.set_nodelay(true)?;
-                Ok(stream)
-            }))
-        })
+        let incoming = self.get_mut();
+        loop {
+            if let Some(pause) = &mut incoming.pause {
+                ready!(pause.as_mut().poll(cx));
+                incoming.pause = None;
+            }
+            match ready!(incoming.listener.poll_accept(cx)) {
+                Ok((stream, _)) => {
+                    // What fails here fails the connection when it is used.
+                    let _ = stream.set_nodelay(true);
+                    return Poll::Ready(Some(Ok(stream)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    incoming.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
+                }
+            }
+        }
     }
 }
 
