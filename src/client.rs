@@ -43,7 +43,7 @@ mod watch_peers;
 pub use self::{
     conversation::{Conversation, ConversationEvent, Line},
     events::{Connection, Direct, Event, Events},
-    queries::{Page, PageRequest, PeerFilter, SearchHit, SearchRequest},
+    queries::{Page, PageRequest, PeerFilter, SearchRequest},
     watch_peers::{PeerChange, PeerWatch},
 };
 use self::{

@@ -1,11 +1,9 @@
 //! Questions to the hub: who is here, which rooms there are, and what was said in them.
 
-use std::ops::Range;
-
 use super::Client;
 use crate::{
     error::{Error, Result},
-    model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName},
+    model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName, SearchHit},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
 };
 
@@ -66,16 +64,6 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Asks for the next page; `None` on the last.
     pub next: Option<String>,
-}
-
-/// A found message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchHit {
-    /// The message.
-    pub message: Message,
-    /// The parts of its text that match, as byte ranges on character boundaries, in order and
-    /// apart from each other.
-    pub ranges: Vec<Range<usize>>,
 }
 
 impl Client {
@@ -204,27 +192,6 @@ impl<T> Page<T> {
     {
         let items = raw.into_iter().map(T::try_from).collect::<Result<_>>()?;
         Ok(Self { items, next: Some(next).filter(|next| !next.is_empty()) })
-    }
-}
-
-impl TryFrom<proto::SearchHit> for SearchHit {
-    type Error = Error;
-
-    fn try_from(raw: proto::SearchHit) -> Result<Self> {
-        let missing = || Error::Protocol("message is missing".into());
-        let message = Message::try_from(raw.message.ok_or_else(missing)?)?;
-        let mut end = 0;
-        let mut ranges = Vec::with_capacity(raw.ranges.len());
-        for range in raw.ranges {
-            let range = range.start as usize..range.end as usize;
-            // Whoever marks the hit cuts the text there.
-            if range.start < end || message.text.as_str().get(range.clone()).is_none() {
-                return Err(Error::Protocol("a hit is not a part of its text".into()));
-            }
-            end = range.end;
-            ranges.push(range);
-        }
-        Ok(Self { message, ranges })
     }
 }
 
