@@ -209,7 +209,7 @@ impl Client {
         self.0.shown.rooms()
     }
 
-    /// How many posts are not acknowledged yet.
+    /// How many posts were begun and are not acknowledged yet.
     pub fn waiting(&self) -> usize {
         self.0.shown.waiting()
     }
@@ -257,7 +257,8 @@ impl Client {
     /// where the id was used for something else.
     pub async fn post_draft(&self, id: MessageId, room: RoomName, text: Text) -> Result<Posted> {
         let draft = Draft { id, room, sender: self.name().clone(), text };
-        self.command(|reply| Command::Post { draft, reply }).await
+        let counted = self.0.shown.count();
+        self.command(|reply| Command::Post { draft, reply, counted }).await
     }
 
     /// Posts in two steps: this returns when the post has its place behind those that were begun
@@ -273,7 +274,8 @@ impl Client {
         text: Text,
     ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
         let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
-        let answer = self.begin(|reply| Command::Post { draft, reply }).await?;
+        let counted = self.0.shown.count();
+        let answer = self.begin(|reply| Command::Post { draft, reply, counted }).await?;
         Ok(async move { answer.await.map_err(|_| Error::Stopped)? })
     }
 
