@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result},
     model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName, SearchHit},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
+    wire,
 };
 
 /// The most pages of one list: a hundred thousand peers fill a hundred. A hub that sends more
@@ -99,7 +100,7 @@ impl Client {
             let page = self.0.link.call(request, rpc).await?;
             Ok((page.peers, page.next_page_token))
         });
-        let peers: Vec<Peer> = listed.await?;
+        let peers: Vec<Peer> = wire::listed_peers(listed.await?).collect();
         for peer in &peers {
             self.0.peers.remember(peer);
         }
@@ -120,7 +121,7 @@ impl Client {
             let page = self.0.link.call(request, rpc).await?;
             Ok((page.rooms, page.next_page_token))
         });
-        listed.await
+        listed.await?.into_iter().map(Room::try_from).collect()
     }
 
     /// Reads a page of a room's history.
@@ -195,18 +196,15 @@ impl<T> Page<T> {
     }
 }
 
-async fn all_pages<R, T, F>(ask: impl Fn(String) -> F) -> Result<Vec<T>>
+async fn all_pages<R, F>(ask: impl Fn(String) -> F) -> Result<Vec<R>>
 where
-    T: TryFrom<R, Error = Error>,
     F: Future<Output = Result<(Vec<R>, String)>>,
 {
     let mut all = Vec::new();
     let mut token = String::new();
     for _ in 0..MAX_PAGES {
-        let (raw, next) = ask(token).await?;
-        for item in raw {
-            all.push(T::try_from(item)?);
-        }
+        let (items, next) = ask(token).await?;
+        all.extend(items);
         if next.is_empty() {
             return Ok(all);
         }
