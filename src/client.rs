@@ -77,9 +77,11 @@ pub struct ClientOptions {
     pub advertise: Vec<Endpoint>,
     /// The rooms to be in from the start. Empty: none, though posting to the lobby is possible.
     pub rooms: Vec<(RoomName, Start)>,
-    /// Where the session's token is kept, in a file of mode 0600. Another process that shows it is
-    /// the same person and gets a further session of the name. A visible client writes it
-    /// whenever it registered and removes it when it stops; an invisible one only reads it.
+    /// What the files begin with that keep the tokens of one person's sessions: each visible client
+    /// has one of its own, this name with an id added, of mode 0600. It is written whenever the
+    /// client registered and removed when it stops. Another process that shows any of these tokens
+    /// is the same person and gets a further session of the name; those that the hub does not know
+    /// any more are removed. An invisible client writes none.
     pub token_file: Option<PathBuf>,
 }
 

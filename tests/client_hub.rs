@@ -210,6 +210,10 @@ async fn a_command_is_the_same_person_for_a_moment() {
 
     let status = PeerStatus::Invisible;
     let command = ClientOptions { status, token_file, ..stranger };
+    // A second chat of the person came and went: the first still vouches for the command.
+    let second = ClientOptions { status: PeerStatus::Online, ..command.clone() };
+    let (second, _) = Client::start(second).await.unwrap();
+    second.stop().await;
     let (command, _) = Client::start(command).await.unwrap();
     let posted = command.post(RoomName::lobby(), text("from a script")).await.unwrap();
     command.stop().await;
