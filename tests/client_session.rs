@@ -268,7 +268,9 @@ async fn processes_of_one_person_share_a_token() {
     // Tokens that prove nothing any more are not in the way, and removed.
     let crashed = file.with_extension("018f0000-0000-7000-8000-000000000000");
     std::fs::write(crashed, "crashed").unwrap();
-    hub.refuse([(); 2].map(|()| chinwag::wire::status(&Error::SessionEnded)));
+    hub.refuse(
+        [Error::SessionEnded, Error::NameTaken(name("sova"))].map(|e| chinwag::wire::status(&e)),
+    );
     let (third, shown) =
         tokio::join!(async { Client::start(options.clone()).await.unwrap() }, async {
             let mut shown = Vec::new();

@@ -147,8 +147,8 @@ impl Link {
         for kept in self.shared_tokens().await {
             let Ok(shown) = Token::new(kept.token.clone()) else { continue };
             match hub.register(timed(authorized(request.clone(), Some(&shown)))).await {
-                // A token of a session that is over proves nothing, and must not be in the way.
-                Err(status) if status.code() == Code::Unauthenticated => {
+                // The token of a session that is over proves nothing, and must not be in the way.
+                Err(status) if proves_nothing(&status) => {
                     blocking(move || kept.remove()).await;
                 }
                 answer => return answer,
@@ -251,6 +251,11 @@ pub(super) fn broken(status: &Status) -> Option<String> {
         cause = deeper;
     }
     Some(text::one_line(&cause.to_string()).into_owned())
+}
+
+/// Whether a registration was refused although it showed a token that should be the name's.
+fn proves_nothing(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated || wire::refused(status).reason == "NAME_TAKEN"
 }
 
 fn authorized<T>(message: T, token: Option<&Token>) -> Request<T> {
