@@ -72,6 +72,9 @@ pub struct ClientOptions {
     /// Where the PeerChat server listens: the first free port from here upwards, 64 at most; port 0
     /// is any. `None`: no direct messages come in.
     pub listen: Option<SocketAddr>,
+    /// How many private messages are accepted in all; those beyond are refused as by a client that
+    /// is about to stop. `None`: there is no end.
+    pub inbox_limit: Option<u64>,
     /// What the hub is told instead of the PeerChat server's own address; at most
     /// [`crate::model::MAX_ENDPOINTS`]. Empty: that address.
     pub advertise: Vec<Endpoint>,
@@ -93,6 +96,7 @@ impl ClientOptions {
             name,
             status: PeerStatus::Online,
             listen: None,
+            inbox_limit: None,
             advertise: Vec::new(),
             rooms: Vec::new(),
             token_file: None,
@@ -145,7 +149,7 @@ impl Client {
         let on_failure = stop.clone().drop_guard();
         let tasks = TaskTracker::new();
 
-        let (inbox, direct) = Inbox::new(options.name.clone());
+        let (inbox, direct) = Inbox::new(options.name.clone(), options.inbox_limit);
         let mut direct_address = None;
         if let Some(wanted) = options.listen {
             let listener = transport::listen_on_next_free(wanted, PORT_TRIES).await?;
@@ -313,7 +317,8 @@ impl Client {
 
     /// Leaves the hub, ends every stream, and lets the PeerChat server finish what it is at, for
     /// [`shutdown::GRACE`] at most. Posts that are not acknowledged yet fail with
-    /// [`Error::Stopped`].
+    /// [`Error::Stopped`]. Private messages that were accepted and not read yet still come out of
+    /// [`Events`].
     pub async fn stop(self) {
         self.0.stop.cancel();
         self.0.tasks.close();
