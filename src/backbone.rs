@@ -11,7 +11,7 @@ use tonic::async_trait;
 
 use crate::{
     error::Result,
-    model::{Draft, Endpoint, Message, Name, PeerStatus, Position, Posted, RoomName, SearchHit},
+    model::{Draft, Endpoint, Message, Name, PeerStatus, Posted, RoomName, SearchHit},
 };
 
 pub mod embedded;
@@ -211,9 +211,4 @@ pub trait Roster: Send + Sync + 'static {
 
     /// A session ended, by release, replacement or the end of its lease.
     fn gone(&self, id: SessionId, peer: &Name);
-}
-
-/// The position before the first entry of an epoch.
-pub fn origin(epoch: u64) -> Position {
-    Position { epoch, seq: 0 }
 }

@@ -346,14 +346,24 @@ impl TryFrom<proto::PostResponse> for Posted {
     }
 }
 
+/// Reads the peers of a list. One that makes no sense is passed over: it must not hide the others.
+pub fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
+    raw.into_iter().filter_map(|peer| {
+        let read = Peer::try_from(peer);
+        read.inspect_err(|error| tracing::warn!(%error, "a listed peer makes no sense")).ok()
+    })
+}
+
 impl TryFrom<proto::Peer> for Peer {
     type Error = Error;
 
+    /// Of its endpoints the first [`MAX_ENDPOINTS`] that make sense are taken.
     fn try_from(raw: proto::Peer) -> Result<Self> {
         let since = present("online_since", raw.online_since)?;
+        let endpoints = raw.endpoints.iter().filter_map(|e| Endpoint::new(&e.host, e.port).ok());
         Ok(Self {
             name: sound("peer", Name::parse(&raw.name))?,
-            endpoints: sound("endpoints", endpoints("endpoints", &raw.endpoints))?,
+            endpoints: endpoints.take(MAX_ENDPOINTS).collect(),
             status: sound("status", peer_status("status", raw.status))?.unwrap_or_default(),
             online_since: sound("online_since", timestamp("online_since", since))?,
         })

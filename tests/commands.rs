@@ -1,7 +1,10 @@
 //! The commands for scripts, with the real binaries: what they print, and how they exit.
 #![cfg(test)]
 
-use std::process::Stdio;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
 
 #[path = "support/cli.rs"]
 mod cli;
@@ -124,6 +127,30 @@ fn a_direct_message_goes_to_whoever_listens() {
     assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
     assert_eq!(listening.object()["id"], receipt["id"]);
     assert_eq!(listening.end().code, Some(0));
+}
+
+#[test]
+fn what_was_accepted_is_printed_before_the_end() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let mut command = buzz.command(&["listen", "--json"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut listening = command.spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(listening.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    // Far more than a pipe holds, and nobody reads yet: most of it waits inside.
+    let texts: Vec<String> = (0..12).map(|n| format!("{n} {}", "x".repeat(16_000))).collect();
+    let sent: Vec<Ended> = texts.iter().map(|text| sova.run(&["send", "buzz", text])).collect();
+    let kill = format!("kill -TERM {}", listening.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let ended = listening.wait_with_output().unwrap();
+    sent.into_iter().for_each(|sent| assert_eq!(sent.done(), ""));
+    assert!(ended.status.success(), "{ready}{ended:?}");
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(shown.lines().count(), texts.len());
+    for (line, text) in shown.lines().zip(&texts) {
+        assert!(line.contains(&format!("\"{text}\"")), "{:.80}", line);
+    }
 }
 
 #[test]

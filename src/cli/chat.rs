@@ -32,6 +32,7 @@ use self::{
 use super::{
     failure::Failure,
     options::Settings,
+    output::tell,
     stdin,
     view::{self, Clock},
 };
@@ -55,16 +56,18 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let mut options = settings.visible()?;
     options.rooms = settings.rooms.iter().map(|room| (room.clone(), Start::Head)).collect();
     let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, mut events) = started.ok_or(Failure::Interrupted)??;
 
     let mut console = Console::open(settings.home.typed_lines());
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());
-    let talk = chat.talk(&mut console, events);
+    let talk = chat.talk(&mut console, &mut events);
     let ended = stop.run_until_cancelled(talk).await.unwrap_or(Ok(()));
-    let closed = console.close().await;
+    console.stop_typing();
     let unsent = client.waiting();
-    drop(chat);
+    chat.tasks.abort_all();
     client.stop().await;
+    chat.show_rest(&console, events).await;
+    let closed = console.close().await;
     ended?;
     closed?;
     match unsent {
@@ -96,7 +99,7 @@ impl Chat {
         Self { client, state, tasks, pending, moving: None, leaving: None }
     }
 
-    async fn talk(&mut self, console: &mut Console, mut events: Events) -> Result<(), Failure> {
+    async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
         self.greet();
         let mut watch = self.watch_peers().await;
         console.prompt(self.prompt(), false);
@@ -124,6 +127,21 @@ impl Chat {
                 Some(done) = self.tasks.join_next_with_id(), if calm => self.ended(done, console),
                 () = at(moving_until) => self.go_on(console),
                 () = at(self.leaving) => {}
+            }
+        }
+    }
+
+    /// Shows what is left when the client has stopped: whoever sent a private message that was
+    /// accepted holds a receipt for it.
+    async fn show_rest(&mut self, console: &Console, mut events: Events) {
+        while let Some(event) = events.next().await {
+            if matches!(event, Event::Direct(_)) {
+                self.show(|state| state.hear(&event, Instant::now()));
+            }
+        }
+        for block in self.pending.drain(..) {
+            if let Err(unseen) = console.shown.send_timeout(block, WAIT_FOR_PERSON).await {
+                tell(&format!("nobody reads this any more: {}", unseen.into_inner()));
             }
         }
     }

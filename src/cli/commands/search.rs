@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 use super::{join_words, with_client};
 use crate::{
     cli::{failure::Failure, options::Settings, output::Output, view},
-    client::{Client, SearchHit, SearchRequest},
-    model::Name,
+    client::{Client, SearchRequest},
+    model::{Name, SearchHit},
 };
 
 /// The most hits of one page: what a hub gives.
