@@ -1,7 +1,7 @@
 //! The commands for scripts, with the real binaries: what they print, and how they exit.
 #![cfg(test)]
 
-use std::process::Stdio;
+use std::{io::Read as _, process::Stdio};
 
 #[path = "support/cli.rs"]
 mod cli;
@@ -206,6 +206,27 @@ fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
     let ended = cli::run(shell, b"");
     assert!(ended.stdout.ends_with(" sova: hello\nend\n"), "{ended:?}");
     assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn a_command_that_nobody_reads_obeys_a_signal_and_leaves_the_hub() {
+    let hub = TestHub::start();
+    let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
+    // More than any pipe holds, and all queues on the way to it.
+    let lines = vec!["x".repeat(12_000); 300].join("\n");
+    sova.run_with(&["post"], &lines).done();
+    let mut tail = sova.command(&["tail", "--last", "300"]);
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut unread = tail.stdout.take().unwrap();
+    unread.read_exact(&mut [0]).unwrap();
+    let kill = format!("kill -TERM {}", tail.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(tail.wait().unwrap().code()));
+    assert_eq!(end.recv_timeout(within::PATIENCE), Ok(Some(0)));
+    // The name is free.
+    other.run(&["peers"]).done();
+    drop(unread);
 }
 
 #[test]

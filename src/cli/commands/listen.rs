@@ -29,14 +29,14 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    follow(settings.visible()?, stop, async |client, mut happenings| {
+    follow(settings.visible()?, out, stop, async |client, mut happenings, out| {
         if let Some(address) = client.direct_address() {
             tell(&format!("{} takes direct messages at {address}", client.name()));
         }
         let mut left = args.count.unwrap_or(u64::MAX);
         while left > 0 {
             if let Event::Direct(direct) = happenings.next().await? {
-                out.print(&direct, |clock| view::direct(clock, &direct))?;
+                out.print(&direct, |clock| view::direct(clock, &direct)).await?;
                 left -= 1;
             }
         }

@@ -45,11 +45,11 @@ pub(crate) async fn run(
     options.rooms = vec![(room.clone(), Start::Head)];
 
     let out = Output::new(args.json);
-    with_client(options, stop, async |client, happenings| {
+    with_client(options, out, stop, async |client, happenings, out| {
         let posting = async {
             match text {
-                Some(text) => Ok(out.only_json(&client.post(room, text).await?)?),
-                None => post_lines(&client, &room, &out).await,
+                Some(text) => Ok(out.only_json(&client.post(room, text).await?).await?),
+                None => post_lines(&client, &room, out).await,
             }
         };
         tokio::select! {
@@ -74,7 +74,7 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
                     return Err(Failure::Other(format!("cannot read standard input: {error}")));
                 }
             },
-            Some(done) = batch.posts.join_next() => batch.answered(done, out)?,
+            Some(done) = batch.posts.join_next() => batch.answered(done, out).await?,
         }
     }
     match batch.refused {
@@ -113,13 +113,13 @@ impl Batch<'_> {
         Ok(())
     }
 
-    fn answered(
+    async fn answered(
         &mut self,
         done: Result<(u64, Result<Posted, Error>), JoinError>,
         out: &Output,
     ) -> Result<(), Failure> {
         match done {
-            Ok((_, Ok(posted))) => out.only_json(&posted)?,
+            Ok((_, Ok(posted))) => out.only_json(&posted).await?,
             Ok((_, Err(Error::Stopped))) => return Err(Error::Stopped.into()),
             Ok((number, Err(error))) => self.refuse(number, &failure::describe(&error)),
             Err(lost) => return Err(Failure::Other(lost.to_string())),
