@@ -85,8 +85,9 @@ fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
     // More than one page of the hub's, from either end.
     let all = sova.run(&["history", "ops", "--all", "--json"]).objects();
     assert_eq!(all.len(), LINES);
-    for (message, line) in all.iter().zip(&lines) {
+    for ((message, posted), line) in all.iter().zip(&posted).zip(&lines) {
         assert_eq!(message["text"], **line);
+        assert_eq!(message["id"], posted["id"], "receipts in the order of the lines");
     }
     let last = sova.run(&["history", "ops", "--limit", "1500", "--json"]).objects();
     assert!(last == all[LINES - 1500..]);
