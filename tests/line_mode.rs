@@ -95,6 +95,21 @@ fn what_is_pasted_is_one_message() {
 }
 
 #[test]
+fn what_is_pasted_with_a_command_inside_is_not_sent_and_comes_back() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat_in(home.path(), &hub, &[]);
+    sova.type_keys("\x1b[200~hello\n/msg buzz secret\x1b[201~\r");
+    sova.wait_for("* nothing was sent: line 2 begins like a command");
+    sova.type_line("plain");
+    sova.wait_for("sova: plain");
+    let history = cli::run(cli::command(home.path(), hub.address(), "sova", &["history"]), b"");
+    assert!(!history.done().contains("secret"));
+    sova.type_keys("\x1b[A\x1b[A");
+    sova.wait_until("the text", |screen| (last_line(screen) == "/msg buzz secret").then_some(()));
+}
+
+#[test]
 fn what_others_write_is_shown_and_not_obeyed() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

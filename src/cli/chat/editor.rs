@@ -142,8 +142,10 @@ impl Thread {
     }
 
     fn remember(&mut self, line: &str) {
-        let worth_it = !line.trim().is_empty() && !line.contains('\n');
-        if worth_it && self.editor.add_history_entry(line).unwrap_or(false) {
+        if !line.trim().is_empty()
+            && self.editor.add_history_entry(line).unwrap_or(false)
+            && !line.contains('\n')
+        {
             // The chat goes on without its memory.
             let _ = typed::append(&self.file, line);
         }
