@@ -223,3 +223,25 @@ fn lines_typed_in_an_earlier_chat_come_back() {
     sova.type_line(" again");
     sova.wait_for("sova: remember me again");
 }
+
+#[test]
+fn what_was_meant_for_one_person_comes_back_in_this_chat_and_is_in_no_file() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut sova = chat_in(home.path(), &hub, &[]);
+    for (line, said) in [
+        ("P2P 127.0.0.1 1 secret", "* not sent to 127.0.0.1:1"),
+        ("/mgs buzz secret", "* there is no command /mgs"),
+        ("/msg nobody secret", "* not sent to nobody"),
+        ("for all", "sova: for all"),
+    ] {
+        sova.type_line(line);
+        sova.wait_for(said);
+    }
+    sova.type_keys("\x1b[A\x1b[A");
+    sova.wait_for("lobby> /msg nobody secret");
+    sova.type_keys("\x03");
+    sova.wait_for_end();
+    let typed = std::fs::read_to_string(home.path().join("typed.txt")).unwrap();
+    assert_eq!(typed, "for all\n");
+}

@@ -25,7 +25,7 @@ use rustyline::{
 use tokio::sync::mpsc;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::typed;
+use super::{input, typed};
 use crate::cli::{stdin, terminal, view, writer::show_plainly};
 
 /// Clears the line being typed and switches bracketed paste off, as the editor does at its end.
@@ -141,13 +141,12 @@ impl Thread {
         }
     }
 
-    fn remember(&mut self, line: &str) {
-        if !line.trim().is_empty()
-            && self.editor.add_history_entry(line).unwrap_or(false)
-            && !line.contains('\n')
-        {
+    /// Keeps what was typed for this chat, and a line for later ones unless it is private.
+    fn remember(&mut self, typed: &str) {
+        let new = !typed.trim().is_empty() && self.editor.add_history_entry(typed).unwrap_or(false);
+        if new && !typed.contains('\n') && !input::is_private(typed) {
             // The chat goes on without its memory.
-            let _ = typed::append(&self.file, line);
+            let _ = typed::append(&self.file, typed);
         }
     }
 }

@@ -84,6 +84,12 @@ impl Input {
     }
 }
 
+/// Whether a line is, or might have been, meant for one person: then no file may keep it.
+pub(crate) fn is_private(typed: &str) -> bool {
+    use Request::{Send, SendTo};
+    matches!(Input::parse(typed), Input::Ask(Send { .. } | SendTo { .. }) | Input::Mistake(_))
+}
+
 /// Refuses a text with a command after its first line: what is meant for one person, as in
 /// `/msg NAME TEXT`, would go wherever the first line goes.
 fn no_command_inside(typed: &str) -> Result<(), Invalid> {
@@ -314,6 +320,16 @@ mod tests {
         mistaken("one\ntwo\n/quit", "line 3 begins like a command");
         for fine in ["fn f() {\n    // why\n\n}", "a\nb/c", "a\n P2P is fine\nPEERS"] {
             assert_eq!(Input::parse(fine), Input::Post(text(fine)), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn what_might_be_meant_for_one_person_is_private() {
+        for line in ["/msg buzz a", " /P2P ::1 a", "P2P 127.0.0.1 1 a", "P2P a", "/mgs buzz a"] {
+            assert!(is_private(line), "{line:?}");
+        }
+        for line in ["hello", "/join ops", "PEER", "//msg", "/quit"] {
+            assert!(!is_private(line), "{line:?}");
         }
     }
 
