@@ -248,7 +248,14 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let input = "hello\n/mgs buzz secret\n//shrug\nP2P 127.0.0.1 secret\nPEER\nlast";
-    let shown = sova.run_with(&["chat"], input).done();
+    let ended = sova.run_with(&["chat"], input);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(
+        ended.stderr,
+        "chinwag: lines that were not obeyed: 2
+"
+    );
+    let shown = ended.stdout;
     for text in ["sova: hello\n", "sova: /shrug\n", "sova: last\n", "\nsova  online  127.0.0.1:"] {
         assert_eq!(shown.matches(text).count(), 1, "{text:?} in\n{shown}");
     }
@@ -256,6 +263,34 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
     let history = sova.run(&["history", "--json"]).objects();
     let texts: Vec<_> = history.iter().map(|message| &message["text"]).collect();
     assert_eq!(texts, ["hello", "/shrug", "last"]);
+}
+
+#[test]
+fn a_chat_on_a_pipe_fails_where_one_of_its_lines_does() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let too_long = "x".repeat(16 * 1024 + 1);
+    for line in [
+        "/msg nobody secret",
+        "/leave
+to nobody",
+        "/join no room",
+        &too_long,
+    ] {
+        let ended = sova.run_with(
+            &["chat"],
+            &format!(
+                "{line}
+"
+            ),
+        );
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(
+            ended.stderr,
+            "chinwag: lines that were not obeyed: 1
+"
+        );
+    }
 }
 
 #[test]
