@@ -30,6 +30,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 use tonic_reflection::pb::{v1, v1alpha};
+use within::{PATIENCE, within};
 
 /// The room of an inbox.
 const INBOX: usize = 256;

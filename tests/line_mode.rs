@@ -95,6 +95,21 @@ fn what_is_pasted_is_one_message() {
 }
 
 #[test]
+fn what_is_pasted_with_a_command_inside_is_not_sent_and_comes_back() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat_in(home.path(), &hub, &[]);
+    sova.type_keys("\x1b[200~hello\n/msg buzz secret\x1b[201~\r");
+    sova.wait_for("* nothing was sent: line 2 begins like a command");
+    sova.type_line("plain");
+    sova.wait_for("sova: plain");
+    let history = cli::run(cli::command(home.path(), hub.address(), "sova", &["history"]), b"");
+    assert!(!history.done().contains("secret"));
+    sova.type_keys("\x1b[A\x1b[A");
+    sova.wait_until("the text", |screen| (last_line(screen) == "/msg buzz secret").then_some(()));
+}
+
+#[test]
 fn what_others_write_is_shown_and_not_obeyed() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -207,4 +222,26 @@ fn lines_typed_in_an_earlier_chat_come_back() {
     sova.wait_for("lobby> remember me");
     sova.type_line(" again");
     sova.wait_for("sova: remember me again");
+}
+
+#[test]
+fn what_was_meant_for_one_person_comes_back_in_this_chat_and_is_in_no_file() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut sova = chat_in(home.path(), &hub, &[]);
+    for (line, said) in [
+        ("P2P 127.0.0.1 1 secret", "* not sent to 127.0.0.1:1"),
+        ("/mgs buzz secret", "* there is no command /mgs"),
+        ("/msg nobody secret", "* not sent to nobody"),
+        ("for all", "sova: for all"),
+    ] {
+        sova.type_line(line);
+        sova.wait_for(said);
+    }
+    sova.type_keys("\x1b[A\x1b[A");
+    sova.wait_for("lobby> /msg nobody secret");
+    sova.type_keys("\x03");
+    sova.wait_for_end();
+    let typed = std::fs::read_to_string(home.path().join("typed.txt")).unwrap();
+    assert_eq!(typed, "for all\n");
 }

@@ -23,6 +23,9 @@ use within::PATIENCE;
 
 const README: &str = include_str!("../README.md");
 
+/// Where the objects are made: each variant of its `Line` is a type.
+const OBJECTS: &str = include_str!("../src/cli/json.rs");
+
 /// One person's `chinwag`.
 struct Person {
     home: tempfile::TempDir,
@@ -118,6 +121,29 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     types
 }
 
+/// The types of objects that there are.
+fn types() -> BTreeSet<String> {
+    let (_, rest) = OBJECTS.split_once("pub(crate) enum Line<'a> {\n").unwrap();
+    let (variants, _) = rest.split_once("\n}\n").unwrap();
+    let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    names
+        .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_lowercase())
+        .collect()
+}
+
+#[test]
+fn every_type_of_object_is_documented_with_its_command() {
+    let documented: BTreeSet<String> = documented().into_keys().collect();
+    assert_eq!(documented, types());
+    let printed: BTreeSet<String> = table("| command |")
+        .iter()
+        .flat_map(|row| row.get(2).map(|cell| quoted(cell)))
+        .flatten()
+        .collect();
+    assert_eq!(printed, types());
+}
+
 #[test]
 fn every_command_is_there_and_no_other() {
     let help = command(env!("CARGO_BIN_EXE_chinwag")).arg("--help").output().unwrap().stdout;
@@ -181,6 +207,7 @@ fn objects_have_the_fields_that_are_documented() {
     hub.restart();
     note(&tail.next("gap"));
     note(&peers.next("reset"));
+    note(&peers.next("listed"));
     let mut listen = bob.stream(&["listen", "--json"]);
     peers.next("peer");
     let kill = format!("kill -INT {}", listen.child.id());

@@ -51,6 +51,10 @@ const WAIT_FOR_PIPE: Duration = Duration::from_secs(10);
 /// How long a person who leaves, or changes the room, has to wait for what is under way.
 const WAIT_FOR_PERSON: Duration = Duration::from_secs(2);
 
+/// What the help of the command ends with.
+pub(super) const WITHOUT_TERMINAL: &str =
+    "Without a terminal the exit code is 1 where one of the lines was not obeyed.";
+
 /// Chats until the person leaves, the input ends, or a signal comes.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
     let mut options = settings.visible()?;
@@ -62,6 +66,9 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());
     let talk = chat.talk(&mut console, &mut events);
     let ended = stop.run_until_cancelled(talk).await.unwrap_or(Ok(()));
+    // A person has seen what was not done, and a script has to be told; what is still under way
+    // has no receipt.
+    let undone = if console.is_edited() { 0 } else { chat.failed + chat.tasks.len() };
     console.stop_typing();
     let unsent = client.waiting();
     chat.tasks.abort_all();
@@ -71,7 +78,8 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     ended?;
     closed?;
     match unsent {
-        0 => Ok(()),
+        0 if undone == 0 => Ok(()),
+        0 => Err(Failure::Other(format!("lines that were not obeyed: {undone}"))),
         1 => Err(Failure::Other("your last message may not be posted: no receipt for it".into())),
         _ => Err(Failure::Other(format!(
             "your last {unsent} messages may not be posted: no receipt for them"
@@ -84,6 +92,8 @@ struct Chat {
     state: State,
     /// What is under way.
     tasks: JoinSet<Done>,
+    /// How many lines could not be obeyed.
+    failed: usize,
     /// What waits to be shown.
     pending: VecDeque<String>,
     /// The task that decides where the next line goes, and how long the next line waits for it.
@@ -96,7 +106,7 @@ impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>) -> Self {
         let state = State::new(client.name().clone(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
-        Self { client, state, tasks, pending, moving: None, leaving: None }
+        Self { client, state, tasks, failed: 0, pending, moving: None, leaving: None }
     }
 
     async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
@@ -224,7 +234,7 @@ impl Chat {
     async fn obey(&mut self, input: Input, until: Instant) -> Result<(), Failure> {
         match input {
             Input::Nothing | Input::Quit => {}
-            Input::Mistake(problem) => self.say(&problem),
+            Input::Mistake(problem) => self.fail(&problem),
             Input::Help => self.pending.push_back(HELP.into()),
             Input::ShowStatus => self.say_status(),
             Input::Post(text) => self.post(text).await?,
@@ -243,7 +253,7 @@ impl Chat {
 
     async fn post(&mut self, text: Text) -> Result<(), Failure> {
         let Some(room) = self.state.current().cloned() else {
-            self.say(NO_ROOM);
+            self.fail(NO_ROOM);
             return Ok(());
         };
         self.tasks.spawn(actions::post(&self.client, room, text).await?);
@@ -278,11 +288,12 @@ impl Chat {
             Ok(Done::Joined(room)) => return self.talk_in(room),
             Ok(Done::Left(room)) => return self.show(|state| state.leave(&room)),
             Ok(Done::Said(said)) => return self.say(&said),
+            Ok(Done::Failed(why)) => return self.fail(&why),
             Ok(Done::Messages(messages)) => {
                 messages.iter().map(|message| self.state.message(message)).collect()
             }
             Ok(Done::Shown(lines)) => lines,
-            Err(lost) => return self.say(&format!("something went wrong: {lost}")),
+            Err(lost) => return self.fail(&format!("something went wrong: {lost}")),
         };
         match lines.is_empty() {
             true => self.say("there are none"),
@@ -323,6 +334,12 @@ impl Chat {
 
     fn say(&mut self, said: &str) {
         self.pending.push_back(view::notice(said));
+    }
+
+    /// Says why a line was not obeyed.
+    fn fail(&mut self, why: &str) {
+        self.failed += 1;
+        self.say(why);
     }
 
     fn show(&mut self, heard: impl FnOnce(&mut State) -> Option<String>) {

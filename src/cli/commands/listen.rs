@@ -3,7 +3,7 @@
 //! Whoever sent one holds a receipt that says it arrived. So no more are accepted than are wanted,
 //! and at the end, whatever its reason, those that were accepted meanwhile are shown too.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +14,7 @@ use crate::{
         options::Settings,
         output::{Output, reader_gone, tell},
         view,
+        writer::LAST_WORDS,
     },
     client::{Client, Direct, Event},
     text,
@@ -52,9 +53,13 @@ pub(crate) async fn run(
         listened = listen(&mut happenings, args.count, &out) => listened,
     };
     client.stop().await;
-    let rest = show_rest(happenings, &out).await;
-    listened?;
-    Ok(rest?)
+    show_rest(happenings, &out).await;
+    let written = out.close(stop).await;
+    match (listened, written) {
+        (Ok(()) | Err(Failure::Output(_)), Err(Failure::Interrupted)) => Ok(()),
+        (Ok(()), written) => written,
+        (failed, _) => failed,
+    }
 }
 
 async fn listen(
@@ -65,7 +70,7 @@ async fn listen(
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         if let Event::Direct(direct) = happenings.next().await? {
-            show(&direct, out)?;
+            show(&direct, out, None).await?;
             left -= 1;
         }
     }
@@ -73,19 +78,24 @@ async fn listen(
 }
 
 /// Shows what a client that has stopped had accepted.
-async fn show_rest(mut happenings: Happenings, out: &Output) -> io::Result<()> {
-    let mut shown = Ok(());
+async fn show_rest(mut happenings: Happenings, out: &Output) {
     while let Some(event) = happenings.events.next().await {
         if let Event::Direct(direct) = event {
-            shown = shown.and(show(&direct, out));
+            // What nobody reads is told to the person there.
+            let _ = show(&direct, out, Some(LAST_WORDS)).await;
         }
     }
-    shown
 }
 
-/// Shows a message, where nobody reads it any more to the person.
-fn show(direct: &Direct, out: &Output) -> io::Result<()> {
-    let shown = out.print(direct, |clock| view::direct(clock, direct));
+/// Shows a message; where nobody reads it any more, within `patience`, to the person.
+async fn show(direct: &Direct, out: &Output, patience: Option<Duration>) -> io::Result<()> {
+    let printed = out.print(direct, |clock| view::direct(clock, direct));
+    let shown = match patience {
+        Some(patience) => tokio::time::timeout(patience, printed)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        None => printed.await,
+    };
     if shown.is_err() {
         let unseen = view::direct(&out.clock, direct);
         tell(&format!("nobody reads this any more: {}", text::one_line(&unseen)));
