@@ -54,6 +54,11 @@ fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
     if raw.is_empty() {
         return Err(Invalid::because("a name must not be empty"));
     }
+    if raw.contains(char::is_whitespace) {
+        return Err(Invalid::because(
+            "a name must be one word of letters, digits, '.', '_' and '-'",
+        ));
+    }
     // Normalizing costs more than it is worth for what can only be refused.
     if raw.len() > 4 * MAX_NAME_BYTES {
         return Err(Invalid::because(too_long()));
@@ -258,6 +263,11 @@ impl Endpoint {
     ///
     /// Says what is wrong with `raw`.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        if let Some((scheme, _)) = raw.split_once("://") {
+            return Err(Invalid::because(format!(
+                "{raw:?} is not of the form HOST:PORT: leave out the {scheme}://"
+            )));
+        }
         let (host, port) = raw
             .rsplit_once(':')
             .ok_or_else(|| Invalid::because(format!("{raw:?} is not of the form HOST:PORT")))?;

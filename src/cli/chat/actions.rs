@@ -4,7 +4,7 @@ use super::input::Request;
 use crate::{
     cli::{
         commands::{history::latest, search::find},
-        json,
+        json, terminal,
         view::{self, Clock},
     },
     client::{Client, PeerFilter, SearchRequest},
@@ -14,6 +14,9 @@ use crate::{
 
 /// How many hits `/search` shows.
 const HITS: u32 = 20;
+
+/// How much of what was said before is shown in a room that one enters.
+const SAID_BEFORE: u32 = 10;
 
 /// What is said where a room is needed and there is none.
 pub(super) const NO_ROOM: &str = "you are in no room: /join one";
@@ -34,6 +37,15 @@ pub(super) enum Done {
     Said(String),
     /// Why it was not done.
     Failed(String),
+}
+
+/// Where a room that one enters begins: a person wants to know what they have come into, a script
+/// only what comes.
+pub(super) fn entering() -> Start {
+    match terminal::can_edit() {
+        true => Start::Last(SAID_BEFORE),
+        false => Start::Head,
+    }
 }
 
 /// Posts. Returns as soon as the post has its place behind those before it.
@@ -67,7 +79,7 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
             .await
             .map(|()| Done::Said(format!("the others see you as {}", json::status(status)))),
         Request::Join(room) => {
-            client.join(room.clone(), Start::Head).await.map(|_| Done::Joined(room))
+            client.join(room.clone(), entering()).await.map(|_| Done::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
             Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
