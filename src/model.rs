@@ -22,6 +22,9 @@ pub const MAX_ENDPOINTS: usize = 8;
 /// The most bytes of an endpoint's host: what DNS allows (RFC 1035, section 2.3.4).
 pub const MAX_HOST_BYTES: usize = 253;
 
+/// The most messages of the past that a join may begin with. Who wants more pages through them.
+pub const MAX_LAST: u32 = 1_000;
+
 /// Why a value was refused, for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

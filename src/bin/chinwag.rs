@@ -1,6 +1,10 @@
 //! The client: see `chinwag --help`.
 
-use std::{env, io, process::ExitCode};
+use std::{
+    env,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +17,7 @@ fn main() -> ExitCode {
         tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new(filter))
             .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
             .init();
     }
     chinwag::cli::run(env::args_os())

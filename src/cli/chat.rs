@@ -19,18 +19,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::input::HELP;
 use self::{
     actions::{Done, NO_ROOM},
     console::Console,
-    input::{HELP, Input, Request},
+    input::{Input, Request},
     state::State,
 };
 use super::{
     failure::Failure,
     options::Settings,
+    output::tell,
     stdin,
     view::{self, Clock},
 };
@@ -43,32 +45,45 @@ use crate::{
 /// How much may be under way before no more lines are read from a pipe.
 const MAX_TASKS: usize = 256;
 
-/// How long to wait at the end of a pipe for what is under way.
+/// How long a pipe waits for the same.
 const WAIT_FOR_PIPE: Duration = Duration::from_secs(10);
 
-/// How long a person who leaves has to wait for what is under way.
+/// How long a person who leaves, or changes the room, has to wait for what is under way.
 const WAIT_FOR_PERSON: Duration = Duration::from_secs(2);
+
+/// What the help of the command ends with.
+pub(super) const WITHOUT_TERMINAL: &str =
+    "Without a terminal the exit code is 1 where one of the lines was not obeyed.";
 
 /// Chats until the person leaves, the input ends, or a signal comes.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
     let mut options = settings.visible()?;
     options.rooms = settings.rooms.iter().map(|room| (room.clone(), Start::Head)).collect();
     let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, mut events) = started.ok_or(Failure::Interrupted)??;
 
     let mut console = Console::open(settings.home.typed_lines());
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());
-    let talk = chat.talk(&mut console, events);
+    let talk = chat.talk(&mut console, &mut events);
     let ended = stop.run_until_cancelled(talk).await.unwrap_or(Ok(()));
-    let closed = console.close().await;
+    // A person has seen what was not done, and a script has to be told; what is still under way
+    // has no receipt.
+    let undone = if console.is_edited() { 0 } else { chat.failed + chat.tasks.len() };
+    console.stop_typing();
     let unsent = client.waiting();
-    drop(chat);
+    chat.tasks.abort_all();
     client.stop().await;
+    chat.show_rest(&console, events).await;
+    let closed = console.close().await;
     ended?;
     closed?;
     match unsent {
-        0 => Ok(()),
-        _ => Err(Failure::Other(format!("{unsent} of your messages were not posted"))),
+        0 if undone == 0 => Ok(()),
+        0 => Err(Failure::Other(format!("lines that were not obeyed: {undone}"))),
+        1 => Err(Failure::Other("your last message may not be posted: no receipt for it".into())),
+        _ => Err(Failure::Other(format!(
+            "your last {unsent} messages may not be posted: no receipt for them"
+        ))),
     }
 }
 
@@ -77,8 +92,12 @@ struct Chat {
     state: State,
     /// What is under way.
     tasks: JoinSet<Done>,
+    /// How many lines could not be obeyed.
+    failed: usize,
     /// What waits to be shown.
     pending: VecDeque<String>,
+    /// The task that decides where the next line goes, and how long the next line waits for it.
+    moving: Option<(Id, Instant)>,
     /// Until when to wait for what is under way; `None` while lines are typed.
     leaving: Option<Instant>,
 }
@@ -86,11 +105,11 @@ struct Chat {
 impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>) -> Self {
         let state = State::new(client.name().clone(), rooms, Clock::local());
-        let pending = VecDeque::new();
-        Self { client, state, tasks: JoinSet::new(), pending, leaving: None }
+        let (tasks, pending) = (JoinSet::new(), VecDeque::new());
+        Self { client, state, tasks, failed: 0, pending, moving: None, leaving: None }
     }
 
-    async fn talk(&mut self, console: &mut Console, mut events: Events) -> Result<(), Failure> {
+    async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
         self.greet();
         let mut watch = self.watch_peers().await;
         console.prompt(self.prompt(), false);
@@ -102,7 +121,9 @@ impl Chat {
             // the line editor shows nothing between two lines.
             let calm = self.pending.is_empty();
             let open = self.leaving.is_none();
-            let free = console.is_edited() || (calm && self.tasks.len() < MAX_TASKS);
+            let room_for_more = console.is_edited() || (calm && self.tasks.len() < MAX_TASKS);
+            let free = room_for_more && self.moving.is_none();
+            let moving_until = self.moving.map(|(_, until)| until);
             let shown = console.shown.clone();
             tokio::select! {
                 room = shown.reserve(), if !calm => match (room, self.pending.pop_front()) {
@@ -113,8 +134,24 @@ impl Chat {
                 line = console.typed.recv(), if open && free => self.typed(line, console).await?,
                 event = events.next(), if calm => self.happened(event)?,
                 change = next_change(&mut watch), if calm => self.show(|s| s.watch(change)),
-                Some(done) = self.tasks.join_next(), if calm => self.done(done),
-                () = at(self.leaving), if !open => {}
+                Some(done) = self.tasks.join_next_with_id(), if calm => self.ended(done, console),
+                () = at(moving_until) => self.go_on(console),
+                () = at(self.leaving) => {}
+            }
+        }
+    }
+
+    /// Shows what is left when the client has stopped: whoever sent a private message that was
+    /// accepted holds a receipt for it.
+    async fn show_rest(&mut self, console: &Console, mut events: Events) {
+        while let Some(event) = events.next().await {
+            if matches!(event, Event::Direct(_)) {
+                self.show(|state| state.hear(&event, Instant::now()));
+            }
+        }
+        for block in self.pending.drain(..) {
+            if let Err(unseen) = console.shown.send_timeout(block, WAIT_FOR_PERSON).await {
+                tell(&format!("nobody reads this any more: {}", unseen.into_inner()));
             }
         }
     }
@@ -161,16 +198,25 @@ impl Chat {
             }
             None => Input::Quit,
         };
+        let wait = if console.is_edited() { WAIT_FOR_PERSON } else { WAIT_FOR_PIPE };
+        let until = Instant::now() + wait;
         if input == Input::Quit {
-            let wait = if console.is_edited() { WAIT_FOR_PERSON } else { WAIT_FOR_PIPE };
-            self.leaving = Some(Instant::now() + wait);
+            self.leaving = Some(until);
             console.stop_typing();
             return Ok(());
         }
         let wipe = self.comes_back(&input);
-        self.obey(input).await?;
-        console.prompt(self.prompt(), wipe);
+        self.obey(input, until).await?;
+        if self.moving.is_none() {
+            console.prompt(self.prompt(), wipe);
+        }
         Ok(())
+    }
+
+    /// Lets the next line be typed, wherever that goes.
+    fn go_on(&mut self, console: &Console) {
+        self.moving = None;
+        console.prompt(self.prompt(), false);
     }
 
     /// Whether what was typed will be shown as a line of its own, with its time: a post as it comes
@@ -185,10 +231,10 @@ impl Chat {
         }
     }
 
-    async fn obey(&mut self, input: Input) -> Result<(), Failure> {
+    async fn obey(&mut self, input: Input, until: Instant) -> Result<(), Failure> {
         match input {
             Input::Nothing | Input::Quit => {}
-            Input::Mistake(problem) => self.say(&problem),
+            Input::Mistake(problem) => self.fail(&problem),
             Input::Help => self.pending.push_back(HELP.into()),
             Input::ShowStatus => self.say_status(),
             Input::Post(text) => self.post(text).await?,
@@ -197,7 +243,9 @@ impl Chat {
             }
             Input::Ask(request) => {
                 let current = self.state.current().cloned();
-                self.tasks.spawn(actions::run(self.client.clone(), request, current));
+                let moves = request.moves();
+                let task = self.tasks.spawn(actions::run(self.client.clone(), request, current));
+                self.moving = moves.then(|| (task.id(), until));
             }
         }
         Ok(())
@@ -205,13 +253,12 @@ impl Chat {
 
     async fn post(&mut self, text: Text) -> Result<(), Failure> {
         let Some(room) = self.state.current().cloned() else {
-            self.say(NO_ROOM);
+            self.fail(NO_ROOM);
             return Ok(());
         };
         self.tasks.spawn(actions::post(&self.client, room, text).await?);
         if self.state.hub_is_away() {
-            let waiting = self.client.waiting();
-            self.say(&format!("the hub is away; {waiting} of your messages wait for it"));
+            self.say("the hub is away; what you say is kept and posted when it is back");
         }
         Ok(())
     }
@@ -227,17 +274,26 @@ impl Chat {
         }
     }
 
+    fn ended(&mut self, ended: Result<(Id, Done), JoinError>, console: &Console) {
+        let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        self.done(ended.map(|(_, done)| done));
+        if self.moving.is_some_and(|(moving, _)| moving == id) {
+            self.go_on(console);
+        }
+    }
+
     fn done(&mut self, done: Result<Done, JoinError>) {
         let lines = match done {
             Ok(Done::Posted(posted)) => return self.state.stored(posted),
             Ok(Done::Joined(room)) => return self.talk_in(room),
-            Ok(Done::Left) => return,
+            Ok(Done::Left(room)) => return self.show(|state| state.leave(&room)),
             Ok(Done::Said(said)) => return self.say(&said),
+            Ok(Done::Failed(why)) => return self.fail(&why),
             Ok(Done::Messages(messages)) => {
                 messages.iter().map(|message| self.state.message(message)).collect()
             }
             Ok(Done::Shown(lines)) => lines,
-            Err(lost) => return self.say(&format!("something went wrong: {lost}")),
+            Err(lost) => return self.fail(&format!("something went wrong: {lost}")),
         };
         match lines.is_empty() {
             true => self.say("there are none"),
@@ -271,12 +327,19 @@ impl Chat {
         });
         self.say(&match self.client.waiting() {
             0 => "everything you said is posted".into(),
+            1 => "one of your messages waits for the hub".into(),
             waiting => format!("{waiting} of your messages wait for the hub"),
         });
     }
 
     fn say(&mut self, said: &str) {
         self.pending.push_back(view::notice(said));
+    }
+
+    /// Says why a line was not obeyed.
+    fn fail(&mut self, why: &str) {
+        self.failed += 1;
+        self.say(why);
     }
 
     fn show(&mut self, heard: impl FnOnce(&mut State) -> Option<String>) {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     client::ClientOptions,
     model::{Endpoint, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
+    transport,
 };
 
 /// Where a hub is unless something else is said.
@@ -131,6 +132,8 @@ impl Settings {
 
     /// A client that is listed and takes direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
+        transport::check_loopback(self.listen)
+            .map_err(|problem| Failure::Usage(problem.to_string()))?;
         let mut options = ClientOptions::new(self.hub.clone(), self.name.clone());
         options.listen = Some(self.listen);
         options.advertise = self.advertise.clone();

@@ -1,6 +1,6 @@
 //! How things look as text: pure functions from what is known to what is shown.
 //!
-//! Whatever others wrote passes through [`text`](crate::text) here and nowhere later. A message's
+//! Whatever others wrote passes through [`text`] here and nowhere later. A message's
 //! second and further lines are indented, and everything that is not a message begins with `*`, so
 //! that no text can pass for another line.
 

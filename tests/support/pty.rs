@@ -26,7 +26,7 @@ pub(crate) struct Terminal {
     keyboard: Keyboard,
     shown: Arc<Shown>,
     /// Open for as long as the terminal is.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -74,7 +74,7 @@ impl Terminal {
             let (keyboard, shown) = (keyboard.clone(), shown.clone());
             move || show(reader, &keyboard, &shown)
         });
-        Self { child, keyboard, shown, _master: pty.master }
+        Self { child, keyboard, shown, master: pty.master }
     }
 
     /// Types a line and ends it.
@@ -119,6 +119,11 @@ impl Terminal {
             }
             screen = self.shown.changed.wait_timeout(screen, left).unwrap().0;
         }
+    }
+
+    /// How the terminal treats what is typed, as in `ECHO | ICANON | ISIG`.
+    pub(crate) fn modes(&self) -> String {
+        format!("{:?}", self.master.get_termios().unwrap().local_flags)
     }
 
     /// On how many lines this text is.

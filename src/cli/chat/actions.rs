@@ -24,14 +24,16 @@ pub(super) enum Done {
     Posted(Posted),
     /// A room was joined.
     Joined(RoomName),
-    /// A room was left; an event tells it.
-    Left,
+    /// A room was left.
+    Left(RoomName),
     /// Messages were found.
     Messages(Vec<Message>),
     /// Lines to show as they are.
     Shown(Vec<String>),
     /// A word to the person.
     Said(String),
+    /// Why it was not done.
+    Failed(String),
 }
 
 /// Posts. Returns as soon as the post has its place behind those before it.
@@ -44,7 +46,9 @@ pub(super) async fn post(
     Ok(async move {
         match stored.await {
             Ok(posted) => Done::Posted(posted),
-            Err(error) => Done::Said(format!("not posted in {room}: {} ({error})", text.as_str())),
+            Err(error) => {
+                Done::Failed(format!("not posted in {room}: {} ({error})", text.as_str()))
+            }
         }
     })
 }
@@ -66,16 +70,16 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
             client.join(room.clone(), Start::Head).await.map(|_| Done::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
-            Some(room) => client.leave(room).await.map(|()| Done::Left),
-            None => Ok(Done::Said(NO_ROOM.into())),
+            Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
+            None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::History(count) => match current {
             Some(room) => latest(&client, room, count).await.map(Done::Messages),
-            None => Ok(Done::Said(NO_ROOM.into())),
+            None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::Search(query) => search(&client, query, current).await,
     };
-    done.unwrap_or_else(|error| Done::Said(error.to_string()))
+    done.unwrap_or_else(|error| Done::Failed(error.to_string()))
 }
 
 async fn peers(client: &Client) -> Result<Done> {
@@ -99,6 +103,6 @@ fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Do
         Ok(receipt) => {
             Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])
         }
-        Err(error) => Done::Said(format!("not sent to {to}: {} ({error})", text.as_str())),
+        Err(error) => Done::Failed(format!("not sent to {to}: {} ({error})", text.as_str())),
     }
 }

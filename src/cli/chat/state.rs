@@ -63,6 +63,16 @@ impl State {
         self.current = Some(room);
     }
 
+    /// That a room was left, and what to show of it: once, whoever tells it first.
+    pub(crate) fn leave(&mut self, room: &RoomName) -> Option<String> {
+        let joined = self.rooms.len();
+        self.rooms.retain(|joined| joined != room);
+        if self.current.as_ref() == Some(room) {
+            self.current = self.rooms.first().cloned();
+        }
+        (self.rooms.len() < joined).then(|| view::notice(&format!("left {room}")))
+    }
+
     /// That one's own post was stored.
     pub(crate) fn stored(&mut self, posted: Posted) {
         self.stored.insert(posted.room, posted.position);
@@ -93,12 +103,9 @@ impl State {
                 self.enter(room);
                 None
             }
-            Event::Left { room } => {
-                self.exit(room);
-                Some(view::notice(&format!("left {room}")))
-            }
+            Event::Left { room } => self.leave(room),
             Event::JoinRefused { room, error } => {
-                self.exit(room);
+                self.leave(room);
                 Some(view::notice(&format!("not in {room}: {error}")))
             }
             Event::RoomReset { room, cause } => {
@@ -124,13 +131,6 @@ impl State {
             self.rooms.push(room.clone());
         }
         self.current.get_or_insert_with(|| room.clone());
-    }
-
-    fn exit(&mut self, room: &RoomName) {
-        self.rooms.retain(|joined| joined != room);
-        if self.current.as_ref() == Some(room) {
-            self.current = self.rooms.first().cloned();
-        }
     }
 }
 
@@ -200,6 +200,7 @@ mod tests {
         let said = state.hear(&Event::Left { room: room("ops") }, now);
         assert_eq!(said.as_deref(), Some("* left ops"));
         assert_eq!(state.current(), Some(&room("lobby")));
+        assert_eq!(state.leave(&room("ops")), None, "said already");
         let error = Error::Protocol("no\nway".into());
         let said = state.hear(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
         assert_eq!(said, "* not in lobby: the other side broke the protocol: no␊way");
