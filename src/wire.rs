@@ -65,10 +65,8 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
 /// What may be said of an error to the other side. The inner workings go to the log instead.
 fn public_message(error: &Error, code: Code) -> String {
     match error {
-        Error::StoreUnavailable(cause) => {
-            tracing::error!(%cause, "the store is not available");
-            "the hub's store takes no messages now".into()
-        }
+        // The store has logged why, once: each post that it refuses says so again.
+        Error::StoreUnavailable(_) => "the hub's store takes no messages now".into(),
         _ if code == Code::Internal => {
             tracing::error!(?error, "internal error");
             "internal error".into()
