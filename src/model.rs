@@ -9,6 +9,15 @@ use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::UsernameCaseMapped;
 use uuid::Uuid;
 
+mod certificate;
+mod fingerprint;
+mod join_link;
+mod written;
+
+pub use certificate::{Certificate, MAX_CERTIFICATE_BYTES};
+pub use fingerprint::Fingerprint;
+pub use join_link::{InviteCode, JoinLink, MAX_INVITE_BYTES, MAX_LINK_BYTES};
+
 /// The most bytes of a normalized peer's or room's name.
 pub const MAX_NAME_BYTES: usize = 64;
 

@@ -2,6 +2,8 @@
 //!
 //! Until there is encryption everything is plaintext HTTP/2, and therefore bound to loopback.
 
+mod tls;
+
 use std::{
     io,
     net::SocketAddr,
@@ -14,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::Stream;
 use tonic::transport::{Channel, Endpoint as Dial, Server};
 use tower::layer::util::Identity;
+
+pub use tls::{Authorities, ClientKeys, KeyMismatch, Trust, client_config, server_config};
 
 use crate::{
     error::{Error, Result},
