@@ -2,10 +2,16 @@
 //!
 //! Until there is encryption everything is plaintext HTTP/2, and therefore bound to loopback.
 
+mod arrivals;
+mod door;
+mod handshake;
+mod io;
+mod limits;
+mod loopback;
+mod refuse;
 mod tls;
 
 use std::{
-    io,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
@@ -17,6 +23,10 @@ use tokio_stream::Stream;
 use tonic::transport::{Channel, Endpoint as Dial, Server};
 use tower::layer::util::Identity;
 
+pub use arrivals::{Accepted, Arrivals};
+pub use door::{Door, Plaintext};
+pub use io::{PeerInfo, ServerIo, Via};
+pub use limits::Limits;
 pub use tls::{Authorities, ClientKeys, KeyMismatch, Trust, client_config, server_config};
 
 use crate::{
@@ -48,43 +58,22 @@ const MAX_HEADER_LIST: u32 = 8 * 1024;
 /// attack, CVE-2025-8671). hyper's own default, which tonic would erase.
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// Opens a listening socket.
+/// Opens a listening socket on loopback: [`Door::listen`] without TLS.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where the address is not on loopback; [`Error::Io`] where it cannot be had.
+/// As [`Door::listen`].
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    if !address.ip().to_canonical().is_loopback() {
-        return Err(Error::invalid(
-            "listen",
-            format!(
-                "{address} is not a loopback address; without encryption this server listens on \
-                 loopback only, such as 127.0.0.1:{}",
-                address.port()
-            ),
-        ));
-    }
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Error::Io(format!("cannot listen on {address}: {error}")))
+    Door::plaintext().listen(address).await
 }
 
-/// Opens the first free port from `address` upwards; port 0 takes any.
+/// Opens the first free port from `address` upwards: [`Door::listen_on_next_free`] without TLS.
 ///
 /// # Errors
 ///
-/// As [`listen`], where none of the next `tries` ports is free.
-pub async fn listen_on_next_free(mut address: SocketAddr, tries: u16) -> Result<TcpListener> {
-    let mut last = listen(address).await;
-    for _ in 1..tries {
-        if last.is_ok() || address.port() == 0 {
-            break;
-        }
-        let Some(next) = address.port().checked_add(1) else { break };
-        address.set_port(next);
-        last = listen(address).await;
-    }
-    last
+/// As [`Door::listen_on_next_free`].
+pub async fn listen_on_next_free(address: SocketAddr, tries: u16) -> Result<TcpListener> {
+    Door::plaintext().listen_on_next_free(address, tries).await
 }
 
 /// The connections of a listener, without Nagle's delay.
@@ -101,7 +90,7 @@ impl Incoming {
 }
 
 impl Stream for Incoming {
-    type Item = io::Result<TcpStream>;
+    type Item = std::io::Result<TcpStream>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.listener.poll_accept(cx).map(|accepted| {
