@@ -1,8 +1,15 @@
 //! How servers listen and clients dial: the one place that knows what a connection is made of.
 //!
-//! Until there is encryption everything is plaintext HTTP/2, and therefore bound to loopback.
+//! 1. A server has a [`Door`]: it opens the listening socket and makes of what the socket accepts
+//!    [`Arrivals`], connections with TLS or from loopback that are ready for HTTP/2. [`server`]
+//!    answers on them, and every request carries a [`PeerInfo`].
+//! 2. A client has a [`Dial`]: it makes channels, with TLS to whoever has the right key or a name
+//!    that an authority vouches for, or without TLS to loopback. [`why`] says what lies behind a
+//!    call that failed.
+//! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
 
 mod arrivals;
+mod dial;
 mod door;
 mod handshake;
 mod io;
@@ -20,22 +27,17 @@ use std::{
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::Stream;
-use tonic::transport::{Channel, Endpoint as Dial, Server};
+use tonic::transport::{Channel, Server};
 use tower::layer::util::Identity;
 
 pub use arrivals::{Accepted, Arrivals};
+pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
 pub use door::{Door, Plaintext};
 pub use io::{PeerInfo, ServerIo, Via};
 pub use limits::Limits;
 pub use tls::{Authorities, ClientKeys, KeyMismatch, Trust, client_config, server_config};
 
-use crate::{
-    error::{Error, Result},
-    model::Endpoint,
-};
-
-/// How long dialing may take before the other side counts as unreachable.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::{error::Result, model::Endpoint};
 
 /// The deadline of a unary call, on either side. A stored post takes milliseconds; whatever takes
 /// this long has gone wrong.
@@ -116,19 +118,11 @@ pub fn server(keepalive: Duration) -> Server<Identity> {
         .http2_keepalive_timeout(Some(keepalive))
 }
 
-/// A channel that connects when it is first used and again whenever it was lost.
+/// A channel to an endpoint on loopback: [`Dial::channel`] without TLS.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where `endpoint` makes no URI.
+/// As [`Dial::channel`].
 pub fn channel(endpoint: &Endpoint) -> Result<Channel> {
-    let dial = Dial::from_shared(format!("http://{endpoint}"))
-        .map_err(|problem| Error::invalid("endpoint", problem))?;
-    Ok(dial
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(MAX_HEADER_LIST)
-        .connect_lazy())
+    Dial::plaintext().channel(endpoint)
 }

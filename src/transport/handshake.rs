@@ -121,7 +121,14 @@ impl Reception {
         IO: Duplex + 'static,
     {
         let tls = self.tls.as_ref().ok_or(Refused::NoTlsHere)?;
-        let stream = tls.accept(io).await?;
+        let stream = match tls.accept(io).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, io)) => {
+                // TLS has told the caller why. Whether that arrives changes nothing here.
+                let _ = refuse::part(io).await;
+                return Err(error.into());
+            }
+        };
         let session = stream.get_ref().1;
         if session.alpn_protocol() != Some(ALPN_H2) {
             return Err(Refused::NoHttp2);

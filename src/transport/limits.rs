@@ -46,6 +46,55 @@ impl Limits {
 
     /// 256: the people of an office behind one address.
     pub const OPEN_PER_ADDRESS: usize = 256;
+
+    /// Asks the system for as many files as these bounds need, and lowers them to what it grants:
+    /// a connection more than there are files for could not even be told so.
+    pub fn fit(self) -> Self {
+        let need = self.pending + self.open + RESERVED_FILES;
+        let granted = grant_files(need);
+        if granted >= need {
+            return self;
+        }
+        let fitting = self.lowered(granted);
+        tracing::warn!(
+            files = granted,
+            connections = fitting.open,
+            "the limit of open files lowers the number of connections (ulimit -n {need} would not)"
+        );
+        fitting
+    }
+
+    /// A quarter of the files for those who come, the rest for those who are here.
+    fn lowered(self, files: usize) -> Self {
+        let files = files.saturating_sub(RESERVED_FILES);
+        let pending = self.pending.min(files / 4).max(1);
+        Self { pending, open: self.open.min(files.saturating_sub(pending)).max(1), ..self }
+    }
+}
+
+/// Files that are no connections: the store's, the log's, the runtime's, and one for a look around.
+const RESERVED_FILES: usize = 64;
+
+/// Raises this process's limit of open files to `need`, or as far as it may. Answers the limit.
+#[cfg(unix)]
+fn grant_files(need: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let need = need as u64;
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= need);
+    if !enough(now.current) {
+        let most = now.maximum.map_or(need, |maximum| maximum.min(need));
+        // Where it fails, what is read below tells what is left.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..now });
+    }
+    let granted = getrlimit(Resource::Nofile).current;
+    granted.map_or(usize::MAX, |granted| granted.try_into().unwrap_or(usize::MAX))
+}
+
+/// Elsewhere nobody sets such a limit.
+#[cfg(not(unix))]
+fn grant_files(_: usize) -> usize {
+    usize::MAX
 }
 
 impl Default for Limits {
@@ -163,6 +212,18 @@ mod tests {
         drop((second, third));
         assert_eq!(places.taken().all, 0);
         assert!(places.taken().of.is_empty());
+    }
+
+    #[test]
+    fn bounds_fit_the_files_that_there_are() {
+        let lowered = |files| {
+            let Limits { pending, open, .. } = Limits::default().lowered(files);
+            (pending, open)
+        };
+        assert_eq!(lowered(1024), (240, 720));
+        assert_eq!(lowered(256), (48, 144));
+        assert_eq!(lowered(1_000_000), (Limits::PENDING, Limits::OPEN));
+        assert_eq!(lowered(0), (1, 1));
     }
 
     #[test]

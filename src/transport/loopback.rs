@@ -34,6 +34,16 @@ pub(super) fn may_call(remote: SocketAddr) -> Result<()> {
     if is_loopback(remote.ip()) { Ok(()) } else { Err(Error::PlaintextRefused) }
 }
 
+/// Somebody is not on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not on this machine, and without TLS nothing leaves this machine")]
+pub(super) struct NotLoopback;
+
+/// Whether one may speak to a callee without TLS.
+pub(super) fn may_dial(remote: SocketAddr) -> Result<(), NotLoopback> {
+    if is_loopback(remote.ip()) { Ok(()) } else { Err(NotLoopback) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +65,7 @@ mod tests {
             let address = SocketAddr::new(address.parse().unwrap(), 50051);
             assert_eq!(may_listen(address).is_ok(), local, "{address}");
             assert_eq!(may_call(address).is_ok(), local, "{address}");
+            assert_eq!(may_dial(address).is_ok(), local, "{address}");
         }
     }
 }

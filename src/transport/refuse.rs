@@ -10,6 +10,9 @@ use crate::{error::Error, wire};
 /// Calls that are answered at once. A caller has one, or a few that it began together.
 const MAX_CALLS: u32 = 8;
 
+/// Bytes that a caller may still say after it was turned away: a request with its body.
+const LAST_WORDS: u64 = 256 * 1024;
+
 /// What an HTTP/1 caller gets. The status and the header are those of RFC 9110, section 15.5.22.
 const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
     Upgrade: TLS/1.3, HTTP/2.0\r\n\
@@ -52,9 +55,19 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     io.write_all(UPGRADE_REQUIRED).await?;
+    part(io).await
+}
+
+/// Closes a connection so that what was said last arrives: while the other side still talks, a
+/// plain close would reset the connection, and what is on its way with it.
+///
+/// # Errors
+///
+/// That the connection was lost.
+pub(super) async fn part<IO>(mut io: IO) -> std::io::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
     io.shutdown().await?;
-    // Closing with the request unread would reset the connection, and the answer with it.
-    let mut rest = [0; 1024];
-    while io.read(&mut rest).await? > 0 {}
-    Ok(())
+    tokio::io::copy(&mut io.take(LAST_WORDS), &mut tokio::io::sink()).await.map(drop)
 }
