@@ -8,9 +8,10 @@
 //!    fingerprint, because OpenSSL and BoringSSL find a root certificate by its subject: with one
 //!    subject for all they would know only one peer. Its other names are [`TLS_NAME`] and those of
 //!    the machine itself, for callers that insist on a name.
-//! 3. What people compare is the [`Fingerprint`] of the key. The contact book keeps what one has
-//!    learnt of others.
+//! 3. What people compare is the [`Fingerprint`] of the key. The contact book ([`Contacts`])
+//!    keeps what one has learnt of others.
 
+mod contacts;
 mod credentials;
 mod files;
 
@@ -23,6 +24,9 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 
+pub use contacts::{
+    Book, Contact, Contacts, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_NOTE_BYTES, Standing,
+};
 pub use credentials::Credentials;
 
 use crate::{
@@ -143,7 +147,7 @@ fn certify(key: &KeyPair) -> Result<rcgen::Certificate> {
 
 fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
     Error::Io(format!(
-        "{} cannot be used: {problem}; restore it from a copy (it is not overwritten)",
+        "{} cannot be used: {problem}; mend it or restore it from a copy; it is not overwritten",
         path.display()
     ))
 }
@@ -268,6 +272,12 @@ mod tests {
         assert!(load(&chain, &two.path().join(KEY_FILE)).contains("KeyMismatch"));
         assert!(load(&chain, &two.path().join("none")).contains("does not exist"));
         assert!(load(&two.path().join("none"), &chain).contains("does not exist"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&chain, fs::Permissions::from_mode(0o644)).unwrap();
+            assert!(load(&chain, &chain).contains("chmod 600"), "this is no secret");
+        }
         fs::write(&chain, "").unwrap();
         load(&chain, &one.path().join(KEY_FILE));
     }

@@ -35,7 +35,7 @@ pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
 pub use door::{Door, Plaintext};
 pub use io::{PeerInfo, ServerIo, Via};
 pub use limits::Limits;
-pub use tls::{Authorities, ClientKeys, KeyMismatch, Trust, client_config, server_config};
+pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 use crate::{error::Result, model::Endpoint};
 

@@ -2,12 +2,13 @@
 //! misbehave on it.
 #![cfg(test)]
 
+use std::time::Duration;
+
 use chinwag::{
     identity::Identity,
-    model::Endpoint,
+    model::{Endpoint, KeyMismatch},
     transport::{
-        ClientKeys, Dial, DialFailure, Door, KeyMismatch, Limits, Plaintext, Trust, Via,
-        server_config, why,
+        ClientKeys, Dial, DialFailure, Door, Limits, Plaintext, Trust, Via, server_config, why,
     },
 };
 use tonic::Code;
@@ -150,6 +151,19 @@ async fn who_does_not_answer_is_not_waited_for() {
     let status = call(&pinned(&identity(), None).channel(&endpoint).unwrap()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(why(&status), Some(DialFailure::Timeout), "{status:?}");
+}
+
+/// As above, for a server that went silent later: a hub that has lost its power, say.
+#[tokio::test(start_paused = true)]
+async fn who_gives_no_sign_of_life_is_lost() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = Endpoint::from(silent.local_addr().unwrap());
+    let every = Duration::from_secs(5);
+    let channel = Dial::plaintext().keepalive(every).channel(&endpoint).unwrap();
+    let begun = tokio::time::Instant::now();
+    let status = call(&channel).await.unwrap_err();
+    assert!(why(&status).is_some(), "{status:?}");
+    assert!(begun.elapsed() >= 2 * every, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -10,9 +10,9 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// The most bytes that a file here may have: the contact book at its fullest, many times a chain of
-/// certificates. Whatever is longer is not what it is taken for.
-const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
+/// The most bytes that a file here may have: a contact book at its fullest, and many times a chain
+/// of certificates. Whatever is longer is not what it is taken for.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,6 +99,28 @@ pub(super) fn write_new(path: &Path, content: &str, readers: Readers) -> Result<
     }
 }
 
+/// Writes a file that is its owner's alone in the place of the one that was there. Whoever reads
+/// finds either whole.
+pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
+    if content.len() as u64 > MAX_FILE_BYTES {
+        return Err(Error::Io(format!("{} would become far too long", path.display())));
+    }
+    write_beside(path, content, Readers::Owner)
+        .and_then(|file| file.persist(path).map_err(|error| error.error))
+        .and_then(|_| sync_directory(path))
+        .map_err(|error| failed("write", path, &error))
+}
+
+/// Waits until no other process holds the lock of a file, and holds it until the result is dropped.
+/// It is on a file beside it, as the file itself is replaced.
+pub(super) fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = Path::new(&name);
+    let locked = File::options().create(true).truncate(false).write(true).open(name);
+    locked.and_then(|file| file.lock().map(|()| file)).map_err(|error| failed("lock", name, &error))
+}
+
 /// A finished file without a name of its own, in the directory where it shall get one.
 fn write_beside(path: &Path, content: &str, readers: Readers) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
@@ -121,7 +143,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn directory_of(path: &Path) -> &Path {
+pub(super) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

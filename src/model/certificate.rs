@@ -60,6 +60,16 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// Somebody has another key than the one they are known by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key is another one: expected {want}, got {got}")]
+pub struct KeyMismatch {
+    /// The key they should have.
+    pub want: Fingerprint,
+    /// The key they showed.
+    pub got: Fingerprint,
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

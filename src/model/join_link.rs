@@ -163,7 +163,7 @@ mod tests {
         let link = JoinLink::parse(&format!("chinwag://a:1?invite=x_Y-9#{key}")).unwrap();
         assert_eq!(link.invite.as_ref().unwrap().as_str(), "x_Y-9");
         for written in [
-            format!(" CHINWAG://a:1?invite=x_Y-9#{key}\n"),
+            format!(" CHINWAG://A:1?invite=x_Y-9#{key}\n"),
             format!("chinwag://a:1/?invite=x_Y-9#{key}"),
             format!("chinwag://a:1#{key}?invite=x_Y-9"),
             format!("chinwag://a:1?invite=x_Y-9#{}", key.hex()),

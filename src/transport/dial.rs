@@ -2,12 +2,12 @@
 
 mod failure;
 
-use std::{error::Error as StdError, io, sync::Arc, time::Duration};
+use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::Uri;
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint as Settings};
 use tower::{Service, service_fn};
@@ -113,17 +113,27 @@ impl Dial {
     async fn connect(&self, to: Uri) -> Result<TokioIo<Box<dyn Duplex>>, BoxError> {
         let host = to.host().unwrap_or_default().to_owned();
         let tcp = tcp_connector().call(to).await?.into_inner();
-        self.secure(tcp, &host).await.map(TokioIo::new)
+        let remote = tcp.peer_addr()?;
+        self.secure(tcp, remote, &host).await.map(TokioIo::new)
     }
 
-    async fn secure(&self, tcp: TcpStream, host: &str) -> Result<Box<dyn Duplex>, BoxError> {
+    /// Makes of any connection to `remote` one that may be spoken on.
+    async fn secure<IO>(
+        &self,
+        io: IO,
+        remote: SocketAddr,
+        host: &str,
+    ) -> Result<Box<dyn Duplex>, BoxError>
+    where
+        IO: Duplex + 'static,
+    {
         let Some(tls) = &self.tls else {
-            loopback::may_dial(tcp.peer_addr()?)?;
-            return Ok(Box::new(tcp));
+            loopback::may_dial(remote)?;
+            return Ok(Box::new(io));
         };
         let name = tls.name.unwrap_or(host.trim_start_matches('[').trim_end_matches(']'));
         let name = ServerName::try_from(name)?.to_owned();
-        let connected = TlsConnector::from(tls.config.clone()).connect(name, tcp).await;
+        let connected = TlsConnector::from(tls.config.clone()).connect(name, io).await;
         let stream = connected.map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => CUT_SHORT.into(),
             _ => BoxError::from(error),
@@ -150,4 +160,21 @@ fn tcp_connector() -> HttpConnector {
     tcp.set_keepalive_interval(Some(TCP_KEEPALIVE_INTERVAL));
     tcp.set_keepalive_retries(Some(TCP_KEEPALIVE_RETRIES));
     tcp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_tls_nothing_is_said_beyond_loopback() {
+        let (near, _far) = tokio::io::duplex(64);
+        let elsewhere = "192.0.2.7:50051".parse().unwrap();
+        let refused = Dial::plaintext().secure(near, elsewhere, "hub").await.err().unwrap();
+        assert_eq!(why(refused.as_ref()), Some(DialFailure::PlaintextBeyondLoopback));
+
+        let (near, _far) = tokio::io::duplex(64);
+        let here = "[::1]:50051".parse().unwrap();
+        assert!(Dial::plaintext().secure(near, here, "hub").await.is_ok());
+    }
 }

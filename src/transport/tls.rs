@@ -16,7 +16,6 @@ use rustls::{
     server::NoServerSessionStorage, sign::SingleCertAndKey, version::TLS13,
 };
 
-pub use verify::KeyMismatch;
 use verify::{AnyClientKey, PinnedServer};
 
 use crate::{

@@ -5,7 +5,8 @@ use std::{error::Error as StdError, fmt, io};
 use rustls::{AlertDescription, CertificateError};
 use tonic::Status;
 
-use super::super::{KeyMismatch, loopback::NotLoopback};
+use super::super::loopback::NotLoopback;
+use crate::model::KeyMismatch;
 
 /// Why a connection could not be made, or was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,17 +10,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 
-use crate::model::{Certificate, Fingerprint};
-
-/// The server has another key than the one it is known by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key is another one: expected {want}, got {got}")]
-pub struct KeyMismatch {
-    /// The key it should have.
-    pub want: Fingerprint,
-    /// The key it showed.
-    pub got: Fingerprint,
-}
+use crate::model::{Certificate, Fingerprint, KeyMismatch};
 
 fn parse(certificate: &CertificateDer<'_>) -> Result<Certificate, rustls::Error> {
     Certificate::parse(certificate).map_err(refusal)
