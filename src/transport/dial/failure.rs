@@ -27,6 +27,8 @@ pub enum DialFailure {
     Refused,
     /// There was no answer in time.
     Timeout,
+    /// The connection ended before it should.
+    Lost,
     /// Anything else, in the words of whoever noticed.
     Other(String),
 }
@@ -34,7 +36,7 @@ pub enum DialFailure {
 impl DialFailure {
     /// Whether it may be another time. Where it is about keys, a person has to decide first.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Refused | Self::Timeout | Self::Other(_))
+        matches!(self, Self::Refused | Self::Timeout | Self::Lost | Self::Other(_))
     }
 }
 
@@ -50,6 +52,7 @@ impl fmt::Display for DialFailure {
             Self::PlaintextBeyondLoopback => NotLoopback.fmt(f),
             Self::Refused => f.write_str("connection refused: nobody listens there"),
             Self::Timeout => f.write_str("it does not answer"),
+            Self::Lost => f.write_str("the connection was lost"),
             Self::Other(problem) => f.write_str(problem),
         }
     }
@@ -77,13 +80,19 @@ fn classify(error: &(dyn StdError + 'static)) -> Option<DialFailure> {
         return Some(DialFailure::PlaintextBeyondLoopback);
     }
     let error = error.downcast_ref::<io::Error>()?;
-    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
-        return of_tls(tls);
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref()).and_then(of_tls);
+    if of_tls.is_some() {
+        return of_tls;
     }
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidData, TimedOut,
+        UnexpectedEof,
+    };
     match error.kind() {
-        io::ErrorKind::InvalidData if refuses_key(error) => Some(DialFailure::KeyRefused),
-        io::ErrorKind::ConnectionRefused => Some(DialFailure::Refused),
-        io::ErrorKind::TimedOut => Some(DialFailure::Timeout),
+        InvalidData if refuses_key(error) => Some(DialFailure::KeyRefused),
+        ConnectionRefused => Some(DialFailure::Refused),
+        TimedOut => Some(DialFailure::Timeout),
+        BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Some(DialFailure::Lost),
         _ => None,
     }
 }
@@ -122,4 +131,57 @@ fn refuses_key(error: &io::Error) -> bool {
         UnsupportedCertificate,
     ];
     alerts.into_iter().any(|alert| rustls::Error::AlertReceived(alert).to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
+
+    use super::*;
+    use crate::model::Fingerprint;
+
+    /// As errors arrive: within others, within a status.
+    fn behind(inner: impl Into<Box<dyn StdError + Send + Sync>>) -> Option<DialFailure> {
+        why(&Status::from_error(Box::new(tonic::ConnectError(inner.into()))))
+    }
+
+    fn tls(error: rustls::Error) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    }
+
+    #[test]
+    fn the_reason_is_found_behind_others() {
+        let kind = |kind: io::ErrorKind| behind(io::Error::from(kind));
+        assert_eq!(kind(io::ErrorKind::ConnectionRefused), Some(DialFailure::Refused));
+        assert_eq!(kind(io::ErrorKind::TimedOut), Some(DialFailure::Timeout));
+        assert_eq!(kind(io::ErrorKind::BrokenPipe), Some(DialFailure::Lost));
+        assert_eq!(behind(NotLoopback), Some(DialFailure::PlaintextBeyondLoopback));
+        assert_eq!(behind("odd"), Some(DialFailure::Other("odd".into())));
+    }
+
+    #[test]
+    fn keys_are_told_from_accidents() {
+        let [want, got] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
+        let mismatch = KeyMismatch { want, got };
+        let other = CertificateError::Other(OtherError(Arc::new(mismatch)));
+        let changed = behind(tls(rustls::Error::InvalidCertificate(other)));
+        assert_eq!(changed, Some(DialFailure::KeyChanged(mismatch)));
+        let expired = rustls::Error::InvalidCertificate(CertificateError::Expired);
+        assert!(matches!(behind(tls(expired)), Some(DialFailure::Untrusted(_))));
+        let alert = |alert| rustls::Error::AlertReceived(alert);
+        let refused = alert(AlertDescription::BadCertificate);
+        assert_eq!(behind(tls(refused.clone())), Some(DialFailure::KeyRefused));
+        // As it comes out of HTTP/2.
+        let text = io::Error::new(io::ErrorKind::InvalidData, refused.to_string());
+        assert_eq!(behind(text), Some(DialFailure::KeyRefused));
+        let unrelated = behind(tls(alert(AlertDescription::InternalError)));
+        assert!(matches!(unrelated, Some(DialFailure::Other(_))), "{unrelated:?}");
+    }
+
+    #[test]
+    fn an_answer_is_no_failure_of_the_connection() {
+        assert_eq!(why(&Status::unavailable("come back later")), None);
+    }
 }
