@@ -1,1 +1,132 @@
 //! The command line: what people and scripts use.
+//!
+//! Data goes to standard output and everything else to standard error, a line at a time. Every
+//! command is a client of its own. `chat` and `listen` are listed and can be reached; all others
+//! register invisibly, and show the token that a running `chat` or `listen` of the same name left
+//! in the data directory, so that they work beside it.
+//!
+//! | exit code | meaning |
+//! |---|---|
+//! | 0 | done; also: ended by a signal where nothing else ends it (`chat`, `tail`, `listen`, `peers --watch`) |
+//! | 1 | failed |
+//! | 2 | the command line or the configuration is wrong |
+//! | 3 | the hub cannot be reached |
+//! | 4 | the peer is unknown or cannot be reached |
+//! | 130 | interrupted before it was done |
+//!
+//! The shapes of `--json` are listed in `cli/json.rs`.
+
+mod chat;
+mod commands;
+mod config;
+pub mod daemon;
+mod failure;
+mod json;
+mod options;
+mod outage;
+mod output;
+mod stdin;
+mod terminal;
+mod view;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use self::{
+    commands::{history, listen, peers, post, rooms, search, send, tail},
+    failure::Failure,
+    options::{Flags, Settings},
+};
+use crate::shutdown;
+
+/// What `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unreachable,
+130 interrupted. Ctrl-C is the usual end of chat, tail, listen and peers --watch: 0.
+
+Settings are also read from the environment and from config.toml in the configuration
+directory, with the keys hub, name, listen, advertise and room. A flag wins over the
+environment, the environment over the file.";
+
+/// Chat in rooms, and straight from peer to peer.
+#[derive(Debug, Parser)]
+#[command(name = "chinwag", version, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Chats in this terminal, or line by line from standard input
+    #[command(after_help = format!("In the chat:\n{}", chat::HELP))]
+    Chat,
+    /// Lists who is here
+    Peers(peers::Args),
+    /// Posts a text to the room, or each line of standard input
+    Post(post::Args),
+    /// Prints the messages of rooms as they come
+    Tail(tail::Args),
+    /// Sends a direct message
+    Send(send::Args),
+    /// Prints direct messages as they come
+    Listen(listen::Args),
+    /// Prints a room's past messages
+    History(history::Args),
+    /// Finds messages by their words
+    Search(search::Args),
+    /// Lists the rooms of the hub
+    Rooms(rooms::Args),
+}
+
+/// Does what the command line says and returns the exit code. `args` begins with the program's
+/// name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(help_or_mistake) => {
+            // Nobody to tell where standard error is closed.
+            let _ = help_or_mistake.print();
+            return u8::try_from(help_or_mistake.exit_code()).map_or(ExitCode::FAILURE, Into::into);
+        }
+    };
+    match obey(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(line) = failure.line() {
+                output::tell(&line);
+            }
+            failure.code().into()
+        }
+    }
+}
+
+fn obey(cli: Cli) -> Result<(), Failure> {
+    let settings = Settings::load(cli.flags)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+    let done = runtime.block_on(dispatch(cli.command, settings));
+    runtime.shutdown_background();
+    done
+}
+
+async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
+    let stop = shutdown::on_signal()
+        .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
+    match command {
+        Command::Chat => chat::run(&settings, &stop).await,
+        Command::Peers(args) => peers::run(args, &settings, &stop).await,
+        Command::Post(args) => post::run(args, &settings, &stop).await,
+        Command::Tail(args) => tail::run(args, &settings, &stop).await,
+        Command::Send(args) => send::run(args, &settings, &stop).await,
+        Command::Listen(args) => listen::run(args, &settings, &stop).await,
+        Command::History(args) => history::run(args, &settings, &stop).await,
+        Command::Search(args) => search::run(args, &settings, &stop).await,
+        Command::Rooms(args) => rooms::run(args, &settings, &stop).await,
+    }
+}

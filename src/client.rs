@@ -1,1 +1,337 @@
 //! The client: one library under every face.
+//!
+//! A [`Client`] registers at a hub under a name, keeps one Chat stream open, and comes back by
+//! itself whenever that was lost. It works like this:
+//!
+//! 1. Its PeerChat server listens first, so that the hub is told where (`peer_chat`, `inbox`).
+//! 2. It registers and opens Chat; the open stream holds its lease (`link`).
+//! 3. One task owns the stream, the joined rooms with their last positions, and the posts that are
+//!    not acknowledged yet (`session`). After a loss it registers anew with the token of the old
+//!    session, joins each room right after the last message it saw, and sends again what was not
+//!    acknowledged, under the same id: nothing is missed and nothing said twice.
+//! 4. Private messages take no part in this. They go straight to other clients, and those already
+//!    known are reached without a hub (`peers`, `conversation`).
+//!
+//! What happens comes out of one bounded stream, [`Events`].
+
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    error::{Error, Result},
+    model::{
+        Draft, Endpoint, MessageId, Name, PeerStatus, Position, Posted, Receipt, RoomName, Start,
+        Text,
+    },
+    shutdown, transport,
+};
+
+mod conversation;
+mod events;
+mod inbox;
+mod link;
+mod lru;
+mod peer_chat;
+mod peers;
+mod queries;
+mod session;
+mod token_file;
+mod watch_peers;
+
+pub use self::{
+    conversation::{Conversation, ConversationEvent, Line},
+    events::{Connection, Direct, Event, Events},
+    queries::{Page, PageRequest, PeerFilter, SearchHit, SearchRequest},
+    watch_peers::{PeerChange, PeerWatch},
+};
+use self::{
+    inbox::Inbox,
+    link::Link,
+    peers::Peers,
+    session::{Command, Session, Shown},
+};
+
+/// How many ports are tried for the PeerChat server, from the wanted one upwards: more clients
+/// than one machine usually runs.
+const PORT_TRIES: u16 = 64;
+
+/// Commands on their way to the session; whoever gives one more waits.
+const COMMANDS: usize = 64;
+
+/// What a client is called, where its hub is, and how others reach it.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Where the hub listens.
+    pub hub: Endpoint,
+    /// The name to take.
+    pub name: Name,
+    /// What others are told. [`PeerStatus::Invisible`] suits commands that are over in a moment.
+    pub status: PeerStatus,
+    /// Where the PeerChat server listens: the first free port from here upwards, 64 at most; port 0
+    /// is any. `None`: no direct messages come in.
+    pub listen: Option<SocketAddr>,
+    /// What the hub is told instead of the PeerChat server's own address; at most
+    /// [`crate::model::MAX_ENDPOINTS`]. Empty: that address.
+    pub advertise: Vec<Endpoint>,
+    /// The rooms to be in from the start. Empty: none, though posting to the lobby is possible.
+    pub rooms: Vec<(RoomName, Start)>,
+    /// Where the session's token is kept, in a file of mode 0600. Another process that shows it is
+    /// the same person and gets a further session of the name. A visible client writes it
+    /// whenever it registered and removes it when it stops; an invisible one only reads it.
+    pub token_file: Option<PathBuf>,
+}
+
+impl ClientOptions {
+    /// Online, without a PeerChat server, in no room, and with no token kept.
+    pub fn new(hub: Endpoint, name: Name) -> Self {
+        Self {
+            hub,
+            name,
+            status: PeerStatus::Online,
+            listen: None,
+            advertise: Vec::new(),
+            rooms: Vec::new(),
+            token_file: None,
+        }
+    }
+}
+
+/// A session at a hub and a direct line to its peers.
+///
+/// Cheap to clone; all clones are one client. When the last one is dropped everything stops, as
+/// [`Client::stop`] does, but nobody waits for it.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    link: Arc<Link>,
+    peers: Peers,
+    commands: mpsc::Sender<Command>,
+    connection: watch::Receiver<Connection>,
+    shown: Arc<Shown>,
+    direct_address: Option<SocketAddr>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("name", self.name()).field("hub", self.hub()).finish()
+    }
+}
+
+impl Client {
+    /// Opens the PeerChat server, registers, and opens Chat. The rooms of the options are joined
+    /// afterwards: [`Event::Joined`] tells. From then on the client reconnects by itself, without
+    /// end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::HubUnreachable`]; [`Error::Refused`] where the hub refuses, for example with the
+    /// reason `NAME_TAKEN`; [`Error::Invalid`] and [`Error::Io`] where it cannot listen.
+    pub async fn start(options: ClientOptions) -> Result<(Self, Events)> {
+        let stop = CancellationToken::new();
+        // Whatever fails below also ends the server that already runs.
+        let on_failure = stop.clone().drop_guard();
+        let tasks = TaskTracker::new();
+
+        let (inbox, direct) = Inbox::new(options.name.clone());
+        let mut direct_address = None;
+        if let Some(wanted) = options.listen {
+            let listener = transport::listen_on_next_free(wanted, PORT_TRIES).await?;
+            direct_address = Some(listener.local_addr().map_err(|e| Error::Io(e.to_string()))?);
+            let served = peer_chat::serve(listener, inbox.clone(), stop.clone(), tasks.clone());
+            tasks.spawn(served);
+        }
+
+        let rooms = options.rooms.clone();
+        let link = Arc::new(Link::new(options, direct_address)?);
+        let chat = match link.open().await {
+            Ok(chat) => chat,
+            Err(error) => {
+                // It may have registered before it failed.
+                link.leave().await;
+                return Err(error);
+            }
+        };
+        let (commands, queue) = mpsc::channel(COMMANDS);
+        let (session, parts) = Session::new(link.clone(), rooms, queue, stop.clone());
+        tasks.spawn(session.run(chat));
+
+        let client = Self(Arc::new(Inner {
+            peers: Peers::new(link.clone(), inbox, stop.clone(), tasks.clone()),
+            link,
+            commands,
+            connection: parts.connection,
+            shown: parts.shown,
+            direct_address,
+            stop: on_failure.disarm(),
+            tasks,
+        }));
+        Ok((client, Events::new(parts.events, direct)))
+    }
+
+    /// The name this client goes by.
+    pub fn name(&self) -> &Name {
+        &self.0.link.name
+    }
+
+    /// Where its hub listens.
+    pub fn hub(&self) -> &Endpoint {
+        &self.0.link.hub
+    }
+
+    /// Where its PeerChat server listens.
+    pub fn direct_address(&self) -> Option<SocketAddr> {
+        self.0.direct_address
+    }
+
+    /// Where others are told to find its PeerChat server.
+    pub fn advertised(&self) -> Vec<Endpoint> {
+        self.0.link.advertised.clone()
+    }
+
+    /// How things stand with the hub, now and later.
+    pub fn connection(&self) -> watch::Receiver<Connection> {
+        self.0.connection.clone()
+    }
+
+    /// The rooms it is in, or will be in again once the hub is back.
+    pub fn rooms(&self) -> Vec<RoomName> {
+        self.0.shown.rooms()
+    }
+
+    /// How many posts are not acknowledged yet.
+    pub fn waiting(&self) -> usize {
+        self.0.shown.waiting()
+    }
+
+    /// Joins a room and returns the position of its last message; what is at or before it is
+    /// history. Joining a room again begins it anew where `start` says, except that
+    /// [`Start::Head`] changes nothing. While the hub is away this waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], with `OUT_OF_RANGE` where the position is gone; [`Error::LimitReached`]
+    /// where another join of the room is not answered yet; [`Error::Stopped`].
+    pub async fn join(&self, room: RoomName, start: Start) -> Result<Position> {
+        self.command(|reply| Command::Join { room, start, reply }).await
+    }
+
+    /// Leaves a room.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotJoined`]; [`Error::Stopped`].
+    pub async fn leave(&self, room: RoomName) -> Result<()> {
+        self.command(|reply| Command::Leave { room, reply }).await
+    }
+
+    /// Posts to a room and returns when the message is stored. Read [`Events`] meanwhile: the
+    /// acknowledgement comes on the same stream as the messages.
+    ///
+    /// While the hub is away the post waits, and it is sent again after reconnecting, under the
+    /// same id, so that it is stored once. Dropping the future does not take the post back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LimitReached`] where 1,024 posts are waiting already; [`Error::Refused`], for
+    /// example with the reason `NOT_JOINED`; [`Error::Stopped`].
+    pub async fn post(&self, room: RoomName, text: Text) -> Result<Posted> {
+        self.post_draft(MessageId::new(), room, text).await
+    }
+
+    /// Posts under an id of one's own, as one does to repeat a post of an earlier run.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::post`]; also the reason `MESSAGE_ID_REUSED` and [`Error::MessageIdReused`]
+    /// where the id was used for something else.
+    pub async fn post_draft(&self, id: MessageId, room: RoomName, text: Text) -> Result<Posted> {
+        let draft = Draft { id, room, sender: self.name().clone(), text };
+        self.command(|reply| Command::Post { draft, reply }).await
+    }
+
+    /// Posts in two steps: this returns when the post has its place behind those that were begun
+    /// before it, and what it returns, when the message is stored. So many posts can be under way
+    /// and still be in order; futures of [`Client::post`] that wait side by side are in none.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`]; in the second step those of [`Client::post`].
+    pub async fn begin_post(
+        &self,
+        room: RoomName,
+        text: Text,
+    ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
+        let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
+        let answer = self.begin(|reply| Command::Post { draft, reply }).await?;
+        Ok(async move { answer.await.map_err(|_| Error::Stopped)? })
+    }
+
+    /// Sends a private message straight to a peer. Peers already known are reached without a hub.
+    /// Where the line breaks before the receipt came the message may have arrived nevertheless.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PeerUnknown`]; [`Error::PeerUnreachable`], which names every endpoint that was
+    /// tried; [`Error::HubUnreachable`] where the peer is not known and the hub is away;
+    /// [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`.
+    pub async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
+        self.0.peers.send(peer, text).await
+    }
+
+    /// Sends a private message to whoever listens at an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PeerUnreachable`]; [`Error::Refused`] by the peer.
+    pub async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
+        self.0.peers.send_to(endpoint, text).await
+    }
+
+    /// Opens a live conversation with a peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::send`].
+    pub async fn converse(&self, peer: &Name) -> Result<Conversation> {
+        self.0.peers.converse(peer).await
+    }
+
+    /// Leaves the hub, ends every stream, and lets the PeerChat server finish what it is at, for
+    /// [`shutdown::GRACE`] at most. Posts that are not acknowledged yet fail with
+    /// [`Error::Stopped`].
+    pub async fn stop(self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        // Both tasks bound themselves; this is for the streams that other clients opened.
+        if tokio::time::timeout(2 * shutdown::GRACE, self.0.tasks.wait()).await.is_err() {
+            tracing::warn!("the client stopped before all of its tasks did");
+        }
+    }
+
+    async fn command<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
+    ) -> Result<T> {
+        self.begin(command).await?.await.map_err(|_| Error::Stopped)?
+    }
+
+    async fn begin<T>(
+        &self,
+        command: impl FnOnce(oneshot::Sender<Result<T>>) -> Command,
+    ) -> Result<oneshot::Receiver<Result<T>>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.commands.send(command(reply)).await.map_err(|_| Error::Stopped)?;
+        Ok(answer)
+    }
+}

@@ -39,6 +39,13 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
 }
 
+impl Refusal {
+    /// Whether the other side is about to stop, and would have consented otherwise.
+    pub fn is_shutdown(&self) -> bool {
+        self.code == tonic::Code::Unavailable && self.reason == "SHUTTING_DOWN"
+    }
+}
+
 /// What can go wrong in the hub and in a client.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -93,6 +100,9 @@ pub enum Error {
     /// The receiving client's inbox is full.
     #[error("the inbox is full")]
     InboxFull,
+    /// The message is meant for another client than the one it came to.
+    #[error("nobody named {0} listens here")]
+    WrongReceiver(Name),
     /// The server is about to stop.
     #[error("shutting down")]
     ShuttingDown,

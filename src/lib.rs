@@ -6,7 +6,8 @@
 //!
 //! # Floors
 //!
-//! A module uses only what stands on a floor below its own; `tests/tidy.rs` holds that.
+//! A module uses only what stands on a floor below its own; `tests/tidy.rs` holds that. Of two on
+//! one floor, `error` knows `model`, and `transport` knows `identity` and `wire`.
 //!
 //! | floor | modules |
 //! |---|---|

@@ -379,6 +379,15 @@ pub struct Message {
     pub text: Text,
 }
 
+/// A message that was found by its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchHit {
+    /// The message.
+    pub message: Message,
+    /// The byte ranges of its text that match, in order and apart from each other.
+    pub ranges: Vec<std::ops::Range<usize>>,
+}
+
 /// That a post was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {

@@ -33,7 +33,8 @@ fn escape(raw: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-fn is_dangerous(c: char) -> bool {
+/// Whether a terminal might obey `c`, or `c` reorders or hides what stands beside it.
+pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
             // Arabic letter mark, left-to-right and right-to-left marks, embeddings and overrides,

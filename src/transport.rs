@@ -118,11 +118,20 @@ pub fn server(keepalive: Duration) -> Server<Identity> {
         .http2_keepalive_timeout(Some(keepalive))
 }
 
-/// A channel to an endpoint on loopback: [`Dial::channel`] without TLS.
+/// A channel to a hub on loopback: [`Dial::channel`] without TLS.
 ///
 /// # Errors
 ///
 /// As [`Dial::channel`].
 pub fn channel(endpoint: &Endpoint) -> Result<Channel> {
     Dial::plaintext().channel(endpoint)
+}
+
+/// A channel to another client's PeerChat server on loopback: [`Dial::peer_channel`] without TLS.
+///
+/// # Errors
+///
+/// As [`Dial::peer_channel`].
+pub fn peer_channel(endpoint: &Endpoint) -> Result<Channel> {
+    Dial::plaintext().peer_channel(endpoint)
 }

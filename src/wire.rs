@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Gone, Refusal, Result, Violation},
     model::{
         DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, Message, MessageId, Name, Peer,
-        PeerStatus, Position, Posted, Receipt, Room, RoomName, Start, Text,
+        PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit, Start, Text,
     },
     proto,
 };
@@ -51,6 +51,7 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
             (Code::ResourceExhausted, "LIMIT_REACHED", *retry_after)
         }
         Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
+        Error::WrongReceiver(_) => (Code::FailedPrecondition, "WRONG_RECEIVER", None),
         Error::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Some(RESTART_DELAY)),
         Error::StoreUnavailable(_) => (Code::Unavailable, "STORE_UNAVAILABLE", None),
         Error::HubUnreachable { .. } => (Code::Unavailable, "HUB_UNREACHABLE", None),
@@ -269,6 +270,25 @@ impl TryFrom<proto::Message> for Message {
     }
 }
 
+impl TryFrom<proto::SearchHit> for SearchHit {
+    type Error = Error;
+
+    fn try_from(raw: proto::SearchHit) -> Result<Self> {
+        let message = Message::try_from(present("message", raw.message)?)?;
+        let text = message.text.as_str();
+        let mut from = 0;
+        for range in &raw.ranges {
+            let (start, end) = (range.start as usize, range.end as usize);
+            if start < from || end < start || text.get(start..end).is_none() {
+                return Err(Error::Protocol("a range outside of the text".into()));
+            }
+            from = end;
+        }
+        let ranges = raw.ranges.iter().map(|r| r.start as usize..r.end as usize).collect();
+        Ok(Self { message, ranges })
+    }
+}
+
 impl TryFrom<proto::PostResponse> for Posted {
     type Error = Error;
 
@@ -391,6 +411,20 @@ impl From<&Message> for proto::Message {
             sender: message.sender.to_string(),
             created_at: Some(to_timestamp(message.created_at)),
             text: message.text.as_str().to_owned(),
+        }
+    }
+}
+
+impl From<&SearchHit> for proto::SearchHit {
+    fn from(hit: &SearchHit) -> Self {
+        // A text has at most 16 KiB.
+        let range = |range: &std::ops::Range<usize>| proto::TextRange {
+            start: range.start as u32,
+            end: range.end as u32,
+        };
+        Self {
+            message: Some((&hit.message).into()),
+            ranges: hit.ranges.iter().map(range).collect(),
         }
     }
 }

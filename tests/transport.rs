@@ -158,12 +158,11 @@ async fn who_does_not_answer_is_not_waited_for() {
 async fn who_gives_no_sign_of_life_is_lost() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::from(silent.local_addr().unwrap());
-    let every = Duration::from_secs(5);
-    let channel = Dial::plaintext().keepalive(every).channel(&endpoint).unwrap();
+    let channel = Dial::plaintext().channel(&endpoint).unwrap();
     let begun = tokio::time::Instant::now();
     let status = call(&channel).await.unwrap_err();
     assert!(why(&status).is_some(), "{status:?}");
-    assert!(begun.elapsed() >= 2 * every, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() > Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -1,3 +1,7 @@
 //! The hub.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    chinwag::cli::daemon::main(std::env::args_os())
+}

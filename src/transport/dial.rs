@@ -27,6 +27,14 @@ use crate::{
 /// How long dialing may take, TLS included, before the other side counts as unreachable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a client asks a silent hub for a sign of life while it waits for something from it,
+/// and how long the answer may take. Without it a cut network would look like a quiet room.
+const HUB_KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// The same towards another client's server, which may be of any make: grpc-core hangs up on those
+/// who ask more often than every five minutes (its "too_many_pings").
+const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
+
 /// After how much silence the system asks whether the other machine is still there, and how often
 /// it repeats that before the connection counts as lost: within a minute in all.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
@@ -37,7 +45,6 @@ const TCP_KEEPALIVE_RETRIES: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Dial {
     tls: Option<Tls>,
-    keepalive: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +57,7 @@ struct Tls {
 impl Dial {
     /// Without TLS, and therefore to loopback only.
     pub fn plaintext() -> Self {
-        Self { tls: None, keepalive: None }
+        Self { tls: None }
     }
 
     /// With TLS, with a key of one's own if there is one.
@@ -64,40 +71,41 @@ impl Dial {
             Trust::Authorities(_) => None,
         };
         let tls = Tls { config: client_config(own, trust)?, name };
-        Ok(Self { tls: Some(tls), keepalive: None })
+        Ok(Self { tls: Some(tls) })
     }
 
-    /// Asks the other side for a sign of life when it was silent for so long, and gives up when
-    /// none comes in as long again. For hubs only: PeerChat servers in other languages take pings
-    /// more often than every five minutes for an attack (gRPC's `too_many_pings`), and those of
-    /// ours ask by themselves.
-    pub fn keepalive(self, every: Duration) -> Self {
-        Self { keepalive: Some(every), ..self }
-    }
-
-    /// A channel that connects when it is first used and again whenever it was lost. What a failed
-    /// call says about the reason, [`why`] finds out.
+    /// A channel to a hub, which connects when it is first used and again whenever it was lost.
+    /// What lies behind a failed call, [`why`] finds out.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where `endpoint` makes no URI.
     pub fn channel(&self, endpoint: &Endpoint) -> Result<Channel> {
+        self.open(endpoint, HUB_KEEPALIVE)
+    }
+
+    /// A channel to another client's PeerChat server; otherwise as [`Self::channel`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where `endpoint` makes no URI.
+    pub fn peer_channel(&self, endpoint: &Endpoint) -> Result<Channel> {
+        self.open(endpoint, PEER_KEEPALIVE)
+    }
+
+    fn open(&self, endpoint: &Endpoint, keepalive: Duration) -> Result<Channel> {
         let invalid = |problem: &dyn ToString| Error::invalid("endpoint", problem.to_string());
         // To tonic the connection is a plain one, as TLS is made here; callees see the real scheme.
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let origin: Uri = format!("{scheme}://{endpoint}").parse().map_err(|e| invalid(&e))?;
-        let mut settings = Settings::from_shared(format!("http://{endpoint}"))
+        let settings = Settings::from_shared(format!("http://{endpoint}"))
             .map_err(|e| invalid(&e))?
             .origin(origin)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .http2_max_header_list_size(MAX_HEADER_LIST);
-        if let Some(every) = self.keepalive {
-            settings = settings
-                .http2_keep_alive_interval(every)
-                .keep_alive_timeout(every)
-                .keep_alive_while_idle(true);
-        }
+            .http2_max_header_list_size(MAX_HEADER_LIST)
+            .http2_keep_alive_interval(keepalive)
+            .keep_alive_timeout(HUB_KEEPALIVE);
         let dial = self.clone();
         Ok(settings.connect_with_connector_lazy(service_fn(move |uri| {
             let dial = dial.clone();

@@ -1,0 +1,41 @@
+# Everything that is done to this project has a name here; `make help` lists them.
+
+HUB ?= 127.0.0.1:50051
+NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
+CYCLES ?= 200
+export HUB NAME
+
+.PHONY: help run test crash-test check fmt clippy doc protos bench
+
+help: ## List what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+run: ## Chat: starts a hub where none is running (NAME=bob: as bob)
+	@tools/run.sh "$$NAME" "$$HUB"
+
+test: ## Run all tests, with the tools they want
+	tools/fetch.sh grpcurl
+	cargo test --locked
+
+crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
+	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test crash -- --nocapture
+
+check: fmt clippy doc protos test ## Check everything, exactly as CI does
+
+fmt: ## Check the format
+	cargo fmt --check
+
+clippy: ## Lint the code, warnings denied
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: ## Build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+protos: ## Lint the protos with buf
+	tools/fetch.sh buf
+	test ! -x target/tools/bin/buf || target/tools/bin/buf lint
+
+bench: ## Measure the hub beside other servers (ONLY=burst,paced ROUNDS=5 SCALE=small)
+	tools/fetch.sh nats-server
+	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench compare -- \
+		$(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCALE),--scale $(SCALE))

@@ -1,0 +1,156 @@
+//! `make bench`: chinwag beside the servers that people would use instead.
+//!
+//! Each workload is given to each contender, by turns, for several rounds; every run starts a
+//! server of its own. `benches/README.md` says how to read what comes out.
+
+mod audience;
+mod chart;
+mod contender;
+mod figure;
+mod line;
+mod plain;
+mod process;
+mod report;
+mod server;
+mod speaker;
+mod wire;
+mod work;
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail};
+use chinwag::shutdown;
+use clap::{Parser, ValueEnum};
+
+use crate::{
+    contender::Contender,
+    figure::{Figures, number},
+    process::Machine,
+    report::{Report, Run},
+    work::{Scale, Stock, Work},
+};
+
+/// Measures chinwag beside nats-server, redis-server and a plain tonic server.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The workloads, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<Work>,
+
+    /// How often each is run with each contender
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+
+    /// How much is done
+    #[arg(long, value_enum, default_value_t = Scale::Full)]
+    scale: Scale,
+
+    /// Be the plain tonic server.
+    #[arg(long, hide = true)]
+    serve_plain: bool,
+
+    /// What cargo says to every benchmark.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        if options.serve_plain {
+            return plain::serve().await;
+        }
+        let stop = shutdown::on_signal()?;
+        // Whoever is dropped kills the servers that it started.
+        tokio::select! {
+            result = compare(options) => result,
+            () = stop.cancelled() => bail!("interrupted"),
+        }
+    })
+}
+
+async fn compare(options: Options) -> Result<()> {
+    let works = if options.only.is_empty() { Work::value_variants() } else { &options.only };
+    let mut out = io::stdout();
+    let missing = missing();
+    for contender in &missing {
+        writeln!(out, "without {contender}: {}", contender.how_to_get())?;
+    }
+    let versions = Contender::ALL.into_iter().filter_map(Contender::version).collect();
+    let mut report = Report {
+        began_at: jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        command: command(&options),
+        scale: options.scale,
+        rounds: options.rounds,
+        machine: Machine::look(versions)?,
+        runs: Vec::new(),
+    };
+    writeln!(out, "{}", report.machine.describe())?;
+    for &work in works {
+        writeln!(out, "\n{}: {}", work.name(), work.describe())?;
+        let mut stock = Stock::default();
+        for round in 0..options.rounds {
+            for contender in turns(work, round).filter(|contender| !missing.contains(contender)) {
+                let run = run(work, contender, round, options.scale, &mut stock).await;
+                writeln!(out, "  {}", describe(&run))?;
+                report.runs.push(run);
+            }
+        }
+    }
+    writeln!(out, "\n{}", report.table())?;
+    let complete = works.len() == Work::value_variants().len();
+    writeln!(out, "written to {}", report.write(complete)?.display())?;
+    Ok(())
+}
+
+/// Who is not installed.
+fn missing() -> Vec<Contender> {
+    Contender::ALL.into_iter().filter(|contender| contender.program().is_none()).collect()
+}
+
+/// The contenders, each round beginning with the next one.
+fn turns(work: Work, round: usize) -> impl Iterator<Item = Contender> {
+    let contenders = work.contenders();
+    contenders.iter().copied().cycle().skip(round % contenders.len()).take(contenders.len())
+}
+
+async fn run(
+    work: Work,
+    contender: Contender,
+    round: usize,
+    scale: Scale,
+    stock: &mut Stock,
+) -> Run {
+    let (figures, failure) = match work.run(contender, scale, stock).await {
+        Ok(figures) => (figures, None),
+        Err(error) => (Figures::new(), Some(format!("{error:#}"))),
+    };
+    Run { work, contender, round, figures, failure }
+}
+
+fn describe(run: &Run) -> String {
+    let figures: Vec<_> = run
+        .figures
+        .iter()
+        .map(|(metric, value)| format!("{} {}", number(*value), metric.label()))
+        .collect();
+    let said = run.failure.as_ref().map_or_else(|| figures.join(", "), |f| format!("failed: {f}"));
+    format!("{:<12} {said}", run.contender)
+}
+
+/// What one types to have the same again.
+fn command(options: &Options) -> String {
+    let only: Vec<_> = options.only.iter().map(|work| work.name()).collect();
+    let only = if only.is_empty() { String::new() } else { format!(" ONLY={}", only.join(",")) };
+    let scale = if options.scale == Scale::Small { " SCALE=small" } else { "" };
+    format!("make bench{only} ROUNDS={}{scale}", options.rounds)
+}
+
+/// Where files go that nobody needs to keep.
+pub(crate) fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench")
+}

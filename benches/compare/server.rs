@@ -1,0 +1,223 @@
+//! The servers that are compared, as child processes on loopback.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::{
+    contender::Contender,
+    line::Line,
+    process::Usage,
+    wire::{Grpc, Nats, Redis, Wire},
+};
+
+/// How long a server may take to listen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a server that does not say when it listens is tried.
+const POLL: Duration = Duration::from_millis(5);
+
+/// What a server wrote to its standard output, and to its standard error.
+const SAID: &str = "said";
+const LOGGED: &str = "logged";
+
+/// Lines of a server's log that are shown where it failed.
+const SHOWN_LINES: usize = 10;
+
+/// What a server does with what is posted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// A chat's rooms. The hub stores every message all the same; the others store nothing.
+    Rooms,
+    /// A log, flushed to the disk when the server likes. The hub does not know this.
+    Log,
+    /// A log, flushed to the disk before each acknowledgement.
+    SyncedLog,
+}
+
+/// A running server. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) contender: Contender,
+    keeping: Keeping,
+    child: Child,
+    address: SocketAddr,
+    /// Where it keeps its files and its log.
+    folder: PathBuf,
+    /// Removes the folder, where it is this server's own.
+    _own: Option<TempDir>,
+}
+
+impl Server {
+    /// Starts a server with an empty store.
+    pub(crate) async fn start(contender: Contender, keeping: Keeping) -> Result<Self> {
+        let own = folder()?;
+        let mut server = Self::start_in(own.path(), contender, keeping).await?;
+        server._own = Some(own);
+        Ok(server)
+    }
+
+    /// Starts a server on what one before it left in this folder.
+    pub(crate) async fn start_in(
+        folder: &Path,
+        contender: Contender,
+        keeping: Keeping,
+    ) -> Result<Self> {
+        // Ours take any port and say which one.
+        let ours = matches!(contender, Contender::Chinwag | Contender::Plain);
+        let port = if ours { 0 } else { free_port()? };
+        let mut command = command(contender, keeping, folder, port)?;
+        command.stdin(Stdio::null());
+        command.stdout(fs::File::create(folder.join(SAID))?);
+        command.stderr(fs::File::create(folder.join(LOGGED))?);
+        let child = command.spawn().with_context(|| format!("cannot start {contender}"))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let folder = folder.to_owned();
+        let mut server = Self { contender, keeping, child, address, folder, _own: None };
+        let listens = server.listen().await;
+        listens.with_context(|| format!("{contender} does not listen\n{}", server.log()))?;
+        Ok(server)
+    }
+
+    /// A connection, registered where there is something to register. `name` must not be that of
+    /// another one.
+    pub(crate) async fn connect(&self, name: &str) -> Result<Line> {
+        self.connect_with(name, None).await
+    }
+
+    /// As [`connect`](Self::connect), with a small receive buffer where a size is given.
+    pub(crate) async fn connect_with(&self, name: &str, buffer: Option<u32>) -> Result<Line> {
+        let keeps = self.keeping != Keeping::Rooms;
+        let open = |out: &mut Vec<u8>| match self.contender {
+            Contender::Nats => Wire::Nats(Nats::open(name, keeps, out)),
+            Contender::Redis => Wire::Redis(Redis::open(keeps, out)),
+            _ => Wire::Grpc(Grpc::open(out)),
+        };
+        let mut line = Line::connect(self.address, buffer, open).await?;
+        if self.contender == Contender::Chinwag {
+            let (grpc, out) = line.grpc()?;
+            grpc.register(name, out);
+            let answer = line.answer().await.with_context(|| format!("{name} cannot register"))?;
+            line.grpc()?.0.registered(&answer)?;
+        }
+        Ok(line)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has used up to now.
+    pub(crate) fn usage(&self) -> Result<Usage> {
+        Usage::of(self.child.id())
+    }
+
+    /// The end of what it logged.
+    pub(crate) fn log(&self) -> String {
+        let files = [SAID, LOGGED].map(|file| fs::read_to_string(self.folder.join(file)));
+        let log = files.map(Result::unwrap_or_default).concat();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+    }
+
+    /// Waits until it listens, and notes where.
+    async fn listen(&mut self) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            if let Some(address) = self.listens_at()? {
+                self.address = address;
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("it ended with {status}");
+            }
+            ensure!(began.elapsed() < PATIENCE, "it took longer than {PATIENCE:?}");
+            sleep(POLL).await;
+        }
+    }
+
+    /// Ours say it: "… listening on ADDRESS:PORT". The others were told.
+    fn listens_at(&self) -> Result<Option<SocketAddr>> {
+        if self.address.port() != 0 {
+            return Ok(TcpStream::connect(self.address).is_ok().then_some(self.address));
+        }
+        let said = fs::read_to_string(self.folder.join(SAID))?;
+        let Some((line, _)) = said.split_once('\n') else { return Ok(None) };
+        let (_, address) = line.rsplit_once(' ').context("it says nothing")?;
+        Ok(Some(address.parse().with_context(|| format!("it says {line:?}"))?))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An empty folder on the disk that the project is on: where temporary files are kept in memory,
+/// flushing costs nothing and says nothing.
+pub(crate) fn folder() -> Result<TempDir> {
+    let target = crate::target();
+    fs::create_dir_all(&target)?;
+    tempfile::tempdir_in(&target).context("no folder for a server's files")
+}
+
+fn command(contender: Contender, keeping: Keeping, folder: &Path, port: u16) -> Result<Command> {
+    let program = contender.program().with_context(|| format!("{contender} is missing"))?;
+    let mut command = Command::new(program);
+    match contender {
+        Contender::Chinwag => {
+            forget_settings(&mut command);
+            let data = folder.join("data");
+            command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]).arg(data);
+        }
+        Contender::Nats => {
+            let config = folder.join("nats.conf");
+            fs::write(&config, nats_config(keeping, folder, port))?;
+            command.arg("--config").arg(config);
+        }
+        Contender::Redis => {
+            command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
+            command.args(["--appendonly", if keeping == Keeping::Rooms { "no" } else { "yes" }]);
+            let sync = if keeping == Keeping::SyncedLog { "always" } else { "everysec" };
+            command.args(["--appendfsync", sync, "--dir"]).arg(folder);
+        }
+        Contender::Plain => {
+            command.arg("--serve-plain");
+        }
+        Contender::Tcp => bail!("a bare socket is no server"),
+    }
+    Ok(command)
+}
+
+fn nats_config(keeping: Keeping, folder: &Path, port: u16) -> String {
+    let store = folder.join("jetstream");
+    let sync = if keeping == Keeping::SyncedLog { "sync_interval: always" } else { "" };
+    let jetstream = format!("jetstream {{ store_dir: {store:?}, {sync} }}");
+    let jetstream = if keeping == Keeping::Rooms { "" } else { jetstream.as_str() };
+    format!("listen: \"127.0.0.1:{port}\"\n{jetstream}\n")
+}
+
+/// No setting of whoever runs this reaches the hub.
+fn forget_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// A port that was free a moment ago, for servers that cannot tell which one they took.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}

@@ -1,0 +1,103 @@
+//! Publishers.
+
+use std::{convert::Infallible, time::Duration};
+
+use anyhow::Result;
+use tokio::time::{Instant, sleep_until};
+
+use crate::{audience::stamped, line::Line, server::Server, wire::Heard};
+
+/// What a speaker says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Speech {
+    /// How many messages.
+    pub(crate) messages: usize,
+    /// Bytes of each.
+    pub(crate) size: usize,
+    /// Messages a second; `None`: as fast as the server takes them.
+    pub(crate) rate: Option<u32>,
+}
+
+/// A line that may post to a room. A hub's speaker has to be in the room and hears itself; the
+/// other servers' do not.
+pub(crate) async fn speaker(server: &Server, name: &str, room: &str) -> Result<Line> {
+    let mut line = server.connect(name).await?;
+    if line.grpc().is_ok() {
+        line.subscribe(room);
+        line.subscribed().await?;
+    }
+    Ok(line)
+}
+
+/// Says a speech in a room, and goes on reading until it is dropped: a speaker that ends takes what
+/// the server has not read yet with it.
+pub(crate) async fn speak(line: &mut Line, room: &str, speech: Speech) -> Result<Infallible> {
+    match speech.rate {
+        Some(rate) => speak_paced(line, room, speech, rate).await?,
+        None => speak_fast(line, room, speech).await?,
+    }
+    line.attend().await
+}
+
+async fn speak_fast(line: &mut Line, room: &str, speech: Speech) -> Result<()> {
+    let mut said = 0;
+    while said < speech.messages {
+        while said < speech.messages && line.can_post(speech.size) {
+            line.post(room, &stamped(speech.size));
+            said += 1;
+        }
+        line.turn(&mut |_| {}).await?;
+    }
+    Ok(())
+}
+
+async fn speak_paced(line: &mut Line, room: &str, speech: Speech, rate: u32) -> Result<()> {
+    let began = Instant::now();
+    let pause = Duration::from_secs(1) / rate;
+    for message in 0..speech.messages {
+        let due = began + pause * u32::try_from(message)?;
+        tokio::select! {
+            () = sleep_until(due) => {}
+            failed = line.attend() => match failed? {},
+        }
+        line.post(room, &stamped(speech.size));
+    }
+    Ok(())
+}
+
+/// Posts for some time with up to `pipeline` posts unacknowledged; how many were acknowledged, and
+/// in what time.
+pub(crate) async fn post_for(
+    line: &mut Line,
+    room: &str,
+    size: usize,
+    pipeline: usize,
+    time: Duration,
+) -> Result<(usize, Duration)> {
+    let began = Instant::now();
+    let (mut posted, mut acked) = (0, 0);
+    while began.elapsed() < time {
+        while posted - acked < pipeline && line.can_post(size) {
+            line.post(room, &stamped(size));
+            posted += 1;
+        }
+        line.turn(&mut |heard| acked += usize::from(matches!(heard, Heard::Acked))).await?;
+    }
+    Ok((acked, began.elapsed()))
+}
+
+/// Posts so many messages, and waits until all are acknowledged.
+pub(crate) async fn post_all(line: &mut Line, room: &str, size: usize, count: usize) -> Result<()> {
+    let (mut posted, mut acked) = (0, 0);
+    while acked < count {
+        while posted < count && posted - acked < PIPELINE && line.can_post(size) {
+            line.post(room, &stamped(size));
+            posted += 1;
+        }
+        line.turn(&mut |heard| acked += usize::from(matches!(heard, Heard::Acked))).await?;
+    }
+    Ok(())
+}
+
+/// Posts under way at once where somebody posts as fast as the server stores.
+pub(crate) const PIPELINE: usize = 4096;

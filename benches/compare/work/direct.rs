@@ -1,0 +1,180 @@
+//! Two clients and nobody between them, beside two ends of a bare socket.
+//!
+//! Both ends run in this process, on the same threads, and so do both ends of the bare socket.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use chinwag::{
+    client::{Client, ClientOptions, Conversation, Event, Events},
+    model::{Endpoint, Name, Text},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::{JoinSet, LocalSet},
+};
+
+use super::{Scale, TEXT_BYTES};
+use crate::{
+    contender::Contender,
+    figure::{Figures, Metric, median},
+    server::{Keeping, Server},
+};
+
+/// How long each part takes.
+const TIME: Duration = Duration::from_secs(3);
+
+/// Messages that nobody measures: the first of all finds the other client and connects.
+const WARM_UP: usize = 200;
+
+/// Messages under way at once where the rate is measured.
+const AT_ONCE: usize = 64;
+
+pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
+    let time = scale.time(TIME);
+    if contender == Contender::Tcp {
+        let round_trip = ping_pong(time).await?;
+        // One bare round trip stands beside both kinds of ours.
+        let metrics = [Metric::SendRoundTrip, Metric::ConverseRoundTrip];
+        return Ok(metrics.map(|metric| (metric, round_trip)).into());
+    }
+    let hub = Server::start(Contender::Chinwag, Keeping::Rooms).await?;
+    let (ann, _ann_hears) = client(&hub, "ann").await?;
+    let (ben, ben_hears) = client(&hub, "ben").await?;
+    let mut reading = JoinSet::new();
+    reading.spawn(read(ben_hears));
+    let pair = Arc::new(Pair { conversation: ann.converse(ben.name()).await?, ann, ben });
+
+    let figures = Figures::from([
+        (Metric::SendRoundTrip, round_trip(&pair, Way::Send, time).await?),
+        (Metric::Sends, rate(&pair, Way::Send, time).await?),
+        (Metric::ConverseRoundTrip, round_trip(&pair, Way::Converse, time).await?),
+        (Metric::Lines, rate(&pair, Way::Converse, time).await?),
+    ]);
+    Ok(figures)
+}
+
+/// Two clients who talk.
+struct Pair {
+    ann: Client,
+    ben: Client,
+    /// Ann's, with Ben.
+    conversation: Conversation,
+}
+
+/// How a message goes.
+#[derive(Clone, Copy)]
+enum Way {
+    Send,
+    Converse,
+}
+
+impl Pair {
+    /// One message, until its receipt is there.
+    async fn talk(&self, way: Way) -> Result<()> {
+        let text = Text::parse("x".repeat(TEXT_BYTES))?;
+        match way {
+            Way::Send => self.ann.send(self.ben.name(), text).await?,
+            Way::Converse => self.conversation.send(text).await?,
+        };
+        Ok(())
+    }
+}
+
+async fn client(hub: &Server, name: &str) -> Result<(Client, Events)> {
+    let address = hub.address();
+    let hub = Endpoint::parse(&address.to_string())?;
+    let mut options = ClientOptions::new(hub, Name::parse(name)?);
+    options.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    Ok(Client::start(options).await?)
+}
+
+/// Reads what arrives, as a person's client does.
+async fn read(mut events: Events) {
+    while let Some(event) = events.next().await {
+        if matches!(event, Event::Ended { .. }) {
+            break;
+        }
+    }
+}
+
+/// Microseconds of one message and its receipt, one after the other.
+async fn round_trip(pair: &Pair, way: Way, time: Duration) -> Result<f64> {
+    for _ in 0..WARM_UP {
+        pair.talk(way).await?;
+    }
+    let mut took = Vec::new();
+    let began = Instant::now();
+    while began.elapsed() < time {
+        let sent = Instant::now();
+        pair.talk(way).await?;
+        took.push(microseconds(sent));
+    }
+    Ok(median(took))
+}
+
+/// Messages a second, each with its receipt, many at once.
+async fn rate(pair: &Arc<Pair>, way: Way, time: Duration) -> Result<f64> {
+    let began = Instant::now();
+    let mut senders = JoinSet::new();
+    // The senders stay on this thread, as a program's own task would; the clients' tasks do not.
+    let local = LocalSet::new();
+    for _ in 0..AT_ONCE {
+        let pair = pair.clone();
+        let sender = async move {
+            let mut sent = 0;
+            while began.elapsed() < time {
+                pair.talk(way).await?;
+                sent += 1;
+            }
+            anyhow::Ok(sent)
+        };
+        senders.spawn_local_on(sender, &local);
+    }
+    let count = async {
+        let mut sent = 0;
+        while let Some(sender) = senders.join_next().await {
+            sent += sender??;
+        }
+        anyhow::Ok(sent)
+    };
+    let sent: u32 = local.run_until(count).await?;
+    Ok(f64::from(sent) / began.elapsed().as_secs_f64())
+}
+
+/// Microseconds for a text to go over a bare socket and back.
+async fn ping_pong(time: Duration) -> Result<f64> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let mut near = TcpStream::connect(listener.local_addr()?).await?;
+    near.set_nodelay(true)?;
+    let (mut far, _) = listener.accept().await?;
+    far.set_nodelay(true)?;
+    let mut echo = JoinSet::new();
+    echo.spawn(async move {
+        let mut bytes = [0; TEXT_BYTES];
+        while far.read_exact(&mut bytes).await.is_ok() {
+            if far.write_all(&bytes).await.is_err() {
+                break;
+            }
+        }
+    });
+    let mut took = Vec::new();
+    let mut bytes = [b'x'; TEXT_BYTES];
+    let began = Instant::now();
+    while began.elapsed() < time {
+        let sent = Instant::now();
+        near.write_all(&bytes).await?;
+        near.read_exact(&mut bytes).await.context("no echo")?;
+        took.push(microseconds(sent));
+    }
+    Ok(median(took))
+}
+
+fn microseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1e6
+}

@@ -1,0 +1,28 @@
+//! Subscribers that nobody says anything to: what they cost in memory.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{ROOM, Scale, rest};
+use crate::{
+    audience::{Audience, Plan},
+    contender::Contender,
+    figure::{Figures, Metric},
+    server::{Keeping, Server},
+};
+
+const KIB: f64 = 1024.0;
+
+pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
+    let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
+    // Whatever the first connection of all sets up.
+    let _first = server.connect("first").await?;
+    rest().await;
+    let before = server.usage()?;
+    let plan = Plan { subscribers: scale.of(5_000), stalling: 0, messages: usize::MAX };
+    let _audience = Audience::gather(&server, ROOM, plan).await?;
+    rest().await;
+    let grown = server.usage()?.memory - before.memory;
+    Ok(Figures::from([(Metric::MemoryPerSubscriber, grown / KIB / plan.subscribers as f64)]))
+}

@@ -1,0 +1,39 @@
+//! A hub that was killed and starts again with all it had stored.
+
+use std::time::Instant;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use super::{ROOM, Scale, TEXT_BYTES};
+use crate::{
+    contender::Contender,
+    figure::{Figures, Metric},
+    server::{self, Keeping, Server},
+    speaker::{post_all, speaker},
+};
+
+/// The folder of a hub with a million messages, which takes so long to fill that all rounds share
+/// it.
+pub(crate) type Stock = Option<TempDir>;
+
+pub(super) async fn run(contender: Contender, scale: Scale, stock: &mut Stock) -> Result<Figures> {
+    let folder = match stock {
+        Some(folder) => folder,
+        none => none.insert(fill(contender, scale).await?),
+    };
+    let began = Instant::now();
+    let server = Server::start_in(folder.path(), contender, Keeping::Rooms).await?;
+    // It listens; now it has to know the room.
+    speaker(&server, "early", ROOM).await?;
+    Ok(Figures::from([(Metric::TimeToServe, began.elapsed().as_secs_f64())]))
+}
+
+/// Fills the store of a server, which is then killed.
+async fn fill(contender: Contender, scale: Scale) -> Result<TempDir> {
+    let folder = server::folder()?;
+    let server = Server::start_in(folder.path(), contender, Keeping::Rooms).await?;
+    let mut line = speaker(&server, "speaker", ROOM).await?;
+    post_all(&mut line, ROOM, TEXT_BYTES, scale.of(1_000_000)).await?;
+    Ok(folder)
+}

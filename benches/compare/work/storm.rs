@@ -1,0 +1,118 @@
+//! Everybody comes at once, and each wants to know of all.
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::{Context, Result};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+
+use super::Scale;
+use crate::{
+    contender::Contender,
+    figure::{Figures, Metric},
+    server::{Keeping, Server},
+    wire::{
+        Heard,
+        protobuf::{Fields, Value},
+    },
+};
+
+/// Connections that are being opened at a time: more are refused by any listener's queue, and
+/// would come again after a second.
+const OPENING: usize = 256;
+
+/// Fields of `WatchPeersResponse` and of what is in it.
+mod field {
+    pub(super) const SNAPSHOT: u64 = 1;
+    pub(super) const DELTA: u64 = 2;
+    /// `PeerSnapshot.peers` and `PeerDelta.updated` have the same number.
+    pub(super) const PEERS: u64 = 1;
+    pub(super) const NAME: u64 = 1;
+}
+
+/// What every peer's name begins with; its number follows.
+const PREFIX: &str = "peer-";
+
+pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
+    let peers = scale.of(2_000);
+    let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
+    let opening = Arc::new(Semaphore::new(OPENING));
+    // Nobody leaves before all have seen all.
+    let over = watch::Sender::new(0);
+    let mut watchers = JoinSet::new();
+    let before = server.usage()?;
+    let began = Instant::now();
+    for index in 0..peers {
+        let (server, opening, over) = (server.clone(), opening.clone(), over.clone());
+        watchers.spawn(async move { watch_all(&server, index, peers, &opening, &over).await });
+    }
+    let mut largest = 0;
+    let mut complete = Instant::now();
+    while let Some(watcher) = watchers.join_next().await {
+        let (length, at) = watcher??;
+        largest = largest.max(length);
+        complete = complete.max(at);
+    }
+    let cpu = server.usage()?.cpu - before.cpu;
+    Ok(Figures::from([
+        (Metric::TimeToComplete, (complete - began).as_secs_f64()),
+        (Metric::LargestMessage, largest as f64 / 1024.0),
+        (Metric::CpuPerDelivery, cpu * 1e6 / (peers * peers) as f64),
+    ]))
+}
+
+/// Joins, and watches until all peers were seen: the largest message, and when that was.
+async fn watch_all(
+    server: &Server,
+    index: usize,
+    peers: usize,
+    opening: &Semaphore,
+    over: &watch::Sender<usize>,
+) -> Result<(usize, Instant)> {
+    let permit = opening.acquire().await?;
+    let mut line = server.connect(&format!("{PREFIX}{index:05}")).await?;
+    drop(permit);
+    let (grpc, out) = line.grpc()?;
+    grpc.watch(out);
+    let mut seen = vec![false; peers];
+    let mut missing = peers;
+    let mut largest = 0;
+    while missing > 0 {
+        let mut hear = |heard: Heard<'_>| {
+            if let Heard::Answer(answer) = heard {
+                largest = largest.max(answer.len());
+                let new = numbers(answer).filter_map(|number| {
+                    Some(!std::mem::replace(seen.get_mut(number)?, true)).filter(|new| *new)
+                });
+                missing -= new.count();
+            }
+        };
+        line.turn(&mut hear).await.context("the list is not complete")?;
+    }
+    let complete = Instant::now();
+    over.send_modify(|done| *done += 1);
+    let mut over = over.subscribe();
+    tokio::select! {
+        over = over.wait_for(|done| *done == peers) => {
+            over?;
+        }
+        failed = line.attend() => match failed? {},
+    }
+    Ok((largest, complete))
+}
+
+/// The numbers of the peers that an answer names.
+fn numbers(answer: &[u8]) -> impl Iterator<Item = usize> {
+    let list = Fields(answer).find_map(|(number, value)| match (number, value) {
+        (field::SNAPSHOT | field::DELTA, Value::Bytes(list)) => Some(list),
+        _ => None,
+    });
+    Fields(list.unwrap_or_default()).filter(|(number, _)| *number == field::PEERS).filter_map(
+        |(_, peer)| {
+            let name = Fields(peer.bytes()?).find(field::NAME)?.bytes()?;
+            std::str::from_utf8(name).ok()?.strip_prefix(PREFIX)?.parse().ok()
+        },
+    )
+}

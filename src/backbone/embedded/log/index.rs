@@ -1,0 +1,328 @@
+//! The full-text index: a database of its own that follows the log at a distance.
+//!
+//! A thread reads what the log has stored and enters its words. Nobody waits for it, and nothing is
+//! lost with it: an index that is missing, damaged or of another log is made anew. It keeps
+//! words, not texts; those are read from the log.
+//!
+//! Of each room it remembers from where to where the log was entered. Where the log's end is
+//! further, messages are to be entered; where its beginning is, to be removed.
+
+use std::{collections::HashMap, fs, io::ErrorKind, sync::Arc, time::Duration};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
+use tokio::sync::watch;
+
+use super::{
+    database::{Database, Durability},
+    feed::{Changes, Feed},
+    schema,
+};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Messages that are entered, or removed, in one transaction: enough to make it worth its while,
+/// few enough that it is over soon.
+const CHUNK: i64 = 1000;
+
+/// Bytes of text after which a chunk ends.
+const CHUNK_BYTES: usize = 512 * 1024;
+
+/// How long the indexer waits when the disk is full before it tries again.
+const FULL_PAUSE: Duration = Duration::from_secs(10);
+
+/// The version of the index. Any other one is made anew.
+const VERSION: i64 = 1;
+
+// A message's row is its time of storing, which no two messages share: the latest come first by going
+// backward. Room and sender are words as well, so that one query finds all that is asked for.
+const SCHEMA: &str = "
+    CREATE TABLE store (
+        epoch INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE rooms (
+        id INTEGER PRIMARY KEY,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL
+    ) STRICT;
+    CREATE VIRTUAL TABLE words USING fts5 (
+        room, sender, text, key UNINDEXED,
+        content = '', contentless_delete = 1, contentless_unindexed = 1,
+        tokenize = 'unicode61 remove_diacritics 2'
+    );
+";
+
+/// The index, for the thread that keeps it.
+pub(super) struct Index {
+    conn: Connection,
+    database: Arc<Database>,
+    log: Connection,
+    log_database: Arc<Database>,
+    feed: Arc<Feed>,
+    /// The generation of the feed that the index has reached.
+    reached: watch::Sender<u64>,
+    /// In the middle of a removal: its room, and the time up to which it is done. Finding the place
+    /// anew would mean to pass over all that was removed before.
+    removed: Option<(i64, i64)>,
+}
+
+/// How far a room goes, in the log or in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Reach {
+    first: i64,
+    last: i64,
+}
+
+/// What is to be done next for a room.
+enum Work {
+    Nothing,
+    /// Remove what was stored before this time; the room begins with this seq now.
+    Remove {
+        before: i64,
+        first: i64,
+    },
+    /// Enter these messages.
+    Enter(Vec<Entry>),
+}
+
+struct Entry {
+    key: i64,
+    sender: i64,
+    created_at: i64,
+    text: String,
+}
+
+impl Index {
+    /// Opens the index of a log, making it anew where it is of no use. What it lacks is added to the
+    /// feed.
+    pub(super) fn open(
+        database: Arc<Database>,
+        log_database: Arc<Database>,
+        feed: Arc<Feed>,
+        reached: watch::Sender<u64>,
+    ) -> Result<Self> {
+        let log = log_database.reader()?;
+        let (conn, behind) = match resume(&database, &log) {
+            Ok(Some(opened)) => opened,
+            unusable => {
+                if let Err(error) = unusable {
+                    tracing::warn!(%error, "the search index is made anew");
+                }
+                let conn = create(&database, schema::epoch(&log)?)?;
+                let behind = behind(&conn, &log)?.unwrap_or_default();
+                (conn, behind)
+            }
+        };
+        feed.add(behind);
+        Ok(Self { conn, database, log, log_database, feed, reached, removed: None })
+    }
+
+    /// Follows the log until the feed is closed.
+    pub(super) fn run(mut self) {
+        while let Some(Changes { rooms, generation }) = self.feed.take() {
+            for room in rooms {
+                if !self.follow(room) {
+                    return;
+                }
+            }
+            self.reached.send_replace(generation);
+        }
+    }
+
+    /// Brings one room up to date. Returns whether to go on.
+    fn follow(&mut self, room: i64) -> bool {
+        loop {
+            match self.advance(room) {
+                Ok(true) => {}
+                Ok(false) => return true,
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                    tracing::warn!(%error, "the search index does not grow");
+                    if !self.feed.pause(FULL_PAUSE) {
+                        return false;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "no search until a restart: the index failed");
+                    if is_damage(&error)
+                        && let Err(error) = discard(&self.database)
+                    {
+                        tracing::error!(%error, "the damaged search index cannot be removed");
+                    }
+                    return false;
+                }
+            }
+            if !self.feed.give_way() {
+                return false;
+            }
+        }
+    }
+
+    /// Does a part of what a room lacks. Returns whether there may be more.
+    fn advance(&mut self, room: i64) -> rusqlite::Result<bool> {
+        let reached = reach(&self.conn, room)?.unwrap_or(Reach { first: 1, last: 0 });
+        let work = self.plan(room, reached)?;
+        let _gate = self.database.writing();
+        let tx = self.conn.transaction()?;
+        let reached = match work {
+            Work::Nothing => return Ok(false),
+            Work::Remove { before, first } => {
+                let after = self.removed.filter(|&(of, _)| of == room).map_or(0, |(_, at)| at);
+                let more = remove(&tx, room, after, before)?;
+                self.removed = more.map(|at| (room, at));
+                Reach { first: if more.is_some() { reached.first } else { first }, ..reached }
+            }
+            Work::Enter(entries) => Reach { last: enter(&tx, room, &entries)?, ..reached },
+        };
+        tx.prepare_cached("INSERT OR REPLACE INTO rooms (id, first, last) VALUES (?1, ?2, ?3)")?
+            .execute(params![room, reached.first, reached.last])?;
+        tx.commit()?;
+        Ok(true)
+    }
+
+    fn plan(&self, room: i64, reached: Reach) -> rusqlite::Result<Work> {
+        let _gate = self.log_database.reading();
+        let Some(there) = reach(&self.log, room)? else { return Ok(Work::Nothing) };
+        let end = schema::key(room, schema::MAX_SEQ);
+        if reached.first < there.first {
+            let before = self
+                .log
+                .prepare_cached(
+                    "SELECT created_at FROM messages WHERE key >= ?1 AND key <= ?2 \
+                     ORDER BY key LIMIT 1",
+                )?
+                .query_row([schema::key(room, there.first), end], |row| row.get(0))
+                .optional()?
+                .unwrap_or(i64::MAX);
+            return Ok(Work::Remove { before, first: there.first });
+        }
+        // What was truncated before it was entered is passed over.
+        let after = reached.last.max(there.first - 1);
+        if after >= there.last {
+            return Ok(Work::Nothing);
+        }
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let mut read = self.log.prepare_cached(
+            "SELECT key, sender, created_at, text FROM messages WHERE key > ?1 AND key <= ?2 \
+             ORDER BY key LIMIT ?3",
+        )?;
+        let mut rows = read.query([schema::key(room, after), end, CHUNK])?;
+        while bytes < CHUNK_BYTES
+            && let Some(row) = rows.next()?
+        {
+            let entry = Entry {
+                key: row.get(0)?,
+                sender: row.get(1)?,
+                created_at: row.get(2)?,
+                text: row.get(3)?,
+            };
+            bytes += entry.text.len();
+            entries.push(entry);
+        }
+        Ok(Work::Enter(entries))
+    }
+}
+
+/// Enters messages of a room; returns the last one's seq.
+fn enter(tx: &Transaction<'_>, room: i64, entries: &[Entry]) -> rusqlite::Result<i64> {
+    let mut add = tx.prepare_cached(
+        "INSERT INTO words (rowid, room, sender, text, key) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let room = room.to_string();
+    for Entry { key, sender, created_at, text } in entries {
+        add.execute(params![created_at, room, sender.to_string(), text, key])?;
+    }
+    Ok(entries.last().map_or(0, |entry| schema::seq(entry.key)))
+}
+
+/// Removes up to [`CHUNK`] of a room's messages that were stored after one time and before another.
+/// Returns when the last of them was, if there may be more.
+fn remove(
+    tx: &Transaction<'_>,
+    room: i64,
+    after: i64,
+    before: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let found: Vec<i64> = tx
+        .prepare_cached(
+            "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid < ?3 \
+             ORDER BY rowid LIMIT ?4",
+        )?
+        .query_map(params![format!("room : \"{room}\""), after, before, CHUNK], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut remove = tx.prepare_cached("DELETE FROM words WHERE rowid = ?1")?;
+    for at in &found {
+        remove.execute([at])?;
+    }
+    Ok(found.last().copied().filter(|_| found.len() as i64 == CHUNK))
+}
+
+/// How far a room goes. Both databases say so in a table of the same form.
+fn reach(conn: &Connection, room: i64) -> rusqlite::Result<Option<Reach>> {
+    conn.prepare_cached("SELECT first, last FROM rooms WHERE id = ?1")?
+        .query_row([room], |row| Ok(Reach { first: row.get(0)?, last: row.get(1)? }))
+        .optional()
+}
+
+/// Opens the index that is there, if it can be gone on with, and says which rooms it lacks.
+fn resume(database: &Database, log: &Connection) -> Result<Option<(Connection, Vec<i64>)>> {
+    if !database.exists() {
+        return Ok(None);
+    }
+    let conn = database.writer(Durability::Relaxed)?;
+    if schema::version(&conn)? != VERSION || schema::epoch(&conn)? != schema::epoch(log)? {
+        return Ok(None);
+    }
+    Ok(behind(&conn, log)?.map(|rooms| (conn, rooms)))
+}
+
+/// The rooms that the index has not all of; `None` where it has more than the log, as it is when
+/// the log was restored from a copy.
+fn behind(conn: &Connection, log: &Connection) -> rusqlite::Result<Option<Vec<i64>>> {
+    let mut indexed = all(conn)?;
+    let mut behind = Vec::new();
+    for (room, there) in all(log)? {
+        match indexed.remove(&room) {
+            Some(reached) if reached.last > there.last || reached.first > there.first => {
+                return Ok(None);
+            }
+            Some(reached) if reached == there => {}
+            _ => behind.push(room),
+        }
+    }
+    Ok(indexed.is_empty().then_some(behind))
+}
+
+fn all(conn: &Connection) -> rusqlite::Result<HashMap<i64, Reach>> {
+    conn.prepare("SELECT id, first, last FROM rooms")?
+        .query_map([], |row| Ok((row.get(0)?, Reach { first: row.get(1)?, last: row.get(2)? })))?
+        .collect()
+}
+
+/// Makes an empty index, in the place of what is there.
+fn create(database: &Database, epoch: u64) -> Result<Connection> {
+    discard(database)?;
+    database.touch()?;
+    let mut conn = database.writer(Durability::Relaxed)?;
+    let tx = conn.transaction()?;
+    tx.execute_batch(SCHEMA)?;
+    tx.execute("INSERT INTO store (epoch) VALUES (?1)", [epoch.cast_signed()])?;
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()?;
+    Ok(conn)
+}
+
+/// Removes the index's files.
+fn discard(database: &Database) -> std::io::Result<()> {
+    database.files().try_for_each(|file| match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    })
+}
+
+/// Whether the index itself is wrong, rather than the machine it is on.
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation)
+    )
+}

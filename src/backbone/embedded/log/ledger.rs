@@ -1,0 +1,115 @@
+//! The connection that writes.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::{
+    batch::{Batch, Known, Stored},
+    database::{Database, Durability},
+    retention::{Step, Trim},
+    schema,
+};
+use crate::model::Draft;
+
+/// Pages of the write-ahead log that a checkpoint moves at once: posts wait meanwhile.
+const CHECKPOINT_PAGES: i64 = 1000;
+
+/// Pages of the write-ahead log after which the writer waits for the readers, whose snapshots keep
+/// it from beginning the log anew.
+const MAX_WAL_PAGES: i64 = 16_000;
+
+/// The connection that writes, and what it need not ask the database for.
+pub(super) struct Ledger {
+    database: Arc<Database>,
+    conn: Connection,
+    epoch: u64,
+    known: Known,
+    /// When the latest message was stored, in microseconds.
+    last_at: i64,
+}
+
+impl Ledger {
+    /// Goes on where the database ends, bringing its schema up to date first.
+    pub(super) fn open(database: Arc<Database>) -> rusqlite::Result<Self> {
+        let mut conn = database.writer(Durability::Full)?;
+        schema::migrate(&mut conn)?;
+        let epoch = schema::epoch(&conn)?;
+        let last_at =
+            conn.query_row("SELECT coalesce(max(last_at), 0) FROM rooms", [], |row| row.get(0))?;
+        Ok(Self { database, conn, epoch, known: Known::default(), last_at })
+    }
+
+    /// The identity of the log's life.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Stores a batch, durably and as a whole: after an error none of it is stored.
+    pub(super) fn store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<Stored> {
+        self.known.forget_if_many();
+        let stored = self.try_store(drafts);
+        if stored.is_err() {
+            // What was learnt from a transaction that is gone may be wrong.
+            self.known = Known::default();
+        }
+        stored
+    }
+
+    fn try_store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<Stored> {
+        let _gate = self.database.writing();
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut batch = Batch::begin(&tx, &mut self.known, self.epoch, self.last_at)?;
+        for draft in drafts {
+            batch.add(draft)?;
+        }
+        let (stored, last_at) = batch.end()?;
+        tx.commit()?;
+        self.last_at = last_at;
+        Ok(stored)
+    }
+
+    /// Does a step of a retention.
+    pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<Step> {
+        let _gate = self.database.writing();
+        trim.step(&mut self.conn)
+    }
+
+    /// Moves what the write-ahead log holds into the database, once that is worth its fsyncs.
+    ///
+    /// SQLite would do so by itself, but within a commit, and without a word if it fails.
+    pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
+        let (pages, moved) = self.wal()?;
+        let mode = match pages {
+            MAX_WAL_PAGES.. => "RESTART",
+            _ if pages - moved >= CHECKPOINT_PAGES => "PASSIVE",
+            _ => return Ok(()),
+        };
+        self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
+    }
+
+    /// How many pages the write-ahead log has, and how many of them have been moved.
+    pub(super) fn wal(&self) -> rusqlite::Result<(i64, i64)> {
+        self.conn
+            .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+            .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))
+    }
+}
+
+#[cfg(test)]
+impl Ledger {
+    /// Lets the database have so many pages and no more, as if the disk were full then.
+    pub(super) fn limit_pages(&self, pages: u32) {
+        self.conn.pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
+    /// Has everything that is written fail.
+    pub(super) fn break_off(&self) {
+        self.conn.pragma_update(None, "query_only", true).unwrap();
+    }
+
+    /// Undoes [`break_off`](Self::break_off).
+    pub(super) fn mend(&self) {
+        self.conn.pragma_update(None, "query_only", false).unwrap();
+    }
+}

@@ -1,0 +1,109 @@
+//! What stands in the log's database.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// How many bits of a message's key are its seq; the bits above are its room's id. That makes
+/// rooms contiguous in the table and every key an integer, which SQLite finds fastest.
+pub(super) const SEQ_BITS: u32 = 39;
+
+/// The highest seq of a room.
+pub(super) const MAX_SEQ: i64 = (1 << SEQ_BITS) - 1;
+
+/// The highest id of a room: about 16 million.
+pub(super) const MAX_ROOM: i64 = i64::MAX >> SEQ_BITS;
+
+/// Marks a database as a Chinwag log (`file` and SQLite show it): "chnw".
+pub(super) const APPLICATION_ID: i32 = 0x6368_6e77;
+
+/// The version of the schema that this Chinwag reads and writes.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// What leads from each version of the schema to the next. Never changed, only added to.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE store (
+        epoch INTEGER NOT NULL
+    ) STRICT;
+    -- first > last: everything was truncated.
+    CREATE TABLE rooms (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        last_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE senders (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE
+    ) STRICT;
+    -- key: the room's id and the seq, see SEQ_BITS. Times are in microseconds since 1970.
+    CREATE TABLE messages (
+        key INTEGER PRIMARY KEY,
+        sender INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        created_at INTEGER NOT NULL,
+        text TEXT NOT NULL
+    ) STRICT;
+    -- What makes a retry recognizable, even after the message was truncated. Ids of version 7 grow
+    -- with time: led by them, whatever is posted now goes to the same few pages.
+    CREATE TABLE posts (
+        id BLOB NOT NULL,
+        sender INTEGER NOT NULL,
+        key INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        digest INTEGER NOT NULL,
+        PRIMARY KEY (id, sender)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// The key of a message.
+pub(super) fn key(room: i64, seq: i64) -> i64 {
+    room << SEQ_BITS | seq
+}
+
+/// The seq in a message's key.
+pub(super) fn seq(key: i64) -> i64 {
+    key & MAX_SEQ
+}
+
+/// The room's id in a message's key.
+pub(super) fn room(key: i64) -> i64 {
+    key >> SEQ_BITS
+}
+
+/// Brings a database, perhaps an empty one, to [`VERSION`], in one transaction.
+pub(super) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = version(&tx)?;
+    for (migration, _) in MIGRATIONS.iter().zip(1..).filter(|&(_, leads_to)| leads_to > version) {
+        tx.execute_batch(migration)?;
+    }
+    if version == 0 {
+        tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+        let epoch = rand::random_range(1..=u64::MAX);
+        tx.execute("INSERT INTO store (epoch) VALUES (?1)", [epoch.cast_signed()])?;
+    }
+    if version < VERSION {
+        tx.pragma_update(None, "user_version", VERSION)?;
+    }
+    tx.commit()
+}
+
+/// The version of a database's schema; 0 is an empty one.
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// The identity of the log's life.
+pub(super) fn epoch(conn: &Connection) -> rusqlite::Result<u64> {
+    conn.query_row("SELECT epoch FROM store", [], |row| row.get(0)).map(i64::cast_unsigned)
+}
+
+/// Reads a little of every table: what is damaged at its root is found here.
+pub(super) fn probe(conn: &Connection) -> rusqlite::Result<()> {
+    epoch(conn)?;
+    for table in ["rooms", "senders", "messages", "posts"] {
+        let mut rows = conn.prepare(&format!("SELECT * FROM {table} LIMIT 1"))?;
+        rows.query([])?.next()?;
+    }
+    Ok(())
+}

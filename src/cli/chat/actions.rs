@@ -1,0 +1,104 @@
+//! What takes a while in a chat: each thing a task, whose end is shown.
+
+use super::input::Request;
+use crate::{
+    cli::{
+        commands::{history::latest, search::find},
+        json,
+        view::{self, Clock},
+    },
+    client::{Client, PeerFilter, SearchRequest},
+    error::Result,
+    model::{Message, Posted, Receipt, RoomName, Start, Text},
+};
+
+/// How many hits `/search` shows.
+const HITS: u32 = 20;
+
+/// What is said where a room is needed and there is none.
+pub(super) const NO_ROOM: &str = "you are in no room: /join one";
+
+/// How something ended.
+pub(super) enum Done {
+    /// A post was stored; the hub sends it to everybody, us included.
+    Posted(Posted),
+    /// A room was joined.
+    Joined(RoomName),
+    /// A room was left.
+    Left(RoomName),
+    /// Messages were found.
+    Messages(Vec<Message>),
+    /// Lines to show as they are.
+    Shown(Vec<String>),
+    /// A word to the person.
+    Said(String),
+}
+
+/// Posts. Returns as soon as the post has its place behind those before it.
+pub(super) async fn post(
+    client: &Client,
+    room: RoomName,
+    text: Text,
+) -> Result<impl Future<Output = Done> + Send + use<>> {
+    let stored = client.begin_post(room.clone(), text.clone()).await?;
+    Ok(async move {
+        match stored.await {
+            Ok(posted) => Done::Posted(posted),
+            Err(error) => Done::Said(format!("not posted in {room}: {} ({error})", text.as_str())),
+        }
+    })
+}
+
+/// Does what was asked for; `current` is the room that it is about where none is named.
+pub(super) async fn run(client: Client, request: Request, current: Option<RoomName>) -> Done {
+    let done = match request {
+        Request::Send { to, text } => Ok(sent(client.send(&to, text.clone()).await, &to, &text)),
+        Request::SendTo { to, text } => {
+            Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
+        }
+        Request::Peers => peers(&client).await,
+        Request::Rooms => rooms(&client).await,
+        Request::SetStatus(status) => client
+            .set_status(status)
+            .await
+            .map(|()| Done::Said(format!("the others see you as {}", json::status(status)))),
+        Request::Join(room) => {
+            client.join(room.clone(), Start::Head).await.map(|_| Done::Joined(room))
+        }
+        Request::Leave(room) => match room.or(current) {
+            Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
+            None => Ok(Done::Said(NO_ROOM.into())),
+        },
+        Request::History(count) => match current {
+            Some(room) => latest(&client, room, count).await.map(Done::Messages),
+            None => Ok(Done::Said(NO_ROOM.into())),
+        },
+        Request::Search(query) => search(&client, query, current).await,
+    };
+    done.unwrap_or_else(|error| Done::Said(error.to_string()))
+}
+
+async fn peers(client: &Client) -> Result<Done> {
+    let peers = client.peers(PeerFilter::default()).await?;
+    Ok(Done::Shown(view::peers(&Clock::local(), &peers)))
+}
+
+async fn rooms(client: &Client) -> Result<Done> {
+    let rooms = client.list_rooms().await?;
+    Ok(Done::Shown(view::rooms(&Clock::local(), &rooms)))
+}
+
+async fn search(client: &Client, query: String, room: Option<RoomName>) -> Result<Done> {
+    let request = SearchRequest { query, room, ..SearchRequest::default() };
+    let hits = find(client, request, HITS).await?;
+    Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
+}
+
+fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
+    match result {
+        Ok(receipt) => {
+            Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])
+        }
+        Err(error) => Done::Said(format!("not sent to {to}: {} ({error})", text.as_str())),
+    }
+}

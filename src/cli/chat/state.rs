@@ -1,0 +1,231 @@
+//! What a chat knows: the rooms, who is here, what is still under way. It becomes lines of text,
+//! and knows nothing of a terminal.
+
+use std::{collections::HashMap, time::Instant};
+
+use super::roster::Roster;
+use crate::{
+    cli::{
+        outage::Outage,
+        view::{self, Clock},
+    },
+    client::{Event, PeerChange},
+    model::{Message, Name, Position, Posted, RoomName},
+};
+
+/// The state of one chat.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// For what is shown.
+    pub(crate) clock: Clock,
+    roster: Roster,
+    rooms: Vec<RoomName>,
+    current: Option<RoomName>,
+    outage: Outage,
+    /// The last message of each room that was shown.
+    shown: HashMap<RoomName, Position>,
+    /// One's own last post to each room that was stored.
+    stored: HashMap<RoomName, Position>,
+}
+
+impl State {
+    /// In `rooms`, talking in the first.
+    pub(crate) fn new(me: Name, rooms: Vec<RoomName>, clock: Clock) -> Self {
+        Self {
+            clock,
+            roster: Roster::new(me),
+            current: rooms.first().cloned(),
+            rooms,
+            outage: Outage::default(),
+            shown: HashMap::new(),
+            stored: HashMap::new(),
+        }
+    }
+
+    /// The room that plain text goes to.
+    pub(crate) fn current(&self) -> Option<&RoomName> {
+        self.current.as_ref()
+    }
+
+    /// The joined rooms.
+    pub(crate) fn rooms(&self) -> &[RoomName] {
+        &self.rooms
+    }
+
+    /// Whether the hub is away.
+    pub(crate) fn hub_is_away(&self) -> bool {
+        self.outage.lasts()
+    }
+
+    /// Makes a joined room the current one.
+    pub(crate) fn talk_in(&mut self, room: RoomName) {
+        self.enter(&room);
+        self.current = Some(room);
+    }
+
+    /// That a room was left, and what to show of it: once, whoever tells it first.
+    pub(crate) fn leave(&mut self, room: &RoomName) -> Option<String> {
+        let joined = self.rooms.len();
+        self.rooms.retain(|joined| joined != room);
+        if self.current.as_ref() == Some(room) {
+            self.current = self.rooms.first().cloned();
+        }
+        (self.rooms.len() < joined).then(|| view::notice(&format!("left {room}")))
+    }
+
+    /// That one's own post was stored.
+    pub(crate) fn stored(&mut self, posted: Posted) {
+        self.stored.insert(posted.room, posted.position);
+    }
+
+    /// Whether all that one posted was shown, as far as it comes at all.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.stored.iter().all(|(room, stored)| {
+            let shown = self.shown.get(room);
+            // Another epoch: the log that held the post is no more.
+            !self.rooms.contains(room)
+                || shown.is_some_and(|shown| shown.epoch != stored.epoch || shown.seq >= stored.seq)
+        })
+    }
+
+    /// What to show of an event.
+    pub(crate) fn hear(&mut self, event: &Event, now: Instant) -> Option<String> {
+        match event {
+            Event::Connected | Event::Disconnected { .. } => {
+                self.outage.hear(event, now).map(|said| view::notice(&said))
+            }
+            Event::Message(message) => {
+                self.shown.insert(message.room.clone(), message.position);
+                Some(self.message(message))
+            }
+            Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
+            Event::Joined { room, .. } => {
+                self.enter(room);
+                None
+            }
+            Event::Left { room } => self.leave(room),
+            Event::JoinRefused { room, error } => {
+                self.leave(room);
+                Some(view::notice(&format!("not in {room}: {error}")))
+            }
+            Event::RoomReset { room, cause } => {
+                Some(view::notice(&format!("{room}: messages may be missing here: {cause}")))
+            }
+            _ => None,
+        }
+    }
+
+    /// What to show of who comes and goes.
+    pub(crate) fn watch(&mut self, change: PeerChange) -> Option<String> {
+        self.roster.hear(change).map(|said| view::notice(&said))
+    }
+
+    /// A message as it is shown now; its room is said where there are several.
+    pub(crate) fn message(&self, message: &Message) -> String {
+        let room = (self.rooms.len() > 1).then_some(&message.room);
+        view::message(&self.clock, message, room)
+    }
+
+    fn enter(&mut self, room: &RoomName) {
+        if !self.rooms.contains(room) {
+            self.rooms.push(room.clone());
+        }
+        self.current.get_or_insert_with(|| room.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        error::Error,
+        model::{MessageId, Text},
+    };
+
+    fn room(raw: &str) -> RoomName {
+        RoomName::parse(raw).unwrap()
+    }
+
+    fn state(rooms: &[&str]) -> State {
+        let rooms = rooms.iter().map(|raw| room(raw)).collect();
+        State::new(Name::parse("sova").unwrap(), rooms, Clock::local())
+    }
+
+    fn at(epoch: u64, seq: u64) -> Position {
+        Position { epoch, seq }
+    }
+
+    fn message(raw: &str, position: Position) -> Event {
+        Event::Message(Message {
+            id: MessageId::new(),
+            room: room(raw),
+            position,
+            prev_seq: 0,
+            sender: Name::parse("buzz").unwrap(),
+            created_at: jiff::Timestamp::now(),
+            text: Text::parse("hi").unwrap(),
+        })
+    }
+
+    fn posted(raw: &str, position: Position) -> Posted {
+        Posted {
+            id: MessageId::new(),
+            room: room(raw),
+            position,
+            created_at: jiff::Timestamp::now(),
+            duplicate: false,
+        }
+    }
+
+    fn joined(raw: &str) -> Event {
+        Event::Joined { room: room(raw), head: at(1, 0) }
+    }
+
+    #[test]
+    fn one_room_goes_without_saying() {
+        let mut state = state(&["lobby"]);
+        let now = Instant::now();
+        assert!(state.hear(&message("lobby", at(1, 1)), now).unwrap().ends_with(" buzz: hi"));
+        state.hear(&joined("ops"), now);
+        let shown = state.hear(&message("lobby", at(1, 2)), now).unwrap();
+        assert!(shown.ends_with(" lobby buzz: hi"), "{shown}");
+    }
+
+    #[test]
+    fn leaving_the_current_room_makes_another_one_current() {
+        let mut state = state(&["lobby", "ops"]);
+        let now = Instant::now();
+        state.talk_in(room("ops"));
+        assert_eq!(state.current(), Some(&room("ops")));
+        let said = state.hear(&Event::Left { room: room("ops") }, now);
+        assert_eq!(said.as_deref(), Some("* left ops"));
+        assert_eq!(state.current(), Some(&room("lobby")));
+        assert_eq!(state.leave(&room("ops")), None, "said already");
+        let error = Error::Protocol("no\nway".into());
+        let said = state.hear(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
+        assert_eq!(said, "* not in lobby: the other side broke the protocol: no␊way");
+        assert_eq!(state.current(), None);
+        state.hear(&joined("ops"), now);
+        assert_eq!(state.current(), Some(&room("ops")));
+    }
+
+    #[test]
+    fn a_chat_is_settled_when_ones_own_posts_were_shown() {
+        let mut state = state(&["lobby", "ops"]);
+        let now = Instant::now();
+        assert!(state.is_settled());
+        state.stored(posted("lobby", at(1, 5)));
+        assert!(!state.is_settled());
+        state.hear(&message("lobby", at(1, 4)), now);
+        assert!(!state.is_settled());
+        state.hear(&message("lobby", at(1, 5)), now);
+        assert!(state.is_settled());
+
+        state.stored(posted("ops", at(1, 9)));
+        state.hear(&Event::Left { room: room("ops") }, now);
+        assert!(state.is_settled(), "a room one has left shows nothing");
+        state.stored(posted("lobby", at(1, 6)));
+        state.hear(&message("lobby", at(2, 1)), now);
+        assert!(state.is_settled(), "a log of another life does not hold the post");
+    }
+}

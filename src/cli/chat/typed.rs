@@ -1,0 +1,76 @@
+//! The lines typed in earlier chats, in a file that only its owner can read.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, BufRead, BufReader, Write},
+    path::Path,
+};
+
+/// How many lines are remembered.
+pub(crate) const MAX_LINES: usize = 1000;
+
+/// The latest lines, oldest first. A file that has grown to twice as many is cut.
+pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
+    let opened = match File::open(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened?,
+    };
+    let mut lines: Vec<String> = BufReader::new(opened).lines().collect::<io::Result<_>>()?;
+    let surplus = lines.len().saturating_sub(MAX_LINES);
+    lines.drain(..surplus);
+    if surplus >= MAX_LINES {
+        let mut options = private();
+        let mut cut = options.write(true).truncate(true).open(file)?;
+        cut.write_all((lines.join("\n") + "\n").as_bytes())?;
+    }
+    Ok(lines)
+}
+
+/// Adds a line at the end.
+pub(crate) fn append(file: &Path, line: &str) -> io::Result<()> {
+    let mut options = private();
+    let mut file = options.append(true).open(file)?;
+    // One write, so that two chats at once do not mix their lines.
+    file.write_all(format!("{line}\n").as_bytes())
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_come_back_in_order_and_only_to_their_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("typed.txt");
+        assert!(load(&file).unwrap().is_empty());
+        append(&file, "one").unwrap();
+        append(&file, "/msg buzz two").unwrap();
+        assert_eq!(load(&file).unwrap(), ["one", "/msg buzz two"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn the_file_does_not_grow_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("typed.txt");
+        for i in 0..2 * MAX_LINES {
+            append(&file, &i.to_string()).unwrap();
+        }
+        let lines = load(&file).unwrap();
+        assert_eq!(lines.len(), MAX_LINES);
+        assert_eq!(lines.last().unwrap(), "1999");
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), MAX_LINES);
+    }
+}

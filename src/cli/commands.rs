@@ -1,0 +1,100 @@
+//! The commands for scripts, one file each, and what they share.
+
+pub(super) mod history;
+pub(super) mod listen;
+pub(super) mod peers;
+pub(super) mod post;
+pub(super) mod rooms;
+pub(super) mod search;
+pub(super) mod send;
+pub(super) mod tail;
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    failure::Failure,
+    outage::Outage,
+    output::{reader_gone, tell},
+};
+use crate::{
+    client::{Client, ClientOptions, Event, Events},
+    error::Error,
+};
+
+/// Starts a client, does `work` with it, and leaves the hub cleanly whatever came of that.
+async fn with_client(
+    options: ClientOptions,
+    stop: &CancellationToken,
+    work: impl AsyncFnOnce(Client, Happenings) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let started = stop.run_until_cancelled(Client::start(options)).await;
+    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let work = work(client.clone(), Happenings::new(events));
+    let done = stop.run_until_cancelled(work).await.unwrap_or(Err(Failure::Interrupted));
+    client.stop().await;
+    done
+}
+
+/// As [`with_client`], for work that has no end of its own: a signal is its usual end, and so is a
+/// reader who has seen enough.
+async fn follow(
+    options: ClientOptions,
+    stop: &CancellationToken,
+    work: impl AsyncFnOnce(Client, Happenings) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let done = with_client(options, stop, async |client, happenings| {
+        tokio::select! {
+            () = reader_gone() => Ok(()),
+            done = work(client, happenings) => done,
+        }
+    });
+    match done.await {
+        Err(Failure::Interrupted) => Ok(()),
+        done => done,
+    }
+}
+
+/// The events of a command's client; those about the hub are told to the person here.
+struct Happenings {
+    events: Events,
+    outage: Outage,
+}
+
+impl Happenings {
+    fn new(events: Events) -> Self {
+        Self { events, outage: Outage::default() }
+    }
+
+    /// The next event that concerns the command.
+    async fn next(&mut self) -> Result<Event, Failure> {
+        loop {
+            let event = self.events.next().await.ok_or(Error::Stopped)?;
+            if let Some(said) = self.outage.hear(&event, Instant::now()) {
+                tell(&crate::text::one_line(&said));
+            }
+            match event {
+                Event::Connected | Event::Disconnected { .. } => {}
+                Event::Ended { error } | Event::JoinRefused { error, .. } => {
+                    return Err(error.into());
+                }
+                event => return Ok(event),
+            }
+        }
+    }
+
+    /// Lets events pass until the client ends for good.
+    async fn pass(mut self) -> Failure {
+        loop {
+            if let Err(failure) = self.next().await {
+                return failure;
+            }
+        }
+    }
+}
+
+/// The words of a text, as a shell took them apart.
+fn join_words(words: &[String]) -> String {
+    words.join(" ")
+}

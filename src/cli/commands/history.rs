@@ -1,0 +1,92 @@
+//! `chinwag history`: a room's past messages.
+
+use tokio_util::sync::CancellationToken;
+
+use super::with_client;
+use crate::{
+    cli::{failure::Failure, options::Settings, output::Output, view},
+    client::{Client, PageRequest},
+    model::{Message, RoomName},
+};
+
+/// The most messages of one page: what a hub gives.
+const PAGE: u32 = 1000;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The room, instead of --room
+    #[arg(value_name = "ROOM")]
+    of: Option<RoomName>,
+    /// The most messages, the latest ones
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// All messages from the first
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
+    let out = Output::new(args.json);
+    with_client(settings.invisible(), stop, async |client, _| {
+        if args.all {
+            return print_from_the_first(&client, room, &out).await;
+        }
+        let messages = latest(&client, room, args.limit).await?;
+        messages.iter().try_for_each(|message| print(message, &out))
+    })
+    .await
+}
+
+/// Page by page, so that a long history needs no memory.
+async fn print_from_the_first(
+    client: &Client,
+    room: RoomName,
+    out: &Output,
+) -> Result<(), Failure> {
+    let mut request = PageRequest { size: PAGE, forward: true, ..PageRequest::default() };
+    loop {
+        let page = client.messages(room.clone(), request.clone()).await?;
+        page.items.iter().try_for_each(|message| print(message, out))?;
+        match page.next {
+            Some(token) => request.token = token,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// The latest messages of a room, in order.
+pub(in crate::cli) async fn latest(
+    client: &Client,
+    room: RoomName,
+    limit: u32,
+) -> crate::error::Result<Vec<Message>> {
+    let limit = limit as usize;
+    let mut backward: Vec<Message> = Vec::new();
+    let mut token = String::new();
+    loop {
+        let size = u32::try_from(limit - backward.len()).unwrap_or(PAGE).min(PAGE);
+        let request = PageRequest { size, token, ..PageRequest::default() };
+        let page = client.messages(room.clone(), request).await?;
+        backward.extend(page.items.into_iter().rev());
+        backward.truncate(limit);
+        match page.next {
+            Some(next) if backward.len() < limit => token = next,
+            _ => break,
+        }
+    }
+    backward.reverse();
+    Ok(backward)
+}
+
+fn print(message: &Message, out: &Output) -> Result<(), Failure> {
+    Ok(out.print(message, |clock| view::message(clock, message, None))?)
+}

@@ -1,0 +1,57 @@
+//! `chinwag peers`: who is here.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{follow, with_client};
+use crate::{
+    cli::{failure::Failure, json::Line, options::Settings, output::Output, view},
+    client::{PeerChange, PeerFilter, PeerWatch},
+    error::Error,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Goes on with what changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let out = Output::new(args.json);
+    if !args.watch {
+        return with_client(settings.invisible(), stop, async |client, _| {
+            let peers = client.peers(PeerFilter::default()).await?;
+            Ok(out.print_all(&peers, view::peers)?)
+        })
+        .await;
+    }
+    follow(settings.invisible(), stop, async |client, happenings| {
+        let changes = client.watch_peers().await?;
+        tokio::select! {
+            failure = happenings.pass() => Err(failure),
+            done = watch(changes, &out) => done,
+        }
+    })
+    .await
+}
+
+async fn watch(mut changes: PeerWatch, out: &Output) -> Result<(), Failure> {
+    while let Some(change) = changes.next().await {
+        match change {
+            PeerChange::Reset => out.only_json(Line::Reset {})?,
+            PeerChange::Updated(peer) => out.print(&peer, |clock| view::peer(clock, &peer))?,
+            PeerChange::Left(name) => {
+                out.print(Line::Left { name: name.as_str() }, |_| format!("{name}  left"))?;
+            }
+            PeerChange::Listed => out.only_json(Line::Listed {})?,
+        }
+    }
+    Err(Error::Stopped.into())
+}

@@ -1,0 +1,134 @@
+//! `chinwag post`: a text, or every line of standard input, to a room.
+
+use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::{join_words, with_client};
+use crate::{
+    cli::{
+        failure::{self, Failure},
+        options::Settings,
+        output::{Output, tell},
+        stdin,
+    },
+    client::Client,
+    error::Error,
+    model::{Posted, RoomName, Start, Text},
+};
+
+/// Lines that are posted and not acknowledged yet: enough to keep a distant hub busy.
+const WINDOW: usize = 256;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// What to say; several words are joined by blanks. Without any, each line of standard
+    /// input is a post; blank lines are left out
+    text: Vec<String>,
+    /// Prints for each post, once it is stored, where: one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let text = match args.text.is_empty() {
+        true => None,
+        false => {
+            Some(Text::parse(join_words(&args.text)).map_err(|p| Failure::Usage(p.to_string()))?)
+        }
+    };
+    let room = settings.room().clone();
+    let mut options = settings.invisible();
+    options.rooms = vec![(room.clone(), Start::Head)];
+
+    let out = Output::new(args.json);
+    with_client(options, stop, async |client, happenings| {
+        let posting = async {
+            match text {
+                Some(text) => Ok(out.only_json(&client.post(room, text).await?)?),
+                None => post_lines(&client, &room, &out).await,
+            }
+        };
+        tokio::select! {
+            biased;
+            failure = happenings.pass() => Err(failure),
+            done = posting => done,
+        }
+    })
+    .await
+}
+
+async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<(), Failure> {
+    let mut lines = stdin::lines();
+    let mut batch = Batch { client, room, posts: JoinSet::new(), lines: 0, refused: 0 };
+    let mut ended = false;
+    while !ended || !batch.posts.is_empty() {
+        tokio::select! {
+            line = lines.recv(), if !ended && batch.posts.len() < WINDOW => match line {
+                None => ended = true,
+                Some(Ok(line)) => batch.post(line).await?,
+                Some(Err(error)) => {
+                    return Err(Failure::Other(format!("cannot read standard input: {error}")));
+                }
+            },
+            Some(done) = batch.posts.join_next() => batch.answered(done, out)?,
+        }
+    }
+    match batch.refused {
+        0 => Ok(()),
+        refused => {
+            Err(Failure::Other(format!("{refused} of {} lines were not posted", batch.lines)))
+        }
+    }
+}
+
+/// The lines of standard input on their way.
+struct Batch<'a> {
+    client: &'a Client,
+    room: &'a RoomName,
+    posts: JoinSet<(u64, Result<Posted, Error>)>,
+    lines: u64,
+    refused: u64,
+}
+
+impl Batch<'_> {
+    async fn post(&mut self, line: stdin::Line) -> Result<(), Error> {
+        self.lines += 1;
+        let text = match line {
+            stdin::Line::Text(line) if line.trim().is_empty() => return Ok(()),
+            stdin::Line::Text(line) => Text::parse(line).map_err(|problem| problem.to_string()),
+            stdin::Line::TooLong => Err("too long for a post".into()),
+        };
+        match text {
+            Err(problem) => self.refuse(self.lines, &problem),
+            Ok(text) => {
+                let stored = self.client.begin_post(self.room.clone(), text).await?;
+                let number = self.lines;
+                self.posts.spawn(async move { (number, stored.await) });
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(
+        &mut self,
+        done: Result<(u64, Result<Posted, Error>), JoinError>,
+        out: &Output,
+    ) -> Result<(), Failure> {
+        match done {
+            Ok((_, Ok(posted))) => out.only_json(&posted)?,
+            Ok((_, Err(Error::Stopped))) => return Err(Error::Stopped.into()),
+            Ok((number, Err(error))) => self.refuse(number, &failure::describe(&error)),
+            Err(lost) => return Err(Failure::Other(lost.to_string())),
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, number: u64, problem: &str) {
+        self.refused += 1;
+        tell(&format!("line {number}: {problem}"));
+    }
+}

@@ -1,0 +1,26 @@
+//! `chinwag rooms`: the rooms of the hub.
+
+use tokio_util::sync::CancellationToken;
+
+use super::with_client;
+use crate::cli::{failure::Failure, options::Settings, output::Output, view};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let out = Output::new(args.json);
+    with_client(settings.invisible(), stop, async |client, _| {
+        let rooms = client.list_rooms().await?;
+        Ok(out.print_all(&rooms, view::rooms)?)
+    })
+    .await
+}

@@ -1,0 +1,76 @@
+//! `chinwag search`: messages by their words.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{join_words, with_client};
+use crate::{
+    cli::{failure::Failure, options::Settings, output::Output, view},
+    client::{Client, SearchHit, SearchRequest},
+    model::Name,
+};
+
+/// The most hits of one page: what a hub gives.
+const PAGE: u32 = 100;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Words that must all occur; `wor*` is any word that begins so
+    #[arg(required = true)]
+    query: Vec<String>,
+    /// Only what this peer said
+    #[arg(long, value_name = "NAME")]
+    sender: Option<Name>,
+    /// The latest first, instead of the best match
+    #[arg(long)]
+    newest: bool,
+    /// The most hits
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let request = SearchRequest {
+        query: join_words(&args.query),
+        room: settings.wanted_room.clone(),
+        sender: args.sender.clone(),
+        newest_first: args.newest,
+        ..SearchRequest::default()
+    };
+    let out = Output::new(args.json);
+    with_client(settings.invisible(), stop, async |client, _| {
+        for hit in find(&client, request, args.limit).await? {
+            let message = &hit.message;
+            out.print(&hit, |clock| view::message(clock, message, Some(&message.room)))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Up to `limit` hits.
+pub(in crate::cli) async fn find(
+    client: &Client,
+    mut request: SearchRequest,
+    limit: u32,
+) -> crate::error::Result<Vec<SearchHit>> {
+    let limit = limit as usize;
+    let mut hits = Vec::new();
+    loop {
+        request.size = u32::try_from(limit - hits.len()).unwrap_or(PAGE).min(PAGE);
+        let page = client.search(request.clone()).await?;
+        hits.extend(page.items);
+        hits.truncate(limit);
+        match page.next {
+            Some(next) if hits.len() < limit => request.token = next,
+            _ => return Ok(hits),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! `chinwag tail`: the messages of rooms as they come.
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::{Happenings, follow};
+use crate::{
+    cli::{
+        failure::Failure,
+        json::Line,
+        options::Settings,
+        output::{Output, tell},
+        view,
+    },
+    client::Event,
+    model::{RoomName, Start},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The rooms, instead of --room
+    #[arg(value_name = "ROOM")]
+    rooms: Vec<RoomName>,
+    /// Begins with up to this many past messages of each room
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    last: Option<u32>,
+    /// Begins with the first message stored at this time or later, as in 2026-11-22T08:15:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "last", value_parser = time)]
+    since: Option<Timestamp>,
+    /// Ends after this many messages
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let start = match (args.last, args.since) {
+        (Some(count), _) => Start::Last(count),
+        (None, Some(at)) => Start::Since(at),
+        (None, None) => Start::Head,
+    };
+    let rooms = if args.rooms.is_empty() { &settings.rooms } else { &args.rooms };
+    let several = rooms.len() > 1;
+    let mut options = settings.invisible();
+    options.rooms = rooms.iter().map(|room| (room.clone(), start)).collect();
+
+    let out = Output::new(args.json);
+    follow(options, stop, async |_client, happenings| {
+        print_all(happenings, &out, several, args.count.unwrap_or(u64::MAX)).await
+    })
+    .await
+}
+
+fn time(raw: &str) -> Result<Timestamp, &'static str> {
+    raw.parse().map_err(|_| "a time is written as 2026-11-22T08:15:00Z")
+}
+
+async fn print_all(
+    mut happenings: Happenings,
+    out: &Output,
+    several: bool,
+    count: u64,
+) -> Result<(), Failure> {
+    let mut printed = 0;
+    while printed < count {
+        match happenings.next().await? {
+            Event::Message(message) => {
+                let room = several.then_some(&message.room);
+                out.print(&message, |clock| view::message(clock, &message, room))?;
+                printed += 1;
+            }
+            Event::RoomReset { room, cause } => {
+                let said = format!("{room}: messages may be missing here: {cause}");
+                tell(&crate::text::one_line(&said));
+                out.only_json(Line::Gap { room: room.as_str(), cause: &cause })?;
+            }
+            Event::Left { room } => {
+                return Err(Failure::Other(format!("the hub took this client out of {room}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! Where the command line keeps its files, and the file with a person's settings.
+//!
+//! | what | where |
+//! |---|---|
+//! | settings | `config.toml` in the configuration directory |
+//! | session tokens | `sessions/HOST_PORT/NAME.token` in the data directory |
+//! | typed lines | `typed.txt` in the data directory |
+//!
+//! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
+//! `~/.config/chinwag` and `~/.local/share/chinwag` are on Linux.
+//!
+//! ```toml
+//! hub = "127.0.0.1:50051"
+//! name = "sova"
+//! listen = "127.0.0.1:54321"
+//! advertise = ["chat.example.org:54321"]   # or one text
+//! room = ["lobby", "ops"]                  # or one text
+//! ```
+
+use std::{
+    fmt::Display,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use directories::ProjectDirs;
+use serde::Deserialize;
+
+use super::failure::Failure;
+use crate::model::{Endpoint, Name, RoomName};
+
+/// The file with the settings, in the configuration directory.
+const CONFIG_FILE: &str = "config.toml";
+
+/// The directories of one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    config: PathBuf,
+    data: PathBuf,
+}
+
+impl Home {
+    /// Everything in `given`, or where this system keeps a user's files.
+    pub(crate) fn find(given: Option<PathBuf>) -> Result<Self, Failure> {
+        if let Some(dir) = given {
+            return Ok(Self { config: dir.clone(), data: dir });
+        }
+        let dirs = ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
+            Failure::Usage(
+                "this user has no home directory; say where to keep files with --home DIR".into(),
+            )
+        })?;
+        Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into() })
+    }
+
+    /// The file with the settings.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.config.join(CONFIG_FILE)
+    }
+
+    /// Where the token of this name at this hub is kept: what lets a second process of the same
+    /// person use the name at the same time.
+    pub(crate) fn token_file(&self, hub: &Endpoint, name: &Name) -> PathBuf {
+        // No file system of ours forbids a letter, a digit, '.', '_' or '-'; ':' one does.
+        let hub = format!("{}_{}", hub.host().to_lowercase().replace(':', "-"), hub.port());
+        self.data.join("sessions").join(hub).join(format!("{name}.token"))
+    }
+
+    /// The lines typed in earlier chats.
+    pub(crate) fn typed_lines(&self) -> PathBuf {
+        self.data.join("typed.txt")
+    }
+}
+
+/// Makes the directory that `file` is to be in, for its owner alone.
+pub(crate) fn make_parent(file: &Path) -> Result<(), Failure> {
+    let Some(dir) = file.parent() else { return Ok(()) };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|error| Failure::file("make", dir, &error))
+}
+
+/// What the configuration file says.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// Where the hub is.
+    pub(crate) hub: Option<Endpoint>,
+    /// What one is called.
+    pub(crate) name: Option<Name>,
+    /// Where one's PeerChat server listens.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where others should dial instead.
+    pub(crate) advertise: Vec<Endpoint>,
+    /// The rooms to be in.
+    pub(crate) rooms: Vec<RoomName>,
+}
+
+impl Config {
+    /// Reads `file`; one that does not exist says nothing.
+    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::parse(&text)
+                .map_err(|problem| Failure::Usage(format!("{}: {problem}", file.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Failure::file("read", file, &error)),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let raw: Raw = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        Ok(Self {
+            hub: one("hub", raw.hub)?,
+            name: one("name", raw.name)?,
+            listen: one("listen", raw.listen)?,
+            advertise: many("advertise", raw.advertise)?,
+            rooms: many("room", raw.room)?,
+        })
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    hub: Option<String>,
+    name: Option<String>,
+    listen: Option<String>,
+    advertise: Option<OneOrMany>,
+    room: Option<OneOrMany>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a list of texts")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn one<T: FromStr<Err: Display>>(key: &str, raw: Option<String>) -> Result<Option<T>, String> {
+    raw.map(|raw| raw.parse().map_err(|problem| format!("{key}: {problem}"))).transpose()
+}
+
+fn many<T: FromStr<Err: Display>>(key: &str, raw: Option<OneOrMany>) -> Result<Vec<T>, String> {
+    let raw = match raw {
+        None => Vec::new(),
+        Some(OneOrMany::One(raw)) => vec![raw],
+        Some(OneOrMany::Many(raw)) => raw,
+    };
+    raw.iter().map(|raw| raw.parse().map_err(|problem| format!("{key}: {problem}"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_may_say_everything_or_nothing() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+        let all = Config::parse(
+            "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
+             room = ['lobby', 'ops']",
+        )
+        .unwrap();
+        assert_eq!(all.hub.unwrap().to_string(), "hub.example:1");
+        assert_eq!(all.name.unwrap().as_str(), "sova");
+        assert_eq!(all.listen.unwrap().port(), 2);
+        assert_eq!(all.advertise, [Endpoint::parse("[::1]:3").unwrap()]);
+        assert_eq!(all.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["lobby", "ops"]);
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (text, said) in [
+            ("hub = 'nowhere'", "hub: \"nowhere\" is not of the form HOST:PORT"),
+            ("room = ['lobby', '!']", "room: "),
+            ("hubb = 'a:1'", "unknown field `hubb`"),
+            ("room = 3", "expected a text or a list of texts"),
+        ] {
+            let problem = Config::parse(text).unwrap_err();
+            assert!(problem.contains(said), "{text}: {problem}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_says_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Config::read(&dir.path().join("none.toml")).unwrap(), Config::default());
+        assert!(matches!(Config::read(dir.path()), Err(Failure::Other(_))));
+    }
+
+    #[test]
+    fn every_hub_and_name_has_its_own_token_file() {
+        let home = Home::find(Some("/h".into())).unwrap();
+        let name = Name::parse("sova").unwrap();
+        let file = |hub: &str| home.token_file(&Endpoint::parse(hub).unwrap(), &name);
+        assert_eq!(file("Hub.example:1"), Path::new("/h/sessions/hub.example_1/sova.token"));
+        assert_eq!(file("[::1]:50051"), Path::new("/h/sessions/--1_50051/sova.token"));
+    }
+}

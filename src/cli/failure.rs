@@ -1,0 +1,163 @@
+//! Why a command ended early: one line for the person, one number for the script.
+
+use std::{fmt::Display, io, path::Path};
+
+use crate::{
+    error::{Error, Refusal},
+    text,
+};
+
+/// Exit code: what was asked for was not done.
+pub(crate) const FAILED: u8 = 1;
+/// Exit code: the command line or the configuration is wrong.
+pub(crate) const USAGE: u8 = 2;
+/// Exit code: there is no hub where it should be.
+pub(crate) const HUB_UNREACHABLE: u8 = 3;
+/// Exit code: the peer is not here, or cannot be reached.
+pub(crate) const PEER_UNREACHABLE: u8 = 4;
+/// Exit code: ended by a signal before it was done, as shells count SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The command line or the configuration is wrong, and how to put it right.
+    Usage(String),
+    /// The client library's error.
+    Chat(Error),
+    /// Standard output takes no more.
+    Output(io::Error),
+    /// A signal came first.
+    Interrupted,
+    /// Anything else, and what to do about it.
+    Other(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Chat(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Failure {
+    /// A file that cannot be read, made or written.
+    pub(crate) fn file(verb: &str, path: &Path, error: &dyn Display) -> Self {
+        Self::Other(format!("cannot {verb} {}: {error}", path.display()))
+    }
+
+    /// The exit code.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            // A reader that has seen enough, as `head` does, is no failure.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+            Self::Output(_) | Self::Other(_) => FAILED,
+            Self::Interrupted => INTERRUPTED,
+            Self::Chat(error) => code(error),
+        }
+    }
+
+    /// What to tell the person, in one line; `None` where nothing is to be said.
+    pub(crate) fn line(&self) -> Option<String> {
+        let line = match self {
+            Self::Interrupted => return None,
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return None,
+            Self::Output(error) => format!("cannot write to standard output: {error}"),
+            Self::Usage(problem) | Self::Other(problem) => problem.clone(),
+            Self::Chat(error) => describe(error),
+        };
+        Some(text::one_line(&line).into_owned())
+    }
+}
+
+fn code(error: &Error) -> u8 {
+    match error {
+        Error::HubUnreachable { .. } => HUB_UNREACHABLE,
+        Error::PeerUnknown(_) | Error::PeerUnreachable { .. } => PEER_UNREACHABLE,
+        Error::Refused(Refusal { reason, .. }) if reason == "PEER_UNKNOWN" => PEER_UNREACHABLE,
+        _ => FAILED,
+    }
+}
+
+/// An error and, where there is something to be done about it, what. Harmless in one line.
+pub(crate) fn describe(error: &Error) -> String {
+    let line = match advice(error) {
+        Some(advice) => format!("{error}; {advice}"),
+        None => error.to_string(),
+    };
+    text::one_line(&line).into_owned()
+}
+
+fn advice(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::HubUnreachable { .. } => {
+            Some("start one with `chinwagd`, or say where it is with --hub HOST:PORT")
+        }
+        Error::NameTaken(_) | Error::NameConfusable { .. } => Some(TAKE_ANOTHER),
+        Error::PeerUnknown(_) => Some(LOOK),
+        Error::PeerUnreachable { .. } => Some("see with `chinwag peers` whether it is still here"),
+        Error::InboxFull => Some("try again in a moment"),
+        Error::Refused(Refusal { reason, .. }) => match reason.as_str() {
+            "NAME_TAKEN" | "NAME_CONFUSABLE" => Some(TAKE_ANOTHER),
+            "PEER_UNKNOWN" => Some(LOOK),
+            "INBOX_FULL" | "SHUTTING_DOWN" => Some("try again in a moment"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+const TAKE_ANOTHER: &str = "choose another with --name NAME";
+const LOOK: &str = "see who is with `chinwag peers`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, Name};
+
+    fn refused(reason: &str) -> Failure {
+        Failure::Chat(Error::Refused(Refusal {
+            code: tonic::Code::NotFound,
+            reason: reason.into(),
+            message: "no \x1b[31mway\nchinwag: done".into(),
+            violations: vec![],
+            retry_after: None,
+        }))
+    }
+
+    #[test]
+    fn every_kind_has_its_code() {
+        let hub = Endpoint::parse("127.0.0.1:50051").unwrap();
+        let bob = Name::parse("bob").unwrap();
+        for (failure, code) in [
+            (Failure::Usage("?".into()), USAGE),
+            (Error::HubUnreachable { hub, cause: "refused".into() }.into(), HUB_UNREACHABLE),
+            (Error::PeerUnknown(bob.clone()).into(), PEER_UNREACHABLE),
+            (refused("PEER_UNKNOWN"), PEER_UNREACHABLE),
+            (Error::NameTaken(bob).into(), FAILED),
+            (refused("NAME_TAKEN"), FAILED),
+            (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
+            (io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),
+            (Failure::Interrupted, INTERRUPTED),
+        ] {
+            assert_eq!(failure.code(), code, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_other_side_says_stays_one_harmless_line() {
+        let line = refused("PEER_UNKNOWN").line().unwrap();
+        assert_eq!(line, "no ␛[31mway␊chinwag: done; see who is with `chinwag peers`");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_not_worth_a_word() {
+        assert_eq!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).line(), None);
+    }
+}

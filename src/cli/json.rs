@@ -1,0 +1,356 @@
+//! What `--json` prints: one object a line, told apart by `type`.
+//!
+//! | `type` | printed by | fields |
+//! |---|---|---|
+//! | `message` | `tail`, `history` | `room` `sender` `text` `id` `epoch` `seq` `prev_seq` `created_at` |
+//! | `hit` | `search` | those of `message`, and `ranges`: pairs of byte offsets into `text` |
+//! | `gap` | `tail` | `room` `cause`: messages before the next one may be missing |
+//! | `direct` | `listen` | `sender` `verified` `text` `id` `sent_at`\* `from`\* |
+//! | `peer` | `peers` | `name` `status` `endpoints` `online_since` |
+//! | `reset` | `peers --watch` | none: the list begins anew with the peers that follow |
+//! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
+//! | `left` | `peers --watch` | `name` |
+//! | `room` | `rooms` | `name` `members` `epoch` `first_seq` `head_seq` `last_message_at`\* |
+//! | `posted` | `post` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
+//! | `receipt` | `send` | `receiver` `id` `accepted_at` `duplicate` |
+//!
+//! \* can be `null`; no field is ever left out.
+//!
+//! - Times are RFC 3339 in UTC with six digits after the second: as texts they sort as times.
+//! - `epoch` is a text: it uses all of 64 bits, and numbers above 2^53 are not safe in JavaScript
+//!   or `jq`. A `seq` counts entries and stays far below that; it is a number.
+//! - `status` is `online`, `away` or `busy`. Endpoints are `HOST:PORT`.
+//! - Texts are exact. What a terminal would obey is written as `\uXXXX`, so that a line can be
+//!   looked at without harm.
+//! - Fields may be added. Ignore what you do not know, other `type`s too.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+
+use crate::{
+    client::{Direct, SearchHit},
+    model::{Endpoint, Message, Peer, PeerStatus, Posted, Receipt, Room},
+    text,
+};
+
+/// One line of output.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub(crate) enum Line<'a> {
+    Message(MessageLine<'a>),
+    Hit {
+        #[serde(flatten)]
+        message: MessageLine<'a>,
+        ranges: Vec<(usize, usize)>,
+    },
+    Gap {
+        room: &'a str,
+        cause: &'a str,
+    },
+    Direct {
+        sender: &'a str,
+        verified: bool,
+        text: &'a str,
+        id: String,
+        #[serde(serialize_with = "perhaps_time")]
+        sent_at: Option<Timestamp>,
+        from: Option<String>,
+    },
+    Peer {
+        name: &'a str,
+        status: &'static str,
+        endpoints: Vec<String>,
+        #[serde(serialize_with = "time")]
+        online_since: Timestamp,
+    },
+    Reset {},
+    Listed {},
+    Left {
+        name: &'a str,
+    },
+    Room {
+        name: &'a str,
+        members: u32,
+        #[serde(serialize_with = "as_text")]
+        epoch: u64,
+        first_seq: u64,
+        head_seq: u64,
+        #[serde(serialize_with = "perhaps_time")]
+        last_message_at: Option<Timestamp>,
+    },
+    Posted {
+        room: &'a str,
+        id: String,
+        #[serde(serialize_with = "as_text")]
+        epoch: u64,
+        seq: u64,
+        #[serde(serialize_with = "time")]
+        created_at: Timestamp,
+        duplicate: bool,
+    },
+    Receipt {
+        receiver: &'a str,
+        id: String,
+        #[serde(serialize_with = "time")]
+        accepted_at: Timestamp,
+        duplicate: bool,
+    },
+}
+
+/// A room's message.
+#[derive(Debug, Serialize)]
+pub(crate) struct MessageLine<'a> {
+    room: &'a str,
+    sender: &'a str,
+    text: &'a str,
+    id: String,
+    #[serde(serialize_with = "as_text")]
+    epoch: u64,
+    seq: u64,
+    prev_seq: u64,
+    #[serde(serialize_with = "time")]
+    created_at: Timestamp,
+}
+
+impl Line<'_> {
+    /// The object, in one line without its end, harmless to a terminal.
+    pub(crate) fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self).map(harmless)
+    }
+}
+
+/// Outside of texts a JSON line has nothing dangerous; inside, an escape means the same.
+fn harmless(json: String) -> String {
+    if !json.chars().any(text::is_dangerous) {
+        return json;
+    }
+    let mut safe = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if text::is_dangerous(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+impl<'a> From<&'a Message> for MessageLine<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self {
+            room: message.room.as_str(),
+            sender: message.sender.as_str(),
+            text: message.text.as_str(),
+            id: message.id.to_string(),
+            epoch: message.position.epoch,
+            seq: message.position.seq,
+            prev_seq: message.prev_seq,
+            created_at: message.created_at,
+        }
+    }
+}
+
+impl<'a> From<&'a Message> for Line<'a> {
+    fn from(message: &'a Message) -> Self {
+        Self::Message(message.into())
+    }
+}
+
+impl<'a> From<&'a SearchHit> for Line<'a> {
+    fn from(hit: &'a SearchHit) -> Self {
+        let ranges = hit.ranges.iter().map(|range| (range.start, range.end)).collect();
+        Self::Hit { message: (&hit.message).into(), ranges }
+    }
+}
+
+impl<'a> From<&'a Direct> for Line<'a> {
+    fn from(direct: &'a Direct) -> Self {
+        Self::Direct {
+            sender: direct.message.sender.as_str(),
+            verified: direct.verified,
+            text: direct.message.text.as_str(),
+            id: direct.message.id.to_string(),
+            sent_at: direct.message.sent_at,
+            from: direct.from.map(|address| Endpoint::from(address).to_string()),
+        }
+    }
+}
+
+impl<'a> From<&'a Peer> for Line<'a> {
+    fn from(peer: &'a Peer) -> Self {
+        Self::Peer {
+            name: peer.name.as_str(),
+            status: status(peer.status),
+            endpoints: peer.endpoints.iter().map(Endpoint::to_string).collect(),
+            online_since: peer.online_since,
+        }
+    }
+}
+
+impl<'a> From<&'a Room> for Line<'a> {
+    fn from(room: &'a Room) -> Self {
+        Self::Room {
+            name: room.name.as_str(),
+            members: room.members,
+            epoch: room.head.epoch,
+            first_seq: room.first.seq,
+            head_seq: room.head.seq,
+            last_message_at: room.last_message_at,
+        }
+    }
+}
+
+impl<'a> From<&'a Posted> for Line<'a> {
+    fn from(posted: &'a Posted) -> Self {
+        Self::Posted {
+            room: posted.room.as_str(),
+            id: posted.id.to_string(),
+            epoch: posted.position.epoch,
+            seq: posted.position.seq,
+            created_at: posted.created_at,
+            duplicate: posted.duplicate,
+        }
+    }
+}
+
+impl<'a> From<&'a Receipt> for Line<'a> {
+    fn from(receipt: &'a Receipt) -> Self {
+        Self::Receipt {
+            receiver: receipt.receiver.as_str(),
+            id: receipt.id.to_string(),
+            accepted_at: receipt.accepted_at,
+            duplicate: receipt.duplicate,
+        }
+    }
+}
+
+/// A status in one word.
+pub(crate) fn status(status: PeerStatus) -> &'static str {
+    match status {
+        PeerStatus::Online => "online",
+        PeerStatus::Away => "away",
+        PeerStatus::Busy => "busy",
+        PeerStatus::Invisible => "invisible",
+    }
+}
+
+fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.6}"))
+}
+
+fn perhaps_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => time(at, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DirectMessage, MessageId, Name, Position, RoomName, Text};
+
+    const ID: &str = "018f4e9a-7b2c-7000-8000-000000000001";
+
+    fn at(raw: &str) -> Timestamp {
+        raw.parse().unwrap()
+    }
+
+    fn message(text: &str) -> Message {
+        Message {
+            id: MessageId::parse(ID).unwrap(),
+            room: RoomName::lobby(),
+            position: Position { epoch: u64::MAX, seq: 7 },
+            prev_seq: 5,
+            sender: Name::parse("sova").unwrap(),
+            created_at: at("2026-11-22T08:15:00.5Z"),
+            text: Text::parse(text).unwrap(),
+        }
+    }
+
+    fn json<'a>(line: impl Into<Line<'a>>) -> String {
+        line.into().to_json().unwrap()
+    }
+
+    #[test]
+    fn a_message_has_the_documented_shape() {
+        assert_eq!(
+            json(&message("hi \"all\"")),
+            format!(
+                r#"{{"type":"message","room":"lobby","sender":"sova","text":"hi \"all\"","id":"{ID}","epoch":"18446744073709551615","seq":7,"prev_seq":5,"created_at":"2026-11-22T08:15:00.500000Z"}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_hit_is_a_message_and_its_ranges() {
+        let hit = SearchHit { message: message("hi"), ranges: vec![0..1, 1..2] };
+        let json = json(&hit);
+        assert!(json.starts_with(r#"{"type":"hit","room":"lobby","#), "{json}");
+        assert!(json.ends_with(r#","ranges":[[0,1],[1,2]]}"#), "{json}");
+    }
+
+    #[test]
+    fn what_is_not_known_is_null() {
+        let direct = Direct {
+            message: DirectMessage {
+                id: MessageId::parse(ID).unwrap(),
+                sender: Name::parse("buzz").unwrap(),
+                sent_at: None,
+                text: Text::parse("psst").unwrap(),
+            },
+            verified: false,
+            from: None,
+        };
+        assert_eq!(
+            json(&direct),
+            format!(
+                r#"{{"type":"direct","sender":"buzz","verified":false,"text":"psst","id":"{ID}","sent_at":null,"from":null}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_peer_and_a_room_have_the_documented_shape() {
+        let peer = Peer {
+            name: Name::parse("buzz").unwrap(),
+            endpoints: vec![Endpoint::parse("[::1]:54321").unwrap()],
+            status: PeerStatus::Away,
+            online_since: at("2026-11-22T08:15:00.123456789Z"),
+        };
+        assert_eq!(
+            json(&peer),
+            r#"{"type":"peer","name":"buzz","status":"away","endpoints":["[::1]:54321"],"online_since":"2026-11-22T08:15:00.123456Z"}"#
+        );
+        let room = Room {
+            name: RoomName::lobby(),
+            members: 3,
+            head: Position { epoch: 9, seq: 0 },
+            first: Position { epoch: 9, seq: 0 },
+            last_message_at: None,
+        };
+        assert_eq!(
+            json(&room),
+            r#"{"type":"room","name":"lobby","members":3,"epoch":"9","first_seq":0,"head_seq":0,"last_message_at":null}"#
+        );
+        assert_eq!(json(Line::Reset {}), r#"{"type":"reset"}"#);
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_in_a_line_and_the_text_is_exact() {
+        let text = "\x1b[2J\u{9b}31m\u{202e}\u{7f}\u{e0041}\nend";
+        let json = json(&message(text));
+        assert!(!json.chars().any(text::is_dangerous), "{json}");
+        let back: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(back["text"], text);
+    }
+}

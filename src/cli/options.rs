@@ -1,0 +1,236 @@
+//! The options that every command takes, and how flag, environment, file and default come together.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+use super::{
+    config::{Config, Home, make_parent},
+    failure::Failure,
+};
+use crate::{
+    client::ClientOptions,
+    model::{Endpoint, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
+};
+
+/// Where a hub is unless something else is said.
+const DEFAULT_HUB: &str = "127.0.0.1:50051";
+
+/// Where one's PeerChat server listens unless something else is said; the next free port where
+/// this one is taken.
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 54321);
+
+/// What may be said on every command's line or in the environment.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Flags {
+    /// Where the hub is [default: 127.0.0.1:50051]
+    #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
+    #[arg(value_name = "HOST:PORT")]
+    hub: Option<Endpoint>,
+
+    /// What you are called [default: your login name]
+    #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
+    name: Option<Name>,
+
+    /// Where to take direct messages, or the next free port; port 0 for any [default:
+    /// 127.0.0.1:54321]
+    #[arg(long, global = true, env = "CHINWAG_LISTEN", hide_env_values = true)]
+    #[arg(value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+
+    /// Where others should send direct messages instead; may be given several times
+    #[arg(long, global = true, env = "CHINWAG_ADVERTISE", hide_env_values = true)]
+    #[arg(value_name = "HOST:PORT", value_delimiter = ',')]
+    advertise: Vec<Endpoint>,
+
+    /// The room; may be given several times [default: lobby]
+    #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    room: Vec<RoomName>,
+
+    /// Keeps settings and data in this directory instead of your own ones
+    #[arg(long, global = true, env = "CHINWAG_HOME", hide_env_values = true, value_name = "DIR")]
+    home: Option<PathBuf>,
+}
+
+/// What holds in the end.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where the hub is.
+    pub(crate) hub: Endpoint,
+    /// What one is called.
+    pub(crate) name: Name,
+    /// Where one's PeerChat server listens.
+    pub(crate) listen: SocketAddr,
+    /// Where others should dial instead; empty: the listener's own address.
+    pub(crate) advertise: Vec<Endpoint>,
+    /// The rooms to be in: at least one, each once.
+    pub(crate) rooms: Vec<RoomName>,
+    /// The room that was asked for on the command line or in the environment.
+    pub(crate) wanted_room: Option<RoomName>,
+    /// Where files are kept.
+    pub(crate) home: Home,
+}
+
+impl Settings {
+    /// Reads the configuration file and puts everything together.
+    pub(crate) fn load(flags: Flags) -> Result<Self, Failure> {
+        let home = Home::find(flags.home.clone())?;
+        let config = Config::read(&home.config_file())?;
+        Self::merge(flags, config, home, login_name())
+    }
+
+    /// What is on the command line or in the environment wins over the file, and the file over
+    /// what is usual. (A flag wins over the environment in clap already.)
+    fn merge(
+        flags: Flags,
+        config: Config,
+        home: Home,
+        login: Option<String>,
+    ) -> Result<Self, Failure> {
+        let hub = match flags.hub.or(config.hub) {
+            Some(hub) => hub,
+            None => Endpoint::parse(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?,
+        };
+        let name = match flags.name.or(config.name) {
+            Some(name) => name,
+            None => name_of(login.as_deref())?,
+        };
+        let advertise = first_of(flags.advertise, config.advertise);
+        if advertise.len() > MAX_ENDPOINTS {
+            return Err(Failure::Usage(format!("at most {MAX_ENDPOINTS} endpoints to advertise")));
+        }
+        let wanted_room = flags.room.first().cloned();
+        let mut rooms: Vec<RoomName> = Vec::new();
+        for room in first_of(flags.room, config.rooms) {
+            if !rooms.contains(&room) {
+                rooms.push(room);
+            }
+        }
+        if rooms.is_empty() {
+            rooms.push(RoomName::lobby());
+        }
+        let listen = flags.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN);
+        Ok(Self { hub, name, listen, advertise, rooms, wanted_room, home })
+    }
+
+    /// The first room: where one talks.
+    pub(crate) fn room(&self) -> &RoomName {
+        &self.rooms[0]
+    }
+
+    /// A client that others do not see and cannot reach, beside any other of the same name.
+    pub(crate) fn invisible(&self) -> ClientOptions {
+        let mut options = ClientOptions::new(self.hub.clone(), self.name.clone());
+        options.status = PeerStatus::Invisible;
+        options.token_file = Some(self.token_file());
+        options
+    }
+
+    /// A client that is listed and takes direct messages.
+    pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
+        let mut options = ClientOptions::new(self.hub.clone(), self.name.clone());
+        options.listen = Some(self.listen);
+        options.advertise = self.advertise.clone();
+        let token_file = self.token_file();
+        make_parent(&token_file)?;
+        options.token_file = Some(token_file);
+        Ok(options)
+    }
+
+    fn token_file(&self) -> PathBuf {
+        self.home.token_file(&self.hub, &self.name)
+    }
+}
+
+fn first_of<T>(said: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
+    if said.is_empty() { otherwise } else { said }
+}
+
+fn login_name() -> Option<String> {
+    ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|key| std::env::var(key).ok())
+}
+
+fn name_of(login: Option<&str>) -> Result<Name, Failure> {
+    let login = login.filter(|login| !login.is_empty()).ok_or_else(|| {
+        Failure::Usage("no name: say what you are called with --name NAME".into())
+    })?;
+    Name::parse(login).map_err(|problem| {
+        Failure::Usage(format!(
+            "the login name {login:?} is no name for a chat ({problem}); say what you are called \
+             with --name NAME"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> Home {
+        Home::find(Some("/h".into())).unwrap()
+    }
+
+    fn config() -> Config {
+        Config {
+            hub: Some(Endpoint::parse("file:1").unwrap()),
+            name: Some(Name::parse("filer").unwrap()),
+            listen: Some("127.0.0.1:11".parse().unwrap()),
+            advertise: vec![Endpoint::parse("file:2").unwrap()],
+            rooms: vec![RoomName::parse("file").unwrap()],
+        }
+    }
+
+    #[test]
+    fn what_is_usual_holds_where_nothing_is_said() {
+        let settings =
+            Settings::merge(Flags::default(), Config::default(), home(), Some("Sova".into()))
+                .unwrap();
+        assert_eq!(settings.hub.to_string(), "127.0.0.1:50051");
+        assert_eq!(settings.name.as_str(), "sova");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:54321");
+        assert_eq!(settings.advertise, []);
+        assert_eq!(settings.rooms, [RoomName::lobby()]);
+    }
+
+    #[test]
+    fn the_file_wins_over_what_is_usual() {
+        let settings =
+            Settings::merge(Flags::default(), config(), home(), Some("sova".into())).unwrap();
+        assert_eq!(settings.hub.to_string(), "file:1");
+        assert_eq!(settings.name.as_str(), "filer");
+        assert_eq!(settings.listen.port(), 11);
+        assert_eq!(settings.advertise[0].to_string(), "file:2");
+        assert_eq!(settings.rooms[0].as_str(), "file");
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let flags = Flags {
+            hub: Some(Endpoint::parse("flag:1").unwrap()),
+            name: Some(Name::parse("flagger").unwrap()),
+            listen: Some("127.0.0.1:22".parse().unwrap()),
+            advertise: vec![Endpoint::parse("flag:2").unwrap()],
+            room: ["b", "a", "b"].map(|room| RoomName::parse(room).unwrap()).to_vec(),
+            home: None,
+        };
+        let settings = Settings::merge(flags, config(), home(), None).unwrap();
+        assert_eq!(settings.hub.to_string(), "flag:1");
+        assert_eq!(settings.name.as_str(), "flagger");
+        assert_eq!(settings.listen.port(), 22);
+        assert_eq!(settings.advertise[0].to_string(), "flag:2");
+        assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn a_login_name_that_is_no_name_is_a_matter_of_usage() {
+        for login in [None, Some(""), Some("two words"), Some("-dash")] {
+            let result =
+                Settings::merge(Flags::default(), Config::default(), home(), login.map(Into::into));
+            let Err(Failure::Usage(said)) = result else { panic!("{login:?} was taken") };
+            assert!(said.contains("--name NAME"), "{said}");
+        }
+    }
+}

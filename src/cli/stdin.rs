@@ -1,0 +1,111 @@
+//! Standard input, line by line, with bounds.
+
+use std::io::{self, BufRead};
+
+use tokio::sync::mpsc;
+
+use crate::model::MAX_TEXT_BYTES;
+
+/// The longest line: a text of the largest size and a command before it.
+const MAX_LINE_BYTES: usize = MAX_TEXT_BYTES + 1024;
+
+/// Lines that were read and are not handled yet.
+const LINES: usize = 64;
+
+/// A line without its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// The line; what is not UTF-8 is replaced by U+FFFD.
+    Text(String),
+    /// The line was longer than any text may be, and was skipped.
+    TooLong,
+}
+
+/// Begins to read. The channel closes at the end of the input.
+pub(crate) fn lines() -> mpsc::Receiver<io::Result<Line>> {
+    let (sender, receiver) = mpsc::channel(LINES);
+    // A read from standard input cannot be given up: it has a thread that nobody waits for.
+    std::thread::spawn(move || {
+        let mut stdin = io::stdin().lock();
+        while let Some(line) = read_line(&mut stdin, MAX_LINE_BYTES).transpose() {
+            let failed = line.is_err();
+            if sender.blocking_send(line).is_err() || failed {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// Reads one line and keeps at most `limit` bytes in memory; `None` at the end.
+fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Line>> {
+    let mut line = Vec::new();
+    let mut too_long = false;
+    loop {
+        let chunk = match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            chunk => chunk?,
+        };
+        if chunk.is_empty() && line.is_empty() && !too_long {
+            return Ok(None);
+        }
+        let end = chunk.iter().position(|&byte| byte == b'\n');
+        let part = &chunk[..end.unwrap_or(chunk.len())];
+        too_long |= line.len() + part.len() > limit;
+        if !too_long {
+            line.extend_from_slice(part);
+        }
+        let (used, ended) = (part.len() + usize::from(end.is_some()), chunk.is_empty());
+        reader.consume(used);
+        if end.is_some() || ended {
+            break;
+        }
+    }
+    if too_long {
+        return Ok(Some(Line::TooLong));
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(Some(Line::Text(String::from_utf8_lossy(&line).into_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(input: &[u8], capacity: usize) -> Vec<Line> {
+        let mut reader = io::BufReader::with_capacity(capacity, input);
+        std::iter::from_fn(|| read_line(&mut reader, 8).unwrap()).collect()
+    }
+
+    fn text(raw: &str) -> Line {
+        Line::Text(raw.into())
+    }
+
+    #[test]
+    fn lines_end_where_they_end_whatever_the_buffer() {
+        for capacity in [1, 2, 3, 100] {
+            assert_eq!(
+                all(b"one\r\n\ntwo\nlast", capacity),
+                [text("one"), text(""), text("two"), text("last")]
+            );
+        }
+        assert_eq!(all(b"", 4), []);
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_skipped_and_the_next_is_not() {
+        for capacity in [1, 5, 100] {
+            assert_eq!(
+                all(b"12345678\n123456789\nok\n1234567890", capacity),
+                [text("12345678"), Line::TooLong, text("ok"), Line::TooLong]
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_replaced() {
+        assert_eq!(all(b"a\xffb\n", 4), [text("a\u{fffd}b")]);
+    }
+}

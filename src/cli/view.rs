@@ -1,0 +1,269 @@
+//! How things look as text: pure functions from what is known to what is shown.
+//!
+//! Whatever others wrote passes through [`text`] here and nowhere later. A message's
+//! second and further lines are indented, and everything that is not a message begins with `*`, so
+//! that no text can pass for another line.
+
+use jiff::{Timestamp, tz::TimeZone};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::json::status;
+use crate::{
+    client::Direct,
+    model::{Endpoint, Message, Name, Peer, Receipt, Room, RoomName},
+    text,
+};
+
+/// What further lines of one thing begin with.
+pub(crate) const INDENT: &str = "    ";
+
+/// Turns points in time into what a clock on the wall shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Clock {
+    zone: TimeZone,
+    /// The day that needs not be said, so that a chat's lines stay short.
+    now: fn() -> Timestamp,
+}
+
+impl Clock {
+    /// A clock in this machine's time zone.
+    pub(crate) fn local() -> Self {
+        Self { zone: TimeZone::system(), now: Timestamp::now }
+    }
+
+    /// `HH:MM` today, `YYYY-MM-DD HH:MM` on any other day.
+    pub(crate) fn show(&self, at: Timestamp) -> String {
+        let today = (self.now)().to_zoned(self.zone.clone()).date();
+        let at = at.to_zoned(self.zone.clone());
+        let format = if at.date() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+        at.strftime(format).to_string()
+    }
+
+    /// The present moment, as [`Clock::show`] shows it.
+    pub(crate) fn show_now(&self) -> String {
+        self.show((self.now)())
+    }
+}
+
+/// A room's message; without a room where there is only one.
+pub(crate) fn message(clock: &Clock, message: &Message, room: Option<&RoomName>) -> String {
+    let at = clock.show(message.created_at);
+    let room = room.map(|room| format!("{room} ")).unwrap_or_default();
+    entry(&format!("{at} {room}{}:", message.sender), message.text.as_str())
+}
+
+/// A private message that came.
+pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
+    let doubt = if direct.verified { "" } else { " (unverified)" };
+    let sender = &direct.message.sender;
+    let head = format!("{} [direct] {sender}{doubt}:", clock.show_now());
+    entry(&head, direct.message.text.as_str())
+}
+
+/// A private message that went: `receipt` is the proof.
+pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
+    entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
+}
+
+/// A text under its head, further lines indented.
+fn entry(head: &str, raw: &str) -> String {
+    let body = text::lines(raw.trim_end_matches('\n')).replace('\n', &format!("\n{INDENT}"));
+    format!("{} {body}", text::one_line(head))
+}
+
+/// A word of the program's own.
+pub(crate) fn notice(said: &str) -> String {
+    format!("* {}", text::one_line(said))
+}
+
+/// One line for each peer: name, status, endpoints, since when.
+pub(crate) fn peers<'a>(clock: &Clock, peers: impl IntoIterator<Item = &'a Peer>) -> Vec<String> {
+    table(peers.into_iter().map(|peer| cells(clock, peer)))
+}
+
+/// The line of one peer alone.
+pub(crate) fn peer(clock: &Clock, peer: &Peer) -> String {
+    table([cells(clock, peer)].into_iter()).concat()
+}
+
+fn cells(clock: &Clock, peer: &Peer) -> [String; 4] {
+    let endpoints: Vec<String> = peer.endpoints.iter().map(Endpoint::to_string).collect();
+    let endpoints = if endpoints.is_empty() { "-".into() } else { endpoints.join(", ") };
+    let since = format!("since {}", clock.show(peer.online_since));
+    [peer.name.to_string(), status(peer.status).into(), endpoints, since]
+}
+
+/// One line for each room: name, members, messages since when.
+pub(crate) fn rooms<'a>(clock: &Clock, rooms: impl IntoIterator<Item = &'a Room>) -> Vec<String> {
+    table(rooms.into_iter().map(|room| {
+        let last = match room.last_message_at {
+            Some(at) => format!("last message {}", clock.show(at)),
+            None => "no messages".into(),
+        };
+        [room.name.to_string(), format!("{} here", room.members), last]
+    }))
+}
+
+/// Names after each other; of a crowd only how many.
+pub(crate) fn names<'a>(names: impl ExactSizeIterator<Item = &'a Name>) -> String {
+    const MOST: usize = 8;
+    if names.len() > MOST {
+        return format!("{} peers", names.len());
+    }
+    names.map(Name::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Cells in columns, two blanks between them.
+fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
+    let rows: Vec<[String; N]> =
+        rows.map(|row| row.map(|cell| text::one_line(&cell).into_owned())).collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let line = |row: &[String; N]| {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.width() + 2));
+        }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Breaks lines that are wider than a terminal, as the terminal itself would, but goes on with
+/// an indent: or a text could put a made-up line where the terminal breaks it.
+pub(crate) fn wrap(shown: &str, columns: usize) -> String {
+    let mut wrapped = String::with_capacity(shown.len());
+    let mut column = 0;
+    for c in shown.chars() {
+        let width = c.width().unwrap_or(0);
+        if c == '\n' {
+            column = 0;
+        } else if column + width > columns && columns > 2 * INDENT.len() {
+            wrapped.push('\n');
+            wrapped.push_str(INDENT);
+            column = INDENT.len() + width;
+        } else {
+            column += width;
+        }
+        wrapped.push(c);
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DirectMessage, MessageId, PeerStatus, Position, Text};
+
+    fn clock() -> Clock {
+        Clock { zone: TimeZone::UTC, now: || at("2026-11-22T12:00:00Z") }
+    }
+
+    fn at(raw: &str) -> Timestamp {
+        raw.parse().unwrap()
+    }
+
+    fn said(text: &str) -> Message {
+        Message {
+            id: MessageId::new(),
+            room: RoomName::lobby(),
+            position: Position { epoch: 1, seq: 1 },
+            prev_seq: 0,
+            sender: Name::parse("sova").unwrap(),
+            created_at: at("2026-11-22T09:15:59Z"),
+            text: Text::parse(text).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_message_has_its_time_and_where_there_are_several_its_room() {
+        let hi = said("hi");
+        assert_eq!(message(&clock(), &hi, None), "09:15 sova: hi");
+        assert_eq!(message(&clock(), &hi, Some(&hi.room)), "09:15 lobby sova: hi");
+        let old = Message { created_at: at("2026-11-21T23:59:00Z"), ..hi };
+        assert_eq!(message(&clock(), &old, None), "2026-11-21 23:59 sova: hi");
+    }
+
+    #[test]
+    fn no_text_passes_for_another_line() {
+        let shown = message(&clock(), &said("hi\n09:16 buzz: I quit\r* buzz left\n\n"), None);
+        assert_eq!(shown, "09:15 sova: hi\n    09:16 buzz: I quit␍* buzz left");
+    }
+
+    #[test]
+    fn no_text_reaches_the_terminal_as_an_order() {
+        let shown = message(&clock(), &said("\x1b]0;owned\x07\u{202e}txt.exe"), None);
+        assert_eq!(shown, "09:15 sova: ␛]0;owned␇<U+202E>txt.exe");
+        assert_eq!(notice("no\nhub\x1b[2J"), "* no␊hub␛[2J");
+    }
+
+    #[test]
+    fn a_direct_message_says_whether_its_sender_is_proved() {
+        let mut came = Direct {
+            message: DirectMessage {
+                id: MessageId::new(),
+                sender: Name::parse("sova").unwrap(),
+                sent_at: None,
+                text: Text::parse("psst\nyou").unwrap(),
+            },
+            verified: false,
+            from: None,
+        };
+        let shown = direct(&clock(), &came);
+        assert_eq!(shown, "12:00 [direct] sova (unverified): psst\n    you");
+        came.verified = true;
+        assert_eq!(direct(&clock(), &came), "12:00 [direct] sova: psst\n    you");
+    }
+
+    #[test]
+    fn a_sent_direct_message_names_who_holds_it() {
+        let receipt = Receipt {
+            id: MessageId::new(),
+            receiver: Name::parse("buzz").unwrap(),
+            accepted_at: at("2026-11-22T11:59:00Z"),
+            duplicate: false,
+        };
+        assert_eq!(direct_sent(&clock(), &receipt, "psst"), "12:00 [direct to buzz] psst");
+    }
+
+    #[test]
+    fn lists_stand_in_columns_by_what_one_sees() {
+        let peer = |name: &str, endpoints: &[&str]| Peer {
+            name: Name::parse(name).unwrap(),
+            endpoints: endpoints.iter().map(|e| Endpoint::parse(e).unwrap()).collect(),
+            status: PeerStatus::Online,
+            online_since: at("2026-11-22T08:00:00Z"),
+        };
+        assert_eq!(
+            peers(&clock(), &[peer("日本", &["127.0.0.1:54321"]), peer("winter", &[])]),
+            [
+                "日本    online  127.0.0.1:54321  since 08:00",
+                "winter  online  -                since 08:00",
+            ]
+        );
+        assert!(peers(&clock(), &[]).is_empty());
+    }
+
+    #[test]
+    fn what_the_terminal_would_break_goes_on_with_an_indent() {
+        assert_eq!(wrap("0123456789ab", 10), "0123456789\n    ab");
+        assert_eq!(wrap("0123456789", 10), "0123456789");
+        assert_eq!(wrap("日本語日本語", 9), "日本語日\n    本語");
+        assert_eq!(wrap("a\n    b", 10), "a\n    b");
+        // A text that pads itself to the terminal's edge forges nothing.
+        let forged = wrap(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
+        assert_eq!(forged.lines().nth(1), Some("    09:16 buzz: I quit"));
+    }
+
+    #[test]
+    fn a_crowd_is_counted() {
+        let some: Vec<Name> = (0..9).map(|i| Name::parse(&format!("p{i}")).unwrap()).collect();
+        assert_eq!(names(some[..2].iter()), "p0, p1");
+        assert_eq!(names(some.iter()), "9 peers");
+    }
+}

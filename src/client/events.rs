@@ -1,0 +1,137 @@
+//! What happens to a client, in one bounded stream.
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::Timestamp;
+use tokio::{sync::mpsc, time::Instant};
+
+use super::conversation::{ConversationEvent, Line};
+use crate::{
+    error::Error,
+    model::{DirectMessage, Endpoint, Message, Position, RoomName},
+};
+
+/// How things stand with the hub.
+#[derive(Debug, Clone)]
+pub enum Connection {
+    /// The Chat stream is open.
+    Connected {
+        /// Since when.
+        since: Timestamp,
+        /// This client's address and port as the hub sees them.
+        observed: Option<Endpoint>,
+    },
+    /// The hub is away.
+    Lost {
+        /// Why; harmless to a terminal.
+        cause: String,
+        /// When the next attempt is made.
+        retry_at: Instant,
+    },
+    /// The client has stopped.
+    Stopped,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The session began: the first of all events, and once after each loss.
+    Connected,
+    /// The hub was lost, or an attempt to find it again failed.
+    Disconnected {
+        /// Why; harmless to a terminal.
+        cause: String,
+        /// How long until the next attempt.
+        retry_in: Duration,
+    },
+    /// A room was joined. Going on after a loss is not joining.
+    Joined {
+        /// The room.
+        room: RoomName,
+        /// Its last position at that moment: what is at or before it is history.
+        head: Position,
+    },
+    /// A room was left.
+    Left {
+        /// The room.
+        room: RoomName,
+    },
+    /// A room was lost: it was to be joined from the start, or again after a loss, and the hub
+    /// refused, or it could not go on.
+    JoinRefused {
+        /// The room.
+        room: RoomName,
+        /// Why.
+        error: Error,
+    },
+    /// A message of a joined room, one's own included: exactly once, and in order.
+    Message(Message),
+    /// Messages of a room are or may be missing here: the hub could not go on after the last one
+    /// seen. What follows begins with the room's next message.
+    RoomReset {
+        /// The room.
+        room: RoomName,
+        /// Why; harmless to a terminal.
+        cause: String,
+    },
+    /// A private message arrived.
+    Direct(Direct),
+    /// Something other than a message happened in a conversation that another client opened. These
+    /// are left out while the events are not read.
+    Conversation {
+        /// The way back into that conversation.
+        line: Line,
+        /// What happened.
+        event: ConversationEvent,
+    },
+    /// The hub refused for good, for example because the name was taken meanwhile. The client
+    /// stops.
+    Ended {
+        /// What it said.
+        error: Error,
+    },
+}
+
+/// A private message, and what is known of where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Direct {
+    /// The message.
+    pub message: DirectMessage,
+    /// Whether the transport proved the sender's name. Never, as long as peers have no keys.
+    pub verified: bool,
+    /// The address it came from.
+    pub from: Option<SocketAddr>,
+}
+
+/// The stream of what happens.
+///
+/// It is bounded. Whoever does not read it makes the client stop reading from the hub, which
+/// harms nobody else, and refuse private messages once 256 wait. Dropping it discards events.
+#[derive(Debug)]
+pub struct Events {
+    session: mpsc::Receiver<Event>,
+    direct: mpsc::Receiver<Event>,
+}
+
+impl Events {
+    pub(super) fn new(session: mpsc::Receiver<Event>, direct: mpsc::Receiver<Event>) -> Self {
+        Self { session, direct }
+    }
+
+    /// The next event; `None` when the client has stopped. Nothing is lost when the future is
+    /// dropped.
+    pub async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            event = self.session.recv() => match event {
+                Some(event) => Some(event),
+                None => {
+                    // What was accepted is still handed out; nothing more is accepted.
+                    self.direct.close();
+                    self.direct.recv().await
+                }
+            },
+            Some(event) = self.direct.recv() => Some(event),
+        }
+    }
+}

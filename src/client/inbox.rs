@@ -1,0 +1,121 @@
+//! Incoming private messages: accepted, or refused honestly.
+//!
+//! A receipt says that this client holds the message, so it is made only after the message has its
+//! place in a bounded queue. The same message again gets the first receipt again and is not shown
+//! twice, as long as it is among the last ones.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::BuildHasher,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use super::{
+    events::{Direct, Event},
+    lru::Lru,
+};
+use crate::{
+    error::{Error, Result},
+    model::{DirectMessage, MessageId, Name, Receipt},
+};
+
+/// Private messages that wait to be read: more than anybody types in a while, 4 MiB at the worst.
+const INBOX: usize = 256;
+
+/// How many accepted messages are remembered, to recognize those that come again. Senders repeat a
+/// message within seconds.
+const REMEMBERED: usize = 4096;
+
+/// The inbox. Clones are one inbox.
+#[derive(Debug, Clone)]
+pub(super) struct Inbox(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    me: Name,
+    events: mpsc::Sender<Event>,
+    accepted: Mutex<Lru<(Name, MessageId), Accepted>>,
+    hasher: RandomState,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Accepted {
+    text: u64,
+    at: Timestamp,
+}
+
+impl Inbox {
+    /// The inbox of `me`, and where its messages come out.
+    pub(super) fn new(me: Name) -> (Self, mpsc::Receiver<Event>) {
+        let (events, messages) = mpsc::channel(INBOX);
+        let accepted = Mutex::new(Lru::new(REMEMBERED));
+        (Self(Arc::new(Inner { me, events, accepted, hasher: RandomState::new() })), messages)
+    }
+
+    /// Whose inbox it is.
+    pub(super) fn owner(&self) -> &Name {
+        &self.0.me
+    }
+
+    /// Checks that a sender means this client; an empty name stands for whoever listens here.
+    pub(super) fn check_receiver(&self, field: &str, receiver: &str) -> Result<()> {
+        if receiver.is_empty() {
+            return Ok(());
+        }
+        match crate::wire::name(field, receiver)? {
+            meant if meant == self.0.me => Ok(()),
+            meant => Err(Error::WrongReceiver(meant)),
+        }
+    }
+
+    /// Accepts a message that was sent by itself.
+    pub(super) fn accept(
+        &self,
+        message: DirectMessage,
+        from: Option<SocketAddr>,
+    ) -> Result<Receipt> {
+        self.accept_into(&self.0.events, message, from, Event::Direct)
+    }
+
+    /// Accepts a message into a queue of the caller's.
+    pub(super) fn accept_into<T>(
+        &self,
+        queue: &mpsc::Sender<T>,
+        message: DirectMessage,
+        from: Option<SocketAddr>,
+        event: impl FnOnce(Direct) -> T,
+    ) -> Result<Receipt> {
+        let (id, now) = (message.id, Timestamp::now());
+        let key = (message.sender.clone(), id);
+        let text = self.0.hasher.hash_one(message.text.as_str());
+        // One message that comes twice at once must be accepted once: held until the end.
+        let mut accepted = self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let receiver = self.0.me.clone();
+        if let Some(first) = accepted.get(&key) {
+            if first.text != text {
+                return Err(Error::MessageIdReused(id));
+            }
+            return Ok(Receipt { id, receiver, accepted_at: first.at, duplicate: true });
+        }
+        let place = queue.try_reserve().map_err(|refused| match refused {
+            TrySendError::Full(()) => Error::InboxFull,
+            TrySendError::Closed(()) => Error::ShuttingDown,
+        })?;
+        place.send(event(Direct { message, verified: false, from }));
+        accepted.insert(key, Accepted { text, at: now });
+        Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
+    }
+
+    /// Passes on what may be left out. It never takes more than half of the room, which messages
+    /// need.
+    pub(super) fn hint(&self, event: Event) {
+        if self.0.events.capacity() > INBOX / 2 {
+            // Full and closed alike: it may be left out.
+            let _ = self.0.events.try_send(event);
+        }
+    }
+}

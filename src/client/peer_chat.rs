@@ -1,0 +1,133 @@
+//! The PeerChat server that every client runs.
+
+use std::{pin::Pin, sync::Arc};
+
+use tokio::{
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
+use tokio_stream::{Stream, StreamExt};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+use tonic_health::ServingStatus;
+
+use super::{conversation, inbox::Inbox};
+use crate::{
+    error::{Error, Result},
+    proto::{
+        self, ConverseRequest, ConverseResponse, PEER_DESCRIPTORS, SendRequest, SendResponse,
+        peer_chat_server::{PeerChat, PeerChatServer},
+    },
+    shutdown::GRACE,
+    transport::{self, Incoming},
+    wire,
+};
+
+/// How long a connection may be silent before it is asked for a sign of life.
+const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// The largest request that is read at all: it leaves room to say which field is too long.
+const MAX_REQUEST: usize = 256 * 1024;
+
+/// Conversations that others may hold open with one client.
+const MAX_CONVERSATIONS: usize = 256;
+
+/// Serves PeerChat, health and reflection until `stop`, and then what is under way for
+/// [`GRACE`] at most.
+pub(super) async fn serve(
+    listener: TcpListener,
+    inbox: Inbox,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<PeerChatServer<Handlers>>().await;
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(PEER_DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let (v1, v1alpha) = match (reflection().build_v1(), reflection().build_v1alpha()) {
+        (Ok(v1), Ok(v1alpha)) => (v1, v1alpha),
+        (Err(error), _) | (_, Err(error)) => {
+            return tracing::error!(%error, "the descriptors are broken");
+        }
+    };
+    let open = Arc::new(Semaphore::new(MAX_CONVERSATIONS));
+    let handlers = Handlers { inbox, stop: stop.clone(), tasks, open };
+    let stopping = async {
+        stop.cancelled().await;
+        for service in ["", proto::peer_chat_server::SERVICE_NAME] {
+            health.set_service_status(service, ServingStatus::NotServing).await;
+        }
+    };
+    let served = transport::server(KEEPALIVE)
+        .add_service(health_service)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
+        .serve_with_incoming_shutdown(Incoming::new(listener), stopping);
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::error!(%error, "the PeerChat server failed");
+        },
+        () = overdue => tracing::debug!("streams were still open at the end"),
+    }
+}
+
+struct Handlers {
+    inbox: Inbox,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    open: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl PeerChat for Handlers {
+    async fn send(&self, request: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
+        let from = request.remote_addr();
+        let SendRequest { message, receiver } = request.into_inner();
+        let accepted = self.inbox.check_receiver("receiver", &receiver).and_then(|()| {
+            let message = wire::direct_message("message", message)?;
+            self.inbox.accept(message, from)
+        });
+        let receipt = accepted.map_err(|error| wire::status(&error))?;
+        Ok(Response::new(SendResponse { receipt: Some((&receipt).into()) }))
+    }
+
+    type ConverseStream = Pin<Box<dyn Stream<Item = Result<ConverseResponse, Status>> + Send>>;
+
+    async fn converse(
+        &self,
+        request: Request<Streaming<ConverseRequest>>,
+    ) -> Result<Response<Self::ConverseStream>, Status> {
+        let place = self.place().map_err(|error| wire::status(&error))?;
+        let from = request.remote_addr();
+        let heard = request.into_inner().map(|said| said.map(|said| said.event));
+        let (wire, said) = conversation::wire();
+        let (inbox, stop) = (self.inbox.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            conversation::answer(inbox, from, heard, wire, stop).await;
+            drop(place);
+        });
+        let said =
+            said.map(|said| said.map(|event| ConverseResponse { event: Some(event.into()) }));
+        Ok(Response::new(Box::pin(said)))
+    }
+}
+
+impl Handlers {
+    fn place(&self) -> Result<OwnedSemaphorePermit> {
+        if self.stop.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        self.open.clone().try_acquire_owned().map_err(|_| Error::LimitReached {
+            what: format!("at most {MAX_CONVERSATIONS} conversations at once"),
+            retry_after: None,
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Posts that are not acknowledged yet, in the order in which they were made.
+
+use std::collections::VecDeque;
+
+use super::{Reply, outbox::Outbox};
+use crate::{
+    error::{Error, Refusal},
+    model::{Draft, MessageId, Posted, RoomName},
+    proto::chat_request::Request,
+};
+
+/// The most posts that wait: hours of one person's typing while a hub is away, and 16 MiB at the
+/// worst.
+const MAX_WAITING: usize = 1024;
+
+/// The posts.
+#[derive(Debug, Default)]
+pub(super) struct Posts(VecDeque<Waiting>);
+
+#[derive(Debug)]
+struct Waiting {
+    draft: Draft,
+    replies: Vec<Reply<Posted>>,
+    /// Whether it was sent over the present connection.
+    sent: bool,
+}
+
+impl Posts {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes a post, and sends it at once where it is `ready`. Nothing earlier of the same room
+    /// waits then, so that the order within a room is that of the calls.
+    pub(super) fn add(
+        &mut self,
+        draft: Draft,
+        reply: Reply<Posted>,
+        ready: bool,
+        out: &mut Outbox,
+    ) {
+        if let Some(same) = self.0.iter_mut().find(|waiting| waiting.draft.id == draft.id) {
+            if same.draft == draft {
+                same.replies.retain(|reply| !reply.is_closed());
+                same.replies.push(reply);
+            } else {
+                let _ = reply.send(Err(Error::MessageIdReused(draft.id)));
+            }
+            return;
+        }
+        if self.0.len() >= MAX_WAITING {
+            let what = format!("{MAX_WAITING} posts wait for the hub already");
+            let _ = reply.send(Err(Error::LimitReached { what, retry_after: None }));
+            return;
+        }
+        let mut waiting = Waiting { draft, replies: vec![reply], sent: false };
+        if ready {
+            waiting.send(out);
+        }
+        self.0.push_back(waiting);
+    }
+
+    /// A new connection has seen none of them.
+    pub(super) fn connected(&mut self) {
+        for waiting in &mut self.0 {
+            waiting.sent = false;
+        }
+    }
+
+    /// Sends what was not sent yet to rooms that are ready.
+    pub(super) fn send(&mut self, ready: impl Fn(&RoomName) -> bool, out: &mut Outbox) {
+        for waiting in self.0.iter_mut().filter(|w| !w.sent && ready(&w.draft.room)) {
+            waiting.send(out);
+        }
+    }
+
+    /// The hub acknowledged a post.
+    pub(super) fn stored(&mut self, posted: Posted) {
+        if let Some(waiting) = self.take(posted.id) {
+            waiting.answer(Ok(posted));
+        }
+    }
+
+    /// The hub refused a post. One that only came at the wrong moment stays.
+    pub(super) fn refused(
+        &mut self,
+        id: MessageId,
+        refusal: Refusal,
+        is_joining: impl Fn(&RoomName) -> bool,
+    ) {
+        // The hub is about to end the stream; the next one begins with this post.
+        if refusal.is_shutdown() {
+            return;
+        }
+        // The room was lost and is being joined again; the post follows.
+        if refusal.reason == "NOT_JOINED"
+            && let Some(early) = self.0.iter_mut().find(|w| w.draft.id == id)
+            && is_joining(&early.draft.room)
+        {
+            early.sent = false;
+            return;
+        }
+        if let Some(waiting) = self.take(id) {
+            waiting.answer(Err(Error::Refused(refusal)));
+        }
+    }
+
+    fn take(&mut self, id: MessageId) -> Option<Waiting> {
+        // Acknowledgements mostly come in order: the first is the one.
+        let index = self.0.iter().position(|waiting| waiting.draft.id == id)?;
+        self.0.remove(index)
+    }
+}
+
+impl Waiting {
+    fn send(&mut self, out: &mut Outbox) {
+        if out.is_online() {
+            out.ask(Request::Post((&self.draft).into()));
+            self.sent = true;
+        }
+    }
+
+    fn answer(self, answer: Result<Posted, Error>) {
+        for reply in self.replies {
+            // Whoever stopped waiting does not want to know.
+            let _ = reply.send(answer.clone());
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The unary rpcs of Broadcast.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{State, answer, auth, paging};
+use crate::{
+    backbone::{Edge, Extent, Rooms as Which, Search, Slice},
+    error::{Error, Gone, Result},
+    model::{Position, Room, RoomName},
+    proto::{self, unary::broadcast_server},
+    wire,
+};
+
+const DEFAULT_MESSAGES: usize = 50;
+const MAX_MESSAGES: usize = 1_000;
+const DEFAULT_HITS: usize = 20;
+const MAX_HITS: usize = 100;
+const DEFAULT_ROOMS: usize = 100;
+const MAX_ROOMS: usize = 1_000;
+
+/// The most bytes of a search's words.
+const MAX_QUERY_BYTES: usize = 256;
+
+/// Broadcast, on the hub's state.
+#[derive(Debug, Clone)]
+pub(crate) struct Broadcast(pub(crate) Arc<State>);
+
+#[async_trait]
+impl broadcast_server::Broadcast for Broadcast {
+    async fn post(
+        &self,
+        request: Request<proto::PostRequest>,
+    ) -> Result<Response<proto::PostResponse>, Status> {
+        answer(self.posted(request).await)
+    }
+
+    async fn list_messages(
+        &self,
+        request: Request<proto::ListMessagesRequest>,
+    ) -> Result<Response<proto::ListMessagesResponse>, Status> {
+        answer(self.listed(request).await)
+    }
+
+    async fn search_messages(
+        &self,
+        request: Request<proto::SearchMessagesRequest>,
+    ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
+        answer(self.found(request).await)
+    }
+
+    async fn list_rooms(
+        &self,
+        request: Request<proto::ListRoomsRequest>,
+    ) -> Result<Response<proto::ListRoomsResponse>, Status> {
+        answer(self.rooms(request).await)
+    }
+}
+
+impl Broadcast {
+    async fn posted(&self, request: Request<proto::PostRequest>) -> Result<proto::PostResponse> {
+        let state = &self.0;
+        let caller = auth::caller(request.extensions())?;
+        let draft = wire::draft(&caller.peer, request.into_inner())?;
+        if !state.sessions.is_member(caller.session, &draft.room) {
+            return Err(Error::NotJoined(draft.room));
+        }
+        let (done, posted) = oneshot::channel();
+        // Whoever gave up waiting does not hear of it any more; the post stands.
+        let done = Box::new(|result| drop(done.send(result)));
+        state.log.append(draft, done).await;
+        let posted = posted.await.map_err(|_| Error::ShuttingDown)??;
+        Ok((&posted).into())
+    }
+
+    async fn listed(
+        &self,
+        request: Request<proto::ListMessagesRequest>,
+    ) -> Result<proto::ListMessagesResponse> {
+        let log = &self.0.log;
+        auth::caller(request.extensions())?;
+        let asked = request.into_inner();
+        let room = wire::room_name_or_lobby("room", &asked.room)?;
+        let limit = paging::page_size(asked.page_size, DEFAULT_MESSAGES, MAX_MESSAGES)?;
+        let filters = [room.as_str(), if asked.forward { "forward" } else { "backward" }];
+        let from = match paging::parse_number(&filters, &asked.page_token)? {
+            Some(seq) => Some(seq),
+            None => asked.from.map(|from| self.seq_of(from)).transpose()?,
+        };
+        let extent = log.extents(Which::One(room.clone())).await?.remove(&room);
+        let last = extent.map_or(0, |extent| extent.last);
+        let first = extent.map_or(0, |extent| extent.first);
+        let from = match (asked.forward, from) {
+            (true, Some(seq)) if seq.saturating_add(1) < first => {
+                return Err(Error::PositionGone(Gone::Truncated));
+            }
+            (true, from) => Edge::After(from.unwrap_or(0)),
+            (false, from) => Edge::Before(from.unwrap_or(last + 1)),
+        };
+        let messages = log.read(&room, Slice { from, limit }).await?;
+        let next = match (messages.first(), messages.last()) {
+            (Some(oldest), _) if !asked.forward => {
+                (oldest.position.seq > first).then_some(oldest.position.seq)
+            }
+            (_, Some(newest)) => (newest.position.seq < last).then_some(newest.position.seq),
+            _ => None,
+        };
+        Ok(proto::ListMessagesResponse {
+            messages: messages.iter().map(Into::into).collect(),
+            next_page_token: next
+                .map(|seq| paging::token(&filters, &seq.to_string()))
+                .unwrap_or_default(),
+            head: Some(Position { epoch: log.epoch(), seq: last }.into()),
+        })
+    }
+
+    async fn found(
+        &self,
+        request: Request<proto::SearchMessagesRequest>,
+    ) -> Result<proto::SearchMessagesResponse> {
+        auth::caller(request.extensions())?;
+        let asked = request.into_inner();
+        if asked.query.len() > MAX_QUERY_BYTES {
+            return Err(Error::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")));
+        }
+        let order = proto::SearchOrder::try_from(asked.order)
+            .map_err(|_| Error::invalid("order", format!("there is no order {}", asked.order)))?;
+        let limit = paging::page_size(asked.page_size, DEFAULT_HITS, MAX_HITS)?;
+        let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string()];
+        let filters = filters.map(String::as_str);
+        let offset = paging::parse_number(&filters, &asked.page_token)?.unwrap_or(0);
+        let search = Search {
+            query: asked.query.clone(),
+            room: optional(&asked.room, |raw| wire::room_name("room", raw))?,
+            sender: optional(&asked.sender, |raw| wire::name("sender", raw))?,
+            newest_first: order == proto::SearchOrder::Newest,
+            // One more than asked for tells whether there is another page.
+            limit: limit + 1,
+            offset,
+        };
+        let mut hits = self.0.log.search(search).await?;
+        let more = hits.len() > limit;
+        hits.truncate(limit);
+        let next = more.then(|| paging::token(&filters, &(offset + limit).to_string()));
+        Ok(proto::SearchMessagesResponse {
+            hits: hits.iter().map(Into::into).collect(),
+            next_page_token: next.unwrap_or_default(),
+        })
+    }
+
+    async fn rooms(
+        &self,
+        request: Request<proto::ListRoomsRequest>,
+    ) -> Result<proto::ListRoomsResponse> {
+        let state = &self.0;
+        auth::caller(request.extensions())?;
+        let asked = request.into_inner();
+        let size = paging::page_size(asked.page_size, DEFAULT_ROOMS, MAX_ROOMS)?;
+        let after = paging::parse_token(&[], &asked.page_token)?
+            .map(|last| wire::room_name("page_token", &last))
+            .transpose()?;
+        // Each list alone may fill the page; one more tells whether there is another page.
+        let members = state.sessions.member_counts(after.as_ref(), size + 1);
+        let which = Which::After { after, limit: size + 1 };
+        let extents = state.log.extents(which).await?;
+        let mut rooms: BTreeMap<RoomName, (u32, Option<Extent>)> =
+            members.into_iter().map(|(room, members)| (room, (members, None))).collect();
+        for (room, extent) in extents {
+            rooms.entry(room).or_default().1 = Some(extent);
+        }
+        let more = rooms.len() > size;
+        let rooms: Vec<Room> = rooms
+            .into_iter()
+            .take(size)
+            .map(|(name, (members, extent))| self.room(name, members, extent))
+            .collect();
+        let last = rooms.last().filter(|_| more);
+        Ok(proto::ListRoomsResponse {
+            next_page_token: last
+                .map(|room| paging::token(&[], room.name.as_str()))
+                .unwrap_or_default(),
+            rooms: rooms.iter().map(Into::into).collect(),
+        })
+    }
+
+    fn room(&self, name: RoomName, members: u32, extent: Option<Extent>) -> Room {
+        let at = |seq| Position { epoch: self.0.log.epoch(), seq };
+        Room {
+            name,
+            members,
+            head: at(extent.map_or(0, |extent| extent.last)),
+            first: at(extent.map_or(0, |extent| extent.first)),
+            last_message_at: extent.map(|extent| extent.last_at),
+        }
+    }
+
+    fn seq_of(&self, position: proto::Position) -> Result<u64> {
+        if position.epoch != self.0.log.epoch() {
+            return Err(Error::PositionGone(Gone::Epoch));
+        }
+        Ok(position.seq)
+    }
+}
+
+fn optional<T>(raw: &str, parse: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+    if raw.is_empty() { Ok(None) } else { parse(raw).map(Some) }
+}

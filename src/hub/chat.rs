@@ -1,0 +1,225 @@
+//! The streams of Broadcast: what a client says on Chat, and how Chat and Subscribe begin.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use tonic::{Code, Status, Streaming};
+
+use super::{
+    State,
+    fanout::{self, EventStream, Mailbox, Order},
+    sessions::{Caller, Hold, Membership},
+};
+use crate::{
+    error::{Error, Result},
+    model::{Position, Posted, RoomName, Start},
+    proto::{self, chat_request::Request, chat_response::Event, refused},
+    wire,
+};
+
+/// The most rooms of one Subscribe.
+const MAX_JOINS: usize = 64;
+
+/// The most bytes of a client's id or room name that are sent back with a refusal.
+const MAX_ECHO_BYTES: usize = 64;
+
+/// What must live as long as a stream does.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    _hold: Hold,
+    _rooms: Vec<Membership>,
+    /// Reads the client's requests, where there are more than one.
+    _reader: JoinSet<()>,
+}
+
+/// Answers Chat.
+pub(crate) async fn chat(
+    state: Arc<State>,
+    caller: Caller,
+    requests: Streaming<proto::ChatRequest>,
+) -> Result<EventStream<Guard>> {
+    let mailbox = Mailbox::new();
+    let hold = state.hold(&caller, &mailbox).await?;
+    let reader = Reader { state, caller, mailbox: mailbox.clone(), rooms: HashMap::new() };
+    let mut tasks = JoinSet::new();
+    tasks.spawn(reader.read(requests));
+    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: tasks }))
+}
+
+/// Answers Subscribe.
+pub(crate) async fn subscribe(
+    state: Arc<State>,
+    caller: Caller,
+    request: proto::SubscribeRequest,
+) -> Result<EventStream<Guard>> {
+    let mut joins = request.joins;
+    if joins.len() > MAX_JOINS {
+        return Err(Error::invalid("joins", format!("at most {MAX_JOINS} rooms")));
+    }
+    if joins.is_empty() {
+        joins.push(wire::to_join(&RoomName::lobby(), Start::Head));
+    }
+    let mailbox = Mailbox::new();
+    let hold = state.hold(&caller, &mailbox).await?;
+    let mut rooms = HashMap::new();
+    for (i, join) in joins.into_iter().enumerate() {
+        let (room, start) = wire::join(&format!("joins[{i}]"), join)?;
+        mailbox.admit().await;
+        let (membership, order) = begin(&state, &caller, &room, start).await?;
+        if rooms.insert(room, membership).is_some() {
+            return Err(Error::invalid(format!("joins[{i}].room"), "named twice"));
+        }
+        mailbox.push(order);
+    }
+    let rooms = rooms.into_values().collect();
+    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: JoinSet::new() }))
+}
+
+/// Enters a room, and the order that makes a stream deliver it.
+async fn begin(
+    state: &State,
+    caller: &Caller,
+    room: &RoomName,
+    start: Start,
+) -> Result<(Membership, Order)> {
+    let membership = state.sessions.join(caller.session, room)?;
+    let beginning = state.rooms.begin(&state.log, room, start).await?;
+    let joined = proto::Joined {
+        room: room.to_string(),
+        position: Some(beginning.position.into()),
+        head: Some(beginning.head.into()),
+    };
+    let Position { seq, .. } = beginning.position;
+    let answer = event(Event::Joined(joined));
+    Ok((membership, Order::Join { source: beginning.source, seq, answer }))
+}
+
+/// Reads the requests of one Chat stream.
+struct Reader {
+    state: Arc<State>,
+    caller: Caller,
+    mailbox: Arc<Mailbox>,
+    rooms: HashMap<RoomName, Membership>,
+}
+
+impl Reader {
+    async fn read(mut self, mut requests: Streaming<proto::ChatRequest>) {
+        let mut first = true;
+        let error = loop {
+            match requests.message().await {
+                Ok(Some(request)) => {
+                    let joins = matches!(request.request, Some(Request::Join(_)));
+                    if std::mem::take(&mut first) && !joins {
+                        self.mailbox.admit().await;
+                        self.join(wire::to_join(&RoomName::lobby(), Start::Head)).await;
+                    }
+                    self.mailbox.admit().await;
+                    self.obey(request).await;
+                }
+                Ok(None) => {
+                    self.mailbox.settled().await;
+                    break None;
+                }
+                Err(status) => break Some(unreadable(&status)),
+            }
+        };
+        self.mailbox.push(Order::End { last: Bytes::new(), error });
+        // The memberships last until the stream itself ends.
+        std::future::pending::<()>().await;
+    }
+
+    /// Sees to it that a request is answered, now or later.
+    async fn obey(&mut self, request: proto::ChatRequest) {
+        match request.request {
+            Some(Request::Join(join)) => self.join(join).await,
+            Some(Request::Leave(leave)) => self.leave(&leave),
+            Some(Request::Post(post)) => self.post(post).await,
+            None => {
+                let error = Error::invalid("request", "one of join, leave and post must be set");
+                self.mailbox.push(refusal(None, &error));
+            }
+        }
+    }
+
+    async fn join(&mut self, join: proto::Join) {
+        let asked = echo(&join.room);
+        match self.try_join(join).await {
+            Ok(order) => self.mailbox.push(order),
+            Err(error) => self.mailbox.push(refusal(Some(refused::Request::Join(asked)), &error)),
+        }
+    }
+
+    async fn try_join(&mut self, join: proto::Join) -> Result<Order> {
+        let (room, start) = wire::join("join", join)?;
+        let (membership, order) = begin(&self.state, &self.caller, &room, start).await?;
+        self.rooms.insert(room, membership);
+        Ok(order)
+    }
+
+    fn leave(&mut self, leave: &proto::Leave) {
+        let left = wire::room_name("leave.room", &leave.room).and_then(|room| {
+            self.rooms.remove(&room).map(|_| room.clone()).ok_or(Error::NotJoined(room))
+        });
+        match left {
+            Ok(room) => {
+                let left = proto::Left { room: room.to_string(), refusal: None };
+                self.mailbox.push(Order::Leave { room, answer: event(Event::Left(left)) });
+            }
+            Err(error) => {
+                let asked = refused::Request::Leave(echo(&leave.room));
+                self.mailbox.push(refusal(Some(asked), &error));
+            }
+        }
+    }
+
+    async fn post(&self, post: proto::PostRequest) {
+        let asked = echo(&post.id);
+        let draft = wire::draft(&self.caller.peer, post).and_then(|draft| {
+            if self.state.sessions.is_member(self.caller.session, &draft.room) {
+                Ok(draft)
+            } else {
+                Err(Error::NotJoined(draft.room))
+            }
+        });
+        match draft {
+            Ok(draft) => {
+                let mailbox = self.mailbox.clone();
+                let done = Box::new(move |result: Result<Posted>| {
+                    mailbox.push(match &result {
+                        Ok(posted) => Order::Answer(event(Event::Posted(posted.into()))),
+                        Err(error) => refusal(Some(refused::Request::Post(asked)), error),
+                    });
+                });
+                self.state.log.append(draft, done).await;
+            }
+            Err(error) => self.mailbox.push(refusal(Some(refused::Request::Post(asked)), &error)),
+        }
+    }
+}
+
+/// Why the requests of a stream cannot be read on.
+fn unreadable(status: &Status) -> Error {
+    match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted => Error::LimitReached {
+            what: format!("a request may have {} bytes", super::MAX_REQUEST_BYTES),
+            retry_after: None,
+        },
+        _ => Error::invalid("request", "cannot be decoded"),
+    }
+}
+
+fn refusal(request: Option<refused::Request>, error: &Error) -> Order {
+    let refused = proto::Refused { request, refusal: Some(wire::refusal(error)) };
+    Order::Answer(event(Event::Refused(refused)))
+}
+
+fn event(event: Event) -> Bytes {
+    fanout::frame(&proto::ChatResponse { event: Some(event) })
+}
+
+/// What the client called the thing, so that it finds its request again; nothing where that cannot
+/// be any of its own names.
+fn echo(raw: &str) -> String {
+    if raw.len() <= MAX_ECHO_BYTES { raw.to_owned() } else { String::new() }
+}

@@ -1,0 +1,183 @@
+//! The unary rpcs of Presence.
+
+use std::{collections::HashSet, net::SocketAddr, sync::Arc};
+
+use jiff::Timestamp;
+use tonic::{Request, Response, Status, async_trait};
+
+use super::{State, answer, auth, paging};
+use crate::{
+    backbone::{Change, Claim, Session, SessionId},
+    error::{Error, Result},
+    model::{Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
+    proto::{self, unary::presence_server},
+    wire,
+};
+
+const DEFAULT_PAGE: usize = 100;
+const MAX_PAGE: usize = 1_000;
+
+/// Presence, on the hub's state.
+#[derive(Debug, Clone)]
+pub(crate) struct Presence(pub(crate) Arc<State>);
+
+#[async_trait]
+impl presence_server::Presence for Presence {
+    async fn register(
+        &self,
+        request: Request<proto::RegisterRequest>,
+    ) -> Result<Response<proto::RegisterResponse>, Status> {
+        answer(self.registered(request).await)
+    }
+
+    async fn renew(
+        &self,
+        request: Request<proto::RenewRequest>,
+    ) -> Result<Response<proto::RenewResponse>, Status> {
+        answer(self.renewed(request).await)
+    }
+
+    async fn unregister(
+        &self,
+        request: Request<proto::UnregisterRequest>,
+    ) -> Result<Response<proto::UnregisterResponse>, Status> {
+        answer(self.unregistered(request).await)
+    }
+
+    async fn get_peer(
+        &self,
+        request: Request<proto::GetPeerRequest>,
+    ) -> Result<Response<proto::GetPeerResponse>, Status> {
+        answer(self.found(request))
+    }
+
+    async fn list_peers(
+        &self,
+        request: Request<proto::ListPeersRequest>,
+    ) -> Result<Response<proto::ListPeersResponse>, Status> {
+        answer(self.listed(request))
+    }
+}
+
+impl Presence {
+    async fn registered(
+        &self,
+        request: Request<proto::RegisterRequest>,
+    ) -> Result<proto::RegisterResponse> {
+        let state = &self.0;
+        let observed = request.remote_addr();
+        // A token that is not alive makes nobody: the name may be free all the same.
+        let beside = auth::caller(request.extensions()).ok().map(|caller| caller.session);
+        let asked = request.into_inner();
+        let name = wire::name("name", &asked.name)?;
+        let session = Session {
+            id: SessionId::new(),
+            peer: name.clone(),
+            endpoints: reachable(wire::endpoints("endpoints", &asked.endpoints)?, observed),
+            status: wire::peer_status("status", asked.status)?.unwrap_or_default(),
+            began_at: Timestamp::now(),
+        };
+        let replaces = state.sessions.authenticate(&asked.replace_token);
+        let claim =
+            Claim { lease: state.lease, beside, replaces: replaces.map(|caller| caller.session) };
+        let id = session.id;
+        let token = state.sessions.enter(id, name.clone())?;
+        if let Err(refused) = state.directory.claim(session, claim).await {
+            state.sessions.remove(id);
+            return Err(refused);
+        }
+        let peer = state.peers.get(&name).or_else(|| state.peers.get_even_invisible(&name));
+        Ok(proto::RegisterResponse {
+            token,
+            lease: Some(wire::to_duration(state.lease)),
+            peer: peer.as_ref().map(Into::into),
+            observed: observed.map(|address| (&Endpoint::from(address)).into()),
+            hub: Some(proto::HubInfo {
+                version: env!("CARGO_PKG_VERSION").into(),
+                default_room: LOBBY.into(),
+                max_text_bytes: MAX_TEXT_BYTES as u32,
+            }),
+        })
+    }
+
+    async fn renewed(&self, request: Request<proto::RenewRequest>) -> Result<proto::RenewResponse> {
+        let state = &self.0;
+        let caller = auth::caller(request.extensions())?;
+        let observed = request.remote_addr();
+        let asked = request.into_inner();
+        let endpoints = match asked.endpoints {
+            Some(list) => {
+                Some(reachable(wire::endpoints("endpoints.endpoints", &list.endpoints)?, observed))
+            }
+            None => None,
+        };
+        let change = Change { status: wire::peer_status("status", asked.status)?, endpoints };
+        state.directory.renew(caller.session, state.lease).await?;
+        state.directory.update(caller.session, change).await?;
+        Ok(proto::RenewResponse { lease: Some(wire::to_duration(state.lease)) })
+    }
+
+    async fn unregistered(
+        &self,
+        request: Request<proto::UnregisterRequest>,
+    ) -> Result<proto::UnregisterResponse> {
+        let caller = auth::caller(request.extensions())?;
+        self.0.directory.release(caller.session).await?;
+        Ok(proto::UnregisterResponse {})
+    }
+
+    fn found(&self, request: Request<proto::GetPeerRequest>) -> Result<proto::GetPeerResponse> {
+        auth::caller(request.extensions())?;
+        let name = wire::name("name", &request.get_ref().name)?;
+        let peer = self.0.peers.get(&name).ok_or(Error::PeerUnknown(name))?;
+        Ok(proto::GetPeerResponse { peer: Some((&peer).into()) })
+    }
+
+    fn listed(
+        &self,
+        request: Request<proto::ListPeersRequest>,
+    ) -> Result<proto::ListPeersResponse> {
+        auth::caller(request.extensions())?;
+        let asked = request.into_inner();
+        let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
+        let status = wire::peer_status("status", asked.status)?;
+        let members: Option<HashSet<Name>> = match asked.room.as_str() {
+            "" => None,
+            room => {
+                let room = wire::room_name("room", room)?;
+                Some(self.0.sessions.members(&room).into_iter().collect())
+            }
+        };
+        let filters = [&asked.room, &asked.name_prefix, &asked.status.to_string()];
+        let filters = filters.map(String::as_str);
+        let after = paging::parse_token(&filters, &asked.page_token)?
+            .map(|last| wire::name("page_token", &last))
+            .transpose()?;
+        // One more than asked for tells whether there is another page.
+        let mut peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
+            peer.name.as_str().starts_with(&asked.name_prefix)
+                && status.is_none_or(|status| peer.status == status)
+                && members.as_ref().is_none_or(|members| members.contains(&peer.name))
+        });
+        let more = peers.len() > size;
+        peers.truncate(size);
+        let last = peers.last().filter(|_| more);
+        Ok(proto::ListPeersResponse {
+            next_page_token: last
+                .map(|peer| paging::token(&filters, peer.name.as_str()))
+                .unwrap_or_default(),
+            peers: peers.iter().map(Into::into).collect(),
+        })
+    }
+}
+
+/// The endpoints that others can dial: "every address of this machine" becomes the one that the
+/// hub sees.
+fn reachable(endpoints: Vec<Endpoint>, observed: Option<SocketAddr>) -> Vec<Endpoint> {
+    let seen = |endpoint: Endpoint| match observed {
+        _ if !endpoint.is_unspecified() => Some(endpoint),
+        Some(address) => Some(SocketAddr::new(address.ip(), endpoint.port()).into()),
+        None => None,
+    };
+    endpoints.into_iter().filter_map(seen).collect()
+}

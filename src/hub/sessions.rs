@@ -1,0 +1,299 @@
+//! The sessions of this hub: whose token it is, which streams are open, who is in which room.
+//!
+//! The [`Directory`](crate::backbone::Directory) decides how long a session lives; this table knows
+//! what the session does meanwhile. Lock order: the directory's lock, then this one, then a
+//! mailbox's.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use rand::{TryRngCore, rngs::OsRng};
+use sha2::{Digest, Sha256};
+use slab::Slab;
+use tokio::sync::{Notify, watch};
+
+use super::fanout::{self, Mailbox, Order};
+use crate::{
+    backbone::SessionId,
+    error::{Error, Result},
+    model::{Name, RoomName},
+    proto, wire,
+};
+
+/// Streams that one session may have open: a client needs three.
+const MAX_STREAMS: usize = 32;
+
+/// Rooms that one session may be in at a time.
+pub(crate) const MAX_ROOMS: usize = 256;
+
+/// Who makes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Caller {
+    pub(crate) session: SessionId,
+    pub(crate) peer: Name,
+}
+
+/// A token is kept as its SHA-256 only, so that a look into memory or a core dump gives none away.
+type TokenHash = [u8; 32];
+
+#[derive(Debug)]
+struct Entry {
+    peer: Name,
+    token: TokenHash,
+    streams: Slab<Arc<Mailbox>>,
+    /// How many streams have joined a room, per room.
+    rooms: HashMap<RoomName, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_token: HashMap<TokenHash, SessionId>,
+    entries: HashMap<SessionId, Entry>,
+    /// Who is in each room but the lobby, in which everybody is.
+    members: BTreeMap<RoomName, HashMap<SessionId, Name>>,
+    /// Sessions whose last stream has ended since the keeper looked.
+    loosened: Vec<SessionId>,
+    closing: bool,
+}
+
+/// All sessions of this hub.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    table: Mutex<Table>,
+    count: watch::Sender<usize>,
+    loosened: Notify,
+}
+
+impl Sessions {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            table: Mutex::default(),
+            count: watch::Sender::new(0),
+            loosened: Notify::new(),
+        })
+    }
+
+    /// Enters a session and makes its token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the machine has no random numbers.
+    pub(crate) fn enter(&self, id: SessionId, peer: Name) -> Result<String> {
+        let mut secret = [0; 32];
+        OsRng
+            .try_fill_bytes(&mut secret)
+            .map_err(|error| Error::Io(format!("no random numbers: {error}")))?;
+        let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
+        let hash = hash(&token);
+        let mut table = self.lock();
+        table.by_token.insert(hash, id);
+        let entry = Entry { peer, token: hash, streams: Slab::new(), rooms: HashMap::new() };
+        table.entries.insert(id, entry);
+        self.count.send_replace(table.entries.len());
+        Ok(token)
+    }
+
+    /// Removes a session that has ended, and ends its streams.
+    pub(crate) fn remove(&self, id: SessionId) {
+        let mut table = self.lock();
+        let Some(entry) = table.entries.remove(&id) else { return };
+        table.by_token.remove(&entry.token);
+        for room in entry.rooms.keys() {
+            table.leave(room, id);
+        }
+        self.count.send_replace(table.entries.len());
+        for (_, mailbox) in &entry.streams {
+            mailbox.push(goodbye(Error::SessionEnded));
+        }
+    }
+
+    /// Whose token this is.
+    pub(crate) fn authenticate(&self, token: &str) -> Option<Caller> {
+        let table = self.lock();
+        let session = *table.by_token.get(&hash(token))?;
+        let peer = table.entries.get(&session)?.peer.clone();
+        Some(Caller { session, peer })
+    }
+
+    /// Notes that a stream of the session is open, for as long as the answer lives.
+    pub(crate) fn hold(self: &Arc<Self>, id: SessionId, mailbox: Arc<Mailbox>) -> Result<Hold> {
+        let mut table = self.lock();
+        if table.closing {
+            return Err(Error::ShuttingDown);
+        }
+        let entry = table.entries.get_mut(&id).ok_or(Error::SessionEnded)?;
+        if entry.streams.len() == MAX_STREAMS {
+            let what = format!("a session may have {MAX_STREAMS} streams open");
+            return Err(Error::LimitReached { what, retry_after: None });
+        }
+        let key = entry.streams.insert(mailbox);
+        Ok(Hold { sessions: self.clone(), id, key })
+    }
+
+    /// Puts the session into a room for as long as the answer lives.
+    pub(crate) fn join(self: &Arc<Self>, id: SessionId, room: &RoomName) -> Result<Membership> {
+        let mut table = self.lock();
+        let entry = table.entries.get_mut(&id).ok_or(Error::SessionEnded)?;
+        if entry.rooms.len() >= MAX_ROOMS && !entry.rooms.contains_key(room) {
+            let what = format!("a session may be in {MAX_ROOMS} rooms");
+            return Err(Error::LimitReached { what, retry_after: None });
+        }
+        *entry.rooms.entry(room.clone()).or_default() += 1;
+        let peer = entry.peer.clone();
+        table.members.entry(room.clone()).or_default().insert(id, peer);
+        Ok(Membership { sessions: self.clone(), id, room: room.clone() })
+    }
+
+    /// Whether the session is in the room.
+    pub(crate) fn is_member(&self, id: SessionId, room: &RoomName) -> bool {
+        *room == RoomName::lobby()
+            || self.lock().entries.get(&id).is_some_and(|entry| entry.rooms.contains_key(room))
+    }
+
+    /// The peers in a room, by name; each as often as it has sessions there.
+    pub(crate) fn members(&self, room: &RoomName) -> Vec<Name> {
+        let table = self.lock();
+        if *room == RoomName::lobby() {
+            return table.entries.values().map(|entry| entry.peer.clone()).collect();
+        }
+        table.members.get(room).into_iter().flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// How many sessions are in each of up to `limit` rooms whose names come after `after`.
+    pub(crate) fn member_counts(
+        &self,
+        after: Option<&RoomName>,
+        limit: usize,
+    ) -> BTreeMap<RoomName, u32> {
+        use std::ops::Bound;
+        let table = self.lock();
+        let lobby = RoomName::lobby();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut counts: BTreeMap<_, _> = table
+            .members
+            .range::<RoomName, _>((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(room, members)| (room.clone(), count(members.len())))
+            .collect();
+        if after.is_none_or(|after| *after < lobby) {
+            counts.insert(lobby, count(table.entries.len()));
+        }
+        counts
+    }
+
+    /// The sessions that have a stream open.
+    pub(crate) fn held(&self) -> Vec<SessionId> {
+        let table = self.lock();
+        table
+            .entries
+            .iter()
+            .filter(|(_, entry)| !entry.streams.is_empty())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    /// Waits for sessions whose last stream has ended.
+    pub(crate) async fn loosened(&self) -> Vec<SessionId> {
+        loop {
+            let loosened = self.lock().take_loosened();
+            if !loosened.is_empty() {
+                return loosened;
+            }
+            self.loosened.notified().await;
+        }
+    }
+
+    /// How many sessions there are, now and whenever that changes.
+    pub(crate) fn count(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
+    }
+
+    /// Ends all streams and lets no new one begin.
+    pub(crate) fn close(&self) {
+        let mut table = self.lock();
+        table.closing = true;
+        for (_, mailbox) in table.entries.values().flat_map(|entry| &entry.streams) {
+            mailbox.push(goodbye(Error::ShuttingDown));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn take_loosened(&mut self) -> Vec<SessionId> {
+        let mut loosened = std::mem::take(&mut self.loosened);
+        // Some have opened another stream meanwhile, or have ended.
+        loosened.retain(|id| self.entries.get(id).is_some_and(|entry| entry.streams.is_empty()));
+        loosened
+    }
+
+    fn leave(&mut self, room: &RoomName, id: SessionId) {
+        if let Some(members) = self.members.get_mut(room) {
+            members.remove(&id);
+            if members.is_empty() {
+                self.members.remove(room);
+            }
+        }
+    }
+}
+
+/// An open stream of a session.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    sessions: Arc<Sessions>,
+    id: SessionId,
+    key: usize,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut table = self.sessions.lock();
+        let Some(entry) = table.entries.get_mut(&self.id) else { return };
+        entry.streams.try_remove(self.key);
+        if entry.streams.is_empty() {
+            table.loosened.push(self.id);
+            self.sessions.loosened.notify_one();
+        }
+    }
+}
+
+/// A session's stay in a room, by one of its streams.
+#[derive(Debug)]
+pub(crate) struct Membership {
+    sessions: Arc<Sessions>,
+    id: SessionId,
+    room: RoomName,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut table = self.sessions.lock();
+        let Some(entry) = table.entries.get_mut(&self.id) else { return };
+        let Some(streams) = entry.rooms.get_mut(&self.room) else { return };
+        *streams -= 1;
+        if *streams == 0 {
+            entry.rooms.remove(&self.room);
+            table.leave(&self.room, self.id);
+        }
+    }
+}
+
+fn hash(token: &str) -> TokenHash {
+    Sha256::digest(token).into()
+}
+
+/// Tells a stream why it ends, and ends it.
+fn goodbye(error: Error) -> Order {
+    use proto::chat_response::Event;
+    let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };
+    let last: Bytes = fanout::frame(&proto::ChatResponse { event: Some(Event::Goodbye(goodbye)) });
+    Order::End { last, error: Some(error) }
+}

@@ -1,0 +1,248 @@
+//! The commands for scripts, with the real binaries: what they print, and how they exit.
+#![cfg(test)]
+
+use std::process::Stdio;
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/within.rs"]
+mod within;
+
+use cli::{Ended, Running};
+use hub::TestHub;
+use tempfile::TempDir;
+
+/// Somebody with a directory of their own.
+struct Person<'a> {
+    hub: &'a TestHub,
+    name: &'a str,
+    home: TempDir,
+}
+
+impl<'a> Person<'a> {
+    fn new(hub: &'a TestHub, name: &'a str) -> Self {
+        Self { hub, name, home: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, args: &[&str]) -> std::process::Command {
+        cli::command(self.home.path(), self.hub.address(), self.name, args)
+    }
+
+    #[track_caller]
+    fn run(&self, args: &[&str]) -> Ended {
+        cli::run(self.command(args), b"")
+    }
+
+    #[track_caller]
+    fn run_with(&self, args: &[&str], input: &str) -> Ended {
+        cli::run(self.command(args), input.as_bytes())
+    }
+
+    fn start(&self, args: &[&str]) -> Running {
+        Running::start(self.command(args))
+    }
+}
+
+#[test]
+fn what_was_posted_is_in_the_history_and_in_the_tail() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    assert_eq!(sova.run(&["post", "one", "two"]).done(), "");
+    let posted = &sova.run(&["post", "--json", "three"]).objects()[0];
+    assert_eq!((&posted["type"], &posted["duplicate"]), (&"posted".into(), &false.into()));
+
+    let history = sova.run(&["history", "--json"]).objects();
+    assert_eq!(history.len(), 2);
+    assert_eq!(history[0]["text"], "one two");
+    let three = &history[1];
+    for field in ["room", "id", "epoch", "seq", "created_at"] {
+        assert_eq!(three[field], posted[field], "{field}");
+    }
+    assert_eq!(three["prev_seq"], history[0]["seq"]);
+    assert!(three["epoch"].is_string() && three["seq"].is_u64());
+
+    let tail = sova.run(&["tail", "--last", "2", "--count", "2", "--json"]).objects();
+    assert_eq!(tail, history);
+    let since = history[1]["created_at"].as_str().unwrap();
+    let tail = sova.run(&["tail", "lobby", "--since", since, "--count", "1", "--json"]).objects();
+    assert_eq!(tail[0]["text"], "three");
+    let plain = sova.run(&["history", "--limit", "1"]).done();
+    assert!(plain.ends_with(" sova: three\n"), "{plain}");
+    let rooms = sova.run(&["rooms", "--json"]).objects();
+    assert_eq!((&rooms[0]["name"], &rooms[0]["head_seq"]), (&"lobby".into(), &three["seq"]));
+}
+
+#[test]
+fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
+    const LINES: usize = 2500;
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let lines: Vec<String> = (0..LINES).map(|i| format!("line {i}")).collect();
+    let posted = sova.run_with(&["post", "--room", "ops", "--json"], &lines.join("\n")).objects();
+    assert_eq!(posted.len(), LINES);
+    // More than one page of the hub's, from either end.
+    let all = sova.run(&["history", "ops", "--all", "--json"]).objects();
+    assert_eq!(all.len(), LINES);
+    for (message, line) in all.iter().zip(&lines) {
+        assert_eq!(message["text"], **line);
+    }
+    let last = sova.run(&["history", "ops", "--limit", "1500", "--json"]).objects();
+    assert!(last == all[LINES - 1500..]);
+}
+
+#[test]
+fn a_line_that_cannot_be_posted_is_named_and_the_others_are_posted() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let input = format!("one\n\n{}\n{}\ntwo", "x".repeat(16 * 1024 + 1), "y".repeat(100_000));
+    let complaint = sova.run_with(&["post"], &input).failed(1);
+    for part in ["line 3: ", "line 4: ", "2 of 5 lines were not posted"] {
+        assert!(complaint.contains(part), "{complaint}");
+    }
+    let history = sova.run(&["history", "--json"]).objects();
+    assert_eq!(history.iter().map(|m| &m["text"]).collect::<Vec<_>>(), ["one", "two"]);
+}
+
+#[test]
+fn a_direct_message_goes_to_whoever_listens() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let missing = sova.run(&["send", "buzz", "hello"]).failed(4);
+    assert!(missing.contains("no peer named buzz is here"), "{missing}");
+
+    let listening = buzz.start(&["listen", "--json", "--count", "2"]);
+    assert!(listening.complaint().contains("buzz takes direct messages at 127.0.0.1:"));
+    assert_eq!(sova.run(&["send", "buzz", "hello", "there"]).done(), "");
+    let direct = listening.object();
+    for (field, value) in [("type", "direct"), ("sender", "sova"), ("text", "hello there")] {
+        assert_eq!(direct[field], value);
+    }
+    assert_eq!(direct["verified"], false);
+    let receipt = &sova.run(&["send", "--json", "buzz", "more"]).objects()[0];
+    assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
+    assert_eq!(listening.object()["id"], receipt["id"]);
+    assert_eq!(listening.end().code, Some(0));
+}
+
+#[test]
+fn commands_work_beside_a_chat_of_the_same_person_and_of_nobody_else() {
+    let hub = TestHub::start();
+    let (sova, thief) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
+    let mut chat = sova.start(&["chat"]);
+    assert!(chat.line().starts_with("* sova on "));
+    let peers = sova.run(&["peers", "--json"]).objects();
+    assert_eq!(peers.len(), 1);
+    assert_eq!(peers[0]["name"], "sova");
+    assert_eq!(peers[0]["endpoints"].as_array().unwrap().len(), 1);
+    sova.run(&["post", "from", "outside"]).done();
+    while !chat.line().ends_with(" sova: from outside") {}
+
+    let refused = thief.run(&["peers"]).failed(1);
+    assert!(refused.contains("taken") && refused.contains("--name NAME"), "{refused}");
+    chat.write(b"/quit\n");
+    assert_eq!(chat.end().code, Some(0));
+    // The name is free again, and the token of the session that ended does no harm.
+    assert_eq!(thief.run(&["peers"]).done(), "");
+    assert_eq!(sova.run(&["peers"]).done(), "");
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+    let hub = TestHub::start();
+    let (good, nowhere) = (hub.address().to_string(), "127.0.0.1:1");
+    let home = tempfile::tempdir().unwrap();
+    let ask = |file: &str, environment: Option<&str>, flag: Option<&str>| {
+        let config = format!("hub = '{file}'\nname = 'sova'\n");
+        std::fs::write(home.path().join("config.toml"), config).unwrap();
+        let mut command = cli::homeless(home.path(), &["peers"]);
+        if let Some(hub) = environment {
+            command.env("CHINWAG_HUB", hub);
+        }
+        if let Some(hub) = flag {
+            command.args(["--hub", hub]);
+        }
+        cli::run(command, b"").code
+    };
+    assert_eq!(ask(nowhere, None, None), Some(3));
+    assert_eq!(ask(&good, None, None), Some(0));
+    assert_eq!(ask(nowhere, Some(&good), None), Some(0));
+    assert_eq!(ask(&good, Some(nowhere), None), Some(3));
+    assert_eq!(ask(nowhere, Some(nowhere), Some(&good)), Some(0));
+    assert_eq!(ask(&good, Some(&good), Some(nowhere)), Some(3));
+    assert_eq!(ask("no hub", None, None), Some(2));
+}
+
+#[test]
+fn who_comes_and_goes_is_watched_until_ctrl_c() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let watch = sova.start(&["peers", "--watch", "--json"]);
+    assert_eq!(watch.object()["type"], "reset");
+    assert_eq!(watch.object()["type"], "listed");
+    let listening = buzz.start(&["listen"]);
+    let came = watch.object();
+    assert_eq!((&came["type"], &came["name"]), (&"peer".into(), &"buzz".into()));
+    listening.signal("TERM");
+    assert_eq!(listening.end().code, Some(0));
+    let left = watch.object();
+    assert_eq!((&left["type"], &left["name"]), (&"left".into(), &"buzz".into()));
+    watch.signal("INT");
+    assert_eq!(watch.end().code, Some(0));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    sova.run(&["post", "hello"]).done();
+    let tail = sova.command(&["tail", "--last", "1"]);
+    let mut shell = std::process::Command::new("sh");
+    // The second part reads a line and goes; nothing further is ever posted.
+    shell.args(["-c", r#""$0" tail --last 1 | head -n 1; echo end"#]).arg(tail.get_program());
+    shell.envs(tail.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.stderr(Stdio::piped());
+    let ended = cli::run(shell, b"");
+    assert!(ended.stdout.ends_with(" sova: hello\nend\n"), "{ended:?}");
+    assert_eq!(ended.stderr, "");
+}
+
+#[test]
+fn other_peoples_text_is_harmless_as_text_and_exact_as_json() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let nasty = "\x1b]0;owned\x07\u{202e}\u{9b}2J end";
+    sova.run(&["post", nasty]).done();
+    let plain = sova.run(&["history"]).done();
+    assert!(plain.ends_with("␛]0;owned␇<U+202E><U+009B>2J end\n"), "{plain}");
+    let json = sova.run(&["history", "--json"]);
+    assert!(!json.stdout.contains(['\x1b', '\u{202e}', '\u{9b}']), "{json:?}");
+    assert_eq!(json.objects()[0]["text"], nasty);
+}
+
+#[test]
+fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let input = "hello\n/mgs buzz secret\n//shrug\nP2P 127.0.0.1 secret\nPEER\nlast";
+    let shown = sova.run_with(&["chat"], input).done();
+    for text in ["sova: hello\n", "sova: /shrug\n", "sova: last\n", "\nsova  online  127.0.0.1:"] {
+        assert_eq!(shown.matches(text).count(), 1, "{text:?} in\n{shown}");
+    }
+    assert!(shown.contains("* there is no command /mgs"), "{shown}");
+    let history = sova.run(&["history", "--json"]).objects();
+    let texts: Vec<_> = history.iter().map(|message| &message["text"]).collect();
+    assert_eq!(texts, ["hello", "/shrug", "last"]);
+}
+
+#[test]
+fn a_chat_on_a_pipe_posts_where_its_last_command_took_it() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    sova.run_with(&["chat"], "/join ops\nto ops\n/leave\nto all").done();
+    for (room, text) in [("ops", "to ops"), ("lobby", "to all")] {
+        let history = sova.run(&["history", room, "--json"]).objects();
+        assert_eq!(history.iter().map(|m| &m["text"]).collect::<Vec<_>>(), [text]);
+    }
+}

@@ -1,0 +1,165 @@
+//! The hub is killed in mid-conversation: the direct line goes on, and what was typed meanwhile
+//! arrives once when the hub is back.
+#![cfg(test)]
+
+use std::{collections::HashSet, path::Path, time::Duration};
+
+use chinwag::proto::{
+    ListMessagesRequest, WatchPeersRequest, WatchPeersResponse, watch_peers_response::Event,
+};
+
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/peer.rs"]
+mod peer;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/pty.rs"]
+mod pty;
+#[path = "support/within.rs"]
+mod within;
+
+use hub::TestHub;
+use peer::Session;
+use proxy::Proxy;
+use pty::Terminal;
+use within::within;
+
+/// How soon after the hub's return its clients are listed again.
+const BACK: Duration = Duration::from_secs(10);
+
+/// How often the hub is killed.
+const ROUNDS: usize = 2;
+
+fn chat(home: &Path, hub: &str, name: &str) -> Terminal {
+    let home = home.join(name);
+    std::fs::create_dir(&home).unwrap();
+    let args = ["--hub", hub, "--name", name, "--listen", "127.0.0.1:0", "chat"];
+    let terminal = Terminal::chinwag(&home, &args);
+    terminal.wait_for("lobby");
+    terminal
+}
+
+/// Returns when all of `names` are listed.
+async fn listed(watcher: &Session, names: &[&str]) {
+    let watch = watcher.presence().watch_peers(WatchPeersRequest::default()).await;
+    let mut watch = watch.unwrap().into_inner();
+    let mut missing: HashSet<_> = names.iter().map(|name| name.to_string()).collect();
+    while !missing.is_empty() {
+        let WatchPeersResponse { event } = watch.message().await.unwrap().unwrap();
+        let peers = match event.unwrap() {
+            Event::Snapshot(snapshot) => snapshot.peers,
+            Event::Delta(delta) => delta.updated,
+            other => panic!("{other:?}"),
+        };
+        for peer in peers {
+            missing.remove(&peer.name);
+        }
+    }
+}
+
+async fn history(session: &Session) -> Vec<String> {
+    let all = ListMessagesRequest { page_size: 1000, ..Default::default() };
+    let page = session.broadcast().list_messages(all).await.unwrap().into_inner();
+    page.messages.into_iter().map(|m| format!("{}: {}", m.sender, m.text)).collect()
+}
+
+#[tokio::test]
+async fn the_hub_is_killed_and_comes_back() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address().to_string();
+    let sova = chat(home.path(), &address, "sova");
+    let buzz = chat(home.path(), &address, "buzz");
+    // They know each other.
+    sova.type_line("/msg buzz psst");
+    buzz.wait_for("sova (unverified): psst");
+    buzz.type_line("/msg sova yes?");
+    sova.wait_for("buzz (unverified): yes?");
+
+    let mut said = Vec::new();
+    for round in 1..=ROUNDS {
+        for (speaker, name) in [(&sova, "sova"), (&buzz, "buzz")] {
+            let line = format!("round {round}, before");
+            speaker.type_line(&line);
+            said.push(format!("{name}: {line}"));
+            for terminal in [&sova, &buzz] {
+                terminal.wait_for(&format!("{name}: {line}"));
+            }
+        }
+
+        hub.kill9();
+        for (speaker, name, other) in [(&sova, "sova", &buzz), (&buzz, "buzz", &sova)] {
+            speaker.wait_until("a word of the loss", |screen| {
+                (screen.matches("the hub is gone").count() == round).then_some(())
+            });
+            let line = format!("round {round}, meanwhile");
+            speaker.type_line(&line);
+            said.push(format!("{name}: {line}"));
+            let to = if name == "sova" { "buzz" } else { "sova" };
+            speaker.type_line(&format!("/msg {to} round {round}, are you there?"));
+            other.wait_for(&format!("{name} (unverified): round {round}, are you there?"));
+        }
+
+        hub.restart();
+        let listed = async {
+            let watcher = Session::of(hub.address(), "watcher").await;
+            listed(&watcher, &["sova", "buzz"]).await;
+        };
+        within(BACK, "the return of both", listed).await;
+        for line in &said {
+            sova.wait_for(line);
+            buzz.wait_for(line);
+        }
+    }
+
+    // Said last and seen by both: whatever was to come before it has come.
+    for (speaker, line) in [(&sova, "sova: good night"), (&buzz, "buzz: good night")] {
+        speaker.type_line("good night");
+        sova.wait_for(line);
+        buzz.wait_for(line);
+        said.push(line.into());
+    }
+    for line in &said {
+        assert_eq!(sova.lines_with(line), 1, "{line}\n{}", sova.screen());
+        assert_eq!(buzz.lines_with(line), 1, "{line}\n{}", buzz.screen());
+    }
+    let watcher = Session::of(hub.address(), "historian").await;
+    let mut stored = history(&watcher).await;
+    stored.sort();
+    said.sort();
+    assert_eq!(stored, said);
+}
+
+/// Only the way to the hub is broken, and with it some posts whose acks were under way.
+#[tokio::test]
+async fn a_broken_connection_doubles_nothing() {
+    let hub = TestHub::start();
+    let wire = Proxy::before(hub.address());
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat(home.path(), &wire.address().to_string(), "sova");
+    let buzz = chat(home.path(), &hub.address().to_string(), "buzz");
+    let mut said = Vec::new();
+    for round in 0..10 {
+        let line = format!("line {round} of ten");
+        sova.type_line(&line);
+        said.push(format!("sova: {line}"));
+        wire.cut();
+        wire.heal();
+    }
+    for line in &said {
+        sova.wait_for(line);
+        buzz.wait_for(line);
+    }
+    sova.type_line("good night");
+    sova.wait_for("sova: good night");
+    buzz.wait_for("sova: good night");
+    said.push("sova: good night".into());
+    for line in &said {
+        assert_eq!(sova.lines_with(line), 1, "{line}\n{}", sova.screen());
+        assert_eq!(buzz.lines_with(line), 1, "{line}\n{}", buzz.screen());
+    }
+    let watcher = Session::of(hub.address(), "historian").await;
+    assert_eq!(history(&watcher).await, said);
+}

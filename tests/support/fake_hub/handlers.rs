@@ -1,0 +1,189 @@
+//! What the fake hub answers: it tells the test, and does little by itself.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use chinwag::proto::{
+    self, ChatRequest, ChatResponse, WatchPeersRequest, WatchPeersResponse,
+    broadcast_server::Broadcast, presence_server::Presence,
+};
+use tokio::sync::mpsc;
+use tokio_stream::{Stream, wrappers::ReceiverStream};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{Call, FakeChat, FakeWatch, State, at, peer};
+
+#[derive(Clone)]
+pub(super) struct Handlers {
+    pub(super) told: mpsc::UnboundedSender<Call>,
+    pub(super) state: Arc<State>,
+}
+
+impl Handlers {
+    fn tell(&self, call: Call) -> Result<(), Status> {
+        self.told.send(call).map_err(|_| Status::unavailable("the test is over"))
+    }
+}
+
+fn token<T>(request: &Request<T>) -> Option<String> {
+    let bearer = request.metadata().get("authorization")?.to_str().ok()?;
+    bearer.strip_prefix("Bearer ").map(str::to_owned)
+}
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[async_trait]
+impl Presence for Handlers {
+    async fn register(
+        &self,
+        request: Request<proto::RegisterRequest>,
+    ) -> Result<Response<proto::RegisterResponse>, Status> {
+        let shown = token(&request);
+        let request = request.into_inner();
+        let answer = match self.state.refusals.lock().unwrap().pop_front() {
+            Some(refusal) => Err(refusal),
+            None => Ok(()),
+        };
+        let peer = peer(&request.name, request.endpoints.clone());
+        self.tell(Call::Register { request, shown })?;
+        answer?;
+        self.state.peers.lock().unwrap().insert(peer.name.clone(), peer.clone());
+        let number = {
+            let mut tokens = self.state.tokens.lock().unwrap();
+            *tokens += 1;
+            *tokens
+        };
+        let lease = self.state.lease.lock().unwrap().unwrap_or(Duration::from_secs(30));
+        Ok(Response::new(proto::RegisterResponse {
+            token: format!("token-{number}"),
+            lease: Some(lease.try_into().unwrap()),
+            peer: Some(peer),
+            observed: Some(proto::Endpoint { host: "192.0.2.1".into(), port: 4242 }),
+            hub: None,
+        }))
+    }
+
+    async fn renew(
+        &self,
+        request: Request<proto::RenewRequest>,
+    ) -> Result<Response<proto::RenewResponse>, Status> {
+        self.tell(Call::Renew { request: request.into_inner() })?;
+        Ok(Response::new(proto::RenewResponse { lease: None }))
+    }
+
+    async fn unregister(
+        &self,
+        request: Request<proto::UnregisterRequest>,
+    ) -> Result<Response<proto::UnregisterResponse>, Status> {
+        self.tell(Call::Unregister { token: token(&request) })?;
+        Ok(Response::new(proto::UnregisterResponse {}))
+    }
+
+    async fn get_peer(
+        &self,
+        request: Request<proto::GetPeerRequest>,
+    ) -> Result<Response<proto::GetPeerResponse>, Status> {
+        let name = request.into_inner().name;
+        match self.state.peers.lock().unwrap().get(&name) {
+            Some(peer) => Ok(Response::new(proto::GetPeerResponse { peer: Some(peer.clone()) })),
+            None => {
+                Err(chinwag::wire::status(&chinwag::error::Error::PeerUnknown(super::name(&name))))
+            }
+        }
+    }
+
+    /// One peer a page.
+    async fn list_peers(
+        &self,
+        request: Request<proto::ListPeersRequest>,
+    ) -> Result<Response<proto::ListPeersResponse>, Status> {
+        let after = request.into_inner().page_token;
+        let peers = self.state.peers.lock().unwrap();
+        let mut rest: Vec<_> = peers.values().filter(|peer| peer.name > after).cloned().collect();
+        rest.sort_by(|a, b| a.name.cmp(&b.name));
+        let more = rest.len() > 1;
+        rest.truncate(1);
+        let next_page_token = if more { rest[0].name.clone() } else { String::new() };
+        Ok(Response::new(proto::ListPeersResponse { peers: rest, next_page_token }))
+    }
+
+    type WatchPeersStream = Answers<WatchPeersResponse>;
+
+    async fn watch_peers(
+        &self,
+        request: Request<WatchPeersRequest>,
+    ) -> Result<Response<Self::WatchPeersStream>, Status> {
+        let (answers, stream) = mpsc::channel(16);
+        self.tell(Call::Watch(FakeWatch { request: request.into_inner(), answers }))?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+}
+
+#[async_trait]
+impl Broadcast for Handlers {
+    type ChatStream = Answers<ChatResponse>;
+
+    async fn chat(
+        &self,
+        request: Request<Streaming<ChatRequest>>,
+    ) -> Result<Response<Self::ChatStream>, Status> {
+        let token = token(&request);
+        let (answers, stream) = mpsc::channel(16);
+        self.tell(Call::Chat(FakeChat { token, requests: request.into_inner(), answers }))?;
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn post(
+        &self,
+        _: Request<proto::PostRequest>,
+    ) -> Result<Response<proto::PostResponse>, Status> {
+        Err(Status::unimplemented("a client posts on Chat"))
+    }
+
+    type SubscribeStream = Answers<proto::SubscribeResponse>;
+
+    async fn subscribe(
+        &self,
+        _: Request<proto::SubscribeRequest>,
+    ) -> Result<Response<Self::SubscribeStream>, Status> {
+        Err(Status::unimplemented("a client receives on Chat"))
+    }
+
+    async fn list_messages(
+        &self,
+        _: Request<proto::ListMessagesRequest>,
+    ) -> Result<Response<proto::ListMessagesResponse>, Status> {
+        Err(Status::unimplemented("no test asks"))
+    }
+
+    /// One hit whose range is of a message of one letter, as the asked query says.
+    async fn search_messages(
+        &self,
+        request: Request<proto::SearchMessagesRequest>,
+    ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
+        let end = request.into_inner().query.parse().unwrap();
+        let message = proto::Message {
+            id: uuid::Uuid::now_v7().to_string(),
+            room: "lobby".into(),
+            position: Some(at(1)),
+            prev_seq: 0,
+            sender: "somebody".into(),
+            created_at: Some(prost_types::Timestamp::default()),
+            text: "\u{fc}".into(),
+        };
+        let hit = proto::SearchHit {
+            message: Some(message),
+            ranges: vec![proto::TextRange { start: 0, end }],
+        };
+        Ok(Response::new(proto::SearchMessagesResponse {
+            hits: vec![hit],
+            next_page_token: String::new(),
+        }))
+    }
+
+    async fn list_rooms(
+        &self,
+        _: Request<proto::ListRoomsRequest>,
+    ) -> Result<Response<proto::ListRoomsResponse>, Status> {
+        Err(Status::unimplemented("no test asks"))
+    }
+}

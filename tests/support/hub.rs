@@ -1,0 +1,165 @@
+//! The real hub, as a child process on a port of its own.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use crate::within::PATIENCE;
+
+/// A running `chinwagd`. It is killed when this is dropped; where the test fails, what the hub
+/// logged is shown.
+#[derive(Debug)]
+pub(crate) struct TestHub {
+    options: Options,
+    process: Process,
+}
+
+#[derive(Debug)]
+struct Options {
+    args: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    /// What it writes to stdout after the line that says where it listens.
+    stdout: mpsc::Receiver<String>,
+    log: tempfile::NamedTempFile,
+}
+
+impl TestHub {
+    /// A hub that keeps nothing.
+    pub(crate) fn start() -> Self {
+        Self::with(&["--ephemeral"])
+    }
+
+    /// A hub with these options beside `--listen`.
+    pub(crate) fn with(args: &[&str]) -> Self {
+        Self::with_environment(args, &[])
+    }
+
+    /// A hub with these options, and these variables in its environment.
+    pub(crate) fn with_environment(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::try_start(args, environment).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// A hub that may not start. Then this is what it said.
+    pub(crate) fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let options = Options {
+            args: args.iter().map(|arg| arg.to_string()).collect(),
+            environment: environment.iter().map(own).collect(),
+        };
+        let process = Process::start("127.0.0.1:0", &options)?;
+        Ok(Self { options, process })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.process.address
+    }
+
+    /// SIGKILL: the hub has no chance to say anything to anybody.
+    pub(crate) fn kill9(&mut self) {
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
+    }
+
+    /// SIGTERM: the hub ends as it likes to. Returns how it exited and what it wrote to stdout
+    /// after its first line.
+    pub(crate) fn terminate(&mut self) -> (ExitStatus, Vec<String>) {
+        let kill = format!("kill -TERM {}", self.process.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits until the hub ends by itself. Returns the same as [`TestHub::terminate`].
+    pub(crate) fn wait(&mut self) -> (ExitStatus, Vec<String>) {
+        // The pipe closes when the process ends.
+        let mut rest = Vec::new();
+        loop {
+            match self.process.stdout.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the hub did not stop"),
+            }
+        }
+        (self.process.child.wait().unwrap(), rest)
+    }
+
+    /// Starts a hub that ended again, with the same options and on the same port.
+    pub(crate) fn restart(&mut self) {
+        let address = self.process.address.to_string();
+        let started = Process::start(&address, &self.options);
+        self.process = started.unwrap_or_else(|said| panic!("{said}"));
+    }
+
+    /// The bytes of memory that it occupies.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> usize {
+        let status = format!("/proc/{}/status", self.process.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.process.log.path()).unwrap()
+    }
+}
+
+impl Process {
+    fn start(listen: &str, options: &Options) -> Result<Self, String> {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut child = command(env!("CARGO_BIN_EXE_chinwagd"))
+            .args(["--listen", listen])
+            .args(&options.args)
+            .envs(options.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, stdout) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let Ok(line) = stdout.recv_timeout(PATIENCE) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            let said = std::fs::read_to_string(log.path()).unwrap();
+            return Err(format!("the hub did not start with {options:?}:\n{said}"));
+        };
+        let address = line.strip_prefix("chinwagd listening on ").expect(&line).parse().unwrap();
+        Ok(Self { child, address, stdout, log })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let said = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+            eprintln!("--- the hub's log ---\n{said}---");
+        }
+    }
+}
+
+/// A command that no setting of whoever runs the tests reaches.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}

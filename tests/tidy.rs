@@ -1,0 +1,69 @@
+//! The house stays as it was drawn: the direction of the arrows between modules, the size and
+//! form of files, the style of the protos. STYLE is code here, so that nobody has to remember it.
+#![cfg(test)]
+
+use std::{fs, path::Path};
+
+use chinwag::proto::{HUB_DESCRIPTORS, PEER_DESCRIPTORS};
+
+#[path = "tidy/arrows.rs"]
+mod arrows;
+#[path = "tidy/files.rs"]
+mod files;
+#[path = "tidy/protos.rs"]
+mod protos;
+#[path = "tidy/source.rs"]
+mod source;
+
+#[test]
+fn arrows_point_downwards() {
+    let modules = tree().into_iter().filter_map(|(path, content)| {
+        let module = path.strip_prefix("src/")?.strip_suffix(".rs")?.to_owned();
+        (module != "lib" && !module.starts_with("bin/")).then_some((module, content))
+    });
+    assert_none(modules.flat_map(|(module, content)| {
+        let module: Vec<_> = module.split('/').collect();
+        arrows::violations(&module, &content)
+    }));
+}
+
+#[test]
+fn files_keep_the_rules_of_the_house() {
+    let tree = tree();
+    assert!(tree.iter().any(|(path, _)| path == "tests/tidy.rs"), "the tree was not found");
+    assert_none(tree.iter().flat_map(|(path, content)| files::violations(path, content)));
+}
+
+#[test]
+fn protos_keep_their_style() {
+    let files = protos::files(&[HUB_DESCRIPTORS, PEER_DESCRIPTORS]);
+    assert_eq!(files.len(), 4, "{:?}", files.iter().map(|file| file.name()).collect::<Vec<_>>());
+    assert_none(protos::violations(&files));
+}
+
+fn assert_none(violations: impl IntoIterator<Item = String>) {
+    let violations: Vec<_> = violations.into_iter().collect();
+    assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+/// Every text file of the project, with its path from the top. What is built or belongs to git
+/// is not looked at.
+fn tree() -> Vec<(String, String)> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders = vec![top.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(top).unwrap().to_str().unwrap().to_owned();
+            if name == "target" || name == ".git" {
+                continue;
+            } else if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(content) = fs::read_to_string(&path) {
+                found.push((name, content));
+            }
+        }
+    }
+    found
+}

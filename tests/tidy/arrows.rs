@@ -1,0 +1,122 @@
+//! Who may use whom: the floors of `src/lib.rs`, as a check.
+
+use crate::source::{Path, paths};
+
+/// The modules of each floor, from the ground up.
+const FLOORS: [&[&str]; 5] = [
+    &["proto", "model", "error"],
+    &["wire", "identity", "transport", "backoff", "shutdown", "text"],
+    &["backbone"],
+    &["hub", "client"],
+    &["cli"],
+];
+
+/// Uses on one floor that are meant: errors speak in the terms of the model, connections are made
+/// with an identity, and whoever may not connect is told so as the wire tells it.
+const NEIGHBOURS: [(&str, &str); 3] =
+    [("error", "model"), ("transport", "identity"), ("transport", "wire")];
+
+/// Uses of a lower floor that are not meant: a client reaches what a hub keeps through the hub.
+const STRANGERS: [(&str, &str); 1] = [("client", "backbone")];
+
+/// Who may name the types that the compiler makes of the protos.
+const SPEAKS_PROTO: [&str; 4] = ["proto", "wire", "hub", "client"];
+
+/// Libraries whose names begin so are unknown to the model.
+const NOT_IN_MODEL: [&str; 4] = ["tonic", "tokio", "prost", "hyper"];
+
+/// What the file of a module (`src/hub/auth.rs` is `["hub", "auth"]`) uses and must not.
+pub(crate) fn violations(module: &[&str], source: &str) -> Vec<String> {
+    let from = module[0];
+    let Some(floor) = floor(from) else {
+        return vec![format!("{from} stands on no floor: give it one in tests/tidy/arrows.rs")];
+    };
+    let problem = |path: Path| match path {
+        Path::Own(path) => own_problem(from, floor, path.first().map_or("", String::as_str)),
+        Path::Other(path) => (from == "model"
+            && NOT_IN_MODEL.iter().any(|library| path[0].starts_with(library)))
+        .then(|| format!("model knows no {}", path[0])),
+    };
+    let mut found: Vec<_> = paths(module, source).into_iter().filter_map(problem).collect();
+    found.dedup();
+    found
+}
+
+fn own_problem(from: &str, height: usize, to: &str) -> Option<String> {
+    if from == to {
+        return None;
+    }
+    let Some(target) = floor(to) else {
+        return Some(format!("{from} uses crate::{to}, which stands on no floor"));
+    };
+    if to == "proto" && !SPEAKS_PROTO.contains(&from) {
+        return Some(format!("{from} uses generated types, which end at {SPEAKS_PROTO:?}"));
+    }
+    let allowed = target < height || NEIGHBOURS.contains(&(from, to));
+    (!allowed || STRANGERS.contains(&(from, to))).then(|| format!("{from} must not use {to}"))
+}
+
+fn floor(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
+
+mod tests {
+    use super::*;
+
+    fn check(module: &str, source: &str) -> String {
+        violations(&module.split("::").collect::<Vec<_>>(), source).join("\n")
+    }
+
+    #[test]
+    fn what_stands_below_may_be_used() {
+        assert_eq!(check("hub::auth", "use crate::{backbone::Lease, error::Error};"), "");
+        assert_eq!(check("hub::auth", "use super::registry::Registry;"), "");
+        assert_eq!(check("client", "use crate::{proto, wire}; use tonic::Status;"), "");
+        assert_eq!(check("error", "use crate::model::Name;"), "");
+    }
+
+    #[test]
+    fn what_stands_above_may_not() {
+        assert_eq!(check("model", "use crate::wire::name;"), "model must not use wire");
+        assert_eq!(check("backbone::embedded", "use crate::hub;"), "backbone must not use hub");
+        assert_eq!(check("client::peers", "super::super::cli::f();"), "client must not use cli");
+    }
+
+    #[test]
+    fn neighbours_may_not() {
+        assert_eq!(check("hub", "use crate::client::Client;"), "hub must not use client");
+        assert_eq!(
+            check("client", "mod tests { use crate::hub::Hub; }"),
+            "client must not use hub"
+        );
+        assert_eq!(check("text", "use crate::wire;"), "text must not use wire");
+        assert_eq!(check("model", "use crate::error::Error;"), "model must not use error");
+    }
+
+    #[test]
+    fn a_client_knows_no_backbone() {
+        let use_it = "use crate::{model::Name, backbone::MessageLog};";
+        assert_eq!(check("client::session", use_it), "client must not use backbone");
+    }
+
+    #[test]
+    fn generated_types_end_where_they_should() {
+        for module in ["cli::chat", "backbone", "transport", "text"] {
+            assert!(check(module, "use crate::proto::Message;").contains("generated types"));
+        }
+    }
+
+    #[test]
+    fn the_model_knows_no_runtime() {
+        assert_eq!(check("model", "use tokio::time::Instant;"), "model knows no tokio");
+        assert_eq!(check("model::name", "fn f(c: tonic::Code) {}"), "model knows no tonic");
+        assert_eq!(check("model", "use tokio_util::sync::X;"), "model knows no tokio_util");
+    }
+
+    #[test]
+    fn a_module_without_a_floor_is_a_mistake() {
+        assert!(check("attic", "").contains("stands on no floor"));
+        assert!(check("cli", "use crate::attic::Box;").contains("stands on no floor"));
+        assert!(check("cli", "use crate::*;").contains("stands on no floor"));
+    }
+}

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Puts NAME into a chat on HUB, and starts a hub there where none is. `make run` calls this.
+#
+#   tools/run.sh NAME HUB
+#
+# The hub stays for the other terminals and stops by itself a minute after the last has left. All
+# that it and the clients keep is in target/run.
+set -eu
+
+name=$1
+hub=$2
+case $name in
+    '' | [.-]* | */*) echo "NAME=$name: a name must begin with a letter or a digit" >&2; exit 2 ;;
+esac
+
+cd "$(dirname "$0")/.."
+run=target/run
+bin=${CARGO_TARGET_DIR:-target}/release
+mkdir -p "$run"
+cargo build --release --locked --bins
+
+# Where a hub is running already, the new one finds its address in use and exits: that way two
+# terminals cannot both believe that they were first.
+said=$(mktemp "$run/hub.XXXXXX")
+trap 'rm -f "$said" "$said.log"' EXIT
+session=$(command -v setsid || command -v nohup)
+"$session" "$bin/chinwagd" --listen "$hub" --data-dir "$run/hub" --idle-exit 1m \
+    >"$said" 2>"$said.log" </dev/null &
+hub_process=$!
+until test -s "$said" || ! kill -0 "$hub_process" 2>/dev/null; do
+    sleep 0.1
+done
+
+if test -s "$said"; then
+    mv "$said.log" "$run/chinwagd.log"
+    cat "$said"
+fi
+status=0
+"$bin/chinwag" --home "$run/$name" --name "$name" --hub "$hub" chat || status=$?
+# No hub, and ours did not start: say why.
+if test "$status" -eq 3 && test -f "$said.log"; then
+    cat "$said.log" >&2
+fi
+exit "$status"
