@@ -33,7 +33,7 @@ use tower::layer::util::Identity;
 pub use arrivals::{Accepted, Arrivals};
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
 pub use door::{Door, Plaintext};
-pub use io::{PeerInfo, ServerIo, Via};
+pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 

@@ -198,5 +198,5 @@ async fn the_next_free_port_is_found() {
 
 /// Bounds that nobody reaches by being slow.
 fn patient() -> Limits {
-    Limits { deadline: server::NEVER, ..Limits::default() }
+    Limits { deadline: server::NEVER, patience: server::NEVER, ..Limits::default() }
 }

@@ -16,7 +16,7 @@ use std::{
 use tokio::{
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
-    time::Sleep,
+    time::{Instant, Sleep, sleep_until},
 };
 use tokio_stream::{Stream, StreamExt, adapters::Fuse};
 
@@ -31,35 +31,68 @@ use super::{
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections that came through a [`Door`](super::Door), ready for HTTP/2.
-pub struct Arrivals<S> {
+pub struct Arrivals<S, IO> {
     source: Fuse<S>,
+    /// Accepted, and waiting for a place.
+    next: Option<(IO, SocketAddr)>,
     reception: Arc<Reception>,
     handshakes: JoinSet<Option<ServerIo>>,
     /// Those under way, the oldest first, and some that are over.
     pending: VecDeque<Pending>,
     /// Until when there is no use in accepting.
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 struct Pending {
     source: Option<IpAddr>,
+    since: Instant,
     task: AbortHandle,
 }
 
-impl<S: Stream> Arrivals<S> {
+impl<S: Stream, IO: Duplex + 'static> Arrivals<S, IO> {
     pub(super) fn new(source: S, reception: Reception) -> Self {
         Self {
             source: source.fuse(),
+            next: None,
             reception: Arc::new(reception),
             handshakes: JoinSet::new(),
             pending: VecDeque::new(),
             pause: None,
+            timer: None,
         }
     }
 
-    fn receive<IO: Duplex + 'static>(&mut self, io: IO, remote: SocketAddr) {
+    /// Waits for a place: no longer than the oldest handshake's patience, after which that one
+    /// gives way.
+    fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            self.forget_finished();
+            let limits = &self.reception.limits;
+            let full = self.pending.len() >= limits.pending;
+            let Some(oldest) = self.pending.front().filter(|_| full) else {
+                return Poll::Ready(());
+            };
+            let until = oldest.since + limits.patience;
+            ready!(self.poll_timer(until, cx));
+            self.give_way(0);
+        }
+    }
+
+    fn poll_timer(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        timer.as_mut().poll(cx)
+    }
+
+    fn receive(&mut self, io: IO, remote: SocketAddr) {
         let source = source_of(remote.ip());
-        self.make_room(source);
+        if !self.has_room_for(source) {
+            tracing::debug!(%remote, "turned a caller away: its address is too busy");
+            return;
+        }
         let reception = self.reception.clone();
         let task = self.handshakes.spawn(async move {
             match reception.welcome(io, remote).await {
@@ -70,32 +103,33 @@ impl<S: Stream> Arrivals<S> {
                 }
             }
         });
-        self.pending.push_back(Pending { source, task });
+        self.pending.push_back(Pending { source, since: Instant::now(), task });
     }
 
-    /// Lets the oldest handshake give way if there are too many for one more from `source`.
-    fn make_room(&mut self, source: Option<IpAddr>) {
-        self.forget_finished();
+    /// Whether an address may begin one more handshake, if need be instead of its oldest. Others
+    /// do not wait for that, so it is decided at once.
+    fn has_room_for(&mut self, source: Option<IpAddr>) -> bool {
         let limits = &self.reception.limits;
-        let same = |pending: &Pending| pending.source == source;
-        let of_source = self.pending.iter().filter(|pending| same(pending)).count();
-        let gives_way = if source.is_some() && of_source >= limits.pending_per_address {
-            self.pending.iter().position(same)
-        } else if self.pending.len() >= limits.pending {
-            Some(0)
-        } else {
-            None
-        };
-        self.abort(gives_way);
+        let same = |pending: &Pending| source.is_some() && pending.source == source;
+        let Some(oldest) = self.pending.iter().position(same) else { return true };
+        if self.pending.iter().filter(|pending| same(pending)).count() < limits.pending_per_address
+        {
+            return true;
+        }
+        let late = self.pending[oldest].since.elapsed() >= limits.patience;
+        if late {
+            self.give_way(oldest);
+        }
+        late
     }
 
     fn forget_finished(&mut self) {
         self.pending.retain(|pending| !pending.task.is_finished());
     }
 
-    fn abort(&mut self, at: Option<usize>) {
-        if let Some(pending) = at.and_then(|at| self.pending.remove(at)) {
-            tracing::debug!(source = ?pending.source, "a caller was too slow for the crowd");
+    fn give_way(&mut self, at: usize) {
+        if let Some(pending) = self.pending.remove(at) {
+            tracing::debug!(source = ?pending.source, "a slow caller gave way to others");
             pending.task.abort();
         }
     }
@@ -110,14 +144,14 @@ impl<S: Stream> Arrivals<S> {
             return; // It was gone before it was here; the next may be well.
         }
         tracing::warn!(%error, "cannot accept connections; trying again");
-        // Most likely there are no file descriptors left, and this one is in no use.
+        // Most likely there are no file descriptors left, and the oldest's is in no use.
         self.forget_finished();
-        self.abort((!self.pending.is_empty()).then_some(0));
-        self.pause = Some(Box::pin(tokio::time::sleep(PAUSE)));
+        self.give_way(0);
+        self.pause = Some(Instant::now() + PAUSE);
     }
 }
 
-impl<S, IO> Stream for Arrivals<S>
+impl<S, IO> Stream for Arrivals<S, IO>
 where
     S: Stream<Item = io::Result<(IO, SocketAddr)>> + Unpin,
     IO: Duplex + 'static,
@@ -131,12 +165,19 @@ where
                     return Poll::Ready(Some(Ok(io)));
                 }
             }
-            if let Some(pause) = &mut self.pause {
-                ready!(pause.as_mut().poll(cx));
+            if self.next.is_some() {
+                ready!(self.poll_place(cx));
+            }
+            if let Some((io, remote)) = self.next.take() {
+                self.receive(io, remote);
+                continue; // The new handshake has to be asked once, to tell when it is done.
+            }
+            if let Some(until) = self.pause {
+                ready!(self.poll_timer(until, cx));
                 self.pause = None;
             }
             match ready!(Pin::new(&mut self.source).poll_next(cx)) {
-                Some(Ok((io, remote))) => self.receive(io, remote),
+                Some(Ok(next)) => self.next = Some(next),
                 Some(Err(error)) => self.failed(&error),
                 None if self.handshakes.is_empty() => return Poll::Ready(None),
                 None => return Poll::Pending,
@@ -145,7 +186,7 @@ where
     }
 }
 
-impl<S> fmt::Debug for Arrivals<S> {
+impl<S, IO> fmt::Debug for Arrivals<S, IO> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Arrivals").field("pending", &self.handshakes.len()).finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::Stream;
 
@@ -14,6 +14,7 @@ use super::{
     Limits,
     arrivals::{Accepted, Arrivals},
     handshake::Reception,
+    io::Duplex,
     loopback,
 };
 use crate::error::{Error, Result};
@@ -95,14 +96,15 @@ impl Door {
     }
 
     /// The connections of a listener that came through this door.
-    pub fn arrivals(&self, listener: TcpListener) -> Arrivals<Accepted> {
+    pub fn arrivals(&self, listener: TcpListener) -> Arrivals<Accepted, TcpStream> {
         self.arrivals_from(Accepted::new(listener))
     }
 
     /// The same for connections of any kind: each with the address it came from.
-    pub fn arrivals_from<S, IO>(&self, source: S) -> Arrivals<S>
+    pub fn arrivals_from<S, IO>(&self, source: S) -> Arrivals<S, IO>
     where
         S: Stream<Item = io::Result<(IO, SocketAddr)>>,
+        IO: Duplex + 'static,
     {
         let (tls, plaintext) = match &self.way {
             Way::Plaintext => (None, true),

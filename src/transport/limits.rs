@@ -1,10 +1,13 @@
 //! How many connections a server takes, and from how few.
 //!
 //! A connection is *pending* until its TLS handshake and the first bytes of HTTP/2 are done, and
-//! *open* from then on. Nothing has been asked of a pending one, so when there are too many, the
-//! one that has dithered longest gives way to the newcomer: honest callers are through in a few
-//! round trips, and a crowd of silent ones only pushes itself out. An open one is somebody's
-//! conversation: it stays, and the newcomer is told to come back later.
+//! *open* from then on.
+//!
+//! Too many pending ones are either a crowd of honest callers, as after an outage, or of silent
+//! ones. The next wait in the system's queue until one is done, or until the oldest has had its
+//! share of patience and gives way: the honest are done sooner, and the silent push each other out.
+//! An open connection is somebody's conversation: it stays, and the newcomer is told to come back
+//! later.
 
 use std::{
     collections::HashMap,
@@ -21,6 +24,8 @@ use crate::error::{Error, Result};
 pub struct Limits {
     /// How long TLS and the first bytes of HTTP/2 may take.
     pub deadline: Duration,
+    /// How long a pending connection keeps its place when others wait for one.
+    pub patience: Duration,
     /// Pending connections in all.
     pub pending: usize,
     /// Pending connections of one address.
@@ -35,10 +40,15 @@ impl Limits {
     /// Ten seconds: two lost packets on a slow line; nothing waits for the result but the caller.
     pub const DEADLINE: Duration = Duration::from_secs(10);
 
-    /// 512: with a thousand handshakes a second on two cores, those of half a second.
+    /// One second: three round trips around the world, and twice the time that as many handshakes
+    /// as may be pending take on two cores (a thousand a second).
+    pub const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// 512: half a second's work for two cores.
     pub const PENDING: usize = 512;
 
-    /// An eighth of all: an office that comes back after an outage, but not the whole hub.
+    /// An eighth of all: an office that comes back after an outage, but not all handshakes. One
+    /// that comes too many is closed at once, as waiting for it would hold up the others.
     pub const PENDING_PER_ADDRESS: usize = 64;
 
     /// 4,096: at 40 KB each (TLS and one idle stream) 160 MB.
@@ -101,6 +111,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             deadline: Self::DEADLINE,
+            patience: Self::PATIENCE,
             pending: Self::PENDING,
             pending_per_address: Self::PENDING_PER_ADDRESS,
             open: Self::OPEN,

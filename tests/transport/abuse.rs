@@ -4,18 +4,25 @@
 use std::{net::SocketAddr, time::Duration};
 
 use chinwag::transport::{ClientKeys, Dial, Door, Limits};
-use tokio::io::AsyncWriteExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
 use tonic::Code;
 
 use crate::{
     door, identity, patient, pinned,
-    server::{TestServer, call, rest_of},
+    server::{TestServer, call, rest_of, soon},
 };
 
 /// A ClientHello's beginning: a record that announces more than ever comes.
 const TLS_BEGUN: &[u8] = b"\x16\x03\x01\x02\x00\x01";
 
 const HALF_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM";
+
+/// What is left of the preface, with the frame that follows it: empty SETTINGS.
+const REST_OF_PREFACE: &[u8] = b"\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]
 async fn the_silent_and_the_slow_are_dropped_at_the_deadline() {
@@ -73,7 +80,7 @@ async fn http1_is_answered_in_its_own_language() {
 #[tokio::test]
 async fn a_crowd_of_silent_callers_pushes_out_itself() {
     let hub = identity();
-    let limits = Limits { pending: 3, ..patient() };
+    let limits = Limits { pending: 3, patience: Duration::ZERO, ..patient() };
     let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
     let mut crowd = Vec::new();
     for _ in 0..20 {
@@ -85,12 +92,17 @@ async fn a_crowd_of_silent_callers_pushes_out_itself() {
         assert_eq!(rest_of(silent).await, b"", "its place was needed");
     }
     for mut silent in kept {
-        // These had their place all the time, and may go on.
-        silent.write_all(b"\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-        let mut frame = [0; 9];
-        tokio::io::AsyncReadExt::read_exact(&mut silent, &mut frame).await.unwrap();
-        assert_eq!(frame[3], 4, "a SETTINGS frame");
+        // These had their place all the time.
+        silent.write_all(REST_OF_PREFACE).await.unwrap();
+        assert_is_open(silent).await;
     }
+}
+
+/// The server speaks HTTP/2 on a connection: its first frame is SETTINGS.
+async fn assert_is_open(mut stream: TcpStream) {
+    let mut frame = [0; 9];
+    soon(stream.read_exact(&mut frame)).await.unwrap();
+    assert_eq!(frame[3], 4, "{frame:?}");
 }
 
 /// Callers from addresses that alternate.
@@ -105,7 +117,7 @@ fn two_addresses() -> impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'sta
 #[tokio::test]
 async fn a_silent_caller_is_pushed_out_by_its_own_address_only() {
     let hub = identity();
-    let limits = Limits { pending_per_address: 1, ..patient() };
+    let limits = Limits { pending_per_address: 1, patience: Duration::ZERO, ..patient() };
     let door = door(&hub, ClientKeys::Optional).limits(limits);
     let server = TestServer::start_afar(door, two_addresses()).await;
     let one = server.say(TLS_BEGUN).await;
@@ -115,6 +127,50 @@ async fn a_silent_caller_is_pushed_out_by_its_own_address_only() {
     // The rest of a record that is no ClientHello: still here, it is told so.
     other.write_all(&[0; 512]).await.unwrap();
     assert_eq!(rest_of(other).await.first(), Some(&0x15));
+}
+
+/// The same callers at a server that gives them time, as an honest crowd needs it.
+#[tokio::test]
+async fn who_is_in_time_is_not_pushed_out() {
+    let limits = Limits { pending: 1, ..patient() };
+    let server = TestServer::start(Door::plaintext().limits(limits)).await;
+    let mut first = server.say(HALF_PREFACE).await;
+    let dial = Dial::plaintext();
+    let go_on = async {
+        // The call has long been made when the first goes on.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        first.write_all(REST_OF_PREFACE).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(server.call(&dial), go_on);
+    answer.unwrap();
+    assert_is_open(first).await;
+
+    let limits = Limits { pending_per_address: 1, ..patient() };
+    let door = Door::plaintext().limits(limits);
+    let server = TestServer::start_afar(door, two_addresses()).await;
+    let [_one, _other, one_more] = [
+        server.say(HALF_PREFACE).await,
+        server.say(HALF_PREFACE).await,
+        server.say(HALF_PREFACE).await,
+    ];
+    assert_eq!(rest_of(one_more).await, b"", "its address has no place");
+}
+
+#[tokio::test]
+async fn an_honest_crowd_gets_in() {
+    let hub = identity();
+    let limits = Limits { pending: 2, ..patient() };
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let channel = server.channel(&pinned(&hub, None));
+        calls.spawn(async move { call(&channel).await });
+    }
+    while let Some(answer) = calls.join_next().await {
+        answer.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
