@@ -10,7 +10,7 @@ export HUB NAME
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-run: ## Chat: starts a hub where none is running (NAME=bob: as bob)
+run: ## Chat: starts a hub where none is running (NAME=bob: as bob; HUB=127.0.0.1:25051: elsewhere)
 	@tools/run.sh "$$NAME" "$$HUB"
 
 test: ## Run all tests, with the tools they want

@@ -11,7 +11,7 @@ use tonic::async_trait;
 
 use crate::{
     error::Result,
-    model::{Draft, Endpoint, Message, Name, PeerStatus, Position, Posted, RoomName, SearchHit},
+    model::{Draft, Endpoint, Message, Name, PeerStatus, Posted, RoomName, SearchHit},
 };
 
 pub mod embedded;
@@ -27,7 +27,8 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Hands a draft over, waiting while too many are under way. `done` is called when the message
     /// is durable, after the [`Tail`] has seen it, or when that failed; for the drafts of one
-    /// caller in the order in which they were handed over.
+    /// caller in the order in which they were handed over. Whoever stops waiting has handed nothing
+    /// over.
     async fn append(&self, draft: Draft, done: Done);
 
     /// How far each room's log reaches, for those rooms that have one.
@@ -35,12 +36,23 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Reads a part of a room, in the order of the log. Fewer messages than asked for do not
     /// mean that there are no more; none do.
+    ///
+    /// # Errors
+    ///
+    /// [`PositionGone`](crate::error::Error::PositionGone) where what followed an [`Edge::After`]
+    /// other than 0, which stands for the beginning, has been removed.
     async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>>;
 
     /// The seq before the first message stored at `at` or later; the head's where there is none.
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64>;
 
-    /// Finds messages by their words.
+    /// Finds messages by their words. Fewer than asked for means that there are no more. What was
+    /// stored in the last moments may be missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::error::Error::Invalid) where the query holds no word; nothing else in it is
+    /// wrong.
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;
 
     /// Removes the messages that need not be kept and returns how many those were. A room's first
@@ -65,7 +77,7 @@ pub enum Rooms {
 /// How far a room's log reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// The seq of the first message that can still be read.
+    /// The seq of the first message that can still be read; after `last` where all were removed.
     pub first: u64,
     /// The seq of the last message.
     pub last: u64,
@@ -199,9 +211,4 @@ pub trait Roster: Send + Sync + 'static {
 
     /// A session ended, by release, replacement or the end of its lease.
     fn gone(&self, id: SessionId, peer: &Name);
-}
-
-/// The position before the first entry of an epoch.
-pub fn origin(epoch: u64) -> Position {
-    Position { epoch, seq: 0 }
 }

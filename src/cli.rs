@@ -8,7 +8,7 @@
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done; also: ended by a signal where nothing else ends it (`chat`, `tail`, `listen`, `peers --watch`) |
-//! | 1 | failed |
+//! | 1 | failed; of `chat` without a terminal also: one of the lines could not be obeyed |
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |
 //! | 4 | the peer is unknown or cannot be reached |
@@ -28,6 +28,7 @@ mod output;
 mod stdin;
 mod terminal;
 mod view;
+mod writer;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -62,7 +63,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Chats in this terminal, or line by line from standard input
-    #[command(after_help = format!("In the chat:\n{}", chat::HELP))]
+    #[command(after_help = format!("In the chat:\n{}\n\n{}", chat::HELP, chat::WITHOUT_TERMINAL))]
     Chat,
     /// Lists who is here
     Peers(peers::Args),

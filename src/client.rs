@@ -43,7 +43,7 @@ mod watch_peers;
 pub use self::{
     conversation::{Conversation, ConversationEvent, Line},
     events::{Connection, Direct, Event, Events},
-    queries::{Page, PageRequest, PeerFilter, SearchHit, SearchRequest},
+    queries::{Page, PageRequest, PeerFilter, SearchRequest},
     watch_peers::{PeerChange, PeerWatch},
 };
 use self::{
@@ -72,14 +72,19 @@ pub struct ClientOptions {
     /// Where the PeerChat server listens: the first free port from here upwards, 64 at most; port 0
     /// is any. `None`: no direct messages come in.
     pub listen: Option<SocketAddr>,
+    /// How many private messages are accepted in all; those beyond are refused as by a client that
+    /// is about to stop. `None`: there is no end.
+    pub inbox_limit: Option<u64>,
     /// What the hub is told instead of the PeerChat server's own address; at most
     /// [`crate::model::MAX_ENDPOINTS`]. Empty: that address.
     pub advertise: Vec<Endpoint>,
     /// The rooms to be in from the start. Empty: none, though posting to the lobby is possible.
     pub rooms: Vec<(RoomName, Start)>,
-    /// Where the session's token is kept, in a file of mode 0600. Another process that shows it is
-    /// the same person and gets a further session of the name. A visible client writes it
-    /// whenever it registered and removes it when it stops; an invisible one only reads it.
+    /// What the files begin with that keep the tokens of one person's sessions: each visible client
+    /// has one of its own, this name with an id added, of mode 0600. It is written whenever the
+    /// client registered and removed when it stops. Another process that shows any of these tokens
+    /// is the same person and gets a further session of the name; those that the hub does not know
+    /// any more are removed. An invisible client writes none.
     pub token_file: Option<PathBuf>,
 }
 
@@ -91,6 +96,7 @@ impl ClientOptions {
             name,
             status: PeerStatus::Online,
             listen: None,
+            inbox_limit: None,
             advertise: Vec::new(),
             rooms: Vec::new(),
             token_file: None,
@@ -143,7 +149,7 @@ impl Client {
         let on_failure = stop.clone().drop_guard();
         let tasks = TaskTracker::new();
 
-        let (inbox, direct) = Inbox::new(options.name.clone());
+        let (inbox, direct) = Inbox::new(options.name.clone(), options.inbox_limit);
         let mut direct_address = None;
         if let Some(wanted) = options.listen {
             let listener = transport::listen_on_next_free(wanted, PORT_TRIES).await?;
@@ -209,7 +215,7 @@ impl Client {
         self.0.shown.rooms()
     }
 
-    /// How many posts are not acknowledged yet.
+    /// How many posts were begun and are not acknowledged yet.
     pub fn waiting(&self) -> usize {
         self.0.shown.waiting()
     }
@@ -257,7 +263,8 @@ impl Client {
     /// where the id was used for something else.
     pub async fn post_draft(&self, id: MessageId, room: RoomName, text: Text) -> Result<Posted> {
         let draft = Draft { id, room, sender: self.name().clone(), text };
-        self.command(|reply| Command::Post { draft, reply }).await
+        let counted = self.0.shown.count();
+        self.command(|reply| Command::Post { draft, reply, counted }).await
     }
 
     /// Posts in two steps: this returns when the post has its place behind those that were begun
@@ -273,7 +280,8 @@ impl Client {
         text: Text,
     ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
         let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
-        let answer = self.begin(|reply| Command::Post { draft, reply }).await?;
+        let counted = self.0.shown.count();
+        let answer = self.begin(|reply| Command::Post { draft, reply, counted }).await?;
         Ok(async move { answer.await.map_err(|_| Error::Stopped)? })
     }
 
@@ -309,7 +317,8 @@ impl Client {
 
     /// Leaves the hub, ends every stream, and lets the PeerChat server finish what it is at, for
     /// [`shutdown::GRACE`] at most. Posts that are not acknowledged yet fail with
-    /// [`Error::Stopped`].
+    /// [`Error::Stopped`]. Private messages that were accepted and not read yet still come out of
+    /// [`Events`].
     pub async fn stop(self) {
         self.0.stop.cancel();
         self.0.tasks.close();

@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status};
 use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::util::MapRequestLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use self::{
     broadcast::Broadcast,
@@ -61,8 +61,9 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How often messages that need not be kept are removed.
 const RETAIN: Duration = Duration::from_secs(60);
 
-/// The most bytes of one request: a text of full length, four times over.
-const MAX_REQUEST_BYTES: usize = 64 * 1024;
+/// The most bytes of one request: a text of full length many times over, so that one that is too
+/// long is told so.
+const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// The services that the hub serves, by the names health knows them by; "" is the whole hub.
 const SERVICES: [&str; 3] = ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"];
@@ -178,6 +179,7 @@ impl Hub {
         // A third of the lease of silence, a third for the answer, a third to come back.
         let drained = CancellationToken::new();
         let server = transport::server(state.lease / 3)
+            .layer(MapResponseLayer::new(wire::explain))
             .layer(MapRequestLayer::new(auth::note_caller(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))
             .add_service(WithStreams::new(broadcast, state.clone()))
@@ -190,8 +192,10 @@ impl Hub {
             );
         let drain = async {
             tokio::select! {
-                () = stop.cancelled() => {}
-                () = idle(&state.sessions, self.idle_exit) => {}
+                () = stop.cancelled() => tracing::info!("stopping, as told"),
+                () = idle(&state.sessions, self.idle_exit) => {
+                    tracing::info!("stopping: nobody is here");
+                }
             }
             set_health(&health, ServingStatus::NotServing).await;
             state.sessions.close();
@@ -224,16 +228,22 @@ impl Roster for Members {
 }
 
 /// Prolongs the leases of the sessions that have a stream, and cuts short those that lost their
-/// last: the keepalive has used up two thirds of the lease before it noticed.
+/// last: the keepalive has used up two thirds of the lease before it noticed. Never before the time
+/// that a registration or a Renew has promised, which were signs of life themselves.
 async fn keep_leases(state: Arc<State>) {
     let mut ticks = tokio::time::interval(state.lease / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let comeback = state.lease / 3;
     loop {
-        let (ids, lease) = tokio::select! {
-            _ = ticks.tick() => (state.sessions.held(), state.lease),
-            ids = state.sessions.loosened() => (ids, state.lease / 3),
+        let leases: Vec<_> = tokio::select! {
+            _ = ticks.tick() => {
+                state.sessions.held().into_iter().map(|id| (id, state.lease)).collect()
+            }
+            loosened = state.sessions.loosened() => {
+                loosened.into_iter().map(|(id, promised)| (id, promised.max(comeback))).collect()
+            }
         };
-        for id in ids {
+        for (id, lease) in leases {
             // A session that has ended meanwhile needs no lease.
             let _ = state.directory.renew(id, lease).await;
         }

@@ -22,6 +22,9 @@ pub const MAX_ENDPOINTS: usize = 8;
 /// The most bytes of an endpoint's host: what DNS allows (RFC 1035, section 2.3.4).
 pub const MAX_HOST_BYTES: usize = 253;
 
+/// The most messages of the past that a join may begin with. Who wants more pages through them.
+pub const MAX_LAST: u32 = 1_000;
+
 /// Why a value was refused, for the person who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -50,6 +53,11 @@ pub const LOBBY: &str = "lobby";
 fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
     if raw.is_empty() {
         return Err(Invalid::because("a name must not be empty"));
+    }
+    if raw.contains(char::is_whitespace) {
+        return Err(Invalid::because(
+            "a name must be one word of letters, digits, '.', '_' and '-'",
+        ));
     }
     // Normalizing costs more than it is worth for what can only be refused.
     if raw.len() > 4 * MAX_NAME_BYTES {
@@ -265,6 +273,11 @@ impl Endpoint {
     ///
     /// Says what is wrong with `raw`.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        if let Some((scheme, _)) = raw.split_once("://") {
+            return Err(Invalid::because(format!(
+                "{raw:?} is not of the form HOST:PORT: leave out the {scheme}://"
+            )));
+        }
         let (host, port) = raw
             .rsplit_once(':')
             .ok_or_else(|| Invalid::because(format!("{raw:?} is not of the form HOST:PORT")))?;

@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 /// SIGKILL after 10 s (Docker) or more, and a second SIGTERM ends the wait at once.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// A token that is cancelled at the first SIGINT or SIGTERM. The second one exits the process.
+/// A token that is cancelled at the first SIGINT or SIGTERM, or when the terminal is closed. A
+/// second SIGINT or SIGTERM exits the process; a second SIGHUP does not, since a closed terminal
+/// sends one and its shell another.
 ///
 /// # Errors
 ///
@@ -21,7 +23,7 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
     tokio::spawn(async move {
         signals.next().await;
         told.cancel();
-        signals.next().await;
+        signals.next_order().await;
         std::process::exit(130);
     });
     Ok(token)
@@ -31,6 +33,8 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    /// `None` where a hangup keeps the meaning that it has.
+    hangup: Option<tokio::signal::unix::Signal>,
 }
 
 #[cfg(unix)]
@@ -40,15 +44,46 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: hangup_kills().then(|| signal(SignalKind::hangup())).transpose()?,
         })
     }
 
     async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = hangup => {}
+        }
+    }
+
+    /// Somebody's order, which a hangup is not.
+    async fn next_order(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
     }
+}
+
+/// Whether SIGHUP is known not to be ignored. `nohup` makes a process ignore it, and listening for it
+/// would undo that.
+#[cfg(unix)]
+fn hangup_kills() -> bool {
+    std::fs::read_to_string("/proc/self/status").is_ok_and(|status| !ignores_hangup(&status))
+}
+
+/// Whether a process with this `/proc/self/status` ignores SIGHUP, which is the lowest bit of the
+/// mask.
+#[cfg(unix)]
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 1))
 }
 
 #[cfg(not(unix))]
@@ -65,5 +100,22 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    async fn next_order(&mut self) {
+        self.next().await;
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nohup_started_stays_deaf_to_a_hangup() {
+        assert!(ignores_hangup("Name:\tchinwagd\nSigIgn:\t0000000000000001\n"));
+        assert!(ignores_hangup("SigIgn:\t0000000000001003\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
+        assert!(ignores_hangup("Name:\tchinwagd\n"), "nothing is known");
     }
 }

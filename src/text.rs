@@ -1,10 +1,17 @@
 //! Making other people's text harmless before it reaches a terminal or a log.
 //!
-//! What a terminal would obey (control characters, C0 and C1) and what reorders or hides its
-//! neighbours (bidi controls, Unicode TR 36, section 2.10, and invisible format characters) is made
-//! visible instead of removed: a reader should see that somebody tried.
+//! What a terminal would obey (control characters, C0 and C1), what reorders or hides its
+//! neighbours (bidi controls, Unicode TR 36, section 2.10), what is there without being seen
+//! (Unicode's Default_Ignorable_Code_Point) and marks heaped up until they cover other lines are
+//! made visible instead of removed: a reader should see that somebody tried.
 
 use std::borrow::Cow;
+
+use unicode_width::UnicodeWidthChar;
+
+/// The most characters without a width of their own, such as accents, that follow one with a width.
+/// No script needs as many; a heap of them is drawn over the lines above and below.
+const MAX_MARKS: usize = 8;
 
 /// One line of foreign text, with nothing in it that moves the cursor, colours, reorders or hides.
 pub fn one_line(raw: &str) -> Cow<'_, str> {
@@ -16,14 +23,15 @@ pub fn lines(raw: &str) -> Cow<'_, str> {
     escape(raw, |c| c == '\n')
 }
 
-fn escape(raw: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
-    if raw.chars().all(|c| keep(c) || !is_dangerous(c)) {
+fn escape(raw: &str, keep: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
+    if !raw.chars().any(harmful(keep)) {
         return Cow::Borrowed(raw);
     }
+    let mut harmful = harmful(keep);
     let mut safe = String::with_capacity(raw.len() + 16);
     for c in raw.chars() {
         match c {
-            _ if keep(c) || !is_dangerous(c) => safe.push(c),
+            _ if !harmful(c) => safe.push(c),
             // The pictures of the C0 controls stand in the same order as the controls.
             '\0'..='\x1f' => safe.extend(char::from_u32(0x2400 + u32::from(c))),
             '\x7f' => safe.push('\u{2421}'),
@@ -33,7 +41,17 @@ fn escape(raw: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Whether a terminal might obey `c`, or `c` reorders or hides what stands beside it.
+/// Tells of one character after the other whether it must be made visible.
+fn harmful(keep: impl Fn(char) -> bool) -> impl FnMut(char) -> bool {
+    let mut marks = 0;
+    move |c| {
+        marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+        !keep(c) && (is_dangerous(c) || marks > MAX_MARKS)
+    }
+}
+
+/// Whether a terminal might obey `c`, or `c` reorders or hides what stands beside it, or is not
+/// seen itself.
 pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -42,11 +60,17 @@ pub fn is_dangerous(c: char) -> bool {
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
             // Line and paragraph separators, which some terminals obey.
             | '\u{2028}' | '\u{2029}'
-            // Soft hyphen, zero width space, word joiner and invisible operators, deprecated format
-            // characters, byte order mark, interlinear annotations, tags: all that hides. The
-            // zero width joiner and non-joiner stay: scripts and emoji need them.
-            | '\u{00ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            // The rest of Default_Ignorable_Code_Point: soft hyphen, grapheme joiner, fillers,
+            // zero width space, word joiner and invisible operators, deprecated format characters,
+            // byte order mark, controls of shorthand and music, tags. The zero width joiner and
+            // non-joiner and the variation selectors stay: scripts and emoji need them.
+            | '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
+            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}'
+            // Interlinear annotations, which hide, and the Braille pattern without a dot.
+            | '\u{fff9}'..='\u{fffb}' | '\u{2800}')
 }
 
 #[cfg(test)]
@@ -55,7 +79,8 @@ mod tests {
 
     #[test]
     fn plain_text_is_left_alone() {
-        for text in ["hello", "né à Zürich", "日本語", "👩‍👩‍👧", "שלום"] {
+        for text in ["hello", "né à Zürich", "日本語", "👩‍👩‍👧", "שלום", "❤\u{fe0f}", "葛\u{e0100}"]
+        {
             assert!(matches!(one_line(text), Cow::Borrowed(same) if same == text));
         }
     }
@@ -71,6 +96,26 @@ mod tests {
     fn what_reorders_or_hides_is_shown() {
         assert_eq!(one_line("\u{202e}cod.exe"), "<U+202E>cod.exe");
         assert_eq!(one_line("a\u{200b}b\u{e0041}"), "a<U+200B>b<U+E0041>");
+    }
+
+    #[test]
+    fn what_nobody_would_see_is_shown() {
+        for c in
+            ['\u{3164}', '\u{115f}', '\u{1160}', '\u{ffa0}', '\u{2800}', '\u{34f}', '\u{e0fff}']
+        {
+            assert_eq!(one_line(&format!("a{c}b")), format!("a<U+{:04X}>b", u32::from(c)));
+        }
+    }
+
+    #[test]
+    fn a_heap_of_marks_is_shown_beyond_what_scripts_need() {
+        for mark in ['\u{301}', '\u{489}', '\u{fe0f}', '\u{200d}'] {
+            let heap = |n: usize| format!("a{}", mark.to_string().repeat(n));
+            assert!(matches!(one_line(&heap(MAX_MARKS)), Cow::Borrowed(_)));
+            let shown = format!("<U+{:04X}>", u32::from(mark)).repeat(2);
+            let safe = lines(&(heap(MAX_MARKS + 2) + "b" + &heap(1))).into_owned();
+            assert_eq!(safe, heap(MAX_MARKS) + &shown + "b" + &heap(1));
+        }
     }
 
     #[test]

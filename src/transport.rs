@@ -6,11 +6,14 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Sleep,
+};
 use tokio_stream::Stream;
 use tonic::transport::{Channel, Endpoint as Dial, Server};
 use tower::layer::util::Identity;
@@ -58,6 +61,37 @@ const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
 ///
 /// [`Error::Invalid`] where the address is not on loopback; [`Error::Io`] where it cannot be had.
 pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    check_loopback(address)?;
+    TcpListener::bind(address).await.map_err(|error| cannot_listen(address, &error))
+}
+
+/// Opens the first free port from `address` upwards; port 0 takes any.
+///
+/// # Errors
+///
+/// As [`listen`]; also where none of the next `tries` ports is free.
+pub async fn listen_on_next_free(mut address: SocketAddr, tries: u16) -> Result<TcpListener> {
+    check_loopback(address)?;
+    let last = address.port().saturating_add(tries.saturating_sub(1));
+    loop {
+        match TcpListener::bind(address).await {
+            Err(error)
+                if error.kind() == io::ErrorKind::AddrInUse
+                    && (1..last).contains(&address.port()) =>
+            {
+                address.set_port(address.port() + 1);
+            }
+            bound => return bound.map_err(|error| cannot_listen(address, &error)),
+        }
+    }
+}
+
+/// Whether a server may listen there: on loopback, at whatever port.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where it may not.
+pub fn check_loopback(address: SocketAddr) -> Result<()> {
     if !address.ip().to_canonical().is_loopback() {
         return Err(Error::invalid(
             "listen",
@@ -68,39 +102,29 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener> {
             ),
         ));
     }
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Error::Io(format!("cannot listen on {address}: {error}")))
+    Ok(())
 }
 
-/// Opens the first free port from `address` upwards; port 0 takes any.
-///
-/// # Errors
-///
-/// As [`listen`], where none of the next `tries` ports is free.
-pub async fn listen_on_next_free(mut address: SocketAddr, tries: u16) -> Result<TcpListener> {
-    let mut last = listen(address).await;
-    for _ in 1..tries {
-        if last.is_ok() || address.port() == 0 {
-            break;
-        }
-        let Some(next) = address.port().checked_add(1) else { break };
-        address.set_port(next);
-        last = listen(address).await;
-    }
-    last
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
+    Error::Io(format!("cannot listen on {address}: {error}"))
 }
 
-/// The connections of a listener, without Nagle's delay.
+/// How long accepting pauses after it failed, as it does when the process has no file descriptor
+/// left: some must be closed first.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The connections of a listener, without Nagle's delay. A failure to accept is logged and tried
+/// again a little later.
 #[derive(Debug)]
 pub struct Incoming {
     listener: TcpListener,
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Incoming {
     /// Accepts from `listener`.
     pub fn new(listener: TcpListener) -> Self {
-        Self { listener }
+        Self { listener, pause: None }
     }
 }
 
@@ -108,12 +132,24 @@ impl Stream for Incoming {
     type Item = io::Result<TcpStream>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.listener.poll_accept(cx).map(|accepted| {
-            Some(accepted.and_then(|(stream, _)| {
-                stream.set_nodelay(true)?;
-                Ok(stream)
-            }))
-        })
+        let incoming = self.get_mut();
+        loop {
+            if let Some(pause) = &mut incoming.pause {
+                ready!(pause.as_mut().poll(cx));
+                incoming.pause = None;
+            }
+            match ready!(incoming.listener.poll_accept(cx)) {
+                Ok((stream, _)) => {
+                    // What fails here fails the connection when it is used.
+                    let _ = stream.set_nodelay(true);
+                    return Poll::Ready(Some(Ok(stream)));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection cannot be accepted");
+                    incoming.pause = Some(Box::pin(tokio::time::sleep(ACCEPT_PAUSE)));
+                }
+            }
+        }
     }
 }
 
@@ -161,4 +197,28 @@ fn dial(endpoint: &Endpoint, keepalive: Duration) -> Result<Channel> {
         .http2_keep_alive_interval(keepalive)
         .keep_alive_timeout(HUB_KEEPALIVE)
         .connect_lazy())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_next_port_is_tried_where_one_is_taken() {
+        let taken = listen("127.0.0.1:0".parse().unwrap()).await.unwrap().local_addr().unwrap();
+        let _held = listen(taken).await.unwrap();
+        let next = listen_on_next_free(taken, 64).await.unwrap().local_addr().unwrap();
+        assert!(next.port() > taken.port());
+        let none = listen_on_next_free(taken, 1).await.unwrap_err();
+        assert!(none.to_string().contains(&taken.to_string()), "{none}");
+    }
+
+    #[tokio::test]
+    async fn no_other_port_is_tried_where_that_would_not_help() {
+        // The address that was asked for is named, not the last of those that come after it.
+        for hopeless in ["192.0.2.1:54321", "[::ffff:192.0.2.1]:54321"] {
+            let error = listen_on_next_free(hopeless.parse().unwrap(), 64).await.unwrap_err();
+            assert!(error.to_string().contains(hopeless), "{error}");
+        }
+    }
 }

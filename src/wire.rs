@@ -7,14 +7,14 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tonic::{Code, Status};
+use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
     error::{Error, Gone, Refusal, Result, Violation},
     model::{
-        DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, Message, MessageId, Name, Peer,
-        PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit, Start, Text,
+        DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, MAX_LAST, Message, MessageId, Name,
+        Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit, Start, Text,
     },
     proto,
 };
@@ -65,10 +65,8 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
 /// What may be said of an error to the other side. The inner workings go to the log instead.
 fn public_message(error: &Error, code: Code) -> String {
     match error {
-        Error::StoreUnavailable(cause) => {
-            tracing::error!(%cause, "the store is not available");
-            "the hub's store takes no messages now".into()
-        }
+        // The store has logged why, once: each post that it refuses says so again.
+        Error::StoreUnavailable(_) => "the hub's store takes no messages now".into(),
         _ if code == Code::Internal => {
             tracing::error!(?error, "internal error");
             "internal error".into()
@@ -113,6 +111,44 @@ pub fn status(error: &Error) -> Status {
         details.set_retry_info(retry_after);
     }
     Status::with_error_details(code, public_message(error, code), details)
+}
+
+/// Why a request cannot be read, in our terms: tonic has other codes for it, and no details.
+pub fn undecodable(status: &Status) -> Error {
+    match status.code() {
+        // Its message tells how long the request is, and how long it may be.
+        Code::OutOfRange | Code::ResourceExhausted => {
+            Error::LimitReached { what: status.message().to_owned(), retry_after: None }
+        }
+        _ => Error::invalid("request", "cannot be decoded"),
+    }
+}
+
+/// Gives a refusal details where tonic, or a service that is not ours, made it without.
+pub fn explain(response: http::Response<Body>) -> http::Response<Body> {
+    match Status::from_header_map(response.headers()) {
+        Some(bare) if bare.code() != Code::Ok && bare.details().is_empty() => {
+            explained(&bare).into_http()
+        }
+        _ => response,
+    }
+}
+
+fn explained(bare: &Status) -> Status {
+    let reason = match bare.code() {
+        Code::OutOfRange | Code::Internal => return status(&undecodable(bare)),
+        Code::Unimplemented => "METHOD_UNKNOWN",
+        Code::NotFound => "NOT_FOUND",
+        Code::DeadlineExceeded | Code::Cancelled => "DEADLINE_EXCEEDED",
+        _ => "REFUSED",
+    };
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, ERROR_DOMAIN, [] as [(String, String); 0]);
+    let message = match bare.message() {
+        "" => bare.code().description(),
+        message => message,
+    };
+    Status::with_error_details(bare.code(), message, details)
 }
 
 /// What a status from the other side says.
@@ -201,18 +237,20 @@ pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
         .ok_or_else(|| Error::invalid(path, "not a time"))
 }
 
-/// Reads a post; the sender is whoever the caller proved to be.
-pub fn draft(sender: &Name, post: proto::PostRequest) -> Result<Draft> {
+/// Reads a post, whose fields' paths begin with `prefix`; the sender is whoever the caller proved
+/// to be.
+pub fn draft(prefix: &str, sender: &Name, post: proto::PostRequest) -> Result<Draft> {
+    let within = |field: &str| format!("{prefix}{field}");
     let id = if post.id.is_empty() {
         MessageId::new()
     } else {
-        field("id", MessageId::parse(&post.id))?
+        field(&within("id"), MessageId::parse(&post.id))?
     };
     Ok(Draft {
         id,
-        room: room_name_or_lobby("room", &post.room)?,
+        room: room_name_or_lobby(&within("room"), &post.room)?,
         sender: sender.clone(),
-        text: field("text", Text::parse(post.text))?,
+        text: field(&within("text"), Text::parse(post.text))?,
     })
 }
 
@@ -223,6 +261,10 @@ pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
     let start = match join.start {
         None => Start::Head,
         Some(Raw::After(position)) => Start::After(position.into()),
+        Some(Raw::Last(count)) if count > MAX_LAST => {
+            let most = format!("at most {MAX_LAST} messages");
+            return Err(Error::invalid(format!("{path}.last"), most));
+        }
         Some(Raw::Last(count)) => Start::Last(count),
         Some(Raw::Since(at)) => Start::Since(timestamp(&format!("{path}.since"), at)?),
     };
@@ -302,14 +344,24 @@ impl TryFrom<proto::PostResponse> for Posted {
     }
 }
 
+/// Reads the peers of a list. One that makes no sense is passed over: it must not hide the others.
+pub fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
+    raw.into_iter().filter_map(|peer| {
+        let read = Peer::try_from(peer);
+        read.inspect_err(|error| tracing::warn!(%error, "a listed peer makes no sense")).ok()
+    })
+}
+
 impl TryFrom<proto::Peer> for Peer {
     type Error = Error;
 
+    /// Of its endpoints the first [`MAX_ENDPOINTS`] that make sense are taken.
     fn try_from(raw: proto::Peer) -> Result<Self> {
         let since = present("online_since", raw.online_since)?;
+        let endpoints = raw.endpoints.iter().filter_map(|e| Endpoint::new(&e.host, e.port).ok());
         Ok(Self {
             name: sound("peer", Name::parse(&raw.name))?,
-            endpoints: sound("endpoints", endpoints("endpoints", &raw.endpoints))?,
+            endpoints: endpoints.take(MAX_ENDPOINTS).collect(),
             status: sound("status", peer_status("status", raw.status))?.unwrap_or_default(),
             online_since: sound("online_since", timestamp("online_since", since))?,
         })

@@ -210,7 +210,15 @@ async fn a_command_is_the_same_person_for_a_moment() {
 
     let status = PeerStatus::Invisible;
     let command = ClientOptions { status, token_file, ..stranger };
+    // A second chat of the person came and went: the first still vouches for the command.
+    let second = ClientOptions { status: PeerStatus::Online, ..command.clone() };
+    let (second, _) = Client::start(second).await.unwrap();
+    second.stop().await;
+    // A third one crashed, and its token is the newest.
+    let crashed = home.path().join(format!("token.{}", uuid::Uuid::now_v7()));
+    std::fs::write(&crashed, "crashed").unwrap();
     let (command, _) = Client::start(command).await.unwrap();
+    assert!(!crashed.exists());
     let posted = command.post(RoomName::lobby(), text("from a script")).await.unwrap();
     command.stop().await;
     let message = heard(&mut events).await;

@@ -49,6 +49,67 @@ async fn all_pages_of_a_list_are_asked_for() {
     drop(hub);
 }
 
+/// Peers as no honest hub lists them, and one beside them.
+fn odd_peers() -> Vec<proto::Peer> {
+    let endpoint = |host: &str, port| proto::Endpoint { host: host.into(), port };
+    let many = (0..20).map(|n| endpoint("192.0.2.1", 100_000 * (n % 2) + n + 1)).collect();
+    let timeless = proto::Peer { online_since: None, ..peer("timeless", vec![]) };
+    vec![peer("many", many), peer("no name", vec![]), timeless, peer("winter", vec![])]
+}
+
+#[tokio::test]
+async fn an_odd_peer_hides_no_other() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    odd_peers().into_iter().for_each(|peer| hub.list(peer));
+    let peers = client.peers(PeerFilter::default()).await.unwrap();
+    let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
+    assert_eq!(names, ["many", "sova", "winter"]);
+    // The first eight that make sense.
+    let ports: Vec<_> = peers[0].endpoints.iter().map(|endpoint| endpoint.port()).collect();
+    assert_eq!(ports, [1, 3, 5, 7, 9, 11, 13, 15]);
+
+    let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    let revision = Some(at(1));
+    let list = proto::PeerSnapshot { peers: odd_peers(), last: true, revision };
+    stream.say(Watched::Snapshot(list)).await;
+    let removed = vec!["no name".into(), "winter".into()];
+    stream.say(Watched::Delta(proto::PeerDelta { updated: vec![], removed, revision })).await;
+    let mut change = async || within(PATIENCE, "a change", watch.next()).await.unwrap();
+    assert_eq!(change().await, PeerChange::Reset);
+    for listed in ["many", "winter"] {
+        assert!(matches!(change().await, PeerChange::Updated(peer) if peer.name == name(listed)));
+    }
+    assert_eq!(change().await, PeerChange::Listed);
+    assert_eq!(change().await, PeerChange::Left(name("winter")));
+}
+
+#[tokio::test]
+async fn a_hub_that_never_ends_its_list_is_asked_ever_more_slowly() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let (watch, mut stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    let began = std::time::Instant::now();
+    let part = || proto::PeerSnapshot { peers: vec![], last: false, revision: None };
+    let again = async {
+        for _ in 0..4 {
+            stream.say(Watched::Snapshot(part())).await;
+            stream.end(Status::unavailable("gone")).await;
+            stream = hub.watch().await;
+        }
+    };
+    let read = async { while watch.next().await.is_some() {} };
+    tokio::select! {
+        () = again => {}
+        () = read => panic!("the client has stopped"),
+    }
+    // At least the lower halves of 100, 200, 400 and 800 ms. Without growing it would be 400 ms at
+    // the most, and what the machine takes.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(750), "{:?}", began.elapsed());
+}
+
 #[tokio::test]
 async fn a_hit_is_a_part_of_its_text_or_nothing() {
     let hub = FakeHub::start().await;

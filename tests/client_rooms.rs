@@ -273,6 +273,24 @@ async fn what_was_not_acknowledged_is_said_again_under_the_same_id_in_order() {
 }
 
 #[tokio::test]
+async fn a_post_waits_from_the_moment_it_was_begun() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, mut chat) = in_a_room(&mut hub).await;
+    // On one thread, nothing else has run between the beginning and the question.
+    let stored = client.begin_post(room("r"), text("hello")).await.unwrap();
+    assert_eq!(client.waiting(), 1);
+    let asked = chat.post().await;
+    chat.posted(&asked, 11).await;
+    within(PATIENCE, "the acknowledgement", stored).await.unwrap();
+    assert_eq!(client.waiting(), 0);
+    let refused = post(&client, "r", "refused");
+    let asked = chat.post().await;
+    chat.refused(About::Post(asked.id), Code::PermissionDenied, "").await;
+    assert!(matches!(outcome(refused).await, Err(Error::Refused(_))));
+    assert_eq!(client.waiting(), 0);
+}
+
+#[tokio::test]
 async fn posts_that_wait_are_bounded() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;

@@ -225,13 +225,19 @@ async fn dropping_the_last_client_leaves_the_hub() {
 async fn processes_of_one_person_share_a_token() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("token");
-    let kept = || std::fs::read_to_string(&file).ok();
+    // Every session keeps its own; the ids in their names grow.
+    let kept = || {
+        let files = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = files.collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect::<Vec<_>>()
+    };
     let mut hub = FakeHub::start().await;
     let options = ClientOptions { token_file: Some(file.clone()), ..options(&hub, &[]) };
 
     let (first, _chat) = tokio::join!(Client::start(options.clone()), hub.session());
     let (first, _events) = first.unwrap();
-    assert_eq!(kept().as_deref(), Some("token-1"));
+    assert_eq!(kept(), ["token-1"]);
 
     // A command of the same person shows it, and neither writes nor removes it.
     let command = ClientOptions { status: PeerStatus::Invisible, ..options.clone() };
@@ -244,22 +250,41 @@ async fn processes_of_one_person_share_a_token() {
     assert_eq!(shown.as_deref(), Some("token-1"));
     second.0.stop().await;
     hub.call().await;
-    assert_eq!(kept().as_deref(), Some("token-1"));
+    assert_eq!(kept(), ["token-1"]);
 
-    // A token that proves nothing any more is not in the way.
-    hub.refuse([chinwag::wire::status(&Error::SessionEnded)]);
-    let (third, shown) =
+    // A second chat has a token of its own, and its end takes none from the first.
+    let (chat, shown) =
         tokio::join!(async { Client::start(options.clone()).await.unwrap() }, async {
-            let shown = [hub.registration().await.1, hub.registration().await.1];
+            let shown = hub.registration().await.1;
             hub.chat().await;
             shown
         });
-    assert_eq!(shown, [Some("token-1".into()), None]);
-    let newest = kept().unwrap();
-    assert_ne!(newest, "token-1");
+    assert_eq!(shown.as_deref(), Some("token-1"));
+    assert_eq!(kept(), ["token-1", "token-3"]);
+    chat.0.stop().await;
+    hub.call().await;
+    assert_eq!(kept(), ["token-1"]);
+
+    // Tokens that prove nothing any more are not in the way, and removed.
+    let crashed = file.with_extension("018f0000-0000-7000-8000-000000000000");
+    std::fs::write(crashed, "crashed").unwrap();
+    hub.refuse(
+        [Error::SessionEnded, Error::NameTaken(name("sova"))].map(|e| chinwag::wire::status(&e)),
+    );
+    let (third, shown) =
+        tokio::join!(async { Client::start(options.clone()).await.unwrap() }, async {
+            let mut shown = Vec::new();
+            for _ in 0..3 {
+                shown.push(hub.registration().await.1);
+            }
+            hub.chat().await;
+            shown
+        });
+    assert_eq!(shown, [Some("token-1".into()), Some("crashed".into()), None]);
+    assert_eq!(kept(), ["token-4"]);
     // Whoever stops removes its own token only.
     first.stop().await;
-    assert_eq!(kept().as_deref(), Some(newest.as_str()));
+    assert_eq!(kept(), ["token-4"]);
     third.0.stop().await;
-    assert_eq!(kept(), None);
+    assert!(kept().is_empty());
 }

@@ -1,7 +1,10 @@
 //! The commands for scripts, with the real binaries: what they print, and how they exit.
 #![cfg(test)]
 
-use std::process::Stdio;
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    process::Stdio,
+};
 
 #[path = "support/cli.rs"]
 mod cli;
@@ -85,8 +88,9 @@ fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
     // More than one page of the hub's, from either end.
     let all = sova.run(&["history", "ops", "--all", "--json"]).objects();
     assert_eq!(all.len(), LINES);
-    for (message, line) in all.iter().zip(&lines) {
+    for ((message, posted), line) in all.iter().zip(&posted).zip(&lines) {
         assert_eq!(message["text"], **line);
+        assert_eq!(message["id"], posted["id"], "receipts in the order of the lines");
     }
     let last = sova.run(&["history", "ops", "--limit", "1500", "--json"]).objects();
     assert!(last == all[LINES - 1500..]);
@@ -124,6 +128,30 @@ fn a_direct_message_goes_to_whoever_listens() {
     assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
     assert_eq!(listening.object()["id"], receipt["id"]);
     assert_eq!(listening.end().code, Some(0));
+}
+
+#[test]
+fn what_was_accepted_is_printed_before_the_end() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let mut command = buzz.command(&["listen", "--json"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut listening = command.spawn().unwrap();
+    let mut ready = String::new();
+    BufReader::new(listening.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
+    // Far more than a pipe holds, and nobody reads yet: most of it waits inside.
+    let texts: Vec<String> = (0..12).map(|n| format!("{n} {}", "x".repeat(16_000))).collect();
+    let sent: Vec<Ended> = texts.iter().map(|text| sova.run(&["send", "buzz", text])).collect();
+    let kill = format!("kill -TERM {}", listening.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let ended = listening.wait_with_output().unwrap();
+    sent.into_iter().for_each(|sent| assert_eq!(sent.done(), ""));
+    assert!(ended.status.success(), "{ready}{ended:?}");
+    let shown = String::from_utf8(ended.stdout).unwrap();
+    assert_eq!(shown.lines().count(), texts.len());
+    for (line, text) in shown.lines().zip(&texts) {
+        assert!(line.contains(&format!("\"{text}\"")), "{:.80}", line);
+    }
 }
 
 #[test]
@@ -209,6 +237,27 @@ fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
 }
 
 #[test]
+fn a_command_that_nobody_reads_obeys_a_signal_and_leaves_the_hub() {
+    let hub = TestHub::start();
+    let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
+    // More than any pipe holds, and all queues on the way to it.
+    let lines = vec!["x".repeat(12_000); 300].join("\n");
+    sova.run_with(&["post"], &lines).done();
+    let mut tail = sova.command(&["tail", "--last", "300"]);
+    let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
+    let mut unread = tail.stdout.take().unwrap();
+    unread.read_exact(&mut [0]).unwrap();
+    let kill = format!("kill -TERM {}", tail.id());
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(tail.wait().unwrap().code()));
+    assert_eq!(end.recv_timeout(within::PATIENCE), Ok(Some(0)));
+    // The name is free.
+    other.run(&["peers"]).done();
+    drop(unread);
+}
+
+#[test]
 fn other_peoples_text_is_harmless_as_text_and_exact_as_json() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
@@ -226,7 +275,14 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let input = "hello\n/mgs buzz secret\n//shrug\nP2P 127.0.0.1 secret\nPEER\nlast";
-    let shown = sova.run_with(&["chat"], input).done();
+    let ended = sova.run_with(&["chat"], input);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(
+        ended.stderr,
+        "chinwag: lines that were not obeyed: 2
+"
+    );
+    let shown = ended.stdout;
     for text in ["sova: hello\n", "sova: /shrug\n", "sova: last\n", "\nsova  online  127.0.0.1:"] {
         assert_eq!(shown.matches(text).count(), 1, "{text:?} in\n{shown}");
     }
@@ -234,6 +290,34 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
     let history = sova.run(&["history", "--json"]).objects();
     let texts: Vec<_> = history.iter().map(|message| &message["text"]).collect();
     assert_eq!(texts, ["hello", "/shrug", "last"]);
+}
+
+#[test]
+fn a_chat_on_a_pipe_fails_where_one_of_its_lines_does() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let too_long = "x".repeat(16 * 1024 + 1);
+    for line in [
+        "/msg nobody secret",
+        "/leave
+to nobody",
+        "/join no room",
+        &too_long,
+    ] {
+        let ended = sova.run_with(
+            &["chat"],
+            &format!(
+                "{line}
+"
+            ),
+        );
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert_eq!(
+            ended.stderr,
+            "chinwag: lines that were not obeyed: 1
+"
+        );
+    }
 }
 
 #[test]

@@ -56,8 +56,7 @@ async fn whatever_is_acknowledged_outlives_the_hub() {
         hub.restart();
         log.read_on(hub.address()).await;
     }
-    let accounts = crowd.finish().await;
-    log.read_on(hub.address()).await;
+    let accounts = log.question(crowd, hub.address()).await;
 
     let complaints = log.complaints(&accounts);
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));

@@ -190,7 +190,7 @@ async fn extreme_numbers_are_answered() {
     chat.say(join_request("lobby", Some(Start::After(end)))).await;
     assert_eq!(refused(&mut chat).await, "OutOfRange POSITION_AHEAD");
     chat.say(join_request("lobby", Some(Start::Last(u32::MAX)))).await;
-    assert!(refused(&mut chat).await.ends_with("INVALID_FIELD last"));
+    assert!(refused(&mut chat).await.ends_with("INVALID_FIELD join.last"));
     for seconds in [i64::MIN, i64::MAX] {
         let never = prost_types::Timestamp { seconds, nanos: 0 };
         chat.say(join_request("lobby", Some(Start::Since(never)))).await;

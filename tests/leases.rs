@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use chinwag::proto::{GetPeerRequest, RenewRequest, UnregisterRequest};
+use chinwag::proto::{GetPeerRequest, Join, RenewRequest, SubscribeRequest, UnregisterRequest};
 
 #[path = "support/hub.rs"]
 mod hub;
@@ -28,6 +28,9 @@ use within::within;
 
 /// A lease that a test can wait for.
 const LEASE: Duration = Duration::from_secs(2);
+
+/// A lease so long that whoever keeps a lost session for two thirds of it more is found out.
+const LONG_LEASE: Duration = Duration::from_secs(6);
 
 /// How long after the end of a lease the list may still be wrong.
 const SLACK: Duration = Duration::from_secs(2);
@@ -61,7 +64,7 @@ async fn a_stopped_client_is_gone_within_its_lease() {
 }
 
 async fn a_client_is_gone_after(signal: &str) {
-    let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
+    let hub = TestHub::with(&["--ephemeral", "--lease", "6s"]);
     let watcher = Session::of(hub.address(), "watcher").await;
     let (mut watch, _) = Watch::open(&watcher).await;
     let home = tempfile::tempdir().unwrap();
@@ -74,9 +77,32 @@ async fn a_client_is_gone_after(signal: &str) {
 
     let killed = Instant::now();
     alice.signal(signal);
-    within(LEASE + SLACK, "the departure", watch.until_removed("alice")).await;
+    within(LONG_LEASE + SLACK, "the departure", watch.until_removed("alice")).await;
     assert_eq!(listed(&watcher).await, ["watcher"]);
-    assert!(killed.elapsed() < LEASE + SLACK, "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < LONG_LEASE + SLACK, "{:?}", killed.elapsed());
+}
+
+/// A call that is refused is no stream that broke, and what a registration promised is kept.
+#[tokio::test]
+async fn a_refused_stream_takes_nothing_from_the_lease() {
+    let hub = TestHub::with(&["--ephemeral", "--lease", "6s"]);
+    let watcher = Session::of(hub.address(), "watcher").await;
+    let (mut watch, _) = Watch::open(&watcher).await;
+    let apart = Session::of(hub.address(), "apart").await;
+    watch.until_updated("apart").await;
+    let eager = Session::of(hub.address(), "eager").await;
+    let no_room = Join { room: "no room".into(), start: None };
+    let request = SubscribeRequest { joins: vec![no_room] };
+    eager.broadcast().subscribe(request).await.unwrap_err();
+    // A stream that did begin, and ended, shortens nothing either.
+    drop(eager.broadcast().subscribe(SubscribeRequest::default()).await.unwrap());
+
+    let mut gone = Vec::new();
+    while !gone.iter().any(|name| name == "eager") {
+        gone.extend(watch.delta().await.removed);
+    }
+    assert_eq!(gone[0], "apart", "who came first goes first, or at the same time: {gone:?}");
+    drop(apart);
 }
 
 #[tokio::test]

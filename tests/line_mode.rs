@@ -95,6 +95,21 @@ fn what_is_pasted_is_one_message() {
 }
 
 #[test]
+fn what_is_pasted_with_a_command_inside_is_not_sent_and_comes_back() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat_in(home.path(), &hub, &[]);
+    sova.type_keys("\x1b[200~hello\n/msg buzz secret\x1b[201~\r");
+    sova.wait_for("* nothing was sent: line 2 begins like a command");
+    sova.type_line("plain");
+    sova.wait_for("sova: plain");
+    let history = cli::run(cli::command(home.path(), hub.address(), "sova", &["history"]), b"");
+    assert!(!history.done().contains("secret"));
+    sova.type_keys("\x1b[A\x1b[A");
+    sova.wait_until("the text", |screen| (last_line(screen) == "/msg buzz secret").then_some(()));
+}
+
+#[test]
 fn what_others_write_is_shown_and_not_obeyed() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -119,6 +134,8 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
     let sova = chat_in(home.path(), &hub, &[]);
     sova.type_line("/join ops");
     sova.wait_for("* talking in ops");
+    sova.wait_for("* said before in ops:");
+    sova.wait_for(" ops buzz: long ago");
     sova.type_line("hello, ops");
     sova.wait_for(" ops sova: hello, ops");
     sova.type_line("/history");
@@ -127,6 +144,10 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
     sova.wait_for("ops    1 here  last message");
     sova.type_line("/status");
     sova.wait_for("* in lobby, ops; talking in ops");
+    // Said at the start, and again by /status.
+    sova.wait_until("where direct messages come in", |screen| {
+        (screen.matches("direct messages come in at 127.0.0.1:").count() == 2).then_some(())
+    });
     sova.type_line("/leave");
     sova.wait_for("* left ops");
     sova.wait_until("the lobby's prompt", |screen| {
@@ -145,10 +166,32 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
 }
 
 #[test]
+fn a_room_joined_while_the_hub_is_away_does_not_take_the_lines_meant_for_another() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat_in(home.path(), &hub, &[]);
+    hub.kill9();
+    sova.wait_for("* the hub is gone; trying again in ");
+    sova.type_line("/join ops");
+    sova.wait_for("* ops will be joined when the hub is back");
+    sova.type_keys("for the lob");
+    sova.wait_for("lobby> for the lob");
+    hub.restart();
+    sova.wait_for("* joined ops; /join ops to talk there");
+    sova.type_line("by");
+    sova.wait_for(" lobby sova: for the lobby");
+    sova.type_line("/join ops");
+    sova.wait_until("the prompt of ops", |screen| {
+        last_line(screen).starts_with("ops>").then_some(())
+    });
+}
+
+#[test]
 fn one_leaves_by_a_word_a_key_or_a_signal_and_the_terminal_is_as_before() {
     let hub = TestHub::start();
     type Leave = fn(&mut Terminal);
-    let ways: [(&str, Leave); 6] = [
+    let ways: [(&str, Leave); 7] = [
         ("/quit", |terminal| terminal.type_line("/quit")),
         ("Ctrl-D", |terminal| terminal.type_keys("\x04")),
         ("Ctrl-C", |terminal| terminal.type_keys("half a line\x03")),
@@ -159,6 +202,7 @@ fn one_leaves_by_a_word_a_key_or_a_signal_and_the_terminal_is_as_before() {
             terminal.signal("TERM");
         }),
         ("SIGINT", |terminal| terminal.signal("INT")),
+        ("SIGHUP", |terminal| terminal.signal("HUP")),
     ];
     for (way, leave) in ways {
         let home = tempfile::tempdir().unwrap();
@@ -207,4 +251,26 @@ fn lines_typed_in_an_earlier_chat_come_back() {
     sova.wait_for("lobby> remember me");
     sova.type_line(" again");
     sova.wait_for("sova: remember me again");
+}
+
+#[test]
+fn what_was_meant_for_one_person_comes_back_in_this_chat_and_is_in_no_file() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut sova = chat_in(home.path(), &hub, &[]);
+    for (line, said) in [
+        ("P2P 127.0.0.1 1 secret", "* not sent to 127.0.0.1:1"),
+        ("/mgs buzz secret", "* there is no command /mgs"),
+        ("/msg nobody secret", "* not sent to nobody"),
+        ("for all", "sova: for all"),
+    ] {
+        sova.type_line(line);
+        sova.wait_for(said);
+    }
+    sova.type_keys("\x1b[A\x1b[A");
+    sova.wait_for("lobby> /msg nobody secret");
+    sova.type_keys("\x03");
+    sova.wait_for_end();
+    let typed = std::fs::read_to_string(home.path().join("typed.txt")).unwrap();
+    assert_eq!(typed, "for all\n");
 }

@@ -88,7 +88,7 @@ fn a_hub_without_options_keeps_its_files_where_the_user_does() {
 
 #[tokio::test]
 async fn health_is_told_for_each_service_and_ends_first() {
-    let mut hub = TestHub::start();
+    let mut hub = TestHub::with(&["--ephemeral", "--grace", "1s"]);
     let mut health = HealthClient::new(connect(hub.address()).await);
     for service in ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"] {
         let request = HealthCheckRequest { service: service.into() };

@@ -100,6 +100,31 @@ async fn sessions_of_one_peer_stand_side_by_side() {
     assert_eq!(alice.endpoints, [endpoint("127.0.0.1", 1)]);
 }
 
+/// However many sessions a peer has, it stays something that everybody can read.
+#[tokio::test]
+async fn a_peer_of_many_sessions_is_listed_with_its_newest_endpoints() {
+    let hub = TestHub::start();
+    let at = |ports: std::ops::Range<u32>| RegisterRequest {
+        name: "alice".into(),
+        endpoints: ports.map(|port| endpoint("127.0.0.1", port)).collect(),
+        ..Default::default()
+    };
+    let first = register(hub.address(), at(1..9)).await.unwrap();
+    let _second = beside(&hub, &first, at(11..14)).await;
+    let ports: Vec<_> = get(&first, "alice").await.unwrap().endpoints;
+    let ports: Vec<_> = ports.iter().map(|endpoint| endpoint.port).collect();
+    assert_eq!(ports, [11, 12, 13, 1, 2, 3, 4, 5]);
+
+    let mut sessions = Vec::new();
+    while sessions.len() < 30 {
+        sessions.push(beside(&hub, &first, at(1..1)).await);
+    }
+    let token = first.token();
+    let mut one_more = PresenceClient::with_interceptor(first.channel.clone(), token);
+    let refused = one_more.register(at(1..1)).await.unwrap_err();
+    assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
+}
+
 #[tokio::test]
 async fn who_comes_back_takes_the_place_of_the_session_that_was_lost() {
     let hub = TestHub::start();

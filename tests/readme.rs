@@ -23,6 +23,9 @@ use within::PATIENCE;
 
 const README: &str = include_str!("../README.md");
 
+/// Where the objects are made: each variant of its `Line` is a type.
+const OBJECTS: &str = include_str!("../src/cli/json.rs");
+
 /// One person's `chinwag`.
 struct Person {
     home: tempfile::TempDir,
@@ -56,8 +59,9 @@ impl Person {
 
     /// A command that goes on and prints objects meanwhile.
     fn stream(&self, args: &[&str]) -> Stream {
-        let mut child =
-            self.command(args).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
         let printed = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, lines) = mpsc::channel();
         thread::spawn(move || printed.map_while(Result::ok).try_for_each(|line| tell.send(line)));
@@ -115,6 +119,29 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
         types.insert(quoted(row[0]).remove(0), fields);
     }
     types
+}
+
+/// The types of objects that there are.
+fn types() -> BTreeSet<String> {
+    let (_, rest) = OBJECTS.split_once("pub(crate) enum Line<'a> {\n").unwrap();
+    let (variants, _) = rest.split_once("\n}\n").unwrap();
+    let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    names
+        .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_lowercase())
+        .collect()
+}
+
+#[test]
+fn every_type_of_object_is_documented_with_its_command() {
+    let documented: BTreeSet<String> = documented().into_keys().collect();
+    assert_eq!(documented, types());
+    let printed: BTreeSet<String> = table("| command |")
+        .iter()
+        .flat_map(|row| row.get(2).map(|cell| quoted(cell)))
+        .flatten()
+        .collect();
+    assert_eq!(printed, types());
 }
 
 #[test]
@@ -180,6 +207,7 @@ fn objects_have_the_fields_that_are_documented() {
     hub.restart();
     note(&tail.next("gap"));
     note(&peers.next("reset"));
+    note(&peers.next("listed"));
     let mut listen = bob.stream(&["listen", "--json"]);
     peers.next("peer");
     let kill = format!("kill -INT {}", listen.child.id());

@@ -160,6 +160,8 @@ async fn rooms_are_joined_and_left() {
     let mut bobs = bob.chat().await;
     enter(&mut bobs, "Ops", None).await;
     bobs.post("ops", &new_id(), "from the stream").await;
+    // Between a stream and a call beside it there is no order but the one that is waited for.
+    assert_eq!(bobs.message().await.text, "from the stream");
     fill(&bob, "ops", &["from beside it"]).await;
     assert_eq!(texts(&mut chat, 2).await, ["from the stream", "from beside it"]);
 

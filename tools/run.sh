@@ -35,10 +35,12 @@ if test -s "$said"; then
     mv "$said.log" "$run/chinwagd.log"
     cat "$said"
 fi
+echo "* for scripts: $bin/chinwag --home $run/$name --name $name --hub $hub post ..."
 status=0
 "$bin/chinwag" --home "$run/$name" --name "$name" --hub "$hub" chat || status=$?
 # No hub, and ours did not start: say why.
 if test "$status" -eq 3 && test -f "$said.log"; then
     cat "$said.log" >&2
+    echo "something else uses $hub; try: make run HUB=127.0.0.1:25051" >&2
 fi
 exit "$status"

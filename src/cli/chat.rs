@@ -32,13 +32,14 @@ use self::{
 use super::{
     failure::Failure,
     options::Settings,
+    output::tell,
     stdin,
     view::{self, Clock},
 };
 use crate::{
     client::{Client, Connection, Event, Events, PeerChange, PeerWatch},
     error::Error,
-    model::{MAX_TEXT_BYTES, RoomName, Start, Text},
+    model::{MAX_TEXT_BYTES, RoomName, Text},
 };
 
 /// How much may be under way before no more lines are read from a pipe.
@@ -50,25 +51,35 @@ const WAIT_FOR_PIPE: Duration = Duration::from_secs(10);
 /// How long a person who leaves, or changes the room, has to wait for what is under way.
 const WAIT_FOR_PERSON: Duration = Duration::from_secs(2);
 
+/// What the help of the command ends with.
+pub(super) const WITHOUT_TERMINAL: &str =
+    "Without a terminal the exit code is 1 where one of the lines was not obeyed.";
+
 /// Chats until the person leaves, the input ends, or a signal comes.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
     let mut options = settings.visible()?;
-    options.rooms = settings.rooms.iter().map(|room| (room.clone(), Start::Head)).collect();
+    options.rooms = settings.rooms.iter().map(|room| (room.clone(), actions::entering())).collect();
     let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, mut events) = started.ok_or(Failure::Interrupted)??;
 
     let mut console = Console::open(settings.home.typed_lines());
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());
-    let talk = chat.talk(&mut console, events);
+    let talk = chat.talk(&mut console, &mut events);
     let ended = stop.run_until_cancelled(talk).await.unwrap_or(Ok(()));
-    let closed = console.close().await;
+    // A person has seen what was not done, and a script has to be told; what is still under way
+    // has no receipt.
+    let undone = if console.is_edited() { 0 } else { chat.failed + chat.tasks.len() };
+    console.stop_typing();
     let unsent = client.waiting();
-    drop(chat);
+    chat.tasks.abort_all();
     client.stop().await;
+    chat.show_rest(&console, events).await;
+    let closed = console.close().await;
     ended?;
     closed?;
     match unsent {
-        0 => Ok(()),
+        0 if undone == 0 => Ok(()),
+        0 => Err(Failure::Other(format!("lines that were not obeyed: {undone}"))),
         1 => Err(Failure::Other("your last message may not be posted: no receipt for it".into())),
         _ => Err(Failure::Other(format!(
             "your last {unsent} messages may not be posted: no receipt for them"
@@ -81,10 +92,14 @@ struct Chat {
     state: State,
     /// What is under way.
     tasks: JoinSet<Done>,
+    /// How many lines could not be obeyed.
+    failed: usize,
     /// What waits to be shown.
     pending: VecDeque<String>,
     /// The task that decides where the next line goes, and how long the next line waits for it.
     moving: Option<(Id, Instant)>,
+    /// The room that the prompt names, where there is a prompt.
+    prompted: Option<RoomName>,
     /// Until when to wait for what is under way; `None` while lines are typed.
     leaving: Option<Instant>,
 }
@@ -93,13 +108,14 @@ impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>) -> Self {
         let state = State::new(client.name().clone(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
-        Self { client, state, tasks, pending, moving: None, leaving: None }
+        let (moving, prompted, leaving) = (None, None, None);
+        Self { client, state, tasks, failed: 0, pending, moving, prompted, leaving }
     }
 
-    async fn talk(&mut self, console: &mut Console, mut events: Events) -> Result<(), Failure> {
+    async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
         self.greet();
         let mut watch = self.watch_peers().await;
-        console.prompt(self.prompt(), false);
+        self.prompt(console, false);
         loop {
             if self.leaving.is_some_and(|until| self.may_leave(until)) {
                 return Ok(());
@@ -120,21 +136,39 @@ impl Chat {
                 },
                 line = console.typed.recv(), if open && free => self.typed(line, console).await?,
                 event = events.next(), if calm => self.happened(event)?,
-                change = next_change(&mut watch), if calm => self.show(|s| s.watch(change)),
+                change = next_change(&mut watch), if calm => self.show(|s| s.watch(change, Instant::now())),
                 Some(done) = self.tasks.join_next_with_id(), if calm => self.ended(done, console),
+                () = at(self.state.due()), if calm => self.show(State::settle),
                 () = at(moving_until) => self.go_on(console),
                 () = at(self.leaving) => {}
             }
         }
     }
 
+    /// Shows what is left when the client has stopped: whoever sent a private message that was
+    /// accepted holds a receipt for it.
+    async fn show_rest(&mut self, console: &Console, mut events: Events) {
+        while let Some(event) = events.next().await {
+            if matches!(event, Event::Direct(_)) {
+                self.show(|state| state.hear(&event, Instant::now()));
+            }
+        }
+        for block in self.pending.drain(..) {
+            if let Err(unseen) = console.shown.send_timeout(block, WAIT_FOR_PERSON).await {
+                tell(&format!("nobody reads this any more: {}", unseen.into_inner()));
+            }
+        }
+    }
+
     fn greet(&mut self) {
         let (name, hub) = (self.client.name(), self.client.hub());
-        let direct: Vec<String> =
-            self.client.advertised().iter().map(ToString::to_string).collect();
-        let direct = direct.join(", ");
-        self.say(&format!("{name} on {hub}; direct messages come in at {direct}"));
+        self.say(&format!("{name} on {hub}; {}", self.reached_at()));
         self.say("what you type goes to the room; /help lists the commands, /quit leaves");
+    }
+
+    fn reached_at(&self) -> String {
+        let at: Vec<String> = self.client.advertised().iter().map(ToString::to_string).collect();
+        format!("direct messages come in at {}", at.join(", "))
     }
 
     async fn watch_peers(&mut self) -> Option<PeerWatch> {
@@ -147,11 +181,11 @@ impl Chat {
         }
     }
 
-    fn prompt(&self) -> String {
-        match self.state.current() {
-            Some(room) => format!("{room}> "),
-            None => "> ".into(),
-        }
+    /// Lets the next line be typed, and remembers which room it seems to go to.
+    fn prompt(&mut self, console: &Console, wipe: bool) {
+        self.prompted = self.state.current().cloned();
+        let room = self.prompted.as_ref().map_or("", |room| room.as_str());
+        console.prompt(format!("{room}> "), wipe);
     }
 
     /// Deals with a typed line, or with the end of all lines.
@@ -178,9 +212,15 @@ impl Chat {
             return Ok(());
         }
         let wipe = self.comes_back(&input);
-        self.obey(input, until).await?;
+        match input {
+            Input::Post(_) if console.is_edited() && self.is_elsewhere() => self.say_where(),
+            Input::Ask(Request::Join(room)) if console.is_edited() && self.must_wait(&room) => {
+                self.join_later(room);
+            }
+            input => self.obey(input, until).await?,
+        }
         if self.moving.is_none() {
-            console.prompt(self.prompt(), wipe);
+            self.prompt(console, wipe);
         }
         Ok(())
     }
@@ -188,14 +228,38 @@ impl Chat {
     /// Lets the next line be typed, wherever that goes.
     fn go_on(&mut self, console: &Console) {
         self.moving = None;
-        console.prompt(self.prompt(), false);
+        self.prompt(console, false);
+    }
+
+    /// Whether the line that was typed would go to another room than its prompt said: that one
+    /// was lost meanwhile.
+    fn is_elsewhere(&self) -> bool {
+        self.prompted.as_ref() != self.state.current()
+    }
+
+    fn say_where(&mut self) {
+        let meant = self.prompted.as_ref().map_or("no room", |room| room.as_str());
+        self.say(&match self.state.current() {
+            Some(now) => format!("not posted: you talked in {meant}, and now in {now}"),
+            None => format!("not posted: you are in {meant} no more, and in no other room"),
+        });
+    }
+
+    /// Whether a room cannot be joined before the hub is back.
+    fn must_wait(&self, room: &RoomName) -> bool {
+        self.state.hub_is_away() && !self.state.rooms().contains(room)
+    }
+
+    fn join_later(&mut self, room: RoomName) {
+        self.say(&format!("{room} will be joined when the hub is back"));
+        self.tasks.spawn(actions::run(self.client.clone(), Request::Join(room), None));
     }
 
     /// Whether what was typed will be shown as a line of its own, with its time: a post as it comes
     /// from the hub, a direct message with its receipt.
     fn comes_back(&self, input: &Input) -> bool {
         match input {
-            Input::Post(_) => self.state.current().is_some(),
+            Input::Post(_) => self.state.current().is_some() && !self.is_elsewhere(),
             Input::Ask(request) => {
                 matches!(request, Request::Send { .. } | Request::SendTo { .. })
             }
@@ -206,7 +270,7 @@ impl Chat {
     async fn obey(&mut self, input: Input, until: Instant) -> Result<(), Failure> {
         match input {
             Input::Nothing | Input::Quit => {}
-            Input::Mistake(problem) => self.say(&problem),
+            Input::Mistake(problem) => self.fail(&problem),
             Input::Help => self.pending.push_back(HELP.into()),
             Input::ShowStatus => self.say_status(),
             Input::Post(text) => self.post(text).await?,
@@ -225,7 +289,7 @@ impl Chat {
 
     async fn post(&mut self, text: Text) -> Result<(), Failure> {
         let Some(room) = self.state.current().cloned() else {
-            self.say(NO_ROOM);
+            self.fail(NO_ROOM);
             return Ok(());
         };
         self.tasks.spawn(actions::post(&self.client, room, text).await?);
@@ -248,8 +312,13 @@ impl Chat {
 
     fn ended(&mut self, ended: Result<(Id, Done), JoinError>, console: &Console) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        self.done(ended.map(|(_, done)| done));
-        if self.moving.is_some_and(|(moving, _)| moving == id) {
+        let awaited = self.moving.is_some_and(|(moving, _)| moving == id);
+        match ended {
+            // Lines are being typed to another room already, and go on going there.
+            Ok((_, Done::Joined(room))) if !awaited => self.joined_late(room),
+            ended => self.done(ended.map(|(_, done)| done)),
+        }
+        if awaited {
             self.go_on(console);
         }
     }
@@ -260,16 +329,22 @@ impl Chat {
             Ok(Done::Joined(room)) => return self.talk_in(room),
             Ok(Done::Left(room)) => return self.show(|state| state.leave(&room)),
             Ok(Done::Said(said)) => return self.say(&said),
+            Ok(Done::Failed(why)) => return self.fail(&why),
             Ok(Done::Messages(messages)) => {
                 messages.iter().map(|message| self.state.message(message)).collect()
             }
             Ok(Done::Shown(lines)) => lines,
-            Err(lost) => return self.say(&format!("something went wrong: {lost}")),
+            Err(lost) => return self.fail(&format!("something went wrong: {lost}")),
         };
         match lines.is_empty() {
             true => self.say("there are none"),
             false => self.pending.push_back(lines.join("\n")),
         }
+    }
+
+    fn joined_late(&mut self, room: RoomName) {
+        self.say(&format!("joined {room}; /join {room} to talk there"));
+        self.state.be_in(&room);
     }
 
     fn talk_in(&mut self, room: RoomName) {
@@ -279,10 +354,8 @@ impl Chat {
 
     fn say_status(&mut self) {
         let connection = match &*self.client.connection().borrow() {
-            Connection::Connected { since, observed } => {
-                let seen = observed.as_ref().map(|seen| format!(", which sees you as {seen}"));
-                let since = self.state.clock.show(*since);
-                format!("on {} since {since}{}", self.client.hub(), seen.unwrap_or_default())
+            Connection::Connected { since, .. } => {
+                format!("on {} since {}", self.client.hub(), self.state.clock.show(*since))
             }
             Connection::Lost { cause, retry_at } => {
                 let wait = retry_at.saturating_duration_since(tokio::time::Instant::now());
@@ -291,6 +364,7 @@ impl Chat {
             Connection::Stopped => "stopped".into(),
         };
         self.say(&connection);
+        self.say(&self.reached_at());
         let rooms = self.state.rooms().iter().map(RoomName::as_str).collect::<Vec<_>>().join(", ");
         self.say(&match self.state.current() {
             Some(current) => format!("in {rooms}; talking in {current}"),
@@ -305,6 +379,12 @@ impl Chat {
 
     fn say(&mut self, said: &str) {
         self.pending.push_back(view::notice(said));
+    }
+
+    /// Says why a line was not obeyed.
+    fn fail(&mut self, why: &str) {
+        self.failed += 1;
+        self.say(why);
     }
 
     fn show(&mut self, heard: impl FnOnce(&mut State) -> Option<String>) {

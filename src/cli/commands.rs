@@ -16,38 +16,45 @@ use tokio_util::sync::CancellationToken;
 use super::{
     failure::Failure,
     outage::Outage,
-    output::{reader_gone, tell},
+    output::{Output, reader_gone, tell},
 };
 use crate::{
     client::{Client, ClientOptions, Event, Events},
     error::Error,
 };
 
-/// Starts a client, does `work` with it, and leaves the hub cleanly whatever came of that.
+/// Starts a client, does `work` with it, and leaves the hub cleanly whatever came of that and
+/// whether or not somebody reads `out`.
 async fn with_client(
     options: ClientOptions,
+    out: Output,
     stop: &CancellationToken,
-    work: impl AsyncFnOnce(Client, Happenings) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(Client, Happenings, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let started = stop.run_until_cancelled(Client::start(options)).await;
     let (client, events) = started.ok_or(Failure::Interrupted)??;
-    let work = work(client.clone(), Happenings::new(events));
+    let work = work(client.clone(), Happenings::new(events), &out);
     let done = stop.run_until_cancelled(work).await.unwrap_or(Err(Failure::Interrupted));
+    let written = out.close(stop).await;
     client.stop().await;
-    done
+    match done {
+        Ok(()) | Err(Failure::Output(_)) => written.and(done),
+        failed => failed,
+    }
 }
 
 /// As [`with_client`], for work that has no end of its own: a signal is its usual end, and so is a
 /// reader who has seen enough.
 async fn follow(
     options: ClientOptions,
+    out: Output,
     stop: &CancellationToken,
-    work: impl AsyncFnOnce(Client, Happenings) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(Client, Happenings, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let done = with_client(options, stop, async |client, happenings| {
+    let done = with_client(options, out, stop, async |client, happenings, out| {
         tokio::select! {
             () = reader_gone() => Ok(()),
-            done = work(client, happenings) => done,
+            done = work(client, happenings, out) => done,
         }
     });
     match done.await {

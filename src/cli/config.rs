@@ -3,7 +3,7 @@
 //! | what | where |
 //! |---|---|
 //! | settings | `config.toml` in the configuration directory |
-//! | session tokens | `sessions/HOST_PORT/NAME.token` in the data directory |
+//! | session tokens | `sessions/HOST_PORT/NAME.token.ID` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
 //!
 //! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
@@ -60,7 +60,7 @@ impl Home {
         self.config.join(CONFIG_FILE)
     }
 
-    /// Where the token of this name at this hub is kept: what lets a second process of the same
+    /// Where the tokens of this name at this hub are kept: what lets a second process of the same
     /// person use the name at the same time.
     pub(crate) fn token_file(&self, hub: &Endpoint, name: &Name) -> PathBuf {
         // No file system of ours forbids a letter, a digit, '.', '_' or '-'; ':' one does.

@@ -13,15 +13,14 @@
 
 use std::{
     ffi::OsString,
-    fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, Parser, ValueEnum, builder::FalseyValueParser};
 use jiff::SpanRelativeTo;
 use serde::{Deserialize, Deserializer, de};
 use tracing_subscriber::EnvFilter;
@@ -76,7 +75,7 @@ struct Settings {
     data_dir: Option<PathBuf>,
 
     /// Keeps messages in memory only
-    #[arg(long, env = "CHINWAG_HUB_EPHEMERAL")]
+    #[arg(long, env = "CHINWAG_HUB_EPHEMERAL", value_parser = FalseyValueParser::new())]
     ephemeral: bool,
 
     /// Which messages to keep of each room: not older than a duration, the latest so many, or both,
@@ -161,6 +160,7 @@ async fn serve(settings: Settings) -> Result<()> {
     let hub = Hub::new(settings.options()?).await?;
     writeln!(io::stdout(), "chinwagd listening on {address}")
         .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     hub.serve(listener, stop).await
 }
 
@@ -203,7 +203,7 @@ impl Settings {
 fn read(file: &Path) -> Result<Settings> {
     let name = file.display();
     let text = std::fs::read_to_string(file)
-        .map_err(|error| Error::Io(format!("cannot read {name}: {error}")))?;
+        .map_err(|error| Error::invalid("config", format!("cannot read {name}: {error}")))?;
     toml::from_str(&text).map_err(|error| Error::invalid(name.to_string(), error.message()))
 }
 
@@ -216,7 +216,10 @@ fn default_data_dir() -> Result<PathBuf> {
 
 fn log(filter: &str, format: LogFormat) -> Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|problem| Error::invalid("log", problem))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
@@ -226,12 +229,14 @@ fn log(filter: &str, format: LogFormat) -> Result<()> {
 
 /// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
 fn duration(raw: &str) -> Result<Duration, String> {
-    let problem = |problem: &dyn Display| format!("{problem}; write it as 30s, 5m, 1h or 7d");
-    let span: jiff::Span = raw.parse().map_err(|error| problem(&error))?;
-    let length =
-        span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|error| problem(&error))?;
-    Duration::try_from(length).map_err(|error| problem(&error))
+    let span = raw.parse::<jiff::Span>();
+    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .and_then(Duration::try_from)
+        .map_err(|_| "not a duration; write it as 30s, 5m, 1h or 7d".into())
 }
+
+/// How to say what is kept.
+const HOW: &str = "write it as 30d, as 10000, or as 30d,10000";
 
 /// Reads "30d", "10000", "30d,10000".
 fn retention(raw: &str) -> Result<Retention, String> {
@@ -239,10 +244,13 @@ fn retention(raw: &str) -> Result<Retention, String> {
     for part in raw.split(',').map(str::trim) {
         let before = match part.parse() {
             Ok(count) => retention.count.replace(count).is_some(),
-            Err(_) => retention.age.replace(duration(part)?).is_some(),
+            Err(_) => match duration(part) {
+                Ok(age) => retention.age.replace(age).is_some(),
+                Err(_) => return Err(format!("{part:?} is no number and no duration: {HOW}")),
+            },
         };
         if before {
-            return Err("at most one duration and one number".into());
+            return Err(HOW.into());
         }
     }
     Ok(retention)

@@ -30,8 +30,8 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    client::{Direct, SearchHit},
-    model::{Endpoint, Message, Peer, PeerStatus, Posted, Receipt, Room},
+    client::Direct,
+    model::{Endpoint, Message, Peer, PeerStatus, Posted, Receipt, Room, SearchHit},
     text,
 };
 

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     client::ClientOptions,
     model::{Endpoint, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
+    transport,
 };
 
 /// Where a hub is unless something else is said.
@@ -20,6 +21,10 @@ const DEFAULT_HUB: &str = "127.0.0.1:50051";
 /// this one is taken.
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 54321);
+
+/// How to be called something else than one's login name.
+const SAY_NAME: &str = "say what you are called with --name NAME, in CHINWAG_NAME, or with \
+                        name = \"NAME\" in config.toml";
 
 /// What may be said on every command's line or in the environment.
 #[derive(Debug, Default, Args)]
@@ -79,7 +84,9 @@ impl Settings {
     pub(crate) fn load(flags: Flags) -> Result<Self, Failure> {
         let home = Home::find(flags.home.clone())?;
         let config = Config::read(&home.config_file())?;
-        Self::merge(flags, config, home, login_name())
+        let named = flags.name.is_some() || config.name.is_some();
+        let login = if named { None } else { login_name() };
+        Self::merge(flags, config, home, login)
     }
 
     /// What is on the command line or in the environment wins over the file, and the file over
@@ -131,6 +138,8 @@ impl Settings {
 
     /// A client that is listed and takes direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
+        transport::check_loopback(self.listen)
+            .map_err(|problem| Failure::Usage(problem.to_string()))?;
         let mut options = ClientOptions::new(self.hub.clone(), self.name.clone());
         options.listen = Some(self.listen);
         options.advertise = self.advertise.clone();
@@ -150,17 +159,24 @@ fn first_of<T>(said: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
 }
 
 fn login_name() -> Option<String> {
-    ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(|key| std::env::var(key).ok())
+    let said = |key| std::env::var(key).ok().filter(|login| !login.is_empty());
+    ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(said).or_else(name_of_account)
+}
+
+/// What the system calls this user: containers and services have no such variables.
+fn name_of_account() -> Option<String> {
+    let asked = std::process::Command::new("id").arg("-un").output().ok()?;
+    let login = String::from_utf8(asked.stdout).ok()?;
+    asked.status.success().then(|| login.trim().to_owned())
 }
 
 fn name_of(login: Option<&str>) -> Result<Name, Failure> {
-    let login = login.filter(|login| !login.is_empty()).ok_or_else(|| {
-        Failure::Usage("no name: say what you are called with --name NAME".into())
-    })?;
+    let login = login
+        .filter(|login| !login.is_empty())
+        .ok_or_else(|| Failure::Usage(format!("no name: {SAY_NAME}")))?;
     Name::parse(login).map_err(|problem| {
         Failure::Usage(format!(
-            "the login name {login:?} is no name for a chat ({problem}); say what you are called \
-             with --name NAME"
+            "the login name {login:?} is no name for a chat ({problem}); {SAY_NAME}"
         ))
     })
 }

@@ -24,12 +24,16 @@ impl Outage {
     pub(crate) fn hear(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Disconnected { cause, retry_in } => {
-                if self.said.is_some_and(|said| now.duration_since(said) < REPEAT) {
-                    return None;
-                }
-                self.said = Some(now);
                 let seconds = retry_in.as_secs_f32();
-                Some(format!("the hub is gone: {cause}; trying again in {seconds:.1} s"))
+                let again = format!("trying again in {seconds:.1} s");
+                let said = match self.said {
+                    Some(said) if now.duration_since(said) < REPEAT => return None,
+                    // By now the cause says more than that the line was cut.
+                    Some(_) => format!("still away: {cause}; {again}"),
+                    None => format!("the hub is gone; {again}"),
+                };
+                self.said = Some(now);
+                Some(said)
             }
             Event::Connected => self.said.take().map(|_| "back on the hub".into()),
             _ => None,
@@ -53,10 +57,11 @@ mod tests {
         assert!(!outage.lasts());
 
         let said = outage.hear(&lost(), start);
-        assert_eq!(said.as_deref(), Some("the hub is gone: refused; trying again in 1.2 s"));
+        assert_eq!(said.as_deref(), Some("the hub is gone; trying again in 1.2 s"));
         assert!(outage.lasts());
         assert_eq!(outage.hear(&lost(), start + Duration::from_secs(59)), None);
-        assert!(outage.hear(&lost(), start + REPEAT).is_some());
+        let said = outage.hear(&lost(), start + REPEAT);
+        assert_eq!(said.as_deref(), Some("still away: refused; trying again in 1.2 s"));
 
         assert_eq!(outage.hear(&Event::Connected, start).as_deref(), Some("back on the hub"));
         assert!(!outage.lasts());

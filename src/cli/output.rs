@@ -2,10 +2,14 @@
 
 use std::io::{self, Write as _};
 
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
 use super::{
+    failure::Failure,
     json::Line,
-    terminal,
-    view::{self, Clock},
+    view::Clock,
+    writer::{self, LAST_WORDS, Written},
 };
 
 /// Prints what a command found: as text for people, or as JSON, one object a line.
@@ -14,25 +18,32 @@ pub(crate) struct Output {
     json: bool,
     /// For what is shown to people.
     pub(crate) clock: Clock,
+    lines: mpsc::Sender<String>,
+    written: Written,
 }
 
 impl Output {
     /// Prints JSON or text.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, clock: Clock::local() }
+        let (lines, written) = match json {
+            true => writer::start(writer::show_exactly),
+            false => writer::start(writer::show_plainly),
+        };
+        Self { json, clock: Clock::local(), lines, written }
     }
 
     /// Prints one thing.
-    pub(crate) fn print<'a>(
+    pub(crate) async fn print<'a>(
         &self,
         thing: impl Into<Line<'a>>,
         plain: impl FnOnce(&Clock) -> String,
     ) -> io::Result<()> {
-        if self.json { self.json(thing) } else { print(&plain(&self.clock)) }
+        let line = if self.json { thing.into().to_json()? } else { plain(&self.clock) };
+        self.line(line).await
     }
 
     /// Prints several things of one kind, as lines that may be aligned with each other.
-    pub(crate) fn print_all<'a, T: 'a>(
+    pub(crate) async fn print_all<'a, T: 'a>(
         &self,
         things: &'a [T],
         plain: impl FnOnce(&Clock, &'a [T]) -> Vec<String>,
@@ -40,29 +51,42 @@ impl Output {
     where
         Line<'a>: From<&'a T>,
     {
-        if self.json {
-            things.iter().try_for_each(|thing| self.json(thing))
-        } else {
-            plain(&self.clock, things).iter().try_for_each(|line| print(line))
+        if !self.json {
+            for line in plain(&self.clock, things) {
+                self.line(line).await?;
+            }
+            return Ok(());
         }
+        for thing in things {
+            self.only_json(thing).await?;
+        }
+        Ok(())
     }
 
     /// Prints one thing where JSON is wanted, and nothing otherwise.
-    pub(crate) fn only_json<'a>(&self, thing: impl Into<Line<'a>>) -> io::Result<()> {
-        if self.json { self.json(thing) } else { Ok(()) }
+    pub(crate) async fn only_json<'a>(&self, thing: impl Into<Line<'a>>) -> io::Result<()> {
+        if self.json { self.line(thing.into().to_json()?).await } else { Ok(()) }
     }
 
-    fn json<'a>(&self, thing: impl Into<Line<'a>>) -> io::Result<()> {
-        writeln!(io::stdout().lock(), "{}", thing.into().to_json()?)
+    /// Waits where nobody reads. Why nothing can be written any more is told by [`Self::close`].
+    async fn line(&self, line: String) -> io::Result<()> {
+        self.lines.send(line).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
-}
 
-/// Prints to standard output; where that is a terminal, so that the terminal breaks no line.
-pub(crate) fn print(plain: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match terminal::columns() {
-        Some(columns) => writeln!(stdout, "{}", view::wrap(plain, columns)),
-        None => writeln!(stdout, "{plain}"),
+    /// Writes what is left; after a signal only as far as somebody reads it now.
+    pub(crate) async fn close(self, stop: &CancellationToken) -> Result<(), Failure> {
+        drop(self.lines);
+        let out_of_patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            written = self.written => match written {
+                Ok(written) => Ok(written?),
+                Err(_) => Err(Failure::Other("cannot write to standard output".into())),
+            },
+            () = out_of_patience => Err(Failure::Interrupted),
+        }
     }
 }
 

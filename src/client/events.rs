@@ -107,7 +107,12 @@ pub struct Direct {
 /// The stream of what happens.
 ///
 /// It is bounded. Whoever does not read it makes the client stop reading from the hub, which
-/// harms nobody else, and refuse private messages once 256 wait. Dropping it discards events.
+/// harms nobody else, and refuse private messages once 256 wait.
+///
+/// The sender of a private message has its receipt before the message comes out here. Whoever ends
+/// a client orderly therefore stops it first, which ends the intake, and then reads on to the end:
+/// after [`Client::stop`](super::Client::stop) what was accepted still comes, and nothing more is.
+/// Dropping the stream discards it.
 #[derive(Debug)]
 pub struct Events {
     session: mpsc::Receiver<Event>,

@@ -3,6 +3,9 @@
 //! A receipt says that this client holds the message, so it is made only after the message has its
 //! place in a bounded queue. The same message again gets the first receipt again and is not shown
 //! twice, as long as it is among the last ones.
+//!
+//! What has a receipt is handed out, also after the client was stopped; only whoever drops the
+//! events drops it.
 
 use std::{
     collections::hash_map::RandomState,
@@ -38,8 +41,16 @@ pub(super) struct Inbox(Arc<Inner>);
 struct Inner {
     me: Name,
     events: mpsc::Sender<Event>,
-    accepted: Mutex<Lru<(Name, MessageId), Accepted>>,
+    taken: Mutex<Taken>,
     hasher: RandomState,
+}
+
+/// What was accepted.
+#[derive(Debug)]
+struct Taken {
+    accepted: Lru<(Name, MessageId), Accepted>,
+    /// How many more may be.
+    left: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +60,12 @@ struct Accepted {
 }
 
 impl Inbox {
-    /// The inbox of `me`, and where its messages come out.
-    pub(super) fn new(me: Name) -> (Self, mpsc::Receiver<Event>) {
+    /// The inbox of `me`, which takes `limit` messages in all, and where they come out.
+    pub(super) fn new(me: Name, limit: Option<u64>) -> (Self, mpsc::Receiver<Event>) {
         let (events, messages) = mpsc::channel(INBOX);
-        let accepted = Mutex::new(Lru::new(REMEMBERED));
-        (Self(Arc::new(Inner { me, events, accepted, hasher: RandomState::new() })), messages)
+        let accepted = Lru::new(REMEMBERED);
+        let taken = Mutex::new(Taken { accepted, left: limit.unwrap_or(u64::MAX) });
+        (Self(Arc::new(Inner { me, events, taken, hasher: RandomState::new() })), messages)
     }
 
     /// Whose inbox it is.
@@ -93,20 +105,22 @@ impl Inbox {
         let key = (message.sender.clone(), id);
         let text = self.0.hasher.hash_one(message.text.as_str());
         // One message that comes twice at once must be accepted once: held until the end.
-        let mut accepted = self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = self.0.me.clone();
-        if let Some(first) = accepted.get(&key) {
+        if let Some(first) = taken.accepted.get(&key) {
             if first.text != text {
                 return Err(Error::MessageIdReused(id));
             }
             return Ok(Receipt { id, receiver, accepted_at: first.at, duplicate: true });
         }
+        let left = taken.left.checked_sub(1).ok_or(Error::ShuttingDown)?;
         let place = queue.try_reserve().map_err(|refused| match refused {
             TrySendError::Full(()) => Error::InboxFull,
             TrySendError::Closed(()) => Error::ShuttingDown,
         })?;
         place.send(event(Direct { message, verified: false, from }));
-        accepted.insert(key, Accepted { text, at: now });
+        taken.accepted.insert(key, Accepted { text, at: now });
+        taken.left = left;
         Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
     }
 

@@ -4,7 +4,6 @@ use std::{
     error::Error as _,
     fmt,
     net::SocketAddr,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,7 +16,10 @@ use tonic::{
     transport::Channel,
 };
 
-use super::{ClientOptions, token_file};
+use super::{
+    ClientOptions,
+    token_file::{Kept, TokenFile},
+};
 use crate::{
     error::{Error, Result},
     model::{Endpoint, Name, PeerStatus},
@@ -42,7 +44,7 @@ pub(super) struct Link {
     pub(super) name: Name,
     pub(super) advertised: Vec<Endpoint>,
     channel: Channel,
-    token_file: Option<PathBuf>,
+    token_file: Option<TokenFile>,
     own: Mutex<Own>,
 }
 
@@ -93,7 +95,7 @@ impl Link {
             hub: options.hub,
             name: options.name,
             advertised,
-            token_file: options.token_file,
+            token_file: options.token_file.map(TokenFile::new),
             own: Mutex::new(Own { token: None, status: options.status }),
         })
     }
@@ -119,10 +121,6 @@ impl Link {
 
     async fn register(&self) -> Result<proto::RegisterResponse> {
         let own = self.token();
-        let shown = self
-            .shared_token()
-            .await
-            .filter(|shown| own.as_ref().is_none_or(|own| own.raw != shown.raw));
         let status = self.own().status;
         let request = proto::RegisterRequest {
             name: self.name.to_string(),
@@ -130,12 +128,7 @@ impl Link {
             status: proto::PeerStatus::from(status).into(),
             replace_token: own.map(|own| own.raw.clone()).unwrap_or_default(),
         };
-        let mut hub = PresenceClient::new(self.channel.clone());
-        let mut answer = hub.register(timed(authorized(request.clone(), shown.as_ref()))).await;
-        // A token of a session that is over proves nothing, but it should not be in the way.
-        if shown.is_some() && answer.as_ref().is_err_and(|s| s.code() == Code::Unauthenticated) {
-            answer = hub.register(timed(authorized(request, None))).await;
-        }
+        let answer = self.register_as_one_of_us(request).await;
         let mut registered = answer.map_err(|status| self.failed(&status))?.into_inner();
         let token = Token::new(std::mem::take(&mut registered.token))?;
         if status != PeerStatus::Invisible {
@@ -143,6 +136,25 @@ impl Link {
         }
         self.own().token = Some(Arc::new(token));
         Ok(registered)
+    }
+
+    /// Registers with the token of another session of this person, where there is one.
+    async fn register_as_one_of_us(
+        &self,
+        request: proto::RegisterRequest,
+    ) -> Result<Response<proto::RegisterResponse>, Status> {
+        let mut hub = PresenceClient::new(self.channel.clone());
+        for kept in self.shared_tokens().await {
+            let Ok(shown) = Token::new(kept.token.clone()) else { continue };
+            match hub.register(timed(authorized(request.clone(), Some(&shown)))).await {
+                // The token of a session that is over proves nothing, and must not be in the way.
+                Err(status) if proves_nothing(&status) => {
+                    blocking(move || kept.remove()).await;
+                }
+                answer => return answer,
+            }
+        }
+        hub.register(timed(authorized(request, None))).await
     }
 
     /// Calls an rpc that needs the session's token. A session that was replaced while the call
@@ -194,9 +206,8 @@ impl Link {
         if tokio::time::timeout(LEAVE_TIMEOUT, hub.unregister(call)).await.is_err() {
             tracing::debug!("the hub did not hear that this client leaves");
         }
-        if let Some(path) = self.token_file.clone() {
-            let raw = token.raw.clone();
-            blocking(move || token_file::remove(&path, &raw)).await;
+        if let Some(file) = self.token_file.clone() {
+            blocking(move || file.remove()).await;
         }
     }
 
@@ -220,17 +231,15 @@ impl Link {
         self.own().token.clone()
     }
 
-    async fn shared_token(&self) -> Option<Token> {
-        let path = self.token_file.clone()?;
-        let raw = blocking(move || token_file::read(&path)).await??;
-        Token::new(raw).ok()
+    async fn shared_tokens(&self) -> Vec<Kept> {
+        let Some(file) = self.token_file.clone() else { return Vec::new() };
+        blocking(move || file.others()).await.unwrap_or_default()
     }
 
     async fn share_token(&self, raw: String) {
-        let Some(path) = self.token_file.clone() else { return };
-        let shown = path.display().to_string();
-        if let Some(Err(error)) = blocking(move || token_file::write(&path, &raw)).await {
-            tracing::warn!(path = shown, %error, "the session's token could not be kept");
+        let Some(file) = self.token_file.clone() else { return };
+        if let Some(Err(error)) = blocking(move || file.write(&raw)).await {
+            tracing::warn!(%error, "the session's token could not be kept");
         }
     }
 }
@@ -242,6 +251,11 @@ pub(super) fn broken(status: &Status) -> Option<String> {
         cause = deeper;
     }
     Some(text::one_line(&cause.to_string()).into_owned())
+}
+
+/// Whether a registration was refused although it showed a token that should be the name's.
+fn proves_nothing(status: &Status) -> bool {
+    status.code() == Code::Unauthenticated || wire::refused(status).reason == "NAME_TAKEN"
 }
 
 fn authorized<T>(message: T, token: Option<&Token>) -> Request<T> {

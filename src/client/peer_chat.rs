@@ -10,6 +10,7 @@ use tokio_stream::{Stream, StreamExt};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 use tonic_health::ServingStatus;
+use tower::util::MapResponseLayer;
 
 use super::{conversation, inbox::Inbox};
 use crate::{
@@ -62,6 +63,7 @@ pub(super) async fn serve(
         }
     };
     let served = transport::server(KEEPALIVE)
+        .layer(MapResponseLayer::new(wire::explain))
         .add_service(health_service)
         .add_service(v1)
         .add_service(v1alpha)

@@ -1,12 +1,11 @@
 //! Questions to the hub: who is here, which rooms there are, and what was said in them.
 
-use std::ops::Range;
-
 use super::Client;
 use crate::{
     error::{Error, Result},
-    model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName},
+    model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName, SearchHit},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
+    wire,
 };
 
 /// The most pages of one list: a hundred thousand peers fill a hundred. A hub that sends more
@@ -68,16 +67,6 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// A found message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SearchHit {
-    /// The message.
-    pub message: Message,
-    /// The parts of its text that match, as byte ranges on character boundaries, in order and
-    /// apart from each other.
-    pub ranges: Vec<Range<usize>>,
-}
-
 impl Client {
     /// Asks for one listed peer.
     ///
@@ -111,7 +100,7 @@ impl Client {
             let page = self.0.link.call(request, rpc).await?;
             Ok((page.peers, page.next_page_token))
         });
-        let peers: Vec<Peer> = listed.await?;
+        let peers: Vec<Peer> = wire::listed_peers(listed.await?).collect();
         for peer in &peers {
             self.0.peers.remember(peer);
         }
@@ -132,7 +121,7 @@ impl Client {
             let page = self.0.link.call(request, rpc).await?;
             Ok((page.rooms, page.next_page_token))
         });
-        listed.await
+        listed.await?.into_iter().map(Room::try_from).collect()
     }
 
     /// Reads a page of a room's history.
@@ -207,39 +196,15 @@ impl<T> Page<T> {
     }
 }
 
-impl TryFrom<proto::SearchHit> for SearchHit {
-    type Error = Error;
-
-    fn try_from(raw: proto::SearchHit) -> Result<Self> {
-        let missing = || Error::Protocol("message is missing".into());
-        let message = Message::try_from(raw.message.ok_or_else(missing)?)?;
-        let mut end = 0;
-        let mut ranges = Vec::with_capacity(raw.ranges.len());
-        for range in raw.ranges {
-            let range = range.start as usize..range.end as usize;
-            // Whoever marks the hit cuts the text there.
-            if range.start < end || message.text.as_str().get(range.clone()).is_none() {
-                return Err(Error::Protocol("a hit is not a part of its text".into()));
-            }
-            end = range.end;
-            ranges.push(range);
-        }
-        Ok(Self { message, ranges })
-    }
-}
-
-async fn all_pages<R, T, F>(ask: impl Fn(String) -> F) -> Result<Vec<T>>
+async fn all_pages<R, F>(ask: impl Fn(String) -> F) -> Result<Vec<R>>
 where
-    T: TryFrom<R, Error = Error>,
     F: Future<Output = Result<(Vec<R>, String)>>,
 {
     let mut all = Vec::new();
     let mut token = String::new();
     for _ in 0..MAX_PAGES {
-        let (raw, next) = ask(token).await?;
-        for item in raw {
-            all.push(T::try_from(item)?);
-        }
+        let (items, next) = ask(token).await?;
+        all.extend(items);
         if next.is_empty() {
             return Ok(all);
         }

@@ -60,6 +60,16 @@ pub(super) struct Shown {
     waiting: AtomicUsize,
 }
 
+/// Counts a post among those that wait, from the moment it is made until this is dropped.
+#[derive(Debug)]
+pub(super) struct Counted(Arc<Shown>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Shown {
     pub(super) fn rooms(&self) -> Vec<RoomName> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -67,6 +77,11 @@ impl Shown {
 
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count(self: &Arc<Self>) -> Counted {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Counted(self.clone())
     }
 }
 

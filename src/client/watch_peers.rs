@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     model::{Name, Peer},
     proto::{self, watch_peers_response::Event as Answer},
+    wire,
 };
 
 /// A step of the watched list.
@@ -80,10 +81,8 @@ impl PeerWatch {
         let Some(stream) = &mut self.stream else { return self.open().await };
         match stream.message().await {
             Ok(Some(answer)) => {
-                if let Err(error) = answer.event.map_or(Ok(()), |event| self.understand(event)) {
-                    tracing::warn!(%error, "the hub's list of peers makes no sense");
-                    self.revision = None;
-                    self.lost(Duration::ZERO);
+                if let Some(event) = answer.event {
+                    self.understand(event);
                 }
             }
             Ok(None) => self.lost(Duration::ZERO),
@@ -124,39 +123,38 @@ impl PeerWatch {
             Instant::now() + pause.min(super::session::MAX_PAUSE) + self.backoff.next_delay();
     }
 
-    fn understand(&mut self, event: Answer) -> Result<()> {
-        self.backoff.reset();
+    /// What makes no sense is passed over. Only a whole list, or a change of one, shows that the
+    /// watch works: a hub that ends it before that is asked again ever more slowly.
+    fn understand(&mut self, event: Answer) {
         match event {
             Answer::Snapshot(part) => {
                 if !std::mem::replace(&mut self.listing, !part.last) {
                     self.ready.push_back(PeerChange::Reset);
                 }
-                self.updated(part.peers)?;
+                self.updated(part.peers);
                 if part.last {
                     self.ready.push_back(PeerChange::Listed);
+                    self.backoff.reset();
                 }
                 self.revision = part.revision;
             }
             Answer::Delta(delta) => {
-                self.updated(delta.updated)?;
-                for name in delta.removed {
-                    let name = Name::parse(&name).map_err(|e| Error::Protocol(e.to_string()))?;
-                    self.ready.push_back(PeerChange::Left(name));
-                }
+                self.updated(delta.updated);
+                // A name that is none was never listed.
+                let left = delta.removed.iter().filter_map(|name| Name::parse(name).ok());
+                self.ready.extend(left.map(PeerChange::Left));
                 self.revision = delta.revision;
+                self.backoff.reset();
             }
             // The status that follows says the same.
             Answer::Goodbye(_) => {}
         }
-        Ok(())
     }
 
-    fn updated(&mut self, peers: Vec<proto::Peer>) -> Result<()> {
-        for peer in peers {
-            let peer = Peer::try_from(peer)?;
+    fn updated(&mut self, peers: Vec<proto::Peer>) {
+        for peer in wire::listed_peers(peers) {
             self.client.0.peers.remember(&peer);
             self.ready.push_back(PeerChange::Updated(peer));
         }
-        Ok(())
     }
 }

@@ -44,8 +44,13 @@ pub(crate) fn caller(extensions: &Extensions) -> Result<Caller> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::{backbone::SessionId, model::Name};
+    use crate::{
+        backbone::SessionId,
+        model::{Name, RoomName},
+    };
 
     fn who(sessions: &Arc<Sessions>, header: Option<String>) -> Result<Caller> {
         let mut request = Request::new(());
@@ -59,7 +64,7 @@ mod tests {
     fn a_token_names_its_session_until_it_ends() {
         let sessions = Sessions::new();
         let (id, peer) = (SessionId::new(), Name::parse("alice").unwrap());
-        let token = sessions.enter(id, peer.clone()).unwrap();
+        let token = sessions.enter(id, peer.clone(), Duration::from_secs(30)).unwrap();
         for scheme in ["Bearer", "bearer"] {
             let caller = who(&sessions, Some(format!("{scheme} {token}"))).unwrap();
             assert_eq!(caller, Caller { session: id, peer: peer.clone() });
@@ -67,7 +72,10 @@ mod tests {
         assert!(matches!(who(&sessions, None), Err(Error::SessionMissing)));
         assert!(matches!(who(&sessions, Some("Basic YQ==".into())), Err(Error::SessionMissing)));
         assert!(matches!(who(&sessions, Some("Bearer x".into())), Err(Error::SessionEnded)));
+        let lobby = RoomName::lobby();
+        assert!(sessions.check_member(id, &lobby).is_ok());
         sessions.remove(id);
+        assert!(matches!(sessions.check_member(id, &lobby), Err(Error::SessionEnded)));
         assert!(matches!(
             who(&sessions, Some(format!("Bearer {token}"))),
             Err(Error::SessionEnded)

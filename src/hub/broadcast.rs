@@ -63,10 +63,8 @@ impl Broadcast {
     async fn posted(&self, request: Request<proto::PostRequest>) -> Result<proto::PostResponse> {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
-        let draft = wire::draft(&caller.peer, request.into_inner())?;
-        if !state.sessions.is_member(caller.session, &draft.room) {
-            return Err(Error::NotJoined(draft.room));
-        }
+        let draft = wire::draft("", &caller.peer, request.into_inner())?;
+        state.sessions.check_member(caller.session, &draft.room)?;
         let (done, posted) = oneshot::channel();
         // Whoever gave up waiting does not hear of it any more; the post stands.
         let done = Box::new(|result| drop(done.send(result)));

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
-use tonic::{Code, Status, Streaming};
+use tonic::Streaming;
 
 use super::{
     State,
@@ -61,7 +61,6 @@ pub(crate) async fn subscribe(
         joins.push(wire::to_join(&RoomName::lobby(), Start::Head));
     }
     let mailbox = Mailbox::new();
-    let hold = state.hold(&caller, &mailbox).await?;
     let mut rooms = HashMap::new();
     for (i, join) in joins.into_iter().enumerate() {
         let (room, start) = wire::join(&format!("joins[{i}]"), join)?;
@@ -73,6 +72,8 @@ pub(crate) async fn subscribe(
         mailbox.push(order);
     }
     let rooms = rooms.into_values().collect();
+    // Last, because a call that is refused must not count as a stream that broke.
+    let hold = state.hold(&caller, &mailbox).await?;
     Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: JoinSet::new() }))
 }
 
@@ -121,7 +122,7 @@ impl Reader {
                     self.mailbox.settled().await;
                     break None;
                 }
-                Err(status) => break Some(unreadable(&status)),
+                Err(status) => break Some(wire::undecodable(&status)),
             }
         };
         self.mailbox.push(Order::End { last: Bytes::new(), error });
@@ -175,12 +176,8 @@ impl Reader {
 
     async fn post(&self, post: proto::PostRequest) {
         let asked = echo(&post.id);
-        let draft = wire::draft(&self.caller.peer, post).and_then(|draft| {
-            if self.state.sessions.is_member(self.caller.session, &draft.room) {
-                Ok(draft)
-            } else {
-                Err(Error::NotJoined(draft.room))
-            }
+        let draft = wire::draft("post.", &self.caller.peer, post).and_then(|draft| {
+            self.state.sessions.check_member(self.caller.session, &draft.room).map(|()| draft)
         });
         match draft {
             Ok(draft) => {
@@ -195,17 +192,6 @@ impl Reader {
             }
             Err(error) => self.mailbox.push(refusal(Some(refused::Request::Post(asked)), &error)),
         }
-    }
-}
-
-/// Why the requests of a stream cannot be read on.
-fn unreadable(status: &Status) -> Error {
-    match status.code() {
-        Code::OutOfRange | Code::ResourceExhausted => Error::LimitReached {
-            what: format!("a request may have {} bytes", super::MAX_REQUEST_BYTES),
-            retry_after: None,
-        },
-        _ => Error::invalid("request", "cannot be decoded"),
     }
 }
 

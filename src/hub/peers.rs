@@ -19,7 +19,7 @@ use super::fanout::{self, Chunk, Ring, Source};
 use crate::{
     backbone::{Session, SessionId},
     error::{Error, Gone, Result},
-    model::{Name, Peer, PeerStatus, Position, RoomName},
+    model::{MAX_ENDPOINTS, Name, Peer, PeerStatus, Position, RoomName},
     proto::{self, watch_peers_response::Event},
 };
 
@@ -280,7 +280,7 @@ fn as_peer(sessions: &[Session], counts: impl Fn(&Session) -> bool) -> Option<Pe
     let mut endpoints = Vec::new();
     for session in sessions.iter().rev().filter(|session| counts(session)) {
         for endpoint in &session.endpoints {
-            if !endpoints.contains(endpoint) {
+            if !endpoints.contains(endpoint) && endpoints.len() < MAX_ENDPOINTS {
                 endpoints.push(endpoint.clone());
             }
         }

@@ -81,7 +81,7 @@ impl Presence {
         let claim =
             Claim { lease: state.lease, beside, replaces: replaces.map(|caller| caller.session) };
         let id = session.id;
-        let token = state.sessions.enter(id, name.clone())?;
+        let token = state.sessions.enter(id, name.clone(), state.lease)?;
         if let Err(refused) = state.directory.claim(session, claim).await {
             state.sessions.remove(id);
             return Err(refused);
@@ -113,6 +113,7 @@ impl Presence {
         };
         let change = Change { status: wire::peer_status("status", asked.status)?, endpoints };
         state.directory.renew(caller.session, state.lease).await?;
+        state.sessions.promise(caller.session, state.lease);
         state.directory.update(caller.session, change).await?;
         Ok(proto::RenewResponse { lease: Some(wire::to_duration(state.lease)) })
     }

@@ -31,9 +31,6 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// Messages that one read for a reader who is behind returns at most.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
-/// The most messages that a join may begin with.
-const MAX_LAST: u32 = 1_000;
-
 /// All rooms that somebody reads.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
@@ -176,9 +173,6 @@ async fn seq_of(
             }
             _ => Ok(position.seq),
         },
-        Start::Last(count) if count > MAX_LAST => {
-            Err(Error::invalid("last", format!("at most {MAX_LAST} messages")))
-        }
         Start::Last(count) => {
             let slice = Slice { from: Edge::Before(last + 1), limit: count as usize };
             let messages = log.read(room, slice).await?;

@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -14,7 +15,10 @@ use bytes::Bytes;
 use rand::{TryRngCore, rngs::OsRng};
 use sha2::{Digest, Sha256};
 use slab::Slab;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use super::fanout::{self, Mailbox, Order};
 use crate::{
@@ -44,6 +48,8 @@ type TokenHash = [u8; 32];
 struct Entry {
     peer: Name,
     token: TokenHash,
+    /// Until when the peer was told that the session lives, when it last was heard of.
+    promised_until: Instant,
     streams: Slab<Arc<Mailbox>>,
     /// How many streams have joined a room, per room.
     rooms: HashMap<RoomName, usize>,
@@ -77,12 +83,12 @@ impl Sessions {
         })
     }
 
-    /// Enters a session and makes its token.
+    /// Enters a session, which was promised `lease`, and makes its token.
     ///
     /// # Errors
     ///
     /// [`Error::Io`] where the machine has no random numbers.
-    pub(crate) fn enter(&self, id: SessionId, peer: Name) -> Result<String> {
+    pub(crate) fn enter(&self, id: SessionId, peer: Name, lease: Duration) -> Result<String> {
         let mut secret = [0; 32];
         OsRng
             .try_fill_bytes(&mut secret)
@@ -91,7 +97,13 @@ impl Sessions {
         let hash = hash(&token);
         let mut table = self.lock();
         table.by_token.insert(hash, id);
-        let entry = Entry { peer, token: hash, streams: Slab::new(), rooms: HashMap::new() };
+        let entry = Entry {
+            peer,
+            token: hash,
+            promised_until: Instant::now() + lease,
+            streams: Slab::new(),
+            rooms: HashMap::new(),
+        };
         table.entries.insert(id, entry);
         self.count.send_replace(table.entries.len());
         Ok(token)
@@ -148,10 +160,27 @@ impl Sessions {
         Ok(Membership { sessions: self.clone(), id, room: room.clone() })
     }
 
-    /// Whether the session is in the room.
-    pub(crate) fn is_member(&self, id: SessionId, room: &RoomName) -> bool {
-        *room == RoomName::lobby()
-            || self.lock().entries.get(&id).is_some_and(|entry| entry.rooms.contains_key(room))
+    /// Checks that the session may post to the room.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SessionEnded`], which a stream whose client does not read learns late, and
+    /// [`Error::NotJoined`].
+    pub(crate) fn check_member(&self, id: SessionId, room: &RoomName) -> Result<()> {
+        let table = self.lock();
+        let entry = table.entries.get(&id).ok_or(Error::SessionEnded)?;
+        if *room == RoomName::lobby() || entry.rooms.contains_key(room) {
+            Ok(())
+        } else {
+            Err(Error::NotJoined(room.clone()))
+        }
+    }
+
+    /// Notes that the session's peer was alive just now, and was promised `lease`.
+    pub(crate) fn promise(&self, id: SessionId, lease: Duration) {
+        if let Some(entry) = self.lock().entries.get_mut(&id) {
+            entry.promised_until = Instant::now() + lease;
+        }
     }
 
     /// The peers in a room, by name; each as often as it has sessions there.
@@ -197,8 +226,9 @@ impl Sessions {
             .collect()
     }
 
-    /// Waits for sessions whose last stream has ended.
-    pub(crate) async fn loosened(&self) -> Vec<SessionId> {
+    /// Waits for sessions whose last stream has ended, and says how much longer each was promised
+    /// to live.
+    pub(crate) async fn loosened(&self) -> Vec<(SessionId, Duration)> {
         loop {
             let loosened = self.lock().take_loosened();
             if !loosened.is_empty() {
@@ -228,11 +258,14 @@ impl Sessions {
 }
 
 impl Table {
-    fn take_loosened(&mut self) -> Vec<SessionId> {
-        let mut loosened = std::mem::take(&mut self.loosened);
-        // Some have opened another stream meanwhile, or have ended.
-        loosened.retain(|id| self.entries.get(id).is_some_and(|entry| entry.streams.is_empty()));
-        loosened
+    fn take_loosened(&mut self) -> Vec<(SessionId, Duration)> {
+        let now = Instant::now();
+        let promised = |id| {
+            // Some have opened another stream meanwhile, or have ended.
+            let entry = self.entries.get(&id).filter(|entry| entry.streams.is_empty())?;
+            Some((id, entry.promised_until.saturating_duration_since(now)))
+        };
+        std::mem::take(&mut self.loosened).into_iter().filter_map(promised).collect()
     }
 
     fn leave(&mut self, room: &RoomName, id: SessionId) {

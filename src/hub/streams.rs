@@ -92,7 +92,6 @@ async fn watch_peers(state: Arc<State>, request: Request<Body>) -> Result<EventS
     let caller = auth::caller(request.extensions())?;
     let asked: proto::WatchPeersRequest = only(request).await?;
     let mailbox = Mailbox::new();
-    let hold = state.hold(&caller, &mailbox).await?;
     let (seq, answer) = match asked.revision {
         Some(revision) => (state.peers.resume(revision.into())?, Bytes::new()),
         None => {
@@ -100,6 +99,8 @@ async fn watch_peers(state: Arc<State>, request: Request<Body>) -> Result<EventS
             (snapshot.last_seq, snapshot.frames)
         }
     };
+    // After whatever may be refused, which must not count as a stream that broke.
+    let hold = state.hold(&caller, &mailbox).await?;
     mailbox.admit().await;
     mailbox.push(Order::Join { source: state.peers.clone(), seq, answer });
     Ok(EventStream::new(mailbox, hold))
@@ -123,7 +124,7 @@ where
     match requests(request).message().await {
         Ok(Some(message)) => Ok(message),
         Ok(None) => Err(Error::invalid("request", "missing")),
-        Err(_) => Err(Error::invalid("request", "cannot be decoded")),
+        Err(status) => Err(wire::undecodable(&status)),
     }
 }
 

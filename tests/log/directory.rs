@@ -88,6 +88,21 @@ async fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_set_back_does_not_turn_time_around() {
+    let directory = used().await;
+    let hour = 3_600_000_000_i64;
+    let log = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
+    log.execute("UPDATE messages SET created_at = created_at + ?1", [hour]).unwrap();
+    log.execute("UPDATE rooms SET last_at = last_at + ?1", [hour]).unwrap();
+    drop(log);
+    let test = TestLog::at(directory.path());
+    test.fill("lobby", 3).await;
+    let messages = test.read("lobby", Edge::After(0), 10).await;
+    assert!(messages.is_sorted_by_key(|message| message.created_at));
+    assert!(messages[3].created_at > jiff::Timestamp::now());
+}
+
+#[tokio::test]
 async fn a_second_hub_is_refused() {
     let directory = used().await;
     let test = TestLog::at(directory.path());
@@ -204,6 +219,21 @@ async fn an_index_that_fell_behind_catches_up() {
     let test = TestLog::at(directory.path());
     test.searchable().await;
     assert_eq!(test.find("t*").await, ["two more", "three"]);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_leaves_the_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let test = TestLog::at(directory.path());
+    test.fill("lobby", 3500).await;
+    test.fill("attic", 10).await;
+    test.searchable().await;
+    test.log.retain(Retention { age: None, count: Some(5) }).await.unwrap();
+    test.searchable().await;
+    let index = rusqlite::Connection::open(directory.path().join("search.db")).unwrap();
+    let count = "SELECT count(*) FROM words WHERE words MATCH 'sender : 1'";
+    let left: i64 = index.query_row(count, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 10);
 }
 
 #[tokio::test]

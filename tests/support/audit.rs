@@ -12,12 +12,20 @@ use chinwag::{
 };
 
 use crate::{
-    crowd::{Accounts, rooms},
+    crowd::{Crowd, Heard, rooms},
     within::{PATIENCE, within},
 };
 
 /// The most messages that are asked for at once.
 const PAGE: u32 = 1000;
+
+/// What a crowd knows in the end.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    /// What each was acknowledged for, in the order of posting.
+    pub(crate) said: Vec<Vec<Posted>>,
+    pub(crate) heard: Vec<Heard>,
+}
 
 /// The rooms' logs.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,6 +60,15 @@ impl Log {
 
     pub(crate) fn count(&self) -> usize {
         self.0.values().map(Vec::len).sum()
+    }
+
+    /// Asks a crowd that has said and heard all.
+    pub(crate) async fn question(&mut self, mut crowd: Crowd, hub: SocketAddr) -> Accounts {
+        let said = crowd.fall_silent().await;
+        self.read_on(hub).await;
+        let end = |messages: &Vec<Message>| Some(messages.last()?.position.seq);
+        let ends = self.0.iter().filter_map(|(room, log)| Some((room.clone(), end(log)?)));
+        Accounts { said, heard: crowd.heard(ends.collect()).await }
     }
 
     /// What of this is not as it was promised; empty where all is well.

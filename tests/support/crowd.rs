@@ -48,14 +48,6 @@ pub(crate) struct Crowd {
     listeners: JoinSet<Heard>,
 }
 
-/// What the crowd knows in the end.
-#[derive(Debug)]
-pub(crate) struct Accounts {
-    /// What each was acknowledged for, in the order of posting.
-    pub(crate) said: Vec<Vec<Posted>>,
-    pub(crate) heard: Vec<Heard>,
-}
-
 /// What a member heard.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
@@ -108,19 +100,18 @@ impl Crowd {
         self.members.iter().filter(connected).count()
     }
 
-    /// Has everybody say something more, and hear all that was said.
-    pub(crate) async fn finish(self) -> Accounts {
+    /// Has everybody say something more and then be silent. Returns what each was acknowledged for.
+    pub(crate) async fn fall_silent(&mut self) -> Vec<Vec<Posted>> {
         self.over.cancel();
-        let said = within(CROWD_PATIENCE, "the last words", self.speakers.join_all()).await;
-        let said: Vec<_> = said.into_iter().map(Result::unwrap).collect();
-        let mut ends = HashMap::<_, u64>::new();
-        for posted in said.iter().flatten() {
-            let end = ends.entry(posted.room.clone()).or_default();
-            *end = posted.position.seq.max(*end);
-        }
+        let speakers = std::mem::take(&mut self.speakers);
+        let said = within(CROWD_PATIENCE, "the last words", speakers.join_all()).await;
+        said.into_iter().map(Result::unwrap).collect()
+    }
+
+    /// What each has heard when it has come to where the rooms end.
+    pub(crate) async fn heard(self, ends: HashMap<RoomName, u64>) -> Vec<Heard> {
         self.ends.send_replace(Some(ends));
-        let heard = within(CROWD_PATIENCE, "that all is heard", self.listeners.join_all()).await;
-        Accounts { said, heard }
+        within(CROWD_PATIENCE, "that all is heard", self.listeners.join_all()).await
     }
 }
 

@@ -115,6 +115,11 @@ impl FakeHub {
         self.state.peers.lock().unwrap().insert(name.into(), peer(name, endpoints));
     }
 
+    /// Lists a peer, sensible or not.
+    pub(crate) fn list(&self, peer: proto::Peer) {
+        self.state.peers.lock().unwrap().insert(peer.name.clone(), peer);
+    }
+
     pub(crate) async fn call(&mut self) -> Call {
         within(PATIENCE, "a call", self.calls.recv()).await.unwrap()
     }

@@ -137,6 +137,16 @@ impl Chat {
         }
     }
 
+    /// Why the stream ends.
+    pub(crate) async fn refusal(&mut self) -> Status {
+        loop {
+            match self.try_next().await {
+                Err(status) => return status,
+                Ok(answer) => assert!(answer.is_some(), "the stream ended in peace"),
+            }
+        }
+    }
+
     /// The next message.
     pub(crate) async fn message(&mut self) -> Message {
         self.find(|event| match event {

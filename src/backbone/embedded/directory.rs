@@ -18,6 +18,9 @@ use crate::{
     model::Name,
 };
 
+/// The most sessions of one peer: every device and every script of a person.
+const MAX_SESSIONS: usize = 32;
+
 /// A session and when it ends unless it is renewed.
 struct Lease {
     session: Session,
@@ -74,6 +77,12 @@ impl Directory for EmbeddedDirectory {
             && replaces.is_none()
         {
             return Err(taken(session.peer, holder.name.clone()));
+        }
+        if table.holders.get(&skeleton).is_some_and(|holder| holder.sessions.len() >= MAX_SESSIONS)
+            && replaces.is_none()
+        {
+            let what = format!("a peer may have {MAX_SESSIONS} sessions");
+            return Err(Error::LimitReached { what, retry_after: Some(claim.lease) });
         }
         let (id, name) = (session.id, session.peer.clone());
         let ends_at = Instant::now() + claim.lease;

@@ -4,7 +4,7 @@ use super::input::Request;
 use crate::{
     cli::{
         commands::{history::latest, search::find},
-        json,
+        json, terminal,
         view::{self, Clock},
     },
     client::{Client, PeerFilter, SearchRequest},
@@ -14,6 +14,9 @@ use crate::{
 
 /// How many hits `/search` shows.
 const HITS: u32 = 20;
+
+/// How much of what was said before is shown in a room that one enters.
+const SAID_BEFORE: u32 = 10;
 
 /// What is said where a room is needed and there is none.
 pub(super) const NO_ROOM: &str = "you are in no room: /join one";
@@ -32,6 +35,17 @@ pub(super) enum Done {
     Shown(Vec<String>),
     /// A word to the person.
     Said(String),
+    /// Why it was not done.
+    Failed(String),
+}
+
+/// Where a room that one enters begins: a person wants to know what they have come into, a script
+/// only what comes.
+pub(super) fn entering() -> Start {
+    match terminal::can_edit() {
+        true => Start::Last(SAID_BEFORE),
+        false => Start::Head,
+    }
 }
 
 /// Posts. Returns as soon as the post has its place behind those before it.
@@ -44,7 +58,9 @@ pub(super) async fn post(
     Ok(async move {
         match stored.await {
             Ok(posted) => Done::Posted(posted),
-            Err(error) => Done::Said(format!("not posted in {room}: {} ({error})", text.as_str())),
+            Err(error) => {
+                Done::Failed(format!("not posted in {room}: {} ({error})", text.as_str()))
+            }
         }
     })
 }
@@ -63,19 +79,19 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
             .await
             .map(|()| Done::Said(format!("the others see you as {}", json::status(status)))),
         Request::Join(room) => {
-            client.join(room.clone(), Start::Head).await.map(|_| Done::Joined(room))
+            client.join(room.clone(), entering()).await.map(|_| Done::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
             Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
-            None => Ok(Done::Said(NO_ROOM.into())),
+            None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::History(count) => match current {
             Some(room) => latest(&client, room, count).await.map(Done::Messages),
-            None => Ok(Done::Said(NO_ROOM.into())),
+            None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::Search(query) => search(&client, query, current).await,
     };
-    done.unwrap_or_else(|error| Done::Said(error.to_string()))
+    done.unwrap_or_else(|error| Done::Failed(error.to_string()))
 }
 
 async fn peers(client: &Client) -> Result<Done> {
@@ -99,6 +115,6 @@ fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Do
         Ok(receipt) => {
             Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])
         }
-        Err(error) => Done::Said(format!("not sent to {to}: {} ({error})", text.as_str())),
+        Err(error) => Done::Failed(format!("not sent to {to}: {} ({error})", text.as_str())),
     }
 }

@@ -2,28 +2,17 @@
 //! and output.
 //!
 //! Both ends are threads, since neither a terminal nor a pipe can be waited for in another way
-//! everywhere, and both are reached through bounded channels: whoever does not read what is shown
-//! holds up the chat, and the chat the hub, without harm to anybody else.
+//! everywhere, and both are reached through bounded channels.
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io, path::PathBuf};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::editor::{self, Editor};
-use crate::cli::{stdin, terminal, view};
-
-/// Blocks of lines on their way to be shown.
-const BLOCKS: usize = 64;
-
-/// How much is written at once, so that a flood costs few writes.
-const BATCH_BYTES: usize = 64 * 1024;
-
-/// How long to wait at the end for somebody to read what is shown last.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+use crate::cli::{
+    stdin, terminal,
+    writer::{self, LAST_WORDS, Written},
+};
 
 /// The two ends.
 pub(crate) struct Console {
@@ -31,7 +20,7 @@ pub(crate) struct Console {
     pub(crate) typed: mpsc::Receiver<io::Result<stdin::Line>>,
     /// What is to be shown: lines, without the end of the last. Closed where nobody can read it.
     pub(crate) shown: mpsc::Sender<String>,
-    written: oneshot::Receiver<io::Result<()>>,
+    written: Written,
     editor: Option<Editor>,
 }
 
@@ -39,19 +28,11 @@ impl Console {
     /// Takes a line editor where standard input and output are a terminal. `typed` is the file
     /// with the lines of earlier chats.
     pub(crate) fn open(typed: PathBuf) -> Self {
-        let (shown, blocks) = mpsc::channel(BLOCKS);
-        let (done, written) = oneshot::channel();
         let edited = terminal::can_edit().then(|| editor::open(typed)).transpose();
-        let (typed, editor) = match edited {
-            Ok(Some((editor, typed, show))) => {
-                std::thread::spawn(move || done.send(write_all(blocks, show)));
-                (typed, Some(editor))
-            }
+        let ((shown, written), typed, editor) = match edited {
+            Ok(Some((editor, typed, show))) => (writer::start(show), typed, Some(editor)),
             // A terminal that the editor cannot handle is as good as a pipe.
-            Ok(None) | Err(_) => {
-                std::thread::spawn(move || done.send(write_all(blocks, show_plainly)));
-                (stdin::lines(), None)
-            }
+            Ok(None) | Err(_) => (writer::start(writer::show_plainly), stdin::lines(), None),
         };
         Self { typed, shown, written, editor }
     }
@@ -87,31 +68,4 @@ impl Console {
             _ => Ok(()),
         }
     }
-}
-
-fn write_all(
-    mut blocks: mpsc::Receiver<String>,
-    mut show: impl FnMut(String) -> io::Result<()>,
-) -> io::Result<()> {
-    while let Some(mut batch) = blocks.blocking_recv() {
-        batch.push('\n');
-        while batch.len() < BATCH_BYTES
-            && let Ok(block) = blocks.try_recv()
-        {
-            batch.push_str(&block);
-            batch.push('\n');
-        }
-        show(batch)?;
-    }
-    Ok(())
-}
-
-/// Writes to standard output; lines that a terminal would break are broken with an indent.
-pub(super) fn show_plainly(block: String) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match terminal::columns() {
-        Some(columns) => stdout.write_all(view::wrap(&block, columns).as_bytes())?,
-        None => stdout.write_all(block.as_bytes())?,
-    }
-    stdout.flush()
 }

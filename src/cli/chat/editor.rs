@@ -25,8 +25,8 @@ use rustyline::{
 use tokio::sync::mpsc;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{console::show_plainly, typed};
-use crate::cli::{stdin, terminal, view};
+use super::{input, typed};
+use crate::cli::{stdin, terminal, view, writer::show_plainly};
 
 /// Clears the line being typed and switches bracketed paste off, as the editor does at its end.
 const LEAVE_LINE: &str = "\r\x1b[J\x1b[?2004l";
@@ -141,11 +141,12 @@ impl Thread {
         }
     }
 
-    fn remember(&mut self, line: &str) {
-        let worth_it = !line.trim().is_empty() && !line.contains('\n');
-        if worth_it && self.editor.add_history_entry(line).unwrap_or(false) {
+    /// Keeps what was typed for this chat, and a line for later ones unless it is private.
+    fn remember(&mut self, typed: &str) {
+        let new = !typed.trim().is_empty() && self.editor.add_history_entry(typed).unwrap_or(false);
+        if new && !typed.contains('\n') && !input::is_private(typed) {
             // The chat goes on without its memory.
-            let _ = typed::append(&self.file, line);
+            let _ = typed::append(&self.file, typed);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a typed line means.
 //!
 //! Nothing that might have been meant for one person may end up in a room: a line that begins like
-//! a command and is none is explained, not posted.
+//! a command and is none is explained, not posted. That holds for each line of a text that was
+//! pasted.
 
 use crate::model::{Endpoint, Invalid, Name, PeerStatus, RoomName, Text};
 
@@ -76,10 +77,38 @@ impl Request {
 }
 
 impl Input {
-    /// Understands a line as it was typed, without its end.
-    pub(crate) fn parse(line: &str) -> Self {
-        understand(line).unwrap_or_else(|Invalid(problem)| Self::Mistake(problem))
+    /// Understands what was typed, without its end: a line, or several that were pasted.
+    pub(crate) fn parse(typed: &str) -> Self {
+        let understood = no_command_inside(typed).and_then(|()| understand(typed));
+        understood.unwrap_or_else(|Invalid(problem)| Self::Mistake(problem))
     }
+}
+
+/// Whether a line is, or might have been, meant for one person: then no file may keep it.
+pub(crate) fn is_private(typed: &str) -> bool {
+    use Request::{Send, SendTo};
+    matches!(Input::parse(typed), Input::Ask(Send { .. } | SendTo { .. }) | Input::Mistake(_))
+}
+
+/// Refuses a text with a command after its first line: what is meant for one person, as in
+/// `/msg NAME TEXT`, would go wherever the first line goes.
+fn no_command_inside(typed: &str) -> Result<(), Invalid> {
+    let mut later = typed.split(['\n', '\r']).skip(1);
+    match later.position(begins_like_a_command) {
+        None => Ok(()),
+        Some(i) => Err(usage(&format!(
+            "nothing was sent: line {} begins like a command, and a command stands alone; to post \
+             it, put a word before it",
+            i + 2
+        ))),
+    }
+}
+
+fn begins_like_a_command(line: &str) -> bool {
+    let trimmed = line.trim();
+    line.trim_end() == "PEER"
+        || line.strip_prefix("P2P").is_some_and(starts_blank)
+        || (trimmed.starts_with('/') && !trimmed.starts_with("//"))
 }
 
 fn understand(line: &str) -> Result<Input, Invalid> {
@@ -276,6 +305,32 @@ mod tests {
         mistaken("/msg -buzz secret", "must begin with a letter or a digit");
         mistaken("/p2p 127.0.0.1 secret", "HOST:PORT");
         mistaken("/mgs buzz secret", "there is no command /mgs");
+    }
+
+    #[test]
+    fn a_command_in_a_later_line_is_never_posted() {
+        for command in
+            ["/msg buzz secret", "  /mgs buzz secret", "PEER", "P2P 127.0.0.1 1 secret", "P2P", "/"]
+        {
+            for before in ["hello\n", "hello\r", "\n", "one\n\ntwo\r\n", "/msg colt hello\n"] {
+                let pasted = format!("{before}{command}\nmore");
+                mistaken(&pasted, "nothing was sent");
+            }
+        }
+        mistaken("one\ntwo\n/quit", "line 3 begins like a command");
+        for fine in ["fn f() {\n    // why\n\n}", "a\nb/c", "a\n P2P is fine\nPEERS"] {
+            assert_eq!(Input::parse(fine), Input::Post(text(fine)), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn what_might_be_meant_for_one_person_is_private() {
+        for line in ["/msg buzz a", " /P2P ::1 a", "P2P 127.0.0.1 1 a", "P2P a", "/mgs buzz a"] {
+            assert!(is_private(line), "{line:?}");
+        }
+        for line in ["hello", "/join ops", "PEER", "//msg", "/quit"] {
+            assert!(!is_private(line), "{line:?}");
+        }
     }
 
     #[test]

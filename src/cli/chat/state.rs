@@ -1,7 +1,10 @@
 //! What a chat knows: the rooms, who is here, what is still under way. It becomes lines of text,
 //! and knows nothing of a terminal.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use super::roster::Roster;
 use crate::{
@@ -24,6 +27,10 @@ pub(crate) struct State {
     outage: Outage,
     /// The last message of each room that was shown.
     shown: HashMap<RoomName, Position>,
+    /// Up to where each room had been spoken in when it was entered.
+    heads: HashMap<RoomName, Position>,
+    /// The rooms whose messages from before are being told.
+    telling: HashSet<RoomName>,
     /// One's own last post to each room that was stored.
     stored: HashMap<RoomName, Position>,
 }
@@ -38,6 +45,8 @@ impl State {
             rooms,
             outage: Outage::default(),
             shown: HashMap::new(),
+            heads: HashMap::new(),
+            telling: HashSet::new(),
             stored: HashMap::new(),
         }
     }
@@ -59,7 +68,7 @@ impl State {
 
     /// Makes a joined room the current one.
     pub(crate) fn talk_in(&mut self, room: RoomName) {
-        self.enter(&room);
+        self.be_in(&room);
         self.current = Some(room);
     }
 
@@ -67,6 +76,8 @@ impl State {
     pub(crate) fn leave(&mut self, room: &RoomName) -> Option<String> {
         let joined = self.rooms.len();
         self.rooms.retain(|joined| joined != room);
+        self.heads.remove(room);
+        self.telling.remove(room);
         if self.current.as_ref() == Some(room) {
             self.current = self.rooms.first().cloned();
         }
@@ -96,11 +107,16 @@ impl State {
             }
             Event::Message(message) => {
                 self.shown.insert(message.room.clone(), message.position);
-                Some(self.message(message))
+                let line = self.message(message);
+                Some(match self.begins_history(message) {
+                    true => format!("{}\n{line}", said_before(&message.room)),
+                    false => line,
+                })
             }
             Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
-            Event::Joined { room, .. } => {
-                self.enter(room);
+            Event::Joined { room, head } => {
+                self.be_in(room);
+                self.heads.entry(room.clone()).or_insert(*head);
                 None
             }
             Event::Left { room } => self.leave(room),
@@ -116,8 +132,18 @@ impl State {
     }
 
     /// What to show of who comes and goes.
-    pub(crate) fn watch(&mut self, change: PeerChange) -> Option<String> {
-        self.roster.hear(change).map(|said| view::notice(&said))
+    pub(crate) fn watch(&mut self, change: PeerChange, now: Instant) -> Option<String> {
+        self.roster.hear(change, now).map(|said| view::notice(&said))
+    }
+
+    /// When [`State::settle`] is to be called.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.roster.due()
+    }
+
+    /// What to show of who has not come back after a loss.
+    pub(crate) fn settle(&mut self) -> Option<String> {
+        self.roster.settle().map(|said| view::notice(&said))
     }
 
     /// A message as it is shown now; its room is said where there are several.
@@ -126,12 +152,25 @@ impl State {
         view::message(&self.clock, message, room)
     }
 
-    fn enter(&mut self, room: &RoomName) {
+    /// Whether it is the first of those that were said before the room was entered.
+    fn begins_history(&mut self, message: &Message) -> bool {
+        let before = self.heads.get(&message.room).is_some_and(|head| {
+            head.epoch == message.position.epoch && message.position.seq <= head.seq
+        });
+        before && self.telling.insert(message.room.clone())
+    }
+
+    /// That one is in a room.
+    pub(crate) fn be_in(&mut self, room: &RoomName) {
         if !self.rooms.contains(room) {
             self.rooms.push(room.clone());
         }
         self.current.get_or_insert_with(|| room.clone());
     }
+}
+
+fn said_before(room: &RoomName) -> String {
+    view::notice(&format!("said before in {room}:"))
 }
 
 #[cfg(test)]
@@ -189,6 +228,19 @@ mod tests {
         state.hear(&joined("ops"), now);
         let shown = state.hear(&message("lobby", at(1, 2)), now).unwrap();
         assert!(shown.ends_with(" lobby buzz: hi"), "{shown}");
+    }
+
+    #[test]
+    fn what_was_said_before_is_set_off_once() {
+        let mut state = state(&["lobby"]);
+        let now = Instant::now();
+        state.hear(&Event::Joined { room: room("lobby"), head: at(1, 2) }, now);
+        let first = state.hear(&message("lobby", at(1, 1)), now).unwrap();
+        assert!(first.starts_with("* said before in lobby:\n"), "{first}");
+        for seq in [2, 3] {
+            let next = state.hear(&message("lobby", at(1, seq)), now).unwrap();
+            assert!(!next.contains("said before"), "{next}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The lines typed in earlier chats, in a file that only its owner can read.
+//! The lines typed in earlier chats, in a file that only its owner can read. What was meant for
+//! one person is not given to it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -52,8 +53,8 @@ mod tests {
         let file = dir.path().join("typed.txt");
         assert!(load(&file).unwrap().is_empty());
         append(&file, "one").unwrap();
-        append(&file, "/msg buzz two").unwrap();
-        assert_eq!(load(&file).unwrap(), ["one", "/msg buzz two"]);
+        append(&file, "/join two").unwrap();
+        assert_eq!(load(&file).unwrap(), ["one", "/join two"]);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -36,12 +36,12 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
     let out = Output::new(args.json);
-    with_client(settings.invisible(), stop, async |client, _| {
+    with_client(settings.invisible(), out, stop, async |client, _, out| {
         if args.all {
-            return print_from_the_first(&client, room, &out).await;
+            return print_from_the_first(&client, room, out).await;
         }
         let messages = latest(&client, room, args.limit).await?;
-        messages.iter().try_for_each(|message| print(message, &out))
+        print_all(&messages, out).await
     })
     .await
 }
@@ -55,7 +55,7 @@ async fn print_from_the_first(
     let mut request = PageRequest { size: PAGE, forward: true, ..PageRequest::default() };
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
-        page.items.iter().try_for_each(|message| print(message, out))?;
+        print_all(&page.items, out).await?;
         match page.next {
             Some(token) => request.token = token,
             None => return Ok(()),
@@ -87,6 +87,9 @@ pub(in crate::cli) async fn latest(
     Ok(backward)
 }
 
-fn print(message: &Message, out: &Output) -> Result<(), Failure> {
-    Ok(out.print(message, |clock| view::message(clock, message, None))?)
+async fn print_all(messages: &[Message], out: &Output) -> Result<(), Failure> {
+    for message in messages {
+        out.print(message, |clock| view::message(clock, message, None)).await?;
+    }
+    Ok(())
 }

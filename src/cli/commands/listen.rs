@@ -1,16 +1,23 @@
 //! `chinwag listen`: direct messages as they come.
+//!
+//! Whoever sent one holds a receipt that says it arrived. So no more are accepted than are wanted,
+//! and at the end, whatever its reason, those that were accepted meanwhile are shown too.
+
+use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::follow;
+use super::Happenings;
 use crate::{
     cli::{
         failure::Failure,
         options::Settings,
-        output::{Output, tell},
+        output::{Output, reader_gone, tell},
         view,
+        writer::LAST_WORDS,
     },
-    client::Event,
+    client::{Client, Direct, Event},
+    text,
 };
 
 #[derive(Debug, clap::Args)]
@@ -29,18 +36,69 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    follow(settings.visible()?, stop, async |client, mut happenings| {
-        if let Some(address) = client.direct_address() {
-            tell(&format!("{} takes direct messages at {address}", client.name()));
+    let mut options = settings.visible()?;
+    options.inbox_limit = args.count;
+    let Some(started) = stop.run_until_cancelled(Client::start(options)).await else {
+        return Ok(());
+    };
+    let (client, events) = started?;
+    if let Some(address) = client.direct_address() {
+        tell(&format!("{} takes direct messages at {address}", client.name()));
+    }
+    let mut happenings = Happenings::new(events);
+    // A signal is its usual end, and so is a reader who has seen enough.
+    let listened = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        () = reader_gone() => Ok(()),
+        listened = listen(&mut happenings, args.count, &out) => listened,
+    };
+    client.stop().await;
+    show_rest(happenings, &out).await;
+    let written = out.close(stop).await;
+    match (listened, written) {
+        (Ok(()) | Err(Failure::Output(_)), Err(Failure::Interrupted)) => Ok(()),
+        (Ok(()), written) => written,
+        (failed, _) => failed,
+    }
+}
+
+async fn listen(
+    happenings: &mut Happenings,
+    count: Option<u64>,
+    out: &Output,
+) -> Result<(), Failure> {
+    let mut left = count.unwrap_or(u64::MAX);
+    while left > 0 {
+        if let Event::Direct(direct) = happenings.next().await? {
+            show(&direct, out, None).await?;
+            left -= 1;
         }
-        let mut left = args.count.unwrap_or(u64::MAX);
-        while left > 0 {
-            if let Event::Direct(direct) = happenings.next().await? {
-                out.print(&direct, |clock| view::direct(clock, &direct))?;
-                left -= 1;
-            }
+    }
+    Ok(())
+}
+
+/// Shows what a client that has stopped had accepted.
+async fn show_rest(mut happenings: Happenings, out: &Output) {
+    while let Some(event) = happenings.events.next().await {
+        if let Event::Direct(direct) = event {
+            // What nobody reads is told to the person there.
+            let _ = show(&direct, out, Some(LAST_WORDS)).await;
         }
-        Ok(())
-    })
-    .await
+    }
+}
+
+/// Shows a message; where nobody reads it any more, within `patience`, to the person.
+async fn show(direct: &Direct, out: &Output, patience: Option<Duration>) -> io::Result<()> {
+    let printed = out.print(direct, |clock| view::direct(clock, direct));
+    let shown = match patience {
+        Some(patience) => tokio::time::timeout(patience, printed)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        None => printed.await,
+    };
+    if shown.is_err() {
+        let unseen = view::direct(&out.clock, direct);
+        tell(&format!("nobody reads this any more: {}", text::one_line(&unseen)));
+    }
+    shown
 }

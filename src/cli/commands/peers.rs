@@ -26,17 +26,17 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
     if !args.watch {
-        return with_client(settings.invisible(), stop, async |client, _| {
+        return with_client(settings.invisible(), out, stop, async |client, _, out| {
             let peers = client.peers(PeerFilter::default()).await?;
-            Ok(out.print_all(&peers, view::peers)?)
+            Ok(out.print_all(&peers, view::peers).await?)
         })
         .await;
     }
-    follow(settings.invisible(), stop, async |client, happenings| {
+    follow(settings.invisible(), out, stop, async |client, happenings, out| {
         let changes = client.watch_peers().await?;
         tokio::select! {
             failure = happenings.pass() => Err(failure),
-            done = watch(changes, &out) => done,
+            done = watch(changes, out) => done,
         }
     })
     .await
@@ -45,12 +45,14 @@ pub(crate) async fn run(
 async fn watch(mut changes: PeerWatch, out: &Output) -> Result<(), Failure> {
     while let Some(change) = changes.next().await {
         match change {
-            PeerChange::Reset => out.only_json(Line::Reset {})?,
-            PeerChange::Updated(peer) => out.print(&peer, |clock| view::peer(clock, &peer))?,
-            PeerChange::Left(name) => {
-                out.print(Line::Left { name: name.as_str() }, |_| format!("{name}  left"))?;
+            PeerChange::Reset => out.only_json(Line::Reset {}).await?,
+            PeerChange::Updated(peer) => {
+                out.print(&peer, |clock| view::peer(clock, &peer)).await?;
             }
-            PeerChange::Listed => out.only_json(Line::Listed {})?,
+            PeerChange::Left(name) => {
+                out.print(Line::Left { name: name.as_str() }, |_| format!("{name}  left")).await?;
+            }
+            PeerChange::Listed => out.only_json(Line::Listed {}).await?,
         }
     }
     Err(Error::Stopped.into())

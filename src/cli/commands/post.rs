@@ -1,6 +1,7 @@
 //! `chinwag post`: a text, or every line of standard input, to a room.
 
-use tokio::task::{JoinError, JoinSet};
+use std::{collections::VecDeque, pin::Pin};
+
 use tokio_util::sync::CancellationToken;
 
 use super::{join_words, with_client};
@@ -45,11 +46,11 @@ pub(crate) async fn run(
     options.rooms = vec![(room.clone(), Start::Head)];
 
     let out = Output::new(args.json);
-    with_client(options, stop, async |client, happenings| {
+    with_client(options, out, stop, async |client, happenings, out| {
         let posting = async {
             match text {
-                Some(text) => Ok(out.only_json(&client.post(room, text).await?)?),
-                None => post_lines(&client, &room, &out).await,
+                Some(text) => Ok(out.only_json(&client.post(room, text).await?).await?),
+                None => post_lines(&client, &room, out).await,
             }
         };
         tokio::select! {
@@ -63,7 +64,7 @@ pub(crate) async fn run(
 
 async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<(), Failure> {
     let mut lines = stdin::lines();
-    let mut batch = Batch { client, room, posts: JoinSet::new(), lines: 0, refused: 0 };
+    let mut batch = Batch { client, room, posts: VecDeque::new(), lines: 0, refused: 0 };
     let mut ended = false;
     while !ended || !batch.posts.is_empty() {
         tokio::select! {
@@ -74,7 +75,9 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
                     return Err(Failure::Other(format!("cannot read standard input: {error}")));
                 }
             },
-            Some(done) = batch.posts.join_next() => batch.answered(done, out)?,
+            Some((number, done)) = first(&mut batch.posts) => {
+                batch.answered(number, done, out).await?;
+            }
         }
     }
     match batch.refused {
@@ -85,11 +88,23 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
     }
 }
 
+/// A line on its way, by its number, and what comes of it.
+type Post = (u64, Pin<Box<dyn Future<Output = Result<Posted, Error>>>>);
+
+/// What came of the first line. The others wait for it, so that what is printed is in the order of
+/// the lines.
+async fn first(posts: &mut VecDeque<Post>) -> Option<(u64, Result<Posted, Error>)> {
+    let (number, stored) = posts.front_mut()?;
+    let done = (*number, stored.await);
+    posts.pop_front();
+    Some(done)
+}
+
 /// The lines of standard input on their way.
 struct Batch<'a> {
     client: &'a Client,
     room: &'a RoomName,
-    posts: JoinSet<(u64, Result<Posted, Error>)>,
+    posts: VecDeque<Post>,
     lines: u64,
     refused: u64,
 }
@@ -106,23 +121,22 @@ impl Batch<'_> {
             Err(problem) => self.refuse(self.lines, &problem),
             Ok(text) => {
                 let stored = self.client.begin_post(self.room.clone(), text).await?;
-                let number = self.lines;
-                self.posts.spawn(async move { (number, stored.await) });
+                self.posts.push_back((self.lines, Box::pin(stored)));
             }
         }
         Ok(())
     }
 
-    fn answered(
+    async fn answered(
         &mut self,
-        done: Result<(u64, Result<Posted, Error>), JoinError>,
+        number: u64,
+        done: Result<Posted, Error>,
         out: &Output,
     ) -> Result<(), Failure> {
         match done {
-            Ok((_, Ok(posted))) => out.only_json(&posted)?,
-            Ok((_, Err(Error::Stopped))) => return Err(Error::Stopped.into()),
-            Ok((number, Err(error))) => self.refuse(number, &failure::describe(&error)),
-            Err(lost) => return Err(Failure::Other(lost.to_string())),
+            Ok(posted) => out.only_json(&posted).await?,
+            Err(Error::Stopped) => return Err(Error::Stopped.into()),
+            Err(error) => self.refuse(number, &failure::describe(&error)),
         }
         Ok(())
     }

@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 use super::{join_words, with_client};
 use crate::{
     cli::{failure::Failure, options::Settings, output::Output, view},
-    client::{Client, SearchHit, SearchRequest},
-    model::Name,
+    client::{Client, SearchRequest},
+    model::{Name, SearchHit},
 };
 
 /// The most hits of one page: what a hub gives.
@@ -45,10 +45,10 @@ pub(crate) async fn run(
         ..SearchRequest::default()
     };
     let out = Output::new(args.json);
-    with_client(settings.invisible(), stop, async |client, _| {
+    with_client(settings.invisible(), out, stop, async |client, _, out| {
         for hit in find(&client, request, args.limit).await? {
             let message = &hit.message;
-            out.print(&hit, |clock| view::message(clock, message, Some(&message.room)))?;
+            out.print(&hit, |clock| view::message(clock, message, Some(&message.room))).await?;
         }
         Ok(())
     })

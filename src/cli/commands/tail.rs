@@ -51,8 +51,8 @@ pub(crate) async fn run(
     options.rooms = rooms.iter().map(|room| (room.clone(), start)).collect();
 
     let out = Output::new(args.json);
-    follow(options, stop, async |_client, happenings| {
-        print_all(happenings, &out, several, args.count.unwrap_or(u64::MAX)).await
+    follow(options, out, stop, async |_client, happenings, out| {
+        print_all(happenings, out, several, args.count.unwrap_or(u64::MAX)).await
     })
     .await
 }
@@ -72,13 +72,13 @@ async fn print_all(
         match happenings.next().await? {
             Event::Message(message) => {
                 let room = several.then_some(&message.room);
-                out.print(&message, |clock| view::message(clock, &message, room))?;
+                out.print(&message, |clock| view::message(clock, &message, room)).await?;
                 printed += 1;
             }
             Event::RoomReset { room, cause } => {
                 let said = format!("{room}: messages may be missing here: {cause}");
                 tell(&crate::text::one_line(&said));
-                out.only_json(Line::Gap { room: room.as_str(), cause: &cause })?;
+                out.only_json(Line::Gap { room: room.as_str(), cause: &cause }).await?;
             }
             Event::Left { room } => {
                 return Err(Failure::Other(format!("the hub took this client out of {room}")));

@@ -1,12 +1,12 @@
 //! What a session remembers from one connection to the next.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     super::events::Event,
-    PoisonError, Shown,
+    Counted, PoisonError, Shown,
     outbox::Outbox,
     posts::Posts,
     rooms::{Accepted, Rooms},
@@ -29,7 +29,7 @@ pub(in super::super) enum Command {
     /// To leave a room.
     Leave { room: RoomName, reply: Reply<()> },
     /// To post.
-    Post { draft: Draft, reply: Reply<Posted> },
+    Post { draft: Draft, reply: Reply<Posted>, counted: Counted },
 }
 
 /// The joined rooms, the posts that wait, and what is to be said about them.
@@ -74,7 +74,6 @@ impl Ledger {
         self.rooms = Rooms::default();
         self.posts = Posts::default();
         self.show_rooms();
-        self.show_posts();
     }
 
     /// Obeys a command, now or when it can be.
@@ -89,10 +88,9 @@ impl Ledger {
                 self.show_rooms();
                 self.send_posts();
             }
-            Command::Post { draft, reply } => {
+            Command::Post { draft, reply, counted } => {
                 let ready = !self.rooms.is_joining(&draft.room);
-                self.posts.add(draft, reply, ready, &mut self.out);
-                self.show_posts();
+                self.posts.add(draft, reply, counted, ready, &mut self.out);
             }
         }
     }
@@ -120,10 +118,7 @@ impl Ledger {
                 self.rooms.left(&room_name(&left.room)?, why, &mut self.out);
                 self.show_rooms();
             }
-            Answer::Posted(posted) => {
-                self.posts.stored(posted.try_into()?);
-                self.show_posts();
-            }
+            Answer::Posted(posted) => self.posts.stored(posted.try_into()?),
             Answer::Refused(refused) => return self.refused(refused),
             Answer::Goodbye(goodbye) => {
                 let refusal = wire::present("refusal", goodbye.refusal)?;
@@ -158,7 +153,6 @@ impl Ledger {
                 let id = MessageId::parse(&id).map_err(|e| Error::Protocol(e.to_string()))?;
                 let rooms = &self.rooms;
                 self.posts.refused(id, refusal, |room| rooms.is_joining(room));
-                self.show_posts();
             }
         }
         Ok(None)
@@ -171,10 +165,6 @@ impl Ledger {
 
     fn show_rooms(&self) {
         *self.shown.rooms.lock().unwrap_or_else(PoisonError::into_inner) = self.rooms.names();
-    }
-
-    fn show_posts(&self) {
-        self.shown.waiting.store(self.posts.len(), Ordering::Relaxed);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Reply, outbox::Outbox};
+use super::{Counted, Reply, outbox::Outbox};
 use crate::{
     error::{Error, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
@@ -21,21 +21,19 @@ pub(super) struct Posts(VecDeque<Waiting>);
 struct Waiting {
     draft: Draft,
     replies: Vec<Reply<Posted>>,
+    counted: Counted,
     /// Whether it was sent over the present connection.
     sent: bool,
 }
 
 impl Posts {
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     /// Takes a post, and sends it at once where it is `ready`. Nothing earlier of the same room
     /// waits then, so that the order within a room is that of the calls.
     pub(super) fn add(
         &mut self,
         draft: Draft,
         reply: Reply<Posted>,
+        counted: Counted,
         ready: bool,
         out: &mut Outbox,
     ) {
@@ -53,7 +51,7 @@ impl Posts {
             let _ = reply.send(Err(Error::LimitReached { what, retry_after: None }));
             return;
         }
-        let mut waiting = Waiting { draft, replies: vec![reply], sent: false };
+        let mut waiting = Waiting { draft, replies: vec![reply], counted, sent: false };
         if ready {
             waiting.send(out);
         }
@@ -121,6 +119,8 @@ impl Waiting {
     }
 
     fn answer(self, answer: Result<Posted, Error>) {
+        // Whoever hears of it finds one less waiting.
+        drop(self.counted);
         for reply in self.replies {
             // Whoever stopped waiting does not want to know.
             let _ = reply.send(answer.clone());

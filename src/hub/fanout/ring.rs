@@ -53,6 +53,11 @@ impl Ring {
         Self { tail: RwLock::default(), readers: Mutex::default(), capacity }
     }
 
+    /// The seq of the last entry that the ring knows of.
+    pub(crate) fn head(&self) -> u64 {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner).head
+    }
+
     /// Says that the log reaches to `seq` at least, without having the entries.
     pub(crate) fn advance(&self, seq: u64) {
         let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);

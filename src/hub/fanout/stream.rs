@@ -46,6 +46,14 @@ struct Slot {
     /// The ring's name for this reader; `None` once nothing new is wanted.
     subscription: Option<usize>,
     seq: u64,
+    /// Where a stream that drains ends.
+    until: u64,
+}
+
+impl Slot {
+    fn is_drained(&self) -> bool {
+        self.seq >= self.until
+    }
 }
 
 /// A read that is under way, and for which slot.
@@ -61,7 +69,7 @@ pub(crate) struct EventStream<G> {
     /// Slots that the ring has left behind, each once; the first is being helped.
     behind: VecDeque<usize>,
     catch_up: Option<CatchUp>,
-    /// Whether the stream ends once it has delivered what is ready.
+    /// Whether the stream ends once every slot has come to where its log was.
     draining: bool,
     end: Option<Status>,
     ended: bool,
@@ -98,7 +106,7 @@ impl<G> EventStream<G> {
                 }
                 Some(Mail::Order(order)) => self.obey(order),
                 Some(Mail::Ready(slot)) => self.deliver(slot),
-                None if self.draining => {
+                None if self.draining && self.slots.iter().all(|(_, slot)| slot.is_drained()) => {
                     self.finish(None);
                     None
                 }
@@ -136,8 +144,7 @@ impl<G> EventStream<G> {
                 Some(last)
             }
             Order::End { last, error: None } => {
-                self.unsubscribe();
-                self.draining = true;
+                self.drain();
                 Some(last)
             }
         }
@@ -147,7 +154,7 @@ impl<G> EventStream<G> {
         let entry = self.slots.vacant_entry();
         let slot = entry.key();
         let subscription = Some(source.ring().subscribe(self.mailbox.clone(), slot));
-        entry.insert(Slot { source, subscription, seq });
+        entry.insert(Slot { source, subscription, seq, until: u64::MAX });
         // Whatever was appended before the subscription.
         self.mailbox.notify(slot);
     }
@@ -157,7 +164,7 @@ impl<G> EventStream<G> {
         match reader.source.ring().take(reader.seq) {
             Taken::Chunk(chunk, more) => {
                 reader.seq = chunk.last_seq;
-                if more && !self.draining {
+                if more && !reader.is_drained() {
                     self.mailbox.notify(slot);
                 }
                 Some(chunk.frames)
@@ -232,6 +239,16 @@ impl<G> EventStream<G> {
     fn finish(&mut self, error: Option<&Error>) {
         self.end = Some(error.map_or_else(|| Status::ok(""), wire::status));
         self.unsubscribe();
+    }
+
+    /// Lets every slot come to where its log is now.
+    fn drain(&mut self) {
+        self.unsubscribe();
+        self.draining = true;
+        for (slot, reader) in &mut self.slots {
+            reader.until = reader.source.ring().head();
+            self.mailbox.notify(slot);
+        }
     }
 
     fn unsubscribe(&mut self) {

@@ -209,6 +209,22 @@ async fn an_end_in_peace_delivers_what_is_there() {
 }
 
 #[tokio::test]
+async fn an_end_in_peace_waits_for_the_store_but_not_for_what_comes_later() {
+    let (mut stream, mailbox) = stream();
+    let room = FakeRoom::new("a", 1);
+    room.say("abcdefg");
+    join(&mailbox, &room, 0, "");
+    mailbox.push(Order::End { last: Bytes::new(), error: None });
+    let frame = poll_fn(|cx| Pin::new(&mut stream).poll_frame(cx)).await.unwrap().unwrap();
+    let first = frame.into_data().unwrap();
+    room.say("later");
+    let rest = said(&mut stream).await;
+    let all = format!("{}{rest}", std::str::from_utf8(&first).unwrap());
+    assert!(all.starts_with("abcdefg") && all.ends_with("<0>"), "{all}");
+    assert!(!all.contains("later"), "{all}");
+}
+
+#[tokio::test]
 async fn a_stream_that_is_gone_leaves_the_rings() {
     let (mut stream, mailbox) = stream();
     let room = FakeRoom::new("a", 100);

@@ -17,6 +17,10 @@ use rusqlite::{Connection, OpenFlags};
 /// of connections take such locks.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The page cache of a connection that writes. The ends of some thousand rooms fit in, and so does
+/// what a large batch changes.
+const WRITER_CACHE_KIB: i64 = 16 * 1024;
+
 /// Prepared statements kept by a connection: more than any of them uses.
 const STATEMENTS: usize = 32;
 
@@ -128,6 +132,8 @@ impl Database {
             }
             (Place::Memory { .. }, _) => conn.pragma_update(None, "journal_mode", "memory")?,
         }
+        // SQLite takes a negative number for KiB.
+        conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         Ok(conn)
     }
 

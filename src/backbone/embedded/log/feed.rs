@@ -27,6 +27,8 @@ struct State {
     /// Grows with every change.
     generation: u64,
     busy: bool,
+    /// The indexer waits for the writer to be idle.
+    giving_way: bool,
     /// Somebody waits for the index.
     urgent: bool,
     closed: bool,
@@ -48,15 +50,20 @@ impl Feed {
             return;
         }
         let mut state = self.lock();
+        let is_first = state.rooms.is_empty();
         state.rooms.extend(rooms);
         state.generation += 1;
-        self.changed.notify_all();
+        // A wake-up costs the writer more than all the rest.
+        if is_first {
+            self.changed.notify_all();
+        }
     }
 
     /// Notes whether the writer has more to do at once.
     pub(super) fn set_busy(&self, busy: bool) {
-        self.lock().busy = busy;
-        if !busy {
+        let mut state = self.lock();
+        state.busy = busy;
+        if !busy && state.giving_way {
             self.changed.notify_all();
         }
     }

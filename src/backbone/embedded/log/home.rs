@@ -100,12 +100,25 @@ fn create(path: &Path) -> Attempt<()> {
             _ => {}
         }
     }
+    path.parent().map_or(Ok(()), sync_way_to)?;
     let mut conn = Connection::open(&fresh)?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     schema::migrate(&mut conn)?;
     conn.close().map_err(|(_, error)| error)?;
     fs::rename(&fresh, path)?;
     path.parent().map_or(Ok(()), sync_directory)?;
+    Ok(())
+}
+
+/// Has the entries that lead to a directory survive a crash of the machine.
+fn sync_way_to(directory: &Path) -> std::io::Result<()> {
+    for above in fs::canonicalize(directory)?.ancestors().skip(1) {
+        match sync_directory(above) {
+            // Those of others were there before.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
+            synced => synced?,
+        }
+    }
     Ok(())
 }
 

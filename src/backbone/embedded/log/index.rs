@@ -60,6 +60,9 @@ pub(super) struct Index {
     feed: Arc<Feed>,
     /// The generation of the feed that the index has reached.
     reached: watch::Sender<u64>,
+    /// In the middle of a removal: its room, and the time up to which it is done. Finding the place
+    /// anew would mean to pass over all that was removed before.
+    removed: Option<(i64, i64)>,
 }
 
 /// How far a room goes, in the log or in the index.
@@ -110,7 +113,7 @@ impl Index {
             }
         };
         feed.add(behind);
-        Ok(Self { conn, database, log, log_database, feed, reached })
+        Ok(Self { conn, database, log, log_database, feed, reached, removed: None })
     }
 
     /// Follows the log until the feed is closed.
@@ -161,10 +164,12 @@ impl Index {
         let tx = self.conn.transaction()?;
         let reached = match work {
             Work::Nothing => return Ok(false),
-            Work::Remove { before, first } => match remove(&tx, room, before)? {
-                ..CHUNK => Reach { first, ..reached },
-                _ => reached,
-            },
+            Work::Remove { before, first } => {
+                let after = self.removed.filter(|&(of, _)| of == room).map_or(0, |(_, at)| at);
+                let more = remove(&tx, room, after, before)?;
+                self.removed = more.map(|at| (room, at));
+                Reach { first: if more.is_some() { reached.first } else { first }, ..reached }
+            }
             Work::Enter(entries) => Reach { last: enter(&tx, room, &entries)?, ..reached },
         };
         tx.prepare_cached("INSERT OR REPLACE INTO rooms (id, first, last) VALUES (?1, ?2, ?3)")?
@@ -229,15 +234,26 @@ fn enter(tx: &Transaction<'_>, room: i64, entries: &[Entry]) -> rusqlite::Result
     Ok(entries.last().map_or(0, |entry| schema::seq(entry.key)))
 }
 
-/// Removes up to [`CHUNK`] of a room's messages that were stored before a time; returns how many.
-fn remove(tx: &Transaction<'_>, room: i64, before: i64) -> rusqlite::Result<i64> {
-    let removed = tx
+/// Removes up to [`CHUNK`] of a room's messages that were stored after one time and before another.
+/// Returns when the last of them was, if there may be more.
+fn remove(
+    tx: &Transaction<'_>,
+    room: i64,
+    after: i64,
+    before: i64,
+) -> rusqlite::Result<Option<i64>> {
+    let found: Vec<i64> = tx
         .prepare_cached(
-            "DELETE FROM words WHERE rowid IN (\
-             SELECT rowid FROM words WHERE words MATCH ?1 AND rowid < ?2 LIMIT ?3)",
+            "SELECT rowid FROM words WHERE words MATCH ?1 AND rowid > ?2 AND rowid < ?3 \
+             ORDER BY rowid LIMIT ?4",
         )?
-        .execute(params![format!("room : \"{room}\""), before, CHUNK])?;
-    Ok(i64::try_from(removed).unwrap_or(CHUNK))
+        .query_map(params![format!("room : \"{room}\""), after, before, CHUNK], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    let mut remove = tx.prepare_cached("DELETE FROM words WHERE rowid = ?1")?;
+    for at in &found {
+        remove.execute([at])?;
+    }
+    Ok(found.last().copied().filter(|_| found.len() as i64 == CHUNK))
 }
 
 /// How far a room goes. Both databases say so in a table of the same form.
