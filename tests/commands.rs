@@ -139,8 +139,9 @@ fn what_was_accepted_is_printed_before_the_end() {
     let mut listening = command.spawn().unwrap();
     let mut ready = String::new();
     BufReader::new(listening.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
-    // Far more than a pipe holds, and nobody reads yet: most of it waits inside.
-    let texts: Vec<String> = (0..12).map(|n| format!("{n} {}", "x".repeat(16_000))).collect();
+    // Far more than a pipe and the lines on their way to it hold, and nobody reads yet: the last
+    // ones are accepted and not taken out.
+    let texts: Vec<String> = (0..100).map(|n| format!("{n} {}", "x".repeat(16_000))).collect();
     let sent: Vec<Ended> = texts.iter().map(|text| sova.run(&["send", "buzz", text])).collect();
     let kill = format!("kill -TERM {}", listening.id());
     assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());

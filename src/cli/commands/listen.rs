@@ -46,14 +46,15 @@ pub(crate) async fn run(
         tell(&format!("{} takes direct messages at {address}", client.name()));
     }
     let mut happenings = Happenings::new(events);
+    let mut taken = None;
     // A signal is its usual end, and so is a reader who has seen enough.
     let listened = tokio::select! {
         () = stop.cancelled() => Ok(()),
         () = reader_gone() => Ok(()),
-        listened = listen(&mut happenings, args.count, &out) => listened,
+        listened = listen(&mut happenings, &mut taken, args.count, &out) => listened,
     };
     client.stop().await;
-    show_rest(happenings, &out).await;
+    show_rest(taken, happenings, &out).await;
     let written = out.close(stop).await;
     match (listened, written) {
         (Ok(()) | Err(Failure::Output(_)), Err(Failure::Interrupted)) => Ok(()),
@@ -62,15 +63,20 @@ pub(crate) async fn run(
     }
 }
 
+/// Shows messages as they come. `taken` is the one that waits to be read, where this is dropped
+/// before somebody does.
 async fn listen(
     happenings: &mut Happenings,
+    taken: &mut Option<Direct>,
     count: Option<u64>,
     out: &Output,
 ) -> Result<(), Failure> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         if let Event::Direct(direct) = happenings.next().await? {
-            show(&direct, out, None).await?;
+            let shown = show(taken.insert(direct), out, None).await;
+            *taken = None;
+            shown?;
             left -= 1;
         }
     }
@@ -78,10 +84,13 @@ async fn listen(
 }
 
 /// Shows what a client that has stopped had accepted.
-async fn show_rest(mut happenings: Happenings, out: &Output) {
+async fn show_rest(taken: Option<Direct>, mut happenings: Happenings, out: &Output) {
+    if let Some(direct) = taken {
+        // What nobody reads is told to the person there.
+        let _ = show(&direct, out, Some(LAST_WORDS)).await;
+    }
     while let Some(event) = happenings.events.next().await {
         if let Event::Direct(direct) = event {
-            // What nobody reads is told to the person there.
             let _ = show(&direct, out, Some(LAST_WORDS)).await;
         }
     }
