@@ -35,7 +35,8 @@ protos: ## Lint the protos with buf
 	tools/fetch.sh buf
 	test ! -x target/tools/bin/buf || target/tools/bin/buf lint
 
-bench: ## Measure the hub beside other servers (ONLY=burst,paced ROUNDS=5 SCALE=small)
+bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 	tools/fetch.sh nats-server
 	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench compare -- \
-		$(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCALE),--scale $(SCALE))
+		$(if $(ONLY),--only $(ONLY)) $(if $(WITH),--with $(WITH)) \
+		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCALE),--scale $(SCALE))

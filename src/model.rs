@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows of gRPC or of an async runtime.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use precis_core::profile::PrecisFastInvocation;
@@ -63,8 +63,13 @@ fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
     if raw.len() > 4 * MAX_NAME_BYTES {
         return Err(Invalid::because(too_long()));
     }
-    let name = UsernameCaseMapped::enforce(raw)
-        .map_err(|_| Invalid::because("a name must be of letters, digits, '.', '_' and '-'"))?;
+    // Most names are plain, and each post names its room: these are as they should be already.
+    let name = if raw.bytes().all(is_plain) {
+        Cow::Borrowed(raw)
+    } else {
+        UsernameCaseMapped::enforce(raw)
+            .map_err(|_| Invalid::because("a name must be of letters, digits, '.', '_' and '-'"))?
+    };
     if name.len() > MAX_NAME_BYTES {
         return Err(Invalid::because(too_long()));
     }
@@ -78,6 +83,11 @@ fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
         return Err(Invalid::because("a name must begin with a letter or a digit"));
     }
     Ok(name.into())
+}
+
+/// Whether normalizing leaves it alone, whatever stands beside it that is plain, too.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-')
 }
 
 fn too_long() -> String {
@@ -457,4 +467,17 @@ pub enum Start {
     Last(u32),
     /// With the first message stored at this time or later.
     Since(Timestamp),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normalizing_leaves_plain_names_alone() {
+        let plain: String = (0..=u8::MAX).filter(|&byte| is_plain(byte)).map(char::from).collect();
+        for name in [plain.as_str(), "0-9", "a.b_c-d", "007", "--", "._."] {
+            assert_eq!(UsernameCaseMapped::enforce(name).unwrap(), name);
+        }
+    }
 }

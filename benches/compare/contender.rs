@@ -6,12 +6,13 @@ use std::{
     process::Command,
 };
 
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::process;
 
 /// A server, or what stands in for one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Contender {
     /// The real `chinwagd`; in direct messages, two of its clients.
@@ -31,6 +32,11 @@ impl Contender {
     /// Those that are compared, in the order of the table's columns.
     pub(crate) const ALL: [Self; 5] =
         [Self::Chinwag, Self::Nats, Self::Redis, Self::Plain, Self::Tcp];
+
+    /// Its name on the command line.
+    pub(crate) fn key(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
 
     /// What is started for it, where that is installed.
     pub(crate) fn program(self) -> Option<PathBuf> {

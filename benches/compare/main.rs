@@ -40,6 +40,10 @@ struct Options {
     #[arg(long, value_delimiter = ',')]
     only: Vec<Work>,
 
+    /// The contenders, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',')]
+    with: Vec<Contender>,
+
     /// How often each is run with each contender
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -76,10 +80,13 @@ fn main() -> Result<()> {
 async fn compare(options: Options) -> Result<()> {
     let works = if options.only.is_empty() { Work::value_variants() } else { &options.only };
     let mut out = io::stdout();
-    let missing = missing();
-    for contender in &missing {
+    for contender in Contender::ALL.into_iter().filter(|contender| contender.program().is_none()) {
         writeln!(out, "without {contender}: {}", contender.how_to_get())?;
     }
+    let takes_part = |contender: &Contender| {
+        contender.program().is_some()
+            && (options.with.is_empty() || options.with.contains(contender))
+    };
     let versions = Contender::ALL.into_iter().filter_map(Contender::version).collect();
     let mut report = Report {
         began_at: jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
@@ -94,7 +101,7 @@ async fn compare(options: Options) -> Result<()> {
         writeln!(out, "\n{}: {}", work.name(), work.describe())?;
         let mut stock = Stock::default();
         for round in 0..options.rounds {
-            for contender in turns(work, round).filter(|contender| !missing.contains(contender)) {
+            for contender in turns(work, round).filter(takes_part) {
                 let run = run(work, contender, round, options.scale, &mut stock).await;
                 writeln!(out, "  {}", describe(&run))?;
                 report.runs.push(run);
@@ -102,14 +109,9 @@ async fn compare(options: Options) -> Result<()> {
         }
     }
     writeln!(out, "\n{}", report.table())?;
-    let complete = works.len() == Work::value_variants().len();
+    let complete = works.len() == Work::value_variants().len() && options.with.is_empty();
     writeln!(out, "written to {}", report.write(complete)?.display())?;
     Ok(())
-}
-
-/// Who is not installed.
-fn missing() -> Vec<Contender> {
-    Contender::ALL.into_iter().filter(|contender| contender.program().is_none()).collect()
 }
 
 /// The contenders, each round beginning with the next one.
@@ -146,8 +148,10 @@ fn describe(run: &Run) -> String {
 fn command(options: &Options) -> String {
     let only: Vec<_> = options.only.iter().map(|work| work.name()).collect();
     let only = if only.is_empty() { String::new() } else { format!(" ONLY={}", only.join(",")) };
+    let with: Vec<_> = options.with.iter().map(|contender| contender.key()).collect();
+    let with = if with.is_empty() { String::new() } else { format!(" WITH={}", with.join(",")) };
     let scale = if options.scale == Scale::Small { " SCALE=small" } else { "" };
-    format!("make bench{only} ROUNDS={}{scale}", options.rounds)
+    format!("make bench{only}{with} ROUNDS={}{scale}", options.rounds)
 }
 
 /// Where files go that nobody needs to keep.

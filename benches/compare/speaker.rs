@@ -60,6 +60,9 @@ async fn speak_paced(line: &mut Line, room: &str, speech: Speech, rate: u32) -> 
             () = sleep_until(due) => {}
             failed = line.attend() => match failed? {},
         }
+        while !line.can_post(speech.size) {
+            line.turn(&mut |_| {}).await?;
+        }
         line.post(room, &stamped(speech.size));
     }
     Ok(())

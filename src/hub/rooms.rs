@@ -1,5 +1,7 @@
 //! The rooms: from the log to the streams.
 
+mod reads;
+
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
@@ -8,6 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tonic::async_trait;
 
+use self::reads::{Read, Reads};
 use super::fanout::{self, Chunk, Ring, Source};
 use crate::{
     backbone::{Edge, Extent, MessageLog, Rooms as Which, Slice, Tail},
@@ -28,10 +31,18 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// Messages that one read for a reader who is behind returns at most.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
-/// The rings of all rooms that somebody reads.
+/// All rooms that somebody reads.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
-    rings: RwLock<HashMap<RoomName, Arc<Ring>>>,
+    read: RwLock<HashMap<RoomName, Arc<Room>>>,
+}
+
+/// What the readers of a room share.
+#[derive(Debug)]
+struct Room {
+    ring: Ring,
+    /// For those whom the ring has left behind.
+    reads: Reads,
 }
 
 /// Where a stream begins in a room.
@@ -53,82 +64,91 @@ impl Rooms {
         start: Start,
     ) -> Result<Beginning> {
         // The ring comes first: whatever is stored after the log is read is in it.
-        let ring = self.ring(room);
+        let shared = self.room(room);
         let extent = log.extents(Which::One(room.clone())).await?.remove(room);
         let last = extent.map_or(0, |extent| extent.last);
-        ring.advance(last);
+        shared.ring.advance(last);
         let seq = seq_of(&**log, room, extent, start).await?;
         let at = |seq| Position { epoch: log.epoch(), seq };
-        let source = Arc::new(RoomSource { room: room.clone(), ring, log: log.clone() });
+        let source = Arc::new(RoomSource { name: room.clone(), room: shared, log: log.clone() });
         Ok(Beginning { source, position: at(seq), head: at(last) })
     }
 
-    /// Forgets the rings that nobody reads.
+    /// Forgets the rooms that nobody reads, and what the others have read from the store.
     pub(crate) fn sweep(&self) {
-        let mut rings = self.rings.write().unwrap_or_else(PoisonError::into_inner);
-        // Whoever reads a ring, or is about to, owns it too.
-        rings.retain(|_, ring| Arc::strong_count(ring) > 1);
-    }
-
-    fn ring(&self, room: &RoomName) -> Arc<Ring> {
-        if let Some(ring) = self.existing(room) {
-            return ring;
+        let mut rooms = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        // Whoever reads a room, or is about to, owns it too.
+        rooms.retain(|_, room| Arc::strong_count(room) > 1);
+        for room in rooms.values() {
+            room.reads.clear();
         }
-        let mut rings = self.rings.write().unwrap_or_else(PoisonError::into_inner);
-        rings.entry(room.clone()).or_insert_with(|| Arc::new(Ring::new(RING_BYTES))).clone()
     }
 
-    fn existing(&self, room: &RoomName) -> Option<Arc<Ring>> {
-        self.rings.read().unwrap_or_else(PoisonError::into_inner).get(room).cloned()
+    fn room(&self, name: &RoomName) -> Arc<Room> {
+        if let Some(room) = self.existing(name) {
+            return room;
+        }
+        let mut rooms = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        let new = || Room { ring: Ring::new(RING_BYTES), reads: Reads::default() };
+        rooms.entry(name.clone()).or_insert_with(|| Arc::new(new())).clone()
+    }
+
+    fn existing(&self, room: &RoomName) -> Option<Arc<Room>> {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).get(room).cloned()
     }
 }
 
 impl Tail for Rooms {
     fn stored(&self, room: &RoomName, messages: &[Message]) {
-        let Some(ring) = self.existing(room) else { return };
+        let Some(room) = self.existing(room) else { return };
         let mut messages = messages;
         while let Some(first) = messages.first() {
-            let (chunk, count) = encode(messages, BATCH_BYTES);
-            ring.append(first.prev_seq, chunk);
-            messages = &messages[count..];
+            let read = encode(messages, BATCH_BYTES);
+            messages = &messages[read.ends.len()..];
+            if let Some(&(last_seq, _)) = read.ends.last() {
+                room.ring.append(first.prev_seq, Chunk { frames: read.frames, last_seq });
+            }
         }
     }
 }
 
 /// Reads the log of one room.
 struct RoomSource {
-    room: RoomName,
-    ring: Arc<Ring>,
+    name: RoomName,
+    room: Arc<Room>,
     log: Arc<dyn MessageLog>,
 }
 
 impl std::fmt::Debug for RoomSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("RoomSource").field(&self.room).finish()
+        f.debug_tuple("RoomSource").field(&self.name).finish()
     }
 }
 
 #[async_trait]
 impl Source for RoomSource {
     fn ring(&self) -> &Ring {
-        &self.ring
+        &self.room.ring
     }
 
     fn room(&self) -> Option<&RoomName> {
-        Some(&self.room)
+        Some(&self.name)
     }
 
     async fn catch_up(&self, seq: u64) -> Result<Chunk> {
-        let slice = Slice { from: Edge::After(seq), limit: CATCH_UP_MESSAGES };
-        let messages = self.log.read(&self.room, slice).await?;
-        match messages.first() {
-            Some(first) if first.prev_seq <= seq => Ok(encode(&messages, usize::MAX).0),
-            _ => Err(Error::PositionGone(Gone::Truncated)),
-        }
+        let read = async {
+            let slice = Slice { from: Edge::After(seq), limit: CATCH_UP_MESSAGES };
+            let messages = self.log.read(&self.name, slice).await?;
+            match messages.first() {
+                Some(first) if first.prev_seq <= seq => Ok(encode(&messages, usize::MAX)),
+                _ => Err(Error::PositionGone(Gone::Truncated)),
+            }
+        };
+        self.room.reads.after(seq, read).await
     }
 
     fn farewell(&self, error: &Error) -> Option<Bytes> {
-        let room = self.room.to_string();
+        let room = self.name.to_string();
         let left = proto::Left { room, refusal: Some(wire::refusal(error)) };
         Some(fanout::frame(&proto::ChatResponse { event: Some(Event::Left(left)) }))
     }
@@ -162,19 +182,17 @@ async fn seq_of(
     }
 }
 
-/// Frames of messages, until `limit` bytes are reached, and of how many. Not for an empty slice.
-fn encode(messages: &[Message], limit: usize) -> (Chunk, usize) {
+/// Frames of messages, until `limit` bytes are reached.
+fn encode(messages: &[Message], limit: usize) -> Read {
     let mut frames = BytesMut::new();
-    let mut last_seq = 0;
-    let mut count = 0;
+    let mut ends = Vec::new();
     for message in messages {
         let event = Event::Message(message.into());
         fanout::put_frame(&mut frames, &proto::ChatResponse { event: Some(event) });
-        last_seq = message.position.seq;
-        count += 1;
+        ends.push((message.position.seq, frames.len()));
         if frames.len() >= limit {
             break;
         }
     }
-    (Chunk { frames: frames.freeze(), last_seq }, count)
+    Read { frames: frames.freeze(), ends }
 }

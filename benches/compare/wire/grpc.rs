@@ -89,6 +89,11 @@ impl Grpc {
         self.epoch
     }
 
+    /// The seq of the last message that was heard of in that room.
+    pub(crate) fn last_seq(&self) -> Option<u64> {
+        self.last_seq
+    }
+
     /// Asks for a name; [`Heard::Answer`] brings what [`Self::registered`] takes.
     pub(crate) fn register(&mut self, name: &str, out: &mut Vec<u8>) {
         let request = RegisterRequest { name: name.to_owned(), ..Default::default() };

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tokio::task::JoinSet;
 
 use super::{Scale, TEXT_BYTES, rest};
@@ -59,6 +59,7 @@ async fn run(
         took = took.max(time);
     }
     let cpu = server.usage()?.cpu - before.cpu;
+    ensure!(posts > 0, "no post was acknowledged in {took:?}");
     Ok(Figures::from([
         (Metric::Posts, posts as f64 / took.as_secs_f64()),
         (Metric::CpuPerPost, cpu * 1e6 / posts as f64),

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tempfile::TempDir;
 
 use super::{ROOM, Scale, TEXT_BYTES};
@@ -24,9 +24,12 @@ pub(super) async fn run(contender: Contender, scale: Scale, stock: &mut Stock) -
     };
     let began = Instant::now();
     let server = Server::start_in(folder.path(), contender, Keeping::Rooms).await?;
-    // It listens; now it has to know the room.
-    speaker(&server, "early", ROOM).await?;
-    Ok(Figures::from([(Metric::TimeToServe, began.elapsed().as_secs_f64())]))
+    // It listens; now it has to know how far the room reaches.
+    let mut line = speaker(&server, "early", ROOM).await?;
+    let took = began.elapsed().as_secs_f64();
+    let seq = line.grpc()?.0.last_seq();
+    ensure!(seq == Some(messages(scale) as u64), "the room ends at {seq:?}");
+    Ok(Figures::from([(Metric::TimeToServe, took)]))
 }
 
 /// Fills the store of a server, which is then killed.
@@ -34,6 +37,10 @@ async fn fill(contender: Contender, scale: Scale) -> Result<TempDir> {
     let folder = server::folder()?;
     let server = Server::start_in(folder.path(), contender, Keeping::Rooms).await?;
     let mut line = speaker(&server, "speaker", ROOM).await?;
-    post_all(&mut line, ROOM, TEXT_BYTES, scale.of(1_000_000)).await?;
+    post_all(&mut line, ROOM, TEXT_BYTES, messages(scale)).await?;
     Ok(folder)
+}
+
+fn messages(scale: Scale) -> usize {
+    scale.of(1_000_000)
 }

@@ -1,0 +1,151 @@
+//! Reads from the store that the readers of a room share.
+//!
+//! Those whom a burst has left behind stand close to each other. The first of them reads from the
+//! store; whoever stands anywhere within what it read takes the rest of it, and from then on they
+//! ask for the same. Without this a burst of large messages would be read and encoded anew for
+//! every subscriber.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+
+use crate::{error::Result, hub::fanout::Chunk};
+
+/// Reads that a room keeps: each has about [`MAX_SLICE_BYTES`](crate::backbone::MAX_SLICE_BYTES),
+/// and [`Reads::clear`] drops them after a while.
+const KEPT: usize = 4;
+
+/// Consecutive messages of a room as frames.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) frames: Bytes,
+    /// The seq of each message, and where its frame ends.
+    pub(super) ends: Vec<(u64, usize)>,
+}
+
+/// A read, done or under way.
+#[derive(Debug)]
+struct Entry {
+    /// The seq that it follows.
+    after: u64,
+    read: OnceCell<Read>,
+}
+
+/// The latest reads of a room.
+#[derive(Debug, Default)]
+pub(super) struct Reads(Mutex<VecDeque<Arc<Entry>>>);
+
+impl Reads {
+    /// What follows `seq`: taken from an earlier read, from one that is under way, or from `read`,
+    /// which must not be empty.
+    pub(super) async fn after(
+        &self,
+        seq: u64,
+        read: impl Future<Output = Result<Read>>,
+    ) -> Result<Chunk> {
+        let entry = {
+            let mut entries = self.entries();
+            if let Some(chunk) = entries.iter().find_map(|entry| entry.rest_after(seq)) {
+                return Ok(chunk);
+            }
+            match entries.iter().find(|entry| entry.after == seq && !entry.read.initialized()) {
+                Some(under_way) => under_way.clone(),
+                None => {
+                    let entry = Arc::new(Entry { after: seq, read: OnceCell::new() });
+                    entries.truncate(KEPT - 1);
+                    entries.push_front(entry.clone());
+                    entry
+                }
+            }
+        };
+        let read = entry.read.get_or_try_init(|| read).await?;
+        let last_seq = read.ends.last().map_or(seq, |(last_seq, _)| *last_seq);
+        Ok(Chunk { frames: read.frames.clone(), last_seq })
+    }
+
+    /// Forgets all reads.
+    pub(super) fn clear(&self) {
+        self.entries().clear();
+    }
+
+    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// What this read has after `seq`, if that is where it began or within it.
+    fn rest_after(&self, seq: u64) -> Option<Chunk> {
+        let read = self.read.get()?;
+        let (last_seq, _) = *read.ends.last()?;
+        if seq < self.after || seq >= last_seq {
+            return None;
+        }
+        let passed = read.ends.partition_point(|(passed, _)| *passed <= seq);
+        let begin = passed.checked_sub(1).map_or(0, |last| read.ends[last].1);
+        Some(Chunk { frames: read.frames.slice(begin..), last_seq })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, Gone};
+
+    async fn read(frames: &'static [u8], ends: &[(u64, usize)]) -> Result<Read> {
+        Ok(Read { frames: Bytes::from_static(frames), ends: ends.to_vec() })
+    }
+
+    async fn refused() -> Result<Read> {
+        Err(Error::PositionGone(Gone::Truncated))
+    }
+
+    #[tokio::test]
+    async fn who_stands_within_a_read_takes_the_rest_of_it() {
+        let reads = Reads::default();
+        let ends = [(3, 1), (5, 3), (6, 4)];
+        let chunk = reads.after(2, read(b"abbc", &ends)).await.unwrap();
+        assert_eq!((&chunk.frames[..], chunk.last_seq), (&b"abbc"[..], 6));
+        for (seq, rest) in [(2, "abbc"), (3, "bbc"), (4, "bbc"), (5, "c")] {
+            let chunk = reads.after(seq, refused()).await.unwrap();
+            assert_eq!((&chunk.frames[..], chunk.last_seq), (rest.as_bytes(), 6), "after {seq}");
+        }
+        for seq in [1, 6, 7] {
+            assert!(reads.after(seq, refused()).await.is_err(), "after {seq}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_under_way_is_waited_for() {
+        let reads = Reads::default();
+        let first = reads.after(0, async {
+            tokio::task::yield_now().await;
+            read(b"a", &[(1, 1)]).await
+        });
+        let (first, second) = tokio::join!(first, reads.after(0, refused()));
+        assert_eq!(first.unwrap().frames, second.unwrap().frames);
+    }
+
+    #[tokio::test]
+    async fn a_failed_read_is_tried_again() {
+        let reads = Reads::default();
+        assert!(reads.after(0, refused()).await.is_err());
+        assert_eq!(reads.after(0, read(b"a", &[(1, 1)])).await.unwrap().last_seq, 1);
+    }
+
+    #[tokio::test]
+    async fn few_reads_are_kept_and_none_after_clearing() {
+        let reads = Reads::default();
+        for seq in 0..=KEPT as u64 {
+            reads.after(seq, read(b"a", &[(seq + 1, 1)])).await.unwrap();
+        }
+        assert!(reads.after(0, refused()).await.is_err());
+        assert!(reads.after(KEPT as u64, refused()).await.is_ok());
+        reads.clear();
+        assert!(reads.after(KEPT as u64, refused()).await.is_err());
+    }
+}
