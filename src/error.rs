@@ -70,6 +70,9 @@ pub enum Error {
     /// The session has ended, or never was.
     #[error("the session has ended: register again")]
     SessionEnded,
+    /// The caller speaks without encryption and may not.
+    #[error("plaintext is accepted from loopback at most; use TLS")]
+    PlaintextRefused,
     /// The session is not in the room.
     #[error("not in the room {0}: join it first")]
     NotJoined(RoomName),

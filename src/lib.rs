@@ -6,12 +6,13 @@
 //!
 //! # Floors
 //!
-//! A module uses only what stands on a floor below its own; `tests/tidy.rs` holds that.
+//! A module uses only what stands on a floor below its own; `tests/tidy.rs` holds that. Of two on
+//! one floor, `error` knows `model`, and `transport` knows `identity` and `wire`.
 //!
 //! | floor | modules |
 //! |---|---|
 //! | 0, pure | [`proto`], [`model`], [`error`] |
-//! | 1, mechanics | [`wire`], [`transport`], [`backoff`], [`shutdown`], [`text`] |
+//! | 1, mechanics | [`wire`], [`identity`], [`transport`], [`backoff`], [`shutdown`], [`text`] |
 //! | 2, backbone | [`backbone`]: where messages and leases are kept |
 //! | 3, two siblings | [`hub`] and [`client`], which never import each other |
 //! | 4, faces | [`cli`]: the commands and the chat in a terminal |
@@ -21,6 +22,7 @@ pub mod model;
 pub mod proto;
 
 pub mod backoff;
+pub mod identity;
 pub mod shutdown;
 pub mod text;
 pub mod transport;

@@ -9,6 +9,15 @@ use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::UsernameCaseMapped;
 use uuid::Uuid;
 
+mod certificate;
+mod fingerprint;
+mod join_link;
+mod written;
+
+pub use certificate::{Certificate, KeyMismatch, MAX_CERTIFICATE_BYTES};
+pub use fingerprint::Fingerprint;
+pub use join_link::{InviteCode, JoinLink, MAX_INVITE_BYTES, MAX_LINK_BYTES};
+
 /// The most bytes of a normalized peer's or room's name.
 pub const MAX_NAME_BYTES: usize = 64;
 
@@ -233,7 +242,8 @@ pub struct Position {
     pub seq: u64,
 }
 
-/// Where a PeerChat server, or a hub, listens.
+/// Where a PeerChat server, or a hub, listens. Names are in small letters and addresses in their
+/// usual form, so that one place is one value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     host: Arc<str>,
@@ -250,12 +260,12 @@ impl Endpoint {
         if host.is_empty() || host.len() > MAX_HOST_BYTES {
             return Err(Invalid::because(format!("a host must have 1 to {MAX_HOST_BYTES} bytes")));
         }
-        let is_address = host.parse::<std::net::IpAddr>().is_ok();
+        let address = host.parse::<std::net::IpAddr>().ok();
         let is_name = host.split('.').all(|label| {
             (1..=63).contains(&label.len())
                 && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         });
-        if !is_address && !is_name {
+        if address.is_none() && !is_name {
             return Err(Invalid::because(format!(
                 "{host:?} is neither a host name nor an address"
             )));
@@ -264,7 +274,10 @@ impl Endpoint {
             .ok()
             .filter(|&port| port != 0)
             .ok_or_else(|| Invalid::because("a port must be from 1 to 65535"))?;
-        Ok(Self { host: host.into(), port })
+        let host = address
+            .map_or_else(|| host.to_ascii_lowercase(), |a| a.to_canonical().to_string())
+            .into();
+        Ok(Self { host, port })
     }
 
     /// Reads `HOST:PORT`, with brackets around an IPv6 address.

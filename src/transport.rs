@@ -1,9 +1,24 @@
 //! How servers listen and clients dial: the one place that knows what a connection is made of.
 //!
-//! Until there is encryption everything is plaintext HTTP/2, and therefore bound to loopback.
+//! 1. A server has a [`Door`]: it opens the listening socket and makes of what the socket accepts
+//!    [`Arrivals`], connections with TLS or from loopback that are ready for HTTP/2. [`server`]
+//!    answers on them, and every request carries a [`PeerInfo`].
+//! 2. A client has a [`Dial`]: it makes channels, with TLS to whoever has the right key or a name
+//!    that an authority vouches for, or without TLS to loopback. [`why`] says what lies behind a
+//!    call that failed.
+//! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
+
+mod arrivals;
+mod dial;
+mod door;
+mod handshake;
+mod io;
+mod limits;
+mod loopback;
+mod refuse;
+mod tls;
 
 use std::{
-    io,
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -15,16 +30,20 @@ use tokio::{
     time::Sleep,
 };
 use tokio_stream::Stream;
-use tonic::transport::{Channel, Endpoint as Dial, Server};
+use tonic::transport::{Channel, Server};
 use tower::layer::util::Identity;
+
+pub use arrivals::{Accepted, Arrivals};
+pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
+pub use door::{Door, Plaintext};
+pub use io::{Duplex, PeerInfo, ServerIo, Via};
+pub use limits::Limits;
+pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 use crate::{
     error::{Error, Result},
     model::Endpoint,
 };
-
-/// How long dialing may take before the other side counts as unreachable.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The deadline of a unary call, on either side. A stored post takes milliseconds; whatever takes
 /// this long has gone wrong.
@@ -47,15 +66,7 @@ const MAX_HEADER_LIST: u32 = 8 * 1024;
 /// attack, CVE-2025-8671). hyper's own default, which tonic would erase.
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// How often a client asks a silent hub for a sign of life while it waits for something from it,
-/// and how long the answer may take. Without it a cut network would look like a quiet room.
-const HUB_KEEPALIVE: Duration = Duration::from_secs(10);
-
-/// The same towards another client's server, which may be of any make: grpc-core hangs up on those
-/// who ask more often than every five minutes (its "too_many_pings").
-const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
-
-/// Opens a listening socket.
+/// Opens a listening socket on loopback: [`Door::listen`] without TLS.
 ///
 /// # Errors
 ///
@@ -76,7 +87,7 @@ pub async fn listen_on_next_free(mut address: SocketAddr, tries: u16) -> Result<
     loop {
         match TcpListener::bind(address).await {
             Err(error)
-                if error.kind() == io::ErrorKind::AddrInUse
+                if error.kind() == std::io::ErrorKind::AddrInUse
                     && (1..last).contains(&address.port()) =>
             {
                 address.set_port(address.port() + 1);
@@ -105,7 +116,7 @@ pub fn check_loopback(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> Error {
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Error {
     Error::Io(format!("cannot listen on {address}: {error}"))
 }
 
@@ -129,7 +140,7 @@ impl Incoming {
 }
 
 impl Stream for Incoming {
-    type Item = io::Result<TcpStream>;
+    type Item = std::io::Result<TcpStream>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let incoming = self.get_mut();
@@ -167,36 +178,22 @@ pub fn server(keepalive: Duration) -> Server<Identity> {
         .http2_keepalive_timeout(Some(keepalive))
 }
 
-/// A channel to a hub, which connects when it is first used and again whenever it was lost.
+/// A channel to a hub on loopback: [`Dial::channel`] without TLS.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where `endpoint` makes no URI.
+/// As [`Dial::channel`].
 pub fn channel(endpoint: &Endpoint) -> Result<Channel> {
-    dial(endpoint, HUB_KEEPALIVE)
+    Dial::plaintext().channel(endpoint)
 }
 
-/// A channel to another client's PeerChat server; otherwise as [`channel`].
+/// A channel to another client's PeerChat server on loopback: [`Dial::peer_channel`] without TLS.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where `endpoint` makes no URI.
+/// As [`Dial::peer_channel`].
 pub fn peer_channel(endpoint: &Endpoint) -> Result<Channel> {
-    dial(endpoint, PEER_KEEPALIVE)
-}
-
-fn dial(endpoint: &Endpoint, keepalive: Duration) -> Result<Channel> {
-    let dial = Dial::from_shared(format!("http://{endpoint}"))
-        .map_err(|problem| Error::invalid("endpoint", problem))?;
-    Ok(dial
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(MAX_HEADER_LIST)
-        .http2_keep_alive_interval(keepalive)
-        .keep_alive_timeout(HUB_KEEPALIVE)
-        .connect_lazy())
+    Dial::plaintext().peer_channel(endpoint)
 }
 
 #[cfg(test)]

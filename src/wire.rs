@@ -40,6 +40,7 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         Error::NameConfusable { .. } => (Code::AlreadyExists, "NAME_CONFUSABLE", None),
         Error::SessionMissing => (Code::Unauthenticated, "SESSION_MISSING", None),
         Error::SessionEnded => (Code::Unauthenticated, "SESSION_ENDED", None),
+        Error::PlaintextRefused => (Code::FailedPrecondition, "TLS_REQUIRED", None),
         Error::NotJoined(_) => (Code::FailedPrecondition, "NOT_JOINED", None),
         Error::PeerUnknown(_) => (Code::NotFound, "PEER_UNKNOWN", None),
         Error::MessageIdReused(_) => (Code::AlreadyExists, "MESSAGE_ID_REUSED", None),

@@ -11,8 +11,10 @@ const FLOORS: [&[&str]; 5] = [
     &["cli"],
 ];
 
-/// Uses on one floor that are meant: errors speak in the terms of the model.
-const NEIGHBOURS: [(&str, &str); 1] = [("error", "model")];
+/// Uses on one floor that are meant: errors speak in the terms of the model, connections are made
+/// with an identity, and whoever may not connect is told so as the wire tells it.
+const NEIGHBOURS: [(&str, &str); 3] =
+    [("error", "model"), ("transport", "identity"), ("transport", "wire")];
 
 /// Uses of a lower floor that are not meant: a client reaches what a hub keeps through the hub.
 const STRANGERS: [(&str, &str); 1] = [("client", "backbone")];

@@ -1,0 +1,284 @@
+//! Who one is: a key of one's own, and the keys of others.
+//!
+//! 1. A hub and a client make a key when they are first started (ECDSA on P-256, which every TLS
+//!    stack knows) and keep it in two files: [`KEY_FILE`], which nobody else may read, and
+//!    [`CERTIFICATE_FILE`], which anybody may have. Whoever has the key file *is* that peer or hub;
+//!    it is never written a second time.
+//! 2. The certificate is self-signed and says nothing but the key. Its common name is the
+//!    fingerprint, because OpenSSL and BoringSSL find a root certificate by its subject: with one
+//!    subject for all they would know only one peer. Its other names are [`TLS_NAME`] and those of
+//!    the machine itself, for callers that insist on a name.
+//! 3. What people compare is the [`Fingerprint`] of the key. The contact book ([`Contacts`])
+//!    keeps what one has learnt of others.
+
+mod contacts;
+mod credentials;
+mod files;
+
+use std::path::Path;
+
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData,
+};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
+use sha2::{Digest, Sha256};
+
+pub use contacts::{
+    Book, Contact, Contacts, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_NOTE_BYTES, Standing,
+};
+pub use credentials::Credentials;
+
+use crate::{
+    error::{Error, Result},
+    model::{Certificate, Fingerprint},
+};
+use files::Readers;
+
+/// The name in every certificate of ours, for callers in other languages that must check one
+/// (`grpc.ssl_target_name_override`, `grpcurl -authority`). Our own check the key instead.
+pub const TLS_NAME: &str = "peer.chat.internal";
+
+/// The file with the private key, PKCS #8 in PEM.
+pub const KEY_FILE: &str = "identity.key";
+
+/// The file with the certificate, in PEM.
+pub const CERTIFICATE_FILE: &str = "identity.crt";
+
+/// A key of one's own, in its certificate.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    certificate: Certificate,
+    credentials: Credentials,
+}
+
+impl Identity {
+    /// Makes an identity that nothing but memory keeps.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the machine gives no random numbers.
+    pub fn generate() -> Result<Self> {
+        let key = new_key()?;
+        Self::of(&key, certify(&key)?.der())
+    }
+
+    /// The identity kept in `directory`, made now if there is none. A crash, or a second process at
+    /// the same time, leaves one whole identity. Reads and writes files: not for an async task.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where a file cannot be read or made, where others can read the key, and where
+    /// what stands in the files is no identity. What is there is never overwritten.
+    pub fn load_or_create(directory: &Path) -> Result<Self> {
+        let (key_path, path) = (directory.join(KEY_FILE), directory.join(CERTIFICATE_FILE));
+        // The key is written first, so a certificate alone is what a loss leaves behind.
+        if path.exists() && !key_path.exists() {
+            return Err(Error::Io(format!(
+                "{} is here, but its key {} is not: restore the key, or remove the certificate to \
+                 get another identity, which nobody knows yet",
+                path.display(),
+                key_path.display()
+            )));
+        }
+        files::create_directory(directory)?;
+        let key = load_or_create_key(&key_path)?;
+        let pem = match files::read(&path)? {
+            Some(pem) => pem,
+            None => files::write_new(&path, &certify(&key)?.pem(), Readers::All)?,
+        };
+        let unusable = |problem: &dyn std::fmt::Display| unusable(&path, problem);
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| unusable(&e))?;
+        Self::of(&key, &der).map_err(|e| unusable(&e))
+    }
+
+    fn of(key: &KeyPair, der: &CertificateDer<'static>) -> Result<Self> {
+        let secret = PrivatePkcs8KeyDer::from(key.serialized_der().to_vec());
+        let credentials = Credentials::new(vec![der.clone()], secret.into())?;
+        let certificate = Certificate::parse(der).map_err(|problem| Error::Io(problem.0))?;
+        Ok(Self { certificate, credentials })
+    }
+
+    /// The certificate: what one shows to others.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// What identifies the key: what people compare.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.certificate.fingerprint()
+    }
+
+    /// What proves in TLS that the key is one's own.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+}
+
+fn new_key() -> Result<KeyPair> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
+        .map_err(|error| Error::Io(format!("cannot make a key: {error}")))
+}
+
+fn load_or_create_key(path: &Path) -> Result<KeyPair> {
+    let pem = match files::read_secret(path)? {
+        Some(pem) => pem,
+        None => files::write_new(path, &new_key()?.serialize_pem(), Readers::Owner)?,
+    };
+    KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_ECDSA_P256_SHA256)
+        .map_err(|_| unusable(path, &"no P-256 key in PKCS #8 PEM"))
+}
+
+/// The certificate of a key, in the form that grpc-core, node, Go, OpenSSL and webpki all accept:
+/// with a name, explicitly not of an authority, usable by both ends, and without an end.
+fn certify(key: &KeyPair) -> Result<rcgen::Certificate> {
+    let fingerprint = Fingerprint::from_bytes(Sha256::digest(key.subject_public_key_info()).into());
+    let failed = |error| Error::Io(format!("cannot make a certificate: {error}"));
+    let names = [TLS_NAME, "localhost", "127.0.0.1", "::1"].map(String::from);
+    let mut params = CertificateParams::new(names).map_err(failed)?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, fingerprint.hex());
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params.self_signed(key).map_err(failed)
+}
+
+fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::Io(format!(
+        "{} cannot be used: {problem}; mend it or restore it from a copy; it is not overwritten",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn problem(directory: &Path) -> String {
+        Identity::load_or_create(directory).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_identity_is_made_once() {
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("a/b");
+        let made = Identity::load_or_create(&directory).unwrap();
+        let again = Identity::load_or_create(&directory).unwrap();
+        assert_eq!(made.certificate(), again.certificate());
+        assert_ne!(made.fingerprint(), Identity::generate().unwrap().fingerprint());
+    }
+
+    #[test]
+    fn a_lost_certificate_is_made_anew_for_the_same_key() {
+        let home = tempfile::tempdir().unwrap();
+        let made = Identity::load_or_create(home.path()).unwrap();
+        fs::remove_file(home.path().join(CERTIFICATE_FILE)).unwrap();
+        let again = Identity::load_or_create(home.path()).unwrap();
+        assert_eq!(made.fingerprint(), again.fingerprint());
+    }
+
+    #[test]
+    fn a_lost_key_is_not_made_anew() {
+        let home = tempfile::tempdir().unwrap();
+        Identity::load_or_create(home.path()).unwrap();
+        fs::remove_file(home.path().join(KEY_FILE)).unwrap();
+        assert!(problem(home.path()).contains("restore the key"));
+        assert!(!home.path().join(KEY_FILE).exists());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_overwritten() {
+        for file in [KEY_FILE, CERTIFICATE_FILE] {
+            for content in [&b""[..], b"hello", b"\xff\xfe"] {
+                let home = tempfile::tempdir().unwrap();
+                Identity::load_or_create(home.path()).unwrap();
+                let path = home.path().join(file);
+                fs::write(&path, content).unwrap();
+                assert!(problem(home.path()).contains(file), "{}", problem(home.path()));
+                assert_eq!(fs::read(&path).unwrap(), content);
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_another_key_is_refused() {
+        let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        Identity::load_or_create(one.path()).unwrap();
+        Identity::load_or_create(two.path()).unwrap();
+        let path = |home: &tempfile::TempDir| home.path().join(CERTIFICATE_FILE);
+        fs::copy(path(&one), path(&two)).unwrap();
+        assert!(problem(two.path()).contains("KeyMismatch"), "{}", problem(two.path()));
+    }
+
+    #[test]
+    fn processes_that_start_at_once_agree() {
+        let home = tempfile::tempdir().unwrap();
+        let start = std::sync::Barrier::new(8);
+        let made = std::thread::scope(|scope| {
+            let make = || {
+                start.wait();
+                Identity::load_or_create(home.path()).unwrap().certificate().clone()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(made.iter().all(|certificate| *certificate == made[0]));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 2, "nothing else is left behind");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_is_its_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().unwrap();
+        let directory = home.path().join("home");
+        Identity::load_or_create(&directory).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let key = directory.join(KEY_FILE);
+        assert_eq!((mode(&directory), mode(&key)), (0o700, 0o600));
+        for shared in [0o640, 0o604, 0o620, 0o601] {
+            fs::set_permissions(&key, fs::Permissions::from_mode(shared)).unwrap();
+            assert!(problem(&directory).contains("chmod 600"), "{shared:o}");
+        }
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).unwrap();
+        Identity::load_or_create(&directory).unwrap();
+    }
+
+    #[test]
+    fn the_key_does_not_show_in_debug() {
+        let home = tempfile::tempdir().unwrap();
+        let shown = format!("{:?}", Identity::load_or_create(home.path()).unwrap());
+        let key = fs::read_to_string(home.path().join(KEY_FILE)).unwrap();
+        assert!(key.lines().all(|line| !shown.contains(line)), "{shown}");
+    }
+
+    #[test]
+    fn an_authoritys_credentials_are_loaded_with_their_chain() {
+        let [one, two] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        Identity::load_or_create(one.path()).unwrap();
+        Identity::load_or_create(two.path()).unwrap();
+        let certificate = fs::read_to_string(one.path().join(CERTIFICATE_FILE)).unwrap();
+        let chain = one.path().join("chain.pem");
+        fs::write(&chain, certificate.repeat(2)).unwrap();
+        let own = Credentials::load(&chain, &one.path().join(KEY_FILE)).unwrap();
+        assert_eq!(own.certified_key().cert.len(), 2);
+
+        let load =
+            |chain: &Path, key: &Path| Credentials::load(chain, key).unwrap_err().to_string();
+        assert!(load(&chain, &two.path().join(KEY_FILE)).contains("KeyMismatch"));
+        assert!(load(&chain, &two.path().join("none")).contains("does not exist"));
+        assert!(load(&two.path().join("none"), &chain).contains("does not exist"));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(&chain, fs::Permissions::from_mode(0o644)).unwrap();
+            assert!(load(&chain, &chain).contains("chmod 600"), "this is no secret");
+        }
+        fs::write(&chain, "").unwrap();
+        load(&chain, &one.path().join(KEY_FILE));
+    }
+}

@@ -1,0 +1,188 @@
+//! Dialing: connections to others, with the key they must have.
+
+mod failure;
+
+use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, time::Duration};
+
+use http::Uri;
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use rustls::{ClientConfig, pki_types::ServerName};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tonic::transport::{Channel, Endpoint as Settings};
+use tower::{Service, service_fn};
+
+pub use failure::{DialFailure, why};
+
+use super::{
+    CONNECTION_WINDOW, MAX_HEADER_LIST, STREAM_WINDOW, Trust, client_config, io::Duplex, loopback,
+    tls::ALPN_H2,
+};
+use crate::{
+    error::{Error, Result},
+    identity::{Credentials, TLS_NAME},
+    model::Endpoint,
+};
+
+/// How long dialing may take, TLS included, before the other side counts as unreachable.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a client asks a silent hub for a sign of life while it waits for something from it,
+/// and how long the answer may take. Without it a cut network would look like a quiet room.
+const HUB_KEEPALIVE: Duration = Duration::from_secs(10);
+
+/// The same towards another client's server, which may be of any make: grpc-core hangs up on those
+/// who ask more often than every five minutes (its "too_many_pings").
+const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
+
+/// After how much silence the system asks whether the other machine is still there, and how often
+/// it repeats that before the connection counts as lost: within a minute in all.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
+const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const TCP_KEEPALIVE_RETRIES: u32 = 3;
+
+/// How to reach others.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    tls: Option<Tls>,
+}
+
+#[derive(Debug, Clone)]
+struct Tls {
+    config: Arc<ClientConfig>,
+    /// The name to ask for; `None`: the endpoint's host.
+    name: Option<&'static str>,
+}
+
+impl Dial {
+    /// Without TLS, and therefore to loopback only.
+    pub fn plaintext() -> Self {
+        Self { tls: None }
+    }
+
+    /// With TLS, with a key of one's own if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`client_config`].
+    pub fn tls(own: Option<&Credentials>, trust: &Trust) -> Result<Self> {
+        let name = match trust {
+            Trust::Pinned(_) => Some(TLS_NAME),
+            Trust::Authorities(_) => None,
+        };
+        let tls = Tls { config: client_config(own, trust)?, name };
+        Ok(Self { tls: Some(tls) })
+    }
+
+    /// A channel to a hub, which connects when it is first used and again whenever it was lost.
+    /// What lies behind a failed call, [`why`] finds out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where `endpoint` makes no URI.
+    pub fn channel(&self, endpoint: &Endpoint) -> Result<Channel> {
+        self.open(endpoint, HUB_KEEPALIVE)
+    }
+
+    /// A channel to another client's PeerChat server; otherwise as [`Self::channel`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where `endpoint` makes no URI.
+    pub fn peer_channel(&self, endpoint: &Endpoint) -> Result<Channel> {
+        self.open(endpoint, PEER_KEEPALIVE)
+    }
+
+    fn open(&self, endpoint: &Endpoint, keepalive: Duration) -> Result<Channel> {
+        let invalid = |problem: &dyn ToString| Error::invalid("endpoint", problem.to_string());
+        // To tonic the connection is a plain one, as TLS is made here; callees see the real scheme.
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let origin: Uri = format!("{scheme}://{endpoint}").parse().map_err(|e| invalid(&e))?;
+        let settings = Settings::from_shared(format!("http://{endpoint}"))
+            .map_err(|e| invalid(&e))?
+            .origin(origin)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_max_header_list_size(MAX_HEADER_LIST)
+            .http2_keep_alive_interval(keepalive)
+            .keep_alive_timeout(HUB_KEEPALIVE);
+        let dial = self.clone();
+        Ok(settings.connect_with_connector_lazy(service_fn(move |uri| {
+            let dial = dial.clone();
+            async move {
+                // Not tonic's own timeout, whose failure it does not tell from others.
+                timeout(CONNECT_TIMEOUT, dial.connect(uri))
+                    .await
+                    .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+            }
+        })))
+    }
+
+    async fn connect(&self, to: Uri) -> Result<TokioIo<Box<dyn Duplex>>, BoxError> {
+        let host = to.host().unwrap_or_default().to_owned();
+        let tcp = tcp_connector().call(to).await?.into_inner();
+        let remote = tcp.peer_addr()?;
+        self.secure(tcp, remote, &host).await.map(TokioIo::new)
+    }
+
+    /// Makes of any connection to `remote` one that may be spoken on.
+    async fn secure<IO>(
+        &self,
+        io: IO,
+        remote: SocketAddr,
+        host: &str,
+    ) -> Result<Box<dyn Duplex>, BoxError>
+    where
+        IO: Duplex + 'static,
+    {
+        let Some(tls) = &self.tls else {
+            loopback::may_dial(remote)?;
+            return Ok(Box::new(io));
+        };
+        let name = tls.name.unwrap_or(host.trim_start_matches('[').trim_end_matches(']'));
+        let name = ServerName::try_from(name)?.to_owned();
+        let connected = TlsConnector::from(tls.config.clone()).connect(name, io).await;
+        let stream = connected.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => CUT_SHORT.into(),
+            _ => BoxError::from(error),
+        })?;
+        if stream.get_ref().1.alpn_protocol() != Some(ALPN_H2) {
+            return Err("it does not speak HTTP/2 inside TLS".into());
+        }
+        Ok(Box::new(stream))
+    }
+}
+
+/// Overload looks so from outside, as does a server without TLS that does not say so.
+const CUT_SHORT: &str = "the connection ended with the TLS handshake half done; either the server \
+                         has too much to do, or it does not speak TLS";
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Resolves names and tries their addresses, those of both families side by side (RFC 8305).
+fn tcp_connector() -> HttpConnector {
+    let mut tcp = HttpConnector::new();
+    tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    tcp.set_nodelay(true);
+    tcp.set_keepalive(Some(TCP_KEEPALIVE));
+    tcp.set_keepalive_interval(Some(TCP_KEEPALIVE_INTERVAL));
+    tcp.set_keepalive_retries(Some(TCP_KEEPALIVE_RETRIES));
+    tcp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_tls_nothing_is_said_beyond_loopback() {
+        let (near, _far) = tokio::io::duplex(64);
+        let elsewhere = "192.0.2.7:50051".parse().unwrap();
+        let refused = Dial::plaintext().secure(near, elsewhere, "hub").await.err().unwrap();
+        assert_eq!(why(refused.as_ref()), Some(DialFailure::PlaintextBeyondLoopback));
+
+        let (near, _far) = tokio::io::duplex(64);
+        let here = "[::1]:50051".parse().unwrap();
+        assert!(Dial::plaintext().secure(near, here, "hub").await.is_ok());
+    }
+}

@@ -1,0 +1,252 @@
+//! From the first byte of a connection to the first bytes of HTTP/2.
+//!
+//! 1. The first byte tells TLS (0x16, a handshake record) from plaintext.
+//! 2. TLS: the handshake, in which the caller may show a key. It must speak HTTP/2 inside.
+//! 3. The caller's HTTP/2 preface is read here and not by the server behind, which would wait for
+//!    it without end.
+//! 4. Whoever has no right to be here, or finds no place, is told so as a gRPC status.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    io::{Duplex, PeerInfo, Replay, ServerIo, Via},
+    limits::{Limits, Place, Places},
+    loopback, refuse,
+    tls::ALPN_H2,
+};
+use crate::{
+    error::Error,
+    model::{Certificate, Invalid},
+};
+
+/// The first byte of a TLS record that begins a handshake (RFC 8446, section 5.1).
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What an HTTP/2 client says first (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How HTTP/1 requests begin (RFC 9110, section 9.3, and PATCH).
+const HTTP1_METHODS: [&[u8]; 9] = [
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"CONNECT ",
+    b"OPTIONS ",
+    b"TRACE ",
+    b"PATCH ",
+];
+
+/// Why a caller was turned away.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("the connection was lost: {0}")]
+    Lost(#[from] io::Error),
+    #[error("it was too slow")]
+    TooSlow,
+    #[error("it speaks TLS, and this server does not")]
+    NoTlsHere,
+    #[error("it did not agree to speak HTTP/2 inside TLS")]
+    NoHttp2,
+    #[error("its certificate was not accepted: {0}")]
+    Certificate(#[from] Invalid),
+    #[error("it speaks HTTP/1")]
+    Http1,
+    #[error("it speaks neither TLS nor HTTP/2")]
+    Garbage,
+    #[error("{0}")]
+    Told(Error),
+}
+
+/// What decides on those who come.
+pub(super) struct Reception {
+    /// How TLS is spoken; `None`: not at all.
+    pub(super) tls: Option<TlsAcceptor>,
+    /// Whether plaintext is, with those from loopback.
+    pub(super) plaintext: bool,
+    pub(super) limits: Limits,
+    pub(super) places: Arc<Places>,
+}
+
+impl Reception {
+    /// Brings a connection to where HTTP/2 begins, within the deadline.
+    pub(super) async fn welcome<IO>(&self, io: IO, remote: SocketAddr) -> Result<ServerIo, Refused>
+    where
+        IO: Duplex + 'static,
+    {
+        tokio::time::timeout(self.limits.deadline, self.begin(io, remote))
+            .await
+            .unwrap_or(Err(Refused::TooSlow))
+    }
+
+    async fn begin<IO>(&self, mut io: IO, remote: SocketAddr) -> Result<ServerIo, Refused>
+    where
+        IO: Duplex + 'static,
+    {
+        let first = io.read_u8().await?;
+        let io = Replay::new(Bytes::copy_from_slice(&[first]), io);
+        let (mut io, info) = if first == TLS_HANDSHAKE {
+            self.encrypt(io, remote).await?
+        } else {
+            let info = PeerInfo { via: Via::Plaintext, remote, certificate: None };
+            (Box::new(io) as Box<dyn Duplex>, info)
+        };
+        let preface = read_preface(&mut io).await;
+        if matches!(preface, Err(Refused::Http1)) {
+            refuse::http1(&mut io).await?;
+        }
+        preface?;
+        let io = Replay::new(Bytes::from_static(PREFACE), io);
+        match self.admit(&info) {
+            Ok(place) => Ok(ServerIo::new(io, info, place)),
+            Err(error) => {
+                // Whether it could be told does not change that it was turned away.
+                let _ = refuse::grpc(io, &error).await;
+                Err(Refused::Told(error))
+            }
+        }
+    }
+
+    async fn encrypt<IO>(
+        &self,
+        io: IO,
+        remote: SocketAddr,
+    ) -> Result<(Box<dyn Duplex>, PeerInfo), Refused>
+    where
+        IO: Duplex + 'static,
+    {
+        let tls = self.tls.as_ref().ok_or(Refused::NoTlsHere)?;
+        let stream = match tls.accept(io).into_fallible().await {
+            Ok(stream) => stream,
+            Err((error, io)) => {
+                // TLS has told the caller why. Whether that arrives changes nothing here.
+                let _ = refuse::part(io).await;
+                return Err(error.into());
+            }
+        };
+        let session = stream.get_ref().1;
+        if session.alpn_protocol() != Some(ALPN_H2) {
+            return Err(Refused::NoHttp2);
+        }
+        let shown = session.peer_certificates().and_then(|chain| chain.first());
+        let certificate = shown.map(|der| Certificate::parse(der)).transpose()?;
+        Ok((Box::new(stream), PeerInfo { via: Via::Tls, remote, certificate }))
+    }
+
+    fn admit(&self, caller: &PeerInfo) -> Result<Place, Error> {
+        if caller.via == Via::Plaintext {
+            if !self.plaintext {
+                return Err(Error::PlaintextRefused);
+            }
+            loopback::may_call(caller.remote)?;
+        }
+        self.places.take(caller.remote.ip(), &self.limits)
+    }
+}
+
+/// Reads the preface, and no byte more.
+async fn read_preface(io: &mut (impl AsyncRead + Unpin)) -> Result<(), Refused> {
+    let mut read = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() {
+        let more = io.read(&mut read[length..]).await?;
+        if more == 0 {
+            return Err(Refused::Lost(io::ErrorKind::UnexpectedEof.into()));
+        }
+        length += more;
+        if !PREFACE.starts_with(&read[..length]) {
+            return Err(if is_http1(&read[..length]) { Refused::Http1 } else { Refused::Garbage });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a request of HTTP/1 can begin so.
+fn is_http1(read: &[u8]) -> bool {
+    HTTP1_METHODS.iter().any(|method| read.starts_with(method) || method.starts_with(read))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    fn reception(places: &Arc<Places>) -> Reception {
+        let limits = Limits::default();
+        Reception { tls: None, plaintext: true, limits, places: places.clone() }
+    }
+
+    /// How a caller that says this, and then nothing, is received.
+    async fn receive(said: &[u8], from: &str) -> (Result<ServerIo, Refused>, DuplexStream) {
+        let (mut caller, io) = duplex(64 * 1024);
+        caller.write_all(said).await.unwrap();
+        let welcome = reception(&Arc::default());
+        (welcome.welcome(io, from.parse().unwrap()).await, caller)
+    }
+
+    const LOCAL: &str = "127.0.0.1:1";
+
+    #[tokio::test]
+    async fn the_preface_is_there_to_be_read_again() {
+        let said = [&PREFACE[..], b"and more"].concat();
+        let (welcomed, _caller) = receive(&said, LOCAL).await;
+        let mut read = vec![0; said.len()];
+        welcomed.unwrap().read_exact(&mut read).await.unwrap();
+        assert_eq!(read, said);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_slow_are_turned_away_at_the_deadline() {
+        for said in [&b""[..], b"P", &PREFACE[..23], b"GET / HTTP/1.1\r\n"] {
+            let begun = tokio::time::Instant::now();
+            let (welcomed, _caller) = receive(said, LOCAL).await;
+            assert!(matches!(welcomed, Err(Refused::TooSlow)), "{welcomed:?}");
+            assert_eq!(begun.elapsed(), Limits::DEADLINE);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_http2_is_told_apart_by_what_was_said_so_far() {
+        for said in [&b"hello"[..], b"PRI * HTTP/1", b"\0", b"SSH-2.0-x\r\n"] {
+            let (welcomed, _caller) = receive(said, LOCAL).await;
+            assert!(matches!(welcomed, Err(Refused::Garbage)), "{welcomed:?}");
+        }
+        for said in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PO", b"POST ", b"PATCH /", b"O"] {
+            assert!(is_http1(said));
+        }
+        for said in [&b"PRX"[..], b"GETTING", b"\x16"] {
+            assert!(!is_http1(said));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_ends_early_is_lost() {
+        for said in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
+            let (mut caller, io) = duplex(64);
+            caller.write_all(said).await.unwrap();
+            drop(caller);
+            let welcomed = reception(&Arc::default()).welcome(io, LOCAL.parse().unwrap()).await;
+            assert!(matches!(welcomed, Err(Refused::Lost(_))), "{welcomed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_place_is_held_as_long_as_the_connection() {
+        let places = Arc::default();
+        let mut reception = reception(&places);
+        reception.limits.open = 1;
+        let (mut caller, io) = duplex(1024);
+        caller.write_all(PREFACE).await.unwrap();
+        let welcomed = reception.welcome(io, LOCAL.parse().unwrap()).await.unwrap();
+        let other = "127.0.0.1".parse().unwrap();
+        assert!(places.take(other, &reception.limits).is_err());
+        drop(welcomed);
+        places.take(other, &reception.limits).unwrap();
+    }
+}

@@ -1,0 +1,161 @@
+//! A connection that came in, and what is known of whoever is at its other end.
+
+use std::{
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tonic::transport::server::Connected;
+
+use super::limits::Place;
+use crate::model::{Certificate, Fingerprint};
+
+/// How a connection came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Unencrypted, from this machine.
+    Plaintext,
+    /// Encrypted.
+    Tls,
+}
+
+/// Who is at the other end of a connection. Every request that comes over it carries this among its
+/// extensions.
+#[derive(Debug, Clone)]
+pub struct PeerInfo {
+    /// How the connection came.
+    pub via: Via,
+    /// The address it came from.
+    pub remote: SocketAddr,
+    /// The certificate the caller showed, whose key is proven to be theirs.
+    pub certificate: Option<Certificate>,
+}
+
+impl PeerInfo {
+    /// What a request's extensions say of its caller; `None` where it came by another way than
+    /// this module.
+    pub fn of(extensions: &tonic::Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// What identifies the caller's key.
+    pub fn key(&self) -> Option<Fingerprint> {
+        self.certificate.as_ref().map(Certificate::fingerprint)
+    }
+}
+
+/// Anything that bytes go through both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// A connection that is ready for HTTP/2.
+pub struct ServerIo {
+    inner: Replay<Box<dyn Duplex>>,
+    info: PeerInfo,
+    /// Its place among the open connections, given back with it.
+    _place: Place,
+}
+
+impl ServerIo {
+    pub(super) fn new(inner: Replay<Box<dyn Duplex>>, info: PeerInfo, place: Place) -> Self {
+        Self { inner, info, _place: place }
+    }
+}
+
+impl std::fmt::Debug for ServerIo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerIo").field("info", &self.info).finish_non_exhaustive()
+    }
+}
+
+impl Connected for ServerIo {
+    type ConnectInfo = PeerInfo;
+
+    fn connect_info(&self) -> PeerInfo {
+        self.info.clone()
+    }
+}
+
+/// A stream whose first bytes have been read, and are there to be read again.
+pub(super) struct Replay<IO> {
+    front: Bytes,
+    inner: IO,
+}
+
+impl<IO> Replay<IO> {
+    pub(super) fn new(front: Bytes, inner: IO) -> Self {
+        Self { front, inner }
+    }
+}
+
+impl<IO: AsyncRead + Unpin> AsyncRead for Replay<IO> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.front.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let again = self.front.len().min(buf.remaining());
+        buf.put_slice(&self.front[..again]);
+        self.front.advance(again);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for ServerIo {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+/// Writing goes straight to what is inside.
+macro_rules! writes_through {
+    ($type:ty $(, $io:ident)?) => {
+        impl $(<$io: AsyncWrite + Unpin>)? AsyncWrite for $type {
+            fn poll_write(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buf: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.inner).poll_write(cx, buf)
+            }
+
+            fn poll_write_vectored(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                bufs: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                self.inner.is_write_vectored()
+            }
+
+            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.inner).poll_flush(cx)
+            }
+
+            fn poll_shutdown(
+                mut self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+            ) -> Poll<io::Result<()>> {
+                Pin::new(&mut self.inner).poll_shutdown(cx)
+            }
+        }
+    };
+}
+
+writes_through!(Replay<IO>, IO);
+writes_through!(ServerIo);

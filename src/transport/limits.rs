@@ -1,0 +1,257 @@
+//! How many connections a server takes, and from how few.
+//!
+//! A connection is *pending* until its TLS handshake and the first bytes of HTTP/2 are done, and
+//! *open* from then on.
+//!
+//! Too many pending ones are either a crowd of honest callers, as after an outage, or of silent
+//! ones. The next wait in the system's queue until one is done, or until the oldest has had its
+//! share of patience and gives way: the honest are done sooner, and the silent push each other out.
+//! An open connection is somebody's conversation: it stays, and the newcomer is told to come back
+//! later.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::loopback::is_loopback;
+use crate::error::{Error, Result};
+
+/// Bounds on the connections of a server. The defaults say why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How long TLS and the first bytes of HTTP/2 may take.
+    pub deadline: Duration,
+    /// How long a pending connection keeps its place when others wait for one.
+    pub patience: Duration,
+    /// Pending connections in all.
+    pub pending: usize,
+    /// Pending connections of one address.
+    pub pending_per_address: usize,
+    /// Open connections in all.
+    pub open: usize,
+    /// Open connections of one address.
+    pub open_per_address: usize,
+}
+
+impl Limits {
+    /// Ten seconds: two lost packets on a slow line; nothing waits for the result but the caller.
+    pub const DEADLINE: Duration = Duration::from_secs(10);
+
+    /// One second: three round trips around the world, and twice the time that as many handshakes
+    /// as may be pending take on two cores (a thousand a second).
+    pub const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// 512: half a second's work for two cores.
+    pub const PENDING: usize = 512;
+
+    /// An eighth of all: an office that comes back after an outage, but not all handshakes. One
+    /// that comes too many is closed at once, as waiting for it would hold up the others.
+    pub const PENDING_PER_ADDRESS: usize = 64;
+
+    /// 4,096: at 40 KB each (TLS and one idle stream) 160 MB.
+    pub const OPEN: usize = 4096;
+
+    /// 256: the people of an office behind one address.
+    pub const OPEN_PER_ADDRESS: usize = 256;
+
+    /// Asks the system for as many files as these bounds need, and lowers them to what it grants:
+    /// a connection more than there are files for could not even be told so.
+    pub fn fit(self) -> Self {
+        let need = self.pending + self.open + RESERVED_FILES;
+        let granted = grant_files(need);
+        if granted >= need {
+            return self;
+        }
+        let fitting = self.lowered(granted);
+        tracing::warn!(
+            files = granted,
+            connections = fitting.open,
+            "the limit of open files lowers the number of connections (ulimit -n {need} would not)"
+        );
+        fitting
+    }
+
+    /// A quarter of the files for those who come, the rest for those who are here.
+    fn lowered(self, files: usize) -> Self {
+        let files = files.saturating_sub(RESERVED_FILES);
+        let pending = self.pending.min(files / 4).max(1);
+        Self { pending, open: self.open.min(files.saturating_sub(pending)).max(1), ..self }
+    }
+}
+
+/// Files that are no connections: the store's, the log's, the runtime's, and one for a look around.
+const RESERVED_FILES: usize = 64;
+
+/// Raises this process's limit of open files to `need`, or as far as it may. Answers the limit.
+#[cfg(unix)]
+fn grant_files(need: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let now = getrlimit(Resource::Nofile);
+    let need = need as u64;
+    let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= need);
+    if !enough(now.current) {
+        let most = now.maximum.map_or(need, |maximum| maximum.min(need));
+        // Where it fails, what is read below tells what is left.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..now });
+    }
+    let granted = getrlimit(Resource::Nofile).current;
+    granted.map_or(usize::MAX, |granted| granted.try_into().unwrap_or(usize::MAX))
+}
+
+/// Elsewhere nobody sets such a limit.
+#[cfg(not(unix))]
+fn grant_files(_: usize) -> usize {
+    usize::MAX
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deadline: Self::DEADLINE,
+            patience: Self::PATIENCE,
+            pending: Self::PENDING,
+            pending_per_address: Self::PENDING_PER_ADDRESS,
+            open: Self::OPEN,
+            open_per_address: Self::OPEN_PER_ADDRESS,
+        }
+    }
+}
+
+/// When somebody who found no place may come again: others leave at any time.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// What counts as one address, for bounds: an IPv4 address, or an IPv6 network of 64 bits, which is
+/// what one customer gets at least. `None` is loopback, which has no bound of its own: it is the
+/// machine itself, or a proxy that brings everybody.
+pub(super) fn source_of(address: IpAddr) -> Option<IpAddr> {
+    const NETWORK: u128 = u128::MAX << 64;
+    match address.to_canonical() {
+        local if is_loopback(local) => None,
+        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() & NETWORK).into()),
+        address => Some(address),
+    }
+}
+
+/// Counts the open connections.
+#[derive(Debug, Default)]
+pub(super) struct Places(Mutex<Taken>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
+}
+
+impl Places {
+    /// Takes a place.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LimitReached`] where there is none left, in all or for the address.
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Place> {
+        let source = source_of(address);
+        let mut taken = self.taken();
+        let full = |what: &str| Error::LimitReached {
+            what: format!("{what}; come again later"),
+            retry_after: Some(RETRY),
+        };
+        if taken.all >= limits.open {
+            return Err(full("this server has as many connections as it takes"));
+        }
+        if let Some(source) = source {
+            let own = taken.of.get(&source).map_or(0, |own| *own);
+            if own >= limits.open_per_address {
+                return Err(full("your address has as many connections as one may have"));
+            }
+            taken.of.insert(source, own + 1);
+        }
+        taken.all += 1;
+        Ok(Place { places: self.clone(), source })
+    }
+
+    fn taken(&self) -> std::sync::MutexGuard<'_, Taken> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One open connection's place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    source: Option<IpAddr>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        taken.all -= 1;
+        if let Some(source) = self.source
+            && let Some(own) = taken.of.get_mut(&source)
+        {
+            *own -= 1;
+            if *own == 0 {
+                taken.of.remove(&source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(address: &str) -> IpAddr {
+        address.parse().unwrap()
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let places = Arc::new(Places::default());
+        let limits = Limits { open: 3, open_per_address: 2, ..Limits::default() };
+        let take = |address| places.take(ip(address), &limits);
+        let first = take("192.0.2.1").unwrap();
+        let second = take("192.0.2.1").unwrap();
+        let refusal = take("192.0.2.1").unwrap_err().to_string();
+        assert!(refusal.contains("your address"), "{refusal}");
+        let third = take("192.0.2.2").unwrap();
+        assert!(take("192.0.2.3").unwrap_err().to_string().contains("this server"));
+        drop(first);
+        take("192.0.2.1").unwrap();
+        drop((second, third));
+        assert_eq!(places.taken().all, 0);
+        assert!(places.taken().of.is_empty());
+    }
+
+    #[test]
+    fn bounds_fit_the_files_that_there_are() {
+        let lowered = |files| {
+            let Limits { pending, open, .. } = Limits::default().lowered(files);
+            (pending, open)
+        };
+        assert_eq!(lowered(1024), (240, 720));
+        assert_eq!(lowered(256), (48, 144));
+        assert_eq!(lowered(1_000_000), (Limits::PENDING, Limits::OPEN));
+        assert_eq!(lowered(0), (1, 1));
+    }
+
+    #[test]
+    fn one_network_is_one_source() {
+        assert_eq!(source_of(ip("2001:db8::1")), source_of(ip("2001:db8::ffff:1")));
+        assert_ne!(source_of(ip("2001:db8::1")), source_of(ip("2001:db8:0:1::1")));
+        assert_ne!(source_of(ip("192.0.2.1")), source_of(ip("192.0.2.2")));
+        assert_eq!(source_of(ip("::ffff:192.0.2.1")), source_of(ip("192.0.2.1")));
+        assert_eq!((source_of(ip("127.0.0.1")), source_of(ip("::1"))), (None, None));
+    }
+
+    #[test]
+    fn loopback_has_no_bound_of_its_own() {
+        let places = Arc::new(Places::default());
+        let limits = Limits { open: 3, open_per_address: 1, ..Limits::default() };
+        let held: Vec<_> = (0..3).map(|_| places.take(ip("::1"), &limits).unwrap()).collect();
+        assert!(places.take(ip("::1"), &limits).is_err());
+        assert_eq!(held.len(), 3);
+    }
+}

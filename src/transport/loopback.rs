@@ -1,0 +1,71 @@
+//! The one rule of this house about networks: what leaves the machine is encrypted.
+//!
+//! Without TLS a server listens on loopback only, speaks only with callers from there, and a client
+//! dials nobody else. It protects users from each other as little as loopback does: everybody on
+//! the machine can connect, and a proxy or a tunnel that ends on it makes others look local. Where
+//! that matters, plaintext can be switched off altogether.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::error::{Error, Result};
+
+/// Whether an address is of this machine only.
+pub(super) fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// Whether one may listen on an address without TLS.
+pub(super) fn may_listen(address: SocketAddr) -> Result<()> {
+    if is_loopback(address.ip()) {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "listen",
+        format!(
+            "{address} is not a loopback address; without encryption this server listens on \
+             loopback only, such as 127.0.0.1:{}",
+            address.port()
+        ),
+    ))
+}
+
+/// Whether a caller may speak without TLS.
+pub(super) fn may_call(remote: SocketAddr) -> Result<()> {
+    if is_loopback(remote.ip()) { Ok(()) } else { Err(Error::PlaintextRefused) }
+}
+
+/// Somebody is not on this machine.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not on this machine, and without TLS nothing leaves this machine")]
+pub(super) struct NotLoopback;
+
+/// Whether one may speak to a callee without TLS.
+pub(super) fn may_dial(remote: SocketAddr) -> Result<(), NotLoopback> {
+    if is_loopback(remote.ip()) { Ok(()) } else { Err(NotLoopback) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_what_no_network_reaches() {
+        for (address, local) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("192.168.0.1", false),
+            ("::ffff:192.168.0.1", false),
+            ("fe80::1", false),
+        ] {
+            assert_eq!(is_loopback(address.parse().unwrap()), local, "{address}");
+            let address = SocketAddr::new(address.parse().unwrap(), 50051);
+            assert_eq!(may_listen(address).is_ok(), local, "{address}");
+            assert_eq!(may_call(address).is_ok(), local, "{address}");
+            assert_eq!(may_dial(address).is_ok(), local, "{address}");
+        }
+    }
+}

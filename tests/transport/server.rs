@@ -1,0 +1,131 @@
+//! A small gRPC server behind a door: health, and a record of who called.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chinwag::{
+    model::Endpoint,
+    transport::{self, Dial, Door, PeerInfo, ServerIo},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tower::util::MapRequestLayer;
+
+/// How long anything may take: only a safety net.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Longer than any test.
+pub(crate) const NEVER: Duration = Duration::from_secs(600);
+
+/// What a future comes to, soon.
+pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future).await.expect("that took too long")
+}
+
+/// A server that runs until it is dropped.
+pub(crate) struct TestServer {
+    pub(crate) address: SocketAddr,
+    callers: Arc<Mutex<Vec<PeerInfo>>>,
+    stop: CancellationToken,
+    task: JoinSet<()>,
+}
+
+impl TestServer {
+    /// Listens on a free port.
+    pub(crate) async fn start(door: Door) -> Self {
+        Self::start_at(door, "127.0.0.1:0".parse().unwrap()).await
+    }
+
+    /// Listens where it is told to.
+    pub(crate) async fn start_at(door: Door, address: SocketAddr) -> Self {
+        let listener = soon(door.listen(address)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        Self::answer(door.arrivals(listener), address)
+    }
+
+    /// Takes its callers for others than they are.
+    pub(crate) async fn start_afar(
+        door: Door,
+        mut from: impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepted = TcpListenerStream::new(listener).map(move |stream| {
+            let stream: TcpStream = stream?;
+            let remote = from(stream.peer_addr()?);
+            Ok((stream, remote))
+        });
+        Self::answer(door.arrivals_from(accepted), address)
+    }
+
+    fn answer<S>(arrivals: S, address: SocketAddr) -> Self
+    where
+        S: Stream<Item = std::io::Result<ServerIo>> + Send + 'static,
+    {
+        let callers = Arc::<Mutex<Vec<PeerInfo>>>::default();
+        let record = callers.clone();
+        let note = move |request: http::Request<tonic::body::Body>| {
+            record.lock().unwrap().push(PeerInfo::of(request.extensions()).unwrap().clone());
+            request
+        };
+        let stop = CancellationToken::new();
+        let (_, health) = tonic_health::server::health_reporter();
+        let server = transport::server(NEVER)
+            .layer(MapRequestLayer::new(note))
+            .add_service(health)
+            .serve_with_incoming_shutdown(arrivals, stop.clone().cancelled_owned());
+        let mut task = JoinSet::new();
+        task.spawn(async move { server.await.unwrap() });
+        Self { address, callers, stop, task }
+    }
+
+    /// Closes the door, then all connections.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        soon(self.task.join_next()).await;
+    }
+
+    /// Who made the latest call.
+    pub(crate) fn latest_caller(&self) -> PeerInfo {
+        self.callers.lock().unwrap().last().unwrap().clone()
+    }
+
+    pub(crate) fn channel(&self, dial: &Dial) -> Channel {
+        dial.channel(&Endpoint::from(self.address)).unwrap()
+    }
+
+    /// Calls once, over a connection of its own.
+    pub(crate) async fn call(&self, dial: &Dial) -> Result<(), Status> {
+        call(&self.channel(dial)).await
+    }
+
+    /// A connection that says this and then nothing.
+    pub(crate) async fn say(&self, said: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        stream
+    }
+}
+
+/// Asks for the server's health.
+pub(crate) async fn call(channel: &Channel) -> Result<(), Status> {
+    let request = HealthCheckRequest::default();
+    soon(HealthClient::new(channel.clone()).check(request)).await.map(drop)
+}
+
+/// All that the other side says until it closes the connection, in whatever way.
+pub(crate) async fn rest_of(mut stream: TcpStream) -> Vec<u8> {
+    let mut said = Vec::new();
+    let _ = soon(stream.read_to_end(&mut said)).await;
+    said
+}
