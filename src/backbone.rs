@@ -11,7 +11,7 @@ use tonic::async_trait;
 
 use crate::{
     error::Result,
-    model::{Draft, Endpoint, Message, Name, PeerStatus, Posted, RoomName, SearchHit},
+    model::{Certificate, Draft, Endpoint, Message, Name, PeerStatus, Posted, RoomName, SearchHit},
 };
 
 pub mod embedded;
@@ -182,6 +182,10 @@ pub struct Session {
     pub status: PeerStatus,
     /// When it began.
     pub began_at: Timestamp,
+    /// The certificate of the key that the name belongs to; `None`: it belongs to no key.
+    pub certificate: Option<Certificate>,
+    /// Whether the name is held by sessions only.
+    pub guest: bool,
 }
 
 /// On what grounds a session is begun.

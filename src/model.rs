@@ -368,6 +368,10 @@ pub struct Peer {
     pub status: PeerStatus,
     /// When its oldest present session began.
     pub online_since: Timestamp,
+    /// The certificate of the key that the name belongs to; `None`: it belongs to no key.
+    pub certificate: Option<Certificate>,
+    /// Whether the name may be somebody else's once the last session has ended.
+    pub guest: bool,
 }
 
 /// A message that has no position yet.

@@ -13,8 +13,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::{
     error::{Error, Gone, Refusal, Result, Violation},
     model::{
-        DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, MAX_LAST, Message, MessageId, Name,
-        Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit, Start, Text,
+        Certificate, DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, MAX_LAST, Message,
+        MessageId, Name, Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit,
+        Start, Text,
     },
     proto,
 };
@@ -365,6 +366,11 @@ impl TryFrom<proto::Peer> for Peer {
             endpoints: endpoints.take(MAX_ENDPOINTS).collect(),
             status: sound("status", peer_status("status", raw.status))?.unwrap_or_default(),
             online_since: sound("online_since", timestamp("online_since", since))?,
+            certificate: match raw.certificate.as_slice() {
+                [] => None,
+                der => Some(sound("certificate", Certificate::parse(der))?),
+            },
+            guest: raw.guest,
         })
     }
 }
@@ -449,6 +455,8 @@ impl From<&Peer> for proto::Peer {
             endpoints: peer.endpoints.iter().map(Into::into).collect(),
             status: proto::PeerStatus::from(peer.status).into(),
             online_since: Some(to_timestamp(peer.online_since)),
+            certificate: peer.certificate.as_ref().map(|c| c.as_der().to_vec()).unwrap_or_default(),
+            guest: peer.guest,
         }
     }
 }

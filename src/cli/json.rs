@@ -326,6 +326,8 @@ mod tests {
             endpoints: vec![Endpoint::parse("[::1]:54321").unwrap()],
             status: PeerStatus::Away,
             online_since: at("2026-11-22T08:15:00.123456789Z"),
+            certificate: None,
+            guest: true,
         };
         assert_eq!(
             json(&peer),

@@ -238,6 +238,8 @@ mod tests {
             endpoints: endpoints.iter().map(|e| Endpoint::parse(e).unwrap()).collect(),
             status: PeerStatus::Online,
             online_since: at("2026-11-22T08:00:00Z"),
+            certificate: None,
+            guest: true,
         };
         assert_eq!(
             peers(&clock(), &[peer("日本", &["127.0.0.1:54321"]), peer("winter", &[])]),

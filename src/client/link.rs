@@ -127,6 +127,7 @@ impl Link {
             endpoints: self.advertised.iter().map(Into::into).collect(),
             status: proto::PeerStatus::from(status).into(),
             replace_token: own.map(|own| own.raw.clone()).unwrap_or_default(),
+            invite_code: String::new(),
         };
         let answer = self.register_as_one_of_us(request).await;
         let mut registered = answer.map_err(|status| self.failed(&status))?.into_inner();

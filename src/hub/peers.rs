@@ -290,5 +290,7 @@ fn as_peer(sessions: &[Session], counts: impl Fn(&Session) -> bool) -> Option<Pe
         endpoints,
         status: newest.status,
         online_since: oldest.began_at,
+        certificate: sessions.iter().rev().find_map(|session| session.certificate.clone()),
+        guest: newest.guest,
     })
 }

@@ -76,6 +76,8 @@ impl Presence {
             endpoints: reachable(wire::endpoints("endpoints", &asked.endpoints)?, observed),
             status: wire::peer_status("status", asked.status)?.unwrap_or_default(),
             began_at: Timestamp::now(),
+            certificate: None,
+            guest: true,
         };
         let replaces = state.sessions.authenticate(&asked.replace_token);
         let claim =
@@ -96,6 +98,7 @@ impl Presence {
                 version: env!("CARGO_PKG_VERSION").into(),
                 default_room: LOBBY.into(),
                 max_text_bytes: MAX_TEXT_BYTES as u32,
+                certificate: Vec::new(),
             }),
         })
     }

@@ -299,6 +299,8 @@ pub(crate) fn peer(name: &str, endpoints: Vec<proto::Endpoint>) -> proto::Peer {
         endpoints,
         status: proto::PeerStatus::Online.into(),
         online_since: Some(prost_types::Timestamp::default()),
+        certificate: Vec::new(),
+        guest: true,
     }
 }
 

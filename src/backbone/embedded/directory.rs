@@ -223,6 +223,8 @@ mod tests {
             endpoints: vec![],
             status: PeerStatus::Online,
             began_at: Timestamp::UNIX_EPOCH,
+            certificate: None,
+            guest: true,
         }
     }
 

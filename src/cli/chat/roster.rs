@@ -121,6 +121,8 @@ mod tests {
             endpoints: vec![],
             status: PeerStatus::Online,
             online_since: jiff::Timestamp::UNIX_EPOCH,
+            certificate: None,
+            guest: true,
         })
     }
 
