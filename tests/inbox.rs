@@ -50,5 +50,6 @@ async fn what_was_accepted_comes_out_after_the_stop() {
     assert!(stub.send(to("", &message("sova", "three"))).await.is_err());
     assert_eq!(direct(&mut events).await, "sova: one");
     assert_eq!(direct(&mut events).await, "sova: two");
-    assert!(within(PATIENCE, "the end of events", events.next()).await.is_none());
+    let end = within(PATIENCE, "the end of events", events.next()).await;
+    assert!(end.is_none(), "{end:?}");
 }
