@@ -124,6 +124,16 @@ impl Inbox {
         Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
     }
 
+    /// Whether a message would be refused for want of a place.
+    pub(super) fn is_full(&self) -> bool {
+        is_full(&self.0.events)
+    }
+
+    /// Waits until there may be a place.
+    pub(super) async fn place(&self) {
+        place(&self.0.events).await;
+    }
+
     /// Passes on what may be left out. It never takes more than half of the room, which messages
     /// need.
     pub(super) fn hint(&self, event: Event) {
@@ -132,4 +142,14 @@ impl Inbox {
             let _ = self.0.events.try_send(event);
         }
     }
+}
+
+/// Whether a queue that is still read has no place.
+pub(super) fn is_full<T>(queue: &mpsc::Sender<T>) -> bool {
+    queue.capacity() == 0 && !queue.is_closed()
+}
+
+/// Waits until a queue may have a place, or is not read any more.
+pub(super) async fn place<T>(queue: &mpsc::Sender<T>) {
+    let _ = queue.reserve().await;
 }
