@@ -76,7 +76,7 @@ pub(crate) async fn subscribe(
     Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: None }))
 }
 
-/// A task that ends with its handle, which is a fifth of what a set for a single one would take.
+/// A task that ends with its handle. A set for a single one would cost every stream more.
 #[allow(clippy::disallowed_methods, reason = "the handle owns the task")]
 fn start(reader: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(reader))
