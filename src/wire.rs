@@ -481,16 +481,27 @@ impl From<&Peer> for proto::Peer {
 
 impl From<&Message> for proto::Message {
     fn from(message: &Message) -> Self {
-        Self {
-            id: message.id.to_string(),
-            room: message.room.to_string(),
-            position: Some(message.position.into()),
-            prev_seq: message.prev_seq,
-            sender: message.sender.to_string(),
-            created_at: Some(to_timestamp(message.created_at)),
-            text: message.text.as_str().to_owned(),
-        }
+        let mut raw = Self::default();
+        put_message(&mut raw, message);
+        raw
     }
+}
+
+/// Writes a message over another one, whose room for text is used again: a log hands out many, one
+/// after the other.
+pub fn put_message(raw: &mut proto::Message, message: &Message) {
+    let put = |field: &mut String, value: &str| {
+        field.clear();
+        field.push_str(value);
+    };
+    raw.id.clear();
+    message.id.put(&mut raw.id);
+    put(&mut raw.room, message.room.as_str());
+    raw.position = Some(message.position.into());
+    raw.prev_seq = message.prev_seq;
+    put(&mut raw.sender, message.sender.as_str());
+    raw.created_at = Some(to_timestamp(message.created_at));
+    put(&mut raw.text, message.text.as_str());
 }
 
 impl From<&SearchHit> for proto::SearchHit {

@@ -102,6 +102,19 @@ fn table(head: &str) -> Vec<Vec<&'static str>> {
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
+/// `make bench` writes both; before it ran there is neither.
+#[test]
+fn the_measured_table_is_that_of_the_last_record() {
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
+    let files = std::fs::read_dir(results).into_iter().flatten();
+    let pages = files.map(|file| file.unwrap().path());
+    let last = pages.filter(|path| path.extension().is_some_and(|e| e == "md")).max();
+    let page = last.map_or_else(String::new, |last| std::fs::read_to_string(last).unwrap());
+    let (_, rest) = README.split_once("<!-- measured -->\n").unwrap();
+    let (measured, _) = rest.split_once("<!-- end of what was measured -->").unwrap();
+    assert_eq!(measured.trim(), page.trim());
+}
+
 /// What stands between backticks.
 fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
 use super::{
@@ -30,7 +30,7 @@ pub(crate) struct Guard {
     _hold: Hold,
     _rooms: Vec<Membership>,
     /// Reads the client's requests, where there are more than one.
-    _reader: JoinSet<()>,
+    _reader: Option<AbortOnDropHandle<()>>,
 }
 
 /// Answers Chat.
@@ -42,9 +42,8 @@ pub(crate) async fn chat(
     let mailbox = Mailbox::new();
     let hold = state.hold(&caller, &mailbox).await?;
     let reader = Reader { state, caller, mailbox: mailbox.clone(), rooms: HashMap::new() };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(reader.read(requests));
-    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: tasks }))
+    let reader = Some(start(reader.read(requests)));
+    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: reader }))
 }
 
 /// Answers Subscribe.
@@ -74,7 +73,13 @@ pub(crate) async fn subscribe(
     let rooms = rooms.into_values().collect();
     // Last, because a call that is refused must not count as a stream that broke.
     let hold = state.hold(&caller, &mailbox).await?;
-    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: JoinSet::new() }))
+    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: None }))
+}
+
+/// A task that ends with its handle. A set for a single one would cost every stream more.
+#[allow(clippy::disallowed_methods, reason = "the handle owns the task")]
+fn start(reader: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(reader))
 }
 
 /// Enters a room, and the order that makes a stream deliver it.
@@ -109,15 +114,8 @@ impl Reader {
         let mut first = true;
         let error = loop {
             match requests.message().await {
-                Ok(Some(request)) => {
-                    let joins = matches!(request.request, Some(Request::Join(_)));
-                    if std::mem::take(&mut first) && !joins {
-                        self.mailbox.admit().await;
-                        self.join(wire::to_join(&RoomName::lobby(), Start::Head)).await;
-                    }
-                    self.mailbox.admit().await;
-                    self.obey(request).await;
-                }
+                // Boxed, so that a stream that says nothing does not pay for what it might say.
+                Ok(Some(request)) => Box::pin(self.take(request, &mut first)).await,
                 Ok(None) => {
                     self.mailbox.settled().await;
                     break None;
@@ -128,6 +126,17 @@ impl Reader {
         self.mailbox.push(Order::End { last: Bytes::new(), error });
         // The memberships last until the stream itself ends.
         std::future::pending::<()>().await;
+    }
+
+    /// Takes a request as soon as one more may be under way.
+    async fn take(&mut self, request: proto::ChatRequest, first: &mut bool) {
+        let joins = matches!(request.request, Some(Request::Join(_)));
+        if std::mem::take(first) && !joins {
+            self.mailbox.admit().await;
+            self.join(wire::to_join(&RoomName::lobby(), Start::Head)).await;
+        }
+        self.mailbox.admit().await;
+        self.obey(request).await;
     }
 
     /// Sees to it that a request is answered, now or later.

@@ -28,6 +28,9 @@ const RING_BYTES: usize = 4 * 1024 * 1024;
 /// each batch.
 const BATCH_BYTES: usize = 64 * 1024;
 
+/// What a message's frame takes beside its text, about.
+const FRAME_BYTES: usize = 128;
+
 /// Messages that one read for a reader who is behind returns at most.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
@@ -184,11 +187,15 @@ async fn seq_of(
 
 /// Frames of messages, until `limit` bytes are reached.
 fn encode(messages: &[Message], limit: usize) -> Read {
-    let mut frames = BytesMut::new();
-    let mut ends = Vec::new();
+    let size = messages.iter().map(|message| FRAME_BYTES + message.text.as_str().len()).sum();
+    let mut frames = BytesMut::with_capacity(limit.min(size));
+    let mut ends = Vec::with_capacity(messages.len());
+    let mut event = proto::ChatResponse { event: Some(Event::Message(proto::Message::default())) };
     for message in messages {
-        let event = Event::Message(message.into());
-        fanout::put_frame(&mut frames, &proto::ChatResponse { event: Some(event) });
+        if let Some(Event::Message(raw)) = &mut event.event {
+            wire::put_message(raw, message);
+        }
+        fanout::put_frame(&mut frames, &event);
         ends.push((message.position.seq, frames.len()));
         if frames.len() >= limit {
             break;
