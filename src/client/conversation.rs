@@ -4,8 +4,8 @@
 //! 2. The called side says hello, or ends the stream if it is somebody else. Before that nothing
 //!    is said that is not for everybody's ears.
 //! 3. From then on both sides are equal. Each message is answered by a receipt or a refusal; a side
-//!    has at most [`WINDOW`] messages without an answer under way, so that neither can fill the
-//!    other's memory and both can always read.
+//!    has at most [`WINDOW`] messages without an answer under way, and about [`WINDOW_BYTES`] of
+//!    them, so that neither can fill the other's memory and both can always read.
 //!
 //! One task drives each conversation; [`Line`]s are the way in. A conversation ends when the
 //! calling side hangs up, the stream breaks, a side talks garbage, or a client stops.
@@ -33,19 +33,23 @@ use crate::{
 
 mod talk;
 
-/// Messages of one side that wait for their receipt: enough to keep both sides busy while a
-/// batch of receipts is under way, and 4 MiB at the worst.
-const WINDOW: usize = 256;
+/// Messages of one side that wait for their receipt: enough to keep both sides busy while messages
+/// and receipts are under way.
+const WINDOW: usize = 1024;
+
+/// Bytes of their texts after which no further message is sent. The other side may have to hold them
+/// for as long as nobody reads there, in each of its conversations.
+const WINDOW_BYTES: usize = 256 * 1024;
 
 /// What waits to be written: a side's own messages, receipts for the other side's, and a few
 /// marks. With honest sides it is never full.
 const WIRE: usize = 3 * WINDOW;
 
 /// What a [`Line`] waits to say; whoever says more waits.
-const LINE: usize = WINDOW;
+const LINE: usize = 64;
 
 /// What a calling side has heard and not read yet; messages beyond wait for a place.
-const HEARD: usize = WINDOW;
+const HEARD: usize = 256;
 
 /// How long a message may wait for a place among those that are not read yet, before it is refused.
 /// Whoever reads at all makes one sooner.

@@ -38,7 +38,7 @@ const WARM_UP: usize = 200;
 const CALLS: usize = 64;
 
 /// Lines under way at once where theirs is: what a conversation lets through without waiting.
-const LINES: usize = 256;
+const LINES: usize = 1024;
 
 pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
     let time = scale.time(TIME);

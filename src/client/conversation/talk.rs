@@ -20,7 +20,7 @@ use super::{
         inbox::{self, Inbox},
         session::Reply,
     },
-    ConversationEvent, Heard, Line, PLACE_TIMEOUT, Said, Say, WINDOW, Wire,
+    ConversationEvent, Heard, Line, PLACE_TIMEOUT, Said, Say, WINDOW, WINDOW_BYTES, Wire,
 };
 use crate::{
     error::{Error, Result},
@@ -73,15 +73,39 @@ pub(super) struct Talk {
     audience: Audience,
     wire: Wire,
     asked: mpsc::Receiver<Say>,
-    /// Messages that found no place yet, at most [`WINDOW`]. They have no receipt, and what the
-    /// stream brings besides them goes on meanwhile: it may be what the reader waits for.
+    /// Messages that found no place yet, as many as an honest side may have under way. They have no
+    /// receipt, and what the stream brings besides them goes on meanwhile: it may be what the
+    /// reader waits for.
     held: VecDeque<proto::DirectMessage>,
+    held_bytes: usize,
     /// When those are refused, unless there was a place.
     held_until: Instant,
 }
 
-/// Messages of this side by id, and who waits for their receipts.
-type Pending = HashMap<MessageId, Reply<Receipt>>;
+/// Messages of this side that are under way.
+#[derive(Default)]
+struct Pending {
+    /// By id: who waits for the receipt, and the bytes of the text.
+    replies: HashMap<MessageId, (Reply<Receipt>, usize)>,
+    bytes: usize,
+}
+
+impl Pending {
+    fn has_room(&self) -> bool {
+        self.replies.len() < WINDOW && self.bytes < WINDOW_BYTES
+    }
+
+    fn insert(&mut self, id: MessageId, reply: Reply<Receipt>, bytes: usize) {
+        self.bytes += bytes;
+        self.replies.insert(id, (reply, bytes));
+    }
+
+    fn remove(&mut self, id: &MessageId) -> Option<Reply<Receipt>> {
+        let (reply, bytes) = self.replies.remove(id)?;
+        self.bytes -= bytes;
+        Some(reply)
+    }
+}
 
 /// Why a conversation ended; `None` where it simply did.
 type End = Option<Error>;
@@ -96,8 +120,8 @@ impl Talk {
         wire: Wire,
         asked: mpsc::Receiver<Say>,
     ) -> Self {
-        let (held, held_until) = (VecDeque::new(), Instant::now());
-        Self { peer, standing, from, inbox, audience, wire, asked, held, held_until }
+        let (held, held_bytes, held_until) = (VecDeque::new(), 0, Instant::now());
+        Self { peer, standing, from, inbox, audience, wire, asked, held, held_bytes, held_until }
     }
 
     pub(super) async fn run(mut self, heard: impl Heard, stop: CancellationToken) {
@@ -112,15 +136,13 @@ impl Talk {
     }
 
     async fn talk(&mut self, mut heard: impl Heard) -> End {
-        let mut pending = Pending::new();
-        let mut asked = Vec::with_capacity(WINDOW);
+        let mut pending = Pending::default();
         loop {
-            let room = WINDOW - pending.len();
             let done = tokio::select! {
-                count = self.asked.recv_many(&mut asked, room), if room > 0 => match count {
+                asked = self.asked.recv(), if pending.has_room() => match asked {
+                    Some(say) => self.say(say, &mut pending).await,
                     // Whoever opened the conversation is done with it.
-                    0 => return None,
-                    _ => self.say_all(&mut asked, &mut pending).await,
+                    None => return None,
                 },
                 event = heard.next() => match event {
                     Some(Ok(Some(said))) => self.hear(said, &mut pending).await,
@@ -139,18 +161,11 @@ impl Talk {
         }
     }
 
-    async fn say_all(&mut self, asked: &mut Vec<Say>, pending: &mut Pending) -> Result<()> {
-        for say in asked.drain(..) {
-            self.say(say, pending).await?;
-        }
-        Ok(())
-    }
-
     async fn say(&mut self, say: Say, pending: &mut Pending) -> Result<()> {
         let said = match say {
             Say::Message { text, reply } => {
                 let id = MessageId::new();
-                pending.insert(id, reply);
+                pending.insert(id, reply, text.as_str().len());
                 let sender = self.inbox.owner().clone();
                 let message = DirectMessage { id, sender, sent_at: Some(Timestamp::now()), text };
                 Said::Message((&message).into())
@@ -200,13 +215,15 @@ impl Talk {
     /// window is not waited for.
     async fn take(&mut self, message: proto::DirectMessage) -> Result<()> {
         let has_to_wait = !self.held.is_empty() || self.audience.is_full(&self.inbox);
-        if !has_to_wait || self.held.len() == WINDOW {
+        let can_wait = self.held.len() < WINDOW && self.held_bytes < WINDOW_BYTES;
+        if !has_to_wait || !can_wait {
             let said = self.accept(message)?;
             return self.write(said).await;
         }
         if self.held.is_empty() {
             self.held_until = Instant::now() + PLACE_TIMEOUT;
         }
+        self.held_bytes += message.text.len();
         self.held.push_back(message);
         Ok(())
     }
@@ -217,6 +234,7 @@ impl Talk {
         while !(found && self.audience.is_full(&self.inbox))
             && let Some(message) = self.held.pop_front()
         {
+            self.held_bytes -= message.text.len();
             let said = self.accept(message)?;
             self.write(said).await?;
             self.held_until = Instant::now() + PLACE_TIMEOUT;
