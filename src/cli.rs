@@ -18,7 +18,7 @@
 
 mod chat;
 mod commands;
-mod config;
+pub(crate) mod config;
 pub mod daemon;
 mod failure;
 mod json;

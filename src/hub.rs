@@ -11,7 +11,7 @@ mod auth;
 mod broadcast;
 mod chat;
 mod fanout;
-mod paging;
+pub(crate) mod paging;
 mod peers;
 mod presence;
 mod rooms;

@@ -9,6 +9,7 @@
 //! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
 
 mod arrivals;
+mod careful;
 mod dial;
 mod door;
 mod handshake;
@@ -30,10 +31,13 @@ use tokio::{
     time::Sleep,
 };
 use tokio_stream::Stream;
-use tonic::transport::{Channel, Server};
+use tonic::transport::Server;
 use tower::layer::util::Identity;
 
 pub use arrivals::{Accepted, Arrivals};
+pub use careful::Channel;
+#[cfg(any(test, fuzzing))]
+pub(crate) use careful::drop_broken_details;
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
 pub use door::{Door, Plaintext};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};

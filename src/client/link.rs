@@ -13,7 +13,6 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Request, Response, Status, Streaming,
     metadata::{Ascii, MetadataValue},
-    transport::Channel,
 };
 
 use super::{
@@ -25,7 +24,7 @@ use crate::{
     model::{Endpoint, Name, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
     text, transport,
-    transport::CALL_TIMEOUT,
+    transport::{CALL_TIMEOUT, Channel},
     wire,
 };
 

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Request, Status};
 
 use super::{
     conversation::{self, Conversation},
@@ -31,7 +31,7 @@ use crate::{
         presence_client::PresenceClient,
     },
     text,
-    transport::{self, CONNECT_TIMEOUT},
+    transport::{self, CONNECT_TIMEOUT, Channel},
     wire,
 };
 
