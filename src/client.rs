@@ -33,6 +33,7 @@ mod events;
 mod inbox;
 mod link;
 mod lru;
+mod patience;
 mod peer_chat;
 mod peers;
 mod queries;

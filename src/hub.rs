@@ -11,14 +11,18 @@ mod auth;
 mod broadcast;
 mod chat;
 mod fanout;
+mod metrics;
 pub(crate) mod paging;
 mod peers;
 mod presence;
+mod rates;
 mod rooms;
 mod sessions;
 mod streams;
 
-use std::{sync::Arc, time::Duration};
+pub use rates::{Rate, Rates};
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +33,10 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use self::{
     broadcast::Broadcast,
     fanout::Mailbox,
+    metrics::{Metrics, Page},
     peers::Peers,
     presence::Presence,
+    rates::{Gates, Watch},
     rooms::Rooms,
     sessions::{Caller, Hold, Sessions},
     streams::WithStreams,
@@ -81,6 +87,10 @@ pub struct HubOptions {
     pub grace: Duration,
     /// Stop when there was no session for this long; `None`: never.
     pub idle_exit: Option<Duration>,
+    /// How often callers may do what costs.
+    pub rates: Rates,
+    /// Where its metrics are shown, over HTTP/1 and in the clear; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl HubOptions {
@@ -92,6 +102,8 @@ impl HubOptions {
             lease: DEFAULT_LEASE,
             grace: shutdown::GRACE,
             idle_exit: None,
+            rates: Rates::default(),
+            metrics: None,
         }
     }
 }
@@ -104,6 +116,8 @@ struct State {
     peers: Arc<Peers>,
     rooms: Arc<Rooms>,
     lease: Duration,
+    gates: Arc<Gates>,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for State {
@@ -128,6 +142,7 @@ pub struct Hub {
     retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
+    metrics: Option<TcpListener>,
 }
 
 impl Hub {
@@ -141,17 +156,23 @@ impl Hub {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
-        let rooms = Arc::new(Rooms::default());
+        let metrics = Metrics::default();
+        let rooms = Arc::new(Rooms::new(metrics.clone()));
         let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
         let sessions = Sessions::new();
         // Presence lives and dies with the process, so each start is a new epoch of it.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
         let members = Members { sessions: sessions.clone(), peers: peers.clone() };
         let directory = Arc::new(EmbeddedDirectory::new(Arc::new(members)));
+        let gates = Arc::new(Gates::new(options.rates, metrics.clone()));
+        let HubOptions { lease, retention, grace, idle_exit, .. } = options;
         let state =
-            Arc::new(State { log, directory, sessions, peers, rooms, lease: options.lease });
-        let HubOptions { retention, grace, idle_exit, .. } = options;
-        Ok(Self { state, retention, grace, idle_exit })
+            Arc::new(State { log, directory, sessions, peers, rooms, lease, gates, metrics });
+        let metrics = match options.metrics {
+            Some(address) => Some(metrics::listen(address).await?),
+            None => None,
+        };
+        Ok(Self { state, retention, grace, idle_exit, metrics })
     }
 
     /// Answers on `listener` until `stop` is cancelled, then tells all streams and waits for them
@@ -172,6 +193,11 @@ impl Hub {
         }
 
         let state = &self.state;
+        let door = transport::Door::plaintext();
+        if let Some(listener) = self.metrics {
+            let page = Page::new(state.metrics.clone(), state.clone(), door.meter());
+            upkeep.spawn(metrics::serve(listener, page));
+        }
         let presence = PresenceServer::new(Presence(state.clone()))
             .max_decoding_message_size(MAX_REQUEST_BYTES);
         let broadcast = BroadcastServer::new(Broadcast(state.clone()))
@@ -179,6 +205,7 @@ impl Hub {
         // A third of the lease of silence, a third for the answer, a third to come back.
         let drained = CancellationToken::new();
         let server = transport::server(state.lease / 3)
+            .layer(Watch::new(state.gates.clone(), state.metrics.clone()))
             .layer(MapResponseLayer::new(wire::explain))
             .layer(MapRequestLayer::new(auth::note_caller(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))
@@ -187,7 +214,7 @@ impl Hub {
             .add_service(reflection()?.build_v1().map_err(internal)?)
             .add_service(reflection()?.build_v1alpha().map_err(internal)?)
             .serve_with_incoming_shutdown(
-                transport::Incoming::new(listener),
+                door.arrivals(listener),
                 drained.clone().cancelled_owned(),
             );
         let drain = async {
@@ -259,6 +286,7 @@ async fn sweep_rooms(state: Arc<State>) {
     loop {
         ticks.tick().await;
         state.rooms.sweep();
+        state.gates.sweep();
     }
 }
 

@@ -16,6 +16,7 @@ mod handshake;
 mod io;
 mod limits;
 mod loopback;
+mod meter;
 mod refuse;
 mod tls;
 
@@ -42,6 +43,8 @@ pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
 pub use door::{Door, Plaintext};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;
+pub(crate) use limits::source_of;
+pub use meter::{Meter, TurnedAway};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 use crate::{

@@ -11,6 +11,8 @@
 //! log_format = "json"
 //! ```
 
+mod guard;
+
 use std::{
     ffi::OsString,
     io::{self, IsTerminal, Write},
@@ -25,10 +27,11 @@ use jiff::SpanRelativeTo;
 use serde::{Deserialize, Deserializer, de};
 use tracing_subscriber::EnvFilter;
 
+use self::guard::{Allowed, Local, allowed};
 use crate::{
     backbone::{Retention, embedded::Store},
     error::{Error, Result},
-    hub::{DEFAULT_LEASE, Hub, HubOptions},
+    hub::{DEFAULT_LEASE, Hub, HubOptions, Rates},
     shutdown, transport,
 };
 
@@ -98,6 +101,33 @@ pub(crate) struct Settings {
     #[arg(long, env = "CHINWAG_HUB_IDLE_EXIT", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
+
+    /// How often a peer may post, as in 50/s or 30/m; all that come from one address may ten times
+    /// as often; "off": no limit [default: 50/s]
+    #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
+    post_rate: Option<Allowed>,
+
+    /// How often one address may register [default: 30/s]
+    #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
+    register_rate: Option<Allowed>,
+
+    /// How often a peer may search or ask for a page, and one address ten times as often
+    /// [default: 20/s]
+    #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
+    read_rate: Option<Allowed>,
+
+    /// How often one address may show a wrong token or invitation, or none [default: 10/s]
+    #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
+    failure_rate: Option<Allowed>,
+
+    /// Applies these rates to callers from this machine, too, who are exempt otherwise
+    #[arg(long, env = "CHINWAG_HUB_RATE_LOOPBACK", value_parser = FalseyValueParser::new())]
+    rate_loopback: bool,
+
+    /// Shows metrics for Prometheus at http://ADDR:PORT/metrics; a port alone is one of loopback
+    /// [default: nowhere]
+    #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
+    metrics_listen: Option<Local>,
 
     /// What to log: a level, or targets with levels as in "warn,chinwag=debug" [default: info]
     #[arg(long, env = "CHINWAG_HUB_LOG", value_name = "FILTER")]
@@ -176,12 +206,30 @@ impl Settings {
             lease: self.lease.or(file.lease),
             grace: self.grace.or(file.grace),
             idle_exit: self.idle_exit.or(file.idle_exit),
+            post_rate: self.post_rate.or(file.post_rate),
+            register_rate: self.register_rate.or(file.register_rate),
+            read_rate: self.read_rate.or(file.read_rate),
+            failure_rate: self.failure_rate.or(file.failure_rate),
+            rate_loopback: self.rate_loopback || file.rate_loopback,
+            metrics_listen: self.metrics_listen.or(file.metrics_listen),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
         }
     }
 
+    fn rates(&self) -> Rates {
+        let usual = Rates::default();
+        Rates {
+            posts: allowed(self.post_rate, usual.posts),
+            registrations: allowed(self.register_rate, usual.registrations),
+            reads: allowed(self.read_rate, usual.reads),
+            failures: allowed(self.failure_rate, usual.failures),
+            loopback: self.rate_loopback,
+        }
+    }
+
     fn options(self) -> Result<HubOptions> {
+        let (rates, metrics) = (self.rates(), self.metrics_listen.map(|Local(address)| address));
         let store = match (self.ephemeral, self.data_dir) {
             (true, None) => Store::Memory,
             (false, Some(dir)) => Store::Directory(dir),
@@ -196,6 +244,8 @@ impl Settings {
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             grace: self.grace.unwrap_or(shutdown::GRACE),
             idle_exit: self.idle_exit,
+            rates,
+            metrics,
         })
     }
 }

@@ -17,6 +17,7 @@ use tonic::{
 
 use super::{
     ClientOptions,
+    patience::patiently,
     token_file::{Kept, TokenFile},
 };
 use crate::{
@@ -101,7 +102,7 @@ impl Link {
 
     /// Registers, taking the place of this client's session before, and opens Chat.
     pub(super) async fn open(&self) -> Result<Chat> {
-        let registered = self.register().await?;
+        let registered = patiently(|| self.register()).await?;
         let (requests, queue) = mpsc::channel(REQUESTS);
         let call = authorized(ReceiverStream::new(queue), self.token().as_deref());
         let mut hub = BroadcastClient::new(self.channel.clone());
@@ -160,6 +161,17 @@ impl Link {
     /// Calls an rpc that needs the session's token. A session that was replaced while the call
     /// was under way is no reason to fail: it is made again with the new token.
     pub(super) async fn call<Q: Clone, A, F>(
+        &self,
+        message: Q,
+        rpc: impl Fn(Channel, Request<Q>) -> F,
+    ) -> Result<A>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        patiently(|| self.call_once(message.clone(), &rpc)).await
+    }
+
+    async fn call_once<Q: Clone, A, F>(
         &self,
         message: Q,
         rpc: impl Fn(Channel, Request<Q>) -> F,

@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Result},
     model::{Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
     proto::{self, unary::presence_server},
+    transport::PeerInfo,
     wire,
 };
 
@@ -65,7 +66,8 @@ impl Presence {
         request: Request<proto::RegisterRequest>,
     ) -> Result<proto::RegisterResponse> {
         let state = &self.0;
-        let observed = request.remote_addr();
+        let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
+        state.gates.register(state.gates.origin(request.extensions()))?;
         // A token that is not alive makes nobody: the name may be free all the same.
         let beside = auth::caller(request.extensions()).ok().map(|caller| caller.session);
         let asked = request.into_inner();
@@ -106,7 +108,7 @@ impl Presence {
     async fn renewed(&self, request: Request<proto::RenewRequest>) -> Result<proto::RenewResponse> {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
-        let observed = request.remote_addr();
+        let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
         let asked = request.into_inner();
         let endpoints = match asked.endpoints {
             Some(list) => {
@@ -141,7 +143,8 @@ impl Presence {
         &self,
         request: Request<proto::ListPeersRequest>,
     ) -> Result<proto::ListPeersResponse> {
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.gates.read(request.extensions(), &caller.peer)?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
         let status = wire::peer_status("status", asked.status)?;
