@@ -193,7 +193,7 @@ impl Hub {
         }
 
         let state = &self.state;
-        let door = transport::Door::plaintext();
+        let door = transport::Door::plaintext().limits(transport::Limits::default().fit());
         if let Some(listener) = self.metrics {
             let page = Page::new(state.metrics.clone(), state.clone(), door.meter());
             upkeep.spawn(metrics::serve(listener, page));
