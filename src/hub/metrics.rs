@@ -59,6 +59,12 @@ const REASONS: [&str; 27] = [
     "TOKEN_REFUSED",
 ];
 
+/// All other reasons.
+const OTHER: &str = "OTHER";
+
+/// What has a rate: see `rates`.
+const LIMITED: [&str; 4] = ["failures", "posts", "reads", "registrations"];
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     reason: &'static str,
@@ -90,8 +96,9 @@ struct Counters {
 }
 
 impl Default for Counters {
+    /// With all labels that will ever be, so that what has not happened yet is 0 and not unknown.
     fn default() -> Self {
-        Self {
+        let counters = Self {
             posts: Counter::default(),
             deliveries: Counter::default(),
             delivered_bytes: Counter::default(),
@@ -104,7 +111,14 @@ impl Default for Counters {
             peers: Gauge::default(),
             streams: Gauge::default(),
             rooms: Gauge::default(),
+        };
+        for reason in REASONS.into_iter().chain([OTHER]) {
+            drop(counters.refusals.get_or_create(&Reason { reason }));
         }
+        for what in LIMITED {
+            drop(counters.rate_limited.get_or_create(&What { what }));
+        }
+        counters
     }
 }
 
@@ -130,7 +144,7 @@ impl Metrics {
     /// A call, or a request on a stream, was refused.
     pub(crate) fn refused(&self, reason: &str) {
         let known = REASONS.iter().find(|known| **known == reason);
-        self.0.refusals.get_or_create(&Reason { reason: known.unwrap_or(&"OTHER") }).inc();
+        self.0.refusals.get_or_create(&Reason { reason: known.unwrap_or(&OTHER) }).inc();
     }
 
     /// Somebody did something too often.

@@ -1,4 +1,5 @@
 //! The hub's metrics, as Prometheus reads them.
+#![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::{
     io::{Read, Write},
@@ -28,9 +29,14 @@ impl Page {
         body.to_owned()
     }
 
+    /// A connection on which nothing is said.
+    pub(crate) fn connect(self) -> TcpStream {
+        TcpStream::connect(self.0).unwrap()
+    }
+
     /// What is answered to a request that begins like this.
     pub(crate) fn get(self, request: &str) -> String {
-        let mut stream = TcpStream::connect(self.0).unwrap();
+        let mut stream = self.connect();
         write!(stream, "{request} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
