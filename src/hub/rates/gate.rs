@@ -93,7 +93,7 @@ mod tests {
             let _ = keyed.check(&key);
         }
         assert_eq!(keyed.each.len(), MAX_KEYS);
-        while keyed.each.len() > 0 {
+        while !keyed.each.is_empty() {
             std::thread::yield_now();
             keyed.sweep();
         }
