@@ -39,6 +39,7 @@ mod gate;
 mod inbox;
 mod link;
 mod lru;
+mod patience;
 mod peer_chat;
 mod peers;
 mod people;

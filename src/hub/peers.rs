@@ -83,6 +83,11 @@ impl Peers {
         self.change(peer, |sessions| sessions.retain(|session| session.id != id));
     }
 
+    /// How many peers there are, the invisible ones included.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().sessions.len()
+    }
+
     /// One listed peer.
     pub(crate) fn get(&self, name: &Name) -> Option<Peer> {
         self.lock().peer(name)

@@ -69,6 +69,7 @@ impl Presence {
         let (_, extensions, asked) = request.into_parts();
         let remote = PeerInfo::of(&extensions).map(|info| info.remote);
         let key = PeerInfo::of(&extensions).and_then(PeerInfo::key);
+        state.gates.register(state.gates.origin(&extensions))?;
         let name = wire::name("name", &asked.name)?;
         let endpoints = wire::endpoints("endpoints", &asked.endpoints)?;
         let status = wire::peer_status("status", asked.status)?;
@@ -153,7 +154,8 @@ impl Presence {
         &self,
         request: Request<proto::ListPeersRequest>,
     ) -> Result<proto::ListPeersResponse> {
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.gates.read(request.extensions(), &caller.peer)?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
         let status = wire::peer_status("status", asked.status)?;

@@ -5,13 +5,17 @@ mod reads;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use tonic::async_trait;
 
 use self::reads::{Read, Reads};
-use super::fanout::{self, Chunk, Ring, Source};
+use super::{
+    fanout::{self, Chunk, Ring, Source},
+    metrics::Metrics,
+};
 use crate::{
     backbone::{Edge, Extent, MessageLog, Rooms as Which, Slice, Tail},
     error::{Error, Gone, Result},
@@ -38,6 +42,7 @@ const CATCH_UP_MESSAGES: usize = 2_000;
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     read: RwLock<HashMap<RoomName, Arc<Room>>>,
+    metrics: Metrics,
 }
 
 /// What the readers of a room share.
@@ -59,6 +64,16 @@ pub(crate) struct Beginning {
 }
 
 impl Rooms {
+    /// No rooms yet.
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
+    /// How many rooms somebody reads, or did a moment ago.
+    pub(crate) fn count(&self) -> usize {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Finds where a stream begins.
     pub(crate) async fn begin(
         &self,
@@ -73,7 +88,12 @@ impl Rooms {
         shared.ring.advance(last);
         let seq = seq_of(&**log, room, extent, start).await?;
         let at = |seq| Position { epoch: log.epoch(), seq };
-        let source = Arc::new(RoomSource { name: room.clone(), room: shared, log: log.clone() });
+        let source = Arc::new(RoomSource {
+            name: room.clone(),
+            room: shared,
+            log: log.clone(),
+            metrics: self.metrics.clone(),
+        });
         Ok(Beginning { source, position: at(seq), head: at(last) })
     }
 
@@ -102,6 +122,10 @@ impl Rooms {
 }
 
 impl Tail for Rooms {
+    fn committed(&self, messages: usize, took: Duration) {
+        self.metrics.committed(messages, took);
+    }
+
     fn stored(&self, room: &RoomName, messages: &[Message]) {
         let Some(room) = self.existing(room) else { return };
         let mut messages = messages;
@@ -120,6 +144,7 @@ struct RoomSource {
     name: RoomName,
     room: Arc<Room>,
     log: Arc<dyn MessageLog>,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for RoomSource {
@@ -148,6 +173,14 @@ impl Source for RoomSource {
             }
         };
         self.room.reads.after(seq, read).await
+    }
+
+    fn delivered(&self, messages: u64, bytes: usize) {
+        self.metrics.delivered(messages, bytes);
+    }
+
+    fn left_behind(&self) {
+        self.metrics.left_behind();
     }
 
     fn farewell(&self, error: &Error) -> Option<Bytes> {
