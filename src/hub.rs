@@ -19,13 +19,14 @@ mod presence;
 mod rooms;
 mod sessions;
 mod streams;
+mod upkeep;
 
 pub use admission::{Admission, Guests};
 pub use jwt::Issuer;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -62,12 +63,6 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 
 /// The shortest lease: below it, one lost packet ends a session.
 pub const MIN_LEASE: Duration = Duration::from_secs(1);
-
-/// How often rooms that nobody reads are forgotten.
-const SWEEP: Duration = Duration::from_secs(30);
-
-/// How often messages that need not be kept are removed.
-const RETAIN: Duration = Duration::from_secs(60);
 
 /// The most bytes of one request: a text of full length many times over, so that one that is too
 /// long is told so.
@@ -226,14 +221,7 @@ impl Hub {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
-        let mut upkeep = JoinSet::new();
-        upkeep.spawn(keep_leases(self.state.clone()));
-        upkeep.spawn(publish_peers(self.state.clone()));
-        upkeep.spawn(sweep_rooms(self.state.clone()));
-        upkeep.spawn(watch_members(self.state.clone()));
-        if self.retention != Retention::default() {
-            upkeep.spawn(retain(self.state.clone(), self.retention));
-        }
+        let _upkeep = upkeep::begin(&self.state, self.retention);
 
         let state = &self.state;
         let presence = PresenceServer::new(Presence(state.clone()))
@@ -257,7 +245,7 @@ impl Hub {
         let drain = async {
             tokio::select! {
                 () = stop.cancelled() => tracing::info!("stopping, as told"),
-                () = idle(&state.sessions, self.idle_exit) => {
+                () = upkeep::idle(&state.sessions, self.idle_exit) => {
                     tracing::info!("stopping: nobody is here");
                 }
             }
@@ -309,72 +297,6 @@ impl Roster for Lists {
     fn gone(&self, id: SessionId, peer: &Name) {
         self.peers.remove(id, peer);
         self.sessions.remove(id);
-    }
-}
-
-/// Prolongs the leases of the sessions that have a stream, and cuts short those that lost their
-/// last: the keepalive has used up two thirds of the lease before it noticed. Never before the time
-/// that a registration or a Renew has promised, which were signs of life themselves.
-async fn keep_leases(state: Arc<State>) {
-    let mut ticks = tokio::time::interval(state.lease / 3);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let comeback = state.lease / 3;
-    loop {
-        let leases: Vec<_> = tokio::select! {
-            _ = ticks.tick() => {
-                state.sessions.held().into_iter().map(|id| (id, state.lease)).collect()
-            }
-            loosened = state.sessions.loosened() => {
-                loosened.into_iter().map(|(id, promised)| (id, promised.max(comeback))).collect()
-            }
-        };
-        for (id, lease) in leases {
-            // A session that has ended meanwhile needs no lease.
-            let _ = state.directory.renew(id, lease).await;
-        }
-    }
-}
-
-async fn publish_peers(state: Arc<State>) {
-    state.peers.publish().await;
-}
-
-async fn watch_members(state: Arc<State>) {
-    admission::watch_members(&state).await;
-}
-
-async fn sweep_rooms(state: Arc<State>) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    loop {
-        ticks.tick().await;
-        state.rooms.sweep();
-    }
-}
-
-async fn retain(state: Arc<State>, retention: Retention) {
-    let mut ticks = tokio::time::interval(RETAIN);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        match state.log.retain(retention).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "messages that need not be kept are removed"),
-            Err(error) => tracing::warn!(%error, "no messages could be removed"),
-        }
-    }
-}
-
-/// Ends when there was no session for `patience`.
-async fn idle(sessions: &Sessions, patience: Option<Duration>) {
-    let Some(patience) = patience else { return std::future::pending().await };
-    let mut count = sessions.count();
-    loop {
-        // The sender is part of `sessions`: it cannot be gone.
-        let _ = count.wait_for(|count| *count == 0).await;
-        let somebody = count.wait_for(|count| *count > 0);
-        if tokio::time::timeout(patience, somebody).await.is_err() {
-            return;
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use jiff::Timestamp;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{State, admission, answer, auth, paging, sessions::Caller};
+use super::{State, admission, answer, auth, paging, peers, sessions::Caller};
 use crate::{
     backbone::{Change, Claim, Session, SessionId},
     error::{Error, Result},
@@ -184,19 +184,21 @@ impl Presence {
             .map(|last| wire::name("page_token", &last))
             .transpose()?;
         // One more than asked for tells whether there is another page.
-        let mut peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
+        let peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
             peer.name.as_str().starts_with(&asked.name_prefix)
                 && status.is_none_or(|status| peer.status == status)
                 && members.as_ref().is_none_or(|members| members.contains(&peer.name))
         });
-        let more = peers.len() > size;
-        peers.truncate(size);
+        let mut peers: Vec<proto::Peer> = peers.iter().map(Into::into).collect();
+        let page = peers::fitting(&peers).min(size);
+        let more = peers.len() > page;
+        peers.truncate(page);
         let last = peers.last().filter(|_| more);
         Ok(proto::ListPeersResponse {
             next_page_token: last
-                .map(|peer| paging::token(&filters, peer.name.as_str()))
+                .map(|peer| paging::token(&filters, &peer.name))
                 .unwrap_or_default(),
-            peers: peers.iter().map(Into::into).collect(),
+            peers,
         })
     }
 }

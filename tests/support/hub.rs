@@ -51,14 +51,23 @@ impl TestHub {
         Self::try_start(args, environment).unwrap_or_else(|said| panic!("{said}"))
     }
 
+    /// A hub that listens there.
+    pub(crate) fn at(listen: &str, args: &[&str]) -> Self {
+        Self::start_at(listen, args, &[]).unwrap_or_else(|said| panic!("{said}"))
+    }
+
     /// A hub that may not start. Then this is what it said.
     pub(crate) fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        Self::start_at("127.0.0.1:0", args, environment)
+    }
+
+    fn start_at(listen: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let options = Options {
             args: args.iter().map(|arg| arg.to_string()).collect(),
             environment: environment.iter().map(own).collect(),
         };
-        let process = Process::start("127.0.0.1:0", &options)?;
+        let process = Process::start(listen, &options)?;
         Ok(Self { options, process })
     }
 
