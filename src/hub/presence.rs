@@ -145,9 +145,23 @@ impl Presence {
 
     fn found(&self, request: Request<proto::GetPeerRequest>) -> Result<proto::GetPeerResponse> {
         auth::caller(request.extensions())?;
-        let name = wire::name("name", &request.get_ref().name)?;
-        let peer = self.0.peers.get(&name).ok_or(Error::PeerUnknown(name))?;
-        Ok(proto::GetPeerResponse { peer: Some((&peer).into()) })
+        let asked = request.get_ref();
+        let name = wire::name("name", &asked.name)?;
+        let listed = self.0.peers.get(&name).map(|peer| (&peer).into());
+        let peer = listed.or_else(|| self.unlisted(&name, &asked.fingerprint));
+        Ok(proto::GetPeerResponse { peer: Some(peer.ok_or(Error::PeerUnknown(name))?) })
+    }
+
+    /// A peer that is here and not listed, for somebody who knows its key: that it is who it says,
+    /// and nothing else.
+    fn unlisted(&self, name: &Name, key: &[u8]) -> Option<proto::Peer> {
+        let peer = self.0.peers.get_even_invisible(name)?;
+        let own = peer.certificate.as_ref()?.fingerprint();
+        (own.as_bytes() == key).then(|| proto::Peer {
+            endpoints: Vec::new(),
+            status: proto::PeerStatus::Unspecified.into(),
+            ..(&peer).into()
+        })
     }
 
     fn listed(
