@@ -20,6 +20,8 @@ mod settings;
 mod tasks;
 mod values;
 
+pub(crate) use settings::Settings;
+
 use std::{
     ffi::OsString,
     io::{self, IsTerminal, Write},
@@ -31,7 +33,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use self::{
-    settings::{DEFAULT_LISTEN, LogFormat, Settings},
+    settings::{DEFAULT_LISTEN, LogFormat},
     tasks::Task,
 };
 use crate::{

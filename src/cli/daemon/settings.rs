@@ -35,7 +35,7 @@ const DEFAULT_AUDIENCE: &str = "chinwag";
 /// What may be said on the command line, in the environment, or in the file.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
     #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
     pub(super) listen: Option<SocketAddr>,
