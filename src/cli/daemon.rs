@@ -15,25 +15,26 @@
 
 mod guard;
 mod link;
+mod logging;
 mod members;
 mod tasks;
 mod values;
 
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
-use clap::{Args, Parser, ValueEnum, builder::FalseyValueParser};
+use clap::{Args, Parser, builder::FalseyValueParser};
 use serde::Deserialize;
-use tracing_subscriber::EnvFilter;
 
 use self::{
     guard::{Allowed, Local, allowed},
+    logging::{LogFormat, log},
     tasks::Task,
     values::{
         duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
@@ -46,7 +47,7 @@ use crate::{
     identity::Credentials,
     model::Endpoint,
     shutdown,
-    transport::Plaintext,
+    transport::{Limits, Plaintext},
 };
 
 /// Exit code: the hub could not start, or failed.
@@ -200,16 +201,6 @@ pub(crate) struct Settings {
     log_format: Option<LogFormat>,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// Runs the hub as `args` say, program name first, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match Command::try_parse_from(args) {
@@ -317,6 +308,7 @@ impl Settings {
             idle_exit: self.idle_exit,
             credentials: self.credentials()?,
             plaintext,
+            limits: Limits::default().fit(),
             admission: self.admission(),
             issuer: self.issuer()?,
             rates: self.rates(),
@@ -371,19 +363,6 @@ fn default_data_dir() -> Result<PathBuf> {
         Error::invalid("data_dir", "this user has no home directory: say --data-dir DIR")
     })?;
     Ok(dirs.data_dir().join("hub"))
-}
-
-fn log(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).map_err(|problem| Error::invalid("log", problem))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
-    }
-    .map_err(|error| Error::Io(format!("cannot log: {error}")))
 }
 
 #[cfg(test)]

@@ -24,10 +24,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A channel whose answers are harmless.
-pub type Channel = MapResponse<transport::Channel, fn(Response<Body>) -> Response<Body>>;
+pub type CarefulChannel = MapResponse<transport::Channel, fn(Response<Body>) -> Response<Body>>;
 
 /// Makes a channel careful.
-pub(super) fn careful(channel: transport::Channel) -> Channel {
+pub fn careful(channel: transport::Channel) -> CarefulChannel {
     channel.map_response(harmless)
 }
 
