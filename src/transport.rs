@@ -32,13 +32,13 @@ use tokio::{
     time::Sleep,
 };
 use tokio_stream::Stream;
-use tonic::transport::{Channel, Server};
+use tonic::transport::Server;
 use tower::layer::util::Identity;
 
 pub use arrivals::{Accepted, Arrivals};
 #[cfg(any(test, fuzzing))]
 pub(crate) use careful::drop_broken_details;
-pub use careful::{CarefulChannel, careful};
+pub use careful::{Channel, careful};
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, certificate_on_loopback, why};
 pub use door::{Door, Plaintext};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};

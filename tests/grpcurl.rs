@@ -94,7 +94,7 @@ fn run(shell: &str, path: &str, token: &str, wanted: &[&str]) -> String {
 
 async fn buzz(hub: SocketAddr) -> Peer {
     let watcher = Session::of(hub, "watcher").await;
-    let request = GetPeerRequest { name: "buzz".into() };
+    let request = GetPeerRequest { name: "buzz".into(), ..Default::default() };
     watcher.presence().get_peer(request).await.unwrap().into_inner().peer.unwrap()
 }
 

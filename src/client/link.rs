@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     model::{Endpoint, InviteCode, Name, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
-    transport::{CALL_TIMEOUT, CarefulChannel, Dial, DialFailure, careful, why},
+    transport::{CALL_TIMEOUT, Channel, Dial, DialFailure, why},
     wire,
 };
 
@@ -37,7 +37,7 @@ pub(super) struct Link {
     pub(super) hub: Endpoint,
     pub(super) name: Name,
     pub(super) advertised: Vec<Endpoint>,
-    channel: CarefulChannel,
+    channel: Channel,
     invite: Option<InviteCode>,
     own: Mutex<Own>,
 }
@@ -89,7 +89,7 @@ impl Link {
             options.advertise
         };
         Ok(Self {
-            channel: careful(dial.channel(&options.hub)?),
+            channel: dial.channel(&options.hub)?,
             hub: options.hub,
             name: options.name,
             advertised,
@@ -140,7 +140,7 @@ impl Link {
     pub(super) async fn call<Q: Clone, A, F>(
         &self,
         message: Q,
-        rpc: impl Fn(CarefulChannel, Request<Q>) -> F,
+        rpc: impl Fn(Channel, Request<Q>) -> F,
     ) -> Result<A>
     where
         F: Future<Output = Result<Response<A>, Status>>,
@@ -151,7 +151,7 @@ impl Link {
     async fn call_once<Q: Clone, A, F>(
         &self,
         message: Q,
-        rpc: impl Fn(CarefulChannel, Request<Q>) -> F,
+        rpc: impl Fn(Channel, Request<Q>) -> F,
     ) -> Result<A>
     where
         F: Future<Output = Result<Response<A>, Status>>,

@@ -39,7 +39,7 @@ use crate::{
         presence_client::PresenceClient,
     },
     text,
-    transport::{CONNECT_TIMEOUT, CarefulChannel, Dial, Trust, careful, why},
+    transport::{CONNECT_TIMEOUT, Channel, Dial, Trust, why},
     wire,
 };
 
@@ -62,7 +62,7 @@ pub(super) struct Peers {
     people: People,
     inbox: Inbox,
     places: Mutex<Lru<Name, Place>>,
-    channels: Mutex<Lru<There, CarefulChannel>>,
+    channels: Mutex<Lru<There, Channel>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -398,7 +398,7 @@ impl Peers {
         Ok(conversation)
     }
 
-    fn channel(&self, there: &There) -> Result<CarefulChannel, Failed> {
+    fn channel(&self, there: &There) -> Result<Channel, Failed> {
         if let Some(channel) = locked(&self.channels).get(there) {
             return Ok(channel.clone());
         }
@@ -407,13 +407,13 @@ impl Peers {
         Ok(channel)
     }
 
-    fn dial(&self, there: &There) -> Result<CarefulChannel> {
+    fn dial(&self, there: &There) -> Result<Channel> {
         let own = self.identity.as_ref().map(Identity::credentials);
         let dial = match there.key {
             Some(key) => Dial::tls(own, &Trust::Pinned(key))?,
             None => Dial::plaintext(),
         };
-        dial.peer_channel(&there.endpoint).map(careful)
+        dial.peer_channel(&there.endpoint)
     }
 
     /// What a failed call means, and whether the channel is still good.

@@ -24,10 +24,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// A channel whose answers are harmless.
-pub type CarefulChannel = MapResponse<transport::Channel, fn(Response<Body>) -> Response<Body>>;
+pub type Channel = MapResponse<transport::Channel, fn(Response<Body>) -> Response<Body>>;
 
-/// Makes a channel careful.
-pub fn careful(channel: transport::Channel) -> CarefulChannel {
+/// Makes careful a channel that was opened in a way of its own.
+pub fn careful(channel: transport::Channel) -> Channel {
     channel.map_response(harmless)
 }
 
