@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum, builder::FalseyValueParser};
+use clap::{Args, builder::FalseyValueParser};
 use serde::Deserialize;
 
 use super::{
     guard::{Allowed, Local, allowed},
+    logging::LogFormat,
     values::{
         duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
     },
@@ -145,16 +146,6 @@ pub(crate) struct Settings {
     /// How log lines look [default: text]
     #[arg(long, env = "CHINWAG_HUB_LOG_FORMAT", value_name = "FORMAT")]
     pub(super) log_format: Option<LogFormat>,
-}
-
-#[derive(Debug, Clone, Copy, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 impl Settings {
