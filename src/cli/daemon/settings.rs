@@ -22,7 +22,7 @@ use crate::{
     identity::Credentials,
     model::Endpoint,
     shutdown,
-    transport::Plaintext,
+    transport::{Limits, Plaintext},
 };
 
 /// Where the hub listens unless something else is said.
@@ -216,6 +216,7 @@ impl Settings {
             admission: self.admission(),
             issuer: self.issuer()?,
             rates: self.rates(),
+            limits: Limits::default().fit(),
             metrics: self.metrics_listen.map(|Local(address)| address),
             ..HubOptions::new(self.store()?)
         })
