@@ -8,6 +8,8 @@
 //! listen = "127.0.0.1:50051"
 //! data_dir = "/var/lib/chinwag"
 //! lease = "30s"
+//! post_rate = "50/s"
+//! metrics_listen = "127.0.0.1:9464"
 //! log_format = "json"
 //! ```
 //!
