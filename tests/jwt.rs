@@ -16,6 +16,10 @@ use ring::{
         RSA_PKCS1_SHA256, RsaKeyPair,
     },
 };
+use chinwag::{
+    proto::{ListPeersRequest, RegisterRequest},
+    transport::Channel,
+};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::{Value, json};
 
@@ -210,6 +214,43 @@ async fn a_name_by_token_belongs_to_its_subject() {
     assert_eq!(other, "InvalidArgument INVALID_FIELD name");
 }
 
+/// A session that began with a token proves its one name to the session that takes its place.
+#[tokio::test]
+async fn a_session_by_token_is_proof_of_its_name_and_no_more() {
+    let signer = Signer::ed();
+    let hub = hub_with(&signer.pem());
+    let (key, token) = (new_key(), signer.token(&claims("alice")));
+    let channel = connect(&hub, Some(&key));
+    let alice = register_on(channel.clone(), Some(&token), named("alice")).await.unwrap();
+    let own = alice.registered.token.as_str();
+    let taking = |place: &str, name| RegisterRequest { replace_token: place.into(), ..named(name) };
+    let come = async |channel: &Channel, token, request| {
+        register_on(channel.clone(), token, request).await.map_err(|status| why(&status))
+    };
+    const WRONG_NAME: &str = "InvalidArgument INVALID_FIELD name";
+    const REFUSED: &str = "Unauthenticated TOKEN_REFUSED";
+    for (shown, request, refusal) in [
+        (Some(own), named("ceo"), REFUSED),
+        (Some(own), named("alice"), REFUSED),
+        (Some(own), taking(own, "ceo"), WRONG_NAME),
+        (None, taking(own, "ceo"), WRONG_NAME),
+    ] {
+        assert_eq!(come(&channel, shown, request).await.map(drop), Err(refusal.to_owned()));
+    }
+    // It is worth nothing on a connection without the key that it began with.
+    for other in [connect(&hub, Some(&new_key())), connect(&hub, None)] {
+        assert_eq!(come(&other, Some(own), named("alice")).await.map(drop), Err(REFUSED.into()));
+        let refused = come(&other, None, taking(own, "alice")).await.map(drop);
+        assert!(refused.is_err(), "{refused:?}");
+        let stolen = Session { registered: alice.registered.clone(), channel: other };
+        let listed = stolen.presence().list_peers(ListPeersRequest::default()).await;
+        assert_eq!(why(&listed.unwrap_err()), REFUSED);
+    }
+    let next = come(&channel, None, taking(own, "alice")).await.unwrap();
+    assert!(!next.registered.peer.unwrap().guest);
+    assert!(come(&channel, None, taking(own, "alice")).await.is_err(), "it has been replaced");
+}
+
 /// Each of these tokens is good but for one thing.
 #[tokio::test]
 async fn a_token_with_a_fault_is_refused() {
@@ -236,6 +277,8 @@ async fn a_token_with_a_fault_is_refused() {
     .into_iter()
     .map(|(what, claims)| (what, ec.token(&claims)))
     .collect();
+    let critical = json!({"alg": "ES256", "crit": ["exp"]});
+    tokens.push(("with a demand that nobody knows", ec.token_with(critical, &alice)));
     tokens.push(("signed by a stranger", Signer::ec().token(&alice)));
     tokens.push(("with another's algorithm", ec.token_with(json!({"alg": "RS256"}), &alice)));
     tokens.push(("of an unknown algorithm", ec.token_with(json!({"alg": "ES384"}), &alice)));

@@ -196,6 +196,12 @@ async fn a_bot_is_who_shows_its_token() {
     assert_eq!(refused(kept.enter(&new_key(), "robot").await), "AlreadyExists NAME_TAKEN");
     let other = refused(kept.bot(&token, "human").await);
     assert_eq!(other, "InvalidArgument INVALID_FIELD name");
+    // Nor does one of its sessions open what the token itself does not.
+    let session = robot.registered.token.clone();
+    assert_eq!(refused(kept.bot(&session, "human").await), "Unauthenticated TOKEN_REFUSED");
+    let replacing = RegisterRequest { replace_token: session, ..named("human") };
+    let other = refused(peer::register(kept.hub.address(), replacing).await);
+    assert_eq!(other, "InvalidArgument INVALID_FIELD name");
     for wrong in [format!("{token}x"), "robot".into(), "chinwag-bot~".into()] {
         assert_eq!(refused(kept.bot(&wrong, "robot").await), "Unauthenticated TOKEN_REFUSED");
     }

@@ -2,6 +2,8 @@
 //!
 //! 1. Whoever shows the token of a bot, a JWT, a key, or the token of a living session is its owner.
 //!    What is shown must be right: nobody becomes a guest by a mistake in a token.
+//!    Only that of a key can be shown by any of its sessions: where a token was the proof, one of its
+//!    sessions proves the name that it holds, and only to the session that takes its place.
 //! 2. An owner gets the names that are theirs, and free ones by claiming them for good
 //!    ([`Members`](crate::backbone::Members)).
 //! 3. Everybody else is a guest, where the hub takes guests, and gets what belongs to nobody for as
@@ -61,26 +63,35 @@ pub(crate) struct Newcomer {
     vouched: bool,
 }
 
-/// Finds out who asks for a name.
+/// Finds out who asks for a name, for a session that takes the place of another or not.
 ///
 /// # Errors
 ///
 /// [`Error::TokenRefused`] and [`Error::Removed`].
-pub(crate) async fn identify(state: &State, extensions: &Extensions) -> Result<Newcomer> {
+pub(crate) async fn identify(
+    state: &State,
+    extensions: &Extensions,
+    replaces: Option<&Caller>,
+) -> Result<Newcomer> {
     let auth::Credentials { shown, certificate } = auth::credentials(extensions);
     let key =
         Newcomer { owner: certificate.map(Owner::key), beside: None, only: None, vouched: false };
     match shown {
         // A session that has ended makes nobody: the name may be free all the same.
-        Shown::Nothing | Shown::Session(Err(Error::SessionEnded)) => Ok(key),
+        Shown::Nothing | Shown::Session(Err(Error::SessionEnded)) => Ok(match replaces {
+            Some(replaced) if replaced.is_vouched() => successor(replaced, None),
+            _ => key,
+        }),
         Shown::Session(caller) => {
             let caller = caller?;
-            Ok(Newcomer {
-                owner: caller.owner.clone().or(key.owner),
-                beside: Some(caller),
-                only: None,
-                vouched: false,
-            })
+            if !caller.is_vouched() {
+                let owner = caller.owner.clone().or(key.owner);
+                return Ok(Newcomer { owner, beside: Some(caller), ..key });
+            }
+            match replaces {
+                Some(replaced) if *replaced == caller => Ok(successor(replaced, Some(caller))),
+                _ => Err(Error::TokenRefused("show the one with which its session began".into())),
+            }
         }
         Shown::Bot(owner) => match state.members.find(owner.id()).await? {
             Known::Member(names) => {
@@ -96,10 +107,21 @@ pub(crate) async fn identify(state: &State, extensions: &Extensions) -> Result<N
             })?;
             let subject = issuer.subject(&jwt.0)?;
             let owner = Owner::outside(issuer.name(), &subject.raw);
-            Ok(Newcomer { owner: Some(owner), only: Some(subject.name), vouched: true, ..key })
+            // The hub's keeper may have given them another name.
+            let only = match state.members.find(owner.id()).await? {
+                Known::Member(names) => names.into_iter().next(),
+                Known::Removed | Known::Stranger => Some(subject.name),
+            };
+            Ok(Newcomer { owner: Some(owner), only, vouched: true, ..key })
         }
         Shown::Unknown => Err(Error::TokenRefused("it is no token of this hub".into())),
     }
+}
+
+/// Who takes the place of a session that began with a token.
+fn successor(replaced: &Caller, beside: Option<Caller>) -> Newcomer {
+    let (owner, only) = (replaced.owner.clone(), Some(replaced.peer.clone()));
+    Newcomer { owner, beside, only, vouched: false }
 }
 
 /// Sees to it that the newcomer may have the session's name, for good if they are no guest.

@@ -1,8 +1,8 @@
 //! Who is calling.
 //!
-//! 1. A session's token (`authorization: Bearer TOKEN`) says whose session it is. Where the session's
-//!    name belongs to a key, the connection must have been made with that key: a token that was
-//!    stolen is worth nothing to others.
+//! 1. A session's token (`authorization: Bearer TOKEN`) says whose session it is. Where the session
+//!    began on a connection with a key, this one must have been made with that key: a token that
+//!    was stolen is worth nothing to others.
 //! 2. Register takes other proofs in the same place: the token of a bot, or a JWT. Without one it is
 //!    the TLS client key that counts, and without that the caller is a guest (`admission`).
 
@@ -139,7 +139,8 @@ mod tests {
     }
 
     fn alice(owner: Option<Owner>) -> Caller {
-        Caller { session: SessionId::new(), peer: Name::parse("alice").unwrap(), owner }
+        let key = owner.as_ref().and_then(Owner::certificate).map(Certificate::fingerprint);
+        Caller { session: SessionId::new(), peer: Name::parse("alice").unwrap(), owner, key }
     }
 
     #[test]

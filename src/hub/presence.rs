@@ -75,10 +75,10 @@ impl Presence {
         let status = wire::peer_status("status", asked.status)?;
         let invite = wire::invite_code("invite_code", &asked.invite_code)?;
 
-        let newcomer = admission::identify(state, &extensions).await?;
         // A token that is not alive any more is ignored, as it shows nothing.
         let replaces = state.sessions.authenticate(&asked.replace_token, key).ok();
-        let owner = newcomer.owner.clone().or_else(|| replaces.as_ref()?.owner.clone());
+        let newcomer = admission::identify(state, &extensions, replaces.as_ref()).await?;
+        let owner = newcomer.owner.clone();
         let session = Session {
             id: SessionId::new(),
             peer: name.clone(),
@@ -95,7 +95,7 @@ impl Presence {
         admission::admit(state, &newcomer, &session, &claim, invite, &extensions).await?;
 
         let id = session.id;
-        let caller = Caller { session: id, peer: name.clone(), owner };
+        let caller = Caller { session: id, peer: name.clone(), owner, key };
         let token = state.sessions.enter(caller, state.lease)?;
         if let Err(refused) = state.directory.claim(session, claim).await {
             state.sessions.remove(id);

@@ -22,7 +22,7 @@ use crate::{
     backbone::{Holder, Owner, SessionId},
     error::{Error, Result},
     identity::{SecretHash, hash_secret, new_secret},
-    model::{Certificate, Fingerprint, Name, RoomName},
+    model::{Fingerprint, Name, RoomName},
     proto, wire,
 };
 
@@ -46,6 +46,16 @@ pub(crate) struct Caller {
     pub(crate) peer: Name,
     /// Whose the name was when the session began; `None`: a guest's.
     pub(crate) owner: Option<Owner>,
+    /// The key of the connection on which the session began; `None`: it had none.
+    pub(crate) key: Option<Fingerprint>,
+}
+
+impl Caller {
+    /// Whether the name is theirs by a token that was shown when the session began. The session is
+    /// proof of that token for as long as it lives, of that name, and of nothing else.
+    pub(crate) fn is_vouched(&self) -> bool {
+        self.owner.as_ref().is_some_and(|owner| owner.certificate().is_none())
+    }
 }
 
 /// Bytes of a session's token.
@@ -55,6 +65,7 @@ const TOKEN_BYTES: usize = 32;
 struct Entry {
     peer: Name,
     owner: Option<Owner>,
+    key: Option<Fingerprint>,
     token: SecretHash,
     /// Until when the peer was told that the session lives, when it last was heard of.
     promised_until: Instant,
@@ -99,7 +110,7 @@ impl Sessions {
     pub(crate) fn enter(&self, caller: Caller, lease: Duration) -> Result<String> {
         let token = new_secret::<TOKEN_BYTES>()?;
         let hash = hash_secret(&token);
-        let Caller { session: id, peer, owner } = caller;
+        let Caller { session: id, peer, owner, key } = caller;
         let mut table = self.lock();
         if table.entries.len() >= MAX_SESSIONS {
             let what = "the hub has as many sessions as it takes".into();
@@ -109,6 +120,7 @@ impl Sessions {
         let entry = Entry {
             peer,
             owner,
+            key,
             token: hash,
             promised_until: Instant::now() + lease,
             streams: Slab::new(),
@@ -133,8 +145,8 @@ impl Sessions {
         }
     }
 
-    /// Whose token this is. `key` is the key of the connection that it came over: where the name
-    /// belongs to a key, the token is worth nothing without it.
+    /// Whose token this is. `key` is the key of the connection that it came over: where the session
+    /// began with a key, the token is worth nothing without it.
     ///
     /// # Errors
     ///
@@ -143,13 +155,12 @@ impl Sessions {
         let table = self.lock();
         let session = *table.by_token.get(&hash_secret(token)).ok_or(Error::SessionEnded)?;
         let entry = table.entries.get(&session).ok_or(Error::SessionEnded)?;
-        let owner = entry.owner.clone();
-        let own_key = owner.as_ref().and_then(Owner::certificate).map(Certificate::fingerprint);
-        if own_key.is_some() && own_key != key {
+        if entry.key.is_some() && entry.key != key {
             let problem = "it is of a session that began with another key";
             return Err(Error::TokenRefused(problem.into()));
         }
-        Ok(Caller { session, peer: entry.peer.clone(), owner })
+        let (peer, owner) = (entry.peer.clone(), entry.owner.clone());
+        Ok(Caller { session, peer, owner, key: entry.key })
     }
 
     /// Who holds which name.
