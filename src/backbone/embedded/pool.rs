@@ -34,15 +34,41 @@ impl<W: Send + 'static> Pool<W> {
             // Held by the work itself: a caller who goes away does not set free what is in use.
             let _permit = permit;
             let idle = pool.lock().pop();
-            let mut worker = idle.map_or_else(|| (pool.make)(), Ok)?;
-            let result = work(&mut worker);
-            pool.lock().push(worker);
-            result
+            let worker = idle.map_or_else(|| (pool.make)(), Ok)?;
+            let mut lent = Lent { worker: Some(worker), pool: &pool };
+            lent.worker.as_mut().map_or(Err(Error::ShuttingDown), work)
         });
         working.await.map_err(|error| Error::Store(format!("a reader failed: {error}")))?
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<W>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A worker at work. It comes back even where the work panics: what is in memory is in it, and a
+/// transaction that was under way has been rolled back.
+struct Lent<'a, W> {
+    /// Taken when this is dropped.
+    worker: Option<W>,
+    pool: &'a Pool<W>,
+}
+
+impl<W> Drop for Lent<'_, W> {
+    fn drop(&mut self) {
+        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.worker.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_worker_outlives_work_that_panics() {
+        let pool = Pool::new(1, || Ok(0));
+        pool.with(|count| Ok(*count += 1)).await.unwrap();
+        assert!(pool.with::<()>(|_| panic!("as it should")).await.is_err());
+        assert_eq!(pool.with(|count| Ok(*count)).await.unwrap(), 1);
     }
 }
