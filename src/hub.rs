@@ -73,6 +73,13 @@ pub const MIN_LEASE: Duration = Duration::from_secs(1);
 /// long is told so.
 const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
+/// The most bytes of a request of Presence, which comes from people who need not have a session:
+/// eight endpoints and an invitation fit many times.
+const MAX_PRESENCE_BYTES: usize = 16 * 1024;
+
+/// The most bytes of a request of those services that everybody may call: a few names.
+const MAX_OPEN_REQUEST_BYTES: usize = 4 * 1024;
+
 /// The services that the hub serves, by the names health knows them by; "" is the whole hub.
 const SERVICES: [&str; 3] = ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"];
 
@@ -251,9 +258,11 @@ impl Hub {
             upkeep.spawn(metrics::serve(listener, page));
         }
         let presence = PresenceServer::new(Presence(state.clone()))
-            .max_decoding_message_size(MAX_REQUEST_BYTES);
+            .max_decoding_message_size(MAX_PRESENCE_BYTES);
         let broadcast = BroadcastServer::new(Broadcast(state.clone()))
             .max_decoding_message_size(MAX_REQUEST_BYTES);
+        let v1 = reflection()?.build_v1().map_err(internal)?;
+        let v1alpha = reflection()?.build_v1alpha().map_err(internal)?;
         // A third of the lease of silence, a third for the answer, a third to come back.
         let drained = CancellationToken::new();
         let server = transport::server(state.lease / 3)
@@ -262,9 +271,9 @@ impl Hub {
             .layer(MapRequestLayer::new(auth::note_caller(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))
             .add_service(WithStreams::new(broadcast, state.clone()))
-            .add_service(health_server)
-            .add_service(reflection()?.build_v1().map_err(internal)?)
-            .add_service(reflection()?.build_v1alpha().map_err(internal)?)
+            .add_service(health_server.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
+            .add_service(v1.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
+            .add_service(v1alpha.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
             .serve_with_incoming_shutdown(
                 self.door.arrivals(listener),
                 drained.clone().cancelled_owned(),

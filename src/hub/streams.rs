@@ -1,5 +1,8 @@
 //! The server-streaming rpcs, answered below the generated code so that their bodies can be
-//! shared frames; the unary rpcs fall through to it.
+//! shared frames; the unary rpcs fall through to it, those that need a session with one only.
+//!
+//! The generated code reads a request before a handler sees it. So who has no session is refused
+//! here: else each of a connection's streams could hold what a request may at most, unread.
 
 use std::{
     convert::Infallible,
@@ -31,6 +34,8 @@ use crate::{
 /// only ever join, and tonic's own 8 KiB would be a quarter of what an idle one costs.
 const REQUEST_BUFFER: usize = 512;
 
+/// The one rpc that needs no session.
+const REGISTER: &str = "/chinwag.v1.Presence/Register";
 const CHAT: &str = "/chinwag.v1.Broadcast/Chat";
 const SUBSCRIBE: &str = "/chinwag.v1.Broadcast/Subscribe";
 const WATCH_PEERS: &str = "/chinwag.v1.Presence/WatchPeers";
@@ -73,7 +78,12 @@ where
             CHAT => Box::pin(async { Ok(respond(open_chat(state, request).await)) }),
             SUBSCRIBE => Box::pin(async { Ok(respond(subscribe(state, request).await)) }),
             WATCH_PEERS => Box::pin(async { Ok(respond(watch_peers(state, request).await)) }),
-            _ => Box::pin(self.unary.call(request)),
+            path => match auth::caller(request.extensions()) {
+                Err(error) if path != REGISTER => {
+                    Box::pin(async move { Ok(wire::status(&error).into_http()) })
+                }
+                _ => Box::pin(self.unary.call(request)),
+            },
         }
     }
 }
