@@ -145,6 +145,7 @@ async fn who_is_removed_goes_at_once_and_comes_back_by_invitation() {
     let mallory = new_key();
     let session = chatting(kept.enter(&mallory, "mallory").await.unwrap()).await;
     kept.enter(&mallory, "mallory-too").await.unwrap();
+    let before = kept.invite(&["--uses", "50"]);
     let said = kept.keeper(&["remove", "mallory"]);
     assert_eq!(said, "removed mallory\nremoved mallory-too");
     ends(session).await;
@@ -152,8 +153,11 @@ async fn who_is_removed_goes_at_once_and_comes_back_by_invitation() {
         assert_eq!(refused(kept.enter(&mallory, name).await), "PermissionDenied REMOVED");
     }
     let code = kept.invite(&[]);
-    let other = kept.invited(&mallory, "mallory", "unknown").await;
-    assert_eq!(refused(other), INVITE_REQUIRED);
+    // An invitation that was made before, and is good for others, undoes no removal.
+    for other in ["unknown", &before] {
+        let other = kept.invited(&mallory, "mallory", other).await;
+        assert_eq!(refused(other), INVITE_REQUIRED);
+    }
     kept.invited(&mallory, "mallory", &code).await.unwrap();
     kept.enter(&new_key(), "mallory-too").await.unwrap();
     assert!(kept.refusal(&["remove", "nobody"]).contains("no member is named nobody"));
@@ -242,6 +246,27 @@ async fn the_keeper_sees_who_is_a_member() {
         let holds =
             |secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
         assert!(!holds(&code) && !holds(&token));
+    }
+}
+
+/// Whatever the umask is: what was said, and who is who, is for the keeper alone to read.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_databases_are_closed_to_other_users() {
+    use std::os::unix::fs::PermissionsExt;
+    let kept = Kept::start(&[]);
+    kept.enter(&new_key(), "alice").await.unwrap();
+    kept.keeper(&["members"]);
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(kept.data.path()).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if name.contains(".db") {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{name}");
+            seen.push(name);
+        }
+    }
+    for name in ["log.db", "log.db-wal", "members.db", "search.db"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name}: {seen:?}");
     }
 }
 

@@ -4,6 +4,7 @@ mod directory;
 pub mod log;
 pub mod members;
 mod pool;
+mod private;
 
 pub use directory::EmbeddedDirectory;
 pub use log::{EmbeddedLog, Store};

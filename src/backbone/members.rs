@@ -129,7 +129,7 @@ impl fmt::Display for OwnerId {
 pub struct Entry {
     /// Whether who has no name yet needs an invitation. Who was removed always does.
     pub by_invitation: bool,
-    /// The invitation that is shown.
+    /// The invitation that is shown. Of who was removed only one that was made after that counts.
     pub invite: Option<InviteCode>,
 }
 

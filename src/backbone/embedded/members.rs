@@ -26,10 +26,16 @@ use crate::{
 /// How often the file is looked at: a removal takes effect while its maker still looks on.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How many may read the file at once. Nobody who only reads waits for the disk, as those do who
+/// claim names.
+const READERS: usize = 2;
+
 /// [`Members`] in a file, or in memory as long as this lives.
 pub struct EmbeddedMembers {
-    /// One: SQLite takes one writer, and what is read is read in microseconds.
+    /// One: SQLite takes one writer.
     book: Arc<Pool<Book>>,
+    /// Those who read: in memory the same one, as there it is the list itself.
+    readers: Arc<Pool<Book>>,
     /// The version of the book that was told of last.
     told: Mutex<Option<book::Version>>,
 }
@@ -42,13 +48,18 @@ impl EmbeddedMembers {
     ///
     /// [`Error::Store`](crate::error::Error::Store) where the file cannot be used.
     pub fn open(store: &Store) -> Result<Self> {
-        let store = store.clone();
-        let open = move || match &store {
-            Store::Directory(directory) => Book::open(directory),
-            Store::Memory => Book::in_memory(),
+        let (book, readers) = match store.clone() {
+            Store::Directory(directory) => {
+                let open = move || Book::open(&directory);
+                open()?;
+                (Pool::new(1, open.clone()), Pool::new(READERS, open))
+            }
+            Store::Memory => {
+                let book = Pool::new(1, Book::in_memory);
+                (book.clone(), book)
+            }
         };
-        open()?;
-        Ok(Self { book: Pool::new(1, open), told: Mutex::default() })
+        Ok(Self { book, readers, told: Mutex::default() })
     }
 
     async fn poll(&self) -> Result<bool> {
@@ -62,21 +73,26 @@ impl EmbeddedMembers {
 impl Members for EmbeddedMembers {
     async fn claim(&self, name: &Name, owner: &OwnerId, entry: Entry) -> Result<()> {
         let (name, owner) = (name.clone(), owner.clone());
+        // Most have their name already.
+        let (known, known_owner) = (name.clone(), owner.clone());
+        if self.readers.with(move |book| book.has(&known, &known_owner)).await? {
+            return Ok(());
+        }
         self.book.with(move |book| book.claim(&name, &owner, &entry)).await
     }
 
     async fn check_free(&self, name: &Name) -> Result<()> {
         let name = name.clone();
-        self.book.with(move |book| book.check_free(&name)).await
+        self.readers.with(move |book| book.check_free(&name)).await
     }
 
     async fn find(&self, owner: &OwnerId) -> Result<Known> {
         let owner = owner.clone();
-        self.book.with(move |book| book.find(&owner)).await
+        self.readers.with(move |book| book.find(&owner)).await
     }
 
     async fn expelled(&self, holders: Vec<Holder>) -> Result<Vec<SessionId>> {
-        self.book.with(move |book| book.expelled(&holders)).await
+        self.readers.with(move |book| book.expelled(&holders)).await
     }
 
     async fn changed(&self) {

@@ -5,13 +5,14 @@
 //! neither ever meets a busy database.
 
 use std::{
-    fs::File,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
+
+use crate::backbone::embedded::private;
 
 /// How long a connection waits for a lock of another. Only recovery after a crash and the closing
 /// of connections take such locks.
@@ -94,7 +95,7 @@ impl Database {
     /// Makes an empty file, where the database is to be in one.
     pub(super) fn touch(&self) -> std::io::Result<()> {
         match &self.place {
-            Place::File(path) => File::create_new(path).map(drop),
+            Place::File(path) => private::file(path),
             Place::Memory { .. } => Ok(()),
         }
     }

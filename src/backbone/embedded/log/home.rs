@@ -6,7 +6,7 @@
 
 use std::{
     error::Error as StdError,
-    fs::{self, DirBuilder, File, TryLockError},
+    fs::{self, File, TryLockError},
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -14,7 +14,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{database::with_suffix, schema};
-use crate::error::{Error, Result};
+use crate::{
+    backbone::embedded::private,
+    error::{Error, Result},
+};
 
 /// The bytes of a database page: large enough that a long text rarely needs pages of its own,
 /// small enough that a commit of one message writes little.
@@ -38,7 +41,7 @@ impl Home {
     ///
     /// [`Error::Store`] where another hub has it or it cannot be used.
     pub(super) fn take(directory: &Path) -> Result<Self> {
-        make_directory(directory).map_err(|error| unusable(directory, error))?;
+        private::directory(directory).map_err(|error| unusable(directory, error))?;
         let path = directory.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(|error| unusable(&path, error))?;
@@ -70,20 +73,15 @@ impl Home {
             create(&path).map_err(|error| unusable(&path, error))?;
         }
         check(&path).map_err(|error| unusable(&path, error))?;
+        for ours in [&path, &self.index()].into_iter().filter(|path| path.exists()) {
+            private::file(ours).map_err(|error| unusable(ours, error))?;
+        }
         Ok(path)
     }
 }
 
 fn unusable(path: &Path, error: impl std::fmt::Display) -> Error {
     Error::Store(format!("{} cannot be used: {error}", path.display()))
-}
-
-fn make_directory(directory: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 /// Makes a new database, whole or not at all.
@@ -101,6 +99,7 @@ fn create(path: &Path) -> Attempt<()> {
         }
     }
     path.parent().map_or(Ok(()), sync_way_to)?;
+    private::file(&fresh)?;
     let mut conn = Connection::open(&fresh)?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     schema::migrate(&mut conn)?;

@@ -5,7 +5,10 @@ use std::{path::Path, time::Duration};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{invites, schema};
+use super::{
+    invites,
+    schema::{self, NEXT_SERIAL},
+};
 use crate::{
     backbone::{Entry, Holder, Known, MAX_NAMES, Owner, OwnerId, SessionId},
     error::{Error, Result},
@@ -18,6 +21,9 @@ pub const FILE: &str = "members.db";
 
 /// What a bot's token begins with: it tells it from a session's, to people and to the hub.
 pub const BOT_PREFIX: &str = "chinwag-bot~";
+
+/// Before all serials.
+const ANY_SERIAL: i64 = -1;
 
 /// Bytes of a bot's token.
 const TOKEN_BYTES: usize = 32;
@@ -118,7 +124,7 @@ impl Book {
     }
 
     /// Removes the owner of a name with all their names, which are free from then on. They come back
-    /// by invitation only; a token does not come back.
+    /// by an invitation that is made after this; a token does not come back.
     ///
     /// # Errors
     ///
@@ -170,11 +176,15 @@ impl Book {
         })
     }
 
-    pub(super) fn claim(&mut self, name: &Name, owner: &OwnerId, entry: &Entry) -> Result<()> {
-        // Most have their name already, and reading needs no place in a queue.
-        if let Some(found) = lookup(&self.conn, name)? {
-            return found.check(name, owner);
+    /// Whether the name is the owner's already.
+    pub(super) fn has(&self, name: &Name, owner: &OwnerId) -> Result<bool> {
+        match lookup(&self.conn, name)? {
+            Some(found) => found.check(name, owner).map(|()| true),
+            None => Ok(false),
         }
+    }
+
+    pub(super) fn claim(&mut self, name: &Name, owner: &OwnerId, entry: &Entry) -> Result<()> {
         self.write(|tx| {
             if let Some(found) = lookup(tx, name)? {
                 return found.check(name, owner);
@@ -182,8 +192,8 @@ impl Book {
             if has_given_up(tx, name, owner)? {
                 return Err(Error::NameTaken(name.clone()));
             }
-            let removed = is_removed(tx, owner)?;
-            if removed && entry.invite.is_none() {
+            let removed = removal(tx, owner)?;
+            if removed.is_some() && entry.invite.is_none() {
                 return Err(Error::Removed);
             }
             let names = names_of(tx, owner)?.len();
@@ -191,10 +201,10 @@ impl Book {
                 let what = format!("one may have {MAX_NAMES} names");
                 return Err(Error::LimitReached { what, retry_after: None });
             }
-            if removed || (entry.by_invitation && names == 0) {
-                invites::redeem(tx, entry.invite.as_ref())?;
+            if removed.is_some() || (entry.by_invitation && names == 0) {
+                invites::redeem(tx, entry.invite.as_ref(), removed.unwrap_or(ANY_SERIAL))?;
             }
-            if removed {
+            if removed.is_some() {
                 tx.execute("DELETE FROM removed WHERE owner = ?1", [owner.as_str()])
                     .map_err(failed)?;
             }
@@ -213,7 +223,7 @@ impl Book {
         let names = names_of(&self.conn, owner)?;
         Ok(match names.is_empty() {
             false => Known::Member(names),
-            true if is_removed(&self.conn, owner)? => Known::Removed,
+            true if removal(&self.conn, owner)?.is_some() => Known::Removed,
             true => Known::Stranger,
         })
     }
@@ -292,9 +302,10 @@ fn names_of(conn: &Connection, owner: &OwnerId) -> Result<Vec<Name>> {
     names.map_err(failed)?.iter().map(|name| known_name(name)).collect()
 }
 
-fn is_removed(conn: &Connection, owner: &OwnerId) -> Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM removed WHERE owner = ?1")
-        .and_then(|mut query| query.exists([owner.as_str()]))
+/// The serial of the owner's removal, if they were removed.
+fn removal(conn: &Connection, owner: &OwnerId) -> Result<Option<i64>> {
+    conn.prepare_cached("SELECT serial FROM removed WHERE owner = ?1")
+        .and_then(|mut query| query.query_row([owner.as_str()], |row| row.get(0)).optional())
         .map_err(failed)
 }
 
@@ -313,9 +324,11 @@ fn insert(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<()> {
 }
 
 fn remove(conn: &Connection, owner: &OwnerId) -> Result<()> {
-    let note = "INSERT OR REPLACE INTO removed (owner, at) VALUES (?1, ?2)";
+    let note = format!(
+        "INSERT OR REPLACE INTO removed (owner, at, serial) VALUES (?1, ?2, {NEXT_SERIAL})"
+    );
     conn.execute("DELETE FROM members WHERE owner = ?1", [owner.as_str()])
-        .and_then(|_| conn.execute(note, params![owner.as_str(), Timestamp::now().as_second()]))
+        .and_then(|_| conn.execute(&note, params![owner.as_str(), Timestamp::now().as_second()]))
         .map(drop)
         .map_err(failed)
 }

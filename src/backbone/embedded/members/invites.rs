@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+use super::schema::NEXT_SERIAL;
 use crate::{
     error::{Error, Result},
     identity::{hash_secret, new_secret},
@@ -22,23 +23,25 @@ pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<Invi
     let ends_at = now.saturating_add(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX));
     let kept =
         conn.execute("DELETE FROM invites WHERE uses = 0 OR ends_at <= ?1", [now]).and_then(|_| {
-            let insert = "INSERT INTO invites (hash, uses, ends_at) VALUES (?1, ?2, ?3)";
-            conn.execute(insert, params![hash_secret(code.as_str()), uses, ends_at])
+            let columns = "INSERT INTO invites (hash, uses, ends_at, serial)";
+            let insert = format!("{columns} VALUES (?1, ?2, ?3, {NEXT_SERIAL})");
+            conn.execute(&insert, params![hash_secret(code.as_str()), uses, ends_at])
         });
     kept.map_err(super::book::failed)?;
     Ok(code)
 }
 
-/// Uses an invitation up a little.
+/// Uses an invitation up a little, one that was made after this serial.
 ///
 /// # Errors
 ///
 /// [`Error::InviteRequired`] where that cannot be.
-pub(super) fn redeem(conn: &Connection, code: Option<&InviteCode>) -> Result<()> {
+pub(super) fn redeem(conn: &Connection, code: Option<&InviteCode>, after: i64) -> Result<()> {
     let code = code.ok_or(Error::InviteRequired { shown: false })?;
-    let update = "UPDATE invites SET uses = uses - 1 WHERE hash = ?1 AND uses > 0 AND ends_at > ?2";
+    let update = "UPDATE invites SET uses = uses - 1
+        WHERE hash = ?1 AND uses > 0 AND ends_at > ?2 AND serial > ?3";
     let now = Timestamp::now().as_second();
-    let redeemed = conn.execute(update, params![hash_secret(code.as_str()), now]);
+    let redeemed = conn.execute(update, params![hash_secret(code.as_str()), now, after]);
     match redeemed.map_err(super::book::failed)? {
         0 => Err(Error::InviteRequired { shown: true }),
         _ => Ok(()),

@@ -5,7 +5,10 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::FILE;
-use crate::error::{Error, Result};
+use crate::{
+    backbone::embedded::private,
+    error::{Error, Result},
+};
 
 /// How long to wait for another process that writes: it is done in milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +43,16 @@ const MIGRATIONS: &[&str] = &["
         uses INTEGER NOT NULL,
         ends_at INTEGER NOT NULL
     ) STRICT;
+", "
+    -- The order in which invitations and removals were made, as far as they are still there: who was
+    -- removed comes back by an invitation that was made after that.
+    ALTER TABLE invites ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE removed ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
 "];
+
+/// What the next serial is, in SQL.
+pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
+    (SELECT 0 AS serial UNION ALL SELECT serial FROM invites UNION ALL SELECT serial FROM removed))";
 
 /// Opens the file in this directory, making both where they are missing.
 pub(super) fn open(directory: &Path) -> Result<Connection> {
@@ -48,7 +60,8 @@ pub(super) fn open(directory: &Path) -> Result<Connection> {
     let unusable = |problem: &dyn std::fmt::Display| {
         Error::Store(format!("{} cannot be used: {problem}", path.display()))
     };
-    make_directory(directory).map_err(|error| unusable(&error))?;
+    private::directory(directory).map_err(|error| unusable(&error))?;
+    private::file(&path).map_err(|error| unusable(&error))?;
     let mut conn = Connection::open(&path).map_err(|error| unusable(&error))?;
     set_up(&mut conn).map_err(|error| unusable(&error))?;
     Ok(conn)
@@ -60,14 +73,6 @@ pub(super) fn in_memory() -> Result<Connection> {
     let mut conn = Connection::open_in_memory().map_err(unusable)?;
     migrate(&mut conn).map_err(|error| Error::Store(error.to_string()))?;
     Ok(conn)
-}
-
-fn make_directory(directory: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 type Attempt<T> = std::result::Result<T, Box<dyn std::error::Error>>;
