@@ -7,6 +7,10 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chinwag::{
+    proto::{ListPeersRequest, RegisterRequest},
+    transport::Channel,
+};
 use ring::{
     hmac,
     rand::SystemRandom,
@@ -15,10 +19,6 @@ use ring::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
         RSA_PKCS1_SHA256, RsaKeyPair,
     },
-};
-use chinwag::{
-    proto::{ListPeersRequest, RegisterRequest},
-    transport::Channel,
 };
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 use serde_json::{Value, json};

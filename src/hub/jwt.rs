@@ -81,7 +81,9 @@ impl Issuer {
         let header = decode_header(token).map_err(|error| refused(&error))?;
         if header.crit.is_some() {
             // RFC 7515, section 4.1.11: what is not understood must not be passed over.
-            return Err(Error::TokenRefused("its header demands what this hub does not know".into()));
+            return Err(Error::TokenRefused(
+                "its header demands what this hub does not know".into(),
+            ));
         }
         let mut problem = Error::TokenRefused("it is signed with no key of its issuer".into());
         for key in &self.keys {
