@@ -32,9 +32,13 @@ pub struct Limits {
     pub pending_per_address: usize,
     /// Open connections in all.
     pub open: usize,
-    /// Open connections of one address.
+    /// Open connections of one address; of an IPv6 network of 48 bits [`NETWORK_SHARE`] times as many.
     pub open_per_address: usize,
 }
+
+/// How many addresses' worth of open connections an IPv6 network of 48 bits may have: it may be one
+/// customer's, who then has 65,536 networks of 64 bits. With the defaults it is a quarter of all.
+const NETWORK_SHARE: usize = 4;
 
 impl Limits {
     /// Ten seconds: two lost packets on a slow line; nothing waits for the result but the caller.
@@ -135,6 +139,12 @@ pub(crate) fn source_of(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
+/// The IPv6 network of 48 bits that an address is in.
+fn network_of(address: IpAddr) -> Option<IpAddr> {
+    let IpAddr::V6(address) = address else { return None };
+    Some(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into())
+}
+
 /// Counts the open connections.
 #[derive(Debug, Default)]
 pub(super) struct Places(Mutex<Taken>);
@@ -142,8 +152,11 @@ pub(super) struct Places(Mutex<Taken>);
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    of: HashMap<IpAddr, usize>,
+    of: HashMap<Source, usize>,
 }
+
+/// An address, or a network by its length.
+type Source = (IpAddr, u8);
 
 impl Places {
     /// Takes a place.
@@ -161,15 +174,24 @@ impl Places {
         if taken.all >= limits.open {
             return Err(full("this server has as many connections as it takes"));
         }
-        if let Some(source) = source {
-            let own = taken.of.get(&source).map_or(0, |own| *own);
-            if own >= limits.open_per_address {
+        let network = source.and_then(network_of);
+        let per_address = limits.open_per_address;
+        let bounds = [
+            (source.map(|address| (address, 64)), per_address),
+            (network.map(|network| (network, 48)), per_address.saturating_mul(NETWORK_SHARE)),
+        ];
+        for (source, most) in bounds {
+            let own = source.and_then(|source| taken.of.get(&source)).map_or(0, |own| *own);
+            if own >= most {
                 return Err(full("your address has as many connections as one may have"));
             }
-            taken.of.insert(source, own + 1);
+        }
+        let sources = bounds.map(|(source, _)| source);
+        for source in sources.into_iter().flatten() {
+            *taken.of.entry(source).or_default() += 1;
         }
         taken.all += 1;
-        Ok(Place { places: self.clone(), source })
+        Ok(Place { places: self.clone(), sources })
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, Taken> {
@@ -181,16 +203,15 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
-    source: Option<IpAddr>,
+    sources: [Option<Source>; 2],
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
         taken.all -= 1;
-        if let Some(source) = self.source
-            && let Some(own) = taken.of.get_mut(&source)
-        {
+        for source in self.sources.into_iter().flatten() {
+            let Some(own) = taken.of.get_mut(&source) else { continue };
             *own -= 1;
             if *own == 0 {
                 taken.of.remove(&source);
@@ -222,6 +243,21 @@ mod tests {
         take("192.0.2.1").unwrap();
         drop((second, third));
         assert_eq!(places.taken().all, 0);
+        assert!(places.taken().of.is_empty());
+    }
+
+    #[test]
+    fn a_customer_with_many_networks_has_a_bound_for_all_of_them() {
+        let places = Arc::new(Places::default());
+        let limits = Limits { open: 100, open_per_address: 2, ..Limits::default() };
+        let take =
+            |network, host| places.take(ip(&format!("2001:db8:{network}:{host}::1")), &limits);
+        let most = 2 * NETWORK_SHARE;
+        let held: Vec<_> = (0..most).map(|host| take(0, host).unwrap()).collect();
+        assert!(take(0, most).unwrap_err().to_string().contains("your address"));
+        take(1, 0).unwrap();
+        drop(held);
+        take(0, most).unwrap();
         assert!(places.taken().of.is_empty());
     }
 
