@@ -161,6 +161,11 @@ impl State {
         self.certificate.as_ref().map(|own| own.as_der().to_vec()).unwrap_or_default()
     }
 
+    /// Lets a call that reads through, as often as it may come.
+    fn may_read(&self, extensions: &tonic::Extensions, caller: &Caller) -> Result<()> {
+        self.gates.read(self.gates.origin(extensions), &caller.peer)
+    }
+
     /// Notes that a stream of the caller's session is open, which from now on holds its lease.
     async fn hold(&self, caller: &Caller, mailbox: &Arc<Mailbox>) -> Result<Hold> {
         let hold = self.sessions.hold(caller.session, mailbox.clone())?;

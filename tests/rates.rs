@@ -6,6 +6,10 @@ use std::time::Duration;
 use chinwag::{
     client::{Client, ClientOptions, Event, Events},
     model::{MessageId, Name, RoomName, Start, Text},
+    proto::{
+        GetPeerRequest, Join, PeerStatus, RenewRequest, SubscribeRequest, chat_request,
+        chat_response, join,
+    },
 };
 use tokio::{task::JoinSet, time::Instant};
 use tonic_types::StatusExt;
@@ -55,6 +59,41 @@ async fn registrations_and_reads_have_rates_of_their_own() {
     let search = chinwag::proto::SearchMessagesRequest { query: "x".into(), ..Default::default() };
     assert_eq!(why(&alice.broadcast().search_messages(search).await.unwrap_err()), LIMITED);
     alice.broadcast().post(post("lobby", &new_id(), "hello")).await.unwrap();
+}
+
+/// What makes the hub read, or makes others read, counts however it is asked for.
+#[tokio::test]
+async fn everything_that_is_read_has_the_same_rate() {
+    let hub = limited_hub(&["--read-rate", "6/m"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let look = || GetPeerRequest { name: "alice".into(), ..Default::default() };
+    alice.presence().get_peer(look()).await.unwrap();
+    assert_eq!(why(&alice.presence().get_peer(look()).await.unwrap_err()), LIMITED);
+    let away = RenewRequest { status: PeerStatus::Away.into(), endpoints: None };
+    assert_eq!(why(&alice.presence().renew(away).await.unwrap_err()), LIMITED);
+    alice.presence().renew(RenewRequest::default()).await.unwrap();
+    let subscribe = |start| SubscribeRequest { joins: vec![Join { room: "lobby".into(), start }] };
+    let last = subscribe(Some(join::Start::Last(10)));
+    assert_eq!(why(&alice.broadcast().subscribe(last).await.unwrap_err()), LIMITED);
+    alice.broadcast().subscribe(subscribe(None)).await.unwrap();
+}
+
+/// On a stream who joins too much is not refused, but waits.
+#[tokio::test]
+async fn joins_that_read_wait_for_their_turn() {
+    const BURST: u32 = 10;
+    let hub = limited_hub(&["--read-rate", "1/s"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    let began = Instant::now();
+    for _ in 0..BURST + 2 {
+        let start = Some(join::Start::Last(1));
+        chat.say(chat_request::Request::Join(Join { room: "attic".into(), start })).await;
+    }
+    for _ in 0..BURST + 2 {
+        assert!(matches!(chat.next().await, chat_response::Event::Joined(_)));
+    }
+    assert!(began.elapsed() > Duration::from_millis(1_900), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

@@ -88,6 +88,11 @@ fn read(token: &str, key: Option<Fingerprint>, sessions: &Sessions) -> Shown {
     }
 }
 
+/// Whether it takes a signature or the disk to find out what is shown.
+pub(crate) fn takes_work(extensions: &Extensions) -> bool {
+    matches!(credentials(extensions).shown, Shown::Bot(_) | Shown::Jwt(_))
+}
+
 /// What the call shows.
 pub(crate) fn credentials(extensions: &Extensions) -> Credentials {
     let nothing = || Credentials { shown: Shown::Nothing, certificate: None };

@@ -54,6 +54,7 @@ pub(crate) async fn chat(
 pub(crate) async fn subscribe(
     state: Arc<State>,
     caller: Caller,
+    origin: Origin,
     request: proto::SubscribeRequest,
 ) -> Result<EventStream<Guard>> {
     let mut joins = request.joins;
@@ -67,6 +68,9 @@ pub(crate) async fn subscribe(
     let mut rooms = HashMap::new();
     for (i, join) in joins.into_iter().enumerate() {
         let (room, start) = wire::join(&format!("joins[{i}]"), join)?;
+        if reads(&start) {
+            state.gates.read(origin, &caller.peer)?;
+        }
         mailbox.admit().await;
         let (membership, order) = begin(&state, &caller, &room, start).await?;
         if rooms.insert(room, membership).is_some() {
@@ -84,6 +88,11 @@ pub(crate) async fn subscribe(
 #[allow(clippy::disallowed_methods, reason = "the handle owns the task")]
 fn start(reader: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(reader))
+}
+
+/// Whether such a start has the store read what was said before.
+fn reads(start: &Start) -> bool {
+    !matches!(start, Start::Head)
 }
 
 /// Enters a room, and the order that makes a stream deliver it.
@@ -168,6 +177,11 @@ impl Reader {
 
     async fn try_join(&mut self, join: proto::Join) -> Result<Order> {
         let (room, start) = wire::join("join", join)?;
+        if reads(&start) {
+            // A client that comes back to all of its rooms is not refused some of them: what else
+            // it says on this stream waits as well.
+            self.state.gates.read_in_turn(self.origin, &self.caller.peer).await;
+        }
         let (membership, order) = begin(&self.state, &self.caller, &room, start).await?;
         self.rooms.insert(room, membership);
         Ok(order)

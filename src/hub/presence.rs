@@ -75,6 +75,9 @@ impl Presence {
         let status = wire::peer_status("status", asked.status)?;
         let invite = wire::invite_code("invite_code", &asked.invite_code)?;
 
+        if auth::takes_work(&extensions) || invite.is_some() {
+            state.gates.prove(state.gates.origin(&extensions))?;
+        }
         // A token that is not alive any more is ignored, as it shows nothing.
         let replaces = state.sessions.authenticate(&asked.replace_token, key).ok();
         let newcomer = admission::identify(state, &extensions, replaces.as_ref()).await?;
@@ -120,6 +123,11 @@ impl Presence {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
         let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
+        let asked = request.get_ref();
+        if asked.status != 0 || asked.endpoints.is_some() {
+            // All who watch the peers are told of it. A mere sign of life always passes.
+            state.may_read(request.extensions(), &caller)?;
+        }
         let asked = request.into_inner();
         let endpoints = match asked.endpoints {
             Some(list) => {
@@ -144,7 +152,8 @@ impl Presence {
     }
 
     fn found(&self, request: Request<proto::GetPeerRequest>) -> Result<proto::GetPeerResponse> {
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.may_read(request.extensions(), &caller)?;
         let asked = request.get_ref();
         let name = wire::name("name", &asked.name)?;
         let listed = self.0.peers.get(&name).map(|peer| (&peer).into());
@@ -169,7 +178,7 @@ impl Presence {
         request: Request<proto::ListPeersRequest>,
     ) -> Result<proto::ListPeersResponse> {
         let caller = auth::caller(request.extensions())?;
-        self.0.gates.read(request.extensions(), &caller.peer)?;
+        self.0.may_read(request.extensions(), &caller)?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
         let status = wire::peer_status("status", asked.status)?;

@@ -13,15 +13,23 @@ mod gate;
 mod turn;
 mod watch;
 
-use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    net::IpAddr,
+    num::NonZeroU32,
+    str::FromStr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use governor::Quota;
 use http::Extensions;
 
-pub(crate) use gate::Gate;
 pub(crate) use turn::Turn;
 pub(crate) use watch::Watch;
 
+use self::gate::{Gate, Quotas};
 use super::metrics::Metrics;
 use crate::{
     error::{Error, Result},
@@ -34,6 +42,22 @@ const BURST_SECONDS: u32 = 10;
 
 /// How many peers' worth one address gets: the people of an office.
 const PEERS_PER_ADDRESS: u32 = 10;
+
+/// How many addresses' worth an IPv6 network of 48 bits gets: it may be one customer's, or a small
+/// provider's.
+const ADDRESSES_PER_NETWORK: u32 = 8;
+
+/// How often an address may take a name for good, as every new key does: a hub keeps names for ever.
+const CLAIMS: Rate = Rate { count: 6, per: Per::Minute };
+
+/// How many names an address may take at once: those of an office that begins to use the hub.
+const CLAIM_BURST: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// The same for an IPv6 network of 48 bits.
+const CLAIM_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(256).unwrap();
+
+/// The most addresses that are barred at a time, each for moments.
+const MAX_BARRED: usize = 16 * 1024;
 
 /// How often something may happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +128,8 @@ impl fmt::Display for Rate {
 pub struct Rates {
     /// Posts of a peer.
     pub posts: Option<Rate>,
-    /// Registrations from an address.
+    /// Registrations from an address. Where they are limited, those that take a name for good are to
+    /// six a minute besides, and 64 at once.
     pub registrations: Option<Rate>,
     /// Searches, pages of history and lists that a peer asks for.
     pub reads: Option<Rate>,
@@ -156,24 +181,34 @@ pub(crate) struct Origin(Option<IpAddr>);
 pub(crate) struct Gates {
     posts: Gate,
     registrations: Gate,
+    claims: Gate,
     reads: Gate,
     failures: Gate,
+    /// Until when addresses that have failed too often are not even listened to.
+    barred: Mutex<HashMap<IpAddr, Instant>>,
     loopback: bool,
     metrics: Metrics,
 }
 
 impl Gates {
     pub(crate) fn new(rates: Rates, metrics: Metrics) -> Self {
-        let shared = |rate: Option<Rate>| {
-            let (peer, address) = (rate?.quota(1)?, rate?.quota(PEERS_PER_ADDRESS)?);
-            Some((peer, address))
+        let of = |rate: Option<Rate>, peers: u32| {
+            let (peer, address) = (rate?.quota(1)?, rate?.quota(peers)?);
+            let network = rate?.quota(peers * ADDRESSES_PER_NETWORK)?;
+            Some(Quotas { peer, address, network })
         };
-        let alone = |rate: Option<Rate>| rate?.quota(1).map(|quota| (quota, quota));
+        let (shared, alone) = (|rate| of(rate, PEERS_PER_ADDRESS), |rate| of(rate, 1));
+        let claims = rates
+            .registrations
+            .and_then(|_| alone(Some(CLAIMS)))
+            .map(|quotas| quotas.allow(CLAIM_BURST, CLAIM_BURST_OF_NETWORK));
         Self {
             posts: Gate::new("posts", shared(rates.posts)),
             registrations: Gate::new("registrations", alone(rates.registrations)),
+            claims: Gate::new("new names", claims),
             reads: Gate::new("reads", shared(rates.reads)),
             failures: Gate::new("failures", alone(rates.failures)),
+            barred: Mutex::default(),
             loopback: rates.loopback,
             metrics,
         }
@@ -202,21 +237,59 @@ impl Gates {
         self.check(&self.registrations, origin, None)
     }
 
-    /// Lets a search, or the reading of a page, through.
-    pub(crate) fn read(&self, extensions: &Extensions, peer: &Name) -> Result<()> {
-        self.check(&self.reads, self.origin(extensions), Some(peer))
+    /// Lets somebody take a name for good.
+    pub(crate) fn claim(&self, origin: Origin) -> Result<()> {
+        self.check(&self.claims, origin, None)
+    }
+
+    /// Lets through a search, the reading of a page or of what a room said before, a look at a peer,
+    /// and a change of what a peer shows of itself, which all others read.
+    pub(crate) fn read(&self, origin: Origin, peer: &Name) -> Result<()> {
+        self.check(&self.reads, origin, Some(peer))
+    }
+
+    /// The same, as soon as there may be one more.
+    pub(crate) async fn read_in_turn(&self, origin: Origin, peer: &Name) {
+        while let Err(Error::RateLimited { retry_after, .. }) = self.read(origin, peer) {
+            tokio::time::sleep(retry_after).await;
+        }
     }
 
     /// Notes a failure to prove something.
     pub(crate) fn fail(&self, origin: Origin) -> Result<()> {
-        self.check(&self.failures, origin, None)
+        let failed = self.check(&self.failures, origin, None);
+        if let (Err(Error::RateLimited { retry_after, .. }), Some(address)) = (&failed, origin.0) {
+            let mut barred = self.barred();
+            if barred.len() < MAX_BARRED {
+                barred.insert(address, Instant::now() + *retry_after);
+            }
+        }
+        failed
+    }
+
+    /// Lets somebody try to prove what takes work to look at.
+    pub(crate) fn prove(&self, Origin(address): Origin) -> Result<()> {
+        let until = address.and_then(|address| self.barred().get(&address).copied());
+        let retry_after = until.and_then(|until| until.checked_duration_since(Instant::now()));
+        match retry_after {
+            Some(retry_after) => {
+                Err(Error::RateLimited { what: self.failures.what(), retry_after })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn barred(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+        self.barred.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets those who have used nothing for a while.
     pub(crate) fn sweep(&self) {
-        for gate in [&self.posts, &self.registrations, &self.reads, &self.failures] {
+        let Self { posts, registrations, claims, reads, failures, .. } = self;
+        for gate in [posts, registrations, claims, reads, failures] {
             gate.sweep();
         }
+        self.barred().retain(|_, until| *until > Instant::now());
     }
 
     fn check(&self, gate: &Gate, Origin(address): Origin, peer: Option<&Name>) -> Result<()> {
@@ -277,6 +350,33 @@ pub(super) mod tests {
         for _ in 0..100 {
             gates.register(origin).unwrap();
         }
+    }
+
+    #[test]
+    fn who_has_failed_too_often_makes_no_more_work_for_a_while() {
+        let failures = Some("6/m".parse().unwrap());
+        let gates = Gates::new(Rates { failures, ..Rates::NONE }, Metrics::default());
+        let [origin, other] = ["192.0.2.7", "192.0.2.8"].map(|from_| gates.origin(&from(from_)));
+        gates.fail(origin).unwrap();
+        gates.prove(origin).unwrap();
+        gates.fail(origin).unwrap_err();
+        assert!(matches!(gates.prove(origin), Err(Error::RateLimited { what: "failures", .. })));
+        gates.sweep();
+        gates.prove(origin).unwrap_err();
+        gates.prove(other).unwrap();
+    }
+
+    #[test]
+    fn names_are_taken_for_good_at_a_rate_of_their_own() {
+        let gates = Gates::new(Rates::default(), Metrics::default());
+        let origin = gates.origin(&from("192.0.2.7"));
+        for _ in 0..CLAIM_BURST.get() {
+            gates.claim(origin).unwrap();
+        }
+        let refused = gates.claim(origin).unwrap_err();
+        assert!(matches!(refused, Error::RateLimited { what: "new names", .. }), "{refused}");
+        gates.claim(gates.origin(&from("192.0.2.8"))).unwrap();
+        gates.register(origin).unwrap();
     }
 
     #[test]

@@ -96,7 +96,8 @@ async fn open_chat(state: Arc<State>, request: Request<Body>) -> Result<EventStr
 
 async fn subscribe(state: Arc<State>, request: Request<Body>) -> Result<EventStream<chat::Guard>> {
     let caller = auth::caller(request.extensions())?;
-    chat::subscribe(state, caller, only(request).await?).await
+    let origin = state.gates.origin(request.extensions());
+    chat::subscribe(state, caller, origin, only(request).await?).await
 }
 
 async fn watch_peers(state: Arc<State>, request: Request<Body>) -> Result<EventStream<Hold>> {
