@@ -9,19 +9,27 @@
 //! 3. Everybody else is a guest, where the hub takes guests, and gets what belongs to nobody for as
 //!    long as the session lives.
 
+use std::time::Duration;
+
 use tonic::Extensions;
 
 use super::{
     State,
     auth::{self, Shown},
-    sessions::Caller,
+    sessions::{Caller, Sessions},
 };
 use crate::{
-    backbone::{Claim, Entry, Known, Owner, Session},
+    backbone::{Claim, Directory, Entry, Known, Members, Owner, Session},
     error::{Error, Result},
     model::{InviteCode, Name},
     transport::PeerInfo,
 };
+
+/// How often all sessions are looked at, whether a change was seen or not.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// How soon a look that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Who may be a guest: take a free name without a key, for as long as a session lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,7 +136,8 @@ fn successor(replaced: &Caller, beside: Option<Caller>) -> Newcomer {
 ///
 /// # Errors
 ///
-/// As [`Members::claim`](crate::backbone::Members::claim), and [`Error::GuestsRefused`].
+/// As [`Members::claim`](crate::backbone::Members::claim), [`Error::GuestsRefused`], and
+/// [`Error::RateLimited`] where too many names were taken for good.
 pub(crate) async fn admit(
     state: &State,
     newcomer: &Newcomer,
@@ -148,6 +157,12 @@ pub(crate) async fn admit(
     // A guest who has the name now keeps it while the session lives. Asked first, because what is
     // claimed stays claimed, and an invitation used.
     state.directory.check(session, claim).await?;
+    let known = state.members.find(owner.id()).await?;
+    let is_theirs = matches!(known, Known::Member(names) if names.contains(name));
+    // An issuer's names are no more than it has people.
+    if !is_theirs && !newcomer.vouched {
+        state.gates.claim(state.gates.origin(extensions))?;
+    }
     let by_invitation = state.admission.by_invitation && !newcomer.vouched;
     state.members.claim(name, owner.id(), Entry { by_invitation, invite }).await
 }
@@ -163,19 +178,106 @@ fn check_guest(guests: Guests, extensions: &Extensions) -> Result<()> {
 }
 
 /// Ends the sessions of those who may not hold their names any more, for as long as it is polled.
-pub(crate) async fn watch_members(state: &State) {
+pub(crate) async fn watch_members(
+    members: &dyn Members,
+    sessions: &Sessions,
+    directory: &dyn Directory,
+) {
     loop {
-        state.members.changed().await;
-        let expelled = match state.members.expelled(state.sessions.holders()).await {
-            Ok(expelled) => expelled,
-            Err(error) => {
-                tracing::warn!(%error, "cannot check who may still hold a name");
-                continue;
-            }
-        };
-        for session in expelled {
-            // It may have ended meanwhile, which changes nothing.
-            let _ = state.directory.release(session).await;
+        // Nothing is seen twice: what fails is tried again, and now and then all are looked at.
+        let _ = tokio::time::timeout(LOOK, members.changed()).await;
+        while let Err(error) = expel(members, sessions, directory).await {
+            tracing::warn!(%error, "cannot check who may still hold a name; trying again");
+            tokio::time::sleep(RETRY).await;
         }
+    }
+}
+
+async fn expel(
+    members: &dyn Members,
+    sessions: &Sessions,
+    directory: &dyn Directory,
+) -> Result<()> {
+    for session in members.expelled(sessions.holders()).await? {
+        match directory.release(session).await {
+            // It may have ended meanwhile, which changes nothing.
+            Ok(()) | Err(Error::SessionEnded) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use jiff::Timestamp;
+    use tonic::async_trait;
+
+    use super::*;
+    use crate::{
+        backbone::{Holder, OwnerId, SessionId, embedded::EmbeddedDirectory},
+        hub::{Lists, peers::Peers},
+    };
+
+    /// Members of whom nobody may stay, of whose changes nobody hears, and that fail at first.
+    #[derive(Debug, Default)]
+    struct Troubled(AtomicUsize);
+
+    #[async_trait]
+    impl Members for Troubled {
+        async fn claim(&self, _: &Name, _: &OwnerId, _: Entry) -> Result<()> {
+            Ok(())
+        }
+
+        async fn check_free(&self, _: &Name) -> Result<()> {
+            Ok(())
+        }
+
+        async fn find(&self, _: &OwnerId) -> Result<Known> {
+            Ok(Known::Stranger)
+        }
+
+        async fn expelled(&self, holders: Vec<Holder>) -> Result<Vec<SessionId>> {
+            match self.0.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(Error::StoreUnavailable("not now".into())),
+                _ => Ok(holders.into_iter().map(|holder| holder.session).collect()),
+            }
+        }
+
+        async fn changed(&self) {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_removal_is_not_lost() {
+        let sessions = Sessions::new();
+        let lists = Lists { sessions: sessions.clone(), peers: Peers::new(1) };
+        let directory = EmbeddedDirectory::new(Arc::new(lists));
+        let session = Session {
+            id: SessionId::new(),
+            peer: Name::parse("mallory").unwrap(),
+            endpoints: Vec::new(),
+            status: Default::default(),
+            began_at: Timestamp::now(),
+            owner: Some(Owner::bot("mallory")),
+        };
+        let (peer, owner) = (session.peer.clone(), session.owner.clone());
+        let lease = 10 * LOOK;
+        sessions.enter(Caller { session: session.id, peer, owner, key: None }, lease).unwrap();
+        let claim = Claim { lease, beside: None, replaces: None };
+        directory.claim(session, claim).await.unwrap();
+        let (troubled, mut count) = (Troubled::default(), sessions.count());
+        let began = tokio::time::Instant::now();
+        tokio::select! {
+            () = watch_members(&troubled, &sessions, &directory) => {}
+            gone = count.wait_for(|count| *count == 0) => drop(gone.unwrap()),
+        }
+        assert_eq!(began.elapsed(), LOOK + RETRY);
     }
 }

@@ -54,7 +54,8 @@ async fn publish_peers(state: Arc<State>) {
 }
 
 async fn watch_members(state: Arc<State>) {
-    admission::watch_members(&state).await;
+    let State { members, sessions, directory, .. } = &*state;
+    admission::watch_members(&**members, sessions, &**directory).await;
 }
 
 async fn sweep_rooms(state: Arc<State>) {
