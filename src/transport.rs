@@ -13,6 +13,7 @@ mod careful;
 mod dial;
 mod door;
 mod handshake;
+mod idle;
 mod io;
 mod limits;
 mod loopback;
@@ -33,7 +34,7 @@ use tokio::{
 };
 use tokio_stream::Stream;
 use tonic::transport::Server;
-use tower::layer::util::Identity;
+use tower::layer::util::{Identity, Stack};
 
 pub use arrivals::{Accepted, Arrivals};
 #[cfg(any(test, fuzzing))]
@@ -41,6 +42,7 @@ pub(crate) use careful::drop_broken_details;
 pub use careful::{Channel, careful};
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, certificate_on_loopback, why};
 pub use door::{Door, Plaintext};
+pub use idle::CountCalls;
 pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;
 pub(crate) use limits::source_of;
@@ -173,7 +175,7 @@ impl Stream for Incoming {
 
 /// A server with the limits of this house. `keepalive` is both how long a connection may be silent
 /// before it is asked for a sign of life and how long the answer may take.
-pub fn server(keepalive: Duration) -> Server<Identity> {
+pub fn server(keepalive: Duration) -> Server<Stack<CountCalls, Identity>> {
     Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(Some(MAX_STREAMS))
@@ -183,6 +185,7 @@ pub fn server(keepalive: Duration) -> Server<Identity> {
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
         .http2_keepalive_interval(Some(keepalive))
         .http2_keepalive_timeout(Some(keepalive))
+        .layer(CountCalls)
 }
 
 /// A channel to a hub on loopback: [`Dial::channel`] without TLS.

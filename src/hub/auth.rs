@@ -135,7 +135,12 @@ mod tests {
         }
         let certificate = key.map(|key| key.certificate().clone());
         let remote = "127.0.0.1:1".parse().unwrap();
-        request.extensions_mut().insert(PeerInfo { via: Via::Tls, remote, certificate });
+        request.extensions_mut().insert(PeerInfo {
+            via: Via::Tls,
+            remote,
+            certificate,
+            calls: Default::default(),
+        });
         note_caller(sessions.clone())(request).extensions().clone()
     }
 

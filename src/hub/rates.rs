@@ -322,7 +322,7 @@ pub(super) mod tests {
         let remote = format!("{address}:1").parse().unwrap();
         let mut extensions = Extensions::new();
         let via = transport::Via::Tls;
-        extensions.insert(PeerInfo { via, remote, certificate: None });
+        extensions.insert(PeerInfo { via, remote, certificate: None, calls: Default::default() });
         extensions
     }
 

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    idle::Calls,
     io::{Duplex, PeerInfo, Replay, ServerIo, Via},
     limits::{Limits, Place, Places},
     loopback,
@@ -96,7 +97,12 @@ impl Reception {
         let (mut io, info) = if first == TLS_HANDSHAKE {
             self.encrypt(io, remote).await?
         } else {
-            let info = PeerInfo { via: Via::Plaintext, remote, certificate: None };
+            let info = PeerInfo {
+                via: Via::Plaintext,
+                remote,
+                certificate: None,
+                calls: Calls::default(),
+            };
             (Box::new(io) as Box<dyn Duplex>, info)
         };
         let preface = read_preface(&mut io).await;
@@ -108,7 +114,7 @@ impl Reception {
         match self.admit(&info) {
             Ok(place) => {
                 let open = self.meter.open(info.via);
-                Ok(ServerIo::new(io, info, place, open))
+                Ok(ServerIo::new(io, info, place, open, self.limits.idle))
             }
             Err(error) => {
                 // Whether it could be told does not change that it was turned away.
@@ -141,7 +147,10 @@ impl Reception {
         }
         let shown = session.peer_certificates().and_then(|chain| chain.first());
         let certificate = shown.map(|der| Certificate::parse(der)).transpose()?;
-        Ok((Box::new(stream), PeerInfo { via: Via::Tls, remote, certificate }))
+        Ok((
+            Box::new(stream),
+            PeerInfo { via: Via::Tls, remote, certificate, calls: Calls::default() },
+        ))
     }
 
     fn admit(&self, caller: &PeerInfo) -> Result<Place, Error> {
@@ -180,6 +189,7 @@ fn is_http1(read: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+    use tonic::transport::server::Connected;
 
     use super::*;
 
@@ -241,6 +251,21 @@ mod tests {
             let welcomed = reception(&Arc::default()).welcome(io, LOCAL.parse().unwrap()).await;
             assert!(matches!(welcomed, Err(Refused::Lost(_))), "{welcomed:?}");
         }
+    }
+
+    /// A connection ends when it has been of no use for a while; a call that goes on is of use.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_idle_ends() {
+        let (welcomed, _caller) = receive(PREFACE, LOCAL).await;
+        let mut io = welcomed.unwrap();
+        io.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
+        let call = io.connect_info().calls.begin();
+        let long = tokio::time::timeout(10 * Limits::IDLE, io.read_u8()).await;
+        assert!(long.is_err(), "{long:?}");
+        drop(call);
+        let begun = tokio::time::Instant::now();
+        assert_eq!(io.read(&mut [0]).await.unwrap(), 0);
+        assert!(begun.elapsed() <= 2 * Limits::IDLE, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

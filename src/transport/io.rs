@@ -5,13 +5,18 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-use super::{limits::Place, meter::Open};
+use super::{
+    idle::{Calls, Idle},
+    limits::Place,
+    meter::Open,
+};
 use crate::model::{Certificate, Fingerprint};
 
 /// How a connection came.
@@ -33,6 +38,8 @@ pub struct PeerInfo {
     pub remote: SocketAddr,
     /// The certificate the caller showed, whose key is proven to be theirs.
     pub certificate: Option<Certificate>,
+    /// The calls over this connection.
+    pub(crate) calls: Calls,
 }
 
 impl PeerInfo {
@@ -57,6 +64,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 pub struct ServerIo {
     inner: Replay<Box<dyn Duplex>>,
     info: PeerInfo,
+    idle: Idle,
     /// Its place among the open connections, given back with it.
     _place: Place,
     _open: Open,
@@ -68,8 +76,10 @@ impl ServerIo {
         info: PeerInfo,
         place: Place,
         open: Open,
+        patience: Duration,
     ) -> Self {
-        Self { inner, info, _place: place, _open: open }
+        let idle = Idle::new(info.calls.clone(), patience);
+        Self { inner, info, idle, _place: place, _open: open }
     }
 }
 
@@ -121,7 +131,11 @@ impl AsyncRead for ServerIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        match Pin::new(&mut self.inner).poll_read(cx, buf) {
+            // As if the other side had said that nothing more comes.
+            Poll::Pending => self.idle.poll(cx).map(Ok),
+            read => read,
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //! Too many pending ones are either a crowd of honest callers, as after an outage, or of silent
 //! ones. The next wait in the system's queue until one is done, or until the oldest has had its
 //! share of patience and gives way: the honest are done sooner, and the silent push each other out.
-//! An open connection is somebody's conversation: it stays, and the newcomer is told to come back
-//! later.
+//! An open connection is somebody's conversation: it stays, as long as there is one, and the newcomer
+//! is told to come back later.
 
 use std::{
     collections::HashMap,
@@ -34,6 +34,9 @@ pub struct Limits {
     pub open: usize,
     /// Open connections of one address; of an IPv6 network of 48 bits [`NETWORK_SHARE`] times as many.
     pub open_per_address: usize,
+    /// How long an open connection may be without a call in progress; up to twice that passes before
+    /// it ends.
+    pub idle: Duration,
 }
 
 /// How many addresses' worth of open connections an IPv6 network of 48 bits may have: it may be one
@@ -60,6 +63,10 @@ impl Limits {
 
     /// 256: the people of an office behind one address.
     pub const OPEN_PER_ADDRESS: usize = 256;
+
+    /// A minute: a client has a stream open all the time, and one that comes for a few calls is back
+    /// with the next in seconds. A connection that had ended is made anew with the next call.
+    pub const IDLE: Duration = Duration::from_secs(60);
 
     /// Asks the system for as many files as these bounds need, and lowers them to what it grants:
     /// a connection more than there are files for could not even be told so.
@@ -120,6 +127,7 @@ impl Default for Limits {
             pending_per_address: Self::PENDING_PER_ADDRESS,
             open: Self::OPEN,
             open_per_address: Self::OPEN_PER_ADDRESS,
+            idle: Self::IDLE,
         }
     }
 }

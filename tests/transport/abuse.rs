@@ -10,6 +10,7 @@ use tokio::{
     task::JoinSet,
 };
 use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::{
     door, identity, patient, pinned,
@@ -46,6 +47,29 @@ async fn an_open_connection_has_no_deadline() {
     let first = server.latest_caller();
     call(&channel).await.unwrap();
     assert_eq!(first.remote, server.latest_caller().remote, "it is the same connection");
+}
+
+/// Whoever has a place and makes no use of it loses it, and gets one again when there is a use.
+#[tokio::test]
+async fn an_idle_connection_ends() {
+    let idle = Duration::from_millis(100);
+    let server = TestServer::start(Door::plaintext().limits(Limits { idle, ..patient() })).await;
+    let channel = server.channel(&Dial::plaintext());
+    call(&channel).await.unwrap();
+    let first = server.latest_caller();
+    let watched = HealthClient::new(server.channel(&Dial::plaintext()));
+    let mut stream = soon(watched.clone().watch(HealthCheckRequest::default())).await.unwrap();
+    let watching = server.latest_caller();
+    let silent = [HALF_PREFACE, REST_OF_PREFACE].concat();
+    for _ in 0..5 {
+        rest_of(server.say(&silent).await).await;
+    }
+    // That took long enough. What was of use is there.
+    soon(watched.clone().check(HealthCheckRequest::default())).await.unwrap();
+    assert_eq!(watching.remote, server.latest_caller().remote);
+    assert!(soon(stream.get_mut().message()).await.unwrap().is_some());
+    call(&channel).await.unwrap();
+    assert_ne!(first.remote, server.latest_caller().remote);
 }
 
 #[tokio::test]
