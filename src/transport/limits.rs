@@ -32,7 +32,7 @@ pub struct Limits {
     pub pending_per_address: usize,
     /// Open connections in all.
     pub open: usize,
-    /// Open connections of one address; of an IPv6 network of 48 bits [`NETWORK_SHARE`] times as many.
+    /// Open connections of one address; of an IPv6 network of 48 bits four times as many.
     pub open_per_address: usize,
     /// How long an open connection may be without a call in progress; up to twice that passes before
     /// it ends.
