@@ -2,13 +2,12 @@
 //!
 //! Data goes to standard output and everything else to standard error, a line at a time. Every
 //! command is a client of its own. `chat` and `listen` are listed and can be reached; all others
-//! register invisibly, and show the token that a running `chat` or `listen` of the same name left
-//! in the data directory, so that they work beside it.
+//! register invisibly, and with the same key, so that they work beside a `chat` of the same name.
 //!
 //! | exit code | meaning |
 //! |---|---|
 //! | 0 | done; also: ended by a signal where nothing else ends it (`chat`, `tail`, `listen`, `peers --watch`) |
-//! | 1 | failed; of `chat` without a terminal also: one of the lines could not be obeyed |
+//! | 1 | failed, or refused by the hub, the peer, or for a wrong key; of `chat` without a terminal also: one of the lines could not be obeyed |
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |
 //! | 4 | the peer is unknown or cannot be reached |
@@ -22,6 +21,7 @@ mod config;
 pub mod daemon;
 mod failure;
 mod json;
+mod keys;
 mod options;
 mod outage;
 mod output;
@@ -35,7 +35,9 @@ use std::{ffi::OsString, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use self::{
-    commands::{history, listen, peers, post, rooms, search, send, tail},
+    commands::{
+        accept, contacts, history, id, listen, peers, post, rooms, search, send, tail, verify,
+    },
     failure::Failure,
     options::{Flags, Settings},
 };
@@ -47,8 +49,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unre
 130 interrupted. Ctrl-C is the usual end of chat, tail, listen and peers --watch: 0.
 
 Settings are also read from the environment and from config.toml in the configuration
-directory, with the keys hub, name, listen, advertise and room. A flag wins over the
-environment, the environment over the file.";
+directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext and room. A
+flag wins over the environment, the environment over the file.";
 
 /// Chat in rooms, and straight from peer to peer.
 #[derive(Debug, Parser)]
@@ -64,7 +66,7 @@ struct Cli {
 enum Command {
     /// Chats in this terminal, or line by line from standard input
     #[command(after_help = format!("In the chat:\n{}\n\n{}", chat::HELP, chat::WITHOUT_TERMINAL))]
-    Chat,
+    Chat(chat::Args),
     /// Lists who is here
     Peers(peers::Args),
     /// Posts a text to the room, or each line of standard input
@@ -81,6 +83,14 @@ enum Command {
     Search(search::Args),
     /// Lists the rooms of the hub
     Rooms(rooms::Args),
+    /// Shows the fingerprint of your key
+    Id(id::Args),
+    /// Lists whom you have met, and their keys
+    Contacts(contacts::Args),
+    /// Marks somebody's key as compared
+    Verify(verify::Args),
+    /// Accepts that somebody has another key now
+    Accept(accept::Args),
 }
 
 /// Does what the command line says and returns the exit code. `args` begins with the program's
@@ -105,7 +115,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn obey(cli: Cli) -> Result<(), Failure> {
+fn obey(mut cli: Cli) -> Result<(), Failure> {
+    if let Command::Chat(chat::Args { hub: Some(hub) }) = &cli.command {
+        cli.flags.set_hub(hub.clone());
+    }
     let settings = Settings::load(cli.flags)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -120,7 +133,7 @@ async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
     match command {
-        Command::Chat => chat::run(&settings, &stop).await,
+        Command::Chat(_) => chat::run(&settings, &stop).await,
         Command::Peers(args) => peers::run(args, &settings, &stop).await,
         Command::Post(args) => post::run(args, &settings, &stop).await,
         Command::Tail(args) => tail::run(args, &settings, &stop).await,
@@ -129,5 +142,9 @@ async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
         Command::History(args) => history::run(args, &settings, &stop).await,
         Command::Search(args) => search::run(args, &settings, &stop).await,
         Command::Rooms(args) => rooms::run(args, &settings, &stop).await,
+        Command::Id(args) => id::run(args, &settings, &stop).await,
+        Command::Contacts(args) => contacts::run(args, &settings, &stop).await,
+        Command::Verify(args) => verify::run(args, &settings, &stop).await,
+        Command::Accept(args) => accept::run(&args, &settings),
     }
 }

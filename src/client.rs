@@ -14,42 +14,53 @@
 //!
 //! What happens comes out of one bounded stream, [`Events`].
 
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     error::{Error, Result},
+    identity::{Contacts, Identity},
     model::{
-        Draft, Endpoint, MessageId, Name, PeerStatus, Position, Posted, Receipt, RoomName, Start,
-        Text,
+        Draft, Endpoint, Fingerprint, InviteCode, MessageId, Name, PeerStatus, Position, Posted,
+        Receipt, RoomName, Start, Text,
     },
-    shutdown, transport,
+    shutdown,
+    transport::{ClientKeys, Door, Plaintext, server_config},
 };
 
 mod conversation;
 mod events;
+mod gate;
 mod inbox;
 mod link;
 mod lru;
 mod peer_chat;
 mod peers;
+mod people;
 mod queries;
 mod session;
-mod token_file;
+mod trust;
 mod watch_peers;
 
 pub use self::{
     conversation::{Conversation, ConversationEvent, Line},
-    events::{Connection, Direct, Event, Events},
+    events::{Connection, Direct, Event, Events, Standing},
+    gate::DirectPolicy,
     queries::{Page, PageRequest, PeerFilter, SearchRequest},
+    trust::HubTrust,
     watch_peers::{PeerChange, PeerWatch},
 };
 use self::{
+    gate::Gate,
     inbox::Inbox,
     link::Link,
     peers::Peers,
+    people::People,
     session::{Command, Session, Shown},
 };
 
@@ -80,16 +91,22 @@ pub struct ClientOptions {
     pub advertise: Vec<Endpoint>,
     /// The rooms to be in from the start. Empty: none, though posting to the lobby is possible.
     pub rooms: Vec<(RoomName, Start)>,
-    /// What the files begin with that keep the tokens of one person's sessions: each visible client
-    /// has one of its own, this name with an id added, of mode 0600. It is written whenever the
-    /// client registered and removed when it stops. Another process that shows any of these tokens
-    /// is the same person and gets a further session of the name; those that the hub does not know
-    /// any more are removed. An invisible client writes none.
-    pub token_file: Option<PathBuf>,
+    /// The key of one's own. Without one the client is a guest of the hub, where that has guests,
+    /// and neither its PeerChat server nor what it says to other clients is encrypted, which is
+    /// possible on loopback only.
+    pub identity: Option<Identity>,
+    /// How the hub is known to be the right one.
+    pub trust: HubTrust,
+    /// Where the keys of hubs and peers are kept. `None`: they are forgotten with the client.
+    pub contacts: Option<Contacts>,
+    /// Who may speak directly to this client.
+    pub direct: DirectPolicy,
+    /// What lets a newcomer into a closed hub.
+    pub invite: Option<InviteCode>,
 }
 
 impl ClientOptions {
-    /// Online, without a PeerChat server, in no room, and with no token kept.
+    /// Online, without a PeerChat server, in no room, and without a key: everything in plaintext.
     pub fn new(hub: Endpoint, name: Name) -> Self {
         Self {
             hub,
@@ -99,7 +116,11 @@ impl ClientOptions {
             inbox_limit: None,
             advertise: Vec::new(),
             rooms: Vec::new(),
-            token_file: None,
+            identity: None,
+            trust: HubTrust::default(),
+            contacts: None,
+            direct: DirectPolicy::default(),
+            invite: None,
         }
     }
 }
@@ -113,7 +134,9 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     link: Arc<Link>,
+    people: People,
     peers: Peers,
+    fingerprint: Option<Fingerprint>,
     commands: mpsc::Sender<Command>,
     connection: watch::Receiver<Connection>,
     shown: Arc<Shown>,
@@ -141,26 +164,42 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::HubUnreachable`]; [`Error::Refused`] where the hub refuses, for example with the
-    /// reason `NAME_TAKEN`; [`Error::Invalid`] and [`Error::Io`] where it cannot listen.
+    /// [`Error::HubUnreachable`]; [`Error::HubKeyChanged`] and [`Error::HubUntrusted`] where it is
+    /// not the right hub; [`Error::Refused`] where the hub refuses, for example with the reason
+    /// `NAME_TAKEN`; [`Error::Invalid`] where it must not listen there; [`Error::Io`] where it
+    /// cannot, and where the contact book cannot be read or written.
     pub async fn start(options: ClientOptions) -> Result<(Self, Events)> {
         let stop = CancellationToken::new();
         // Whatever fails below also ends the server that already runs.
         let on_failure = stop.clone().drop_guard();
         let tasks = TaskTracker::new();
 
+        let identity = options.identity.clone();
+        let fingerprint = identity.as_ref().map(Identity::fingerprint);
+        let people = People::new(options.hub.clone(), options.contacts.clone());
         let (inbox, direct) = Inbox::new(options.name.clone(), options.inbox_limit);
-        let mut direct_address = None;
-        if let Some(wanted) = options.listen {
-            let listener = transport::listen_on_next_free(wanted, PORT_TRIES).await?;
-            direct_address = Some(listener.local_addr().map_err(|e| Error::Io(e.to_string()))?);
-            let served = peer_chat::serve(listener, inbox.clone(), stop.clone(), tasks.clone());
-            tasks.spawn(served);
-        }
+        let door = door(identity.as_ref())?;
+        let listener = match options.listen {
+            Some(wanted) => Some(door.listen_on_next_free(wanted, PORT_TRIES).await?),
+            None => None,
+        };
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose();
+        let direct_address = address.map_err(|error| Error::Io(error.to_string()))?;
 
-        let rooms = options.rooms.clone();
-        let link = Arc::new(Link::new(options, direct_address)?);
-        let chat = match link.open().await {
+        let way = options.trust.way(identity.as_ref(), &options.hub, &people).await?;
+        let (rooms, policy) = (options.rooms.clone(), options.direct);
+        let link = Arc::new(Link::new(options, direct_address, &way.dial)?);
+        if let Some(listener) = listener {
+            let gate = Gate::new(policy, fingerprint, people.clone(), link.clone(), inbox.clone());
+            let (inbox, stop) = (inbox.clone(), stop.clone());
+            tasks.spawn(peer_chat::serve(door, listener, inbox, gate, stop, tasks.clone()));
+        }
+        let opened = async {
+            let chat = link.open().await?;
+            way.remember(&people).await?;
+            Ok(chat)
+        };
+        let chat = match opened.await {
             Ok(chat) => chat,
             Err(error) => {
                 // It may have registered before it failed.
@@ -173,8 +212,17 @@ impl Client {
         tasks.spawn(session.run(chat));
 
         let client = Self(Arc::new(Inner {
-            peers: Peers::new(link.clone(), inbox, stop.clone(), tasks.clone()),
+            peers: Peers::new(
+                link.clone(),
+                identity,
+                people.clone(),
+                inbox,
+                stop.clone(),
+                tasks.clone(),
+            ),
             link,
+            people,
+            fingerprint,
             commands,
             connection: parts.connection,
             shown: parts.shown,
@@ -290,19 +338,28 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::PeerUnknown`]; [`Error::PeerUnreachable`], which names every endpoint that was
-    /// tried; [`Error::HubUnreachable`] where the peer is not known and the hub is away;
+    /// [`Error::PeerUnknown`]; [`Error::KeyChanged`] where the hub lists another key for the peer
+    /// than the contact book has, and [`Error::Blocked`]: nothing was sent;
+    /// [`Error::PeerUnreachable`], which names every endpoint that was tried;
+    /// [`Error::HubUnreachable`] where the peer is not known and the hub is away;
     /// [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`.
     pub async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
         self.0.peers.send(peer, text).await
     }
 
-    /// Sends a private message to whoever listens at an endpoint.
+    /// Sends a private message to whoever listens at an endpoint. A client with a key of its own
+    /// sends it to the peer that the hub lists there, as [`Client::send`] does; where it lists none,
+    /// the message goes to loopback only, and without encryption.
     ///
     /// # Errors
     ///
-    /// [`Error::PeerUnreachable`]; [`Error::Refused`] by the peer.
+    /// As [`Client::send`].
     pub async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
+        if !self.0.peers.knows_place(endpoint)
+            && let Err(error) = self.peers(PeerFilter::default()).await
+        {
+            tracing::debug!(%error, "who is at {endpoint} cannot be asked");
+        }
         self.0.peers.send_to(endpoint, text).await
     }
 
@@ -343,4 +400,15 @@ impl Client {
         self.0.commands.send(command(reply)).await.map_err(|_| Error::Stopped)?;
         Ok(answer)
     }
+}
+
+/// How others come to the PeerChat server.
+fn door(identity: Option<&Identity>) -> Result<Door> {
+    Ok(match identity {
+        Some(own) => {
+            let config = server_config(own.credentials(), ClientKeys::Optional)?;
+            Door::tls(config, Plaintext::FromLoopback)
+        }
+        None => Door::plaintext(),
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Endpoint, MessageId, Name, RoomName};
+use crate::model::{Endpoint, Fingerprint, MessageId, Name, RoomName};
 
 /// One thing wrong with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +120,52 @@ pub enum Error {
         /// What was tried and how it failed.
         cause: String,
     },
+    /// The hub has another key than it should: it is another one, or somebody stands in between.
+    /// Nothing was said to it.
+    #[error(
+        "the hub at {hub} has another key than before, and nothing was said to it; known: {known}; \
+         now: {offered}"
+    )]
+    HubKeyChanged {
+        /// Where it is.
+        hub: Endpoint,
+        /// The key it should have.
+        known: Fingerprint,
+        /// The key it showed.
+        offered: Fingerprint,
+    },
+    /// What answers at the hub's place cannot be shown to be the hub. Nothing was said to it.
+    #[error("the hub at {hub} is not to be trusted: {cause}")]
+    HubUntrusted {
+        /// Where it should be.
+        hub: Endpoint,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The hub lists another key for a peer than the contact book has. Nothing was sent.
+    #[error(
+        "{name} has another key than before, and nothing was sent; known: {known}; now: {offered}"
+    )]
+    KeyChanged {
+        /// The peer.
+        name: Name,
+        /// The key in the contact book.
+        known: Fingerprint,
+        /// The key that the hub lists.
+        offered: Fingerprint,
+    },
+    /// A peer has no key, so there is nothing to compare.
+    #[error("{0} has no key: there is nothing to compare")]
+    NoKey(Name),
+    /// One wants to hear nothing of somebody, and therefore says nothing to them.
+    #[error("{0} is blocked in the contact book")]
+    Blocked(Name),
+    /// This client does not hear this caller.
+    #[error("this client does not hear you: {0}")]
+    CallerRefused(&'static str),
+    /// The caller's name is known here by another key.
+    #[error("{0} is known here by another key than yours")]
+    CallerKeyChanged(Name),
     /// A peer cannot be reached.
     #[error("{peer} cannot be reached: {cause}")]
     PeerUnreachable {

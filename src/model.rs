@@ -313,6 +313,13 @@ impl Endpoint {
         self.port
     }
 
+    /// Whether the host is this machine, as it says of itself. What a name leads to is shown only by
+    /// going there.
+    pub fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        address.map_or(&*self.host == "localhost", |address| address.to_canonical().is_loopback())
+    }
+
     /// Whether the host stands for "every address of this machine", which nobody can dial.
     pub fn is_unspecified(&self) -> bool {
         self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())

@@ -34,7 +34,7 @@ use tonic::transport::{Channel, Server};
 use tower::layer::util::Identity;
 
 pub use arrivals::{Accepted, Arrivals};
-pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, why};
+pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, certificate_on_loopback, why};
 pub use door::{Door, Plaintext};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;

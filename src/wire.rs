@@ -53,14 +53,22 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         }
         Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
         Error::WrongReceiver(_) => (Code::FailedPrecondition, "WRONG_RECEIVER", None),
+        Error::CallerRefused(_) => (Code::PermissionDenied, "CALLER_REFUSED", None),
+        Error::CallerKeyChanged(_) => (Code::PermissionDenied, "CALLER_KEY_CHANGED", None),
         Error::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Some(RESTART_DELAY)),
         Error::StoreUnavailable(_) => (Code::Unavailable, "STORE_UNAVAILABLE", None),
         Error::HubUnreachable { .. } => (Code::Unavailable, "HUB_UNREACHABLE", None),
         Error::PeerUnreachable { .. } => (Code::Unavailable, "PEER_UNREACHABLE", None),
         Error::Refused(refusal) => (refusal.code, "REFUSED", refusal.retry_after),
-        Error::Store(_) | Error::Protocol(_) | Error::Stopped | Error::Io(_) => {
-            (Code::Internal, "INTERNAL", None)
-        }
+        Error::Store(_)
+        | Error::Protocol(_)
+        | Error::HubKeyChanged { .. }
+        | Error::HubUntrusted { .. }
+        | Error::KeyChanged { .. }
+        | Error::NoKey(_)
+        | Error::Blocked(_)
+        | Error::Stopped
+        | Error::Io(_) => (Code::Internal, "INTERNAL", None),
     }
 }
 

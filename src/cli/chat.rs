@@ -31,7 +31,7 @@ use self::{
 };
 use super::{
     failure::Failure,
-    options::Settings,
+    options::{self, Settings},
     output::tell,
     stdin,
     view::{self, Clock},
@@ -39,7 +39,7 @@ use super::{
 use crate::{
     client::{Client, Connection, Event, Events, PeerChange, PeerWatch},
     error::Error,
-    model::{MAX_TEXT_BYTES, RoomName, Text},
+    model::{JoinLink, MAX_TEXT_BYTES, RoomName, Text},
 };
 
 /// How much may be under way before no more lines are read from a pipe.
@@ -54,6 +54,13 @@ const WAIT_FOR_PERSON: Duration = Duration::from_secs(2);
 /// What the help of the command ends with.
 pub(super) const WITHOUT_TERMINAL: &str =
     "Without a terminal the exit code is 1 where one of the lines was not obeyed.";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The hub, instead of --hub: the join link that its keeper has given you, or HOST:PORT
+    #[arg(value_name = "HUB", value_parser = options::hub)]
+    pub(crate) hub: Option<JoinLink>,
+}
 
 /// Chats until the person leaves, the input ends, or a signal comes.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
@@ -167,6 +174,9 @@ impl Chat {
     }
 
     fn reached_at(&self) -> String {
+        if self.client.direct_address().is_none() {
+            return "no direct messages come in".into();
+        }
         let at: Vec<String> = self.client.advertised().iter().map(ToString::to_string).collect();
         format!("direct messages come in at {}", at.join(", "))
     }

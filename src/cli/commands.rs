@@ -1,6 +1,9 @@
 //! The commands for scripts, one file each, and what they share.
 
+pub(super) mod accept;
+pub(super) mod contacts;
 pub(super) mod history;
+pub(super) mod id;
 pub(super) mod listen;
 pub(super) mod peers;
 pub(super) mod post;
@@ -8,6 +11,7 @@ pub(super) mod rooms;
 pub(super) mod search;
 pub(super) mod send;
 pub(super) mod tail;
+pub(super) mod verify;
 
 use std::time::Instant;
 
@@ -17,6 +21,7 @@ use super::{
     failure::Failure,
     outage::Outage,
     output::{Output, reader_gone, tell},
+    view,
 };
 use crate::{
     client::{Client, ClientOptions, Event, Events},
@@ -85,6 +90,10 @@ impl Happenings {
                 Event::Connected | Event::Disconnected { .. } => {}
                 Event::Ended { error } | Event::JoinRefused { error, .. } => {
                     return Err(error.into());
+                }
+                Event::CallerKeyChanged { name, known, offered } => {
+                    let said = view::caller_key_changed(&name, known, offered);
+                    tell(&format!("{said}: `chinwag accept {name}`"));
                 }
                 event => return Ok(event),
             }

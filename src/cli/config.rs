@@ -3,18 +3,22 @@
 //! | what | where |
 //! |---|---|
 //! | settings | `config.toml` in the configuration directory |
-//! | session tokens | `sessions/HOST_PORT/NAME.token.ID` in the data directory |
+//! | one's own key and certificate | `identity.key` and `identity.crt` in the data directory |
+//! | the contact book | `contacts.toml` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
 //!
 //! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
 //! `~/.config/chinwag` and `~/.local/share/chinwag` are on Linux.
 //!
 //! ```toml
-//! hub = "127.0.0.1:50051"
+//! hub = "127.0.0.1:50051"                  # or a join link
 //! name = "sova"
 //! listen = "127.0.0.1:54321"
 //! advertise = ["chat.example.org:54321"]   # or one text
 //! room = ["lobby", "ops"]                  # or one text
+//! direct = "known"                         # or "contacts", or "anyone"
+//! no_direct = false
+//! plaintext = false
 //! ```
 
 use std::{
@@ -28,8 +32,14 @@ use std::{
 use directories::ProjectDirs;
 use serde::Deserialize;
 
-use super::failure::Failure;
-use crate::model::{Endpoint, Name, RoomName};
+use super::{
+    failure::Failure,
+    options::{self, direct_policy},
+};
+use crate::{
+    client::DirectPolicy,
+    model::{Endpoint, JoinLink, Name, RoomName},
+};
 
 /// The file with the settings, in the configuration directory.
 const CONFIG_FILE: &str = "config.toml";
@@ -60,12 +70,14 @@ impl Home {
         self.config.join(CONFIG_FILE)
     }
 
-    /// Where the tokens of this name at this hub are kept: what lets a second process of the same
-    /// person use the name at the same time.
-    pub(crate) fn token_file(&self, hub: &Endpoint, name: &Name) -> PathBuf {
-        // No file system of ours forbids a letter, a digit, '.', '_' or '-'; ':' one does.
-        let hub = format!("{}_{}", hub.host().to_lowercase().replace(':', "-"), hub.port());
-        self.data.join("sessions").join(hub).join(format!("{name}.token"))
+    /// The directory with one's own key.
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The file with the keys of others.
+    pub(crate) fn contact_book(&self) -> PathBuf {
+        self.data.join("contacts.toml")
     }
 
     /// The lines typed in earlier chats.
@@ -88,7 +100,7 @@ pub(crate) fn make_parent(file: &Path) -> Result<(), Failure> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
     /// Where the hub is.
-    pub(crate) hub: Option<Endpoint>,
+    pub(crate) hub: Option<JoinLink>,
     /// What one is called.
     pub(crate) name: Option<Name>,
     /// Where one's PeerChat server listens.
@@ -97,6 +109,12 @@ pub(crate) struct Config {
     pub(crate) advertise: Vec<Endpoint>,
     /// The rooms to be in.
     pub(crate) rooms: Vec<RoomName>,
+    /// Who may speak directly.
+    pub(crate) direct: Option<DirectPolicy>,
+    /// Whether nobody may.
+    pub(crate) no_direct: bool,
+    /// Whether nothing is encrypted.
+    pub(crate) plaintext: bool,
 }
 
 impl Config {
@@ -113,11 +131,14 @@ impl Config {
     fn parse(text: &str) -> Result<Self, String> {
         let raw: Raw = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         Ok(Self {
-            hub: one("hub", raw.hub)?,
-            name: one("name", raw.name)?,
-            listen: one("listen", raw.listen)?,
+            hub: one("hub", raw.hub, options::hub)?,
+            name: one("name", raw.name, str::parse)?,
+            listen: one("listen", raw.listen, str::parse)?,
             advertise: many("advertise", raw.advertise)?,
             rooms: many("room", raw.room)?,
+            direct: one("direct", raw.direct, direct_policy)?,
+            no_direct: raw.no_direct,
+            plaintext: raw.plaintext,
         })
     }
 }
@@ -131,6 +152,11 @@ struct Raw {
     listen: Option<String>,
     advertise: Option<OneOrMany>,
     room: Option<OneOrMany>,
+    direct: Option<String>,
+    #[serde(default)]
+    no_direct: bool,
+    #[serde(default)]
+    plaintext: bool,
 }
 
 #[derive(Deserialize)]
@@ -140,8 +166,12 @@ enum OneOrMany {
     Many(Vec<String>),
 }
 
-fn one<T: FromStr<Err: Display>>(key: &str, raw: Option<String>) -> Result<Option<T>, String> {
-    raw.map(|raw| raw.parse().map_err(|problem| format!("{key}: {problem}"))).transpose()
+fn one<T, E: Display>(
+    key: &str,
+    raw: Option<String>,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, String> {
+    raw.map(|raw| read(&raw).map_err(|problem| format!("{key}: {problem}"))).transpose()
 }
 
 fn many<T: FromStr<Err: Display>>(key: &str, raw: Option<OneOrMany>) -> Result<Vec<T>, String> {
@@ -162,10 +192,12 @@ mod tests {
         assert_eq!(Config::parse("").unwrap(), Config::default());
         let all = Config::parse(
             "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
-             room = ['lobby', 'ops']",
+             room = ['lobby', 'ops']\ndirect = 'anyone'\nno_direct = true\nplaintext = true",
         )
         .unwrap();
-        assert_eq!(all.hub.unwrap().to_string(), "hub.example:1");
+        assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
+        assert_eq!(all.direct, Some(DirectPolicy::Anyone));
+        assert!(all.no_direct && all.plaintext);
         assert_eq!(all.name.unwrap().as_str(), "sova");
         assert_eq!(all.listen.unwrap().port(), 2);
         assert_eq!(all.advertise, [Endpoint::parse("[::1]:3").unwrap()]);
@@ -178,6 +210,8 @@ mod tests {
             ("hub = 'nowhere'", "hub: \"nowhere\" is not of the form HOST:PORT"),
             ("room = ['lobby', '!']", "room: "),
             ("hubb = 'a:1'", "unknown field `hubb`"),
+            ("direct = 'all'", "direct: it is contacts, known or anyone"),
+            ("hub = 'chinwag://a:1#x'", "hub: a fingerprint has"),
             ("room = 3", "expected a text or a list of texts"),
         ] {
             let problem = Config::parse(text).unwrap_err();
@@ -190,14 +224,5 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Config::read(&dir.path().join("none.toml")).unwrap(), Config::default());
         assert!(matches!(Config::read(dir.path()), Err(Failure::Other(_))));
-    }
-
-    #[test]
-    fn every_hub_and_name_has_its_own_token_file() {
-        let home = Home::find(Some("/h".into())).unwrap();
-        let name = Name::parse("sova").unwrap();
-        let file = |hub: &str| home.token_file(&Endpoint::parse(hub).unwrap(), &name);
-        assert_eq!(file("Hub.example:1"), Path::new("/h/sessions/hub.example_1/sova.token"));
-        assert_eq!(file("[::1]:50051"), Path::new("/h/sessions/--1_50051/sova.token"));
     }
 }

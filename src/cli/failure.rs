@@ -4,6 +4,7 @@ use std::{fmt::Display, io, path::Path};
 
 use crate::{
     error::{Error, Refusal},
+    model::JoinLink,
     text,
 };
 
@@ -94,32 +95,68 @@ pub(crate) fn describe(error: &Error) -> String {
     text::one_line(&line).into_owned()
 }
 
-fn advice(error: &Error) -> Option<&'static str> {
-    match error {
+fn advice(error: &Error) -> Option<String> {
+    let said = match error {
         Error::HubUnreachable { .. } => {
-            Some("start one with `chinwagd`, or say where it is with --hub HOST:PORT")
+            "start one with `chinwagd`, or say where it is with --hub HOST:PORT"
         }
-        Error::NameTaken(_) | Error::NameConfusable { .. } => Some(TAKE_ANOTHER),
-        Error::PeerUnknown(_) => Some(LOOK),
-        Error::PeerUnreachable { .. } => Some("see with `chinwag peers` whether it is still here"),
-        Error::InboxFull => Some("try again in a moment"),
-        Error::Refused(Refusal { reason, .. }) => match reason.as_str() {
-            "NAME_TAKEN" | "NAME_CONFUSABLE" => Some(TAKE_ANOTHER),
-            "PEER_UNKNOWN" => Some(LOOK),
-            "INBOX_FULL" | "SHUTTING_DOWN" => Some("try again in a moment"),
-            _ => None,
-        },
+        Error::HubKeyChanged { hub, offered, .. } => {
+            let link = JoinLink { hub: hub.clone(), fingerprint: Some(*offered), invite: None };
+            return Some(format!(
+                "ask its keeper what `chinwagd link` says; if that is the new key, join again with \
+                 `chinwag chat {link}`"
+            ));
+        }
+        Error::HubUntrusted { hub, .. } if hub.is_loopback() => {
+            "a hub on this machine that has no key is reached with --plaintext"
+        }
+        Error::HubUntrusted { .. } => {
+            "ask its keeper for the join link (`chinwagd link`), and join with `chinwag chat LINK`"
+        }
+        Error::KeyChanged { name, .. } => {
+            return Some(format!(
+                "ask {name}, in another way than here, whether they have a new key; if so: \
+                 `chinwag accept {name}`"
+            ));
+        }
+        Error::NameTaken(_) | Error::NameConfusable { .. } => TAKE_ANOTHER,
+        Error::PeerUnknown(_) => LOOK,
+        Error::PeerUnreachable { .. } => "see with `chinwag peers` whether it is still here",
+        Error::InboxFull => LATER,
+        Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
+        _ => return None,
+    };
+    Some(said.into())
+}
+
+fn advice_on(reason: &str) -> Option<&'static str> {
+    match reason {
+        "NAME_TAKEN" | "NAME_CONFUSABLE" => Some(TAKE_ANOTHER),
+        "PEER_UNKNOWN" => Some(LOOK),
+        "INBOX_FULL" | "SHUTTING_DOWN" => Some(LATER),
+        "GUESTS_REFUSED" | "PLAINTEXT_REFUSED" => Some("leave out --plaintext"),
+        "INVITE_REQUIRED" => {
+            Some("ask its keeper for a link with an invitation (`chinwagd invite`)")
+        }
+        "CALLER_REFUSED" => {
+            Some("be on the same hub, with a key of your own, or ask them otherwise")
+        }
+        "CALLER_KEY_CHANGED" => {
+            Some("if it is your new key, tell them in another way, so that they accept it")
+        }
         _ => None,
     }
 }
 
-const TAKE_ANOTHER: &str = "choose another with --name NAME";
+const TAKE_ANOTHER: &str = "choose another with --name NAME; if it is yours, use the --home with its \
+                            key; without a key it serves one program at a time";
 const LOOK: &str = "see who is with `chinwag peers`";
+const LATER: &str = "try again in a moment";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, Name};
+    use crate::model::{Endpoint, Fingerprint, Name};
 
     fn refused(reason: &str) -> Failure {
         Failure::Chat(Error::Refused(Refusal {
@@ -135,12 +172,18 @@ mod tests {
     fn every_kind_has_its_code() {
         let hub = Endpoint::parse("127.0.0.1:50051").unwrap();
         let bob = Name::parse("bob").unwrap();
+        let [known, offered] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
+        let changed = Error::HubKeyChanged { hub: hub.clone(), known, offered };
+        let said = describe(&changed);
+        let link = format!("`chinwag chat chinwag://127.0.0.1:50051#{offered}`");
+        assert!(said.contains(&known.to_string()) && said.contains(&link), "{said}");
         for (failure, code) in [
             (Failure::Usage("?".into()), USAGE),
             (Error::HubUnreachable { hub, cause: "refused".into() }.into(), HUB_UNREACHABLE),
             (Error::PeerUnknown(bob.clone()).into(), PEER_UNREACHABLE),
             (refused("PEER_UNKNOWN"), PEER_UNREACHABLE),
             (Error::NameTaken(bob).into(), FAILED),
+            (changed.into(), FAILED),
             (refused("NAME_TAKEN"), FAILED),
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
             (io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),

@@ -5,7 +5,7 @@
 //! | `message` | `tail`, `history` | `room` `sender` `text` `id` `epoch` `seq` `prev_seq` `created_at` |
 //! | `hit` | `search` | those of `message`, and `ranges`: pairs of byte offsets into `text` |
 //! | `gap` | `tail` | `room` `cause`: messages before the next one may be missing |
-//! | `direct` | `listen` | `sender` `verified` `text` `id` `sent_at`\* `from`\* |
+//! | `direct` | `listen` | `sender` `standing` `verified` `fingerprint`\* `text` `id` `sent_at`\* `from`\* |
 //! | `peer` | `peers` | `name` `status` `endpoints` `online_since` |
 //! | `reset` | `peers --watch` | none: the list begins anew with the peers that follow |
 //! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
@@ -13,12 +13,16 @@
 //! | `room` | `rooms` | `name` `members` `epoch` `first_seq` `head_seq` `last_message_at`\* |
 //! | `posted` | `post` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
 //! | `receipt` | `send` | `receiver` `id` `accepted_at` `duplicate` |
+//! | `identity` | `id` | `name` `fingerprint` `words` `hex` |
+//! | `contact` | `contacts` | `name` `fingerprint` `refused`\* `verified` `blocked` `endpoints` `first_seen` `note` |
 //!
 //! \* can be `null`; no field is ever left out.
 //!
 //! - Times are RFC 3339 in UTC with six digits after the second: as texts they sort as times.
 //! - `epoch` is a text: it uses all of 64 bits, and numbers above 2^53 are not safe in JavaScript
 //!   or `jq`. A `seq` counts entries and stays far below that; it is a number.
+//! - `standing` is `verified`, `known` or `unverified`. A `fingerprint` is in groups, as people
+//!   compare it; `refused` is another key that somebody showed and nobody has accepted.
 //! - `status` is `online`, `away` or `busy`. Endpoints are `HOST:PORT`.
 //! - Texts are exact. What a terminal would obey is written as `\uXXXX`, so that a line can be
 //!   looked at without harm.
@@ -30,8 +34,9 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use crate::{
-    client::Direct,
-    model::{Endpoint, Message, Peer, PeerStatus, Posted, Receipt, Room, SearchHit},
+    client::{Direct, Standing},
+    identity::Contact,
+    model::{Endpoint, Message, Name, Peer, PeerStatus, Posted, Receipt, Room, SearchHit},
     text,
 };
 
@@ -51,7 +56,9 @@ pub(crate) enum Line<'a> {
     },
     Direct {
         sender: &'a str,
+        standing: &'static str,
         verified: bool,
+        fingerprint: Option<String>,
         text: &'a str,
         id: String,
         #[serde(serialize_with = "perhaps_time")]
@@ -96,6 +103,23 @@ pub(crate) enum Line<'a> {
         #[serde(serialize_with = "time")]
         accepted_at: Timestamp,
         duplicate: bool,
+    },
+    Identity {
+        name: &'a str,
+        fingerprint: String,
+        words: String,
+        hex: String,
+    },
+    Contact {
+        name: &'a str,
+        fingerprint: String,
+        refused: Option<String>,
+        verified: bool,
+        blocked: bool,
+        endpoints: Vec<String>,
+        #[serde(serialize_with = "time")]
+        first_seen: Timestamp,
+        note: &'a str,
     },
 }
 
@@ -172,7 +196,9 @@ impl<'a> From<&'a Direct> for Line<'a> {
     fn from(direct: &'a Direct) -> Self {
         Self::Direct {
             sender: direct.message.sender.as_str(),
-            verified: direct.verified,
+            standing: standing(direct.standing),
+            verified: direct.standing.is_verified(),
+            fingerprint: direct.standing.key().map(|key| key.to_string()),
             text: direct.message.text.as_str(),
             id: direct.message.id.to_string(),
             sent_at: direct.message.sent_at,
@@ -229,6 +255,30 @@ impl<'a> From<&'a Receipt> for Line<'a> {
     }
 }
 
+impl<'a> From<&'a (&'a Name, &'a Contact)> for Line<'a> {
+    fn from((name, contact): &'a (&'a Name, &'a Contact)) -> Self {
+        Self::Contact {
+            name: name.as_str(),
+            fingerprint: contact.key.to_string(),
+            refused: contact.refused_key.map(|key| key.to_string()),
+            verified: contact.verified,
+            blocked: contact.blocked,
+            endpoints: contact.endpoints.iter().map(Endpoint::to_string).collect(),
+            first_seen: contact.first_seen,
+            note: &contact.note,
+        }
+    }
+}
+
+/// How far somebody is known, in one word.
+pub(crate) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Verified(_) => "verified",
+        Standing::Known(_) => "known",
+        Standing::Unverified(_) => "unverified",
+    }
+}
+
 /// A status in one word.
 pub(crate) fn status(status: PeerStatus) -> &'static str {
     match status {
@@ -257,7 +307,7 @@ fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DirectMessage, MessageId, Name, Position, RoomName, Text};
+    use crate::model::{DirectMessage, MessageId, Position, RoomName, Text};
 
     const ID: &str = "018f4e9a-7b2c-7000-8000-000000000001";
 
@@ -308,13 +358,13 @@ mod tests {
                 sent_at: None,
                 text: Text::parse("psst").unwrap(),
             },
-            verified: false,
+            standing: Standing::Unverified(None),
             from: None,
         };
         assert_eq!(
             json(&direct),
             format!(
-                r#"{{"type":"direct","sender":"buzz","verified":false,"text":"psst","id":"{ID}","sent_at":null,"from":null}}"#
+                r#"{{"type":"direct","sender":"buzz","standing":"unverified","verified":false,"fingerprint":null,"text":"psst","id":"{ID}","sent_at":null,"from":null}}"#
             )
         );
     }

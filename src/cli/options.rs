@@ -2,16 +2,16 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::Args;
+use clap::{Args, builder::FalseyValueParser};
 
 use super::{
     config::{Config, Home, make_parent},
     failure::Failure,
 };
 use crate::{
-    client::ClientOptions,
-    model::{Endpoint, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
-    transport,
+    client::{ClientOptions, DirectPolicy, HubTrust},
+    identity::{Contacts, Identity},
+    model::{Endpoint, Invalid, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
 };
 
 /// Where a hub is unless something else is said.
@@ -30,10 +30,11 @@ const SAY_NAME: &str = "say what you are called with --name NAME, in CHINWAG_NAM
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Flags {
-    /// Where the hub is [default: 127.0.0.1:50051]
+    /// Where the hub is: HOST:PORT, or the join link that its keeper has given you [default:
+    /// 127.0.0.1:50051]
     #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
-    #[arg(value_name = "HOST:PORT")]
-    hub: Option<Endpoint>,
+    #[arg(value_name = "HUB", value_parser = hub)]
+    hub: Option<JoinLink>,
 
     /// What you are called [default: your login name]
     #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
@@ -50,6 +51,22 @@ pub(crate) struct Flags {
     #[arg(value_name = "HOST:PORT", value_delimiter = ',')]
     advertise: Vec<Endpoint>,
 
+    /// Who may send you direct messages: those in your contact book, those whose key the hub knows,
+    /// or anyone [default: known]
+    #[arg(long, global = true, env = "CHINWAG_DIRECT", hide_env_values = true, value_name = "WHO")]
+    #[arg(value_parser = direct_policy)]
+    direct: Option<DirectPolicy>,
+
+    /// Takes no direct messages, and tells nobody where you are
+    #[arg(long, global = true, env = "CHINWAG_NO_DIRECT", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    no_direct: bool,
+
+    /// Speaks without encryption, as a guest; on this machine only
+    #[arg(long, global = true, env = "CHINWAG_PLAINTEXT", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    plaintext: bool,
+
     /// The room; may be given several times [default: lobby]
     #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
     #[arg(value_delimiter = ',')]
@@ -60,17 +77,28 @@ pub(crate) struct Flags {
     home: Option<PathBuf>,
 }
 
+impl Flags {
+    /// Another hub than that of the flags.
+    pub(crate) fn set_hub(&mut self, hub: JoinLink) {
+        self.hub = Some(hub);
+    }
+}
+
 /// What holds in the end.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Where the hub is.
-    pub(crate) hub: Endpoint,
+    /// Where the hub is, which key it must have, and what opens it.
+    pub(crate) hub: JoinLink,
     /// What one is called.
     pub(crate) name: Name,
     /// Where one's PeerChat server listens.
     pub(crate) listen: SocketAddr,
     /// Where others should dial instead; empty: the listener's own address.
     pub(crate) advertise: Vec<Endpoint>,
+    /// Who may speak directly; `None`: nobody.
+    pub(crate) direct: Option<DirectPolicy>,
+    /// Whether nothing is encrypted.
+    pub(crate) plaintext: bool,
     /// The rooms to be in: at least one, each once.
     pub(crate) rooms: Vec<RoomName>,
     /// The room that was asked for on the command line or in the environment.
@@ -97,9 +125,9 @@ impl Settings {
         home: Home,
         login: Option<String>,
     ) -> Result<Self, Failure> {
-        let hub = match flags.hub.or(config.hub) {
+        let at = match flags.hub.or(config.hub) {
             Some(hub) => hub,
-            None => Endpoint::parse(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?,
+            None => hub(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?,
         };
         let name = match flags.name.or(config.name) {
             Some(name) => name,
@@ -120,7 +148,18 @@ impl Settings {
             rooms.push(RoomName::lobby());
         }
         let listen = flags.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN);
-        Ok(Self { hub, name, listen, advertise, rooms, wanted_room, home })
+        let direct = flags.direct.or(config.direct).unwrap_or_default();
+        Ok(Self {
+            hub: at,
+            name,
+            listen,
+            advertise,
+            direct: (!flags.no_direct && !config.no_direct).then_some(direct),
+            plaintext: flags.plaintext || config.plaintext,
+            rooms,
+            wanted_room,
+            home,
+        })
     }
 
     /// The first room: where one talks.
@@ -129,28 +168,61 @@ impl Settings {
     }
 
     /// A client that others do not see and cannot reach, beside any other of the same name.
-    pub(crate) fn invisible(&self) -> ClientOptions {
-        let mut options = ClientOptions::new(self.hub.clone(), self.name.clone());
+    pub(crate) fn invisible(&self) -> Result<ClientOptions, Failure> {
+        let mut options = self.client()?;
         options.status = PeerStatus::Invisible;
-        options.token_file = Some(self.token_file());
-        options
+        Ok(options)
     }
 
     /// A client that is listed and takes direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
-        transport::check_loopback(self.listen)
-            .map_err(|problem| Failure::Usage(problem.to_string()))?;
-        let mut options = ClientOptions::new(self.hub.clone(), self.name.clone());
-        options.listen = Some(self.listen);
-        options.advertise = self.advertise.clone();
-        let token_file = self.token_file();
-        make_parent(&token_file)?;
-        options.token_file = Some(token_file);
+        make_parent(&self.home.typed_lines())?;
+        let mut options = self.client()?;
+        if let Some(direct) = self.direct {
+            options.listen = Some(self.listen);
+            options.advertise = self.advertise.clone();
+            options.direct = direct;
+        }
         Ok(options)
     }
 
-    fn token_file(&self) -> PathBuf {
-        self.home.token_file(&self.hub, &self.name)
+    fn client(&self) -> Result<ClientOptions, Failure> {
+        let mut options = ClientOptions::new(self.hub.hub.clone(), self.name.clone());
+        options.invite = self.hub.invite.clone();
+        if !self.plaintext {
+            options.identity = Some(self.identity()?);
+            options.contacts = Some(self.contacts());
+            options.trust = self.hub.fingerprint.map_or(HubTrust::FirstUse, HubTrust::Pinned);
+        }
+        Ok(options)
+    }
+
+    /// One's own key, made now where there is none.
+    pub(crate) fn identity(&self) -> Result<Identity, Failure> {
+        Ok(Identity::load_or_create(self.home.data())?)
+    }
+
+    /// The contact book.
+    pub(crate) fn contacts(&self) -> Contacts {
+        Contacts::at(self.home.contact_book())
+    }
+}
+
+/// Reads where a hub is: an endpoint, or a join link.
+pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
+    if raw.contains("://") {
+        return JoinLink::parse(raw);
+    }
+    Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
+}
+
+/// Reads who may speak directly.
+pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
+    match raw {
+        "contacts" => Ok(DirectPolicy::Contacts),
+        "known" => Ok(DirectPolicy::Known),
+        "anyone" => Ok(DirectPolicy::Anyone),
+        _ => Err(Invalid("it is contacts, known or anyone".into())),
     }
 }
 
@@ -191,7 +263,10 @@ mod tests {
 
     fn config() -> Config {
         Config {
-            hub: Some(Endpoint::parse("file:1").unwrap()),
+            hub: Some(hub("file:1").unwrap()),
+            direct: Some(DirectPolicy::Contacts),
+            plaintext: true,
+            no_direct: false,
             name: Some(Name::parse("filer").unwrap()),
             listen: Some("127.0.0.1:11".parse().unwrap()),
             advertise: vec![Endpoint::parse("file:2").unwrap()],
@@ -204,10 +279,11 @@ mod tests {
         let settings =
             Settings::merge(Flags::default(), Config::default(), home(), Some("Sova".into()))
                 .unwrap();
-        assert_eq!(settings.hub.to_string(), "127.0.0.1:50051");
+        assert_eq!(settings.hub.hub.to_string(), "127.0.0.1:50051");
         assert_eq!(settings.name.as_str(), "sova");
         assert_eq!(settings.listen.to_string(), "127.0.0.1:54321");
         assert_eq!(settings.advertise, []);
+        assert_eq!((settings.direct, settings.plaintext), (Some(DirectPolicy::Known), false));
         assert_eq!(settings.rooms, [RoomName::lobby()]);
     }
 
@@ -215,8 +291,9 @@ mod tests {
     fn the_file_wins_over_what_is_usual() {
         let settings =
             Settings::merge(Flags::default(), config(), home(), Some("sova".into())).unwrap();
-        assert_eq!(settings.hub.to_string(), "file:1");
+        assert_eq!(settings.hub.hub.to_string(), "file:1");
         assert_eq!(settings.name.as_str(), "filer");
+        assert_eq!((settings.direct, settings.plaintext), (Some(DirectPolicy::Contacts), true));
         assert_eq!(settings.listen.port(), 11);
         assert_eq!(settings.advertise[0].to_string(), "file:2");
         assert_eq!(settings.rooms[0].as_str(), "file");
@@ -225,7 +302,10 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_the_file() {
         let flags = Flags {
-            hub: Some(Endpoint::parse("flag:1").unwrap()),
+            hub: Some(hub("chinwag://flag:1?invite=abc").unwrap()),
+            direct: Some(DirectPolicy::Anyone),
+            no_direct: false,
+            plaintext: false,
             name: Some(Name::parse("flagger").unwrap()),
             listen: Some("127.0.0.1:22".parse().unwrap()),
             advertise: vec![Endpoint::parse("flag:2").unwrap()],
@@ -233,8 +313,10 @@ mod tests {
             home: None,
         };
         let settings = Settings::merge(flags, config(), home(), None).unwrap();
-        assert_eq!(settings.hub.to_string(), "flag:1");
+        assert_eq!(settings.hub.hub.to_string(), "flag:1");
         assert_eq!(settings.name.as_str(), "flagger");
+        assert_eq!(settings.direct, Some(DirectPolicy::Anyone));
+        assert_eq!(settings.hub.invite.unwrap().as_str(), "abc");
         assert_eq!(settings.listen.port(), 22);
         assert_eq!(settings.advertise[0].to_string(), "flag:2");
         assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);

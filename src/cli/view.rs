@@ -7,10 +7,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::json::status;
+use super::json::{standing, status};
 use crate::{
-    client::Direct,
-    model::{Endpoint, Message, Name, Peer, Receipt, Room, RoomName},
+    client::{Direct, Standing},
+    model::{Endpoint, Fingerprint, Message, Name, Peer, Receipt, Room, RoomName},
     text,
 };
 
@@ -54,15 +54,27 @@ pub(crate) fn message(clock: &Clock, message: &Message, room: Option<&RoomName>)
 
 /// A private message that came.
 pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
-    let doubt = if direct.verified { "" } else { " (unverified)" };
+    let mark = match direct.standing {
+        Standing::Unverified(Some(key)) => format!("unverified, key {key}"),
+        known => standing(known).into(),
+    };
     let sender = &direct.message.sender;
-    let head = format!("{} [direct] {sender}{doubt}:", clock.show_now());
+    let head = format!("{} [direct] {sender} ({mark}):", clock.show_now());
     entry(&head, direct.message.text.as_str())
 }
 
 /// A private message that went: `receipt` is the proof.
 pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
     entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
+}
+
+/// That somebody called who has another key than the name they said; what is to be done if it is
+/// all right is to follow.
+pub(crate) fn caller_key_changed(name: &Name, known: Fingerprint, offered: Fingerprint) -> String {
+    format!(
+        "somebody called as {name} with another key and was refused; {name} is known by {known}, \
+         the caller has {offered}; if {name} has told you of a new key"
+    )
 }
 
 /// A text under its head, further lines indented.
@@ -211,13 +223,19 @@ mod tests {
                 sent_at: None,
                 text: Text::parse("psst\nyou").unwrap(),
             },
-            verified: false,
+            standing: Standing::Unverified(None),
             from: None,
         };
         let shown = direct(&clock(), &came);
         assert_eq!(shown, "12:00 [direct] sova (unverified): psst\n    you");
-        came.verified = true;
-        assert_eq!(direct(&clock(), &came), "12:00 [direct] sova: psst\n    you");
+        let key = Fingerprint::from_bytes([7; 32]);
+        came.standing = Standing::Unverified(Some(key));
+        let shown = direct(&clock(), &came);
+        assert_eq!(shown, format!("12:00 [direct] sova (unverified, key {key}): psst\n    you"));
+        came.standing = Standing::Known(key);
+        assert_eq!(direct(&clock(), &came), "12:00 [direct] sova (known): psst\n    you");
+        came.standing = Standing::Verified(key);
+        assert_eq!(direct(&clock(), &came), "12:00 [direct] sova (verified): psst\n    you");
     }
 
     #[test]

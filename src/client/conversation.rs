@@ -18,7 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use self::talk::{Audience, Talk};
-use super::{events::Direct, inbox::Inbox, session::Reply};
+use super::{
+    events::{Direct, Standing},
+    gate::{Caller, Gate},
+    inbox::Inbox,
+    session::Reply,
+};
 pub(super) use crate::proto::converse_request::Event as Said;
 use crate::{
     error::{Error, Result},
@@ -128,7 +133,7 @@ impl Line {
         (Self { peer, from, say }, asked)
     }
 
-    /// The name that the other side goes by: a claim as long as peers have no keys.
+    /// The name that the other side goes by; its messages say how far it is theirs.
     pub fn peer(&self) -> &Name {
         &self.peer
     }
@@ -206,6 +211,7 @@ pub(super) async fn greet(
 /// A greeted conversation, and the task that drives it.
 pub(super) fn call(
     peer: Name,
+    standing: Standing,
     inbox: Inbox,
     heard: impl Heard,
     wire: Wire,
@@ -213,21 +219,24 @@ pub(super) fn call(
 ) -> (Conversation, impl Future<Output = ()>) {
     let (line, asked) = Line::new(peer.clone(), None);
     let (told, events) = mpsc::channel(HEARD);
-    let talk = Talk { peer, from: None, inbox, audience: Audience::Caller(told), wire, asked };
+    let audience = Audience::Caller(told);
+    let talk = Talk { peer, standing, from: None, inbox, audience, wire, asked };
     (Conversation { line, heard: events }, talk.run(heard, stop))
 }
 
 /// Drives a conversation that another client opened.
 pub(super) async fn answer(
     inbox: Inbox,
-    from: Option<SocketAddr>,
+    gate: Gate,
+    caller: Caller,
     mut heard: impl Heard,
     wire: Wire,
     stop: CancellationToken,
 ) {
-    let greeted = stop.run_until_cancelled(hear_caller(&inbox, &mut heard)).await;
-    let peer = match greeted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
-        Ok(Ok(peer)) => peer,
+    let greeting = hear_caller(&inbox, &gate, caller, &mut heard);
+    let greeted = stop.run_until_cancelled(greeting).await;
+    let (peer, standing) = match greeted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
+        Ok(Ok(greeted)) => greeted,
         Ok(Err(error)) => {
             let _ = wire.try_send(Err(wire::status(&error)));
             return;
@@ -237,19 +246,29 @@ pub(super) async fn answer(
     };
     let hello = proto::Hello { name: inbox.owner().to_string(), receiver: String::new() };
     let _ = wire.try_send(Ok(Said::Hello(hello)));
+    let from = caller.from;
     let (line, asked) = Line::new(peer.clone(), from);
     let audience = Audience::Inbox(line);
-    let talk = Talk { peer, from, inbox, audience, wire, asked };
+    let talk = Talk { peer, standing, from, inbox, audience, wire, asked };
     talk.audience.tell(&talk.inbox, ConversationEvent::Opened);
     talk.run(heard, stop).await;
 }
 
-async fn hear_caller(inbox: &Inbox, heard: &mut impl Heard) -> Result<Result<Name>, Status> {
-    Ok(hello(heard).await?.and_then(|hello| {
+async fn hear_caller(
+    inbox: &Inbox,
+    gate: &Gate,
+    caller: Caller,
+    heard: &mut impl Heard,
+) -> Result<Result<(Name, Standing)>, Status> {
+    let called = hello(heard).await?.and_then(|hello| {
         let peer = wire::name("hello.name", &hello.name)?;
         inbox.check_receiver("hello.receiver", &hello.receiver)?;
         Ok(peer)
-    }))
+    });
+    Ok(match called {
+        Ok(peer) => gate.admit(caller, &peer).await.map(|standing| (peer, standing)),
+        Err(error) => Err(error),
+    })
 }
 
 async fn hello(heard: &mut impl Heard) -> Result<Result<proto::Hello>, Status> {

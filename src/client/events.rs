@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::Instant};
 use super::conversation::{ConversationEvent, Line};
 use crate::{
     error::Error,
-    model::{DirectMessage, Endpoint, Message, Position, RoomName},
+    model::{DirectMessage, Endpoint, Fingerprint, Message, Name, Position, RoomName},
 };
 
 /// How things stand with the hub.
@@ -85,8 +85,19 @@ pub enum Event {
         /// What happened.
         event: ConversationEvent,
     },
-    /// The hub refused for good, for example because the name was taken meanwhile. The client
-    /// stops.
+    /// Somebody called under a known name with another key, and was refused: they are not who they
+    /// say, or have a new key. Told once for each such key, and left out while the events are not
+    /// read. Where the hub lists the new key, too, [`super::Client::accept`] accepts it.
+    CallerKeyChanged {
+        /// The name they said.
+        name: Name,
+        /// The key that the name is known by.
+        known: Fingerprint,
+        /// The key that they have.
+        offered: Fingerprint,
+    },
+    /// The hub refused for good, for example because the name was taken meanwhile, or has another
+    /// key than before. The client stops.
     Ended {
         /// What it said.
         error: Error,
@@ -98,10 +109,36 @@ pub enum Event {
 pub struct Direct {
     /// The message.
     pub message: DirectMessage,
-    /// Whether the transport proved the sender's name. Never, as long as peers have no keys.
-    pub verified: bool,
+    /// How far its sender is known.
+    pub standing: Standing,
     /// The address it came from.
     pub from: Option<SocketAddr>,
+}
+
+/// How far somebody is the one whose name they use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They have this key, which a person has compared.
+    Verified(Fingerprint),
+    /// They have the key by which the contact book or the hub knows the name.
+    Known(Fingerprint),
+    /// The name is only what they say; the key, where they showed one, is nobody's known here.
+    Unverified(Option<Fingerprint>),
+}
+
+impl Standing {
+    /// The key they have shown.
+    pub fn key(&self) -> Option<Fingerprint> {
+        match self {
+            Self::Verified(key) | Self::Known(key) => Some(*key),
+            Self::Unverified(key) => *key,
+        }
+    }
+
+    /// Whether a person has compared the key.
+    pub fn is_verified(&self) -> bool {
+        matches!(self, Self::Verified(_))
+    }
 }
 
 /// The stream of what happens.

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::{
-    events::{Direct, Event},
+    events::{Direct, Event, Standing},
     lru::Lru,
 };
 use crate::{
@@ -88,19 +88,21 @@ impl Inbox {
     pub(super) fn accept(
         &self,
         message: DirectMessage,
+        standing: Standing,
         from: Option<SocketAddr>,
     ) -> Result<Receipt> {
-        self.accept_into(&self.0.events, message, from, Event::Direct)
+        let direct = Direct { message, standing, from };
+        self.accept_into(&self.0.events, direct, Event::Direct)
     }
 
     /// Accepts a message into a queue of the caller's.
     pub(super) fn accept_into<T>(
         &self,
         queue: &mpsc::Sender<T>,
-        message: DirectMessage,
-        from: Option<SocketAddr>,
+        direct: Direct,
         event: impl FnOnce(Direct) -> T,
     ) -> Result<Receipt> {
+        let message = &direct.message;
         let (id, now) = (message.id, Timestamp::now());
         let key = (message.sender.clone(), id);
         let text = self.0.hasher.hash_one(message.text.as_str());
@@ -118,18 +120,16 @@ impl Inbox {
             TrySendError::Full(()) => Error::InboxFull,
             TrySendError::Closed(()) => Error::ShuttingDown,
         })?;
-        place.send(event(Direct { message, verified: false, from }));
+        place.send(event(direct));
         taken.accepted.insert(key, Accepted { text, at: now });
         taken.left = left;
         Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
     }
 
-    /// Passes on what may be left out. It never takes more than half of the room, which messages
-    /// need.
-    pub(super) fn hint(&self, event: Event) {
-        if self.0.events.capacity() > INBOX / 2 {
-            // Full and closed alike: it may be left out.
-            let _ = self.0.events.try_send(event);
-        }
+    /// Passes on what may be left out, and tells whether it did. It never takes more than half of
+    /// the room, which messages need.
+    pub(super) fn hint(&self, event: Event) -> bool {
+        // Full and closed alike: it may be left out.
+        self.0.events.capacity() > INBOX / 2 && self.0.events.try_send(event).is_ok()
     }
 }

@@ -1,7 +1,6 @@
 //! The way to the hub: one channel, the session's token, and what every call needs.
 
 use std::{
-    error::Error as _,
     fmt,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,16 +15,12 @@ use tonic::{
     transport::Channel,
 };
 
-use super::{
-    ClientOptions,
-    token_file::{Kept, TokenFile},
-};
+use super::{ClientOptions, trust::no_hub};
 use crate::{
     error::{Error, Result},
-    model::{Endpoint, Name, PeerStatus},
+    model::{Endpoint, InviteCode, Name, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
-    text, transport,
-    transport::CALL_TIMEOUT,
+    transport::{CALL_TIMEOUT, Dial, DialFailure, why},
     wire,
 };
 
@@ -44,7 +39,7 @@ pub(super) struct Link {
     pub(super) name: Name,
     pub(super) advertised: Vec<Endpoint>,
     channel: Channel,
-    token_file: Option<TokenFile>,
+    invite: Option<InviteCode>,
     own: Mutex<Own>,
 }
 
@@ -84,18 +79,22 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(options: ClientOptions, listens: Option<SocketAddr>) -> Result<Self> {
+    pub(super) fn new(
+        options: ClientOptions,
+        listens: Option<SocketAddr>,
+        dial: &Dial,
+    ) -> Result<Self> {
         let advertised = if options.advertise.is_empty() {
             listens.map(Endpoint::from).into_iter().collect()
         } else {
             options.advertise
         };
         Ok(Self {
-            channel: transport::channel(&options.hub)?,
+            channel: dial.channel(&options.hub)?,
             hub: options.hub,
             name: options.name,
             advertised,
-            token_file: options.token_file.map(TokenFile::new),
+            invite: options.invite,
             own: Mutex::new(Own { token: None, status: options.status }),
         })
     }
@@ -109,7 +108,7 @@ impl Link {
         // Only the answer's beginning is due soon: a deadline of the call would end the stream.
         let answers = match tokio::time::timeout(CALL_TIMEOUT, hub.chat(call)).await {
             Ok(answer) => answer.map_err(|status| self.failed(&status))?.into_inner(),
-            Err(_) => return Err(self.unreachable("it does not answer")),
+            Err(_) => return Err(no_hub(&self.hub, DialFailure::Timeout)),
         };
         Ok(Chat {
             requests,
@@ -127,35 +126,14 @@ impl Link {
             endpoints: self.advertised.iter().map(Into::into).collect(),
             status: proto::PeerStatus::from(status).into(),
             replace_token: own.map(|own| own.raw.clone()).unwrap_or_default(),
-            invite_code: String::new(),
+            invite_code: self.invite.as_ref().map(InviteCode::as_str).unwrap_or_default().into(),
         };
-        let answer = self.register_as_one_of_us(request).await;
+        let mut hub = PresenceClient::new(self.channel.clone());
+        let answer = hub.register(timed(authorized(request, None))).await;
         let mut registered = answer.map_err(|status| self.failed(&status))?.into_inner();
         let token = Token::new(std::mem::take(&mut registered.token))?;
-        if status != PeerStatus::Invisible {
-            self.share_token(token.raw.clone()).await;
-        }
         self.own().token = Some(Arc::new(token));
         Ok(registered)
-    }
-
-    /// Registers with the token of another session of this person, where there is one.
-    async fn register_as_one_of_us(
-        &self,
-        request: proto::RegisterRequest,
-    ) -> Result<Response<proto::RegisterResponse>, Status> {
-        let mut hub = PresenceClient::new(self.channel.clone());
-        for kept in self.shared_tokens().await {
-            let Ok(shown) = Token::new(kept.token.clone()) else { continue };
-            match hub.register(timed(authorized(request.clone(), Some(&shown)))).await {
-                // The token of a session that is over proves nothing, and must not be in the way.
-                Err(status) if proves_nothing(&status) => {
-                    blocking(move || kept.remove()).await;
-                }
-                answer => return answer,
-            }
-        }
-        hub.register(timed(authorized(request, None))).await
     }
 
     /// Calls an rpc that needs the session's token. A session that was replaced while the call
@@ -190,7 +168,7 @@ impl Link {
         let mut hub = PresenceClient::new(self.channel.clone());
         match tokio::time::timeout(CALL_TIMEOUT, hub.watch_peers(call)).await {
             Ok(answer) => answer.map(Response::into_inner).map_err(|status| self.failed(&status)),
-            Err(_) => Err(self.unreachable("it does not answer")),
+            Err(_) => Err(no_hub(&self.hub, DialFailure::Timeout)),
         }
     }
 
@@ -207,21 +185,14 @@ impl Link {
         if tokio::time::timeout(LEAVE_TIMEOUT, hub.unregister(call)).await.is_err() {
             tracing::debug!("the hub did not hear that this client leaves");
         }
-        if let Some(file) = self.token_file.clone() {
-            blocking(move || file.remove()).await;
-        }
     }
 
     /// What a failed call to the hub means.
     pub(super) fn failed(&self, status: &Status) -> Error {
-        match broken(status) {
-            Some(cause) => self.unreachable(&cause),
+        match why(status) {
+            Some(failure) => no_hub(&self.hub, failure),
             None => Error::Refused(wire::refused(status)),
         }
-    }
-
-    fn unreachable(&self, cause: &str) -> Error {
-        Error::HubUnreachable { hub: self.hub.clone(), cause: cause.to_owned() }
     }
 
     fn own(&self) -> MutexGuard<'_, Own> {
@@ -231,32 +202,6 @@ impl Link {
     fn token(&self) -> Option<Arc<Token>> {
         self.own().token.clone()
     }
-
-    async fn shared_tokens(&self) -> Vec<Kept> {
-        let Some(file) = self.token_file.clone() else { return Vec::new() };
-        blocking(move || file.others()).await.unwrap_or_default()
-    }
-
-    async fn share_token(&self, raw: String) {
-        let Some(file) = self.token_file.clone() else { return };
-        if let Some(Err(error)) = blocking(move || file.write(&raw)).await {
-            tracing::warn!(%error, "the session's token could not be kept");
-        }
-    }
-}
-
-/// Why a call got no answer of the other side's; `None` where the status is its answer.
-pub(super) fn broken(status: &Status) -> Option<String> {
-    let mut cause = status.source()?;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    Some(text::one_line(&cause.to_string()).into_owned())
-}
-
-/// Whether a registration was refused although it showed a token that should be the name's.
-fn proves_nothing(status: &Status) -> bool {
-    status.code() == Code::Unauthenticated || wire::refused(status).reason == "NAME_TAKEN"
 }
 
 fn authorized<T>(message: T, token: Option<&Token>) -> Request<T> {
@@ -270,9 +215,4 @@ fn authorized<T>(message: T, token: Option<&Token>) -> Request<T> {
 fn timed<T>(mut request: Request<T>) -> Request<T> {
     request.set_timeout(CALL_TIMEOUT);
     request
-}
-
-/// Runs what waits for the disk; `None` where the runtime is about to end.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
 }

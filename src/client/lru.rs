@@ -49,6 +49,11 @@ impl<K: Clone + Eq + Hash, V> Lru<K, V> {
         self.entries.insert(key, (self.uses, value));
     }
 
+    /// All entries, in no order. None of them counts as used.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, (_, value))| (key, value))
+    }
+
     /// Drops an entry.
     pub(super) fn remove<Q>(&mut self, key: &Q)
     where

@@ -12,15 +12,20 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use tonic_health::ServingStatus;
 use tower::util::MapResponseLayer;
 
-use super::{conversation, inbox::Inbox};
+use super::{
+    conversation,
+    gate::{Caller, Gate},
+    inbox::Inbox,
+};
 use crate::{
     error::{Error, Result},
+    model::Receipt,
     proto::{
         self, ConverseRequest, ConverseResponse, PEER_DESCRIPTORS, SendRequest, SendResponse,
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, Incoming},
+    transport::{self, Door},
     wire,
 };
 
@@ -36,8 +41,10 @@ const MAX_CONVERSATIONS: usize = 256;
 /// Serves PeerChat, health and reflection until `stop`, and then what is under way for
 /// [`GRACE`] at most.
 pub(super) async fn serve(
+    door: Door,
     listener: TcpListener,
     inbox: Inbox,
+    gate: Gate,
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
@@ -55,7 +62,7 @@ pub(super) async fn serve(
         }
     };
     let open = Arc::new(Semaphore::new(MAX_CONVERSATIONS));
-    let handlers = Handlers { inbox, stop: stop.clone(), tasks, open };
+    let handlers = Handlers { inbox, gate, stop: stop.clone(), tasks, open };
     let stopping = async {
         stop.cancelled().await;
         for service in ["", proto::peer_chat_server::SERVICE_NAME] {
@@ -68,7 +75,7 @@ pub(super) async fn serve(
         .add_service(v1)
         .add_service(v1alpha)
         .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
-        .serve_with_incoming_shutdown(Incoming::new(listener), stopping);
+        .serve_with_incoming_shutdown(door.arrivals(listener), stopping);
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -83,6 +90,7 @@ pub(super) async fn serve(
 
 struct Handlers {
     inbox: Inbox,
+    gate: Gate,
     stop: CancellationToken,
     tasks: TaskTracker,
     open: Arc<Semaphore>,
@@ -91,12 +99,8 @@ struct Handlers {
 #[async_trait]
 impl PeerChat for Handlers {
     async fn send(&self, request: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
-        let from = request.remote_addr();
-        let SendRequest { message, receiver } = request.into_inner();
-        let accepted = self.inbox.check_receiver("receiver", &receiver).and_then(|()| {
-            let message = wire::direct_message("message", message)?;
-            self.inbox.accept(message, from)
-        });
+        let caller = Caller::of(request.extensions());
+        let accepted = self.accept(caller, request.into_inner()).await;
         let receipt = accepted.map_err(|error| wire::status(&error))?;
         Ok(Response::new(SendResponse { receipt: Some((&receipt).into()) }))
     }
@@ -108,12 +112,12 @@ impl PeerChat for Handlers {
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
         let place = self.place().map_err(|error| wire::status(&error))?;
-        let from = request.remote_addr();
+        let caller = Caller::of(request.extensions());
         let heard = request.into_inner().map(|said| said.map(|said| said.event));
         let (wire, said) = conversation::wire();
-        let (inbox, stop) = (self.inbox.clone(), self.stop.clone());
+        let (inbox, gate, stop) = (self.inbox.clone(), self.gate.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            conversation::answer(inbox, from, heard, wire, stop).await;
+            conversation::answer(inbox, gate, caller, heard, wire, stop).await;
             drop(place);
         });
         let said =
@@ -123,6 +127,13 @@ impl PeerChat for Handlers {
 }
 
 impl Handlers {
+    async fn accept(&self, caller: Caller, request: SendRequest) -> Result<Receipt> {
+        self.inbox.check_receiver("receiver", &request.receiver)?;
+        let message = wire::direct_message("message", request.message)?;
+        let standing = self.gate.admit(caller, &message.sender).await?;
+        self.inbox.accept(message, standing, caller.from)
+    }
+
     fn place(&self) -> Result<OwnedSemaphorePermit> {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);

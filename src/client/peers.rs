@@ -5,6 +5,11 @@
 //! answer counts only if it is that peer's. When none of the remembered endpoints answers, the hub
 //! is asked once and the call is made once more, with the same message id: a message that arrived
 //! after all is recognized.
+//!
+//! A client with a key of its own speaks TLS with everybody who has one, and only with the key that
+//! it knows: that of the contact book, or of whoever is not in it the one that the hub lists. The
+//! book decides also where the hub says otherwise; then nothing is sent, and a person has to decide.
+//! Peers without a key are dialed without TLS, which leads to loopback only.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -19,19 +24,22 @@ use tonic::{Code, Request, Status, transport::Channel};
 
 use super::{
     conversation::{self, Conversation},
+    events::Standing,
     inbox::Inbox,
-    link::{Link, broken},
+    link::Link,
     lru::Lru,
+    people::People,
 };
 use crate::{
     error::{Error, Result},
-    model::{DirectMessage, Endpoint, MessageId, Name, Peer, Receipt, Text},
+    identity::{Identity, Standing as InBook},
+    model::{DirectMessage, Endpoint, Fingerprint, MessageId, Name, Peer, Receipt, Text},
     proto::{
         self, ConverseRequest, SendRequest, peer_chat_client::PeerChatClient,
         presence_client::PresenceClient,
     },
     text,
-    transport::{self, CONNECT_TIMEOUT},
+    transport::{CONNECT_TIMEOUT, Dial, Trust, why},
     wire,
 };
 
@@ -50,11 +58,27 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The other clients.
 pub(super) struct Peers {
     link: Arc<Link>,
+    identity: Option<Identity>,
+    people: People,
     inbox: Inbox,
-    endpoints: Mutex<Lru<Name, Vec<Endpoint>>>,
-    channels: Mutex<Lru<Endpoint, Channel>>,
+    places: Mutex<Lru<Name, Place>>,
+    channels: Mutex<Lru<There, Channel>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// Where a peer is, and the key that the hub lists for it.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    endpoints: Vec<Endpoint>,
+    key: Option<Fingerprint>,
+}
+
+/// Somewhere to connect to, and the key that must be there; `None`: there is no TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct There {
+    endpoint: Endpoint,
+    key: Option<Fingerprint>,
 }
 
 /// Why one endpoint was not the end of it.
@@ -65,21 +89,43 @@ enum Failed {
     Refused(Error),
 }
 
+impl From<&Peer> for Place {
+    fn from(peer: &Peer) -> Self {
+        let key = peer.certificate.as_ref().map(|certificate| certificate.fingerprint());
+        Self { endpoints: peer.endpoints.clone(), key }
+    }
+}
+
+/// Asks the hub for a peer; with a key, also for one that is not listed.
+pub(super) async fn ask(link: &Link, name: &Name, key: Option<Fingerprint>) -> Result<Peer> {
+    let fingerprint = key.map(|key| key.as_bytes().to_vec()).unwrap_or_default();
+    let request = proto::GetPeerRequest { name: name.to_string(), fingerprint };
+    let rpc =
+        |channel, request| async move { PresenceClient::new(channel).get_peer(request).await };
+    let answer = link.call(request, rpc).await.map_err(|error| match error {
+        Error::Refused(refusal) if refusal.reason == "PEER_UNKNOWN" => {
+            Error::PeerUnknown(name.clone())
+        }
+        _ => error,
+    })?;
+    let peer = Peer::try_from(wire::present("peer", answer.peer)?)?;
+    if peer.name != *name {
+        return Err(Error::Protocol(format!("asked for {name}, got {}", peer.name)));
+    }
+    Ok(peer)
+}
+
 impl Peers {
     pub(super) fn new(
         link: Arc<Link>,
+        identity: Option<Identity>,
+        people: People,
         inbox: Inbox,
         stop: CancellationToken,
         tasks: TaskTracker,
     ) -> Self {
-        Self {
-            link,
-            inbox,
-            endpoints: Mutex::new(Lru::new(REMEMBERED)),
-            channels: Mutex::new(Lru::new(CHANNELS)),
-            stop,
-            tasks,
-        }
+        let (places, channels) = (Mutex::new(Lru::new(REMEMBERED)), Mutex::new(Lru::new(CHANNELS)));
+        Self { link, identity, people, inbox, places, channels, stop, tasks }
     }
 
     pub(super) async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
@@ -89,18 +135,29 @@ impl Peers {
             .await
     }
 
+    /// Sends to whoever is at an endpoint: to a peer that is known to be there as [`Self::send`]
+    /// does, and otherwise without TLS, which leads to loopback only.
     pub(super) async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
         let message = self.message(text);
-        // The cached channel may have lost its connection unnoticed; the second call makes a new
-        // one.
-        let mut delivered = self.deliver(endpoint, &message, None).await;
-        if let Err(Failed::There(_)) = delivered {
-            delivered = self.deliver(endpoint, &message, None).await;
+        let mut tried = Vec::new();
+        for (name, place) in self.peers_at(endpoint).await? {
+            let key = self.key_of(&name, place.key).await?;
+            let there = There { endpoint: endpoint.clone(), key };
+            match self.deliver_twice(&there, &message, key.and(Some(&name))).await {
+                Ok(receipt) => return Ok(receipt),
+                Err(Failed::There(cause)) => tried.push(cause),
+                Err(Failed::Refused(error)) => return Err(error),
+            }
         }
-        delivered.map_err(|failed| match failed {
-            Failed::There(cause) => Error::PeerUnreachable { peer: endpoint.to_string(), cause },
-            Failed::Refused(error) => error,
-        })
+        if tried.is_empty() {
+            let there = There { endpoint: endpoint.clone(), key: None };
+            match self.deliver_twice(&there, &message, None).await {
+                Ok(receipt) => return Ok(receipt),
+                Err(Failed::There(cause)) => tried.push(cause),
+                Err(Failed::Refused(error)) => return Err(error),
+            }
+        }
+        Err(Error::PeerUnreachable { peer: endpoint.to_string(), cause: tried.join("; ") })
     }
 
     pub(super) async fn converse(&self, peer: &Name) -> Result<Conversation> {
@@ -109,58 +166,128 @@ impl Peers {
 
     /// Asks the hub where a peer is, and remembers it.
     pub(super) async fn look_up(&self, name: &Name) -> Result<Peer> {
-        let request = proto::GetPeerRequest { name: name.to_string() };
-        let rpc =
-            |channel, request| async move { PresenceClient::new(channel).get_peer(request).await };
-        let answer = self.link.call(request, rpc).await.map_err(|error| match error {
-            Error::Refused(refusal) if refusal.reason == "PEER_UNKNOWN" => {
-                Error::PeerUnknown(name.clone())
-            }
-            _ => error,
-        })?;
-        let peer = Peer::try_from(wire::present("peer", answer.peer)?)?;
-        if peer.name != *name {
-            return Err(Error::Protocol(format!("asked for {name}, got {}", peer.name)));
-        }
+        let peer = ask(&self.link, name, None).await?;
         self.remember(&peer);
         Ok(peer)
     }
 
     /// Remembers where a peer is.
     pub(super) fn remember(&self, peer: &Peer) {
-        locked(&self.endpoints).insert(peer.name.clone(), peer.endpoints.clone());
+        locked(&self.places).insert(peer.name.clone(), peer.into());
+    }
+
+    /// Whether some peer is known to be at an endpoint, or need not be, as there are no keys.
+    pub(super) fn knows_place(&self, endpoint: &Endpoint) -> bool {
+        let is_there = |place: &Place| place.endpoints.contains(endpoint);
+        self.identity.is_none() || locked(&self.places).iter().any(|(_, place)| is_there(place))
+    }
+
+    /// Those who may be at an endpoint, as far as they are known.
+    async fn peers_at(&self, endpoint: &Endpoint) -> Result<Vec<(Name, Place)>> {
+        if self.identity.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut found: Vec<(Name, Place)> = locked(&self.places)
+            .iter()
+            .filter(|(_, place)| place.endpoints.contains(endpoint))
+            .map(|(name, place)| (name.clone(), place.clone()))
+            .collect();
+        if found.is_empty() {
+            let book = self.people.book().await?;
+            let contacts = book.hub(&self.link.hub).map(|hub| &hub.contacts);
+            found.extend(contacts.into_iter().flatten().filter_map(|(name, contact)| {
+                let place = Place { endpoints: contact.endpoints.clone(), key: Some(contact.key) };
+                place.endpoints.contains(endpoint).then(|| (name.clone(), place))
+            }));
+        }
+        Ok(found)
+    }
+
+    /// The key that a peer must have: the contact book's, or else the one that the hub lists.
+    async fn key_of(
+        &self,
+        peer: &Name,
+        listed: Option<Fingerprint>,
+    ) -> Result<Option<Fingerprint>> {
+        if self.identity.is_none() {
+            return Ok(None);
+        }
+        let book = self.people.book().await?;
+        let known = book.contact(&self.link.hub, peer).map(|contact| contact.key);
+        let Some(offered) = listed.or(known) else { return Ok(None) };
+        match book.standing(&self.link.hub, peer, offered) {
+            InBook::New | InBook::Known => Ok(Some(offered)),
+            InBook::Blocked => Err(Error::Blocked(peer.clone())),
+            InBook::Changed(mismatch) => {
+                let (name, known) = (peer.clone(), mismatch.want);
+                Err(Error::KeyChanged { name, known, offered })
+            }
+        }
+    }
+
+    /// How far a peer is known that has this key.
+    async fn standing(&self, peer: &Name, key: Option<Fingerprint>) -> Result<Standing> {
+        let Some(key) = key else { return Ok(Standing::Unverified(None)) };
+        let contact = self.people.contact(peer).await?;
+        Ok(match contact.is_some_and(|contact| contact.key == key && contact.verified) {
+            true => Standing::Verified(key),
+            false => Standing::Known(key),
+        })
     }
 
     /// Tries what is remembered of a peer, then what the hub says.
     async fn reach<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         peer: &Name,
-        attempt: impl Fn(Endpoint) -> F,
+        attempt: impl Fn(There) -> F,
     ) -> Result<T> {
-        let known = locked(&self.endpoints).get(peer.as_str()).cloned().unwrap_or_default();
+        let known = locked(&self.places).get(peer.as_str()).cloned().unwrap_or_default();
         let mut tried = Vec::new();
-        if let Some(reached) = self.try_each(peer, &known, &attempt, &mut tried).await? {
-            return Ok(reached);
+        match self.try_each(peer, known, &attempt, &mut tried).await {
+            Ok(Some(reached)) => return Ok(reached),
+            // The key may have been accepted meanwhile; what the hub says now counts.
+            Ok(None) | Err(Error::KeyChanged { .. }) => {}
+            Err(error) => return Err(error),
         }
         let unreachable = |cause| Error::PeerUnreachable { peer: peer.to_string(), cause };
-        let listed = match self.look_up(peer).await {
-            Ok(found) => found.endpoints,
-            Err(error) if tried.is_empty() => return Err(error),
+        let place = match self.look_up(peer).await {
+            Ok(found) => Place::from(&found),
             Err(error @ Error::PeerUnknown(_)) => return Err(error),
+            Err(error) if tried.is_empty() => self.place_in_book(peer).await?.ok_or(error)?,
             Err(error) => {
                 let error = error.to_string();
                 tried.push(format!("and it cannot be looked up: {}", text::one_line(&error)));
                 return Err(unreachable(tried.join("; ")));
             }
         };
-        if listed.is_empty() {
+        if place.endpoints.is_empty() {
             return Err(unreachable("it takes no direct messages".into()));
         }
         tried.clear();
-        match self.try_each(peer, &listed, &attempt, &mut tried).await? {
-            Some(reached) => Ok(reached),
-            None => Err(unreachable(tried.join("; "))),
+        match self.try_each(peer, place, &attempt, &mut tried).await {
+            Ok(Some(reached)) => Ok(reached),
+            Ok(None) => Err(unreachable(tried.join("; "))),
+            Err(error) => {
+                self.note_refused(&error).await?;
+                Err(error)
+            }
         }
+    }
+
+    /// Where a peer was found last, for when the hub is away.
+    async fn place_in_book(&self, peer: &Name) -> Result<Option<Place>> {
+        if self.identity.is_none() {
+            return Ok(None);
+        }
+        let contact = self.people.contact(peer).await?;
+        Ok(contact.map(|contact| Place { endpoints: contact.endpoints, key: Some(contact.key) }))
+    }
+
+    /// Notes a key that was refused, so that a person can accept it.
+    async fn note_refused(&self, error: &Error) -> Result<()> {
+        let Error::KeyChanged { name, offered, .. } = error else { return Ok(()) };
+        let (name, offered) = (name.clone(), *offered);
+        self.people.change(move |book, hub| book.meet(hub, &name, offered, &[]).map(drop)).await
     }
 
     /// Tries endpoints in order. The first that leads to the peer is the first to be tried next
@@ -168,13 +295,18 @@ impl Peers {
     async fn try_each<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         peer: &Name,
-        endpoints: &[Endpoint],
-        attempt: &impl Fn(Endpoint) -> F,
+        place: Place,
+        attempt: &impl Fn(There) -> F,
         tried: &mut Vec<String>,
     ) -> Result<Option<T>> {
+        if place.endpoints.is_empty() {
+            return Ok(None);
+        }
+        let key = self.key_of(peer, place.key).await?;
         let deadline = Instant::now() + LIST_TIMEOUT;
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            let attempt = tokio::time::timeout_at(deadline, attempt(endpoint.clone())).await;
+        for (index, endpoint) in place.endpoints.iter().enumerate() {
+            let there = There { endpoint: endpoint.clone(), key };
+            let attempt = tokio::time::timeout_at(deadline, attempt(there)).await;
             let no_time = |_| Failed::There("no time left to try it".into());
             let reached = match attempt.map_err(no_time).flatten() {
                 Ok(reached) => Ok(Some(reached)),
@@ -184,19 +316,42 @@ impl Peers {
                     continue;
                 }
             };
-            if index > 0 {
-                let mut endpoints = endpoints.to_vec();
-                endpoints[..=index].rotate_right(1);
-                locked(&self.endpoints).insert(peer.clone(), endpoints);
-            }
+            let mut found = place.clone();
+            found.endpoints[..=index].rotate_right(1);
+            self.found(peer, key, found).await;
             return reached;
         }
         Ok(None)
     }
 
+    /// Remembers where a peer was found, and who is found for the first time. The call was made: that
+    /// it cannot be noted is no reason to call it a failure.
+    async fn found(&self, peer: &Name, key: Option<Fingerprint>, place: Place) {
+        locked(&self.places).insert(peer.clone(), place.clone());
+        if let Some(key) = key
+            && let Err(error) = self.people.meet(peer, key, place.endpoints).await
+        {
+            tracing::warn!(%peer, %error, "the contact book does not take this peer");
+        }
+    }
+
+    /// Delivers; the cached channel may have lost its connection unnoticed, so a second call makes a
+    /// new one.
+    async fn deliver_twice(
+        &self,
+        there: &There,
+        message: &DirectMessage,
+        receiver: Option<&Name>,
+    ) -> Result<Receipt, Failed> {
+        match self.deliver(there, message, receiver).await {
+            Err(Failed::There(_)) => self.deliver(there, message, receiver).await,
+            delivered => delivered,
+        }
+    }
+
     async fn deliver(
         &self,
-        endpoint: &Endpoint,
+        there: &There,
         message: &DirectMessage,
         receiver: Option<&Name>,
     ) -> Result<Receipt, Failed> {
@@ -205,8 +360,8 @@ impl Peers {
             receiver: receiver.map(Name::to_string).unwrap_or_default(),
         });
         request.set_timeout(DIRECT_TIMEOUT);
-        let mut there = PeerChatClient::new(self.channel(endpoint)?);
-        let answer = there.send(request).await.map_err(|status| self.failed(endpoint, &status))?;
+        let mut client = PeerChatClient::new(self.channel(there)?);
+        let answer = client.send(request).await.map_err(|status| self.failed(there, &status))?;
         let receipt = wire::present("receipt", answer.into_inner().receipt)
             .and_then(Receipt::try_from)
             .map_err(|error| Failed::There(error.to_string()))?;
@@ -221,42 +376,51 @@ impl Peers {
         Ok(receipt)
     }
 
-    async fn call(&self, endpoint: &Endpoint, peer: &Name) -> Result<Conversation, Failed> {
-        let mut there = PeerChatClient::new(self.channel(endpoint)?);
+    async fn call(&self, there: &There, peer: &Name) -> Result<Conversation, Failed> {
+        let standing = self.standing(peer, there.key).await.map_err(Failed::Refused)?;
+        let mut client = PeerChatClient::new(self.channel(there)?);
         let (wire, said) = conversation::wire();
         let said = said.map_while(Result::ok).map(|event| ConverseRequest { event: Some(event) });
         let greeted = async {
-            let heard = there.converse(said).await?.into_inner();
+            let heard = client.converse(said).await?.into_inner();
             let mut heard = heard.map(|said| said.map(|said| said.event.map(Into::into)));
             let greeted = conversation::greet(peer, &self.inbox, &wire, &mut heard).await?;
             Ok((heard, greeted))
         };
         let (heard, greeted) = match tokio::time::timeout(DIRECT_TIMEOUT, greeted).await {
-            Ok(answer) => answer.map_err(|status| self.failed(endpoint, &status))?,
+            Ok(answer) => answer.map_err(|status| self.failed(there, &status))?,
             Err(_) => return Err(Failed::There("it does not answer".into())),
         };
         greeted.map_err(|error| Failed::There(error.to_string()))?;
-        let (conversation, task) =
-            conversation::call(peer.clone(), self.inbox.clone(), heard, wire, self.stop.clone());
+        let (peer, inbox, stop) = (peer.clone(), self.inbox.clone(), self.stop.clone());
+        let (conversation, task) = conversation::call(peer, standing, inbox, heard, wire, stop);
         self.tasks.spawn(task);
         Ok(conversation)
     }
 
-    fn channel(&self, endpoint: &Endpoint) -> Result<Channel, Failed> {
-        let mut channels = locked(&self.channels);
-        if let Some(channel) = channels.get(endpoint) {
+    fn channel(&self, there: &There) -> Result<Channel, Failed> {
+        if let Some(channel) = locked(&self.channels).get(there) {
             return Ok(channel.clone());
         }
-        let channel = transport::peer_channel(endpoint).map_err(Failed::Refused)?;
-        channels.insert(endpoint.clone(), channel.clone());
+        let channel = self.dial(there).map_err(Failed::Refused)?;
+        locked(&self.channels).insert(there.clone(), channel.clone());
         Ok(channel)
     }
 
+    fn dial(&self, there: &There) -> Result<Channel> {
+        let own = self.identity.as_ref().map(Identity::credentials);
+        let dial = match there.key {
+            Some(key) => Dial::tls(own, &Trust::Pinned(key))?,
+            None => Dial::plaintext(),
+        };
+        dial.peer_channel(&there.endpoint)
+    }
+
     /// What a failed call means, and whether the channel is still good.
-    fn failed(&self, endpoint: &Endpoint, status: &Status) -> Failed {
-        if let Some(cause) = broken(status) {
-            locked(&self.channels).remove(endpoint);
-            return Failed::There(cause);
+    fn failed(&self, there: &There, status: &Status) -> Failed {
+        if let Some(failure) = why(status) {
+            locked(&self.channels).remove(there);
+            return Failed::There(text::one_line(&failure.to_string()).into_owned());
         }
         let refusal = wire::refused(status);
         // No answer of the peer's: it stops, is somebody else, or is no PeerChat server at all.

@@ -226,10 +226,14 @@ impl Session {
         }
     }
 
-    /// Whether it is no use to try again. A name that is taken may be taken by this client's own
+    /// Whether it is no use to try again, as a person has to decide first. A name that is taken may be taken by this client's own
     /// last session, for as long as its lease lives.
     fn is_final(&self, error: &Error, taken_since: &mut Option<Instant>) -> bool {
-        let Error::Refused(refusal) = error else { return false };
+        let refusal = match error {
+            Error::HubKeyChanged { .. } | Error::HubUntrusted { .. } => return true,
+            Error::Refused(refusal) => refusal,
+            _ => return false,
+        };
         match refusal.code {
             Code::AlreadyExists => {
                 let since = taken_since.get_or_insert_with(Instant::now);

@@ -1,6 +1,7 @@
 //! Dialing: connections to others, with the key they must have.
 
 mod failure;
+mod first_use;
 
 use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -13,6 +14,7 @@ use tonic::transport::{Channel, Endpoint as Settings};
 use tower::{Service, service_fn};
 
 pub use failure::{DialFailure, why};
+pub use first_use::certificate_on_loopback;
 
 use super::{
     CONNECTION_WINDOW, MAX_HEADER_LIST, STREAM_WINDOW, Trust, client_config, io::Duplex, loopback,
@@ -142,10 +144,7 @@ impl Dial {
         let name = tls.name.unwrap_or(host.trim_start_matches('[').trim_end_matches(']'));
         let name = ServerName::try_from(name)?.to_owned();
         let connected = TlsConnector::from(tls.config.clone()).connect(name, io).await;
-        let stream = connected.map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => CUT_SHORT.into(),
-            _ => BoxError::from(error),
-        })?;
+        let stream = connected.map_err(cut_short)?;
         if stream.get_ref().1.alpn_protocol() != Some(ALPN_H2) {
             return Err("it does not speak HTTP/2 inside TLS".into());
         }
@@ -156,6 +155,13 @@ impl Dial {
 /// Overload looks so from outside, as does a server without TLS that does not say so.
 const CUT_SHORT: &str = "the connection ended with the TLS handshake half done; either the server \
                          has too much to do, or it does not speak TLS";
+
+fn cut_short(error: io::Error) -> BoxError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => CUT_SHORT.into(),
+        _ => error.into(),
+    }
+}
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 

@@ -16,7 +16,7 @@ use rustls::{
     server::NoServerSessionStorage, sign::SingleCertAndKey, version::TLS13,
 };
 
-use verify::{AnyClientKey, PinnedServer};
+use verify::{AnyClientKey, AnyServerKey, PinnedServer};
 
 use crate::{
     error::{Error, Result},
@@ -127,6 +127,21 @@ pub fn client_config(own: Option<&Credentials>, trust: &Trust) -> Result<Arc<Cli
         Some(own) => builder.with_client_cert_resolver(resolver(own)),
         None => builder.with_no_client_auth(),
     };
+    config.alpn_protocols = vec![ALPN_H2.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// TLS that asks a server for its key and believes whatever it says.
+pub(super) fn asking_config() -> Result<Arc<ClientConfig>> {
+    let provider = Arc::new(ring::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&TLS13])
+        .map_err(unusable)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyServerKey { algorithms }))
+        .with_no_client_auth();
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))

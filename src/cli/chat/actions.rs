@@ -4,12 +4,12 @@ use super::input::Request;
 use crate::{
     cli::{
         commands::{history::latest, search::find},
-        json, terminal,
+        json, keys, terminal,
         view::{self, Clock},
     },
     client::{Client, PeerFilter, SearchRequest},
-    error::Result,
-    model::{Message, Posted, Receipt, RoomName, Start, Text},
+    error::{Error, Result},
+    model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
 };
 
 /// How many hits `/search` shows.
@@ -20,6 +20,9 @@ const SAID_BEFORE: u32 = 10;
 
 /// What is said where a room is needed and there is none.
 pub(super) const NO_ROOM: &str = "you are in no room: /join one";
+
+/// What is said where a key is needed and there is none.
+const NO_KEY: &str = "you speak in plaintext and have no key here";
 
 /// How something ended.
 pub(super) enum Done {
@@ -74,6 +77,12 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
         }
         Request::Peers => peers(&client).await,
         Request::Rooms => rooms(&client).await,
+        Request::Id => Ok(own_key(&client)),
+        Request::Contacts => contacts(&client).await,
+        Request::Verify { name, said } => verify(&client, &name, said).await,
+        Request::Accept(name) => client.accept(&name).await.map(|key| {
+            Done::Said(format!("{name} is known by {key} from now on; to compare: /verify {name}"))
+        }),
         Request::SetStatus(status) => client
             .set_status(status)
             .await
@@ -92,6 +101,30 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::Search(query) => search(&client, query, current).await,
     };
     done.unwrap_or_else(|error| Done::Failed(error.to_string()))
+}
+
+fn own_key(client: &Client) -> Done {
+    match client.fingerprint() {
+        Some(key) => Done::Shown(keys::own(client.name(), key)),
+        None => Done::Failed(NO_KEY.into()),
+    }
+}
+
+async fn contacts(client: &Client) -> Result<Done> {
+    let contacts = client.contacts().await?;
+    Ok(Done::Shown(keys::contacts(contacts.iter().map(|(name, contact)| (name, contact)))))
+}
+
+async fn verify(client: &Client, name: &Name, said: Option<Fingerprint>) -> Result<Done> {
+    let Some(own) = client.fingerprint() else { return Ok(Done::Failed(NO_KEY.into())) };
+    if let Some(key) = said {
+        client.verify(name, key).await?;
+        return Ok(Done::Said(format!("{name} is verified")));
+    }
+    let contact = client.contact(name).await?;
+    let mut lines = keys::to_compare(name, &contact, own);
+    lines.push(format!("If they agree: /verify {name} FINGERPRINT"));
+    Ok(Done::Shown(lines))
 }
 
 async fn peers(client: &Client) -> Result<Done> {
@@ -115,6 +148,14 @@ fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Do
         Ok(receipt) => {
             Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])
         }
-        Err(error) => Done::Failed(format!("not sent to {to}: {} ({error})", text.as_str())),
+        Err(error) => {
+            let advice = match &error {
+                Error::KeyChanged { name, .. } => {
+                    format!("; if {name} has told you of a new key: /accept {name}")
+                }
+                _ => String::new(),
+            };
+            Done::Failed(format!("not sent to {to}: {} ({error}){advice}", text.as_str()))
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! a command and is none is explained, not posted. That holds for each line of a text that was
 //! pasted.
 
-use crate::model::{Endpoint, Invalid, Name, PeerStatus, RoomName, Text};
+use crate::model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text};
 
 /// What `/help` prints.
 pub(crate) const HELP: &str = "  TEXT                        posts to the current room
@@ -16,6 +16,10 @@ pub(crate) const HELP: &str = "  TEXT                        posts to the curren
   /rooms                      lists the rooms of the hub
   /history [N]                shows the latest messages of the current room
   /search WORDS               finds messages of the current room
+  /id                         shows the fingerprint of your key
+  /contacts                   lists whom you have met, and their keys
+  /verify NAME [FINGERPRINT]  marks somebody's key as compared; without one, shows what to compare
+  /accept NAME                accepts that somebody has another key now
   /status [online|away|busy]  says how you are; without a word, how the chat is
   /help                       shows this
   /quit                       leaves (also: Ctrl-C, Ctrl-D)
@@ -65,6 +69,14 @@ pub(crate) enum Request {
     History(u32),
     /// Find messages of the current room.
     Search(String),
+    /// Show one's own key.
+    Id,
+    /// List the contacts.
+    Contacts,
+    /// Show a key to compare; with a fingerprint: mark it as compared.
+    Verify { name: Name, said: Option<Fingerprint> },
+    /// Accept that somebody has another key.
+    Accept(Name),
     /// Tell the others how one is.
     SetStatus(PeerStatus),
 }
@@ -158,6 +170,8 @@ fn understand_command(command: &str) -> Result<Input, Invalid> {
         "status" if rest.is_empty() => Ok(Input::ShowStatus),
         "peers" => alone(word, rest, Input::Ask(Request::Peers)),
         "rooms" => alone(word, rest, Input::Ask(Request::Rooms)),
+        "id" => alone(word, rest, Input::Ask(Request::Id)),
+        "contacts" => alone(word, rest, Input::Ask(Request::Contacts)),
         _ => request(word, rest).map(Input::Ask),
     }
 }
@@ -179,6 +193,9 @@ fn request(word: &str, rest: &str) -> Result<Request, Invalid> {
         "history" => history(rest).map(Request::History),
         "search" if rest.is_empty() => Err(usage("which words? /search WORDS")),
         "search" => Ok(Request::Search(rest.to_owned())),
+        "verify" => verify(rest),
+        "accept" if rest.is_empty() => Err(usage("whose key? /accept NAME")),
+        "accept" => Name::parse(rest).map(Request::Accept),
         "status" => status(rest).map(Request::SetStatus),
         _ => Err(usage(&format!(
             "there is no command /{word}: /help lists them, and //TEXT posts a text that begins \
@@ -205,6 +222,15 @@ fn history(rest: &str) -> Result<u32, Invalid> {
     }
     let count = rest.parse().ok().filter(|count| (1..=MAX_HISTORY).contains(count));
     count.ok_or_else(|| usage(&format!("how many? /history N, with N from 1 to {MAX_HISTORY}")))
+}
+
+fn verify(rest: &str) -> Result<Request, Invalid> {
+    let (name, said) = first_word(rest);
+    if name.is_empty() {
+        return Err(usage("whom? /verify NAME, or /verify NAME FINGERPRINT"));
+    }
+    let said = (!said.is_empty()).then(|| Fingerprint::parse(said)).transpose()?;
+    Ok(Request::Verify { name: Name::parse(name)?, said })
 }
 
 fn status(rest: &str) -> Result<PeerStatus, Invalid> {
@@ -336,6 +362,7 @@ mod tests {
     #[test]
     fn commands_and_their_words() {
         let secret = text("the  secret");
+        let key = Fingerprint::from_bytes([7; 32]);
         for (line, request) in [
             ("/peers", Request::Peers),
             ("/msg Buzz  the  secret", Request::Send { to: name("buzz"), text: secret.clone() }),
@@ -347,6 +374,14 @@ mod tests {
             ("/rooms", Request::Rooms),
             ("/history", Request::History(DEFAULT_HISTORY)),
             ("/history 7", Request::History(7)),
+            ("/id", Request::Id),
+            ("/contacts", Request::Contacts),
+            ("/verify Buzz", Request::Verify { name: name("buzz"), said: None }),
+            (
+                &format!("/verify buzz {}", key.to_string().replace('-', " ")),
+                Request::Verify { name: name("buzz"), said: Some(key) },
+            ),
+            ("/accept buzz", Request::Accept(name("buzz"))),
             ("/search two words", Request::Search("two words".into())),
             ("/status Away", Request::SetStatus(PeerStatus::Away)),
         ] {
@@ -366,6 +401,10 @@ mod tests {
         mistaken("/history 0", "from 1 to 1000");
         mistaken("/history many", "from 1 to 1000");
         mistaken("/search", "/search WORDS");
+        mistaken("/verify", "/verify NAME");
+        mistaken("/verify buzz 123", "13 groups");
+        mistaken("/accept", "/accept NAME");
+        mistaken("/id me", "/id stands alone");
         mistaken("/status invisible", "online, away or busy");
         mistaken(&"x".repeat(MAX_TEXT_BYTES + 1), "must not be longer than");
     }

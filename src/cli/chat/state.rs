@@ -113,6 +113,10 @@ impl State {
                     false => line,
                 })
             }
+            Event::CallerKeyChanged { name, known, offered } => {
+                let said = view::caller_key_changed(name, *known, *offered);
+                Some(view::notice(&format!("{said}: /accept {name}")))
+            }
             Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
             Event::Joined { room, head } => {
                 self.be_in(room);

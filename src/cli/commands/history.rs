@@ -36,7 +36,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
     let out = Output::new(args.json);
-    with_client(settings.invisible(), out, stop, async |client, _, out| {
+    with_client(settings.invisible()?, out, stop, async |client, _, out| {
         if args.all {
             return print_from_the_first(&client, room, out).await;
         }

@@ -26,13 +26,13 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
     if !args.watch {
-        return with_client(settings.invisible(), out, stop, async |client, _, out| {
+        return with_client(settings.invisible()?, out, stop, async |client, _, out| {
             let peers = client.peers(PeerFilter::default()).await?;
             Ok(out.print_all(&peers, view::peers).await?)
         })
         .await;
     }
-    follow(settings.invisible(), out, stop, async |client, happenings, out| {
+    follow(settings.invisible()?, out, stop, async |client, happenings, out| {
         let changes = client.watch_peers().await?;
         tokio::select! {
             failure = happenings.pass() => Err(failure),

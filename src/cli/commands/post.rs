@@ -42,7 +42,7 @@ pub(crate) async fn run(
         }
     };
     let room = settings.room().clone();
-    let mut options = settings.invisible();
+    let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];
 
     let out = Output::new(args.json);

@@ -18,7 +18,7 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    with_client(settings.invisible(), out, stop, async |client, _, out| {
+    with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let rooms = client.list_rooms().await?;
         Ok(out.print_all(&rooms, view::rooms).await?)
     })

@@ -45,7 +45,7 @@ pub(crate) async fn run(
         ..SearchRequest::default()
     };
     let out = Output::new(args.json);
-    with_client(settings.invisible(), out, stop, async |client, _, out| {
+    with_client(settings.invisible()?, out, stop, async |client, _, out| {
         for hit in find(&client, request, args.limit).await? {
             let message = &hit.message;
             out.print(&hit, |clock| view::message(clock, message, Some(&message.room))).await?;

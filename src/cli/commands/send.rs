@@ -28,7 +28,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let text = Text::parse(join_words(&args.text)).map_err(|p| Failure::Usage(p.to_string()))?;
     let out = Output::new(args.json);
-    with_client(settings.invisible(), out, stop, async |client, _, out| {
+    with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let receipt = client.send(&args.to, text).await?;
         Ok(out.only_json(&receipt).await?)
     })

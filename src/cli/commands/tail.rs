@@ -47,7 +47,7 @@ pub(crate) async fn run(
     };
     let rooms = if args.rooms.is_empty() { &settings.rooms } else { &args.rooms };
     let several = rooms.len() > 1;
-    let mut options = settings.invisible();
+    let mut options = settings.invisible()?;
     options.rooms = rooms.iter().map(|room| (room.clone(), start)).collect();
 
     let out = Output::new(args.json);

@@ -9,13 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
 use super::{
-    super::{events::Event, inbox::Inbox, link::broken, session::Reply},
+    super::{
+        events::{Direct, Event, Standing},
+        inbox::Inbox,
+        session::Reply,
+    },
     ConversationEvent, Heard, Line, Said, Say, WINDOW, Wire,
 };
 use crate::{
     error::{Error, Result},
     model::{DirectMessage, MessageId, Name, Receipt},
-    proto, text, wire,
+    proto, text, transport, wire,
 };
 
 /// Who hears what the other side says.
@@ -30,7 +34,9 @@ impl Audience {
     /// Tells what may be left out.
     pub(super) fn tell(&self, inbox: &Inbox, event: ConversationEvent) {
         match self {
-            Self::Inbox(line) => inbox.hint(Event::Conversation { line: line.clone(), event }),
+            Self::Inbox(line) => {
+                inbox.hint(Event::Conversation { line: line.clone(), event });
+            }
             Self::Caller(told) => drop(told.try_send(event)),
         }
     }
@@ -39,6 +45,7 @@ impl Audience {
 /// A conversation's task.
 pub(super) struct Talk {
     pub(super) peer: Name,
+    pub(super) standing: Standing,
     pub(super) from: Option<SocketAddr>,
     pub(super) inbox: Inbox,
     pub(super) audience: Audience,
@@ -150,9 +157,10 @@ impl Talk {
                 return Err(Error::invalid("message.sender", "not the name of the hello"));
             }
             match &self.audience {
-                Audience::Inbox(_) => self.inbox.accept(message, self.from),
+                Audience::Inbox(_) => self.inbox.accept(message, self.standing, self.from),
                 Audience::Caller(told) => {
-                    self.inbox.accept_into(told, message, None, ConversationEvent::Message)
+                    let direct = Direct { message, standing: self.standing, from: None };
+                    self.inbox.accept_into(told, direct, ConversationEvent::Message)
                 }
             }
         });
@@ -170,8 +178,8 @@ impl Talk {
     }
 
     fn failed(&self, status: &Status) -> Error {
-        match broken(status) {
-            Some(cause) => self.unreachable(&cause),
+        match transport::why(status) {
+            Some(failure) => self.unreachable(&text::one_line(&failure.to_string())),
             None => Error::Refused(wire::refused(status)),
         }
     }

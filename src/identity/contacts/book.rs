@@ -225,6 +225,22 @@ impl Book {
         Ok(())
     }
 
+    /// Accepts the key that was refused last, and returns it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where they are not in the book, or no key of theirs was refused.
+    pub fn accept_refused(&mut self, hub: &Endpoint, name: &Name) -> Result<Fingerprint> {
+        let key = self.contact_mut(hub, name)?.refused_key.ok_or_else(|| {
+            Error::invalid(
+                "name",
+                format!("{name} has the key they are known by; no other was seen"),
+            )
+        })?;
+        self.accept(hub, name, key)?;
+        Ok(key)
+    }
+
     /// Marks somebody as verified: a person has compared this key.
     ///
     /// # Errors

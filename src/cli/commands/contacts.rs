@@ -1,0 +1,27 @@
+//! `chinwag contacts`: whom one has met at the hub, and by which keys they are known.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{failure::Failure, keys, options::Settings, output::Output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let book = settings.contacts().read()?;
+    let hub = book.hub(&settings.hub.hub).map(|hub| &hub.contacts);
+    let contacts: Vec<_> = hub.into_iter().flatten().collect();
+    let out = Output::new(args.json);
+    let printed =
+        out.print_all(&contacts, |_, contacts| keys::contacts(contacts.iter().copied())).await;
+    out.close(stop).await?;
+    Ok(printed?)
+}

@@ -1,0 +1,30 @@
+//! `chinwag id`: one's own key.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{failure::Failure, json::Line, keys, options::Settings, output::Output};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Prints a JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let key = settings.identity()?.fingerprint();
+    let out = Output::new(args.json);
+    let line = Line::Identity {
+        name: settings.name.as_str(),
+        fingerprint: key.to_string(),
+        words: key.words(),
+        hex: key.hex(),
+    };
+    let printed = out.print(line, |_| keys::own(&settings.name, key).join("\n")).await;
+    out.close(stop).await?;
+    Ok(printed?)
+}

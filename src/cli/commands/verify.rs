@@ -1,0 +1,104 @@
+//! `chinwag verify`: that somebody has the key they should have, as a person has found out.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{failure::Failure, keys, options::Settings, output::tell},
+    client::Client,
+    identity::Contact,
+    model::{Fingerprint, Name},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Who it is
+    name: Name,
+    /// The fingerprint that they have told you; without it both keys are shown and you are asked
+    fingerprint: Vec<String>,
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let said = match args.fingerprint.as_slice() {
+        [] => None,
+        // People write blanks between the groups.
+        parts => Some(
+            Fingerprint::parse(&parts.join(" "))
+                .map_err(|problem| Failure::Usage(problem.to_string()))?,
+        ),
+    };
+    let contact = contact(&args.name, settings, stop).await?;
+    let key = match said {
+        Some(said) => same(&args.name, &contact, said)?,
+        None => ask(&args.name, &contact, settings)?,
+    };
+    let (hub, name) = (&settings.hub.hub, &args.name);
+    settings.contacts().change(|book| book.verify(hub, name, key))?;
+    tell(&format!("{name} is verified: {key}"));
+    Ok(())
+}
+
+/// Somebody in the contact book; whoever is not in it is looked up at the hub.
+async fn contact(
+    name: &Name,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Contact, Failure> {
+    if let Some(known) = settings.contacts().read()?.contact(&settings.hub.hub, name) {
+        return Ok(known.clone());
+    }
+    let started = stop.run_until_cancelled(Client::start(settings.invisible()?)).await;
+    let (client, _events) = started.ok_or(Failure::Interrupted)??;
+    let found = stop.run_until_cancelled(client.contact(name)).await;
+    client.stop().await;
+    Ok(found.ok_or(Failure::Interrupted)??)
+}
+
+fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint, Failure> {
+    if said == contact.key {
+        return Ok(said);
+    }
+    let known = contact.key;
+    Err(Failure::Other(match contact.refused_key {
+        Some(refused) if refused == said => format!(
+            "{said} is the new key of {name}, which is not accepted yet; they are known by {known}; \
+             if it is theirs: `chinwag accept {name}`, then verify again"
+        ),
+        _ => format!(
+            "{name} is not verified: you know them by {known}, and not by {said}; one of you has \
+             read it wrongly, or somebody stands in between"
+        ),
+    }))
+}
+
+fn ask(name: &Name, contact: &Contact, settings: &Settings) -> Result<Fingerprint, Failure> {
+    let own = settings.identity()?.fingerprint();
+    let mut stdout = io::stdout().lock();
+    for line in keys::to_compare(name, contact, own) {
+        writeln!(stdout, "{line}")?;
+    }
+    let later = || {
+        Failure::Other(format!(
+            "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
+        ))
+    };
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Err(later());
+    }
+    write!(stdout, "Do they agree? [y/N] ")?;
+    stdout.flush()?;
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
+    match answer.trim().to_lowercase().as_str() {
+        "y" | "yes" => Ok(contact.key),
+        _ => Err(later()),
+    }
+}

@@ -1,0 +1,224 @@
+//! Who may speak to this client, and as whom they are shown.
+//!
+//! A caller says a name. What proves it is the key of the TLS connection: the contact book says
+//! whose it is, and for somebody who is not in it the hub is asked. A known name with another key
+//! is refused, whoever says so: a person has to decide. Callers are looked up, never noted, or
+//! strangers could fill the book.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    events::{Event, Standing},
+    inbox::Inbox,
+    link::Link,
+    lru::Lru,
+    peers,
+    people::People,
+};
+use crate::{
+    error::{Error, Result},
+    identity::Standing as InBook,
+    model::{Fingerprint, KeyMismatch, Name},
+    transport::{PeerInfo, Via},
+};
+
+/// How long a caller waits for what the hub says of them.
+const ASK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How many callers the hub is asked about at once.
+const ASKING: usize = 8;
+
+/// How long the hub's word for somebody counts.
+const FRESH: Duration = Duration::from_secs(30);
+
+/// How long its word against somebody counts, who may register meanwhile.
+const FRESH_REFUSAL: Duration = Duration::from_secs(2);
+
+/// How many answers are kept.
+const ANSWERS: usize = 1024;
+
+/// Of how many wrong keys it is remembered that the person was told.
+const TOLD: usize = 256;
+
+/// Who may speak directly to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DirectPolicy {
+    /// Those in the contact book.
+    Contacts,
+    /// Also those whose key the hub vouches for, and callers on this machine that have no key.
+    #[default]
+    Known,
+    /// Anyone: strangers are shown as unverified.
+    Anyone,
+}
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// The address they called from.
+    pub(super) from: Option<SocketAddr>,
+    key: Option<Fingerprint>,
+    via: Via,
+}
+
+impl Caller {
+    /// What a request's extensions say.
+    pub(super) fn of(extensions: &tonic::Extensions) -> Self {
+        let info = PeerInfo::of(extensions);
+        Self {
+            from: info.map(|info| info.remote),
+            key: info.and_then(PeerInfo::key),
+            via: info.map_or(Via::Plaintext, |info| info.via),
+        }
+    }
+}
+
+/// The gate. Clones are one.
+#[derive(Clone)]
+pub(super) struct Gate(Arc<Inner>);
+
+struct Inner {
+    policy: DirectPolicy,
+    own: Option<Fingerprint>,
+    people: People,
+    link: Arc<Link>,
+    inbox: Inbox,
+    asking: Semaphore,
+    answers: Mutex<Lru<(Name, Fingerprint), (Instant, Listed)>>,
+    told: Mutex<Lru<(Name, Fingerprint), ()>>,
+}
+
+/// What the hub says of a name and a key.
+#[derive(Debug, Clone, Copy)]
+enum Listed {
+    /// The name belongs to this key.
+    Same,
+    /// It belongs to this other one.
+    Other(Fingerprint),
+    /// The hub knows nothing of them, or is away.
+    Nothing,
+}
+
+impl Gate {
+    pub(super) fn new(
+        policy: DirectPolicy,
+        own: Option<Fingerprint>,
+        people: People,
+        link: Arc<Link>,
+        inbox: Inbox,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            policy,
+            own,
+            people,
+            link,
+            inbox,
+            asking: Semaphore::new(ASKING),
+            answers: Mutex::new(Lru::new(ANSWERS)),
+            told: Mutex::new(Lru::new(TOLD)),
+        }))
+    }
+
+    /// Lets a caller speak as `name`, or says why not.
+    pub(super) async fn admit(&self, caller: Caller, name: &Name) -> Result<Standing> {
+        let policy = self.0.policy;
+        match (caller.key, caller.via) {
+            (Some(key), _) => self.admit_key(key, name).await,
+            (None, Via::Plaintext) if policy != DirectPolicy::Contacts => {
+                Ok(Standing::Unverified(None))
+            }
+            (None, Via::Tls) if policy == DirectPolicy::Anyone => Ok(Standing::Unverified(None)),
+            (None, _) => Err(Error::CallerRefused("show a key of your own")),
+        }
+    }
+
+    async fn admit_key(&self, key: Fingerprint, name: &Name) -> Result<Standing> {
+        let inner = &*self.0;
+        if inner.own == Some(key) && inner.link.name == *name {
+            return Ok(Standing::Verified(key));
+        }
+        let book = inner.people.book().await?;
+        match book.standing(inner.people.hub(), name, key) {
+            InBook::Blocked => Err(Error::CallerRefused("it has blocked you")),
+            InBook::Known => {
+                let contact = book.contact(inner.people.hub(), name);
+                Ok(match contact.is_some_and(|contact| contact.verified) {
+                    true => Standing::Verified(key),
+                    false => Standing::Known(key),
+                })
+            }
+            InBook::Changed(mismatch) => {
+                // What the hub lists may be accepted by a person, and so it is noted; what
+                // anybody shows may not.
+                if let Listed::Same = self.ask(name, key).await {
+                    let name = name.clone();
+                    let noted = inner
+                        .people
+                        .change(move |book, hub| book.meet(hub, &name, key, &[]).map(drop));
+                    noted.await?;
+                }
+                Err(self.changed(name, mismatch))
+            }
+            InBook::New if inner.policy == DirectPolicy::Contacts => {
+                Err(Error::CallerRefused("you are not among its contacts"))
+            }
+            InBook::New => match self.ask(name, key).await {
+                Listed::Same => Ok(Standing::Known(key)),
+                Listed::Other(want) => Err(self.changed(name, KeyMismatch { want, got: key })),
+                Listed::Nothing if inner.policy == DirectPolicy::Anyone => {
+                    Ok(Standing::Unverified(Some(key)))
+                }
+                Listed::Nothing => {
+                    Err(Error::CallerRefused("it does not know you, and its hub does not either"))
+                }
+            },
+        }
+    }
+
+    /// Tells the person, once for each wrong key.
+    fn changed(&self, name: &Name, mismatch: KeyMismatch) -> Error {
+        let which = (name.clone(), mismatch.got);
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.get(&which).is_none() {
+            let (known, offered) = (mismatch.want, mismatch.got);
+            let event = Event::CallerKeyChanged { name: name.clone(), known, offered };
+            if self.0.inbox.hint(event) {
+                told.insert(which, ());
+            }
+        }
+        Error::CallerKeyChanged(name.clone())
+    }
+
+    async fn ask(&self, name: &Name, key: Fingerprint) -> Listed {
+        let which = (name.clone(), key);
+        let answers = || self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((until, listed)) = answers().get(&which)
+            && Instant::now() < *until
+        {
+            return *listed;
+        }
+        let asked = tokio::time::timeout(ASK_TIMEOUT, async {
+            let _place = self.0.asking.acquire().await.map_err(|_| Error::Stopped)?;
+            peers::ask(&self.0.link, name, Some(key)).await
+        });
+        let listed = match asked.await {
+            Ok(Ok(peer)) => match peer.certificate.map(|certificate| certificate.fingerprint()) {
+                Some(listed) if listed == key => Listed::Same,
+                Some(listed) => Listed::Other(listed),
+                None => Listed::Nothing,
+            },
+            Ok(Err(Error::PeerUnknown(_))) => Listed::Nothing,
+            // Not its answer: it is asked again when they call again.
+            Ok(Err(_)) | Err(_) => return Listed::Nothing,
+        };
+        let fresh = if let Listed::Same = listed { FRESH } else { FRESH_REFUSAL };
+        answers().insert(which, (Instant::now() + fresh, listed));
+        listed
+    }
+}

@@ -1,0 +1,208 @@
+//! Whom this client knows: its contact book, which other processes of the same person may share.
+//!
+//! What stands in the file is read again whenever the file changed, so that a key that a person
+//! accepts, or a contact that they block, counts from then on in every process.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
+
+use super::Client;
+use crate::{
+    error::{Error, Result},
+    identity::{Book, Contact, Contacts},
+    model::{Endpoint, Fingerprint, Name},
+};
+
+/// The contact book as far as it is about one hub. Clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct People(Arc<Shelf>);
+
+#[derive(Debug)]
+struct Shelf {
+    hub: Endpoint,
+    /// `None`: what is learnt is forgotten with the client.
+    file: Option<Contacts>,
+    read: Mutex<Read>,
+}
+
+/// What was read, and of which state of the file.
+#[derive(Debug, Default)]
+struct Read {
+    book: Arc<Book>,
+    stamp: Option<Stamp>,
+}
+
+/// Tells two states of a file apart: it is replaced as a whole, or changed by an editor.
+type Stamp = (SystemTime, u64, u64);
+
+impl People {
+    pub(super) fn new(hub: Endpoint, file: Option<Contacts>) -> Self {
+        Self(Arc::new(Shelf { hub, file, read: Mutex::default() }))
+    }
+
+    /// What stands in the book now.
+    pub(super) async fn book(&self) -> Result<Arc<Book>> {
+        let shelf = self.0.clone();
+        match &self.0.file {
+            None => Ok(shelf.read().book.clone()),
+            Some(_) => blocking(move || shelf.look()).await,
+        }
+    }
+
+    /// Somebody met at this hub.
+    pub(super) async fn contact(&self, name: &Name) -> Result<Option<Contact>> {
+        Ok(self.book().await?.contact(&self.0.hub, name).cloned())
+    }
+
+    /// Changes the book; the endpoint is this hub's.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Book, &Endpoint) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let shelf = self.0.clone();
+        blocking(move || shelf.change(change)).await
+    }
+
+    /// Notes the hub, with the key that it has shown. `said` is a key that a person named: it takes
+    /// the place of any other.
+    pub(super) async fn meet_hub(&self, key: Option<Fingerprint>, said: bool) -> Result<()> {
+        self.change(move |book, hub| {
+            let _ = book.meet_hub(hub, key)?;
+            match key {
+                Some(key) if said => book.accept_hub(hub, key),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Notes somebody this client has spoken with, if that is news.
+    pub(super) async fn meet(
+        &self,
+        name: &Name,
+        key: Fingerprint,
+        endpoints: Vec<Endpoint>,
+    ) -> Result<()> {
+        let known = self.contact(name).await?;
+        if known.is_some_and(|known| known.key == key && known.endpoints == endpoints) {
+            return Ok(());
+        }
+        let name = name.clone();
+        self.change(move |book, hub| book.meet(hub, &name, key, &endpoints).map(drop)).await
+    }
+
+    pub(super) fn hub(&self) -> &Endpoint {
+        &self.0.hub
+    }
+}
+
+impl Shelf {
+    fn read(&self) -> MutexGuard<'_, Read> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self) -> Result<Arc<Book>> {
+        let Some(file) = &self.file else { return Ok(self.read().book.clone()) };
+        // Before the file is read: a change that comes in between is then seen the next time.
+        let stamp = stamp(file.path());
+        {
+            let read = self.read();
+            if stamp.is_some() && read.stamp == stamp {
+                return Ok(read.book.clone());
+            }
+        }
+        let book = Arc::new(file.read()?);
+        *self.read() = Read { book: book.clone(), stamp };
+        Ok(book)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Book, &Endpoint) -> Result<T>) -> Result<T> {
+        if let Some(file) = &self.file {
+            return file.change(|book| change(book, &self.hub));
+        }
+        let mut read = self.read();
+        let mut book = Book::clone(&read.book);
+        let done = change(&mut book, &self.hub)?;
+        read.book = Arc::new(book);
+        Ok(done)
+    }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let file = fs::metadata(path).ok()?;
+    #[cfg(unix)]
+    let identity = std::os::unix::fs::MetadataExt::ino(&file);
+    #[cfg(not(unix))]
+    let identity = 0;
+    Some((file.modified().ok()?, file.len(), identity))
+}
+
+/// Runs what waits for the disk.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Stopped))
+}
+
+impl Client {
+    /// The fingerprint of this client's own key.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.0.fingerprint
+    }
+
+    /// Everybody in the contact book who was met at this hub.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the book cannot be read.
+    pub async fn contacts(&self) -> Result<Vec<(Name, Contact)>> {
+        let book = self.0.people.book().await?;
+        let hub = book.hub(self.hub()).map(|hub| &hub.contacts);
+        let contacts = hub.into_iter().flatten();
+        Ok(contacts.map(|(name, contact)| (name.clone(), contact.clone())).collect())
+    }
+
+    /// Somebody in the contact book. Whoever is not in it is looked up at the hub and noted, with
+    /// the key that the hub lists.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::peer`]; [`Error::NoKey`] where the hub lists the peer without a key;
+    /// [`Error::Io`] where the book cannot be read or written.
+    pub async fn contact(&self, name: &Name) -> Result<Contact> {
+        let people = &self.0.people;
+        if let Some(contact) = people.contact(name).await? {
+            return Ok(contact);
+        }
+        let peer = self.peer(name).await?;
+        let key = peer.certificate.ok_or_else(|| Error::NoKey(name.clone()))?.fingerprint();
+        people.meet(name, key, peer.endpoints).await?;
+        people.contact(name).await?.ok_or_else(|| Error::NoKey(name.clone()))
+    }
+
+    /// Marks somebody as verified: a person has compared this fingerprint.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where they are known by another key; those of [`Client::contact`].
+    pub async fn verify(&self, name: &Name, key: Fingerprint) -> Result<()> {
+        self.contact(name).await?;
+        let name = name.clone();
+        self.0.people.change(move |book, hub| book.verify(hub, &name, key)).await
+    }
+
+    /// Accepts the key that the hub has listed for a contact instead of the one they were known by,
+    /// and returns it. It is not verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where no other key was seen; [`Error::Io`].
+    pub async fn accept(&self, name: &Name) -> Result<Fingerprint> {
+        let name = name.clone();
+        self.0.people.change(move |book, hub| book.accept_refused(hub, &name)).await
+    }
+}
