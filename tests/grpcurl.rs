@@ -37,7 +37,7 @@ const EXAMPLES: [(&str, &[&str]); 11] = [
 
 async fn buzz(hub: SocketAddr) -> Peer {
     let watcher = Session::of(hub, "watcher").await;
-    let request = GetPeerRequest { name: "buzz".into() };
+    let request = GetPeerRequest { name: "buzz".into(), ..Default::default() };
     watcher.presence().get_peer(request).await.unwrap().into_inner().peer.unwrap()
 }
 

@@ -40,7 +40,10 @@ fn stubs(python: &Path) -> &'static Path {
         let protos = ["types", "presence", "broadcast", "peer_chat"];
         let made = Command::new(python)
             .args(["-m", "grpc_tools.protoc", "-Iproto"])
-            .args(["--python_out", "--grpc_python_out"].map(|out| format!("{out}={}", folder.display())))
+            .args(
+                ["--python_out", "--grpc_python_out"]
+                    .map(|out| format!("{out}={}", folder.display())),
+            )
             .args(protos.map(|proto| format!("proto/chinwag/v1/{proto}.proto")))
             .current_dir(PROJECT)
             .status();
