@@ -1,8 +1,9 @@
-//! Where messages and leases are kept: the two traits that a hub stands on.
+//! Where messages, names and leases are kept: the three traits that a hub stands on.
 //!
-//! A [`MessageLog`] accumulates and a [`Directory`] expires. Both report what became true to a
-//! listener that the hub gives them ([`Tail`], [`Roster`]); handlers never reach around them, so
-//! that a clustered implementation can take the place of the [`embedded`] one.
+//! A [`MessageLog`] accumulates, a [`Directory`] expires, and [`Members`] remembers whose name is
+//! whose. The first two report what became true to a listener that the hub gives them ([`Tail`],
+//! [`Roster`]); handlers never reach around any of them, so that a clustered implementation can take
+//! the place of the [`embedded`] one.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,10 +12,13 @@ use tonic::async_trait;
 
 use crate::{
     error::Result,
-    model::{Certificate, Draft, Endpoint, Message, Name, PeerStatus, Posted, RoomName, SearchHit},
+    model::{Draft, Endpoint, Message, Name, PeerStatus, Posted, RoomName, SearchHit},
 };
 
 pub mod embedded;
+mod members;
+
+pub use members::{Entry, Holder, Known, MAX_NAMES, Members, Owner, OwnerId};
 
 /// What becomes of a draft, called once.
 pub type Done = Box<dyn FnOnce(Result<Posted>) + Send>;
@@ -155,8 +159,12 @@ impl SessionId {
 /// Who holds which name, for as long as the leases live.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
+    /// Checks that a session could begin now, without beginning it.
+    async fn check(&self, session: &Session, claim: &Claim) -> Result<()>;
+
     /// Begins a session, ending the one it replaces. A name, or one of its skeleton, that others
-    /// hold is refused; who shows a living session of the same name is not another.
+    /// hold is refused; who shows a living session of the same name, or is the owner of one, is not
+    /// another.
     async fn claim(&self, session: Session, claim: Claim) -> Result<()>;
 
     /// Lets a session live for `lease` from now.
@@ -182,10 +190,8 @@ pub struct Session {
     pub status: PeerStatus,
     /// When it began.
     pub began_at: Timestamp,
-    /// The certificate of the key that the name belongs to; `None`: it belongs to no key.
-    pub certificate: Option<Certificate>,
-    /// Whether the name is held by sessions only.
-    pub guest: bool,
+    /// Whose the name is, session or not; `None`: a guest's, who has it for this session only.
+    pub owner: Option<Owner>,
 }
 
 /// On what grounds a session is begun.

@@ -64,6 +64,28 @@ pub enum Error {
         /// The name it looks like.
         taken: Name,
     },
+    /// The hub hears nobody who shows no key and no token of a name's owner.
+    #[error("this hub takes no guests here: use TLS with a key of your own")]
+    GuestsRefused,
+    /// The hub is closed to newcomers without an invitation.
+    #[error("{}", if *shown {
+        "the invitation is unknown, used up or expired: ask the hub's keeper for another"
+    } else {
+        "newcomers need an invitation to this hub: ask its keeper for one"
+    })]
+    InviteRequired {
+        /// Whether one was shown.
+        shown: bool,
+    },
+    /// The hub's keeper has removed the caller.
+    #[error("the hub's keeper has removed you: only a new invitation lets you in again")]
+    Removed,
+    /// The token is none that the hub knows, or is shown by somebody else than its owner.
+    #[error("the token is refused: {0}")]
+    TokenRefused(String),
+    /// The name belongs to nobody, or to no bot.
+    #[error("no member is named {0}")]
+    MemberUnknown(Name),
     /// The call needs a session's token and has none.
     #[error("no session: register first and send \"authorization: Bearer TOKEN\"")]
     SessionMissing,

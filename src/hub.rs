@@ -1,26 +1,32 @@
 //! The hub: who is here, and the rooms.
 //!
 //! [`Hub::new`] opens the store and listens to nothing; [`Hub::serve`] answers on a listener that
-//! the caller owns until the caller says stop.
+//! [`Hub::listen`] opened, until the caller says stop.
 //!
-//! How a call goes: the connection's bytes become a request in tonic; `auth` notes whose session
-//! it is; `streams` answers the streaming rpcs with shared frames (`fanout`) and lets the unary
+//! How a call goes: the connection comes through the [`Door`]; its bytes become a request in tonic;
+//! `auth` notes whose session it is, and Register goes through `admission`; `streams` answers the streaming rpcs with shared frames (`fanout`) and lets the unary
 //! ones through to `presence` and `broadcast`, which parse, ask the backbone, and convert back.
 
+mod admission;
 mod auth;
 mod broadcast;
 mod chat;
 mod fanout;
+mod jwt;
 mod paging;
 mod peers;
 mod presence;
 mod rooms;
 mod sessions;
 mod streams;
+mod upkeep;
 
-use std::{sync::Arc, time::Duration};
+pub use admission::{Admission, Guests};
+pub use jwt::Issuer;
 
-use tokio::{net::TcpListener, task::JoinSet, time::MissedTickBehavior};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status};
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -37,16 +43,19 @@ use self::{
 };
 use crate::{
     backbone::{
-        Directory, MessageLog, Retention, Roster, Session, SessionId,
-        embedded::{EmbeddedDirectory, EmbeddedLog, Store},
+        Directory, Members, MessageLog, Retention, Roster, Session, SessionId,
+        embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedMembers, Store},
     },
     error::{Error, Result},
-    model::Name,
+    identity::{Credentials, Identity},
+    model::{Certificate, Name},
     proto::{
         self,
         unary::{broadcast_server::BroadcastServer, presence_server::PresenceServer},
     },
-    shutdown, transport, wire,
+    shutdown,
+    transport::{self, ClientKeys, Door, Limits, Plaintext, server_config},
+    wire,
 };
 
 /// How long a session lives without a sign of life.
@@ -54,12 +63,6 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 
 /// The shortest lease: below it, one lost packet ends a session.
 pub const MIN_LEASE: Duration = Duration::from_secs(1);
-
-/// How often rooms that nobody reads are forgotten.
-const SWEEP: Duration = Duration::from_secs(30);
-
-/// How often messages that need not be kept are removed.
-const RETAIN: Duration = Duration::from_secs(60);
 
 /// The most bytes of one request: a text of full length many times over, so that one that is too
 /// long is told so.
@@ -81,6 +84,16 @@ pub struct HubOptions {
     pub grace: Duration,
     /// Stop when there was no session for this long; `None`: never.
     pub idle_exit: Option<Duration>,
+    /// What the hub shows of itself in TLS; `None`: a key of its own, kept beside the messages.
+    pub credentials: Option<Credentials>,
+    /// Whether callers from loopback may do without TLS.
+    pub plaintext: Plaintext,
+    /// How many connections it takes.
+    pub limits: Limits,
+    /// Whom it lets in.
+    pub admission: Admission,
+    /// Whose word counts for names, beside keys.
+    pub issuer: Option<Issuer>,
 }
 
 impl HubOptions {
@@ -92,6 +105,11 @@ impl HubOptions {
             lease: DEFAULT_LEASE,
             grace: shutdown::GRACE,
             idle_exit: None,
+            credentials: None,
+            plaintext: Plaintext::FromLoopback,
+            limits: Limits::default(),
+            admission: Admission::default(),
+            issuer: None,
         }
     }
 }
@@ -100,10 +118,15 @@ impl HubOptions {
 struct State {
     log: Arc<dyn MessageLog>,
     directory: Arc<dyn Directory>,
+    members: Arc<dyn Members>,
     sessions: Arc<Sessions>,
     peers: Arc<Peers>,
     rooms: Arc<Rooms>,
     lease: Duration,
+    admission: Admission,
+    issuer: Option<Issuer>,
+    /// Of the hub's own key; `None`: an authority vouches for it instead.
+    certificate: Option<Certificate>,
 }
 
 impl std::fmt::Debug for State {
@@ -113,6 +136,11 @@ impl std::fmt::Debug for State {
 }
 
 impl State {
+    /// The certificate of the hub's own key, as it travels.
+    fn certificate(&self) -> Vec<u8> {
+        self.certificate.as_ref().map(|own| own.as_der().to_vec()).unwrap_or_default()
+    }
+
     /// Notes that a stream of the caller's session is open, which from now on holds its lease.
     async fn hold(&self, caller: &Caller, mailbox: &Arc<Mailbox>) -> Result<Hold> {
         let hold = self.sessions.hold(caller.session, mailbox.clone())?;
@@ -125,33 +153,63 @@ impl State {
 #[derive(Debug)]
 pub struct Hub {
     state: Arc<State>,
+    door: Door,
     retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
 }
 
 impl Hub {
-    /// Opens the store.
+    /// Opens the store, and finds or makes the hub's key.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] where the lease is too short; [`Error::Store`] where the store cannot be
-    /// used.
+    /// used; [`Error::Io`] where the key cannot.
     pub async fn new(options: HubOptions) -> Result<Self> {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
         let rooms = Arc::new(Rooms::default());
+        // First, as it is what tells a directory that is not a hub's, and one that is another's.
         let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
+        let HubOptions { store, retention, lease, grace, idle_exit, credentials, .. } = options;
+        let opening = move || open(&store, credentials);
+        let opened = tokio::task::spawn_blocking(opening).await.map_err(internal)??;
+        let tls = server_config(&opened.credentials, ClientKeys::Optional)?;
         let sessions = Sessions::new();
         // Presence lives and dies with the process, so each start is a new epoch of it.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
-        let members = Members { sessions: sessions.clone(), peers: peers.clone() };
-        let directory = Arc::new(EmbeddedDirectory::new(Arc::new(members)));
-        let state =
-            Arc::new(State { log, directory, sessions, peers, rooms, lease: options.lease });
-        let HubOptions { retention, grace, idle_exit, .. } = options;
-        Ok(Self { state, retention, grace, idle_exit })
+        let lists = Lists { sessions: sessions.clone(), peers: peers.clone() };
+        let state = Arc::new(State {
+            log,
+            directory: Arc::new(EmbeddedDirectory::new(Arc::new(lists))),
+            members: Arc::new(opened.members),
+            sessions,
+            peers,
+            rooms,
+            lease,
+            admission: options.admission,
+            issuer: options.issuer,
+            certificate: opened.certificate,
+        });
+        let door = Door::tls(tls, options.plaintext).limits(options.limits);
+        Ok(Self { state, door, retention, grace, idle_exit })
+    }
+
+    /// The certificate of the hub's own key, which clients can pin; `None` where an authority
+    /// vouches for it instead.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.state.certificate.as_ref()
+    }
+
+    /// Opens a listening socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the address cannot be had.
+    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
+        self.door.listen(address).await
     }
 
     /// Answers on `listener` until `stop` is cancelled, then tells all streams and waits for them
@@ -163,13 +221,7 @@ impl Hub {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
-        let mut upkeep = JoinSet::new();
-        upkeep.spawn(keep_leases(self.state.clone()));
-        upkeep.spawn(publish_peers(self.state.clone()));
-        upkeep.spawn(sweep_rooms(self.state.clone()));
-        if self.retention != Retention::default() {
-            upkeep.spawn(retain(self.state.clone(), self.retention));
-        }
+        let _upkeep = upkeep::begin(&self.state, self.retention);
 
         let state = &self.state;
         let presence = PresenceServer::new(Presence(state.clone()))
@@ -187,13 +239,13 @@ impl Hub {
             .add_service(reflection()?.build_v1().map_err(internal)?)
             .add_service(reflection()?.build_v1alpha().map_err(internal)?)
             .serve_with_incoming_shutdown(
-                transport::Incoming::new(listener),
+                self.door.arrivals(listener),
                 drained.clone().cancelled_owned(),
             );
         let drain = async {
             tokio::select! {
                 () = stop.cancelled() => tracing::info!("stopping, as told"),
-                () = idle(&state.sessions, self.idle_exit) => {
+                () = upkeep::idle(&state.sessions, self.idle_exit) => {
                     tracing::info!("stopping: nobody is here");
                 }
             }
@@ -209,14 +261,35 @@ impl Hub {
     }
 }
 
+/// What a hub finds beside its messages, or makes there.
+struct Opened {
+    members: EmbeddedMembers,
+    credentials: Credentials,
+    certificate: Option<Certificate>,
+}
+
+/// Reads and writes files.
+fn open(store: &Store, credentials: Option<Credentials>) -> Result<Opened> {
+    let members = EmbeddedMembers::open(store)?;
+    if let Some(credentials) = credentials {
+        return Ok(Opened { members, credentials, certificate: None });
+    }
+    let own = match store {
+        Store::Directory(directory) => Identity::load_or_create(directory)?,
+        Store::Memory => Identity::generate()?,
+    };
+    let (credentials, certificate) = (own.credentials().clone(), Some(own.certificate().clone()));
+    Ok(Opened { members, credentials, certificate })
+}
+
 /// Hears of every session and keeps both tables of them.
 #[derive(Debug)]
-struct Members {
+struct Lists {
     sessions: Arc<Sessions>,
     peers: Arc<Peers>,
 }
 
-impl Roster for Members {
+impl Roster for Lists {
     fn put(&self, session: Session) {
         self.peers.put(session);
     }
@@ -224,68 +297,6 @@ impl Roster for Members {
     fn gone(&self, id: SessionId, peer: &Name) {
         self.peers.remove(id, peer);
         self.sessions.remove(id);
-    }
-}
-
-/// Prolongs the leases of the sessions that have a stream, and cuts short those that lost their
-/// last: the keepalive has used up two thirds of the lease before it noticed. Never before the time
-/// that a registration or a Renew has promised, which were signs of life themselves.
-async fn keep_leases(state: Arc<State>) {
-    let mut ticks = tokio::time::interval(state.lease / 3);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let comeback = state.lease / 3;
-    loop {
-        let leases: Vec<_> = tokio::select! {
-            _ = ticks.tick() => {
-                state.sessions.held().into_iter().map(|id| (id, state.lease)).collect()
-            }
-            loosened = state.sessions.loosened() => {
-                loosened.into_iter().map(|(id, promised)| (id, promised.max(comeback))).collect()
-            }
-        };
-        for (id, lease) in leases {
-            // A session that has ended meanwhile needs no lease.
-            let _ = state.directory.renew(id, lease).await;
-        }
-    }
-}
-
-async fn publish_peers(state: Arc<State>) {
-    state.peers.publish().await;
-}
-
-async fn sweep_rooms(state: Arc<State>) {
-    let mut ticks = tokio::time::interval(SWEEP);
-    loop {
-        ticks.tick().await;
-        state.rooms.sweep();
-    }
-}
-
-async fn retain(state: Arc<State>, retention: Retention) {
-    let mut ticks = tokio::time::interval(RETAIN);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        match state.log.retain(retention).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "messages that need not be kept are removed"),
-            Err(error) => tracing::warn!(%error, "no messages could be removed"),
-        }
-    }
-}
-
-/// Ends when there was no session for `patience`.
-async fn idle(sessions: &Sessions, patience: Option<Duration>) {
-    let Some(patience) = patience else { return std::future::pending().await };
-    let mut count = sessions.count();
-    loop {
-        // The sender is part of `sessions`: it cannot be gone.
-        let _ = count.wait_for(|count| *count == 0).await;
-        let somebody = count.wait_for(|count| *count > 0);
-        if tokio::time::timeout(patience, somebody).await.is_err() {
-            return;
-        }
     }
 }
 

@@ -14,6 +14,7 @@
 mod contacts;
 mod credentials;
 mod files;
+mod secret;
 
 use std::path::Path;
 
@@ -28,6 +29,7 @@ pub use contacts::{
     Book, Contact, Contacts, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_NOTE_BYTES, Standing,
 };
 pub use credentials::Credentials;
+pub use secret::{SecretHash, hash_secret, new_secret};
 
 use crate::{
     error::{Error, Result},

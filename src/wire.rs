@@ -13,9 +13,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::{
     error::{Error, Gone, Refusal, Result, Violation},
     model::{
-        Certificate, DirectMessage, Draft, Endpoint, Invalid, MAX_ENDPOINTS, MAX_LAST, Message,
-        MessageId, Name, Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit,
-        Start, Text,
+        Certificate, DirectMessage, Draft, Endpoint, Invalid, InviteCode, MAX_ENDPOINTS, MAX_LAST,
+        Message, MessageId, Name, Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName,
+        SearchHit, Start, Text,
     },
     proto,
 };
@@ -39,9 +39,14 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         Error::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD", None),
         Error::NameTaken(_) => (Code::AlreadyExists, "NAME_TAKEN", None),
         Error::NameConfusable { .. } => (Code::AlreadyExists, "NAME_CONFUSABLE", None),
+        Error::GuestsRefused => (Code::PermissionDenied, "GUESTS_REFUSED", None),
+        Error::InviteRequired { .. } => (Code::PermissionDenied, "INVITE_REQUIRED", None),
+        Error::Removed => (Code::PermissionDenied, "REMOVED", None),
+        Error::TokenRefused(_) => (Code::Unauthenticated, "TOKEN_REFUSED", None),
+        Error::MemberUnknown(_) => (Code::NotFound, "NOT_FOUND", None),
         Error::SessionMissing => (Code::Unauthenticated, "SESSION_MISSING", None),
         Error::SessionEnded => (Code::Unauthenticated, "SESSION_ENDED", None),
-        Error::PlaintextRefused => (Code::FailedPrecondition, "TLS_REQUIRED", None),
+        Error::PlaintextRefused => (Code::FailedPrecondition, "PLAINTEXT_REFUSED", None),
         Error::NotJoined(_) => (Code::FailedPrecondition, "NOT_JOINED", None),
         Error::PeerUnknown(_) => (Code::NotFound, "PEER_UNKNOWN", None),
         Error::MessageIdReused(_) => (Code::AlreadyExists, "MESSAGE_ID_REUSED", None),
@@ -237,6 +242,11 @@ pub fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
         Ok(proto::PeerStatus::Invisible) => Ok(Some(PeerStatus::Invisible)),
         Err(_) => Err(Error::invalid(path, format!("there is no status {raw}"))),
     }
+}
+
+/// Reads an invitation's code; `None` where there is none.
+pub fn invite_code(path: &str, raw: &str) -> Result<Option<InviteCode>> {
+    if raw.is_empty() { Ok(None) } else { field(path, InviteCode::parse(raw)).map(Some) }
 }
 
 /// Reads a point in time.

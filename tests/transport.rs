@@ -102,7 +102,7 @@ async fn plaintext_is_for_loopback() {
         let status = server.call(&Dial::plaintext()).await.unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition);
         let refused = chinwag::wire::refused(&status);
-        assert_eq!(refused.reason, "TLS_REQUIRED");
+        assert_eq!(refused.reason, "PLAINTEXT_REFUSED");
         assert!(refused.message.contains("use TLS"), "{}", refused.message);
         assert_eq!(why(&status), None, "the other side has answered");
         server.call(&pinned(&hub, None)).await.unwrap();
@@ -114,7 +114,7 @@ async fn without_tls_there_is_only_loopback() {
     let far = |_| "[2001:db8::7]:1234".parse().unwrap();
     let server = TestServer::start_afar(Door::plaintext(), far).await;
     let status = server.call(&Dial::plaintext()).await.unwrap_err();
-    assert_eq!(chinwag::wire::refused(&status).reason, "TLS_REQUIRED");
+    assert_eq!(chinwag::wire::refused(&status).reason, "PLAINTEXT_REFUSED");
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.7:50051"] {
         let error = Door::plaintext().listen(address.parse().unwrap()).await.unwrap_err();
         assert!(error.to_string().contains("is not a loopback address"), "{error}");

@@ -2,6 +2,9 @@
 
 mod directory;
 pub mod log;
+pub mod members;
+mod pool;
 
 pub use directory::EmbeddedDirectory;
 pub use log::{EmbeddedLog, Store};
+pub use members::EmbeddedMembers;

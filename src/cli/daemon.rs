@@ -10,6 +10,13 @@
 //! lease = "30s"
 //! log_format = "json"
 //! ```
+//!
+//! Without a command it serves; the commands of the hub's keeper are in `daemon/tasks.rs`.
+
+mod link;
+mod members;
+mod tasks;
+mod values;
 
 use std::{
     ffi::OsString,
@@ -21,15 +28,23 @@ use std::{
 };
 
 use clap::{Args, Parser, ValueEnum, builder::FalseyValueParser};
-use jiff::SpanRelativeTo;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use self::{
+    tasks::Task,
+    values::{
+        duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
+    },
+};
 use crate::{
     backbone::{Retention, embedded::Store},
     error::{Error, Result},
-    hub::{DEFAULT_LEASE, Hub, HubOptions},
-    shutdown, transport,
+    hub::{Admission, DEFAULT_LEASE, Guests, Hub, HubOptions, Issuer},
+    identity::Credentials,
+    model::Endpoint,
+    shutdown,
+    transport::Plaintext,
 };
 
 /// Exit code: the hub could not start, or failed.
@@ -42,24 +57,30 @@ const USAGE: u8 = 2;
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
+/// For whom a token of an outside issuer must be unless something else is said.
+const DEFAULT_AUDIENCE: &str = "chinwag";
+
 /// What is logged unless something else is said.
 const DEFAULT_LOG: &str = "info";
 
 /// The hub of a Chinwag: who is here, and the rooms.
 ///
-/// It prints one line when it listens, "chinwagd listening on ADDR:PORT", and logs to standard
-/// error. SIGINT or SIGTERM makes it tell everybody, wait for a moment, and exit with 0; a second
+/// It prints "chinwagd listening on ADDR:PORT" when it listens, then how to join, and logs to
+/// standard error. SIGINT or SIGTERM makes it tell everybody, wait for a moment, and exit with 0; a second
 /// one ends it at once.
 #[derive(Debug, Parser)]
 #[command(name = "chinwagd", version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 stopped as told, 1 failed, 2 wrong usage.")]
 struct Command {
     /// Reads options from this TOML file: the long names, with '_' for '-'
-    #[arg(long, env = "CHINWAG_HUB_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "CHINWAG_HUB_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
     #[command(flatten)]
     settings: Settings,
+
+    #[command(subcommand)]
+    task: Option<Task>,
 }
 
 /// What may be said on the command line, in the environment, or in the file.
@@ -67,16 +88,58 @@ struct Command {
 #[serde(default, deny_unknown_fields)]
 struct Settings {
     /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
-    #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
     listen: Option<SocketAddr>,
 
-    /// Where messages are kept [default: "hub" in the user's data directory for chinwag]
-    #[arg(long, env = "CHINWAG_HUB_DATA_DIR", value_name = "DIR", conflicts_with = "ephemeral")]
+    /// Where others reach the hub, for the join link [default: where it listens]
+    #[arg(long, env = "CHINWAG_HUB_ADVERTISE", value_name = "HOST:PORT", global = true)]
+    #[serde(deserialize_with = "read_endpoint")]
+    advertise: Option<Endpoint>,
+
+    /// Where messages, members and the hub's key are kept [default: "hub" in the user's data
+    /// directory for chinwag]
+    #[arg(long, env = "CHINWAG_HUB_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 
-    /// Keeps messages in memory only
+    /// Keeps all that in memory only
     #[arg(long, env = "CHINWAG_HUB_EPHEMERAL", value_parser = FalseyValueParser::new())]
+    #[arg(conflicts_with = "data_dir")]
     ephemeral: bool,
+
+    /// Shows this certificate, and those that vouch for it (PEM), instead of one of its own key:
+    /// clients then trust the hub by its name
+    #[arg(long, env = "CHINWAG_HUB_TLS_CERT", value_name = "FILE", global = true)]
+    tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert (PEM), which nobody else may read
+    #[arg(long, env = "CHINWAG_HUB_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    /// Refuses callers without TLS from this machine, too
+    #[arg(long, env = "CHINWAG_HUB_NO_PLAINTEXT", value_parser = FalseyValueParser::new())]
+    no_plaintext: bool,
+
+    /// Who may come without a key, by a name that is free: never, loopback (only from this machine)
+    /// or always [default: loopback; with --invite-only: never]
+    #[arg(long, env = "CHINWAG_HUB_GUESTS", value_name = "WHO", value_parser = guests)]
+    #[serde(deserialize_with = "read_guests")]
+    guests: Option<Guests>,
+
+    /// Lets newcomers in with an invitation only: see chinwagd invite
+    #[arg(long, env = "CHINWAG_HUB_INVITE_ONLY", value_parser = FalseyValueParser::new())]
+    invite_only: bool,
+
+    /// Believes the JWTs of this issuer ("iss"), whose subjects are then names
+    #[arg(long, env = "CHINWAG_HUB_JWT_ISSUER", value_name = "NAME")]
+    jwt_issuer: Option<String>,
+
+    /// The issuer's public keys for RS256, ES256 or EdDSA: a JWK set, or PEM
+    #[arg(long, env = "CHINWAG_HUB_JWT_KEYS", value_name = "FILE")]
+    jwt_keys: Option<PathBuf>,
+
+    /// For whom the issuer's JWTs must be ("aud") [default: chinwag]
+    #[arg(long, env = "CHINWAG_HUB_JWT_AUDIENCE", value_name = "NAME")]
+    jwt_audience: Option<String>,
 
     /// Which messages to keep of each room: not older than a duration, the latest so many, or both,
     /// as in "30d,10000" [default: all]
@@ -142,23 +205,28 @@ fn run(command: Command) -> Result<()> {
         Some(file) => command.settings.or(read(file)?),
         None => command.settings,
     };
+    if let Some(task) = command.task {
+        return tasks::run(task, &settings);
+    }
     log(settings.log.as_deref().unwrap_or(DEFAULT_LOG), settings.log_format.unwrap_or_default())?;
+    let options = settings.options()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::Io(format!("no threads to run on: {error}")))?;
-    runtime.block_on(serve(settings))
+    runtime.block_on(serve(settings, options))
 }
 
-async fn serve(settings: Settings) -> Result<()> {
+async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
     let stop = shutdown::on_signal()
         .map_err(|error| Error::Io(format!("cannot listen for signals: {error}")))?;
-    let listener = transport::listen(settings.listen.unwrap_or(DEFAULT_LISTEN)).await?;
+    let hub = Hub::new(options).await?;
+    let listener = hub.listen(settings.listen.unwrap_or(DEFAULT_LISTEN)).await?;
     let address = listener
         .local_addr()
         .map_err(|error| Error::Io(format!("the listener has no address: {error}")))?;
-    let hub = Hub::new(settings.options()?).await?;
-    writeln!(io::stdout(), "chinwagd listening on {address}")
+    let link = link::of_hub(settings.advertise.as_ref(), address, hub.certificate())?;
+    writeln!(io::stdout(), "chinwagd listening on {address}\njoin with: chinwag chat {link}")
         .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     hub.serve(listener, stop).await
@@ -170,8 +238,17 @@ impl Settings {
         let store_is_said = self.ephemeral || self.data_dir.is_some();
         Self {
             listen: self.listen.or(file.listen),
+            advertise: self.advertise.or(file.advertise),
             data_dir: self.data_dir.or(file.data_dir).filter(|_| !self.ephemeral),
             ephemeral: if store_is_said { self.ephemeral } else { file.ephemeral },
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
+            no_plaintext: self.no_plaintext || file.no_plaintext,
+            guests: self.guests.or(file.guests),
+            invite_only: self.invite_only || file.invite_only,
+            jwt_issuer: self.jwt_issuer.or(file.jwt_issuer),
+            jwt_keys: self.jwt_keys.or(file.jwt_keys),
+            jwt_audience: self.jwt_audience.or(file.jwt_audience),
             retain: self.retain.or(file.retain),
             lease: self.lease.or(file.lease),
             grace: self.grace.or(file.grace),
@@ -181,22 +258,56 @@ impl Settings {
         }
     }
 
-    fn options(self) -> Result<HubOptions> {
-        let store = match (self.ephemeral, self.data_dir) {
-            (true, None) => Store::Memory,
-            (false, Some(dir)) => Store::Directory(dir),
-            (false, None) => Store::Directory(default_data_dir()?),
-            (true, Some(_)) => {
-                return Err(Error::invalid("ephemeral", "cannot be together with data_dir"));
-            }
+    /// Reads the files that are named.
+    fn options(&self) -> Result<HubOptions> {
+        let plaintext = match self.no_plaintext {
+            true => Plaintext::Never,
+            false => Plaintext::FromLoopback,
         };
         Ok(HubOptions {
-            store,
             retention: self.retain.unwrap_or_default(),
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             grace: self.grace.unwrap_or(shutdown::GRACE),
             idle_exit: self.idle_exit,
+            credentials: self.credentials()?,
+            plaintext,
+            admission: self.admission(),
+            issuer: self.issuer()?,
+            ..HubOptions::new(self.store()?)
         })
+    }
+
+    fn store(&self) -> Result<Store> {
+        match (self.ephemeral, &self.data_dir) {
+            (true, None) => Ok(Store::Memory),
+            (false, Some(dir)) => Ok(Store::Directory(dir.clone())),
+            (false, None) => Ok(Store::Directory(default_data_dir()?)),
+            (true, Some(_)) => Err(Error::invalid("ephemeral", "cannot be together with data_dir")),
+        }
+    }
+
+    fn credentials(&self) -> Result<Option<Credentials>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => Ok(None),
+            (Some(certificates), Some(key)) => Credentials::load(certificates, key).map(Some),
+            _ => Err(Error::invalid("tls-cert", "--tls-cert and --tls-key go together")),
+        }
+    }
+
+    fn admission(&self) -> Admission {
+        let usual = if self.invite_only { Guests::Never } else { Guests::Loopback };
+        Admission { guests: self.guests.unwrap_or(usual), by_invitation: self.invite_only }
+    }
+
+    fn issuer(&self) -> Result<Option<Issuer>> {
+        match (&self.jwt_issuer, &self.jwt_keys) {
+            (None, None) => Ok(None),
+            (Some(name), Some(keys)) => {
+                let audience = self.jwt_audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
+                Issuer::load(name.clone(), audience.to_owned(), keys).map(Some)
+            }
+            _ => Err(Error::invalid("jwt-issuer", "--jwt-issuer and --jwt-keys go together")),
+        }
     }
 }
 
@@ -227,51 +338,6 @@ fn log(filter: &str, format: LogFormat) -> Result<()> {
     .map_err(|error| Error::Io(format!("cannot log: {error}")))
 }
 
-/// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
-fn duration(raw: &str) -> Result<Duration, String> {
-    let span = raw.parse::<jiff::Span>();
-    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
-        .and_then(Duration::try_from)
-        .map_err(|_| "not a duration; write it as 30s, 5m, 1h or 7d".into())
-}
-
-/// How to say what is kept.
-const HOW: &str = "write it as 30d, as 10000, or as 30d,10000";
-
-/// Reads "30d", "10000", "30d,10000".
-fn retention(raw: &str) -> Result<Retention, String> {
-    let mut retention = Retention::default();
-    for part in raw.split(',').map(str::trim) {
-        let before = match part.parse() {
-            Ok(count) => retention.count.replace(count).is_some(),
-            Err(_) => match duration(part) {
-                Ok(age) => retention.age.replace(age).is_some(),
-                Err(_) => return Err(format!("{part:?} is no number and no duration: {HOW}")),
-            },
-        };
-        if before {
-            return Err(HOW.into());
-        }
-    }
-    Ok(retention)
-}
-
-fn read_duration<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<Duration>, D::Error> {
-    read_with(duration, raw)
-}
-
-fn read_retention<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<Retention>, D::Error> {
-    read_with(retention, raw)
-}
-
-fn read_with<'de, T, D: Deserializer<'de>>(
-    parse: fn(&str) -> Result<T, String>,
-    raw: D,
-) -> Result<Option<T>, D::Error> {
-    let raw = String::deserialize(raw)?;
-    parse(&raw).map(Some).map_err(de::Error::custom)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,30 +362,6 @@ mod tests {
     fn a_file_with_mistakes_is_refused() {
         for file in ["lease = 'soon'", "lisen = '127.0.0.1:1'", "listen = 'here'"] {
             assert!(toml::from_str::<Settings>(file).is_err(), "{file}");
-        }
-    }
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5400));
-        assert!(duration("30").is_err());
-        assert!(duration("-3s").is_err());
-        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
-    }
-
-    #[test]
-    fn what_is_kept_is_an_age_or_a_number_or_both() {
-        let age = Some(Duration::from_secs(86_400));
-        for (raw, age, count) in [
-            ("1d", age, None),
-            ("5", None, Some(5)),
-            ("1d,5", age, Some(5)),
-            ("5, 1d", age, Some(5)),
-        ] {
-            assert_eq!(retention(raw).unwrap(), Retention { age, count }, "{raw}");
-        }
-        for raw in ["", "soon", "5,6", "1d,1h", "-5"] {
-            assert!(retention(raw).is_err(), "{raw}");
         }
     }
 }

@@ -1,27 +1,70 @@
 //! Who is calling.
+//!
+//! 1. A session's token (`authorization: Bearer TOKEN`) says whose session it is. Where the session's
+//!    name belongs to a key, the connection must have been made with that key: a token that was
+//!    stolen is worth nothing to others.
+//! 2. Register takes other proofs in the same place: the token of a bot, or a JWT. Without one it is
+//!    the TLS client key that counts, and without that the caller is a guest (`admission`).
 
 use std::sync::Arc;
 
 use http::{Extensions, Request, header::AUTHORIZATION};
 
 use super::sessions::{Caller, Sessions};
-use crate::error::{Error, Result};
+use crate::{
+    backbone::{Owner, embedded::members::BOT_PREFIX},
+    error::{Error, Result},
+    model::{Certificate, Fingerprint},
+    transport::PeerInfo,
+};
 
-/// What a call's token says, for the handlers.
+/// Characters of a session's token: 32 bytes in Base64.
+const SESSION_TOKEN_CHARS: usize = 43;
+
+/// What a call shows of its caller.
 #[derive(Debug, Clone)]
-struct Credentials(Result<Caller>);
+pub(crate) struct Credentials {
+    pub(crate) shown: Shown,
+    /// The certificate of the connection.
+    pub(crate) certificate: Option<Certificate>,
+}
 
-/// Looks at the token of a call and notes whose it is. Calls without one go on: each handler
-/// decides whether it needs a caller.
+/// The token of a call.
+#[derive(Debug, Clone)]
+pub(crate) enum Shown {
+    /// None.
+    Nothing,
+    /// One of a session, or one that looks like it.
+    Session(Result<Caller>),
+    /// One that the hub's keeper made for a bot.
+    Bot(Owner),
+    /// One of an outside issuer.
+    Jwt(Jwt),
+    /// Something else.
+    Unknown,
+}
+
+/// A JWT, which is a secret.
+#[derive(Clone)]
+pub(crate) struct Jwt(pub(crate) String);
+
+impl std::fmt::Debug for Jwt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Jwt(..)")
+    }
+}
+
+/// Looks at what a call shows and notes it. Calls that show nothing go on: each handler decides
+/// whether it needs a caller.
 pub(crate) fn note_caller<B>(
     sessions: Arc<Sessions>,
 ) -> impl Fn(Request<B>) -> Request<B> + Clone + Send + Sync + 'static {
     move |mut request| {
-        let caller = match bearer(&request) {
-            Some(token) => sessions.authenticate(token).ok_or(Error::SessionEnded),
-            None => Err(Error::SessionMissing),
-        };
-        request.extensions_mut().insert(Credentials(caller));
+        let certificate =
+            request.extensions().get::<PeerInfo>().and_then(|info| info.certificate.clone());
+        let key = certificate.as_ref().map(Certificate::fingerprint);
+        let shown = bearer(&request).map_or(Shown::Nothing, |token| read(token, key, &sessions));
+        request.extensions_mut().insert(Credentials { shown, certificate });
         request
     }
 }
@@ -33,13 +76,37 @@ fn bearer<B>(request: &Request<B>) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-/// Who makes the call.
+fn read(token: &str, key: Option<Fingerprint>, sessions: &Sessions) -> Shown {
+    if token.starts_with(BOT_PREFIX) {
+        Shown::Bot(Owner::bot(token))
+    } else if token.len() == SESSION_TOKEN_CHARS && !token.contains('.') {
+        Shown::Session(sessions.authenticate(token, key))
+    } else if token.split('.').count() == 3 {
+        Shown::Jwt(Jwt(token.to_owned()))
+    } else {
+        Shown::Unknown
+    }
+}
+
+/// What the call shows.
+pub(crate) fn credentials(extensions: &Extensions) -> Credentials {
+    let nothing = || Credentials { shown: Shown::Nothing, certificate: None };
+    extensions.get().cloned().unwrap_or_else(nothing)
+}
+
+/// Whose session makes the call.
 ///
 /// # Errors
 ///
-/// [`Error::SessionMissing`] or [`Error::SessionEnded`].
+/// [`Error::SessionMissing`], [`Error::SessionEnded`], and [`Error::TokenRefused`] where the session
+/// is of another key.
 pub(crate) fn caller(extensions: &Extensions) -> Result<Caller> {
-    extensions.get::<Credentials>().map_or(Err(Error::SessionMissing), |found| found.0.clone())
+    match extensions.get::<Credentials>().map(|credentials| &credentials.shown) {
+        Some(Shown::Session(caller)) => caller.clone(),
+        // It may be good for Register.
+        None | Some(Shown::Nothing | Shown::Bot(_) | Shown::Jwt(_)) => Err(Error::SessionMissing),
+        Some(Shown::Unknown) => Err(Error::SessionEnded),
+    }
 }
 
 #[cfg(test)]
@@ -49,36 +116,75 @@ mod tests {
     use super::*;
     use crate::{
         backbone::SessionId,
+        identity::Identity,
         model::{Name, RoomName},
+        transport::Via,
     };
 
-    fn who(sessions: &Arc<Sessions>, header: Option<String>) -> Result<Caller> {
+    const LEASE: Duration = Duration::from_secs(30);
+
+    fn shown(sessions: &Arc<Sessions>, header: Option<&str>, key: Option<&Identity>) -> Extensions {
         let mut request = Request::new(());
         if let Some(header) = header {
             request.headers_mut().insert(AUTHORIZATION, header.parse().unwrap());
         }
-        caller(note_caller(sessions.clone())(request).extensions())
+        let certificate = key.map(|key| key.certificate().clone());
+        let remote = "127.0.0.1:1".parse().unwrap();
+        request.extensions_mut().insert(PeerInfo { via: Via::Tls, remote, certificate });
+        note_caller(sessions.clone())(request).extensions().clone()
+    }
+
+    fn who(sessions: &Arc<Sessions>, header: Option<&str>) -> Result<Caller> {
+        caller(&shown(sessions, header, None))
+    }
+
+    fn alice(owner: Option<Owner>) -> Caller {
+        Caller { session: SessionId::new(), peer: Name::parse("alice").unwrap(), owner }
     }
 
     #[test]
     fn a_token_names_its_session_until_it_ends() {
         let sessions = Sessions::new();
-        let (id, peer) = (SessionId::new(), Name::parse("alice").unwrap());
-        let token = sessions.enter(id, peer.clone(), Duration::from_secs(30)).unwrap();
+        let alice = alice(None);
+        let token = sessions.enter(alice.clone(), LEASE).unwrap();
+        assert_eq!(token.len(), SESSION_TOKEN_CHARS);
         for scheme in ["Bearer", "bearer"] {
-            let caller = who(&sessions, Some(format!("{scheme} {token}"))).unwrap();
-            assert_eq!(caller, Caller { session: id, peer: peer.clone() });
+            assert_eq!(who(&sessions, Some(&format!("{scheme} {token}"))).unwrap(), alice);
         }
         assert!(matches!(who(&sessions, None), Err(Error::SessionMissing)));
-        assert!(matches!(who(&sessions, Some("Basic YQ==".into())), Err(Error::SessionMissing)));
-        assert!(matches!(who(&sessions, Some("Bearer x".into())), Err(Error::SessionEnded)));
+        assert!(matches!(who(&sessions, Some("Basic YQ==")), Err(Error::SessionMissing)));
+        assert!(matches!(who(&sessions, Some("Bearer x")), Err(Error::SessionEnded)));
         let lobby = RoomName::lobby();
-        assert!(sessions.check_member(id, &lobby).is_ok());
-        sessions.remove(id);
-        assert!(matches!(sessions.check_member(id, &lobby), Err(Error::SessionEnded)));
-        assert!(matches!(
-            who(&sessions, Some(format!("Bearer {token}"))),
-            Err(Error::SessionEnded)
-        ));
+        assert!(sessions.check_member(alice.session, &lobby).is_ok());
+        sessions.remove(alice.session);
+        assert!(matches!(sessions.check_member(alice.session, &lobby), Err(Error::SessionEnded)));
+        let bearer = format!("Bearer {token}");
+        assert!(matches!(who(&sessions, Some(&bearer)), Err(Error::SessionEnded)));
+    }
+
+    #[test]
+    fn a_stolen_token_is_worth_nothing_without_its_key() {
+        let sessions = Sessions::new();
+        let [hers, his] = [(); 2].map(|()| Identity::generate().unwrap());
+        let alice = alice(Some(Owner::key(hers.certificate().clone())));
+        let bearer = format!("Bearer {}", sessions.enter(alice.clone(), LEASE).unwrap());
+        let as_shown = |key| caller(&shown(&sessions, Some(&bearer), key));
+        assert_eq!(as_shown(Some(&hers)).unwrap(), alice);
+        for thief in [Some(&his), None] {
+            assert!(matches!(as_shown(thief), Err(Error::TokenRefused(_))));
+        }
+    }
+
+    #[test]
+    fn tokens_of_other_kinds_are_told_apart_and_do_not_show() {
+        let sessions = Sessions::new();
+        let kind = |token: &str| {
+            let extensions = shown(&sessions, Some(&format!("Bearer {token}")), None);
+            assert!(!format!("{:?}", credentials(&extensions)).contains(token));
+            credentials(&extensions).shown
+        };
+        assert!(matches!(kind("chinwag-bot~abc"), Shown::Bot(owner) if owner.id().is_bot()));
+        assert!(matches!(kind("e30.e30.c2ln"), Shown::Jwt(_)));
+        assert!(matches!(kind("password"), Shown::Unknown));
     }
 }

@@ -17,7 +17,7 @@ use tonic::async_trait;
 
 use super::fanout::{self, Chunk, Ring, Source};
 use crate::{
-    backbone::{Session, SessionId},
+    backbone::{Owner, Session, SessionId},
     error::{Error, Gone, Result},
     model::{MAX_ENDPOINTS, Name, Peer, PeerStatus, Position, RoomName},
     proto::{self, watch_peers_response::Event},
@@ -290,7 +290,7 @@ fn as_peer(sessions: &[Session], counts: impl Fn(&Session) -> bool) -> Option<Pe
         endpoints,
         status: newest.status,
         online_since: oldest.began_at,
-        certificate: sessions.iter().rev().find_map(|session| session.certificate.clone()),
-        guest: newest.guest,
+        certificate: newest.owner.as_ref().and_then(Owner::certificate).cloned(),
+        guest: newest.owner.is_none(),
     })
 }

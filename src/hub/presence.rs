@@ -5,12 +5,13 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use jiff::Timestamp;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{State, answer, auth, paging};
+use super::{State, admission, answer, auth, paging, sessions::Caller};
 use crate::{
     backbone::{Change, Claim, Session, SessionId},
     error::{Error, Result},
     model::{Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
     proto::{self, unary::presence_server},
+    transport::PeerInfo,
     wire,
 };
 
@@ -65,25 +66,36 @@ impl Presence {
         request: Request<proto::RegisterRequest>,
     ) -> Result<proto::RegisterResponse> {
         let state = &self.0;
-        let observed = request.remote_addr();
-        // A token that is not alive makes nobody: the name may be free all the same.
-        let beside = auth::caller(request.extensions()).ok().map(|caller| caller.session);
-        let asked = request.into_inner();
+        let (_, extensions, asked) = request.into_parts();
+        let remote = PeerInfo::of(&extensions).map(|info| info.remote);
+        let key = PeerInfo::of(&extensions).and_then(PeerInfo::key);
         let name = wire::name("name", &asked.name)?;
+        let endpoints = wire::endpoints("endpoints", &asked.endpoints)?;
+        let status = wire::peer_status("status", asked.status)?;
+        let invite = wire::invite_code("invite_code", &asked.invite_code)?;
+
+        let newcomer = admission::identify(state, &extensions).await?;
+        // A token that is not alive any more is ignored, as it shows nothing.
+        let replaces = state.sessions.authenticate(&asked.replace_token, key).ok();
+        let owner = newcomer.owner.clone().or_else(|| replaces.as_ref()?.owner.clone());
         let session = Session {
             id: SessionId::new(),
             peer: name.clone(),
-            endpoints: reachable(wire::endpoints("endpoints", &asked.endpoints)?, observed),
-            status: wire::peer_status("status", asked.status)?.unwrap_or_default(),
+            endpoints: reachable(endpoints, remote),
+            status: status.unwrap_or_default(),
             began_at: Timestamp::now(),
-            certificate: None,
-            guest: true,
+            owner: owner.clone(),
         };
-        let replaces = state.sessions.authenticate(&asked.replace_token);
-        let claim =
-            Claim { lease: state.lease, beside, replaces: replaces.map(|caller| caller.session) };
+        let claim = Claim {
+            lease: state.lease,
+            beside: newcomer.beside.as_ref().map(|caller| caller.session),
+            replaces: replaces.map(|caller| caller.session),
+        };
+        admission::admit(state, &newcomer, &session, &claim, invite, &extensions).await?;
+
         let id = session.id;
-        let token = state.sessions.enter(id, name.clone(), state.lease)?;
+        let caller = Caller { session: id, peer: name.clone(), owner };
+        let token = state.sessions.enter(caller, state.lease)?;
         if let Err(refused) = state.directory.claim(session, claim).await {
             state.sessions.remove(id);
             return Err(refused);
@@ -93,12 +105,12 @@ impl Presence {
             token,
             lease: Some(wire::to_duration(state.lease)),
             peer: peer.as_ref().map(Into::into),
-            observed: observed.map(|address| (&Endpoint::from(address)).into()),
+            observed: remote.map(|address| (&Endpoint::from(address)).into()),
             hub: Some(proto::HubInfo {
                 version: env!("CARGO_PKG_VERSION").into(),
                 default_room: LOBBY.into(),
                 max_text_bytes: MAX_TEXT_BYTES as u32,
-                certificate: Vec::new(),
+                certificate: state.certificate(),
             }),
         })
     }
@@ -106,7 +118,7 @@ impl Presence {
     async fn renewed(&self, request: Request<proto::RenewRequest>) -> Result<proto::RenewResponse> {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
-        let observed = request.remote_addr();
+        let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
         let asked = request.into_inner();
         let endpoints = match asked.endpoints {
             Some(list) => {

@@ -10,10 +10,7 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use rand::{TryRngCore, rngs::OsRng};
-use sha2::{Digest, Sha256};
 use slab::Slab;
 use tokio::{
     sync::{Notify, watch},
@@ -22,9 +19,10 @@ use tokio::{
 
 use super::fanout::{self, Mailbox, Order};
 use crate::{
-    backbone::SessionId,
+    backbone::{Holder, Owner, SessionId},
     error::{Error, Result},
-    model::{Name, RoomName},
+    identity::{SecretHash, hash_secret, new_secret},
+    model::{Certificate, Fingerprint, Name, RoomName},
     proto, wire,
 };
 
@@ -39,15 +37,18 @@ pub(crate) const MAX_ROOMS: usize = 256;
 pub(crate) struct Caller {
     pub(crate) session: SessionId,
     pub(crate) peer: Name,
+    /// Whose the name was when the session began; `None`: a guest's.
+    pub(crate) owner: Option<Owner>,
 }
 
-/// A token is kept as its SHA-256 only, so that a look into memory or a core dump gives none away.
-type TokenHash = [u8; 32];
+/// Bytes of a session's token.
+const TOKEN_BYTES: usize = 32;
 
 #[derive(Debug)]
 struct Entry {
     peer: Name,
-    token: TokenHash,
+    owner: Option<Owner>,
+    token: SecretHash,
     /// Until when the peer was told that the session lives, when it last was heard of.
     promised_until: Instant,
     streams: Slab<Arc<Mailbox>>,
@@ -57,7 +58,7 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Table {
-    by_token: HashMap<TokenHash, SessionId>,
+    by_token: HashMap<SecretHash, SessionId>,
     entries: HashMap<SessionId, Entry>,
     /// Who is in each room but the lobby, in which everybody is.
     members: BTreeMap<RoomName, HashMap<SessionId, Name>>,
@@ -88,17 +89,15 @@ impl Sessions {
     /// # Errors
     ///
     /// [`Error::Io`] where the machine has no random numbers.
-    pub(crate) fn enter(&self, id: SessionId, peer: Name, lease: Duration) -> Result<String> {
-        let mut secret = [0; 32];
-        OsRng
-            .try_fill_bytes(&mut secret)
-            .map_err(|error| Error::Io(format!("no random numbers: {error}")))?;
-        let token = BASE64_URL_SAFE_NO_PAD.encode(secret);
-        let hash = hash(&token);
+    pub(crate) fn enter(&self, caller: Caller, lease: Duration) -> Result<String> {
+        let token = new_secret::<TOKEN_BYTES>()?;
+        let hash = hash_secret(&token);
+        let Caller { session: id, peer, owner } = caller;
         let mut table = self.lock();
         table.by_token.insert(hash, id);
         let entry = Entry {
             peer,
+            owner,
             token: hash,
             promised_until: Instant::now() + lease,
             streams: Slab::new(),
@@ -123,12 +122,33 @@ impl Sessions {
         }
     }
 
-    /// Whose token this is.
-    pub(crate) fn authenticate(&self, token: &str) -> Option<Caller> {
+    /// Whose token this is. `key` is the key of the connection that it came over: where the name
+    /// belongs to a key, the token is worth nothing without it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SessionEnded`], and [`Error::TokenRefused`] where the key is another.
+    pub(crate) fn authenticate(&self, token: &str, key: Option<Fingerprint>) -> Result<Caller> {
         let table = self.lock();
-        let session = *table.by_token.get(&hash(token))?;
-        let peer = table.entries.get(&session)?.peer.clone();
-        Some(Caller { session, peer })
+        let session = *table.by_token.get(&hash_secret(token)).ok_or(Error::SessionEnded)?;
+        let entry = table.entries.get(&session).ok_or(Error::SessionEnded)?;
+        let owner = entry.owner.clone();
+        let own_key = owner.as_ref().and_then(Owner::certificate).map(Certificate::fingerprint);
+        if own_key.is_some() && own_key != key {
+            let problem = "it is of a session that began with another key";
+            return Err(Error::TokenRefused(problem.into()));
+        }
+        Ok(Caller { session, peer: entry.peer.clone(), owner })
+    }
+
+    /// Who holds which name.
+    pub(crate) fn holders(&self) -> Vec<Holder> {
+        let holder = |(session, entry): (&SessionId, &Entry)| Holder {
+            session: *session,
+            name: entry.peer.clone(),
+            owner: entry.owner.as_ref().map(|owner| owner.id().clone()),
+        };
+        self.lock().entries.iter().map(holder).collect()
     }
 
     /// Notes that a stream of the session is open, for as long as the answer lives.
@@ -317,10 +337,6 @@ impl Drop for Membership {
             table.leave(&self.room, self.id);
         }
     }
-}
-
-fn hash(token: &str) -> TokenHash {
-    Sha256::digest(token).into()
 }
 
 /// Tells a stream why it ends, and ends it.

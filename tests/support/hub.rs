@@ -29,7 +29,8 @@ struct Options {
 struct Process {
     child: Child,
     address: SocketAddr,
-    /// What it writes to stdout after the line that says where it listens.
+    link: String,
+    /// What it writes to stdout after the lines that say where it listens and how to join.
     stdout: mpsc::Receiver<String>,
     log: tempfile::NamedTempFile,
 }
@@ -66,6 +67,11 @@ impl TestHub {
         self.process.address
     }
 
+    /// The join link that it printed.
+    pub(crate) fn link(&self) -> &str {
+        &self.process.link
+    }
+
     /// SIGKILL: the hub has no chance to say anything to anybody.
     pub(crate) fn kill9(&mut self) {
         self.process.child.kill().unwrap();
@@ -73,7 +79,7 @@ impl TestHub {
     }
 
     /// SIGTERM: the hub ends as it likes to. Returns how it exited and what it wrote to stdout
-    /// after its first line.
+    /// after its first two lines.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Vec<String>) {
         let kill = format!("kill -TERM {}", self.process.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -131,14 +137,17 @@ impl Process {
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (tell, stdout) = mpsc::channel();
         thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        let Ok(line) = stdout.recv_timeout(PATIENCE) else {
+        let line = || stdout.recv_timeout(PATIENCE);
+        let (Ok(listening), Ok(joining)) = (line(), line()) else {
             let _ = child.kill();
             let _ = child.wait();
             let said = std::fs::read_to_string(log.path()).unwrap();
             return Err(format!("the hub did not start with {options:?}:\n{said}"));
         };
-        let address = line.strip_prefix("chinwagd listening on ").expect(&line).parse().unwrap();
-        Ok(Self { child, address, stdout, log })
+        let address = listening.strip_prefix("chinwagd listening on ").expect(&listening);
+        let address = address.parse().unwrap();
+        let link = joining.strip_prefix("join with: chinwag chat ").expect(&joining).to_owned();
+        Ok(Self { child, address, link, stdout, log })
     }
 }
 

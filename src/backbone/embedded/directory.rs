@@ -13,7 +13,7 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tonic::async_trait;
 
 use crate::{
-    backbone::{Change, Claim, Directory, Roster, Session, SessionId},
+    backbone::{Change, Claim, Directory, Owner, Roster, Session, SessionId},
     error::{Error, Result},
     model::Name,
 };
@@ -67,23 +67,14 @@ impl EmbeddedDirectory {
 
 #[async_trait]
 impl Directory for EmbeddedDirectory {
+    async fn check(&self, session: &Session, claim: &Claim) -> Result<()> {
+        self.shared.lock().admit(session, claim).map(drop)
+    }
+
     async fn claim(&self, session: Session, claim: Claim) -> Result<()> {
-        let skeleton = session.peer.skeleton();
         let mut table = self.shared.lock();
-        let is_own = |id: Option<SessionId>| id.filter(|id| table.is_of(*id, &session.peer));
-        let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
-        if let Some(holder) = table.holders.get(&skeleton)
-            && beside.is_none()
-            && replaces.is_none()
-        {
-            return Err(taken(session.peer, holder.name.clone()));
-        }
-        if table.holders.get(&skeleton).is_some_and(|holder| holder.sessions.len() >= MAX_SESSIONS)
-            && replaces.is_none()
-        {
-            let what = format!("a peer may have {MAX_SESSIONS} sessions");
-            return Err(Error::LimitReached { what, retry_after: Some(claim.lease) });
-        }
+        let replaces = table.admit(&session, &claim)?;
+        let skeleton = session.peer.skeleton();
         let (id, name) = (session.id, session.peer.clone());
         let ends_at = Instant::now() + claim.lease;
         table.leases.insert(id, Lease { session: session.clone(), ends_at });
@@ -163,6 +154,28 @@ impl Shared {
 }
 
 impl Table {
+    /// Checks that a session may begin. Answers the one that it replaces.
+    fn admit(&self, session: &Session, claim: &Claim) -> Result<Option<SessionId>> {
+        let is_own = |id: Option<SessionId>| id.filter(|id| self.is_of(*id, &session.peer));
+        let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
+        let Some(holder) = self.holders.get(&session.peer.skeleton()) else { return Ok(None) };
+        let is_same_owner = holder.name == session.peer
+            && session.owner.is_some()
+            && holder.sessions.iter().any(|id| self.owner(*id) == session.owner.as_ref());
+        if beside.is_none() && replaces.is_none() && !is_same_owner {
+            return Err(taken(session.peer.clone(), holder.name.clone()));
+        }
+        if holder.sessions.len() >= MAX_SESSIONS && replaces.is_none() {
+            let what = format!("a peer may have {MAX_SESSIONS} sessions");
+            return Err(Error::LimitReached { what, retry_after: Some(claim.lease) });
+        }
+        Ok(replaces)
+    }
+
+    fn owner(&self, id: SessionId) -> Option<&Owner> {
+        self.leases.get(&id).and_then(|lease| lease.session.owner.as_ref())
+    }
+
     fn is_of(&self, id: SessionId, peer: &Name) -> bool {
         self.leases.get(&id).is_some_and(|lease| lease.session.peer == *peer)
     }
@@ -223,8 +236,7 @@ mod tests {
             endpoints: vec![],
             status: PeerStatus::Online,
             began_at: Timestamp::UNIX_EPOCH,
-            certificate: None,
-            guest: true,
+            owner: None,
         }
     }
 
@@ -287,6 +299,19 @@ mod tests {
         assert!(matches!(refused, Err(Error::NameTaken(_))), "the second session holds it");
         directory.release(second.id).await.unwrap();
         directory.claim(session("alice"), alone()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_owner_needs_no_token() {
+        let (directory, _told) = directory();
+        let of = |token: &str| Session { owner: Some(Owner::bot(token)), ..session("alice") };
+        directory.claim(of("hers"), alone()).await.unwrap();
+        directory.check(&of("hers"), &alone()).await.unwrap();
+        directory.claim(of("hers"), alone()).await.unwrap();
+        for other in [of("his"), session("alice")] {
+            let refused = directory.claim(other, alone()).await;
+            assert!(matches!(refused, Err(Error::NameTaken(_))), "{refused:?}");
+        }
     }
 
     #[tokio::test]

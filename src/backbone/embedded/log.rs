@@ -17,11 +17,11 @@ use self::{
     home::Home,
     index::Index,
     ledger::Ledger,
-    pool::Pool,
     reader::Reader,
     search::Searcher,
     writer::{Append, Command, Writer},
 };
+use super::pool::Pool;
 use crate::{
     backbone::{Done, Extent, MessageLog, Retention, Rooms, Search, Slice, Tail},
     error::{Error, Result},
@@ -34,7 +34,6 @@ mod feed;
 mod home;
 mod index;
 mod ledger;
-mod pool;
 mod query;
 mod reader;
 mod retention;

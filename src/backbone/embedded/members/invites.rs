@@ -1,0 +1,46 @@
+//! Invitations: what lets newcomers into a closed hub.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::{
+    error::{Error, Result},
+    identity::{hash_secret, new_secret},
+    model::InviteCode,
+};
+
+/// Bytes of an invitation's code: out of reach of guessing, and short enough to be typed.
+const CODE_BYTES: usize = 16;
+
+/// Makes an invitation for so many newcomers until it is too late.
+pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<InviteCode> {
+    let code = InviteCode::parse(&new_secret::<CODE_BYTES>()?)
+        .map_err(|problem| Error::Io(problem.to_string()))?;
+    let now = Timestamp::now().as_second();
+    let ends_at = now.saturating_add(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX));
+    let kept =
+        conn.execute("DELETE FROM invites WHERE uses = 0 OR ends_at <= ?1", [now]).and_then(|_| {
+            let insert = "INSERT INTO invites (hash, uses, ends_at) VALUES (?1, ?2, ?3)";
+            conn.execute(insert, params![hash_secret(code.as_str()), uses, ends_at])
+        });
+    kept.map_err(super::book::failed)?;
+    Ok(code)
+}
+
+/// Uses an invitation up a little.
+///
+/// # Errors
+///
+/// [`Error::InviteRequired`] where that cannot be.
+pub(super) fn redeem(conn: &Connection, code: Option<&InviteCode>) -> Result<()> {
+    let code = code.ok_or(Error::InviteRequired { shown: false })?;
+    let update = "UPDATE invites SET uses = uses - 1 WHERE hash = ?1 AND uses > 0 AND ends_at > ?2";
+    let now = Timestamp::now().as_second();
+    let redeemed = conn.execute(update, params![hash_secret(code.as_str()), now]);
+    match redeemed.map_err(super::book::failed)? {
+        0 => Err(Error::InviteRequired { shown: true }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,56 @@
+//! How the members of a hub are listed.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use crate::{
+    backbone::embedded::members::Member,
+    error::{Error, Result},
+};
+
+/// A member as a JSON object; what does not apply is null.
+#[derive(Serialize)]
+struct Line<'a> {
+    r#type: &'static str,
+    name: &'a str,
+    /// `key`, `bot` or `jwt`.
+    kind: &'a str,
+    fingerprint: Option<String>,
+    /// The issuer and the subject of a JWT.
+    subject: Option<&'a str>,
+    since: String,
+}
+
+/// Writes one line for each member.
+pub(super) fn list(members: &[Member], json: bool, out: &mut impl Write) -> Result<()> {
+    let longest = members.iter().map(|member| member.name.as_str().chars().count()).max();
+    for member in members {
+        let line = line(member);
+        let written = if json {
+            let object = serde_json::to_string(&line);
+            object.map_err(Into::into).and_then(|object| writeln!(out, "{object}"))
+        } else {
+            let width = longest.unwrap_or_default();
+            let whose = line.fingerprint.as_deref().or(line.subject).unwrap_or_default();
+            let Line { name, kind, since, .. } = &line;
+            let text = format!("{name:width$}  {since}  {kind}  {whose}");
+            writeln!(out, "{}", text.trim_end())
+        };
+        written.map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
+    }
+    Ok(())
+}
+
+fn line(member: &Member) -> Line<'_> {
+    let owner = member.owner.as_str();
+    let (kind, rest) = owner.split_once(':').unwrap_or((owner, ""));
+    Line {
+        r#type: "member",
+        name: member.name.as_str(),
+        kind,
+        fingerprint: member.owner.key().map(|key| key.to_string()),
+        subject: (kind == "jwt").then_some(rest),
+        since: member.since.to_string(),
+    }
+}

@@ -1,0 +1,105 @@
+//! The commands of the hub's keeper. They work on the hub's files, whether it is running or not;
+//! a running hub notices within a second.
+
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+
+use clap::Subcommand;
+
+use super::{Settings, link, members, values::duration};
+use crate::{
+    backbone::embedded::{Store, members::Book},
+    error::{Error, Result},
+    model::Name,
+};
+
+/// How long an invitation lasts unless something else is said.
+const DEFAULT_EXPIRY: &str = "7d";
+
+/// What may be done beside serving.
+#[derive(Debug, Subcommand)]
+pub(super) enum Task {
+    /// Prints the join link, which says where the hub is and which key it has
+    Link,
+    /// Prints a join link with an invitation, which lets newcomers into a hub with --invite-only
+    Invite {
+        /// How many newcomers it lets in
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+        uses: u32,
+        /// How long it lasts
+        #[arg(long, value_name = "DURATION", default_value = DEFAULT_EXPIRY, value_parser = duration)]
+        expires: Duration,
+    },
+    /// Lists the names that belong to somebody, with whose they are and since when
+    Members {
+        /// Prints an object for each
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes whose name it is, with all their names; only an invitation lets them in again
+    Remove {
+        /// One of their names
+        name: Name,
+    },
+    /// Gives a member another name
+    Rename {
+        /// The name so far
+        old: Name,
+        /// The new name
+        new: Name,
+    },
+    /// Prints a new token for a bot that has no key: its name belongs to whoever shows the token
+    Token {
+        /// The bot's name
+        name: Name,
+        /// Makes the token void instead; the name is free then
+        #[arg(long)]
+        revoke: bool,
+    },
+}
+
+/// Does it.
+pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
+    match task {
+        Task::Link => say(&link::of_settings(settings, None)?),
+        Task::Invite { uses, expires } => {
+            // The link first: an invitation that nobody hears of is no use.
+            let link = link::of_settings(settings, None)?;
+            let invite = Some(book(settings)?.invite(uses, expires)?);
+            say(&crate::model::JoinLink { invite, ..link })
+        }
+        Task::Members { json } => {
+            members::list(&book(settings)?.members()?, json, &mut io::stdout().lock())
+        }
+        Task::Remove { name } => book(settings)?
+            .remove(&name)?
+            .iter()
+            .try_for_each(|name| say(&format!("removed {name}"))),
+        Task::Rename { old, new } => {
+            book(settings)?.rename(&old, &new)?;
+            say(&format!("renamed {old} to {new}"))
+        }
+        Task::Token { name, revoke: true } => {
+            book(settings)?.revoke_token(&name)?;
+            say(&format!("revoked the token of {name}"))
+        }
+        Task::Token { name, revoke: false } => say(&book(settings)?.make_token(&name)?),
+    }
+}
+
+fn book(settings: &Settings) -> Result<Book> {
+    match settings.store()? {
+        Store::Directory(directory) => Book::open(&directory),
+        Store::Memory => {
+            Err(Error::invalid("ephemeral", "the members are only in the memory of the hub"))
+        }
+    }
+}
+
+fn say(line: &impl std::fmt::Display) -> Result<()> {
+    writeln!(io::stdout(), "{line}")
+        .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))
+}

@@ -1,0 +1,106 @@
+//! How options are written: the same on the command line, in the environment and in the file.
+
+use std::time::Duration;
+
+use jiff::SpanRelativeTo;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{backbone::Retention, hub::Guests, model::Endpoint};
+
+/// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
+pub(super) fn duration(raw: &str) -> Result<Duration, String> {
+    let span = raw.parse::<jiff::Span>();
+    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .and_then(Duration::try_from)
+        .map_err(|_| "not a duration; write it as 30s, 5m, 1h or 7d".into())
+}
+
+/// How to say what is kept.
+const HOW: &str = "write it as 30d, as 10000, or as 30d,10000";
+
+/// Reads "30d", "10000", "30d,10000".
+pub(super) fn retention(raw: &str) -> Result<Retention, String> {
+    let mut retention = Retention::default();
+    for part in raw.split(',').map(str::trim) {
+        let before = match part.parse() {
+            Ok(count) => retention.count.replace(count).is_some(),
+            Err(_) => match duration(part) {
+                Ok(age) => retention.age.replace(age).is_some(),
+                Err(_) => return Err(format!("{part:?} is no number and no duration: {HOW}")),
+            },
+        };
+        if before {
+            return Err(HOW.into());
+        }
+    }
+    Ok(retention)
+}
+
+pub(super) fn read_duration<'de, D: Deserializer<'de>>(
+    raw: D,
+) -> Result<Option<Duration>, D::Error> {
+    read_with(duration, raw)
+}
+
+pub(super) fn read_retention<'de, D: Deserializer<'de>>(
+    raw: D,
+) -> Result<Option<Retention>, D::Error> {
+    read_with(retention, raw)
+}
+
+/// Reads "never", "loopback", "always".
+pub(super) fn guests(raw: &str) -> Result<Guests, String> {
+    match raw {
+        "never" => Ok(Guests::Never),
+        "loopback" => Ok(Guests::Loopback),
+        "always" => Ok(Guests::Always),
+        _ => Err("say never, loopback or always".into()),
+    }
+}
+
+pub(super) fn read_guests<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<Guests>, D::Error> {
+    read_with(guests, raw)
+}
+
+pub(super) fn read_endpoint<'de, D: Deserializer<'de>>(
+    raw: D,
+) -> Result<Option<Endpoint>, D::Error> {
+    read_with(|raw| Endpoint::parse(raw).map_err(|problem| problem.0), raw)
+}
+
+fn read_with<'de, T, D: Deserializer<'de>>(
+    parse: fn(&str) -> Result<T, String>,
+    raw: D,
+) -> Result<Option<T>, D::Error> {
+    let raw = String::deserialize(raw)?;
+    parse(&raw).map(Some).map_err(de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5400));
+        assert!(duration("30").is_err());
+        assert!(duration("-3s").is_err());
+        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
+    fn what_is_kept_is_an_age_or_a_number_or_both() {
+        let age = Some(Duration::from_secs(86_400));
+        for (raw, age, count) in [
+            ("1d", age, None),
+            ("5", None, Some(5)),
+            ("1d,5", age, Some(5)),
+            ("5, 1d", age, Some(5)),
+        ] {
+            assert_eq!(retention(raw).unwrap(), Retention { age, count }, "{raw}");
+        }
+        for raw in ["", "soon", "5,6", "1d,1h", "-5"] {
+            assert!(retention(raw).is_err(), "{raw}");
+        }
+    }
+}
