@@ -9,8 +9,9 @@ mod within;
 use std::{sync::Arc, time::Duration};
 
 use chinwag::{
-    client::{Client, ClientOptions, Connection, Event, Events, PageRequest, PeerChange},
+    client::{Client, ClientOptions, Connection, Event, Events, HubTrust, PageRequest, PeerChange},
     error::Error,
+    identity::Identity,
     model::{Message, Name, PeerStatus, RoomName, Start, Text},
 };
 use hub::TestHub;
@@ -200,25 +201,28 @@ async fn a_hub_that_stops_in_order_says_so_and_is_found_again() {
 #[tokio::test]
 async fn a_command_is_the_same_person_for_a_moment() {
     let hub = TestHub::start();
-    let home = tempfile::tempdir().unwrap();
-    let token_file = Some(home.path().join("token"));
-    let chat = ClientOptions { token_file: token_file.clone(), ..options(&hub, "sova") };
+    let identity = Some(Identity::generate().unwrap());
+    let trust = HubTrust::FirstUse;
+    let chat = ClientOptions { identity: identity.clone(), trust, ..options(&hub, "sova") };
     let (chat, mut events) = Client::start(chat).await.unwrap();
     let stranger = ClientOptions::new(hub.address().into(), name("sova"));
-    let taken = Client::start(stranger.clone()).await.unwrap_err();
-    assert!(matches!(taken, Error::Refused(why) if why.reason == "NAME_TAKEN"));
+    let thief = ClientOptions {
+        identity: Some(Identity::generate().unwrap()),
+        trust: HubTrust::FirstUse,
+        ..stranger.clone()
+    };
+    for other in [stranger.clone(), thief] {
+        let taken = Client::start(other).await.unwrap_err();
+        assert!(matches!(taken, Error::Refused(why) if why.reason == "NAME_TAKEN"));
+    }
 
     let status = PeerStatus::Invisible;
-    let command = ClientOptions { status, token_file, ..stranger };
-    // A second chat of the person came and went: the first still vouches for the command.
+    let command = ClientOptions { status, identity, trust, ..stranger };
+    // A second chat of the person came and went: the key is theirs all the same.
     let second = ClientOptions { status: PeerStatus::Online, ..command.clone() };
     let (second, _) = Client::start(second).await.unwrap();
     second.stop().await;
-    // A third one crashed, and its token is the newest.
-    let crashed = home.path().join(format!("token.{}", uuid::Uuid::now_v7()));
-    std::fs::write(&crashed, "crashed").unwrap();
     let (command, _) = Client::start(command).await.unwrap();
-    assert!(!crashed.exists());
     let posted = command.post(RoomName::lobby(), text("from a script")).await.unwrap();
     command.stop().await;
     let message = heard(&mut events).await;

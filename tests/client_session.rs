@@ -11,9 +11,9 @@ mod within;
 use std::time::Duration;
 
 use chinwag::{
-    client::{Client, ClientOptions, Connection, Event},
+    client::{Client, Connection, Event},
     error::Error,
-    model::{PeerStatus, Start},
+    model::Start,
     proto::{self, join::Start as RawStart, refused::Request as About},
 };
 use fake_hub::{Call, FakeHub, name, refusal};
@@ -219,72 +219,4 @@ async fn dropping_the_last_client_leaves_the_hub() {
     drop(client);
     assert!(matches!(hub.call().await, Call::Unregister { .. }));
     assert!(within(PATIENCE, "the end of events", events.next()).await.is_none());
-}
-
-#[tokio::test]
-async fn processes_of_one_person_share_a_token() {
-    let home = tempfile::tempdir().unwrap();
-    let file = home.path().join("token");
-    // Every session keeps its own; the ids in their names grow.
-    let kept = || {
-        let files = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path());
-        let mut files: Vec<_> = files.collect();
-        files.sort();
-        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect::<Vec<_>>()
-    };
-    let mut hub = FakeHub::start().await;
-    let options = ClientOptions { token_file: Some(file.clone()), ..options(&hub, &[]) };
-
-    let (first, _chat) = tokio::join!(Client::start(options.clone()), hub.session());
-    let (first, _events) = first.unwrap();
-    assert_eq!(kept(), ["token-1"]);
-
-    // A command of the same person shows it, and neither writes nor removes it.
-    let command = ClientOptions { status: PeerStatus::Invisible, ..options.clone() };
-    let (second, (_, shown)) =
-        tokio::join!(async { Client::start(command).await.unwrap() }, async {
-            let asked = hub.registration().await;
-            hub.chat().await;
-            asked
-        });
-    assert_eq!(shown.as_deref(), Some("token-1"));
-    second.0.stop().await;
-    hub.call().await;
-    assert_eq!(kept(), ["token-1"]);
-
-    // A second chat has a token of its own, and its end takes none from the first.
-    let (chat, shown) =
-        tokio::join!(async { Client::start(options.clone()).await.unwrap() }, async {
-            let shown = hub.registration().await.1;
-            hub.chat().await;
-            shown
-        });
-    assert_eq!(shown.as_deref(), Some("token-1"));
-    assert_eq!(kept(), ["token-1", "token-3"]);
-    chat.0.stop().await;
-    hub.call().await;
-    assert_eq!(kept(), ["token-1"]);
-
-    // Tokens that prove nothing any more are not in the way, and removed.
-    let crashed = file.with_extension("018f0000-0000-7000-8000-000000000000");
-    std::fs::write(crashed, "crashed").unwrap();
-    hub.refuse(
-        [Error::SessionEnded, Error::NameTaken(name("sova"))].map(|e| chinwag::wire::status(&e)),
-    );
-    let (third, shown) =
-        tokio::join!(async { Client::start(options.clone()).await.unwrap() }, async {
-            let mut shown = Vec::new();
-            for _ in 0..3 {
-                shown.push(hub.registration().await.1);
-            }
-            hub.chat().await;
-            shown
-        });
-    assert_eq!(shown, [Some("token-1".into()), Some("crashed".into()), None]);
-    assert_eq!(kept(), ["token-4"]);
-    // Whoever stops removes its own token only.
-    first.stop().await;
-    assert_eq!(kept(), ["token-4"]);
-    third.0.stop().await;
-    assert!(kept().is_empty());
 }

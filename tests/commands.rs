@@ -123,7 +123,9 @@ fn a_direct_message_goes_to_whoever_listens() {
     for (field, value) in [("type", "direct"), ("sender", "sova"), ("text", "hello there")] {
         assert_eq!(direct[field], value);
     }
-    assert_eq!(direct["verified"], false);
+    assert_eq!((&direct["standing"], &direct["verified"]), (&"known".into(), &false.into()));
+    let id = &sova.run(&["id", "--json"]).objects()[0];
+    assert_eq!(direct["fingerprint"], id["fingerprint"]);
     let receipt = &sova.run(&["send", "--json", "buzz", "more"]).objects()[0];
     assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
     assert_eq!(listening.object()["id"], receipt["id"]);

@@ -74,9 +74,9 @@ async fn the_hub_is_killed_and_comes_back() {
     let buzz = chat(home.path(), &address, "buzz");
     // They know each other.
     sova.type_line("/msg buzz psst");
-    buzz.wait_for("sova (unverified): psst");
+    buzz.wait_for("sova (known): psst");
     buzz.type_line("/msg sova yes?");
-    sova.wait_for("buzz (unverified): yes?");
+    sova.wait_for("buzz (known): yes?");
 
     let mut said = Vec::new();
     for round in 1..=ROUNDS {
@@ -99,7 +99,7 @@ async fn the_hub_is_killed_and_comes_back() {
             said.push(format!("{name}: {line}"));
             let to = if name == "sova" { "buzz" } else { "sova" };
             speaker.type_line(&format!("/msg {to} round {round}, are you there?"));
-            other.wait_for(&format!("{name} (unverified): round {round}, are you there?"));
+            other.wait_for(&format!("{name} (known): round {round}, are you there?"));
         }
 
         hub.restart();

@@ -19,13 +19,17 @@ use pty::Terminal;
 
 const PEOPLE: [&str; 4] = ["sova", "colt", "buzz", "winter"];
 
-/// Puts somebody into the chat.
+/// Puts somebody into the chat, without encryption: what goes over the wire can be read here.
 fn chat(home: &Path, hub: SocketAddr, name: &str) -> Terminal {
+    chat_with(home, hub, name, &["--listen", "127.0.0.1:0", "--plaintext"])
+}
+
+fn chat_with(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Terminal {
     let hub = hub.to_string();
     let home = home.join(name);
     std::fs::create_dir(&home).unwrap();
-    let args = ["--hub", &hub, "--name", name, "--listen", "127.0.0.1:0", "chat"];
-    let terminal = Terminal::chinwag(&home, &args);
+    let terminal =
+        Terminal::chinwag(&home, &[&["--hub", &hub, "--name", name, "chat"], args].concat());
     terminal.wait_for("lobby");
     terminal
 }
@@ -98,6 +102,35 @@ fn sova_colt_buzz_and_winter() {
     // The recorder works: a room's text went to the hub once, and from it to each of the four.
     for text in ["hello from sova", "and hello from buzz", "good night"] {
         assert_eq!(wire.occurrences(text), 1 + PEOPLE.len(), "{text}");
+    }
+}
+
+/// The same as it usually is: encrypted on both ways, so that the wires show nothing of it.
+#[test]
+fn nobody_on_the_way_reads_along() {
+    let hub = TestHub::start();
+    let to_hub = Proxy::before(hub.address());
+    let home = tempfile::tempdir().unwrap();
+    // Where buzz will listen, and where he says that he does.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let to_buzz = Proxy::before(free);
+    let [listen, advertise] = [free, to_buzz.address()].map(|address| address.to_string());
+    let args = ["--listen", listen.as_str(), "--advertise", advertise.as_str()];
+    let buzz = chat_with(home.path(), to_hub.address(), "buzz", &args);
+    let args = ["--listen", "127.0.0.1:0"];
+    let sova = chat_with(home.path(), to_hub.address(), "sova", &args);
+
+    sova.type_line("hello everybody");
+    buzz.wait_for("sova: hello everybody");
+    sova.type_line("/msg buzz for your eyes only");
+    buzz.wait_for("sova (known): for your eyes only");
+    sova.type_line(&format!("P2P 127.0.0.1 {} to an address", to_buzz.address().port()));
+    buzz.wait_for("sova (known): to an address");
+    for wire in [&to_hub, &to_buzz] {
+        assert!(wire.recorded() > 1000);
+        for text in ["hello everybody", "for your eyes only", "to an address", "sova", "lobby"] {
+            assert_eq!(wire.occurrences(text), 0, "{text} can be read");
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
     client::{ClientOptions, DirectPolicy, HubTrust},
     identity::{Contacts, Identity},
     model::{Endpoint, Invalid, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
+    transport,
 };
 
 /// Where a hub is unless something else is said.
@@ -176,6 +177,10 @@ impl Settings {
 
     /// A client that is listed and takes direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
+        if self.plaintext {
+            transport::check_loopback(self.listen)
+                .map_err(|problem| Failure::Usage(problem.to_string()))?;
+        }
         make_parent(&self.home.typed_lines())?;
         let mut options = self.client()?;
         if let Some(direct) = self.direct {

@@ -18,9 +18,9 @@ use chinwag::{
         broadcast_server::BroadcastServer, chat_request::Request as Asked,
         chat_response::Event as Answer, presence_server::PresenceServer,
     },
+    transport::Door,
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -54,6 +54,8 @@ pub(crate) struct FakeHub {
 #[derive(Default)]
 struct State {
     peers: Mutex<HashMap<String, proto::Peer>>,
+    /// Those who are here and not listed.
+    unlisted: Mutex<HashMap<String, proto::Peer>>,
     refusals: Mutex<VecDeque<Status>>,
     tokens: Mutex<u32>,
     lease: Mutex<Option<Duration>>,
@@ -61,10 +63,16 @@ struct State {
 
 impl FakeHub {
     pub(crate) async fn start() -> Self {
-        Self::listen(TcpListener::bind("127.0.0.1:0").await.unwrap())
+        Self::behind(Door::plaintext()).await
     }
 
-    fn listen(listener: TcpListener) -> Self {
+    /// A hub whose callers come through this door. Their keys are listed.
+    pub(crate) async fn behind(door: Door) -> Self {
+        let listener = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Self::listen(&door, listener)
+    }
+
+    fn listen(door: &Door, listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (told, calls) = mpsc::unbounded_channel();
         let state = Arc::<State>::default();
@@ -73,10 +81,7 @@ impl FakeHub {
         let served = tonic::transport::Server::builder()
             .add_service(PresenceServer::new(handlers.clone()))
             .add_service(BroadcastServer::new(handlers))
-            .serve_with_incoming_shutdown(
-                TcpListenerStream::new(listener),
-                stop.clone().cancelled_owned(),
-            );
+            .serve_with_incoming_shutdown(door.arrivals(listener), stop.clone().cancelled_owned());
         let mut server = JoinSet::new();
         server.spawn(async move { served.await.unwrap() });
         Self { address, calls, state, stop, server }
@@ -93,7 +98,13 @@ impl FakeHub {
 
     /// Comes back where it was, remembering nothing.
     pub(crate) async fn restart(address: SocketAddr) -> Self {
-        Self::listen(TcpListener::bind(address).await.unwrap())
+        Self::restart_behind(Door::plaintext(), address).await
+    }
+
+    /// Comes back where it was, behind another door.
+    pub(crate) async fn restart_behind(door: Door, address: SocketAddr) -> Self {
+        let listener = door.listen(address).await.unwrap();
+        Self::listen(&door, listener)
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {
@@ -186,6 +197,20 @@ impl QuietHub {
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
         self.state.peers.lock().unwrap().insert(name.into(), peer(name, endpoints));
+    }
+
+    /// Lists a peer, or lists it otherwise.
+    pub(crate) fn list(&self, name: &str, endpoints: &[SocketAddr], certificate: &[u8]) {
+        let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
+        let (certificate, guest) = (certificate.to_vec(), certificate.is_empty());
+        let listed = proto::Peer { certificate, guest, ..peer(name, endpoints) };
+        self.state.peers.lock().unwrap().insert(name.into(), listed);
+    }
+
+    /// Knows nothing of a peer any more.
+    pub(crate) fn forget(&self, name: &str) {
+        self.state.peers.lock().unwrap().remove(name);
+        self.state.unlisted.lock().unwrap().remove(name);
     }
 }
 

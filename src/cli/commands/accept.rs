@@ -8,11 +8,12 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Who it is
-    name: Name,
+    #[arg(value_name = "NAME")]
+    who: Name,
 }
 
 pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), Failure> {
-    let (hub, name) = (&settings.hub.hub, &args.name);
+    let (hub, name) = (&settings.hub.hub, &args.who);
     let key = settings.contacts().change(|book| book.accept_refused(hub, name))?;
     tell(&format!("{name} is known by {key} from now on; to compare it: `chinwag verify {name}`"));
     Ok(())

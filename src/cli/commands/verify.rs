@@ -14,7 +14,8 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Who it is
-    name: Name,
+    #[arg(value_name = "NAME")]
+    who: Name,
     /// The fingerprint that they have told you; without it both keys are shown and you are asked
     fingerprint: Vec<String>,
 }
@@ -32,12 +33,12 @@ pub(crate) async fn run(
                 .map_err(|problem| Failure::Usage(problem.to_string()))?,
         ),
     };
-    let contact = contact(&args.name, settings, stop).await?;
+    let contact = contact(&args.who, settings, stop).await?;
     let key = match said {
-        Some(said) => same(&args.name, &contact, said)?,
-        None => ask(&args.name, &contact, settings)?,
+        Some(said) => same(&args.who, &contact, said)?,
+        None => ask(&args.who, &contact, settings)?,
     };
-    let (hub, name) = (&settings.hub.hub, &args.name);
+    let (hub, name) = (&settings.hub.hub, &args.who);
     settings.contacts().change(|book| book.verify(hub, name, key))?;
     tell(&format!("{name} is verified: {key}"));
     Ok(())

@@ -2,9 +2,13 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use chinwag::proto::{
-    self, ChatRequest, ChatResponse, WatchPeersRequest, WatchPeersResponse,
-    broadcast_server::Broadcast, presence_server::Presence,
+use chinwag::{
+    model::Certificate,
+    proto::{
+        self, ChatRequest, ChatResponse, WatchPeersRequest, WatchPeersResponse,
+        broadcast_server::Broadcast, presence_server::Presence,
+    },
+    transport::PeerInfo,
 };
 use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
@@ -38,15 +42,23 @@ impl Presence for Handlers {
         request: Request<proto::RegisterRequest>,
     ) -> Result<Response<proto::RegisterResponse>, Status> {
         let shown = token(&request);
+        let caller = PeerInfo::of(request.extensions()).cloned();
         let request = request.into_inner();
         let answer = match self.state.refusals.lock().unwrap().pop_front() {
             Some(refusal) => Err(refusal),
             None => Ok(()),
         };
-        let peer = peer(&request.name, request.endpoints.clone());
+        let mut peer = peer(&request.name, request.endpoints.clone());
+        if let Some(certificate) = caller.and_then(|caller| caller.certificate) {
+            peer.certificate = certificate.as_der().to_vec();
+            peer.guest = false;
+        }
+        // As long as it has no key, a test wants to find it.
+        let unlisted = !peer.guest && request.status() == proto::PeerStatus::Invisible;
         self.tell(Call::Register { request, shown })?;
         answer?;
-        self.state.peers.lock().unwrap().insert(peer.name.clone(), peer.clone());
+        let table = if unlisted { &self.state.unlisted } else { &self.state.peers };
+        table.lock().unwrap().insert(peer.name.clone(), peer.clone());
         let number = {
             let mut tokens = self.state.tokens.lock().unwrap();
             *tokens += 1;
@@ -82,9 +94,15 @@ impl Presence for Handlers {
         &self,
         request: Request<proto::GetPeerRequest>,
     ) -> Result<Response<proto::GetPeerResponse>, Status> {
-        let name = request.into_inner().name;
-        match self.state.peers.lock().unwrap().get(&name) {
-            Some(peer) => Ok(Response::new(proto::GetPeerResponse { peer: Some(peer.clone()) })),
+        let proto::GetPeerRequest { name, fingerprint } = request.into_inner();
+        let listed = self.state.peers.lock().unwrap().get(&name).cloned();
+        let found = listed.or_else(|| {
+            let unlisted = self.state.unlisted.lock().unwrap().get(&name)?.clone();
+            let key = Certificate::parse(&unlisted.certificate).unwrap().fingerprint();
+            (key.as_bytes()[..] == fingerprint).then_some(unlisted)
+        });
+        match found {
+            Some(peer) => Ok(Response::new(proto::GetPeerResponse { peer: Some(peer) })),
             None => {
                 Err(chinwag::wire::status(&chinwag::error::Error::PeerUnknown(super::name(&name))))
             }
