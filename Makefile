@@ -5,7 +5,7 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test crash-test check fmt clippy doc protos bench
+.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -20,7 +20,7 @@ test: ## Run all tests, with the tools they want
 crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
 	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test crash -- --nocapture
 
-check: fmt clippy doc protos test ## Check everything, exactly as CI does
+check: fmt clippy doc protos deny test ## Check everything, exactly as CI does
 
 fmt: ## Check the format
 	cargo fmt --check
@@ -34,6 +34,18 @@ doc: ## Build the documentation, warnings denied
 protos: ## Lint the protos with buf
 	tools/fetch.sh buf
 	test ! -x target/tools/bin/buf || target/tools/bin/buf lint
+
+deny: ## Check the licences and the sources of all crates
+	tools/fetch.sh cargo-deny
+	test ! -x target/tools/bin/cargo-deny || \
+		target/tools/bin/cargo-deny --locked check licenses bans sources
+
+advisories: ## Look for known holes in all crates (fetches RustSec's database)
+	tools/fetch.sh cargo-deny
+	target/tools/bin/cargo-deny --locked check advisories
+
+fuzz: ## Look for inputs that break a parser (TARGET=join_link SECONDS=60; all of them otherwise)
+	tools/fuzz.sh "$(or $(SECONDS),10)" $(TARGET)
 
 bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 	tools/fetch.sh nats-server

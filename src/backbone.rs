@@ -142,6 +142,10 @@ pub trait Tail: Send + Sync + 'static {
     /// `messages` of one room were stored, in this order, right after those of the call before
     /// that named the same room. Called by the writer itself: it must be quick.
     fn stored(&self, room: &RoomName, messages: &[Message]);
+
+    /// So many messages, of whatever rooms, were stored by one commit that took so long: told before
+    /// the messages are.
+    fn committed(&self, _messages: usize, _took: Duration) {}
 }
 
 /// Identity of a session within the hub, or among the hubs of a cluster. Not a secret.

@@ -17,7 +17,7 @@
 
 mod chat;
 mod commands;
-mod config;
+pub(crate) mod config;
 pub mod daemon;
 mod failure;
 mod json;

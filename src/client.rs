@@ -4,13 +4,16 @@
 //! itself whenever that was lost. It works like this:
 //!
 //! 1. Its PeerChat server listens first, so that the hub is told where (`peer_chat`, `inbox`).
-//! 2. It registers and opens Chat; the open stream holds its lease (`link`).
+//! 2. It makes sure that the hub is the right one (`trust`), registers and opens Chat; the open
+//!    stream holds its lease (`link`).
 //! 3. One task owns the stream, the joined rooms with their last positions, and the posts that are
 //!    not acknowledged yet (`session`). After a loss it registers anew with the token of the old
 //!    session, joins each room right after the last message it saw, and sends again what was not
 //!    acknowledged, under the same id: nothing is missed and nothing said twice.
 //! 4. Private messages take no part in this. They go straight to other clients, and those already
-//!    known are reached without a hub (`peers`, `conversation`).
+//!    known are reached without a hub (`peers`, `conversation`). Whoever has a key is spoken to with
+//!    TLS between the two keys: the contact book says which (`people`), and `gate` who may speak
+//!    to this client.
 //!
 //! What happens comes out of one bounded stream, [`Events`].
 
@@ -39,6 +42,7 @@ mod gate;
 mod inbox;
 mod link;
 mod lru;
+mod patience;
 mod peer_chat;
 mod peers;
 mod people;

@@ -119,6 +119,14 @@ pub enum Error {
         /// When it may be worth trying again; `None`: not by waiting.
         retry_after: Option<Duration>,
     },
+    /// The caller does something too often.
+    #[error("too many {what}: come again in {:.1} s", .retry_after.as_secs_f64())]
+    RateLimited {
+        /// What there are too many of.
+        what: &'static str,
+        /// When there may be another.
+        retry_after: Duration,
+    },
     /// The receiving client's inbox is full.
     #[error("the inbox is full")]
     InboxFull,

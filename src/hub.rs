@@ -13,9 +13,11 @@ mod broadcast;
 mod chat;
 mod fanout;
 mod jwt;
-mod paging;
+mod metrics;
+pub(crate) mod paging;
 mod peers;
 mod presence;
+mod rates;
 mod rooms;
 mod sessions;
 mod streams;
@@ -23,6 +25,7 @@ mod upkeep;
 
 pub use admission::{Admission, Guests};
 pub use jwt::Issuer;
+pub use rates::{Rate, Rates};
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -35,8 +38,10 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use self::{
     broadcast::Broadcast,
     fanout::Mailbox,
+    metrics::{Metrics, Page},
     peers::Peers,
     presence::Presence,
+    rates::{Gates, Watch},
     rooms::Rooms,
     sessions::{Caller, Hold, Sessions},
     streams::WithStreams,
@@ -94,6 +99,10 @@ pub struct HubOptions {
     pub admission: Admission,
     /// Whose word counts for names, beside keys.
     pub issuer: Option<Issuer>,
+    /// How often callers may do what costs.
+    pub rates: Rates,
+    /// Where its metrics are shown, over HTTP/1 and in the clear; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl HubOptions {
@@ -110,6 +119,8 @@ impl HubOptions {
             limits: Limits::default(),
             admission: Admission::default(),
             issuer: None,
+            rates: Rates::default(),
+            metrics: None,
         }
     }
 }
@@ -127,6 +138,8 @@ struct State {
     issuer: Option<Issuer>,
     /// Of the hub's own key; `None`: an authority vouches for it instead.
     certificate: Option<Certificate>,
+    gates: Arc<Gates>,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for State {
@@ -157,6 +170,7 @@ pub struct Hub {
     retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
+    metrics: Option<TcpListener>,
 }
 
 impl Hub {
@@ -170,7 +184,8 @@ impl Hub {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
-        let rooms = Arc::new(Rooms::default());
+        let metrics = Metrics::default();
+        let rooms = Arc::new(Rooms::new(metrics.clone()));
         // First, as it is what tells a directory that is not a hub's, and one that is another's.
         let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
         let HubOptions { store, retention, lease, grace, idle_exit, credentials, .. } = options;
@@ -181,6 +196,7 @@ impl Hub {
         // Presence lives and dies with the process, so each start is a new epoch of it.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
         let lists = Lists { sessions: sessions.clone(), peers: peers.clone() };
+        let gates = Arc::new(Gates::new(options.rates, metrics.clone()));
         let state = Arc::new(State {
             log,
             directory: Arc::new(EmbeddedDirectory::new(Arc::new(lists))),
@@ -192,9 +208,15 @@ impl Hub {
             admission: options.admission,
             issuer: options.issuer,
             certificate: opened.certificate,
+            gates,
+            metrics,
         });
         let door = Door::tls(tls, options.plaintext).limits(options.limits);
-        Ok(Self { state, door, retention, grace, idle_exit })
+        let metrics = match options.metrics {
+            Some(address) => Some(metrics::listen(address).await?),
+            None => None,
+        };
+        Ok(Self { state, door, retention, grace, idle_exit, metrics })
     }
 
     /// The certificate of the hub's own key, which clients can pin; `None` where an authority
@@ -221,9 +243,13 @@ impl Hub {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
-        let _upkeep = upkeep::begin(&self.state, self.retention);
+        let mut upkeep = upkeep::begin(&self.state, self.retention);
 
         let state = &self.state;
+        if let Some(listener) = self.metrics {
+            let page = Page::new(state.metrics.clone(), state.clone(), self.door.meter());
+            upkeep.spawn(metrics::serve(listener, page));
+        }
         let presence = PresenceServer::new(Presence(state.clone()))
             .max_decoding_message_size(MAX_REQUEST_BYTES);
         let broadcast = BroadcastServer::new(Broadcast(state.clone()))
@@ -231,6 +257,7 @@ impl Hub {
         // A third of the lease of silence, a third for the answer, a third to come back.
         let drained = CancellationToken::new();
         let server = transport::server(state.lease / 3)
+            .layer(Watch::new(state.gates.clone(), state.metrics.clone()))
             .layer(MapResponseLayer::new(wire::explain))
             .layer(MapRequestLayer::new(auth::note_caller(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))

@@ -34,3 +34,6 @@ pub mod client;
 pub mod hub;
 
 pub mod cli;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;

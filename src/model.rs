@@ -190,6 +190,11 @@ impl MessageId {
         }
     }
 
+    /// Appends the 36-character form.
+    pub fn put(&self, to: &mut String) {
+        to.push_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+    }
+
     /// The id's 16 bytes.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()

@@ -9,12 +9,14 @@
 //! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
 
 mod arrivals;
+mod careful;
 mod dial;
 mod door;
 mod handshake;
 mod io;
 mod limits;
 mod loopback;
+mod meter;
 mod refuse;
 mod tls;
 
@@ -30,14 +32,19 @@ use tokio::{
     time::Sleep,
 };
 use tokio_stream::Stream;
-use tonic::transport::{Channel, Server};
+use tonic::transport::Server;
 use tower::layer::util::Identity;
 
 pub use arrivals::{Accepted, Arrivals};
+pub use careful::Channel;
+#[cfg(any(test, fuzzing))]
+pub(crate) use careful::drop_broken_details;
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, certificate_on_loopback, why};
 pub use door::{Door, Plaintext};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;
+pub(crate) use limits::source_of;
+pub use meter::{Meter, TurnedAway};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 use crate::{

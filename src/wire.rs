@@ -23,6 +23,9 @@ use crate::{
 /// `ErrorInfo.domain` of every error of ours.
 pub const ERROR_DOMAIN: &str = "chinwag";
 
+/// The reason of those who do something too often, and are asked to wait as RetryInfo says.
+pub const RATE_LIMITED: &str = "RATE_LIMITED";
+
 /// How long a client should wait before it comes back to a server that stops: the time a
 /// restart takes.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -56,6 +59,9 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         Error::LimitReached { retry_after, .. } => {
             (Code::ResourceExhausted, "LIMIT_REACHED", *retry_after)
         }
+        Error::RateLimited { retry_after, .. } => {
+            (Code::ResourceExhausted, RATE_LIMITED, Some(*retry_after))
+        }
         Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
         Error::WrongReceiver(_) => (Code::FailedPrecondition, "WRONG_RECEIVER", None),
         Error::CallerRefused(_) => (Code::PermissionDenied, "CALLER_REFUSED", None),
@@ -88,6 +94,11 @@ fn public_message(error: &Error, code: Code) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// The stable reason that stands for an error.
+pub fn reason(error: &Error) -> &'static str {
+    facts(error).1
 }
 
 /// The refusal that stands for an error on a stream.
@@ -481,16 +492,27 @@ impl From<&Peer> for proto::Peer {
 
 impl From<&Message> for proto::Message {
     fn from(message: &Message) -> Self {
-        Self {
-            id: message.id.to_string(),
-            room: message.room.to_string(),
-            position: Some(message.position.into()),
-            prev_seq: message.prev_seq,
-            sender: message.sender.to_string(),
-            created_at: Some(to_timestamp(message.created_at)),
-            text: message.text.as_str().to_owned(),
-        }
+        let mut raw = Self::default();
+        put_message(&mut raw, message);
+        raw
     }
+}
+
+/// Writes a message over another one, whose room for text is used again: a log hands out many, one
+/// after the other.
+pub fn put_message(raw: &mut proto::Message, message: &Message) {
+    let put = |field: &mut String, value: &str| {
+        field.clear();
+        field.push_str(value);
+    };
+    raw.id.clear();
+    message.id.put(&mut raw.id);
+    put(&mut raw.room, message.room.as_str());
+    raw.position = Some(message.position.into());
+    raw.prev_seq = message.prev_seq;
+    put(&mut raw.sender, message.sender.as_str());
+    raw.created_at = Some(to_timestamp(message.created_at));
+    put(&mut raw.text, message.text.as_str());
 }
 
 impl From<&SearchHit> for proto::SearchHit {

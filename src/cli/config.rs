@@ -128,7 +128,7 @@ impl Config {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let raw: Raw = toml::from_str(text).map_err(|error| error.message().to_owned())?;
         Ok(Self {
             hub: one("hub", raw.hub, options::hub)?,

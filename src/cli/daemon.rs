@@ -13,6 +13,7 @@
 //!
 //! Without a command it serves; the commands of the hub's keeper are in `daemon/tasks.rs`.
 
+mod guard;
 mod link;
 mod members;
 mod tasks;
@@ -32,6 +33,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use self::{
+    guard::{Allowed, Local, allowed},
     tasks::Task,
     values::{
         duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
@@ -40,7 +42,7 @@ use self::{
 use crate::{
     backbone::{Retention, embedded::Store},
     error::{Error, Result},
-    hub::{Admission, DEFAULT_LEASE, Guests, Hub, HubOptions, Issuer},
+    hub::{Admission, DEFAULT_LEASE, Guests, Hub, HubOptions, Issuer, Rates},
     identity::Credentials,
     model::Endpoint,
     shutdown,
@@ -86,7 +88,7 @@ struct Command {
 /// What may be said on the command line, in the environment, or in the file.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Settings {
+pub(crate) struct Settings {
     /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
     #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
     listen: Option<SocketAddr>,
@@ -161,6 +163,33 @@ struct Settings {
     #[arg(long, env = "CHINWAG_HUB_IDLE_EXIT", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
+
+    /// How often a peer may post, as in 50/s or 30/m; all that come from one address may ten times
+    /// as often; "off": no limit [default: 50/s]
+    #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
+    post_rate: Option<Allowed>,
+
+    /// How often one address may register [default: 30/s]
+    #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
+    register_rate: Option<Allowed>,
+
+    /// How often a peer may search or ask for a page, and one address ten times as often
+    /// [default: 20/s]
+    #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
+    read_rate: Option<Allowed>,
+
+    /// How often one address may show a wrong token or invitation, or none [default: 10/s]
+    #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
+    failure_rate: Option<Allowed>,
+
+    /// Applies these rates to callers from this machine, too, who are exempt otherwise
+    #[arg(long, env = "CHINWAG_HUB_RATE_LOOPBACK", value_parser = FalseyValueParser::new())]
+    rate_loopback: bool,
+
+    /// Shows metrics for Prometheus at http://ADDR:PORT/metrics; a port alone is one of loopback
+    /// [default: nowhere]
+    #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
+    metrics_listen: Option<Local>,
 
     /// What to log: a level, or targets with levels as in "warn,chinwag=debug" [default: info]
     #[arg(long, env = "CHINWAG_HUB_LOG", value_name = "FILTER")]
@@ -253,8 +282,25 @@ impl Settings {
             lease: self.lease.or(file.lease),
             grace: self.grace.or(file.grace),
             idle_exit: self.idle_exit.or(file.idle_exit),
+            post_rate: self.post_rate.or(file.post_rate),
+            register_rate: self.register_rate.or(file.register_rate),
+            read_rate: self.read_rate.or(file.read_rate),
+            failure_rate: self.failure_rate.or(file.failure_rate),
+            rate_loopback: self.rate_loopback || file.rate_loopback,
+            metrics_listen: self.metrics_listen.or(file.metrics_listen),
             log: self.log.or(file.log),
             log_format: self.log_format.or(file.log_format),
+        }
+    }
+
+    fn rates(&self) -> Rates {
+        let usual = Rates::default();
+        Rates {
+            posts: allowed(self.post_rate, usual.posts),
+            registrations: allowed(self.register_rate, usual.registrations),
+            reads: allowed(self.read_rate, usual.reads),
+            failures: allowed(self.failure_rate, usual.failures),
+            loopback: self.rate_loopback,
         }
     }
 
@@ -273,6 +319,8 @@ impl Settings {
             plaintext,
             admission: self.admission(),
             issuer: self.issuer()?,
+            rates: self.rates(),
+            metrics: self.metrics_listen.map(|Local(address)| address),
             ..HubOptions::new(self.store()?)
         })
     }

@@ -4,8 +4,8 @@
 //! 2. The called side says hello, or ends the stream if it is somebody else. Before that nothing
 //!    is said that is not for everybody's ears.
 //! 3. From then on both sides are equal. Each message is answered by a receipt or a refusal; a side
-//!    has at most [`WINDOW`] messages without an answer under way, so that neither can fill the
-//!    other's memory and both can always read.
+//!    has at most [`WINDOW`] messages without an answer under way, and about [`WINDOW_BYTES`] of
+//!    them, so that neither can fill the other's memory and both can always read.
 //!
 //! One task drives each conversation; [`Line`]s are the way in. A conversation ends when the
 //! calling side hangs up, the stream breaks, a side talks garbage, or a client stops.
@@ -33,18 +33,27 @@ use crate::{
 
 mod talk;
 
-/// Messages of one side that wait for their receipt.
-const WINDOW: usize = 32;
+/// Messages of one side that wait for their receipt: enough to keep both sides busy while messages
+/// and receipts are under way.
+const WINDOW: usize = 1024;
+
+/// Bytes of their texts after which no further message is sent. The other side may have to hold them
+/// for as long as nobody reads there, in each of its conversations.
+const WINDOW_BYTES: usize = 256 * 1024;
 
 /// What waits to be written: a side's own messages, receipts for the other side's, and a few
 /// marks. With honest sides it is never full.
 const WIRE: usize = 3 * WINDOW;
 
 /// What a [`Line`] waits to say; whoever says more waits.
-const LINE: usize = 16;
+const LINE: usize = 64;
 
-/// What a calling side has heard and not read yet; messages beyond are refused.
-const HEARD: usize = 64;
+/// What a calling side has heard and not read yet; messages beyond wait for a place.
+const HEARD: usize = 256;
+
+/// How long a message may wait for a place among those that are not read yet, before it is refused.
+/// Whoever reads at all makes one sooner.
+const PLACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the other side may take to say hello.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
@@ -104,8 +113,8 @@ impl Conversation {
         &self.line
     }
 
-    /// What happens next; `None` when the conversation is over. Not reading makes messages be
-    /// refused and everything else be left out.
+    /// What happens next; `None` when the conversation is over. Not reading for a while makes
+    /// messages be refused and everything else be left out.
     pub async fn next(&mut self) -> Option<ConversationEvent> {
         self.heard.recv().await
     }
@@ -220,7 +229,7 @@ pub(super) fn call(
     let (line, asked) = Line::new(peer.clone(), None);
     let (told, events) = mpsc::channel(HEARD);
     let audience = Audience::Caller(told);
-    let talk = Talk { peer, standing, from: None, inbox, audience, wire, asked };
+    let talk = Talk::new(peer, standing, None, inbox, audience, wire, asked);
     (Conversation { line, heard: events }, talk.run(heard, stop))
 }
 
@@ -249,9 +258,8 @@ pub(super) async fn answer(
     let from = caller.from;
     let (line, asked) = Line::new(peer.clone(), from);
     let audience = Audience::Inbox(line);
-    let talk = Talk { peer, standing, from, inbox, audience, wire, asked };
-    talk.audience.tell(&talk.inbox, ConversationEvent::Opened);
-    talk.run(heard, stop).await;
+    audience.tell(&inbox, ConversationEvent::Opened);
+    Talk::new(peer, standing, from, inbox, audience, wire, asked).run(heard, stop).await;
 }
 
 async fn hear_caller(

@@ -126,10 +126,30 @@ impl Inbox {
         Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
     }
 
+    /// Whether a message would be refused for want of a place.
+    pub(super) fn is_full(&self) -> bool {
+        is_full(&self.0.events)
+    }
+
+    /// Waits until there may be a place.
+    pub(super) async fn place(&self) {
+        place(&self.0.events).await;
+    }
+
     /// Passes on what may be left out, and tells whether it did. It never takes more than half of
     /// the room, which messages need.
     pub(super) fn hint(&self, event: Event) -> bool {
         // Full and closed alike: it may be left out.
         self.0.events.capacity() > INBOX / 2 && self.0.events.try_send(event).is_ok()
     }
+}
+
+/// Whether a queue that is still read has no place.
+pub(super) fn is_full<T>(queue: &mpsc::Sender<T>) -> bool {
+    queue.capacity() == 0 && !queue.is_closed()
+}
+
+/// Waits until a queue may have a place, or is not read any more.
+pub(super) async fn place<T>(queue: &mpsc::Sender<T>) {
+    let _ = queue.reserve().await;
 }

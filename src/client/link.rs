@@ -12,15 +12,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Request, Response, Status, Streaming,
     metadata::{Ascii, MetadataValue},
-    transport::Channel,
 };
 
-use super::{ClientOptions, trust::no_hub};
+use super::{ClientOptions, patience::patiently, trust::no_hub};
 use crate::{
     error::{Error, Result},
     model::{Endpoint, InviteCode, Name, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
-    transport::{CALL_TIMEOUT, Dial, DialFailure, why},
+    transport::{CALL_TIMEOUT, Channel, Dial, DialFailure, why},
     wire,
 };
 
@@ -101,7 +100,7 @@ impl Link {
 
     /// Registers, taking the place of this client's session before, and opens Chat.
     pub(super) async fn open(&self) -> Result<Chat> {
-        let registered = self.register().await?;
+        let registered = patiently(|| self.register()).await?;
         let (requests, queue) = mpsc::channel(REQUESTS);
         let call = authorized(ReceiverStream::new(queue), self.token().as_deref());
         let mut hub = BroadcastClient::new(self.channel.clone());
@@ -139,6 +138,17 @@ impl Link {
     /// Calls an rpc that needs the session's token. A session that was replaced while the call
     /// was under way is no reason to fail: it is made again with the new token.
     pub(super) async fn call<Q: Clone, A, F>(
+        &self,
+        message: Q,
+        rpc: impl Fn(Channel, Request<Q>) -> F,
+    ) -> Result<A>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        patiently(|| self.call_once(message.clone(), &rpc)).await
+    }
+
+    async fn call_once<Q: Clone, A, F>(
         &self,
         message: Q,
         rpc: impl Fn(Channel, Request<Q>) -> F,

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_stream::StreamExt;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Code, Request, Status, transport::Channel};
+use tonic::{Code, Request, Status};
 
 use super::{
     conversation::{self, Conversation},
@@ -39,7 +39,7 @@ use crate::{
         presence_client::PresenceClient,
     },
     text,
-    transport::{CONNECT_TIMEOUT, Dial, Trust, why},
+    transport::{CONNECT_TIMEOUT, Channel, Dial, Trust, why},
     wire,
 };
 

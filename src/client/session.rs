@@ -16,7 +16,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::{
     sync::{mpsc, watch},
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -178,14 +178,19 @@ impl Session {
     /// Serves one connection until it is lost.
     async fn converse(&mut self, chat: Chat) -> Result<Lost, Over> {
         let Chat { requests, mut answers, lease, observed } = chat;
+        let began = Instant::now();
         self.lease = lease;
         self.connection.send_replace(Connection::Connected { since: Timestamp::now(), observed });
         self.ledger.connected();
         loop {
             let events = self.ledger.out.events.clone();
+            let paused = self.ledger.paused();
             tokio::select! {
                 () = self.stop.cancelled() => return Err(Over::Stopped),
                 Some(command) = self.commands.recv() => self.ledger.obey(command),
+                () = sleep_until(paused.unwrap_or(began)), if paused.is_some() => {
+                    self.ledger.resume();
+                }
                 // Closed when the call has ended; its answers say why.
                 Ok(permit) = requests.reserve(), if self.ledger.out.has_requests() => {
                     if let Some(request) = self.ledger.out.next_request() {

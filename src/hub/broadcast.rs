@@ -63,8 +63,10 @@ impl Broadcast {
     async fn posted(&self, request: Request<proto::PostRequest>) -> Result<proto::PostResponse> {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
+        let origin = state.gates.origin(request.extensions());
         let draft = wire::draft("", &caller.peer, request.into_inner())?;
         state.sessions.check_member(caller.session, &draft.room)?;
+        state.gates.post(origin, &caller.peer)?;
         let (done, posted) = oneshot::channel();
         // Whoever gave up waiting does not hear of it any more; the post stands.
         let done = Box::new(|result| drop(done.send(result)));
@@ -78,7 +80,8 @@ impl Broadcast {
         request: Request<proto::ListMessagesRequest>,
     ) -> Result<proto::ListMessagesResponse> {
         let log = &self.0.log;
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.gates.read(request.extensions(), &caller.peer)?;
         let asked = request.into_inner();
         let room = wire::room_name_or_lobby("room", &asked.room)?;
         let limit = paging::page_size(asked.page_size, DEFAULT_MESSAGES, MAX_MESSAGES)?;
@@ -118,7 +121,8 @@ impl Broadcast {
         &self,
         request: Request<proto::SearchMessagesRequest>,
     ) -> Result<proto::SearchMessagesResponse> {
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.gates.read(request.extensions(), &caller.peer)?;
         let asked = request.into_inner();
         if asked.query.len() > MAX_QUERY_BYTES {
             return Err(Error::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")));
@@ -153,7 +157,8 @@ impl Broadcast {
         request: Request<proto::ListRoomsRequest>,
     ) -> Result<proto::ListRoomsResponse> {
         let state = &self.0;
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.gates.read(request.extensions(), &caller.peer)?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_ROOMS, MAX_ROOMS)?;
         let after = paging::parse_token(&[], &asked.page_token)?

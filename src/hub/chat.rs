@@ -3,17 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
 use super::{
     State,
     fanout::{self, EventStream, Mailbox, Order},
+    metrics::Metrics,
+    rates::{Origin, Turn},
     sessions::{Caller, Hold, Membership},
 };
 use crate::{
     error::{Error, Result},
-    model::{Position, Posted, RoomName, Start},
+    model::{Draft, Position, Posted, RoomName, Start},
     proto::{self, chat_request::Request, chat_response::Event, refused},
     wire,
 };
@@ -30,21 +32,22 @@ pub(crate) struct Guard {
     _hold: Hold,
     _rooms: Vec<Membership>,
     /// Reads the client's requests, where there are more than one.
-    _reader: JoinSet<()>,
+    _reader: Option<AbortOnDropHandle<()>>,
 }
 
 /// Answers Chat.
 pub(crate) async fn chat(
     state: Arc<State>,
     caller: Caller,
+    origin: Origin,
     requests: Streaming<proto::ChatRequest>,
 ) -> Result<EventStream<Guard>> {
     let mailbox = Mailbox::new();
     let hold = state.hold(&caller, &mailbox).await?;
-    let reader = Reader { state, caller, mailbox: mailbox.clone(), rooms: HashMap::new() };
-    let mut tasks = JoinSet::new();
-    tasks.spawn(reader.read(requests));
-    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: tasks }))
+    let (rooms, turn) = (HashMap::new(), Turn::default());
+    let reader = Reader { state, caller, origin, mailbox: mailbox.clone(), rooms, turn };
+    let reader = Some(start(reader.read(requests)));
+    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: reader }))
 }
 
 /// Answers Subscribe.
@@ -74,7 +77,13 @@ pub(crate) async fn subscribe(
     let rooms = rooms.into_values().collect();
     // Last, because a call that is refused must not count as a stream that broke.
     let hold = state.hold(&caller, &mailbox).await?;
-    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: JoinSet::new() }))
+    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: None }))
+}
+
+/// A task that ends with its handle. A set for a single one would cost every stream more.
+#[allow(clippy::disallowed_methods, reason = "the handle owns the task")]
+fn start(reader: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(reader))
 }
 
 /// Enters a room, and the order that makes a stream deliver it.
@@ -100,8 +109,10 @@ async fn begin(
 struct Reader {
     state: Arc<State>,
     caller: Caller,
+    origin: Origin,
     mailbox: Arc<Mailbox>,
     rooms: HashMap<RoomName, Membership>,
+    turn: Turn,
 }
 
 impl Reader {
@@ -109,15 +120,8 @@ impl Reader {
         let mut first = true;
         let error = loop {
             match requests.message().await {
-                Ok(Some(request)) => {
-                    let joins = matches!(request.request, Some(Request::Join(_)));
-                    if std::mem::take(&mut first) && !joins {
-                        self.mailbox.admit().await;
-                        self.join(wire::to_join(&RoomName::lobby(), Start::Head)).await;
-                    }
-                    self.mailbox.admit().await;
-                    self.obey(request).await;
-                }
+                // Boxed, so that a stream that says nothing does not pay for what it might say.
+                Ok(Some(request)) => Box::pin(self.take(request, &mut first)).await,
                 Ok(None) => {
                     self.mailbox.settled().await;
                     break None;
@@ -130,6 +134,17 @@ impl Reader {
         std::future::pending::<()>().await;
     }
 
+    /// Takes a request as soon as one more may be under way.
+    async fn take(&mut self, request: proto::ChatRequest, first: &mut bool) {
+        let joins = matches!(request.request, Some(Request::Join(_)));
+        if std::mem::take(first) && !joins {
+            self.mailbox.admit().await;
+            self.join(wire::to_join(&RoomName::lobby(), Start::Head)).await;
+        }
+        self.mailbox.admit().await;
+        self.obey(request).await;
+    }
+
     /// Sees to it that a request is answered, now or later.
     async fn obey(&mut self, request: proto::ChatRequest) {
         match request.request {
@@ -138,7 +153,7 @@ impl Reader {
             Some(Request::Post(post)) => self.post(post).await,
             None => {
                 let error = Error::invalid("request", "one of join, leave and post must be set");
-                self.mailbox.push(refusal(None, &error));
+                self.refuse(None, &error);
             }
         }
     }
@@ -147,7 +162,7 @@ impl Reader {
         let asked = echo(&join.room);
         match self.try_join(join).await {
             Ok(order) => self.mailbox.push(order),
-            Err(error) => self.mailbox.push(refusal(Some(refused::Request::Join(asked)), &error)),
+            Err(error) => self.refuse(Some(refused::Request::Join(asked)), &error),
         }
     }
 
@@ -169,33 +184,43 @@ impl Reader {
             }
             Err(error) => {
                 let asked = refused::Request::Leave(echo(&leave.room));
-                self.mailbox.push(refusal(Some(asked), &error));
+                self.refuse(Some(asked), &error);
             }
         }
     }
 
-    async fn post(&self, post: proto::PostRequest) {
+    async fn post(&mut self, post: proto::PostRequest) {
         let asked = echo(&post.id);
-        let draft = wire::draft("post.", &self.caller.peer, post).and_then(|draft| {
-            self.state.sessions.check_member(self.caller.session, &draft.room).map(|()| draft)
-        });
-        match draft {
+        match self.may_post(post) {
             Ok(draft) => {
-                let mailbox = self.mailbox.clone();
+                let (mailbox, metrics) = (self.mailbox.clone(), self.state.metrics.clone());
                 let done = Box::new(move |result: Result<Posted>| {
                     mailbox.push(match &result {
                         Ok(posted) => Order::Answer(event(Event::Posted(posted.into()))),
-                        Err(error) => refusal(Some(refused::Request::Post(asked)), error),
+                        Err(error) => refusal(&metrics, Some(refused::Request::Post(asked)), error),
                     });
                 });
                 self.state.log.append(draft, done).await;
             }
-            Err(error) => self.mailbox.push(refusal(Some(refused::Request::Post(asked)), &error)),
+            Err(error) => self.refuse(Some(refused::Request::Post(asked)), &error),
         }
+    }
+
+    fn may_post(&mut self, post: proto::PostRequest) -> Result<Draft> {
+        let Self { state, caller, origin, turn, .. } = self;
+        let draft = wire::draft("post.", &caller.peer, post)?;
+        state.sessions.check_member(caller.session, &draft.room)?;
+        turn.pass(&state.gates, *origin, &caller.peer, draft.id)?;
+        Ok(draft)
+    }
+
+    fn refuse(&self, request: Option<refused::Request>, error: &Error) {
+        self.mailbox.push(refusal(&self.state.metrics, request, error));
     }
 }
 
-fn refusal(request: Option<refused::Request>, error: &Error) -> Order {
+fn refusal(metrics: &Metrics, request: Option<refused::Request>, error: &Error) -> Order {
+    metrics.refused(wire::reason(error));
     let refused = proto::Refused { request, refusal: Some(wire::refusal(error)) };
     Order::Answer(event(Event::Refused(refused)))
 }

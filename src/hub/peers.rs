@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use prost::Message as _;
 use tokio::sync::{Notify, watch};
 use tonic::async_trait;
 
@@ -27,9 +28,13 @@ use crate::{
 /// an eye takes for at once.
 const COALESCE: Duration = Duration::from_millis(100);
 
-/// Peers in one delta or one part of a snapshot: at most 1 MiB with eight endpoints of full
-/// length each is out of reach, a usual peer has 60 bytes.
+/// Peers in one delta or one part of a snapshot. A usual one has 600 bytes, its certificate
+/// included.
 const PEERS_PER_EVENT: usize = 200;
+
+/// The most bytes of peers in one answer: a quarter of what clients take by default. One peer has
+/// 7 KiB at most, with a certificate and eight endpoints of full length each.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024 - 1024;
 
 /// Bytes of deltas that are kept for watchers who read slowly or come back.
 const RING_BYTES: usize = 4 * 1024 * 1024;
@@ -81,6 +86,11 @@ impl Peers {
     /// A session ended.
     pub(crate) fn remove(&self, id: SessionId, peer: &Name) {
         self.change(peer, |sessions| sessions.retain(|session| session.id != id));
+    }
+
+    /// How many peers there are, the invisible ones included.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().sessions.len()
     }
 
     /// One listed peer.
@@ -179,22 +189,22 @@ impl Peers {
     /// Publishes what has changed, as one or more deltas.
     fn flush(&self) {
         let mut state = self.lock();
-        let mut changes = Vec::new();
+        let mut changes: Vec<(Name, Option<proto::Peer>)> = Vec::new();
         for (name, before) in std::mem::take(&mut state.published) {
             let now = state.peer(&name);
             if now != before {
-                changes.push((name, now));
+                changes.push((name, now.as_ref().map(Into::into)));
             }
         }
-        for part in changes.chunks(PEERS_PER_EVENT) {
+        let size = |(name, peer): &(Name, Option<proto::Peer>)| {
+            peer.as_ref().map_or(name.as_str().len() + 2, listed_len)
+        };
+        for part in parts(&changes, size) {
             let prev_seq = state.revision;
             state.revision += 1;
             state.snapshot = None;
             let delta = proto::PeerDelta {
-                updated: part
-                    .iter()
-                    .filter_map(|(_, peer)| peer.as_ref().map(Into::into))
-                    .collect(),
+                updated: part.iter().filter_map(|(_, peer)| peer.clone()).collect(),
                 removed: part
                     .iter()
                     .filter(|(_, peer)| peer.is_none())
@@ -251,7 +261,7 @@ impl State {
             .collect();
         let revision = Some(Position { epoch, seq: self.revision }.into());
         let mut frames = BytesMut::new();
-        let mut parts = peers.chunks(PEERS_PER_EVENT).peekable();
+        let mut parts = parts(&peers, listed_len).peekable();
         loop {
             let part = parts.next().unwrap_or_default().to_vec();
             let last = parts.peek().is_none();
@@ -262,6 +272,37 @@ impl State {
             }
         }
     }
+}
+
+/// How many of the first of these peers one answer takes.
+pub(crate) fn fitting(peers: &[proto::Peer]) -> usize {
+    first_part(peers, listed_len)
+}
+
+/// Pieces that make an answer each.
+fn parts<T>(all: &[T], size: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+    let mut rest = all;
+    std::iter::from_fn(move || {
+        let fit = first_part(rest, &size).min(PEERS_PER_EVENT);
+        let (part, after) = rest.split_at_checked(fit).filter(|(part, _)| !part.is_empty())?;
+        rest = after;
+        Some(part)
+    })
+}
+
+fn first_part<T>(all: &[T], size: impl Fn(&T) -> usize) -> usize {
+    let mut bytes = 0;
+    let fits = |one: &&T| {
+        bytes += size(one);
+        bytes <= MAX_ANSWER_BYTES
+    };
+    all.iter().take_while(fits).count()
+}
+
+/// The bytes of a peer in a list: its own, a tag and a length.
+fn listed_len(peer: &proto::Peer) -> usize {
+    let length = peer.encoded_len();
+    length + prost::length_delimiter_len(length) + 1
 }
 
 fn event(event: Event) -> proto::WatchPeersResponse {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use jiff::Timestamp;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{State, admission, answer, auth, paging, sessions::Caller};
+use super::{State, admission, answer, auth, paging, peers, sessions::Caller};
 use crate::{
     backbone::{Change, Claim, Session, SessionId},
     error::{Error, Result},
@@ -69,6 +69,7 @@ impl Presence {
         let (_, extensions, asked) = request.into_parts();
         let remote = PeerInfo::of(&extensions).map(|info| info.remote);
         let key = PeerInfo::of(&extensions).and_then(PeerInfo::key);
+        state.gates.register(state.gates.origin(&extensions))?;
         let name = wire::name("name", &asked.name)?;
         let endpoints = wire::endpoints("endpoints", &asked.endpoints)?;
         let status = wire::peer_status("status", asked.status)?;
@@ -144,16 +145,31 @@ impl Presence {
 
     fn found(&self, request: Request<proto::GetPeerRequest>) -> Result<proto::GetPeerResponse> {
         auth::caller(request.extensions())?;
-        let name = wire::name("name", &request.get_ref().name)?;
-        let peer = self.0.peers.get(&name).ok_or(Error::PeerUnknown(name))?;
-        Ok(proto::GetPeerResponse { peer: Some((&peer).into()) })
+        let asked = request.get_ref();
+        let name = wire::name("name", &asked.name)?;
+        let listed = self.0.peers.get(&name).map(|peer| (&peer).into());
+        let peer = listed.or_else(|| self.unlisted(&name, &asked.fingerprint));
+        Ok(proto::GetPeerResponse { peer: Some(peer.ok_or(Error::PeerUnknown(name))?) })
+    }
+
+    /// A peer that is here and not listed, for somebody who knows its key: that it is who it says,
+    /// and nothing else.
+    fn unlisted(&self, name: &Name, key: &[u8]) -> Option<proto::Peer> {
+        let peer = self.0.peers.get_even_invisible(name)?;
+        let own = peer.certificate.as_ref()?.fingerprint();
+        (own.as_bytes() == key).then(|| proto::Peer {
+            endpoints: Vec::new(),
+            status: proto::PeerStatus::Unspecified.into(),
+            ..(&peer).into()
+        })
     }
 
     fn listed(
         &self,
         request: Request<proto::ListPeersRequest>,
     ) -> Result<proto::ListPeersResponse> {
-        auth::caller(request.extensions())?;
+        let caller = auth::caller(request.extensions())?;
+        self.0.gates.read(request.extensions(), &caller.peer)?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
         let status = wire::peer_status("status", asked.status)?;
@@ -170,19 +186,21 @@ impl Presence {
             .map(|last| wire::name("page_token", &last))
             .transpose()?;
         // One more than asked for tells whether there is another page.
-        let mut peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
+        let peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
             peer.name.as_str().starts_with(&asked.name_prefix)
                 && status.is_none_or(|status| peer.status == status)
                 && members.as_ref().is_none_or(|members| members.contains(&peer.name))
         });
-        let more = peers.len() > size;
-        peers.truncate(size);
+        let mut peers: Vec<proto::Peer> = peers.iter().map(Into::into).collect();
+        let page = peers::fitting(&peers).min(size);
+        let more = peers.len() > page;
+        peers.truncate(page);
         let last = peers.last().filter(|_| more);
         Ok(proto::ListPeersResponse {
             next_page_token: last
-                .map(|peer| paging::token(&filters, peer.name.as_str()))
+                .map(|peer| paging::token(&filters, &peer.name))
                 .unwrap_or_default(),
-            peers: peers.iter().map(Into::into).collect(),
+            peers,
         })
     }
 }

@@ -5,13 +5,17 @@ mod reads;
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use tonic::async_trait;
 
 use self::reads::{Read, Reads};
-use super::fanout::{self, Chunk, Ring, Source};
+use super::{
+    fanout::{self, Chunk, Ring, Source},
+    metrics::Metrics,
+};
 use crate::{
     backbone::{Edge, Extent, MessageLog, Rooms as Which, Slice, Tail},
     error::{Error, Gone, Result},
@@ -28,6 +32,9 @@ const RING_BYTES: usize = 4 * 1024 * 1024;
 /// each batch.
 const BATCH_BYTES: usize = 64 * 1024;
 
+/// What a message's frame takes beside its text, about.
+const FRAME_BYTES: usize = 128;
+
 /// Messages that one read for a reader who is behind returns at most.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
@@ -35,6 +42,7 @@ const CATCH_UP_MESSAGES: usize = 2_000;
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     read: RwLock<HashMap<RoomName, Arc<Room>>>,
+    metrics: Metrics,
 }
 
 /// What the readers of a room share.
@@ -56,6 +64,16 @@ pub(crate) struct Beginning {
 }
 
 impl Rooms {
+    /// No rooms yet.
+    pub(crate) fn new(metrics: Metrics) -> Self {
+        Self { metrics, ..Self::default() }
+    }
+
+    /// How many rooms somebody reads, or did a moment ago.
+    pub(crate) fn count(&self) -> usize {
+        self.read.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// Finds where a stream begins.
     pub(crate) async fn begin(
         &self,
@@ -70,7 +88,12 @@ impl Rooms {
         shared.ring.advance(last);
         let seq = seq_of(&**log, room, extent, start).await?;
         let at = |seq| Position { epoch: log.epoch(), seq };
-        let source = Arc::new(RoomSource { name: room.clone(), room: shared, log: log.clone() });
+        let source = Arc::new(RoomSource {
+            name: room.clone(),
+            room: shared,
+            log: log.clone(),
+            metrics: self.metrics.clone(),
+        });
         Ok(Beginning { source, position: at(seq), head: at(last) })
     }
 
@@ -99,6 +122,10 @@ impl Rooms {
 }
 
 impl Tail for Rooms {
+    fn committed(&self, messages: usize, took: Duration) {
+        self.metrics.committed(messages, took);
+    }
+
     fn stored(&self, room: &RoomName, messages: &[Message]) {
         let Some(room) = self.existing(room) else { return };
         let mut messages = messages;
@@ -117,6 +144,7 @@ struct RoomSource {
     name: RoomName,
     room: Arc<Room>,
     log: Arc<dyn MessageLog>,
+    metrics: Metrics,
 }
 
 impl std::fmt::Debug for RoomSource {
@@ -145,6 +173,14 @@ impl Source for RoomSource {
             }
         };
         self.room.reads.after(seq, read).await
+    }
+
+    fn delivered(&self, messages: u64, bytes: usize) {
+        self.metrics.delivered(messages, bytes);
+    }
+
+    fn left_behind(&self) {
+        self.metrics.left_behind();
     }
 
     fn farewell(&self, error: &Error) -> Option<Bytes> {
@@ -184,11 +220,15 @@ async fn seq_of(
 
 /// Frames of messages, until `limit` bytes are reached.
 fn encode(messages: &[Message], limit: usize) -> Read {
-    let mut frames = BytesMut::new();
-    let mut ends = Vec::new();
+    let size = messages.iter().map(|message| FRAME_BYTES + message.text.as_str().len()).sum();
+    let mut frames = BytesMut::with_capacity(limit.min(size));
+    let mut ends = Vec::with_capacity(messages.len());
+    let mut event = proto::ChatResponse { event: Some(Event::Message(proto::Message::default())) };
     for message in messages {
-        let event = Event::Message(message.into());
-        fanout::put_frame(&mut frames, &proto::ChatResponse { event: Some(event) });
+        if let Some(Event::Message(raw)) = &mut event.event {
+            wire::put_message(raw, message);
+        }
+        fanout::put_frame(&mut frames, &event);
         ends.push((message.position.seq, frames.len()));
         if frames.len() >= limit {
             break;

@@ -263,6 +263,11 @@ impl Sessions {
         self.count.subscribe()
     }
 
+    /// How many streams are open.
+    pub(crate) fn streams(&self) -> usize {
+        self.lock().entries.values().map(|entry| entry.streams.len()).sum()
+    }
+
     /// Ends all streams and lets no new one begin.
     pub(crate) fn close(&self) {
         let mut table = self.lock();

@@ -80,7 +80,8 @@ where
 
 async fn open_chat(state: Arc<State>, request: Request<Body>) -> Result<EventStream<chat::Guard>> {
     let caller = auth::caller(request.extensions())?;
-    chat::chat(state, caller, requests(request)).await
+    let origin = state.gates.origin(request.extensions());
+    chat::chat(state, caller, origin, requests(request)).await
 }
 
 async fn subscribe(state: Arc<State>, request: Request<Body>) -> Result<EventStream<chat::Guard>> {

@@ -62,6 +62,7 @@ async fn sweep_rooms(state: Arc<State>) {
     loop {
         ticks.tick().await;
         state.rooms.sweep();
+        state.gates.sweep();
     }
 }
 

@@ -24,6 +24,7 @@ use super::{
     handshake::Reception,
     io::{Duplex, ServerIo},
     limits::source_of,
+    meter::TurnedAway,
 };
 
 /// How long to wait when the machine gives no more connections (file descriptors, memory): long
@@ -89,7 +90,9 @@ impl<S: Stream, IO: Duplex + 'static> Arrivals<S, IO> {
 
     fn receive(&mut self, io: IO, remote: SocketAddr) {
         let source = source_of(remote.ip());
+        self.reception.meter.accept();
         if !self.has_room_for(source) {
+            self.reception.meter.turn_away(TurnedAway::AddressBusy);
             tracing::debug!(%remote, "turned a caller away: its address is too busy");
             return;
         }
@@ -99,11 +102,13 @@ impl<S: Stream, IO: Duplex + 'static> Arrivals<S, IO> {
                 Ok(io) => Some(io),
                 Err(reason) => {
                     tracing::debug!(%remote, %reason, "turned a caller away");
+                    reception.meter.turn_away((&reason).into());
                     None
                 }
             }
         });
         self.pending.push_back(Pending { source, since: Instant::now(), task });
+        self.reception.meter.set_pending(self.handshakes.len());
     }
 
     /// Whether an address may begin one more handshake, if need be instead of its oldest. Others
@@ -131,6 +136,7 @@ impl<S: Stream, IO: Duplex + 'static> Arrivals<S, IO> {
         if let Some(pending) = self.pending.remove(at) {
             tracing::debug!(source = ?pending.source, "a slow caller gave way to others");
             pending.task.abort();
+            self.reception.meter.turn_away(TurnedAway::GaveWay);
         }
     }
 
@@ -161,6 +167,7 @@ where
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             while let Poll::Ready(Some(done)) = self.handshakes.poll_join_next(cx) {
+                self.reception.meter.set_pending(self.handshakes.len());
                 if let Ok(Some(io)) = done {
                     return Poll::Ready(Some(Ok(io)));
                 }

@@ -10,15 +10,15 @@ use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
 use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
-use tonic::transport::{Channel, Endpoint as Settings};
+use tonic::transport::Endpoint as Settings;
 use tower::{Service, service_fn};
 
 pub use failure::{DialFailure, why};
 pub use first_use::certificate_on_loopback;
 
 use super::{
-    CONNECTION_WINDOW, MAX_HEADER_LIST, STREAM_WINDOW, Trust, client_config, io::Duplex, loopback,
-    tls::ALPN_H2,
+    CONNECTION_WINDOW, Channel, MAX_HEADER_LIST, STREAM_WINDOW, Trust, careful::careful,
+    client_config, io::Duplex, loopback, tls::ALPN_H2,
 };
 use crate::{
     error::{Error, Result},
@@ -109,7 +109,7 @@ impl Dial {
             .http2_keep_alive_interval(keepalive)
             .keep_alive_timeout(HUB_KEEPALIVE);
         let dial = self.clone();
-        Ok(settings.connect_with_connector_lazy(service_fn(move |uri| {
+        let channel = settings.connect_with_connector_lazy(service_fn(move |uri| {
             let dial = dial.clone();
             async move {
                 // Not tonic's own timeout, whose failure it does not tell from others.
@@ -117,7 +117,8 @@ impl Dial {
                     .await
                     .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
             }
-        })))
+        }));
+        Ok(careful(channel))
     }
 
     async fn connect(&self, to: Uri) -> Result<TokioIo<Box<dyn Duplex>>, BoxError> {

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_stream::Stream;
 
 use super::{
-    Limits,
+    Limits, Meter,
     arrivals::{Accepted, Arrivals},
     handshake::Reception,
     io::Duplex,
@@ -34,6 +34,7 @@ pub enum Plaintext {
 pub struct Door {
     way: Way,
     limits: Limits,
+    meter: Arc<Meter>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,12 +46,21 @@ enum Way {
 impl Door {
     /// Plaintext, which therefore is for loopback only.
     pub fn plaintext() -> Self {
-        Self { way: Way::Plaintext, limits: Limits::default() }
+        Self::new(Way::Plaintext)
     }
 
     /// TLS for everybody.
     pub fn tls(config: Arc<ServerConfig>, plaintext: Plaintext) -> Self {
-        Self { way: Way::Tls(config, plaintext), limits: Limits::default() }
+        Self::new(Way::Tls(config, plaintext))
+    }
+
+    fn new(way: Way) -> Self {
+        Self { way, limits: Limits::default(), meter: Arc::default() }
+    }
+
+    /// What is counted at this door.
+    pub fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
     }
 
     /// Other bounds than the usual ones.
@@ -112,7 +122,7 @@ impl Door {
                 (Some(TlsAcceptor::from(config.clone())), *plaintext == Plaintext::FromLoopback)
             }
         };
-        let limits = self.limits.clone();
-        Arrivals::new(source, Reception { tls, plaintext, limits, places: Arc::default() })
+        let (limits, meter) = (self.limits.clone(), self.meter.clone());
+        Arrivals::new(source, Reception { tls, plaintext, limits, places: Arc::default(), meter })
     }
 }

@@ -15,7 +15,9 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     io::{Duplex, PeerInfo, Replay, ServerIo, Via},
     limits::{Limits, Place, Places},
-    loopback, refuse,
+    loopback,
+    meter::Meter,
+    refuse,
     tls::ALPN_H2,
 };
 use crate::{
@@ -71,6 +73,7 @@ pub(super) struct Reception {
     pub(super) plaintext: bool,
     pub(super) limits: Limits,
     pub(super) places: Arc<Places>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Reception {
@@ -103,7 +106,10 @@ impl Reception {
         preface?;
         let io = Replay::new(Bytes::from_static(PREFACE), io);
         match self.admit(&info) {
-            Ok(place) => Ok(ServerIo::new(io, info, place)),
+            Ok(place) => {
+                let open = self.meter.open(info.via);
+                Ok(ServerIo::new(io, info, place, open))
+            }
             Err(error) => {
                 // Whether it could be told does not change that it was turned away.
                 let _ = refuse::grpc(io, &error).await;
@@ -179,7 +185,8 @@ mod tests {
 
     fn reception(places: &Arc<Places>) -> Reception {
         let limits = Limits::default();
-        Reception { tls: None, plaintext: true, limits, places: places.clone() }
+        let (places, meter) = (places.clone(), Arc::default());
+        Reception { tls: None, plaintext: true, limits, places, meter }
     }
 
     /// How a caller that says this, and then nothing, is received.

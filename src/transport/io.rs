@@ -11,7 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-use super::limits::Place;
+use super::{limits::Place, meter::Open};
 use crate::model::{Certificate, Fingerprint};
 
 /// How a connection came.
@@ -59,11 +59,17 @@ pub struct ServerIo {
     info: PeerInfo,
     /// Its place among the open connections, given back with it.
     _place: Place,
+    _open: Open,
 }
 
 impl ServerIo {
-    pub(super) fn new(inner: Replay<Box<dyn Duplex>>, info: PeerInfo, place: Place) -> Self {
-        Self { inner, info, _place: place }
+    pub(super) fn new(
+        inner: Replay<Box<dyn Duplex>>,
+        info: PeerInfo,
+        place: Place,
+        open: Open,
+    ) -> Self {
+        Self { inner, info, _place: place, _open: open }
     }
 }
 

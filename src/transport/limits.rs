@@ -126,7 +126,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// What counts as one address, for bounds: an IPv4 address, or an IPv6 network of 64 bits, which is
 /// what one customer gets at least. `None` is loopback, which has no bound of its own: it is the
 /// machine itself, or a proxy that brings everybody.
-pub(super) fn source_of(address: IpAddr) -> Option<IpAddr> {
+pub(crate) fn source_of(address: IpAddr) -> Option<IpAddr> {
     const NETWORK: u128 = u128::MAX << 64;
     match address.to_canonical() {
         local if is_loopback(local) => None,

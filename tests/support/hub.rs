@@ -23,6 +23,8 @@ pub(crate) struct TestHub {
 struct Options {
     args: Vec<String>,
     environment: Vec<(String, String)>,
+    /// How many files it may have open; `None`: as many as this process.
+    files: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -51,14 +53,32 @@ impl TestHub {
         Self::try_start(args, environment).unwrap_or_else(|said| panic!("{said}"))
     }
 
+    /// A hub that may have no more than so many files open.
+    pub(crate) fn with_files(args: &[&str], files: Option<u32>) -> Self {
+        let args = args.iter().map(|arg| arg.to_string()).collect();
+        let options = Options { args, environment: Vec::new(), files };
+        let process = Process::start("127.0.0.1:0", &options);
+        Self { options, process: process.unwrap_or_else(|said| panic!("{said}")) }
+    }
+
+    /// A hub that listens there.
+    pub(crate) fn at(listen: &str, args: &[&str]) -> Self {
+        Self::start_at(listen, args, &[]).unwrap_or_else(|said| panic!("{said}"))
+    }
+
     /// A hub that may not start. Then this is what it said.
     pub(crate) fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        Self::start_at("127.0.0.1:0", args, environment)
+    }
+
+    fn start_at(listen: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let options = Options {
             args: args.iter().map(|arg| arg.to_string()).collect(),
             environment: environment.iter().map(own).collect(),
+            files: None,
         };
-        let process = Process::start("127.0.0.1:0", &options)?;
+        let process = Process::start(listen, &options)?;
         Ok(Self { options, process })
     }
 
@@ -110,9 +130,20 @@ impl TestHub {
     /// The bytes of memory that it occupies.
     #[cfg(target_os = "linux")]
     pub(crate) fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    /// The bytes of memory that it has occupied at most.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn status(&self, of: &str) -> usize {
         let status = format!("/proc/{}/status", self.process.child.id());
         let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
@@ -125,7 +156,16 @@ impl TestHub {
 impl Process {
     fn start(listen: &str, options: &Options) -> Result<Self, String> {
         let log = tempfile::NamedTempFile::new().unwrap();
-        let mut child = command(env!("CARGO_BIN_EXE_chinwagd"))
+        let hub = env!("CARGO_BIN_EXE_chinwagd");
+        let program = match options.files {
+            None => command(hub),
+            Some(files) => {
+                let mut shell = command("sh");
+                shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), hub]);
+                shell
+            }
+        };
+        let mut child = { program }
             .args(["--listen", listen])
             .args(&options.args)
             .envs(options.environment.iter().cloned())

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use chinwag::{
-    identity::Identity,
+    identity::{Credentials, Identity},
     model::{Endpoint, JoinLink},
     proto::{RegisterRequest, presence_client::PresenceClient},
     transport::{Dial, Trust},
@@ -22,9 +22,14 @@ pub(crate) fn new_key() -> Identity {
 
 /// A connection of its own to the hub that the printed link names, with a key or without.
 pub(crate) fn connect(hub: &TestHub, key: Option<&Identity>) -> Channel {
+    connect_as(hub, key.map(Identity::credentials))
+}
+
+/// The same with a certificate of any kind.
+pub(crate) fn connect_as(hub: &TestHub, own: Option<&Credentials>) -> Channel {
     let link = JoinLink::parse(hub.link()).unwrap();
     let trust = Trust::Pinned(link.fingerprint.unwrap());
-    let dial = Dial::tls(key.map(Identity::credentials), &trust).unwrap();
+    let dial = Dial::tls(own, &trust).unwrap();
     dial.channel(&Endpoint::from(hub.address())).unwrap()
 }
 

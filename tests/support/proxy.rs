@@ -22,6 +22,8 @@ struct State {
     /// Both ends of each connection.
     open: Vec<TcpStream>,
     cut: bool,
+    /// Nothing of what the server says is passed on.
+    muted: bool,
     stopped: bool,
 }
 
@@ -57,9 +59,15 @@ impl Proxy {
         }
     }
 
+    /// Loses what the server says from now on, until [`Proxy::heal`]. What clients say arrives.
+    pub(crate) fn mute(&self) {
+        self.state.lock().unwrap().muted = true;
+    }
+
     /// Passes on what comes from now on.
     pub(crate) fn heal(&self) {
-        self.state.lock().unwrap().cut = false;
+        let mut state = self.state.lock().unwrap();
+        (state.cut, state.muted) = (false, false);
     }
 
     /// How many bytes went through.
@@ -92,17 +100,18 @@ fn join(state: &Arc<Mutex<State>>, client: TcpStream, server: SocketAddr) -> std
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     state.lock().unwrap().open.extend([client.try_clone()?, server.try_clone()?]);
-    for (from, to) in
-        [(client.try_clone()?, server.try_clone()?), (server.try_clone()?, client.try_clone()?)]
-    {
+    for (from, to, can_be_muted) in [
+        (client.try_clone()?, server.try_clone()?, false),
+        (server.try_clone()?, client.try_clone()?, true),
+    ] {
         let state = state.clone();
-        thread::spawn(move || pass(&state, from, to));
+        thread::spawn(move || pass(&state, from, to, can_be_muted));
     }
     Ok(())
 }
 
 /// Passes bytes on until either end closes; recorded first, so that whatever arrived is known.
-fn pass(state: &Mutex<State>, mut from: TcpStream, mut to: TcpStream) {
+fn pass(state: &Mutex<State>, mut from: TcpStream, mut to: TcpStream, can_be_muted: bool) {
     let stream = {
         let mut state = state.lock().unwrap();
         state.streams.push(Vec::new());
@@ -110,7 +119,13 @@ fn pass(state: &Mutex<State>, mut from: TcpStream, mut to: TcpStream) {
     };
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
-        state.lock().unwrap().streams[stream].extend(&buffer[..length]);
+        {
+            let mut state = state.lock().unwrap();
+            if can_be_muted && state.muted {
+                continue;
+            }
+            state.streams[stream].extend(&buffer[..length]);
+        }
         if to.write_all(&buffer[..length]).is_err() {
             break;
         }

@@ -3,12 +3,13 @@
 use crate::source::{Path, paths};
 
 /// The modules of each floor, from the ground up.
-const FLOORS: [&[&str]; 5] = [
+const FLOORS: [&[&str]; 6] = [
     &["proto", "model", "error"],
     &["wire", "identity", "transport", "backoff", "shutdown", "text"],
     &["backbone"],
     &["hub", "client"],
     &["cli"],
+    &["fuzz"],
 ];
 
 /// Uses on one floor that are meant: errors speak in the terms of the model, connections are made
@@ -20,7 +21,7 @@ const NEIGHBOURS: [(&str, &str); 3] =
 const STRANGERS: [(&str, &str); 1] = [("client", "backbone")];
 
 /// Who may name the types that the compiler makes of the protos.
-const SPEAKS_PROTO: [&str; 4] = ["proto", "wire", "hub", "client"];
+const SPEAKS_PROTO: [&str; 5] = ["proto", "wire", "hub", "client", "fuzz"];
 
 /// Libraries whose names begin so are unknown to the model.
 const NOT_IN_MODEL: [&str; 4] = ["tonic", "tokio", "prost", "hyper"];

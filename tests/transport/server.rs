@@ -8,7 +8,7 @@ use std::{
 
 use chinwag::{
     model::Endpoint,
-    transport::{self, Dial, Door, PeerInfo, ServerIo},
+    transport::{self, Channel, Dial, Door, PeerInfo, ServerIo},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, transport::Channel};
+use tonic::Status;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::util::MapRequestLayer;
 

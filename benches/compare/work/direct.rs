@@ -11,13 +11,14 @@ use std::{
 use anyhow::{Context, Result};
 use chinwag::{
     client::{Client, ClientOptions, Conversation, Event, Events, HubTrust},
+    error::Error,
     identity::Identity,
     model::{Endpoint, Name, Text},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::{JoinSet, LocalSet},
+    task::JoinSet,
 };
 
 use super::{Scale, TEXT_BYTES};
@@ -34,8 +35,12 @@ const TIME: Duration = Duration::from_secs(3);
 /// Messages that nobody measures: the first of all finds the other client and connects.
 const WARM_UP: usize = 200;
 
-/// Messages under way at once where the rate is measured.
-const AT_ONCE: usize = 64;
+/// Calls under way at once where the rate of `Send` is measured: more would fill the inbox faster
+/// than it is read.
+const CALLS: usize = 64;
+
+/// Lines under way at once where theirs is: what a conversation lets through without waiting.
+const LINES: usize = 1024;
 
 pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
     let time = scale.time(TIME);
@@ -77,14 +82,17 @@ enum Way {
 }
 
 impl Pair {
-    /// One message, until its receipt is there.
-    async fn talk(&self, way: Way) -> Result<()> {
+    /// One message, until its receipt is there. False where Ben has not read enough to take it.
+    async fn talk(&self, way: Way) -> Result<bool> {
         let text = Text::parse("x".repeat(TEXT_BYTES))?;
-        match way {
-            Way::Send => self.ann.send(self.ben.name(), text).await?,
-            Way::Converse => self.conversation.send(text).await?,
+        let receipt = match way {
+            Way::Send => self.ann.send(self.ben.name(), text).await,
+            Way::Converse => self.conversation.send(text).await,
         };
-        Ok(())
+        match receipt {
+            Err(Error::Refused(refusal)) if refusal.reason == "INBOX_FULL" => Ok(false),
+            receipt => Ok(receipt.map(|_| true)?),
+        }
     }
 }
 
@@ -128,28 +136,25 @@ async fn round_trip(pair: &Pair, way: Way, time: Duration) -> Result<f64> {
 async fn rate(pair: &Arc<Pair>, way: Way, time: Duration) -> Result<f64> {
     let began = Instant::now();
     let mut senders = JoinSet::new();
-    // The senders stay on this thread, as a program's own task would; the clients' tasks do not.
-    let local = LocalSet::new();
-    for _ in 0..AT_ONCE {
+    let at_once = match way {
+        Way::Send => CALLS,
+        Way::Converse => LINES,
+    };
+    for _ in 0..at_once {
         let pair = pair.clone();
         let sender = async move {
             let mut sent = 0;
             while began.elapsed() < time {
-                pair.talk(way).await?;
-                sent += 1;
+                sent += u32::from(pair.talk(way).await?);
             }
             anyhow::Ok(sent)
         };
-        senders.spawn_local_on(sender, &local);
+        senders.spawn(sender);
     }
-    let count = async {
-        let mut sent = 0;
-        while let Some(sender) = senders.join_next().await {
-            sent += sender??;
-        }
-        anyhow::Ok(sent)
-    };
-    let sent: u32 = local.run_until(count).await?;
+    let mut sent = 0_u32;
+    while let Some(sender) = senders.join_next().await {
+        sent += sender??;
+    }
     Ok(f64::from(sent) / began.elapsed().as_secs_f64())
 }
 

@@ -1,9 +1,15 @@
 //! The task that drives one conversation.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+};
 
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
@@ -11,10 +17,10 @@ use tonic::{Code, Status};
 use super::{
     super::{
         events::{Direct, Event, Standing},
-        inbox::Inbox,
+        inbox::{self, Inbox},
         session::Reply,
     },
-    ConversationEvent, Heard, Line, Said, Say, WINDOW, Wire,
+    ConversationEvent, Heard, Line, PLACE_TIMEOUT, Said, Say, WINDOW, WINDOW_BYTES, Wire,
 };
 use crate::{
     error::{Error, Result},
@@ -40,26 +46,84 @@ impl Audience {
             Self::Caller(told) => drop(told.try_send(event)),
         }
     }
+
+    /// Whether a message would be refused for want of a place.
+    fn is_full(&self, inbox: &Inbox) -> bool {
+        match self {
+            Self::Inbox(_) => inbox.is_full(),
+            Self::Caller(told) => inbox::is_full(told),
+        }
+    }
+
+    /// Waits until there may be a place.
+    async fn place(&self, inbox: &Inbox) {
+        match self {
+            Self::Inbox(_) => inbox.place().await,
+            Self::Caller(told) => inbox::place(told).await,
+        }
+    }
 }
 
 /// A conversation's task.
 pub(super) struct Talk {
-    pub(super) peer: Name,
-    pub(super) standing: Standing,
-    pub(super) from: Option<SocketAddr>,
-    pub(super) inbox: Inbox,
-    pub(super) audience: Audience,
-    pub(super) wire: Wire,
-    pub(super) asked: mpsc::Receiver<Say>,
+    peer: Name,
+    standing: Standing,
+    from: Option<SocketAddr>,
+    inbox: Inbox,
+    audience: Audience,
+    wire: Wire,
+    asked: mpsc::Receiver<Say>,
+    /// Messages that found no place yet, as many as an honest side may have under way. They have no
+    /// receipt, and what the stream brings besides them goes on meanwhile: it may be what the
+    /// reader waits for.
+    held: VecDeque<proto::DirectMessage>,
+    held_bytes: usize,
+    /// When those are refused, unless there was a place.
+    held_until: Instant,
 }
 
-/// Messages of this side by id, and who waits for their receipts.
-type Pending = HashMap<MessageId, Reply<Receipt>>;
+/// Messages of this side that are under way.
+#[derive(Default)]
+struct Pending {
+    /// By id: who waits for the receipt, and the bytes of the text.
+    replies: HashMap<MessageId, (Reply<Receipt>, usize)>,
+    bytes: usize,
+}
+
+impl Pending {
+    fn has_room(&self) -> bool {
+        self.replies.len() < WINDOW && self.bytes < WINDOW_BYTES
+    }
+
+    fn insert(&mut self, id: MessageId, reply: Reply<Receipt>, bytes: usize) {
+        self.bytes += bytes;
+        self.replies.insert(id, (reply, bytes));
+    }
+
+    fn remove(&mut self, id: &MessageId) -> Option<Reply<Receipt>> {
+        let (reply, bytes) = self.replies.remove(id)?;
+        self.bytes -= bytes;
+        Some(reply)
+    }
+}
 
 /// Why a conversation ended; `None` where it simply did.
 type End = Option<Error>;
 
 impl Talk {
+    pub(super) fn new(
+        peer: Name,
+        standing: Standing,
+        from: Option<SocketAddr>,
+        inbox: Inbox,
+        audience: Audience,
+        wire: Wire,
+        asked: mpsc::Receiver<Say>,
+    ) -> Self {
+        let (held, held_bytes, held_until) = (VecDeque::new(), 0, Instant::now());
+        Self { peer, standing, from, inbox, audience, wire, asked, held, held_bytes, held_until }
+    }
+
     pub(super) async fn run(mut self, heard: impl Heard, stop: CancellationToken) {
         let end = stop.run_until_cancelled(self.talk(heard)).await;
         let end = end.unwrap_or(Some(Error::ShuttingDown));
@@ -72,10 +136,10 @@ impl Talk {
     }
 
     async fn talk(&mut self, mut heard: impl Heard) -> End {
-        let mut pending = Pending::new();
+        let mut pending = Pending::default();
         loop {
             let done = tokio::select! {
-                asked = self.asked.recv(), if pending.len() < WINDOW => match asked {
+                asked = self.asked.recv(), if pending.has_room() => match asked {
                     Some(say) => self.say(say, &mut pending).await,
                     // Whoever opened the conversation is done with it.
                     None => return None,
@@ -88,6 +152,8 @@ impl Talk {
                     Some(Err(status)) => return Some(self.failed(&status)),
                     None => return None,
                 },
+                found = place(&self.audience, &self.inbox, self.held_until),
+                    if !self.held.is_empty() => self.take_held(found).await,
             };
             if let Err(error) = done {
                 return Some(error);
@@ -99,7 +165,7 @@ impl Talk {
         let said = match say {
             Say::Message { text, reply } => {
                 let id = MessageId::new();
-                pending.insert(id, reply);
+                pending.insert(id, reply, text.as_str().len());
                 let sender = self.inbox.owner().clone();
                 let message = DirectMessage { id, sender, sent_at: Some(Timestamp::now()), text };
                 Said::Message((&message).into())
@@ -113,10 +179,7 @@ impl Talk {
     async fn hear(&mut self, said: Said, pending: &mut Pending) -> Result<()> {
         match said {
             Said::Hello(_) => Err(Error::invalid("hello", "must be the first event only")),
-            Said::Message(message) => {
-                let said = self.accept(message)?;
-                self.write(said).await
-            }
+            Said::Message(message) => self.take(message).await,
             Said::Receipt(receipt) => {
                 let receipt = Receipt::try_from(receipt)
                     .map_err(|problem| Error::invalid("receipt", problem))?;
@@ -146,6 +209,37 @@ impl Talk {
                 Ok(())
             }
         }
+    }
+
+    /// Answers a message, or holds it until it has a place. Whoever has more under way than the
+    /// window is not waited for.
+    async fn take(&mut self, message: proto::DirectMessage) -> Result<()> {
+        let has_to_wait = !self.held.is_empty() || self.audience.is_full(&self.inbox);
+        let can_wait = self.held.len() < WINDOW && self.held_bytes < WINDOW_BYTES;
+        if !has_to_wait || !can_wait {
+            let said = self.accept(message)?;
+            return self.write(said).await;
+        }
+        if self.held.is_empty() {
+            self.held_until = Instant::now() + PLACE_TIMEOUT;
+        }
+        self.held_bytes += message.text.len();
+        self.held.push_back(message);
+        Ok(())
+    }
+
+    /// Takes what has waited: as far as there are places, or all of it where none was found, as
+    /// nobody reads then. What has no place gets the answer that it would have had at once.
+    async fn take_held(&mut self, found: bool) -> Result<()> {
+        while !(found && self.audience.is_full(&self.inbox))
+            && let Some(message) = self.held.pop_front()
+        {
+            self.held_bytes -= message.text.len();
+            let said = self.accept(message)?;
+            self.write(said).await?;
+            self.held_until = Instant::now() + PLACE_TIMEOUT;
+        }
+        Ok(())
     }
 
     /// Accepts a message or says why not. Only one that has no readable id cannot be answered.
@@ -189,6 +283,11 @@ impl Talk {
     }
 }
 
+/// Waits until there may be a place, and says whether there was one in time.
+async fn place(audience: &Audience, inbox: &Inbox, until: Instant) -> bool {
+    timeout_at(until, audience.place(inbox)).await.is_ok()
+}
+
 impl From<Said> for proto::converse_response::Event {
     fn from(said: Said) -> Self {
         match said {
@@ -213,5 +312,67 @@ impl From<proto::converse_response::Event> for Said {
             Event::Typing(typing) => Self::Typing(typing),
             Event::Refused(refused) => Self::Refused(refused),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+    use tokio_stream::wrappers::ReceiverStream;
+
+    use super::*;
+    use crate::model::Text;
+
+    fn name(raw: &str) -> Name {
+        Name::parse(raw).unwrap()
+    }
+
+    fn message() -> DirectMessage {
+        let text = Text::parse("hello").unwrap();
+        DirectMessage { id: MessageId::new(), sender: name("sova"), sent_at: None, text }
+    }
+
+    /// Real time does not pass here: where nothing else can happen it jumps to the next timeout.
+    #[tokio::test(start_paused = true)]
+    async fn a_message_waits_for_a_place_and_is_refused_where_nobody_reads() {
+        let (inbox, _events) = Inbox::new(name("buzz"), None);
+        let (wire, mut answers) = super::super::wire();
+        let (_line, asked) = Line::new(name("sova"), None);
+        let (told, mut unread) = mpsc::channel(1);
+        let talk = Talk::new(
+            name("sova"),
+            Standing::Unverified(None),
+            None,
+            inbox,
+            Audience::Caller(told),
+            wire,
+            asked,
+        );
+        let (say, heard) = mpsc::channel(3);
+        let heard = ReceiverStream::new(heard).map(|said| Ok(Some(said)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(talk.run(heard, CancellationToken::new()));
+        let messages = [message(), message(), message()];
+        for message in &messages {
+            say.send(Said::Message(message.into())).await.unwrap();
+        }
+        let began = Instant::now();
+        let mut receipt = async |of: &DirectMessage| match answers.next().await {
+            Some(Ok(Said::Receipt(receipt))) => assert_eq!(receipt.id, of.id.to_string()),
+            other => panic!("not a receipt: {other:?}"),
+        };
+        receipt(&messages[0]).await;
+        assert!(matches!(unread.recv().await, Some(ConversationEvent::Message(_))));
+        // It found its place only now.
+        receipt(&messages[1]).await;
+        assert_eq!(began.elapsed(), std::time::Duration::ZERO);
+        match answers.next().await {
+            Some(Ok(Said::Refused(refused))) => {
+                assert_eq!(refused.id, messages[2].id.to_string());
+                assert_eq!(refused.refusal.unwrap().reason, "INBOX_FULL");
+            }
+            other => panic!("not refused: {other:?}"),
+        }
+        assert_eq!(began.elapsed(), PLACE_TIMEOUT);
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 use super::{
     super::events::Event,
@@ -156,6 +159,17 @@ impl Ledger {
             }
         }
         Ok(None)
+    }
+
+    /// When [`Self::resume`] is due, if it is.
+    pub(super) fn paused(&self) -> Option<Instant> {
+        self.posts.paused()
+    }
+
+    /// Posts on after the pause that the hub asked for.
+    pub(super) fn resume(&mut self) {
+        self.posts.resume();
+        self.send_posts();
     }
 
     fn send_posts(&mut self) {

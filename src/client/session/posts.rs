@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::{Counted, Reply, outbox::Outbox};
+use tokio::time::Instant;
+
+use super::{super::patience, Counted, Reply, outbox::Outbox};
 use crate::{
     error::{Error, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
@@ -15,7 +17,11 @@ const MAX_WAITING: usize = 1024;
 
 /// The posts.
 #[derive(Debug, Default)]
-pub(super) struct Posts(VecDeque<Waiting>);
+pub(super) struct Posts {
+    waiting: VecDeque<Waiting>,
+    /// Until when the hub wants to hear no more of them: there were too many.
+    paused: Option<Instant>,
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -37,7 +43,7 @@ impl Posts {
         ready: bool,
         out: &mut Outbox,
     ) {
-        if let Some(same) = self.0.iter_mut().find(|waiting| waiting.draft.id == draft.id) {
+        if let Some(same) = self.waiting.iter_mut().find(|waiting| waiting.draft.id == draft.id) {
             if same.draft == draft {
                 same.replies.retain(|reply| !reply.is_closed());
                 same.replies.push(reply);
@@ -46,30 +52,44 @@ impl Posts {
             }
             return;
         }
-        if self.0.len() >= MAX_WAITING {
+        if self.waiting.len() >= MAX_WAITING {
             let what = format!("{MAX_WAITING} posts wait for the hub already");
             let _ = reply.send(Err(Error::LimitReached { what, retry_after: None }));
             return;
         }
         let mut waiting = Waiting { draft, replies: vec![reply], counted, sent: false };
-        if ready {
+        if ready && self.paused.is_none() {
             waiting.send(out);
         }
-        self.0.push_back(waiting);
+        self.waiting.push_back(waiting);
     }
 
     /// A new connection has seen none of them.
     pub(super) fn connected(&mut self) {
-        for waiting in &mut self.0 {
+        self.paused = None;
+        for waiting in &mut self.waiting {
             waiting.sent = false;
         }
     }
 
     /// Sends what was not sent yet to rooms that are ready.
     pub(super) fn send(&mut self, ready: impl Fn(&RoomName) -> bool, out: &mut Outbox) {
-        for waiting in self.0.iter_mut().filter(|w| !w.sent && ready(&w.draft.room)) {
+        if self.paused.is_some() {
+            return;
+        }
+        for waiting in self.waiting.iter_mut().filter(|w| !w.sent && ready(&w.draft.room)) {
             waiting.send(out);
         }
+    }
+
+    /// When [`Self::resume`] is due, if it is.
+    pub(super) fn paused(&self) -> Option<Instant> {
+        self.paused
+    }
+
+    /// The pause that the hub asked for is over.
+    pub(super) fn resume(&mut self) {
+        self.paused = None;
     }
 
     /// The hub acknowledged a post.
@@ -92,10 +112,18 @@ impl Posts {
         }
         // The room was lost and is being joined again; the post follows.
         if refusal.reason == "NOT_JOINED"
-            && let Some(early) = self.0.iter_mut().find(|w| w.draft.id == id)
+            && let Some(early) = self.waiting.iter_mut().find(|w| w.draft.id == id)
             && is_joining(&early.draft.room)
         {
             early.sent = false;
+            return;
+        }
+        // There were too many. The hub refuses those after it, too, so that they stay in order.
+        if let Some(pause) = patience::pause(&refusal)
+            && let Some(first) = self.waiting.iter().position(|w| w.draft.id == id)
+        {
+            self.waiting.range_mut(first..).for_each(|later| later.sent = false);
+            self.paused = self.paused.max(Some(Instant::now() + pause));
             return;
         }
         if let Some(waiting) = self.take(id) {
@@ -105,8 +133,8 @@ impl Posts {
 
     fn take(&mut self, id: MessageId) -> Option<Waiting> {
         // Acknowledgements mostly come in order: the first is the one.
-        let index = self.0.iter().position(|waiting| waiting.draft.id == id)?;
-        self.0.remove(index)
+        let index = self.waiting.iter().position(|waiting| waiting.draft.id == id)?;
+        self.waiting.remove(index)
     }
 }
 

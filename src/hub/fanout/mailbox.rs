@@ -122,6 +122,8 @@ impl Mailbox {
         if let Some(slot) = state.pop_ready() {
             return Some(Mail::Ready(slot));
         }
+        // A stream that idles keeps no room for orders.
+        state.orders = VecDeque::new();
         match &mut state.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),

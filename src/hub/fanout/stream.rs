@@ -34,6 +34,13 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
     /// Entries after `seq` for a cursor that the ring has left behind. Never empty.
     async fn catch_up(&self, seq: u64) -> Result<Chunk>;
 
+    /// Counts what one reader was given: the distance between two seqs, which is the number of
+    /// messages where the log is without gaps.
+    fn delivered(&self, _messages: u64, _bytes: usize) {}
+
+    /// Counts a reader that the ring has left behind.
+    fn left_behind(&self) {}
+
     /// The event that tells that the source cannot be read on, after which the stream goes on
     /// without it. `None`: the stream has to end.
     fn farewell(&self, error: &Error) -> Option<Bytes>;
@@ -51,6 +58,11 @@ struct Slot {
 }
 
 impl Slot {
+    fn advance(&mut self, chunk: &Chunk) {
+        self.source.delivered(chunk.last_seq.saturating_sub(self.seq), chunk.frames.len());
+        self.seq = chunk.last_seq;
+    }
+
     fn is_drained(&self) -> bool {
         self.seq >= self.until
     }
@@ -163,7 +175,7 @@ impl<G> EventStream<G> {
         let reader = self.slots.get_mut(slot)?;
         match reader.source.ring().take(reader.seq) {
             Taken::Chunk(chunk, more) => {
-                reader.seq = chunk.last_seq;
+                reader.advance(&chunk);
                 if more && !reader.is_drained() {
                     self.mailbox.notify(slot);
                 }
@@ -172,6 +184,7 @@ impl<G> EventStream<G> {
             Taken::End => None,
             Taken::Behind => {
                 if !self.behind.contains(&slot) {
+                    reader.source.left_behind();
                     self.behind.push_back(slot);
                 }
                 None
@@ -204,7 +217,7 @@ impl<G> EventStream<G> {
         let reader = self.slots.get_mut(slot)?;
         match result {
             Ok(chunk) => {
-                reader.seq = chunk.last_seq;
+                reader.advance(&chunk);
                 self.mailbox.notify(slot);
                 Some(chunk.frames)
             }

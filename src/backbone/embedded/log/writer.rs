@@ -11,7 +11,7 @@
 //!   knows what is on the disk): this batch and all that follow fail until the hub is restarted
 //!   and the database was recovered. Reading goes on.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use rusqlite::ErrorCode;
 use tokio::sync::{
@@ -129,8 +129,10 @@ impl Writer {
     fn append(&mut self, batch: Vec<Append>) {
         let (drafts, told): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|Append { draft, done, share }| (draft, (done, share))).unzip();
+        let begun = Instant::now();
         match self.write(|ledger| ledger.store(drafts)) {
             Ok(stored) => {
+                self.tail.committed(told.len(), begun.elapsed());
                 self.health = Health::Sound;
                 self.feed.add(stored.parts.iter().map(|part| part.room));
                 for part in &stored.parts {

@@ -1,0 +1,21 @@
+//! Files: what an editor, another program or a half-finished download left.
+
+use super::text;
+use crate::{cli, identity::Book};
+
+/// A book that can be read can be written, and is then the same.
+pub(super) fn contact_book(bytes: &[u8]) {
+    let Ok(book) = Book::parse(text(bytes)) else { return };
+    let written = book.to_toml().unwrap_or_default();
+    assert_eq!(Book::parse(&written).ok(), Some(book), "{written}");
+}
+
+/// The file of `chinwag`.
+pub(super) fn client_config(bytes: &[u8]) {
+    let _ = cli::config::Config::parse(text(bytes));
+}
+
+/// The file of `chinwagd`.
+pub(super) fn hub_config(bytes: &[u8]) {
+    let _ = toml::from_str::<cli::daemon::Settings>(text(bytes));
+}

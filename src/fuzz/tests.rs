@@ -1,0 +1,110 @@
+//! All targets on their corpora, on mutations of them, and on whatever proptest thinks of.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+
+use super::TARGETS;
+
+/// Mutations of each corpus. `make fuzz` looks longer and with open eyes.
+const MUTATIONS: usize = 10_000;
+
+/// Changes of one mutation.
+const CHANGES: usize = 6;
+
+/// Longer inputs than this only cost time.
+const MAX_BYTES: usize = 4096;
+
+/// Bytes that parsers pay attention to.
+const TELLING: &[u8] = b"\0\x01\x7f\x80\xff\n\r\t \"'#%&-./0:=?@[]_{}\\\x16";
+
+fn corpus(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let files = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{folder:?} is empty");
+    files.iter().map(|file| fs::read(file).unwrap()).collect()
+}
+
+#[test]
+fn every_target_takes_its_corpus_and_what_comes_of_it() {
+    for (name, target) in TARGETS {
+        let corpus = corpus(name);
+        corpus.iter().for_each(|bytes| target(bytes));
+        // The same every time, so that what is found once is found again.
+        let mut random = StdRng::seed_from_u64(1);
+        for _ in 0..MUTATIONS {
+            target(&mutate(&corpus, &mut random));
+        }
+    }
+}
+
+/// An input of the corpus with some changes.
+fn mutate(corpus: &[Vec<u8>], random: &mut StdRng) -> Vec<u8> {
+    let pick = |random: &mut StdRng| corpus.choose(random).unwrap().clone();
+    let mut bytes = pick(random);
+    for _ in 0..random.random_range(1..=CHANGES) {
+        let at = random.random_range(0..=bytes.len());
+        let end = random.random_range(at..=bytes.len().min(at + 16));
+        match random.random_range(0..6) {
+            0 => bytes.insert(at, *TELLING.choose(random).unwrap()),
+            1 => drop(bytes.drain(at..end)),
+            2 => bytes.truncate(at),
+            3 => {
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+            4 => {
+                let other = pick(random);
+                let from = random.random_range(0..=other.len());
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[from..]);
+            }
+            _ => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = random.random();
+                }
+            }
+        }
+    }
+    bytes.truncate(MAX_BYTES);
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_target_takes_any_bytes(bytes: Vec<u8>, text: String, kind in 0..8_u8) {
+        for (_, target) in TARGETS {
+            target(&bytes);
+            target(text.as_bytes());
+            target(&[&[kind], bytes.as_slice()].concat());
+        }
+    }
+}
+
+/// cargo-fuzz finds each target where it looks for it.
+#[test]
+fn every_target_can_be_run_by_cargo_fuzz() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();
+    let names: BTreeSet<_> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    for name in &names {
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is no [[bin]]");
+        let file = fuzz.join(format!("fuzz_targets/{name}.rs"));
+        let source = fs::read_to_string(&file).unwrap_or_default();
+        assert!(source.contains(&format!("run(\"{name}\", ")), "{file:?}");
+    }
+    let files = fs::read_dir(fuzz.join("fuzz_targets")).unwrap();
+    let files: BTreeSet<_> = files
+        .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(files, names);
+    let corpora = fs::read_dir(fuzz.join("corpus")).unwrap();
+    let corpora: BTreeSet<_> =
+        corpora.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(corpora, names);
+}
