@@ -68,7 +68,10 @@ fn a_name_belongs_to_the_key_that_took_it() {
     let certificate: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
     for said in ["first", "second"] {
         let mut robot = scene.python("chat", "robot", Some(&key), &[]);
-        tells(&robot, &json!({ "registered": "robot", "guest": false, "certificate": certificate }));
+        tells(
+            &robot,
+            &json!({ "registered": "robot", "guest": false, "certificate": certificate }),
+        );
         robot.write(format!("{said}\n").as_bytes());
         tells(&robot, &json!({ "sender": "robot", "text": said }));
         robot.end().done();
