@@ -56,7 +56,8 @@ fn where_guests_are_not_wanted_a_key_is() {
     let Some(scene) = Scene::set(&["--guests", "never"]) else { return };
     let guest = scene.python("chat", "guest", None, &[]);
     tells(&guest, &json!({ "refused": "GUESTS_REFUSED", "code": "PERMISSION_DENIED" }));
-    let robot = scene.python("chat", "robot", Some(&Key::new()), &[]);
+    let key = Key::new();
+    let robot = scene.python("chat", "robot", Some(&key), &[]);
     tells(&robot, &json!({ "registered": "robot", "guest": false }));
 }
 
@@ -77,7 +78,8 @@ fn a_name_belongs_to_the_key_that_took_it() {
         robot.end().done();
     }
     // Nobody is here, and the name is taken all the same.
-    for other in [Some(&Key::new()), None] {
+    let other = Key::new();
+    for other in [Some(&other), None] {
         tells(&scene.python("chat", "robot", other, &[]), &taken());
     }
 }
@@ -94,8 +96,8 @@ fn whoever_has_another_key_is_not_the_hub() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rust_calls_a_peer_in_python_by_its_key() {
     let Some(scene) = Scene::set(&[]) else { return };
-    let (hers, his) = (Key::new(), Key::new());
-    let robot = scene.python("listen", "robot", Some(&Key::new()), &[]);
+    let [hers, his, own] = [(); 3].map(|()| Key::new());
+    let robot = scene.python("listen", "robot", Some(&own), &[]);
     tells(&robot, &json!({ "listed": "robot" }));
 
     let (ann, _events) = scene.client("ann", &hers).await;
