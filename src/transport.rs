@@ -36,9 +36,9 @@ use tonic::transport::Server;
 use tower::layer::util::Identity;
 
 pub use arrivals::{Accepted, Arrivals};
-pub use careful::Channel;
 #[cfg(any(test, fuzzing))]
 pub(crate) use careful::drop_broken_details;
+pub use careful::{Channel, careful};
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, certificate_on_loopback, why};
 pub use door::{Door, Plaintext};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};

@@ -80,7 +80,7 @@ async fn names_are_checked() {
     for name in BAD_NAMES.into_iter().chain([long.as_str()]) {
         let answer = register(hub.address(), named(name)).await;
         assert_eq!(why(&answer.unwrap_err()), "InvalidArgument INVALID_FIELD name", "{name:?}");
-        let request = GetPeerRequest { name: name.into() };
+        let request = GetPeerRequest { name: name.into(), ..Default::default() };
         let answer = alice.presence().get_peer(request).await;
         assert_eq!(refused(answer), "InvalidArgument INVALID_FIELD name", "{name:?}");
     }
@@ -91,7 +91,10 @@ async fn names_are_checked() {
         why(&register(hub.address(), named("alice")).await.unwrap_err()),
         "AlreadyExists NAME_TAKEN"
     );
-    let unknown = alice.presence().get_peer(GetPeerRequest { name: "nobody".into() }).await;
+    let unknown = alice
+        .presence()
+        .get_peer(GetPeerRequest { name: "nobody".into(), ..Default::default() })
+        .await;
     assert_eq!(refused(unknown), "NotFound PEER_UNKNOWN");
     still_works(&alice).await;
 }
@@ -255,7 +258,7 @@ where
     T::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
     <T::ResponseBody as http_body::Body>::Error: Into<tonic::codegen::StdError> + Send,
 {
-    let name = GetPeerRequest { name: "alice".into() };
+    let name = GetPeerRequest { name: "alice".into(), ..Default::default() };
     let silent = tokio_stream::pending::<ChatRequest>();
     vec![
         refused(presence.renew(RenewRequest::default()).await),
@@ -364,7 +367,7 @@ async fn a_client_checks_what_it_is_sent() {
         &["--hub", &hub.address().to_string(), "--name", "bob", "--listen", "127.0.0.1:0", "chat"],
     );
     terminal.wait_for("lobby");
-    let bob = GetPeerRequest { name: "bob".into() };
+    let bob = GetPeerRequest { name: "bob".into(), ..Default::default() };
     let bob = alice.presence().get_peer(bob).await.unwrap().into_inner().peer.unwrap();
     let address = format!("{}:{}", bob.endpoints[0].host, bob.endpoints[0].port);
     let mut bob = PeerChatClient::new(connect(address.parse().unwrap()).await);

@@ -47,7 +47,7 @@ async fn a_clean_leave_is_seen_at_once() {
     alice.presence().unregister(UnregisterRequest {}).await.unwrap();
     within(CLEAN_LEAVE, "the leave", watch.until_removed("alice")).await;
     assert_eq!(listed(&watcher).await, ["watcher"]);
-    let alice = GetPeerRequest { name: "alice".into() };
+    let alice = GetPeerRequest { name: "alice".into(), ..Default::default() };
     let gone = watcher.presence().get_peer(alice).await.unwrap_err();
     assert_eq!(why(&gone), "NotFound PEER_UNKNOWN");
 }

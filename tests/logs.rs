@@ -40,7 +40,10 @@ async fn use_it(hub: &TestHub) -> String {
     let history = ListMessagesRequest { page_token: HOSTILE.into(), ..Default::default() };
     broadcast.list_messages(history).await.unwrap_err();
     let mut presence = alice.presence();
-    presence.get_peer(GetPeerRequest { name: HOSTILE.into() }).await.unwrap_err();
+    presence
+        .get_peer(GetPeerRequest { name: HOSTILE.into(), ..Default::default() })
+        .await
+        .unwrap_err();
     let list = ListPeersRequest { name_prefix: HOSTILE.into(), ..Default::default() };
     presence.list_peers(list).await.unwrap();
 

@@ -25,7 +25,7 @@ use watch::{Watch, list, listed, names};
 use within::PATIENCE;
 
 async fn get(session: &Session, name: &str) -> Result<Peer, tonic::Status> {
-    let request = GetPeerRequest { name: name.into() };
+    let request = GetPeerRequest { name: name.into(), ..Default::default() };
     Ok(session.presence().get_peer(request).await?.into_inner().peer.unwrap())
 }
 

@@ -3,12 +3,15 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use chinwag::proto::{
-    Join, PostRequest, SubscribeRequest, chat_response::Event, presence_client::PresenceClient,
+use chinwag::{
+    proto::{
+        Join, PostRequest, SubscribeRequest, chat_response::Event, presence_client::PresenceClient,
+    },
+    transport::{Channel, careful},
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_stream::StreamExt;
-use tonic::{Code, transport::Channel};
+use tonic::Code;
 
 use crate::{
     connections::try_channel,
@@ -26,7 +29,7 @@ const LIMITED: &str = "ResourceExhausted RATE_LIMITED";
 
 /// A channel from where attackers are.
 async fn channel(hub: SocketAddr) -> Channel {
-    within(PATIENCE, "connecting", try_channel(hub)).await.unwrap()
+    careful(within(PATIENCE, "connecting", try_channel(hub)).await.unwrap())
 }
 
 /// An attacker's session.

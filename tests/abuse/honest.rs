@@ -35,7 +35,7 @@ impl Honest {
         let stop = enough.clone();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(talk(hub, stop, || drop(heard.send(()))))
+            runtime.unwrap().block_on(talk(hub, stop, || heard.send(()).unwrap_or_default()))
         });
         first.recv().unwrap();
         Self { thread, enough }

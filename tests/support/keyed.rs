@@ -5,9 +5,9 @@ use chinwag::{
     identity::{Credentials, Identity},
     model::{Endpoint, JoinLink},
     proto::{RegisterRequest, presence_client::PresenceClient},
-    transport::{Dial, Trust},
+    transport::{Channel, Dial, Trust},
 };
-use tonic::{Request, Status, metadata::MetadataValue, transport::Channel};
+use tonic::{Request, Status, metadata::MetadataValue};
 
 use crate::{
     hub::TestHub,

@@ -3,10 +3,13 @@
 
 use std::net::SocketAddr;
 
-use chinwag::proto::{
-    ChatRequest, ChatResponse, Message, PostRequest, RegisterRequest, RegisterResponse,
-    broadcast_client::BroadcastClient, chat_request, chat_response,
-    presence_client::PresenceClient,
+use chinwag::{
+    proto::{
+        ChatRequest, ChatResponse, Message, PostRequest, RegisterRequest, RegisterResponse,
+        broadcast_client::BroadcastClient, chat_request, chat_response,
+        presence_client::PresenceClient,
+    },
+    transport::{Channel, careful},
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,7 +17,7 @@ use tonic::{
     Request, Status, Streaming,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
-    transport::{Channel, Endpoint},
+    transport::Endpoint,
 };
 
 use crate::within::{PATIENCE, within};
@@ -41,7 +44,7 @@ impl Interceptor for Token {
 /// A connection of its own to a server.
 pub(crate) async fn connect(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    within(PATIENCE, "connecting", endpoint.connect()).await.unwrap()
+    careful(within(PATIENCE, "connecting", endpoint.connect()).await.unwrap())
 }
 
 /// Asks for nothing but a name.

@@ -2,13 +2,13 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use bytes::{Buf, BufMut, Bytes};
+use chinwag::transport::Channel;
 use tokio_stream::Stream;
 use tonic::{
     Request, Status, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     service::interceptor::InterceptedService,
-    transport::Channel,
 };
 
 use crate::{
