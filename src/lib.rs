@@ -16,6 +16,8 @@
 //! | 2, backbone | [`backbone`]: where messages and leases are kept |
 //! | 3, two siblings | [`hub`] and [`client`], which never import each other |
 //! | 4, faces | [`cli`]: the commands and the chat in a terminal |
+//!
+//! `fuzz`, above all of them, is part of the tests: what is done with bytes that strangers wrote.
 
 pub mod error;
 pub mod model;

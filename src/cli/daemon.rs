@@ -8,6 +8,8 @@
 //! listen = "127.0.0.1:50051"
 //! data_dir = "/var/lib/chinwag"
 //! lease = "30s"
+//! post_rate = "50/s"
+//! metrics_listen = "127.0.0.1:9464"
 //! log_format = "json"
 //! ```
 //!
@@ -15,25 +17,24 @@
 
 mod guard;
 mod link;
+mod logging;
 mod members;
 mod settings;
 mod tasks;
 mod values;
 
+pub(crate) use settings::Settings;
+
 use std::{
     ffi::OsString,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::PathBuf,
     process::ExitCode,
 };
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
-use self::{
-    settings::{DEFAULT_LISTEN, LogFormat, Settings},
-    tasks::Task,
-};
+use self::{logging::log, settings::DEFAULT_LISTEN, tasks::Task};
 use crate::{
     error::{Error, Result},
     hub::{Hub, HubOptions},
@@ -118,17 +119,4 @@ async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
         .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     hub.serve(listener, stop).await
-}
-
-fn log(filter: &str, format: LogFormat) -> Result<()> {
-    let filter = EnvFilter::try_new(filter).map_err(|problem| Error::invalid("log", problem))?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    match format {
-        LogFormat::Text => lines.try_init(),
-        LogFormat::Json => lines.json().try_init(),
-    }
-    .map_err(|error| Error::Io(format!("cannot log: {error}")))
 }

@@ -35,6 +35,13 @@ const BATCH_BYTES: usize = 64 * 1024;
 /// What a message's frame takes beside its text, about.
 const FRAME_BYTES: usize = 128;
 
+/// Rooms that are read at a time, by all sessions: 64 sessions with as many as each may be in. An
+/// empty one takes some hundred bytes; one in which much is said, a ring.
+const MAX_ROOMS: usize = 16 * 1024;
+
+/// When somebody who found too many rooms may come again.
+const FULL_DELAY: Duration = Duration::from_secs(30);
+
 /// Messages that one read for a reader who is behind returns at most.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
@@ -82,7 +89,7 @@ impl Rooms {
         start: Start,
     ) -> Result<Beginning> {
         // The ring comes first: whatever is stored after the log is read is in it.
-        let shared = self.room(room);
+        let shared = self.room(room)?;
         let extent = log.extents(Which::One(room.clone())).await?.remove(room);
         let last = extent.map_or(0, |extent| extent.last);
         shared.ring.advance(last);
@@ -107,13 +114,20 @@ impl Rooms {
         }
     }
 
-    fn room(&self, name: &RoomName) -> Arc<Room> {
+    fn room(&self, name: &RoomName) -> Result<Arc<Room>> {
         if let Some(room) = self.existing(name) {
-            return room;
+            return Ok(room);
+        }
+        if self.count() >= MAX_ROOMS {
+            self.sweep();
         }
         let mut rooms = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        if rooms.len() >= MAX_ROOMS {
+            let what = format!("{MAX_ROOMS} rooms are read already");
+            return Err(Error::LimitReached { what, retry_after: Some(FULL_DELAY) });
+        }
         let new = || Room { ring: Ring::new(RING_BYTES), reads: Reads::default() };
-        rooms.entry(name.clone()).or_insert_with(|| Arc::new(new())).clone()
+        Ok(rooms.entry(name.clone()).or_insert_with(|| Arc::new(new())).clone())
     }
 
     fn existing(&self, room: &RoomName) -> Option<Arc<Room>> {
@@ -235,4 +249,21 @@ fn encode(messages: &[Message], limit: usize) -> Read {
         }
     }
     Read { frames: frames.freeze(), ends }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_bounded_and_those_that_nobody_reads_make_place() {
+        let rooms = Rooms::default();
+        let name = |i: usize| RoomName::parse(&format!("r{i}")).unwrap();
+        let mut held: Vec<_> = (0..MAX_ROOMS).map(|i| rooms.room(&name(i)).unwrap()).collect();
+        let refused = rooms.room(&name(MAX_ROOMS)).unwrap_err();
+        assert!(matches!(refused, Error::LimitReached { retry_after: Some(_), .. }), "{refused}");
+        rooms.room(&name(0)).unwrap();
+        held.pop();
+        rooms.room(&name(MAX_ROOMS)).unwrap();
+    }
 }

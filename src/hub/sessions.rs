@@ -29,6 +29,13 @@ use crate::{
 /// Streams that one session may have open: a client needs three.
 const MAX_STREAMS: usize = 32;
 
+/// Sessions of all peers: the hundred thousand that a list of peers is made for, and more. Each takes
+/// some kilobytes with its endpoints (at most 8 of 253 bytes) and its certificate (at most 4 KiB).
+const MAX_SESSIONS: usize = 128 * 1024;
+
+/// When somebody who found no place may come again: leases of those who have gone end.
+const FULL_DELAY: Duration = Duration::from_secs(30);
+
 /// Rooms that one session may be in at a time.
 pub(crate) const MAX_ROOMS: usize = 256;
 
@@ -94,6 +101,10 @@ impl Sessions {
         let hash = hash_secret(&token);
         let Caller { session: id, peer, owner } = caller;
         let mut table = self.lock();
+        if table.entries.len() >= MAX_SESSIONS {
+            let what = "the hub has as many sessions as it takes".into();
+            return Err(Error::LimitReached { what, retry_after: Some(FULL_DELAY) });
+        }
         table.by_token.insert(hash, id);
         let entry = Entry {
             peer,

@@ -6,11 +6,12 @@ use std::{
     time::Duration,
 };
 
-use clap::{Args, ValueEnum, builder::FalseyValueParser};
+use clap::{Args, builder::FalseyValueParser};
 use serde::Deserialize;
 
 use super::{
     guard::{Allowed, Local, allowed},
+    logging::LogFormat,
     values::{
         duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
     },
@@ -22,7 +23,7 @@ use crate::{
     identity::Credentials,
     model::Endpoint,
     shutdown,
-    transport::Plaintext,
+    transport::{Limits, Plaintext},
 };
 
 /// Where the hub listens unless something else is said.
@@ -35,7 +36,7 @@ const DEFAULT_AUDIENCE: &str = "chinwag";
 /// What may be said on the command line, in the environment, or in the file.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
     #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
     pub(super) listen: Option<SocketAddr>,
@@ -147,16 +148,6 @@ pub(super) struct Settings {
     pub(super) log_format: Option<LogFormat>,
 }
 
-#[derive(Debug, Clone, Copy, Default, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Settings {
     /// What is said here, else what is said there.
     pub(super) fn or(self, file: Self) -> Self {
@@ -216,6 +207,7 @@ impl Settings {
             admission: self.admission(),
             issuer: self.issuer()?,
             rates: self.rates(),
+            limits: Limits::default().fit(),
             metrics: self.metrics_listen.map(|Local(address)| address),
             ..HubOptions::new(self.store()?)
         })
