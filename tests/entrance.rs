@@ -7,10 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use chinwag::{
     identity::Identity,
     model::{Endpoint, JoinLink},
-    proto::{RegisterRequest, SendRequest, peer_chat_client::PeerChatClient},
+    proto::{
+        RegisterRequest, SendRequest, peer_chat_client::PeerChatClient,
+        presence_client::PresenceClient,
+    },
     transport::{Authorities, Dial, DialFailure, Trust, why as why_failed},
 };
-use tonic::Status;
+use tonic::{Status, transport::Endpoint as Settings};
 
 #[path = "support/hub.rs"]
 mod hub;
@@ -41,7 +44,9 @@ async fn plaintext_from_elsewhere_is_refused_readably_and_tls_is_not() {
     let Some(own) = own_address() else { return };
     let hub = TestHub::at("0.0.0.0:0", &["--ephemeral"]);
     let address = SocketAddr::new(own, hub.address().port());
-    let refused = peer::register(address, named("alice")).await.unwrap_err();
+    // As a client of any other make, since ours would not even try.
+    let plain = Settings::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+    let refused = PresenceClient::new(plain).register(named("alice")).await.unwrap_err();
     assert_eq!(why(&refused), "FailedPrecondition PLAINTEXT_REFUSED");
 
     let link = JoinLink::parse(hub.link()).unwrap();

@@ -171,6 +171,8 @@ async fn a_member_gets_another_name() {
     kept.keeper(&["rename", "alice", "alicia"]);
     ends(session).await;
     ends(guest).await;
+    // The old name is free, but not for who would take it back at once.
+    assert_eq!(refused(kept.enter(&alice, "alice").await), "AlreadyExists NAME_TAKEN");
     let session = chatting(kept.enter(&alice, "alicia").await.unwrap()).await;
     kept.enter(&bob, "alice").await.unwrap();
     // A name may change to one that looks like it.

@@ -4,8 +4,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, Metadata},
-    os::unix::fs::MetadataExt,
+    fs::{self, Metadata, Permissions},
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
     time::UNIX_EPOCH,
@@ -167,7 +167,10 @@ impl Disk {
             } else {
                 let synced = fs::read(self.path("synced").join(key)).unwrap_or_default();
                 let written = live.map_or_else(|| synced.clone(), |live| fs::read(live).unwrap());
-                fs::write(kept.join(name), mix(&synced, &written, unsynced)).unwrap();
+                let kept = kept.join(name);
+                fs::write(&kept, mix(&synced, &written, unsynced)).unwrap();
+                // A key that others could read would be refused.
+                fs::set_permissions(kept, Permissions::from_mode(0o600)).unwrap();
             }
         }
     }

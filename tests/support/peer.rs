@@ -9,7 +9,7 @@ use chinwag::{
         broadcast_client::BroadcastClient, chat_request, chat_response,
         presence_client::PresenceClient,
     },
-    transport::{Channel, Dial},
+    transport::{Channel, careful},
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,6 +17,7 @@ use tonic::{
     Request, Status, Streaming,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
+    transport::Endpoint,
 };
 
 use crate::within::{PATIENCE, within};
@@ -42,7 +43,8 @@ impl Interceptor for Token {
 
 /// A connection of its own to a server.
 pub(crate) async fn connect(address: SocketAddr) -> Channel {
-    Dial::plaintext().channel(&address.into()).unwrap()
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    careful(within(PATIENCE, "connecting", endpoint.connect()).await.unwrap())
 }
 
 /// Asks for nothing but a name.

@@ -90,3 +90,100 @@ impl Members for EmbeddedMembers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{backbone::Owner, error::Error};
+
+    fn name(raw: &str) -> Name {
+        Name::parse(raw).unwrap()
+    }
+
+    fn owner(of: &str) -> OwnerId {
+        Owner::bot(of).id().clone()
+    }
+
+    fn holder(raw: &str, owner: Option<OwnerId>) -> Holder {
+        Holder { session: SessionId::new(), name: name(raw), owner }
+    }
+
+    /// One in a directory, which lives as long as the other half, and one in memory.
+    fn everywhere() -> [(EmbeddedMembers, Option<tempfile::TempDir>); 2] {
+        let directory = tempfile::tempdir().unwrap();
+        let kept = EmbeddedMembers::open(&Store::Directory(directory.path().into())).unwrap();
+        [(kept, Some(directory)), (EmbeddedMembers::open(&Store::Memory).unwrap(), None)]
+    }
+
+    #[tokio::test]
+    async fn a_name_and_its_likes_belong_to_one() {
+        for (members, _directory) in everywhere() {
+            let [hers, his] = ["hers", "his"].map(owner);
+            let claim = |raw, owner| {
+                let (members, name) = (&members, name(raw));
+                async move { members.claim(&name, owner, Entry::default()).await }
+            };
+            members.check_free(&name("alice")).await.unwrap();
+            claim("alice", &hers).await.unwrap();
+            claim("ALICE", &hers).await.unwrap();
+            assert!(matches!(claim("alice", &his).await, Err(Error::NameTaken(_))));
+            // Not even of the same owner: people could not tell the two apart.
+            for owner in [&his, &hers] {
+                let refused = claim("\u{430}lice", owner).await;
+                assert!(matches!(refused, Err(Error::NameConfusable { .. })), "{refused:?}");
+            }
+            let refused = members.check_free(&name("a1ice")).await;
+            assert!(matches!(refused, Err(Error::NameConfusable { .. })), "{refused:?}");
+            assert_eq!(members.find(&hers).await.unwrap(), Known::Member(vec![name("alice")]));
+            assert_eq!(members.find(&his).await.unwrap(), Known::Stranger);
+        }
+    }
+
+    #[tokio::test]
+    async fn who_holds_what_is_not_theirs_is_expelled() {
+        for (members, _directory) in everywhere() {
+            let [hers, his] = ["hers", "his"].map(owner);
+            members.claim(&name("alice"), &hers, Entry::default()).await.unwrap();
+            let holders = [
+                holder("alice", Some(hers.clone())),
+                holder("bob", None),
+                holder("alice", Some(his)),
+                holder("alice", None),
+                holder("\u{430}lice", None),
+                holder("carol", Some(hers)),
+            ];
+            let wanted: Vec<_> = holders[2..].iter().map(|holder| holder.session).collect();
+            assert_eq!(members.expelled(holders.to_vec()).await.unwrap(), wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_others_change_in_the_file_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::Directory(directory.path().into());
+        let members = EmbeddedMembers::open(&store).unwrap();
+        let hers = owner("hers");
+        members.claim(&name("alice"), &hers, Entry::default()).await.unwrap();
+        members.changed().await;
+        assert!(!members.poll().await.unwrap(), "it was told");
+        Book::open(directory.path()).unwrap().remove(&name("alice")).unwrap();
+        members.changed().await;
+        assert_eq!(members.find(&hers).await.unwrap(), Known::Removed);
+    }
+
+    #[test]
+    fn a_file_that_is_something_else_is_refused_and_left_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        let foreign = rusqlite::Connection::open(&path).unwrap();
+        foreign.execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
+        drop(foreign);
+        let before = std::fs::read(&path).unwrap();
+        let refused = Book::open(directory.path()).unwrap_err().to_string();
+        assert!(refused.contains("no list of Chinwag's members"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::write(&path, b"hello").unwrap();
+        assert!(Book::open(directory.path()).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"hello");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{DEFAULT_LISTEN, Settings};
+use super::settings::{DEFAULT_LISTEN, Settings};
 use crate::{
     backbone::embedded::Store,
     error::{Error, Result},

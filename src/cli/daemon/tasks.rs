@@ -8,11 +8,11 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{Settings, link, members, values::duration};
+use super::{link, members, settings::Settings, values::duration};
 use crate::{
     backbone::embedded::{Store, members::Book},
     error::{Error, Result},
-    model::Name,
+    model::{JoinLink, Name},
 };
 
 /// How long an invitation lasts unless something else is said.
@@ -69,7 +69,7 @@ pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
             // The link first: an invitation that nobody hears of is no use.
             let link = link::of_settings(settings, None)?;
             let invite = Some(book(settings)?.invite(uses, expires)?);
-            say(&crate::model::JoinLink { invite, ..link })
+            say(&JoinLink { invite, ..link })
         }
         Task::Members { json } => {
             members::list(&book(settings)?.members()?, json, &mut io::stdout().lock())

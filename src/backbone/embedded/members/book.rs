@@ -147,7 +147,8 @@ impl Book {
         })
     }
 
-    /// Gives a member another name.
+    /// Gives a member another name. Others may have the old one; its owner does not take it back,
+    /// as a client would that knows of no other.
     ///
     /// # Errors
     ///
@@ -161,6 +162,10 @@ impl Book {
                 _ => {}
             }
             tx.execute("DELETE FROM members WHERE name = ?1", [old.as_str()]).map_err(failed)?;
+            let give_up = "INSERT OR IGNORE INTO given_up (skeleton, owner) VALUES (?1, ?2)";
+            tx.execute(give_up, [&old.skeleton(), found.owner.as_str()]).map_err(failed)?;
+            let take_back = "DELETE FROM given_up WHERE skeleton = ?1 AND owner = ?2";
+            tx.execute(take_back, [&new.skeleton(), found.owner.as_str()]).map_err(failed)?;
             insert(tx, new, &found.owner)
         })
     }
@@ -173,6 +178,9 @@ impl Book {
         self.write(|tx| {
             if let Some(found) = lookup(tx, name)? {
                 return found.check(name, owner);
+            }
+            if has_given_up(tx, name, owner)? {
+                return Err(Error::NameTaken(name.clone()));
             }
             let removed = is_removed(tx, owner)?;
             if removed && entry.invite.is_none() {
@@ -287,6 +295,12 @@ fn names_of(conn: &Connection, owner: &OwnerId) -> Result<Vec<Name>> {
 fn is_removed(conn: &Connection, owner: &OwnerId) -> Result<bool> {
     conn.prepare_cached("SELECT 1 FROM removed WHERE owner = ?1")
         .and_then(|mut query| query.exists([owner.as_str()]))
+        .map_err(failed)
+}
+
+fn has_given_up(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM given_up WHERE skeleton = ?1 AND owner = ?2")
+        .and_then(|mut query| query.exists([&name.skeleton(), owner.as_str()]))
         .map_err(failed)
 }
 

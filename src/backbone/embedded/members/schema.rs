@@ -28,6 +28,12 @@ const MIGRATIONS: &[&str] = &["
         owner TEXT PRIMARY KEY,
         at INTEGER NOT NULL
     ) STRICT;
+    -- Names that their owners were made to give up for others.
+    CREATE TABLE given_up (
+        skeleton TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        PRIMARY KEY (skeleton, owner)
+    ) STRICT, WITHOUT ROWID;
     -- hash: SHA-256 of the code.
     CREATE TABLE invites (
         hash BLOB PRIMARY KEY,

@@ -1,0 +1,299 @@
+//! The options of a hub, and what they come to.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::{Args, builder::FalseyValueParser};
+use serde::Deserialize;
+
+use super::{
+    guard::{Allowed, Local, allowed},
+    logging::LogFormat,
+    values::{
+        duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
+    },
+};
+use crate::{
+    backbone::{Retention, embedded::Store},
+    error::{Error, Result},
+    hub::{Admission, DEFAULT_LEASE, Guests, HubOptions, Issuer, Rates},
+    identity::Credentials,
+    model::Endpoint,
+    shutdown,
+    transport::{Limits, Plaintext},
+};
+
+/// Where the hub listens unless something else is said.
+pub(super) const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
+
+/// For whom a token of an outside issuer must be unless something else is said.
+const DEFAULT_AUDIENCE: &str = "chinwag";
+
+/// What may be said on the command line, in the environment, or in the file.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
+    #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
+    pub(super) listen: Option<SocketAddr>,
+
+    /// Where others reach the hub, for the join link [default: where it listens]
+    #[arg(long, env = "CHINWAG_HUB_ADVERTISE", value_name = "HOST:PORT", global = true)]
+    #[serde(deserialize_with = "read_endpoint")]
+    pub(super) advertise: Option<Endpoint>,
+
+    /// Where messages, members and the hub's key are kept [default: "hub" in the user's data
+    /// directory for chinwag]
+    #[arg(long, env = "CHINWAG_HUB_DATA_DIR", value_name = "DIR", global = true)]
+    data_dir: Option<PathBuf>,
+
+    /// Keeps all that in memory only
+    #[arg(long, env = "CHINWAG_HUB_EPHEMERAL", value_parser = FalseyValueParser::new())]
+    #[arg(conflicts_with = "data_dir")]
+    ephemeral: bool,
+
+    /// Shows this certificate, and those that vouch for it (PEM), instead of one of its own key:
+    /// clients then trust the hub by its name
+    #[arg(long, env = "CHINWAG_HUB_TLS_CERT", value_name = "FILE", global = true)]
+    pub(super) tls_cert: Option<PathBuf>,
+
+    /// The key of --tls-cert (PEM), which nobody else may read
+    #[arg(long, env = "CHINWAG_HUB_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    /// Refuses callers without TLS from this machine, too
+    #[arg(long, env = "CHINWAG_HUB_NO_PLAINTEXT", value_parser = FalseyValueParser::new())]
+    no_plaintext: bool,
+
+    /// Who may come without a key, by a name that is free: never, loopback (only from this machine)
+    /// or always [default: loopback; with --invite-only: never]
+    #[arg(long, env = "CHINWAG_HUB_GUESTS", value_name = "WHO", value_parser = guests)]
+    #[serde(deserialize_with = "read_guests")]
+    guests: Option<Guests>,
+
+    /// Lets newcomers in with an invitation only: see chinwagd invite
+    #[arg(long, env = "CHINWAG_HUB_INVITE_ONLY", value_parser = FalseyValueParser::new())]
+    invite_only: bool,
+
+    /// Believes the JWTs of this issuer ("iss"), whose subjects are then names
+    #[arg(long, env = "CHINWAG_HUB_JWT_ISSUER", value_name = "NAME")]
+    jwt_issuer: Option<String>,
+
+    /// The issuer's public keys for RS256, ES256 or EdDSA: a JWK set, or PEM
+    #[arg(long, env = "CHINWAG_HUB_JWT_KEYS", value_name = "FILE")]
+    jwt_keys: Option<PathBuf>,
+
+    /// For whom the issuer's JWTs must be ("aud") [default: chinwag]
+    #[arg(long, env = "CHINWAG_HUB_JWT_AUDIENCE", value_name = "NAME")]
+    jwt_audience: Option<String>,
+
+    /// Which messages to keep of each room: not older than a duration, the latest so many, or both,
+    /// as in "30d,10000" [default: all]
+    #[arg(long, env = "CHINWAG_HUB_RETAIN", value_name = "KEEP", value_parser = retention)]
+    #[serde(deserialize_with = "read_retention")]
+    retain: Option<Retention>,
+
+    /// How long a peer who shows no sign of life counts as here, at least 1s [default: 30s]
+    #[arg(long, env = "CHINWAG_HUB_LEASE", value_name = "DURATION", value_parser = duration)]
+    #[serde(deserialize_with = "read_duration")]
+    lease: Option<Duration>,
+
+    /// How long streams have to end once the hub is told to stop [default: 5s]
+    #[arg(long, env = "CHINWAG_HUB_GRACE", value_name = "DURATION", value_parser = duration)]
+    #[serde(deserialize_with = "read_duration")]
+    grace: Option<Duration>,
+
+    /// Stops when nobody was here for this long [default: never]
+    #[arg(long, env = "CHINWAG_HUB_IDLE_EXIT", value_name = "DURATION", value_parser = duration)]
+    #[serde(deserialize_with = "read_duration")]
+    idle_exit: Option<Duration>,
+
+    /// How often a peer may post, as in 50/s or 30/m; all that come from one address may ten times
+    /// as often; "off": no limit [default: 50/s]
+    #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
+    post_rate: Option<Allowed>,
+
+    /// How often one address may register [default: 30/s]
+    #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
+    register_rate: Option<Allowed>,
+
+    /// How often a peer may search or ask for a page, and one address ten times as often
+    /// [default: 20/s]
+    #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
+    read_rate: Option<Allowed>,
+
+    /// How often one address may show a wrong token or invitation, or none [default: 10/s]
+    #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
+    failure_rate: Option<Allowed>,
+
+    /// Applies these rates to callers from this machine, too, who are exempt otherwise
+    #[arg(long, env = "CHINWAG_HUB_RATE_LOOPBACK", value_parser = FalseyValueParser::new())]
+    rate_loopback: bool,
+
+    /// Shows metrics for Prometheus at http://ADDR:PORT/metrics; a port alone is one of loopback
+    /// [default: nowhere]
+    #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
+    metrics_listen: Option<Local>,
+
+    /// What to log: a level, or targets with levels as in "warn,chinwag=debug" [default: info]
+    #[arg(long, env = "CHINWAG_HUB_LOG", value_name = "FILTER")]
+    pub(super) log: Option<String>,
+
+    /// How log lines look [default: text]
+    #[arg(long, env = "CHINWAG_HUB_LOG_FORMAT", value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+impl Settings {
+    /// What is said here, else what is said there.
+    pub(super) fn or(self, file: Self) -> Self {
+        let store_is_said = self.ephemeral || self.data_dir.is_some();
+        Self {
+            listen: self.listen.or(file.listen),
+            advertise: self.advertise.or(file.advertise),
+            data_dir: self.data_dir.or(file.data_dir).filter(|_| !self.ephemeral),
+            ephemeral: if store_is_said { self.ephemeral } else { file.ephemeral },
+            tls_cert: self.tls_cert.or(file.tls_cert),
+            tls_key: self.tls_key.or(file.tls_key),
+            no_plaintext: self.no_plaintext || file.no_plaintext,
+            guests: self.guests.or(file.guests),
+            invite_only: self.invite_only || file.invite_only,
+            jwt_issuer: self.jwt_issuer.or(file.jwt_issuer),
+            jwt_keys: self.jwt_keys.or(file.jwt_keys),
+            jwt_audience: self.jwt_audience.or(file.jwt_audience),
+            retain: self.retain.or(file.retain),
+            lease: self.lease.or(file.lease),
+            grace: self.grace.or(file.grace),
+            idle_exit: self.idle_exit.or(file.idle_exit),
+            post_rate: self.post_rate.or(file.post_rate),
+            register_rate: self.register_rate.or(file.register_rate),
+            read_rate: self.read_rate.or(file.read_rate),
+            failure_rate: self.failure_rate.or(file.failure_rate),
+            rate_loopback: self.rate_loopback || file.rate_loopback,
+            metrics_listen: self.metrics_listen.or(file.metrics_listen),
+            log: self.log.or(file.log),
+            log_format: self.log_format.or(file.log_format),
+        }
+    }
+
+    fn rates(&self) -> Rates {
+        let usual = Rates::default();
+        Rates {
+            posts: allowed(self.post_rate, usual.posts),
+            registrations: allowed(self.register_rate, usual.registrations),
+            reads: allowed(self.read_rate, usual.reads),
+            failures: allowed(self.failure_rate, usual.failures),
+            loopback: self.rate_loopback,
+        }
+    }
+
+    /// Reads the files that are named.
+    pub(super) fn options(&self) -> Result<HubOptions> {
+        let plaintext = match self.no_plaintext {
+            true => Plaintext::Never,
+            false => Plaintext::FromLoopback,
+        };
+        Ok(HubOptions {
+            retention: self.retain.unwrap_or_default(),
+            lease: self.lease.unwrap_or(DEFAULT_LEASE),
+            grace: self.grace.unwrap_or(shutdown::GRACE),
+            idle_exit: self.idle_exit,
+            credentials: self.credentials()?,
+            plaintext,
+            admission: self.admission(),
+            issuer: self.issuer()?,
+            rates: self.rates(),
+            limits: Limits::default().fit(),
+            metrics: self.metrics_listen.map(|Local(address)| address),
+            ..HubOptions::new(self.store()?)
+        })
+    }
+
+    pub(super) fn store(&self) -> Result<Store> {
+        match (self.ephemeral, &self.data_dir) {
+            (true, None) => Ok(Store::Memory),
+            (false, Some(dir)) => Ok(Store::Directory(dir.clone())),
+            (false, None) => Ok(Store::Directory(default_data_dir()?)),
+            (true, Some(_)) => Err(Error::invalid("ephemeral", "cannot be together with data_dir")),
+        }
+    }
+
+    fn credentials(&self) -> Result<Option<Credentials>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (None, None) => Ok(None),
+            (Some(certificates), Some(key)) => Credentials::load(certificates, key).map(Some),
+            _ => Err(Error::invalid("tls-cert", "--tls-cert and --tls-key go together")),
+        }
+    }
+
+    fn admission(&self) -> Admission {
+        let usual = if self.invite_only { Guests::Never } else { Guests::Loopback };
+        Admission { guests: self.guests.unwrap_or(usual), by_invitation: self.invite_only }
+    }
+
+    fn issuer(&self) -> Result<Option<Issuer>> {
+        match (&self.jwt_issuer, &self.jwt_keys) {
+            (None, None) => Ok(None),
+            (Some(name), Some(keys)) => {
+                let audience = self.jwt_audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
+                Issuer::load(name.clone(), audience.to_owned(), keys).map(Some)
+            }
+            _ => Err(Error::invalid("jwt-issuer", "--jwt-issuer and --jwt-keys go together")),
+        }
+    }
+}
+
+/// Reads the file of options.
+pub(super) fn read(file: &Path) -> Result<Settings> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Error::invalid("config", format!("cannot read {name}: {error}")))?;
+    toml::from_str(&text).map_err(|error| Error::invalid(name.to_string(), error.message()))
+}
+
+fn default_data_dir() -> Result<PathBuf> {
+    let dirs = directories::ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
+        Error::invalid("data_dir", "this user has no home directory: say --data-dir DIR")
+    })?;
+    Ok(dirs.data_dir().join("hub"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn parse(args: &[&str]) -> Settings {
+        Command::try_parse_from(args).unwrap().settings
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let file: Settings =
+            toml::from_str("listen = '127.0.0.1:1'\nlease = '1m'\nephemeral = true").unwrap();
+        let both = parse(&["chinwagd", "--lease", "2s", "--data-dir", "/d"]).or(file);
+        assert_eq!(both.listen.unwrap().port(), 1);
+        assert_eq!(both.lease, Some(Duration::from_secs(2)));
+        let options = both.options().unwrap();
+        assert!(matches!(options.store, Store::Directory(dir) if dir == Path::new("/d")));
+        assert_eq!(options.grace, shutdown::GRACE);
+    }
+
+    #[test]
+    fn a_file_with_mistakes_is_refused() {
+        for file in ["lease = 'soon'", "lisen = '127.0.0.1:1'", "listen = 'here'"] {
+            assert!(toml::from_str::<Settings>(file).is_err(), "{file}");
+        }
+    }
+}
