@@ -70,10 +70,11 @@ impl Peers {
         let mut client = PeerChatClient::new(self.channel(there)?);
         let (wire, said) = conversation::wire();
         let said = said.map_while(Result::ok).map(|event| ConverseRequest { event: Some(event) });
+        conversation::say_hello(peer, &self.inbox, &wire);
         let greeted = async {
             let heard = client.converse(said).await?.into_inner();
             let mut heard = heard.map(|said| said.map(|said| said.event.map(Into::into)));
-            let greeted = conversation::greet(peer, &self.inbox, &wire, &mut heard).await?;
+            let greeted = conversation::greet(peer, &mut heard).await?;
             Ok((heard, greeted))
         };
         let (heard, greeted) = match tokio::time::timeout(DIRECT_TIMEOUT, greeted).await {
