@@ -14,7 +14,7 @@ run: ## Chat: starts a hub where none is running (NAME=bob: as bob; HUB=127.0.0.
 	@tools/run.sh "$$NAME" "$$HUB"
 
 test: ## Run all tests, with the tools they want
-	tools/fetch.sh grpcurl
+	tools/fetch.sh grpcurl python
 	cargo test --locked
 
 crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)

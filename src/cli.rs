@@ -28,6 +28,7 @@ mod output;
 mod stdin;
 mod terminal;
 mod view;
+mod words;
 mod writer;
 
 use std::{ffi::OsString, process::ExitCode};

@@ -27,13 +27,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     error::{Error, Result},
-    identity::{Contacts, Identity},
+    identity::Identity,
     model::{
-        Draft, Endpoint, Fingerprint, InviteCode, MessageId, Name, PeerStatus, Position, Posted,
-        Receipt, RoomName, Start, Text,
+        Draft, Endpoint, Fingerprint, MessageId, Name, Position, Posted, Receipt, RoomName, Start,
+        Text,
     },
     shutdown,
-    transport::{ClientKeys, Door, Plaintext, server_config},
 };
 
 mod conversation;
@@ -42,6 +41,7 @@ mod gate;
 mod inbox;
 mod link;
 mod lru;
+mod options;
 mod patience;
 mod peer_chat;
 mod peers;
@@ -55,6 +55,7 @@ pub use self::{
     conversation::{Conversation, ConversationEvent, Line},
     events::{Connection, Direct, Event, Events, Standing},
     gate::DirectPolicy,
+    options::ClientOptions,
     queries::{Page, PageRequest, PeerFilter, SearchRequest},
     trust::HubTrust,
     watch_peers::{PeerChange, PeerWatch},
@@ -74,60 +75,6 @@ const PORT_TRIES: u16 = 64;
 
 /// Commands on their way to the session; whoever gives one more waits.
 const COMMANDS: usize = 64;
-
-/// What a client is called, where its hub is, and how others reach it.
-#[derive(Debug, Clone)]
-pub struct ClientOptions {
-    /// Where the hub listens.
-    pub hub: Endpoint,
-    /// The name to take.
-    pub name: Name,
-    /// What others are told. [`PeerStatus::Invisible`] suits commands that are over in a moment.
-    pub status: PeerStatus,
-    /// Where the PeerChat server listens: the first free port from here upwards, 64 at most; port 0
-    /// is any. `None`: no direct messages come in.
-    pub listen: Option<SocketAddr>,
-    /// How many private messages are accepted in all; those beyond are refused as by a client that
-    /// is about to stop. `None`: there is no end.
-    pub inbox_limit: Option<u64>,
-    /// What the hub is told instead of the PeerChat server's own address; at most
-    /// [`crate::model::MAX_ENDPOINTS`]. Empty: that address.
-    pub advertise: Vec<Endpoint>,
-    /// The rooms to be in from the start. Empty: none, though posting to the lobby is possible.
-    pub rooms: Vec<(RoomName, Start)>,
-    /// The key of one's own. Without one the client is a guest of the hub, where that has guests,
-    /// and neither its PeerChat server nor what it says to other clients is encrypted, which is
-    /// possible on loopback only.
-    pub identity: Option<Identity>,
-    /// How the hub is known to be the right one.
-    pub trust: HubTrust,
-    /// Where the keys of hubs and peers are kept. `None`: they are forgotten with the client.
-    pub contacts: Option<Contacts>,
-    /// Who may speak directly to this client.
-    pub direct: DirectPolicy,
-    /// What lets a newcomer into a closed hub.
-    pub invite: Option<InviteCode>,
-}
-
-impl ClientOptions {
-    /// Online, without a PeerChat server, in no room, and without a key: everything in plaintext.
-    pub fn new(hub: Endpoint, name: Name) -> Self {
-        Self {
-            hub,
-            name,
-            status: PeerStatus::Online,
-            listen: None,
-            inbox_limit: None,
-            advertise: Vec::new(),
-            rooms: Vec::new(),
-            identity: None,
-            trust: HubTrust::default(),
-            contacts: None,
-            direct: DirectPolicy::default(),
-            invite: None,
-        }
-    }
-}
 
 /// A session at a hub and a direct line to its peers.
 ///
@@ -182,7 +129,7 @@ impl Client {
         let fingerprint = identity.as_ref().map(Identity::fingerprint);
         let people = People::new(options.hub.clone(), options.contacts.clone());
         let (inbox, direct) = Inbox::new(options.name.clone(), options.inbox_limit);
-        let door = door(identity.as_ref())?;
+        let door = peer_chat::door(identity.as_ref())?;
         let listener = match options.listen {
             Some(wanted) => Some(door.listen_on_next_free(wanted, PORT_TRIES).await?),
             None => None,
@@ -404,15 +351,4 @@ impl Client {
         self.0.commands.send(command(reply)).await.map_err(|_| Error::Stopped)?;
         Ok(answer)
     }
-}
-
-/// How others come to the PeerChat server.
-fn door(identity: Option<&Identity>) -> Result<Door> {
-    Ok(match identity {
-        Some(own) => {
-            let config = server_config(own.credentials(), ClientKeys::Optional)?;
-            Door::tls(config, Plaintext::FromLoopback)
-        }
-        None => Door::plaintext(),
-    })
 }

@@ -11,6 +11,7 @@ mod door;
 mod files;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod wire;
 mod words;
 
@@ -18,7 +19,7 @@ mod words;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 18] = [
     ("answer", wire::answer),
     ("certificate", words::certificate),
     ("client_config", files::client_config),
@@ -29,6 +30,8 @@ pub const TARGETS: [Target; 16] = [
     ("hub_config", files::hub_config),
     ("invite_code", words::invite_code),
     ("join_link", words::join_link),
+    ("jwt", tokens::jwt),
+    ("jwt_keys", tokens::jwt_keys),
     ("message_id", words::message_id),
     ("name", words::name),
     ("opening", door::opening),

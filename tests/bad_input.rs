@@ -91,11 +91,8 @@ async fn names_are_checked() {
         why(&register(hub.address(), named("alice")).await.unwrap_err()),
         "AlreadyExists NAME_TAKEN"
     );
-    let unknown = alice
-        .presence()
-        .get_peer(GetPeerRequest { name: "nobody".into(), ..Default::default() })
-        .await;
-    assert_eq!(refused(unknown), "NotFound PEER_UNKNOWN");
+    let unknown = GetPeerRequest { name: "nobody".into(), ..Default::default() };
+    assert_eq!(refused(alice.presence().get_peer(unknown).await), "NotFound PEER_UNKNOWN");
     still_works(&alice).await;
 }
 

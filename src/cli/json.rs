@@ -33,10 +33,11 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
+use super::words::{standing, status};
 use crate::{
-    client::{Direct, Standing},
+    client::Direct,
     identity::Contact,
-    model::{Endpoint, Message, Name, Peer, PeerStatus, Posted, Receipt, Room, SearchHit},
+    model::{Endpoint, Message, Name, Peer, Posted, Receipt, Room, SearchHit},
     text,
 };
 
@@ -270,25 +271,6 @@ impl<'a> From<&'a (&'a Name, &'a Contact)> for Line<'a> {
     }
 }
 
-/// How far somebody is known, in one word.
-pub(crate) fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Verified(_) => "verified",
-        Standing::Known(_) => "known",
-        Standing::Unverified(_) => "unverified",
-    }
-}
-
-/// A status in one word.
-pub(crate) fn status(status: PeerStatus) -> &'static str {
-    match status {
-        PeerStatus::Online => "online",
-        PeerStatus::Away => "away",
-        PeerStatus::Busy => "busy",
-        PeerStatus::Invisible => "invisible",
-    }
-}
-
 fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{at:.6}"))
 }
@@ -307,7 +289,10 @@ fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DirectMessage, MessageId, Position, RoomName, Text};
+    use crate::{
+        client::Standing,
+        model::{DirectMessage, MessageId, PeerStatus, Position, RoomName, Text},
+    };
 
     const ID: &str = "018f4e9a-7b2c-7000-8000-000000000001";
 

@@ -7,7 +7,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::json::{standing, status};
+use super::words::{standing, status};
 use crate::{
     client::{Direct, Standing},
     model::{Endpoint, Fingerprint, Message, Name, Peer, Receipt, Room, RoomName},

@@ -199,17 +199,17 @@ pub(super) fn wire() -> (Wire, ReceiverStream<Result<Said, Status>>) {
 pub(super) trait Heard: Stream<Item = Result<Option<Said>, Status>> + Unpin + Send {}
 impl<T: Stream<Item = Result<Option<Said>, Status>> + Unpin + Send> Heard for T {}
 
-/// Says hello to `peer` and waits for its answer, on the calling side.
+/// Says hello to `peer`, on the calling side. This has to come before the call: the servers of many
+/// languages answer nothing, not even that the call has arrived, until they have something to say.
+pub(super) fn say_hello(peer: &Name, inbox: &Inbox, wire: &Wire) {
+    let me = inbox.owner().to_string();
+    let _ = wire.try_send(Ok(Said::Hello(proto::Hello { name: me, receiver: peer.to_string() })));
+}
+
+/// Waits for the answer to one's hello.
 ///
 /// The outer error is that of the stream, the inner one that of what was heard on it.
-pub(super) async fn greet(
-    peer: &Name,
-    inbox: &Inbox,
-    wire: &Wire,
-    heard: &mut impl Heard,
-) -> Result<Result<()>, Status> {
-    let me = inbox.owner().to_string();
-    let _ = wire.send(Ok(Said::Hello(proto::Hello { name: me, receiver: peer.to_string() }))).await;
+pub(super) async fn greet(peer: &Name, heard: &mut impl Heard) -> Result<Result<()>, Status> {
     Ok(match hello(heard).await? {
         Ok(hello) if hello.name == peer.as_str() => Ok(()),
         Ok(_) => Err(Error::WrongReceiver(peer.clone())),

@@ -19,13 +19,14 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    identity::Identity,
     model::Receipt,
     proto::{
         self, ConverseRequest, ConverseResponse, PEER_DESCRIPTORS, SendRequest, SendResponse,
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, Door},
+    transport::{self, ClientKeys, Door, Plaintext, server_config},
     wire,
 };
 
@@ -37,6 +38,17 @@ const MAX_REQUEST: usize = 256 * 1024;
 
 /// Conversations that others may hold open with one client.
 const MAX_CONVERSATIONS: usize = 256;
+
+/// How others come to the PeerChat server.
+pub(super) fn door(identity: Option<&Identity>) -> Result<Door> {
+    Ok(match identity {
+        Some(own) => {
+            let config = server_config(own.credentials(), ClientKeys::Optional)?;
+            Door::tls(config, Plaintext::FromLoopback)
+        }
+        None => Door::plaintext(),
+    })
+}
 
 /// Serves PeerChat, health and reflection until `stop`, and then what is under way for
 /// [`GRACE`] at most.

@@ -18,6 +18,7 @@ pub(super) fn request(bytes: &[u8]) {
             let _ = wire::name("name", &asked.name);
             endpoints(&asked.endpoints);
             let _ = wire::peer_status("status", asked.status);
+            let _ = wire::invite_code("invite_code", &asked.invite_code);
         }),
         1 => read::<proto::RenewRequest>(bytes, |asked| {
             endpoints(&asked.endpoints.unwrap_or_default().endpoints);

@@ -57,14 +57,17 @@ impl Issuer {
     ///
     /// [`Error::Invalid`] where the file cannot be read or holds no key that can be used.
     pub fn load(name: String, audience: String, keys: &Path) -> Result<Self> {
-        ring_provider::install();
         let text = std::fs::read_to_string(keys).map_err(|error| {
             Error::invalid("jwt-keys", format!("cannot read {}: {error}", keys.display()))
         })?;
-        let keys = keys::parse(&text).map_err(|problem| {
-            Error::invalid("jwt-keys", format!("{}: {problem}", keys.display()))
-        })?;
-        Ok(Self { name, audience, keys })
+        Self::with_keys(name, audience, &text)
+            .map_err(|problem| Error::invalid("jwt-keys", format!("{}: {problem}", keys.display())))
+    }
+
+    /// The same, with what the file says; or what is wrong with that.
+    pub(crate) fn with_keys(name: String, audience: String, keys: &str) -> Result<Self, String> {
+        ring_provider::install();
+        keys::parse(keys).map(|keys| Self { name, audience, keys })
     }
 
     /// What the issuer calls itself.

@@ -58,8 +58,8 @@ impl Limits {
     /// that comes too many is closed at once, as waiting for it would hold up the others.
     pub const PENDING_PER_ADDRESS: usize = 64;
 
-    /// 4,096: at 40 KB each (TLS and one idle stream) 160 MB.
-    pub const OPEN: usize = 4096;
+    /// 8,192: at 40 KB each (TLS and one idle stream) 320 MB.
+    pub const OPEN: usize = 8192;
 
     /// 256: the people of an office behind one address.
     pub const OPEN_PER_ADDRESS: usize = 256;

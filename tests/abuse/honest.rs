@@ -13,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::peer::{Session, new_id};
 
-/// Between two messages: 25 a second, which no limit minds.
-const PACE: Duration = Duration::from_millis(40);
+/// Between two messages: 40 a second, which no limit minds.
+const PACE: Duration = Duration::from_millis(25);
 
-/// Messages that are said at least, so that one of a hundred is not the only slow one.
-const AT_LEAST: usize = 100;
+/// Messages that are said at least, so that the slowest one alone does not decide.
+const AT_LEAST: usize = 200;
 
 /// An honest client, on a thread of its own: what the attackers of this process do to their own
 /// runtime is not measured.

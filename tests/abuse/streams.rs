@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// Connections that attack at the same time.
-const ATTACKERS: usize = 4;
+const ATTACKERS: usize = 2;
 
 /// Connections that an attack uses in all, one after the other.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 10;
 
 /// Has several attackers say the same over connections of their own, again and again.
 async fn attack(hub: SocketAddr, said: &[u8]) -> Vec<Said> {

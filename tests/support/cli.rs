@@ -97,7 +97,10 @@ impl Running {
     /// The next line that it prints.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line on standard output")
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let complaints: Vec<_> = self.complaints.try_iter().collect();
+            panic!("no line on standard output; complaints:\n{}", complaints.join("\n"))
+        })
     }
 
     /// The next object that it prints.

@@ -10,8 +10,9 @@ use std::{
 
 use anyhow::{Context, Result};
 use chinwag::{
-    client::{Client, ClientOptions, Conversation, Event, Events},
+    client::{Client, ClientOptions, Conversation, Event, Events, HubTrust},
     error::Error,
+    identity::Identity,
     model::{Endpoint, Name, Text},
 };
 use tokio::{
@@ -24,7 +25,8 @@ use super::{Scale, TEXT_BYTES};
 use crate::{
     contender::Contender,
     figure::{Figures, Metric, median},
-    server::{Keeping, Server},
+    over::{Certified, Over, Stream},
+    server::{Keeping, Server, folder},
 };
 
 /// How long each part takes.
@@ -40,17 +42,17 @@ const CALLS: usize = 64;
 /// Lines under way at once where theirs is: what a conversation lets through without waiting.
 const LINES: usize = 1024;
 
-pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
+pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
     let time = scale.time(TIME);
     if contender == Contender::Tcp {
-        let round_trip = ping_pong(time).await?;
+        let round_trip = ping_pong(over, time).await?;
         // One bare round trip stands beside both kinds of ours.
         let metrics = [Metric::SendRoundTrip, Metric::ConverseRoundTrip];
         return Ok(metrics.map(|metric| (metric, round_trip)).into());
     }
-    let hub = Server::start(Contender::Chinwag, Keeping::Rooms).await?;
-    let (ann, _ann_hears) = client(&hub, "ann").await?;
-    let (ben, ben_hears) = client(&hub, "ben").await?;
+    let hub = Server::start_over(over, Contender::Chinwag, Keeping::Rooms).await?;
+    let (ann, _ann_hears) = client(over, &hub, "ann").await?;
+    let (ben, ben_hears) = client(over, &hub, "ben").await?;
     let mut reading = JoinSet::new();
     reading.spawn(read(ben_hears));
     let pair = Arc::new(Pair { conversation: ann.converse(ben.name()).await?, ann, ben });
@@ -94,11 +96,15 @@ impl Pair {
     }
 }
 
-async fn client(hub: &Server, name: &str) -> Result<(Client, Events)> {
+async fn client(over: Over, hub: &Server, name: &str) -> Result<(Client, Events)> {
     let address = hub.address();
     let hub = Endpoint::parse(&address.to_string())?;
     let mut options = ClientOptions::new(hub, Name::parse(name)?);
     options.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    if over == Over::Tls {
+        options.identity = Some(Identity::generate()?);
+        options.trust = HubTrust::FirstUse;
+    }
     Ok(Client::start(options).await?)
 }
 
@@ -153,17 +159,13 @@ async fn rate(pair: &Arc<Pair>, way: Way, time: Duration) -> Result<f64> {
 }
 
 /// Microseconds for a text to go over a bare socket and back.
-async fn ping_pong(time: Duration) -> Result<f64> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let mut near = TcpStream::connect(listener.local_addr()?).await?;
-    near.set_nodelay(true)?;
-    let (mut far, _) = listener.accept().await?;
-    far.set_nodelay(true)?;
+async fn ping_pong(over: Over, time: Duration) -> Result<f64> {
+    let (mut near, mut far) = ends(over).await?;
     let mut echo = JoinSet::new();
     echo.spawn(async move {
         let mut bytes = [0; TEXT_BYTES];
         while far.read_exact(&mut bytes).await.is_ok() {
-            if far.write_all(&bytes).await.is_err() {
+            if far.write_all(&bytes).await.is_err() || far.flush().await.is_err() {
                 break;
             }
         }
@@ -174,10 +176,26 @@ async fn ping_pong(time: Duration) -> Result<f64> {
     while began.elapsed() < time {
         let sent = Instant::now();
         near.write_all(&bytes).await?;
+        near.flush().await?;
         near.read_exact(&mut bytes).await.context("no echo")?;
         took.push(microseconds(sent));
     }
     Ok(median(took))
+}
+
+/// Both ends of a connection, with keys on both sides where it is TLS.
+async fn ends(over: Over) -> Result<(Stream, Stream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let near = TcpStream::connect(listener.local_addr()?).await?;
+    near.set_nodelay(true)?;
+    let (far, _) = listener.accept().await?;
+    far.set_nodelay(true)?;
+    if over == Over::Plaintext {
+        return Ok((Stream::Plaintext(near), Stream::Plaintext(far)));
+    }
+    let folder = folder()?;
+    let certified = Certified::new(folder.path())?;
+    tokio::try_join!(certified.secure(near), certified.accept(far))
 }
 
 fn microseconds(since: Instant) -> f64 {

@@ -12,13 +12,14 @@ use crate::{
     audience::{Audience, Plan},
     contender::Contender,
     figure::{Figures, Metric, quantile},
+    over::Over,
     server::{Keeping, Server},
     speaker::{Speech, speak, speaker},
 };
 
-pub(super) async fn burst(contender: Contender, scale: Scale) -> Result<Figures> {
+pub(super) async fn burst(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
     let speech = Speech { messages: scale.of(10_000), size: TEXT_BYTES, rate: None };
-    let mut figures = run(contender, scale.of(1_000), speech).await?;
+    let mut figures = run(over, contender, scale.of(1_000), speech).await?;
     // In a burst the delay only says how long the burst was.
     figures.retain(|metric, _| !matches!(metric, Metric::DelayMedian | Metric::DelayP99));
     Ok(figures)
@@ -26,20 +27,25 @@ pub(super) async fn burst(contender: Contender, scale: Scale) -> Result<Figures>
 
 pub(super) async fn paced(contender: Contender, scale: Scale) -> Result<Figures> {
     let speech = Speech { messages: scale.of(400), size: TEXT_BYTES, rate: Some(40) };
-    let mut figures = run(contender, scale.of(1_000), speech).await?;
+    let mut figures = run(Over::Plaintext, contender, scale.of(1_000), speech).await?;
     figures.remove(&Metric::Deliveries);
     Ok(figures)
 }
 
 pub(super) async fn large(contender: Contender, scale: Scale) -> Result<Figures> {
     let speech = Speech { messages: scale.of(1_000), size: 16 * 1024, rate: None };
-    let mut figures = run(contender, scale.of(100), speech).await?;
+    let mut figures = run(Over::Plaintext, contender, scale.of(100), speech).await?;
     figures.retain(|metric, _| !matches!(metric, Metric::DelayMedian | Metric::DelayP99));
     Ok(figures)
 }
 
-async fn run(contender: Contender, subscribers: usize, speech: Speech) -> Result<Figures> {
-    let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
+async fn run(
+    over: Over,
+    contender: Contender,
+    subscribers: usize,
+    speech: Speech,
+) -> Result<Figures> {
+    let server = Arc::new(Server::start_over(over, contender, Keeping::Rooms).await?);
     let plan = Plan { subscribers, stalling: 0, messages: speech.messages };
     let audience = Audience::gather(&server, ROOM, plan).await?;
     let mut line = speaker(&server, "speaker", ROOM).await?;

@@ -9,13 +9,14 @@ use crate::{
     audience::{Audience, Plan},
     contender::Contender,
     figure::{Figures, Metric},
+    over::Over,
     server::{Keeping, Server},
 };
 
 const KIB: f64 = 1024.0;
 
-pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
-    let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
+pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
+    let server = Arc::new(Server::start_over(over, contender, Keeping::Rooms).await?);
     // Whatever the first connection of all sets up.
     let _first = server.connect("first").await?;
     rest().await;

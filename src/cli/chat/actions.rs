@@ -4,8 +4,9 @@ use super::input::Request;
 use crate::{
     cli::{
         commands::{history::latest, search::find},
-        json, keys, terminal,
+        keys, terminal,
         view::{self, Clock},
+        words,
     },
     client::{Client, PeerFilter, SearchRequest},
     error::{Error, Result},
@@ -86,7 +87,7 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::SetStatus(status) => client
             .set_status(status)
             .await
-            .map(|()| Done::Said(format!("the others see you as {}", json::status(status)))),
+            .map(|()| Done::Said(format!("the others see you as {}", words::status(status)))),
         Request::Join(room) => {
             client.join(room.clone(), entering()).await.map(|_| Done::Joined(room))
         }

@@ -84,9 +84,12 @@ impl State {
         (self.rooms.len() < joined).then(|| view::notice(&format!("left {room}")))
     }
 
-    /// That one's own post was stored.
+    /// That one's own post was stored. Of several it is told in any order.
     pub(crate) fn stored(&mut self, posted: Posted) {
-        self.stored.insert(posted.room, posted.position);
+        let last = self.stored.entry(posted.room).or_insert(posted.position);
+        if last.epoch != posted.position.epoch || last.seq < posted.position.seq {
+            *last = posted.position;
+        }
     }
 
     /// Whether all that one posted was shown, as far as it comes at all.
@@ -271,6 +274,7 @@ mod tests {
         let now = Instant::now();
         assert!(state.is_settled());
         state.stored(posted("lobby", at(1, 5)));
+        state.stored(posted("lobby", at(1, 4)));
         assert!(!state.is_settled());
         state.hear(&message("lobby", at(1, 4)), now);
         assert!(!state.is_settled());

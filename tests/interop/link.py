@@ -1,0 +1,51 @@
+"""What can be done with a network link: listen in on all of it, or send something across in the clear.
+
+    link.py capture INTERFACE FILE   writes every packet of either direction to FILE until its input ends
+    link.py hear ADDRESS PORT        takes one connection and prints what comes
+    link.py say ADDRESS PORT         sends its input
+"""
+
+import select
+import socket
+import struct
+import sys
+
+ETH_P_ALL = 3
+LARGEST_PACKET = 1 << 18
+
+# Linux: getsockopt(SOL_PACKET, PACKET_STATISTICS).
+SOL_PACKET = 263
+PACKET_STATISTICS = 6
+
+
+def capture(interface, file):
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as link, open(file, "wb") as packets:
+        link.bind((interface, ETH_P_ALL))
+        print("capturing", flush=True)
+        while True:
+            ready, _, _ = select.select([link, sys.stdin], [], [])
+            if link in ready:
+                packets.write(link.recv(LARGEST_PACKET))
+            else:
+                break  # The input has ended, and no packet waits any more.
+        statistics = link.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
+    seen, lost = struct.unpack("II", statistics)
+    print(f"{seen} packets, {lost} lost", flush=True)
+
+
+def hear(address, port):
+    with socket.create_server((address, int(port))) as server:
+        print("listening", flush=True)
+        connection, _ = server.accept()
+        with connection, connection.makefile() as lines:
+            for line in lines:
+                print(line, end="", flush=True)
+
+
+def say(address, port):
+    with socket.create_connection((address, int(port))) as connection:
+        for line in sys.stdin:
+            connection.sendall(line.encode())
+
+
+{"capture": capture, "hear": hear, "say": say}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,105 @@
+"""Takes private messages: a PeerChat server that only those can call whose key the hub lists.
+
+gRPC's Python server cannot take any client key and ask later: it wants the certificates of all who
+may call. So this watches the hub's list of peers, which also holds its session's lease.
+"""
+
+import concurrent.futures
+import pathlib
+import threading
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from chinwag.v1 import (
+    peer_chat_pb2,
+    peer_chat_pb2_grpc,
+    presence_pb2,
+    types_pb2,
+)
+
+import common
+
+
+class Listed:
+    """The certificates of all peers on the hub's list."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.certificates = {}
+
+    def roots(self):
+        with self.lock:
+            return b"".join(self.certificates.values())
+
+    def watch(self, session):
+        """Follows the list until the session ends."""
+        request = presence_pb2.WatchPeersRequest()
+        for response in session.presence.WatchPeers(request, metadata=session.metadata):
+            with self.lock:
+                for peer in (*response.snapshot.peers, *response.delta.updated):
+                    if peer.certificate:
+                        self.certificates[peer.name] = common.pem(peer.certificate)
+                    common.tell(listed=peer.name)
+                for name in response.delta.removed:
+                    self.certificates.pop(name, None)
+
+
+class Inbox(peer_chat_pb2_grpc.PeerChatServicer):
+    """Tells every message, with the fingerprint of the key of whoever brought it."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def Send(self, request, context):
+        receipt = self.take(request.message, context)
+        return peer_chat_pb2.SendResponse(receipt=receipt)
+
+    def Converse(self, requests, context):
+        for request in requests:
+            event = request.WhichOneof("event")
+            if event == "hello":
+                hello = peer_chat_pb2.Hello(name=self.name)
+                yield peer_chat_pb2.ConverseResponse(hello=hello)
+            elif event == "message":
+                receipt = self.take(request.message, context)
+                yield peer_chat_pb2.ConverseResponse(receipt=receipt)
+
+    def take(self, message, context):
+        """The common name of a certificate is the fingerprint of its key, in hex."""
+        (key,) = context.auth_context()["x509_common_name"]
+        common.tell(sender=message.sender, text=message.text, key=key.decode())
+        now = Timestamp()
+        now.GetCurrentTime()
+        return peer_chat_pb2.Receipt(id=message.id, receiver=self.name, accepted_at=now)
+
+
+def serve(options, listed):
+    """A server on a port of its own, which is returned too."""
+    identity = options.serve_as or options.identity
+
+    def configuration():
+        pairs = [(identity.key, identity.certificate)]
+        return grpc.ssl_server_certificate_configuration(pairs, listed.roots() or identity.certificate)
+
+    credentials = grpc.dynamic_ssl_server_credentials(configuration(), configuration, True)
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=4))
+    peer_chat_pb2_grpc.add_PeerChatServicer_to_server(Inbox(options.name), server)
+    port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    return server, port
+
+
+def main():
+    parser = common.parser(__doc__)
+    parser.add_argument("--serve-as", type=lambda path: common.Identity(pathlib.Path(path)),
+                        help="the directory of another key for callers to find")
+    options = parser.parse_args()
+    listed = Listed()
+    server, port = serve(options, listed)
+    with common.Session(options, [types_pb2.Endpoint(host="127.0.0.1", port=port)]) as session:
+        listed.watch(session)
+    server.stop(grace=None)
+
+
+common.run(main)

@@ -1,0 +1,40 @@
+//! Somebody who uses the command line.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use tempfile::TempDir;
+
+use crate::{
+    cli::{self, Ended, Running},
+    hub::TestHub,
+};
+
+/// Somebody with a directory of their own.
+pub(crate) struct Person<'a> {
+    pub(crate) hub: &'a TestHub,
+    pub(crate) name: &'a str,
+    pub(crate) home: TempDir,
+}
+
+impl<'a> Person<'a> {
+    pub(crate) fn new(hub: &'a TestHub, name: &'a str) -> Self {
+        Self { hub, name, home: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
+        cli::command(self.home.path(), self.hub.address(), self.name, args)
+    }
+
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        cli::run(self.command(args), b"")
+    }
+
+    #[track_caller]
+    pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Ended {
+        cli::run(self.command(args), input.as_bytes())
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        Running::start(self.command(args))
+    }
+}
