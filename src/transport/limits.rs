@@ -40,7 +40,7 @@ pub struct Limits {
 }
 
 /// How many addresses' worth of open connections an IPv6 network of 48 bits may have: it may be one
-/// customer's, who then has 65,536 networks of 64 bits. With the defaults it is a quarter of all.
+/// customer's, who then has 65,536 networks of 64 bits. With the defaults it is an eighth of all.
 const NETWORK_SHARE: usize = 4;
 
 impl Limits {

@@ -36,7 +36,7 @@ fn running_out_of_files_is_survived() {
 #[test]
 fn bounds_are_made_to_fit() {
     pass_with_files(100, 128, "in_a_process_with_128_files");
-    pass_with_files(100, 5000, "in_a_process_that_may_have_many_files");
+    pass_with_files(100, 9000, "in_a_process_that_may_have_many_files");
 }
 
 #[test]
