@@ -26,7 +26,7 @@ use crate::{
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, ClientKeys, Door, Plaintext, server_config},
+    transport::{self, ClientKeys, Door, Limits, Plaintext, server_config},
     wire,
 };
 
@@ -36,18 +36,39 @@ const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The largest request that is read at all: it leaves room to say which field is too long.
 const MAX_REQUEST: usize = 256 * 1024;
 
+/// The largest question to health or reflection that is read: a name or two.
+const MAX_QUESTION: usize = 4096;
+
+/// The connections of a client: everybody who speaks to one person, and few enough that all they
+/// may say at once fits into the memory of a small machine.
+const OPEN: usize = 256;
+
+/// Connections of one address, which may be a household's.
+const OPEN_PER_ADDRESS: usize = 32;
+
+/// Connections that are not open yet, in all and of one address.
+const PENDING: (usize, usize) = (64, 16);
+
 /// Conversations that others may hold open with one client.
 const MAX_CONVERSATIONS: usize = 256;
 
 /// How others come to the PeerChat server.
 pub(super) fn door(identity: Option<&Identity>) -> Result<Door> {
-    Ok(match identity {
+    let door = match identity {
         Some(own) => {
             let config = server_config(own.credentials(), ClientKeys::Optional)?;
             Door::tls(config, Plaintext::FromLoopback)
         }
         None => Door::plaintext(),
-    })
+    };
+    let limits = Limits {
+        pending: PENDING.0,
+        pending_per_address: PENDING.1,
+        open: OPEN,
+        open_per_address: OPEN_PER_ADDRESS,
+        ..Limits::default()
+    };
+    Ok(door.limits(limits.fit()))
 }
 
 /// Serves PeerChat, health and reflection until `stop`, and then what is under way for
@@ -83,9 +104,9 @@ pub(super) async fn serve(
     };
     let served = transport::server(KEEPALIVE)
         .layer(MapResponseLayer::new(wire::explain))
-        .add_service(health_service)
-        .add_service(v1)
-        .add_service(v1alpha)
+        .add_service(health_service.max_decoding_message_size(MAX_QUESTION))
+        .add_service(v1.max_decoding_message_size(MAX_QUESTION))
+        .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))
         .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
         .serve_with_incoming_shutdown(door.arrivals(listener), stopping);
     let overdue = async {
