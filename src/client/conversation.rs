@@ -22,6 +22,7 @@ use super::{
     events::{Direct, Standing},
     gate::{Caller, Gate},
     inbox::Inbox,
+    people::Acquaintance,
     session::Reply,
 };
 pub(super) use crate::proto::converse_request::Event as Said;
@@ -220,7 +221,7 @@ pub(super) async fn greet(
 /// A greeted conversation, and the task that drives it.
 pub(super) fn call(
     peer: Name,
-    standing: Standing,
+    known: Acquaintance,
     inbox: Inbox,
     heard: impl Heard,
     wire: Wire,
@@ -229,7 +230,7 @@ pub(super) fn call(
     let (line, asked) = Line::new(peer.clone(), None);
     let (told, events) = mpsc::channel(HEARD);
     let audience = Audience::Caller(told);
-    let talk = Talk::new(peer, standing, None, inbox, audience, wire, asked);
+    let talk = Talk::new(peer, known, None, inbox, audience, wire, asked);
     (Conversation { line, heard: events }, talk.run(heard, stop))
 }
 
@@ -259,7 +260,8 @@ pub(super) async fn answer(
     let (line, asked) = Line::new(peer.clone(), from);
     let audience = Audience::Inbox(line);
     audience.tell(&inbox, ConversationEvent::Opened);
-    Talk::new(peer, standing, from, inbox, audience, wire, asked).run(heard, stop).await;
+    let known = gate.acquaintance(peer.clone(), standing);
+    Talk::new(peer, known, from, inbox, audience, wire, asked).run(heard, stop).await;
 }
 
 async fn hear_caller(
@@ -285,5 +287,32 @@ async fn hello(heard: &mut impl Heard) -> Result<Result<proto::Hello>, Status> {
         Ok(Some(Ok(_))) => Ok(Err(Error::invalid("hello", "must be the first event"))),
         Ok(Some(Err(status))) => Err(status),
         Ok(None) | Err(_) => Ok(Err(Error::invalid("hello", "missing"))),
+    }
+}
+
+impl From<Said> for proto::converse_response::Event {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Hello(hello) => Self::Hello(hello),
+            Said::Message(message) => Self::Message(message),
+            Said::Receipt(receipt) => Self::Receipt(receipt),
+            Said::Read(mark) => Self::Read(mark),
+            Said::Typing(typing) => Self::Typing(typing),
+            Said::Refused(refused) => Self::Refused(refused),
+        }
+    }
+}
+
+impl From<proto::converse_response::Event> for Said {
+    fn from(said: proto::converse_response::Event) -> Self {
+        use proto::converse_response::Event;
+        match said {
+            Event::Hello(hello) => Self::Hello(hello),
+            Event::Message(message) => Self::Message(message),
+            Event::Receipt(receipt) => Self::Receipt(receipt),
+            Event::Read(mark) => Self::Read(mark),
+            Event::Typing(typing) => Self::Typing(typing),
+            Event::Refused(refused) => Self::Refused(refused),
+        }
     }
 }
