@@ -11,14 +11,14 @@ mod keys;
 mod within;
 
 use chinwag::{
-    client::{ConversationEvent, DirectPolicy, Event, Standing},
+    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Standing},
     error::Error,
     model::Endpoint,
     proto::peer_chat_client::PeerChatClient,
     transport::{Dial, Trust},
     wire,
 };
-use direct_line::{message, next, stub, text, to};
+use direct_line::{client, message, next, stub, text, to};
 use fake_hub::name;
 use keys::{Hub, Person, heard};
 use tonic::Status;
@@ -108,5 +108,46 @@ async fn whoever_is_blocked_is_not_heard_in_open_conversations_either() {
     match next(&mut alices_events).await {
         Event::Conversation { event: ConversationEvent::Closed { .. }, .. } => {}
         other => panic!("heard after all: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_hub_elsewhere_leads_nobody_to_speak_without_a_key() {
+    let hub = Hub::start().await;
+    let alice = Person::new("alice");
+    let (plain, _quiet) = direct_line::quiet_hub().await;
+    let (trap, mut events) = client(&plain, "bob").await;
+    let trap_at = trap.direct_address().unwrap();
+    hub.quiet.list("bob", &[trap_at], &[]);
+    // The same hub, under an address that is not known to be of this machine.
+    let port = hub.endpoint.to_string().rsplit(':').next().unwrap().to_owned();
+    let elsewhere = Endpoint::parse(&format!("0.0.0.0:{port}")).unwrap();
+    let options = ClientOptions { hub: elsewhere, ..alice.options(&hub) };
+    let (alices, _alices_events) = Client::start(options).await.unwrap();
+    let refused = alices.send(&name("bob"), text("secret")).await;
+    assert!(matches!(refused, Err(Error::Keyless)), "{refused:?}");
+    let refused = alices.send_to(&trap_at.into(), text("secret")).await;
+    assert!(matches!(refused, Err(Error::Keyless)), "{refused:?}");
+    trap.stop().await;
+    while let Some(event) = events.next().await {
+        assert!(matches!(event, Event::Connected), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn whom_the_book_has_at_an_address_is_who_must_be_there() {
+    let (hub, alice, bob) = acquainted().await;
+    let mallory = Person::new("mallory");
+    let (trap, mut events) = mallory.start_for(&hub, DirectPolicy::Anyone).await;
+    let trap_at = Endpoint::from(trap.direct_address().unwrap());
+    let (at, there) = (hub.endpoint.clone(), [trap_at.clone()]);
+    alice.change(|book| book.meet(&at, &name("bob"), bob.key(), &there).map(drop));
+    let (alices, _alices_events) = alice.start(&hub).await;
+    alices.peer(&name("mallory")).await.unwrap();
+    let refused = alices.send_to(&trap_at, text("for bob")).await;
+    assert!(matches!(refused, Err(Error::PeerUnreachable { .. })), "{refused:?}");
+    trap.stop().await;
+    while let Some(event) = events.next().await {
+        assert!(matches!(event, Event::Connected), "{event:?}");
     }
 }
