@@ -151,3 +151,34 @@ async fn whom_the_book_has_at_an_address_is_who_must_be_there() {
         assert!(matches!(event, Event::Connected), "{event:?}");
     }
 }
+
+#[tokio::test]
+async fn silent_callers_keep_no_contact_out() {
+    let (hub, alice, bob) = acquainted().await;
+    let (alices, mut events) = alice.start(&hub).await;
+    let (bobs, _bobs_events) = bob.start(&hub).await;
+    // As many as one may open, on several connections, and none says hello.
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        let mut stub = stub(&alices);
+        for _ in 0..100 {
+            let stream = stub.converse(tokio_stream::pending()).await;
+            silent.extend(stream.ok());
+        }
+    }
+    let talk = bobs.converse(&name("alice")).await.unwrap();
+    talk.send(text("here I am")).await.unwrap();
+    assert!(matches!(next(&mut events).await, Event::Conversation { .. }));
+    assert_eq!(heard(&mut events).await.2, "here I am");
+    assert!(silent.len() < 300);
+    // Nor does one who is known take more than a few places.
+    let mut held = vec![talk];
+    let refused = loop {
+        match bobs.converse(&name("alice")).await {
+            Ok(talk) => held.push(talk),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 256);
+    };
+    assert!(refused.to_string().contains("with one caller"), "{refused}");
+}

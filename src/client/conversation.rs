@@ -23,6 +23,7 @@ use super::{
     gate::{Caller, Gate},
     inbox::Inbox,
     people::Acquaintance,
+    seats::Seat,
     session::Reply,
 };
 pub(super) use crate::proto::converse_request::Event as Said;
@@ -239,13 +240,14 @@ pub(super) async fn answer(
     inbox: Inbox,
     gate: Gate,
     caller: Caller,
+    arrival: Seat,
     mut heard: impl Heard,
     wire: Wire,
     stop: CancellationToken,
 ) {
     let greeting = hear_caller(&inbox, &gate, caller, &mut heard);
     let greeted = stop.run_until_cancelled(greeting).await;
-    let (peer, standing) = match greeted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
+    let (peer, standing, _seat) = match greeted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
         Ok(Ok(greeted)) => greeted,
         Ok(Err(error)) => {
             let _ = wire.try_send(Err(wire::status(&error)));
@@ -254,6 +256,7 @@ pub(super) async fn answer(
         // The stream broke; nobody is left to be told.
         Err(_) => return,
     };
+    drop(arrival);
     let hello = proto::Hello { name: inbox.owner().to_string(), receiver: String::new() };
     let _ = wire.try_send(Ok(Said::Hello(hello)));
     let from = caller.from;
@@ -269,14 +272,17 @@ async fn hear_caller(
     gate: &Gate,
     caller: Caller,
     heard: &mut impl Heard,
-) -> Result<Result<(Name, Standing)>, Status> {
+) -> Result<Result<(Name, Standing, Seat)>, Status> {
     let called = hello(heard).await?.and_then(|hello| {
         let peer = wire::name("hello.name", &hello.name)?;
         inbox.check_receiver("hello.receiver", &hello.receiver)?;
         Ok(peer)
     });
     Ok(match called {
-        Ok(peer) => gate.admit(caller, &peer).await.map(|standing| (peer, standing)),
+        Ok(peer) => {
+            let seated = gate.seat(caller, &peer).await;
+            seated.map(|(standing, seat)| (peer, standing, seat))
+        }
         Err(error) => Err(error),
     })
 }

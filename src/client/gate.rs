@@ -21,6 +21,7 @@ use super::{
     lru::Lru,
     peers,
     people::{Acquaintance, People},
+    seats::{Seat, Seats},
 };
 use crate::{
     error::{Error, Result},
@@ -67,7 +68,8 @@ pub enum DirectPolicy {
 pub(super) struct Caller {
     /// The address they called from.
     pub(super) from: Option<SocketAddr>,
-    key: Option<Fingerprint>,
+    /// The key they have shown.
+    pub(super) key: Option<Fingerprint>,
     via: Via,
 }
 
@@ -93,6 +95,7 @@ struct Inner {
     people: People,
     link: Arc<Link>,
     inbox: Inbox,
+    seats: Seats,
     asking: Semaphore,
     turns: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
     answers: Mutex<Lru<(Name, Fingerprint), (Instant, Listed)>>,
@@ -126,6 +129,7 @@ impl Gate {
             people,
             link,
             inbox,
+            seats: Seats::new(),
             asking: Semaphore::new(ASKING),
             turns: Mutex::default(),
             answers: Mutex::new(Lru::new(ANSWERS)),
@@ -146,6 +150,17 @@ impl Gate {
             }
             (None, _) => Err(Error::CallerRefused("show a key of your own")),
         }
+    }
+
+    /// A place for a conversation with somebody who was not let in yet.
+    pub(super) fn arrive(&self, caller: Caller) -> Result<Seat> {
+        self.0.seats.arrive(caller)
+    }
+
+    /// Lets a caller speak as `name` in a conversation.
+    pub(super) async fn seat(&self, caller: Caller, name: &Name) -> Result<(Standing, Seat)> {
+        let standing = self.admit(caller, name).await?;
+        Ok((standing, self.0.seats.sit(caller, standing)?))
     }
 
     /// Somebody who was let in, for as long as a conversation goes on.

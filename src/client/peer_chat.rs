@@ -1,11 +1,8 @@
 //! The PeerChat server that every client runs.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
 
-use tokio::{
-    net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::TcpListener;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -16,6 +13,7 @@ use super::{
     conversation,
     gate::{Caller, Gate},
     inbox::Inbox,
+    seats::Seat,
 };
 use crate::{
     error::{Error, Result},
@@ -48,9 +46,6 @@ const OPEN_PER_ADDRESS: usize = 32;
 
 /// Connections that are not open yet, in all and of one address.
 const PENDING: (usize, usize) = (64, 16);
-
-/// Conversations that others may hold open with one client.
-const MAX_CONVERSATIONS: usize = 256;
 
 /// How others come to the PeerChat server.
 pub(super) fn door(identity: Option<&Identity>) -> Result<Door> {
@@ -94,8 +89,7 @@ pub(super) async fn serve(
             return tracing::error!(%error, "the descriptors are broken");
         }
     };
-    let open = Arc::new(Semaphore::new(MAX_CONVERSATIONS));
-    let handlers = Handlers { inbox, gate, stop: stop.clone(), tasks, open };
+    let handlers = Handlers { inbox, gate, stop: stop.clone(), tasks };
     let stopping = async {
         stop.cancelled().await;
         for service in ["", proto::peer_chat_server::SERVICE_NAME] {
@@ -126,7 +120,6 @@ struct Handlers {
     gate: Gate,
     stop: CancellationToken,
     tasks: TaskTracker,
-    open: Arc<Semaphore>,
 }
 
 #[async_trait]
@@ -144,14 +137,13 @@ impl PeerChat for Handlers {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
-        let place = self.place().map_err(|error| wire::status(&error))?;
         let caller = Caller::of(request.extensions());
+        let arrival = self.arrive(caller).map_err(|error| wire::status(&error))?;
         let heard = request.into_inner().map(|said| said.map(|said| said.event));
         let (wire, said) = conversation::wire();
         let (inbox, gate, stop) = (self.inbox.clone(), self.gate.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            conversation::answer(inbox, gate, caller, heard, wire, stop).await;
-            drop(place);
+            conversation::answer(inbox, gate, caller, arrival, heard, wire, stop).await;
         });
         let said =
             said.map(|said| said.map(|event| ConverseResponse { event: Some(event.into()) }));
@@ -167,13 +159,10 @@ impl Handlers {
         self.inbox.accept(message, standing, caller.from)
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit> {
+    fn arrive(&self, caller: Caller) -> Result<Seat> {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.open.clone().try_acquire_owned().map_err(|_| Error::LimitReached {
-            what: format!("at most {MAX_CONVERSATIONS} conversations at once"),
-            retry_after: None,
-        })
+        self.gate.arrive(caller)
     }
 }
