@@ -47,6 +47,7 @@ mod peer_chat;
 mod peers;
 mod people;
 mod queries;
+mod seats;
 mod session;
 mod trust;
 mod watch_peers;

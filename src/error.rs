@@ -187,6 +187,9 @@ pub enum Error {
     /// A peer has no key, so there is nothing to compare.
     #[error("{0} has no key: there is nothing to compare")]
     NoKey(Name),
+    /// Somebody has no key, and the hub that says so is not on this machine. Nothing was sent.
+    #[error("nothing was sent: with a hub elsewhere only who has a key is spoken to")]
+    Keyless,
     /// One wants to hear nothing of somebody, and therefore says nothing to them.
     #[error("{0} is blocked in the contact book")]
     Blocked(Name),

@@ -77,6 +77,7 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         | Error::HubUntrusted { .. }
         | Error::KeyChanged { .. }
         | Error::NoKey(_)
+        | Error::Keyless
         | Error::Blocked(_)
         | Error::Stopped
         | Error::Io(_) => (Code::Internal, "INTERNAL", None),

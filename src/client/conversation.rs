@@ -22,6 +22,8 @@ use super::{
     events::{Direct, Standing},
     gate::{Caller, Gate},
     inbox::Inbox,
+    people::Acquaintance,
+    seats::Seat,
     session::Reply,
 };
 pub(super) use crate::proto::converse_request::Event as Said;
@@ -220,7 +222,7 @@ pub(super) async fn greet(peer: &Name, heard: &mut impl Heard) -> Result<Result<
 /// A greeted conversation, and the task that drives it.
 pub(super) fn call(
     peer: Name,
-    standing: Standing,
+    known: Acquaintance,
     inbox: Inbox,
     heard: impl Heard,
     wire: Wire,
@@ -229,7 +231,7 @@ pub(super) fn call(
     let (line, asked) = Line::new(peer.clone(), None);
     let (told, events) = mpsc::channel(HEARD);
     let audience = Audience::Caller(told);
-    let talk = Talk::new(peer, standing, None, inbox, audience, wire, asked);
+    let talk = Talk::new(peer, known, None, inbox, audience, wire, asked);
     (Conversation { line, heard: events }, talk.run(heard, stop))
 }
 
@@ -238,13 +240,14 @@ pub(super) async fn answer(
     inbox: Inbox,
     gate: Gate,
     caller: Caller,
+    arrival: Seat,
     mut heard: impl Heard,
     wire: Wire,
     stop: CancellationToken,
 ) {
     let greeting = hear_caller(&inbox, &gate, caller, &mut heard);
     let greeted = stop.run_until_cancelled(greeting).await;
-    let (peer, standing) = match greeted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
+    let (peer, standing, _seat) = match greeted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
         Ok(Ok(greeted)) => greeted,
         Ok(Err(error)) => {
             let _ = wire.try_send(Err(wire::status(&error)));
@@ -253,13 +256,15 @@ pub(super) async fn answer(
         // The stream broke; nobody is left to be told.
         Err(_) => return,
     };
+    drop(arrival);
     let hello = proto::Hello { name: inbox.owner().to_string(), receiver: String::new() };
     let _ = wire.try_send(Ok(Said::Hello(hello)));
     let from = caller.from;
     let (line, asked) = Line::new(peer.clone(), from);
     let audience = Audience::Inbox(line);
     audience.tell(&inbox, ConversationEvent::Opened);
-    Talk::new(peer, standing, from, inbox, audience, wire, asked).run(heard, stop).await;
+    let known = gate.acquaintance(peer.clone(), standing);
+    Talk::new(peer, known, from, inbox, audience, wire, asked).run(heard, stop).await;
 }
 
 async fn hear_caller(
@@ -267,14 +272,17 @@ async fn hear_caller(
     gate: &Gate,
     caller: Caller,
     heard: &mut impl Heard,
-) -> Result<Result<(Name, Standing)>, Status> {
+) -> Result<Result<(Name, Standing, Seat)>, Status> {
     let called = hello(heard).await?.and_then(|hello| {
         let peer = wire::name("hello.name", &hello.name)?;
         inbox.check_receiver("hello.receiver", &hello.receiver)?;
         Ok(peer)
     });
     Ok(match called {
-        Ok(peer) => gate.admit(caller, &peer).await.map(|standing| (peer, standing)),
+        Ok(peer) => {
+            let seated = gate.seat(caller, &peer).await;
+            seated.map(|(standing, seat)| (peer, standing, seat))
+        }
         Err(error) => Err(error),
     })
 }
@@ -285,5 +293,32 @@ async fn hello(heard: &mut impl Heard) -> Result<Result<proto::Hello>, Status> {
         Ok(Some(Ok(_))) => Ok(Err(Error::invalid("hello", "must be the first event"))),
         Ok(Some(Err(status))) => Err(status),
         Ok(None) | Err(_) => Ok(Err(Error::invalid("hello", "missing"))),
+    }
+}
+
+impl From<Said> for proto::converse_response::Event {
+    fn from(said: Said) -> Self {
+        match said {
+            Said::Hello(hello) => Self::Hello(hello),
+            Said::Message(message) => Self::Message(message),
+            Said::Receipt(receipt) => Self::Receipt(receipt),
+            Said::Read(mark) => Self::Read(mark),
+            Said::Typing(typing) => Self::Typing(typing),
+            Said::Refused(refused) => Self::Refused(refused),
+        }
+    }
+}
+
+impl From<proto::converse_response::Event> for Said {
+    fn from(said: proto::converse_response::Event) -> Self {
+        use proto::converse_response::Event;
+        match said {
+            Event::Hello(hello) => Self::Hello(hello),
+            Event::Message(message) => Self::Message(message),
+            Event::Receipt(receipt) => Self::Receipt(receipt),
+            Event::Read(mark) => Self::Read(mark),
+            Event::Typing(typing) => Self::Typing(typing),
+            Event::Refused(refused) => Self::Refused(refused),
+        }
     }
 }

@@ -6,8 +6,9 @@
 //! strangers could fill the book.
 
 use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -19,13 +20,14 @@ use super::{
     link::Link,
     lru::Lru,
     peers,
-    people::People,
+    people::{Acquaintance, People},
+    seats::{Seat, Seats},
 };
 use crate::{
     error::{Error, Result},
     identity::Standing as InBook,
     model::{Fingerprint, KeyMismatch, Name},
-    transport::{PeerInfo, Via},
+    transport::{PeerInfo, Via, source_of},
 };
 
 /// How long a caller waits for what the hub says of them.
@@ -46,6 +48,9 @@ const ANSWERS: usize = 1024;
 /// Of how many wrong keys it is remembered that the person was told.
 const TOLD: usize = 256;
 
+/// What somebody hears who is blocked.
+pub(super) const BLOCKED: &str = "it has blocked you";
+
 /// Who may speak directly to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DirectPolicy {
@@ -63,7 +68,8 @@ pub enum DirectPolicy {
 pub(super) struct Caller {
     /// The address they called from.
     pub(super) from: Option<SocketAddr>,
-    key: Option<Fingerprint>,
+    /// The key they have shown.
+    pub(super) key: Option<Fingerprint>,
     via: Via,
 }
 
@@ -89,7 +95,9 @@ struct Inner {
     people: People,
     link: Arc<Link>,
     inbox: Inbox,
+    seats: Seats,
     asking: Semaphore,
+    turns: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
     answers: Mutex<Lru<(Name, Fingerprint), (Instant, Listed)>>,
     told: Mutex<Lru<(Name, Fingerprint), ()>>,
 }
@@ -103,6 +111,8 @@ enum Listed {
     Other(Fingerprint),
     /// The hub knows nothing of them, or is away.
     Nothing,
+    /// The hub was not asked or did not answer in time.
+    Silent,
 }
 
 impl Gate {
@@ -119,7 +129,9 @@ impl Gate {
             people,
             link,
             inbox,
+            seats: Seats::new(),
             asking: Semaphore::new(ASKING),
+            turns: Mutex::default(),
             answers: Mutex::new(Lru::new(ANSWERS)),
             told: Mutex::new(Lru::new(TOLD)),
         }))
@@ -129,23 +141,52 @@ impl Gate {
     pub(super) async fn admit(&self, caller: Caller, name: &Name) -> Result<Standing> {
         let policy = self.0.policy;
         match (caller.key, caller.via) {
-            (Some(key), _) => self.admit_key(key, name).await,
+            (Some(key), _) => self.admit_key(key, caller, name).await,
             (None, Via::Plaintext) if policy != DirectPolicy::Contacts => {
-                Ok(Standing::Unverified(None))
+                self.admit_keyless(caller, name).await
             }
-            (None, Via::Tls) if policy == DirectPolicy::Anyone => Ok(Standing::Unverified(None)),
+            (None, Via::Tls) if policy == DirectPolicy::Anyone => {
+                self.admit_keyless(caller, name).await
+            }
             (None, _) => Err(Error::CallerRefused("show a key of your own")),
         }
     }
 
-    async fn admit_key(&self, key: Fingerprint, name: &Name) -> Result<Standing> {
+    /// A place for a conversation with somebody who was not let in yet.
+    pub(super) fn arrive(&self, caller: Caller) -> Result<Seat> {
+        self.0.seats.arrive(caller)
+    }
+
+    /// Lets a caller speak as `name` in a conversation.
+    pub(super) async fn seat(&self, caller: Caller, name: &Name) -> Result<(Standing, Seat)> {
+        let standing = self.admit(caller, name).await?;
+        Ok((standing, self.0.seats.sit(caller, standing)?))
+    }
+
+    /// Somebody who was let in, for as long as a conversation goes on.
+    pub(super) fn acquaintance(&self, name: Name, standing: Standing) -> Acquaintance {
+        Acquaintance::new(self.0.people.clone(), name, standing)
+    }
+
+    /// Whoever shows no key has none of a contact's. On this machine, where nobody has to have one,
+    /// they may say a contact's name all the same, and are shown as unverified.
+    async fn admit_keyless(&self, caller: Caller, name: &Name) -> Result<Standing> {
+        let (book, hub) = (self.0.people.book().await?, self.0.people.hub());
+        match book.contact(hub, name).or_else(|| book.look_alike(hub, name)) {
+            Some(contact) if contact.blocked => Err(Error::CallerRefused(BLOCKED)),
+            Some(_) if caller.via == Via::Tls => Err(Error::CallerKeyChanged(name.clone())),
+            _ => Ok(Standing::Unverified(None)),
+        }
+    }
+
+    async fn admit_key(&self, key: Fingerprint, caller: Caller, name: &Name) -> Result<Standing> {
         let inner = &*self.0;
         if inner.own == Some(key) && inner.link.name == *name {
             return Ok(Standing::Verified(key));
         }
         let book = inner.people.book().await?;
         match book.standing(inner.people.hub(), name, key) {
-            InBook::Blocked => Err(Error::CallerRefused("it has blocked you")),
+            InBook::Blocked => Err(Error::CallerRefused(BLOCKED)),
             InBook::Known => {
                 let contact = book.contact(inner.people.hub(), name);
                 Ok(match contact.is_some_and(|contact| contact.verified) {
@@ -156,7 +197,7 @@ impl Gate {
             InBook::Changed(mismatch) => {
                 // What the hub lists may be accepted by a person, and so it is noted; what
                 // anybody shows may not.
-                if let Listed::Same = self.ask(name, key).await {
+                if let Listed::Same = self.ask(caller, name, key).await {
                     let name = name.clone();
                     let noted = inner
                         .people
@@ -168,7 +209,7 @@ impl Gate {
             InBook::New if inner.policy == DirectPolicy::Contacts => {
                 Err(Error::CallerRefused("you are not among its contacts"))
             }
-            InBook::New => match self.ask(name, key).await {
+            InBook::New => match self.ask(caller, name, key).await {
                 Listed::Same => Ok(Standing::Known(key)),
                 Listed::Other(want) => Err(self.changed(name, KeyMismatch { want, got: key })),
                 Listed::Nothing if inner.policy == DirectPolicy::Anyone => {
@@ -176,6 +217,10 @@ impl Gate {
                 }
                 Listed::Nothing => {
                     Err(Error::CallerRefused("it does not know you, and its hub does not either"))
+                }
+                // Or a crowd that keeps the hub from answering could take any name.
+                Listed::Silent => {
+                    Err(Error::CallerRefused("it does not know you, and its hub does not answer"))
                 }
             },
         }
@@ -195,7 +240,7 @@ impl Gate {
         Error::CallerKeyChanged(name.clone())
     }
 
-    async fn ask(&self, name: &Name, key: Fingerprint) -> Listed {
+    async fn ask(&self, caller: Caller, name: &Name, key: Fingerprint) -> Listed {
         let which = (name.clone(), key);
         let answers = || self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((until, listed)) = answers().get(&which)
@@ -203,7 +248,12 @@ impl Gate {
         {
             return *listed;
         }
+        let turn = caller.from.and_then(|from| source_of(from.ip())).map(|from| self.turn(from));
         let asked = tokio::time::timeout(ASK_TIMEOUT, async {
+            let _turn = match &turn {
+                Some(turn) => Some(turn.acquire().await.map_err(|_| Error::Stopped)?),
+                None => None,
+            };
             let _place = self.0.asking.acquire().await.map_err(|_| Error::Stopped)?;
             peers::ask(&self.0.link, name, Some(key)).await
         });
@@ -215,10 +265,24 @@ impl Gate {
             },
             Ok(Err(Error::PeerUnknown(_))) => Listed::Nothing,
             // Not its answer: it is asked again when they call again.
-            Ok(Err(_)) | Err(_) => return Listed::Nothing,
+            Ok(Err(_)) => return Listed::Nothing,
+            Err(_) => return Listed::Silent,
         };
         let fresh = if let Listed::Same = listed { FRESH } else { FRESH_REFUSAL };
         answers().insert(which, (Instant::now() + fresh, listed));
         listed
+    }
+    /// Callers from one address have their questions asked one after the other, so that they do not
+    /// hold up those from elsewhere.
+    fn turn(&self, from: IpAddr) -> Arc<Semaphore> {
+        let mut turns = self.0.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turn) = turns.get(&from).and_then(Weak::upgrade) {
+            return turn;
+        }
+        // As many stay as there are callers that wait.
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        let turn = Arc::new(Semaphore::new(1));
+        turns.insert(from, Arc::downgrade(&turn));
+        turn
     }
 }

@@ -1,11 +1,8 @@
 //! The PeerChat server that every client runs.
 
-use std::{pin::Pin, sync::Arc};
+use std::pin::Pin;
 
-use tokio::{
-    net::TcpListener,
-    sync::{OwnedSemaphorePermit, Semaphore},
-};
+use tokio::net::TcpListener;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -16,6 +13,7 @@ use super::{
     conversation,
     gate::{Caller, Gate},
     inbox::Inbox,
+    seats::Seat,
 };
 use crate::{
     error::{Error, Result},
@@ -26,7 +24,7 @@ use crate::{
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, ClientKeys, Door, Plaintext, server_config},
+    transport::{self, ClientKeys, Door, Limits, Plaintext, server_config},
     wire,
 };
 
@@ -36,18 +34,36 @@ const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(20);
 /// The largest request that is read at all: it leaves room to say which field is too long.
 const MAX_REQUEST: usize = 256 * 1024;
 
-/// Conversations that others may hold open with one client.
-const MAX_CONVERSATIONS: usize = 256;
+/// The largest question to health or reflection that is read: a name or two.
+const MAX_QUESTION: usize = 4096;
+
+/// The connections of a client: everybody who speaks to one person, and few enough that all they
+/// may say at once fits into the memory of a small machine.
+const OPEN: usize = 256;
+
+/// Connections of one address, which may be a household's.
+const OPEN_PER_ADDRESS: usize = 32;
+
+/// Connections that are not open yet, in all and of one address.
+const PENDING: (usize, usize) = (64, 16);
 
 /// How others come to the PeerChat server.
 pub(super) fn door(identity: Option<&Identity>) -> Result<Door> {
-    Ok(match identity {
+    let door = match identity {
         Some(own) => {
             let config = server_config(own.credentials(), ClientKeys::Optional)?;
             Door::tls(config, Plaintext::FromLoopback)
         }
         None => Door::plaintext(),
-    })
+    };
+    let limits = Limits {
+        pending: PENDING.0,
+        pending_per_address: PENDING.1,
+        open: OPEN,
+        open_per_address: OPEN_PER_ADDRESS,
+        ..Limits::default()
+    };
+    Ok(door.limits(limits.fit()))
 }
 
 /// Serves PeerChat, health and reflection until `stop`, and then what is under way for
@@ -73,8 +89,7 @@ pub(super) async fn serve(
             return tracing::error!(%error, "the descriptors are broken");
         }
     };
-    let open = Arc::new(Semaphore::new(MAX_CONVERSATIONS));
-    let handlers = Handlers { inbox, gate, stop: stop.clone(), tasks, open };
+    let handlers = Handlers { inbox, gate, stop: stop.clone(), tasks };
     let stopping = async {
         stop.cancelled().await;
         for service in ["", proto::peer_chat_server::SERVICE_NAME] {
@@ -83,9 +98,9 @@ pub(super) async fn serve(
     };
     let served = transport::server(KEEPALIVE)
         .layer(MapResponseLayer::new(wire::explain))
-        .add_service(health_service)
-        .add_service(v1)
-        .add_service(v1alpha)
+        .add_service(health_service.max_decoding_message_size(MAX_QUESTION))
+        .add_service(v1.max_decoding_message_size(MAX_QUESTION))
+        .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))
         .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
         .serve_with_incoming_shutdown(door.arrivals(listener), stopping);
     let overdue = async {
@@ -105,7 +120,6 @@ struct Handlers {
     gate: Gate,
     stop: CancellationToken,
     tasks: TaskTracker,
-    open: Arc<Semaphore>,
 }
 
 #[async_trait]
@@ -123,14 +137,13 @@ impl PeerChat for Handlers {
         &self,
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
-        let place = self.place().map_err(|error| wire::status(&error))?;
         let caller = Caller::of(request.extensions());
+        let arrival = self.arrive(caller).map_err(|error| wire::status(&error))?;
         let heard = request.into_inner().map(|said| said.map(|said| said.event));
         let (wire, said) = conversation::wire();
         let (inbox, gate, stop) = (self.inbox.clone(), self.gate.clone(), self.stop.clone());
         self.tasks.spawn(async move {
-            conversation::answer(inbox, gate, caller, heard, wire, stop).await;
-            drop(place);
+            conversation::answer(inbox, gate, caller, arrival, heard, wire, stop).await;
         });
         let said =
             said.map(|said| said.map(|event| ConverseResponse { event: Some(event.into()) }));
@@ -146,13 +159,10 @@ impl Handlers {
         self.inbox.accept(message, standing, caller.from)
     }
 
-    fn place(&self) -> Result<OwnedSemaphorePermit> {
+    fn arrive(&self, caller: Caller) -> Result<Seat> {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.open.clone().try_acquire_owned().map_err(|_| Error::LimitReached {
-            what: format!("at most {MAX_CONVERSATIONS} conversations at once"),
-            retry_after: None,
-        })
+        self.gate.arrive(caller)
     }
 }

@@ -139,6 +139,7 @@ impl Peers {
             }
         }
         if tried.is_empty() {
+            self.may_speak_plainly()?;
             let there = There { endpoint: endpoint.clone(), key: None };
             match self.deliver_twice(&there, &message, None).await {
                 Ok(receipt) => return Ok(receipt),
@@ -171,25 +172,29 @@ impl Peers {
         self.identity.is_none() || locked(&self.places).iter().any(|(_, place)| is_there(place))
     }
 
-    /// Those who may be at an endpoint, as far as they are known.
+    /// Those who may be at an endpoint, as far as they are known. Whom the contact book has there
+    /// comes before everybody whom the hub lists there, whatever name it gives them.
     async fn peers_at(&self, endpoint: &Endpoint) -> Result<Vec<(Name, Place)>> {
         if self.identity.is_none() {
             return Ok(Vec::new());
         }
-        let mut found: Vec<(Name, Place)> = locked(&self.places)
-            .iter()
-            .filter(|(_, place)| place.endpoints.contains(endpoint))
-            .map(|(name, place)| (name.clone(), place.clone()))
+        let book = self.people.book().await?;
+        let contacts = book.hub(&self.link.hub).map(|hub| &hub.contacts).into_iter().flatten();
+        let places = locked(&self.places);
+        let found: Vec<(Name, Place)> = contacts
+            .filter(|(_, contact)| contact.endpoints.contains(endpoint))
+            .map(|(name, contact)| {
+                // Where the hub lists another key for them, a person has to decide.
+                let listed = places.iter().find(|(listed, _)| *listed == name);
+                let key = listed.and_then(|(_, place)| place.key).or(Some(contact.key));
+                (name.clone(), Place { endpoints: contact.endpoints.clone(), key })
+            })
             .collect();
-        if found.is_empty() {
-            let book = self.people.book().await?;
-            let contacts = book.hub(&self.link.hub).map(|hub| &hub.contacts);
-            found.extend(contacts.into_iter().flatten().filter_map(|(name, contact)| {
-                let place = Place { endpoints: contact.endpoints.clone(), key: Some(contact.key) };
-                place.endpoints.contains(endpoint).then(|| (name.clone(), place))
-            }));
+        if !found.is_empty() {
+            return Ok(found);
         }
-        Ok(found)
+        let there = places.iter().filter(|(_, place)| place.endpoints.contains(endpoint));
+        Ok(there.map(|(name, place)| (name.clone(), place.clone())).collect())
     }
 
     /// The key that a peer must have: the contact book's, or else the one that the hub lists.
@@ -203,7 +208,9 @@ impl Peers {
         }
         let book = self.people.book().await?;
         let known = book.contact(&self.link.hub, peer).map(|contact| contact.key);
-        let Some(offered) = listed.or(known) else { return Ok(None) };
+        let Some(offered) = listed.or(known) else {
+            return self.may_speak_plainly().map(|()| None);
+        };
         match book.standing(&self.link.hub, peer, offered) {
             InBook::New | InBook::Known => Ok(Some(offered)),
             InBook::Blocked => Err(Error::Blocked(peer.clone())),
@@ -212,6 +219,15 @@ impl Peers {
                 Err(Error::KeyChanged { name, known, offered })
             }
         }
+    }
+
+    /// Whether somebody without a key may be spoken to. A hub elsewhere must not send what is said
+    /// to a port of this machine, from where a tunnel may lead anywhere.
+    fn may_speak_plainly(&self) -> Result<()> {
+        if self.identity.is_some() && !self.link.hub.is_loopback() {
+            return Err(Error::Keyless);
+        }
+        Ok(())
     }
 
     /// How far a peer is known that has this key.
@@ -235,7 +251,7 @@ impl Peers {
         match self.try_each(peer, known, &attempt, &mut tried).await {
             Ok(Some(reached)) => return Ok(reached),
             // The key may have been accepted meanwhile; what the hub says now counts.
-            Ok(None) | Err(Error::KeyChanged { .. }) => {}
+            Ok(None) | Err(Error::KeyChanged { .. } | Error::Keyless) => {}
             Err(error) => return Err(error),
         }
         let unreachable = |cause| Error::PeerUnreachable { peer: peer.to_string(), cause };

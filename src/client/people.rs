@@ -10,11 +10,11 @@ use std::{
     time::SystemTime,
 };
 
-use super::Client;
+use super::{Client, events::Standing};
 use crate::{
     error::{Error, Result},
-    identity::{Book, Contact, Contacts},
-    model::{Endpoint, Fingerprint, Name},
+    identity::{Book, Contact, Contacts, Standing as InBook},
+    model::{Endpoint, Fingerprint, KeyMismatch, Name},
 };
 
 /// The contact book as far as it is about one hub. Clones are one.
@@ -27,6 +27,15 @@ struct Shelf {
     /// `None`: what is learnt is forgotten with the client.
     file: Option<Contacts>,
     read: Mutex<Read>,
+}
+
+/// Somebody a conversation goes on with: what the book says of them may change meanwhile.
+#[derive(Debug)]
+pub(super) struct Acquaintance {
+    people: People,
+    name: Name,
+    standing: Standing,
+    seen: Option<Arc<Book>>,
 }
 
 /// What was read, and of which state of the file.
@@ -97,6 +106,55 @@ impl People {
 
     pub(super) fn hub(&self) -> &Endpoint {
         &self.0.hub
+    }
+}
+
+impl Acquaintance {
+    pub(super) fn new(people: People, name: Name, standing: Standing) -> Self {
+        Self { people, name, standing, seen: None }
+    }
+
+    /// How far they were known last.
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Looks into the book again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Blocked`] and [`Error::KeyChanged`] where nothing may be said any more;
+    /// [`Error::Io`] where the book cannot be read.
+    pub(super) async fn look(&mut self) -> Result<()> {
+        let book = self.people.book().await?;
+        if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &book)) {
+            return Ok(());
+        }
+        let (hub, name) = (self.people.hub(), &self.name);
+        let contact = book.contact(hub, name);
+        match self.standing.key() {
+            None if contact.is_some_and(|contact| contact.blocked) => {
+                return Err(Error::Blocked(name.clone()));
+            }
+            None => {}
+            Some(key) => match book.standing(hub, name, key) {
+                InBook::Blocked => return Err(Error::Blocked(name.clone())),
+                InBook::Changed(KeyMismatch { want, got }) => {
+                    return Err(Error::KeyChanged {
+                        name: name.clone(),
+                        known: want,
+                        offered: got,
+                    });
+                }
+                InBook::Known if contact.is_some_and(|contact| contact.verified) => {
+                    self.standing = Standing::Verified(key);
+                }
+                InBook::Known => self.standing = Standing::Known(key),
+                InBook::New => {}
+            },
+        }
+        self.seen = Some(book);
+        Ok(())
     }
 }
 

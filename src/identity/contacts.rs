@@ -14,10 +14,12 @@
 //! replaces the file as a whole, so processes that share it see all of each other's changes.
 
 mod book;
+mod entry;
 
 use std::path::{Path, PathBuf};
 
-pub use book::{Book, Contact, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_NOTE_BYTES, Standing};
+pub use book::{Book, MAX_CONTACTS, MAX_HUBS, MAX_NOTE_BYTES};
+pub use entry::{Contact, KnownHub, Standing};
 
 use super::{files, unusable};
 use crate::error::Result;

@@ -16,8 +16,10 @@ use tonic::{Code, Status};
 
 use super::{
     super::{
-        events::{Direct, Event, Standing},
+        events::{Direct, Event},
+        gate::BLOCKED,
         inbox::{self, Inbox},
+        people::Acquaintance,
         session::Reply,
     },
     ConversationEvent, Heard, Line, PLACE_TIMEOUT, Said, Say, WINDOW, WINDOW_BYTES, Wire,
@@ -67,7 +69,7 @@ impl Audience {
 /// A conversation's task.
 pub(super) struct Talk {
     peer: Name,
-    standing: Standing,
+    known: Acquaintance,
     from: Option<SocketAddr>,
     inbox: Inbox,
     audience: Audience,
@@ -76,7 +78,7 @@ pub(super) struct Talk {
     /// Messages that found no place yet, as many as an honest side may have under way. They have no
     /// receipt, and what the stream brings besides them goes on meanwhile: it may be what the
     /// reader waits for.
-    held: VecDeque<proto::DirectMessage>,
+    held: VecDeque<DirectMessage>,
     held_bytes: usize,
     /// When those are refused, unless there was a place.
     held_until: Instant,
@@ -113,7 +115,7 @@ type End = Option<Error>;
 impl Talk {
     pub(super) fn new(
         peer: Name,
-        standing: Standing,
+        known: Acquaintance,
         from: Option<SocketAddr>,
         inbox: Inbox,
         audience: Audience,
@@ -121,15 +123,22 @@ impl Talk {
         asked: mpsc::Receiver<Say>,
     ) -> Self {
         let (held, held_bytes, held_until) = (VecDeque::new(), 0, Instant::now());
-        Self { peer, standing, from, inbox, audience, wire, asked, held, held_bytes, held_until }
+        Self { peer, known, from, inbox, audience, wire, asked, held, held_bytes, held_until }
     }
 
     pub(super) async fn run(mut self, heard: impl Heard, stop: CancellationToken) {
         let end = stop.run_until_cancelled(self.talk(heard)).await;
         let end = end.unwrap_or(Some(Error::ShuttingDown));
         if let Some(error) = &end {
+            let status = match error {
+                Error::Blocked(_) => wire::status(&Error::CallerRefused(BLOCKED)),
+                Error::KeyChanged { .. } => {
+                    wire::status(&Error::CallerKeyChanged(self.peer.clone()))
+                }
+                error => wire::status(error),
+            };
             // Where the wire is full or gone, the end of the stream has to do.
-            let _ = self.wire.try_send(Err(wire::status(error)));
+            let _ = self.wire.try_send(Err(status));
         }
         let cause = end.map(|error| text::one_line(&error.to_string()).into_owned());
         self.audience.tell(&self.inbox, ConversationEvent::Closed { cause });
@@ -162,6 +171,7 @@ impl Talk {
     }
 
     async fn say(&mut self, say: Say, pending: &mut Pending) -> Result<()> {
+        self.known.look().await?;
         let said = match say {
             Say::Message { text, reply } => {
                 let id = MessageId::new();
@@ -177,6 +187,9 @@ impl Talk {
     }
 
     async fn hear(&mut self, said: Said, pending: &mut Pending) -> Result<()> {
+        if !matches!(said, Said::Receipt(_) | Said::Refused(_)) {
+            self.known.look().await?;
+        }
         match said {
             Said::Hello(_) => Err(Error::invalid("hello", "must be the first event only")),
             Said::Message(message) => self.take(message).await,
@@ -212,18 +225,25 @@ impl Talk {
     }
 
     /// Answers a message, or holds it until it has a place. Whoever has more under way than the
-    /// window is not waited for.
-    async fn take(&mut self, message: proto::DirectMessage) -> Result<()> {
+    /// window is not waited for. Only a message that has no readable id cannot be answered.
+    async fn take(&mut self, raw: proto::DirectMessage) -> Result<()> {
+        let id = raw.id.clone();
+        wire::field("message.id", MessageId::parse(&id))?;
+        // Before it is held: what is held is small.
+        let message = match self.read(raw) {
+            Ok(message) => message,
+            Err(error) => return self.write(refused(id, &error)).await,
+        };
         let has_to_wait = !self.held.is_empty() || self.audience.is_full(&self.inbox);
         let can_wait = self.held.len() < WINDOW && self.held_bytes < WINDOW_BYTES;
         if !has_to_wait || !can_wait {
-            let said = self.accept(message)?;
+            let said = self.accept(message);
             return self.write(said).await;
         }
         if self.held.is_empty() {
             self.held_until = Instant::now() + PLACE_TIMEOUT;
         }
-        self.held_bytes += message.text.len();
+        self.held_bytes += message.text.as_str().len();
         self.held.push_back(message);
         Ok(())
     }
@@ -234,37 +254,36 @@ impl Talk {
         while !(found && self.audience.is_full(&self.inbox))
             && let Some(message) = self.held.pop_front()
         {
-            self.held_bytes -= message.text.len();
-            let said = self.accept(message)?;
+            self.held_bytes -= message.text.as_str().len();
+            let said = self.accept(message);
             self.write(said).await?;
             self.held_until = Instant::now() + PLACE_TIMEOUT;
         }
         Ok(())
     }
 
-    /// Accepts a message or says why not. Only one that has no readable id cannot be answered.
-    fn accept(&self, raw: proto::DirectMessage) -> Result<Said> {
-        let id = raw.id.clone();
-        wire::field("message.id", MessageId::parse(&id))?;
-        let accepted = wire::direct_message("message", Some(raw)).and_then(|message| {
-            if message.sender != self.peer {
-                return Err(Error::invalid("message.sender", "not the name of the hello"));
+    fn read(&self, raw: proto::DirectMessage) -> Result<DirectMessage> {
+        let message = wire::direct_message("message", Some(raw))?;
+        if message.sender != self.peer {
+            return Err(Error::invalid("message.sender", "not the name of the hello"));
+        }
+        Ok(message)
+    }
+
+    /// Accepts a message or says why not.
+    fn accept(&self, message: DirectMessage) -> Said {
+        let (id, standing) = (message.id, self.known.standing());
+        let accepted = match &self.audience {
+            Audience::Inbox(_) => self.inbox.accept(message, standing, self.from),
+            Audience::Caller(told) => {
+                let direct = Direct { message, standing, from: None };
+                self.inbox.accept_into(told, direct, ConversationEvent::Message)
             }
-            match &self.audience {
-                Audience::Inbox(_) => self.inbox.accept(message, self.standing, self.from),
-                Audience::Caller(told) => {
-                    let direct = Direct { message, standing: self.standing, from: None };
-                    self.inbox.accept_into(told, direct, ConversationEvent::Message)
-                }
-            }
-        });
-        Ok(match accepted {
+        };
+        match accepted {
             Ok(receipt) => Said::Receipt((&receipt).into()),
-            Err(error) => {
-                let refusal = Some(wire::refusal(&error));
-                Said::Refused(proto::MessageRefused { id, refusal })
-            }
-        })
+            Err(error) => refused(id.to_string(), &error),
+        }
     }
 
     async fn write(&self, said: Said) -> Result<()> {
@@ -283,36 +302,13 @@ impl Talk {
     }
 }
 
+fn refused(id: String, error: &Error) -> Said {
+    Said::Refused(proto::MessageRefused { id, refusal: Some(wire::refusal(error)) })
+}
+
 /// Waits until there may be a place, and says whether there was one in time.
 async fn place(audience: &Audience, inbox: &Inbox, until: Instant) -> bool {
     timeout_at(until, audience.place(inbox)).await.is_ok()
-}
-
-impl From<Said> for proto::converse_response::Event {
-    fn from(said: Said) -> Self {
-        match said {
-            Said::Hello(hello) => Self::Hello(hello),
-            Said::Message(message) => Self::Message(message),
-            Said::Receipt(receipt) => Self::Receipt(receipt),
-            Said::Read(mark) => Self::Read(mark),
-            Said::Typing(typing) => Self::Typing(typing),
-            Said::Refused(refused) => Self::Refused(refused),
-        }
-    }
-}
-
-impl From<proto::converse_response::Event> for Said {
-    fn from(said: proto::converse_response::Event) -> Self {
-        use proto::converse_response::Event;
-        match said {
-            Event::Hello(hello) => Self::Hello(hello),
-            Event::Message(message) => Self::Message(message),
-            Event::Receipt(receipt) => Self::Receipt(receipt),
-            Event::Read(mark) => Self::Read(mark),
-            Event::Typing(typing) => Self::Typing(typing),
-            Event::Refused(refused) => Self::Refused(refused),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -321,7 +317,10 @@ mod tests {
     use tokio_stream::wrappers::ReceiverStream;
 
     use super::*;
-    use crate::model::Text;
+    use crate::{
+        client::{events::Standing, people::People},
+        model::{Endpoint, Text},
+    };
 
     fn name(raw: &str) -> Name {
         Name::parse(raw).unwrap()
@@ -339,15 +338,9 @@ mod tests {
         let (wire, mut answers) = super::super::wire();
         let (_line, asked) = Line::new(name("sova"), None);
         let (told, mut unread) = mpsc::channel(1);
-        let talk = Talk::new(
-            name("sova"),
-            Standing::Unverified(None),
-            None,
-            inbox,
-            Audience::Caller(told),
-            wire,
-            asked,
-        );
+        let people = People::new(Endpoint::parse("127.0.0.1:1").unwrap(), None);
+        let known = Acquaintance::new(people, name("sova"), Standing::Unverified(None));
+        let talk = Talk::new(name("sova"), known, None, inbox, Audience::Caller(told), wire, asked);
         let (say, heard) = mpsc::channel(3);
         let heard = ReceiverStream::new(heard).map(|said| Ok(Some(said)));
         let mut tasks = JoinSet::new();

@@ -7,7 +7,10 @@ use tokio_stream::StreamExt;
 use tonic::{Code, Request, Status};
 
 use super::{
-    super::conversation::{self, Conversation},
+    super::{
+        conversation::{self, Conversation},
+        people::Acquaintance,
+    },
     Failed, Peers, There, locked,
 };
 use crate::{
@@ -83,7 +86,8 @@ impl Peers {
         };
         greeted.map_err(|error| Failed::There(error.to_string()))?;
         let (peer, inbox, stop) = (peer.clone(), self.inbox.clone(), self.stop.clone());
-        let (conversation, task) = conversation::call(peer, standing, inbox, heard, wire, stop);
+        let known = Acquaintance::new(self.people.clone(), peer.clone(), standing);
+        let (conversation, task) = conversation::call(peer, known, inbox, heard, wire, stop);
         self.tasks.spawn(task);
         Ok(conversation)
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::entry::{Contact, KnownHub, Standing, now};
 use crate::{
     error::{Error, Result},
-    model::{Endpoint, Fingerprint, KeyMismatch, MAX_ENDPOINTS, Name},
+    model::{Endpoint, Fingerprint, KeyMismatch, Name},
 };
 
 /// The most hubs in a book: more than anybody joins.
@@ -35,67 +35,6 @@ pub struct Book {
     hubs: Vec<KnownHub>,
 }
 
-/// A hub, and the people met there.
-// Unknown fields are refused, as the next change would lose them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KnownHub {
-    /// Where it has been found, the latest first.
-    pub endpoints: Vec<Endpoint>,
-    /// The key it is known by; `None` where an authority vouches for it, or where it is on this
-    /// machine and has none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<Fingerprint>,
-    /// Another key that it showed since, which nobody has accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused_key: Option<Fingerprint>,
-    /// When it was first met.
-    pub first_seen: Timestamp,
-    /// The people, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub contacts: BTreeMap<Name, Contact>,
-}
-
-/// Somebody one has met.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Contact {
-    /// The key they are known by.
-    pub key: Fingerprint,
-    /// Another key that they showed since, which nobody has accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refused_key: Option<Fingerprint>,
-    /// When they were first met.
-    pub first_seen: Timestamp,
-    /// Whether a person has compared the fingerprint.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub verified: bool,
-    /// Whether one wants to hear nothing of them.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub blocked: bool,
-    /// Where they were found last. At most [`MAX_ENDPOINTS`].
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub endpoints: Vec<Endpoint>,
-    /// What one wants to remember of them. At most [`MAX_NOTE_BYTES`].
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub note: String,
-}
-
-/// What the book says of somebody who shows a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub enum Standing {
-    /// They have not been met before.
-    New,
-    /// They have this key.
-    Known,
-    /// They have another key: they are not who they were, or somebody stands in between. Nothing
-    /// may be said to them until a person accepts the key.
-    Changed(KeyMismatch),
-    /// One wants to hear nothing of them.
-    Blocked,
-}
-
 impl Book {
     /// All hubs.
     pub fn hubs(&self) -> &[KnownHub] {
@@ -113,13 +52,27 @@ impl Book {
     }
 
     /// What the book says of somebody who goes by a name and shows a key. Whom one has blocked is
-    /// blocked under every name.
+    /// blocked under every name, and a name that looks like a contact's is that contact's.
     pub fn standing(&self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Standing {
         let blocked = |contact: &Contact| contact.blocked && contact.key == key;
         if self.hubs.iter().flat_map(|hub| hub.contacts.values()).any(blocked) {
             return Standing::Blocked;
         }
-        self.contact(hub, name).map_or(Standing::New, |contact| contact.standing(key))
+        match self.contact(hub, name) {
+            Some(contact) => contact.standing(key),
+            None => match self.look_alike(hub, name).map(|contact| contact.key) {
+                Some(want) if want != key => Standing::Changed(KeyMismatch { want, got: key }),
+                _ => Standing::New,
+            },
+        }
+    }
+
+    /// Somebody met at a hub whose name is easily taken for this one.
+    pub fn look_alike(&self, hub: &Endpoint, name: &Name) -> Option<&Contact> {
+        let wanted = name.skeleton();
+        let contacts = &self.hub(hub)?.contacts;
+        let found = contacts.iter().find(|(known, _)| known.skeleton() == wanted);
+        found.map(|(_, contact)| contact)
     }
 
     /// Notes that the hub at an endpoint has this key, or that none is known of it. A known key at
@@ -328,73 +281,9 @@ impl Book {
     }
 }
 
-impl KnownHub {
-    fn show(&mut self, key: Option<Fingerprint>) -> Standing {
-        match (self.key, key) {
-            (Some(want), Some(got)) if want != got => {
-                self.refused_key = Some(got);
-                Standing::Changed(KeyMismatch { want, got })
-            }
-            (None, Some(key)) => {
-                self.key = Some(key);
-                Standing::Known
-            }
-            _ => Standing::Known,
-        }
-    }
-
-    fn found_at(&mut self, at: &Endpoint) {
-        self.endpoints.retain(|endpoint| endpoint != at);
-        self.endpoints.insert(0, at.clone());
-        self.endpoints.truncate(MAX_ENDPOINTS);
-    }
-}
-
-impl Contact {
-    fn new(key: Fingerprint, endpoints: &[Endpoint]) -> Self {
-        let mut contact = Self {
-            key,
-            refused_key: None,
-            first_seen: now(),
-            verified: false,
-            blocked: false,
-            endpoints: Vec::new(),
-            note: String::new(),
-        };
-        contact.found_at(endpoints);
-        contact
-    }
-
-    fn standing(&self, got: Fingerprint) -> Standing {
-        match self.key {
-            _ if self.blocked => Standing::Blocked,
-            want if want != got => Standing::Changed(KeyMismatch { want, got }),
-            _ => Standing::Known,
-        }
-    }
-
-    /// Nowhere is no news: the last place is kept.
-    fn found_at(&mut self, endpoints: &[Endpoint]) {
-        if !endpoints.is_empty() {
-            self.endpoints = endpoints.iter().take(MAX_ENDPOINTS).cloned().collect();
-        }
-    }
-}
-
 fn full(what: &str, most: usize) -> Error {
     Error::LimitReached {
         what: format!("the contact book is full: it holds {most} {what}; forget some first"),
         retry_after: None,
     }
-}
-
-/// To the second: nobody wants to read more.
-fn now() -> Timestamp {
-    let now = Timestamp::now();
-    Timestamp::from_second(now.as_second()).unwrap_or(now)
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
