@@ -117,8 +117,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn obey(mut cli: Cli) -> Result<(), Failure> {
-    if let Command::Chat(chat::Args { hub: Some(hub) }) = &cli.command {
-        cli.flags.set_hub(hub.clone());
+    if let Command::Chat(chat::Args { link: Some(link) }) = &cli.command {
+        cli.flags.set_hub(link.clone());
     }
     let settings = Settings::load(cli.flags)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -60,7 +60,7 @@ pub(super) const WITHOUT_TERMINAL: &str =
 pub(crate) struct Args {
     /// The hub, instead of --hub: the join link that its keeper has given you, or HOST:PORT
     #[arg(value_name = "HUB", value_parser = options::hub)]
-    pub(crate) hub: Option<JoinLink>,
+    pub(crate) link: Option<JoinLink>,
 }
 
 /// Chats until the person leaves, the input ends, or a signal comes.

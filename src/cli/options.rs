@@ -27,6 +27,10 @@ const DEFAULT_LISTEN: SocketAddr =
 const SAY_NAME: &str = "say what you are called with --name NAME, in CHINWAG_NAME, or with \
                         name = \"NAME\" in config.toml";
 
+/// Why a join link is not good for plaintext.
+const NO_KEY_IN_PLAINTEXT: &str = "the join link names the key of the hub, which cannot be checked \
+                                   without encryption; leave out --plaintext";
+
 /// What may be said on every command's line or in the environment.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
@@ -150,13 +154,17 @@ impl Settings {
         }
         let listen = flags.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN);
         let direct = flags.direct.or(config.direct).unwrap_or_default();
+        let plaintext = flags.plaintext || config.plaintext;
+        if plaintext && at.fingerprint.is_some() {
+            return Err(Failure::Usage(NO_KEY_IN_PLAINTEXT.into()));
+        }
         Ok(Self {
             hub: at,
             name,
             listen,
             advertise,
             direct: (!flags.no_direct && !config.no_direct).then_some(direct),
-            plaintext: flags.plaintext || config.plaintext,
+            plaintext,
             rooms,
             wanted_room,
             home,
@@ -325,6 +333,18 @@ mod tests {
         assert_eq!(settings.listen.port(), 22);
         assert_eq!(settings.advertise[0].to_string(), "flag:2");
         assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn the_key_of_a_link_is_not_passed_over() {
+        let key = crate::identity::Identity::generate().unwrap().fingerprint();
+        let flags = Flags {
+            hub: Some(hub(&format!("chinwag://127.0.0.1:1#{key}")).unwrap()),
+            plaintext: true,
+            ..Flags::default()
+        };
+        let result = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
+        assert!(matches!(result, Err(Failure::Usage(said)) if said.contains("--plaintext")));
     }
 
     #[test]
