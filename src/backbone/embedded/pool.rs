@@ -67,7 +67,11 @@ mod tests {
     #[tokio::test]
     async fn a_worker_outlives_work_that_panics() {
         let pool = Pool::new(1, || Ok(0));
-        pool.with(|count| Ok(*count += 1)).await.unwrap();
+        let one_more = |count: &mut _| {
+            *count += 1;
+            Ok(())
+        };
+        pool.with(one_more).await.unwrap();
         assert!(pool.with::<()>(|_| panic!("as it should")).await.is_err());
         assert_eq!(pool.with(|count| Ok(*count)).await.unwrap(), 1);
     }
