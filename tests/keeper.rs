@@ -274,6 +274,20 @@ async fn the_databases_are_closed_to_other_users() {
 async fn the_link_is_shown_again() {
     let kept = Kept::start(&[]);
     assert_eq!(kept.keeper(&["link"]), kept.hub.link());
+    // The hub has left word of where it listens.
+    let data = kept.data.path().to_str().unwrap();
+    let chinwagd =
+        |args: &[&str]| command(env!("CARGO_BIN_EXE_chinwagd")).args(args).output().unwrap();
+    let output = chinwagd(&["link", "--data-dir", data]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), kept.hub.link());
+    // A slip makes no other hub.
+    let nowhere = tempfile::tempdir().unwrap();
+    let place = nowhere.path().join("nowhere");
+    for task in [&["link"][..], &["invite"], &["members"], &["remove", "bob"], &["token", "bob"]] {
+        let output = chinwagd(&[task, &["--data-dir", place.to_str().unwrap()]].concat());
+        assert_eq!(output.status.code(), Some(1), "{task:?}: {output:?}");
+        assert!(!place.exists(), "{task:?}");
+    }
     let elsewhere = kept.keeper(&["link", "--advertise", "hub.example:443"]);
     assert!(elsewhere.starts_with("chinwag://hub.example:443#"), "{elsewhere}");
     let output = command(env!("CARGO_BIN_EXE_chinwagd")).args(["--ephemeral", "link"]).output();

@@ -36,6 +36,7 @@ use clap::Parser;
 
 use self::{logging::log, settings::DEFAULT_LISTEN, tasks::Task};
 use crate::{
+    backbone::embedded::Store,
     error::{Error, Result},
     hub::{Hub, HubOptions},
     shutdown,
@@ -115,6 +116,13 @@ async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
         .local_addr()
         .map_err(|error| Error::Io(format!("the listener has no address: {error}")))?;
     let link = link::of_hub(settings.advertise.as_ref(), address, hub.certificate())?;
+    if let Store::Directory(directory) = settings.store()? {
+        let left = link.clone();
+        let kept = tokio::task::spawn_blocking(move || link::keep(&left, &directory)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(%error, "the keeper's commands will not know where this hub is");
+        }
+    }
     writeln!(io::stdout(), "chinwagd listening on {address}\njoin with: chinwag chat {link}")
         .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");

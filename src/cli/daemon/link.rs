@@ -1,14 +1,15 @@
 //! The join link: what the hub's keeper hands to those who shall come.
 
-use std::net::SocketAddr;
+use std::{fmt::Display, fs, net::SocketAddr, path::Path};
 
-use super::settings::{DEFAULT_LISTEN, Settings};
+use super::settings::Settings;
 use crate::{
-    backbone::embedded::Store,
     error::{Error, Result},
-    identity::Identity,
-    model::{Certificate, Endpoint, InviteCode, JoinLink},
+    model::{Certificate, Endpoint, JoinLink},
 };
+
+/// The file in the data directory that says how to join the hub.
+const LINK_FILE: &str = "join-link";
 
 /// The link to a hub that listens on `address`. Without a key of its own the hub is trusted by its
 /// name.
@@ -24,24 +25,31 @@ pub(super) fn of_hub(
     Ok(JoinLink { hub, fingerprint: certificate.map(Certificate::fingerprint), invite: None })
 }
 
-/// The link to the hub of these settings, which may be running. Its key is made where it has none
-/// yet.
-pub(super) fn of_settings(settings: &Settings, invite: Option<InviteCode>) -> Result<JoinLink> {
-    let Store::Directory(directory) = settings.store()? else {
-        return Err(Error::invalid("ephemeral", "the key is only in the memory of the hub"));
+/// Leaves the link to a hub in its directory, for the keeper's commands. Not for an async task.
+pub(super) fn keep(link: &JoinLink, directory: &Path) -> Result<()> {
+    let path = directory.join(LINK_FILE);
+    fs::write(&path, format!("{link}\n"))
+        .map_err(|error| Error::Io(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Whether a hub has ever left its link there.
+pub(super) fn is_kept(directory: &Path) -> bool {
+    directory.join(LINK_FILE).exists()
+}
+
+/// The link that the hub of `directory` has left, whether it is running or not; to where the
+/// settings say, if they do.
+pub(super) fn kept(directory: &Path, settings: &Settings) -> Result<JoinLink> {
+    let path = directory.join(LINK_FILE);
+    let unusable = |problem: &dyn Display| Error::Io(format!("{}: {problem}", path.display()));
+    let raw = fs::read_to_string(&path).map_err(|error| unusable(&error))?;
+    let link = JoinLink::parse(&raw).map_err(|problem| unusable(&problem))?;
+    let hub = match (&settings.advertise, settings.listen) {
+        (Some(endpoint), _) => endpoint.clone(),
+        (None, Some(address)) if address.port() != 0 => reachable(address)?,
+        (None, _) => link.hub,
     };
-    let address = settings.listen.unwrap_or(DEFAULT_LISTEN);
-    if address.port() == 0 && settings.advertise.is_none() {
-        let problem = "the hub takes any free port: say where it is with --advertise HOST:PORT";
-        return Err(Error::invalid("listen", problem));
-    }
-    let own = match settings.tls_cert {
-        Some(_) => None,
-        None => Some(Identity::load_or_create(&directory)?),
-    };
-    let certificate = own.as_ref().map(Identity::certificate);
-    let link = of_hub(settings.advertise.as_ref(), address, certificate)?;
-    Ok(JoinLink { invite, ..link })
+    Ok(JoinLink { hub, ..link })
 }
 
 /// Where others reach what listens here: every address of this machine stands under its name.

@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, Write},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -64,10 +65,10 @@ pub(super) enum Task {
 /// Does it.
 pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
     match task {
-        Task::Link => say(&link::of_settings(settings, None)?),
+        Task::Link => say(&link::kept(&directory(settings)?, settings)?),
         Task::Invite { uses, expires } => {
             // The link first: an invitation that nobody hears of is no use.
-            let link = link::of_settings(settings, None)?;
+            let link = link::kept(&directory(settings)?, settings)?;
             let invite = Some(book(settings)?.invite(uses, expires)?);
             say(&JoinLink { invite, ..link })
         }
@@ -91,10 +92,19 @@ pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
 }
 
 fn book(settings: &Settings) -> Result<Book> {
+    Book::open(&directory(settings)?)
+}
+
+/// Where the hub keeps what it keeps. A mistyped place must not become another hub's.
+fn directory(settings: &Settings) -> Result<PathBuf> {
     match settings.store()? {
-        Store::Directory(directory) => Book::open(&directory),
+        Store::Directory(directory) if link::is_kept(&directory) => Ok(directory),
+        Store::Directory(directory) => Err(Error::Io(format!(
+            "no hub keeps its data in {}: start it there once, or say where it is with --data-dir",
+            directory.display()
+        ))),
         Store::Memory => {
-            Err(Error::invalid("ephemeral", "the members are only in the memory of the hub"))
+            Err(Error::invalid("ephemeral", "what the keeper wants is in the memory of the hub"))
         }
     }
 }
