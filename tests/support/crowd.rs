@@ -92,12 +92,13 @@ impl Crowd {
         within(PATIENCE, "the acknowledgement of posts", reached).await.unwrap();
     }
 
-    /// How many are connected.
-    pub(crate) fn connected(&self) -> usize {
-        let connected = |member: &&Client| {
-            matches!(&*member.connection().borrow(), Connection::Connected { .. })
-        };
-        self.members.iter().filter(connected).count()
+    /// Returns when everybody has found the hub again.
+    pub(crate) async fn complete(&self) {
+        for member in &self.members {
+            let mut connection = member.connection();
+            let found = connection.wait_for(|now| matches!(now, Connection::Connected { .. }));
+            drop(within(PATIENCE, "the return of everybody", found).await.unwrap());
+        }
     }
 
     /// Has everybody say something more and then be silent. Returns what each was acknowledged for.
