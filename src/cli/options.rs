@@ -186,7 +186,7 @@ impl Settings {
     /// A client that is listed and takes direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
         if self.plaintext {
-            transport::check_loopback(self.listen)
+            transport::may_listen(self.listen)
                 .map_err(|problem| Failure::Usage(problem.to_string()))?;
         }
         make_parent(&self.home.typed_lines())?;

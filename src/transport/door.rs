@@ -75,34 +75,38 @@ impl Door {
     /// [`Error::Invalid`] where the address is beyond loopback and there is no TLS; [`Error::Io`]
     /// where it cannot be had.
     pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
-        if matches!(self.way, Way::Plaintext) {
-            loopback::may_listen(address)?;
-        }
-        TcpListener::bind(address)
-            .await
-            .map_err(|error| Error::Io(format!("cannot listen on {address}: {error}")))
+        self.listen_on_next_free(address, 1).await
     }
 
     /// Opens the first free port from `address` upwards; port 0 takes any.
     ///
     /// # Errors
     ///
-    /// As [`Self::listen`], where none of the next `tries` ports is free.
+    /// As [`Self::listen`]; also where none of the next `tries` ports is free.
     pub async fn listen_on_next_free(
         &self,
         mut address: SocketAddr,
         tries: u16,
     ) -> Result<TcpListener> {
-        let mut last = self.listen(address).await;
-        for _ in 1..tries {
-            if last.is_ok() || address.port() == 0 {
-                break;
-            }
-            let Some(next) = address.port().checked_add(1) else { break };
-            address.set_port(next);
-            last = self.listen(address).await;
+        if matches!(self.way, Way::Plaintext) {
+            loopback::may_listen(address)?;
         }
-        last
+        let last = address.port().saturating_add(tries.saturating_sub(1));
+        loop {
+            match TcpListener::bind(address).await {
+                // Another port is no help against anything else.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse
+                        && (1..last).contains(&address.port()) =>
+                {
+                    address.set_port(address.port() + 1);
+                }
+                bound => {
+                    let failed = |error| format!("cannot listen on {address}: {error}");
+                    return bound.map_err(|error| Error::Io(failed(error)));
+                }
+            }
+        }
     }
 
     /// The connections of a listener that came through this door.
@@ -124,5 +128,39 @@ impl Door {
         };
         let (limits, meter) = (self.limits.clone(), self.meter.clone());
         Arrivals::new(source, Reception { tls, plaintext, limits, places: Arc::default(), meter })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        identity::Identity,
+        transport::{ClientKeys, server_config},
+    };
+
+    #[tokio::test]
+    async fn the_next_port_is_tried_where_one_is_taken() {
+        let door = Door::plaintext();
+        let held = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let taken = held.local_addr().unwrap();
+        let next = door.listen_on_next_free(taken, 64).await.unwrap().local_addr().unwrap();
+        assert!(next.port() > taken.port());
+        let none = door.listen_on_next_free(taken, 1).await.unwrap_err();
+        assert!(none.to_string().contains(&taken.to_string()), "{none}");
+    }
+
+    #[tokio::test]
+    async fn no_other_port_is_tried_where_that_would_not_help() {
+        let own = Identity::generate().unwrap();
+        let tls = server_config(own.credentials(), ClientKeys::Optional).unwrap();
+        for door in [Door::plaintext(), Door::tls(tls, Plaintext::FromLoopback)] {
+            // The address that was asked for is named, not the last of those that come after it.
+            for hopeless in ["192.0.2.1:54321", "[::ffff:192.0.2.1]:54321"] {
+                let error = door.listen_on_next_free(hopeless.parse().unwrap(), 64).await;
+                let error = error.unwrap_err();
+                assert!(error.to_string().contains(hopeless), "{error}");
+            }
+        }
     }
 }

@@ -14,8 +14,12 @@ pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Whether one may listen on an address without TLS.
-pub(super) fn may_listen(address: SocketAddr) -> Result<()> {
+/// Whether a server may listen on an address without TLS, at whatever port.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] where the address is beyond loopback.
+pub fn may_listen(address: SocketAddr) -> Result<()> {
     if is_loopback(address.ip()) {
         return Ok(());
     }
