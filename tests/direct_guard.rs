@@ -20,21 +20,9 @@ use chinwag::{
 };
 use direct_line::{client, message, next, stub, text, to};
 use fake_hub::name;
-use keys::{Hub, Person, heard};
+use keys::{Hub, Person, acquainted, heard};
 use tonic::Status;
 use within::{PATIENCE, within};
-
-/// Alice has bob in her book.
-async fn acquainted() -> (Hub, Person, Person) {
-    let (hub, alice, bob) = (Hub::start().await, Person::new("alice"), Person::new("bob"));
-    let (alices, _events) = alice.start(&hub).await;
-    let (bobs, mut events) = bob.start(&hub).await;
-    alices.send(&name("bob"), text("hello")).await.unwrap();
-    assert_eq!(heard(&mut events).await.2, "hello");
-    bobs.stop().await;
-    alices.stop().await;
-    (hub, alice, bob)
-}
 
 fn reason(refused: &Status) -> String {
     wire::refused(refused).reason

@@ -37,15 +37,7 @@ struct Pair {
 
 impl Pair {
     async fn acquainted() -> Self {
-        let (hub, alice, bob) = (Hub::start().await, Person::new("alice"), Person::new("bob"));
-        {
-            let (alices, _events) = alice.start(&hub).await;
-            let (bobs, mut events) = bob.start(&hub).await;
-            alices.send(&name("bob"), text("hello")).await.unwrap();
-            assert_eq!(heard(&mut events).await.2, "hello");
-            bobs.stop().await;
-            alices.stop().await;
-        }
+        let (hub, alice, bob) = keys::acquainted().await;
         Self { hub, alice, bob }
     }
 }

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::{
-    direct_line::next,
+    direct_line::{next, text},
     fake_hub::{FakeHub, QuietHub, name},
 };
 
@@ -88,6 +88,18 @@ impl Person {
     pub(crate) fn change(&self, change: impl FnOnce(&mut Book) -> Result<()>) {
         self.contacts.change(change).unwrap();
     }
+}
+
+/// Alice, bob in her book as they have spoken once, and bob. Neither is there any more.
+pub(crate) async fn acquainted() -> (Hub, Person, Person) {
+    let (hub, alice, bob) = (Hub::start().await, Person::new("alice"), Person::new("bob"));
+    let (alices, _events) = alice.start(&hub).await;
+    let (bobs, mut events) = bob.start(&hub).await;
+    alices.send(&name("bob"), text("hello")).await.unwrap();
+    assert_eq!(heard(&mut events).await.2, "hello");
+    bobs.stop().await;
+    alices.stop().await;
+    (hub, alice, bob)
 }
 
 /// The next private message: who sent it, how far they are known, and what it says.
