@@ -11,6 +11,7 @@
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |
 //! | 4 | the peer is unknown or cannot be reached |
+//! | 124 | `--timeout` was over first; of a command without an end of its own, it is the usual end |
 //! | 130 | interrupted before it was done |
 //!
 //! The shapes of `--json` are listed in `cli/json.rs`.
@@ -22,6 +23,7 @@ pub mod daemon;
 mod failure;
 mod json;
 mod keys;
+mod logging;
 mod options;
 mod outage;
 mod output;
@@ -31,9 +33,10 @@ mod view;
 mod words;
 mod writer;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, pin::pin, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
@@ -47,11 +50,15 @@ use crate::shutdown;
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unreachable,
-130 interrupted. Ctrl-C is the usual end of chat, tail, listen and peers --watch: 0.
+124 ended by --timeout, 130 interrupted. Ctrl-C is the usual end of chat, tail, listen, on and
+peers --watch: 0.
 
 Settings are also read from the environment and from config.toml in the configuration
-directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext and room. A
-flag wins over the environment, the environment over the file.";
+directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext, room, quiet,
+theme and keys. A flag wins over the environment, the environment over the file.";
+
+/// How long a command whose time is over has for leaving the hub.
+const LEAVING: Duration = shutdown::GRACE;
 
 /// Chat in rooms, and straight from peer to peer.
 #[derive(Debug, Parser)]
@@ -109,7 +116,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(line) = failure.line() {
-                output::tell(&line);
+                output::complain(&line);
             }
             failure.code().into()
         }
@@ -121,31 +128,80 @@ fn obey(mut cli: Cli) -> Result<(), Failure> {
         cli.flags.set_hub(link.clone());
     }
     let settings = Settings::load(cli.flags)?;
+    if settings.quiet {
+        output::be_quiet();
+    }
+    // What a log writes on a terminal would be in the middle of what is drawn there.
+    let drawn = matches!(cli.command, Command::Chat(_)) && terminal::can_edit();
+    logging::start(settings.verbose, drawn.then(|| settings.home.log()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-    let done = runtime.block_on(dispatch(cli.command, settings));
+    let done = runtime.block_on(in_time(cli.command, settings));
     runtime.shutdown_background();
     done
 }
 
-async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
+/// Does what a command is for, until that is done, a signal comes, or its time is over.
+async fn in_time(command: Command, settings: Settings) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
+    let (is_chat, is_endless) = (matches!(command, Command::Chat(_)), command.is_endless());
+    let mut work = pin!(dispatch(command, &settings, &stop));
+    let out_of_time = async {
+        match settings.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+        settings.timeout.unwrap_or_default()
+    };
+    let timeout = tokio::select! {
+        biased;
+        done = &mut work => return match done {
+            Err(Failure::Interrupted) if is_endless => Ok(()),
+            done => done,
+        },
+        timeout = out_of_time => timeout,
+    };
+    // From here on as after a signal, so that it leaves the hub and shows what it has.
+    stop.cancel();
+    match tokio::time::timeout(LEAVING, work).await {
+        Ok(Ok(())) if is_chat => Err(Failure::TimedOut(timeout)),
+        Ok(Err(Failure::Interrupted)) | Err(_) => Err(Failure::TimedOut(timeout)),
+        Ok(done) => done,
+    }
+}
+
+async fn dispatch(
+    command: Command,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     match command {
-        Command::Chat(_) => chat::run(&settings, &stop).await,
-        Command::Peers(args) => peers::run(args, &settings, &stop).await,
-        Command::Post(args) => post::run(args, &settings, &stop).await,
-        Command::Tail(args) => tail::run(args, &settings, &stop).await,
-        Command::Send(args) => send::run(args, &settings, &stop).await,
-        Command::Listen(args) => listen::run(args, &settings, &stop).await,
-        Command::History(args) => history::run(args, &settings, &stop).await,
-        Command::Search(args) => search::run(args, &settings, &stop).await,
-        Command::Rooms(args) => rooms::run(args, &settings, &stop).await,
-        Command::Id(args) => id::run(args, &settings, &stop).await,
-        Command::Contacts(args) => contacts::run(args, &settings, &stop).await,
-        Command::Verify(args) => verify::run(args, &settings, &stop).await,
-        Command::Accept(args) => accept::run(&args, &settings),
+        Command::Chat(_) => chat::run(settings, stop).await,
+        Command::Peers(args) => peers::run(args, settings, stop).await,
+        Command::Post(args) => post::run(args, settings, stop).await,
+        Command::Tail(args) => tail::run(args, settings, stop).await,
+        Command::Send(args) => send::run(args, settings, stop).await,
+        Command::Listen(args) => listen::run(args, settings, stop).await,
+        Command::History(args) => history::run(args, settings, stop).await,
+        Command::Search(args) => search::run(args, settings, stop).await,
+        Command::Rooms(args) => rooms::run(args, settings, stop).await,
+        Command::Id(args) => id::run(args, settings, stop).await,
+        Command::Contacts(args) => contacts::run(args, settings, stop).await,
+        Command::Verify(args) => verify::run(args, settings, stop).await,
+        Command::Accept(args) => accept::run(&args, settings),
+    }
+}
+
+impl Command {
+    /// Whether it goes on until something from outside ends it, so that a signal is its usual end.
+    fn is_endless(&self) -> bool {
+        match self {
+            Self::Tail(_) | Self::Listen(_) => true,
+            Self::Peers(args) => args.watch,
+            _ => false,
+        }
     }
 }

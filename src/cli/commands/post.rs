@@ -9,7 +9,7 @@ use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, tell},
+        output::{Output, complain},
         stdin,
     },
     client::Client,
@@ -143,6 +143,6 @@ impl Batch<'_> {
 
     fn refuse(&mut self, number: u64, problem: &str) {
         self.refused += 1;
-        tell(&format!("line {number}: {problem}"));
+        complain(&format!("line {number}: {problem}"));
     }
 }
