@@ -35,12 +35,12 @@ mod writer;
 
 use std::{ffi::OsString, pin::pin, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
-        accept, contacts, history, id, listen, peers, post, rooms, search, send, tail, verify,
+        accept, contacts, history, id, listen, on, peers, post, rooms, search, send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -85,6 +85,9 @@ enum Command {
     Send(send::Args),
     /// Prints direct messages as they come
     Listen(listen::Args),
+    /// Runs a command for every message, and answers with what it prints
+    #[command(after_help = on::ABOUT_RUN)]
+    On(on::Args),
     /// Prints a room's past messages
     History(history::Args),
     /// Finds messages by their words
@@ -104,7 +107,7 @@ enum Command {
 /// Does what the command line says and returns the exit code. `args` begins with the program's
 /// name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match read(args) {
         Ok(cli) => cli,
         Err(help_or_mistake) => {
             // Nobody to tell where standard error is closed.
@@ -121,6 +124,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             failure.code().into()
         }
     }
+}
+
+/// Reads the command line.
+fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut program = Cli::command();
+    let said = program.try_get_matches_from_mut(args)?;
+    let mut cli = Cli::from_arg_matches(&said).map_err(|error| error.format(&mut program))?;
+    if let (Command::Post(args), Some((_, said))) = (&mut cli.command, said.subcommand()) {
+        args.room_is_said = said.value_source("room") == Some(ValueSource::CommandLine);
+    }
+    Ok(cli)
 }
 
 fn obey(mut cli: Cli) -> Result<(), Failure> {
@@ -185,6 +199,7 @@ async fn dispatch(
         Command::Tail(args) => tail::run(args, settings, stop).await,
         Command::Send(args) => send::run(args, settings, stop).await,
         Command::Listen(args) => listen::run(args, settings, stop).await,
+        Command::On(args) => on::run(args, settings, stop).await,
         Command::History(args) => history::run(args, settings, stop).await,
         Command::Search(args) => search::run(args, settings, stop).await,
         Command::Rooms(args) => rooms::run(args, settings, stop).await,
@@ -199,7 +214,7 @@ impl Command {
     /// Whether it goes on until something from outside ends it, so that a signal is its usual end.
     fn is_endless(&self) -> bool {
         match self {
-            Self::Tail(_) | Self::Listen(_) => true,
+            Self::Tail(_) | Self::Listen(_) | Self::On(_) => true,
             Self::Peers(args) => args.watch,
             _ => false,
         }

@@ -5,6 +5,7 @@ pub(super) mod contacts;
 pub(super) mod history;
 pub(super) mod id;
 pub(super) mod listen;
+pub(super) mod on;
 pub(super) mod peers;
 pub(super) mod post;
 pub(super) mod rooms;

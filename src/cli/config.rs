@@ -56,20 +56,26 @@ const CONFIG_FILE: &str = "config.toml";
 pub(crate) struct Home {
     config: PathBuf,
     data: PathBuf,
+    given: bool,
 }
 
 impl Home {
     /// Everything in `given`, or where this system keeps a user's files.
     pub(crate) fn find(given: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(dir) = given {
-            return Ok(Self { config: dir.clone(), data: dir });
+            return Ok(Self { config: dir.clone(), data: dir, given: true });
         }
         let dirs = ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
             Failure::Usage(
                 "this user has no home directory; say where to keep files with --home DIR".into(),
             )
         })?;
-        Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into() })
+        Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into(), given: false })
+    }
+
+    /// The directory that somebody named, if they did.
+    pub(crate) fn given(&self) -> Option<&Path> {
+        self.given.then_some(&self.data)
     }
 
     /// The file with the settings.

@@ -22,6 +22,22 @@ pub(crate) fn can_edit() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
+/// Whether standard input is none that anybody feeds: a terminal, on which a person waits and does
+/// not know for what, or a device like /dev/null, which services and cron give.
+pub(crate) fn nothing_comes_in() -> bool {
+    if io::stdin().is_terminal() {
+        return true;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let stdin = std::fs::metadata("/dev/stdin");
+        stdin.is_ok_and(|stdin| stdin.file_type().is_char_device())
+    }
+    #[cfg(not(unix))]
+    false
+}
+
 /// The terminal's mode as it was; put back when this is dropped, in a panic too.
 #[derive(Debug)]
 pub(crate) struct Restore {
