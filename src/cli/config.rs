@@ -26,6 +26,10 @@
 //! [keys]                                   # of the full screen: F1 there lists the actions
 //! quit = "ctrl-q"                          # or several: ["ctrl-q", "f10"]
 //! ```
+//!
+//! The first chat on a terminal writes `hub` and `name` into it, with the answers that it got.
+
+mod remember;
 
 use std::{
     collections::BTreeMap,
@@ -39,6 +43,7 @@ use std::{
 use directories::ProjectDirs;
 use serde::Deserialize;
 
+pub(crate) use self::remember::remember;
 use super::{
     failure::Failure,
     options::{self, direct_policy, listen_address},

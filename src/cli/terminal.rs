@@ -22,6 +22,11 @@ pub(crate) fn can_edit() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
+/// Whether somebody is there who can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
 /// Whether standard input is none that anybody feeds: a terminal, on which a person waits and does
 /// not know for what, or a device like /dev/null, which services and cron give.
 pub(crate) fn nothing_comes_in() -> bool {

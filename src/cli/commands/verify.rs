@@ -1,11 +1,11 @@
 //! `chinwag verify`: that somebody has the key they should have, as a person has found out.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell},
+    cli::{failure::Failure, keys, options::Settings, output::tell, question, terminal},
     client::Client,
     identity::Contact,
     model::{Fingerprint, Name},
@@ -36,7 +36,12 @@ pub(crate) async fn run(
     let contact = contact(&args.who, settings, stop).await?;
     let key = match said {
         Some(said) => same(&args.who, &contact, said)?,
-        None => ask(&args.who, &contact, settings)?,
+        None => {
+            show(&args.who, &contact, settings)?;
+            let agreed = stop.run_until_cancelled(agreed(&args.who)).await;
+            agreed.ok_or(Failure::Interrupted)??;
+            contact.key
+        }
     };
     let (hub, name) = (&settings.hub.hub, &args.who);
     settings.contacts().change(|book| book.verify(hub, name, key))?;
@@ -77,29 +82,25 @@ fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint
     }))
 }
 
-fn ask(name: &Name, contact: &Contact, settings: &Settings) -> Result<Fingerprint, Failure> {
+fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<(), Failure> {
     let own = settings.identity()?.fingerprint();
     let mut stdout = io::stdout().lock();
     for line in keys::to_compare(name, contact, own) {
         writeln!(stdout, "{line}")?;
     }
-    let later = || {
-        Failure::Other(format!(
-            "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
-        ))
+    Ok(stdout.flush()?)
+}
+
+/// Asks whether they agree.
+async fn agreed(name: &Name) -> Result<(), Failure> {
+    let answer = match terminal::can_ask() {
+        true => question::ask("Do they agree? [y/N] ").await?.unwrap_or_default(),
+        false => String::new(),
     };
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(later());
-    }
-    write!(stdout, "Do they agree? [y/N] ")?;
-    stdout.flush()?;
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
     match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(contact.key),
-        _ => Err(later()),
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::Other(format!(
+            "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
+        ))),
     }
 }
