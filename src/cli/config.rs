@@ -251,6 +251,16 @@ mod tests {
     }
 
     #[test]
+    fn the_file_in_the_readme_can_be_read() {
+        let (_, rest) = include_str!("../../README.md").split_once("\n## Settings\n").unwrap();
+        let (_, rest) = rest.split_once("```toml\n").unwrap();
+        let (shown, _) = rest.split_once("```").unwrap();
+        let config = Config::parse(shown).unwrap();
+        assert_eq!(config.name.unwrap().as_str(), "sova");
+        assert_eq!(config.keys["quit"], ["ctrl-q"]);
+    }
+
+    #[test]
     fn a_mistake_is_named() {
         for (text, said) in [
             ("hub = 'nowhere'", "hub: \"nowhere\" is not of the form HOST:PORT"),
