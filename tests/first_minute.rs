@@ -16,7 +16,7 @@ use hub::TestHub;
 use pty::Terminal;
 
 fn chat(home: &Path, args: &[&str]) -> Terminal {
-    Terminal::chinwag(home, &[&["chat", "--plain", "--listen", "127.0.0.1:0"], args].concat())
+    Terminal::chinwag(home, &[&["chat", "--listen", "127.0.0.1:0"], args].concat())
 }
 
 fn settings(home: &Path) -> String {
@@ -89,7 +89,10 @@ fn a_name_that_is_taken_is_asked_for_again() {
     assert_eq!(sova.lines_with("Where is the hub?"), 0, "it was said on the command line");
     leave(sova);
     let remembered = settings(home.path());
-    assert!(remembered.contains("name = \"sova\"") && !remembered.contains("hub ="), "{remembered}");
+    assert!(
+        remembered.contains("name = \"sova\"") && !remembered.contains("hub ="),
+        "{remembered}"
+    );
 }
 
 #[test]
