@@ -27,6 +27,8 @@ mod outage;
 mod output;
 mod stdin;
 mod terminal;
+#[allow(dead_code, reason = "the screen that shows all of it is being built")]
+mod tui;
 mod view;
 mod words;
 mod writer;
