@@ -9,10 +9,10 @@ mod actions;
 mod console;
 mod editor;
 mod help;
-mod input;
+pub(super) mod input;
 mod roster;
 mod state;
-mod typed;
+pub(super) mod typed;
 
 use std::{
     collections::VecDeque,
