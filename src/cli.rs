@@ -27,7 +27,6 @@ mod outage;
 mod output;
 mod stdin;
 mod terminal;
-#[allow(dead_code, reason = "the screen that shows all of it is being built")]
 mod tui;
 mod view;
 mod words;
@@ -134,7 +133,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn obey(mut cli: Cli) -> Result<(), Failure> {
-    if let Command::Chat(chat::Args { link: Some(link) }) = &cli.command {
+    if let Command::Chat(chat::Args { link: Some(link), .. }) = &cli.command {
         cli.flags.set_hub(link.clone());
     }
     let settings = Settings::load(cli.flags)?;
@@ -151,6 +150,7 @@ async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
     match command {
+        Command::Chat(args) if tui::is_possible(&args) => tui::run(&settings, &stop).await,
         Command::Chat(_) => chat::run(&settings, &stop).await,
         Command::Peers(args) => peers::run(args, &settings, &stop).await,
         Command::Post(args) => post::run(args, &settings, &stop).await,
