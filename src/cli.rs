@@ -31,6 +31,7 @@ mod output;
 mod question;
 mod stdin;
 mod terminal;
+mod tui;
 mod view;
 mod words;
 mod writer;
@@ -42,7 +43,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
-        accept, contacts, history, id, listen, on, peers, post, rooms, search, send, tail, verify,
+        accept, contacts, history, id, listen, on, outbox, peers, people, post, rooms, search,
+        send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -85,6 +87,8 @@ enum Command {
     Tail(tail::Args),
     /// Sends a direct message
     Send(send::Args),
+    /// Lists the messages that wait for somebody who is away, and what to do with them
+    Outbox(outbox::Args),
     /// Prints direct messages as they come
     Listen(listen::Args),
     /// Runs a command for every message, and answers with what it prints
@@ -104,6 +108,18 @@ enum Command {
     Verify(verify::Args),
     /// Accepts that somebody has another key now
     Accept(accept::Args),
+    /// Hears nothing of somebody any more, and tells them nothing
+    Block(people::Person),
+    /// Hears somebody again who was blocked
+    Unblock(people::Person),
+    /// Notes something about somebody
+    Note(people::Note),
+    /// Forgets somebody and their key
+    Forget(people::Person),
+    /// Points out nothing any more that is said in a room
+    Mute(people::Place),
+    /// Points out again what is said in a room
+    Unmute(people::Place),
 }
 
 /// Does what the command line says and returns the exit code. `args` begins with the program's
@@ -206,6 +222,7 @@ async fn dispatch(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     match command {
+        Command::Chat(args) if tui::is_possible(&args) => tui::run(settings, stop).await,
         Command::Chat(_) => chat::run(settings, stop).await,
         Command::Peers(args) => peers::run(args, settings, stop).await,
         Command::Post(args) => post::run(args, settings, stop).await,
@@ -219,7 +236,14 @@ async fn dispatch(
         Command::Id(args) => id::run(args, settings, stop).await,
         Command::Contacts(args) => contacts::run(args, settings, stop).await,
         Command::Verify(args) => verify::run(args, settings, stop).await,
-        Command::Accept(args) => accept::run(&args, settings),
+        Command::Accept(args) => accept::run(&args, settings, stop).await,
+        Command::Outbox(args) => outbox::run(args, settings, stop).await,
+        Command::Block(who) => people::block(who, true, settings, stop).await,
+        Command::Unblock(who) => people::block(who, false, settings, stop).await,
+        Command::Note(args) => people::note(args, settings, stop).await,
+        Command::Forget(who) => people::forget(&who, settings),
+        Command::Mute(room) => people::mute(&room, true, settings),
+        Command::Unmute(room) => people::mute(&room, false, settings),
     }
 }
 

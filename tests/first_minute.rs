@@ -16,7 +16,7 @@ use hub::TestHub;
 use pty::Terminal;
 
 fn chat(home: &Path, args: &[&str]) -> Terminal {
-    Terminal::chinwag(home, &[&["chat", "--listen", "127.0.0.1:0"], args].concat())
+    Terminal::chinwag(home, &[&["chat", "--plain", "--listen", "127.0.0.1:0"], args].concat())
 }
 
 fn settings(home: &Path) -> String {

@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Interrupted,
     /// The time for it was over first.
     TimedOut(Duration),
+    /// So many messages stay in the outbox.
+    Undelivered(usize),
     /// Anything else, and what to do about it.
     Other(String),
 }
@@ -64,6 +66,7 @@ impl Failure {
             Self::Output(_) | Self::Other(_) => FAILED,
             Self::Interrupted => INTERRUPTED,
             Self::TimedOut(_) => TIMED_OUT,
+            Self::Undelivered(_) => PEER_UNREACHABLE,
             Self::Chat(error) => code(error),
         }
     }
@@ -75,6 +78,8 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return None,
             Self::Output(error) => format!("cannot write to standard output: {error}"),
             Self::TimedOut(after) => format!("ended by --timeout after {after:?}"),
+            Self::Undelivered(1) => "one message stays in the outbox".into(),
+            Self::Undelivered(left) => format!("{left} messages stay in the outbox"),
             Self::Usage(problem) | Self::Other(problem) => problem.clone(),
             Self::Chat(error) => describe(error),
         };

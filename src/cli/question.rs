@@ -3,8 +3,9 @@
 use std::io::{self, BufRead, Read, Write};
 
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::{failure::Failure, terminal};
 
 /// The longest answer that is read: no name, no link and no word is longer.
 const MAX_ANSWER_BYTES: u64 = 2048;
@@ -24,6 +25,21 @@ pub(crate) async fn ask(question: &str) -> Result<Option<String>, Failure> {
     let line = line.await.map_err(|_| Failure::Interrupted)?;
     let line = line.map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
     Ok((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()))
+}
+
+/// Asks about something that is done only if the person says yes; `None` where nobody is there to be
+/// asked.
+pub(crate) async fn confirm(
+    question: &str,
+    stop: &CancellationToken,
+) -> Result<Option<bool>, Failure> {
+    if !terminal::can_ask() {
+        return Ok(None);
+    }
+    let question = format!("{question} [y/N] ");
+    let answer = stop.run_until_cancelled(ask(&question)).await.ok_or(Failure::Interrupted)??;
+    let answer = answer.unwrap_or_default();
+    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
 /// Shows words as they are.

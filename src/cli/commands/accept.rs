@@ -1,8 +1,11 @@
-//! `chinwag accept`: that somebody has another key now.
+//! `chinwag accept`: that somebody has another key now, as a person has found out.
 
+use tokio_util::sync::CancellationToken;
+
+use super::verify::fingerprint;
 use crate::{
-    cli::{failure::Failure, options::Settings, output::tell},
-    model::Name,
+    cli::{failure::Failure, keys, options::Settings, output::tell, question},
+    model::{Fingerprint, Name},
 };
 
 #[derive(Debug, clap::Args)]
@@ -10,11 +13,48 @@ pub(crate) struct Args {
     /// Who it is
     #[arg(value_name = "NAME")]
     who: Name,
+    /// The fingerprint of the new key, as they have told you; without it both keys are shown and
+    /// you are asked
+    fingerprint: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: &Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let (hub, name) = (&settings.hub.hub, &args.who);
-    let key = settings.contacts().change(|book| book.accept_refused(hub, name))?;
+    let said = match fingerprint(&args.fingerprint)? {
+        Some(said) => Some(said),
+        None => ask(name, settings, stop).await?,
+    };
+    // The book says what is wrong where nothing was refused.
+    let key = settings.contacts().change(|book| book.accept_refused(hub, name, said))?;
     tell(&format!("{name} is known by {key} from now on; to compare it: `chinwag verify {name}`"));
     Ok(())
+}
+
+/// Asks whether the key that was refused is the right one; `None`: there is none.
+async fn ask(
+    name: &Name,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Option<Fingerprint>, Failure> {
+    let book = settings.contacts().read()?;
+    let contact = book.contact(&settings.hub.hub, name);
+    let Some((known, refused)) = contact.and_then(|c| Some((c.key, c.refused_key?))) else {
+        return Ok(None);
+    };
+    for line in keys::to_accept(name, known, refused) {
+        question::show(&format!("{line}\n"))?;
+    }
+    let later = format!(
+        "nothing is accepted; once {name} has told you the new fingerprint: \
+         `chinwag accept {name} FINGERPRINT`"
+    );
+    match question::confirm("Is the new one theirs?", stop).await? {
+        Some(true) => Ok(Some(refused)),
+        Some(false) => Err(Failure::Other(later)),
+        None => Err(Failure::Usage(later)),
+    }
 }

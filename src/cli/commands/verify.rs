@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell, question, terminal},
+    cli::{failure::Failure, keys, options::Settings, output::tell, question},
     client::Client,
     identity::Contact,
     model::{Fingerprint, Name},
@@ -25,21 +25,13 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let said = match args.fingerprint.as_slice() {
-        [] => None,
-        // People write blanks between the groups.
-        parts => Some(
-            Fingerprint::parse(&parts.join(" "))
-                .map_err(|problem| Failure::Usage(problem.to_string()))?,
-        ),
-    };
+    let said = fingerprint(&args.fingerprint)?;
     let contact = contact(&args.who, settings, stop).await?;
     let key = match said {
         Some(said) => same(&args.who, &contact, said)?,
         None => {
             show(&args.who, &contact, settings)?;
-            let agreed = stop.run_until_cancelled(agreed(&args.who)).await;
-            agreed.ok_or(Failure::Interrupted)??;
+            agreed(&args.who, stop).await?;
             contact.key
         }
     };
@@ -49,8 +41,18 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// A fingerprint on the command line, if there is one: people write blanks between the groups.
+pub(super) fn fingerprint(parts: &[String]) -> Result<Option<Fingerprint>, Failure> {
+    match parts {
+        [] => Ok(None),
+        parts => Fingerprint::parse(&parts.join(" "))
+            .map(Some)
+            .map_err(|problem| Failure::Usage(problem.to_string())),
+    }
+}
+
 /// Somebody in the contact book; whoever is not in it is looked up at the hub.
-async fn contact(
+pub(super) async fn contact(
     name: &Name,
     settings: &Settings,
     stop: &CancellationToken,
@@ -73,7 +75,7 @@ fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint
     Err(Failure::Other(match contact.refused_key {
         Some(refused) if refused == said => format!(
             "{said} is the new key of {name}, which is not accepted yet; they are known by {known}; \
-             if it is theirs: `chinwag accept {name}`, then verify again"
+             if it is theirs: `chinwag accept {name} {refused}`, then verify again"
         ),
         _ => format!(
             "{name} is not verified: you know them by {known}, and not by {said}; one of you has \
@@ -92,13 +94,9 @@ fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<(), Failu
 }
 
 /// Asks whether they agree.
-async fn agreed(name: &Name) -> Result<(), Failure> {
-    let answer = match terminal::can_ask() {
-        true => question::ask("Do they agree? [y/N] ").await?.unwrap_or_default(),
-        false => String::new(),
-    };
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
+async fn agreed(name: &Name, stop: &CancellationToken) -> Result<(), Failure> {
+    match question::confirm("Do they agree?", stop).await? {
+        Some(true) => Ok(()),
         _ => Err(Failure::Other(format!(
             "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
         ))),
