@@ -81,7 +81,7 @@ enum Command {
     Chat(chat::Args),
     /// Lists who is here
     Peers(peers::Args),
-    /// Posts a text to the room, or each line of standard input
+    /// Posts a text to a room, or each line of standard input
     Post(post::Args),
     /// Prints the messages of rooms as they come
     Tail(tail::Args),
