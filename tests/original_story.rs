@@ -29,7 +29,7 @@ fn chat_with(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Termina
     let home = home.join(name);
     std::fs::create_dir(&home).unwrap();
     let terminal =
-        Terminal::chinwag(&home, &[&["--hub", &hub, "--name", name, "chat"], args].concat());
+        Terminal::chinwag(&home, &[&["--hub", &hub, "--name", name, "chat", "--plain"], args].concat());
     terminal.wait_for("lobby");
     terminal
 }
