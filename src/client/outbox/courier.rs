@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Outbox, store};
 use crate::{
     backoff::Backoff,
     client::{
-        events::{Connection, Event},
+        events::Event,
         inbox::Inbox,
         peers::Peers,
         watch_peers::{PeerChange, Watch},
@@ -37,7 +37,6 @@ pub(in crate::client) struct Courier {
     outbox: Outbox,
     peers: Arc<Peers>,
     inbox: Inbox,
-    connection: watch::Receiver<Connection>,
     watch: Watch,
     stop: CancellationToken,
     /// The peers that something waits for, and when each is tried.
@@ -63,12 +62,11 @@ impl Courier {
         outbox: Outbox,
         peers: Arc<Peers>,
         inbox: Inbox,
-        connection: watch::Receiver<Connection>,
         watch: Watch,
         stop: CancellationToken,
     ) -> Self {
         let due = HashMap::new();
-        Self { outbox, peers, inbox, connection, watch, stop, due, version: None, book: None }
+        Self { outbox, peers, inbox, watch, stop, due, version: None, book: None }
     }
 
     /// Delivers until the client stops.
@@ -76,7 +74,7 @@ impl Courier {
         let stop = self.stop.clone();
         stop.run_until_cancelled(async {
             loop {
-                if let Err(error) = self.step().await {
+                if let Err(error) = self.step().await { eprintln!("DBG {error}");
                     tracing::warn!(%error, "the outbox cannot be delivered");
                     tokio::time::sleep(BROKEN).await;
                 }
@@ -157,10 +155,8 @@ impl Courier {
         }
     }
 
-    async fn deliver(&mut self, peer: &Name) -> Result<()> {
-        let connection = self.connection.clone();
-        let is_away = || matches!(*connection.borrow(), Connection::Lost { .. });
-        let passed = self.outbox.pass(peer, &self.peers, is_away).await?;
+    async fn deliver(&mut self, peer: &Name) -> Result<()> { eprintln!("DBG deliver {peer}");
+        let passed = self.outbox.pass(peer, &self.peers).await?;
         let Some(due) = self.due.get_mut(peer) else { return Ok(()) };
         let Some(attempts) = passed else {
             due.at = Instant::now() + BUSY;
