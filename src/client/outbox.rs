@@ -171,11 +171,7 @@ impl Outbox {
 
     /// Delivers a peer's messages in their order, up to the first that cannot be now. `None`:
     /// another process is delivering.
-    async fn pass(
-        &self,
-        peer: &Name,
-        peers: &Peers,
-    ) -> Result<Option<Vec<Attempt>>> {
+    async fn pass(&self, peer: &Name, peers: &Peers) -> Result<Option<Vec<Attempt>>> {
         let Some(_turn) = self.turn().await? else { return Ok(None) };
         let mut attempts = Vec::new();
         for (queued, state) in self.list().await? {
@@ -231,9 +227,14 @@ impl Outbox {
     }
 
     async fn note(&self, id: MessageId, state: State, error: &Error) -> Result<()> {
-        let problem = crate::text::one_line(&error.to_string()).into_owned();
+        let problem = problem(error);
         self.0.database.with(move |file| store::note(file, id, state, &problem)).await
     }
+}
+
+/// An error as it is kept with the message.
+fn problem(error: &Error) -> String {
+    crate::text::one_line(&error.to_string()).into_owned()
 }
 
 /// What an error means for a message.
