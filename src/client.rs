@@ -35,6 +35,7 @@ use crate::{
     shutdown,
 };
 
+mod check;
 mod conversation;
 mod events;
 mod gate;
@@ -53,6 +54,7 @@ mod trust;
 mod watch_peers;
 
 pub use self::{
+    check::{Check, EndpointCheck, Reach, Registered},
     conversation::{Conversation, ConversationEvent, Line},
     events::{Connection, Direct, Event, Events, Standing},
     gate::DirectPolicy,

@@ -6,7 +6,7 @@
 //! | `hit` | `search` | those of `message`, and `ranges`: pairs of byte offsets into `text` |
 //! | `gap` | `tail` | `room` `cause`: messages before the next one may be missing |
 //! | `direct` | `listen` | `sender` `standing` `verified` `fingerprint`\* `text` `id` `sent_at`\* `from`\* |
-//! | `peer` | `peers` | `name` `status` `endpoints` `online_since` |
+//! | `peer` | `peers` | `name` `status` `endpoints` `online_since` `status_since`\* |
 //! | `reset` | `peers --watch` | none: the list begins anew with the peers that follow |
 //! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
 //! | `left` | `peers --watch` | `name` |
@@ -72,6 +72,8 @@ pub(crate) enum Line<'a> {
         endpoints: Vec<String>,
         #[serde(serialize_with = "time")]
         online_since: Timestamp,
+        #[serde(serialize_with = "perhaps_time")]
+        status_since: Option<Timestamp>,
     },
     Reset {},
     Listed {},
@@ -215,6 +217,7 @@ impl<'a> From<&'a Peer> for Line<'a> {
             status: status(peer.status),
             endpoints: peer.endpoints.iter().map(Endpoint::to_string).collect(),
             online_since: peer.online_since,
+            status_since: peer.status_since,
         }
     }
 }
@@ -363,10 +366,11 @@ mod tests {
             online_since: at("2026-11-22T08:15:00.123456789Z"),
             certificate: None,
             guest: true,
+            status_since: Some(at("2026-11-22T08:20:00Z")),
         };
         assert_eq!(
             json(&peer),
-            r#"{"type":"peer","name":"buzz","status":"away","endpoints":["[::1]:54321"],"online_since":"2026-11-22T08:15:00.123456Z"}"#
+            r#"{"type":"peer","name":"buzz","status":"away","endpoints":["[::1]:54321"],"online_since":"2026-11-22T08:15:00.123456Z","status_since":"2026-11-22T08:20:00.000000Z"}"#
         );
         let room = Room {
             name: RoomName::lobby(),
