@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn clocks_are_compared_without_the_way_and_the_work() {
-        let at = |seconds| Timestamp::from_second(1_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
         let took = Duration::from_secs(10);
         let ahead = |received, answered| compare((at(0), took), (at(received), at(answered)));
         let (seconds, way) = (SignedDuration::from_secs, Duration::from_secs);

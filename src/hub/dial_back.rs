@@ -109,7 +109,9 @@ impl DialBacks {
     }
 
     fn enter(&self, session: SessionId) -> Option<Turn<'_>> {
-        self.under_way().insert(session).then_some(Turn { checks: self, session })
+        let entered = self.under_way().insert(session);
+        // Only who entered leaves.
+        entered.then(|| Turn { checks: self, session })
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashSet<SessionId>> {
