@@ -37,7 +37,8 @@ use clap::{Parser, Subcommand};
 
 use self::{
     commands::{
-        accept, contacts, history, id, listen, peers, post, rooms, search, send, tail, verify,
+        accept, contacts, history, id, listen, outbox, peers, people, post, rooms, search, send,
+        tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -76,6 +77,8 @@ enum Command {
     Tail(tail::Args),
     /// Sends a direct message
     Send(send::Args),
+    /// Lists the messages that wait for somebody who is away, and what to do with them
+    Outbox(outbox::Args),
     /// Prints direct messages as they come
     Listen(listen::Args),
     /// Prints a room's past messages
@@ -92,6 +95,18 @@ enum Command {
     Verify(verify::Args),
     /// Accepts that somebody has another key now
     Accept(accept::Args),
+    /// Hears nothing of somebody any more, and tells them nothing
+    Block(people::Person),
+    /// Hears somebody again who was blocked
+    Unblock(people::Person),
+    /// Notes something about somebody
+    Note(people::Note),
+    /// Forgets somebody and their key
+    Forget(people::Person),
+    /// Points out nothing any more that is said in a room
+    Mute(people::Place),
+    /// Points out again what is said in a room
+    Unmute(people::Place),
 }
 
 /// Does what the command line says and returns the exit code. `args` begins with the program's
@@ -147,5 +162,12 @@ async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
         Command::Contacts(args) => contacts::run(args, &settings, &stop).await,
         Command::Verify(args) => verify::run(args, &settings, &stop).await,
         Command::Accept(args) => accept::run(&args, &settings),
+        Command::Outbox(args) => outbox::run(args, &settings, &stop).await,
+        Command::Block(who) => people::block(who, true, &settings, &stop).await,
+        Command::Unblock(who) => people::block(who, false, &settings, &stop).await,
+        Command::Note(args) => people::note(args, &settings, &stop).await,
+        Command::Forget(who) => people::forget(&who, &settings),
+        Command::Mute(room) => people::mute(&room, true, &settings),
+        Command::Unmute(room) => people::mute(&room, false, &settings),
     }
 }

@@ -81,7 +81,7 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::Id => Ok(own_key(&client)),
         Request::Contacts => contacts(&client).await,
         Request::Verify { name, said } => verify(&client, &name, said).await,
-        Request::Accept(name) => client.accept(&name).await.map(|key| {
+        Request::Accept(name) => client.accept(&name, None).await.map(|key| {
             Done::Said(format!("{name} is known by {key} from now on; to compare: /verify {name}"))
         }),
         Request::SetStatus(status) => client
