@@ -1,6 +1,6 @@
 //! Why a command ended early: one line for the person, one number for the script.
 
-use std::{fmt::Display, io, path::Path};
+use std::{fmt::Display, io, path::Path, time::Duration};
 
 use crate::{
     error::{Error, Refusal},
@@ -16,6 +16,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const HUB_UNREACHABLE: u8 = 3;
 /// Exit code: the peer is not here, or cannot be reached.
 pub(crate) const PEER_UNREACHABLE: u8 = 4;
+/// Exit code: not done in time, as `timeout` has it.
+pub(crate) const TIMED_OUT: u8 = 124;
 /// Exit code: ended by a signal before it was done, as shells count SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -32,6 +34,8 @@ pub(crate) enum Failure {
     Interrupted,
     /// So many messages stay in the outbox.
     Undelivered(usize),
+    /// The time for it was over first.
+    TimedOut(Duration),
     /// Anything else, and what to do about it.
     Other(String),
 }
@@ -63,6 +67,7 @@ impl Failure {
             Self::Output(_) | Self::Other(_) => FAILED,
             Self::Interrupted => INTERRUPTED,
             Self::Undelivered(_) => PEER_UNREACHABLE,
+            Self::TimedOut(_) => TIMED_OUT,
             Self::Chat(error) => code(error),
         }
     }
@@ -75,6 +80,7 @@ impl Failure {
             Self::Output(error) => format!("cannot write to standard output: {error}"),
             Self::Undelivered(1) => "one message stays in the outbox".into(),
             Self::Undelivered(left) => format!("{left} messages stay in the outbox"),
+            Self::TimedOut(after) => format!("ended by --timeout after {after:?}"),
             Self::Usage(problem) | Self::Other(problem) => problem.clone(),
             Self::Chat(error) => describe(error),
         };
@@ -193,6 +199,7 @@ mod tests {
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
             (io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),
             (Failure::Interrupted, INTERRUPTED),
+            (Failure::TimedOut(Duration::from_secs(5)), TIMED_OUT),
         ] {
             assert_eq!(failure.code(), code, "{failure:?}");
         }

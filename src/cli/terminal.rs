@@ -40,6 +40,22 @@ pub(crate) fn confirm(stdout: &mut impl Write, question: &str) -> Result<Option<
     Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
+/// Whether standard input is none that anybody feeds: a terminal, on which a person waits and does
+/// not know for what, or a device like /dev/null, which services and cron give.
+pub(crate) fn nothing_comes_in() -> bool {
+    if io::stdin().is_terminal() {
+        return true;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let stdin = std::fs::metadata("/dev/stdin");
+        stdin.is_ok_and(|stdin| stdin.file_type().is_char_device())
+    }
+    #[cfg(not(unix))]
+    false
+}
+
 /// The terminal's mode as it was; put back when this is dropped, in a panic too.
 #[derive(Debug)]
 pub(crate) struct Restore {
