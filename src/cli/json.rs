@@ -14,6 +14,7 @@
 //! | `posted` | `post` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
 //! | `receipt` | `send`, `outbox retry` | `receiver` `id` `accepted_at` `duplicate` |
 //! | `queued` | `outbox`, `send --queue` | `peer` `text` `id` `queued_at` `attempts` `last_error`\* `refused`: it is not tried by itself |
+//! | `check` | `doctor` | `name` `result`: `ok`, `warn` or `fail` `found` `remedy`\* |
 //! | `identity` | `id` | `name` `fingerprint` `words` `hex` |
 //! | `contact` | `contacts` | `name` `fingerprint` `refused`\* `verified` `blocked` `endpoints` `first_seen` `note` |
 //!
@@ -117,6 +118,12 @@ pub(crate) enum Line<'a> {
         attempts: u32,
         last_error: Option<&'a str>,
         refused: bool,
+    },
+    Check {
+        name: &'static str,
+        result: &'static str,
+        found: &'a str,
+        remedy: Option<&'a str>,
     },
     Identity {
         name: &'a str,
