@@ -21,14 +21,17 @@ mod commands;
 pub(crate) mod config;
 pub mod daemon;
 mod failure;
+mod first;
 mod json;
 mod keys;
 mod logging;
 mod options;
 mod outage;
 mod output;
+mod question;
 mod stdin;
 mod terminal;
+mod tui;
 mod view;
 mod words;
 mod writer;
@@ -40,8 +43,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
-        accept, contacts, doctor, history, id, listen, on, outbox, peers, people, post, rooms,
-        search, send, tail, verify,
+        accept, contacts, doctor, history, id, listen, on, outbox, peers, people, post, rooms, search,
+        send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -78,7 +81,7 @@ enum Command {
     Chat(chat::Args),
     /// Lists who is here
     Peers(peers::Args),
-    /// Posts a text to the room, or each line of standard input
+    /// Posts a text to a room, or each line of standard input
     Post(post::Args),
     /// Prints the messages of rooms as they come
     Tail(tail::Args),
@@ -154,38 +157,33 @@ fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
-fn obey(mut cli: Cli) -> Result<(), Failure> {
-    if let Command::Chat(chat::Args { link: Some(link) }) = &cli.command {
-        cli.flags.set_hub(link.clone());
+fn obey(cli: Cli) -> Result<(), Failure> {
+    let Cli { mut flags, command } = cli;
+    if let Command::Chat(chat::Args { link: Some(link), .. }) = &command {
+        flags.hub = Some(link.clone());
     }
-    let settings = Settings::load(cli.flags)?;
-    if settings.quiet {
-        output::be_quiet();
-    }
-    // What a log writes on a terminal would be in the middle of what is drawn there.
-    let drawn = matches!(cli.command, Command::Chat(_)) && terminal::can_edit();
-    logging::start(settings.verbose, drawn.then(|| settings.home.log()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-    let done = runtime.block_on(in_time(cli.command, settings));
+    let done = runtime.block_on(in_time(command, flags));
     runtime.shutdown_background();
     done
 }
 
 /// Does what a command is for, until that is done, a signal comes, or its time is over.
-async fn in_time(command: Command, settings: Settings) -> Result<(), Failure> {
+async fn in_time(command: Command, flags: Flags) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
     let (is_chat, is_endless) = (matches!(command, Command::Chat(_)), command.is_endless());
-    let mut work = pin!(dispatch(command, &settings, &stop));
+    let timeout = flags.timeout;
+    let mut work = pin!(work(command, flags, &stop));
     let out_of_time = async {
-        match settings.timeout {
+        match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,
             None => std::future::pending().await,
         }
-        settings.timeout.unwrap_or_default()
+        timeout.unwrap_or_default()
     };
     let timeout = tokio::select! {
         biased;
@@ -204,12 +202,29 @@ async fn in_time(command: Command, settings: Settings) -> Result<(), Failure> {
     }
 }
 
+async fn work(command: Command, flags: Flags, stop: &CancellationToken) -> Result<(), Failure> {
+    let settings = match &command {
+        Command::Chat(args) if terminal::can_ask() => {
+            first::settle(flags, args.link.as_ref(), stop).await?
+        }
+        _ => Settings::load(flags)?,
+    };
+    if settings.quiet {
+        output::be_quiet();
+    }
+    // What a log writes on a terminal would be in the middle of what is drawn there.
+    let drawn = matches!(command, Command::Chat(_)) && terminal::can_edit();
+    logging::start(settings.verbose, drawn.then(|| settings.home.log()))?;
+    dispatch(command, &settings, stop).await.map_err(|failure| settings.explain(failure))
+}
+
 async fn dispatch(
     command: Command,
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     match command {
+        Command::Chat(args) if tui::is_possible(&args) => tui::run(settings, stop).await,
         Command::Chat(_) => chat::run(settings, stop).await,
         Command::Peers(args) => peers::run(args, settings, stop).await,
         Command::Post(args) => post::run(args, settings, stop).await,
@@ -224,7 +239,7 @@ async fn dispatch(
         Command::Contacts(args) => contacts::run(args, settings, stop).await,
         Command::Doctor(args) => doctor::run(args, settings, stop).await,
         Command::Verify(args) => verify::run(args, settings, stop).await,
-        Command::Accept(args) => accept::run(&args, settings),
+        Command::Accept(args) => accept::run(&args, settings, stop).await,
         Command::Outbox(args) => outbox::run(args, settings, stop).await,
         Command::Block(who) => people::block(who, true, settings, stop).await,
         Command::Unblock(who) => people::block(who, false, settings, stop).await,

@@ -303,7 +303,21 @@ impl Client {
         room: RoomName,
         text: Text,
     ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
-        let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
+        self.begin_draft(MessageId::new(), room, text).await
+    }
+
+    /// The same under an id of one's own, as one does to repeat a post.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::begin_post`]; in the second step those of [`Client::post_draft`].
+    pub async fn begin_draft(
+        &self,
+        id: MessageId,
+        room: RoomName,
+        text: Text,
+    ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
+        let draft = Draft { id, room, sender: self.name().clone(), text };
         let counted = self.0.shown.count();
         let answer = self.begin(|reply| Command::Post { draft, reply, counted }).await?;
         Ok(async move { answer.await.map_err(|_| Error::Stopped)? })

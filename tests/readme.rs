@@ -286,6 +286,7 @@ fn exit_codes_are_those_that_are_documented() {
     check(2, alice.run(&["--name", "no name", "post", "lobby", "hi"]));
     check(3, nowhere.run(&["post", "lobby", "hi"]));
     check(4, alice.run(&["send", "nobody", "hi"]));
+    check(124, alice.run(&["tail", "--timeout", "100ms"]));
     let holder = alice.stream(&["listen", "--json"]);
     let watch = Person::new(hub.address(), "watcher");
     watch.stream(&["peers", "--watch", "--json"]).next("peer");

@@ -28,6 +28,10 @@
 //! [keys]                                   # of the full screen: F1 there lists the actions
 //! quit = "ctrl-q"                          # or several: ["ctrl-q", "f10"]
 //! ```
+//!
+//! The first chat on a terminal writes `hub` and `name` into it, with the answers that it got.
+
+mod remember;
 
 use std::{
     collections::BTreeMap,
@@ -41,6 +45,7 @@ use std::{
 use directories::ProjectDirs;
 use serde::Deserialize;
 
+pub(crate) use self::remember::remember;
 use super::{
     failure::Failure,
     options::{self, direct_policy, listen_address},
@@ -255,6 +260,16 @@ mod tests {
         assert_eq!(all.listen.unwrap().port(), 2);
         assert_eq!(all.advertise, [Endpoint::parse("[::1]:3").unwrap()]);
         assert_eq!(all.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["lobby", "ops"]);
+    }
+
+    #[test]
+    fn the_file_in_the_readme_can_be_read() {
+        let (_, rest) = include_str!("../../README.md").split_once("\n## Settings\n").unwrap();
+        let (_, rest) = rest.split_once("```toml\n").unwrap();
+        let (shown, _) = rest.split_once("```").unwrap();
+        let config = Config::parse(shown).unwrap();
+        assert_eq!(config.name.unwrap().as_str(), "sova");
+        assert_eq!(config.keys["quit"], ["ctrl-q"]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::text;
 const VARIABLES: [&str; 2] = ["CHINWAG_LOG", "RUST_LOG"];
 
 /// What is logged at `-v`, `-vv`, and more.
-const FILTERS: [&str; 3] = ["chinwag=info", "chinwag=debug", "trace"];
+const FILTERS: [&str; 3] = ["chinwag=info", "chinwag=debug", "debug,chinwag=trace"];
 
 /// Begins to log to standard error, or to a file where `instead` names one and standard error is a
 /// terminal; as much as `-v` was said, and for `0` what the environment says.
@@ -91,5 +91,27 @@ impl MakeWriter<'_> for Harmless {
 
     fn make_writer(&self) -> Self {
         self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_said_is_harmless_in_the_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new").join("log");
+        let mut log = Harmless(Some(Arc::new(own_file(&path).unwrap())));
+        log.write_all(b"cause=\x1b[2J\xff\xe2\x80\xae\nnext\n").unwrap();
+        let written = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(written, "cause=␛[2J\u{fffd}<U+202E>\nnext\n");
+    }
+
+    #[test]
+    fn more_is_logged_the_more_often_it_is_said() {
+        let level = |verbose| filter(verbose).unwrap().unwrap().max_level_hint().unwrap();
+        assert!(level(1) < level(2) && level(2) < level(3));
+        assert_eq!(level(3), level(9));
     }
 }

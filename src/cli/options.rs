@@ -2,22 +2,23 @@
 
 mod flags;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address};
 use super::{
     config::{Config, Home, make_parent},
-    failure::Failure,
+    failure::{Failure, GET_LINK},
 };
 use crate::{
     client::{ClientOptions, DirectPolicy, HubTrust},
+    error::Error,
     identity::{Contacts, Identity},
     model::{Endpoint, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
     transport,
 };
 
 /// Where a hub is unless something else is said.
-const DEFAULT_HUB: &str = "127.0.0.1:50051";
+pub(crate) const DEFAULT_HUB: &str = "127.0.0.1:50051";
 
 /// Where one's PeerChat server listens unless something else is said; the next free port where
 /// this one is taken.
@@ -51,8 +52,6 @@ pub(crate) struct Settings {
     pub(crate) rooms: Vec<RoomName>,
     /// The room that was asked for on the command line or in the environment.
     pub(crate) wanted_room: Option<RoomName>,
-    /// When to give up; `None`: never.
-    pub(crate) timeout: Option<Duration>,
     /// Whether to say nothing but errors, and to ring no bell.
     pub(crate) quiet: bool,
     /// How much to log: nothing, or more and more up to 3.
@@ -120,7 +119,6 @@ impl Settings {
             plaintext,
             rooms,
             wanted_room,
-            timeout: flags.timeout,
             quiet: flags.quiet || config.quiet,
             verbose: flags.verbose,
             theme: config.theme,
@@ -183,6 +181,23 @@ impl Settings {
         Ok(Identity::load_or_create(self.home.data())?)
     }
 
+    /// What went wrong, where these settings tell more of it: a hub that was never met has no key
+    /// of before, so that it is the link that does not fit.
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+        let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
+            return failure;
+        };
+        let book = self.contacts().read().unwrap_or_default();
+        let was_met = book.hub(&self.hub.hub).is_some_and(|hub| hub.key.is_some());
+        match self.hub.fingerprint == Some(*known) && !was_met {
+            true => Failure::Other(format!(
+                "the hub at {hub} does not have the key that the join link names, and nothing was \
+                 said to it; named: {known}; shown: {offered}; {GET_LINK}"
+            )),
+            false => failure,
+        }
+    }
+
     /// The contact book.
     pub(crate) fn contacts(&self) -> Contacts {
         Contacts::at(self.home.contact_book())
@@ -193,7 +208,8 @@ fn first_of<T>(said: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
     if said.is_empty() { otherwise } else { said }
 }
 
-fn login_name() -> Option<String> {
+/// What this user is called by the machine.
+pub(crate) fn login_name() -> Option<String> {
     let said = |key| std::env::var(key).ok().filter(|login| !login.is_empty());
     ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(said).or_else(name_of_account)
 }
@@ -279,7 +295,6 @@ mod tests {
             listen: Some("127.0.0.1:22".parse().unwrap()),
             advertise: vec![Endpoint::parse("flag:2").unwrap()],
             room: ["b", "a", "b"].map(|room| RoomName::parse(room).unwrap()).to_vec(),
-            timeout: Some(Duration::from_secs(5)),
             verbose: 2,
             ..Flags::default()
         };
@@ -289,7 +304,7 @@ mod tests {
         assert_eq!(settings.direct, Some(DirectPolicy::Anyone));
         assert_eq!(settings.hub.invite.unwrap().as_str(), "abc");
         assert_eq!(settings.listen.port(), 22);
-        assert_eq!((settings.timeout, settings.verbose), (Some(Duration::from_secs(5)), 2));
+        assert_eq!(settings.verbose, 2);
         assert_eq!(settings.advertise[0].to_string(), "flag:2");
         assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);
     }

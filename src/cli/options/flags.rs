@@ -22,72 +22,67 @@ pub(crate) struct Flags {
     /// 127.0.0.1:50051]
     #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
     #[arg(value_name = "HUB", value_parser = hub)]
-    pub(super) hub: Option<JoinLink>,
+    pub(in crate::cli) hub: Option<JoinLink>,
 
     /// What you are called [default: your login name]
     #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
-    pub(super) name: Option<Name>,
+    pub(in crate::cli) name: Option<Name>,
 
     /// Where to take direct messages, or the next free port; port 0 for any, a port alone for one
     /// of this machine [default: 127.0.0.1:54321]
     #[arg(long, global = true, env = "CHINWAG_LISTEN", hide_env_values = true)]
     #[arg(value_name = "ADDR:PORT", value_parser = listen_address)]
-    pub(super) listen: Option<SocketAddr>,
+    pub(in crate::cli) listen: Option<SocketAddr>,
 
     /// Where others should send direct messages instead; may be given several times
     #[arg(long, global = true, env = "CHINWAG_ADVERTISE", hide_env_values = true)]
     #[arg(value_name = "HOST:PORT", value_delimiter = ',')]
-    pub(super) advertise: Vec<Endpoint>,
+    pub(in crate::cli) advertise: Vec<Endpoint>,
 
     /// Who may send you direct messages: those in your contact book, those whose key the hub knows,
     /// or anyone [default: known]
     #[arg(long, global = true, env = "CHINWAG_DIRECT", hide_env_values = true, value_name = "WHO")]
     #[arg(value_parser = direct_policy)]
-    pub(super) direct: Option<DirectPolicy>,
+    pub(in crate::cli) direct: Option<DirectPolicy>,
 
     /// Takes no direct messages, and tells nobody where you are
     #[arg(long, global = true, env = "CHINWAG_NO_DIRECT", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
-    pub(super) no_direct: bool,
+    pub(in crate::cli) no_direct: bool,
 
     /// Speaks without encryption, as a guest; on this machine only
     #[arg(long, global = true, env = "CHINWAG_PLAINTEXT", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
-    pub(super) plaintext: bool,
+    pub(in crate::cli) plaintext: bool,
 
     /// The room; may be given several times [default: lobby]
     #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
     #[arg(value_delimiter = ',')]
-    pub(super) room: Vec<RoomName>,
+    pub(in crate::cli) room: Vec<RoomName>,
 
     /// Keeps settings and data in this directory instead of your own ones
     #[arg(long, global = true, env = "CHINWAG_HOME", hide_env_values = true, value_name = "DIR")]
-    pub(super) home: Option<PathBuf>,
+    pub(in crate::cli) home: Option<PathBuf>,
 
     /// Ends the command after this long, as 30s or 5m; the exit code is 124 then
     #[arg(long, global = true, env = "CHINWAG_TIMEOUT", hide_env_values = true)]
     #[arg(value_name = "DURATION", value_parser = duration)]
-    pub(super) timeout: Option<Duration>,
+    pub(in crate::cli) timeout: Option<Duration>,
 
     /// Says nothing on standard error but why something failed, and rings no bell
     #[arg(short, long, global = true, env = "CHINWAG_QUIET", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
-    pub(super) quiet: bool,
+    pub(in crate::cli) quiet: bool,
 
     /// Logs what the client does to standard error; -vv more of it, -vvv everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(super) verbose: u8,
-}
-
-impl Flags {
-    /// Another hub than that of the flags.
-    pub(crate) fn set_hub(&mut self, hub: JoinLink) {
-        self.hub = Some(hub);
-    }
+    pub(in crate::cli) verbose: u8,
 }
 
 /// Reads where a hub is: an endpoint, or a join link.
 pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
+    // As a hub prints it for a shell.
+    let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
     if raw.contains("://") {
         return JoinLink::parse(raw);
     }
