@@ -7,10 +7,14 @@
 use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::words::{standing, status};
+use super::{
+    failure,
+    words::{standing, status},
+};
 use crate::{
     client::{Direct, Queued, Standing},
-    model::{Endpoint, Fingerprint, Message, Name, Peer, Receipt, Room, RoomName},
+    error::Error,
+    model::{Endpoint, Fingerprint, Message, MessageId, Name, Peer, Receipt, Room, RoomName},
     text,
 };
 
@@ -66,6 +70,17 @@ pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
 /// A private message that went: `receipt` is the proof.
 pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
     entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
+}
+
+/// That a message of the outbox has arrived.
+pub(crate) fn queued_delivered(receipt: &Receipt) -> String {
+    format!("delivered to {}: {}", receipt.receiver, receipt.id)
+}
+
+/// That a message of the outbox was refused for good.
+pub(crate) fn queued_failed(id: MessageId, peer: &Name, error: &Error) -> String {
+    let why = failure::describe(error);
+    format!("not delivered to {peer}: {id} stays in the outbox: {why}")
 }
 
 /// That somebody called who has another key than the name they said; what is to be done if it is
@@ -190,7 +205,7 @@ pub(crate) fn wrap(shown: &str, columns: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DirectMessage, MessageId, PeerStatus, Position, Text};
+    use crate::model::{DirectMessage, PeerStatus, Position, Text};
 
     fn clock() -> Clock {
         Clock { zone: TimeZone::UTC, now: || at("2026-11-22T12:00:00Z") }

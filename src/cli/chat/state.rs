@@ -121,6 +121,12 @@ impl State {
                 Some(view::notice(&format!("{said}: /accept {name}")))
             }
             Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
+            Event::QueuedDelivered { receipt, .. } => {
+                Some(view::notice(&view::queued_delivered(receipt)))
+            }
+            Event::QueuedFailed { id, peer, error } => {
+                Some(view::notice(&view::queued_failed(*id, peer, error)))
+            }
             Event::Joined { room, head } => {
                 self.be_in(room);
                 self.heads.entry(room.clone()).or_insert(*head);

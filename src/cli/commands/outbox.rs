@@ -98,11 +98,11 @@ async fn retry(
     let out = Output::new(json);
     with_client(options, out, stop, async |client, _, out| {
         for attempt in client.deliver_queued(peer.as_ref()).await? {
-            let (to, id) = (&attempt.queued.peer, attempt.queued.id);
+            let to = &attempt.queued.peer;
             match &attempt.result {
                 Ok(receipt) => {
                     out.only_json(receipt).await?;
-                    tell(&format!("delivered to {to}: {id}"));
+                    tell(&view::queued_delivered(receipt));
                 }
                 Err(error) => tell(&format!("kept for {to}: {}", failure::describe(error))),
             }
