@@ -142,6 +142,3 @@ fn reached_at(client: &Client) -> String {
 fn no_screen(error: &io::Error) -> Failure {
     Failure::Other(format!("no full screen here ({error}): try `chinwag chat --plain`"))
 }
-
-#[doc(hidden)]
-pub use bench::{FrameTimes, ScreenFigures, bench_screen};
