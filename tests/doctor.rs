@@ -182,6 +182,12 @@ fn an_address_where_nobody_listens_is_found_out() {
     let both = format!("{listen},{nowhere}");
     let found = Found::of(&sova, &["--listen", &listen, "--advertise", &both]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
+    // A name that leads nowhere is one's own to notice: the hub tries the port, not the name.
+    let named = format!("nowhere.invalid:{}", listen.rsplit(':').next().unwrap());
+    let found = Found::of(&sova, &["--listen", &listen, "--advertise", &named]);
+    assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"), "{:?}", found.checks);
+    assert!(found.get("reachable").1.contains("tried at 127.0.0.1:"), "{:?}", found.checks);
+    assert!(found.get("address_name").1.contains("leads nowhere"));
     // Beyond this machine the hub does not go.
     let found = Found::of(&sova, &["--advertise", "192.0.2.7:54321"]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
