@@ -145,7 +145,7 @@ async fn try_out(settings: &Settings, stop: &CancellationToken) -> Result<(), Fa
 async fn ask_name(stop: &CancellationToken) -> Result<Name, Failure> {
     let login = options::login_name().and_then(|login| Name::parse(&login).ok());
     say(ABOUT_NAME)?;
-    ask("Your name", login.as_ref().map(Name::as_str), stop, |answer| Name::parse(answer)).await
+    ask("Your name", login.as_ref().map(Name::as_str), stop, Name::parse).await
 }
 
 async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink, Failure> {
