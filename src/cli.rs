@@ -27,6 +27,7 @@ mod outage;
 mod output;
 mod stdin;
 mod terminal;
+mod tui;
 mod view;
 mod words;
 mod writer;
@@ -37,7 +38,8 @@ use clap::{Parser, Subcommand};
 
 use self::{
     commands::{
-        accept, contacts, history, id, listen, peers, post, rooms, search, send, tail, verify,
+        accept, contacts, history, id, listen, outbox, peers, people, post, rooms, search, send,
+        tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -76,6 +78,8 @@ enum Command {
     Tail(tail::Args),
     /// Sends a direct message
     Send(send::Args),
+    /// Lists the messages that wait for somebody who is away, and what to do with them
+    Outbox(outbox::Args),
     /// Prints direct messages as they come
     Listen(listen::Args),
     /// Prints a room's past messages
@@ -92,6 +96,18 @@ enum Command {
     Verify(verify::Args),
     /// Accepts that somebody has another key now
     Accept(accept::Args),
+    /// Hears nothing of somebody any more, and tells them nothing
+    Block(people::Person),
+    /// Hears somebody again who was blocked
+    Unblock(people::Person),
+    /// Notes something about somebody
+    Note(people::Note),
+    /// Forgets somebody and their key
+    Forget(people::Person),
+    /// Points out nothing any more that is said in a room
+    Mute(people::Place),
+    /// Points out again what is said in a room
+    Unmute(people::Place),
 }
 
 /// Does what the command line says and returns the exit code. `args` begins with the program's
@@ -117,7 +133,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn obey(mut cli: Cli) -> Result<(), Failure> {
-    if let Command::Chat(chat::Args { link: Some(link) }) = &cli.command {
+    if let Command::Chat(chat::Args { link: Some(link), .. }) = &cli.command {
         cli.flags.set_hub(link.clone());
     }
     let settings = Settings::load(cli.flags)?;
@@ -134,6 +150,7 @@ async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
     match command {
+        Command::Chat(args) if tui::is_possible(&args) => tui::run(&settings, &stop).await,
         Command::Chat(_) => chat::run(&settings, &stop).await,
         Command::Peers(args) => peers::run(args, &settings, &stop).await,
         Command::Post(args) => post::run(args, &settings, &stop).await,
@@ -147,5 +164,12 @@ async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
         Command::Contacts(args) => contacts::run(args, &settings, &stop).await,
         Command::Verify(args) => verify::run(args, &settings, &stop).await,
         Command::Accept(args) => accept::run(&args, &settings),
+        Command::Outbox(args) => outbox::run(args, &settings, &stop).await,
+        Command::Block(who) => people::block(who, true, &settings, &stop).await,
+        Command::Unblock(who) => people::block(who, false, &settings, &stop).await,
+        Command::Note(args) => people::note(args, &settings, &stop).await,
+        Command::Forget(who) => people::forget(&who, &settings),
+        Command::Mute(room) => people::mute(&room, true, &settings),
+        Command::Unmute(room) => people::mute(&room, false, &settings),
     }
 }

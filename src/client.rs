@@ -17,7 +17,11 @@
 //!
 //! What happens comes out of one bounded stream, [`Events`].
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::{
     net::TcpListener,
@@ -29,19 +33,22 @@ use crate::{
     error::{Error, Result},
     identity::Identity,
     model::{
-        Draft, Endpoint, Fingerprint, MessageId, Name, Position, Posted, Receipt, RoomName, Start,
-        Text,
+        Draft, Endpoint, Fingerprint, MessageId, Name, Position, Posted, RoomName, Start, Text,
     },
     shutdown,
 };
 
+mod contacts;
 mod conversation;
+mod database;
+mod direct;
 mod events;
 mod gate;
 mod inbox;
 mod link;
 mod lru;
 mod options;
+mod outbox;
 mod patience;
 mod peer_chat;
 mod peers;
@@ -57,6 +64,7 @@ pub use self::{
     events::{Connection, Direct, Event, Events, Standing},
     gate::DirectPolicy,
     options::ClientOptions,
+    outbox::{Attempt, Queued},
     queries::{Page, PageRequest, PeerFilter, SearchRequest},
     trust::HubTrust,
     watch_peers::{PeerChange, PeerWatch},
@@ -65,9 +73,11 @@ use self::{
     gate::Gate,
     inbox::Inbox,
     link::Link,
+    outbox::{Courier, Outbox},
     peers::Peers,
     people::People,
     session::{Command, Session, Shown},
+    watch_peers::Watch,
 };
 
 /// How many ports are tried for the PeerChat server, from the wanted one upwards: more clients
@@ -87,7 +97,10 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     link: Arc<Link>,
     people: People,
-    peers: Peers,
+    peers: Arc<Peers>,
+    outbox: Option<Outbox>,
+    /// Until it is started.
+    courier: Mutex<Option<Courier>>,
     fingerprint: Option<Fingerprint>,
     commands: mpsc::Sender<Command>,
     connection: watch::Receiver<Connection>,
@@ -128,7 +141,9 @@ impl Client {
 
         let identity = options.identity.clone();
         let fingerprint = identity.as_ref().map(Identity::fingerprint);
-        let people = People::new(options.hub.clone(), options.contacts.clone());
+        let (me, book) = (options.name.clone(), options.contacts.clone());
+        let people = People::new(options.hub.clone(), me, fingerprint, book);
+        let outbox = options.open_outbox(&people).await?;
         let (inbox, direct) = Inbox::new(options.name.clone(), options.inbox_limit);
         let door = peer_chat::door(identity.as_ref())?;
         let listener = match options.listen {
@@ -163,25 +178,32 @@ impl Client {
         let (session, parts) = Session::new(link.clone(), rooms, queue, stop.clone());
         tasks.spawn(session.run(chat));
 
+        let (stop, connection) = (on_failure.disarm(), parts.connection);
+        let (to_hub, known, mail) = (link.clone(), people.clone(), inbox.clone());
+        let peers = Peers::new(to_hub, identity, known, mail, stop.clone(), tasks.clone());
+        let peers = Arc::new(peers);
+        let courier = outbox.clone().map(|outbox| {
+            let (peers, connection) = (peers.clone(), connection.clone());
+            let watch = Watch::new(link.clone(), peers.clone(), connection.clone(), stop.clone());
+            Courier::new(outbox, peers, inbox, connection, watch, stop.clone())
+        });
         let client = Self(Arc::new(Inner {
-            peers: Peers::new(
-                link.clone(),
-                identity,
-                people.clone(),
-                inbox,
-                stop.clone(),
-                tasks.clone(),
-            ),
             link,
             people,
+            peers,
+            outbox,
+            courier: Mutex::new(courier),
             fingerprint,
             commands,
-            connection: parts.connection,
+            connection,
             shown: parts.shown,
             direct_address,
-            stop: on_failure.disarm(),
+            stop,
             tasks,
         }));
+        if direct_address.is_some() {
+            client.start_courier();
+        }
         Ok((client, Events::new(parts.events, direct)))
     }
 
@@ -279,49 +301,24 @@ impl Client {
         room: RoomName,
         text: Text,
     ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
-        let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
+        self.begin_draft(MessageId::new(), room, text).await
+    }
+
+    /// The same under an id of one's own, as one does to repeat a post.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::begin_post`]; in the second step those of [`Client::post_draft`].
+    pub async fn begin_draft(
+        &self,
+        id: MessageId,
+        room: RoomName,
+        text: Text,
+    ) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
+        let draft = Draft { id, room, sender: self.name().clone(), text };
         let counted = self.0.shown.count();
         let answer = self.begin(|reply| Command::Post { draft, reply, counted }).await?;
         Ok(async move { answer.await.map_err(|_| Error::Stopped)? })
-    }
-
-    /// Sends a private message straight to a peer. Peers already known are reached without a hub.
-    /// Where the line breaks before the receipt came the message may have arrived nevertheless.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::PeerUnknown`]; [`Error::KeyChanged`] where the hub lists another key for the peer
-    /// than the contact book has, and [`Error::Blocked`]: nothing was sent;
-    /// [`Error::PeerUnreachable`], which names every endpoint that was tried;
-    /// [`Error::HubUnreachable`] where the peer is not known and the hub is away;
-    /// [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`.
-    pub async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
-        self.0.peers.send(peer, text).await
-    }
-
-    /// Sends a private message to whoever listens at an endpoint. A client with a key of its own
-    /// sends it to the peer that the hub lists there, as [`Client::send`] does; where it lists none,
-    /// the message goes to loopback only, and without encryption.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
-        if !self.0.peers.knows_place(endpoint)
-            && let Err(error) = self.peers(PeerFilter::default()).await
-        {
-            tracing::debug!(%error, "who is at {endpoint} cannot be asked");
-        }
-        self.0.peers.send_to(endpoint, text).await
-    }
-
-    /// Opens a live conversation with a peer.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
-    pub async fn converse(&self, peer: &Name) -> Result<Conversation> {
-        self.0.peers.converse(peer).await
     }
 
     /// Leaves the hub, ends every stream, and lets the PeerChat server finish what it is at, for
@@ -334,6 +331,13 @@ impl Client {
         // Both tasks bound themselves; this is for the streams that other clients opened.
         if tokio::time::timeout(2 * shutdown::GRACE, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("the client stopped before all of its tasks did");
+        }
+    }
+
+    fn start_courier(&self) {
+        let courier = self.0.courier.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(courier) = courier {
+            self.0.tasks.spawn(courier.run());
         }
     }
 

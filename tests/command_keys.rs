@@ -59,11 +59,60 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
     assert!(refused.contains(key) && refused.contains("chinwag accept buzz"), "{refused}");
     let back = buzz.run(&["send", "sova", "it is me"]).failed(4);
     assert!(back.contains("no peer named sova"), "{back}");
-    moved.run(&["accept", "buzz"]).done();
+    // Nobody is there to be asked: the key has to be said, and it has to be the one that was seen.
+    let unsaid = moved.run(&["accept", "buzz"]);
+    assert_eq!(unsaid.code, Some(2), "{unsaid:?}");
+    assert!(unsaid.stderr.contains("chinwag accept buzz FINGERPRINT"), "{unsaid:?}");
+    let shown: String = unsaid.stdout.lines().map(str::trim).collect::<Vec<_>>().join("-");
+    let new = buzz.run(&["id", "--json"]).objects()[0]["fingerprint"].as_str().unwrap().to_owned();
+    assert!(shown.contains(key) && shown.contains(&new), "{shown}");
+    assert!(moved.run(&["accept", "buzz", key]).failed(1).contains(&new));
+    moved.run(&["accept", "buzz", &new]).done();
     assert!(moved.run(&["contacts"]).done().starts_with("buzz  known  "));
     moved.run(&["send", "buzz", "hello again"]).done();
     assert_eq!(listening.object()["text"], "hello again");
     assert!(moved.run(&["accept", "buzz"]).failed(1).contains("no other was seen"));
+}
+
+#[test]
+fn a_person_blocks_notes_mutes_and_forgets() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = sova.start(&["listen", "--json"]);
+    assert!(listening.complaint().contains("takes direct messages"));
+    let buzzing = buzz.start(&["listen"]);
+    assert!(buzzing.complaint().contains("takes direct messages"));
+    let contact = || sova.run(&["contacts", "--json"]).objects().remove(0);
+
+    // Whom one has not met is looked up at the hub, nobody twice.
+    assert!(sova.run(&["block", "nobody"]).failed(4).contains("no peer named nobody"));
+    assert!(sova.run(&["block", "sova"]).failed(1).contains("that is you"));
+    sova.run(&["block", "buzz"]).done();
+    assert_eq!(contact()["blocked"], true);
+    assert!(sova.run(&["contacts"]).done().starts_with("buzz  blocked  "));
+    let refused = buzz.run(&["send", "sova", "hello?"]).failed(1);
+    assert!(refused.contains("blocked"), "{refused}");
+    assert!(sova.run(&["send", "buzz", "hello?"]).failed(1).contains("blocked"));
+    sova.run(&["unblock", "buzz"]).done();
+    buzz.run(&["send", "sova", "hello!"]).done();
+    assert_eq!(listening.object()["text"], "hello!");
+
+    sova.run(&["note", "buzz", "owes", "me", "a", "cake"]).done();
+    assert_eq!(contact()["note"], "owes me a cake");
+    assert!(sova.run(&["note", "buzz"]).done().is_empty());
+    assert_eq!(contact()["note"], "");
+    let long = "x".repeat(501);
+    assert!(sova.run(&["note", "buzz", &long]).failed(1).contains("500 bytes"));
+
+    sova.run(&["mute", "ops"]).done();
+    let book = || std::fs::read_to_string(sova.home.path().join("contacts.toml")).unwrap();
+    assert!(book().contains("\"ops\"") && book().contains("muted = ["), "{}", book());
+    sova.run(&["unmute", "ops"]).done();
+    assert!(!book().contains("muted"), "{}", book());
+
+    sova.run(&["forget", "buzz"]).done();
+    assert_eq!(sova.run(&["contacts"]).done(), "");
+    assert!(sova.run(&["forget", "buzz"]).failed(1).contains("not in the contact book"));
 }
 
 #[test]

@@ -228,7 +228,7 @@ async fn what_is_malformed_is_refused_field_by_field_and_nothing_else_is_lost() 
         (Some(good.clone()), "no name", "receiver"),
     ];
     for (message, receiver, field) in cases {
-        let request = SendRequest { message, receiver: receiver.into() };
+        let request = SendRequest { message, receiver: receiver.into(), kept: false };
         let refusal = wire::refused(&stub.send(request).await.unwrap_err());
         assert_eq!(refusal.code, Code::InvalidArgument, "{field}");
         assert_eq!(refusal.violations[0].field, field);

@@ -216,14 +216,14 @@ async fn a_changed_key_blocks_both_ways_until_it_is_accepted() {
     let refused = alices.send(&name("bob"), text("who?")).await;
     assert!(matches!(refused, Err(Error::KeyChanged { .. })), "{refused:?}");
 
-    assert_eq!(alices.accept(&name("bob")).await.unwrap(), new_bob.key());
+    assert_eq!(alices.accept(&name("bob"), None).await.unwrap(), new_bob.key());
     alices.send(&name("bob"), text("you!")).await.unwrap();
     assert_eq!(heard(&mut bobs_events).await.2, "you!");
     bobs.send(&name("alice"), text("me")).await.unwrap();
     // Told once, so this is the next thing that alice hears.
     let known = ("bob".to_owned(), Standing::Known(new_bob.key()), "me".to_owned());
     assert_eq!(heard(&mut alices_events).await, known);
-    let nothing = alices.accept(&name("bob")).await;
+    let nothing = alices.accept(&name("bob"), None).await;
     assert!(matches!(nothing, Err(Error::Invalid(_))), "{nothing:?}");
 }
 
@@ -244,7 +244,7 @@ async fn an_impostor_cannot_have_its_key_accepted() {
         other => panic!("{other:?}"),
     }
     // The hub does not vouch for it, so there is nothing to accept.
-    assert!(matches!(alices.accept(&name("bob")).await, Err(Error::Invalid(_))));
+    assert!(matches!(alices.accept(&name("bob"), None).await, Err(Error::Invalid(_))));
 
     // Somebody whom alice has never met is guarded by what the hub says.
     let carol = Person::new("carol");

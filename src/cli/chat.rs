@@ -5,14 +5,14 @@
 //! between all of it and the terminal. Whatever takes time (a direct message, a post) is a task,
 //! and what came of it is shown when it is there: typing never waits.
 
-mod actions;
+pub(super) mod actions;
 mod console;
 mod editor;
 mod help;
-mod input;
-mod roster;
+pub(super) mod input;
+pub(super) mod roster;
 mod state;
-mod typed;
+pub(super) mod typed;
 
 use std::{
     collections::VecDeque,
@@ -61,6 +61,10 @@ pub(crate) struct Args {
     /// The hub, instead of --hub: the join link that its keeper has given you, or HOST:PORT
     #[arg(value_name = "HUB", value_parser = options::hub)]
     pub(crate) link: Option<JoinLink>,
+
+    /// Talks a line at a time, instead of on the whole screen
+    #[arg(long)]
+    pub(crate) plain: bool,
 }
 
 /// Chats until the person leaves, the input ends, or a signal comes.

@@ -5,6 +5,8 @@
 //! | settings | `config.toml` in the configuration directory |
 //! | one's own key and certificate | `identity.key` and `identity.crt` in the data directory |
 //! | the contact book | `contacts.toml` in the data directory |
+//! | messages for those who are away | `outbox.db` in the data directory |
+//! | what was accepted of such messages | `inbox.db` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
 //!
 //! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
@@ -78,6 +80,16 @@ impl Home {
     /// The file with the keys of others.
     pub(crate) fn contact_book(&self) -> PathBuf {
         self.data.join("contacts.toml")
+    }
+
+    /// The messages that wait for somebody who is away.
+    pub(crate) fn outbox(&self) -> PathBuf {
+        self.data.join("outbox.db")
+    }
+
+    /// What was accepted of messages that their senders keep.
+    pub(crate) fn inbox(&self) -> PathBuf {
+        self.data.join("inbox.db")
     }
 
     /// The lines typed in earlier chats.

@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// A signal came first.
     Interrupted,
+    /// So many messages stay in the outbox.
+    Undelivered(usize),
     /// Anything else, and what to do about it.
     Other(String),
 }
@@ -60,6 +62,7 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) | Self::Other(_) => FAILED,
             Self::Interrupted => INTERRUPTED,
+            Self::Undelivered(_) => PEER_UNREACHABLE,
             Self::Chat(error) => code(error),
         }
     }
@@ -70,6 +73,8 @@ impl Failure {
             Self::Interrupted => return None,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return None,
             Self::Output(error) => format!("cannot write to standard output: {error}"),
+            Self::Undelivered(1) => "one message stays in the outbox".into(),
+            Self::Undelivered(left) => format!("{left} messages stay in the outbox"),
             Self::Usage(problem) | Self::Other(problem) => problem.clone(),
             Self::Chat(error) => describe(error),
         };

@@ -40,6 +40,20 @@ pub(crate) fn to_compare(name: &Name, contact: &Contact, own: Fingerprint) -> Ve
     lines
 }
 
+/// What a person looks at before they accept that somebody has another key.
+pub(crate) fn to_accept(name: &Name, known: Fingerprint, refused: Fingerprint) -> Vec<String> {
+    let mut lines = vec![format!("The key of {name}, as you know it:")];
+    lines.extend(broken(&known.to_string()));
+    lines.push(format!("Another key, which the hub says is {name}'s now:"));
+    lines.extend(broken(&refused.to_string()));
+    lines.extend(broken(&refused.words()));
+    lines.push(format!(
+        "{name} sees theirs with `chinwag id`. Ask them, in another way than here, whether they have"
+    ));
+    lines.push("a new key, and which. If they have not, somebody stands in between.".into());
+    lines
+}
+
 /// One line for each contact, and a second for a key that was refused.
 pub(crate) fn contacts<'a>(
     contacts: impl IntoIterator<Item = (&'a Name, &'a Contact)>,

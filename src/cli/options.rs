@@ -183,6 +183,13 @@ impl Settings {
         Ok(options)
     }
 
+    /// The same for one that speaks with peers, which it can without a hub, too.
+    pub(crate) fn direct(&self) -> Result<ClientOptions, Failure> {
+        let mut options = self.invisible()?;
+        options.may_start_away = true;
+        Ok(options)
+    }
+
     /// A client that is listed and takes direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
         if self.plaintext {
@@ -195,7 +202,10 @@ impl Settings {
             options.listen = Some(self.listen);
             options.advertise = self.advertise.clone();
             options.direct = direct;
+            options.inbox = Some(self.home.inbox());
         }
+        options.outbox = Some(self.home.outbox());
+        options.may_start_away = true;
         Ok(options)
     }
 

@@ -1,9 +1,10 @@
 //! Standard input, line by line, with bounds.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
 use tokio::sync::mpsc;
 
+use super::failure::Failure;
 use crate::model::MAX_TEXT_BYTES;
 
 /// The longest line: a text of the largest size and a command before it.
@@ -35,6 +36,28 @@ pub(crate) fn lines() -> mpsc::Receiver<io::Result<Line>> {
         }
     });
     receiver
+}
+
+/// All of standard input as one text, without the newline that it ends with.
+pub(crate) async fn whole() -> Result<String, Failure> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    // As above.
+    std::thread::spawn(move || sender.send(read_whole(io::stdin().lock())));
+    let read = receiver.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()));
+    read.map_err(|error| Failure::Other(format!("cannot read standard input: {error}")))
+}
+
+/// Reads no more than what is certainly too long.
+fn read_whole(reader: impl Read) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    reader.take(2 + MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Reads one line and keeps at most `limit` bytes in memory; `None` at the end.
@@ -102,6 +125,13 @@ mod tests {
                 [text("12345678"), Line::TooLong, text("ok"), Line::TooLong]
             );
         }
+    }
+
+    #[test]
+    fn all_of_it_is_one_text_without_its_last_newline() {
+        assert_eq!(read_whole(&b"one\ntwo\n\n"[..]).unwrap(), "one\ntwo\n");
+        assert_eq!(read_whole(&b"one\r\n"[..]).unwrap(), "one");
+        assert!(read_whole(io::repeat(b'x')).unwrap().len() > MAX_TEXT_BYTES);
     }
 
     #[test]

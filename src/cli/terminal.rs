@@ -1,6 +1,8 @@
 //! What there is to know about the terminal, and putting it right again.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use super::failure::Failure;
 
 /// How wide standard output's terminal is; `None` where it is no terminal.
 pub(crate) fn columns() -> Option<usize> {
@@ -20,6 +22,22 @@ pub(crate) fn columns() -> Option<usize> {
 pub(crate) fn can_edit() -> bool {
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+}
+
+/// Asks a person something that is done only if they say yes; `None` where nobody is there to be
+/// asked.
+pub(crate) fn confirm(stdout: &mut impl Write, question: &str) -> Result<Option<bool>, Failure> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Ok(None);
+    }
+    write!(stdout, "{question} [y/N] ")?;
+    stdout.flush()?;
+    let mut answer = String::new();
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
+    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
 /// The terminal's mode as it was; put back when this is dropped, in a panic too.

@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::words::{standing, status};
 use crate::{
-    client::{Direct, Standing},
+    client::{Direct, Queued, Standing},
     model::{Endpoint, Fingerprint, Message, Name, Peer, Receipt, Room, RoomName},
     text,
 };
@@ -103,6 +103,26 @@ fn cells(clock: &Clock, peer: &Peer) -> [String; 4] {
     let endpoints = if endpoints.is_empty() { "-".into() } else { endpoints.join(", ") };
     let since = format!("since {}", clock.show(peer.online_since));
     [peer.name.to_string(), status(peer.status).into(), endpoints, since]
+}
+
+/// One line for each message that waits: how its id begins, for whom it is, since when, how often
+/// it was tried, and why in vain.
+pub(crate) fn outbox(clock: &Clock, queued: &[Queued], id_length: usize) -> Vec<String> {
+    table(queued.iter().map(|one| {
+        let id = one.id.to_string();
+        let tried = match one.attempts {
+            1 => "tried once".into(),
+            attempts => format!("tried {attempts} times"),
+        };
+        let why = match (&one.last_error, one.refused) {
+            (None, _) => String::new(),
+            (Some(why), false) => why.clone(),
+            (Some(why), true) => format!("not tried any more: {why}"),
+        };
+        let short = id.get(..id_length).unwrap_or(&id).to_owned();
+        let since = format!("since {}", clock.show(one.queued_at));
+        [short, one.peer.to_string(), since, tried, why]
+    }))
 }
 
 /// One line for each room: name, members, messages since when.

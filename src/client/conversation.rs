@@ -133,7 +133,7 @@ pub struct Line {
 /// What a line wants said.
 #[derive(Debug)]
 enum Say {
-    Message { text: Text, reply: Reply<Receipt> },
+    Message { id: MessageId, text: Text, reply: Reply<Receipt> },
     Read(MessageId),
     Typing(bool),
 }
@@ -163,9 +163,19 @@ impl Line {
     /// [`Error::PeerUnreachable`] where the conversation is over or no receipt comes: then the
     /// other side may or may not hold the message.
     pub async fn send(&self, text: Text) -> Result<Receipt> {
+        self.send_draft(MessageId::new(), text).await
+    }
+
+    /// Says a message under an id of one's own, as one does to repeat one that got no receipt: the
+    /// other side shows it once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Line::send`].
+    pub async fn send_draft(&self, id: MessageId, text: Text) -> Result<Receipt> {
         let (reply, receipt) = oneshot::channel();
         let over = || self.unreachable("the conversation is over");
-        self.say.send(Say::Message { text, reply }).await.map_err(|_| over())?;
+        self.say.send(Say::Message { id, text, reply }).await.map_err(|_| over())?;
         match tokio::time::timeout(RECEIPT_TIMEOUT, receipt).await {
             Ok(answer) => answer.map_err(|_| over())?,
             Err(_) => Err(self.unreachable("no receipt came")),

@@ -8,7 +8,9 @@ use tokio::{sync::mpsc, time::Instant};
 use super::conversation::{ConversationEvent, Line};
 use crate::{
     error::Error,
-    model::{DirectMessage, Endpoint, Fingerprint, Message, Name, Position, RoomName},
+    model::{
+        DirectMessage, Endpoint, Fingerprint, Message, MessageId, Name, Position, Receipt, RoomName,
+    },
 };
 
 /// How things stand with the hub.
@@ -36,7 +38,8 @@ pub enum Connection {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The session began: the first of all events, and once after each loss.
+    /// The session began: the first of all events unless the hub is away at the start, and once
+    /// after each loss.
     Connected,
     /// The hub was lost, or an attempt to find it again failed.
     Disconnected {
@@ -95,6 +98,24 @@ pub enum Event {
         known: Fingerprint,
         /// The key that they have.
         offered: Fingerprint,
+    },
+    /// The courier has delivered a message of the outbox. Left out while the events are not read.
+    QueuedDelivered {
+        /// The message.
+        id: MessageId,
+        /// That the peer holds it.
+        receipt: Receipt,
+    },
+    /// A message of the outbox was refused for good: it stays there, and is tried again when
+    /// [`super::Client::retry_queued`] or a change of the contact book says so. Left out while the
+    /// events are not read.
+    QueuedFailed {
+        /// The message.
+        id: MessageId,
+        /// Who should have it.
+        peer: Name,
+        /// Why they do not.
+        error: Error,
     },
     /// The hub refused for good, for example because the name was taken meanwhile, or has another
     /// key than before. The client stops.

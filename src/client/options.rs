@@ -1,6 +1,6 @@
 //! What a client is to be.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 use super::{DirectPolicy, HubTrust};
 use crate::{
@@ -40,6 +40,16 @@ pub struct ClientOptions {
     pub direct: DirectPolicy,
     /// What lets a newcomer into a closed hub.
     pub invite: Option<InviteCode>,
+    /// The file with the messages for peers who are away; other clients of the same person may
+    /// share it. `None`: there is no [`Client::queue`](super::Client::queue).
+    pub outbox: Option<PathBuf>,
+    /// The file in which this client remembers what it accepted of messages that their senders
+    /// keep: they are shown once, whoever was started again in between. `None`: it remembers them
+    /// as long as it runs.
+    pub inbox: Option<PathBuf>,
+    /// Whether the hub may be away at the start, where the contact book has it: the client begins
+    /// as after a loss, and contacts are reached at the places that the book has.
+    pub may_start_away: bool,
 }
 
 impl ClientOptions {
@@ -58,6 +68,9 @@ impl ClientOptions {
             contacts: None,
             direct: DirectPolicy::default(),
             invite: None,
+            outbox: None,
+            inbox: None,
+            may_start_away: false,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! Peers without a key are dialed without TLS, which leads to loopback only.
 
 use std::{
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -26,7 +27,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     identity::{Identity, Standing as InBook},
-    model::{Endpoint, Fingerprint, Name, Peer, Receipt, Text},
+    model::{DirectMessage, Endpoint, Fingerprint, MessageId, Name, Peer, Receipt, Text},
     proto::{self, presence_client::PresenceClient},
     text,
     transport::Channel,
@@ -51,9 +52,17 @@ pub(super) struct Peers {
     people: People,
     inbox: Inbox,
     places: Mutex<Lru<Name, Place>>,
+    /// Where each was reached last.
+    reached: Mutex<Lru<Name, Endpoint>>,
     channels: Mutex<Lru<There, Channel>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+impl fmt::Debug for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peers").field("link", &self.link).finish_non_exhaustive()
+    }
 }
 
 /// Where a peer is, and the key that the hub lists for it.
@@ -114,20 +123,30 @@ impl Peers {
         tasks: TaskTracker,
     ) -> Self {
         let (places, channels) = (Mutex::new(Lru::new(REMEMBERED)), Mutex::new(Lru::new(CHANNELS)));
-        Self { link, identity, people, inbox, places, channels, stop, tasks }
+        let reached = Mutex::new(Lru::new(REMEMBERED));
+        Self { link, identity, people, inbox, places, reached, channels, stop, tasks }
     }
 
-    pub(super) async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
-        let message = self.message(text);
-        let message = &message;
-        self.reach(peer, |there| async move { self.deliver(&there, message, Some(peer)).await })
-            .await
+    /// Sends a message. `kept`: the sender keeps it until it has a receipt.
+    pub(super) async fn send(
+        &self,
+        peer: &Name,
+        message: &DirectMessage,
+        kept: bool,
+    ) -> Result<Receipt> {
+        let deliver = |there| async move { self.deliver(&there, message, Some(peer), kept).await };
+        self.reach(peer, deliver).await
+    }
+
+    /// Where the last call to a peer succeeded.
+    pub(super) fn reached_at(&self, peer: &Name) -> Option<Endpoint> {
+        locked(&self.reached).get(peer.as_str()).cloned()
     }
 
     /// Sends to whoever is at an endpoint: to a peer that is known to be there as [`Self::send`]
     /// does, and otherwise without TLS, which leads to loopback only.
     pub(super) async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
-        let message = self.message(text);
+        let message = self.message(MessageId::new(), text);
         let mut tried = Vec::new();
         for (name, place) in self.peers_at(endpoint).await? {
             let key = self.key_of(&name, place.key).await?;
@@ -314,7 +333,10 @@ impl Peers {
             let attempt = tokio::time::timeout_at(deadline, attempt(there)).await;
             let no_time = |_| Failed::There("no time left to try it".into());
             let reached = match attempt.map_err(no_time).flatten() {
-                Ok(reached) => Ok(Some(reached)),
+                Ok(reached) => {
+                    locked(&self.reached).insert(peer.clone(), endpoint.clone());
+                    Ok(Some(reached))
+                }
                 Err(Failed::Refused(error)) => Err(error),
                 Err(Failed::There(cause)) => {
                     tried.push(format!("{endpoint}: {cause}"));

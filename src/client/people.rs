@@ -10,7 +10,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Client, events::Standing};
+use super::events::Standing;
 use crate::{
     error::{Error, Result},
     identity::{Book, Contact, Contacts, Standing as InBook},
@@ -24,6 +24,8 @@ pub(super) struct People(Arc<Shelf>);
 #[derive(Debug)]
 struct Shelf {
     hub: Endpoint,
+    me: Name,
+    own: Option<Fingerprint>,
     /// `None`: what is learnt is forgotten with the client.
     file: Option<Contacts>,
     read: Mutex<Read>,
@@ -49,8 +51,19 @@ struct Read {
 type Stamp = (SystemTime, u64, u64);
 
 impl People {
-    pub(super) fn new(hub: Endpoint, file: Option<Contacts>) -> Self {
-        Self(Arc::new(Shelf { hub, file, read: Mutex::default() }))
+    /// What `me`, who has this key, knows of the others at a hub.
+    pub(super) fn new(
+        hub: Endpoint,
+        me: Name,
+        own: Option<Fingerprint>,
+        file: Option<Contacts>,
+    ) -> Self {
+        Self(Arc::new(Shelf { hub, me, own, file, read: Mutex::default() }))
+    }
+
+    /// Whether it is oneself that goes by a name or has a key: nobody is a contact of their own.
+    pub(super) fn is_oneself(&self, name: &Name, key: Fingerprint) -> bool {
+        *name == self.0.me || self.0.own == Some(key)
     }
 
     /// What stands in the book now.
@@ -96,6 +109,9 @@ impl People {
         key: Fingerprint,
         endpoints: Vec<Endpoint>,
     ) -> Result<()> {
+        if self.is_oneself(name, key) {
+            return Ok(());
+        }
         let known = self.contact(name).await?;
         if known.is_some_and(|known| known.key == key && known.endpoints == endpoints) {
             return Ok(());
@@ -204,63 +220,4 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Stopped))
-}
-
-impl Client {
-    /// The fingerprint of this client's own key.
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
-        self.0.fingerprint
-    }
-
-    /// Everybody in the contact book who was met at this hub.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`] where the book cannot be read.
-    pub async fn contacts(&self) -> Result<Vec<(Name, Contact)>> {
-        let book = self.0.people.book().await?;
-        let hub = book.hub(self.hub()).map(|hub| &hub.contacts);
-        let contacts = hub.into_iter().flatten();
-        Ok(contacts.map(|(name, contact)| (name.clone(), contact.clone())).collect())
-    }
-
-    /// Somebody in the contact book. Whoever is not in it is looked up at the hub and noted, with
-    /// the key that the hub lists.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::peer`]; [`Error::NoKey`] where the hub lists the peer without a key;
-    /// [`Error::Io`] where the book cannot be read or written.
-    pub async fn contact(&self, name: &Name) -> Result<Contact> {
-        let people = &self.0.people;
-        if let Some(contact) = people.contact(name).await? {
-            return Ok(contact);
-        }
-        let peer = self.peer(name).await?;
-        let key = peer.certificate.ok_or_else(|| Error::NoKey(name.clone()))?.fingerprint();
-        people.meet(name, key, peer.endpoints).await?;
-        people.contact(name).await?.ok_or_else(|| Error::NoKey(name.clone()))
-    }
-
-    /// Marks somebody as verified: a person has compared this fingerprint.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] where they are known by another key; those of [`Client::contact`].
-    pub async fn verify(&self, name: &Name, key: Fingerprint) -> Result<()> {
-        self.contact(name).await?;
-        let name = name.clone();
-        self.0.people.change(move |book, hub| book.verify(hub, &name, key)).await
-    }
-
-    /// Accepts the key that the hub has listed for a contact instead of the one they were known by,
-    /// and returns it. It is not verified.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] where no other key was seen; [`Error::Io`].
-    pub async fn accept(&self, name: &Name) -> Result<Fingerprint> {
-        let name = name.clone();
-        self.0.people.change(move |book, hub| book.accept_refused(hub, &name)).await
-    }
 }

@@ -1,11 +1,12 @@
 //! The list of peers as it changes.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 
-use super::{Client, events::Connection};
+use super::{Client, events::Connection, link::Link, peers::Peers};
 use crate::{
     backoff::{self, Backoff},
     error::{Error, Result},
@@ -31,7 +32,17 @@ pub enum PeerChange {
 /// The list of peers and its changes, across losses of the hub.
 #[derive(Debug)]
 pub struct PeerWatch {
-    client: Client,
+    watch: Watch,
+    _client: Client,
+}
+
+/// The same, which does not keep the client from stopping.
+#[derive(Debug)]
+pub(super) struct Watch {
+    link: Arc<Link>,
+    peers: Arc<Peers>,
+    connection: watch::Receiver<Connection>,
+    stop: CancellationToken,
     stream: Option<Streaming<proto::WatchPeersResponse>>,
     /// What the stream holds so far; `None` where only a new list can tell.
     revision: Option<proto::Position>,
@@ -46,21 +57,28 @@ impl Client {
     /// Watches the list of peers: as it is, then what changes. A loss of the hub is bridged; where
     /// it cannot be, the list is told anew after [`PeerChange::Reset`].
     ///
-    /// A watch keeps the client from stopping by itself, but not from being stopped.
+    /// A watch keeps the client from stopping by itself, but not from being stopped. Where the hub
+    /// is away it begins when the hub is back.
     ///
     /// # Errors
     ///
     /// [`Error::HubUnreachable`] and [`Error::Refused`], for the beginning of the watch.
     pub async fn watch_peers(&self) -> Result<PeerWatch> {
-        Ok(PeerWatch {
-            client: self.clone(),
-            stream: Some(self.0.link.watch_peers(None).await?),
-            revision: None,
-            listing: false,
-            ready: VecDeque::new(),
-            backoff: backoff::RECONNECT,
-            retry_at: Instant::now(),
-        })
+        let inner = &self.0;
+        let connection = inner.connection.clone();
+        let (link, peers) = (inner.link.clone(), inner.peers.clone());
+        let mut watch = Watch::new(link, peers, connection, inner.stop.clone());
+        match inner.link.watch_peers(None).await {
+            Ok(stream) => watch.stream = Some(stream),
+            Err(Error::HubUnreachable { .. }) if self.hub_is_away() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(PeerWatch { watch, _client: self.clone() })
+    }
+
+    /// Whether the hub is being looked for.
+    pub(super) fn hub_is_away(&self) -> bool {
+        matches!(*self.0.connection.borrow(), Connection::Lost { .. })
     }
 }
 
@@ -68,7 +86,34 @@ impl PeerWatch {
     /// The next change; `None` when the client has stopped. Nothing is lost when the future is
     /// dropped.
     pub async fn next(&mut self) -> Option<PeerChange> {
-        let stop = self.client.0.stop.clone();
+        self.watch.next().await
+    }
+}
+
+impl Watch {
+    /// A watch that begins when it is asked for the next change.
+    pub(super) fn new(
+        link: Arc<Link>,
+        peers: Arc<Peers>,
+        connection: watch::Receiver<Connection>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            link,
+            peers,
+            connection,
+            stop,
+            stream: None,
+            revision: None,
+            listing: false,
+            ready: VecDeque::new(),
+            backoff: backoff::RECONNECT,
+            retry_at: Instant::now(),
+        }
+    }
+
+    pub(super) async fn next(&mut self) -> Option<PeerChange> {
+        let stop = self.stop.clone();
         loop {
             if let Some(change) = self.ready.pop_front() {
                 return Some(change);
@@ -86,18 +131,17 @@ impl PeerWatch {
                 }
             }
             Ok(None) => self.lost(Duration::ZERO),
-            Err(status) => self.refused(&self.client.0.link.failed(&status)),
+            Err(status) => self.refused(&self.link.failed(&status)),
         }
     }
 
     async fn open(&mut self) {
         tokio::time::sleep_until(self.retry_at).await;
-        let mut connection = self.client.connection();
         let connected = |now: &Connection| !matches!(now, Connection::Lost { .. });
-        if connection.wait_for(connected).await.is_err() {
+        if self.connection.wait_for(connected).await.is_err() {
             return;
         }
-        match self.client.0.link.watch_peers(self.revision).await {
+        match self.link.watch_peers(self.revision).await {
             Ok(stream) => self.stream = Some(stream),
             Err(error) => self.refused(&error),
         }
@@ -153,7 +197,7 @@ impl PeerWatch {
 
     fn updated(&mut self, peers: Vec<proto::Peer>) {
         for peer in wire::listed_peers(peers) {
-            self.client.0.peers.remember(&peer);
+            self.peers.remember(&peer);
             self.ready.push_back(PeerChange::Updated(peer));
         }
     }

@@ -10,6 +10,8 @@
 //! ([`Book::standing`]) but not noted ([`Book::meet`]), or a crowd of strangers could fill the book
 //! of somebody who never spoke with them. When it is full, nobody is forgotten in favour of others.
 //!
+//! Beside the people stands which rooms of a hub are muted.
+//!
 //! It is a TOML file that a person can read and change. Every change is made under a lock and
 //! replaces the file as a whole, so processes that share it see all of each other's changes.
 
@@ -18,7 +20,7 @@ mod entry;
 
 use std::path::{Path, PathBuf};
 
-pub use book::{Book, MAX_CONTACTS, MAX_HUBS, MAX_NOTE_BYTES};
+pub use book::{Book, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES};
 pub use entry::{Contact, KnownHub, Standing};
 
 use super::{files, unusable};

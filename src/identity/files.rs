@@ -1,7 +1,7 @@
 //! Small files that matter: read within bounds, written whole or not at all.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Read, Write},
     path::Path,
 };
@@ -22,7 +22,7 @@ pub(super) enum Readers {
 }
 
 /// Makes a directory that is only its owner's, and those above it.
-pub(super) fn create_directory(path: &Path) -> Result<()> {
+pub(crate) fn create_directory(path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -113,12 +113,43 @@ pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
 
 /// Waits until no other process holds the lock of a file, and holds it until the result is dropped.
 /// It is on a file beside it, as the file itself is replaced.
-pub(super) fn lock(path: &Path) -> Result<File> {
+pub(crate) fn lock(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = Path::new(&name);
     let locked = File::options().create(true).truncate(false).write(true).open(name);
     locked.and_then(|file| file.lock().map(|()| file)).map_err(|error| failed("lock", name, &error))
+}
+
+/// As [`lock`], but `None` where another process holds it, instead of waiting.
+pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = Path::new(&name);
+    let file = File::options().create(true).truncate(false).write(true).open(name);
+    match file.map(|file| file.try_lock().map(|()| file)) {
+        Ok(Ok(file)) => Ok(Some(file)),
+        Ok(Err(TryLockError::WouldBlock)) => Ok(None),
+        Ok(Err(TryLockError::Error(error))) | Err(error) => Err(failed("lock", name, &error)),
+    }
+}
+
+/// Makes an empty file that is its owner's alone where there is none; one that others can read is
+/// closed to them.
+pub(crate) fn make_private(path: &Path) -> Result<()> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(path).and_then(|file| match is_shared(&file)? {
+        #[cfg(unix)]
+        true => {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(fs::Permissions::from_mode(0o600))
+        }
+        _ => Ok(()),
+    });
+    made.map_err(|error| failed("make", path, &error))
 }
 
 /// A finished file without a name of its own, in the directory where it shall get one.
@@ -143,7 +174,7 @@ fn sync_directory(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub(super) fn directory_of(path: &Path) -> &Path {
+pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

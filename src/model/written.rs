@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::{Endpoint, Fingerprint, Name};
+use super::{Endpoint, Fingerprint, Name, RoomName};
 
 macro_rules! as_written {
     ($($type:ty),*) => {$(
@@ -22,4 +22,4 @@ macro_rules! as_written {
     )*};
 }
 
-as_written!(Endpoint, Fingerprint, Name);
+as_written!(Endpoint, Fingerprint, Name, RoomName);

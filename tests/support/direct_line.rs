@@ -43,7 +43,7 @@ pub(crate) fn message(sender: &str, said: &str) -> proto::DirectMessage {
 }
 
 pub(crate) fn to(receiver: &str, message: &proto::DirectMessage) -> SendRequest {
-    SendRequest { message: Some(message.clone()), receiver: receiver.into() }
+    SendRequest { message: Some(message.clone()), receiver: receiver.into(), kept: false }
 }
 
 /// The next event that is not about the hub.

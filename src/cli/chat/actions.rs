@@ -20,13 +20,13 @@ const HITS: u32 = 20;
 const SAID_BEFORE: u32 = 10;
 
 /// What is said where a room is needed and there is none.
-pub(super) const NO_ROOM: &str = "you are in no room: /join one";
+pub(crate) const NO_ROOM: &str = "you are in no room: /join one";
 
 /// What is said where a key is needed and there is none.
 const NO_KEY: &str = "you speak in plaintext and have no key here";
 
 /// How something ended.
-pub(super) enum Done {
+pub(crate) enum Done {
     /// A post was stored; the hub sends it to everybody, us included.
     Posted(Posted),
     /// A room was joined.
@@ -45,7 +45,7 @@ pub(super) enum Done {
 
 /// Where a room that one enters begins: a person wants to know what they have come into, a script
 /// only what comes.
-pub(super) fn entering() -> Start {
+pub(crate) fn entering() -> Start {
     match terminal::can_edit() {
         true => Start::Last(SAID_BEFORE),
         false => Start::Head,
@@ -53,7 +53,7 @@ pub(super) fn entering() -> Start {
 }
 
 /// Posts. Returns as soon as the post has its place behind those before it.
-pub(super) async fn post(
+pub(crate) async fn post(
     client: &Client,
     room: RoomName,
     text: Text,
@@ -70,7 +70,7 @@ pub(super) async fn post(
 }
 
 /// Does what was asked for; `current` is the room that it is about where none is named.
-pub(super) async fn run(client: Client, request: Request, current: Option<RoomName>) -> Done {
+pub(crate) async fn run(client: Client, request: Request, current: Option<RoomName>) -> Done {
     let done = match request {
         Request::Send { to, text } => Ok(sent(client.send(&to, text.clone()).await, &to, &text)),
         Request::SendTo { to, text } => {
@@ -81,7 +81,7 @@ pub(super) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::Id => Ok(own_key(&client)),
         Request::Contacts => contacts(&client).await,
         Request::Verify { name, said } => verify(&client, &name, said).await,
-        Request::Accept(name) => client.accept(&name).await.map(|key| {
+        Request::Accept(name) => client.accept(&name, None).await.map(|key| {
             Done::Said(format!("{name} is known by {key} from now on; to compare: /verify {name}"))
         }),
         Request::SetStatus(status) => client

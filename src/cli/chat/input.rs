@@ -4,6 +4,8 @@
 //! a command and is none is explained, not posted. That holds for each line of a text that was
 //! pasted.
 
+pub(crate) mod commands;
+
 use crate::model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text};
 
 /// How many messages `/history` shows unless it is told.

@@ -18,7 +18,9 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let book = settings.contacts().read()?;
     let hub = book.hub(&settings.hub.hub).map(|hub| &hub.contacts);
-    let contacts: Vec<_> = hub.into_iter().flatten().collect();
+    // An older book may have oneself in it.
+    let others = hub.into_iter().flatten().filter(|(name, _)| **name != settings.name);
+    let contacts: Vec<_> = others.collect();
     let out = Output::new(args.json);
     let printed =
         out.print_all(&contacts, |_, contacts| keys::contacts(contacts.iter().copied())).await;

@@ -1,22 +1,40 @@
-//! `chinwag send`: one direct message.
+//! `chinwag send`: one direct message, now or when the peer is there.
+
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{join_words, with_client};
+use super::{Happenings, join_words, with_client};
 use crate::{
-    cli::{failure::Failure, options::Settings, output::Output},
+    cli::{
+        failure::{self, Failure},
+        options::Settings,
+        output::{Output, tell},
+        stdin,
+    },
+    client::{Client, Event, Queued},
+    error::Error,
     model::{Name, Text},
 };
+
+/// How often it is looked whether another process has delivered a message.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Who is to have it
     #[arg(value_name = "NAME")]
     to: Name,
-    /// What to say; several words are joined by blanks
-    #[arg(required = true)]
+    /// What to say; several words are joined by blanks. Without any, all of standard input is one
+    /// message
     text: Vec<String>,
-    /// Prints the receipt as a JSON object
+    /// Goes on trying until they have it
+    #[arg(long)]
+    wait: bool,
+    /// Keeps the message where they are away: `chat`, `listen` or `outbox retry` deliver it
+    #[arg(long)]
+    queue: bool,
+    /// Prints the receipt as a JSON object; or what was kept
     #[arg(long)]
     json: bool,
 }
@@ -26,11 +44,104 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let text = Text::parse(join_words(&args.text)).map_err(|p| Failure::Usage(p.to_string()))?;
+    let raw = match args.text.is_empty() {
+        true => stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)??,
+        false => join_words(&args.text),
+    };
+    let text = Text::parse(raw).map_err(|p| Failure::Usage(p.to_string()))?;
+    let mut options = settings.direct()?;
+    if args.queue {
+        options.outbox = Some(settings.home.outbox());
+    }
     let out = Output::new(args.json);
-    with_client(settings.invisible()?, out, stop, async |client, _, out| {
-        let receipt = client.send(&args.to, text).await?;
+    with_client(options, out, stop, async |client, happenings, out| {
+        let to = &args.to;
+        if args.queue {
+            return queue(&client, to, text, args.wait.then_some(happenings), out).await;
+        }
+        let receipt = match args.wait {
+            true => {
+                let mut told = false;
+                let not_yet = |error: &Error| {
+                    if !std::mem::replace(&mut told, true) {
+                        tell(&format!("{}; trying on", failure::describe(error)));
+                    }
+                };
+                client.send_until_held(to, text, not_yet).await?
+            }
+            false => client.send(to, text).await?,
+        };
         Ok(out.only_json(&receipt).await?)
     })
     .await
+}
+
+async fn queue(
+    client: &Client,
+    to: &Name,
+    text: Text,
+    wait: Option<Happenings>,
+    out: &Output,
+) -> Result<(), Failure> {
+    let queued = client.queue(to, text).await?;
+    let attempts = client.deliver_queued(Some(to)).await?;
+    for attempt in &attempts {
+        match &attempt.result {
+            Ok(receipt) if attempt.queued.id == queued.id => {
+                return Ok(out.only_json(receipt).await?);
+            }
+            // One that was queued before it.
+            Ok(_) => tell(&format!("delivered to {to}: {}", attempt.queued.id)),
+            Err(_) => {}
+        }
+    }
+    let Some(kept) = find(client, &queued).await? else {
+        // Another process of the same person was faster.
+        return Ok(());
+    };
+    match attempts.last() {
+        Some(last) if last.refused => {
+            let why = last.result.as_ref().err().map(failure::describe).unwrap_or_default();
+            tell(&format!("kept for {to}: {why}; then `chinwag outbox retry {to}`"));
+        }
+        _ => tell(&format!(
+            "kept for {to}: delivered by chat, listen or `chinwag outbox retry` when {to} is there"
+        )),
+    }
+    match wait {
+        None => Ok(out.only_json(&kept).await?),
+        Some(happenings) => delivered(client, &queued, happenings, out).await,
+    }
+}
+
+/// Waits until a kept message is delivered.
+async fn delivered(
+    client: &Client,
+    queued: &Queued,
+    mut happenings: Happenings,
+    out: &Output,
+) -> Result<(), Failure> {
+    client.retry_queued();
+    loop {
+        tokio::select! {
+            event = happenings.next() => match event? {
+                Event::QueuedDelivered { id, receipt } if id == queued.id => {
+                    return Ok(out.only_json(&receipt).await?);
+                }
+                Event::QueuedFailed { peer, error, .. } if peer == queued.peer => {
+                    return Err(error.into());
+                }
+                _ => {}
+            },
+            () = tokio::time::sleep(LOOK) => {
+                if find(client, queued).await?.is_none() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+async fn find(client: &Client, queued: &Queued) -> Result<Option<Queued>, Failure> {
+    Ok(client.queued().await?.into_iter().find(|kept| kept.id == queued.id))
 }

@@ -1,11 +1,11 @@
 //! `chinwag verify`: that somebody has the key they should have, as a person has found out.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell},
+    cli::{failure::Failure, keys, options::Settings, output::tell, terminal},
     client::Client,
     identity::Contact,
     model::{Fingerprint, Name},
@@ -25,14 +25,7 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let said = match args.fingerprint.as_slice() {
-        [] => None,
-        // People write blanks between the groups.
-        parts => Some(
-            Fingerprint::parse(&parts.join(" "))
-                .map_err(|problem| Failure::Usage(problem.to_string()))?,
-        ),
-    };
+    let said = fingerprint(&args.fingerprint)?;
     let contact = contact(&args.who, settings, stop).await?;
     let key = match said {
         Some(said) => same(&args.who, &contact, said)?,
@@ -44,8 +37,18 @@ pub(crate) async fn run(
     Ok(())
 }
 
+/// A fingerprint on the command line, if there is one: people write blanks between the groups.
+pub(super) fn fingerprint(parts: &[String]) -> Result<Option<Fingerprint>, Failure> {
+    match parts {
+        [] => Ok(None),
+        parts => Fingerprint::parse(&parts.join(" "))
+            .map(Some)
+            .map_err(|problem| Failure::Usage(problem.to_string())),
+    }
+}
+
 /// Somebody in the contact book; whoever is not in it is looked up at the hub.
-async fn contact(
+pub(super) async fn contact(
     name: &Name,
     settings: &Settings,
     stop: &CancellationToken,
@@ -68,7 +71,7 @@ fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint
     Err(Failure::Other(match contact.refused_key {
         Some(refused) if refused == said => format!(
             "{said} is the new key of {name}, which is not accepted yet; they are known by {known}; \
-             if it is theirs: `chinwag accept {name}`, then verify again"
+             if it is theirs: `chinwag accept {name} {refused}`, then verify again"
         ),
         _ => format!(
             "{name} is not verified: you know them by {known}, and not by {said}; one of you has \
@@ -88,18 +91,8 @@ fn ask(name: &Name, contact: &Contact, settings: &Settings) -> Result<Fingerprin
             "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
         ))
     };
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Err(later());
-    }
-    write!(stdout, "Do they agree? [y/N] ")?;
-    stdout.flush()?;
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
-    match answer.trim().to_lowercase().as_str() {
-        "y" | "yes" => Ok(contact.key),
+    match terminal::confirm(&mut stdout, "Do they agree?")? {
+        Some(true) => Ok(contact.key),
         _ => Err(later()),
     }
 }

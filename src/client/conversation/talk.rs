@@ -98,6 +98,8 @@ impl Pending {
     }
 
     fn insert(&mut self, id: MessageId, reply: Reply<Receipt>, bytes: usize) {
+        // Said twice, it is answered to whoever said it last.
+        self.remove(&id);
         self.bytes += bytes;
         self.replies.insert(id, (reply, bytes));
     }
@@ -173,8 +175,7 @@ impl Talk {
     async fn say(&mut self, say: Say, pending: &mut Pending) -> Result<()> {
         self.known.look().await?;
         let said = match say {
-            Say::Message { text, reply } => {
-                let id = MessageId::new();
+            Say::Message { id, text, reply } => {
                 pending.insert(id, reply, text.as_str().len());
                 let sender = self.inbox.owner().clone();
                 let message = DirectMessage { id, sender, sent_at: Some(Timestamp::now()), text };
@@ -251,6 +252,7 @@ impl Talk {
     /// Takes what has waited: as far as there are places, or all of it where none was found, as
     /// nobody reads then. What has no place gets the answer that it would have had at once.
     async fn take_held(&mut self, found: bool) -> Result<()> {
+        self.known.look().await?;
         while !(found && self.audience.is_full(&self.inbox))
             && let Some(message) = self.held.pop_front()
         {

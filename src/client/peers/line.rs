@@ -35,8 +35,8 @@ impl Peers {
         message: &DirectMessage,
         receiver: Option<&Name>,
     ) -> Result<Receipt, Failed> {
-        match self.deliver(there, message, receiver).await {
-            Err(Failed::There(_)) => self.deliver(there, message, receiver).await,
+        match self.deliver(there, message, receiver, false).await {
+            Err(Failed::There(_)) => self.deliver(there, message, receiver, false).await,
             delivered => delivered,
         }
     }
@@ -46,10 +46,12 @@ impl Peers {
         there: &There,
         message: &DirectMessage,
         receiver: Option<&Name>,
+        kept: bool,
     ) -> Result<Receipt, Failed> {
         let mut request = Request::new(SendRequest {
             message: Some(message.into()),
             receiver: receiver.map(Name::to_string).unwrap_or_default(),
+            kept,
         });
         request.set_timeout(DIRECT_TIMEOUT);
         let mut client = PeerChatClient::new(self.channel(there)?);
@@ -127,8 +129,9 @@ impl Peers {
         }
     }
 
-    pub(super) fn message(&self, text: Text) -> DirectMessage {
-        let (id, sender) = (MessageId::new(), self.link.name.clone());
+    /// A message of this client's, written now.
+    pub(in super::super) fn message(&self, id: MessageId, text: Text) -> DirectMessage {
+        let sender = self.link.name.clone();
         DirectMessage { id, sender, sent_at: Some(Timestamp::now()), text }
     }
 }

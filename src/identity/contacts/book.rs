@@ -1,13 +1,13 @@
 //! What stands in a contact book.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Contact, KnownHub, Standing, now};
 use crate::{
     error::{Error, Result},
-    model::{Endpoint, Fingerprint, KeyMismatch, Name},
+    model::{Endpoint, Fingerprint, KeyMismatch, Name, RoomName},
 };
 
 /// The most hubs in a book: more than anybody joins.
@@ -19,6 +19,9 @@ pub const MAX_CONTACTS: usize = 2048;
 
 /// The most bytes of a note.
 pub const MAX_NOTE_BYTES: usize = 500;
+
+/// The most muted rooms of a hub: as many as a client is in.
+pub const MAX_MUTED: usize = 256;
 
 /// What a person finds at the top of the file.
 const HEADER: &str = "\
@@ -100,6 +103,7 @@ impl Book {
             key,
             refused_key: None,
             first_seen: now(),
+            muted: BTreeSet::new(),
             contacts: BTreeMap::new(),
         });
         Ok(Standing::New)
@@ -178,18 +182,29 @@ impl Book {
         Ok(())
     }
 
-    /// Accepts the key that was refused last, and returns it.
+    /// Accepts the key that was refused last, and returns it. `said` is the one that a person
+    /// means, who may have looked before yet another one was refused.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book, or no key of theirs was refused.
-    pub fn accept_refused(&mut self, hub: &Endpoint, name: &Name) -> Result<Fingerprint> {
+    /// [`Error::Invalid`] where they are not in the book, no key of theirs was refused, or it is not
+    /// the one that was said.
+    pub fn accept_refused(
+        &mut self,
+        hub: &Endpoint,
+        name: &Name,
+        said: Option<Fingerprint>,
+    ) -> Result<Fingerprint> {
         let key = self.contact_mut(hub, name)?.refused_key.ok_or_else(|| {
             Error::invalid(
                 "name",
                 format!("{name} has the key they are known by; no other was seen"),
             )
         })?;
+        if let Some(said) = said.filter(|said| *said != key) {
+            let problem = format!("{name} has shown the key {key}, and not {said}");
+            return Err(Error::invalid("key", problem));
+        }
         self.accept(hub, name, key)?;
         Ok(key)
     }
@@ -241,6 +256,30 @@ impl Book {
     pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<()> {
         self.contact_mut(hub, name)?;
         self.hub_mut(hub)?.contacts.remove(name);
+        Ok(())
+    }
+
+    /// The rooms of a hub that are muted.
+    pub fn muted(&self, hub: &Endpoint) -> BTreeSet<RoomName> {
+        self.hub(hub).map(|hub| hub.muted.clone()).unwrap_or_default()
+    }
+
+    /// Mutes a room of a hub, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the hub is not in the book; [`Error::LimitReached`] where
+    /// [`MAX_MUTED`] rooms are muted.
+    pub fn mute(&mut self, hub: &Endpoint, room: &RoomName, muted: bool) -> Result<()> {
+        let rooms = &mut self.hub_mut(hub)?.muted;
+        if !muted {
+            rooms.remove(room);
+        } else if rooms.len() >= MAX_MUTED && !rooms.contains(room) {
+            let what = format!("at most {MAX_MUTED} muted rooms of a hub: unmute some first");
+            return Err(Error::LimitReached { what, retry_after: None });
+        } else {
+            rooms.insert(room.clone());
+        }
         Ok(())
     }
 

@@ -1,11 +1,11 @@
 //! One hub in a contact book, and one contact.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Endpoint, Fingerprint, KeyMismatch, MAX_ENDPOINTS, Name};
+use crate::model::{Endpoint, Fingerprint, KeyMismatch, MAX_ENDPOINTS, Name, RoomName};
 
 /// A hub, and the people met there.
 // Unknown fields are refused, as the next change would lose them.
@@ -23,6 +23,9 @@ pub struct KnownHub {
     pub refused_key: Option<Fingerprint>,
     /// When it was first met.
     pub first_seen: Timestamp,
+    /// The rooms of which one wants to be told nothing unasked. At most [`super::MAX_MUTED`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub muted: BTreeSet<RoomName>,
     /// The people, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contacts: BTreeMap<Name, Contact>,

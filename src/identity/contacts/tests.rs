@@ -339,3 +339,35 @@ proptest! {
         let _ = Book::parse(&lines);
     }
 }
+
+#[test]
+fn rooms_are_muted_for_each_hub() {
+    let (mut book, hub) = (book(), endpoint(1));
+    let room = |raw: &str| crate::model::RoomName::parse(raw).unwrap();
+    book.mute(&hub, &room("ops"), true).unwrap();
+    book.mute(&hub, &room("lobby"), true).unwrap();
+    let toml = book.to_toml().unwrap();
+    assert!(toml.contains("muted = [\n    \"lobby\",\n    \"ops\",\n]"), "{toml}");
+    assert_eq!(Book::parse(&toml).unwrap(), book);
+    assert_eq!(book.muted(&hub).len(), 2);
+    assert!(book.muted(&endpoint(9)).is_empty());
+    assert!(book.mute(&endpoint(9), &room("ops"), true).is_err());
+    book.mute(&hub, &room("ops"), false).unwrap();
+    for number in 1..MAX_MUTED {
+        book.mute(&hub, &room(&format!("r{number}")), true).unwrap();
+    }
+    book.mute(&hub, &room("lobby"), true).unwrap();
+    assert!(matches!(book.mute(&hub, &room("more"), true), Err(Error::LimitReached { .. })));
+}
+
+#[test]
+fn only_the_key_that_a_person_looked_at_is_accepted() {
+    let (mut book, hub, bob) = (book(), endpoint(1), name("bob"));
+    let _ = meet(&mut book, "bob", 2);
+    let _ = meet(&mut book, "bob", 3);
+    let _ = meet(&mut book, "bob", 4);
+    let wrong = book.accept_refused(&hub, &bob, Some(key(3))).unwrap_err().to_string();
+    assert!(wrong.contains(&key(4).to_string()) && wrong.contains(&key(3).to_string()), "{wrong}");
+    assert_eq!(book.accept_refused(&hub, &bob, Some(key(4))).unwrap(), key(4));
+    assert_eq!(book.contact(&hub, &bob).unwrap().key, key(4));
+}

@@ -32,7 +32,7 @@ fn scene() -> Scene {
     let (wire, answers) = super::super::wire();
     let (line, asked) = Line::new(name("sova"), None);
     let (told, unread) = mpsc::channel(1);
-    let people = People::new(Endpoint::parse("127.0.0.1:1").unwrap(), None);
+    let people = People::new(Endpoint::parse("127.0.0.1:1").unwrap(), name("buzz"), None, None);
     let known = Acquaintance::new(people, name("sova"), Standing::Unverified(None));
     let talk = Talk::new(name("sova"), known, None, inbox, Audience::Caller(told), wire, asked);
     let (say, heard) = mpsc::channel(3);

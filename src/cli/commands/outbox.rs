@@ -1,0 +1,166 @@
+//! `chinwag outbox`: the messages that wait for somebody who is away.
+
+use tokio_util::sync::CancellationToken;
+
+use super::with_client;
+use crate::{
+    cli::{
+        failure::{self, Failure},
+        options::Settings,
+        output::{Output, tell},
+        view,
+    },
+    client::{ClientOptions, Queued},
+    model::{MessageId, Name},
+};
+
+/// The fewest characters of an id that stand for it.
+const MIN_PREFIX: usize = 8;
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: Option<What>,
+    /// Prints one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Lists them: id, for whom, since when, how often tried, and why in vain
+    List {
+        /// Prints one JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delivers now what can be, also what was refused; 4 is the exit code where something is left
+    Retry {
+        /// For whom, or the id of one of their messages; without it everything
+        #[arg(value_name = "NAME|ID")]
+        which: Option<String>,
+        /// Prints the receipts as JSON objects
+        #[arg(long)]
+        json: bool,
+    },
+    /// Gives messages up
+    Drop {
+        /// Their ids, or how these begin
+        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<String>,
+        /// All of them
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+pub(crate) async fn run(
+    args: Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let mut options = settings.direct()?;
+    options.outbox = Some(settings.home.outbox());
+    match args.what {
+        None => list(&options, args.json, stop).await,
+        Some(What::List { json }) => list(&options, json, stop).await,
+        Some(What::Retry { which, json }) => retry(options, which, json, stop).await,
+        Some(What::Drop { ids, all }) => drop_some(&options, ids, all).await,
+    }
+}
+
+async fn list(
+    options: &ClientOptions,
+    json: bool,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let queued = options.queued().await?;
+    let out = Output::new(json);
+    let shown = |clock: &view::Clock, all| view::outbox(clock, all, prefix_length(all));
+    let printed = out.print_all(&queued, shown).await;
+    out.close(stop).await?;
+    Ok(printed?)
+}
+
+async fn retry(
+    options: ClientOptions,
+    which: Option<String>,
+    json: bool,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let queued = options.queued().await?;
+    let peer = which.map(|which| whose(&queued, &which)).transpose()?;
+    let concerns = |one: &Queued| peer.as_ref().is_none_or(|peer| *peer == one.peer);
+    if !queued.iter().any(concerns) {
+        return Ok(());
+    }
+    let out = Output::new(json);
+    with_client(options, out, stop, async |client, _, out| {
+        for attempt in client.deliver_queued(peer.as_ref()).await? {
+            let (to, id) = (&attempt.queued.peer, attempt.queued.id);
+            match &attempt.result {
+                Ok(receipt) => {
+                    out.only_json(receipt).await?;
+                    tell(&format!("delivered to {to}: {id}"));
+                }
+                Err(error) => tell(&format!("kept for {to}: {}", failure::describe(error))),
+            }
+        }
+        match client.queued().await?.iter().filter(|one| concerns(one)).count() {
+            0 => Ok(()),
+            left => Err(Failure::Undelivered(left)),
+        }
+    })
+    .await
+}
+
+async fn drop_some(options: &ClientOptions, ids: Vec<String>, all: bool) -> Result<(), Failure> {
+    let queued = options.queued().await?;
+    let chosen: Vec<MessageId> = match all {
+        true => queued.iter().map(|one| one.id).collect(),
+        false => ids
+            .iter()
+            .map(|id| find(&queued, id).map(|one| one.id))
+            .collect::<Result<_, Failure>>()?,
+    };
+    for id in chosen {
+        options.drop_queued(id).await?;
+        tell(&format!("dropped {id}"));
+    }
+    Ok(())
+}
+
+/// The peer that is named, or whose message is.
+fn whose(queued: &[Queued], which: &str) -> Result<Name, Failure> {
+    match Name::parse(which) {
+        Ok(name) if queued.iter().any(|one| one.peer == name) => Ok(name),
+        // An id looks like a name, too.
+        Ok(name) => Ok(find(queued, which).map_or(name, |one| one.peer.clone())),
+        Err(problem) => Err(Failure::Usage(problem.to_string())),
+    }
+}
+
+/// The only message whose id begins so.
+fn find<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued, Failure> {
+    let mut found = queued.iter().filter(|one| one.id.to_string().starts_with(prefix));
+    match (found.next(), found.next()) {
+        _ if prefix.len() < MIN_PREFIX => Err(Failure::Usage(format!(
+            "{prefix:?} is too short: {MIN_PREFIX} characters of an id"
+        ))),
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(Failure::Other(format!(
+            "no message in the outbox has an id that begins with {prefix:?}; see `chinwag outbox`"
+        ))),
+        _ => Err(Failure::Usage(format!("{prefix:?} could be several: say more of the id"))),
+    }
+}
+
+/// How much of each id tells it apart from all others.
+fn prefix_length(queued: &[Queued]) -> usize {
+    let mut ids: Vec<String> = queued.iter().map(|one| one.id.to_string()).collect();
+    ids.sort();
+    let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let longest = ids.windows(2).map(|pair| common(&pair[0], &pair[1]) + 1).max();
+    longest.unwrap_or(0).max(MIN_PREFIX)
+}

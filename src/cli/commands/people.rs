@@ -1,0 +1,89 @@
+//! `chinwag block`, `unblock`, `note` and `forget`, `mute` and `unmute`: what one wants of others.
+//!
+//! All of it stands in the contact book, where every running client of the same person sees it at
+//! once. The hub is asked only for somebody whom one has not met.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{join_words, verify::contact};
+use crate::{
+    cli::{failure::Failure, options::Settings, output::tell},
+    model::{Name, RoomName},
+};
+
+/// Somebody.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Person {
+    /// Who it is
+    #[arg(value_name = "NAME")]
+    who: Name,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Note {
+    /// Who it is
+    #[arg(value_name = "NAME")]
+    who: Name,
+    /// What to remember of them; without it the note is removed
+    text: Vec<String>,
+}
+
+/// A room.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Place {
+    /// Which room
+    #[arg(value_name = "ROOM")]
+    which: RoomName,
+}
+
+pub(crate) async fn block(
+    Person { who }: Person,
+    blocked: bool,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    contact(&who, settings, stop).await?;
+    let hub = &settings.hub.hub;
+    settings.contacts().change(|book| book.block(hub, &who, blocked))?;
+    tell(&match blocked {
+        true => format!("{who} is blocked: you hear nothing of them, and they nothing of you"),
+        false => format!("{who} is not blocked any more"),
+    });
+    Ok(())
+}
+
+pub(crate) async fn note(
+    Note { who, text }: Note,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    contact(&who, settings, stop).await?;
+    let (hub, note) = (&settings.hub.hub, join_words(&text));
+    settings.contacts().change(|book| book.note(hub, &who, &note))?;
+    tell(&match note.is_empty() {
+        true => format!("nothing is noted of {who} any more"),
+        false => format!("noted of {who}"),
+    });
+    Ok(())
+}
+
+pub(crate) fn forget(Person { who }: &Person, settings: &Settings) -> Result<(), Failure> {
+    let hub = &settings.hub.hub;
+    settings.contacts().change(|book| book.forget(hub, who))?;
+    tell(&format!("{who} is forgotten: whoever comes next under that name is met anew"));
+    Ok(())
+}
+
+pub(crate) fn mute(
+    Place { which }: &Place,
+    muted: bool,
+    settings: &Settings,
+) -> Result<(), Failure> {
+    let hub = &settings.hub.hub;
+    settings.contacts().change(|book| book.mute(hub, which, muted))?;
+    tell(&match muted {
+        true => format!("{which} is muted: nothing said there is pointed out to you"),
+        false => format!("{which} is not muted any more"),
+    });
+    Ok(())
+}

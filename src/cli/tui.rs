@@ -1,0 +1,124 @@
+//! The full screen: what `chat` shows where the terminal is one.
+//!
+//! `app` stands between the client, the terminal and the [`state`], which is pure: what happens goes
+//! in, and what is to be done comes out. [`view`] draws the state, `term` holds the terminal,
+//! `tasks` and [`talks`] are what takes time. What a person types is the `composer`'s, what their
+//! keys mean `keys`'; the `transcript` lays out what was said.
+
+mod app;
+pub(crate) mod complete;
+pub(crate) mod composer;
+mod glyphs;
+pub(crate) mod keys;
+mod state;
+mod talks;
+mod tasks;
+mod term;
+mod theme;
+mod transcript;
+mod view;
+
+use std::io;
+
+use jiff::tz::TimeZone;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    app::App,
+    keys::Keymap,
+    state::{Now, State, Taste},
+    term::Screen,
+    theme::Theme,
+};
+use super::{
+    chat::{self, typed},
+    failure::Failure,
+    options::Settings,
+    output::tell,
+    terminal,
+};
+use crate::{
+    client::{Client, Events},
+    model::Start,
+    text,
+};
+
+/// How much of what was said before is there at once in a room that one enters; the rest is loaded
+/// when it is wanted.
+const SAID_BEFORE: u32 = 100;
+
+/// Whether `chat` takes the whole screen here.
+pub(super) fn is_possible(args: &chat::Args) -> bool {
+    !args.plain && terminal::can_edit()
+}
+
+/// Chats on the whole screen until the person leaves or a signal comes.
+pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
+    let taste = taste(settings)?;
+    let mut options = settings.visible()?;
+    let entering = |room: &crate::model::RoomName| (room.clone(), Start::Last(SAID_BEFORE));
+    options.rooms = settings.rooms.iter().map(entering).collect();
+    tell(&format!("{} goes to the hub at {} …", options.name, options.hub));
+    let started = stop.run_until_cancelled(Client::start(options)).await;
+    let (client, events) = started.ok_or(Failure::Interrupted)??;
+
+    let at = (client.hub().to_string(), reached_at(&client));
+    let now = Now::here();
+    let mut state = State::new(client.name().clone(), at, &settings.rooms, taste, now);
+    state.greet(now);
+    let screen = Screen::open().map_err(|error| no_screen(&error))?;
+    let app = App::new(state, client.clone(), screen, term::keys(), settings.home.typed_lines());
+    let (ended, mut state, events) = talk(app, events, stop).await;
+    client.stop().await;
+    show_rest(&mut state, events).await;
+    for line in state.unsent() {
+        tell(&text::one_line(&line));
+    }
+    match (ended?, state.unsent().len()) {
+        (Some(error), _) => Err(error.into()),
+        (None, 0) => Ok(()),
+        (None, _) => Err(Failure::Other("not everything you said has arrived".into())),
+    }
+}
+
+type Ended = Result<Option<crate::error::Error>, Failure>;
+
+async fn talk(
+    mut app: App,
+    mut events: Events,
+    stop: &CancellationToken,
+) -> (Ended, State, Events) {
+    let ended = app.run(&mut events, stop).await;
+    (ended, app.close().await, events)
+}
+
+/// Prints what came while the screen was being given back: whoever sent a private message that was
+/// accepted holds a receipt for it.
+async fn show_rest(state: &mut State, mut events: Events) {
+    while let Some(event) = events.next().await {
+        if let crate::client::Event::Direct(direct) = event {
+            tell(&state.last_words(&direct));
+        }
+    }
+}
+
+/// What the person wants it to be like.
+fn taste(settings: &Settings) -> Result<Taste, Failure> {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = if no_color { Theme::plain() } else { Theme::dark() };
+    let typed = typed::load(&settings.home.typed_lines()).unwrap_or_default();
+    Ok(Taste { theme, zone: TimeZone::system(), keymap: Keymap::usual(), quiet: false, typed })
+}
+
+/// Where direct messages come in, in words.
+fn reached_at(client: &Client) -> String {
+    if client.direct_address().is_none() {
+        return "no direct messages come in".into();
+    }
+    let at: Vec<String> = client.advertised().iter().map(ToString::to_string).collect();
+    format!("direct messages come in at {}", at.join(", "))
+}
+
+fn no_screen(error: &io::Error) -> Failure {
+    Failure::Other(format!("no full screen here ({error}): try `chinwag chat --plain`"))
+}

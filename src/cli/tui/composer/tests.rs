@@ -1,0 +1,376 @@
+//! Whatever is typed: the text stays bounded and what it should be, and the cursor where it belongs.
+
+use proptest::prelude::*;
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
+use super::*;
+use crate::model::{Name, RoomName};
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+
+fn composer(text: &str) -> Composer {
+    let mut composer = Composer::new(Vec::new());
+    composer.set(text);
+    composer
+}
+
+fn press(composer: &mut Composer, code: KeyCode, held: KeyModifiers) {
+    composer.key(KeyEvent::new(code, held));
+}
+
+fn type_text(composer: &mut Composer, text: &str) {
+    text.chars().for_each(|c| press(composer, KeyCode::Char(c), NONE));
+}
+
+/// What the keys make of a text with the cursor at its end; the cursor is shown as `|`.
+fn edited(text: &str, keys: &[(KeyCode, KeyModifiers)]) -> String {
+    let mut composer = composer(text);
+    for (code, held) in keys {
+        press(&mut composer, *code, *held);
+    }
+    with_cursor(&mut composer)
+}
+
+fn with_cursor(composer: &mut Composer) -> String {
+    composer.area.insert_char('|');
+    let text = composer.text();
+    composer.area.delete_char();
+    text
+}
+
+/// What is drawn, row by row, and where the cursor is.
+fn drawn(composer: &Composer, width: u16, height: u16) -> (Vec<String>, Position) {
+    let area = Rect::new(0, 0, width, height);
+    let mut buffer = Buffer::empty(area);
+    let cursor = composer.draw(area, &mut buffer, &Theme::plain(), "say something").unwrap();
+    let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    ((0..height).map(|y| row(y).trim_end().to_owned()).collect(), cursor)
+}
+
+#[test]
+fn the_keys_of_readline() {
+    use KeyCode::{Backspace, Char, Delete, Home, Left, Right};
+    for (text, keys, after) in [
+        ("one two", &[(Char('a'), CTRL)][..], "|one two"),
+        ("one two", &[(Home, NONE), (Char('e'), CTRL)], "one two|"),
+        ("one two", &[(Char('b'), CTRL)], "one tw|o"),
+        ("one two", &[(Char('b'), ALT)], "one |two"),
+        ("one, two", &[(Left, CTRL), (Left, CTRL)], "|one, two"),
+        ("one two", &[(Home, NONE), (Char('f'), ALT)], "one| two"),
+        ("one two", &[(Home, NONE), (Right, CTRL), (Right, CTRL)], "one two|"),
+        ("a.b two.c", &[(Char('w'), CTRL)], "a.b |"),
+        ("a.b two.c", &[(Backspace, ALT)], "a.b two.|"),
+        ("one two", &[(Left, NONE), (Char('u'), CTRL)], "|o"),
+        ("one two", &[(Home, NONE), (Right, NONE), (Char('k'), CTRL)], "o|"),
+        ("one two", &[(Home, NONE), (Char('d'), ALT)], "| two"),
+        ("one two", &[(Char('w'), CTRL), (Home, NONE), (Char('y'), CTRL)], "two|one "),
+        ("one two", &[(Char('u'), CTRL), (Backspace, NONE), (Char('y'), CTRL)], "one two|"),
+        ("ab", &[(Char('t'), CTRL)], "ba|"),
+        ("abc", &[(Home, NONE), (Right, NONE), (Char('t'), CTRL)], "ba|c"),
+        ("one two", &[(Char('w'), CTRL), (Char('7'), CTRL)], "one two|"),
+        ("one two", &[(Char('h'), CTRL), (Backspace, NONE)], "one t|"),
+        ("one", &[(Home, NONE), (Delete, NONE), (Char('d'), CTRL)], "|e"),
+        ("a\nb", &[(Home, NONE), (Backspace, NONE)], "a|b"),
+        ("a\nb", &[(Home, NONE), (Left, NONE), (Char('k'), CTRL)], "a|b"),
+        ("a\nb", &[(Home, NONE), (Left, NONE), (Right, NONE), (Right, NONE)], "a\nb|"),
+        ("a", &[(Delete, NONE), (Char('k'), CTRL), (Char('d'), ALT)], "a|"),
+        ("a", &[(Home, NONE), (Backspace, NONE), (Char('w'), CTRL), (Char('u'), CTRL)], "|a"),
+        ("a", &[(Char('x'), CTRL), (Char('v'), ALT), (KeyCode::F(7), NONE)], "a|"),
+    ] {
+        assert_eq!(edited(text, keys), after, "{text:?} {keys:?}");
+    }
+}
+
+#[test]
+fn what_one_sees_as_a_character_is_one() {
+    use KeyCode::{Backspace, Left};
+    for cluster in ["e\u{301}", "👩‍👩‍👧", "🇨🇭", "❤\u{fe0f}", "日"] {
+        let text = format!("a{cluster}");
+        assert_eq!(edited(&text, &[(Backspace, NONE)]), "a|");
+        assert_eq!(edited(&text, &[(Left, NONE)]), format!("a|{cluster}"));
+        let (_, cursor) = drawn(&composer(&text), 20, 1);
+        let width = if cluster.starts_with('e') { 1 } else { 2 };
+        assert_eq!(cursor, Position::new(1 + width, 0), "{cluster}");
+    }
+}
+
+#[test]
+fn lines_break_at_blanks_and_long_words_anywhere() {
+    let shown = |text: &str, width| drawn(&composer(text), width, 4).0;
+    assert_eq!(shown("one two three", 9), ["one two", "three", "", ""]);
+    assert_eq!(shown("one two three", 8), ["one two", "three", "", ""]);
+    assert_eq!(shown("0123456789", 5), ["0123", "4567", "89", ""]);
+    assert_eq!(shown("日本語日本語", 6), ["日 本", "語 日", "本 語", ""]);
+    let composer = composer("one two three\nfour");
+    assert_eq!((composer.rows(9, 10), composer.rows(9, 2), composer.rows(80, 10)), (3, 2, 2));
+    assert_eq!(self::composer("").rows(80, 10), 1);
+}
+
+#[test]
+fn the_cursor_is_where_the_next_character_goes_and_is_always_seen() {
+    let at = |text: &str, width, height| drawn(&composer(text), width, height).1;
+    assert_eq!(at("", 10, 1), Position::new(0, 0));
+    assert_eq!(at("abc", 10, 1), Position::new(3, 0));
+    assert_eq!(at("日本", 10, 1), Position::new(4, 0));
+    assert_eq!(at("one two", 8, 3), Position::new(7, 0));
+    assert_eq!(at("one two ", 8, 3), Position::new(0, 1));
+    assert_eq!(at("one two t", 8, 3), Position::new(1, 1));
+    assert_eq!(at("a\nb\nc\nd", 8, 2), Position::new(1, 1), "the last rows are shown");
+    assert_eq!(at("abc", 1, 1), Position::new(0, 0));
+}
+
+#[test]
+fn an_empty_input_shows_what_it_is_for() {
+    assert_eq!(drawn(&composer(""), 20, 1).0, ["say something"]);
+    assert_eq!(drawn(&composer("x"), 20, 1).0, ["x"]);
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 5, 5));
+    let nowhere = Rect::new(0, 0, 0, 3);
+    assert_eq!(composer("x").draw(nowhere, &mut buffer, &Theme::plain(), ""), None);
+}
+
+#[test]
+fn what_is_pasted_keeps_its_lines_and_loses_what_harms() {
+    let mut composer = composer("");
+    composer.paste("def f():\r\n\treturn 1\rend\n");
+    assert_eq!(composer.submit().as_deref(), Some("def f():\n    return 1\nend\n"));
+    composer.paste("\x1b[31mred\u{202e}\u{200b}\u{7}");
+    assert_eq!(composer.text(), "[31mred");
+    assert_eq!(composer.note(), Some("4 characters that nobody would see were left out"));
+    let (rows, _) = drawn(&composer, 60, 2);
+    assert_eq!(rows[1], "4 characters that nobody would see were left out");
+    assert_eq!(composer.rows(60, 5), 2);
+    type_text(&mut composer, "!");
+    assert_eq!((composer.text().as_str(), composer.note()), ("[31mred!", None));
+    type_text(&mut composer, "\u{200b}");
+    assert_eq!(composer.text(), "[31mred!");
+}
+
+#[test]
+fn hostile_heaps_stay_in_their_cells() {
+    let heap = format!("a{}b", "\u{301}".repeat(500));
+    let chain = "👩\u{200d}".repeat(100);
+    for text in [heap, chain, "\u{1100}".repeat(100), "\u{301}".repeat(50)] {
+        let composer = composer(&text);
+        assert_eq!(composer.text(), text);
+        let area = Rect::new(0, 0, 20, 20);
+        let mut buffer = Buffer::empty(area);
+        composer.draw(area, &mut buffer, &Theme::plain(), "");
+        for cell in buffer.content() {
+            assert!(cell.symbol().chars().count() <= 10, "{:?}", cell.symbol());
+        }
+    }
+}
+
+#[test]
+fn too_much_is_refused_as_a_whole_and_said() {
+    let mut composer = composer(&"x".repeat(MAX_TEXT_BYTES - 1));
+    composer.paste("é");
+    assert_eq!(composer.text().len(), MAX_TEXT_BYTES - 1);
+    assert!(composer.note().unwrap().contains("not be longer than 16384 bytes"));
+    type_text(&mut composer, "y");
+    assert_eq!((composer.text().len(), composer.note()), (MAX_TEXT_BYTES, None));
+    for refused in ["z", "\n"] {
+        composer.paste(refused);
+        assert!(composer.note().is_some());
+    }
+    press(&mut composer, KeyCode::Char('w'), CTRL);
+    press(&mut composer, KeyCode::Char('y'), CTRL);
+    press(&mut composer, KeyCode::Char('y'), CTRL);
+    assert_eq!(composer.text().len(), MAX_TEXT_BYTES);
+    assert!(composer.note().is_some());
+}
+
+#[test]
+fn history_comes_back_and_so_does_the_draft() {
+    let mut composer = Composer::new(vec!["first".into(), "  ".into(), "se\ncond".into()]);
+    type_text(&mut composer, "draft");
+    assert!(composer.history_up());
+    assert_eq!(composer.text(), "se\ncond");
+    assert!(composer.history_up(), "a row up in the text");
+    assert_eq!(composer.text(), "se\ncond");
+    assert!(composer.history_up());
+    assert_eq!(composer.text(), "first");
+    assert!(!composer.history_up());
+    assert!(composer.history_down() && composer.history_down());
+    assert_eq!(composer.text(), "draft");
+    assert!(!composer.history_down());
+    assert_eq!(composer.submit().as_deref(), Some("draft"));
+    assert!(composer.is_empty() && composer.submit().is_none());
+    assert!(composer.history_up());
+    assert_eq!(composer.text(), "draft");
+    composer.submit();
+    assert!(composer.history_up() && composer.history_up(), "not remembered twice");
+    assert_eq!(composer.text(), "se\ncond");
+}
+
+#[test]
+fn up_and_down_go_by_rows_as_they_are_drawn() {
+    let mut composer = Composer::new(vec!["old".into()]);
+    composer.set("one two three");
+    drawn(&composer, 8, 3);
+    assert!(composer.history_up());
+    assert_eq!(with_cursor(&mut composer), "one t|wo three");
+    assert!(composer.history_down());
+    assert_eq!(with_cursor(&mut composer), "one two three|");
+    assert!(!composer.history_down());
+    assert!(composer.history_up() && composer.history_up());
+    assert_eq!(composer.text(), "old");
+}
+
+#[test]
+fn what_was_cleared_can_be_taken_back_and_what_was_sent_cannot() {
+    let mut composer = composer("");
+    composer.paste("much\nwork");
+    composer.clear();
+    assert!(composer.is_empty());
+    press(&mut composer, KeyCode::Char('_'), CTRL);
+    assert_eq!(composer.text(), "much\nwork");
+    composer.submit();
+    press(&mut composer, KeyCode::Char('_'), CTRL);
+    assert!(composer.is_empty());
+}
+
+#[test]
+fn a_word_completes_itself_around_and_back() {
+    let names: Vec<Name> = ["alice", "alan", "bob"].map(|name| Name::parse(name).unwrap()).into();
+    let words = Words { names: &names, rooms: &[RoomName::lobby()] };
+    let mut composer = composer("al");
+    let menu = composer.complete(&words, false).unwrap();
+    assert_eq!((menu.choices.len(), menu.selected), (2, Some(0)));
+    assert_eq!(composer.text(), "alice: ");
+    assert_eq!(composer.complete(&words, false).unwrap().selected, Some(1));
+    assert_eq!(composer.text(), "alan: ");
+    assert_eq!(composer.complete(&words, false).unwrap().selected, None);
+    assert_eq!(composer.text(), "al");
+    composer.complete(&words, true);
+    assert_eq!(composer.text(), "alan: ");
+    assert!(composer.cancel() && !composer.cancel());
+    assert_eq!((composer.text().as_str(), composer.menu()), ("al", None));
+
+    composer.complete(&words, false);
+    type_text(&mut composer, "b");
+    assert_eq!(composer.menu(), None, "what is typed ends it");
+    assert_eq!(composer.complete(&words, false), None, "one thing is no choice");
+    assert_eq!(composer.text(), "alice: bob ");
+    composer.set("/join x");
+    assert_eq!(composer.complete(&words, false), None);
+    assert_eq!(composer.text(), "/join x");
+    composer.set("/join l");
+    composer.complete(&words, false);
+    assert_eq!(composer.text(), "/join lobby ");
+}
+
+/// What a person, or a cat, does to the input.
+#[derive(Debug, Clone)]
+enum Deed {
+    Key(KeyCode, KeyModifiers),
+    Paste(String),
+    Complete(bool),
+    Up,
+    Down,
+    Submit,
+    Clear,
+    Cancel,
+    NewLine,
+    Draw(u16, u16),
+}
+
+fn deeds() -> impl Strategy<Value = Deed> {
+    let held = prop::sample::select(vec![NONE, CTRL, ALT, CTRL | ALT, KeyModifiers::SHIFT]);
+    let named = prop::sample::select(vec![
+        KeyCode::Left,
+        KeyCode::Right,
+        KeyCode::Up,
+        KeyCode::Down,
+        KeyCode::Home,
+        KeyCode::End,
+        KeyCode::Backspace,
+        KeyCode::Delete,
+        KeyCode::Char(' '),
+    ]);
+    let letters = prop::sample::select(
+        "abdefhktuwy_7/@日e\u{301}👩\u{200d}\u{fe0f}\u{202e}\n\t".chars().collect::<Vec<_>>(),
+    );
+    prop_oneof![
+        4 => (letters, held.clone()).prop_map(|(c, held)| Deed::Key(KeyCode::Char(c), held)),
+        3 => (named, held).prop_map(|(code, held)| Deed::Key(code, held)),
+        1 => any::<char>().prop_map(|c| Deed::Key(KeyCode::Char(c), NONE)),
+        2 => "\\PC{0,12}|[ab \\n\\r\\t]{0,40}|(?s).{0,20}".prop_map(Deed::Paste),
+        1 => (1..MAX_TEXT_BYTES).prop_map(|length| Deed::Paste("y ".repeat(length / 2))),
+        1 => any::<bool>().prop_map(Deed::Complete),
+        1 => Just(Deed::Up),
+        1 => Just(Deed::Down),
+        1 => Just(Deed::Submit),
+        1 => Just(Deed::Clear),
+        1 => Just(Deed::Cancel),
+        1 => Just(Deed::NewLine),
+        1 => (0..30_u16, 0..6_u16).prop_map(|(width, height)| Deed::Draw(width, height)),
+    ]
+}
+
+fn do_it(composer: &mut Composer, deed: &Deed, words: &Words<'_>) {
+    match deed {
+        Deed::Key(code, held) => press(composer, *code, *held),
+        Deed::Paste(text) => composer.paste(text),
+        Deed::Complete(back) => drop(composer.complete(words, *back)),
+        Deed::Up => _ = composer.history_up(),
+        Deed::Down => _ = composer.history_down(),
+        Deed::Submit => {
+            let typed = composer.text();
+            assert!(composer.submit().is_none_or(|text| text == typed));
+        }
+        Deed::Clear => composer.clear(),
+        Deed::Cancel => _ = composer.cancel(),
+        Deed::NewLine => composer.new_line(),
+        Deed::Draw(width, height) => {
+            let area = Rect::new(3, 2, *width, *height);
+            let mut buffer = Buffer::empty(Rect::new(0, 0, 40, 10));
+            let cursor = composer.draw(area, &mut buffer, &Theme::plain(), "say something");
+            assert_eq!(cursor.is_none(), area.is_empty());
+            assert!(cursor.is_none_or(|cursor| area.contains(cursor)), "{cursor:?} in {area:?}");
+            for y in 0..10 {
+                for x in (0..40).filter(|&x| !area.contains(Position::new(x, y))) {
+                    assert_eq!(buffer[(x, y)].symbol(), " ");
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_typed(deeds in prop::collection::vec(deeds(), 1..60)) {
+        let names = ["alice", "bob", "日本"].map(|name| Name::parse(name).unwrap());
+        let words = Words { names: &names, rooms: &[RoomName::lobby()] };
+        let mut composer = Composer::new(vec!["old\nlines".into(), "\x1b[2J".into()]);
+        for deed in &deeds {
+            do_it(&mut composer, deed, &words);
+            let text = composer.text();
+            prop_assert!(text.len() <= MAX_TEXT_BYTES);
+            prop_assert!(!text.chars().any(|c| c != '\n' && text::is_dangerous(c)));
+            do_it(&mut composer, &Deed::Draw(20, 3), &words);
+            prop_assert_eq!(composer.text(), text);
+        }
+    }
+
+    #[test]
+    fn a_text_comes_out_as_it_went_in(text in "[a-z0-9 éあ👩\\n.,/]{1,200}") {
+        let mut pasted = composer("");
+        pasted.paste(&text);
+        prop_assert_eq!(&pasted.text(), &text);
+        let mut typed = composer("");
+        for c in text.chars() {
+            match c {
+                '\n' => typed.new_line(),
+                c => press(&mut typed, KeyCode::Char(c), NONE),
+            }
+        }
+        prop_assert_eq!(&typed.text(), &text);
+        let sent = typed.submit();
+        prop_assert_eq!(sent.as_deref(), Some(text.as_str()).filter(|text| !text.trim().is_empty()));
+    }
+}

@@ -1,0 +1,182 @@
+//! Every usual key, and what a configuration may make of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
+use super::*;
+
+const NONE: KeyModifiers = KeyModifiers::NONE;
+const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+const ALT: KeyModifiers = KeyModifiers::ALT;
+const SHIFT: KeyModifiers = KeyModifiers::SHIFT;
+
+fn key(code: KeyCode, held: KeyModifiers) -> KeyEvent {
+    KeyEvent::new(code, held)
+}
+
+fn char(c: char, held: KeyModifiers) -> KeyEvent {
+    key(KeyCode::Char(c), held)
+}
+
+fn with(bindings: &[(&str, &[&str])]) -> Result<Keymap, String> {
+    let owned = |keys: &[&str]| keys.iter().map(|&key| key.to_owned()).collect();
+    let bindings = bindings.iter().map(|(name, keys)| ((*name).to_owned(), owned(keys)));
+    Keymap::with(&bindings.collect())
+}
+
+#[track_caller]
+fn refused(bindings: &[(&str, &[&str])], said: &str) {
+    let problem = with(bindings).unwrap_err();
+    assert!(problem.contains(said), "{problem}");
+}
+
+#[test]
+fn the_usual_keys_as_terminals_report_them() {
+    let keymap = Keymap::usual();
+    for (event, action) in [
+        (key(KeyCode::Enter, NONE), Action::Submit),
+        (key(KeyCode::Enter, ALT), Action::NewLine),
+        (key(KeyCode::Enter, SHIFT), Action::NewLine),
+        (key(KeyCode::Enter, CTRL), Action::NewLine),
+        (char('j', CTRL), Action::NewLine),
+        (key(KeyCode::Tab, NONE), Action::Complete),
+        (key(KeyCode::BackTab, SHIFT), Action::CompleteBack),
+        (key(KeyCode::BackTab, NONE), Action::CompleteBack),
+        (key(KeyCode::Tab, SHIFT), Action::CompleteBack),
+        (key(KeyCode::Up, NONE), Action::HistoryUp),
+        (key(KeyCode::Down, NONE), Action::HistoryDown),
+        (char('c', CTRL), Action::Interrupt),
+        (key(KeyCode::PageUp, NONE), Action::PageUp),
+        (key(KeyCode::PageDown, NONE), Action::PageDown),
+        (key(KeyCode::Up, CTRL), Action::ScrollUp),
+        (key(KeyCode::Down, CTRL), Action::ScrollDown),
+        (key(KeyCode::Up, SHIFT), Action::ScrollUp),
+        (key(KeyCode::Down, SHIFT), Action::ScrollDown),
+        (key(KeyCode::Home, CTRL), Action::Top),
+        (key(KeyCode::End, CTRL), Action::Bottom),
+        (char('f', CTRL), Action::Search),
+        (char('s', CTRL), Action::Search),
+        (char('r', CTRL), Action::Retry),
+        (char('n', CTRL), Action::NextPlace),
+        (key(KeyCode::Down, ALT), Action::NextPlace),
+        (char('p', CTRL), Action::PreviousPlace),
+        (key(KeyCode::Up, ALT), Action::PreviousPlace),
+        (char('a', ALT), Action::NextUnread),
+        (char('A', ALT | SHIFT), Action::NextUnread),
+        (char('1', ALT), Action::GoTo(1)),
+        (char('9', ALT), Action::GoTo(9)),
+        (key(KeyCode::F(1), NONE), Action::Help),
+        (key(KeyCode::F(2), NONE), Action::ToggleSidebar),
+        (key(KeyCode::F(3), NONE), Action::ToggleRoster),
+        (key(KeyCode::Esc, NONE), Action::Cancel),
+        (char('l', CTRL), Action::Redraw),
+        (char('z', CTRL), Action::Suspend),
+        (char('q', CTRL), Action::Quit),
+    ] {
+        assert_eq!(keymap.action(&event), Some(action), "{event:?}");
+        assert_eq!(keymap.action_on_empty(&event), Some(action), "{event:?}");
+        let released = KeyEvent { kind: KeyEventKind::Release, ..event };
+        assert_eq!(keymap.action(&released), None, "{event:?}");
+    }
+    assert_eq!(keymap.action(&char('a', NONE)), None);
+    assert_eq!(keymap.action(&char('7', CTRL)), None, "Ctrl-_ edits");
+}
+
+#[test]
+fn what_could_not_be_typed_any_more_means_something_only_where_nothing_is_typed() {
+    let keymap = Keymap::usual();
+    for (event, action) in [(char('?', SHIFT), Action::Help), (char('d', CTRL), Action::Quit)] {
+        assert_eq!(keymap.action(&event), None);
+        assert_eq!(keymap.action_on_empty(&event), Some(action));
+    }
+    let keymap = with(&[("next-unread", &["g", "ctrl-d"])]).unwrap();
+    assert_eq!(keymap.action(&char('g', NONE)), None);
+    assert_eq!(keymap.action_on_empty(&char('g', NONE)), Some(Action::NextUnread));
+}
+
+#[test]
+fn no_usual_key_means_two_things_and_each_can_be_written() {
+    let mut keys = Vec::new();
+    for usual in usual::all() {
+        for key in usual.keys {
+            keys.push(Chord::parse(key).unwrap_or_else(|why| panic!("{}: {why}", usual.name)));
+        }
+    }
+    assert_eq!(keys.len(), Keymap::usual().bound.len());
+    for (at, chord) in keys.iter().enumerate() {
+        assert!(!keys[..at].contains(chord), "{chord} twice");
+        let shown = chord.to_string();
+        assert_eq!(Chord::parse(&shown), Ok(*chord), "{shown}");
+    }
+    let names: BTreeSet<&str> = usual::all().map(|usual| usual.name).collect();
+    assert_eq!(names.len(), usual::all().count());
+    for key in EDITING.iter().flat_map(|(keys, _)| *keys) {
+        Chord::parse(key).unwrap();
+    }
+}
+
+#[test]
+fn a_configuration_gives_keys_takes_them_and_leaves_the_others() {
+    let keymap = with(&[
+        ("next-place", &["alt-n", "Ctrl+N"]),
+        ("help", &["F12"]),
+        ("suspend", &[]),
+        ("retry", &["ctrl-z", "ctrl-z"]),
+    ])
+    .unwrap();
+    assert_eq!(keymap.action(&char('n', ALT)), Some(Action::NextPlace));
+    assert_eq!(keymap.action(&char('n', CTRL)), Some(Action::NextPlace));
+    assert_eq!(keymap.action(&key(KeyCode::Down, ALT)), None);
+    assert_eq!(keymap.action(&key(KeyCode::F(1), NONE)), None);
+    assert_eq!(keymap.action_on_empty(&char('?', NONE)), None);
+    assert_eq!(keymap.action(&key(KeyCode::F(12), NONE)), Some(Action::Help));
+    assert_eq!(keymap.action(&char('z', CTRL)), Some(Action::Retry));
+    assert_eq!(keymap.action(&char('p', CTRL)), Some(Action::PreviousPlace));
+    // A usual key gives way to a configured one.
+    let keymap = with(&[("next-unread", &["ctrl-n"])]).unwrap();
+    assert_eq!(keymap.action(&char('n', CTRL)), Some(Action::NextUnread));
+    assert_eq!(keymap.action(&key(KeyCode::Down, ALT)), Some(Action::NextPlace));
+    assert_eq!(Keymap::with(&BTreeMap::new()).unwrap().bound, Keymap::usual().bound);
+}
+
+#[test]
+fn mistakes_in_a_configuration_are_named() {
+    refused(&[("dance", &["ctrl-n"])], "there is no action \"dance\"; there are submit, new-line");
+    for key in ["", "ctrl-", "hyper-x", "f25", "f0", "nokey", "ctrl-ctrl"] {
+        refused(&[("retry", &[key])], &format!("keys.retry: there is no key {key:?}"));
+    }
+    refused(&[("retry", &["ctrl-i"])], "ctrl-i is what terminals send for tab: say tab");
+    refused(&[("retry", &["ctrl-M"])], "say enter");
+    refused(&[("retry", &["shift-a"])], "write what shift-a types");
+    refused(
+        &[("retry", &["ctrl-n"]), ("search", &["CTRL-N"])],
+        "Ctrl-N cannot mean both retry and search",
+    );
+    refused(&[("retry", &["backtab"])], "there is no key");
+    refused(&[("submit", &[])], "no key is left for submit");
+    refused(&[("retry", &["enter"])], "no key is left for submit");
+    refused(&[("submit", &["x"])], "no key is left for submit");
+    assert!(with(&[("submit", &["ctrl-g"]), ("new-line", &["enter"])]).is_ok());
+}
+
+#[test]
+fn the_help_lists_every_action_and_every_editing_key() {
+    let listing = Keymap::usual().listing();
+    let heads: Vec<_> = listing.iter().filter(|(keys, _)| keys.is_empty()).collect();
+    assert_eq!(heads.len(), GROUPS.len() + 1);
+    let lines = listing.len() - heads.len();
+    assert_eq!(lines, usual::all().count() + EDITING.len());
+    let line = |does: &str| &listing.iter().find(|(_, said)| *said == does).unwrap().0;
+    assert_eq!(line("shows this"), "F1, ? in an empty input");
+    assert_eq!(line("goes on in a new line"), "Alt-Enter, Ctrl-J, Shift-Enter, Ctrl-Enter");
+    assert_eq!(line("deletes the character under the cursor"), "Delete, Ctrl-D");
+    assert_eq!(line("takes the last change back"), "Ctrl-_");
+
+    // What was taken from them is not listed.
+    let listing = with(&[("retry", &["ctrl-_", "home"]), ("suspend", &[])]).unwrap().listing();
+    assert!(!listing.iter().any(|(_, does)| *does == "takes the last change back"));
+    assert!(!listing.iter().any(|(_, does)| does.contains("background")));
+    assert!(listing.contains(&("Ctrl-A".into(), "the beginning of the line")));
+    assert!(listing.contains(&("Ctrl-_, Home".into(), "sends again what failed")));
+}

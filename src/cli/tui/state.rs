@@ -1,0 +1,304 @@
+//! What the full screen knows: places to talk in, who is here, what is typed, how the hub is.
+//!
+//! It hears of everything ([`State::hear`], [`State::watch`], [`State::done`], [`State::key`], …)
+//! and answers with [`Command`]s, which the loop carries out. It knows no client, no terminal and
+//! no clock: whoever calls says what time it is.
+
+mod act;
+mod done;
+mod hear;
+mod input;
+mod mentions;
+mod overlay;
+mod people;
+mod places;
+mod room;
+mod strand;
+mod talk;
+mod tick;
+
+use std::time::{Duration, Instant};
+
+use jiff::{Timestamp, tz::TimeZone};
+
+pub(crate) use self::{
+    overlay::Overlay,
+    people::short,
+    places::Place,
+    room::Room,
+    strand::Way,
+    talk::{Known, Talk},
+    tick::Link,
+};
+use self::{people::People, tick::Idle};
+use super::{
+    complete::Menu,
+    composer::Composer,
+    keys::Keymap,
+    theme::Theme,
+    transcript::{Body, Entry, Key},
+    view::Areas,
+};
+use crate::{
+    cli::{
+        chat::{input::Request, roster::Roster},
+        outage::Outage,
+        view::{self, Clock},
+    },
+    client::Direct,
+    model::{MessageId, Name, PeerStatus, Position, RoomName, Text},
+};
+
+/// For how long a word is shown in the last line.
+const TOAST: Duration = Duration::from_secs(6);
+
+/// The present moment, by both of its clocks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// For what lasts.
+    pub(crate) mono: Instant,
+    /// For what is shown.
+    pub(crate) wall: Timestamp,
+}
+
+impl Now {
+    /// The moment of the call.
+    pub(crate) fn here() -> Self {
+        Self { mono: Instant::now(), wall: Timestamp::now() }
+    }
+}
+
+/// What the loop is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Post, in the order of these commands.
+    Post { id: MessageId, room: RoomName, text: Text },
+    /// Say something directly.
+    Say { id: MessageId, to: Name, text: Text },
+    /// Open a line, for what is going to be said.
+    Open(Name),
+    /// Tell that everything up to a message was read.
+    MarkRead { to: Name, id: MessageId },
+    /// Tell that one types, or has stopped to.
+    Typing { to: Name, active: bool },
+    /// Keep a message until the peer is there.
+    Queue { id: MessageId, to: Name, text: Text },
+    /// What the grammar of the chat asks for; `room` is the one that it is about.
+    Ask { request: Request, room: Option<RoomName> },
+    /// Load a page of history.
+    Page { room: RoomName, way: Way, from: Position },
+    /// Load what was said around a message that was found.
+    Around(Box<crate::model::Message>),
+    /// Look for words.
+    Search { room: RoomName, query: String },
+    /// Look how far somebody is known.
+    Know(Name),
+    /// Look how many are in the rooms, and which rooms are muted.
+    Census,
+    /// See how long an answer of the hub takes.
+    Ping,
+    /// Tell the others how one is, without a word about it here.
+    SetStatus(PeerStatus),
+    /// Remember what was typed, beyond the end of the chat.
+    Remember(String),
+    /// Ring.
+    Bell,
+    /// Draw everything anew.
+    Redraw,
+    /// Stop until the person wants to go on.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// A word in the last line, for a while.
+pub(crate) struct Toast {
+    pub(crate) said: String,
+    pub(crate) bad: bool,
+    until: Instant,
+}
+
+/// Which of the side panels are shown; `None`: where there is room for them.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Folds {
+    pub(crate) sidebar: Option<bool>,
+    pub(crate) roster: Option<bool>,
+}
+
+/// What the person wants it to be like.
+pub(crate) struct Taste {
+    pub(crate) theme: Theme,
+    pub(crate) zone: TimeZone,
+    pub(crate) keymap: Keymap,
+    /// No bell.
+    pub(crate) quiet: bool,
+    /// What was typed in earlier chats.
+    pub(crate) typed: Vec<String>,
+}
+
+/// The state.
+pub(crate) struct State {
+    pub(crate) me: Name,
+    pub(crate) hub: String,
+    /// Where direct messages come in, in words.
+    reached_at: String,
+    pub(crate) theme: Theme,
+    pub(crate) zone: TimeZone,
+    pub(crate) rooms: Vec<Room>,
+    pub(crate) talks: Vec<Talk>,
+    pub(crate) current: Option<Place>,
+    pub(crate) people: People,
+    pub(crate) link: Link,
+    pub(crate) latency: Option<Duration>,
+    pub(crate) composer: Composer,
+    pub(crate) menu: Option<Menu>,
+    pub(crate) overlay: Option<Overlay>,
+    pub(crate) toast: Option<Toast>,
+    pub(crate) folds: Folds,
+    /// Where things were drawn, for the mouse.
+    pub(crate) areas: Areas,
+    clock: Clock,
+    keymap: Keymap,
+    quiet: bool,
+    roster: Roster,
+    outage: Outage,
+    /// Whether the person looks at this terminal, as far as it tells.
+    focused: bool,
+    idle: Idle,
+    /// The rooms of the hub, for completion.
+    listed: Vec<RoomName>,
+    muted: Vec<RoomName>,
+    /// Until when one who leaves waits for what is under way.
+    leaving: Option<Instant>,
+    /// What was not posted to rooms that are left.
+    lost: Vec<String>,
+    rang: Option<Instant>,
+    notices: u64,
+    commands: Vec<Command>,
+}
+
+impl State {
+    /// In `rooms`, talking in the first.
+    pub(crate) fn new(
+        me: Name,
+        (hub, reached_at): (String, String),
+        rooms: &[RoomName],
+        taste: Taste,
+        now: Now,
+    ) -> Self {
+        let Taste { theme, zone, keymap, quiet, typed } = taste;
+        Self {
+            roster: Roster::new(me.clone()),
+            me,
+            hub,
+            reached_at,
+            theme,
+            zone,
+            rooms: rooms.iter().cloned().map(Room::new).collect(),
+            talks: Vec::new(),
+            current: rooms.first().cloned().map(Place::Room),
+            people: People::default(),
+            link: Link::Up,
+            latency: None,
+            composer: Composer::new(typed),
+            menu: None,
+            overlay: None,
+            toast: None,
+            folds: Folds::default(),
+            areas: Areas::default(),
+            clock: Clock::local(),
+            keymap,
+            quiet,
+            outage: Outage::default(),
+            focused: true,
+            idle: Idle::new(now),
+            listed: Vec::new(),
+            muted: Vec::new(),
+            leaving: None,
+            lost: Vec::new(),
+            rang: None,
+            notices: 0,
+            commands: vec![Command::Census, Command::Ping],
+        }
+    }
+
+    /// Says what is good to know at the beginning.
+    pub(crate) fn greet(&mut self, now: Now) {
+        let said = format!("{} on {}; {}", self.me, self.hub, self.reached_at);
+        self.say(&said, false, now);
+    }
+
+    /// A private message that came when the screen was gone, as a line.
+    pub(crate) fn last_words(&self, direct: &Direct) -> String {
+        view::direct(&self.clock, direct)
+    }
+
+    /// What is to be done, in this order; each once.
+    pub(crate) fn take(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    fn order(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// How many messages are under way to the hub or to peers.
+    pub(crate) fn sending(&self) -> usize {
+        let posts: usize = self.rooms.iter().map(Room::sending).sum();
+        posts + self.talks.iter().map(Talk::sending).sum::<usize>()
+    }
+
+    /// All that one said and nobody is known to hold, as lines.
+    pub(crate) fn unsent(&self) -> Vec<String> {
+        let posts = self.rooms.iter().flat_map(|room| {
+            room.unsent().map(|text| format!("not posted in {}: {}", room.name, text.as_str()))
+        });
+        let said = self.talks.iter().flat_map(|talk| {
+            talk.unsent().map(|text| format!("not sent to {}: {}", talk.name, text.as_str()))
+        });
+        self.lost.iter().cloned().chain(posts).chain(said).collect()
+    }
+
+    /// Says something in the last line, for a while.
+    pub(crate) fn toast(&mut self, said: impl Into<String>, bad: bool, now: Now) {
+        self.toast = Some(Toast { said: said.into(), bad, until: now.mono + TOAST });
+    }
+
+    /// Says something among the messages of where one is; in the last line, too, where that might
+    /// not be seen.
+    pub(crate) fn say(&mut self, said: &str, bad: bool, now: Now) {
+        let entry = self.notice(said, now);
+        match self.current.clone() {
+            Some(place) => self.note(&place, entry),
+            None => return self.toast(said, bad, now),
+        }
+        if bad || !self.is_at_end() {
+            self.toast(said, bad, now);
+        }
+    }
+
+    fn note(&mut self, place: &Place, entry: Entry) {
+        match place {
+            Place::Room(name) => {
+                if let Some(room) = self.room_mut(name) {
+                    room.live.transcript.push(entry);
+                }
+            }
+            Place::Peer(name) => {
+                if let Some(talk) = self.talk_mut(name) {
+                    talk.transcript.push(entry);
+                }
+            }
+        }
+    }
+
+    fn notice(&mut self, said: &str, now: Now) -> Entry {
+        let key = self.notice_key();
+        Entry { key, at: now.wall, body: Body::Notice(said.to_owned()) }
+    }
+
+    fn notice_key(&mut self) -> Key {
+        self.notices += 1;
+        Key::Notice(self.notices)
+    }
+}

@@ -1,0 +1,177 @@
+//! What came of what took a while.
+
+use crate::{
+    cli::{chat::actions::Done, failure, tui::tasks::Outcome, view},
+    client::Page,
+    error::{Error, Result},
+    model::{Message, MessageId, Name, Posted, RoomName, SearchHit},
+};
+
+use super::{Now, Overlay, Place, State, Way, strand::Strand};
+
+impl State {
+    /// Takes an outcome.
+    pub(crate) fn done(&mut self, outcome: Outcome, now: Now) {
+        match outcome {
+            Outcome::Posted { id, room, result } => self.posted(id, &room, result, now),
+            Outcome::Done(done) => self.done_asked(done, now),
+            Outcome::Page { room, way, result } => self.page(&room, way, result, now),
+            Outcome::Around { message, result } => self.around(*message, result, now),
+            Outcome::Hits { query, result } => self.hits(query, result, now),
+            Outcome::Known { name, known } => {
+                if let Some(talk) = self.talk_mut(&name) {
+                    talk.known = known.or(talk.known);
+                }
+            }
+            Outcome::Census { rooms, muted } => self.census(&rooms, muted),
+            Outcome::Pong(latency) => self.latency = latency,
+            Outcome::Queued { id, to, result } => self.queued(id, &to, result, now),
+            Outcome::Nothing => {}
+            Outcome::Lost(why) => self.say(&format!("something went wrong: {why}"), true, now),
+        }
+        self.leave_in_time(now);
+        self.look();
+    }
+
+    fn posted(&mut self, id: MessageId, room: &RoomName, result: Result<Posted>, now: Now) {
+        let Some(found) = self.room_mut(room) else { return };
+        match result {
+            Ok(posted) => found.posted(id, posted.position),
+            Err(error) => {
+                // Why the client has stopped is told by itself, and says more.
+                let stopped = matches!(error, Error::Stopped);
+                let why = failure::describe(&error);
+                found.failed(id, why.clone());
+                if !stopped {
+                    self.toast(
+                        format!("not posted in {room}: {why}; Ctrl-R tries again"),
+                        true,
+                        now,
+                    );
+                }
+            }
+        }
+    }
+
+    fn done_asked(&mut self, done: Done, now: Now) {
+        match done {
+            // Posts are made in another way here.
+            Done::Posted(_) => {}
+            Done::Joined(room) => {
+                self.be_in(&room);
+                self.go_to(Place::Room(room), now);
+            }
+            Done::Left(room) => {
+                if self.leave(&room, now) {
+                    self.say(&format!("left {room}"), false, now);
+                }
+            }
+            Done::Messages(messages) => {
+                let lines =
+                    messages.iter().map(|message| view::message(&self.clock, message, None));
+                let lines: Vec<String> = lines
+                    .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+                    .collect();
+                self.show("messages", lines, now);
+            }
+            Done::Shown(lines) => self.show("", lines, now),
+            Done::Said(said) => self.say(&said, false, now),
+            Done::Failed(why) => self.say(&why, true, now),
+        }
+    }
+
+    /// Shows lines: a single one among the messages, more of them over everything.
+    fn show(&mut self, title: &str, lines: Vec<String>, now: Now) {
+        match lines.as_slice() {
+            [] => self.toast("there are none", false, now),
+            [line] => self.say(line, false, now),
+            _ => self.overlay = Some(Overlay::lines(title, lines)),
+        }
+    }
+
+    fn page(&mut self, room: &RoomName, way: Way, result: Result<Page<Message>>, now: Now) {
+        let (me, notice) = (self.me.clone(), self.notice_key());
+        let Some(found) = self.room_mut(room) else { return };
+        let strand = match found.strand().loading {
+            Some(loading) if loading == way => found.strand(),
+            // It was asked for by a view that was left meanwhile.
+            _ => &mut found.live,
+        };
+        match (result, way) {
+            (Ok(page), Way::Older) => {
+                strand.add_older(&page.items, page.next.is_some(), &me, notice);
+            }
+            (Ok(page), Way::Newer) => {
+                if strand.add_newer(&page.items, page.next.is_some(), &me) {
+                    found.come_back();
+                }
+            }
+            (Err(error), way) => {
+                // What was asked of a hub that is away is asked again when it is wanted again.
+                let refused = matches!(error, Error::Refused(_));
+                strand.loading = None;
+                if refused && way == Way::Older {
+                    strand.end_here();
+                }
+                self.toast(failure::describe(&error), true, now);
+            }
+        }
+    }
+
+    fn around(
+        &mut self,
+        message: Message,
+        result: Result<(Page<Message>, Page<Message>)>,
+        now: Now,
+    ) {
+        let (me, notice) = (self.me.clone(), self.notice_key());
+        let (older, newer) = match result {
+            Ok(pages) => pages,
+            Err(error) => return self.toast(failure::describe(&error), true, now),
+        };
+        let Some(room) = self.room_mut(&message.room) else { return };
+        let mut past = Strand::new();
+        past.add(&message, &me, None);
+        past.add_older(&older.items, older.next.is_some(), &me, notice);
+        past.add_newer(&newer.items, newer.next.is_some(), &me);
+        past.transcript.jump(crate::cli::tui::transcript::Key::Posted(message.position));
+        room.past = Some(past);
+        self.toast("the past: Esc goes back to now", false, now);
+    }
+
+    fn hits(&mut self, query: String, result: Result<Vec<SearchHit>>, now: Now) {
+        match result {
+            Ok(hits) if hits.is_empty() => self.say(&format!("nothing found: {query}"), false, now),
+            Ok(hits) => self.overlay = Some(Overlay::Hits { query, hits, chosen: 0 }),
+            Err(error) => self.say(&failure::describe(&error), true, now),
+        }
+    }
+
+    fn census(&mut self, rooms: &[crate::model::Room], muted: Option<Vec<RoomName>>) {
+        for listed in rooms {
+            if let Some(room) = self.room_mut(&listed.name) {
+                room.members = Some(listed.members);
+            }
+        }
+        if !rooms.is_empty() {
+            self.listed = rooms.iter().map(|room| room.name.clone()).collect();
+        }
+        if let Some(muted) = muted {
+            for room in &mut self.rooms {
+                room.muted = muted.contains(&room.name);
+            }
+            self.muted = muted;
+        }
+    }
+
+    fn queued(&mut self, id: MessageId, to: &Name, result: Result<MessageId>, now: Now) {
+        match result {
+            Ok(as_id) => self.talk_with(to).queued(id, as_id),
+            Err(error) => {
+                let why = failure::describe(&error);
+                self.talk_with(to).failed(id, why.clone());
+                self.toast(format!("not kept for {to}: {why}"), true, now);
+            }
+        }
+    }
+}

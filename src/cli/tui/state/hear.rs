@@ -1,0 +1,190 @@
+//! What the client tells: messages, the hub's coming and going, who is here, conversations.
+
+use std::time::Duration;
+
+use crate::{
+    cli::{
+        failure,
+        tui::talks::{Told, What},
+        view,
+    },
+    client::{ConversationEvent, Direct, Event, PeerChange},
+    error::Error,
+    model::{Message, Name, RoomName},
+};
+
+use super::{Command, Now, Place, State, room::Heard};
+
+/// How often the bell rings at most.
+const RING: Duration = Duration::from_secs(1);
+
+impl State {
+    /// Takes an event.
+    pub(crate) fn hear(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Connected | Event::Disconnected { .. } => {
+                if let Some(said) = self.outage.hear(&event, now.mono) {
+                    self.say(&said, false, now);
+                }
+                if matches!(event, Event::Connected) {
+                    self.order(Command::Census);
+                }
+            }
+            Event::Message(message) => self.message(&message, now),
+            Event::Joined { room, head } => self.be_in(&room).joined(head),
+            Event::Left { room } => self.left(&room, &format!("left {room}"), now),
+            Event::JoinRefused { room, error } => {
+                self.left(&room, &format!("not in {room}: {error}"), now);
+            }
+            Event::RoomReset { room, cause } => {
+                let said = format!("messages may be missing here: {cause}");
+                let entry = self.notice(&said, now);
+                self.note(&Place::Room(room), entry);
+            }
+            Event::Direct(direct) => self.direct(&direct, now),
+            Event::Conversation { line, event } => self.conversed(line.peer(), event, now),
+            Event::CallerKeyChanged { name, known, offered } => {
+                let said = view::caller_key_changed(&name, known, offered);
+                let said = format!("{said}: /accept {name} {offered}");
+                self.say_to(&name, &said, now);
+            }
+            Event::QueuedDelivered { id, receipt } => {
+                self.talk_with(&receipt.receiver).delivered(id, None);
+                self.toast(format!("{} has what was kept for them", receipt.receiver), false, now);
+            }
+            Event::QueuedFailed { id, peer, error } => self.not_sent(&peer, id, &error, now),
+            Event::Ended { error } => self.ended(&error, now),
+        }
+        self.leave_in_time(now);
+        self.look();
+    }
+
+    fn message(&mut self, message: &Message, now: Now) {
+        self.people.heard_of(&message.sender, now);
+        let place = Place::Room(message.room.clone());
+        let (seen, me) = (self.is_seen(&place), self.me.clone());
+        let Some(room) = self.room_mut(&message.room) else { return };
+        let heard = room.hear(message, &me, seen);
+        let rings = matches!(heard, Heard::Said { mention: true }) && !room.muted;
+        if rings {
+            self.ring(now);
+        }
+    }
+
+    fn left(&mut self, room: &RoomName, said: &str, now: Now) {
+        if self.leave(room, now) {
+            self.say(said, false, now);
+        }
+    }
+
+    /// Takes a private message, whichever way it came.
+    pub(super) fn direct(&mut self, direct: &Direct, now: Now) {
+        let sender = &direct.message.sender;
+        self.people.heard_of(sender, now);
+        let seen = self.is_seen(&Place::Peer(sender.clone()));
+        self.talk_with(sender).hear(direct, seen, now);
+        self.ring(now);
+    }
+
+    /// Says something in the conversation with somebody.
+    fn say_to(&mut self, name: &Name, said: &str, now: Now) {
+        self.talk_with(name);
+        let entry = self.notice(said, now);
+        self.note(&Place::Peer(name.clone()), entry);
+        self.toast(said, true, now);
+    }
+
+    /// What happens in a live conversation, whoever has opened it.
+    fn conversed(&mut self, peer: &Name, event: ConversationEvent, now: Now) {
+        match event {
+            ConversationEvent::Message(direct) => self.direct(&direct, now),
+            ConversationEvent::Read(id) => {
+                if let Some(talk) = self.talk_mut(peer) {
+                    talk.was_read(id);
+                }
+            }
+            ConversationEvent::Typing(active) => {
+                self.people.heard_of(peer, now);
+                if let Some(talk) = self.talk_mut(peer) {
+                    talk.types(active, now);
+                }
+            }
+            // Whose line it is, is known of one's own only; see `told`.
+            _ => {}
+        }
+    }
+
+    /// Takes what comes of one's own lines.
+    pub(crate) fn told(&mut self, told: Told, now: Now) {
+        let Told { peer, what } = told;
+        match what {
+            What::Heard(event) => self.conversed(&peer, event, now),
+            What::Open(path) => {
+                let talk = self.talk_with(&peer);
+                talk.live = true;
+                talk.path = path.or(talk.path.take());
+            }
+            What::Closed => {
+                if let Some(talk) = self.talk_mut(&peer) {
+                    talk.live = false;
+                    talk.types(false, now);
+                }
+            }
+            What::NotOpen(error) => self.not_open(&peer, &error, now),
+            What::Delivered { id, path } => self.talk_with(&peer).delivered(id, path),
+            What::Failed { id, error } => self.not_sent(&peer, id, &error, now),
+        }
+        self.leave_in_time(now);
+        self.look();
+    }
+
+    /// A line that was opened for what might be said: only what a person has to know is said.
+    fn not_open(&mut self, peer: &Name, error: &Error, now: Now) {
+        self.talk_with(peer).live = false;
+        if let Error::KeyChanged { offered, .. } = error {
+            let said = format!(
+                "{error}; if {peer} has told you of a new key, and it is this one: /accept {peer} \
+                 {offered}"
+            );
+            self.say_to(peer, &said, now);
+        }
+    }
+
+    fn not_sent(&mut self, peer: &Name, id: crate::model::MessageId, error: &Error, now: Now) {
+        if matches!(error, Error::KeyChanged { .. }) {
+            self.not_open(peer, error, now);
+        }
+        let why = match error {
+            Error::PeerUnknown(_)
+            | Error::PeerUnreachable { .. }
+            | Error::HubUnreachable { .. } => {
+                format!(
+                    "{peer} is away: Ctrl-R tries again, /queue keeps it until {peer} is back \
+                     ({error})"
+                )
+            }
+            error => failure::describe(error),
+        };
+        self.talk_with(peer).failed(id, why.clone());
+        if self.current_peer() != Some(peer) {
+            self.toast(format!("not sent to {peer}: {why}"), true, now);
+        }
+    }
+
+    /// Takes a change of who is here.
+    pub(crate) fn watch(&mut self, change: PeerChange, now: Now) {
+        self.people.watch(&change, now);
+        if let Some(said) = self.roster.hear(change, now.mono) {
+            self.say(&said, false, now);
+        }
+    }
+
+    /// Rings, if the person does not look, and wants it.
+    fn ring(&mut self, now: Now) {
+        let rang = self.rang.is_some_and(|rang| now.mono.duration_since(rang) < RING);
+        if !self.focused && !self.quiet && !rang {
+            self.rang = Some(now.mono);
+            self.order(Command::Bell);
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Whether a text names somebody.
+
+use crate::model::Name;
+
+/// Whether `text` has the name as a word of its own, in small letters or large.
+pub(crate) fn mentions(text: &str, name: &Name) -> bool {
+    let (text, name) = (text.to_lowercase(), name.as_str());
+    text.match_indices(name).any(|(at, found)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + found.len()..].chars().next();
+        !before.is_some_and(is_of_a_word) && !after.is_some_and(is_of_a_word)
+    })
+}
+
+fn is_of_a_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || unicode_width::UnicodeWidthChar::width(c) == Some(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_word() {
+        let sova = Name::parse("sova").unwrap();
+        for text in ["sova", "Sova: hi", "hi,SOVA!", "@sova", "日本 sova 語", "a sovata sova"] {
+            assert!(mentions(text, &sova), "{text}");
+        }
+        for text in ["", "sovata", "my_sova", "sova2", "sov a", "日sova語", "sova\u{301}"] {
+            assert!(!mentions(text, &sova), "{text}");
+        }
+        let zoe = Name::parse("Zoë").unwrap();
+        assert!(mentions("ZOË?", &zoe));
+    }
+}

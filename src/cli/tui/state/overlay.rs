@@ -1,0 +1,112 @@
+//! What lies over everything else until it is closed: texts, what was found, a question.
+
+use crate::{
+    cli::{
+        chat::HELP,
+        tui::keys::{Action, Keymap},
+    },
+    model::{Message, SearchHit},
+};
+
+use super::{Command, Now, Place, State};
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+
+/// What lies over everything.
+pub(crate) enum Overlay {
+    /// Lines to read. `top` is the first that is shown.
+    Lines { title: String, lines: Vec<String>, top: usize },
+    /// What was found, to be looked at where it was said.
+    Hits { query: String, hits: Vec<SearchHit>, chosen: usize },
+    /// Whether to leave, though something is not sent.
+    Quit,
+}
+
+impl Overlay {
+    /// Lines under a title.
+    pub(crate) fn lines(title: impl Into<String>, lines: Vec<String>) -> Self {
+        Self::Lines { title: title.into(), lines, top: 0 }
+    }
+
+    /// The keys and the commands.
+    pub(crate) fn help(keymap: &Keymap) -> Self {
+        let listing = keymap.listing();
+        let wide = listing.iter().map(|(keys, _)| keys.chars().count()).max().unwrap_or(0);
+        let keys = listing.iter().map(|(keys, what)| format!("  {keys:wide$}  {what}"));
+        let mut lines = vec!["Keys".into(), String::new()];
+        lines.extend(keys);
+        lines.extend([String::new(), "Commands".into(), String::new()]);
+        lines.extend(HELP.lines().map(str::to_owned));
+        Self::lines("help", lines)
+    }
+
+    /// Moves by so many lines, or hits. The view keeps it from going beyond the end.
+    pub(crate) fn scroll(&mut self, by: isize) {
+        match self {
+            Self::Lines { lines, top, .. } => {
+                *top = top.saturating_add_signed(by).min(lines.len().saturating_sub(1));
+            }
+            Self::Hits { hits, chosen, .. } => {
+                *chosen = chosen.saturating_add_signed(by).min(hits.len().saturating_sub(1));
+            }
+            Self::Quit => {}
+        }
+    }
+}
+
+/// How far a key moves that moves by pages.
+const PAGE: isize = 10;
+
+impl State {
+    /// Deals with a key while something lies over the rest.
+    pub(super) fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>, now: Now) {
+        let Some(overlay) = &mut self.overlay else { return };
+        match (action, key.code) {
+            (Some(Action::Submit), _) => self.overlay_chosen(now),
+            (_, KeyCode::Up | KeyCode::Char('k')) => overlay.scroll(-1),
+            (_, KeyCode::Down | KeyCode::Char('j')) => overlay.scroll(1),
+            (_, KeyCode::PageUp) => overlay.scroll(-PAGE),
+            (_, KeyCode::PageDown | KeyCode::Char(' ')) => overlay.scroll(PAGE),
+            (_, KeyCode::Home | KeyCode::Char('g')) => overlay.scroll(isize::MIN),
+            (_, KeyCode::End | KeyCode::Char('G')) => overlay.scroll(isize::MAX),
+            (_, KeyCode::Char('y')) if matches!(overlay, Overlay::Quit) => self.overlay_chosen(now),
+            (Some(Action::Quit), _) if matches!(overlay, Overlay::Quit) => self.overlay_chosen(now),
+            (Some(Action::Quit), _) => {
+                self.overlay = None;
+                self.quit(now);
+            }
+            (Some(Action::Redraw), _) => self.order(Command::Redraw),
+            (Some(Action::Suspend), _) => self.order(Command::Suspend),
+            (Some(Action::Cancel | Action::Interrupt | Action::Help), _)
+            | (_, KeyCode::Char('q' | 'n' | '?') | KeyCode::Esc) => self.overlay = None,
+            _ => {}
+        }
+    }
+
+    fn overlay_chosen(&mut self, now: Now) {
+        match self.overlay.take() {
+            Some(Overlay::Quit) => self.order(Command::Quit),
+            Some(Overlay::Hits { hits, chosen, .. }) => {
+                if let Some(hit) = hits.into_iter().nth(chosen) {
+                    self.jump(hit.message, now);
+                }
+            }
+            Some(Overlay::Lines { .. }) | None => {}
+        }
+    }
+
+    /// Shows a message where it was said. What is not loaded is loaded first.
+    fn jump(&mut self, message: Message, now: Now) {
+        let room = message.room.clone();
+        if self.room(&room).is_none() {
+            return self.say(&format!("you are not in {room}: /join {room}"), true, now);
+        }
+        self.go_to(Place::Room(room.clone()), now);
+        let key = crate::cli::tui::transcript::Key::Posted(message.position);
+        let Some(shown) = self.room_mut(&room) else { return };
+        if shown.live.transcript.jump(key) {
+            shown.past = None;
+        } else if !shown.transcript().jump(key) {
+            self.order(Command::Around(Box::new(message)));
+        }
+    }
+}

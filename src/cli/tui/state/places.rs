@@ -1,0 +1,213 @@
+//! Where one can talk, and going from one place to another.
+
+use crate::model::{Name, RoomName};
+
+use super::{Command, Now, Room, State, Talk};
+use crate::cli::tui::transcript::Transcript;
+
+/// The most direct conversations that are kept: names can be made up by others. The one that was
+/// opened first goes.
+const MAX_TALKS: usize = 256;
+
+/// Where one can talk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Place {
+    Room(RoomName),
+    Peer(Name),
+}
+
+impl State {
+    /// All places, in the order in which they are listed.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        let rooms = self.rooms.iter().map(|room| Place::Room(room.name.clone()));
+        rooms.chain(self.talks.iter().map(|talk| Place::Peer(talk.name.clone()))).collect()
+    }
+
+    pub(crate) fn room(&self, name: &RoomName) -> Option<&Room> {
+        self.rooms.iter().find(|room| room.name == *name)
+    }
+
+    pub(super) fn room_mut(&mut self, name: &RoomName) -> Option<&mut Room> {
+        self.rooms.iter_mut().find(|room| room.name == *name)
+    }
+
+    pub(crate) fn talk(&self, name: &Name) -> Option<&Talk> {
+        self.talks.iter().find(|talk| talk.name == *name)
+    }
+
+    pub(super) fn talk_mut(&mut self, name: &Name) -> Option<&mut Talk> {
+        self.talks.iter_mut().find(|talk| talk.name == *name)
+    }
+
+    /// The conversation with somebody, begun where there was none.
+    pub(super) fn talk_with(&mut self, name: &Name) -> &mut Talk {
+        let known = self.talks.iter().position(|talk| talk.name == *name);
+        let index = known.unwrap_or_else(|| {
+            if self.talks.len() >= MAX_TALKS {
+                let current = self.current.clone();
+                let other = |talk: &Talk| Some(Place::Peer(talk.name.clone())) != current;
+                let oldest = self.talks.iter().position(other).unwrap_or_default();
+                self.talks.remove(oldest);
+            }
+            self.order(Command::Know(name.clone()));
+            self.talks.push(Talk::new(name.clone()));
+            self.talks.len() - 1
+        });
+        &mut self.talks[index]
+    }
+
+    /// The room one is in, where one is in a room.
+    pub(crate) fn current_room(&self) -> Option<&RoomName> {
+        match &self.current {
+            Some(Place::Room(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whom one talks with, where that is one peer.
+    pub(crate) fn current_peer(&self) -> Option<&Name> {
+        match &self.current {
+            Some(Place::Peer(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What is looked at.
+    pub(crate) fn transcript(&mut self) -> Option<&mut Transcript> {
+        match self.current.clone()? {
+            Place::Room(name) => self.room_mut(&name).map(Room::transcript),
+            Place::Peer(name) => self.talk_mut(&name).map(|talk| &mut talk.transcript),
+        }
+    }
+
+    /// Whether the latest is in sight.
+    pub(super) fn is_at_end(&self) -> bool {
+        match &self.current {
+            Some(Place::Room(name)) => self.room(name).is_none_or(Room::is_at_end),
+            Some(Place::Peer(name)) => self.talk(name).is_none_or(|t| t.transcript.at_end()),
+            None => true,
+        }
+    }
+
+    /// Whether what comes there is seen as it comes.
+    pub(super) fn is_seen(&self, place: &Place) -> bool {
+        self.focused && self.current.as_ref() == Some(place) && self.is_at_end()
+    }
+
+    /// Goes to a place that there is. What was typed stays where it was typed.
+    pub(crate) fn go_to(&mut self, place: Place, now: Now) {
+        if self.current.as_ref() == Some(&place) {
+            return self.look();
+        }
+        self.stop_typing(now);
+        let typed = self.composer.text();
+        let stays = self.draft().map(|draft| *draft = typed).is_none();
+        self.current = Some(place);
+        let draft = self.draft().map(std::mem::take).unwrap_or_default();
+        if !stays || self.composer.is_empty() {
+            self.composer.set(&draft);
+        }
+        self.menu = None;
+        if let Some(peer) = self.current_peer().cloned() {
+            self.order(Command::Open(peer.clone()));
+            self.order(Command::Know(peer));
+        }
+        self.look();
+    }
+
+    fn draft(&mut self) -> Option<&mut String> {
+        match self.current.clone()? {
+            Place::Room(name) => self.room_mut(&name).map(|room| &mut room.draft),
+            Place::Peer(name) => self.talk_mut(&name).map(|talk| &mut talk.draft),
+        }
+    }
+
+    /// Goes `steps` places on, around the end.
+    pub(super) fn step(&mut self, steps: isize, now: Now) {
+        let places = self.places();
+        let Ok(count) = isize::try_from(places.len()) else { return };
+        if count == 0 {
+            return;
+        }
+        let at = places.iter().position(|place| Some(place) == self.current.as_ref());
+        let at = at.and_then(|at| isize::try_from(at).ok()).unwrap_or(0);
+        let next = (at + steps).rem_euclid(count).unsigned_abs();
+        if let Some(place) = places.into_iter().nth(next) {
+            self.go_to(place, now);
+        }
+    }
+
+    /// Goes to where something unread is: to a mention or a direct message first.
+    pub(super) fn next_unread(&mut self, now: Now) {
+        let mentioned = self.rooms.iter().find(|room| room.mentioned);
+        let direct = self.talks.iter().find(|talk| talk.unread > 0);
+        let unread = self.rooms.iter().find(|room| room.unread > 0 && !room.muted);
+        let place = |room: &Room| Place::Room(room.name.clone());
+        let found = mentioned
+            .map(place)
+            .or_else(|| direct.map(|talk| Place::Peer(talk.name.clone())))
+            .or_else(|| unread.map(place));
+        match found {
+            Some(place) => self.go_to(place, now),
+            None => self.toast("nothing is unread", false, now),
+        }
+    }
+
+    /// Takes note that what is in sight is seen: it is unread no more, and its sender is told.
+    pub(crate) fn look(&mut self) {
+        if !self.focused || !self.is_at_end() {
+            return;
+        }
+        match self.current.clone() {
+            Some(Place::Room(name)) => {
+                if let Some(room) = self.room_mut(&name) {
+                    room.unread = 0;
+                    room.mentioned = false;
+                }
+            }
+            Some(Place::Peer(name)) => {
+                let Some(talk) = self.talk_mut(&name) else { return };
+                talk.unread = 0;
+                if let Some(id) = talk.read() {
+                    self.order(Command::MarkRead { to: name, id });
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// That one is in a room.
+    pub(super) fn be_in(&mut self, name: &RoomName) -> &mut Room {
+        let known = self.rooms.iter().position(|room| room.name == *name);
+        let index = known.unwrap_or_else(|| {
+            let mut room = Room::new(name.clone());
+            room.muted = self.muted.contains(name);
+            self.rooms.push(room);
+            self.rooms.len() - 1
+        });
+        &mut self.rooms[index]
+    }
+
+    /// That one is in a room no more. Says so where one sees it; tells whether it was news.
+    pub(super) fn leave(&mut self, name: &RoomName, now: Now) -> bool {
+        let Some(index) = self.rooms.iter().position(|room| room.name == *name) else {
+            return false;
+        };
+        let here = self.current_room() == Some(name);
+        let left = self.rooms.remove(index);
+        for text in left.unsent() {
+            let lost = format!("not posted in {name}: {}", text.as_str());
+            self.lost.push(lost);
+        }
+        if here {
+            self.current = None;
+            self.menu = None;
+            let next = self.places().into_iter().next();
+            // What is being typed was meant for that room: it goes nowhere else by itself.
+            if let Some(place) = next.filter(|_| self.composer.is_empty()) {
+                self.go_to(place, now);
+            }
+        }
+        true
+    }
+}

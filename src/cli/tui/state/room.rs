@@ -1,0 +1,218 @@
+//! A room on the screen: what was said in it, what one has said and is not posted yet, and what of
+//! it one has not seen.
+
+use crate::{
+    cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
+    model::{Message, MessageId, Name, Position, RoomName, Text},
+};
+
+use super::{Now, strand::Strand};
+
+/// A room one is in.
+pub(crate) struct Room {
+    pub(crate) name: RoomName,
+    /// What comes, as it comes.
+    pub(crate) live: Strand,
+    /// A stretch of the past that is looked at instead.
+    pub(crate) past: Option<Strand>,
+    pub(crate) unread: usize,
+    pub(crate) mentioned: bool,
+    pub(crate) muted: bool,
+    pub(crate) members: Option<u32>,
+    /// What is typed and not sent.
+    pub(crate) draft: String,
+    /// The last position when one came; what is at or before it is history.
+    head: Option<Position>,
+    unsent: Vec<Unsent>,
+}
+
+/// A post of one's own that is not posted yet.
+struct Unsent {
+    id: MessageId,
+    text: Text,
+    failed: bool,
+    /// Somebody else has spoken since.
+    overtaken: bool,
+}
+
+/// What to make of a message that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// It was there already.
+    Known,
+    /// It was said before one came, or by oneself.
+    Quiet,
+    /// Somebody says something.
+    Said {
+        /// One's own name is in it.
+        mention: bool,
+    },
+}
+
+impl Room {
+    pub(crate) fn new(name: RoomName) -> Self {
+        Self {
+            name,
+            live: Strand::new(),
+            past: None,
+            unread: 0,
+            mentioned: false,
+            muted: false,
+            members: None,
+            draft: String::new(),
+            head: None,
+            unsent: Vec::new(),
+        }
+    }
+
+    /// What is looked at.
+    pub(crate) fn transcript(&mut self) -> &mut Transcript {
+        &mut self.strand().transcript
+    }
+
+    /// The same, with where it begins and ends.
+    pub(crate) fn strand(&mut self) -> &mut Strand {
+        self.past.as_mut().unwrap_or(&mut self.live)
+    }
+
+    /// Whether what comes is in sight.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.past.is_none() && self.live.transcript.at_end()
+    }
+
+    /// That the room was joined.
+    pub(crate) fn joined(&mut self, head: Position) {
+        self.head.get_or_insert(head);
+    }
+
+    /// Whether all that was said before one came has been told.
+    pub(crate) fn is_told(&self) -> bool {
+        self.head.is_some_and(|head| head.seq == 0 || !self.live.is_news(head))
+    }
+
+    /// Takes a message. Where it is not `seen` it is counted, under a line.
+    pub(crate) fn hear(&mut self, message: &Message, me: &Name, seen: bool) -> Heard {
+        if !self.live.is_news(message.position) {
+            return Heard::Known;
+        }
+        let own = message.sender == *me;
+        let local = if own { self.arrived(message.id) } else { None };
+        let mention = !own && super::mentions::mentions(message.text.as_str(), me);
+        let history = self.head.is_some_and(|head| {
+            head.epoch == message.position.epoch && message.position.seq <= head.seq
+        });
+        let counts = !own && !history;
+        if counts && !seen {
+            self.count(mention);
+        }
+        self.live.add(message, me, local);
+        if local.is_none() {
+            self.unsent.iter_mut().for_each(|unsent| unsent.overtaken = true);
+        }
+        if counts { Heard::Said { mention } } else { Heard::Quiet }
+    }
+
+    /// The stretch of the past that was looked at has come to the present: from now on it is what
+    /// comes. Otherwise there is more to load.
+    pub(crate) fn come_back(&mut self) {
+        let behind = |past: &Strand| self.live.newest().is_some_and(|newest| past.is_news(newest));
+        let Some(mut past) = self.past.take_if(|past| !behind(past)) else { return };
+        for unsent in &self.unsent {
+            if let Some(entry) = self.live.transcript.get(Key::Message(unsent.id)) {
+                past.transcript.push(entry.clone());
+            }
+        }
+        self.live = past;
+    }
+
+    fn count(&mut self, mention: bool) {
+        let transcript = &mut self.live.transcript;
+        if self.unread == 0 {
+            let last = transcript.last().map(|last| last.key);
+            transcript.set_new_line(last);
+        }
+        self.unread += 1;
+        self.mentioned |= mention;
+    }
+
+    /// What one has sent has come back. Returns where it stands if that is its place, too; otherwise
+    /// it is taken away, to be put at the end.
+    fn arrived(&mut self, id: MessageId) -> Option<Key> {
+        let index = self.unsent.iter().position(|unsent| unsent.id == id)?;
+        let key = Key::Message(id);
+        let is_first = self.unsent[..index].iter().all(|before| before.failed);
+        let unsent = self.unsent.remove(index);
+        if is_first && !unsent.failed && !unsent.overtaken {
+            return Some(key);
+        }
+        self.live.transcript.remove(key);
+        None
+    }
+
+    /// That one says something.
+    pub(crate) fn say(&mut self, id: MessageId, text: Text, me: &Name, now: Now) {
+        self.past = None;
+        let entry = sending(id, &text, me, now);
+        self.live.transcript.set_new_line(None);
+        self.live.transcript.push(entry);
+        self.live.transcript.to_end();
+        self.unsent.push(Unsent { id, text, failed: false, overtaken: false });
+    }
+
+    /// That the hub has stored a post: it comes back as a message, or came already.
+    pub(crate) fn posted(&mut self, id: MessageId, at: Position) {
+        if self.live.is_news(at) {
+            self.live.transcript.mark(Key::Message(id), Mark::Sent);
+        } else {
+            self.unsent.retain(|unsent| unsent.id != id);
+            self.live.transcript.remove(Key::Message(id));
+        }
+    }
+
+    /// That a post failed.
+    pub(crate) fn failed(&mut self, id: MessageId, why: String) {
+        if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
+            unsent.failed = true;
+            self.live.transcript.mark(Key::Message(id), Mark::Failed(why));
+        }
+    }
+
+    /// That nothing will be posted any more.
+    pub(crate) fn all_failed(&mut self, why: &str) {
+        let sending: Vec<MessageId> =
+            self.unsent.iter().filter(|unsent| !unsent.failed).map(|unsent| unsent.id).collect();
+        for id in sending {
+            self.failed(id, why.to_owned());
+        }
+    }
+
+    /// The latest post that failed, to be sent again under the same id.
+    pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
+        let failed = self.unsent.iter_mut().rfind(|unsent| unsent.failed)?;
+        failed.failed = false;
+        let (id, text) = (failed.id, failed.text.clone());
+        self.live.transcript.mark(Key::Message(id), Mark::Sending);
+        Some((id, text))
+    }
+
+    /// How many posts are under way.
+    pub(crate) fn sending(&self) -> usize {
+        self.unsent.iter().filter(|unsent| !unsent.failed).count()
+    }
+
+    /// All that is not posted.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = &Text> {
+        self.unsent.iter().map(|unsent| &unsent.text)
+    }
+}
+
+fn sending(id: MessageId, text: &Text, me: &Name, now: Now) -> Entry {
+    let body = Body::Said {
+        who: me.clone(),
+        own: true,
+        mention: false,
+        text: text.as_str().to_owned(),
+        mark: Some(Mark::Sending),
+    };
+    Entry { key: Key::Message(id), at: now.wall, body }
+}

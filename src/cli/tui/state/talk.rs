@@ -1,0 +1,238 @@
+//! A direct conversation on the screen: what was said, what became of it, and how the peer is.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
+    client::{Direct, Standing},
+    model::{MessageId, Name, Text},
+};
+
+use super::Now;
+
+/// For how long a sign of typing holds.
+const TYPING: Duration = Duration::from_secs(6);
+
+/// How often one tells that one types.
+const TELL_TYPING: Duration = Duration::from_secs(3);
+
+/// How far the peer is known, as a word says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Verified,
+    Known,
+    Unverified,
+    Blocked,
+}
+
+impl Known {
+    /// The word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Known => "known",
+            Self::Unverified => "unverified",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// A conversation with one peer.
+pub(crate) struct Talk {
+    pub(crate) name: Name,
+    pub(crate) transcript: Transcript,
+    pub(crate) unread: usize,
+    /// What is typed and not sent.
+    pub(crate) draft: String,
+    /// Whether a line is open.
+    pub(crate) live: bool,
+    /// How the last call went, as in "direct 127.0.0.1:54322".
+    pub(crate) path: Option<String>,
+    pub(crate) known: Option<Known>,
+    typing_until: Option<Instant>,
+    told_typing: Option<Instant>,
+    /// The last message that came, and the last one that was marked as read.
+    heard: Option<MessageId>,
+    marked: Option<MessageId>,
+    unsent: Vec<Unsent>,
+}
+
+/// What one has said and the peer does not hold yet.
+struct Unsent {
+    id: MessageId,
+    text: Text,
+    fate: Fate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Sending,
+    Failed,
+    Queued,
+}
+
+impl Talk {
+    pub(crate) fn new(name: Name) -> Self {
+        Self {
+            name,
+            transcript: Transcript::new(),
+            unread: 0,
+            draft: String::new(),
+            live: false,
+            path: None,
+            known: None,
+            typing_until: None,
+            told_typing: None,
+            heard: None,
+            marked: None,
+            unsent: Vec::new(),
+        }
+    }
+
+    /// Takes a message. Where it is not `seen` it is counted, under a line.
+    pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now) {
+        let message = &direct.message;
+        let (known, mark) = match direct.standing {
+            Standing::Verified(_) => (Known::Verified, Mark::Verified),
+            Standing::Known(_) => (Known::Known, Mark::Known),
+            Standing::Unverified(_) => (Known::Unverified, Mark::Unverified),
+        };
+        if !seen {
+            if self.unread == 0 {
+                let last = self.transcript.last().map(|last| last.key);
+                self.transcript.set_new_line(last);
+            }
+            self.unread += 1;
+        }
+        self.known = Some(known);
+        self.typing_until = None;
+        self.heard = Some(message.id);
+        let body = Body::Said {
+            who: message.sender.clone(),
+            own: false,
+            mention: false,
+            text: message.text.as_str().to_owned(),
+            mark: Some(mark),
+        };
+        self.transcript.push(Entry { key: Key::Message(message.id), at: now.wall, body });
+    }
+
+    /// The message that is to be marked as read now, if there is one.
+    pub(crate) fn read(&mut self) -> Option<MessageId> {
+        let heard = self.heard.filter(|_| self.marked != self.heard);
+        self.marked = self.heard;
+        heard
+    }
+
+    /// That one says something.
+    pub(crate) fn say(&mut self, id: MessageId, text: Text, me: &Name, now: Now) {
+        self.told_typing = None;
+        let body = Body::Said {
+            who: me.clone(),
+            own: true,
+            mention: false,
+            text: text.as_str().to_owned(),
+            mark: Some(Mark::Sending),
+        };
+        self.transcript.set_new_line(None);
+        self.transcript.push(Entry { key: Key::Message(id), at: now.wall, body });
+        self.transcript.to_end();
+        self.unsent.push(Unsent { id, text, fate: Fate::Sending });
+    }
+
+    /// That the peer holds a message.
+    pub(crate) fn delivered(&mut self, id: MessageId, path: Option<String>) {
+        self.unsent.retain(|unsent| unsent.id != id);
+        if path.is_some() {
+            self.path = path;
+        }
+        let path = self.path.clone().unwrap_or_else(|| "direct".into());
+        self.transcript.mark(Key::Message(id), Mark::Delivered(path));
+    }
+
+    /// That the peer has read everything up to a message.
+    pub(crate) fn was_read(&mut self, id: MessageId) {
+        self.transcript.mark_read_until(Key::Message(id));
+    }
+
+    /// That a message was not delivered.
+    pub(crate) fn failed(&mut self, id: MessageId, why: String) {
+        self.set(id, Fate::Failed, Mark::Failed(why));
+    }
+
+    /// That a message waits for the peer, under an id that it was given there.
+    pub(crate) fn queued(&mut self, id: MessageId, as_id: MessageId) {
+        let (old, new) = (Key::Message(id), Key::Message(as_id));
+        if let Some(entry) = self.transcript.get(old).cloned() {
+            self.transcript.replace(old, Entry { key: new, ..entry });
+        }
+        if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
+            unsent.id = as_id;
+        }
+        self.set(as_id, Fate::Queued, Mark::Queued);
+    }
+
+    /// That nothing will be delivered any more. What waits in the outbox still does.
+    pub(crate) fn all_failed(&mut self, why: &str) {
+        let sending = |unsent: &&Unsent| unsent.fate == Fate::Sending;
+        let ids: Vec<MessageId> = self.unsent.iter().filter(sending).map(|u| u.id).collect();
+        for id in ids {
+            self.failed(id, why.to_owned());
+        }
+    }
+
+    /// The latest message that failed, to be sent again under the same id.
+    pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
+        let failed = self.unsent.iter_mut().rfind(|unsent| unsent.fate == Fate::Failed)?;
+        failed.fate = Fate::Sending;
+        let (id, text) = (failed.id, failed.text.clone());
+        self.transcript.mark(Key::Message(id), Mark::Sending);
+        Some((id, text))
+    }
+
+    fn set(&mut self, id: MessageId, fate: Fate, mark: Mark) {
+        if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
+            unsent.fate = fate;
+            self.transcript.mark(Key::Message(id), mark);
+        }
+    }
+
+    /// How many messages are under way.
+    pub(crate) fn sending(&self) -> usize {
+        self.unsent.iter().filter(|unsent| unsent.fate == Fate::Sending).count()
+    }
+
+    /// All that the peer does not hold, without what the outbox keeps.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = &Text> {
+        self.unsent.iter().filter(|unsent| unsent.fate != Fate::Queued).map(|unsent| &unsent.text)
+    }
+
+    /// That the peer types, or has stopped to.
+    pub(crate) fn types(&mut self, active: bool, now: Now) {
+        self.typing_until = active.then(|| now.mono + TYPING);
+    }
+
+    /// Whether the peer types.
+    pub(crate) fn is_typing(&self, now: Now) -> bool {
+        self.typing_until.is_some_and(|until| now.mono < until)
+    }
+
+    /// Whether a sign of typing has become old; it is forgotten then.
+    pub(crate) fn typing_ended(&mut self, now: Now) -> bool {
+        self.typing_until.take_if(|until| now.mono >= *until).is_some()
+    }
+
+    /// Whether the peer is to be told that one types: not again and again.
+    pub(crate) fn tells_typing(&mut self, active: bool, now: Now) -> bool {
+        let said = self.told_typing;
+        let tell = match (active, said) {
+            (true, Some(at)) => now.mono.duration_since(at) >= TELL_TYPING,
+            (true, None) => true,
+            (false, said) => said.is_some(),
+        };
+        if tell {
+            self.told_typing = active.then_some(now.mono);
+        }
+        tell
+    }
+}

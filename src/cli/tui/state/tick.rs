@@ -1,0 +1,153 @@
+//! What changes because time passes: words that fade, typing that stops, a person who goes away.
+
+use std::time::{Duration, Instant};
+
+use crate::{cli::failure, client::Connection, error::Error, model::PeerStatus};
+
+use super::{Command, Now, Overlay, State, Talk};
+
+/// After how long without a key one is away.
+const AWAY: Duration = Duration::from_secs(10 * 60);
+
+/// How often the hub is asked for a sign of life, and for how many are in the rooms.
+const PING: Duration = Duration::from_secs(10);
+
+/// How long one who leaves waits for what is under way, before one is asked.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How things are with the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// It is there.
+    Up,
+    /// It is away; when it is tried again.
+    Lost { retry_at: Instant },
+    /// It will not be tried again: why, and what to do.
+    Ended(String),
+}
+
+/// Whether the person is at the keyboard.
+#[derive(Debug)]
+pub(super) struct Idle {
+    key: Instant,
+    /// The others were told that nobody is.
+    away: bool,
+    /// The person has said how they are, and the program does not know better.
+    said: bool,
+    pinged: Instant,
+    minute: i64,
+}
+
+impl Idle {
+    pub(super) fn new(now: Now) -> Self {
+        let minute = now.wall.as_second() / 60;
+        Self { key: now.mono, away: false, said: false, pinged: now.mono, minute }
+    }
+}
+
+impl State {
+    /// Lets time pass, to be called about once a second. Returns whether something looks different.
+    pub(crate) fn tick(&mut self, now: Now) -> bool {
+        let toast = self.toast.take_if(|toast| now.mono >= toast.until).is_some();
+        let typing =
+            self.talks.iter_mut().filter_map(|t| t.typing_ended(now).then_some(())).count();
+        let settled = self.settle(now);
+        self.ask_hub(now);
+        self.go_away(now);
+        self.leave_in_time(now);
+        let minute = now.wall.as_second() / 60;
+        let minute = std::mem::replace(&mut self.idle.minute, minute) != minute;
+        let counts = matches!(self.link, Link::Lost { .. });
+        toast || typing > 0 || settled || minute || counts || !self.commands.is_empty()
+    }
+
+    /// Who has not come back after a loss of the hub has left.
+    fn settle(&mut self, now: Now) -> bool {
+        let due = self.roster.due().is_some_and(|due| now.mono >= due);
+        let said = if due { self.roster.settle() } else { None };
+        if let Some(said) = &said {
+            self.say(said, false, now);
+        }
+        said.is_some()
+    }
+
+    fn ask_hub(&mut self, now: Now) {
+        if self.link == Link::Up && now.mono.duration_since(self.idle.pinged) >= PING {
+            self.idle.pinged = now.mono;
+            self.order(Command::Ping);
+            self.order(Command::Census);
+        }
+    }
+
+    fn go_away(&mut self, now: Now) {
+        let idle = now.mono.duration_since(self.idle.key) >= AWAY;
+        if idle && !self.idle.away && !self.idle.said && self.link == Link::Up {
+            self.idle.away = true;
+            self.order(Command::SetStatus(PeerStatus::Away));
+        }
+    }
+
+    /// That the person is at the keyboard.
+    pub(super) fn is_here(&mut self, now: Now) {
+        self.idle.key = now.mono;
+        if std::mem::take(&mut self.idle.away) {
+            self.order(Command::SetStatus(PeerStatus::Online));
+        }
+    }
+
+    /// That the person says how they are. From then on the program leaves it at that, unless they
+    /// are online, as anybody is.
+    pub(super) fn says_status(&mut self, status: PeerStatus) {
+        self.idle.said = status != PeerStatus::Online;
+        self.idle.away = false;
+    }
+
+    /// Leaves, as soon as what is under way has arrived.
+    pub(super) fn quit(&mut self, now: Now) {
+        let waits = self.sending() > 0 && self.link == Link::Up;
+        match self.unsent().len() {
+            0 => self.order(Command::Quit),
+            _ if waits => self.leaving = Some(now.mono + PATIENCE),
+            _ => self.overlay = Some(Overlay::Quit),
+        }
+    }
+
+    /// Leaves if one wanted to and nothing is in the way any more.
+    pub(super) fn leave_in_time(&mut self, now: Now) {
+        let Some(until) = self.leaving else { return };
+        if self.unsent().is_empty() {
+            self.leaving = None;
+            self.order(Command::Quit);
+        } else if now.mono >= until || self.sending() == 0 {
+            self.leaving = None;
+            self.overlay = Some(Overlay::Quit);
+        }
+    }
+
+    /// Takes how things are with the hub.
+    pub(crate) fn connection(&mut self, connection: &Connection) {
+        if matches!(self.link, Link::Ended(_)) {
+            return;
+        }
+        match connection {
+            Connection::Connected { .. } => self.link = Link::Up,
+            Connection::Lost { retry_at, .. } => {
+                self.link = Link::Lost { retry_at: retry_at.into_std() };
+                self.latency = None;
+            }
+            Connection::Stopped => {}
+        }
+    }
+
+    /// That the hub refused for good. Nothing that was typed is lost.
+    pub(crate) fn ended(&mut self, error: &Error, now: Now) {
+        let why = failure::describe(error);
+        self.latency = None;
+        for room in &mut self.rooms {
+            room.all_failed(&why);
+        }
+        self.talks.iter_mut().for_each(|talk: &mut Talk| talk.all_failed(&why));
+        self.say(&format!("the chat is over: {why}"), true, now);
+        self.link = Link::Ended(why);
+    }
+}

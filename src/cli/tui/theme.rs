@@ -1,0 +1,307 @@
+//! How things look: a style for each role. Nothing else of the screen names a colour.
+//!
+//! Backgrounds are the terminal's own, except for bars and for what is selected. The colours are of
+//! the 256 whose values are fixed, as the first sixteen are whatever somebody has made of them; the
+//! tests compute how well they can be read. `plain` has none at all, for `NO_COLOR`.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use super::glyphs::{glyphs, settled};
+use crate::{model::Name, text};
+
+/// A style for each role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Theme {
+    /// What people say.
+    pub(crate) text: Style,
+    /// What is there to be looked up: times, paths, hints.
+    pub(crate) dim: Style,
+    /// Words of the program.
+    pub(crate) notice: Style,
+    /// One's own name.
+    pub(crate) own: Style,
+    /// A text that speaks of oneself.
+    pub(crate) mention: Style,
+    /// What a link has besides its text's style.
+    pub(crate) link: Style,
+    /// What went wrong.
+    pub(crate) error: Style,
+    /// What is chosen, or was jumped to; besides the style it has.
+    pub(crate) selected: Style,
+    /// Lines between the parts of the screen.
+    pub(crate) border: Style,
+    /// The heads of the parts.
+    pub(crate) title: Style,
+    /// The line between two days.
+    pub(crate) day: Style,
+    /// The line above what is new.
+    pub(crate) new_line: Style,
+    /// The bar with the state of the connection.
+    pub(crate) status: Style,
+    /// All is well; a key was compared.
+    pub(crate) good: Style,
+    /// To be looked at.
+    pub(crate) warn: Style,
+    /// Failed, refused, gone.
+    pub(crate) bad: Style,
+    /// A place with something new.
+    pub(crate) unread: Style,
+    /// Keys and commands in texts of help.
+    pub(crate) key: Style,
+    /// What the names of others are told apart by.
+    names: &'static [Style],
+}
+
+const fn on(colour: u8) -> Style {
+    Style::new().fg(Color::Indexed(colour))
+}
+
+const fn bold(colour: u8) -> Style {
+    on(colour).add_modifier(Modifier::BOLD)
+}
+
+const fn modified(modifier: Modifier) -> Style {
+    Style::new().add_modifier(modifier)
+}
+
+/// Colours of names on a dark ground.
+const ON_DARK: [Style; 12] = [
+    on(39),
+    on(208),
+    on(113),
+    on(176),
+    on(221),
+    on(80),
+    on(210),
+    on(147),
+    on(150),
+    on(180),
+    on(213),
+    on(75),
+];
+
+/// Colours of names on a light ground.
+const ON_LIGHT: [Style; 12] = [
+    on(25),
+    on(130),
+    on(28),
+    on(90),
+    on(88),
+    on(24),
+    on(161),
+    on(54),
+    on(58),
+    on(95),
+    on(126),
+    on(20),
+];
+
+impl Theme {
+    /// For a dark ground.
+    pub(crate) const fn dark() -> Self {
+        Self {
+            text: Style::new(),
+            dim: on(245),
+            notice: on(109),
+            own: bold(255),
+            mention: bold(229),
+            link: modified(Modifier::UNDERLINED),
+            error: on(203),
+            selected: Style::new().bg(Color::Indexed(238)),
+            border: on(240),
+            title: bold(252),
+            day: on(245),
+            new_line: on(209),
+            status: on(252).bg(Color::Indexed(236)),
+            good: on(114),
+            warn: on(221),
+            bad: on(203),
+            unread: bold(255),
+            key: on(117),
+            names: &ON_DARK,
+        }
+    }
+
+    /// For a light ground.
+    pub(crate) const fn light() -> Self {
+        Self {
+            text: Style::new(),
+            dim: on(241),
+            notice: on(24),
+            own: bold(16),
+            mention: bold(88),
+            link: modified(Modifier::UNDERLINED),
+            error: on(160),
+            selected: Style::new().bg(Color::Indexed(253)),
+            border: on(248),
+            title: bold(236),
+            day: on(241),
+            new_line: on(130),
+            status: on(236).bg(Color::Indexed(254)),
+            good: on(22),
+            warn: on(94),
+            bad: on(160),
+            unread: bold(16),
+            key: on(25),
+            names: &ON_LIGHT,
+        }
+    }
+
+    /// Without any colour.
+    pub(crate) const fn plain() -> Self {
+        const PLAIN: Style = Style::new();
+        const BOLD: Style = modified(Modifier::BOLD);
+        const DIM: Style = modified(Modifier::DIM);
+        Self {
+            text: PLAIN,
+            dim: DIM,
+            notice: DIM,
+            own: BOLD,
+            mention: BOLD,
+            link: modified(Modifier::UNDERLINED),
+            error: BOLD,
+            selected: modified(Modifier::REVERSED),
+            border: DIM,
+            title: BOLD,
+            day: DIM,
+            new_line: BOLD,
+            status: modified(Modifier::REVERSED),
+            good: PLAIN,
+            warn: BOLD,
+            bad: BOLD,
+            unread: BOLD,
+            key: BOLD,
+            names: &[BOLD],
+        }
+    }
+
+    /// The theme that a configuration names: `dark`, `light` or `plain`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "dark" => Some(Self::dark()),
+            "light" => Some(Self::light()),
+            "plain" => Some(Self::plain()),
+            _ => None,
+        }
+    }
+
+    /// The style of somebody's name: always the same one.
+    pub(crate) fn of_name(&self, name: &Name) -> Style {
+        // FNV-1a, and its halves folded: names that differ in one letter differ in the low bits.
+        let hash = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        let folded = (hash ^ (hash >> 32)) & u64::from(u32::MAX);
+        let count = self.names.len().max(1);
+        let at = usize::try_from(folded).map_or(0, |hash| hash % count);
+        self.names.get(at).copied().unwrap_or(self.text)
+    }
+}
+
+/// One line of `text` made harmless, and cut to `width` cells: what is cut off shows as `…`.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    let line = text::one_line(text);
+    let line = settled(&line);
+    let mut taken = 0;
+    // Where it is cut if it turns out to be too long: room is left for the …
+    let mut cut = 0;
+    for glyph in glyphs(&line) {
+        if taken + glyph.width > width {
+            let end = if width > 0 { "…" } else { "" };
+            return format!("{}{end}", &line[..cut]);
+        }
+        taken += glyph.width;
+        if taken < width {
+            cut = glyph.at + glyph.text.len();
+        }
+    }
+    line.into_owned()
+}
+
+/// As [`fit`], and filled up with blanks to `width` cells.
+pub(crate) fn pad(text: &str, width: usize) -> String {
+    let mut padded = fit(text, width);
+    let taken = super::glyphs::width(&padded);
+    padded.extend(std::iter::repeat_n(' ', width.saturating_sub(taken)));
+    padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How light one of the colours 16–255 of xterm is: WCAG 2.1, relative luminance.
+    fn luminance(colour: u8) -> f64 {
+        let steps = [0.0, 95.0, 135.0, 175.0, 215.0, 255.0];
+        let rgb = match colour {
+            16..=231 => {
+                let cube = usize::from(colour - 16);
+                [steps[cube / 36], steps[cube / 6 % 6], steps[cube % 6]]
+            }
+            232.. => [8.0 + 10.0 * f64::from(colour - 232); 3],
+            _ => panic!("{colour} is what somebody has made of it"),
+        };
+        let linear = |value: f64| {
+            let value: f64 = value / 255.0;
+            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2])
+    }
+
+    fn contrast(style: Style, ground: u8) -> f64 {
+        let Some(Color::Indexed(colour)) = style.fg else { panic!("{style:?}") };
+        let (a, b) = (luminance(colour), luminance(ground));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_colour_can_be_read() {
+        for (theme, ground, selected) in [(Theme::dark(), 234, 238), (Theme::light(), 231, 253)] {
+            let Theme { dim, notice, own, mention, error, title, .. } = theme;
+            let Theme { day, new_line, good, warn, bad, unread, key, .. } = theme;
+            let roles = [
+                dim, notice, own, mention, error, title, day, new_line, good, warn, bad, unread,
+                key,
+            ];
+            for &style in roles.iter().chain(theme.names) {
+                let (much, enough) = (contrast(style, ground), contrast(style, selected));
+                assert!(much >= 4.5, "{style:?} on {ground}: {much}");
+                assert!(enough >= 3.0, "{style:?} on {selected}: {enough}");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_has_no_colour() {
+        let plain = format!("{:?}", Theme::plain());
+        assert!(!plain.contains("Indexed") && !plain.contains("fg") && !plain.contains("bg"));
+    }
+
+    #[test]
+    fn names_have_a_colour_for_good_and_look_alikes_their_own() {
+        let name = |raw: &str| Name::parse(raw).unwrap();
+        for theme in [Theme::dark(), Theme::light()] {
+            assert_eq!(theme.of_name(&name("sova")), theme.of_name(&name("Sova")));
+            // The second ones have a Cyrillic о and а.
+            for (one, other) in [("sova", "sоva"), ("anna", "аnna"), ("bob", "bоb")] {
+                assert_ne!(theme.of_name(&name(one)), theme.of_name(&name(other)), "{one}");
+            }
+            let crowd = (0..1200).map(|i| theme.of_name(&name(&format!("peer-{i}"))));
+            let first = crowd.filter(|style| *style == theme.names[0]).count();
+            assert!((50..150).contains(&first), "{first} of 1200 have the first of 12 colours");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_by_what_one_sees() {
+        assert_eq!(fit("hello", 5), "hello");
+        assert_eq!(fit("hello!", 5), "hell…");
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+        assert_eq!((fit("ab", 1), fit("ab", 0), fit("", 0)), ("…".into(), "".into(), "".into()));
+        assert_eq!(fit("a\x1b[31m\n", 20), "a␛[31m␊");
+        assert_eq!(pad("日本", 6), "日本  ");
+        assert_eq!(pad("日本語", 4), "日… ");
+    }
+}

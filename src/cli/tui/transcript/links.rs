@@ -1,0 +1,87 @@
+//! Finding links in a text, to keep them whole and to show where they end.
+
+use std::ops::Range;
+
+/// What a link begins with.
+const SCHEMES: [&str; 3] = ["http://", "https://", "chinwag://"];
+
+/// What ends a link wherever it stands, besides blanks: no link has it unquoted.
+const NEVER_WITHIN: &[char] = &['<', '>', '"', '「', '」', '、', '。', '（', '）', '，'];
+
+/// What belongs to the sentence where a link ends with it.
+const SELDOM_LAST: &[char] = &['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '”', '’'];
+
+/// The links in a text, in order.
+pub(super) fn links(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(colon) = text[from..].find("://").map(|at| from + at) {
+        let start = SCHEMES.iter().find_map(|scheme| {
+            let start = (colon + 3).checked_sub(scheme.len())?;
+            (start >= from && text.get(start..colon + 3)?.eq_ignore_ascii_case(scheme))
+                .then_some(start)
+        });
+        from = colon + 3;
+        let Some(start) = start.filter(|start| begins_a_word(&text[..*start])) else { continue };
+        let rest = &text[start..];
+        let long = rest.find(|c: char| c.is_whitespace() || NEVER_WITHIN.contains(&c));
+        let link = without_what_closes(&rest[..long.unwrap_or(rest.len())]);
+        if start + link.len() > from {
+            from = start + link.len();
+            found.push(start..from);
+        }
+    }
+    found
+}
+
+fn begins_a_word(before: &str) -> bool {
+    !before.ends_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// The link without the end of the sentence that it stands in, and without a bracket that was
+/// opened before it.
+fn without_what_closes(mut link: &str) -> &str {
+    loop {
+        let count = |bracket| link.matches(bracket).count();
+        let closes = [('(', ')'), ('[', ']'), ('{', '}')]
+            .iter()
+            .any(|&(open, close)| link.ends_with(close) && count(close) > count(open));
+        match link.strip_suffix(SELDOM_LAST) {
+            Some(shorter) => link = shorter,
+            None if closes => link = &link[..link.len() - 1],
+            None => return link,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<&str> {
+        links(text).into_iter().map(|link| &text[link]).collect()
+    }
+
+    #[test]
+    fn links_end_where_people_mean_it() {
+        assert_eq!(found("see https://a.example/b?c=d&e. Yes"), ["https://a.example/b?c=d&e"]);
+        assert_eq!(found("(http://a.example/b_(c)), x"), ["http://a.example/b_(c)"]);
+        assert_eq!(found("<chinwag://h:1/#k>\nHTTP://X"), ["chinwag://h:1/#k", "HTTP://X"]);
+        assert_eq!(found("見てhttps://例え.jp/です。また"), ["https://例え.jp/です"]);
+    }
+
+    #[test]
+    fn not_everything_with_slashes_is_a_link() {
+        for text in
+            ["", "://", "https://", "https://.", "ftp://a", "xhttps://a", "日://", "http:/a"]
+        {
+            assert!(found(text).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_nothing_but_links_is_gone_through_once() {
+        let text = "https://".repeat(2048);
+        assert_eq!(found(&text), [text.trim_end_matches(['/', ':'])]);
+    }
+}

@@ -1,0 +1,1 @@
+//! What a transcript looks like, and that it holds still.

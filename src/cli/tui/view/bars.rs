@@ -1,0 +1,123 @@
+//! The lines above and below the messages: where one is, who types, how the hub is.
+
+use std::time::Duration;
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use unicode_width::UnicodeWidthStr;
+
+use super::{fit, pad, put};
+use crate::cli::tui::state::{Known, Link, Now, Place, State, Way};
+
+/// Where one is: the room and how many are in it, or the peer and how far it is known.
+pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
+    let width = usize::from(area.width);
+    let (left, standing) = match state.current.clone() {
+        Some(Place::Room(name)) => {
+            let members = state.room(&name).and_then(|room| room.members);
+            let members = members.map(|members| format!(" · {members} in it")).unwrap_or_default();
+            (format!(" {name}{members}"), None)
+        }
+        Some(Place::Peer(name)) => (format!(" {name}"), state.talk(&name).map(standing)),
+        None => (" nowhere".into(), None),
+    };
+    let right = fit(&at_end(state), width);
+    put(buffer, area, 0, &pad(&left, width), state.theme.title);
+    if let Some((word, style)) = standing.map(|(word, known)| (word, of_known(state, known))) {
+        let x = u16::try_from(left.width()).unwrap_or(u16::MAX).min(area.width);
+        let rest = Rect { x: area.x + x, width: area.width - x, ..area };
+        put(buffer, rest, 0, &fit(&word, usize::from(rest.width)), style);
+    }
+    let x = area.width - u16::try_from(right.width()).unwrap_or(area.width).min(area.width);
+    let end = Rect { x: area.x + x, width: area.width - x, ..area };
+    put(buffer, end, 0, &right, state.theme.warn);
+}
+
+fn standing(talk: &crate::cli::tui::state::Talk) -> (String, Option<Known>) {
+    let known = talk.known.map_or("not met yet", Known::word);
+    let live = if talk.live { " · live" } else { "" };
+    let path = talk.path.as_ref().map(|path| format!(" · {path}")).unwrap_or_default();
+    (format!(" · {known}{live}{path}"), talk.known)
+}
+
+fn of_known(state: &State, known: Option<Known>) -> Style {
+    match known {
+        Some(Known::Verified) => state.theme.good,
+        Some(Known::Known) => state.theme.text,
+        Some(Known::Unverified | Known::Blocked) => state.theme.warn,
+        None => state.theme.dim,
+    }
+}
+
+/// What is beyond the messages that are shown.
+fn at_end(state: &mut State) -> String {
+    let room = state.current_room().cloned();
+    let room = room.and_then(|name| state.rooms.iter_mut().find(|room| room.name == name));
+    let (loading, past) = match room {
+        Some(room) => (room.strand().loading, room.past.is_some()),
+        None => (None, false),
+    };
+    let below = state.transcript().map_or(0, |transcript| transcript.below());
+    match (loading, past, below) {
+        (Some(Way::Older), ..) => "loading… ↑ ".into(),
+        (Some(Way::Newer), ..) => "loading… ↓ ".into(),
+        (None, true, _) => "the past; Esc: now ".into(),
+        (None, false, 0) => String::new(),
+        (None, false, below) => format!("{below} more ↓ "),
+    }
+}
+
+/// That the peer types. The line is there only then.
+pub(super) fn typing(state: &State, area: Rect, buffer: &mut Buffer) {
+    if let Some(peer) = state.current_peer() {
+        let line = fit(&format!("{peer} is typing…"), usize::from(area.width));
+        put(buffer, area, 0, &line, state.theme.dim);
+    }
+}
+
+/// How the hub is, and what the time is; a word of the moment in its place.
+pub(super) fn status(state: &State, area: Rect, now: Now, buffer: &mut Buffer) {
+    let width = usize::from(area.width);
+    let clock = now.wall.to_zoned(state.zone.clone()).strftime("%H:%M").to_string();
+    let waiting = match (&state.link, state.sending()) {
+        (Link::Ended(_), _) | (_, 0) => String::new(),
+        (_, sending) => format!("{sending} waiting · "),
+    };
+    let right = format!(" {waiting}{clock} ");
+    let (left, style) = left(state, now);
+    let right = if width > right.width() + 12 { right } else { String::new() };
+    let left = pad(&left, width - right.width());
+    put(buffer, area, 0, &left, style);
+    let x = u16::try_from(left.width()).unwrap_or(u16::MAX).min(area.width);
+    let end = Rect { x: area.x + x, width: area.width - x, ..area };
+    put(buffer, end, 0, &right, state.theme.status);
+}
+
+fn left(state: &State, now: Now) -> (String, Style) {
+    let theme = &state.theme;
+    if let Some(toast) = &state.toast {
+        let style = if toast.bad { theme.bad } else { theme.warn };
+        return (format!(" {}", toast.said), theme.status.patch(style));
+    }
+    match &state.link {
+        Link::Up => {
+            let latency = state.latency.map(milliseconds).unwrap_or_default();
+            (format!(" ● {}{latency}", state.hub), theme.status)
+        }
+        Link::Lost { retry_at } => {
+            let wait = retry_at.saturating_duration_since(now.mono);
+            let when = match wait.as_millis().div_ceil(1000) {
+                0 => "trying now".to_owned(),
+                seconds => format!("trying again in {seconds} s"),
+            };
+            (format!(" ✗ {} is away; {when}", state.hub), theme.status.patch(theme.bad))
+        }
+        Link::Ended(why) => (format!(" ✗ {why}"), theme.status.patch(theme.bad)),
+    }
+}
+
+fn milliseconds(latency: Duration) -> String {
+    match latency.as_secs_f64() * 1000.0 {
+        short if short < 10.0 => format!(" · {short:.1} ms"),
+        long => format!(" · {long:.0} ms"),
+    }
+}

@@ -1,0 +1,143 @@
+//! What lies over everything: a box with lines, with what was found, or with a question.
+
+use jiff::tz::TimeZone;
+use ratatui::{buffer::Buffer, layout::Rect};
+
+use super::{fit, pad, put};
+use crate::{
+    cli::{
+        tui::state::{Now, Overlay, State},
+        view::wrap,
+    },
+    model::SearchHit,
+    text,
+};
+
+/// How wide the box is at most: wider lines are hard to read.
+const WIDTH: u16 = 110;
+
+/// How much of a text is shown before what was found in it.
+const BEFORE: usize = 16;
+
+/// Draws the box.
+pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
+    let unsent = state.unsent();
+    let zone = state.zone.clone();
+    let theme = state.theme.clone();
+    let Some(overlay) = &mut state.overlay else { return };
+    let inner_width = usize::from(area.width.min(WIDTH).saturating_sub(4));
+    let (title, lines, chosen) = content(overlay, &unsent, &zone, now, inner_width);
+    let inside = frame(area, &title, lines.len(), buffer, &theme);
+    let rows = usize::from(inside.height);
+    let top = match overlay {
+        Overlay::Lines { top, .. } => {
+            *top = (*top).min(lines.len().saturating_sub(rows));
+            *top
+        }
+        _ => chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows)),
+    };
+    for (row, line) in lines.iter().enumerate().skip(top).take(rows) {
+        let style = if chosen == Some(row) { theme.selected } else { theme.text };
+        put(buffer, inside, row - top, &pad(line, usize::from(inside.width)), style);
+    }
+    if lines.len() > rows {
+        let more = format!(" {}–{} of {} ", top + 1, (top + rows).min(lines.len()), lines.len());
+        let line = Rect { x: inside.x, y: inside.bottom(), height: 1, ..inside };
+        put(buffer, line.intersection(area), 0, &fit(&more, usize::from(line.width)), theme.dim);
+    }
+}
+
+type Content = (String, Vec<String>, Option<usize>);
+
+fn content(
+    overlay: &Overlay,
+    unsent: &[String],
+    zone: &TimeZone,
+    now: Now,
+    width: usize,
+) -> Content {
+    match overlay {
+        Overlay::Lines { title, lines, .. } => {
+            let wrapped = lines.iter().flat_map(|line| broken(line, width)).collect();
+            (title.clone(), wrapped, None)
+        }
+        Overlay::Hits { query, hits, chosen } => {
+            let lines = hits.iter().map(|hit| excerpt(hit, zone, now, width)).collect();
+            (format!("{} found: {query} — Enter goes there", hits.len()), lines, Some(*chosen))
+        }
+        Overlay::Quit if unsent.is_empty() => {
+            ("leave?".into(), vec!["Enter or y leaves, Esc stays".into()], None)
+        }
+        Overlay::Quit => {
+            let mut lines = vec![
+                "This has not arrived, and is not tried again once you leave:".into(),
+                String::new(),
+            ];
+            lines.extend(unsent.iter().map(|line| fit(line, width)));
+            lines.extend([String::new(), "Enter or y leaves, Esc stays".into()]);
+            ("leave?".into(), lines, None)
+        }
+    }
+}
+
+/// A line in as many rows as it takes, harmless.
+fn broken(line: &str, width: usize) -> Vec<String> {
+    let safe = text::one_line(line);
+    wrap(&safe, width.max(1)).split('\n').map(str::to_owned).collect()
+}
+
+/// A message that was found: when, who, and the words around what was found.
+fn excerpt(hit: &SearchHit, zone: &TimeZone, now: Now, width: usize) -> String {
+    let message = &hit.message;
+    let at = message.created_at.to_zoned(zone.clone());
+    let today = now.wall.to_zoned(zone.clone()).date();
+    let format = if at.date() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    let head = format!("{} {}: ", at.strftime(format), message.sender);
+    let text = message.text.as_str();
+    let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
+    let before = text.get(..found).unwrap_or_default();
+    let left = width.saturating_sub(head.chars().count());
+    // From the beginning, where what was found is in sight then.
+    if before.chars().count() + BEFORE < left {
+        return fit(&format!("{head}{text}"), width);
+    }
+    let skip = before.char_indices().rev().nth(BEFORE).map_or(0, |(index, _)| index);
+    fit(&format!("{head}…{}", text.get(skip..).unwrap_or(text)), width)
+}
+
+/// Draws an empty box for so many lines, and returns what is inside.
+fn frame(
+    area: Rect,
+    title: &str,
+    lines: usize,
+    buffer: &mut Buffer,
+    theme: &crate::cli::tui::theme::Theme,
+) -> Rect {
+    let width = area.width.min(WIDTH);
+    let height = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
+    let x = area.x + (area.width - width) / 2;
+    let y = area.y + (area.height - height) / 2;
+    let outside = Rect { x, y, width, height };
+    let inner = usize::from(width.saturating_sub(2));
+    let line = |left: &str, middle: String, right: &str| format!("{left}{middle}{right}");
+    let rule = |text: &str| {
+        let text = fit(text, inner);
+        let rest = inner.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str()));
+        format!("{text}{}", "─".repeat(rest))
+    };
+    let last = usize::from(height).saturating_sub(1);
+    for row in 0..=last {
+        let drawn = match row {
+            0 => line("┌", rule(&format!(" {title} ")), "┐"),
+            row if row == last => line("└", rule(""), "┘"),
+            _ => line("│", " ".repeat(inner), "│"),
+        };
+        put(buffer, outside, row, &drawn, theme.border);
+    }
+    Rect {
+        x: x + 2.min(width),
+        y: y + 1.min(height),
+        width: width.saturating_sub(4),
+        height: height.saturating_sub(2),
+    }
+}

@@ -1,0 +1,90 @@
+//! The places one can talk in: rooms, and peers.
+
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+
+use super::{fit, pad, put};
+use crate::cli::tui::state::{Now, Place, State};
+
+/// A row of the list.
+struct Row {
+    text: String,
+    /// What stands at its end: how much is unread, or that somebody types.
+    tail: String,
+    style: Style,
+    place: Option<Place>,
+}
+
+/// Draws the list, and notes which place is in which row.
+pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
+    if area.is_empty() {
+        return;
+    }
+    let rows = rows(state, now);
+    let height = usize::from(area.height);
+    let chosen = rows.iter().position(|row| row.place.is_some() && row.place == state.current);
+    let areas = &mut state.areas;
+    if areas.shown != state.current {
+        areas.shown.clone_from(&state.current);
+        let chosen = chosen.unwrap_or(0);
+        areas.places_top = areas.places_top.clamp((chosen + 1).saturating_sub(height), chosen);
+    }
+    areas.places_top = areas.places_top.min(rows.len().saturating_sub(height));
+    for (line, row) in rows.into_iter().skip(areas.places_top).take(height).enumerate() {
+        let style = match row.place.is_some() && row.place == state.current {
+            true => row.style.patch(state.theme.selected),
+            false => row.style,
+        };
+        let width = usize::from(area.width);
+        let tail = fit(&row.tail, width);
+        let text = pad(&row.text, width - unicode_width::UnicodeWidthStr::width(tail.as_str()));
+        put(buffer, area, line, &format!("{text}{tail}"), style);
+        if let (Some(place), Ok(line)) = (row.place, u16::try_from(line)) {
+            state.areas.places.push((area.y + line, place));
+        }
+    }
+}
+
+fn rows(state: &State, now: Now) -> Vec<Row> {
+    let theme = &state.theme;
+    let head = |text: &str| Row {
+        text: text.into(),
+        tail: String::new(),
+        style: theme.title,
+        place: None,
+    };
+    let mut rows = vec![head("rooms")];
+    for (index, room) in state.rooms.iter().enumerate() {
+        let mention = if room.mentioned { "@" } else { "" };
+        let style = match (room.muted, room.mentioned, room.unread) {
+            (true, ..) => theme.dim,
+            (_, true, _) => theme.mention,
+            (_, _, 0) => theme.text,
+            _ => theme.unread,
+        };
+        let tail = if room.unread > 0 { format!("{mention}{} ", room.unread) } else { " ".into() };
+        let text = format!("{:>2} {}", index + 1, room.name);
+        rows.push(Row { text, tail, style, place: Some(Place::Room(room.name.clone())) });
+    }
+    if !state.talks.is_empty() {
+        rows.push(head("direct"));
+    }
+    for (index, talk) in state.talks.iter().enumerate() {
+        let mark = match (talk.live, state.people.is_here(&talk.name)) {
+            (true, _) => '●',
+            (false, true) => '○',
+            (false, false) => '✗',
+        };
+        let style = match talk.unread {
+            0 => theme.of_name(&talk.name),
+            _ => theme.unread,
+        };
+        let tail = match (talk.is_typing(now), talk.unread) {
+            (true, _) => "… ".into(),
+            (_, 0) => " ".into(),
+            (_, unread) => format!("{unread} "),
+        };
+        let text = format!("{:>2} {mark} {}", state.rooms.len() + index + 1, talk.name);
+        rows.push(Row { text, tail, style, place: Some(Place::Peer(talk.name.clone())) });
+    }
+    rows
+}

@@ -1,0 +1,143 @@
+//! The small databases of a client: its owner's alone, whole after a crash, and shared by all
+//! processes of one person.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::people::blocking;
+use crate::{
+    error::{Error, Result},
+    identity::files,
+};
+
+/// How long to wait for another process that writes: it is done in milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a database is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    /// What it holds, for the person who has another file in its place.
+    pub(super) what: &'static str,
+    /// Marks it (`file` and SQLite show it).
+    pub(super) mark: i32,
+    /// What leads from each version of the schema to the next. Never changed, only added to.
+    pub(super) migrations: &'static [&'static str],
+}
+
+/// A database. Clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct Database {
+    path: Arc<PathBuf>,
+    connection: Arc<Mutex<Connection>>,
+}
+
+impl Database {
+    /// Opens the file, making it where there is none. Waits for the disk: not for async tasks.
+    pub(super) fn open(path: &Path, plan: Plan) -> Result<Self> {
+        files::create_directory(files::directory_of(path))?;
+        // What SQLite keeps beside a database gets the permissions of the database.
+        files::make_private(path)?;
+        let opened = Connection::open(path).map_err(Trouble::from).and_then(|mut connection| {
+            set_up(&mut connection, plan)?;
+            Ok(connection)
+        });
+        let connection = opened.map_err(|problem| unusable(path, &problem))?;
+        let connection = Arc::new(Mutex::new(connection));
+        Ok(Self { path: Arc::new(path.to_owned()), connection })
+    }
+
+    /// Does something with it, off the async threads.
+    pub(super) async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let this = self.clone();
+        blocking(move || {
+            let mut connection = this.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&mut connection).map_err(|problem| unusable(&this.path, &problem))
+        })
+        .await
+    }
+}
+
+type Trouble = Box<dyn std::error::Error>;
+
+fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
+    Error::Io(format!("{} cannot be used: {problem}", path.display()))
+}
+
+fn set_up(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if mark != plan.mark && tables > 0 {
+        return Err(format!("it is no {}", plan.what).into());
+    }
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    // What was said to be kept is on the disk.
+    connection.pragma_update(None, "synchronous", "full")?;
+    let version = |connection: &Connection| -> rusqlite::Result<usize> {
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        Ok(usize::try_from(version).unwrap_or(usize::MAX))
+    };
+    if version(connection)? == plan.migrations.len() {
+        return Ok(());
+    }
+    // Another process may be at it: what counts is what is read under the lock.
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let now = version(&change)?;
+    if now > plan.migrations.len() {
+        return Err(format!("its schema has version {now}: a newer Chinwag made it").into());
+    }
+    for migration in &plan.migrations[now..] {
+        change.execute_batch(migration)?;
+    }
+    change.pragma_update(None, "application_id", plan.mark)?;
+    change.pragma_update(None, "user_version", plan.migrations.len() as i64)?;
+    change.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAN: Plan = Plan {
+        what: "list of cakes",
+        mark: 7,
+        migrations: &["CREATE TABLE cakes (name TEXT) STRICT"],
+    };
+
+    #[tokio::test]
+    async fn it_is_private_and_shared_and_no_other_file_is_touched() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new").join("cakes.db");
+        let databases =
+            [Database::open(&path, PLAN).unwrap(), Database::open(&path, PLAN).unwrap()];
+        let put = |c: &mut Connection| c.execute("INSERT INTO cakes VALUES ('apple')", []);
+        databases[0].with(put).await.unwrap();
+        let count =
+            |c: &mut Connection| c.query_row("SELECT count(*) FROM cakes", [], |r| r.get(0));
+        let cakes: i64 = databases[1].with(count).await.unwrap();
+        assert_eq!(cakes, 1);
+        #[cfg(unix)]
+        for entry in std::fs::read_dir(path.parent().unwrap()).unwrap() {
+            use std::os::unix::fs::MetadataExt;
+            let entry = entry.unwrap();
+            assert_eq!(entry.metadata().unwrap().mode() & 0o077, 0, "{:?}", entry.path());
+        }
+        let other = Plan { mark: 8, ..PLAN };
+        let refused = Database::open(&path, other).unwrap_err().to_string();
+        assert!(refused.contains("it is no list of cakes"), "{refused}");
+        let newer = Plan { migrations: &[], ..PLAN };
+        let refused = Database::open(&path, newer).unwrap_err().to_string();
+        assert!(refused.contains("a newer Chinwag made it"), "{refused}");
+    }
+}

@@ -1,0 +1,383 @@
+//! Messages for peers who are away, kept on this side until they have a receipt.
+//!
+//! 1. [`Client::queue`] writes the message to the outbox, a file, and gives it its id for good.
+//! 2. The courier (`courier`), a task of every client that takes direct messages itself, tries to
+//!    deliver: at once where the hub says that the peer is here, otherwise ever more slowly, at the
+//!    places that the contact book has, so that it works without a hub. A peer's messages go one
+//!    after the other, in the order in which they were queued.
+//! 3. A message leaves the outbox when its receipt is here. Where the receipt was lost it goes out
+//!    again under the same id, and the peer, who was asked to remember it (`SendRequest.kept`),
+//!    answers with the first receipt.
+//! 4. What the peer refuses, or the contact book forbids, keeps its place and holds up those behind
+//!    it, until a person says that it is to be tried again, or changes the contact book.
+//!
+//! Several processes of one person share the file. One of them delivers at a time: it holds the lock
+//! beside the file during one pass over a peer's messages, and loses it with its life. Messages
+//! belong to a hub, as contacts do, and to the name that they were queued under.
+
+mod courier;
+mod store;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+
+pub(super) use self::courier::Courier;
+use self::store::{State, Whose};
+use super::{
+    Client, ClientOptions,
+    database::Database,
+    peers::Peers,
+    people::{People, blocking},
+};
+use crate::{
+    error::{Error, Result},
+    identity::{Book, files},
+    model::{DirectMessage, MessageId, Name, Receipt, Text},
+};
+
+/// How long a message is tried. Those who accept one remember it for longer, so that it cannot come
+/// twice.
+const MAX_AGE: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// How long one attempt may take: others wait for it.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long somebody who wants to deliver now waits for another process that does.
+const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause between two looks whether it is one's turn.
+const TURN_PAUSE: Duration = Duration::from_millis(50);
+
+/// A message in the outbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its id, under which it is delivered.
+    pub id: MessageId,
+    /// Who is to have it.
+    pub peer: Name,
+    /// What it says.
+    pub text: Text,
+    /// When it was queued.
+    pub queued_at: Timestamp,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Why it was not delivered the last time; harmless to a terminal.
+    pub last_error: Option<String>,
+    /// Whether it was refused for good: it is tried again when a person says so.
+    pub refused: bool,
+}
+
+/// The outbox of one name at one hub. Clones are one.
+#[derive(Clone)]
+pub(super) struct Outbox(Arc<Inner>);
+
+struct Inner {
+    database: Database,
+    path: PathBuf,
+    people: People,
+    me: Name,
+    wake: Notify,
+    /// Whether a person wants everything to be tried again.
+    asked: AtomicBool,
+}
+
+/// What came of one message.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The message, as it was before.
+    pub queued: Queued,
+    /// Its receipt, or why there is none.
+    pub result: Result<Receipt>,
+    /// Whether it is not tried again by itself.
+    pub refused: bool,
+}
+
+impl Outbox {
+    /// Opens the file. Waits for the disk: not for async tasks.
+    pub(super) fn open(path: &Path, people: People, me: Name) -> Result<Self> {
+        let database = Database::open(path, store::PLAN)?;
+        let (path, asked) = (path.to_owned(), AtomicBool::new(false));
+        Ok(Self(Arc::new(Inner { database, path, people, me, wake: Notify::new(), asked })))
+    }
+
+    /// Whose messages it is about: the hub's, wherever the book says that it is, and this name's.
+    fn whose(&self, book: &Book) -> Whose {
+        let hub = self.0.people.hub();
+        let known = book.hub(hub).into_iter().flat_map(|hub| &hub.endpoints);
+        let hubs = known.chain([hub]).map(ToString::to_string).collect();
+        Whose { hubs, sender: self.0.me.to_string() }
+    }
+
+    async fn list(&self) -> Result<Vec<(Queued, State)>> {
+        let whose = self.whose(&*self.0.people.book().await?);
+        self.0.database.with(move |file| store::list(file, &whose)).await
+    }
+
+    async fn queue(&self, peer: &Name, message: DirectMessage) -> Result<Queued> {
+        let queued = Queued {
+            id: message.id,
+            peer: peer.clone(),
+            text: message.text,
+            queued_at: store::to_micros(message.sent_at.unwrap_or_else(Timestamp::now)),
+            attempts: 0,
+            last_error: None,
+            refused: false,
+        };
+        let (hub, sender) = (self.0.people.hub().to_string(), self.0.me.to_string());
+        let row = queued.clone();
+        self.0.database.with(move |file| store::add(file, &hub, &sender, &row)).await??;
+        self.0.wake.notify_one();
+        Ok(queued)
+    }
+
+    async fn queued(&self) -> Result<Vec<Queued>> {
+        Ok(self.list().await?.into_iter().map(|(queued, _)| queued).collect())
+    }
+
+    async fn drop(&self, id: MessageId) -> Result<()> {
+        match self.remove(id).await? {
+            true => Ok(()),
+            false => Err(Error::invalid("id", format!("{id} is not in the outbox"))),
+        }
+    }
+
+    async fn remove(&self, id: MessageId) -> Result<bool> {
+        let whose = self.whose(&*self.0.people.book().await?);
+        self.0.database.with(move |file| store::remove(file, &whose, id)).await
+    }
+
+    /// Has everything of a peer, or of all, tried again that was refused for good.
+    async fn revive(&self, peer: Option<&Name>) -> Result<()> {
+        let whose = self.whose(&*self.0.people.book().await?);
+        let peer = peer.map(Name::to_string);
+        self.0.database.with(move |file| store::revive(file, &whose, peer.as_deref())).await
+    }
+
+    /// Holds the right to deliver until the result is dropped; `None`: another process has it.
+    async fn turn(&self) -> Result<Option<std::fs::File>> {
+        let path = self.0.path.clone();
+        blocking(move || files::try_lock(&path)).await
+    }
+
+    /// Delivers a peer's messages in their order, up to the first that cannot be now. `None`:
+    /// another process is delivering.
+    async fn pass(
+        &self,
+        peer: &Name,
+        peers: &Peers,
+        hub_is_away: impl Fn() -> bool,
+    ) -> Result<Option<Vec<Attempt>>> {
+        let Some(_turn) = self.turn().await? else { return Ok(None) };
+        let mut attempts = Vec::new();
+        for (queued, state) in self.list().await? {
+            if queued.peer != *peer || state == State::GivenUp {
+                continue;
+            }
+            if state == State::Refused {
+                break;
+            }
+            let result = self.attempt(&queued, peers).await;
+            let state = match &result {
+                Ok(_) => {
+                    self.remove(queued.id).await?;
+                    State::Waits
+                }
+                Err(Error::Stopped) => break,
+                Err(error) => {
+                    let state = fate(error, hub_is_away());
+                    self.note(queued.id, state, error).await?;
+                    state
+                }
+            };
+            let goes_on = result.is_ok() || state == State::GivenUp;
+            attempts.push(Attempt { queued, result, refused: state != State::Waits });
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(Some(attempts))
+    }
+
+    async fn attempt(&self, queued: &Queued, peers: &Peers) -> Result<Receipt> {
+        let age = Timestamp::now().duration_since(queued.queued_at);
+        if age > MAX_AGE {
+            let days = MAX_AGE.as_hours() / 24;
+            let problem = format!("not delivered in {days} days, and not tried any more");
+            return Err(Error::invalid("message", problem));
+        }
+        let message = DirectMessage {
+            id: queued.id,
+            sender: self.0.me.clone(),
+            sent_at: Some(queued.queued_at),
+            text: queued.text.clone(),
+        };
+        let sent = peers.send(&queued.peer, &message, true);
+        match tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await {
+            Ok(sent) => sent,
+            Err(_) => {
+                let cause = format!("no answer in {} s", ATTEMPT_TIMEOUT.as_secs());
+                Err(Error::PeerUnreachable { peer: queued.peer.to_string(), cause })
+            }
+        }
+    }
+
+    async fn note(&self, id: MessageId, state: State, error: &Error) -> Result<()> {
+        let problem = crate::text::one_line(&error.to_string()).into_owned();
+        self.0.database.with(move |file| store::note(file, id, state, &problem)).await
+    }
+}
+
+/// What an error means for a message. A peer who does not know the sender asks the hub; where that is
+/// away, its refusal is not its last word.
+fn fate(error: &Error, hub_is_away: bool) -> State {
+    match error {
+        Error::KeyChanged { .. } | Error::Blocked(_) | Error::Keyless => State::Refused,
+        Error::Invalid(_) => State::GivenUp,
+        Error::Refused(refusal) => match refusal.reason.as_str() {
+            "CALLER_REFUSED" if hub_is_away => State::Waits,
+            "CALLER_REFUSED" | "CALLER_KEY_CHANGED" => State::Refused,
+            "MESSAGE_ID_REUSED" => State::GivenUp,
+            _ if refusal.code == tonic::Code::InvalidArgument => State::GivenUp,
+            _ => State::Waits,
+        },
+        _ => State::Waits,
+    }
+}
+
+/// Whether an error is one that passes by waiting.
+pub(super) fn passes(error: &Error, hub_is_away: bool) -> bool {
+    !matches!(error, Error::Stopped | Error::Io(_)) && fate(error, hub_is_away) == State::Waits
+}
+
+impl ClientOptions {
+    /// The outbox that they name.
+    pub(super) async fn open_outbox(&self, people: &People) -> Result<Option<Outbox>> {
+        let Some(path) = self.outbox.clone() else { return Ok(None) };
+        let (people, me) = (people.clone(), self.name.clone());
+        blocking(move || Outbox::open(&path, people, me)).await.map(Some)
+    }
+
+    /// As [`Client::queued`], without a client.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::queued`].
+    pub async fn queued(&self) -> Result<Vec<Queued>> {
+        self.outbox_alone().await?.queued().await
+    }
+
+    /// As [`Client::drop_queued`], without a client.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::drop_queued`].
+    pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
+        self.outbox_alone().await?.drop(id).await
+    }
+
+    async fn outbox_alone(&self) -> Result<Outbox> {
+        let people = People::new(self.hub.clone(), self.name.clone(), None, self.contacts.clone());
+        self.open_outbox(&people).await?.ok_or_else(missing)
+    }
+}
+
+fn missing() -> Error {
+    Error::invalid("outbox", "this client has none")
+}
+
+impl Client {
+    /// Keeps a message for a peer until they have it, across restarts of this client. It is
+    /// delivered by this client's courier, or that of another client that shares the outbox, when
+    /// the peer is there: after the peer's messages before it, and shown there once. A courier runs
+    /// where the client takes direct messages, or was asked to ([`Client::retry_queued`]).
+    /// [`Event::QueuedDelivered`](super::Event::QueuedDelivered) and
+    /// [`Event::QueuedFailed`](super::Event::QueuedFailed) tell what came of it.
+    ///
+    /// A name that was never met is whoever has it when the message is delivered.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LimitReached`] where too much is kept already; [`Error::Invalid`] where the options
+    /// name no outbox, or it is for this client itself; [`Error::Io`].
+    pub async fn queue(&self, peer: &Name, text: Text) -> Result<Queued> {
+        if peer == self.name() {
+            return Err(Error::invalid("peer", "that is you"));
+        }
+        let message = self.0.peers.message(MessageId::new(), text);
+        self.outbox()?.queue(peer, message).await
+    }
+
+    /// What the outbox holds for this hub and this client's name, in the order of queueing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the options name no outbox; [`Error::Io`].
+    pub async fn queued(&self) -> Result<Vec<Queued>> {
+        self.outbox()?.queued().await
+    }
+
+    /// Takes a message out of the outbox. It may have arrived all the same, where its receipt was
+    /// lost.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where it is not there any more; [`Error::Io`].
+    pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
+        self.outbox()?.drop(id).await
+    }
+
+    /// Has the courier try everything now, also what was refused; it runs from then on in any case.
+    pub fn retry_queued(&self) {
+        if let Some(outbox) = &self.0.outbox {
+            outbox.0.asked.store(true, Ordering::Release);
+            outbox.0.wake.notify_one();
+            self.start_courier();
+        }
+    }
+
+    /// Tries once to deliver what is kept for a peer, or for everybody, also what was refused, and
+    /// returns what came of it, in order. Where another process delivers it, that is waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the options name no outbox; [`Error::Io`].
+    pub async fn deliver_queued(&self, peer: Option<&Name>) -> Result<Vec<Attempt>> {
+        let outbox = self.outbox()?;
+        outbox.revive(peer).await?;
+        let mut names: Vec<Name> = Vec::new();
+        for (queued, _) in outbox.list().await? {
+            if peer.is_none_or(|peer| *peer == queued.peer) && !names.contains(&queued.peer) {
+                names.push(queued.peer);
+            }
+        }
+        let mut attempts = Vec::new();
+        for name in names {
+            let until = tokio::time::Instant::now() + TURN_TIMEOUT;
+            loop {
+                let passed = outbox.pass(&name, &self.0.peers, || self.hub_is_away()).await?;
+                if let Some(passed) = passed {
+                    attempts.extend(passed);
+                    break;
+                }
+                if tokio::time::Instant::now() > until {
+                    break;
+                }
+                tokio::time::sleep(TURN_PAUSE).await;
+            }
+        }
+        Ok(attempts)
+    }
+
+    fn outbox(&self) -> Result<&Outbox> {
+        self.0.outbox.as_ref().ok_or_else(missing)
+    }
+}

@@ -1,0 +1,198 @@
+//! The task that delivers what the outbox holds.
+
+use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duration};
+
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Attempt, Outbox, store};
+use crate::{
+    backoff::Backoff,
+    client::{
+        events::{Connection, Event},
+        inbox::Inbox,
+        peers::Peers,
+        watch_peers::{PeerChange, Watch},
+    },
+    error::Result,
+    identity::Book,
+    model::Name,
+};
+
+/// The pauses between attempts for a peer of whom nothing is heard: soon enough for somebody who was
+/// away for a moment, and seldom enough for somebody who is on holiday.
+const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
+
+/// How often it is looked whether other processes, or a person, have changed the files.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The pause where another process delivers.
+const BUSY: Duration = Duration::from_millis(250);
+
+/// The pause where the file cannot be used.
+const BROKEN: Duration = Duration::from_secs(60);
+
+/// The courier.
+pub(in crate::client) struct Courier {
+    outbox: Outbox,
+    peers: Arc<Peers>,
+    inbox: Inbox,
+    connection: watch::Receiver<Connection>,
+    watch: Watch,
+    stop: CancellationToken,
+    /// The peers that something waits for, and when each is tried.
+    due: HashMap<Name, Due>,
+    /// What was seen last of the files.
+    version: Option<i64>,
+    book: Option<Arc<Book>>,
+}
+
+struct Due {
+    at: Instant,
+    pauses: Backoff,
+}
+
+impl Due {
+    fn now() -> Self {
+        Self { at: Instant::now(), pauses: PAUSES }
+    }
+}
+
+impl Courier {
+    pub(in crate::client) fn new(
+        outbox: Outbox,
+        peers: Arc<Peers>,
+        inbox: Inbox,
+        connection: watch::Receiver<Connection>,
+        watch: Watch,
+        stop: CancellationToken,
+    ) -> Self {
+        let due = HashMap::new();
+        Self { outbox, peers, inbox, connection, watch, stop, due, version: None, book: None }
+    }
+
+    /// Delivers until the client stops.
+    pub(in crate::client) async fn run(mut self) {
+        let stop = self.stop.clone();
+        stop.run_until_cancelled(async {
+            loop {
+                if let Err(error) = self.step().await {
+                    tracing::warn!(%error, "the outbox cannot be delivered");
+                    tokio::time::sleep(BROKEN).await;
+                }
+            }
+        })
+        .await;
+    }
+
+    async fn step(&mut self) -> Result<()> {
+        self.look().await?;
+        let now = Instant::now();
+        let next = self.due.iter().min_by_key(|(_, due)| due.at);
+        let next = next.map(|(peer, due)| (peer.clone(), due.at));
+        if let Some((peer, _)) = next.clone().filter(|(_, at)| *at <= now) {
+            return self.deliver(&peer).await;
+        }
+        let until = next.map_or(now + LOOK, |(_, at)| at.min(now + LOOK));
+        let outbox = self.outbox.clone();
+        tokio::select! {
+            () = outbox.0.wake.notified() => self.woken().await?,
+            Some(change) = self.watch.next(), if !self.due.is_empty() => self.seen(&change),
+            () = tokio::time::sleep_until(until) => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at the files where they have changed: new peers are tried at once, and where a person
+    /// has changed the contact book, those who were refused as well.
+    async fn look(&mut self) -> Result<()> {
+        let version = self.outbox.0.database.with(store::version).await?;
+        let book = self.outbox.0.people.book().await?;
+        let book_changed = self.book.as_ref().is_some_and(|seen| !Arc::ptr_eq(seen, &book));
+        if book_changed
+            && keys(&self.outbox, self.book.as_deref()) != keys(&self.outbox, Some(&book))
+        {
+            self.outbox.revive(None).await?;
+            self.version = None;
+        }
+        self.book = Some(book);
+        if self.version.replace(version) != Some(version) {
+            self.list().await?;
+        }
+        Ok(())
+    }
+
+    /// Finds the peers that something waits for.
+    async fn list(&mut self) -> Result<()> {
+        let mut waiting: HashMap<Name, bool> = HashMap::new();
+        for (queued, state) in self.outbox.list().await? {
+            if state != store::State::GivenUp {
+                // The first decides: those behind it wait.
+                waiting.entry(queued.peer).or_insert(state == store::State::Waits);
+            }
+        }
+        waiting.retain(|_, waits| *waits);
+        self.due.retain(|peer, _| waiting.contains_key(peer));
+        for peer in waiting.into_keys() {
+            self.due.entry(peer).or_insert_with(Due::now);
+        }
+        Ok(())
+    }
+
+    /// Something was queued here, or a person wants everything to be tried.
+    async fn woken(&mut self) -> Result<()> {
+        if self.outbox.0.asked.swap(false, Ordering::AcqRel) {
+            self.outbox.revive(None).await?;
+        }
+        self.due.clear();
+        self.list().await
+    }
+
+    /// The hub says that somebody is here.
+    fn seen(&mut self, change: &PeerChange) {
+        if let PeerChange::Updated(peer) = change
+            && let Some(due) = self.due.get_mut(&peer.name)
+        {
+            *due = Due::now();
+        }
+    }
+
+    async fn deliver(&mut self, peer: &Name) -> Result<()> {
+        let connection = self.connection.clone();
+        let is_away = || matches!(*connection.borrow(), Connection::Lost { .. });
+        let passed = self.outbox.pass(peer, &self.peers, is_away).await?;
+        let Some(due) = self.due.get_mut(peer) else { return Ok(()) };
+        let Some(attempts) = passed else {
+            due.at = Instant::now() + BUSY;
+            return Ok(());
+        };
+        let waits = attempts.last().is_some_and(|last| last.result.is_err() && !last.refused);
+        match waits {
+            true => due.at = Instant::now() + due.pauses.next_delay(),
+            false => drop(self.due.remove(peer)),
+        }
+        for attempt in attempts {
+            self.tell(attempt);
+        }
+        self.list().await
+    }
+
+    fn tell(&self, attempt: Attempt) {
+        let Attempt { queued, result, refused } = attempt;
+        let (id, peer) = (queued.id, queued.peer);
+        let event = match result {
+            Ok(receipt) => Event::QueuedDelivered { id, receipt },
+            Err(error) if refused => Event::QueuedFailed { id, peer, error },
+            // It is tried again: nothing that somebody has to know.
+            Err(_) => return,
+        };
+        self.inbox.hint(event);
+    }
+}
+
+/// What of the book decides whether somebody is spoken to.
+fn keys(outbox: &Outbox, book: Option<&Book>) -> Vec<String> {
+    let hub = book.and_then(|book| book.hub(outbox.0.people.hub()));
+    let contacts = hub.into_iter().flat_map(|hub| &hub.contacts);
+    contacts.map(|(name, known)| format!("{name} {} {}", known.key, known.blocked)).collect()
+}

@@ -1,0 +1,218 @@
+//! The outbox as a table.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::Queued;
+use crate::{
+    client::database::Plan,
+    error::{Error, Result},
+    model::{MessageId, Name, Text},
+};
+
+/// The most messages of an outbox: far more than anybody writes to people who are away.
+const MAX_MESSAGES: i64 = 1000;
+
+/// The most messages for one peer: whoever comes back has room for them.
+const MAX_FOR_ONE: i64 = 100;
+
+/// The most bytes of their texts together.
+const MAX_BYTES: i64 = 4 * 1024 * 1024;
+
+/// The file: "chno".
+pub(super) const PLAN: Plan = Plan {
+    what: "outbox of Chinwag's",
+    mark: 0x6368_6e6f,
+    migrations: &["
+        CREATE TABLE outbox (
+            place INTEGER PRIMARY KEY AUTOINCREMENT,
+            id BLOB NOT NULL UNIQUE,
+            -- Where the hub was then; the contact book knows where else it is.
+            hub TEXT NOT NULL,
+            sender TEXT NOT NULL,
+            peer TEXT NOT NULL,
+            text TEXT NOT NULL,
+            -- Microseconds since 1970.
+            queued_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            -- 0: waits. 1: refused for good, and those behind it wait. 2: given up.
+            state INTEGER NOT NULL DEFAULT 0,
+            last_error TEXT
+        ) STRICT;
+    "],
+};
+
+/// Whose messages.
+#[derive(Debug, Clone)]
+pub(super) struct Whose {
+    /// The places of the hub.
+    pub(super) hubs: Vec<String>,
+    pub(super) sender: String,
+}
+
+/// How things stand with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It is to be tried.
+    Waits,
+    /// It is not tried before a person says so, and neither are those behind it.
+    Refused,
+    /// Nothing will come of it; those behind it pass.
+    GivenUp,
+}
+
+impl State {
+    fn number(self) -> i64 {
+        match self {
+            Self::Waits => 0,
+            Self::Refused => 1,
+            Self::GivenUp => 2,
+        }
+    }
+
+    fn of(number: i64) -> Self {
+        match number {
+            0 => Self::Waits,
+            1 => Self::Refused,
+            _ => Self::GivenUp,
+        }
+    }
+}
+
+/// Adds a message, on the disk when this returns.
+pub(super) fn add(
+    file: &mut Connection,
+    hub: &str,
+    sender: &str,
+    queued: &Queued,
+) -> rusqlite::Result<Result<()>> {
+    let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let peer = queued.peer.as_str();
+    let (all, bytes): (i64, i64) = change.query_row(
+        "SELECT count(*), ifnull(sum(length(CAST(text AS BLOB))), 0) FROM outbox",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let for_one: i64 = change.query_row(
+        "SELECT count(*) FROM outbox WHERE hub = ?1 AND peer = ?2",
+        params![hub, peer],
+        |row| row.get(0),
+    )?;
+    let size = i64::try_from(queued.text.as_str().len()).unwrap_or(i64::MAX);
+    if all >= MAX_MESSAGES {
+        return Ok(Err(full(&format!("at most {MAX_MESSAGES} messages"))));
+    }
+    if for_one >= MAX_FOR_ONE {
+        return Ok(Err(full(&format!("at most {MAX_FOR_ONE} messages for {peer}"))));
+    }
+    if bytes.saturating_add(size) > MAX_BYTES {
+        return Ok(Err(full(&format!("at most {MAX_BYTES} bytes"))));
+    }
+    change.execute(
+        "INSERT INTO outbox (id, hub, sender, peer, text, queued_at) VALUES (?, ?, ?, ?, ?, ?)",
+        params![
+            queued.id.as_bytes(),
+            hub,
+            sender,
+            peer,
+            queued.text.as_str(),
+            queued.queued_at.as_microsecond()
+        ],
+    )?;
+    change.commit()?;
+    Ok(Ok(()))
+}
+
+fn full(most: &str) -> Error {
+    Error::LimitReached { what: format!("the outbox is full: it holds {most}"), retry_after: None }
+}
+
+/// All messages, in the order of queueing.
+pub(super) fn list(file: &mut Connection, whose: &Whose) -> rusqlite::Result<Vec<(Queued, State)>> {
+    let mut query = file.prepare_cached(
+        "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
+         WHERE sender = ? ORDER BY place",
+    )?;
+    let rows = query.query_map([&whose.sender], |row| {
+        let hub: String = row.get(7)?;
+        Ok(if whose.hubs.contains(&hub) { read(row)? } else { None })
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// A row; what a person has written into the file by hand may be none.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Queued, State)>> {
+    let (peer, text): (String, String) = (row.get(1)?, row.get(2)?);
+    let (Ok(peer), Ok(text)) = (Name::parse(&peer), Text::parse(text)) else { return Ok(None) };
+    let Ok(queued_at) = Timestamp::from_microsecond(row.get(3)?) else { return Ok(None) };
+    let state = State::of(row.get(6)?);
+    let queued = Queued {
+        id: MessageId::from_bytes(row.get(0)?),
+        peer,
+        text,
+        queued_at,
+        attempts: row.get(4)?,
+        last_error: row.get(5)?,
+        refused: state != State::Waits,
+    };
+    Ok(Some((queued, state)))
+}
+
+/// Removes a message, and tells whether it was there.
+pub(super) fn remove(
+    file: &mut Connection,
+    whose: &Whose,
+    id: MessageId,
+) -> rusqlite::Result<bool> {
+    let hub: Option<String> = file
+        .query_row(
+            "SELECT hub FROM outbox WHERE id = ? AND sender = ?",
+            params![id.as_bytes(), whose.sender],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if hub.is_none_or(|hub| !whose.hubs.contains(&hub)) {
+        return Ok(false);
+    }
+    Ok(file.execute("DELETE FROM outbox WHERE id = ?", [id.as_bytes()])? > 0)
+}
+
+/// Notes an attempt that failed.
+pub(super) fn note(
+    file: &mut Connection,
+    id: MessageId,
+    state: State,
+    problem: &str,
+) -> rusqlite::Result<()> {
+    file.execute(
+        "UPDATE outbox SET attempts = attempts + 1, state = ?, last_error = ? WHERE id = ?",
+        params![state.number(), problem, id.as_bytes()],
+    )?;
+    Ok(())
+}
+
+/// Lets a peer's messages, or everybody's, be tried again.
+pub(super) fn revive(
+    file: &mut Connection,
+    whose: &Whose,
+    peer: Option<&str>,
+) -> rusqlite::Result<()> {
+    for hub in &whose.hubs {
+        file.execute(
+            "UPDATE outbox SET state = 0
+             WHERE state != 0 AND hub = ?1 AND sender = ?2 AND (?3 IS NULL OR peer = ?3)",
+            params![hub, whose.sender, peer],
+        )?;
+    }
+    Ok(())
+}
+
+/// Differs from before where another process has changed the file.
+pub(super) fn version(file: &mut Connection) -> rusqlite::Result<i64> {
+    file.pragma_query_value(None, "data_version", |row| row.get(0))
+}
+
+/// A time as the file keeps it.
+pub(super) fn to_micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
