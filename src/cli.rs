@@ -68,7 +68,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Chats in this terminal, or line by line from standard input
-    #[command(after_help = format!("In the chat:\n{}\n\n{}", chat::HELP, chat::WITHOUT_TERMINAL))]
+    #[command(after_help = format!("In the chat:\n{}\n\n{}", chat::help(), chat::WITHOUT_TERMINAL))]
     Chat(chat::Args),
     /// Lists who is here
     Peers(peers::Args),

@@ -77,6 +77,7 @@ use self::{
     peers::Peers,
     people::People,
     session::{Command, Session, Shown},
+    trust::is_away,
     watch_peers::Watch,
 };
 
@@ -127,6 +128,9 @@ impl Client {
     /// afterwards: [`Event::Joined`] tells. From then on the client reconnects by itself, without
     /// end.
     ///
+    /// Where the options allow it, and the contact book has the hub, it may be away: then the client
+    /// begins as after a loss, and speaks with the people that the book has meanwhile.
+    ///
     /// # Errors
     ///
     /// [`Error::HubUnreachable`]; [`Error::HubKeyChanged`] and [`Error::HubUntrusted`] where it is
@@ -144,7 +148,9 @@ impl Client {
         let (me, book) = (options.name.clone(), options.contacts.clone());
         let people = People::new(options.hub.clone(), me, fingerprint, book);
         let outbox = options.open_outbox(&people).await?;
-        let (inbox, direct) = Inbox::new(options.name.clone(), options.inbox_limit);
+        let kept = options.open_inbox(&people).await?;
+        let (me, limit) = (options.name.clone(), options.inbox_limit);
+        let (inbox, direct) = Inbox::new(me, limit, kept.clone());
         let door = peer_chat::door(identity.as_ref())?;
         let listener = match options.listen {
             Some(wanted) => Some(door.listen_on_next_free(wanted, PORT_TRIES).await?),
@@ -155,8 +161,10 @@ impl Client {
 
         let way = options.trust.way(identity.as_ref(), &options.hub, &people).await?;
         let (rooms, policy) = (options.rooms.clone(), options.direct);
+        let may_start_away = options.may_start_away;
         let link = Arc::new(Link::new(options, direct_address, &way.dial)?);
         if let Some(listener) = listener {
+            inbox.hand_out_unshown().await?;
             let gate = Gate::new(policy, fingerprint, people.clone(), link.clone(), inbox.clone());
             let (inbox, stop) = (inbox.clone(), stop.clone());
             tasks.spawn(peer_chat::serve(door, listener, inbox, gate, stop, tasks.clone()));
@@ -167,7 +175,10 @@ impl Client {
             Ok(chat)
         };
         let chat = match opened.await {
-            Ok(chat) => chat,
+            Ok(chat) => Ok(chat),
+            Err(error) if may_start_away && is_away(&error) && way.is_known(&people).await? => {
+                Err(error)
+            }
             Err(error) => {
                 // It may have registered before it failed.
                 link.leave().await;
@@ -175,7 +186,7 @@ impl Client {
             }
         };
         let (commands, queue) = mpsc::channel(COMMANDS);
-        let (session, parts) = Session::new(link.clone(), rooms, queue, stop.clone());
+        let (session, parts) = Session::new(link.clone(), rooms, queue, &chat, stop.clone());
         tasks.spawn(session.run(chat));
 
         let (stop, connection) = (on_failure.disarm(), parts.connection);
@@ -204,7 +215,7 @@ impl Client {
         if direct_address.is_some() {
             client.start_courier();
         }
-        Ok((client, Events::new(parts.events, direct)))
+        Ok((client, Events::new(parts.events, direct, kept)))
     }
 
     /// The name this client goes by.

@@ -361,7 +361,16 @@ async fn a_client_checks_what_it_is_sent() {
     let home = tempfile::tempdir().unwrap();
     let terminal = pty::Terminal::chinwag(
         home.path(),
-        &["--hub", &hub.address().to_string(), "--name", "bob", "--listen", "127.0.0.1:0", "chat"],
+        &[
+            "--hub",
+            &hub.address().to_string(),
+            "--name",
+            "bob",
+            "--listen",
+            "127.0.0.1:0",
+            "chat",
+            "--plain",
+        ],
     );
     terminal.wait_for("lobby");
     let bob = GetPeerRequest { name: "bob".into(), ..Default::default() };

@@ -49,7 +49,7 @@ async fn the_readmes_examples_work() {
     let address = hub.address().to_string();
     let chat = Terminal::chinwag(
         home.path(),
-        &["--hub", &address, "--name", "buzz", "--listen", "127.0.0.1:0", "chat"],
+        &["--hub", &address, "--name", "buzz", "--listen", "127.0.0.1:0", "chat", "--plain"],
     );
     chat.wait_for("lobby");
     let direct = format!("127.0.0.1:{}", buzz(hub.address()).await.endpoints[0].port);

@@ -37,7 +37,9 @@ const CUTS: usize = 5;
 fn chat(home: &Path, hub: &str, name: &str, more: &[&str]) -> Terminal {
     let home = home.join(name);
     std::fs::create_dir(&home).unwrap();
-    let args = [more, &["--hub", hub, "--name", name, "--listen", "127.0.0.1:0", "chat"]].concat();
+    let args =
+        [more, &["--hub", hub, "--name", name, "--listen", "127.0.0.1:0", "chat", "--plain"]]
+            .concat();
     let terminal = Terminal::chinwag(&home, &args);
     terminal.wait_for("lobby");
     terminal

@@ -71,7 +71,7 @@ async fn a_client_is_gone_after(signal: &str) {
     let address = hub.address().to_string();
     let mut alice = Terminal::chinwag(
         home.path(),
-        &["--hub", &address, "--name", "alice", "--listen", "127.0.0.1:0", "chat"],
+        &["--hub", &address, "--name", "alice", "--listen", "127.0.0.1:0", "chat", "--plain"],
     );
     watch.until_updated("alice").await;
 

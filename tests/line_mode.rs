@@ -20,7 +20,7 @@ const USUAL_MODES: [&str; 3] = ["ICANON", "ECHO", "ISIG"];
 
 fn chat_in(home: &Path, hub: &TestHub, args: &[&str]) -> Terminal {
     let hub = hub.address().to_string();
-    let common = ["--hub", &hub, "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
+    let common = ["--hub", &hub, "--name", "sova", "--listen", "127.0.0.1:0", "chat", "--plain"];
     let terminal = Terminal::chinwag(home, &[&common, args].concat());
     terminal.wait_for("nobody else is here");
     terminal.wait_for("> ");

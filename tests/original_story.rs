@@ -28,8 +28,10 @@ fn chat_with(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Termina
     let hub = hub.to_string();
     let home = home.join(name);
     std::fs::create_dir(&home).unwrap();
-    let terminal =
-        Terminal::chinwag(&home, &[&["--hub", &hub, "--name", name, "chat"], args].concat());
+    let terminal = Terminal::chinwag(
+        &home,
+        &[&["--hub", &hub, "--name", name, "chat", "--plain"], args].concat(),
+    );
     terminal.wait_for("lobby");
     terminal
 }

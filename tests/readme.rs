@@ -175,6 +175,29 @@ fn every_command_is_there_and_no_other() {
     }
 }
 
+#[test]
+fn every_command_of_the_chat_is_there_and_no_other() {
+    let help = command(env!("CARGO_BIN_EXE_chinwag")).args(["chat", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, rest) = help.split_once("In the chat:\n").unwrap();
+    let lines = rest.lines().take_while(|line| !line.is_empty());
+    let lines = lines.filter_map(|line| Some(format!("/{}", line.strip_prefix("  /")?)));
+    let (mut there, mut also) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines.filter(|line| !line.starts_with("//")) {
+        let (written, help) = line.split_once("  ").unwrap();
+        there.insert(written.to_owned());
+        let names = help.split_once("(also: ").map_or("", |(_, names)| names).trim_end_matches(')');
+        also.extend(names.split(", ").filter(|name| name.starts_with('/')).map(str::to_owned));
+    }
+    let rows = table("| in the chat |");
+    let plain = |quoted: Vec<String>| quoted.into_iter().map(|text| text.replace("\\|", "|"));
+    let said: BTreeSet<String> = rows.iter().flat_map(|row| plain(quoted(row[0]))).collect();
+    assert_eq!(said, there);
+    let said: BTreeSet<String> = rows.iter().flat_map(|row| plain(quoted(row[1]))).collect();
+    let said: BTreeSet<String> = said.into_iter().filter(|name| name.starts_with('/')).collect();
+    assert_eq!(said, also);
+}
+
 /// The commands that a program's help lists.
 fn commands(program: &str) -> BTreeSet<String> {
     let help = command(program).arg("--help").output().unwrap().stdout;

@@ -23,7 +23,7 @@ use std::{
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use self::help::HELP;
+pub(super) use self::help::help;
 use self::{
     actions::{Done, NO_ROOM},
     console::Console,
@@ -286,7 +286,7 @@ impl Chat {
         match input {
             Input::Nothing | Input::Quit => {}
             Input::Mistake(problem) => self.fail(&problem),
-            Input::Help => self.pending.push_back(HELP.into()),
+            Input::Help => self.pending.push_back(help()),
             Input::ShowStatus => self.say_status(),
             Input::Post(text) => self.post(text).await?,
             Input::Ask(Request::Join(room)) if self.state.rooms().contains(&room) => {

@@ -7,10 +7,14 @@
 use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::words::{standing, status};
+use super::{
+    failure,
+    words::{standing, status},
+};
 use crate::{
     client::{Direct, Queued, Standing},
-    model::{Endpoint, Fingerprint, Message, Name, Peer, Receipt, Room, RoomName},
+    error::Error,
+    model::{Endpoint, Fingerprint, Message, MessageId, Name, Peer, Receipt, Room, RoomName},
     text,
 };
 
@@ -66,6 +70,17 @@ pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
 /// A private message that went: `receipt` is the proof.
 pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
     entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
+}
+
+/// That a message of the outbox has arrived.
+pub(crate) fn queued_delivered(receipt: &Receipt) -> String {
+    format!("delivered to {}: {}", receipt.receiver, receipt.id)
+}
+
+/// That a message of the outbox was refused for good.
+pub(crate) fn queued_failed(id: MessageId, peer: &Name, error: &Error) -> String {
+    let why = failure::describe(error);
+    format!("not delivered to {peer}: {id} stays in the outbox: {why}")
 }
 
 /// That somebody called who has another key than the name they said; what is to be done if it is
@@ -166,31 +181,48 @@ fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> Vec<String>
     rows.iter().map(line).collect()
 }
 
-/// Breaks lines that are wider than a terminal, as the terminal itself would, but goes on with
-/// an indent: or a text could put a made-up line where the terminal breaks it.
+/// Breaks lines that are wider than a terminal: at blanks, so that words and links stay whole where
+/// they fit, and goes on with an indent, or a text could put a made-up line where the terminal
+/// breaks it.
 pub(crate) fn wrap(shown: &str, columns: usize) -> String {
-    let mut wrapped = String::with_capacity(shown.len());
-    let mut column = 0;
-    for c in shown.chars() {
-        let width = c.width().unwrap_or(0);
-        if c == '\n' {
-            column = 0;
-        } else if column + width > columns && columns > 2 * INDENT.len() {
-            wrapped.push('\n');
-            wrapped.push_str(INDENT);
-            column = INDENT.len() + width;
-        } else {
-            column += width;
-        }
-        wrapped.push(c);
+    if columns <= 2 * INDENT.len() {
+        return shown.to_owned();
     }
+    let lines: Vec<String> = shown.split('\n').map(|line| wrap_line(line, columns)).collect();
+    lines.join("\n")
+}
+
+fn wrap_line(line: &str, columns: usize) -> String {
+    let mut wrapped = String::with_capacity(line.len());
+    let (mut rest, mut room) = (line, columns);
+    while let Some(end) = overflow(rest, room) {
+        let (row, next) = rest.split_at(end);
+        // A row of blanks alone would help nobody.
+        let blank = row.rfind(' ').filter(|&blank| !row[..blank].trim().is_empty());
+        let at = if next.starts_with(' ') { end } else { blank.map_or(end, |blank| blank + 1) };
+        wrapped.push_str(rest[..at].trim_end_matches(' '));
+        wrapped.push('\n');
+        wrapped.push_str(INDENT);
+        rest = rest[at..].strip_prefix(' ').unwrap_or(&rest[at..]);
+        room = columns - INDENT.len();
+    }
+    wrapped.push_str(rest);
     wrapped
+}
+
+/// Where the first character is that has no room.
+fn overflow(line: &str, room: usize) -> Option<usize> {
+    let mut column = 0;
+    line.char_indices().find_map(|(at, c)| {
+        column += c.width().unwrap_or(0);
+        (column > room).then_some(at)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{DirectMessage, MessageId, PeerStatus, Position, Text};
+    use crate::model::{DirectMessage, PeerStatus, Position, Text};
 
     fn clock() -> Clock {
         Clock { zone: TimeZone::UTC, now: || at("2026-11-22T12:00:00Z") }
@@ -298,6 +330,22 @@ mod tests {
         // A text that pads itself to the terminal's edge forges nothing.
         let forged = wrap(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
         assert_eq!(forged.lines().nth(1), Some("    09:16 buzz: I quit"));
+    }
+
+    #[test]
+    fn lines_break_at_blanks_and_links_stay_whole() {
+        assert_eq!(wrap("one two three four", 12), "one two\n    three\n    four");
+        assert_eq!(wrap("0123456789 ab", 10), "0123456789\n    ab");
+        assert_eq!(wrap("see https://a.example/b", 20), "see\n    https://a.exampl\n    e/b");
+        assert_eq!(wrap("see https://a.example", 21), "see https://a.example");
+        assert_eq!(wrap("do see https://a.example", 22), "do see\n    https://a.example");
+        // What is longer than a row is broken anyway; a row never ends with nothing in it.
+        assert_eq!(wrap("    0123456789ab", 10), "    012345\n    6789ab");
+        for line in ["a b".repeat(40), " ".repeat(99), "日本 語".repeat(20), "x".repeat(99)] {
+            for row in wrap(&line, 11).lines() {
+                assert!(row.width() <= 11, "{row:?}");
+            }
+        }
     }
 
     #[test]

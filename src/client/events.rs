@@ -5,7 +5,10 @@ use std::{net::SocketAddr, time::Duration};
 use jiff::Timestamp;
 use tokio::{sync::mpsc, time::Instant};
 
-use super::conversation::{ConversationEvent, Line};
+use super::{
+    conversation::{ConversationEvent, Line},
+    inbox::Kept,
+};
 use crate::{
     error::Error,
     model::{
@@ -170,21 +173,44 @@ impl Standing {
 /// The sender of a private message has its receipt before the message comes out here. Whoever ends
 /// a client orderly therefore stops it first, which ends the intake, and then reads on to the end:
 /// after [`Client::stop`](super::Client::stop) what was accepted still comes, and nothing more is.
-/// Dropping the stream discards it.
+/// Dropping the stream discards it, except for messages that their senders keep: those come out of
+/// the next client with the same [`inbox`](super::ClientOptions::inbox).
 #[derive(Debug)]
 pub struct Events {
     session: mpsc::Receiver<Event>,
     direct: mpsc::Receiver<Event>,
+    kept: Option<Kept>,
+    /// What is noted as handed out before it is.
+    next: Option<Direct>,
 }
 
 impl Events {
-    pub(super) fn new(session: mpsc::Receiver<Event>, direct: mpsc::Receiver<Event>) -> Self {
-        Self { session, direct }
+    pub(super) fn new(
+        session: mpsc::Receiver<Event>,
+        direct: mpsc::Receiver<Event>,
+        kept: Option<Kept>,
+    ) -> Self {
+        Self { session, direct, kept, next: None }
     }
 
     /// The next event; `None` when the client has stopped. Nothing is lost when the future is
     /// dropped.
     pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let (Some(direct), Some(kept)) = (&self.next, &self.kept) {
+                kept.handed_out(&direct.message).await;
+                return self.next.take().map(Event::Direct);
+            }
+            match (self.receive().await, &self.kept) {
+                (Some(Event::Direct(direct)), Some(kept)) if kept.holds(&direct.message) => {
+                    self.next = Some(direct);
+                }
+                (event, _) => return event,
+            }
+        }
+    }
+
+    async fn receive(&mut self) -> Option<Event> {
         tokio::select! {
             event = self.session.recv() => match event {
                 Some(event) => Some(event),

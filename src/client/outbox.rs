@@ -35,6 +35,7 @@ use self::store::{State, Whose};
 use super::{
     Client, ClientOptions,
     database::Database,
+    inbox::Kept,
     peers::Peers,
     people::{People, blocking},
 };
@@ -264,6 +265,15 @@ impl ClientOptions {
         let Some(path) = self.outbox.clone() else { return Ok(None) };
         let (people, me) = (people.clone(), self.name.clone());
         blocking(move || Outbox::open(&path, people, me)).await.map(Some)
+    }
+
+    /// The inbox that they name, where anything comes in at all.
+    pub(super) async fn open_inbox(&self, people: &People) -> Result<Option<Kept>> {
+        let Some(path) = self.inbox.clone().filter(|_| self.listen.is_some()) else {
+            return Ok(None);
+        };
+        let (people, me) = (people.clone(), self.name.clone());
+        blocking(move || Kept::open(&path, people, me)).await.map(Some)
     }
 
     /// As [`Client::queued`], without a client.

@@ -156,7 +156,13 @@ impl Handlers {
         self.inbox.check_receiver("receiver", &request.receiver)?;
         let message = wire::direct_message("message", request.message)?;
         let standing = self.gate.admit(caller, &message.sender).await?;
-        self.inbox.accept(message, standing, caller.from)
+        if !request.kept {
+            return self.inbox.accept(message, standing, caller.from);
+        }
+        // A task of its own: what was noted is handed out, even if the caller hangs up meanwhile.
+        let inbox = self.inbox.clone();
+        let accepting = async move { inbox.accept_kept(message, standing, caller.from).await };
+        self.tasks.spawn(accepting).await.unwrap_or(Err(Error::Stopped))
     }
 
     fn arrive(&self, caller: Caller) -> Result<Seat> {

@@ -143,10 +143,16 @@ impl Session {
         link: Arc<Link>,
         rooms: Vec<(RoomName, Start)>,
         commands: mpsc::Receiver<Command>,
+        chat: &Result<Chat, Error>,
         stop: CancellationToken,
     ) -> (Self, Parts) {
         let (told, events) = mpsc::channel(EVENTS);
-        let now = Connection::Connected { since: Timestamp::now(), observed: None };
+        let now = match chat {
+            Ok(_) => Connection::Connected { since: Timestamp::now(), observed: None },
+            Err(error) => {
+                Connection::Lost { cause: Lost::from(error).cause, retry_at: Instant::now() }
+            }
+        };
         let (connection, watched) = watch::channel(now);
         let shown = Arc::<Shown>::default();
         let ledger = Ledger::new(rooms, told, shown.clone());
@@ -155,20 +161,24 @@ impl Session {
         (session, Parts { events, connection: watched, shown })
     }
 
-    /// Runs until the client is told to stop or the hub refuses for good.
-    pub(super) async fn run(mut self, mut chat: Chat) {
+    /// Runs until the client is told to stop or the hub refuses for good. It begins with an open
+    /// stream, or with looking for the hub.
+    pub(super) async fn run(mut self, mut chat: Result<Chat, Error>) {
         let over = loop {
             let began = Instant::now();
-            let lost = match self.converse(chat).await {
-                Ok(lost) => lost,
-                Err(over) => break over,
+            let lost = match chat {
+                Ok(chat) => match self.converse(chat).await {
+                    Ok(lost) => lost,
+                    Err(over) => break over,
+                },
+                Err(error) => Lost::from(&error),
             };
             self.ledger.disconnected();
             if began.elapsed() > STABLE {
                 self.backoff.reset();
             }
             chat = match self.reconnect(lost).await {
-                Ok(chat) => chat,
+                Ok(chat) => Ok(chat),
                 Err(over) => break over,
             };
         };

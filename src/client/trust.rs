@@ -1,5 +1,7 @@
 //! Which hub is believed to be the hub.
 
+use tonic::Code;
+
 use super::people::{People, blocking};
 use crate::{
     error::{Error, Result},
@@ -61,6 +63,12 @@ impl HubTrust {
 }
 
 impl Way {
+    /// Whether the contact book has this very hub, so that its people are whom the book says.
+    pub(super) async fn is_known(&self, people: &People) -> Result<bool> {
+        let book = people.book().await?;
+        Ok(book.hub(people.hub()).is_some_and(|known| known.key == self.key))
+    }
+
     /// Remembers the hub. It was reached, so it has the key that it should have.
     pub(super) async fn remember(&self, people: &People) -> Result<()> {
         people.meet_hub(self.key, self.said).await
@@ -70,6 +78,15 @@ impl Way {
 async fn ask(hub: &Endpoint) -> Result<Fingerprint> {
     let shown = certificate_on_loopback(hub).await;
     shown.map(|shown| shown.fingerprint()).map_err(|failure| no_hub(hub, failure))
+}
+
+/// Whether an error says that the hub is away, and nothing worse.
+pub(super) fn is_away(error: &Error) -> bool {
+    match error {
+        Error::HubUnreachable { .. } => true,
+        Error::Refused(refusal) => refusal.code == Code::Unavailable,
+        _ => false,
+    }
 }
 
 /// What it means that the hub cannot be reached. Where it is about keys, trying again does not help.

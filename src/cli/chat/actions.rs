@@ -1,16 +1,20 @@
 //! What takes a while in a chat: each thing a task, whose end is shown.
 
-use super::input::Request;
+use super::input::{self, Request};
 use crate::{
     cli::{
-        commands::{history::latest, search::find},
+        commands::{
+            history::latest,
+            outbox::{self, prefix_length},
+            search::find,
+        },
         keys, terminal,
         view::{self, Clock},
         words,
     },
     client::{Client, PeerFilter, SearchRequest},
     error::{Error, Result},
-    model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
+    model::{Fingerprint, Message, MessageId, Name, Posted, Receipt, RoomName, Start, Text},
 };
 
 /// How many hits `/search` shows.
@@ -63,7 +67,8 @@ pub(crate) async fn post(
         match stored.await {
             Ok(posted) => Done::Posted(posted),
             Err(error) => {
-                Done::Failed(format!("not posted in {room}: {} ({error})", text.as_str()))
+                let why = words::problem(&error);
+                Done::Failed(format!("not posted in {room}: {} ({why})", text.as_str()))
             }
         }
     })
@@ -76,13 +81,29 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::SendTo { to, text } => {
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
         }
+        Request::Talk(_) => Ok(Done::Failed(input::no_text())),
+        Request::Queue { to, text } => client
+            .queue(&to, text)
+            .await
+            .map(|_| Done::Said(format!("kept until {to} is here; /outbox lists what is kept"))),
+        Request::Outbox => outbox(&client).await,
+        Request::Retry => {
+            client.retry_queued();
+            Ok(Done::Said("trying to send what is kept".into()))
+        }
+        Request::Drop(which) => drop_kept(&client, &which).await,
         Request::Peers => peers(&client).await,
         Request::Rooms => rooms(&client).await,
         Request::Id => Ok(own_key(&client)),
         Request::Contacts => contacts(&client).await,
         Request::Verify { name, said } => verify(&client, &name, said).await,
-        Request::Accept(name) => client.accept(&name, None).await.map(|key| {
-            Done::Said(format!("{name} is known by {key} from now on; to compare: /verify {name}"))
+        Request::Accept { name, key } => accept(&client, &name, key).await,
+        Request::Block { name, blocked } => block(&client, &name, blocked).await,
+        Request::Note { name, text } => note(&client, &name, &text).await,
+        Request::Forget(name) => client.forget(&name).await.map(|()| {
+            Done::Said(format!(
+                "{name} is forgotten: whoever comes next under that name is met anew"
+            ))
         }),
         Request::SetStatus(status) => client
             .set_status(status)
@@ -95,13 +116,17 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
             Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
             None => Ok(Done::Failed(NO_ROOM.into())),
         },
+        Request::Mute { room, muted } => match room.or(current) {
+            Some(room) => mute(&client, &room, muted).await,
+            None => Ok(Done::Failed(NO_ROOM.into())),
+        },
         Request::History(count) => match current {
             Some(room) => latest(&client, room, count).await.map(Done::Messages),
             None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::Search(query) => search(&client, query, current).await,
     };
-    done.unwrap_or_else(|error| Done::Failed(error.to_string()))
+    done.unwrap_or_else(|error| Done::Failed(words::problem(&error)))
 }
 
 fn own_key(client: &Client) -> Done {
@@ -124,8 +149,79 @@ async fn verify(client: &Client, name: &Name, said: Option<Fingerprint>) -> Resu
     }
     let contact = client.contact(name).await?;
     let mut lines = keys::to_compare(name, &contact, own);
+    if let Some(refused) = contact.refused_key {
+        lines.push(format!("Another key was shown and refused, {refused}: see /accept {name}"));
+    }
     lines.push(format!("If they agree: /verify {name} FINGERPRINT"));
     Ok(Done::Shown(lines))
+}
+
+async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<Done> {
+    if key.is_some() {
+        let key = client.accept(name, key).await?;
+        let said = format!("{name} is known by {key} from now on; to compare: /verify {name}");
+        return Ok(Done::Said(said));
+    }
+    let contacts = client.contacts().await?;
+    let Some((_, contact)) = contacts.iter().find(|(known, _)| known == name) else {
+        return Ok(Done::Failed(format!("{name} is not in your contact book: see /contacts")));
+    };
+    let Some(refused) = contact.refused_key else {
+        let said = format!("{name} has the key they are known by; no other was seen");
+        return Ok(Done::Failed(said));
+    };
+    let mut lines = keys::to_accept(name, contact.key, refused);
+    lines.push(format!("If it is theirs: /accept {name} FINGERPRINT"));
+    Ok(Done::Shown(lines))
+}
+
+async fn block(client: &Client, name: &Name, blocked: bool) -> Result<Done> {
+    client.block(name, blocked).await?;
+    Ok(Done::Said(match blocked {
+        true => format!("{name} is blocked: you hear nothing of them, and they nothing of you"),
+        false => format!("{name} is not blocked any more"),
+    }))
+}
+
+async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
+    client.note(name, text).await?;
+    Ok(Done::Said(match text.is_empty() {
+        true => format!("nothing is noted of {name} any more"),
+        false => format!("noted of {name}; /contacts shows it"),
+    }))
+}
+
+async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<Done> {
+    client.mute(room, muted).await?;
+    Ok(Done::Said(match muted {
+        true => format!("{room} is muted: nothing said there is pointed out to you"),
+        false => format!("{room} is not muted any more"),
+    }))
+}
+
+async fn outbox(client: &Client) -> Result<Done> {
+    let kept = client.queued().await?;
+    Ok(Done::Shown(view::outbox(&Clock::local(), &kept, prefix_length(&kept))))
+}
+
+/// Drops all that is kept for somebody, or the message whose id begins so.
+async fn drop_kept(client: &Client, which: &str) -> Result<Done> {
+    let kept = client.queued().await?;
+    let theirs = kept.iter().filter(|one| one.peer.as_str() == which);
+    let mut ids: Vec<MessageId> = theirs.map(|one| one.id).collect();
+    if ids.is_empty() {
+        match outbox::find(&kept, which) {
+            Ok(one) => ids.push(one.id),
+            Err(failure) => return Ok(Done::Failed(failure.line().unwrap_or_default())),
+        }
+    }
+    for id in &ids {
+        client.drop_queued(*id).await?;
+    }
+    Ok(Done::Said(match ids.len() {
+        1 => "one kept message is dropped".into(),
+        many => format!("{many} kept messages are dropped"),
+    }))
 }
 
 async fn peers(client: &Client) -> Result<Done> {
@@ -151,11 +247,11 @@ fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Do
         }
         Err(error) => {
             let advice = match &error {
-                Error::KeyChanged { name, .. } => {
-                    format!("; if {name} has told you of a new key: /accept {name}")
-                }
+                Error::KeyChanged { name, .. } => format!("; /accept {name} shows the new key"),
+                Error::PeerUnknown(name) => format!("; /queue {name} TEXT keeps it until they are"),
                 _ => String::new(),
             };
+            let error = words::problem(&error);
             Done::Failed(format!("not sent to {to}: {} ({error}){advice}", text.as_str()))
         }
     }

@@ -1,20 +1,25 @@
 //! The commands of the chat, as they are listed.
 
-/// What `/help` prints.
-pub(crate) const HELP: &str = "  TEXT                        posts to the current room
-  /msg NAME TEXT              sends straight to a peer; the hub does not see it
-  /p2p HOST:PORT TEXT         sends straight to an address (also: P2P HOST PORT TEXT)
-  /peers                      lists who is here (also: PEER)
-  /join ROOM                  joins a room, or makes a joined one the current one
-  /leave [ROOM]               leaves a room, or the current one
-  /rooms                      lists the rooms of the hub
-  /history [N]                shows the latest messages of the current room
-  /search WORDS               finds messages of the current room
-  /id                         shows the fingerprint of your key
-  /contacts                   lists whom you have met, and their keys
-  /verify NAME [FINGERPRINT]  marks somebody's key as compared; without one, shows what to compare
-  /accept NAME                accepts that somebody has another key now
-  /status [online|away|busy]  says how you are; without a word, how the chat is
-  /help                       shows this
-  /quit                       leaves (also: Ctrl-C, Ctrl-D)
-  //TEXT                      posts /TEXT";
+use unicode_width::UnicodeWidthStr;
+
+use super::input::commands::{COMMANDS, Command};
+
+/// What `/help` prints, a command a line.
+pub(crate) fn help() -> String {
+    let first = ("TEXT".to_owned(), "posts to the current room".to_owned());
+    let last = ("//TEXT".to_owned(), "posts /TEXT".to_owned());
+    let all = COMMANDS.iter().map(|command| (command.written(), explained(command)));
+    let lines: Vec<_> = std::iter::once(first).chain(all).chain([last]).collect();
+    let width = lines.iter().map(|(written, _)| written.width()).max().unwrap_or_default();
+    let lines = lines.iter().map(|(written, help)| format!("  {written:width$}  {help}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn explained(command: &Command) -> String {
+    let aliases = command.aliases.iter().map(|alias| format!("/{alias}"));
+    let also: Vec<_> = aliases.chain(command.also.iter().map(|&also| also.to_owned())).collect();
+    match also.as_slice() {
+        [] => command.help.to_owned(),
+        also => format!("{} (also: {})", command.help, also.join(", ")),
+    }
+}

@@ -6,6 +6,7 @@
 
 pub(crate) mod commands;
 
+use self::commands::{Command, Takes, Verb};
 use crate::model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text};
 
 /// How many messages `/history` shows unless it is told.
@@ -40,12 +41,24 @@ pub(crate) enum Request {
     Peers,
     /// A text for one peer.
     Send { to: Name, text: Text },
+    /// Open the conversation with one peer, where there are conversations.
+    Talk(Name),
+    /// A text for one peer, kept until they are here.
+    Queue { to: Name, text: Text },
+    /// List what is kept.
+    Outbox,
+    /// Try to send it now.
+    Retry,
+    /// Drop what is kept: all for a name, or what has an id that begins so.
+    Drop(String),
     /// A text for whoever is at an address.
     SendTo { to: Endpoint, text: Text },
     /// Be in a room and talk there.
     Join(RoomName),
     /// Leave a room; none: the current one.
     Leave(Option<RoomName>),
+    /// Whether what is said in a room is pointed out; none: the current one.
+    Mute { room: Option<RoomName>, muted: bool },
     /// List the rooms.
     Rooms,
     /// Show this many of the current room's latest messages.
@@ -58,8 +71,14 @@ pub(crate) enum Request {
     Contacts,
     /// Show a key to compare; with a fingerprint: mark it as compared.
     Verify { name: Name, said: Option<Fingerprint> },
-    /// Accept that somebody has another key.
-    Accept(Name),
+    /// Accept that somebody has another key; without it: show it.
+    Accept { name: Name, key: Option<Fingerprint> },
+    /// Whether to hear anything of somebody.
+    Block { name: Name, blocked: bool },
+    /// Keep a note on somebody; an empty one: none.
+    Note { name: Name, text: String },
+    /// Forget somebody.
+    Forget(Name),
     /// Tell the others how one is.
     SetStatus(PeerStatus),
 }
@@ -79,10 +98,17 @@ impl Input {
     }
 }
 
-/// Whether a line is, or might have been, meant for one person: then no file may keep it.
+/// Whether a line is, or might have been, meant for one person, or is about one: then no file may
+/// keep it.
 pub(crate) fn is_private(typed: &str) -> bool {
-    use Request::{Send, SendTo};
-    matches!(Input::parse(typed), Input::Ask(Send { .. } | SendTo { .. }) | Input::Mistake(_))
+    use Request::{Note, Queue, Send, SendTo, Talk};
+    match Input::parse(typed) {
+        Input::Ask(request) => {
+            matches!(request, Send { .. } | SendTo { .. } | Talk(_) | Queue { .. } | Note { .. })
+        }
+        Input::Mistake(_) => true,
+        _ => false,
+    }
 }
 
 /// Refuses a text with a command after its first line: what is meant for one person, as in
@@ -145,58 +171,77 @@ fn p2p_words(rest: &str) -> Result<Input, Invalid> {
     Ok(Input::Ask(Request::SendTo { to, text: Text::parse(text)? }))
 }
 
-fn understand_command(command: &str) -> Result<Input, Invalid> {
-    let (word, rest) = first_word(command);
-    match word.to_lowercase().as_str() {
-        "help" => alone(word, rest, Input::Help),
-        "quit" => alone(word, rest, Input::Quit),
-        "status" if rest.is_empty() => Ok(Input::ShowStatus),
-        "peers" => alone(word, rest, Input::Ask(Request::Peers)),
-        "rooms" => alone(word, rest, Input::Ask(Request::Rooms)),
-        "id" => alone(word, rest, Input::Ask(Request::Id)),
-        "contacts" => alone(word, rest, Input::Ask(Request::Contacts)),
-        _ => request(word, rest).map(Input::Ask),
-    }
-}
-
-fn request(word: &str, rest: &str) -> Result<Request, Invalid> {
-    match word.to_lowercase().as_str() {
-        "msg" => {
-            let (to, text) = addressed(rest, "/msg NAME TEXT")?;
-            Ok(Request::Send { to: Name::parse(to)?, text })
-        }
-        "p2p" => {
-            let (to, text) = addressed(rest, "/p2p HOST:PORT TEXT")?;
-            Ok(Request::SendTo { to: Endpoint::parse(to)?, text })
-        }
-        "join" if rest.is_empty() => Err(usage("which room? /join ROOM")),
-        "join" => RoomName::parse(rest).map(Request::Join),
-        "leave" if rest.is_empty() => Ok(Request::Leave(None)),
-        "leave" => RoomName::parse(rest).map(|room| Request::Leave(Some(room))),
-        "history" => history(rest).map(Request::History),
-        "search" if rest.is_empty() => Err(usage("which words? /search WORDS")),
-        "search" => Ok(Request::Search(rest.to_owned())),
-        "verify" => verify(rest),
-        "accept" if rest.is_empty() => Err(usage("whose key? /accept NAME")),
-        "accept" => Name::parse(rest).map(Request::Accept),
-        "status" => status(rest).map(Request::SetStatus),
-        _ => Err(usage(&format!(
+fn understand_command(typed: &str) -> Result<Input, Invalid> {
+    let (word, rest) = first_word(typed);
+    let command = Command::find(word).ok_or_else(|| {
+        usage(&format!(
             "there is no command /{word}: /help lists them, and //TEXT posts a text that begins \
              with a slash"
-        ))),
+        ))
+    })?;
+    if command.form.is_empty() && !rest.is_empty() {
+        return Err(usage(&format!("/{word} stands alone")));
     }
+    if rest.is_empty() && !command.form.is_empty() && !command.form.starts_with('[') {
+        return Err(missing(command));
+    }
+    with_words(command, rest)
 }
 
-fn alone(word: &str, rest: &str, input: Input) -> Result<Input, Invalid> {
-    if rest.is_empty() { Ok(input) } else { Err(usage(&format!("/{word} stands alone"))) }
+fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
+    let room = || (!rest.is_empty()).then(|| RoomName::parse(rest)).transpose();
+    let (first, more) = first_word(rest);
+    Ok(Input::Ask(match command.verb {
+        Verb::Help => return Ok(Input::Help),
+        Verb::Quit => return Ok(Input::Quit),
+        Verb::Status if rest.is_empty() => return Ok(Input::ShowStatus),
+        Verb::Msg if more.is_empty() => Request::Talk(Name::parse(first)?),
+        Verb::Msg => Request::Send { to: Name::parse(first)?, text: Text::parse(more)? },
+        Verb::Queue | Verb::P2p if more.is_empty() => return Err(missing(command)),
+        Verb::Queue => Request::Queue { to: Name::parse(first)?, text: Text::parse(more)? },
+        Verb::P2p => Request::SendTo { to: Endpoint::parse(first)?, text: Text::parse(more)? },
+        Verb::Drop if more.is_empty() => Request::Drop(first.to_lowercase()),
+        Verb::Drop => return Err(usage(&format!("one at a time: {}", command.written()))),
+        Verb::Join => Request::Join(RoomName::parse(rest)?),
+        Verb::Leave => Request::Leave(room()?),
+        Verb::Mute => Request::Mute { room: room()?, muted: true },
+        Verb::Unmute => Request::Mute { room: room()?, muted: false },
+        Verb::History => Request::History(history(rest)?),
+        Verb::Search => Request::Search(rest.to_owned()),
+        Verb::Verify => Request::Verify { name: Name::parse(first)?, said: fingerprint(more)? },
+        Verb::Accept => Request::Accept { name: Name::parse(first)?, key: fingerprint(more)? },
+        Verb::Block => Request::Block { name: Name::parse(rest)?, blocked: true },
+        Verb::Unblock => Request::Block { name: Name::parse(rest)?, blocked: false },
+        Verb::Note => Request::Note { name: Name::parse(first)?, text: more.to_owned() },
+        Verb::Forget => Request::Forget(Name::parse(rest)?),
+        Verb::Status => Request::SetStatus(status(rest)?),
+        Verb::Outbox => Request::Outbox,
+        Verb::Retry => Request::Retry,
+        Verb::Peers => Request::Peers,
+        Verb::Rooms => Request::Rooms,
+        Verb::Id => Request::Id,
+        Verb::Contacts => Request::Contacts,
+    }))
 }
 
-fn addressed<'a>(rest: &'a str, form: &str) -> Result<(&'a str, Text), Invalid> {
-    let (to, text) = first_word(rest);
-    if text.is_empty() {
-        return Err(usage(&format!("to whom, and what? {form}")));
-    }
-    Ok((to, Text::parse(text)?))
+/// What is wrong with `/msg NAME` where there are no conversations to be opened.
+pub(crate) fn no_text() -> String {
+    Command::find("msg").map_or_else(String::new, |msg| missing(msg).0)
+}
+
+/// That a command lacks words.
+fn missing(command: &Command) -> Invalid {
+    let question = match command.takes {
+        _ if command.form.ends_with(" TEXT") => "to whom, and what?",
+        Takes::Name => "whom?",
+        Takes::Room => "which room?",
+        Takes::Status | Takes::Other => "what?",
+    };
+    usage(&format!("{question} {}", command.written()))
+}
+
+fn fingerprint(said: &str) -> Result<Option<Fingerprint>, Invalid> {
+    (!said.is_empty()).then(|| Fingerprint::parse(said)).transpose()
 }
 
 fn history(rest: &str) -> Result<u32, Invalid> {
@@ -205,15 +250,6 @@ fn history(rest: &str) -> Result<u32, Invalid> {
     }
     let count = rest.parse().ok().filter(|count| (1..=MAX_HISTORY).contains(count));
     count.ok_or_else(|| usage(&format!("how many? /history N, with N from 1 to {MAX_HISTORY}")))
-}
-
-fn verify(rest: &str) -> Result<Request, Invalid> {
-    let (name, said) = first_word(rest);
-    if name.is_empty() {
-        return Err(usage("whom? /verify NAME, or /verify NAME FINGERPRINT"));
-    }
-    let said = (!said.is_empty()).then(|| Fingerprint::parse(said)).transpose()?;
-    Ok(Request::Verify { name: Name::parse(name)?, said })
 }
 
 fn status(rest: &str) -> Result<PeerStatus, Invalid> {
@@ -239,156 +275,4 @@ fn usage(problem: &str) -> Invalid {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::MAX_TEXT_BYTES;
-
-    fn text(raw: &str) -> Text {
-        Text::parse(raw).unwrap()
-    }
-
-    fn name(raw: &str) -> Name {
-        Name::parse(raw).unwrap()
-    }
-
-    fn endpoint(raw: &str) -> Endpoint {
-        Endpoint::parse(raw).unwrap()
-    }
-
-    fn room(raw: &str) -> RoomName {
-        RoomName::parse(raw).unwrap()
-    }
-
-    #[track_caller]
-    fn mistaken(line: &str, said: &str) {
-        match Input::parse(line) {
-            Input::Mistake(problem) => assert!(problem.contains(said), "{line:?}: {problem}"),
-            other => panic!("{line:?} was understood as {other:?}"),
-        }
-    }
-
-    #[test]
-    fn plain_text_is_posted_as_it_is() {
-        for line in
-            ["hello", "  indented /quit", "PEER?", "peer", "P2P2", "dup P2P a 1 b", " P2P a"]
-        {
-            assert_eq!(Input::parse(line), Input::Post(text(line)), "{line:?}");
-        }
-        assert_eq!(Input::parse("//shrug"), Input::Post(text("/shrug")));
-        assert_eq!(Input::parse("///"), Input::Post(text("//")));
-    }
-
-    #[test]
-    fn blank_lines_are_nothing() {
-        for line in ["", "   ", "\t", "\r"] {
-            assert_eq!(Input::parse(line), Input::Nothing, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn the_words_of_the_original_program() {
-        assert_eq!(Input::parse("PEER"), Input::Ask(Request::Peers));
-        assert_eq!(Input::parse("PEER\r"), Input::Ask(Request::Peers));
-        assert_eq!(
-            Input::parse("P2P 127.0.0.1 54322 secret  messages"),
-            Input::Ask(Request::SendTo {
-                to: endpoint("127.0.0.1:54322"),
-                text: text("secret  messages")
-            })
-        );
-        assert_eq!(
-            Input::parse("P2P ::1 54322 hi"),
-            Input::Ask(Request::SendTo { to: endpoint("[::1]:54322"), text: text("hi") })
-        );
-    }
-
-    #[test]
-    fn a_private_line_with_a_mistake_is_never_posted() {
-        for line in ["P2P", "P2P 127.0.0.1", "P2P 127.0.0.1 54322", "P2P 127.0.0.1:54322 secret"] {
-            mistaken(line, "P2P HOST PORT TEXT");
-        }
-        mistaken("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
-        mistaken("P2P no/host 1 secret", "neither a host name nor an address");
-        mistaken(" /msg", "/msg NAME TEXT");
-        mistaken("/msg buzz", "/msg NAME TEXT");
-        mistaken("/msg -buzz secret", "must begin with a letter or a digit");
-        mistaken("/p2p 127.0.0.1 secret", "HOST:PORT");
-        mistaken("/mgs buzz secret", "there is no command /mgs");
-    }
-
-    #[test]
-    fn a_command_in_a_later_line_is_never_posted() {
-        for command in
-            ["/msg buzz secret", "  /mgs buzz secret", "PEER", "P2P 127.0.0.1 1 secret", "P2P", "/"]
-        {
-            for before in ["hello\n", "hello\r", "\n", "one\n\ntwo\r\n", "/msg colt hello\n"] {
-                let pasted = format!("{before}{command}\nmore");
-                mistaken(&pasted, "nothing was sent");
-            }
-        }
-        mistaken("one\ntwo\n/quit", "line 3 begins like a command");
-        for fine in ["fn f() {\n    // why\n\n}", "a\nb/c", "a\n P2P is fine\nPEERS"] {
-            assert_eq!(Input::parse(fine), Input::Post(text(fine)), "{fine:?}");
-        }
-    }
-
-    #[test]
-    fn what_might_be_meant_for_one_person_is_private() {
-        for line in ["/msg buzz a", " /P2P ::1 a", "P2P 127.0.0.1 1 a", "P2P a", "/mgs buzz a"] {
-            assert!(is_private(line), "{line:?}");
-        }
-        for line in ["hello", "/join ops", "PEER", "//msg", "/quit"] {
-            assert!(!is_private(line), "{line:?}");
-        }
-    }
-
-    #[test]
-    fn commands_and_their_words() {
-        let secret = text("the  secret");
-        let key = Fingerprint::from_bytes([7; 32]);
-        for (line, request) in [
-            ("/peers", Request::Peers),
-            ("/msg Buzz  the  secret", Request::Send { to: name("buzz"), text: secret.clone() }),
-            ("  /MSG buzz the  secret ", Request::Send { to: name("buzz"), text: secret.clone() }),
-            ("/p2p [::1]:9 the  secret", Request::SendTo { to: endpoint("[::1]:9"), text: secret }),
-            ("/join Ops", Request::Join(room("ops"))),
-            ("/leave", Request::Leave(None)),
-            ("/leave ops", Request::Leave(Some(room("ops")))),
-            ("/rooms", Request::Rooms),
-            ("/history", Request::History(DEFAULT_HISTORY)),
-            ("/history 7", Request::History(7)),
-            ("/id", Request::Id),
-            ("/contacts", Request::Contacts),
-            ("/verify Buzz", Request::Verify { name: name("buzz"), said: None }),
-            (
-                &format!("/verify buzz {}", key.to_string().replace('-', " ")),
-                Request::Verify { name: name("buzz"), said: Some(key) },
-            ),
-            ("/accept buzz", Request::Accept(name("buzz"))),
-            ("/search two words", Request::Search("two words".into())),
-            ("/status Away", Request::SetStatus(PeerStatus::Away)),
-        ] {
-            assert_eq!(Input::parse(line), Input::Ask(request), "{line:?}");
-        }
-        assert_eq!(Input::parse("/status"), Input::ShowStatus);
-        assert_eq!(Input::parse("/help"), Input::Help);
-        assert_eq!(Input::parse("/quit "), Input::Quit);
-    }
-
-    #[test]
-    fn mistakes_are_explained() {
-        mistaken("/", "/help lists them");
-        mistaken("/quit now", "/quit stands alone");
-        mistaken("/join", "/join ROOM");
-        mistaken("/join two rooms", "letters, digits");
-        mistaken("/history 0", "from 1 to 1000");
-        mistaken("/history many", "from 1 to 1000");
-        mistaken("/search", "/search WORDS");
-        mistaken("/verify", "/verify NAME");
-        mistaken("/verify buzz 123", "13 groups");
-        mistaken("/accept", "/accept NAME");
-        mistaken("/id me", "/id stands alone");
-        mistaken("/status invisible", "online, away or busy");
-        mistaken(&"x".repeat(MAX_TEXT_BYTES + 1), "must not be longer than");
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ use crate::{
     cli::{
         outage::Outage,
         view::{self, Clock},
+        words,
     },
     client::{Event, PeerChange},
     model::{Message, Name, Position, Posted, RoomName},
@@ -33,6 +34,8 @@ pub(crate) struct State {
     telling: HashSet<RoomName>,
     /// One's own last post to each room that was stored.
     stored: HashMap<RoomName, Position>,
+    /// Who came and went while messages from before are told: shown after them.
+    held: Vec<String>,
 }
 
 impl State {
@@ -48,6 +51,7 @@ impl State {
             heads: HashMap::new(),
             telling: HashSet::new(),
             stored: HashMap::new(),
+            held: Vec::new(),
         }
     }
 
@@ -104,6 +108,16 @@ impl State {
 
     /// What to show of an event.
     pub(crate) fn hear(&mut self, event: &Event, now: Instant) -> Option<String> {
+        let said = self.heard(event, now);
+        let held = match self.is_telling() {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.held),
+        };
+        let lines: Vec<String> = said.into_iter().chain(held).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    fn heard(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Connected | Event::Disconnected { .. } => {
                 self.outage.hear(event, now).map(|said| view::notice(&said))
@@ -120,7 +134,21 @@ impl State {
                 let said = view::caller_key_changed(name, *known, *offered);
                 Some(view::notice(&format!("{said}: /accept {name}")))
             }
+            Event::QueuedDelivered { receipt, .. } => {
+                let peer = &receipt.receiver;
+                Some(view::notice(&format!("{peer} has got what was kept for them")))
+            }
+            Event::QueuedFailed { peer, error, .. } => {
+                let why = words::problem(error);
+                Some(view::notice(&format!("kept for {peer}, and not tried any more: {why}")))
+            }
             Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
+            Event::QueuedDelivered { receipt, .. } => {
+                Some(view::notice(&view::queued_delivered(receipt)))
+            }
+            Event::QueuedFailed { id, peer, error } => {
+                Some(view::notice(&view::queued_failed(*id, peer, error)))
+            }
             Event::Joined { room, head } => {
                 self.be_in(room);
                 self.heads.entry(room.clone()).or_insert(*head);
@@ -140,7 +168,12 @@ impl State {
 
     /// What to show of who comes and goes.
     pub(crate) fn watch(&mut self, change: PeerChange, now: Instant) -> Option<String> {
-        self.roster.hear(change, now).map(|said| view::notice(&said))
+        let said = self.roster.hear(change, now).map(|said| view::notice(&said))?;
+        if self.is_telling() {
+            self.held.push(said);
+            return None;
+        }
+        Some(said)
     }
 
     /// When [`State::settle`] is to be called.
@@ -157,6 +190,15 @@ impl State {
     pub(crate) fn message(&self, message: &Message) -> String {
         let room = (self.rooms.len() > 1).then_some(&message.room);
         view::message(&self.clock, message, room)
+    }
+
+    /// Whether messages from before are being told, and more of them are to come.
+    fn is_telling(&self) -> bool {
+        let more = |room: &RoomName| {
+            let place = self.heads.get(room).zip(self.shown.get(room));
+            place.is_some_and(|(head, shown)| shown.epoch == head.epoch && shown.seq < head.seq)
+        };
+        !self.hub_is_away() && self.telling.iter().any(more)
     }
 
     /// Whether it is the first of those that were said before the room was entered.
@@ -248,6 +290,31 @@ mod tests {
             let next = state.hear(&message("lobby", at(1, seq)), now).unwrap();
             assert!(!next.contains("said before"), "{next}");
         }
+    }
+
+    #[test]
+    fn who_is_here_is_not_told_in_the_midst_of_what_was_said_before() {
+        let mut state = state(&["lobby"]);
+        let now = Instant::now();
+        state.hear(&Event::Joined { room: room("lobby"), head: at(1, 2) }, now);
+        state.hear(&message("lobby", at(1, 1)), now);
+        assert_eq!(state.watch(PeerChange::Reset, now), None);
+        assert_eq!(state.watch(PeerChange::Listed, now), None, "not yet");
+        let last = state.hear(&message("lobby", at(1, 2)), now).unwrap();
+        assert!(last.ends_with(" buzz: hi\n* nobody else is here"), "{last}");
+        assert!(!state.hear(&message("lobby", at(1, 3)), now).unwrap().contains("here"));
+    }
+
+    #[test]
+    fn who_is_here_is_told_at_last_where_the_rest_does_not_come() {
+        let mut state = state(&["lobby"]);
+        let now = Instant::now();
+        state.hear(&Event::Joined { room: room("lobby"), head: at(1, 9) }, now);
+        state.hear(&message("lobby", at(1, 1)), now);
+        state.watch(PeerChange::Reset, now);
+        assert_eq!(state.watch(PeerChange::Listed, now), None);
+        let left = state.hear(&Event::Left { room: room("lobby") }, now);
+        assert_eq!(left.as_deref(), Some("* left lobby\n* nobody else is here"));
     }
 
     #[test]

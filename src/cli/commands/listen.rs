@@ -73,11 +73,18 @@ async fn listen(
 ) -> Result<(), Failure> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
-        if let Event::Direct(direct) = happenings.next().await? {
-            let shown = show(taken.insert(direct), out, None).await;
-            *taken = None;
-            shown?;
-            left -= 1;
+        match happenings.next().await? {
+            Event::Direct(direct) => {
+                let shown = show(taken.insert(direct), out, None).await;
+                *taken = None;
+                shown?;
+                left -= 1;
+            }
+            Event::QueuedDelivered { receipt, .. } => tell(&view::queued_delivered(&receipt)),
+            Event::QueuedFailed { id, peer, error } => {
+                tell(&view::queued_failed(id, &peer, &error));
+            }
+            _ => {}
         }
     }
     Ok(())

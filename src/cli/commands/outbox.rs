@@ -98,11 +98,11 @@ async fn retry(
     let out = Output::new(json);
     with_client(options, out, stop, async |client, _, out| {
         for attempt in client.deliver_queued(peer.as_ref()).await? {
-            let (to, id) = (&attempt.queued.peer, attempt.queued.id);
+            let to = &attempt.queued.peer;
             match &attempt.result {
                 Ok(receipt) => {
                     out.only_json(receipt).await?;
-                    tell(&format!("delivered to {to}: {id}"));
+                    tell(&view::queued_delivered(receipt));
                 }
                 Err(error) => tell(&format!("kept for {to}: {}", failure::describe(error))),
             }
@@ -142,7 +142,7 @@ fn whose(queued: &[Queued], which: &str) -> Result<Name, Failure> {
 }
 
 /// The only message whose id begins so.
-fn find<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued, Failure> {
+pub(crate) fn find<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued, Failure> {
     let mut found = queued.iter().filter(|one| one.id.to_string().starts_with(prefix));
     match (found.next(), found.next()) {
         _ if prefix.len() < MIN_PREFIX => Err(Failure::Usage(format!(
@@ -150,14 +150,14 @@ fn find<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued, Failure> {
         ))),
         (Some(one), None) => Ok(one),
         (None, _) => Err(Failure::Other(format!(
-            "no message in the outbox has an id that begins with {prefix:?}; see `chinwag outbox`"
+            "no message in the outbox has an id that begins with {prefix:?}"
         ))),
         _ => Err(Failure::Usage(format!("{prefix:?} could be several: say more of the id"))),
     }
 }
 
 /// How much of each id tells it apart from all others.
-fn prefix_length(queued: &[Queued]) -> usize {
+pub(crate) fn prefix_length(queued: &[Queued]) -> usize {
     let mut ids: Vec<String> = queued.iter().map(|one| one.id.to_string()).collect();
     ids.sort();
     let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();

@@ -10,7 +10,7 @@ use crate::{
         failure::{self, Failure},
         options::Settings,
         output::{Output, tell},
-        stdin,
+        stdin, view,
     },
     client::{Client, Event, Queued},
     error::Error,
@@ -91,7 +91,7 @@ async fn queue(
                 return Ok(out.only_json(receipt).await?);
             }
             // One that was queued before it.
-            Ok(_) => tell(&format!("delivered to {to}: {}", attempt.queued.id)),
+            Ok(receipt) => tell(&view::queued_delivered(receipt)),
             Err(_) => {}
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn width(line: &str) -> usize {
 
 /// The cluster, or where it is too wide or too long, its characters with the marks on them.
 fn pieces(mut at: usize, cluster: &str) -> impl Iterator<Item = Glyph<'_>> {
-    let whole = cluster.len() == 1 || (cells(cluster) <= MAX_CELLS && !is_chain(cluster));
+    let whole = cluster.len() == 1 || (!is_chain(cluster) && cells(cluster) <= MAX_CELLS);
     let mut rest = cluster;
     std::iter::from_fn(move || {
         let first = rest.chars().next()?.len_utf8();
@@ -67,14 +67,18 @@ pub(super) fn settled(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         return Cow::Borrowed(text);
     }
-    let odd = |cluster: &str| cluster != "\n" && (cells(cluster) == 0 || is_chain(cluster));
+    let odd = |cluster: &str| cluster != "\n" && (is_chain(cluster) || cells(cluster) == 0);
     if !text.graphemes(true).any(odd) {
         return Cow::Borrowed(text);
     }
     let mut settled = String::with_capacity(text.len() + 16);
     for cluster in text.graphemes(true) {
+        if !odd(cluster) {
+            settled.push_str(cluster);
+            continue;
+        }
         for c in cluster.chars() {
-            if odd(cluster) && cells(c.encode_utf8(&mut [0; 4])) == 0 {
+            if cells(c.encode_utf8(&mut [0; 4])) == 0 {
                 settled.push_str(&format!("<U+{:04X}>", u32::from(c)));
             } else {
                 settled.push(c);

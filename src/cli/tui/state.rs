@@ -277,6 +277,18 @@ impl State {
         }
     }
 
+    /// Says something about the hub and who is there: not in the midst of what two talk about.
+    fn say_in_room(&mut self, said: &str, now: Now) {
+        if self.current_room().is_some() || self.rooms.is_empty() {
+            return self.say(said, false, now);
+        }
+        let entry = self.notice(said, now);
+        if let Some(room) = self.rooms.first_mut() {
+            room.live.transcript.push(entry);
+        }
+        self.toast(said, false, now);
+    }
+
     fn note(&mut self, place: &Place, entry: Entry) {
         match place {
             Place::Room(name) => {

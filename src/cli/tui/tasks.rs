@@ -11,11 +11,13 @@ use crate::{
             input::Request,
         },
         commands::search::find,
+        words,
     },
     client::{Client, Page, PageRequest, SearchRequest},
     error::Result,
     model::{
-        Message, MessageId, Name, PeerStatus, Position, Posted, Room, RoomName, SearchHit, Text,
+        Message, MessageId, Name, PeerStatus, Position, Posted, Room, RoomName, SearchHit, Start,
+        Text,
     },
 };
 
@@ -91,7 +93,12 @@ impl Tasks {
     /// Does what the grammar of the chat asks for.
     pub(super) fn ask(&mut self, request: Request, room: Option<RoomName>) {
         let client = self.client.clone();
-        self.set.spawn(async move { Outcome::Done(actions::run(client, request, room).await) });
+        self.set.spawn(async move {
+            Outcome::Done(match request {
+                Request::Join(room) => join(&client, room).await,
+                request => actions::run(client, request, room).await,
+            })
+        });
     }
 
     /// Loads a page of a room's history.
@@ -173,6 +180,14 @@ impl Tasks {
             let result = client.queue(&to, text).await.map(|queued| queued.id);
             Outcome::Queued { id, to, result }
         });
+    }
+}
+
+/// Joins a room, with more of what was said before than line mode shows.
+async fn join(client: &Client, room: RoomName) -> Done {
+    match client.join(room.clone(), Start::Last(super::SAID_BEFORE)).await {
+        Ok(_) => Done::Joined(room),
+        Err(error) => Done::Failed(format!("not in {room}: {}", words::problem(&error))),
     }
 }
 

@@ -107,7 +107,7 @@ impl Theme {
             mention: bold(229),
             link: modified(Modifier::UNDERLINED),
             error: on(203),
-            selected: Style::new().bg(Color::Indexed(238)),
+            selected: Style::new().bg(Color::Indexed(237)),
             border: on(240),
             title: bold(252),
             day: on(245),
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_colour_can_be_read() {
-        for (theme, ground, selected) in [(Theme::dark(), 234, 238), (Theme::light(), 231, 253)] {
+        for (theme, ground, selected) in [(Theme::dark(), 234, 237), (Theme::light(), 231, 253)] {
             let Theme { dim, notice, own, mention, error, title, .. } = theme;
             let Theme { day, new_line, good, warn, bad, unread, key, .. } = theme;
             let roles = [

@@ -1,7 +1,5 @@
 //! The commands of the chat: the one table that the grammar, the help and the completion read.
 
-use unicode_width::UnicodeWidthStr;
-
 /// What a command does; [`super::Input::parse`] gives each its words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -60,7 +58,7 @@ pub(crate) struct Command {
     /// What it does, in one line.
     pub(crate) help: &'static str,
     /// What else does the same, and is no command.
-    also: &'static [&'static str],
+    pub(crate) also: &'static [&'static str],
 }
 
 /// How one says how one is.
@@ -73,11 +71,11 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..new(Verb::Msg, "msg", "NAME TEXT", "sends straight to a peer; the hub does not see it")
     }
     .takes(Takes::Name),
-    new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody away until they are back")
+    new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody who is away until they are back")
         .takes(Takes::Name),
     new(Verb::Outbox, "outbox", "", "lists what is kept for those who are away"),
-    new(Verb::Retry, "retry", "", "tries now to send what is kept"),
-    new(Verb::Drop, "drop", "ID|NAME", "drops a kept message, or all for somebody")
+    new(Verb::Retry, "retry", "", "tries to send it now"),
+    new(Verb::Drop, "drop", "ID|NAME", "drops a message that is kept, or all for somebody")
         .takes(Takes::Name),
     Command {
         also: &["P2P HOST PORT TEXT"],
@@ -98,9 +96,14 @@ pub(crate) const COMMANDS: &[Command] = &[
         ..new(Verb::Leave, "leave", "[ROOM]", "leaves a room, or the current one")
     }
     .takes(Takes::Room),
-    new(Verb::Mute, "mute", "[ROOM]", "makes a room, or the current one, call you no more")
-        .takes(Takes::Room),
-    new(Verb::Unmute, "unmute", "[ROOM]", "lets it call you again").takes(Takes::Room),
+    new(
+        Verb::Mute,
+        "mute",
+        "[ROOM]",
+        "points out nothing that is said in a room, or the current one",
+    )
+    .takes(Takes::Room),
+    new(Verb::Unmute, "unmute", "[ROOM]", "points it out again").takes(Takes::Room),
     new(Verb::Rooms, "rooms", "", "lists the rooms of the hub"),
     new(Verb::History, "history", "[N]", "shows the latest messages of the current room"),
     new(
@@ -125,8 +128,9 @@ pub(crate) const COMMANDS: &[Command] = &[
         "accepts that somebody has another key; without one, shows it",
     )
     .takes(Takes::Name),
-    new(Verb::Block, "block", "NAME", "lets nothing of somebody come in").takes(Takes::Name),
-    new(Verb::Unblock, "unblock", "NAME", "lets it come in again").takes(Takes::Name),
+    new(Verb::Block, "block", "NAME", "you hear nothing of somebody, and they nothing of you")
+        .takes(Takes::Name),
+    new(Verb::Unblock, "unblock", "NAME", "you hear each other again").takes(Takes::Name),
     new(Verb::Note, "note", "NAME [TEXT]", "keeps a note on somebody; without one, removes it")
         .takes(Takes::Name),
     new(Verb::Forget, "forget", "NAME", "forgets somebody, and their key").takes(Takes::Name),
@@ -169,24 +173,4 @@ impl Command {
 
 const fn new(verb: Verb, name: &'static str, form: &'static str, help: &'static str) -> Command {
     Command { verb, name, aliases: &[], form, takes: Takes::Other, help, also: &[] }
-}
-
-/// What `/help` prints, a command a line.
-pub(crate) fn help() -> String {
-    let first = ("TEXT".to_owned(), "posts to the current room".to_owned());
-    let last = ("//TEXT".to_owned(), "posts /TEXT".to_owned());
-    let all = COMMANDS.iter().map(|command| (command.written(), explained(command)));
-    let lines: Vec<_> = std::iter::once(first).chain(all).chain([last]).collect();
-    let width = lines.iter().map(|(written, _)| written.width()).max().unwrap_or_default();
-    let lines = lines.iter().map(|(written, help)| format!("  {written:width$}  {help}"));
-    lines.collect::<Vec<_>>().join("\n")
-}
-
-fn explained(command: &Command) -> String {
-    let aliases = command.aliases.iter().map(|alias| format!("/{alias}"));
-    let also: Vec<_> = aliases.chain(command.also.iter().map(|&also| also.to_owned())).collect();
-    match also.as_slice() {
-        [] => command.help.to_owned(),
-        also => format!("{} (also: {})", command.help, also.join(", ")),
-    }
 }

@@ -85,7 +85,8 @@ impl State {
             Action::ToggleSidebar => self.folds.sidebar = Some(self.areas.sidebar.is_empty()),
             Action::ToggleRoster => self.folds.roster = Some(self.areas.roster.is_empty()),
             Action::Search => self.begin_search(),
-            Action::Retry => drop(self.retry(now)),
+            Action::Retry if self.retry() => {}
+            Action::Retry => self.toast("nothing has failed here", false, now),
             Action::Redraw => self.order(Command::Redraw),
             Action::Cancel => self.cancel(),
             Action::Suspend => self.order(Command::Suspend),

@@ -1,13 +1,13 @@
 //! What came of what took a while.
 
 use crate::{
-    cli::{chat::actions::Done, failure, tui::tasks::Outcome, view},
+    cli::{chat::actions::Done, tui::tasks::Outcome, view, words},
     client::Page,
     error::{Error, Result},
     model::{Message, MessageId, Name, Posted, RoomName, SearchHit},
 };
 
-use super::{Now, Overlay, Place, State, Way, strand::Strand};
+use super::{Command, Now, Overlay, Place, State, Way, strand::Strand};
 
 impl State {
     /// Takes an outcome.
@@ -40,7 +40,7 @@ impl State {
             Err(error) => {
                 // Why the client has stopped is told by itself, and says more.
                 let stopped = matches!(error, Error::Stopped);
-                let why = failure::describe(&error);
+                let why = words::problem(&error);
                 found.failed(id, why.clone());
                 if !stopped {
                     self.toast(
@@ -54,6 +54,11 @@ impl State {
     }
 
     fn done_asked(&mut self, done: Done, now: Now) {
+        // Something of it may be different now.
+        self.order(Command::Census);
+        if let Some(peer) = self.current_peer().cloned() {
+            self.order(Command::Know(peer));
+        }
         match done {
             // Posts are made in another way here.
             Done::Posted(_) => {}
@@ -113,7 +118,7 @@ impl State {
                 if refused && way == Way::Older {
                     strand.end_here();
                 }
-                self.toast(failure::describe(&error), true, now);
+                self.toast(words::problem(&error), true, now);
             }
         }
     }
@@ -127,7 +132,7 @@ impl State {
         let (me, notice) = (self.me.clone(), self.notice_key());
         let (older, newer) = match result {
             Ok(pages) => pages,
-            Err(error) => return self.toast(failure::describe(&error), true, now),
+            Err(error) => return self.toast(words::problem(&error), true, now),
         };
         let Some(room) = self.room_mut(&message.room) else { return };
         let mut past = Strand::new();
@@ -143,7 +148,7 @@ impl State {
         match result {
             Ok(hits) if hits.is_empty() => self.say(&format!("nothing found: {query}"), false, now),
             Ok(hits) => self.overlay = Some(Overlay::Hits { query, hits, chosen: 0 }),
-            Err(error) => self.say(&failure::describe(&error), true, now),
+            Err(error) => self.say(&words::problem(&error), true, now),
         }
     }
 
@@ -168,7 +173,7 @@ impl State {
         match result {
             Ok(as_id) => self.talk_with(to).queued(id, as_id),
             Err(error) => {
-                let why = failure::describe(&error);
+                let why = words::problem(&error);
                 self.talk_with(to).failed(id, why.clone());
                 self.toast(format!("not kept for {to}: {why}"), true, now);
             }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::{
     cli::{
-        failure,
         tui::talks::{Told, What},
-        view,
+        view, words,
     },
     client::{ConversationEvent, Direct, Event, PeerChange},
     error::Error,
@@ -24,7 +23,7 @@ impl State {
         match event {
             Event::Connected | Event::Disconnected { .. } => {
                 if let Some(said) = self.outage.hear(&event, now.mono) {
-                    self.say(&said, false, now);
+                    self.say_in_room(&said, now);
                 }
                 if matches!(event, Event::Connected) {
                     self.order(Command::Census);
@@ -163,7 +162,7 @@ impl State {
                      ({error})"
                 )
             }
-            error => failure::describe(error),
+            error => words::problem(error),
         };
         self.talk_with(peer).failed(id, why.clone());
         if self.current_peer() != Some(peer) {
@@ -175,7 +174,7 @@ impl State {
     pub(crate) fn watch(&mut self, change: PeerChange, now: Now) {
         self.people.watch(&change, now);
         if let Some(said) = self.roster.hear(change, now.mono) {
-            self.say(&said, false, now);
+            self.say_in_room(&said, now);
         }
     }
 

@@ -43,7 +43,7 @@ impl State {
     /// was that.
     fn short_command(&mut self, typed: &str, now: Now) -> bool {
         match typed.trim() {
-            "/retry" => self.retry(now),
+            "/retry" => self.retry(),
             "/queue" => self.queue_failed(now),
             _ => false,
         }
@@ -97,6 +97,18 @@ impl State {
                 }
                 self.send(to, text, now);
             }
+            Request::Talk(name) if name == self.me => {
+                self.toast("that is you", true, now);
+            }
+            Request::Talk(name) => {
+                self.talk_with(&name);
+                self.go_to(Place::Peer(name), now);
+            }
+            Request::Queue { to, text } => {
+                let (id, me) = (MessageId::new(), self.me.clone());
+                self.talk_with(&to).say(id, text.clone(), &me, now);
+                self.order(Command::Queue { id, to, text });
+            }
             Request::Join(name) if self.room(&name).is_some() => {
                 self.go_to(Place::Room(name), now);
             }
@@ -133,7 +145,7 @@ impl State {
     }
 
     /// Sends again what failed last, where one is. Tells whether something had failed.
-    pub(super) fn retry(&mut self, now: Now) -> bool {
+    pub(super) fn retry(&mut self) -> bool {
         let command = match self.current.clone() {
             Some(Place::Room(name)) => self
                 .room_mut(&name)
@@ -145,16 +157,7 @@ impl State {
                 .map(|(id, text)| Command::Say { id, to, text }),
             None => None,
         };
-        match command {
-            Some(command) => {
-                self.order(command);
-                true
-            }
-            None => {
-                self.toast("nothing has failed here", false, now);
-                false
-            }
-        }
+        command.map(|command| self.order(command)).is_some()
     }
 
     /// Keeps what failed last until the peer is back. Tells whether one is in a conversation.

@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        chat::HELP,
+        chat,
         tui::keys::{Action, Keymap},
     },
     model::{Message, SearchHit},
@@ -30,12 +30,17 @@ impl Overlay {
     /// The keys and the commands.
     pub(crate) fn help(keymap: &Keymap) -> Self {
         let listing = keymap.listing();
-        let wide = listing.iter().map(|(keys, _)| keys.chars().count()).max().unwrap_or(0);
-        let keys = listing.iter().map(|(keys, what)| format!("  {keys:wide$}  {what}"));
-        let mut lines = vec!["Keys".into(), String::new()];
-        lines.extend(keys);
-        lines.extend([String::new(), "Commands".into(), String::new()]);
-        lines.extend(HELP.lines().map(str::to_owned));
+        let mut lines = Vec::new();
+        for (keys, what) in listing {
+            match keys.chars().count() {
+                0 => lines.extend([String::new(), what.to_owned()]),
+                1..=KEYS => lines.push(format!("  {keys:KEYS$}  {what}")),
+                _ => lines.extend([format!("  {keys}"), format!("  {:KEYS$}  {what}", "")]),
+            }
+        }
+        lines.extend([String::new(), "Commands".into()]);
+        lines.extend(chat::help().lines().map(str::to_owned));
+        lines.remove(0);
         Self::lines("help", lines)
     }
 
@@ -52,6 +57,9 @@ impl Overlay {
         }
     }
 }
+
+/// The cells of the keys' column in the help: what needs more has a line of its own.
+const KEYS: usize = 18;
 
 /// How far a key moves that moves by pages.
 const PAGE: isize = 10;

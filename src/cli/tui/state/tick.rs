@@ -66,7 +66,7 @@ impl State {
         let due = self.roster.due().is_some_and(|due| now.mono >= due);
         let said = if due { self.roster.settle() } else { None };
         if let Some(said) = &said {
-            self.say(said, false, now);
+            self.say_in_room(said, now);
         }
         said.is_some()
     }

@@ -38,10 +38,12 @@ const TIMED_FROM: usize = 16;
 /// The fewest cells that a text is drawn in together with a name.
 const MIN_TEXT: usize = 8;
 
-/// The most entries and rows that are kept laid out: more than a view shows, and a bound on what
-/// an entry of 16 KiB of line ends takes.
+/// The most entries that are kept laid out: more than a view shows.
 const MAX_KEPT: usize = 512;
-const MAX_KEPT_ROWS: usize = 64 * 1024;
+
+/// The most bytes of them. A text made for it takes 1 MiB (a row for each cell, as many cells as
+/// its characters have when they are shown as `<U+0080>`); of such, a view has two at its edges.
+const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Where things stand in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -133,6 +135,11 @@ impl Laid {
         self.rows.len() + self.tail_rows.len()
     }
 
+    /// The bytes that it holds, about.
+    fn weight(&self) -> usize {
+        self.height() * size_of::<Range<usize>>() + self.text.len() + self.tail.len()
+    }
+
     /// Where a row begins in the text.
     pub(super) fn start(&self, row: usize) -> usize {
         self.rows.get(row).map_or(self.text.len(), |row| row.start)
@@ -183,7 +190,7 @@ fn said_of(mark: &Mark) -> String {
 pub(super) struct Layouts {
     pub(super) columns: Columns,
     kept: HashMap<Serial, Arc<Laid>>,
-    rows: usize,
+    bytes: usize,
 }
 
 impl Layouts {
@@ -203,10 +210,10 @@ impl Layouts {
             return Arc::clone(laid);
         }
         let laid = Arc::new(Laid::new(entry, &self.columns));
-        if self.kept.len() >= MAX_KEPT || self.rows + laid.height() > MAX_KEPT_ROWS {
+        if self.kept.len() >= MAX_KEPT || self.bytes + laid.weight() > MAX_KEPT_BYTES {
             self.clear();
         }
-        self.rows += laid.height();
+        self.bytes += laid.weight();
         self.kept.insert(serial, Arc::clone(&laid));
         laid
     }
@@ -214,13 +221,13 @@ impl Layouts {
     /// The entry of this number has changed.
     pub(super) fn forget(&mut self, serial: Serial) {
         if let Some(laid) = self.kept.remove(&serial) {
-            self.rows -= laid.height();
+            self.bytes -= laid.weight();
         }
     }
 
     /// Numbers have changed.
     pub(super) fn clear(&mut self) {
         self.kept.clear();
-        self.rows = 0;
+        self.bytes = 0;
     }
 }

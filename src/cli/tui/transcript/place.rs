@@ -60,6 +60,7 @@ impl Transcript {
     }
 
     /// Moves the view to the end, where it stays.
+    #[allow(clippy::wrong_self_convention, reason = "the view goes there, nothing is converted")]
     pub(crate) fn to_end(&mut self) {
         self.lit = None;
         self.place = Place::End;
@@ -67,6 +68,7 @@ impl Transcript {
     }
 
     /// Moves the view to the first entry.
+    #[allow(clippy::wrong_self_convention, reason = "the view goes there, nothing is converted")]
     pub(crate) fn to_start(&mut self) {
         self.lit = None;
         let serial = self.entries.first();

@@ -28,7 +28,7 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let (inbox, _) = Inbox::new(name("buzz"), None);
+    let (inbox, _) = Inbox::new(name("buzz"), None, None);
     let (wire, answers) = super::super::wire();
     let (line, asked) = Line::new(name("sova"), None);
     let (told, unread) = mpsc::channel(1);

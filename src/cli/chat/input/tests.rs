@@ -1,0 +1,223 @@
+//! What typed lines mean.
+
+use super::{
+    commands::{COMMANDS, STATUSES},
+    *,
+};
+use crate::model::MAX_TEXT_BYTES;
+
+fn text(raw: &str) -> Text {
+    Text::parse(raw).unwrap()
+}
+
+fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}
+
+fn endpoint(raw: &str) -> Endpoint {
+    Endpoint::parse(raw).unwrap()
+}
+
+fn room(raw: &str) -> RoomName {
+    RoomName::parse(raw).unwrap()
+}
+
+#[track_caller]
+fn mistaken(line: &str, said: &str) {
+    match Input::parse(line) {
+        Input::Mistake(problem) => assert!(problem.contains(said), "{line:?}: {problem}"),
+        other => panic!("{line:?} was understood as {other:?}"),
+    }
+}
+
+#[test]
+fn plain_text_is_posted_as_it_is() {
+    for line in ["hello", "  indented /quit", "PEER?", "peer", "P2P2", "dup P2P a 1 b", " P2P a"] {
+        assert_eq!(Input::parse(line), Input::Post(text(line)), "{line:?}");
+    }
+    assert_eq!(Input::parse("//shrug"), Input::Post(text("/shrug")));
+    assert_eq!(Input::parse("///"), Input::Post(text("//")));
+}
+
+#[test]
+fn blank_lines_are_nothing() {
+    for line in ["", "   ", "\t", "\r"] {
+        assert_eq!(Input::parse(line), Input::Nothing, "{line:?}");
+    }
+}
+
+#[test]
+fn the_words_of_the_original_program() {
+    assert_eq!(Input::parse("PEER"), Input::Ask(Request::Peers));
+    assert_eq!(Input::parse("PEER\r"), Input::Ask(Request::Peers));
+    assert_eq!(
+        Input::parse("P2P 127.0.0.1 54322 secret  messages"),
+        Input::Ask(Request::SendTo {
+            to: endpoint("127.0.0.1:54322"),
+            text: text("secret  messages")
+        })
+    );
+    assert_eq!(
+        Input::parse("P2P ::1 54322 hi"),
+        Input::Ask(Request::SendTo { to: endpoint("[::1]:54322"), text: text("hi") })
+    );
+}
+
+#[test]
+fn a_private_line_with_a_mistake_is_never_posted() {
+    for line in ["P2P", "P2P 127.0.0.1", "P2P 127.0.0.1 54322", "P2P 127.0.0.1:54322 secret"] {
+        mistaken(line, "P2P HOST PORT TEXT");
+    }
+    mistaken("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
+    mistaken("P2P no/host 1 secret", "neither a host name nor an address");
+    mistaken(" /msg", "/msg NAME TEXT");
+    mistaken("/queue buzz", "/queue NAME TEXT");
+    mistaken("/p2p 127.0.0.1:1", "to whom, and what? /p2p HOST:PORT TEXT");
+    mistaken("/msg -buzz secret", "must begin with a letter or a digit");
+    mistaken("/p2p 127.0.0.1 secret", "HOST:PORT");
+    mistaken("/mgs buzz secret", "there is no command /mgs");
+}
+
+#[test]
+fn a_command_in_a_later_line_is_never_posted() {
+    for command in
+        ["/msg buzz secret", "  /mgs buzz secret", "PEER", "P2P 127.0.0.1 1 secret", "P2P", "/"]
+    {
+        for before in ["hello\n", "hello\r", "\n", "one\n\ntwo\r\n", "/msg colt hello\n"] {
+            let pasted = format!("{before}{command}\nmore");
+            mistaken(&pasted, "nothing was sent");
+        }
+    }
+    mistaken("one\ntwo\n/quit", "line 3 begins like a command");
+    for fine in ["fn f() {\n    // why\n\n}", "a\nb/c", "a\n P2P is fine\nPEERS"] {
+        assert_eq!(Input::parse(fine), Input::Post(text(fine)), "{fine:?}");
+    }
+}
+
+#[test]
+fn what_might_be_meant_for_one_person_is_private() {
+    for line in ["/msg buzz a", " /P2P ::1 a", "P2P 127.0.0.1 1 a", "P2P a", "/mgs buzz a"]
+        .into_iter()
+        .chain(["/dm buzz a", "/queue buzz a", "/note buzz a", "/msg buzz"])
+    {
+        assert!(is_private(line), "{line:?}");
+    }
+    for line in ["hello", "/join ops", "PEER", "//msg", "/quit", "/outbox", "/block buzz"] {
+        assert!(!is_private(line), "{line:?}");
+    }
+}
+
+#[test]
+fn commands_and_their_words() {
+    let secret = text("the  secret");
+    let key = Fingerprint::from_bytes([7; 32]);
+    for (line, request) in [
+        ("/peers", Request::Peers),
+        ("/msg Buzz  the  secret", Request::Send { to: name("buzz"), text: secret.clone() }),
+        ("  /MSG buzz the  secret ", Request::Send { to: name("buzz"), text: secret.clone() }),
+        ("/p2p [::1]:9 the  secret", Request::SendTo { to: endpoint("[::1]:9"), text: secret }),
+        ("/join Ops", Request::Join(room("ops"))),
+        ("/leave", Request::Leave(None)),
+        ("/leave ops", Request::Leave(Some(room("ops")))),
+        ("/rooms", Request::Rooms),
+        ("/history", Request::History(DEFAULT_HISTORY)),
+        ("/history 7", Request::History(7)),
+        ("/id", Request::Id),
+        ("/contacts", Request::Contacts),
+        ("/verify Buzz", Request::Verify { name: name("buzz"), said: None }),
+        (
+            &format!("/verify buzz {}", key.to_string().replace('-', " ")),
+            Request::Verify { name: name("buzz"), said: Some(key) },
+        ),
+        ("/accept buzz", Request::Accept { name: name("buzz"), key: None }),
+        (&format!("/accept buzz {key}"), Request::Accept { name: name("buzz"), key: Some(key) }),
+        ("/msg Buzz", Request::Talk(name("buzz"))),
+        ("/queue buzz the  secret", Request::Queue { to: name("buzz"), text: text("the  secret") }),
+        ("/outbox", Request::Outbox),
+        ("/retry", Request::Retry),
+        ("/drop 0193ABCD", Request::Drop("0193abcd".into())),
+        ("/block buzz", Request::Block { name: name("buzz"), blocked: true }),
+        ("/unblock buzz", Request::Block { name: name("buzz"), blocked: false }),
+        ("/note buzz owes  me", Request::Note { name: name("buzz"), text: "owes  me".into() }),
+        ("/note buzz", Request::Note { name: name("buzz"), text: String::new() }),
+        ("/forget buzz", Request::Forget(name("buzz"))),
+        ("/mute", Request::Mute { room: None, muted: true }),
+        ("/mute ops", Request::Mute { room: Some(room("ops")), muted: true }),
+        ("/unmute ops", Request::Mute { room: Some(room("ops")), muted: false }),
+        ("/search two words", Request::Search("two words".into())),
+        ("/status Away", Request::SetStatus(PeerStatus::Away)),
+    ] {
+        assert_eq!(Input::parse(line), Input::Ask(request), "{line:?}");
+    }
+    assert_eq!(Input::parse("/status"), Input::ShowStatus);
+    assert_eq!(Input::parse("/help"), Input::Help);
+    assert_eq!(Input::parse("/quit "), Input::Quit);
+}
+
+#[test]
+fn commands_have_other_names() {
+    for (alias, command) in [
+        ("/m buzz a", "/msg buzz a"),
+        ("/dm buzz a", "/msg buzz a"),
+        ("/w", "/peers"),
+        ("/WHO", "/peers"),
+        ("/j ops", "/join ops"),
+        ("/part ops", "/leave ops"),
+        ("/exit", "/quit"),
+        ("/q", "/quit"),
+    ] {
+        assert_eq!(Input::parse(alias), Input::parse(command), "{alias}");
+    }
+    mistaken("/q now", "/q stands alone");
+}
+
+#[test]
+fn every_command_is_there_once_and_says_what_it_lacks() {
+    let mut names = Vec::new();
+    for command in COMMANDS {
+        assert_eq!(Command::find(command.name).unwrap().verb, command.verb);
+        for name in command.names() {
+            assert!(!names.contains(&name), "{name} twice");
+            assert_eq!(name, name.to_lowercase());
+            names.push(name);
+        }
+        let alone = Input::parse(&format!("/{}", command.name));
+        match alone {
+            Input::Mistake(problem) => assert!(problem.ends_with(&command.written()), "{problem}"),
+            _ => assert!(command.form.is_empty() || command.form.starts_with('['), "{alone:?}"),
+        }
+    }
+    assert_eq!(no_text(), "to whom, and what? /msg NAME TEXT");
+}
+
+#[test]
+fn the_status_words_are_those_that_are_understood() {
+    for status in STATUSES {
+        let understood = Input::parse(&format!("/status {status}"));
+        assert!(matches!(understood, Input::Ask(Request::SetStatus(_))), "{status}");
+    }
+}
+
+#[test]
+fn mistakes_are_explained() {
+    mistaken("/", "/help lists them");
+    mistaken("/quit now", "/quit stands alone");
+    mistaken("/join", "/join ROOM");
+    mistaken("/join two rooms", "letters, digits");
+    mistaken("/history 0", "from 1 to 1000");
+    mistaken("/history many", "from 1 to 1000");
+    mistaken("/search", "/search WORDS");
+    mistaken("/verify", "/verify NAME");
+    mistaken("/verify buzz 123", "13 groups");
+    mistaken("/accept", "whom? /accept NAME");
+    mistaken("/accept buzz 123", "13 groups");
+    mistaken("/block", "whom? /block NAME");
+    mistaken("/block two names", "one word");
+    mistaken("/drop", "/drop ID|NAME");
+    mistaken("/drop a b", "one at a time: /drop");
+    mistaken("/mute two rooms", "one word");
+    mistaken("/outbox all", "/outbox stands alone");
+    mistaken("/id me", "/id stands alone");
+    mistaken("/status invisible", "online, away or busy");
+    mistaken(&"x".repeat(MAX_TEXT_BYTES + 1), "must not be longer than");
+}

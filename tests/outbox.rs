@@ -1,0 +1,388 @@
+//! Messages for somebody who is away: kept, delivered once, and in order.
+#![cfg(test)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/person.rs"]
+mod person;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/within.rs"]
+mod within;
+
+use std::{net::SocketAddr, path::Path};
+
+use chinwag::{
+    client::{Client, ClientOptions, Event, Events, HubTrust},
+    error::Error,
+    identity::{Contacts, Identity},
+    model::{Name, PeerStatus, Text},
+};
+use cli::Running;
+use hub::TestHub;
+use person::Person;
+use proxy::Proxy;
+use within::{PATIENCE, within};
+
+fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}
+
+fn text(raw: &str) -> Text {
+    Text::parse(raw).unwrap()
+}
+
+/// Where a command says that it takes direct messages.
+#[track_caller]
+fn address(running: &Running) -> SocketAddr {
+    let said = running.complaint();
+    let (_, at) = said.split_once(" takes direct messages at ").expect(&said);
+    at.parse().unwrap()
+}
+
+/// The next line on standard error that says this; others are passed over.
+#[track_caller]
+fn complaint(running: &Running, wanted: &str) -> String {
+    loop {
+        let said = running.complaint();
+        if said.contains(wanted) {
+            return said;
+        }
+    }
+}
+
+/// Somebody's library client, with the files of their commands.
+fn options(home: &Path, hub: SocketAddr, who: &str) -> ClientOptions {
+    ClientOptions {
+        status: PeerStatus::Invisible,
+        identity: Some(Identity::load_or_create(home).unwrap()),
+        trust: HubTrust::FirstUse,
+        contacts: Some(Contacts::at(home.join("contacts.toml"))),
+        outbox: Some(home.join("outbox.db")),
+        inbox: Some(home.join("inbox.db")),
+        ..ClientOptions::new(hub.into(), name(who))
+    }
+}
+
+fn listening(options: ClientOptions) -> ClientOptions {
+    let listen = Some("127.0.0.1:0".parse().unwrap());
+    ClientOptions { listen, status: PeerStatus::Online, ..options }
+}
+
+async fn next(events: &mut Events) -> Event {
+    loop {
+        match within(PATIENCE, "an event", events.next()).await.expect("the client has stopped") {
+            Event::Connected | Event::Disconnected { .. } => {}
+            event => return event,
+        }
+    }
+}
+
+#[test]
+fn what_is_kept_is_delivered_once_when_the_peer_is_back() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let kept = sova.run_with(&["send", "buzz", "--queue", "--json"], "one\ntwo\n");
+    assert!(kept.stderr.contains("kept for buzz: delivered by chat, listen or"), "{kept:?}");
+    let kept = &kept.objects()[0];
+    assert_eq!((&kept["type"], &kept["peer"]), (&"queued".into(), &"buzz".into()));
+    assert_eq!((&kept["text"], &kept["refused"]), (&"one\ntwo".into(), &false.into()));
+    assert_eq!(sova.run(&["outbox", "--json"]).objects(), [kept.clone()]);
+    let listed = sova.run(&["outbox"]).done();
+    assert!(listed.starts_with(&kept["id"].as_str().unwrap()[..8]), "{listed}");
+    assert!(listed.contains("buzz") && listed.contains("no peer named buzz"), "{listed}");
+
+    // Another process delivers, in another life of the sender.
+    let couriers = sova.start(&["listen"]);
+    address(&couriers);
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    let direct = listening.object();
+    assert_eq!((&direct["text"], &direct["id"]), (&kept["text"], &kept["id"]));
+    complaint(&couriers, "delivered to buzz");
+    assert_eq!(sova.run(&["outbox"]).done(), "");
+    drop(couriers);
+    address(&sova.start(&["listen"]));
+    sova.run(&["send", "buzz", "--queue", "after"]).done();
+    assert_eq!(listening.object()["text"], "after");
+    assert_eq!(sova.run(&["outbox", "retry"]).done(), "");
+}
+
+#[test]
+fn the_hub_may_be_away_all_the_time() {
+    let mut hub = TestHub::start();
+    let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let at = hub.address();
+    let sova = |args: &[&str]| cli::command(homes[0].path(), at, "sova", args);
+    let buzz = |args: &[&str]| cli::command(homes[1].path(), at, "buzz", args);
+    // Both have spoken with the other once.
+    let listening = Running::start(buzz(&["listen"]));
+    let place = address(&listening).to_string();
+    let couriers = Running::start(sova(&["listen"]));
+    address(&couriers);
+    cli::run(sova(&["send", "buzz", "hello"]), b"").done();
+    cli::run(buzz(&["send", "sova", "hello"]), b"").done();
+    drop((listening, couriers));
+    hub.kill9();
+
+    let away = cli::run(sova(&["send", "buzz", "hello?"]), b"").failed(4);
+    assert!(away.contains("buzz cannot be reached"), "{away}");
+    cli::run(sova(&["send", "--queue", "buzz", "later"]), b"").done();
+    let couriers = Running::start(sova(&["listen"]));
+    address(&couriers);
+    complaint(&couriers, "the hub is gone");
+    let listening = Running::start(buzz(&["listen", "--json", "--listen", &place]));
+    assert_eq!(address(&listening).to_string(), place);
+    let direct = listening.object();
+    assert_eq!((&direct["text"], &direct["standing"]), (&"later".into(), &"known".into()));
+    complaint(&couriers, "delivered to buzz");
+    // Without an outbox, too.
+    cli::run(sova(&["send", "buzz", "now"]), b"").done();
+    assert_eq!(listening.object()["text"], "now");
+    hub.restart();
+    complaint(&couriers, "back on the hub");
+    // A hub that was never met has to be there.
+    let stranger = tempfile::tempdir().unwrap();
+    hub.kill9();
+    let refused = cli::run(cli::command(stranger.path(), at, "eve", &["listen"]), b"").failed(3);
+    assert!(refused.contains("start one with `chinwagd`"), "{refused}");
+}
+
+/// The answer is lost, and then the receiver is killed: it has shown the message, and the sender
+/// does not know.
+#[tokio::test]
+async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let place = {
+        let once = buzz.start(&["listen"]);
+        address(&once)
+    };
+    let proxy = Proxy::before(place);
+    let (place, front) = (place.to_string(), proxy.address().to_string());
+    let listen = ["listen", "--json", "--listen", &place, "--advertise", &front];
+    let home = sova.home.path();
+    let (client, mut events) =
+        Client::start(listening(options(home, hub.address(), "sova"))).await.unwrap();
+    let running = buzz.start(&listen);
+    assert_eq!(address(&running).to_string(), place);
+    client.queue(&name("buzz"), text("one")).await.unwrap();
+    assert!(matches!(next(&mut events).await, Event::QueuedDelivered { .. }));
+    assert_eq!(running.object()["text"], "one");
+
+    proxy.mute();
+    let two = client.queue(&name("buzz"), text("two")).await.unwrap();
+    assert_eq!(running.object()["text"], "two");
+    drop(running);
+    proxy.cut();
+    let running = buzz.start(&listen);
+    assert_eq!(address(&running).to_string(), place);
+    proxy.heal();
+    match next(&mut events).await {
+        Event::QueuedDelivered { id, receipt } => {
+            assert_eq!((id, receipt.duplicate), (two.id, true));
+        }
+        other => panic!("{other:?}"),
+    }
+    client.send(&name("buzz"), text("three")).await.unwrap();
+    assert_eq!(running.object()["text"], "three");
+    assert_eq!(client.queued().await.unwrap(), []);
+    // Under the same id nothing else can be said.
+    let other = client.send_draft(two.id, &name("buzz"), text("not two")).await;
+    assert!(other.is_ok(), "it was remembered by the life before: {other:?}");
+}
+
+#[tokio::test]
+async fn two_couriers_deliver_each_message_once_and_in_order() {
+    const MESSAGES: usize = 40;
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let couriers = [sova.start(&["listen"]), sova.start(&["listen"])];
+    couriers.iter().for_each(|courier| drop(address(courier)));
+    let options = options(sova.home.path(), hub.address(), "sova");
+    let (client, _events) = Client::start(options).await.unwrap();
+    for number in 0..MESSAGES {
+        client.queue(&name("buzz"), text(&number.to_string())).await.unwrap();
+    }
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    for number in 0..MESSAGES {
+        assert_eq!(listening.object()["text"], number.to_string());
+    }
+    client.queue(&name("buzz"), text("the end")).await.unwrap();
+    assert_eq!(listening.object()["text"], "the end");
+}
+
+#[test]
+fn a_sender_that_is_killed_has_kept_what_it_said_it_has() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let waiting = sova.start(&["send", "--queue", "--wait", "buzz", "patience"]);
+    complaint(&waiting, "kept for buzz");
+    waiting.signal("KILL");
+    drop(waiting);
+    assert_eq!(sova.run(&["outbox", "--json"]).objects()[0]["text"], "patience");
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    let receipts = sova.run(&["outbox", "retry", "buzz", "--json"]).objects();
+    assert_eq!(receipts[0]["type"], "receipt");
+    let direct = listening.object();
+    assert_eq!((&direct["text"], &direct["id"]), (&"patience".into(), &receipts[0]["id"]));
+}
+
+#[test]
+fn one_may_wait_for_the_receipt() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let plain = sova.start(&["send", "--wait", "--json", "buzz", "one"]);
+    let kept = sova.start(&["send", "--wait", "--queue", "--json", "buzz", "two"]);
+    complaint(&plain, "trying on");
+    complaint(&kept, "kept for buzz");
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    for waiting in [plain, kept] {
+        let receipt = waiting.object();
+        assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
+        waiting.end().done();
+    }
+    let mut said =
+        [listening.object(), listening.object()].map(|direct| direct["text"].to_string());
+    said.sort();
+    assert_eq!(said, ["\"one\"", "\"two\""]);
+}
+
+#[tokio::test]
+async fn the_outbox_has_an_end() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path(), hub.address(), "sova");
+    let (client, _events) = Client::start(options).await.unwrap();
+    for _ in 0..100 {
+        client.queue(&name("buzz"), text("hello")).await.unwrap();
+    }
+    let full = client.queue(&name("buzz"), text("hello")).await;
+    assert!(matches!(&full, Err(Error::LimitReached { .. })), "{full:?}");
+    let long = text(&"x".repeat(16 * 1024));
+    let mut more = 0;
+    let full = loop {
+        let peer = name(&format!("peer{}", more / 100));
+        match client.queue(&peer, long.clone()).await {
+            Ok(_) => more += 1,
+            Err(full) => break full.to_string(),
+        }
+    };
+    assert!(full.contains("4194304 bytes") && more == 255, "{more}: {full}");
+    let oneself = client.queue(&name("sova"), text("hello")).await;
+    assert!(matches!(oneself, Err(Error::Invalid(_))), "{oneself:?}");
+}
+
+#[test]
+fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    let couriers = sova.start(&["listen"]);
+    address(&couriers);
+    sova.run(&["send", "buzz", "hello"]).done();
+    assert_eq!(listening.object()["text"], "hello");
+    let kept = || sova.run(&["outbox", "--json"]).objects();
+
+    sova.run(&["block", "buzz"]).done();
+    let said = sova.run(&["send", "--queue", "buzz", "one"]);
+    assert!(said.stderr.contains("kept for buzz: buzz is blocked"), "{said:?}");
+    said.done();
+    assert_eq!(kept()[0]["refused"], true);
+    assert!(kept()[0]["last_error"].as_str().unwrap().contains("buzz is blocked"));
+    let retried = sova.run(&["outbox", "retry"]).failed(4);
+    assert!(retried.contains("one message stays in the outbox"), "{retried}");
+    sova.run(&["unblock", "buzz"]).done();
+    assert_eq!(listening.object()["text"], "one");
+    complaint(&couriers, "delivered to buzz");
+
+    // The book has another key for buzz than the hub.
+    let book = sova.home.path().join("contacts.toml");
+    let before = std::fs::read_to_string(&book).unwrap();
+    let eve = Person::new(&hub, "eve").run(&["id", "--json"]).objects();
+    let key = buzz.run(&["id", "--json"]).objects()[0]["fingerprint"].as_str().unwrap().to_owned();
+    let other = eve[0]["fingerprint"].as_str().unwrap();
+    std::fs::write(&book, before.replace(&key, other)).unwrap();
+    let said = sova.run(&["send", "--queue", "buzz", "two"]);
+    assert!(said.stderr.contains("another key") && said.stderr.contains(other), "{said:?}");
+    said.done();
+    assert!(kept()[0]["last_error"].as_str().unwrap().contains(&key));
+    sova.run(&["accept", "buzz", &key]).done();
+    assert_eq!(listening.object()["text"], "two");
+
+    // Buzz wants to hear nothing.
+    complaint(&couriers, "delivered to buzz");
+    buzz.run(&["block", "sova"]).done();
+    sova.run(&["send", "--queue", "buzz", "three"]).done();
+    assert!(kept()[0]["last_error"].as_str().unwrap().contains("it has blocked you"));
+    buzz.run(&["unblock", "sova"]).done();
+    assert_eq!(kept()[0]["refused"], true);
+    sova.run(&["outbox", "retry", "buzz"]).done();
+    assert_eq!(listening.object()["text"], "three");
+}
+
+#[test]
+fn messages_are_given_up_by_their_ids() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let queue = |who| {
+        let kept = sova.run(&["send", "--queue", "--json", who, "hello"]).objects();
+        kept[0]["id"].as_str().unwrap().to_owned()
+    };
+    let (one, two, three) = (queue("buzz"), queue("buzz"), queue("eve"));
+    let count = || sova.run(&["outbox", "list", "--json"]).objects().len();
+    assert!(sova.run(&["outbox", "drop", &one[..7]]).failed(2).contains("too short"));
+    assert!(sova.run(&["outbox", "drop", "ffffffff"]).failed(1).contains("no message"));
+    sova.run(&["outbox", "drop"]).failed(2);
+    // What is listed is enough.
+    let listed = sova.run(&["outbox"]).done();
+    let shown = listed.lines().nth(1).unwrap().split("  ").next().unwrap();
+    assert!(two.starts_with(shown), "{listed}");
+    sova.run(&["outbox", "drop", shown]).done();
+    assert_eq!(count(), 2);
+    assert!(sova.run(&["outbox", "drop", &two]).failed(1).contains("no message"));
+    let left = sova.run(&["outbox", "retry", &three]).failed(4);
+    assert!(left.contains("no peer named eve") && !left.contains("buzz"), "{left}");
+    sova.run(&["outbox", "drop", "--all"]).done();
+    assert_eq!(count(), 0);
+}
+
+/// A receiver that is killed shows at the next start what it had accepted and not shown.
+#[tokio::test]
+async fn what_was_accepted_and_not_shown_comes_out_at_the_next_start() {
+    let hub = TestHub::start();
+    let [sovas, buzzes] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let of_buzz = || listening(options(buzzes.path(), hub.address(), "buzz"));
+    let of_sova = options(sovas.path(), hub.address(), "sova");
+    let (sova, _events) = Client::start(of_sova).await.unwrap();
+    let (buzz, unread) = Client::start(of_buzz()).await.unwrap();
+    for said in ["one", "two"] {
+        sova.queue(&name("buzz"), text(said)).await.unwrap();
+    }
+    let attempts = sova.deliver_queued(None).await.unwrap();
+    assert!(attempts.iter().all(|attempt| attempt.result.is_ok()), "{attempts:?}");
+    drop(unread);
+    buzz.stop().await;
+
+    let (buzz, mut events) = Client::start(of_buzz()).await.unwrap();
+    match next(&mut events).await {
+        Event::Direct(direct) => {
+            assert_eq!(direct.message.text.as_str(), "one");
+            assert!(direct.standing.key().is_some());
+        }
+        other => panic!("{other:?}"),
+    }
+    drop(events);
+    buzz.stop().await;
+    let (_buzz, mut events) = Client::start(of_buzz()).await.unwrap();
+    match next(&mut events).await {
+        Event::Direct(direct) => assert_eq!(direct.message.text.as_str(), "two"),
+        other => panic!("{other:?}"),
+    }
+}
