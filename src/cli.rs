@@ -11,6 +11,7 @@
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |
 //! | 4 | the peer is unknown or cannot be reached |
+//! | 124 | `--timeout` was over first; of a command without an end of its own, it is the usual end |
 //! | 130 | interrupted before it was done |
 //!
 //! The shapes of `--json` are listed in `cli/json.rs`.
@@ -20,11 +21,14 @@ mod commands;
 pub(crate) mod config;
 pub mod daemon;
 mod failure;
+mod first;
 mod json;
 mod keys;
+mod logging;
 mod options;
 mod outage;
 mod output;
+mod question;
 mod stdin;
 mod terminal;
 mod tui;
@@ -32,14 +36,15 @@ mod view;
 mod words;
 mod writer;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, pin::pin, process::ExitCode, time::Duration};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
-        accept, contacts, history, id, listen, outbox, peers, people, post, rooms, search, send,
-        tail, verify,
+        accept, contacts, history, id, listen, on, outbox, peers, people, post, rooms, search,
+        send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -49,11 +54,15 @@ use crate::shutdown;
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unreachable,
-130 interrupted. Ctrl-C is the usual end of chat, tail, listen and peers --watch: 0.
+124 ended by --timeout, 130 interrupted. Ctrl-C is the usual end of chat, tail, listen, on and
+peers --watch: 0.
 
 Settings are also read from the environment and from config.toml in the configuration
-directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext and room. A
-flag wins over the environment, the environment over the file.";
+directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext, room, quiet,
+theme and keys. A flag wins over the environment, the environment over the file.";
+
+/// How long a command whose time is over has for leaving the hub.
+const LEAVING: Duration = shutdown::GRACE;
 
 /// Chat in rooms, and straight from peer to peer.
 #[derive(Debug, Parser)]
@@ -72,7 +81,7 @@ enum Command {
     Chat(chat::Args),
     /// Lists who is here
     Peers(peers::Args),
-    /// Posts a text to the room, or each line of standard input
+    /// Posts a text to a room, or each line of standard input
     Post(post::Args),
     /// Prints the messages of rooms as they come
     Tail(tail::Args),
@@ -82,6 +91,9 @@ enum Command {
     Outbox(outbox::Args),
     /// Prints direct messages as they come
     Listen(listen::Args),
+    /// Runs a command for every message, and answers with what it prints
+    #[command(after_help = on::ABOUT_RUN)]
+    On(on::Args),
     /// Prints a room's past messages
     History(history::Args),
     /// Finds messages by their words
@@ -113,7 +125,7 @@ enum Command {
 /// Does what the command line says and returns the exit code. `args` begins with the program's
 /// name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match read(args) {
         Ok(cli) => cli,
         Err(help_or_mistake) => {
             // Nobody to tell where standard error is closed.
@@ -125,51 +137,123 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(line) = failure.line() {
-                output::tell(&line);
+                output::complain(&line);
             }
             failure.code().into()
         }
     }
 }
 
-fn obey(mut cli: Cli) -> Result<(), Failure> {
-    if let Command::Chat(chat::Args { link: Some(link), .. }) = &cli.command {
-        cli.flags.set_hub(link.clone());
+/// Reads the command line.
+fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut program = Cli::command();
+    let said = program.try_get_matches_from_mut(args)?;
+    let mut cli = Cli::from_arg_matches(&said).map_err(|error| error.format(&mut program))?;
+    if let (Command::Post(args), Some((_, said))) = (&mut cli.command, said.subcommand()) {
+        args.room_is_said = said.value_source("room") == Some(ValueSource::CommandLine);
     }
-    let settings = Settings::load(cli.flags)?;
+    Ok(cli)
+}
+
+fn obey(cli: Cli) -> Result<(), Failure> {
+    let Cli { mut flags, command } = cli;
+    if let Command::Chat(chat::Args { link: Some(link), .. }) = &command {
+        flags.hub = Some(link.clone());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-    let done = runtime.block_on(dispatch(cli.command, settings));
+    let done = runtime.block_on(in_time(command, flags));
     runtime.shutdown_background();
     done
 }
 
-async fn dispatch(command: Command, settings: Settings) -> Result<(), Failure> {
+/// Does what a command is for, until that is done, a signal comes, or its time is over.
+async fn in_time(command: Command, flags: Flags) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
+    let (is_chat, is_endless) = (matches!(command, Command::Chat(_)), command.is_endless());
+    let timeout = flags.timeout;
+    let mut work = pin!(work(command, flags, &stop));
+    let out_of_time = async {
+        match timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+        timeout.unwrap_or_default()
+    };
+    let timeout = tokio::select! {
+        biased;
+        done = &mut work => return match done {
+            Err(Failure::Interrupted) if is_endless => Ok(()),
+            done => done,
+        },
+        timeout = out_of_time => timeout,
+    };
+    // From here on as after a signal, so that it leaves the hub and shows what it has.
+    stop.cancel();
+    match tokio::time::timeout(LEAVING, work).await {
+        Ok(Ok(())) if is_chat => Err(Failure::TimedOut(timeout)),
+        Ok(Err(Failure::Interrupted)) | Err(_) => Err(Failure::TimedOut(timeout)),
+        Ok(done) => done,
+    }
+}
+
+async fn work(command: Command, flags: Flags, stop: &CancellationToken) -> Result<(), Failure> {
+    let settings = match &command {
+        Command::Chat(args) if terminal::can_ask() => {
+            first::settle(flags, args.link.as_ref(), stop).await?
+        }
+        _ => Settings::load(flags)?,
+    };
+    if settings.quiet {
+        output::be_quiet();
+    }
+    // What a log writes on a terminal would be in the middle of what is drawn there.
+    let drawn = matches!(command, Command::Chat(_)) && terminal::can_edit();
+    logging::start(settings.verbose, drawn.then(|| settings.home.log()))?;
+    dispatch(command, &settings, stop).await.map_err(|failure| settings.explain(failure))
+}
+
+async fn dispatch(
+    command: Command,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     match command {
-        Command::Chat(args) if tui::is_possible(&args) => tui::run(&settings, &stop).await,
-        Command::Chat(_) => chat::run(&settings, &stop).await,
-        Command::Peers(args) => peers::run(args, &settings, &stop).await,
-        Command::Post(args) => post::run(args, &settings, &stop).await,
-        Command::Tail(args) => tail::run(args, &settings, &stop).await,
-        Command::Send(args) => send::run(args, &settings, &stop).await,
-        Command::Listen(args) => listen::run(args, &settings, &stop).await,
-        Command::History(args) => history::run(args, &settings, &stop).await,
-        Command::Search(args) => search::run(args, &settings, &stop).await,
-        Command::Rooms(args) => rooms::run(args, &settings, &stop).await,
-        Command::Id(args) => id::run(args, &settings, &stop).await,
-        Command::Contacts(args) => contacts::run(args, &settings, &stop).await,
-        Command::Verify(args) => verify::run(args, &settings, &stop).await,
-        Command::Accept(args) => accept::run(&args, &settings),
-        Command::Outbox(args) => outbox::run(args, &settings, &stop).await,
-        Command::Block(who) => people::block(who, true, &settings, &stop).await,
-        Command::Unblock(who) => people::block(who, false, &settings, &stop).await,
-        Command::Note(args) => people::note(args, &settings, &stop).await,
-        Command::Forget(who) => people::forget(&who, &settings),
-        Command::Mute(room) => people::mute(&room, true, &settings),
-        Command::Unmute(room) => people::mute(&room, false, &settings),
+        Command::Chat(args) if tui::is_possible(&args) => tui::run(settings, stop).await,
+        Command::Chat(_) => chat::run(settings, stop).await,
+        Command::Peers(args) => peers::run(args, settings, stop).await,
+        Command::Post(args) => post::run(args, settings, stop).await,
+        Command::Tail(args) => tail::run(args, settings, stop).await,
+        Command::Send(args) => send::run(args, settings, stop).await,
+        Command::Listen(args) => listen::run(args, settings, stop).await,
+        Command::On(args) => on::run(args, settings, stop).await,
+        Command::History(args) => history::run(args, settings, stop).await,
+        Command::Search(args) => search::run(args, settings, stop).await,
+        Command::Rooms(args) => rooms::run(args, settings, stop).await,
+        Command::Id(args) => id::run(args, settings, stop).await,
+        Command::Contacts(args) => contacts::run(args, settings, stop).await,
+        Command::Verify(args) => verify::run(args, settings, stop).await,
+        Command::Accept(args) => accept::run(&args, settings, stop).await,
+        Command::Outbox(args) => outbox::run(args, settings, stop).await,
+        Command::Block(who) => people::block(who, true, settings, stop).await,
+        Command::Unblock(who) => people::block(who, false, settings, stop).await,
+        Command::Note(args) => people::note(args, settings, stop).await,
+        Command::Forget(who) => people::forget(&who, settings),
+        Command::Mute(room) => people::mute(&room, true, settings),
+        Command::Unmute(room) => people::mute(&room, false, settings),
+    }
+}
+
+impl Command {
+    /// Whether it goes on until something from outside ends it, so that a signal is its usual end.
+    fn is_endless(&self) -> bool {
+        match self {
+            Self::Tail(_) | Self::Listen(_) | Self::On(_) => true,
+            Self::Peers(args) => args.watch,
+            _ => false,
+        }
     }
 }

@@ -56,6 +56,14 @@ pub enum Error {
     /// The name belongs to somebody else.
     #[error("the name {0} is taken")]
     NameTaken(Name),
+    /// The name belongs to somebody else, and the caller has other names.
+    #[error("the name {wanted} is taken, and yours on this hub is {}", list(.yours))]
+    OtherName {
+        /// The refused name.
+        wanted: Name,
+        /// Those that the caller may have; at least one.
+        yours: Vec<Name>,
+    },
     /// The name is too easily taken for one that belongs to somebody else.
     #[error("the name {wanted} looks like {taken}, which is taken")]
     NameConfusable {
@@ -223,6 +231,10 @@ pub enum Error {
 
 fn describe(violations: &[Violation]) -> String {
     violations.iter().map(|v| format!("{}: {}", v.field, v.problem)).collect::<Vec<_>>().join("; ")
+}
+
+fn list(names: &[Name]) -> String {
+    names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
 impl Error {

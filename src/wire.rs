@@ -40,7 +40,7 @@ const INBOX_DELAY: Duration = Duration::from_secs(1);
 fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
     match error {
         Error::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD", None),
-        Error::NameTaken(_) => (Code::AlreadyExists, "NAME_TAKEN", None),
+        Error::NameTaken(_) | Error::OtherName { .. } => (Code::AlreadyExists, "NAME_TAKEN", None),
         Error::NameConfusable { .. } => (Code::AlreadyExists, "NAME_CONFUSABLE", None),
         Error::GuestsRefused => (Code::PermissionDenied, "GUESTS_REFUSED", None),
         Error::InviteRequired { .. } => (Code::PermissionDenied, "INVITE_REQUIRED", None),

@@ -23,8 +23,8 @@ use person::Person;
 fn what_was_posted_is_in_the_history_and_in_the_tail() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
-    assert_eq!(sova.run(&["post", "one", "two"]).done(), "");
-    let posted = &sova.run(&["post", "--json", "three"]).objects()[0];
+    assert_eq!(sova.run(&["post", "lobby", "one", "two"]).done(), "");
+    let posted = &sova.run(&["post", "lobby", "--json", "three"]).objects()[0];
     assert_eq!((&posted["type"], &posted["duplicate"]), (&"posted".into(), &false.into()));
 
     let history = sova.run(&["history", "--json"]).objects();
@@ -54,7 +54,7 @@ fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let lines: Vec<String> = (0..LINES).map(|i| format!("line {i}")).collect();
-    let posted = sova.run_with(&["post", "--room", "ops", "--json"], &lines.join("\n")).objects();
+    let posted = sova.run_with(&["post", "ops", "--json"], &lines.join("\n")).objects();
     assert_eq!(posted.len(), LINES);
     // More than one page of the hub's, from either end.
     let all = sova.run(&["history", "ops", "--all", "--json"]).objects();
@@ -138,7 +138,7 @@ fn commands_work_beside_a_chat_of_the_same_person_and_of_nobody_else() {
     assert_eq!(peers.len(), 1);
     assert_eq!(peers[0]["name"], "sova");
     assert_eq!(peers[0]["endpoints"].as_array().unwrap().len(), 1);
-    sova.run(&["post", "from", "outside"]).done();
+    sova.run(&["post", "lobby", "from", "outside"]).done();
     while !chat.line().ends_with(" sova: from outside") {}
 
     let refused = thief.run(&["peers"]).failed(1);
@@ -213,7 +213,7 @@ fn who_comes_and_goes_is_watched_until_ctrl_c() {
 fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
-    sova.run(&["post", "hello"]).done();
+    sova.run(&["post", "lobby", "hello"]).done();
     let tail = sova.command(&["tail", "--last", "1"]);
     let mut shell = std::process::Command::new("sh");
     // The second part reads a line and goes; nothing further is ever posted.
@@ -252,7 +252,7 @@ fn other_peoples_text_is_harmless_as_text_and_exact_as_json() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let nasty = "\x1b]0;owned\x07\u{202e}\u{9b}2J end";
-    sova.run(&["post", nasty]).done();
+    sova.run(&["post", "lobby", nasty]).done();
     let plain = sova.run(&["history"]).done();
     assert!(plain.ends_with("␛]0;owned␇<U+202E><U+009B>2J end\n"), "{plain}");
     let json = sova.run(&["history", "--json"]);

@@ -53,8 +53,8 @@ fn what_comes_does_not_break_the_line_being_typed() {
     let sova = chat_in(home.path(), &hub, &[]);
     sova.type_keys("half a tho");
     sova.wait_for("lobby> half a tho");
-    post(&hub, other.path(), &["first"]);
-    post(&hub, other.path(), &["sec\nond"]);
+    post(&hub, other.path(), &["lobby", "first"]);
+    post(&hub, other.path(), &["lobby", "sec\nond"]);
     sova.wait_for("    ond");
     let screen = sova.wait_until("the line is whole and last", |screen| {
         (last_line(screen) == "lobby> half a tho").then(|| screen.to_owned())
@@ -114,10 +114,10 @@ fn what_others_write_is_shown_and_not_obeyed() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sova = chat_in(home.path(), &hub, &[]);
-    post(&hub, other.path(), &["\x1b[2J\x1b[H\r* winter left\u{202e}\x1b]0;mine\x07"]);
+    post(&hub, other.path(), &["lobby", "\x1b[2J\x1b[H\r* winter left\u{202e}\x1b]0;mine\x07"]);
     sova.wait_for("buzz: ␛[2J␛[H␍* winter left<U+202E>␛]0;mine␇");
     // Padded to the edge of the terminal, which would break the line there.
-    post(&hub, other.path(), &[&format!("{}* colt left", " ".repeat(400))]);
+    post(&hub, other.path(), &["lobby", &format!("{}* colt left", " ".repeat(400))]);
     sova.wait_until("the padded text", |screen| {
         screen.lines().find(|line| line.contains("colt left")).map(|line| {
             assert!(line.starts_with("    "), "{screen}");
@@ -130,7 +130,7 @@ fn what_others_write_is_shown_and_not_obeyed() {
 fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    post(&hub, other.path(), &["--room", "ops", "long", "ago"]);
+    post(&hub, other.path(), &["ops", "long", "ago"]);
     let sova = chat_in(home.path(), &hub, &[]);
     sova.type_line("/join ops");
     sova.wait_for("* talking in ops");

@@ -250,7 +250,10 @@ fn objects_have_the_fields_that_are_documented() {
     note(&peers.next("peer"));
     let reader = Person::new(hub.address(), "reader");
     let mut tail = reader.stream(&["tail", "--json", "--last", "1"]);
-    alice.json(&["post", "--json", "the", "build", "is", "green"]).iter().for_each(&mut note);
+    alice
+        .json(&["post", "--json", "lobby", "the", "build", "is", "green"])
+        .iter()
+        .for_each(&mut note);
     note(&tail.next("message"));
     alice.json(&["send", "--json", "bob", "psst"]).iter().for_each(&mut note);
     note(&listen.next("direct"));
@@ -301,21 +304,22 @@ fn exit_codes_are_those_that_are_documented() {
         assert!(output.stdout.is_empty(), "data and nothing else on stdout: {output:?}");
         seen.insert(code);
     };
-    check(0, alice.run(&["post", "hi"]));
-    check(2, alice.run(&["post", "--nonsense", "hi"]));
-    check(2, alice.run(&["--name", "no name", "post", "hi"]));
-    check(3, nowhere.run(&["post", "hi"]));
+    check(0, alice.run(&["post", "lobby", "hi"]));
+    check(2, alice.run(&["post", "--nonsense", "lobby", "hi"]));
+    check(2, alice.run(&["--name", "no name", "post", "lobby", "hi"]));
+    check(3, nowhere.run(&["post", "lobby", "hi"]));
     check(4, alice.run(&["send", "nobody", "hi"]));
+    check(124, alice.run(&["tail", "--timeout", "100ms"]));
     let holder = alice.stream(&["listen", "--json"]);
     let watch = Person::new(hub.address(), "watcher");
     watch.stream(&["peers", "--watch", "--json"]).next("peer");
     let thief = Person::new(hub.address(), "alice");
-    check(1, thief.run(&["post", "hi"]));
+    check(1, thief.run(&["post", "lobby", "hi"]));
     drop(holder);
 
     // Interrupted while it waits for its input.
     let carol = Person::new(hub.address(), "carol");
-    let mut waiting = carol.command(&["post"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut waiting = carol.command(&["post", "lobby"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = waiting.stdin.take().unwrap();
     input.write_all(b"the first line\n").unwrap();
     let reader = Person::new(hub.address(), "reader");

@@ -94,7 +94,8 @@ fn start_hub(machine: &Machine, data: &Path) -> (Running, String) {
     let hub = Running::start(machine.on(&hub));
     assert_eq!(hub.line(), format!("chinwagd listening on {listen}"));
     let line = hub.line();
-    let link = line.strip_prefix("join with: chinwag chat ").expect(&line).to_owned();
+    let link = line.strip_prefix("join with: chinwag chat ").expect(&line);
+    let link = link.trim_matches('\'').to_owned();
     (hub, link)
 }
 

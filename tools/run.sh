@@ -35,7 +35,7 @@ if test -s "$said"; then
     mv "$said.log" "$run/chinwagd.log"
     cat "$said"
 fi
-echo "* for scripts: $bin/chinwag --home $run/$name --name $name --hub $hub post ..."
+echo "* for scripts: $bin/chinwag --home $run/$name --name $name --hub $hub post ROOM TEXT"
 status=0
 "$bin/chinwag" --home "$run/$name" --name "$name" --hub "$hub" chat || status=$?
 # No hub, and ours did not start: say why.

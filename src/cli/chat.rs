@@ -33,7 +33,7 @@ use self::{
 use super::{
     failure::Failure,
     options::{self, Settings},
-    output::tell,
+    output::complain,
     stdin,
     view::{self, Clock},
 };
@@ -167,7 +167,7 @@ impl Chat {
         }
         for block in self.pending.drain(..) {
             if let Err(unseen) = console.shown.send_timeout(block, WAIT_FOR_PERSON).await {
-                tell(&format!("nobody reads this any more: {}", unseen.into_inner()));
+                complain(&format!("nobody reads this any more: {}", unseen.into_inner()));
             }
         }
     }

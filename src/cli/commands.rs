@@ -5,6 +5,7 @@ pub(super) mod contacts;
 pub(super) mod history;
 pub(super) mod id;
 pub(super) mod listen;
+pub(super) mod on;
 pub(super) mod outbox;
 pub(super) mod peers;
 pub(super) mod people;
@@ -50,24 +51,21 @@ async fn with_client(
     }
 }
 
-/// As [`with_client`], for work that has no end of its own: a signal is its usual end, and so is a
-/// reader who has seen enough.
+/// As [`with_client`], for work that has no end of its own: a reader who has seen enough is one of
+/// its usual ends, and a signal the other.
 async fn follow(
     options: ClientOptions,
     out: Output,
     stop: &CancellationToken,
     work: impl AsyncFnOnce(Client, Happenings, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let done = with_client(options, out, stop, async |client, happenings, out| {
+    with_client(options, out, stop, async |client, happenings, out| {
         tokio::select! {
             () = reader_gone() => Ok(()),
             done = work(client, happenings, out) => done,
         }
-    });
-    match done.await {
-        Err(Failure::Interrupted) => Ok(()),
-        done => done,
-    }
+    })
+    .await
 }
 
 /// The events of a command's client; those about the hub are told to the person here.

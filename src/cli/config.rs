@@ -8,6 +8,7 @@
 //! | messages for those who are away | `outbox.db` in the data directory |
 //! | what was accepted of such messages | `inbox.db` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
+//! | the log of the last chat with `-v` on a terminal | `chinwag.log` in the data directory |
 //!
 //! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
 //! `~/.config/chinwag` and `~/.local/share/chinwag` are on Linux.
@@ -21,9 +22,19 @@
 //! direct = "known"                         # or "contacts", or "anyone"
 //! no_direct = false
 //! plaintext = false
+//! quiet = false                            # no notices, and no bell
+//! theme = "dark"                           # or "light", or "plain"
+//!
+//! [keys]                                   # of the full screen: F1 there lists the actions
+//! quit = "ctrl-q"                          # or several: ["ctrl-q", "f10"]
 //! ```
+//!
+//! The first chat on a terminal writes `hub` and `name` into it, with the answers that it got.
+
+mod remember;
 
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     io,
     net::SocketAddr,
@@ -34,9 +45,10 @@ use std::{
 use directories::ProjectDirs;
 use serde::Deserialize;
 
+pub(crate) use self::remember::remember;
 use super::{
     failure::Failure,
-    options::{self, direct_policy},
+    options::{self, direct_policy, listen_address},
 };
 use crate::{
     client::DirectPolicy,
@@ -51,20 +63,26 @@ const CONFIG_FILE: &str = "config.toml";
 pub(crate) struct Home {
     config: PathBuf,
     data: PathBuf,
+    given: bool,
 }
 
 impl Home {
     /// Everything in `given`, or where this system keeps a user's files.
     pub(crate) fn find(given: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(dir) = given {
-            return Ok(Self { config: dir.clone(), data: dir });
+            return Ok(Self { config: dir.clone(), data: dir, given: true });
         }
         let dirs = ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
             Failure::Usage(
                 "this user has no home directory; say where to keep files with --home DIR".into(),
             )
         })?;
-        Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into() })
+        Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into(), given: false })
+    }
+
+    /// The directory that somebody named, if they did.
+    pub(crate) fn given(&self) -> Option<&Path> {
+        self.given.then_some(&self.data)
     }
 
     /// The file with the settings.
@@ -95,6 +113,11 @@ impl Home {
     /// The lines typed in earlier chats.
     pub(crate) fn typed_lines(&self) -> PathBuf {
         self.data.join("typed.txt")
+    }
+
+    /// What a chat on a terminal logs where that is wanted.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.data.join("chinwag.log")
     }
 }
 
@@ -127,6 +150,12 @@ pub(crate) struct Config {
     pub(crate) no_direct: bool,
     /// Whether nothing is encrypted.
     pub(crate) plaintext: bool,
+    /// Whether to say nothing but errors, and to ring no bell.
+    pub(crate) quiet: bool,
+    /// The name of the colours.
+    pub(crate) theme: Option<String>,
+    /// Keys for actions of the full screen, by the name of the action.
+    pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
 
 impl Config {
@@ -145,12 +174,15 @@ impl Config {
         Ok(Self {
             hub: one("hub", raw.hub, options::hub)?,
             name: one("name", raw.name, str::parse)?,
-            listen: one("listen", raw.listen, str::parse)?,
+            listen: one("listen", raw.listen, listen_address)?,
             advertise: many("advertise", raw.advertise)?,
             rooms: many("room", raw.room)?,
             direct: one("direct", raw.direct, direct_policy)?,
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
+            quiet: raw.quiet,
+            theme: raw.theme,
+            keys: raw.keys.into_iter().map(|(action, keys)| (action, keys.into())).collect(),
         })
     }
 }
@@ -169,6 +201,11 @@ struct Raw {
     no_direct: bool,
     #[serde(default)]
     plaintext: bool,
+    #[serde(default)]
+    quiet: bool,
+    theme: Option<String>,
+    #[serde(default)]
+    keys: BTreeMap<String, OneOrMany>,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +213,15 @@ struct Raw {
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl From<OneOrMany> for Vec<String> {
+    fn from(raw: OneOrMany) -> Self {
+        match raw {
+            OneOrMany::One(one) => vec![one],
+            OneOrMany::Many(many) => many,
+        }
+    }
 }
 
 fn one<T, E: Display>(
@@ -187,11 +233,7 @@ fn one<T, E: Display>(
 }
 
 fn many<T: FromStr<Err: Display>>(key: &str, raw: Option<OneOrMany>) -> Result<Vec<T>, String> {
-    let raw = match raw {
-        None => Vec::new(),
-        Some(OneOrMany::One(raw)) => vec![raw],
-        Some(OneOrMany::Many(raw)) => raw,
-    };
+    let raw: Vec<String> = raw.map(Into::into).unwrap_or_default();
     raw.iter().map(|raw| raw.parse().map_err(|problem| format!("{key}: {problem}"))).collect()
 }
 
@@ -204,16 +246,30 @@ mod tests {
         assert_eq!(Config::parse("").unwrap(), Config::default());
         let all = Config::parse(
             "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
-             room = ['lobby', 'ops']\ndirect = 'anyone'\nno_direct = true\nplaintext = true",
+             room = ['lobby', 'ops']\ndirect = 'anyone'\nno_direct = true\nplaintext = true\n\
+             quiet = true\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\nhelp = ['f1', 'f2']",
         )
         .unwrap();
         assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
         assert_eq!(all.direct, Some(DirectPolicy::Anyone));
-        assert!(all.no_direct && all.plaintext);
+        assert!(all.no_direct && all.plaintext && all.quiet);
+        assert_eq!(all.theme.as_deref(), Some("light"));
+        assert_eq!(all.keys["quit"], ["ctrl-q"]);
+        assert_eq!(all.keys["help"], ["f1", "f2"]);
         assert_eq!(all.name.unwrap().as_str(), "sova");
         assert_eq!(all.listen.unwrap().port(), 2);
         assert_eq!(all.advertise, [Endpoint::parse("[::1]:3").unwrap()]);
         assert_eq!(all.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["lobby", "ops"]);
+    }
+
+    #[test]
+    fn the_file_in_the_readme_can_be_read() {
+        let (_, rest) = include_str!("../../README.md").split_once("\n## Settings\n").unwrap();
+        let (_, rest) = rest.split_once("```toml\n").unwrap();
+        let (shown, _) = rest.split_once("```").unwrap();
+        let config = Config::parse(shown).unwrap();
+        assert_eq!(config.name.unwrap().as_str(), "sova");
+        assert_eq!(config.keys["quit"], ["ctrl-q"]);
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod tasks;
 mod values;
 
 pub(crate) use settings::Settings;
+pub(in crate::cli) use values::duration;
 
 use std::{
     ffi::OsString,
@@ -123,7 +124,8 @@ async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
             tracing::warn!(%error, "the keeper's commands will not know where this hub is");
         }
     }
-    writeln!(io::stdout(), "chinwagd listening on {address}\njoin with: chinwag chat {link}")
+    let joining = link::for_shell(&link);
+    writeln!(io::stdout(), "chinwagd listening on {address}\njoin with: chinwag chat {joining}")
         .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     hub.serve(listener, stop).await

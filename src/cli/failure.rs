@@ -1,10 +1,9 @@
 //! Why a command ended early: one line for the person, one number for the script.
 
-use std::{fmt::Display, io, path::Path};
+use std::{fmt::Display, io, path::Path, time::Duration};
 
 use crate::{
     error::{Error, Refusal},
-    model::JoinLink,
     text,
 };
 
@@ -16,6 +15,8 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const HUB_UNREACHABLE: u8 = 3;
 /// Exit code: the peer is not here, or cannot be reached.
 pub(crate) const PEER_UNREACHABLE: u8 = 4;
+/// Exit code: not done in time, as `timeout` has it.
+pub(crate) const TIMED_OUT: u8 = 124;
 /// Exit code: ended by a signal before it was done, as shells count SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -30,6 +31,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// A signal came first.
     Interrupted,
+    /// The time for it was over first.
+    TimedOut(Duration),
     /// So many messages stay in the outbox.
     Undelivered(usize),
     /// Anything else, and what to do about it.
@@ -62,6 +65,7 @@ impl Failure {
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) | Self::Other(_) => FAILED,
             Self::Interrupted => INTERRUPTED,
+            Self::TimedOut(_) => TIMED_OUT,
             Self::Undelivered(_) => PEER_UNREACHABLE,
             Self::Chat(error) => code(error),
         }
@@ -73,6 +77,7 @@ impl Failure {
             Self::Interrupted => return None,
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return None,
             Self::Output(error) => format!("cannot write to standard output: {error}"),
+            Self::TimedOut(after) => format!("ended by --timeout after {after:?}"),
             Self::Undelivered(1) => "one message stays in the outbox".into(),
             Self::Undelivered(left) => format!("{left} messages stay in the outbox"),
             Self::Usage(problem) | Self::Other(problem) => problem.clone(),
@@ -94,6 +99,10 @@ fn code(error: &Error) -> u8 {
 /// An error and, where there is something to be done about it, what. Harmless in one line.
 pub(crate) fn describe(error: &Error) -> String {
     let line = match advice(error) {
+        // What to do comes before how it failed, which most people need not know.
+        Some(advice) if let Error::HubUnreachable { hub, cause } = error => {
+            format!("no hub at {hub}: {advice} ({cause})")
+        }
         Some(advice) => format!("{error}; {advice}"),
         None => error.to_string(),
     };
@@ -102,16 +111,13 @@ pub(crate) fn describe(error: &Error) -> String {
 
 fn advice(error: &Error) -> Option<String> {
     let said = match error {
+        Error::HubUnreachable { hub, .. } if hub.is_loopback() => {
+            "start one with `chinwagd`, or join one with `chinwag chat chinwag://…`"
+        }
         Error::HubUnreachable { .. } => {
-            "start one with `chinwagd`, or say where it is with --hub HOST:PORT"
+            "ask its keeper whether it runs, or join another with `chinwag chat chinwag://…`"
         }
-        Error::HubKeyChanged { hub, offered, .. } => {
-            let link = JoinLink { hub: hub.clone(), fingerprint: Some(*offered), invite: None };
-            return Some(format!(
-                "ask its keeper what `chinwagd link` says; if that is the new key, join again with \
-                 `chinwag chat {link}`"
-            ));
-        }
+        Error::HubKeyChanged { .. } => GET_LINK,
         Error::HubUntrusted { hub, .. } if hub.is_loopback() => {
             "a hub on this machine that has no key is reached with --plaintext"
         }
@@ -139,9 +145,9 @@ fn advice_on(reason: &str) -> Option<&'static str> {
         "NAME_TAKEN" | "NAME_CONFUSABLE" => Some(TAKE_ANOTHER),
         "PEER_UNKNOWN" => Some(LOOK),
         "INBOX_FULL" | "SHUTTING_DOWN" => Some(LATER),
-        "GUESTS_REFUSED" | "PLAINTEXT_REFUSED" => Some("leave out --plaintext"),
+        "GUESTS_REFUSED" | "PLAINTEXT_REFUSED" => Some("that is, leave out --plaintext"),
         "INVITE_REQUIRED" => {
-            Some("ask its keeper for a link with an invitation (`chinwagd invite`)")
+            Some("what `chinwagd invite` prints there is a link for `chinwag chat LINK`")
         }
         "CALLER_REFUSED" => {
             Some("be on the same hub, with a key of your own, or ask them otherwise")
@@ -153,8 +159,12 @@ fn advice_on(reason: &str) -> Option<&'static str> {
     }
 }
 
-const TAKE_ANOTHER: &str = "choose another with --name NAME; if it is yours, use the --home with its \
-                            key; without a key it serves one program at a time";
+/// What to do where a hub does not have the key that it should have. No link is made of the key that
+/// it showed: nobody should take that for the right one because a program wrote it down for them.
+pub(crate) const GET_LINK: &str = "get the join link from its keeper again, in another way than \
+                                   through this hub, and join with `chinwag chat LINK`";
+const TAKE_ANOTHER: &str = "choose another with --name NAME, or use the --home with its key if it is \
+                            yours (without a key it serves one program at a time)";
 const LOOK: &str = "see who is with `chinwag peers`";
 const LATER: &str = "try again in a moment";
 
@@ -180,8 +190,11 @@ mod tests {
         let [known, offered] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
         let changed = Error::HubKeyChanged { hub: hub.clone(), known, offered };
         let said = describe(&changed);
-        let link = format!("`chinwag chat chinwag://127.0.0.1:50051#{offered}`");
-        assert!(said.contains(&known.to_string()) && said.contains(&link), "{said}");
+        assert!(
+            said.contains(&known.to_string()) && said.contains("`chinwag chat LINK`"),
+            "{said}"
+        );
+        assert!(!said.contains(&format!("#{offered}")), "a wrong key is not handed out: {said}");
         for (failure, code) in [
             (Failure::Usage("?".into()), USAGE),
             (Error::HubUnreachable { hub, cause: "refused".into() }.into(), HUB_UNREACHABLE),
@@ -193,6 +206,7 @@ mod tests {
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
             (io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),
             (Failure::Interrupted, INTERRUPTED),
+            (Failure::TimedOut(Duration::from_secs(5)), TIMED_OUT),
         ] {
             assert_eq!(failure.code(), code, "{failure:?}");
         }
@@ -202,6 +216,18 @@ mod tests {
     fn what_the_other_side_says_stays_one_harmless_line() {
         let line = refused("PEER_UNKNOWN").line().unwrap();
         assert_eq!(line, "no ␛[31mway␊chinwag: done; see who is with `chinwag peers`");
+    }
+
+    #[test]
+    fn a_hub_that_is_not_there_can_be_started_or_joined() {
+        let hub = |raw| Endpoint::parse(raw).unwrap();
+        let no_hub = |hub| describe(&Error::HubUnreachable { hub, cause: "refused".into() });
+        assert_eq!(
+            no_hub(hub("127.0.0.1:50051")),
+            "no hub at 127.0.0.1:50051: start one with `chinwagd`, or join one with `chinwag chat \
+             chinwag://…` (refused)"
+        );
+        assert!(no_hub(hub("hub.example:1")).contains(": ask its keeper whether it runs, or join"));
     }
 
     #[test]

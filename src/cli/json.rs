@@ -11,8 +11,8 @@
 //! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
 //! | `left` | `peers --watch` | `name` |
 //! | `room` | `rooms` | `name` `members` `epoch` `first_seq` `head_seq` `last_message_at`\* |
-//! | `posted` | `post` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
-//! | `receipt` | `send`, `outbox retry` | `receiver` `id` `accepted_at` `duplicate` |
+//! | `posted` | `post`, `on` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
+//! | `receipt` | `send`, `outbox retry`, `on` | `receiver` `id` `accepted_at` `duplicate` |
 //! | `queued` | `outbox`, `send --queue` | `peer` `text` `id` `queued_at` `attempts` `last_error`\* `refused`: it is not tried by itself |
 //! | `identity` | `id` | `name` `fingerprint` `words` `hex` |
 //! | `contact` | `contacts` | `name` `fingerprint` `refused`\* `verified` `blocked` `endpoints` `first_seen` `note` |

@@ -1,22 +1,24 @@
 //! The options that every command takes, and how flag, environment, file and default come together.
 
-use std::{net::SocketAddr, path::PathBuf};
+mod flags;
 
-use clap::{Args, builder::FalseyValueParser};
+use std::{collections::BTreeMap, net::SocketAddr};
 
+pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address};
 use super::{
     config::{Config, Home, make_parent},
-    failure::Failure,
+    failure::{Failure, GET_LINK},
 };
 use crate::{
     client::{ClientOptions, DirectPolicy, HubTrust},
+    error::Error,
     identity::{Contacts, Identity},
-    model::{Endpoint, Invalid, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
+    model::{Endpoint, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
     transport,
 };
 
 /// Where a hub is unless something else is said.
-const DEFAULT_HUB: &str = "127.0.0.1:50051";
+pub(crate) const DEFAULT_HUB: &str = "127.0.0.1:50051";
 
 /// Where one's PeerChat server listens unless something else is said; the next free port where
 /// this one is taken.
@@ -30,64 +32,6 @@ const SAY_NAME: &str = "say what you are called with --name NAME, in CHINWAG_NAM
 /// Why a join link is not good for plaintext.
 const NO_KEY_IN_PLAINTEXT: &str = "the join link names the key of the hub, which cannot be checked \
                                    without encryption; leave out --plaintext";
-
-/// What may be said on every command's line or in the environment.
-#[derive(Debug, Default, Args)]
-#[command(next_help_heading = "Options of every command")]
-pub(crate) struct Flags {
-    /// Where the hub is: HOST:PORT, or the join link that its keeper has given you [default:
-    /// 127.0.0.1:50051]
-    #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
-    #[arg(value_name = "HUB", value_parser = hub)]
-    hub: Option<JoinLink>,
-
-    /// What you are called [default: your login name]
-    #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
-    name: Option<Name>,
-
-    /// Where to take direct messages, or the next free port; port 0 for any [default:
-    /// 127.0.0.1:54321]
-    #[arg(long, global = true, env = "CHINWAG_LISTEN", hide_env_values = true)]
-    #[arg(value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
-
-    /// Where others should send direct messages instead; may be given several times
-    #[arg(long, global = true, env = "CHINWAG_ADVERTISE", hide_env_values = true)]
-    #[arg(value_name = "HOST:PORT", value_delimiter = ',')]
-    advertise: Vec<Endpoint>,
-
-    /// Who may send you direct messages: those in your contact book, those whose key the hub knows,
-    /// or anyone [default: known]
-    #[arg(long, global = true, env = "CHINWAG_DIRECT", hide_env_values = true, value_name = "WHO")]
-    #[arg(value_parser = direct_policy)]
-    direct: Option<DirectPolicy>,
-
-    /// Takes no direct messages, and tells nobody where you are
-    #[arg(long, global = true, env = "CHINWAG_NO_DIRECT", hide_env_values = true)]
-    #[arg(value_parser = FalseyValueParser::new())]
-    no_direct: bool,
-
-    /// Speaks without encryption, as a guest; on this machine only
-    #[arg(long, global = true, env = "CHINWAG_PLAINTEXT", hide_env_values = true)]
-    #[arg(value_parser = FalseyValueParser::new())]
-    plaintext: bool,
-
-    /// The room; may be given several times [default: lobby]
-    #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
-    #[arg(value_delimiter = ',')]
-    room: Vec<RoomName>,
-
-    /// Keeps settings and data in this directory instead of your own ones
-    #[arg(long, global = true, env = "CHINWAG_HOME", hide_env_values = true, value_name = "DIR")]
-    home: Option<PathBuf>,
-}
-
-impl Flags {
-    /// Another hub than that of the flags.
-    pub(crate) fn set_hub(&mut self, hub: JoinLink) {
-        self.hub = Some(hub);
-    }
-}
 
 /// What holds in the end.
 #[derive(Debug)]
@@ -108,6 +52,14 @@ pub(crate) struct Settings {
     pub(crate) rooms: Vec<RoomName>,
     /// The room that was asked for on the command line or in the environment.
     pub(crate) wanted_room: Option<RoomName>,
+    /// Whether to say nothing but errors, and to ring no bell.
+    pub(crate) quiet: bool,
+    /// How much to log: nothing, or more and more up to 3.
+    pub(crate) verbose: u8,
+    /// The name of the colours, as it was written.
+    pub(crate) theme: Option<String>,
+    /// Keys for actions: the name of each action, and its keys as they were written.
+    pub(crate) keys: BTreeMap<String, Vec<String>>,
     /// Where files are kept.
     pub(crate) home: Home,
 }
@@ -167,6 +119,10 @@ impl Settings {
             plaintext,
             rooms,
             wanted_room,
+            quiet: flags.quiet || config.quiet,
+            verbose: flags.verbose,
+            theme: config.theme,
+            keys: config.keys,
             home,
         })
     }
@@ -225,27 +181,26 @@ impl Settings {
         Ok(Identity::load_or_create(self.home.data())?)
     }
 
+    /// What went wrong, where these settings tell more of it: a hub that was never met has no key
+    /// of before, so that it is the link that does not fit.
+    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+        let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
+            return failure;
+        };
+        let book = self.contacts().read().unwrap_or_default();
+        let was_met = book.hub(&self.hub.hub).is_some_and(|hub| hub.key.is_some());
+        match self.hub.fingerprint == Some(*known) && !was_met {
+            true => Failure::Other(format!(
+                "the hub at {hub} does not have the key that the join link names, and nothing was \
+                 said to it; named: {known}; shown: {offered}; {GET_LINK}"
+            )),
+            false => failure,
+        }
+    }
+
     /// The contact book.
     pub(crate) fn contacts(&self) -> Contacts {
         Contacts::at(self.home.contact_book())
-    }
-}
-
-/// Reads where a hub is: an endpoint, or a join link.
-pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
-    if raw.contains("://") {
-        return JoinLink::parse(raw);
-    }
-    Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
-}
-
-/// Reads who may speak directly.
-pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
-    match raw {
-        "contacts" => Ok(DirectPolicy::Contacts),
-        "known" => Ok(DirectPolicy::Known),
-        "anyone" => Ok(DirectPolicy::Anyone),
-        _ => Err(Invalid("it is contacts, known or anyone".into())),
     }
 }
 
@@ -253,7 +208,8 @@ fn first_of<T>(said: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
     if said.is_empty() { otherwise } else { said }
 }
 
-fn login_name() -> Option<String> {
+/// What this user is called by the machine.
+pub(crate) fn login_name() -> Option<String> {
     let said = |key| std::env::var(key).ok().filter(|login| !login.is_empty());
     ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(said).or_else(name_of_account)
 }
@@ -294,6 +250,9 @@ mod tests {
             listen: Some("127.0.0.1:11".parse().unwrap()),
             advertise: vec![Endpoint::parse("file:2").unwrap()],
             rooms: vec![RoomName::parse("file").unwrap()],
+            quiet: true,
+            theme: Some("light".into()),
+            keys: BTreeMap::from([("quit".into(), vec!["ctrl-q".into()])]),
         }
     }
 
@@ -320,6 +279,9 @@ mod tests {
         assert_eq!(settings.listen.port(), 11);
         assert_eq!(settings.advertise[0].to_string(), "file:2");
         assert_eq!(settings.rooms[0].as_str(), "file");
+        assert!(settings.quiet);
+        assert_eq!(settings.theme.as_deref(), Some("light"));
+        assert_eq!(settings.keys["quit"], ["ctrl-q"]);
     }
 
     #[test]
@@ -333,7 +295,8 @@ mod tests {
             listen: Some("127.0.0.1:22".parse().unwrap()),
             advertise: vec![Endpoint::parse("flag:2").unwrap()],
             room: ["b", "a", "b"].map(|room| RoomName::parse(room).unwrap()).to_vec(),
-            home: None,
+            verbose: 2,
+            ..Flags::default()
         };
         let settings = Settings::merge(flags, config(), home(), None).unwrap();
         assert_eq!(settings.hub.hub.to_string(), "flag:1");
@@ -341,6 +304,7 @@ mod tests {
         assert_eq!(settings.direct, Some(DirectPolicy::Anyone));
         assert_eq!(settings.hub.invite.unwrap().as_str(), "abc");
         assert_eq!(settings.listen.port(), 22);
+        assert_eq!(settings.verbose, 2);
         assert_eq!(settings.advertise[0].to_string(), "flag:2");
         assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);
     }

@@ -1,6 +1,9 @@
 //! Standard output for data, standard error for everything else.
 
-use std::io::{self, Write as _};
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -115,8 +118,24 @@ pub(crate) async fn reader_gone() {
     std::future::pending().await
 }
 
-/// Tells the person something that is not data.
+/// Whether the person wants to hear of failures only. Of the whole process, as standard error is:
+/// what is told comes from everywhere, and nobody who tells it should have to know.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on, nothing is told but why something failed.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// Tells the person something that is not data, unless they want it quiet.
 pub(crate) fn tell(said: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        complain(said);
+    }
+}
+
+/// Tells the person what went wrong.
+pub(crate) fn complain(said: &str) {
     // Where nobody hears it, nothing can be done about it.
     let _ = writeln!(io::stderr().lock(), "chinwag: {said}");
 }

@@ -1,8 +1,6 @@
 //! What there is to know about the terminal, and putting it right again.
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
-use super::failure::Failure;
+use std::io::{self, IsTerminal};
 
 /// How wide standard output's terminal is; `None` where it is no terminal.
 pub(crate) fn columns() -> Option<usize> {
@@ -24,20 +22,25 @@ pub(crate) fn can_edit() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
 }
 
-/// Asks a person something that is done only if they say yes; `None` where nobody is there to be
-/// asked.
-pub(crate) fn confirm(stdout: &mut impl Write, question: &str) -> Result<Option<bool>, Failure> {
-    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
-        return Ok(None);
+/// Whether somebody is there who can be asked.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Whether standard input is none that anybody feeds: a terminal, on which a person waits and does
+/// not know for what, or a device like /dev/null, which services and cron give.
+pub(crate) fn nothing_comes_in() -> bool {
+    if io::stdin().is_terminal() {
+        return true;
     }
-    write!(stdout, "{question} [y/N] ")?;
-    stdout.flush()?;
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
-    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let stdin = std::fs::metadata("/dev/stdin");
+        stdin.is_ok_and(|stdin| stdin.file_type().is_char_device())
+    }
+    #[cfg(not(unix))]
+    false
 }
 
 /// The terminal's mode as it was; put back when this is dropped, in a panic too.

@@ -101,6 +101,7 @@ impl Link {
     /// Registers, taking the place of this client's session before, and opens Chat.
     pub(super) async fn open(&self) -> Result<Chat> {
         let registered = patiently(|| self.register()).await?;
+        tracing::info!(hub = %self.hub, name = %self.name, "registered");
         let (requests, queue) = mpsc::channel(REQUESTS);
         let call = authorized(ReceiverStream::new(queue), self.token().as_deref());
         let mut hub = BroadcastClient::new(self.channel.clone());

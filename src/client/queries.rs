@@ -3,7 +3,10 @@
 use super::Client;
 use crate::{
     error::{Error, Result},
-    model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName, SearchHit},
+    model::{
+        Draft, Message, MessageId, Name, Peer, PeerStatus, Position, Posted, Room, RoomName,
+        SearchHit, Text,
+    },
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
     wire,
 };
@@ -168,6 +171,22 @@ impl Client {
         };
         let answer = self.0.link.call(request, rpc).await?;
         Page::new(answer.hits, answer.next_page_token)
+    }
+
+    /// Posts under an id of one's own by a call of its own, apart from the stream that [`Events`]
+    /// come from: for whoever does not read those while it waits. The client has to be in the room.
+    /// Nothing is kept for later: where this fails, the same id may be tried again.
+    ///
+    /// [`Events`]: super::Events
+    ///
+    /// # Errors
+    ///
+    /// Those of any question: see [`Client::peer`].
+    pub async fn post_now(&self, id: MessageId, room: RoomName, text: Text) -> Result<Posted> {
+        let draft = Draft { id, room, sender: self.name().clone(), text };
+        let rpc =
+            |channel, request| async move { BroadcastClient::new(channel).post(request).await };
+        self.0.link.call(proto::PostRequest::from(&draft), rpc).await?.try_into()
     }
 
     /// Changes what others are told, now and after every loss of the hub.

@@ -260,7 +260,7 @@ impl Session {
     }
 
     fn tell_lost(&mut self, cause: String, retry_in: Duration) {
-        tracing::debug!(cause, ?retry_in, "the hub is away");
+        tracing::info!(cause, ?retry_in, "the hub is away");
         let retry_at = Instant::now() + retry_in;
         self.connection.send_replace(Connection::Lost { cause: cause.clone(), retry_at });
         self.ledger.out.tell(Event::Disconnected { cause, retry_in });

@@ -154,17 +154,28 @@ pub(crate) async fn admit(
         check_guest(state.admission.guests, extensions)?;
         return state.members.check_free(name).await;
     };
+    let theirs = match state.members.find(owner.id()).await? {
+        Known::Member(names) => names,
+        Known::Removed | Known::Stranger => Vec::new(),
+    };
+    // Whom the hub's keeper has given another name does not know it yet.
+    let refused = |error| match error {
+        Error::NameTaken(wanted) if !theirs.is_empty() && !theirs.contains(&wanted) => {
+            Error::OtherName { wanted, yours: theirs.clone() }
+        }
+        error => error,
+    };
     // A guest who has the name now keeps it while the session lives. Asked first, because what is
     // claimed stays claimed, and an invitation used.
-    state.directory.check(session, claim).await?;
-    let known = state.members.find(owner.id()).await?;
-    let is_theirs = matches!(known, Known::Member(names) if names.contains(name));
+    state.directory.check(session, claim).await.map_err(refused)?;
+    let is_theirs = theirs.contains(name);
     // An issuer's names are no more than it has people.
     if !is_theirs && !newcomer.vouched {
         state.gates.claim(state.gates.origin(extensions))?;
     }
     let by_invitation = state.admission.by_invitation && !newcomer.vouched;
-    state.members.claim(name, owner.id(), Entry { by_invitation, invite }).await
+    let entry = Entry { by_invitation, invite };
+    state.members.claim(name, owner.id(), entry).await.map_err(refused)
 }
 
 fn check_guest(guests: Guests, extensions: &Extensions) -> Result<()> {

@@ -186,7 +186,8 @@ impl Process {
         };
         let address = listening.strip_prefix("chinwagd listening on ").expect(&listening);
         let address = address.parse().unwrap();
-        let link = joining.strip_prefix("join with: chinwag chat ").expect(&joining).to_owned();
+        let link = joining.strip_prefix("join with: chinwag chat ").expect(&joining);
+        let link = link.trim_matches('\'').to_owned();
         Ok(Self { child, address, link, stdout, log })
     }
 }

@@ -1,10 +1,10 @@
 //! `chinwag accept`: that somebody has another key now, as a person has found out.
 
-use std::io::{self, Write};
+use tokio_util::sync::CancellationToken;
 
 use super::verify::fingerprint;
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell, terminal},
+    cli::{failure::Failure, keys, options::Settings, output::tell, question},
     model::{Fingerprint, Name},
 };
 
@@ -18,11 +18,15 @@ pub(crate) struct Args {
     fingerprint: Vec<String>,
 }
 
-pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), Failure> {
+pub(crate) async fn run(
+    args: &Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let (hub, name) = (&settings.hub.hub, &args.who);
     let said = match fingerprint(&args.fingerprint)? {
         Some(said) => Some(said),
-        None => ask(name, settings)?,
+        None => ask(name, settings, stop).await?,
     };
     // The book says what is wrong where nothing was refused.
     let key = settings.contacts().change(|book| book.accept_refused(hub, name, said))?;
@@ -31,21 +35,24 @@ pub(crate) fn run(args: &Args, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Asks whether the key that was refused is the right one; `None`: there is none.
-fn ask(name: &Name, settings: &Settings) -> Result<Option<Fingerprint>, Failure> {
+async fn ask(
+    name: &Name,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<Option<Fingerprint>, Failure> {
     let book = settings.contacts().read()?;
     let contact = book.contact(&settings.hub.hub, name);
     let Some((known, refused)) = contact.and_then(|c| Some((c.key, c.refused_key?))) else {
         return Ok(None);
     };
-    let mut stdout = io::stdout().lock();
     for line in keys::to_accept(name, known, refused) {
-        writeln!(stdout, "{line}")?;
+        question::show(&format!("{line}\n"))?;
     }
     let later = format!(
         "nothing is accepted; once {name} has told you the new fingerprint: \
          `chinwag accept {name} FINGERPRINT`"
     );
-    match terminal::confirm(&mut stdout, "Is the new one theirs?")? {
+    match question::confirm("Is the new one theirs?", stop).await? {
         Some(true) => Ok(Some(refused)),
         Some(false) => Err(Failure::Other(later)),
         None => Err(Failure::Usage(later)),

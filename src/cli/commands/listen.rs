@@ -12,13 +12,17 @@ use crate::{
     cli::{
         failure::Failure,
         options::Settings,
-        output::{Output, reader_gone, tell},
+        output::{Output, complain, reader_gone, tell},
         view,
         writer::LAST_WORDS,
     },
     client::{Client, Direct, Event},
     text,
 };
+
+/// Why there is nothing to listen for.
+const NOTHING_TO_HEAR: &str = "with --no-direct no direct messages come in, so there is nothing to \
+                               listen for: leave it out, or set no_direct = false in config.toml";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,13 +39,14 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
+    if settings.direct.is_none() {
+        return Err(Failure::Usage(NOTHING_TO_HEAR.into()));
+    }
     let out = Output::new(args.json);
     let mut options = settings.visible()?;
     options.inbox_limit = args.count;
-    let Some(started) = stop.run_until_cancelled(Client::start(options)).await else {
-        return Ok(());
-    };
-    let (client, events) = started?;
+    let started = stop.run_until_cancelled(Client::start(options)).await;
+    let (client, events) = started.ok_or(Failure::Interrupted)??;
     if let Some(address) = client.direct_address() {
         tell(&format!("{} takes direct messages at {address}", client.name()));
     }
@@ -49,7 +54,7 @@ pub(crate) async fn run(
     let mut taken = None;
     // A signal is its usual end, and so is a reader who has seen enough.
     let listened = tokio::select! {
-        () = stop.cancelled() => Ok(()),
+        () = stop.cancelled() => Err(Failure::Interrupted),
         () = reader_gone() => Ok(()),
         listened = listen(&mut happenings, &mut taken, args.count, &out) => listened,
     };
@@ -57,8 +62,8 @@ pub(crate) async fn run(
     show_rest(taken, happenings, &out).await;
     let written = out.close(stop).await;
     match (listened, written) {
-        (Ok(()) | Err(Failure::Output(_)), Err(Failure::Interrupted)) => Ok(()),
-        (Ok(()), written) => written,
+        (Err(Failure::Output(_)), Err(Failure::Interrupted)) => Err(Failure::Interrupted),
+        (done @ (Ok(()) | Err(Failure::Interrupted)), written) => written.and(done),
         (failed, _) => failed,
     }
 }
@@ -114,7 +119,7 @@ async fn show(direct: &Direct, out: &Output, patience: Option<Duration>) -> io::
     };
     if shown.is_err() {
         let unseen = view::direct(&out.clock, direct);
-        tell(&format!("nobody reads this any more: {}", text::one_line(&unseen)));
+        complain(&format!("nobody reads this any more: {}", text::one_line(&unseen)));
     }
     shown
 }

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) struct Args {
     /// Goes on with what changes, until Ctrl-C
     #[arg(long)]
-    watch: bool,
+    pub(crate) watch: bool,
     /// Prints one JSON object a line
     #[arg(long)]
     json: bool,

@@ -1,18 +1,21 @@
 //! `chinwag post`: a text, or every line of standard input, to a room.
+//!
+//! The first word is always the room, as it is always the name in `send`: what a word means must not
+//! depend on how many there are, or on where standard input comes from.
 
 use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{join_words, with_client};
+use super::{Happenings, join_words, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, tell},
-        stdin,
+        output::{Output, complain, tell},
+        stdin, terminal,
     },
-    client::Client,
+    client::{Client, Event},
     error::Error,
     model::{Posted, RoomName, Start, Text},
 };
@@ -20,14 +23,24 @@ use crate::{
 /// Lines that are posted and not acknowledged yet: enough to keep a distant hub busy.
 const WINDOW: usize = 256;
 
+/// What is there to be said of a text that is missing.
+const SAY_SOMETHING: &str = "the text stands behind the room, as in `chinwag post lobby hello`, or \
+                             comes on standard input, a line a post";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// The room [default: that of --room]
+    #[arg(value_name = "ROOM", value_parser = room)]
+    to: Option<RoomName>,
     /// What to say; several words are joined by blanks. Without any, each line of standard
     /// input is a post; blank lines are left out
     text: Vec<String>,
     /// Prints for each post, once it is stored, where: one JSON object a line
     #[arg(long)]
     json: bool,
+    /// Whether the command line says --room, too
+    #[arg(skip)]
+    pub(crate) room_is_said: bool,
 }
 
 pub(crate) async fn run(
@@ -35,13 +48,23 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
+    let room = args.to.as_ref().unwrap_or_else(|| settings.room()).clone();
+    if args.room_is_said && room != *settings.room() {
+        return Err(Failure::Usage(format!(
+            "the first word of post is the room, here {room}: leave out --room, or say \
+             `chinwag post {} {room} …`",
+            settings.room()
+        )));
+    }
     let text = match args.text.is_empty() {
+        true if terminal::nothing_comes_in() => {
+            return Err(Failure::Usage(format!("nothing to post to {room}: {SAY_SOMETHING}")));
+        }
         true => None,
         false => {
             Some(Text::parse(join_words(&args.text)).map_err(|p| Failure::Usage(p.to_string()))?)
         }
     };
-    let room = settings.room().clone();
     let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];
 
@@ -55,11 +78,28 @@ pub(crate) async fn run(
         };
         tokio::select! {
             biased;
-            failure = happenings.pass() => Err(failure),
+            failure = watch(happenings) => Err(failure),
             done = posting => done,
         }
     })
     .await
+}
+
+fn room(raw: &str) -> Result<RoomName, String> {
+    RoomName::parse(raw).map_err(|problem| format!("{problem}; {SAY_SOMETHING}"))
+}
+
+/// Lets events pass, and says where the room is a new one: a slip of the fingers makes one, too.
+async fn watch(mut happenings: Happenings) -> Failure {
+    loop {
+        match happenings.next().await {
+            Ok(Event::Joined { room, head }) if head.seq == 0 && room != RoomName::lobby() => {
+                tell(&format!("{room} is a new room: nobody has posted to it before"));
+            }
+            Ok(_) => {}
+            Err(failure) => return failure,
+        }
+    }
 }
 
 async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<(), Failure> {
@@ -79,6 +119,9 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
                 batch.answered(number, done, out).await?;
             }
         }
+    }
+    if batch.lines == 0 {
+        tell(&format!("nothing was posted to {room}: standard input had no lines"));
     }
     match batch.refused {
         0 => Ok(()),
@@ -143,6 +186,6 @@ impl Batch<'_> {
 
     fn refuse(&mut self, number: u64, problem: &str) {
         self.refused += 1;
-        tell(&format!("line {number}: {problem}"));
+        complain(&format!("line {number}: {problem}"));
     }
 }

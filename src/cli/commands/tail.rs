@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Happenings, follow};
 use crate::{
     cli::{
+        daemon::duration,
         failure::Failure,
         json::Line,
         options::Settings,
@@ -24,7 +25,8 @@ pub(crate) struct Args {
     /// Begins with up to this many past messages of each room
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     last: Option<u32>,
-    /// Begins with the first message stored at this time or later, as in 2026-11-22T08:15:00Z
+    /// Begins with the first message stored at this time or later, as in 2026-11-22T08:15:00Z, or
+    /// so long ago, as in 1h
     #[arg(long, value_name = "TIME", conflicts_with = "last", value_parser = time)]
     since: Option<Timestamp>,
     /// Ends after this many messages
@@ -58,7 +60,10 @@ pub(crate) async fn run(
 }
 
 fn time(raw: &str) -> Result<Timestamp, &'static str> {
-    raw.parse().map_err(|_| "a time is written as 2026-11-22T08:15:00Z")
+    if let Ok(ago) = duration(raw) {
+        return Timestamp::now().checked_sub(ago).map_err(|_| "that is before all time");
+    }
+    raw.parse().map_err(|_| "a time is written as 2026-11-22T08:15:00Z, or as 1h: so long ago")
 }
 
 async fn print_all(

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell, terminal},
+    cli::{failure::Failure, keys, options::Settings, output::tell, question},
     client::Client,
     identity::Contact,
     model::{Fingerprint, Name},
@@ -29,7 +29,11 @@ pub(crate) async fn run(
     let contact = contact(&args.who, settings, stop).await?;
     let key = match said {
         Some(said) => same(&args.who, &contact, said)?,
-        None => ask(&args.who, &contact, settings)?,
+        None => {
+            show(&args.who, &contact, settings)?;
+            agreed(&args.who, stop).await?;
+            contact.key
+        }
     };
     let (hub, name) = (&settings.hub.hub, &args.who);
     settings.contacts().change(|book| book.verify(hub, name, key))?;
@@ -80,19 +84,21 @@ fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint
     }))
 }
 
-fn ask(name: &Name, contact: &Contact, settings: &Settings) -> Result<Fingerprint, Failure> {
+fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<(), Failure> {
     let own = settings.identity()?.fingerprint();
     let mut stdout = io::stdout().lock();
     for line in keys::to_compare(name, contact, own) {
         writeln!(stdout, "{line}")?;
     }
-    let later = || {
-        Failure::Other(format!(
+    Ok(stdout.flush()?)
+}
+
+/// Asks whether they agree.
+async fn agreed(name: &Name, stop: &CancellationToken) -> Result<(), Failure> {
+    match question::confirm("Do they agree?", stop).await? {
+        Some(true) => Ok(()),
+        _ => Err(Failure::Other(format!(
             "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
-        ))
-    };
-    match terminal::confirm(&mut stdout, "Do they agree?")? {
-        Some(true) => Ok(contact.key),
-        _ => Err(later()),
+        ))),
     }
 }

@@ -52,6 +52,14 @@ pub(super) fn kept(directory: &Path, settings: &Settings) -> Result<JoinLink> {
     Ok(JoinLink { hub, ..link })
 }
 
+/// A link as it is typed into a shell: in quotes where it has what a shell may take for something
+/// else.
+pub(super) fn for_shell(link: &JoinLink) -> String {
+    let link = link.to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || ":/._-".contains(c);
+    if link.chars().all(plain) { link } else { format!("'{link}'") }
+}
+
 /// Where others reach what listens here: every address of this machine stands under its name.
 fn reachable(address: SocketAddr) -> Result<Endpoint> {
     if !address.ip().is_unspecified() {
@@ -76,6 +84,17 @@ fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_is_in_quotes_where_a_shell_would_ask_for_them() {
+        for (link, shown) in [
+            ("chinwag://hub.example-1.org:1", "chinwag://hub.example-1.org:1"),
+            ("chinwag://[::1]:1", "'chinwag://[::1]:1'"),
+            ("chinwag://a:1?invite=x_y", "'chinwag://a:1?invite=x_y'"),
+        ] {
+            assert_eq!(for_shell(&JoinLink::parse(link).unwrap()), shown);
+        }
+    }
 
     #[test]
     fn a_link_names_a_place_that_can_be_dialed() {

@@ -2,7 +2,7 @@
 //! a running hub notices within a second.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
     time::Duration,
 };
@@ -65,12 +65,12 @@ pub(super) enum Task {
 /// Does it.
 pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
     match task {
-        Task::Link => say(&link::kept(&directory(settings)?, settings)?),
+        Task::Link => say_link(&link::kept(&directory(settings)?, settings)?),
         Task::Invite { uses, expires } => {
             // The link first: an invitation that nobody hears of is no use.
             let link = link::kept(&directory(settings)?, settings)?;
             let invite = Some(book(settings)?.invite(uses, expires)?);
-            say(&JoinLink { invite, ..link })
+            say_link(&JoinLink { invite, ..link })
         }
         Task::Members { json } => {
             members::list(&book(settings)?.members()?, json, &mut io::stdout().lock())
@@ -106,6 +106,14 @@ fn directory(settings: &Settings) -> Result<PathBuf> {
         Store::Memory => {
             Err(Error::invalid("ephemeral", "what the keeper wants is in the memory of the hub"))
         }
+    }
+}
+
+/// On a terminal as a person would type it; for a program as it is.
+fn say_link(link: &JoinLink) -> Result<()> {
+    match io::stdout().is_terminal() {
+        true => say(&link::for_shell(link)),
+        false => say(link),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{backbone::Retention, hub::Guests, model::Endpoint};
 
 /// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
-pub(super) fn duration(raw: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn duration(raw: &str) -> Result<Duration, String> {
     let span = raw.parse::<jiff::Span>();
     span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
         .and_then(Duration::try_from)

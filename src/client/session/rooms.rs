@@ -144,6 +144,7 @@ impl Rooms {
                 out.tell(reset(&name, "the room began anew"));
             }
             room.last = Some(position);
+            tracing::info!(room = %name, "joined");
             out.tell(Event::Joined { room: name, head });
         }
         for reply in asked.replies {

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Answers !time, !roll, !echo and !help, in rooms and directly: examples/bot.sh --name dice
+set -eu
+if [ -z "${MESSAGE_TYPE-}" ]; then exec chinwag on --run "sh '$0'" "$@"; fi
+case $MESSAGE_TEXT in
+    '!time') date -u ;;
+    '!roll') awk 'BEGIN { srand(); print 1 + int(6 * rand()) }' ;;
+    '!echo '*) printf '%s said: %s\n' "$MESSAGE_SENDER" "${MESSAGE_TEXT#'!echo '}" ;;
+    '!help') echo '!time, !roll, !echo WORDS, !help' ;;
+esac

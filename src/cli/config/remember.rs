@@ -1,0 +1,138 @@
+//! Writing into a person's settings what they have answered.
+//!
+//! The file is theirs. Nothing that stands in it is touched: what is missing is put before
+//! everything else, where a TOML file has its keys without a table.
+
+use std::{fmt::Write as _, fs, io, path::Path};
+
+use super::{Config, make_parent};
+use crate::{
+    cli::failure::Failure,
+    model::{Endpoint, Name},
+};
+
+/// What a new file begins with.
+const HEAD: &str = "# The settings of chinwag. The command line and the environment win over them;\n\
+                    # `chinwag --help` lists the keys.\n";
+
+/// Remembers the hub and the name, where they are given and the file says nothing of them. Of the
+/// hub only the place is kept: its key is in the contact book, and an invitation is used up.
+pub(crate) fn remember(
+    file: &Path,
+    hub: Option<&Endpoint>,
+    name: Option<&Name>,
+) -> Result<(), Failure> {
+    let before = match fs::read_to_string(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        before => before.map_err(|error| Failure::file("read", file, &error))?,
+    };
+    let Some(after) = with(&before, hub, name)? else { return Ok(()) };
+    make_parent(file)?;
+    write(file, &after).map_err(|error| Failure::file("write", file, &error))
+}
+
+/// The file's new content; `None` where it says everything already.
+fn with(
+    before: &str,
+    hub: Option<&Endpoint>,
+    name: Option<&Name>,
+) -> Result<Option<String>, Failure> {
+    let unreadable = |problem| Failure::Usage(format!("config.toml: {problem}"));
+    let config = Config::parse(before).map_err(unreadable)?;
+    let mut missing = String::new();
+    let mut add = |about: &str, key: &str, value: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(missing, "\n# {about}\n{key} = {}", toml::Value::String(value));
+    };
+    if let Some(hub) = hub.filter(|_| config.hub.is_none()) {
+        add("Where the hub is: HOST:PORT, or its join link.", "hub", hub.to_string());
+    }
+    if let Some(name) = name.filter(|_| config.name.is_none()) {
+        add("What you are called.", "name", name.to_string());
+    }
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let after = match before.is_empty() {
+        true => format!("{HEAD}{missing}"),
+        false => format!("{}\n{before}", missing.trim_start()),
+    };
+    Config::parse(&after).map_err(unreadable)?;
+    Ok(Some(after))
+}
+
+/// Writes the file in one go, so that a crash leaves the old one or the new one; for its owner alone
+/// where it is new. A link to it stays one: such files are often kept elsewhere.
+fn write(file: &Path, content: &str) -> io::Result<()> {
+    let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let beside = file.parent().unwrap_or(Path::new("."));
+    let mut written = tempfile::Builder::new().tempfile_in(beside)?;
+    io::Write::write_all(&mut written, content.as_bytes())?;
+    written.as_file().sync_all()?;
+    if let Ok(before) = fs::metadata(&file) {
+        fs::set_permissions(written.path(), before.permissions())?;
+    }
+    written.persist(&file).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hub() -> Endpoint {
+        Endpoint::parse("hub.example:1").unwrap()
+    }
+
+    fn name() -> Name {
+        Name::parse("sova").unwrap()
+    }
+
+    #[test]
+    fn a_new_file_is_ones_own_and_can_be_read_by_people() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("new").join("config.toml");
+        remember(&file, Some(&hub()), Some(&name())).unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.ends_with("# What you are called.\nname = \"sova\"\n"), "{text}");
+        let config = Config::read(&file).unwrap();
+        assert_eq!((config.hub.unwrap().hub, config.name), (hub(), Some(name())));
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+        }
+    }
+
+    #[test]
+    fn what_stands_in_the_file_stays_as_it_is() {
+        let before = "# mine\nroom = 'ops' # theirs\n\n[keys]\nquit = 'ctrl-q'\n";
+        let after = with(before, Some(&hub()), Some(&name())).unwrap().unwrap();
+        assert!(after.ends_with(before), "{after}");
+        let config = Config::parse(&after).unwrap();
+        assert_eq!((config.hub.unwrap().hub, config.name), (hub(), Some(name())));
+        assert_eq!(config.keys["quit"], ["ctrl-q"]);
+    }
+
+    #[test]
+    fn what_is_said_already_is_not_said_again() {
+        let before = "hub = 'other:2'\n";
+        let after = with(before, Some(&hub()), Some(&name())).unwrap().unwrap();
+        assert_eq!(Config::parse(&after).unwrap().hub.unwrap().hub.to_string(), "other:2");
+        assert_eq!(with(&after, Some(&hub()), Some(&name())).unwrap(), None);
+        assert!(matches!(with("hub = 3", None, None), Err(Failure::Usage(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_file_stays_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link) = (dir.path().join("kept.toml"), dir.path().join("config.toml"));
+        fs::write(&file, "room = 'ops'\n").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        remember(&link, Some(&hub()), None).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().file_type().is_symlink());
+        assert!(fs::read_to_string(&file).unwrap().contains("hub.example:1"));
+    }
+}

@@ -1,0 +1,129 @@
+//! What may be said on the line of every command, and how its values are written.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
+
+use clap::{ArgAction, Args, builder::FalseyValueParser};
+
+use crate::{
+    cli::daemon::duration,
+    client::DirectPolicy,
+    model::{Endpoint, Invalid, JoinLink, Name, RoomName},
+};
+
+/// What may be said on every command's line or in the environment.
+#[derive(Debug, Default, Clone, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Flags {
+    /// Where the hub is: HOST:PORT, or the join link that its keeper has given you [default:
+    /// 127.0.0.1:50051]
+    #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
+    #[arg(value_name = "HUB", value_parser = hub)]
+    pub(in crate::cli) hub: Option<JoinLink>,
+
+    /// What you are called [default: your login name]
+    #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
+    pub(in crate::cli) name: Option<Name>,
+
+    /// Where to take direct messages, or the next free port; port 0 for any, a port alone for one
+    /// of this machine [default: 127.0.0.1:54321]
+    #[arg(long, global = true, env = "CHINWAG_LISTEN", hide_env_values = true)]
+    #[arg(value_name = "ADDR:PORT", value_parser = listen_address)]
+    pub(in crate::cli) listen: Option<SocketAddr>,
+
+    /// Where others should send direct messages instead; may be given several times
+    #[arg(long, global = true, env = "CHINWAG_ADVERTISE", hide_env_values = true)]
+    #[arg(value_name = "HOST:PORT", value_delimiter = ',')]
+    pub(in crate::cli) advertise: Vec<Endpoint>,
+
+    /// Who may send you direct messages: those in your contact book, those whose key the hub knows,
+    /// or anyone [default: known]
+    #[arg(long, global = true, env = "CHINWAG_DIRECT", hide_env_values = true, value_name = "WHO")]
+    #[arg(value_parser = direct_policy)]
+    pub(in crate::cli) direct: Option<DirectPolicy>,
+
+    /// Takes no direct messages, and tells nobody where you are
+    #[arg(long, global = true, env = "CHINWAG_NO_DIRECT", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) no_direct: bool,
+
+    /// Speaks without encryption, as a guest; on this machine only
+    #[arg(long, global = true, env = "CHINWAG_PLAINTEXT", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) plaintext: bool,
+
+    /// The room; may be given several times [default: lobby]
+    #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
+    #[arg(value_delimiter = ',')]
+    pub(in crate::cli) room: Vec<RoomName>,
+
+    /// Keeps settings and data in this directory instead of your own ones
+    #[arg(long, global = true, env = "CHINWAG_HOME", hide_env_values = true, value_name = "DIR")]
+    pub(in crate::cli) home: Option<PathBuf>,
+
+    /// Ends the command after this long, as 30s or 5m; the exit code is 124 then
+    #[arg(long, global = true, env = "CHINWAG_TIMEOUT", hide_env_values = true)]
+    #[arg(value_name = "DURATION", value_parser = duration)]
+    pub(in crate::cli) timeout: Option<Duration>,
+
+    /// Says nothing on standard error but why something failed, and rings no bell
+    #[arg(short, long, global = true, env = "CHINWAG_QUIET", hide_env_values = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(in crate::cli) quiet: bool,
+
+    /// Logs what the client does to standard error; -vv more of it, -vvv everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(in crate::cli) verbose: u8,
+}
+
+/// Reads where a hub is: an endpoint, or a join link.
+pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
+    // As a hub prints it for a shell.
+    let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
+    if raw.contains("://") {
+        return JoinLink::parse(raw);
+    }
+    Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
+}
+
+/// Reads who may speak directly.
+pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
+    match raw {
+        "contacts" => Ok(DirectPolicy::Contacts),
+        "known" => Ok(DirectPolicy::Known),
+        "anyone" => Ok(DirectPolicy::Anyone),
+        _ => Err(Invalid("it is contacts, known or anyone".into())),
+    }
+}
+
+/// Reads where to listen: an address and a port, or a port alone, which is one of this machine's own.
+pub(crate) fn listen_address(raw: &str) -> Result<SocketAddr, Invalid> {
+    let port = raw.strip_prefix(':').unwrap_or(raw);
+    if port.chars().all(|c| c.is_ascii_digit())
+        && let Ok(port) = port.parse::<u16>()
+    {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    raw.parse().map_err(|_| {
+        Invalid(format!("{raw:?} is not of the form ADDR:PORT, as 127.0.0.1:54321, nor a port"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for raw in ["29053", ":29053", "127.0.0.1:29053"] {
+            assert_eq!(listen_address(raw).unwrap().to_string(), "127.0.0.1:29053", "{raw}");
+        }
+        assert_eq!(listen_address("[::]:7").unwrap().to_string(), "[::]:7");
+        for raw in ["", ":", "everywhere", "localhost:1", "70000", "::1:2", "+1"] {
+            assert!(listen_address(raw).is_err(), "{raw}");
+        }
+    }
+}

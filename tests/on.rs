@@ -1,0 +1,198 @@
+//! `chinwag on`: a command for every message, and what it prints as the answer.
+#![cfg(test)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/person.rs"]
+mod person;
+#[path = "support/within.rs"]
+mod within;
+
+use std::path::Path;
+
+use cli::Running;
+use hub::TestHub;
+use person::Person;
+use serde_json::Value;
+
+/// What a shell would obey if anybody let it.
+const HOSTILE: &str = "$(touch owned) `touch owned` '; touch owned; \" && touch owned\n\
+                       touch owned | ${HOME} \\\u{1b}[2J\u{202e}";
+
+/// A bot that is ready, with these arguments.
+fn bot(person: &Person<'_>, args: &[&str]) -> Running {
+    let mut command = person.command(&[&["on"], args].concat());
+    command.current_dir(person.home.path());
+    let running = Running::start(command);
+    let ready = running.complaint();
+    assert!(ready.contains(&format!("{} hears ", person.name)), "{ready}");
+    running
+}
+
+/// What is said in the lobby from now on.
+fn tail(person: &Person<'_>) -> Running {
+    let tail = person.start(&["tail", "--json", "-v"]);
+    // From the moment on at which it is there.
+    while !tail.complaint().contains("joined") {}
+    tail
+}
+
+/// The next message of somebody.
+fn said_by(tail: &Running, name: &str) -> Value {
+    loop {
+        let message = tail.object();
+        if message["sender"] == name {
+            return message;
+        }
+    }
+}
+
+fn nothing_was_obeyed(home: &Path) {
+    assert!(!home.join("owned").exists(), "a text was run as a command");
+}
+
+#[test]
+fn what_a_command_prints_is_posted_and_nothing_else_is() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    sova.run(&["post", "lobby", "before", "it", "came"]).done();
+    let tail = tail(&sova);
+    // It would answer itself for ever, if it heard itself.
+    let run = r#"case $MESSAGE_TEXT in silent) ;; bad) echo no; exit 3 ;; *) cat; echo ;; esac"#;
+    let running = bot(&dice, &["--run", run, "--count", "4", "--json"]);
+    for text in ["one", "silent", "bad", HOSTILE] {
+        sova.run(&["post", "lobby", text]).done();
+    }
+    for text in ["one", HOSTILE] {
+        let asked = loop {
+            let asked = said_by(&tail, "sova");
+            if asked["text"] == text {
+                break asked;
+            }
+        };
+        let answer = said_by(&tail, "dice");
+        let heard: Value = serde_json::from_str(answer["text"].as_str().unwrap()).unwrap();
+        assert_eq!(heard, asked, "it reads what tail prints");
+        let posted = running.object();
+        assert_eq!((&posted["type"], &posted["id"]), (&"posted".into(), &answer["id"]));
+    }
+    let failed = running.complaint();
+    assert_eq!(failed, "chinwag: what sova said in lobby: the command failed: exit status: 3");
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
+    nothing_was_obeyed(dice.home.path());
+    let history = sova.run(&["history", "--json"]).objects();
+    assert_eq!(history.iter().filter(|message| message["sender"] == "dice").count(), 2);
+}
+
+#[test]
+fn who_asks_directly_is_answered_directly() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    let running = bot(
+        &dice,
+        &[
+            "--direct-only",
+            "--json",
+            "--count",
+            "1",
+            "--run",
+            r#"printf '%s/%s/%s: %s\n' "$MESSAGE_TYPE" "$MESSAGE_SENDER" "$MESSAGE_STANDING" "$MESSAGE_TEXT""#,
+        ],
+    );
+    let listening = sova.start(&["listen", "--json"]);
+    listening.complaint();
+    sova.run(&["send", "dice", HOSTILE]).done();
+    let answer = listening.object();
+    assert_eq!(answer["sender"], "dice");
+    assert_eq!(answer["text"], format!("direct/sova/known: {HOSTILE}"));
+    let receipt = running.object();
+    assert_eq!((&receipt["type"], &receipt["id"]), (&"receipt".into(), &answer["id"]));
+    assert_eq!(running.end().code, Some(0));
+    nothing_was_obeyed(dice.home.path());
+    assert_eq!(sova.run(&["history"]).done(), "", "nothing of it is in the room");
+}
+
+#[test]
+fn the_commands_within_speak_as_the_bot() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    let tail = tail(&sova);
+    let chinwag = env!("CARGO_BIN_EXE_chinwag");
+    let run =
+        format!("'{chinwag}' post lobby within; '{chinwag}' history \"$MESSAGE_ROOM\" --limit 1");
+    // What names the hub and the bot on its command line does so within, too.
+    let place = hub.address().to_string();
+    let mut command = cli::homeless(sova.home.path(), &["on", "--rooms-only", "--run", &run]);
+    command.args(["--hub", &place, "--name", "dice", "--home"]).arg(dice.home.path());
+    let running = Running::start(command);
+    assert_eq!(running.complaint(), "chinwag: dice hears lobby");
+    sova.run(&["post", "lobby", "go"]).done();
+    assert_eq!(said_by(&tail, "dice")["text"], "within");
+    let answer = said_by(&tail, "dice");
+    assert!(answer["text"].as_str().unwrap().ends_with(" dice: within"), "{answer}");
+    running.signal("TERM");
+    assert_eq!(running.end().code, Some(0));
+}
+
+#[test]
+fn a_command_that_takes_too_long_is_killed_and_the_next_one_runs() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    let tail = tail(&sova);
+    let run = r#"case $MESSAGE_TEXT in long) sleep 1000 ;; *) echo next ;; esac"#;
+    let running = bot(&dice, &["--run", run, "--run-timeout", "300ms"]);
+    sova.run_with(&["post"], "long\nshort").done();
+    assert_eq!(said_by(&tail, "dice")["text"], "next");
+    assert!(running.complaint().contains("killed: it took longer than 300ms"));
+    running.signal("INT");
+    assert_eq!(running.end().code, Some(0));
+}
+
+#[test]
+fn a_burst_is_answered_in_order_and_without_a_gap() {
+    const MESSAGES: usize = 700;
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    let count = MESSAGES.to_string();
+    let running = bot(&dice, &["--count", &count, "--run", r#"echo "re: $MESSAGE_TEXT""#]);
+    let lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
+    sova.run_with(&["post"], &lines.join("\n")).done();
+    let ended = running.end();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    let all = sova.run(&["history", "--all", "--json"]).objects();
+    let answers: Vec<_> = all.iter().filter(|message| message["sender"] == "dice").collect();
+    assert_eq!(answers.len(), MESSAGES);
+    for (answer, line) in answers.iter().zip(&lines) {
+        assert_eq!(answer["text"], format!("re: {line}"));
+    }
+}
+
+#[test]
+fn an_answer_waits_for_a_hub_that_is_away() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let place = hub.address();
+    let (homes, gate) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let home = |name: &str| homes.path().join(name);
+    let gate = gate.path().join("gate");
+    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    // It answers when the test opens the gate.
+    let run = format!("read -r answer <'{}'; echo \"$answer\"", gate.display());
+    let command =
+        cli::command(&home("dice"), place, "dice", &["on", "--run", &run, "--count", "1"]);
+    let running = Running::start(command);
+    running.complaint();
+    let sova = |args: &[&str]| cli::run(cli::command(&home("sova"), place, "sova", args), b"");
+    sova(&["post", "lobby", "go"]).done();
+    // The gate has two ends: whoever opens this one waits for the command.
+    let opened = std::fs::File::options().write(true).open(&gate).unwrap();
+    hub.kill9();
+    std::io::Write::write_all(&mut { opened }, b"late\n").unwrap();
+    hub.restart();
+    assert_eq!(running.end().code, Some(0));
+    let history = sova(&["history", "--json"]).objects();
+    assert_eq!(history.iter().map(|m| &m["text"]).collect::<Vec<_>>(), ["go", "late"]);
+}
