@@ -194,6 +194,8 @@ pub struct Session {
     pub status: PeerStatus,
     /// When it began.
     pub began_at: Timestamp,
+    /// Since when it has had its status.
+    pub status_since: Timestamp,
     /// Whose the name is, session or not; `None`: a guest's, who has it for this session only.
     pub owner: Option<Owner>,
 }

@@ -43,8 +43,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
-        accept, contacts, history, id, listen, on, outbox, peers, people, post, rooms, search,
-        send, tail, verify,
+        accept, contacts, doctor, history, id, listen, on, outbox, peers, people, post, rooms,
+        search, send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -104,6 +104,8 @@ enum Command {
     Id(id::Args),
     /// Lists whom you have met, and their keys
     Contacts(contacts::Args),
+    /// Finds out whether all is well, and says what to do where it is not
+    Doctor(doctor::Args),
     /// Marks somebody's key as compared
     Verify(verify::Args),
     /// Accepts that somebody has another key now
@@ -235,6 +237,7 @@ async fn dispatch(
         Command::Rooms(args) => rooms::run(args, settings, stop).await,
         Command::Id(args) => id::run(args, settings, stop).await,
         Command::Contacts(args) => contacts::run(args, settings, stop).await,
+        Command::Doctor(args) => doctor::run(args, settings, stop).await,
         Command::Verify(args) => verify::run(args, settings, stop).await,
         Command::Accept(args) => accept::run(&args, settings, stop).await,
         Command::Outbox(args) => outbox::run(args, settings, stop).await,

@@ -38,6 +38,7 @@ use crate::{
     shutdown,
 };
 
+mod check;
 mod contacts;
 mod conversation;
 mod database;
@@ -60,6 +61,7 @@ mod trust;
 mod watch_peers;
 
 pub use self::{
+    check::{Check, EndpointCheck, Reach, Registered},
     conversation::{Conversation, ConversationEvent, Line},
     events::{Connection, Direct, Event, Events, Standing},
     gate::DirectPolicy,

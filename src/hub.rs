@@ -11,6 +11,7 @@ mod admission;
 mod auth;
 mod broadcast;
 mod chat;
+mod dial_back;
 mod fanout;
 mod jwt;
 mod metrics;
@@ -37,6 +38,7 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use self::{
     broadcast::Broadcast,
+    dial_back::DialBacks,
     fanout::Mailbox,
     metrics::{Metrics, Page},
     peers::Peers,
@@ -146,6 +148,7 @@ struct State {
     /// Of the hub's own key; `None`: an authority vouches for it instead.
     certificate: Option<Certificate>,
     gates: Arc<Gates>,
+    dial_backs: DialBacks,
     metrics: Metrics,
 }
 
@@ -221,6 +224,7 @@ impl Hub {
             issuer: options.issuer,
             certificate: opened.certificate,
             gates,
+            dial_backs: DialBacks::new(options.plaintext),
             metrics,
         });
         let door = Door::tls(tls, options.plaintext).limits(options.limits);

@@ -384,6 +384,8 @@ pub struct Peer {
     pub certificate: Option<Certificate>,
     /// Whether the name may be somebody else's once the last session has ended.
     pub guest: bool,
+    /// Since when it has had its status, by the hub's clock; `None` where the hub does not say.
+    pub status_since: Option<Timestamp>,
 }
 
 /// A message that has no position yet.

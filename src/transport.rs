@@ -30,7 +30,7 @@ pub use arrivals::{Accepted, Arrivals};
 #[cfg(any(test, fuzzing))]
 pub(crate) use careful::drop_broken_details;
 pub use careful::{Channel, careful};
-pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, certificate_on_loopback, why};
+pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, probe, why};
 pub use door::{Door, Plaintext};
 pub use idle::CountCalls;
 pub use io::{Duplex, PeerInfo, ServerIo, Via};

@@ -401,6 +401,10 @@ impl TryFrom<proto::Peer> for Peer {
                 der => Some(sound("certificate", Certificate::parse(der))?),
             },
             guest: raw.guest,
+            status_since: raw
+                .status_since
+                .map(|at| sound("status_since", timestamp("status_since", at)))
+                .transpose()?,
         })
     }
 }
@@ -487,6 +491,7 @@ impl From<&Peer> for proto::Peer {
             online_since: Some(to_timestamp(peer.online_since)),
             certificate: peer.certificate.as_ref().map(|c| c.as_der().to_vec()).unwrap_or_default(),
             guest: peer.guest,
+            status_since: peer.status_since.map(to_timestamp),
         }
     }
 }

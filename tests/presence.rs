@@ -176,16 +176,36 @@ async fn a_peer_changes_what_it_says_about_itself() {
     let alice = Session::of(hub.address(), "alice").await;
     let (mut watch, _) = Watch::open(&watcher).await;
     let away = RenewRequest { status: PeerStatus::Away.into(), endpoints: None };
-    alice.presence().renew(away).await.unwrap();
+    alice.presence().renew(away.clone()).await.unwrap();
     let (seen, _) = watch.until_updated("alice").await;
     assert_eq!(seen.status(), PeerStatus::Away);
+    let since = |peer: &Peer| peer.status_since.map(|at| (at.seconds, at.nanos)).unwrap();
+    let (began, away_since) = (since(alice.registered.peer.as_ref().unwrap()), since(&seen));
+    assert_eq!(Some(began), seen.online_since.map(|at| (at.seconds, at.nanos)));
+    assert!(away_since > began);
 
+    // Said again it is no news, and so nobody is told before the next change.
+    alice.presence().renew(away).await.unwrap();
     let moved = EndpointList { endpoints: vec![endpoint("127.0.0.1", 9)] };
     let moved = RenewRequest { status: 0, endpoints: Some(moved) };
     alice.presence().renew(moved).await.unwrap();
     let (seen, _) = watch.until_updated("alice").await;
     assert_eq!(seen.endpoints, [endpoint("127.0.0.1", 9)]);
     assert_eq!(seen.status(), PeerStatus::Away, "unspecified leaves the status");
+    assert_eq!(since(&seen), away_since);
+
+    // A session that is newer has its own.
+    let online = beside(&hub, &alice, named("alice")).await;
+    let (seen, _) = watch.until_updated("alice").await;
+    assert_eq!(seen.status(), PeerStatus::Online);
+    assert!(since(&seen) > away_since);
+    online.presence().unregister(UnregisterRequest {}).await.unwrap();
+    let (seen, _) = watch.until_updated("alice").await;
+    assert_eq!((seen.status(), since(&seen)), (PeerStatus::Away, away_since));
+    // Whoever is not listed shows it to nobody.
+    let hidden = RegisterRequest { status: PeerStatus::Invisible.into(), ..named("eve") };
+    let eve = register(hub.address(), hidden).await.unwrap();
+    assert!(eve.registered.peer.unwrap().status_since.is_some());
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 pub(super) mod accept;
 pub(super) mod contacts;
+pub(super) mod doctor;
 pub(super) mod history;
 pub(super) mod id;
 pub(super) mod listen;

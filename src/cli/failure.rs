@@ -109,7 +109,8 @@ pub(crate) fn describe(error: &Error) -> String {
     text::one_line(&line).into_owned()
 }
 
-fn advice(error: &Error) -> Option<String> {
+/// What is to be done about an error, where something is.
+pub(crate) fn advice(error: &Error) -> Option<String> {
     let said = match error {
         Error::HubUnreachable { hub, .. } if hub.is_loopback() => {
             "start one with `chinwagd`, or join one with `chinwag chat chinwag://…`"

@@ -6,7 +6,7 @@
 //! | `hit` | `search` | those of `message`, and `ranges`: pairs of byte offsets into `text` |
 //! | `gap` | `tail` | `room` `cause`: messages before the next one may be missing |
 //! | `direct` | `listen` | `sender` `standing` `verified` `fingerprint`\* `text` `id` `sent_at`\* `from`\* |
-//! | `peer` | `peers` | `name` `status` `endpoints` `online_since` |
+//! | `peer` | `peers` | `name` `status` `endpoints` `online_since` `status_since`\* |
 //! | `reset` | `peers --watch` | none: the list begins anew with the peers that follow |
 //! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
 //! | `left` | `peers --watch` | `name` |
@@ -14,6 +14,7 @@
 //! | `posted` | `post`, `on` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
 //! | `receipt` | `send`, `outbox retry`, `on` | `receiver` `id` `accepted_at` `duplicate` |
 //! | `queued` | `outbox`, `send --queue` | `peer` `text` `id` `queued_at` `attempts` `last_error`\* `refused`: it is not tried by itself |
+//! | `check` | `doctor` | `name` `result`: `ok`, `warn` or `fail` `found` `remedy`\* |
 //! | `identity` | `id` | `name` `fingerprint` `words` `hex` |
 //! | `contact` | `contacts` | `name` `fingerprint` `refused`\* `verified` `blocked` `endpoints` `first_seen` `note` |
 //!
@@ -73,6 +74,8 @@ pub(crate) enum Line<'a> {
         endpoints: Vec<String>,
         #[serde(serialize_with = "time")]
         online_since: Timestamp,
+        #[serde(serialize_with = "perhaps_time")]
+        status_since: Option<Timestamp>,
     },
     Reset {},
     Listed {},
@@ -115,6 +118,12 @@ pub(crate) enum Line<'a> {
         attempts: u32,
         last_error: Option<&'a str>,
         refused: bool,
+    },
+    Check {
+        name: &'static str,
+        result: &'static str,
+        found: &'a str,
+        remedy: Option<&'a str>,
     },
     Identity {
         name: &'a str,
@@ -226,6 +235,7 @@ impl<'a> From<&'a Peer> for Line<'a> {
             status: status(peer.status),
             endpoints: peer.endpoints.iter().map(Endpoint::to_string).collect(),
             online_since: peer.online_since,
+            status_since: peer.status_since,
         }
     }
 }

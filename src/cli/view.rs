@@ -310,6 +310,7 @@ mod tests {
             online_since: at("2026-11-22T08:00:00Z"),
             certificate: None,
             guest: true,
+            status_since: None,
         };
         assert_eq!(
             peers(&clock(), &[peer("日本", &["127.0.0.1:54321"]), peer("winter", &[])]),

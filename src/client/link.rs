@@ -14,7 +14,7 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
 };
 
-use super::{ClientOptions, patience::patiently, trust::no_hub};
+use super::{ClientOptions, check::Registered, patience::patiently, trust::no_hub};
 use crate::{
     error::{Error, Result},
     model::{Endpoint, InviteCode, Name, PeerStatus},
@@ -46,6 +46,7 @@ pub(super) struct Link {
 struct Own {
     token: Option<Arc<Token>>,
     status: PeerStatus,
+    registered: Option<Registered>,
 }
 
 /// A session's token. It has no `Debug`, so that no log can hold it.
@@ -94,7 +95,7 @@ impl Link {
             name: options.name,
             advertised,
             invite: options.invite,
-            own: Mutex::new(Own { token: None, status: options.status }),
+            own: Mutex::new(Own { token: None, status: options.status, registered: None }),
         })
     }
 
@@ -132,7 +133,13 @@ impl Link {
         let answer = hub.register(timed(authorized(request, None))).await;
         let mut registered = answer.map_err(|status| self.failed(&status))?.into_inner();
         let token = Token::new(std::mem::take(&mut registered.token))?;
-        self.own().token = Some(Arc::new(token));
+        let said = Registered {
+            hub_version: registered.hub.as_ref().map(|hub| hub.version.clone()).unwrap_or_default(),
+            peer: registered.peer.clone().and_then(|peer| peer.try_into().ok()),
+        };
+        let mut own = self.own();
+        (own.token, own.registered) = (Some(Arc::new(token)), Some(said));
+        drop(own);
         Ok(registered)
     }
 
@@ -204,6 +211,11 @@ impl Link {
             Some(failure) => no_hub(&self.hub, failure),
             None => Error::Refused(wire::refused(status)),
         }
+    }
+
+    /// What the hub said at the last registration.
+    pub(super) fn registered(&self) -> Option<Registered> {
+        self.own().registered.clone()
     }
 
     fn own(&self) -> MutexGuard<'_, Own> {

@@ -276,6 +276,7 @@ mod tests {
             endpoints: Vec::new(),
             status: Default::default(),
             began_at: Timestamp::now(),
+            status_since: Timestamp::now(),
             owner: Some(Owner::bot("mallory")),
         };
         let (peer, owner) = (session.peer.clone(), session.owner.clone());

@@ -98,6 +98,12 @@ impl Peers {
         self.lock().peer(name)
     }
 
+    /// A session as it is now.
+    pub(crate) fn session(&self, peer: &Name, id: SessionId) -> Option<Session> {
+        let state = self.lock();
+        state.sessions.get(peer)?.iter().find(|session| session.id == id).cloned()
+    }
+
     /// A peer as it would be listed if its sessions were all visible.
     pub(crate) fn get_even_invisible(&self, name: &Name) -> Option<Peer> {
         let state = self.lock();
@@ -333,5 +339,6 @@ fn as_peer(sessions: &[Session], counts: impl Fn(&Session) -> bool) -> Option<Pe
         online_since: oldest.began_at,
         certificate: newest.owner.as_ref().and_then(Owner::certificate).cloned(),
         guest: newest.owner.is_none(),
+        status_since: Some(newest.status_since),
     })
 }

@@ -58,6 +58,13 @@ impl presence_server::Presence for Presence {
     ) -> Result<Response<proto::ListPeersResponse>, Status> {
         answer(self.listed(request))
     }
+
+    async fn check_endpoints(
+        &self,
+        request: Request<proto::CheckEndpointsRequest>,
+    ) -> Result<Response<proto::CheckEndpointsResponse>, Status> {
+        answer(self.checked(request).await)
+    }
 }
 
 impl Presence {
@@ -81,13 +88,14 @@ impl Presence {
         // A token that is not alive any more is ignored, as it shows nothing.
         let replaces = state.sessions.authenticate(&asked.replace_token, key).ok();
         let newcomer = admission::identify(state, &extensions, replaces.as_ref()).await?;
-        let owner = newcomer.owner.clone();
+        let (owner, began_at) = (newcomer.owner.clone(), Timestamp::now());
         let session = Session {
             id: SessionId::new(),
             peer: name.clone(),
             endpoints: reachable(endpoints, remote),
             status: status.unwrap_or_default(),
-            began_at: Timestamp::now(),
+            began_at,
+            status_since: began_at,
             owner: owner.clone(),
         };
         let claim = Claim {
@@ -169,6 +177,7 @@ impl Presence {
         (own.as_bytes() == key).then(|| proto::Peer {
             endpoints: Vec::new(),
             status: proto::PeerStatus::Unspecified.into(),
+            status_since: None,
             ..(&peer).into()
         })
     }
@@ -210,6 +219,26 @@ impl Presence {
                 .map(|peer| paging::token(&filters, &peer.name))
                 .unwrap_or_default(),
             peers,
+        })
+    }
+
+    async fn checked(
+        &self,
+        request: Request<proto::CheckEndpointsRequest>,
+    ) -> Result<proto::CheckEndpointsResponse> {
+        let received_at = Timestamp::now();
+        let state = &self.0;
+        let caller = auth::caller(request.extensions())?;
+        let remote = PeerInfo::of(request.extensions()).map(|info| info.remote);
+        state.gates.dial_back(state.gates.origin(request.extensions()), &caller.peer)?;
+        let session = state.peers.session(&caller.peer, caller.session);
+        let session = session.ok_or(Error::SessionEnded)?;
+        let checks = state.dial_backs.check(&session, remote.map(|address| address.ip())).await?;
+        Ok(proto::CheckEndpointsResponse {
+            checks,
+            observed: remote.map(|address| (&Endpoint::from(address)).into()),
+            received_at: Some(wire::to_timestamp(received_at)),
+            now: Some(wire::to_timestamp(Timestamp::now())),
         })
     }
 }

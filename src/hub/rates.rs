@@ -56,6 +56,14 @@ const CLAIM_BURST: NonZeroU32 = NonZeroU32::new(64).unwrap();
 /// The same for an IPv6 network of 48 bits.
 const CLAIM_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(256).unwrap();
 
+/// How often the hub dials a peer back to see whether others reach them, and how often at once: somebody
+/// who mends their network tries a few times.
+const DIAL_BACKS: Rate = Rate { count: 6, per: Per::Minute };
+const DIAL_BACK_BURST: NonZeroU32 = NonZeroU32::new(6).unwrap();
+
+/// The same for an IPv6 network of 48 bits.
+const DIAL_BACK_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(48).unwrap();
+
 /// The most addresses that are barred at a time, each for moments.
 const MAX_BARRED: usize = 16 * 1024;
 
@@ -131,7 +139,8 @@ pub struct Rates {
     /// Registrations from an address. Where they are limited, those that take a name for good are to
     /// six a minute besides, and 64 at once.
     pub registrations: Option<Rate>,
-    /// Searches, pages of history and lists that a peer asks for.
+    /// Searches, pages of history and lists that a peer asks for. Where they are limited, a peer, and
+    /// an address, is dialed back six times a minute at most.
     pub reads: Option<Rate>,
     /// Calls from an address that show a wrong token or invitation, or none where one is needed.
     pub failures: Option<Rate>,
@@ -184,6 +193,7 @@ pub(crate) struct Gates {
     claims: Gate,
     reads: Gate,
     failures: Gate,
+    dial_backs: Gate,
     /// Until when addresses that have failed too often are not even listened to.
     barred: Mutex<HashMap<IpAddr, Instant>>,
     loopback: bool,
@@ -202,12 +212,17 @@ impl Gates {
             .registrations
             .and_then(|_| alone(Some(CLAIMS)))
             .map(|quotas| quotas.allow(CLAIM_BURST, CLAIM_BURST_OF_NETWORK));
+        let dial_backs = rates
+            .reads
+            .and_then(|_| alone(Some(DIAL_BACKS)))
+            .map(|quotas| quotas.allow(DIAL_BACK_BURST, DIAL_BACK_BURST_OF_NETWORK));
         Self {
             posts: Gate::new("posts", shared(rates.posts)),
             registrations: Gate::new("registrations", alone(rates.registrations)),
             claims: Gate::new("new names", claims),
             reads: Gate::new("reads", shared(rates.reads)),
             failures: Gate::new("failures", alone(rates.failures)),
+            dial_backs: Gate::new("checks of endpoints", dial_backs),
             barred: Mutex::default(),
             loopback: rates.loopback,
             metrics,
@@ -255,6 +270,11 @@ impl Gates {
         }
     }
 
+    /// Lets a peer have its endpoints dialed.
+    pub(crate) fn dial_back(&self, origin: Origin, peer: &Name) -> Result<()> {
+        self.check(&self.dial_backs, origin, Some(peer))
+    }
+
     /// Notes a failure to prove something.
     pub(crate) fn fail(&self, origin: Origin) -> Result<()> {
         let failed = self.check(&self.failures, origin, None);
@@ -285,8 +305,8 @@ impl Gates {
 
     /// Forgets those who have used nothing for a while.
     pub(crate) fn sweep(&self) {
-        let Self { posts, registrations, claims, reads, failures, .. } = self;
-        for gate in [posts, registrations, claims, reads, failures] {
+        let Self { posts, registrations, claims, reads, failures, dial_backs, .. } = self;
+        for gate in [posts, registrations, claims, reads, failures, dial_backs] {
             gate.sweep();
         }
         self.barred().retain(|_, until| *until > Instant::now());
@@ -302,90 +322,4 @@ impl Gates {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_written_as_they_are_read() {
-        for raw in ["50/s", "1/m", "1000000/s"] {
-            assert_eq!(raw.parse::<Rate>().unwrap().to_string(), raw);
-        }
-        for raw in ["", "50", "0/s", "50/h", "-1/s", "1000001/s", "50/s/s"] {
-            assert!(raw.parse::<Rate>().unwrap_err().contains("50/s"), "{raw}");
-        }
-        assert_eq!("50/s".parse::<Rate>().unwrap().burst(), 500);
-        assert_eq!("1/m".parse::<Rate>().unwrap().burst(), 1);
-        assert_eq!("60/m".parse::<Rate>().unwrap().burst(), 10);
-    }
-
-    pub(super) fn from(address: &str) -> Extensions {
-        let remote = format!("{address}:1").parse().unwrap();
-        let mut extensions = Extensions::new();
-        let via = transport::Via::Tls;
-        extensions.insert(PeerInfo { via, remote, certificate: None, calls: Default::default() });
-        extensions
-    }
-
-    fn gates(loopback: bool) -> Gates {
-        let posts = Some("6/m".parse().unwrap());
-        Gates::new(Rates { posts, loopback, ..Rates::NONE }, Metrics::default())
-    }
-
-    #[test]
-    fn a_peer_has_its_rate_and_an_address_ten_times_that() {
-        let gates = gates(false);
-        let origin = gates.origin(&from("192.0.2.7"));
-        let name = |i| Name::parse(&format!("peer{i}")).unwrap();
-        gates.post(origin, &name(0)).unwrap();
-        let refused = gates.post(origin, &name(0)).unwrap_err();
-        let Error::RateLimited { what, retry_after } = refused else { panic!("{refused}") };
-        assert_eq!(what, "posts");
-        assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&retry_after));
-        for i in 1..10 {
-            gates.post(origin, &name(i)).unwrap();
-        }
-        let refused = gates.post(origin, &name(10)).unwrap_err();
-        assert!(matches!(refused, Error::RateLimited { .. }), "the address has had ten");
-        gates.post(gates.origin(&from("192.0.2.8")), &name(11)).unwrap();
-        for _ in 0..100 {
-            gates.register(origin).unwrap();
-        }
-    }
-
-    #[test]
-    fn who_has_failed_too_often_makes_no_more_work_for_a_while() {
-        let failures = Some("6/m".parse().unwrap());
-        let gates = Gates::new(Rates { failures, ..Rates::NONE }, Metrics::default());
-        let [origin, other] = ["192.0.2.7", "192.0.2.8"].map(|from_| gates.origin(&from(from_)));
-        gates.fail(origin).unwrap();
-        gates.prove(origin).unwrap();
-        gates.fail(origin).unwrap_err();
-        assert!(matches!(gates.prove(origin), Err(Error::RateLimited { what: "failures", .. })));
-        gates.sweep();
-        gates.prove(origin).unwrap_err();
-        gates.prove(other).unwrap();
-    }
-
-    #[test]
-    fn names_are_taken_for_good_at_a_rate_of_their_own() {
-        let gates = Gates::new(Rates::default(), Metrics::default());
-        let origin = gates.origin(&from("192.0.2.7"));
-        for _ in 0..CLAIM_BURST.get() {
-            gates.claim(origin).unwrap();
-        }
-        let refused = gates.claim(origin).unwrap_err();
-        assert!(matches!(refused, Error::RateLimited { what: "new names", .. }), "{refused}");
-        gates.claim(gates.origin(&from("192.0.2.8"))).unwrap();
-        gates.register(origin).unwrap();
-    }
-
-    #[test]
-    fn the_machine_itself_is_limited_only_where_that_is_said() {
-        for (loopback, refused) in [(false, false), (true, true)] {
-            let gates = gates(loopback);
-            let (origin, name) = (gates.origin(&from("127.0.0.1")), Name::parse("a").unwrap());
-            gates.post(origin, &name).unwrap();
-            assert_eq!(gates.post(origin, &name).is_err(), refused);
-        }
-    }
-}
+pub(super) mod tests;

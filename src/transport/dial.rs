@@ -2,6 +2,7 @@
 
 mod failure;
 mod first_use;
+mod probe;
 
 use std::{error::Error as StdError, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use tower::{Service, service_fn};
 
 pub use failure::{DialFailure, why};
 pub use first_use::certificate_on_loopback;
+pub use probe::{Probe, probe};
 
 use super::{
     CONNECTION_WINDOW, Channel, MAX_HEADER_LIST, STREAM_WINDOW, Trust, careful::careful,

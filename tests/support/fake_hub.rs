@@ -59,6 +59,8 @@ struct State {
     refusals: Mutex<VecDeque<Status>>,
     tokens: Mutex<u32>,
     lease: Mutex<Option<Duration>>,
+    /// How many seconds its clock is before everybody's.
+    clock: Mutex<i64>,
 }
 
 impl FakeHub {
@@ -114,6 +116,10 @@ impl FakeHub {
     /// Answers the next registrations so, one each.
     pub(crate) fn refuse(&self, refusals: impl IntoIterator<Item = Status>) {
         self.state.refusals.lock().unwrap().extend(refusals);
+    }
+
+    pub(crate) fn set_clock(&self, seconds_ahead: i64) {
+        *self.state.clock.lock().unwrap() = seconds_ahead;
     }
 
     pub(crate) fn set_lease(&self, lease: Duration) {
@@ -326,6 +332,7 @@ pub(crate) fn peer(name: &str, endpoints: Vec<proto::Endpoint>) -> proto::Peer {
         online_since: Some(prost_types::Timestamp::default()),
         certificate: Vec::new(),
         guest: true,
+        status_since: None,
     }
 }
 

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tonic::async_trait;
 
@@ -105,8 +106,9 @@ impl Directory for EmbeddedDirectory {
     async fn update(&self, id: SessionId, change: Change) -> Result<()> {
         let mut table = self.shared.lock();
         let session = &mut table.leases.get_mut(&id).ok_or(Error::SessionEnded)?.session;
-        if let Some(status) = change.status {
-            session.status = status;
+        // Said again, a status is no newer.
+        if let Some(status) = change.status.filter(|status| *status != session.status) {
+            (session.status, session.status_since) = (status, Timestamp::now());
         }
         if let Some(endpoints) = change.endpoints {
             session.endpoints = endpoints;
@@ -201,7 +203,6 @@ fn taken(wanted: Name, taken: Name) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use tokio::sync::mpsc;
 
     use super::*;
@@ -236,6 +237,7 @@ mod tests {
             endpoints: vec![],
             status: PeerStatus::Online,
             began_at: Timestamp::UNIX_EPOCH,
+            status_since: Timestamp::UNIX_EPOCH,
             owner: None,
         }
     }

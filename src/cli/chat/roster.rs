@@ -123,6 +123,7 @@ mod tests {
             online_since: jiff::Timestamp::UNIX_EPOCH,
             certificate: None,
             guest: true,
+            status_since: None,
         })
     }
 

@@ -75,10 +75,11 @@ fn a_peer_and_a_room_have_the_documented_shape() {
         online_since: at("2026-11-22T08:15:00.123456789Z"),
         certificate: None,
         guest: true,
+        status_since: Some(at("2026-11-22T08:20:00Z")),
     };
     assert_eq!(
         json(&peer),
-        r#"{"type":"peer","name":"buzz","status":"away","endpoints":["[::1]:54321"],"online_since":"2026-11-22T08:15:00.123456Z"}"#
+        r#"{"type":"peer","name":"buzz","status":"away","endpoints":["[::1]:54321"],"online_since":"2026-11-22T08:15:00.123456Z","status_since":"2026-11-22T08:20:00.000000Z"}"#
     );
     let room = Room {
         name: RoomName::lobby(),
