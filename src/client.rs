@@ -197,8 +197,8 @@ impl Client {
         let peers = Arc::new(peers);
         let courier = outbox.clone().map(|outbox| {
             let (peers, connection) = (peers.clone(), connection.clone());
-            let watch = Watch::new(link.clone(), peers.clone(), connection.clone(), stop.clone());
-            Courier::new(outbox, peers, inbox, connection, watch, stop.clone())
+            let watch = Watch::new(link.clone(), peers.clone(), connection, stop.clone());
+            Courier::new(outbox, peers, inbox, watch, stop.clone())
         });
         let client = Self(Arc::new(Inner {
             link,

@@ -204,6 +204,9 @@ pub enum Error {
     /// This client does not hear this caller.
     #[error("this client does not hear you: {0}")]
     CallerRefused(&'static str),
+    /// The same as long as the hub cannot be asked about the caller.
+    #[error("this client does not hear you yet: {0}")]
+    CallerUnproved(&'static str),
     /// The caller's name is known here by another key.
     #[error("{0} is known here by another key than yours")]
     CallerKeyChanged(Name),

@@ -33,6 +33,9 @@ const RESTART_DELAY: Duration = Duration::from_secs(1);
 /// How long a sender should wait for a full inbox: about as long as a person takes to read a line.
 const INBOX_DELAY: Duration = Duration::from_secs(1);
 
+/// When a client that could not ask its hub about somebody may have an answer.
+const PROOF_DELAY: Duration = Duration::from_secs(1);
+
 // ---------------------------------------------------------------------------------------------
 // Errors
 
@@ -65,6 +68,7 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
         Error::WrongReceiver(_) => (Code::FailedPrecondition, "WRONG_RECEIVER", None),
         Error::CallerRefused(_) => (Code::PermissionDenied, "CALLER_REFUSED", None),
+        Error::CallerUnproved(_) => (Code::PermissionDenied, "CALLER_REFUSED", Some(PROOF_DELAY)),
         Error::CallerKeyChanged(_) => (Code::PermissionDenied, "CALLER_KEY_CHANGED", None),
         Error::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Some(RESTART_DELAY)),
         Error::StoreUnavailable(_) => (Code::Unavailable, "STORE_UNAVAILABLE", None),

@@ -112,7 +112,8 @@ fn what_is_kept_is_delivered_once_when_the_peer_is_back() {
 
 #[test]
 fn the_hub_may_be_away_all_the_time() {
-    let mut hub = TestHub::start();
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let at = hub.address();
     let sova = |args: &[&str]| cli::command(homes[0].path(), at, "sova", args);
@@ -152,7 +153,7 @@ fn the_hub_may_be_away_all_the_time() {
 
 /// The answer is lost, and then the receiver is killed: it has shown the message, and the sender
 /// does not know.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
@@ -194,13 +195,15 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     assert!(other.is_ok(), "it was remembered by the life before: {other:?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn two_couriers_deliver_each_message_once_and_in_order() {
     const MESSAGES: usize = 40;
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let couriers = [sova.start(&["listen"]), sova.start(&["listen"])];
-    couriers.iter().for_each(|courier| drop(address(courier)));
+    for courier in &couriers {
+        address(courier);
+    }
     let options = options(sova.home.path(), hub.address(), "sova");
     let (client, _events) = Client::start(options).await.unwrap();
     for number in 0..MESSAGES {
@@ -253,7 +256,7 @@ fn one_may_wait_for_the_receipt() {
     assert_eq!(said, ["\"one\"", "\"two\""]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_outbox_has_an_end() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
@@ -354,7 +357,7 @@ fn messages_are_given_up_by_their_ids() {
 }
 
 /// A receiver that is killed shows at the next start what it had accepted and not shown.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_accepted_and_not_shown_comes_out_at_the_next_start() {
     let hub = TestHub::start();
     let [sovas, buzzes] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];

@@ -257,6 +257,7 @@ fn objects_have_the_fields_that_are_documented() {
     note(&tail.next("message"));
     alice.json(&["send", "--json", "bob", "psst"]).iter().for_each(&mut note);
     note(&listen.next("direct"));
+    alice.json(&["send", "--queue", "--json", "nobody", "psst"]).iter().for_each(&mut note);
     alice.json(&["id", "--json"]).iter().for_each(&mut note);
     alice.json(&["contacts", "--json"]).iter().for_each(&mut note);
     alice.json(&["history", "--json"]).iter().for_each(&mut note);

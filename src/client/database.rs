@@ -80,8 +80,10 @@ fn set_up(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     if mark != plan.mark && tables > 0 {
         return Err(format!("it is no {}", plan.what).into());
     }
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    // What was said to be kept is on the disk.
+    // What is removed is gone: these are people's letters.
+    connection.pragma_update(None, "secure_delete", true)?;
+    // What was said to be kept is on the disk. The journal is the usual one: WAL is for many readers,
+    // and switching to it fails where two processes start at once.
     connection.pragma_update(None, "synchronous", "full")?;
     let version = |connection: &Connection| -> rusqlite::Result<usize> {
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

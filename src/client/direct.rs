@@ -55,7 +55,7 @@ impl Client {
         let mut pauses = backoff::RECONNECT;
         loop {
             match self.0.peers.send(peer, &message, true).await {
-                Err(error) if outbox::passes(&error, self.hub_is_away()) => {
+                Err(error) if outbox::passes(&error) => {
                     not_yet(&error);
                     tokio::time::sleep(pauses.next_delay()).await;
                 }

@@ -109,8 +109,10 @@ enum Listed {
     Same,
     /// It belongs to this other one.
     Other(Fingerprint),
-    /// The hub knows nothing of them, or is away.
+    /// The hub knows nothing of them.
     Nothing,
+    /// The hub is away, or has not let this client in yet.
+    Away,
     /// The hub was not asked or did not answer in time.
     Silent,
 }
@@ -212,15 +214,18 @@ impl Gate {
             InBook::New => match self.ask(caller, name, key).await {
                 Listed::Same => Ok(Standing::Known(key)),
                 Listed::Other(want) => Err(self.changed(name, KeyMismatch { want, got: key })),
-                Listed::Nothing if inner.policy == DirectPolicy::Anyone => {
+                Listed::Nothing | Listed::Away if inner.policy == DirectPolicy::Anyone => {
                     Ok(Standing::Unverified(Some(key)))
                 }
                 Listed::Nothing => {
                     Err(Error::CallerRefused("it does not know you, and its hub does not either"))
                 }
+                Listed::Away => {
+                    Err(Error::CallerUnproved("it does not know you, and cannot ask its hub now"))
+                }
                 // Or a crowd that keeps the hub from answering could take any name.
                 Listed::Silent => {
-                    Err(Error::CallerRefused("it does not know you, and its hub does not answer"))
+                    Err(Error::CallerUnproved("it does not know you, and its hub does not answer"))
                 }
             },
         }
@@ -265,7 +270,7 @@ impl Gate {
             },
             Ok(Err(Error::PeerUnknown(_))) => Listed::Nothing,
             // Not its answer: it is asked again when they call again.
-            Ok(Err(_)) => return Listed::Nothing,
+            Ok(Err(_)) => return Listed::Away,
             Err(_) => return Listed::Silent,
         };
         let fresh = if let Listed::Same = listed { FRESH } else { FRESH_REFUSAL };

@@ -171,12 +171,7 @@ impl Outbox {
 
     /// Delivers a peer's messages in their order, up to the first that cannot be now. `None`:
     /// another process is delivering.
-    async fn pass(
-        &self,
-        peer: &Name,
-        peers: &Peers,
-        hub_is_away: impl Fn() -> bool,
-    ) -> Result<Option<Vec<Attempt>>> {
+    async fn pass(&self, peer: &Name, peers: &Peers) -> Result<Option<Vec<Attempt>>> {
         let Some(_turn) = self.turn().await? else { return Ok(None) };
         let mut attempts = Vec::new();
         for (queued, state) in self.list().await? {
@@ -194,7 +189,7 @@ impl Outbox {
                 }
                 Err(Error::Stopped) => break,
                 Err(error) => {
-                    let state = fate(error, hub_is_away());
+                    let state = fate(error);
                     self.note(queued.id, state, error).await?;
                     state
                 }
@@ -232,19 +227,24 @@ impl Outbox {
     }
 
     async fn note(&self, id: MessageId, state: State, error: &Error) -> Result<()> {
-        let problem = crate::text::one_line(&error.to_string()).into_owned();
+        let problem = problem(error);
         self.0.database.with(move |file| store::note(file, id, state, &problem)).await
     }
 }
 
-/// What an error means for a message. A peer who does not know the sender asks the hub; where that is
-/// away, its refusal is not its last word.
-fn fate(error: &Error, hub_is_away: bool) -> State {
+/// An error as it is kept with the message.
+fn problem(error: &Error) -> String {
+    crate::text::one_line(&error.to_string()).into_owned()
+}
+
+/// What an error means for a message.
+fn fate(error: &Error) -> State {
     match error {
         Error::KeyChanged { .. } | Error::Blocked(_) | Error::Keyless => State::Refused,
         Error::Invalid(_) => State::GivenUp,
         Error::Refused(refusal) => match refusal.reason.as_str() {
-            "CALLER_REFUSED" if hub_is_away => State::Waits,
+            // It cannot ask its hub about the sender now: not its last word.
+            "CALLER_REFUSED" if refusal.retry_after.is_some() => State::Waits,
             "CALLER_REFUSED" | "CALLER_KEY_CHANGED" => State::Refused,
             "MESSAGE_ID_REUSED" => State::GivenUp,
             _ if refusal.code == tonic::Code::InvalidArgument => State::GivenUp,
@@ -255,8 +255,8 @@ fn fate(error: &Error, hub_is_away: bool) -> State {
 }
 
 /// Whether an error is one that passes by waiting.
-pub(super) fn passes(error: &Error, hub_is_away: bool) -> bool {
-    !matches!(error, Error::Stopped | Error::Io(_)) && fate(error, hub_is_away) == State::Waits
+pub(super) fn passes(error: &Error) -> bool {
+    !matches!(error, Error::Stopped | Error::Io(_)) && fate(error) == State::Waits
 }
 
 impl ClientOptions {
@@ -373,7 +373,7 @@ impl Client {
         for name in names {
             let until = tokio::time::Instant::now() + TURN_TIMEOUT;
             loop {
-                let passed = outbox.pass(&name, &self.0.peers, || self.hub_is_away()).await?;
+                let passed = outbox.pass(&name, &self.0.peers).await?;
                 if let Some(passed) = passed {
                     attempts.extend(passed);
                     break;

@@ -2,14 +2,14 @@
 
 use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duration};
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Attempt, Outbox, store};
+use super::{Attempt, Outbox, problem, store};
 use crate::{
     backoff::Backoff,
     client::{
-        events::{Connection, Event},
+        events::Event,
         inbox::Inbox,
         peers::Peers,
         watch_peers::{PeerChange, Watch},
@@ -37,7 +37,6 @@ pub(in crate::client) struct Courier {
     outbox: Outbox,
     peers: Arc<Peers>,
     inbox: Inbox,
-    connection: watch::Receiver<Connection>,
     watch: Watch,
     stop: CancellationToken,
     /// The peers that something waits for, and when each is tried.
@@ -63,12 +62,11 @@ impl Courier {
         outbox: Outbox,
         peers: Arc<Peers>,
         inbox: Inbox,
-        connection: watch::Receiver<Connection>,
         watch: Watch,
         stop: CancellationToken,
     ) -> Self {
         let due = HashMap::new();
-        Self { outbox, peers, inbox, connection, watch, stop, due, version: None, book: None }
+        Self { outbox, peers, inbox, watch, stop, due, version: None, book: None }
     }
 
     /// Delivers until the client stops.
@@ -108,10 +106,8 @@ impl Courier {
     async fn look(&mut self) -> Result<()> {
         let version = self.outbox.0.database.with(store::version).await?;
         let book = self.outbox.0.people.book().await?;
-        let book_changed = self.book.as_ref().is_some_and(|seen| !Arc::ptr_eq(seen, &book));
-        if book_changed
-            && keys(&self.outbox, self.book.as_deref()) != keys(&self.outbox, Some(&book))
-        {
+        // Also where it is as it was: what was refused in between would not be tried otherwise.
+        if self.book.as_ref().is_some_and(|seen| !Arc::ptr_eq(seen, &book)) {
             self.outbox.revive(None).await?;
             self.version = None;
         }
@@ -158,9 +154,7 @@ impl Courier {
     }
 
     async fn deliver(&mut self, peer: &Name) -> Result<()> {
-        let connection = self.connection.clone();
-        let is_away = || matches!(*connection.borrow(), Connection::Lost { .. });
-        let passed = self.outbox.pass(peer, &self.peers, is_away).await?;
+        let passed = self.outbox.pass(peer, &self.peers).await?;
         let Some(due) = self.due.get_mut(peer) else { return Ok(()) };
         let Some(attempts) = passed else {
             due.at = Instant::now() + BUSY;
@@ -182,17 +176,12 @@ impl Courier {
         let (id, peer) = (queued.id, queued.peer);
         let event = match result {
             Ok(receipt) => Event::QueuedDelivered { id, receipt },
-            Err(error) if refused => Event::QueuedFailed { id, peer, error },
-            // It is tried again: nothing that somebody has to know.
+            // Otherwise it is tried again, or was told: nothing that somebody has to know.
+            Err(error) if refused && queued.last_error != Some(problem(&error)) => {
+                Event::QueuedFailed { id, peer, error }
+            }
             Err(_) => return,
         };
         self.inbox.hint(event);
     }
-}
-
-/// What of the book decides whether somebody is spoken to.
-fn keys(outbox: &Outbox, book: Option<&Book>) -> Vec<String> {
-    let hub = book.and_then(|book| book.hub(outbox.0.people.hub()));
-    let contacts = hub.into_iter().flat_map(|hub| &hub.contacts);
-    contacts.map(|(name, known)| format!("{name} {} {}", known.key, known.blocked)).collect()
 }
