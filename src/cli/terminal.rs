@@ -27,22 +27,6 @@ pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Asks a person something that is done only if they say yes; `None` where nobody is there to be
-/// asked.
-pub(crate) fn confirm(stdout: &mut impl Write, question: &str) -> Result<Option<bool>, Failure> {
-    if !can_ask() {
-        return Ok(None);
-    }
-    write!(stdout, "{question} [y/N] ")?;
-    stdout.flush()?;
-    let mut answer = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut answer)
-        .map_err(|error| Failure::Other(format!("cannot read your answer: {error}")))?;
-    Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
-}
-
 /// Whether standard input is none that anybody feeds: a terminal, on which a person waits and does
 /// not know for what, or a device like /dev/null, which services and cron give.
 pub(crate) fn nothing_comes_in() -> bool {

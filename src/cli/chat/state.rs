@@ -134,14 +134,6 @@ impl State {
                 let said = view::caller_key_changed(name, *known, *offered);
                 Some(view::notice(&format!("{said}: /accept {name}")))
             }
-            Event::QueuedDelivered { receipt, .. } => {
-                let peer = &receipt.receiver;
-                Some(view::notice(&format!("{peer} has got what was kept for them")))
-            }
-            Event::QueuedFailed { peer, error, .. } => {
-                let why = words::problem(error);
-                Some(view::notice(&format!("kept for {peer}, and not tried any more: {why}")))
-            }
             Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
             Event::QueuedDelivered { receipt, .. } => {
                 Some(view::notice(&view::queued_delivered(receipt)))
