@@ -54,7 +54,7 @@ fn contacts_rooms_and_what_is_kept_for_others() {
     ask(&mut sova, "/outbox", "* there are none");
     ask(&mut sova, "/queue sova me", "* that is you");
     ask(&mut sova, "/retry", "* trying to send what is kept");
-    ask(&mut sova, "/queue buzz psst", "* buzz has got what was kept for them");
+    ask(&mut sova, "/queue buzz psst", "* delivered to buzz: ");
     assert_eq!(buzz.object()["text"], "psst");
 
     ask(&mut sova, "/msg buzz", "* to whom, and what? /msg NAME TEXT");

@@ -149,7 +149,7 @@ impl State {
             Event::Left { room } => self.leave(room),
             Event::JoinRefused { room, error } => {
                 self.leave(room);
-                Some(view::notice(&format!("not in {room}: {error}")))
+                Some(view::notice(&format!("not in {room}: {}", words::problem(error))))
             }
             Event::RoomReset { room, cause } => {
                 Some(view::notice(&format!("{room}: messages may be missing here: {cause}")))

@@ -71,7 +71,7 @@ impl Composer {
     pub(crate) fn new(history: Vec<String>) -> Self {
         Self {
             area: TextArea::default(),
-            recall: Recall::new(history),
+            recall: Recall::new(history.iter().map(|text| harmless(text).0)),
             completing: None,
             note: None,
             width: Cell::new(WIDTH),
@@ -147,7 +147,7 @@ impl Composer {
     pub(crate) fn history_up(&mut self) -> bool {
         self.forget_passing();
         edit::up(&mut self.area, self.width.get()) || {
-            let older = self.recall.older(|| self.area.lines().join("\n"));
+            let older = self.recall.older(self.text());
             self.put_recalled(older)
         }
     }
@@ -157,7 +157,7 @@ impl Composer {
     pub(crate) fn history_down(&mut self) -> bool {
         self.forget_passing();
         edit::down(&mut self.area, self.width.get()) || {
-            let newer = self.recall.newer();
+            let newer = self.recall.newer(self.text());
             self.put_recalled(newer)
         }
     }

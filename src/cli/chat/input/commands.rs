@@ -66,36 +66,24 @@ pub(crate) const STATUSES: [&str; 3] = ["online", "away", "busy"];
 
 /// All commands, in the order in which they are listed.
 pub(crate) const COMMANDS: &[Command] = &[
-    Command {
-        aliases: &["m", "dm"],
-        ..new(Verb::Msg, "msg", "NAME TEXT", "sends straight to a peer; the hub does not see it")
-    }
-    .takes(Takes::Name),
+    new(Verb::Msg, "msg", "NAME TEXT", "sends straight to a peer; the hub does not see it")
+        .takes(Takes::Name)
+        .aliases(&["m", "dm"]),
     new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody who is away until they are back")
         .takes(Takes::Name),
     new(Verb::Outbox, "outbox", "", "lists what is kept for those who are away"),
     new(Verb::Retry, "retry", "", "tries to send it now"),
     new(Verb::Drop, "drop", "ID|NAME", "drops a message that is kept, or all for somebody")
         .takes(Takes::Name),
-    Command {
-        also: &["P2P HOST PORT TEXT"],
-        ..new(Verb::P2p, "p2p", "HOST:PORT TEXT", "sends straight to an address")
-    },
-    Command {
-        aliases: &["who", "w"],
-        also: &["PEER"],
-        ..new(Verb::Peers, "peers", "", "lists who is here")
-    },
-    Command {
-        aliases: &["j"],
-        ..new(Verb::Join, "join", "ROOM", "joins a room, or makes a joined one the current one")
-    }
-    .takes(Takes::Room),
-    Command {
-        aliases: &["part"],
-        ..new(Verb::Leave, "leave", "[ROOM]", "leaves a room, or the current one")
-    }
-    .takes(Takes::Room),
+    new(Verb::P2p, "p2p", "HOST:PORT TEXT", "sends straight to an address")
+        .also(&["P2P HOST PORT TEXT"]),
+    new(Verb::Peers, "peers", "", "lists who is here").aliases(&["who", "w"]).also(&["PEER"]),
+    new(Verb::Join, "join", "ROOM", "joins a room, or makes a joined one the current one")
+        .takes(Takes::Room)
+        .aliases(&["j"]),
+    new(Verb::Leave, "leave", "[ROOM]", "leaves a room, or the current one")
+        .takes(Takes::Room)
+        .aliases(&["part"]),
     new(
         Verb::Mute,
         "mute",
@@ -142,11 +130,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     )
     .takes(Takes::Status),
     new(Verb::Help, "help", "", "shows this"),
-    Command {
-        aliases: &["exit", "q"],
-        also: &["Ctrl-C", "Ctrl-D"],
-        ..new(Verb::Quit, "quit", "", "leaves")
-    },
+    new(Verb::Quit, "quit", "", "leaves").aliases(&["exit", "q"]).also(&["Ctrl-C", "Ctrl-D"]),
 ];
 
 impl Command {
@@ -168,6 +152,14 @@ impl Command {
 
     const fn takes(self, takes: Takes) -> Self {
         Self { takes, ..self }
+    }
+
+    const fn aliases(self, aliases: &'static [&'static str]) -> Self {
+        Self { aliases, ..self }
+    }
+
+    const fn also(self, also: &'static [&'static str]) -> Self {
+        Self { also, ..self }
     }
 }
 

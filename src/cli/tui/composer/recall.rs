@@ -9,13 +9,14 @@ pub(super) struct Recall {
     texts: Vec<String>,
     /// Which one is shown.
     at: Option<usize>,
-    /// What was being typed.
+    /// What was being typed, or made of a text from before.
     draft: String,
 }
 
 impl Recall {
-    pub(super) fn new(mut texts: Vec<String>) -> Self {
-        texts.retain(|text| !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES);
+    pub(super) fn new(texts: impl Iterator<Item = String>) -> Self {
+        let fit = |text: &String| !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES;
+        let mut texts: Vec<String> = texts.filter(fit).collect();
         texts.drain(..texts.len().saturating_sub(MAX_LINES));
         Self { texts, at: None, draft: String::new() }
     }
@@ -32,28 +33,29 @@ impl Recall {
         self.texts.push(text.to_owned());
     }
 
-    /// The text before the one that is shown; `draft` is kept when the first one is.
-    pub(super) fn older(&mut self, draft: impl FnOnce() -> String) -> Option<String> {
+    /// The text before the one that is shown; `typed` is what stands in the input now.
+    pub(super) fn older(&mut self, typed: String) -> Option<String> {
         let at = self.at.unwrap_or(self.texts.len()).checked_sub(1)?;
-        if self.at.is_none() {
-            self.draft = draft();
-        }
+        self.keep(typed);
         self.at = Some(at);
         self.texts.get(at).cloned()
     }
 
     /// The text after the one that is shown; after the last one, the draft.
-    pub(super) fn newer(&mut self) -> Option<String> {
+    pub(super) fn newer(&mut self, typed: String) -> Option<String> {
         let next = self.at? + 1;
-        match self.texts.get(next) {
-            Some(text) => {
-                self.at = Some(next);
-                Some(text.clone())
-            }
-            None => {
-                self.at = None;
-                Some(std::mem::take(&mut self.draft))
-            }
+        self.keep(typed);
+        self.at = Some(next).filter(|next| *next < self.texts.len());
+        match self.at.and_then(|at| self.texts.get(at)) {
+            Some(text) => Some(text.clone()),
+            None => Some(std::mem::take(&mut self.draft)),
+        }
+    }
+
+    /// Keeps what was typed last, also in the place of what had been typed before.
+    fn keep(&mut self, typed: String) {
+        if self.at.and_then(|at| self.texts.get(at)) != Some(&typed) {
+            self.draft = typed;
         }
     }
 

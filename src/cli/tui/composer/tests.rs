@@ -206,6 +206,19 @@ fn history_comes_back_and_so_does_the_draft() {
 }
 
 #[test]
+fn what_is_made_of_an_older_text_is_kept_as_the_draft() {
+    let mut composer = Composer::new(vec!["older".into(), "old\u{202e}".into()]);
+    composer.history_up();
+    type_text(&mut composer, "!");
+    composer.history_up();
+    assert_eq!(composer.text(), "older");
+    composer.history_down();
+    assert_eq!(composer.text(), "old");
+    composer.history_down();
+    assert_eq!(composer.text(), "old!");
+}
+
+#[test]
 fn up_and_down_go_by_rows_as_they_are_drawn() {
     let mut composer = Composer::new(vec!["old".into()]);
     composer.set("one two three");
