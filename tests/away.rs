@@ -20,7 +20,7 @@ use chinwag::{
     },
     error::Error,
     identity::Identity,
-    model::{MessageId, RoomName},
+    model::{MessageId, PeerStatus, RoomName},
 };
 use direct_line::{next, text};
 use fake_hub::name;
@@ -233,7 +233,8 @@ async fn what_is_said_twice_under_one_id_is_shown_once() {
 async fn nobody_is_a_contact_of_their_own() {
     let (hub, alice, _bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
-    let other = ClientOptions { listen: None, ..alice.options(&hub) };
+    let other =
+        ClientOptions { listen: None, status: PeerStatus::Invisible, ..alice.options(&hub) };
     let (other, _other_events) = Client::start(other).await.unwrap();
     other.send(&name("alice"), text("to myself")).await.unwrap();
     assert_eq!(heard(&mut events).await.2, "to myself");

@@ -142,6 +142,9 @@ fn the_hub_may_be_away_all_the_time() {
     // Without an outbox, too.
     cli::run(sova(&["send", "buzz", "now"]), b"").done();
     assert_eq!(listening.object()["text"], "now");
+    let chat = cli::run(sova(&["chat"]), b"/msg buzz from a chat\n").done();
+    assert!(chat.contains("[direct to buzz] from a chat"), "{chat}");
+    assert_eq!(listening.object()["text"], "from a chat");
     hub.restart();
     complaint(&couriers, "back on the hub");
     // A hub that was never met has to be there.

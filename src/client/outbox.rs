@@ -391,3 +391,6 @@ impl Client {
         self.0.outbox.as_ref().ok_or_else(missing)
     }
 }
+
+#[cfg(test)]
+mod tests;

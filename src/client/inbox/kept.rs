@@ -254,3 +254,54 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Direct>> {
     };
     Ok(Some(Direct { message, standing, from: None }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Endpoint;
+
+    fn direct(said: &str) -> Direct {
+        let (sender, text) = (Name::parse("bob").unwrap(), Text::parse(said).unwrap());
+        let message = DirectMessage { id: MessageId::new(), sender, sent_at: None, text };
+        Direct { message, standing: Standing::Unverified(None), from: None }
+    }
+
+    #[tokio::test]
+    async fn notes_outlive_the_process_and_go_when_nobody_can_ask_any_more() {
+        let home = tempfile::tempdir().unwrap();
+        let open = || {
+            let (hub, me) =
+                (Endpoint::parse("127.0.0.1:1").unwrap(), Name::parse("alice").unwrap());
+            let people = People::new(hub, me.clone(), None, None);
+            Kept::open(&home.path().join("inbox.db"), people, me).unwrap()
+        };
+        let (kept, one, now) = (open(), direct("one"), Timestamp::now());
+        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap();
+        let long_ago = now - MAX_AGE - SignedDuration::from_secs(1);
+        assert_eq!(kept.note(&one, long_ago).await.unwrap(), Noted::New);
+        // A second process notes no texts, but sees the notes.
+        let second = open();
+        assert_eq!(second.note(&one, now).await.unwrap(), Noted::Before(long_ago));
+        let mut forged = one.clone();
+        forged.message.text = Text::parse("two").unwrap();
+        assert_eq!(second.note(&forged, now).await.unwrap(), Noted::Reused);
+        let two = direct("two");
+        assert_eq!(second.note(&two, now).await.unwrap(), Noted::New);
+        assert!(kept.holds(&one.message) && !second.holds(&two.message));
+        drop(second);
+
+        // The note of the first is gone, as that of the second came.
+        drop(kept);
+        let kept = open();
+        assert_eq!(kept.unshown().await.unwrap(), []);
+        assert_eq!(kept.note(&one, now).await.unwrap(), Noted::New);
+        assert_eq!(kept.note(&two, now).await.unwrap(), Noted::Before(now));
+        drop(kept);
+        let kept = open();
+        assert_eq!(kept.unshown().await.unwrap(), std::slice::from_ref(&one));
+        kept.handed_out(&one.message).await;
+        assert!(!kept.holds(&one.message));
+        drop(kept);
+        assert_eq!(open().unshown().await.unwrap(), []);
+    }
+}

@@ -1,0 +1,109 @@
+//! What becomes of messages that cannot be delivered.
+
+use std::time::Duration;
+
+use jiff::ToSpan;
+use tonic::Code;
+
+use super::*;
+use crate::{
+    error::Refusal,
+    identity::Contacts,
+    model::{Endpoint, Fingerprint},
+};
+
+fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}
+
+fn refused(code: Code, reason: &str, retry_after: Option<Duration>) -> Error {
+    let (reason, message) = (reason.to_owned(), String::new());
+    Error::Refused(Refusal { code, reason, message, violations: Vec::new(), retry_after })
+}
+
+#[test]
+fn what_passes_by_waiting_is_told_from_what_does_not() {
+    let key = |byte| Fingerprint::from_bytes([byte; 32]);
+    let later = Some(Duration::from_secs(1));
+    for (error, state) in [
+        (Error::PeerUnknown(name("bob")), State::Waits),
+        (Error::PeerUnreachable { peer: "bob".into(), cause: String::new() }, State::Waits),
+        (refused(Code::ResourceExhausted, "INBOX_FULL", later), State::Waits),
+        (refused(Code::Unavailable, "SHUTTING_DOWN", later), State::Waits),
+        (refused(Code::PermissionDenied, "CALLER_REFUSED", later), State::Waits),
+        (refused(Code::PermissionDenied, "CALLER_REFUSED", None), State::Refused),
+        (refused(Code::PermissionDenied, "CALLER_KEY_CHANGED", None), State::Refused),
+        (Error::Blocked(name("bob")), State::Refused),
+        (Error::KeyChanged { name: name("bob"), known: key(1), offered: key(2) }, State::Refused),
+        (refused(Code::AlreadyExists, "MESSAGE_ID_REUSED", None), State::GivenUp),
+        (refused(Code::InvalidArgument, "INVALID_ARGUMENT", None), State::GivenUp),
+    ] {
+        assert_eq!(fate(&error), state, "{error:?}");
+        assert_eq!(passes(&error), state == State::Waits, "{error:?}");
+    }
+    assert!(!passes(&Error::Stopped) && !passes(&Error::Io(String::new())));
+}
+
+/// A client whose hub it has met once, and which is nowhere now.
+async fn alone(home: &Path) -> Client {
+    let hub = Endpoint::parse("127.0.0.1:1").unwrap();
+    let contacts = Contacts::at(home.join("contacts.toml"));
+    contacts.change(|book| book.meet_hub(&hub, None).map(drop)).unwrap();
+    let options = ClientOptions {
+        contacts: Some(contacts),
+        outbox: Some(home.join("outbox.db")),
+        may_start_away: true,
+        ..ClientOptions::new(hub, name("alice"))
+    };
+    Client::start(options).await.unwrap().0
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_given_up_and_holds_up_nobody() {
+    let home = tempfile::tempdir().unwrap();
+    let client = alone(home.path()).await;
+    let outbox = client.outbox().unwrap();
+    let message = |age: i64| DirectMessage {
+        id: MessageId::new(),
+        sender: name("alice"),
+        sent_at: Some(Timestamp::now() - (age * 24).hours()),
+        text: Text::parse("hello").unwrap(),
+    };
+    let old = outbox.queue(&name("bob"), message(15)).await.unwrap();
+    let new = outbox.queue(&name("bob"), message(13)).await.unwrap();
+    for _ in 0..2 {
+        let attempts = client.deliver_queued(Some(&name("bob"))).await.unwrap();
+        let came: Vec<_> = attempts.iter().map(|one| (one.queued.id, one.refused)).collect();
+        assert_eq!(came, [(old.id, true), (new.id, false)], "{attempts:?}");
+        assert!(attempts[0].result.as_ref().unwrap_err().to_string().contains("in 14 days"));
+    }
+    let queued = client.queued().await.unwrap();
+    assert_eq!(queued.iter().map(|one| one.attempts).collect::<Vec<_>>(), [2, 2]);
+    assert!(queued[1].last_error.as_ref().unwrap().contains("no hub at 127.0.0.1:1"));
+}
+
+#[tokio::test]
+async fn an_outbox_is_of_one_hub_and_one_name() {
+    let home = tempfile::tempdir().unwrap();
+    let client = alone(home.path()).await;
+    let one = client.queue(&name("bob"), Text::parse("hello").unwrap()).await.unwrap();
+    let people = |hub: &str, me: &str| {
+        let book = Some(Contacts::at(home.path().join("contacts.toml")));
+        People::new(Endpoint::parse(hub).unwrap(), name(me), None, book)
+    };
+    let open = |hub, me| Outbox::open(&home.path().join("outbox.db"), people(hub, me), name(me));
+    let elsewhere = open("127.0.0.1:2", "alice").unwrap();
+    let other = open("127.0.0.1:1", "carol").unwrap();
+    for not_theirs in [&elsewhere, &other] {
+        assert_eq!(not_theirs.queued().await.unwrap(), []);
+        assert!(not_theirs.drop(one.id).await.is_err());
+    }
+    // The same hub at another place is the same hub.
+    let contacts = Contacts::at(home.path().join("contacts.toml"));
+    let toml = std::fs::read_to_string(contacts.path()).unwrap();
+    let both = toml.replace("[\"127.0.0.1:1\"]", "[\"127.0.0.1:2\", \"127.0.0.1:1\"]");
+    std::fs::write(contacts.path(), both).unwrap();
+    assert_eq!(elsewhere.queued().await.unwrap(), [one.clone()]);
+    elsewhere.drop(one.id).await.unwrap();
+    assert_eq!(client.queued().await.unwrap(), []);
+}
