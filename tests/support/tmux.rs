@@ -78,6 +78,7 @@ impl Tmux {
         std::fs::write(&begin, format!("PS1='{PROMPT}'\n")).unwrap();
         command.env("PATH", path).env("ENV", begin);
         command.envs([("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("USER", "ann")]);
+        command.env("CHINWAG_LISTEN", "127.0.0.1:0");
         command.env("TERM", "xterm-256color").current_dir(home);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
