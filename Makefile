@@ -5,10 +5,11 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench pictures
+.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
+	bench-screen pictures
 
 help: ## List what can be made
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: ## Chat: starts a hub where none is running (NAME=bob: as bob; HUB=127.0.0.1:25051: elsewhere)
 	@tools/run.sh "$$NAME" "$$HUB"
@@ -52,6 +53,9 @@ bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=s
 	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench compare -- \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WITH),--with $(WITH)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCALE),--scale $(SCALE))
+
+bench-screen: ## Measure how long a frame takes in a chat of 60,000 messages
+	cargo bench --locked --bench screen
 
 pictures: ## Draw the README's pictures anew, from the real screen
 	tools/fetch.sh tmux pictures

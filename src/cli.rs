@@ -51,6 +51,9 @@ use self::{
 };
 use crate::shutdown;
 
+#[doc(hidden)]
+pub use self::tui::{FrameTimes, ScreenFigures, bench_screen};
+
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unreachable,

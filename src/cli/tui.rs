@@ -8,6 +8,7 @@
 mod app;
 pub(crate) mod complete;
 pub(crate) mod composer;
+mod bench;
 mod glyphs;
 pub(crate) mod keys;
 mod state;

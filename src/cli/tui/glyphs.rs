@@ -37,7 +37,13 @@ impl Glyph<'_> {
 
 /// The pieces of one line that [`settled`] has gone over.
 pub(super) fn glyphs(line: &str) -> impl Iterator<Item = Glyph<'_>> {
-    line.grapheme_indices(true).flat_map(|(at, cluster)| pieces(at, cluster))
+    // Most lines are plain, and need no tables.
+    let plain = line.is_ascii();
+    let bytes = if plain { line } else { "" };
+    let bytes = bytes.char_indices().filter(|(_, c)| !c.is_control());
+    let bytes = bytes.map(|(at, _)| Glyph { at, text: &line[at..=at], width: 1 });
+    let clusters = if plain { "" } else { line };
+    bytes.chain(clusters.grapheme_indices(true).flat_map(|(at, cluster)| pieces(at, cluster)))
 }
 
 /// How many cells a line takes.

@@ -6,7 +6,7 @@ mod moving;
 mod random;
 
 use jiff::{Timestamp, civil::date};
-use ratatui::style::Style;
+use ratatui::{buffer::CellWidth, style::Style};
 
 use super::*;
 use crate::model::{Name, Position};
@@ -64,7 +64,7 @@ fn rows_of(buffer: &Buffer) -> Vec<String> {
         while x < buffer.area.width {
             let symbol = buffer[(x, y)].symbol();
             row.push_str(symbol);
-            x += u16::try_from(ratatui::text::Span::raw(symbol).width().max(1)).unwrap();
+            x += symbol.cell_width().max(1);
         }
         assert_eq!(x, buffer.area.width, "row {y} is wider than the screen: {row:?}");
         rows.push(row.trim_end().to_owned());

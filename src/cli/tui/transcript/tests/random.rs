@@ -40,6 +40,75 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces(), 0..60).prop_map(|pieces| pieces.concat())
 }
 
+/// What happens to a transcript; keys are few, so that the same ones come again.
+#[derive(Debug, Clone)]
+enum Act {
+    Push(u64),
+    Prepend(Vec<u64>),
+    Replace(u64, u64),
+    Remove(u64),
+    Mark(u64),
+    Jump(u64),
+    Scroll(isize),
+    Draw(u16, u16),
+    NewLine(u64),
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    let seq = || 0_u64..40;
+    prop_oneof![
+        4 => seq().prop_map(Act::Push),
+        1 => prop::collection::vec(seq(), 0..8).prop_map(Act::Prepend),
+        1 => (seq(), seq()).prop_map(|(old, new)| Act::Replace(old, new)),
+        1 => seq().prop_map(Act::Remove),
+        1 => seq().prop_map(Act::Mark),
+        1 => seq().prop_map(Act::Jump),
+        2 => (-9_isize..9).prop_map(Act::Scroll),
+        2 => (1_u16..70, 1_u16..12).prop_map(|(width, height)| Act::Draw(width, height)),
+        1 => seq().prop_map(Act::NewLine),
+    ]
+}
+
+/// Does it, and the same to a list of the keys.
+fn act(transcript: &mut Transcript, keys: &mut Vec<u64>, act: Act) {
+    let entry = |seq: u64| said(seq, "sova", &format!("text {seq}\n").repeat(1 + seq as usize % 3));
+    let has = |keys: &[u64], seq| keys.contains(&seq);
+    match act {
+        Act::Push(seq) => {
+            transcript.push(entry(seq));
+            if !has(keys, seq) {
+                keys.push(seq);
+            }
+        }
+        Act::Prepend(older) => {
+            transcript.prepend(older.iter().copied().map(entry).collect());
+            for seq in older.into_iter().rev() {
+                if !has(keys, seq) {
+                    keys.insert(0, seq);
+                }
+            }
+        }
+        Act::Replace(old, new) => {
+            assert_eq!(transcript.replace(key(old), entry(new)), has(keys, old));
+            if old != new && has(keys, new) {
+                keys.retain(|seq| *seq != old);
+            }
+            keys.iter_mut().filter(|seq| **seq == old).for_each(|seq| *seq = new);
+        }
+        Act::Remove(seq) => {
+            assert_eq!(transcript.remove(key(seq)), has(keys, seq));
+            keys.retain(|old| *old != seq);
+        }
+        Act::Mark(seq) => {
+            assert_eq!(transcript.mark(key(seq), Mark::Sent), has(keys, seq));
+        }
+        Act::Jump(seq) => assert_eq!(transcript.jump(key(seq)), has(keys, seq)),
+        Act::Scroll(rows) => transcript.scroll(rows),
+        Act::Draw(width, height) => drop(shown(transcript, width, height)),
+        Act::NewLine(seq) => transcript.set_new_line(Some(key(seq))),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
@@ -112,5 +181,26 @@ proptest! {
             transcript.scroll(-1);
             prop_assert_eq!(&shown(&mut transcript, width, height), before);
         }
+    }
+
+    /// Whatever happens, each entry is found, stands where it should, and can be seen.
+    #[test]
+    fn entries_are_where_they_should_be(acts in prop::collection::vec(acts(), 1..120)) {
+        let (mut transcript, mut keys) = (Transcript::new(), Vec::new());
+        for next in acts {
+            act(&mut transcript, &mut keys, next);
+            prop_assert!(transcript.below() <= keys.len());
+        }
+        prop_assert_eq!(transcript.len(), keys.len());
+        for seq in 0..40 {
+            let found = transcript.get(key(seq)).map(|entry| entry.key);
+            prop_assert_eq!(found, keys.contains(&seq).then_some(key(seq)));
+        }
+        let rows = shown(&mut transcript, 60, 200).join("\n");
+        let order: Vec<u64> = rows
+            .lines()
+            .filter_map(|row| row.strip_prefix("09:15 sova  text ")?.split(' ').next()?.parse().ok())
+            .collect();
+        prop_assert_eq!(order, keys);
     }
 }
