@@ -67,6 +67,16 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
     let new = buzz.run(&["id", "--json"]).objects()[0]["fingerprint"].as_str().unwrap().to_owned();
     assert!(shown.contains(key) && shown.contains(&new), "{shown}");
     assert!(moved.run(&["accept", "buzz", key]).failed(1).contains(&new));
+    let mut chat = moved.start(&["chat"]);
+    for (line, said) in [
+        ("/verify buzz", format!("Another key was shown and refused, {new}: see /accept buzz")),
+        ("/accept buzz", "If it is theirs: /accept buzz FINGERPRINT".into()),
+        (&format!("/accept buzz {key}"), format!("* buzz has shown the key {new}, and not {key}")),
+    ] {
+        chat.write(format!("{line}\n").as_bytes());
+        while !chat.line().contains(&said) {}
+    }
+    drop(chat);
     moved.run(&["accept", "buzz", &new]).done();
     assert!(moved.run(&["contacts"]).done().starts_with("buzz  known  "));
     moved.run(&["send", "buzz", "hello again"]).done();

@@ -81,6 +81,9 @@ fn sova_colt_buzz_and_winter() {
     buzz.wait_for("sova (unverified): for your eyes only");
     buzz.type_line("/msg sova read and burnt");
     sova.wait_for("buzz (unverified): read and burnt");
+    colt.wait_for("[direct to buzz] secret messages");
+    sova.wait_for("[direct to buzz] for your eyes only");
+    buzz.wait_for("[direct to sova] read and burnt");
 
     // Said last and seen by all: whatever was to come before it has come.
     winter.type_line("good night");

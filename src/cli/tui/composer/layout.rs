@@ -1,7 +1,8 @@
 //! Where the characters of a text stand on the screen.
 //!
 //! What counts is what one sees as a character, a grapheme: a letter with its accents, or an emoji
-//! that is made of several.
+//! that is made of several. Unlike the `glyphs` of what others wrote, which may be shown as other
+//! characters, these know how many characters of the text they stand for: the cursor goes by them.
 
 use ratatui::{
     buffer::{Buffer, CellWidth},
