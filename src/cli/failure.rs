@@ -133,7 +133,9 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
         }
         Error::NameTaken(_) | Error::NameConfusable { .. } => TAKE_ANOTHER,
         Error::PeerUnknown(_) => LOOK,
-        Error::PeerUnreachable { .. } => "see with `chinwag peers` whether it is still here",
+        Error::PeerUnreachable { .. } => {
+            "see with `chinwag peers` whether it is still here, or leave it with `chinwag send --queue`"
+        }
         Error::InboxFull => LATER,
         Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
         _ => return None,

@@ -60,7 +60,7 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let mut options = settings.direct()?;
+    let mut options = settings.to_peers()?;
     options.outbox = Some(settings.home.outbox());
     match args.what {
         None => list(&options, args.json, stop).await,
