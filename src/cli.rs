@@ -1,12 +1,12 @@
 //! The command line: what people and scripts use.
 //!
 //! Data goes to standard output and everything else to standard error, a line at a time. Every
-//! command is a client of its own. `chat` and `listen` are listed and can be reached; all others
+//! command is a client of its own. `chat`, `listen` and `on` are listed and can be reached; all others
 //! register invisibly, and with the same key, so that they work beside a `chat` of the same name.
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; also: ended by a signal where nothing else ends it (`chat`, `tail`, `listen`, `peers --watch`) |
+//! | 0 | done; also: ended by a signal where nothing else ends it (`chat`, `tail`, `listen`, `on`, `peers --watch`) |
 //! | 1 | failed, or refused by the hub, the peer, or for a wrong key; of `chat` without a terminal also: one of the lines could not be obeyed |
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |

@@ -163,10 +163,18 @@ fn a_join_link_is_remembered_and_another_key_in_its_place_refused() {
     let new = other.link().to_owned();
     for args in [&["peers", "--hub", &address][..], &["chat", &link]] {
         let refused = ask(args).failed(1);
-        for told in [link.split_once('#').unwrap().1, new.as_str(), "chinwag chat"] {
+        let keys = [&link, &new].map(|link| link.split_once('#').unwrap().1);
+        for told in [keys[0], keys[1], "another key than before", "`chinwag chat LINK`"] {
             assert!(refused.contains(told), "{told} is not in {refused}");
         }
+        assert!(!refused.contains(&new), "nobody has checked that key: {refused}");
     }
+    // Somebody new has no key of before, only the link.
+    let stranger = tempfile::tempdir().unwrap();
+    let mut command = cli::homeless(stranger.path(), &["chat", &link]);
+    command.env("CHINWAG_NAME", "buzz").env("CHINWAG_LISTEN", "127.0.0.1:0");
+    let refused = cli::run(command, b"").failed(1);
+    assert!(refused.contains("does not have the key that the join link names"), "{refused}");
     // Its keeper has said so.
     ask(&["chat", &new]).done();
     ask(&["peers", "--hub", &address]).done();

@@ -176,7 +176,9 @@ async fn a_member_gets_another_name() {
     ends(session).await;
     ends(guest).await;
     // The old name is free, but not for who would take it back at once.
-    assert_eq!(refused(kept.enter(&alice, "alice").await), "AlreadyExists NAME_TAKEN");
+    let taken = kept.enter(&alice, "alice").await.unwrap_err();
+    assert_eq!(taken.message(), "the name alice is taken, and yours on this hub is alicia");
+    assert_eq!(why(&taken), "AlreadyExists NAME_TAKEN");
     let session = chatting(kept.enter(&alice, "alicia").await.unwrap()).await;
     kept.enter(&bob, "alice").await.unwrap();
     // A name may change to one that looks like it.

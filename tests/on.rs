@@ -152,6 +152,21 @@ fn a_command_that_takes_too_long_is_killed_and_the_next_one_runs() {
 }
 
 #[test]
+fn several_commands_run_at_a_time_where_that_is_wanted() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    let gate = dice.home.path().join("gate");
+    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    // The first ends when the second does, which could not begin before.
+    let run = "case $MESSAGE_TEXT in first) cat gate ;; second) echo both | tee gate ;; esac";
+    let running = bot(&dice, &["--run", run, "--jobs", "2", "--count", "2"]);
+    sova.run_with(&["post"], "first\nsecond").done();
+    assert_eq!(running.end().code, Some(0));
+    let history = sova.run(&["history", "--json"]).objects();
+    assert_eq!(history.iter().filter(|message| message["text"] == "both").count(), 2);
+}
+
+#[test]
 fn a_burst_is_answered_in_order_and_without_a_gap() {
     const MESSAGES: usize = 700;
     let hub = TestHub::start();

@@ -14,8 +14,8 @@ use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native
 
 use crate::within::PATIENCE;
 
-/// Higher than any terminal, so that nothing that was shown is scrolled away.
-const SIZE: PtySize = PtySize { rows: 400, cols: 120, pixel_width: 0, pixel_height: 0 };
+/// Columns and rows. Higher than any terminal, so that nothing that was shown is scrolled away.
+const SIZE: (u16, u16) = (120, 400);
 
 /// What a program asks of a terminal to learn where the cursor is.
 const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
@@ -46,6 +46,16 @@ struct Screen {
 impl Terminal {
     /// `chinwag` with these arguments and all its files in `home`.
     pub(crate) fn chinwag(home: &Path, args: &[&str]) -> Self {
+        Self::of_size(SIZE, home, args, &[])
+    }
+
+    /// The same on a terminal with so many columns and rows, with more in its environment.
+    pub(crate) fn of_size(
+        size: (u16, u16),
+        home: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_chinwag"));
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("CHINWAG_") {
@@ -58,16 +68,19 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("LANG", "C.UTF-8");
         command.cwd(home);
-        Self::run(command)
+        for (name, value) in environment {
+            command.env(name, value);
+        }
+        Self::run(command, size)
     }
 
-    fn run(command: CommandBuilder) -> Self {
-        let pty = native_pty_system().openpty(SIZE).unwrap();
+    fn run(command: CommandBuilder, size: (u16, u16)) -> Self {
+        let pty = native_pty_system().openpty(pty_size(size)).unwrap();
         let child = pty.slave.spawn_command(command).unwrap();
         // Only the program holds it now: when it ends, so does what can be read.
         drop(pty.slave);
         let keyboard: Keyboard = Arc::new(Mutex::new(pty.master.take_writer().unwrap()));
-        let screen = Screen { parser: vt100::Parser::new(SIZE.rows, SIZE.cols, 0), over: false };
+        let screen = Screen { parser: vt100::Parser::new(size.1, size.0, 0), over: false };
         let shown = Arc::new(Shown { screen: Mutex::new(screen), changed: Condvar::new() });
         let reader = pty.master.try_clone_reader().unwrap();
         thread::spawn({
@@ -87,6 +100,18 @@ impl Terminal {
         let mut keyboard = self.keyboard.lock().unwrap();
         keyboard.write_all(keys.as_bytes()).unwrap();
         keyboard.flush().unwrap();
+    }
+
+    /// Gives the terminal so many columns and rows.
+    pub(crate) fn resize(&self, size: (u16, u16)) {
+        let mut screen = self.shown.screen.lock().unwrap();
+        screen.parser.screen_mut().set_size(size.1, size.0);
+        self.master.resize(pty_size(size)).unwrap();
+    }
+
+    /// Whether a program has taken the whole screen.
+    pub(crate) fn is_full_screen(&self) -> bool {
+        self.shown.screen.lock().unwrap().parser.screen().alternate_screen()
     }
 
     /// What is on the screen.
@@ -150,6 +175,10 @@ impl Terminal {
         let kill = format!("kill -{name} {}", self.child.process_id().unwrap());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
+}
+
+fn pty_size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
 }
 
 impl Drop for Terminal {

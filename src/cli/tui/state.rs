@@ -314,3 +314,6 @@ impl State {
         Key::Notice(self.notices)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

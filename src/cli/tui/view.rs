@@ -141,3 +141,6 @@ fn border(line: Rect, buffer: &mut Buffer, style: Style) {
         put(buffer, line, row, "│", style);
     }
 }
+
+#[cfg(test)]
+mod tests;

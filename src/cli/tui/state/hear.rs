@@ -122,6 +122,8 @@ impl State {
                 let talk = self.talk_with(&peer);
                 talk.live = true;
                 talk.path = path.or(talk.path.take());
+                // Whoever was called is noted in the book.
+                self.order(Command::Know(peer));
             }
             What::Closed => {
                 if let Some(talk) = self.talk_mut(&peer) {

@@ -1,0 +1,145 @@
+//! The state as one sees it from outside: what goes in, and which orders come out.
+
+mod direct;
+mod history;
+mod person;
+mod rooms;
+
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::{Event as Typed, KeyCode, KeyEvent, KeyModifiers};
+
+use super::*;
+use crate::{
+    cli::tui::{keys::Action, tasks::Outcome},
+    client::{Event, PeerChange},
+    model::{Message, Peer, Posted},
+};
+
+pub(crate) fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}
+
+pub(crate) fn room(raw: &str) -> RoomName {
+    RoomName::parse(raw).unwrap()
+}
+
+pub(crate) fn text(raw: &str) -> Text {
+    Text::parse(raw).unwrap()
+}
+
+/// Noon of some day, and a second more with each step.
+pub(crate) fn at(second: i64) -> Now {
+    use std::sync::OnceLock;
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    let begin = *BEGIN.get_or_init(Instant::now);
+    let seconds = Duration::from_secs(second.unsigned_abs());
+    let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+    Now { mono: begin + seconds, wall: noon + seconds }
+}
+
+pub(crate) fn position(seq: u64) -> Position {
+    Position { epoch: 1, seq }
+}
+
+/// In these rooms, which nobody has spoken in; what is ordered at the start is done.
+pub(crate) fn state(rooms: &[&str]) -> State {
+    let taste = Taste {
+        theme: Theme::plain(),
+        zone: TimeZone::UTC,
+        keymap: Keymap::usual(),
+        quiet: false,
+        typed: Vec::new(),
+    };
+    let rooms: Vec<RoomName> = rooms.iter().map(|raw| room(raw)).collect();
+    let at_hub = ("127.0.0.1:50051".to_owned(), "no direct messages come in".to_owned());
+    let mut state = State::new(name("sova"), at_hub, &rooms, taste, at(0));
+    for room in rooms {
+        state.hear(Event::Joined { room, head: position(0) }, at(0));
+    }
+    state.take();
+    state
+}
+
+/// The message of this number in a room.
+pub(crate) fn message(raw: &str, seq: u64, who: &str, said: &str) -> Message {
+    Message {
+        id: MessageId::new(),
+        room: room(raw),
+        position: position(seq),
+        prev_seq: seq - 1,
+        sender: name(who),
+        created_at: at(0).wall,
+        text: text(said),
+    }
+}
+
+impl State {
+    pub(crate) fn said(&mut self, raw: &str, seq: u64, who: &str, what: &str) {
+        self.hear(Event::Message(message(raw, seq, who, what)), at(1));
+    }
+
+    /// Types a line and sends it, and returns what is ordered then.
+    #[track_caller]
+    pub(crate) fn line(&mut self, line: &str, now: Now) -> Vec<Command> {
+        self.take();
+        self.composer.set(line);
+        self.act(Action::Submit, now);
+        self.take()
+    }
+
+    pub(crate) fn press(&mut self, code: KeyCode, now: Now) {
+        self.terminal(Typed::Key(KeyEvent::new(code, KeyModifiers::NONE)), now);
+    }
+
+    /// The id of one's own post that is ordered by a line.
+    #[track_caller]
+    pub(crate) fn posts(&mut self, line: &str) -> MessageId {
+        let ordered = self.line(line, at(1));
+        let posts = ordered.iter().find_map(|command| match command {
+            Command::Post { id, .. } => Some(*id),
+            _ => None,
+        });
+        posts.unwrap_or_else(|| panic!("not posted: {ordered:?}"))
+    }
+
+    /// The same post as the hub sends it to everybody.
+    pub(crate) fn comes_back(&mut self, id: MessageId, raw: &str, seq: u64, said: &str) {
+        let message = Message { id, ..message(raw, seq, "sova", said) };
+        self.hear(Event::Message(message), at(2));
+    }
+
+    pub(crate) fn acked(&mut self, id: MessageId, raw: &str, seq: u64) {
+        let result = Ok(Posted {
+            id,
+            room: room(raw),
+            position: position(seq),
+            created_at: at(1).wall,
+            duplicate: false,
+        });
+        self.done(Outcome::Posted { id, room: room(raw), result }, at(2));
+    }
+
+    /// What stands in the current place: texts with their marks.
+    pub(crate) fn shown(&mut self) -> Vec<String> {
+        let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
+        self.folds = Folds { sidebar: Some(false), roster: Some(false) };
+        let area = buffer.area;
+        crate::cli::tui::view::paint(self, at(3), area, &mut buffer);
+        let rows = buffer.content().chunks(78);
+        let rows = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
+        let rows = rows.map(|row| row.trim_end().to_owned());
+        rows.filter(|row| row.starts_with("12:0") || row.contains(" new ")).collect()
+    }
+
+    pub(crate) fn came(&mut self, who: &str, status: PeerStatus, now: Now) {
+        let peer = Peer {
+            name: name(who),
+            endpoints: Vec::new(),
+            status,
+            online_since: now.wall,
+            certificate: None,
+            guest: true,
+        };
+        self.watch(PeerChange::Updated(peer), now);
+    }
+}

@@ -1,0 +1,165 @@
+//! Loading what was said before, and looking at what was found.
+
+use super::*;
+use crate::{
+    client::Page,
+    error::{Error, Refusal},
+    model::SearchHit,
+};
+
+fn page(seqs: std::ops::Range<u64>, more: bool) -> Page<Message> {
+    let items = seqs.map(|seq| message("lobby", seq, "buzz", &format!("number {seq}"))).collect();
+    Page { items, next: more.then(|| "more".into()) }
+}
+
+/// The lobby with the messages from 50 to 59, all of them told.
+fn lobby() -> State {
+    let mut state = state(&[]);
+    state.hear(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
+    state.go_to(Place::Room(room("lobby")), at(0));
+    for seq in 50..60 {
+        state.said("lobby", seq, "buzz", &format!("number {seq}"));
+    }
+    state.take();
+    state
+}
+
+fn orders(state: &mut State) -> Vec<Command> {
+    state.shown();
+    state.order_history();
+    state.take()
+}
+
+fn numbers(state: &mut State) -> Vec<u64> {
+    let rows = state.shown();
+    rows.iter().filter_map(|row| row.split_once("number ")?.1.trim().parse().ok()).collect()
+}
+
+#[test]
+fn older_messages_are_loaded_one_page_at_a_time_without_hole_or_double() {
+    let mut state = lobby();
+    let from = position(50);
+    let wanted = Command::Page { room: room("lobby"), way: Way::Older, from };
+    assert_eq!(orders(&mut state), [wanted]);
+    assert_eq!(orders(&mut state), [], "one at a time");
+    state.said("lobby", 60, "buzz", "number 60");
+    let result = Ok(page(44..52, true));
+    state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
+    assert_eq!(numbers(&mut state), (44..=60).collect::<Vec<_>>());
+    let next = orders(&mut state);
+    let from = position(44);
+    assert_eq!(next, [Command::Page { room: room("lobby"), way: Way::Older, from }]);
+    let result = Ok(page(41..44, false));
+    state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
+    assert_eq!(numbers(&mut state), (41..=60).collect::<Vec<_>>());
+    assert!(state.shown()[0].contains("the room begins here"), "{:?}", state.shown());
+    assert_eq!(orders(&mut state), [], "there is no more");
+}
+
+#[test]
+fn nothing_is_loaded_before_what_comes_with_the_room() {
+    let mut state = state(&[]);
+    state.hear(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
+    state.go_to(Place::Room(room("lobby")), at(0));
+    state.said("lobby", 58, "buzz", "number 58");
+    assert_eq!(orders(&mut state), []);
+    state.said("lobby", 59, "buzz", "number 59");
+    assert_eq!(orders(&mut state).len(), 1);
+}
+
+#[test]
+fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
+    let mut state = lobby();
+    assert_eq!(orders(&mut state).len(), 1);
+    let way = Way::Older;
+    let result = Err(Error::HubUnreachable {
+        hub: crate::model::Endpoint::parse("127.0.0.1:1").unwrap(),
+        cause: "refused".into(),
+    });
+    state.done(Outcome::Page { room: room("lobby"), way, result }, at(2));
+    assert_eq!(orders(&mut state).len(), 1);
+    let result = Err(Error::Refused(Refusal {
+        code: tonic::Code::OutOfRange,
+        reason: "OUT_OF_RANGE".into(),
+        message: "gone".into(),
+        violations: Vec::new(),
+        retry_after: None,
+    }));
+    state.done(Outcome::Page { room: room("lobby"), way, result }, at(2));
+    assert_eq!(orders(&mut state), []);
+}
+
+fn found(seq: u64) -> Outcome {
+    let hit = SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![0..3] };
+    Outcome::Hits { query: "number".into(), result: Ok(vec![hit]) }
+}
+
+#[test]
+fn what_was_found_is_shown_where_it_was_said() {
+    let mut state = lobby();
+    state.act(Action::Search, at(1));
+    assert_eq!(state.composer.text(), "/search ");
+    let ordered = state.line("/search number", at(1));
+    let search = Command::Search { room: room("lobby"), query: "number".into() };
+    assert!(ordered.contains(&search), "{ordered:?}");
+    state.done(found(55), at(2));
+    state.press(KeyCode::Enter, at(2));
+    assert!(state.overlay.is_none());
+    assert!(!state.take().iter().any(|command| matches!(command, Command::Around(_))));
+    assert!(!state.room(&room("lobby")).unwrap().is_at_end());
+}
+
+#[test]
+fn what_was_found_far_away_is_loaded_with_its_neighbours_and_leads_back_to_now() {
+    let mut state = lobby();
+    state.done(found(20), at(2));
+    state.press(KeyCode::Enter, at(2));
+    let ordered = state.take();
+    let around = ordered.into_iter().find_map(|command| match command {
+        Command::Around(message) => Some(message),
+        _ => None,
+    });
+    let message = around.expect("it is loaded");
+    let result = Ok((page(10..20, true), page(21..30, true)));
+    state.done(Outcome::Around { message, result }, at(2));
+    assert!(state.room(&room("lobby")).unwrap().past.is_some());
+    // What comes meanwhile waits, and is counted.
+    state.said("lobby", 60, "buzz", "number 60");
+    assert_eq!(state.room(&room("lobby")).unwrap().unread, 1);
+    let id = {
+        let lobby = state.room_mut(&room("lobby")).unwrap();
+        lobby.transcript().to_end();
+        lobby.strand().loading = Some(Way::Newer);
+        MessageId::new()
+    };
+    let result = Ok(page(30..61, false));
+    state.done(Outcome::Page { room: room("lobby"), way: Way::Newer, result }, at(2));
+    let lobby = state.room(&room("lobby")).unwrap();
+    assert!(lobby.past.is_none(), "the past has come to the present");
+    state.comes_back(id, "lobby", 61, "number 61");
+    let shown = numbers(&mut state);
+    assert_eq!(shown.last(), Some(&60), "{shown:?}");
+    assert!(shown.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{shown:?}");
+}
+
+#[test]
+fn escape_leads_back_to_now() {
+    let mut state = lobby();
+    state.done(found(20), at(2));
+    state.press(KeyCode::Enter, at(2));
+    let message = Box::new(message("lobby", 20, "buzz", "number 20"));
+    let result = Ok((page(10..20, true), page(21..30, true)));
+    state.done(Outcome::Around { message, result }, at(2));
+    state.toast = None;
+    state.press(KeyCode::Esc, at(3));
+    assert!(state.room(&room("lobby")).unwrap().past.is_none());
+    assert_eq!(numbers(&mut state).last(), Some(&59));
+}
+
+#[test]
+fn a_gap_is_told_where_it_is() {
+    let mut state = lobby();
+    state.hear(Event::RoomReset { room: room("lobby"), cause: "gone".into() }, at(2));
+    let shown = state.shown();
+    assert!(shown.last().unwrap().contains("messages may be missing here: gone"), "{shown:?}");
+}

@@ -1,0 +1,120 @@
+//! The person: being here or away, leaving, completing words, and what a window shows.
+
+use super::*;
+
+#[test]
+fn who_does_nothing_for_long_is_away_until_the_next_key() {
+    let mut state = state(&["lobby"]);
+    let away = Command::SetStatus(PeerStatus::Away);
+    state.tick(at(599));
+    assert!(!state.take().contains(&away));
+    state.tick(at(600));
+    assert!(state.take().contains(&away));
+    state.tick(at(700));
+    assert!(!state.take().contains(&away), "once");
+    state.press(KeyCode::Char('x'), at(701));
+    assert!(state.take().contains(&Command::SetStatus(PeerStatus::Online)));
+}
+
+#[test]
+fn who_says_how_they_are_is_believed() {
+    let mut state = state(&["lobby"]);
+    let ordered = state.line("/status busy", at(1));
+    assert!(ordered.iter().any(|command| matches!(command, Command::Ask { .. })));
+    let statuses = |state: &mut State| {
+        let ordered = state.take();
+        ordered.into_iter().filter(|c| matches!(c, Command::SetStatus(_))).count()
+    };
+    state.tick(at(2000));
+    state.press(KeyCode::Char('x'), at(2001));
+    assert_eq!(statuses(&mut state), 0);
+    state.composer.clear();
+    state.line("/status online", at(2002));
+    state.tick(at(4000));
+    assert_eq!(statuses(&mut state), 1);
+}
+
+#[test]
+fn one_who_leaves_waits_for_what_is_under_way() {
+    let mut state = state(&["lobby"]);
+    assert!(state.line("/quit", at(1)).contains(&Command::Quit));
+    let id = state.posts("a last word");
+    assert!(!state.line("/quit", at(2)).contains(&Command::Quit));
+    state.comes_back(id, "lobby", 1, "a last word");
+    assert!(state.take().contains(&Command::Quit));
+}
+
+#[test]
+fn one_is_asked_before_something_is_lost() {
+    let mut state = state(&["lobby"]);
+    state.posts("a last word");
+    state.line("/quit", at(2));
+    state.tick(at(3));
+    assert!(state.overlay.is_none());
+    state.tick(at(4));
+    assert!(matches!(state.overlay, Some(Overlay::Quit)));
+    state.press(KeyCode::Esc, at(5));
+    assert!(state.overlay.is_none() && !state.take().contains(&Command::Quit));
+
+    state.link = Link::Lost { retry_at: at(60).mono };
+    state.line("/quit", at(6));
+    assert!(matches!(state.overlay, Some(Overlay::Quit)), "at once");
+    state.press(KeyCode::Enter, at(7));
+    assert!(state.take().contains(&Command::Quit));
+    assert_eq!(state.unsent(), ["not posted in lobby: a last word"]);
+}
+
+#[test]
+fn an_interrupt_clears_first_and_asks_then() {
+    let mut state = state(&["lobby"]);
+    state.composer.set("half");
+    state.act(Action::Interrupt, at(1));
+    assert!(state.composer.is_empty() && state.overlay.is_none());
+    state.act(Action::Interrupt, at(1));
+    assert!(matches!(state.overlay, Some(Overlay::Quit)));
+    state.press(KeyCode::Char('y'), at(1));
+    assert!(state.take().contains(&Command::Quit));
+}
+
+#[test]
+fn help_opens_with_a_question_mark_only_where_nothing_is_typed() {
+    let mut state = state(&["lobby"]);
+    state.press(KeyCode::Char('?'), at(1));
+    let Some(Overlay::Lines { lines, .. }) = &state.overlay else { panic!("no help") };
+    assert!(lines.iter().any(|line| line.contains("/msg")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("Ctrl-R")), "{lines:?}");
+    state.press(KeyCode::Esc, at(1));
+    state.press(KeyCode::Char('a'), at(1));
+    state.press(KeyCode::Char('?'), at(1));
+    assert_eq!((state.composer.text().as_str(), state.overlay.is_none()), ("a?", true));
+}
+
+#[test]
+fn names_complete_in_the_order_of_who_was_heard_last() {
+    let mut state = state(&["lobby"]);
+    for who in ["sova", "buzz", "bert"] {
+        state.came(who, PeerStatus::Online, at(1));
+    }
+    state.said("lobby", 1, "buzz", "hi");
+    state.composer.set("/msg b");
+    state.act(Action::Complete, at(2));
+    assert_eq!(state.composer.text().trim_end(), "/msg bert".replace("bert", "buzz"));
+    assert_eq!(state.menu.as_ref().map(|menu| menu.choices.len()), Some(2));
+    state.act(Action::Cancel, at(2));
+    assert_eq!(state.composer.text(), "/msg b");
+}
+
+#[test]
+fn silence_and_absence_are_told_by_their_length() {
+    let mut state = state(&["lobby"]);
+    state.came("buzz", PeerStatus::Online, at(0));
+    let idle = |state: &State, now| state.people.iter().next().unwrap().1.idle(now).map(short);
+    assert_eq!(idle(&state, at(59)), None);
+    assert_eq!(idle(&state, at(60)).as_deref(), Some("1m"));
+    state.hear(Event::Message(message("lobby", 1, "buzz", "hi")), at(100));
+    assert_eq!(idle(&state, at(130)), None);
+    state.came("buzz", PeerStatus::Away, at(200));
+    assert_eq!(idle(&state, at(200 + 7200)).as_deref(), Some("2h"));
+    state.watch(PeerChange::Left(name("buzz")), at(300));
+    assert!(!state.people.is_here(&name("buzz")));
+}

@@ -1,0 +1,172 @@
+//! Rooms: one's own posts from the first to the last, and what is unread.
+
+use super::*;
+use crate::error::Error;
+
+fn fails(state: &mut State, id: MessageId, raw: &str, error: Error) {
+    state.done(Outcome::Posted { id, room: room(raw), result: Err(error) }, at(2));
+}
+
+#[test]
+fn what_one_posts_is_there_at_once_and_moves_to_its_place() {
+    let mut state = state(&["lobby"]);
+    let first = state.posts("first");
+    assert_eq!(state.shown(), ["12:00 sova  first …"]);
+    state.said("lobby", 1, "buzz", "in between");
+    state.comes_back(first, "lobby", 2, "first");
+    assert_eq!(state.shown(), ["12:00 buzz  in between", "12:00 sova  first ✓"]);
+    assert_eq!(state.sending(), 0);
+    state.acked(first, "lobby", 2);
+    assert_eq!(state.shown().len(), 2, "{:?}", state.shown());
+}
+
+#[test]
+fn several_posts_keep_their_order_while_they_are_stored() {
+    let mut state = state(&["lobby"]);
+    let ids = ["a", "b", "c"].map(|text| state.posts(text));
+    state.acked(ids[0], "lobby", 1);
+    assert_eq!(state.shown(), ["12:00 sova  a ✓", "12:00 sova  b …", "12:00 sova  c …"]);
+    for (seq, (id, said)) in (1..).zip(ids.into_iter().zip(["a", "b", "c"])) {
+        state.comes_back(id, "lobby", seq, said);
+        let shown = state.shown();
+        let order: String = shown.iter().filter_map(|row| row.chars().nth(12)).collect();
+        assert_eq!(order, "abc", "{shown:?}");
+    }
+}
+
+#[test]
+fn a_post_that_failed_is_sent_again_under_its_id_and_stands_once() {
+    let mut state = state(&["lobby"]);
+    let id = state.posts("hello");
+    fails(&mut state, id, "lobby", Error::Protocol("no".into()));
+    assert!(state.shown()[0].contains("hello ✗"), "{:?}", state.shown());
+    assert_eq!((state.sending(), state.unsent().len()), (0, 1));
+    state.act(Action::Retry, at(3));
+    let again = Command::Post { id, room: room("lobby"), text: text("hello") };
+    assert!(state.take().contains(&again));
+    assert_eq!(state.shown(), ["12:00 sova  hello …"]);
+    state.comes_back(id, "lobby", 4, "hello");
+    state.acked(id, "lobby", 4);
+    assert_eq!(state.shown(), ["12:00 sova  hello ✓"]);
+    assert!(state.unsent().is_empty());
+    state.act(Action::Retry, at(3));
+    assert_eq!(state.take(), []);
+}
+
+#[test]
+fn a_failure_that_was_none_leaves_no_double() {
+    let mut state = state(&["lobby"]);
+    let id = state.posts("hello");
+    fails(&mut state, id, "lobby", Error::Protocol("no".into()));
+    state.comes_back(id, "lobby", 1, "hello");
+    assert_eq!(state.shown(), ["12:00 sova  hello ✓"]);
+    assert!(state.unsent().is_empty());
+}
+
+#[test]
+fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
+    let mut state = state(&["lobby"]);
+    state.posts("hello");
+    state.ended(&Error::NameTaken(name("sova")), at(2));
+    assert!(state.shown()[0].contains("hello ✗"), "{:?}", state.shown());
+    assert_eq!(state.unsent(), ["not posted in lobby: hello"]);
+    assert_eq!(state.line("more", at(3)), []);
+    assert_eq!(state.composer.text(), "more", "it is not lost");
+    assert!(matches!(&state.link, Link::Ended(why) if why.contains("--name NAME")));
+}
+
+#[test]
+fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
+    let mut state = state(&["lobby", "ops"]);
+    state.said("ops", 1, "buzz", "one");
+    state.said("ops", 2, "buzz", "two, SOVA!");
+    state.said("lobby", 3, "buzz", "here");
+    let ops = state.room(&room("ops")).unwrap();
+    assert_eq!((ops.unread, ops.mentioned), (2, true));
+    assert_eq!(state.room(&room("lobby")).unwrap().unread, 0);
+    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    let ops = state.room(&room("ops")).unwrap();
+    assert_eq!((ops.unread, ops.mentioned), (0, false));
+}
+
+#[test]
+fn a_line_stands_above_what_came_while_one_looked_elsewhere() {
+    let mut state = state(&["lobby"]);
+    state.said("lobby", 1, "buzz", "old");
+    state.terminal(Typed::FocusLost, at(1));
+    state.said("lobby", 2, "buzz", "new one");
+    state.said("lobby", 3, "buzz", "another");
+    state.terminal(Typed::FocusGained, at(2));
+    let shown = state.shown();
+    assert!(shown[1].contains("new"), "{shown:?}");
+    assert_eq!((shown.len(), state.room(&room("lobby")).unwrap().unread), (4, 0));
+    let id = state.posts("I have read it");
+    state.comes_back(id, "lobby", 4, "I have read it");
+    assert!(!state.shown()[1].contains(" new messages "), "{:?}", state.shown());
+}
+
+#[test]
+fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
+    let mut state = state(&["lobby", "ops"]);
+    let rings = |state: &mut State| state.take().contains(&Command::Bell);
+    state.said("lobby", 1, "buzz", "sova?");
+    assert!(!rings(&mut state), "one looks");
+    state.terminal(Typed::FocusLost, at(1));
+    state.said("lobby", 2, "buzz", "nothing of you");
+    assert!(!rings(&mut state));
+    state.said("lobby", 3, "buzz", "sova?");
+    assert!(rings(&mut state));
+    state.said("lobby", 4, "buzz", "sova!");
+    assert!(!rings(&mut state), "in the same second");
+    let muted = Some(vec![room("ops")]);
+    state.done(Outcome::Census { rooms: Vec::new(), muted }, at(2));
+    state.hear(Event::Message(message("ops", 5, "buzz", "sova!")), at(9));
+    assert!(!rings(&mut state), "muted");
+    state.hear(Event::Message(message("lobby", 6, "buzz", "sova!")), at(10));
+    assert!(rings(&mut state));
+    state.quiet = true;
+    state.hear(Event::Message(message("lobby", 7, "buzz", "sova!")), at(20));
+    assert!(!rings(&mut state), "quiet");
+}
+
+#[test]
+fn what_was_said_before_one_came_is_no_news() {
+    let mut state = state(&[]);
+    state.hear(Event::Joined { room: room("ops"), head: position(2) }, at(0));
+    state.be_in(&room("lobby"));
+    state.go_to(Place::Room(room("lobby")), at(0));
+    state.said("ops", 1, "buzz", "sova, old");
+    state.said("ops", 2, "buzz", "old");
+    assert_eq!(state.room(&room("ops")).unwrap().unread, 0);
+    state.said("ops", 3, "buzz", "new");
+    assert_eq!(state.room(&room("ops")).unwrap().unread, 1);
+}
+
+#[test]
+fn a_room_that_is_lost_takes_nothing_that_is_being_typed_elsewhere() {
+    let mut state = state(&["lobby", "ops"]);
+    state.composer.set("for the lobby");
+    state.hear(Event::Left { room: room("lobby") }, at(1));
+    assert_eq!((state.current.as_ref(), state.composer.text().as_str()), (None, "for the lobby"));
+    state.act(Action::Submit, at(1));
+    assert!(!state.take().iter().any(|command| matches!(command, Command::Post { .. })));
+    state.go_to(Place::Room(room("ops")), at(1));
+    assert_eq!(state.composer.text(), "for the lobby", "now the person has chosen");
+    state.composer.clear();
+    state.hear(Event::Left { room: room("ops") }, at(1));
+    assert_eq!(state.places(), []);
+}
+
+#[test]
+fn each_place_has_its_own_draft() {
+    let mut state = state(&["lobby", "ops"]);
+    state.composer.set("half a tho");
+    state.act(Action::NextPlace, at(1));
+    assert_eq!(state.composer.text(), "");
+    state.composer.set("other");
+    state.act(Action::GoTo(1), at(1));
+    assert_eq!(state.composer.text(), "half a tho");
+    state.act(Action::PreviousPlace, at(1));
+    assert_eq!(state.composer.text(), "other");
+}

@@ -1,0 +1,283 @@
+//! Pictures of the whole screen.
+
+use std::time::Duration;
+
+use ratatui::{
+    buffer::Buffer,
+    crossterm::event::{
+        Event as Typed, KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+    },
+    layout::Rect,
+};
+
+use super::*;
+use crate::{
+    cli::tui::{
+        keys::Action,
+        state::{
+            Command, Link, Overlay,
+            tests::{at, message, name, position, room, state, text},
+        },
+        talks::{Told, What},
+        tasks::Outcome,
+    },
+    client::{ConversationEvent, Direct, Event, Standing},
+    model::{DirectMessage, MessageId, PeerStatus, SearchHit},
+};
+
+fn picture(state: &mut State, width: u16, height: u16) -> Vec<String> {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    let area = buffer.area;
+    paint(state, at(60), area, &mut buffer);
+    let mut rows = Vec::new();
+    for y in 0..height {
+        let row: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
+        rows.push(row.trim_end().to_owned());
+    }
+    rows
+}
+
+/// Where what is drawn at one place cannot be what was drawn at another: borders stay where they are.
+#[track_caller]
+fn keeps_its_borders(state: &mut State, width: u16, height: u16) {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+    let area = buffer.area;
+    paint(state, at(60), area, &mut buffer);
+    for border in Parts::of(area, state, at(60)).borders {
+        for y in border.y..border.bottom() {
+            assert_eq!(buffer[(border.x, y)].symbol(), "│", "at {}, {y}", border.x);
+        }
+    }
+    let dangerous =
+        |cell: &ratatui::buffer::Cell| cell.symbol().chars().any(crate::text::is_dangerous);
+    assert!(!buffer.content().iter().any(dangerous), "{:?}", picture(state, width, height));
+}
+
+fn came(from: &str, said: &str) -> Event {
+    let message =
+        DirectMessage { id: MessageId::new(), sender: name(from), sent_at: None, text: text(said) };
+    Event::Direct(Direct { message, standing: Standing::Unverified(None), from: None })
+}
+
+/// A morning in the lobby.
+fn morning() -> State {
+    let mut state = state(&["lobby", "ops"]);
+    for (who, status) in [
+        ("sova", PeerStatus::Online),
+        ("buzz", PeerStatus::Online),
+        ("colt", PeerStatus::Busy),
+        ("winter", PeerStatus::Away),
+    ] {
+        state.came(who, status, at(0));
+    }
+    state.said("lobby", 1, "sova", "morning, all. does the new build run for you?");
+    state.said("lobby", 2, "buzz", "green here. winter is still on the old one, sova");
+    state.said("ops", 3, "colt", "sova: the disk is full");
+    state.hear(came("buzz", "psst"), at(1));
+    let rooms = vec![crate::model::Room {
+        name: room("lobby"),
+        members: 3,
+        head: position(3),
+        first: position(1),
+        last_message_at: None,
+    }];
+    state.done(Outcome::Census { rooms, muted: None }, at(2));
+    state.done(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
+    state.toast = None;
+    state.take();
+    state
+}
+
+#[test]
+fn a_usual_terminal_shows_everything() {
+    let mut state = morning();
+    state.composer.set("half a tho");
+    let rows = picture(&mut state, 100, 12);
+    let expected = "\
+rooms              │ lobby · 3 in it                                            │ here: 4
+ 1 lobby           │                                                            │ ● buzz          1m
+ 2 ops          @1 │                                                            │ ■ colt          1m
+direct             │                                                            │ ● sova (you)
+ 3 ○ buzz        1 │                                                            │ ◌ winter        1m
+                   │                                                            │
+                   │                                                            │
+                   │────────────────────────── today ───────────────────────────│
+                   │12:00 sova  morning, all. does the new build run for you? ✓ │
+                   │12:00 buzz  green here. winter is still on the old one, sova│
+                   │lobby> half a tho                                           │
+ ● 127.0.0.1:50051 · 1.2 ms                                                                   12:01";
+    assert_eq!(rows.join("\n"), expected, "{}", rows.join("\n"));
+}
+
+#[test]
+fn narrow_terminals_fold_the_panels() {
+    let mut state = morning();
+    let rows = picture(&mut state, 60, 20);
+    assert!(rows[0].starts_with("rooms              │ lobby · 3 in it"), "{rows:#?}");
+    assert!(!rows.iter().any(|row| row.contains("here: 4")), "{rows:#?}");
+    let rows = picture(&mut state, 40, 12);
+    assert_eq!(rows[0], " lobby · 3 in it");
+    assert!(!rows.iter().any(|row| row.contains('│')), "{rows:#?}");
+    assert!(rows[10].starts_with("lobby> "), "{rows:#?}");
+    assert_eq!(rows[11], " ● 127.0.0.1:50051 · 1.2 ms       12:01");
+    // Whoever wants them has them.
+    state.act(Action::ToggleSidebar, at(60));
+    assert!(picture(&mut state, 40, 12)[0].starts_with("rooms"));
+    state.act(Action::ToggleSidebar, at(60));
+    assert_eq!(picture(&mut state, 100, 12)[0].find("rooms"), None);
+    state.act(Action::ToggleRoster, at(60));
+    assert!(!picture(&mut state, 100, 12)[0].contains("here: 4"));
+}
+
+#[test]
+fn a_conversation_says_whom_it_reaches_and_how() {
+    let mut state = morning();
+    state.act(Action::GoTo(3), at(3));
+    let path = Some("direct 127.0.0.1:54322".to_owned());
+    state.told(Told { peer: name("buzz"), what: What::Open(path) }, at(3));
+    let typing = What::Heard(ConversationEvent::Typing(true));
+    state.told(Told { peer: name("buzz"), what: typing }, at(58));
+    let rows = picture(&mut state, 100, 12);
+    let title = " buzz · unverified · live · direct 127.0.0.1:54322";
+    assert!(rows[0].contains(title), "{rows:#?}");
+    assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
+    assert!(rows[9].contains("buzz is typing…"), "{rows:#?}");
+    assert!(rows[10].contains("only buzz> goes to buzz alone"), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.contains("psst unverified")), "{rows:#?}");
+}
+
+#[test]
+fn the_last_line_tells_how_the_hub_is() {
+    let mut state = morning();
+    let last = |state: &mut State| picture(state, 100, 12).pop().unwrap();
+    state.link = Link::Lost { retry_at: at(63).mono };
+    assert!(last(&mut state).starts_with(" ✗ 127.0.0.1:50051 is away; trying again in 3 s  "));
+    state.posts("waits");
+    state.toast = None;
+    assert!(last(&mut state).ends_with("1 waiting · 12:01"), "{}", last(&mut state));
+    state.link = Link::Ended("the name is taken".into());
+    assert!(last(&mut state).starts_with(" ✗ the name is taken"));
+    state.toast("a word", false, at(59));
+    assert!(last(&mut state).starts_with(" a word "));
+}
+
+#[test]
+fn no_size_is_too_small_for_anything() {
+    let mut plain = morning();
+    let mut talking = morning();
+    talking.act(Action::GoTo(3), at(3));
+    let mut asking = morning();
+    asking.overlay = Some(Overlay::Quit);
+    let mut helping = morning();
+    helping.act(Action::Help, at(3));
+    let mut choosing = morning();
+    choosing.composer.set("/m");
+    choosing.act(Action::Complete, at(3));
+    let mut long = morning();
+    long.composer.set(&"日本語 long text\n".repeat(20));
+    let mut empty = state(&[]);
+    for state in
+        [&mut plain, &mut talking, &mut asking, &mut helping, &mut choosing, &mut long, &mut empty]
+    {
+        for folds in [None, Some(true)] {
+            state.folds.sidebar = folds;
+            state.folds.roster = folds;
+            for (width, height) in (0..50).flat_map(|w| [0, 1, 2, 3, 4, 5, 7, 12].map(|h| (w, h))) {
+                picture(state, width, height);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_others_write_stays_in_its_place_and_is_harmless() {
+    let hostile = [
+        "\x1b[2J\x1b[31mred\x07\r\n* buzz left".to_owned(),
+        "\u{202e}txt.exe\u{200b}\u{e0041}".to_owned(),
+        format!("z{}", "\u{301}".repeat(500)),
+        "x".repeat(crate::model::MAX_TEXT_BYTES),
+        "👩‍👩‍👧 日本語 שלום │ ▌ ".repeat(100),
+    ];
+    let mut state = morning();
+    for (seq, said) in (10..).zip(&hostile) {
+        state.hear(Event::Message(message("lobby", seq, "日本語名前がとても長い人", said)), at(2));
+        state.hear(came("日本語名前がとても長い人", said), at(2));
+        state.toast(said.clone(), true, at(59));
+        for (width, height) in [(100, 30), (60, 20), (40, 12)] {
+            keeps_its_borders(&mut state, width, height);
+        }
+        let found = SearchHit { message: message("lobby", seq, "buzz", said), ranges: vec![0..1] };
+        let hits = vec![found.clone(), SearchHit { ranges: vec![3..9, 500..9000], ..found }];
+        for overlay in [
+            Overlay::lines(said.clone(), vec![said.clone()]),
+            Overlay::Hits { query: said.clone(), hits, chosen: 1 },
+        ] {
+            state.overlay = Some(overlay);
+            let rows = picture(&mut state, 100, 30).join("\n");
+            assert!(!rows.chars().any(|c| c != '\n' && crate::text::is_dangerous(c)), "{rows}");
+        }
+        state.overlay = None;
+    }
+    state.act(Action::GoTo(4), at(3));
+    keeps_its_borders(&mut state, 100, 30);
+}
+
+#[test]
+fn a_click_goes_to_a_place_and_the_wheel_moves_what_is_under_it() {
+    let mut state = morning();
+    let mouse = |state: &mut State, kind, column, row| {
+        let mouse = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+        state.terminal(Typed::Mouse(mouse), at(5));
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    picture(&mut state, 100, 12);
+    mouse(&mut state, click, 3, 2);
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    mouse(&mut state, click, 3, 3);
+    assert_eq!(state.current_room(), Some(&room("ops")), "a head is no place");
+    picture(&mut state, 100, 12);
+    mouse(&mut state, click, 85, 4);
+    assert_eq!(state.current_peer(), Some(&name("winter")));
+    assert!(state.take().contains(&Command::Open(name("winter"))));
+    mouse(&mut state, click, 85, 3);
+    assert_eq!(state.current_peer(), Some(&name("winter")), "oneself is nobody to talk with");
+
+    state.act(Action::GoTo(1), at(5));
+    for seq in 10..60 {
+        state.said("lobby", seq, "buzz", "more");
+    }
+    picture(&mut state, 100, 12);
+    mouse(&mut state, MouseEventKind::ScrollUp, 40, 5);
+    let rows = picture(&mut state, 100, 12);
+    assert!(rows[0].contains("more ↓"), "{rows:#?}");
+    for _ in 0..9 {
+        mouse(&mut state, MouseEventKind::ScrollDown, 3, 5);
+    }
+    assert!(picture(&mut state, 100, 12)[0].contains("more ↓"), "the list was under it");
+}
+
+#[test]
+fn the_list_keeps_the_chosen_place_in_sight() {
+    let names: Vec<String> = (0..60).map(|i| format!("room{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut state = state(&names);
+    picture(&mut state, 100, 12);
+    state.act(Action::PreviousPlace, at(1));
+    assert!(picture(&mut state, 100, 12).iter().any(|row| row.contains("60 room59")));
+    state.act(Action::NextPlace, at(1));
+    assert!(picture(&mut state, 100, 12).iter().any(|row| row.contains(" 1 room0")));
+}
+
+#[test]
+fn long_texts_over_everything_scroll_to_their_end_and_no_further() {
+    let mut state = morning();
+    state.act(Action::Help, at(3));
+    let first = picture(&mut state, 80, 12);
+    state.terminal(
+        Typed::Key(ratatui::crossterm::event::KeyEvent::new(KeyCode::End, KeyModifiers::NONE)),
+        at(3),
+    );
+    let last = picture(&mut state, 80, 12);
+    assert_ne!(first, last);
+    assert!(last.iter().any(|row| row.contains("//TEXT")), "{last:#?}");
+}

@@ -1,0 +1,158 @@
+//! The chat on the whole screen: that it opens, talks, and gives the terminal back.
+#![cfg(test)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/pty.rs"]
+mod pty;
+#[path = "support/within.rs"]
+mod within;
+
+use std::path::Path;
+
+use hub::TestHub;
+use pty::Terminal;
+
+/// Columns and rows of a usual terminal.
+const USUAL: (u16, u16) = (100, 30);
+
+/// What a terminal does that nobody has changed.
+const USUAL_MODES: [&str; 3] = ["ICANON", "ECHO", "ISIG"];
+
+fn chat(home: &Path, hub: &TestHub, name: &str, more: &[(&str, &str)]) -> Terminal {
+    let hub = hub.address().to_string();
+    let args = ["--hub", &hub, "--name", name, "--listen", "127.0.0.1:0", "chat"];
+    let terminal = Terminal::of_size(USUAL, home, &args, more);
+    terminal.wait_for("lobby>");
+    // Only who sees themselves in the list is known to everybody.
+    terminal.wait_for(&format!("● {name} (you)"));
+    assert!(terminal.is_full_screen());
+    terminal
+}
+
+/// Waits for the end of a program that has given the terminal back.
+#[track_caller]
+fn gives_back(terminal: &mut Terminal) -> u32 {
+    let status = terminal.wait_for_end();
+    assert!(!terminal.is_full_screen(), "still the whole screen");
+    let modes = terminal.modes();
+    for mode in USUAL_MODES {
+        assert!(modes.split(" | ").any(|set| set == mode), "no {mode} in {modes}");
+    }
+    status.exit_code()
+}
+
+#[test]
+fn two_people_talk_in_a_room_and_directly() {
+    let hub = TestHub::start();
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut sova = chat(one.path(), &hub, "sova", &[]);
+    let mut buzz = chat(two.path(), &hub, "buzz", &[]);
+    sova.wait_for("● buzz");
+
+    sova.type_line("does the new build run for you?");
+    buzz.wait_for("sova  does the new build run for you?");
+    sova.wait_for("does the new build run for you? ✓");
+    buzz.type_line("green here");
+    sova.wait_for("buzz  green here");
+
+    sova.type_line("/msg buzz");
+    sova.wait_for("only buzz>");
+    sova.wait_for("buzz · known · live");
+    sova.type_line("between us");
+    sova.wait_for("between us ✓ direct 127.0.0.1:");
+    // One sees that somebody has written, and has not read it yet.
+    buzz.wait_until("the conversation", |screen| {
+        screen
+            .lines()
+            .any(|line| line.contains(" 2 ● sova") || line.contains(" 2 ○ sova"))
+            .then_some(())
+    });
+    assert_eq!(buzz.lines_with("between us"), 0, "{}", buzz.screen());
+    buzz.type_keys("\x1b2");
+    buzz.wait_for("sova  between us known");
+    sova.wait_for("between us ✓✓ direct");
+    buzz.type_keys("hm");
+    sova.wait_for("buzz is typing…");
+    buzz.type_line("m");
+    sova.wait_for("buzz  hmm known");
+
+    let history = cli::run(cli::command(one.path(), hub.address(), "sova", &["history"]), b"");
+    let history = history.done();
+    assert!(history.contains("green here") && !history.contains("between us"), "{history}");
+    sova.type_line("/quit");
+    assert_eq!(gives_back(&mut sova), 0, "{}", sova.screen());
+    buzz.type_keys("\x11");
+    assert_eq!(gives_back(&mut buzz), 0, "{}", buzz.screen());
+}
+
+#[test]
+fn a_small_terminal_will_do() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut sova = chat(home.path(), &hub, "sova", &[]);
+    for size in [(40, 12), (7, 3), (1, 1), (200, 60), (40, 12)] {
+        sova.resize(size);
+    }
+    sova.wait_until("a small picture", |screen| {
+        let first = screen.lines().next().unwrap_or_default();
+        (first.starts_with(" lobby") && !screen.contains('│')).then_some(())
+    });
+    sova.type_line("still here");
+    sova.wait_for("sova: still here ✓");
+    assert!(sova.screen().lines().count() <= 12, "{}", sova.screen());
+    sova.resize(USUAL);
+    sova.wait_for("● sova (you)");
+    sova.type_line("/quit");
+    assert_eq!(gives_back(&mut sova), 0);
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    let hub = TestHub::start();
+    for signal in ["TERM", "INT", "HUP"] {
+        let home = tempfile::tempdir().unwrap();
+        let mut sova = chat(home.path(), &hub, &signal.to_lowercase(), &[]);
+        sova.type_keys("half a tho");
+        sova.wait_for("lobby> half a tho");
+        sova.signal(signal);
+        assert_eq!(gives_back(&mut sova), 0, "{signal}: {}", sova.screen());
+    }
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_printed_after_that() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut sova =
+        chat(home.path(), &hub, "sova", &[("CHINWAG_TEST_PANIC", "1"), ("RUST_BACKTRACE", "0")]);
+    sova.type_keys("\x1b[24~");
+    assert_eq!(gives_back(&mut sova), 101);
+    assert!(sova.screen().contains("CHINWAG_TEST_PANIC is set"), "{}", sova.screen());
+}
+
+#[test]
+fn what_cannot_start_leaves_the_screen_alone() {
+    let home = tempfile::tempdir().unwrap();
+    let args = ["--hub", "127.0.0.1:1", "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
+    let mut sova = Terminal::of_size(USUAL, home.path(), &args, &[]);
+    assert_eq!(gives_back(&mut sova), 3, "{}", sova.screen());
+    assert!(sova.screen().contains("no hub at 127.0.0.1:1"), "{}", sova.screen());
+}
+
+#[test]
+fn a_dumb_terminal_and_plain_stay_with_lines() {
+    let hub = TestHub::start();
+    let address = hub.address().to_string();
+    for (name, more, environment) in
+        [("sova", &["--plain"][..], &[][..]), ("buzz", &[], &[("TERM", "dumb")])]
+    {
+        let home = tempfile::tempdir().unwrap();
+        let args = ["--hub", &address, "--name", name, "--listen", "127.0.0.1:0", "chat"];
+        let sova = Terminal::of_size(USUAL, home.path(), &[&args, more].concat(), environment);
+        sova.wait_for("what you type goes to the room");
+        assert!(!sova.is_full_screen());
+    }
+}
