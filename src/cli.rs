@@ -18,6 +18,7 @@
 
 mod chat;
 mod commands;
+mod complete;
 pub(crate) mod config;
 pub mod daemon;
 mod failure;
@@ -43,8 +44,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     commands::{
-        accept, contacts, doctor, history, id, listen, on, outbox, peers, people, post, rooms,
-        search, send, tail, verify,
+        accept, completions, contacts, doctor, history, id, listen, man, on, outbox, peers, people,
+        post, rooms, search, send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -109,6 +110,10 @@ enum Command {
     Contacts(contacts::Args),
     /// Finds out whether all is well, and says what to do where it is not
     Doctor(doctor::Args),
+    /// Prints the script by which a shell completes commands, names and rooms
+    Completions(completions::Args),
+    /// Prints the manual, or writes its pages into a directory
+    Man(man::Args),
     /// Marks somebody's key as compared
     Verify(verify::Args),
     /// Accepts that somebody has another key now
@@ -130,6 +135,10 @@ enum Command {
 /// Does what the command line says and returns the exit code. `args` begins with the program's
 /// name.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if let Some(completed) = complete::answer(&args) {
+        return if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     let cli = match read(args) {
         Ok(cli) => cli,
         Err(help_or_mistake) => {
@@ -162,6 +171,12 @@ fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
 
 fn obey(cli: Cli) -> Result<(), Failure> {
     let Cli { mut flags, command } = cli;
+    // These are about the program alone, whatever the settings are.
+    match &command {
+        Command::Completions(args) => return completions::run(args),
+        Command::Man(args) => return man::run(args),
+        _ => {}
+    }
     if let Command::Chat(chat::Args { link: Some(link), .. }) = &command {
         flags.hub = Some(link.clone());
     }
@@ -241,6 +256,8 @@ async fn dispatch(
         Command::Id(args) => id::run(args, settings, stop).await,
         Command::Contacts(args) => contacts::run(args, settings, stop).await,
         Command::Doctor(args) => doctor::run(args, settings, stop).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Verify(args) => verify::run(args, settings, stop).await,
         Command::Accept(args) => accept::run(&args, settings, stop).await,
         Command::Outbox(args) => outbox::run(args, settings, stop).await,

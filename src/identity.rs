@@ -94,6 +94,18 @@ impl Identity {
         Self::of(&key, &der).map_err(|e| unusable(&e))
     }
 
+    /// The identity kept in `directory`, if it is there; nothing is made. Reads files: not for an
+    /// async task.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::load_or_create`].
+    pub fn load(directory: &Path) -> Result<Option<Self>> {
+        let is_whole =
+            [KEY_FILE, CERTIFICATE_FILE].iter().all(|file| directory.join(file).exists());
+        if is_whole { Self::load_or_create(directory).map(Some) } else { Ok(None) }
+    }
+
     fn of(key: &KeyPair, der: &CertificateDer<'static>) -> Result<Self> {
         let secret = PrivatePkcs8KeyDer::from(key.serialized_der().to_vec());
         let credentials = Credentials::new(vec![der.clone()], secret.into())?;
@@ -172,6 +184,16 @@ mod tests {
         let again = Identity::load_or_create(&directory).unwrap();
         assert_eq!(made.certificate(), again.certificate());
         assert_ne!(made.fingerprint(), Identity::generate().unwrap().fingerprint());
+    }
+
+    #[test]
+    fn an_identity_is_looked_for_without_making_one() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(Identity::load(home.path()).unwrap().is_none());
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+        let made = Identity::load_or_create(home.path()).unwrap();
+        let found = Identity::load(home.path()).unwrap().unwrap();
+        assert_eq!(found.certificate(), made.certificate());
     }
 
     #[test]

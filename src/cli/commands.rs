@@ -1,11 +1,13 @@
 //! The commands for scripts, one file each, and what they share.
 
 pub(super) mod accept;
+pub(super) mod completions;
 pub(super) mod contacts;
 pub(super) mod doctor;
 pub(super) mod history;
 pub(super) mod id;
 pub(super) mod listen;
+pub(super) mod man;
 pub(super) mod on;
 pub(super) mod outbox;
 pub(super) mod peers;

@@ -72,6 +72,11 @@ struct Command {
     task: Option<Task>,
 }
 
+/// The hub's command line, for those who describe it.
+pub(crate) fn command() -> clap::Command {
+    <Command as clap::CommandFactory>::command()
+}
+
 /// Runs the hub as `args` say, program name first, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match Command::try_parse_from(args) {

@@ -6,9 +6,9 @@
 //! keys mean `keys`'; the `transcript` lays out what was said.
 
 mod app;
+mod bench;
 pub(crate) mod complete;
 pub(crate) mod composer;
-mod bench;
 mod glyphs;
 pub(crate) mod keys;
 mod state;
@@ -24,6 +24,8 @@ use std::io;
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
 
+#[doc(hidden)]
+pub use self::bench::{FrameTimes, ScreenFigures, bench_screen};
 use self::{
     app::App,
     keys::Keymap,
@@ -105,10 +107,27 @@ async fn show_rest(state: &mut State, mut events: Events) {
 
 /// What the person wants it to be like.
 fn taste(settings: &Settings) -> Result<Taste, Failure> {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    let theme = if no_color { Theme::plain() } else { Theme::dark() };
     let typed = typed::load(&settings.home.typed_lines()).unwrap_or_default();
-    Ok(Taste { theme, zone: TimeZone::system(), keymap: Keymap::usual(), quiet: false, typed })
+    Ok(Taste {
+        theme: theme(settings)?,
+        zone: TimeZone::system(),
+        keymap: Keymap::with(&settings.keys).map_err(Failure::Usage)?,
+        quiet: settings.quiet,
+        typed,
+    })
+}
+
+/// The colours: none where nobody wants any (<https://no-color.org>).
+fn theme(settings: &Settings) -> Result<Theme, Failure> {
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return Ok(Theme::plain());
+    }
+    match &settings.theme {
+        None => Ok(Theme::dark()),
+        Some(name) => Theme::named(name).ok_or_else(|| {
+            Failure::Usage(format!("theme: there is no {name:?}: it is dark, light or plain"))
+        }),
+    }
 }
 
 /// Where direct messages come in, in words.

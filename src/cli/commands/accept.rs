@@ -12,6 +12,7 @@ use crate::{
 pub(crate) struct Args {
     /// Who it is
     #[arg(value_name = "NAME")]
+    #[arg(add = crate::cli::complete::peers())]
     who: Name,
     /// The fingerprint of the new key, as they have told you; without it both keys are shown and
     /// you are asked

@@ -162,6 +162,11 @@ struct Me<'a> {
 }
 
 impl Me<'_> {
+    /// Whether one has a key that cannot be used.
+    fn lacks_key(&self) -> bool {
+        self.identity.is_none() && !self.settings.plaintext
+    }
+
     /// A client that nobody sees, that takes no message, and that notes nothing.
     fn client(&self) -> ClientOptions {
         let hub = &self.settings.hub;

@@ -16,6 +16,7 @@ const PAGE: u32 = 1000;
 pub(crate) struct Args {
     /// The room, instead of --room
     #[arg(value_name = "ROOM")]
+    #[arg(add = crate::cli::complete::rooms())]
     of: Option<RoomName>,
     /// The most messages, the latest ones
     #[arg(long, value_name = "N", default_value_t = 50)]

@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct Person {
     /// Who it is
     #[arg(value_name = "NAME")]
+    #[arg(add = crate::cli::complete::peers())]
     who: Name,
 }
 
@@ -23,6 +24,7 @@ pub(crate) struct Person {
 pub(crate) struct Note {
     /// Who it is
     #[arg(value_name = "NAME")]
+    #[arg(add = crate::cli::complete::peers())]
     who: Name,
     /// What to remember of them; without it the note is removed
     text: Vec<String>,
@@ -33,6 +35,7 @@ pub(crate) struct Note {
 pub(crate) struct Place {
     /// Which room
     #[arg(value_name = "ROOM")]
+    #[arg(add = crate::cli::complete::rooms())]
     which: RoomName,
 }
 

@@ -31,6 +31,7 @@ const SAY_SOMETHING: &str = "the text stands behind the room, as in `chinwag pos
 pub(crate) struct Args {
     /// The room [default: that of --room]
     #[arg(value_name = "ROOM", value_parser = room)]
+    #[arg(add = crate::cli::complete::rooms())]
     to: Option<RoomName>,
     /// What to say; several words are joined by blanks. Without any, each line of standard
     /// input is a post; blank lines are left out

@@ -19,6 +19,7 @@ pub(crate) struct Args {
     query: Vec<String>,
     /// Only what this peer said
     #[arg(long, value_name = "NAME")]
+    #[arg(add = crate::cli::complete::peers())]
     sender: Option<Name>,
     /// The latest first, instead of the best match
     #[arg(long)]

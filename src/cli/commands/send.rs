@@ -24,6 +24,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Args {
     /// Who is to have it
     #[arg(value_name = "NAME")]
+    #[arg(add = crate::cli::complete::peers())]
     to: Name,
     /// What to say; several words are joined by blanks. Without any, all of standard input is one
     /// message

@@ -21,6 +21,7 @@ use crate::{
 pub(crate) struct Args {
     /// The rooms, instead of --room
     #[arg(value_name = "ROOM")]
+    #[arg(add = crate::cli::complete::rooms())]
     rooms: Vec<RoomName>,
     /// Begins with up to this many past messages of each room
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct Args {
     /// Who it is
     #[arg(value_name = "NAME")]
+    #[arg(add = crate::cli::complete::peers())]
     who: Name,
     /// The fingerprint that they have told you; without it both keys are shown and you are asked
     fingerprint: Vec<String>,

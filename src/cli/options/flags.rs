@@ -57,7 +57,7 @@ pub(crate) struct Flags {
 
     /// The room; may be given several times [default: lobby]
     #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
-    #[arg(value_delimiter = ',')]
+    #[arg(value_delimiter = ',', add = crate::cli::complete::rooms())]
     pub(in crate::cli) room: Vec<RoomName>,
 
     /// Keeps settings and data in this directory instead of your own ones

@@ -19,6 +19,9 @@ const FAR_APART: SignedDuration = SignedDuration::from_secs(60);
 /// What to do about anything that has no remedy of its own.
 const ASK: &str = "ask the hub's keeper";
 
+/// What to do first where the key cannot be used.
+pub(super) const MEND_KEY: &str = "mend the key first, as said above";
+
 /// What came of a visit at the hub.
 pub(super) struct Visit {
     pub(super) findings: Vec<Finding>,
@@ -64,7 +67,11 @@ fn refused(me: &Me<'_>, error: Error) -> Visit {
         // Who refuses has shown its key.
         Error::Refused(Refusal { .. }) => {
             let trust = me.client().trust;
-            vec![there, hub_key(me, trust), Finding::fail("name", error.to_string(), remedy)]
+            let refused = match me.lacks_key() {
+                true => keyless(),
+                false => Finding::fail("name", error.to_string(), remedy),
+            };
+            vec![there, hub_key(me, trust), refused]
         }
         _ => vec![Finding::fail("hub", error.to_string(), remedy)],
     };
@@ -108,8 +115,16 @@ fn hub_key(me: &Me<'_>, trust: HubTrust) -> Finding {
     }
 }
 
+/// Without the key there is nothing to tell whose the name is.
+fn keyless() -> Finding {
+    Finding::warn("name", "whose it is cannot be told without your key", MEND_KEY)
+}
+
 fn name(me: &Me<'_>, peer: Option<Peer>) -> Finding {
     const NAME: &str = "name";
+    if me.lacks_key() {
+        return keyless();
+    }
     let own = me.identity.as_ref().map(|identity| identity.fingerprint());
     let said = &me.settings.name;
     let listed = peer.as_ref().and_then(|peer| peer.certificate.as_ref());

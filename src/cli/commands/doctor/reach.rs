@@ -2,7 +2,10 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use super::{Finding, Me, hub::unchecked};
+use super::{
+    Finding, Me,
+    hub::{MEND_KEY, unchecked},
+};
 use crate::{
     client::{Check, Client, ClientOptions, EndpointCheck, Reach},
     error::Error,
@@ -18,9 +21,8 @@ pub(super) async fn check(me: &Me<'_>, listed: Option<Peer>) -> Vec<Finding> {
     if settings.direct.is_none() {
         return vec![Finding::ok(REACHABLE, "you take no direct messages: --no-direct")];
     }
-    if me.identity.is_none() && !settings.plaintext {
-        let remedy = "mend the key first, as said above";
-        return vec![Finding::warn(REACHABLE, "this cannot be tried without your key", remedy)];
+    if me.lacks_key() {
+        return vec![Finding::warn(REACHABLE, "this cannot be tried without your key", MEND_KEY)];
     }
     let mut options = me.client();
     let other = listed.map(|peer| peer.endpoints).filter(|endpoints| {

@@ -47,9 +47,7 @@ impl Overlay {
     /// Moves by so many lines, or hits. The view keeps it from going beyond the end.
     pub(crate) fn scroll(&mut self, by: isize) {
         match self {
-            Self::Lines { lines, top, .. } => {
-                *top = top.saturating_add_signed(by).min(lines.len().saturating_sub(1));
-            }
+            Self::Lines { top, .. } => *top = top.saturating_add_signed(by),
             Self::Hits { hits, chosen, .. } => {
                 *chosen = chosen.saturating_add_signed(by).min(hits.len().saturating_sub(1));
             }

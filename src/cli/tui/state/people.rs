@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::Timestamp;
+
 use crate::{
     client::PeerChange,
     model::{Name, Peer, PeerStatus},
@@ -27,8 +29,9 @@ pub(crate) struct People {
 #[derive(Debug)]
 pub(crate) struct Person {
     pub(crate) status: PeerStatus,
-    /// Since when they are as they are.
+    /// Since when they are as they are: seen here, and as the hub says, where it does.
     since: Instant,
+    since_at_hub: Option<Timestamp>,
     /// When something was last seen of them.
     heard: Instant,
 }
@@ -52,11 +55,13 @@ impl People {
         if let Some(listing) = &mut self.listing {
             listing.insert(peer.name.clone());
         }
-        let new = || Person { status: peer.status, since: now.mono, heard: now.mono };
+        let (status, since_at_hub) = (peer.status, peer.status_since);
+        let new = || Person { status, since: now.mono, since_at_hub, heard: now.mono };
         let person = self.here.entry(peer.name.clone()).or_insert_with(new);
         if person.status != peer.status {
             *person = new();
         }
+        person.since_at_hub = since_at_hub;
     }
 
     /// That somebody said or did something.
@@ -89,8 +94,12 @@ impl People {
 impl Person {
     /// For how long they have been away or busy, or silent; `None`: not for long.
     pub(crate) fn idle(&self, now: Now) -> Option<Duration> {
-        let since = if self.status == PeerStatus::Online { self.heard } else { self.since };
-        let idle = now.mono.duration_since(since);
+        let idle = match (self.status, self.since_at_hub) {
+            (PeerStatus::Online, _) => now.mono.duration_since(self.heard),
+            // Two clocks: where the hub's is ahead, nothing has passed yet.
+            (_, Some(since)) => now.wall.duration_since(since).try_into().unwrap_or_default(),
+            (_, None) => now.mono.duration_since(self.since),
+        };
         (idle >= SILENCE).then_some(idle)
     }
 }

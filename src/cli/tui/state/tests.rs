@@ -137,6 +137,7 @@ impl State {
             endpoints: Vec::new(),
             status,
             online_since: now.wall,
+            status_since: None,
             certificate: None,
             guest: true,
         };

@@ -95,10 +95,10 @@ fn a_usual_terminal_shows_everything() {
     let rows = picture(&mut state, 100, 12);
     let expected = "\
 rooms              │ lobby · 3 in it                                            │ here: 4
- 1 lobby           │                                                            │ ● buzz          1m
- 2 ops          @1 │                                                            │ ■ colt          1m
+ 1 lobby           │                                                            │ ● buzz
+ 2 ops          @1 │                                                            │ ■ colt         1m
 direct             │                                                            │ ● sova (you)
- 3 ○ buzz        1 │                                                            │ ◌ winter        1m
+ 3 ○ buzz        1 │                                                            │ ◌ winter       1m
                    │                                                            │
                    │                                                            │
                    │────────────────────────── today ───────────────────────────│

@@ -25,6 +25,7 @@ fn with_buzz() -> State {
     assert!(ordered.contains(&Command::Open(name("buzz"))), "{ordered:?}");
     told(&mut state, What::Open(Some("direct 127.0.0.1:54322".into())), at(1));
     assert_eq!(state.current_peer(), Some(&name("buzz")));
+    state.take();
     state
 }
 

@@ -68,7 +68,8 @@ fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
     let mut state = state(&["lobby"]);
     state.posts("hello");
     state.ended(&Error::NameTaken(name("sova")), at(2));
-    assert!(state.shown()[0].contains("hello ✗"), "{:?}", state.shown());
+    assert_eq!(state.sending(), 0);
+    assert!(state.shown()[1].contains("the chat is over: the name sova is taken"));
     assert_eq!(state.unsent(), ["not posted in lobby: hello"]);
     assert_eq!(state.line("more", at(3)), []);
     assert_eq!(state.composer.text(), "more", "it is not lost");

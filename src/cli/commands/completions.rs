@@ -1,0 +1,48 @@
+//! `chinwag completions`: the script by which a shell completes.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use clap_complete::{Shell, env::Shells};
+
+use crate::cli::{complete, failure::Failure};
+
+/// What the program is called.
+const PROGRAM: &str = "chinwag";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Where the script belongs:
+  bash        source <(chinwag completions bash), in ~/.bashrc
+  zsh         source <(chinwag completions zsh), in ~/.zshrc, after compinit
+  fish        chinwag completions fish > ~/.config/fish/completions/chinwag.fish
+  elvish      eval (chinwag completions elvish | slurp), in ~/.config/elvish/rc.elv
+  powershell  chinwag completions powershell | Out-String | Invoke-Expression, in $PROFILE")]
+pub(crate) struct Args {
+    /// Which shell
+    shell: Shell,
+}
+
+pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+    let shells = Shells::builtins();
+    let name = args.shell.to_string();
+    let shell = shells
+        .completer(&name)
+        .ok_or_else(|| Failure::Usage(format!("{name} cannot be told to complete")))?;
+    let mut script = Vec::new();
+    shell.write_registration(complete::VARIABLE, PROGRAM, PROGRAM, &caller(), &mut script)?;
+    Ok(io::stdout().lock().write_all(&script)?)
+}
+
+/// How the script calls this program: as it was called now. Where that was by its place, by all of it,
+/// as shells change directories.
+fn caller() -> String {
+    let called = std::env::args_os().next().unwrap_or_else(|| PROGRAM.into());
+    let called = Path::new(&called);
+    match std::path::absolute(called) {
+        Ok(whole) if called.components().count() > 1 => whole.to_string_lossy().into_owned(),
+        _ => PROGRAM.into(),
+    }
+}
