@@ -100,6 +100,11 @@ fn post(home: &Path, hub: &TestHub, name: &str, room: &str, lines: &str) {
     cli::run(command, lines.as_bytes()).done();
 }
 
+/// Whether a line begins with this.
+fn begins(screen: &str, text: &str) -> Option<()> {
+    screen.lines().any(|line| line.starts_with(text)).then_some(())
+}
+
 /// Waits until these words are found: the index follows the log at a distance.
 fn is_indexed(home: &Path, hub: &TestHub, words: &str) {
     let found = || {
@@ -194,6 +199,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("again in");
     screen.type_line("can anybody hear me?");
     screen.wait_for("can anybody hear me? \u{2026}");
+    screen.wait_for("is away; trying again in");
     compare(screen, "away");
     hub.restart();
     screen.wait_for("can anybody hear me? \u{2713}");
@@ -204,9 +210,10 @@ fn a_day_with_the_full_screen() {
 
     // Smaller than anybody wants it, and back.
     screen.resize(SMALL.0, SMALL.1);
-    screen.wait_until("a small screen", |shown| (shown.lines().count() == 12).then_some(()));
+    screen.wait_until("a small screen", |shown| begins(shown, "lobby>"));
     compare(screen, "small");
     screen.resize(USUAL.0, USUAL.1);
+    screen.wait_until("a usual screen", |shown| begins(shown, "rooms"));
     compare(screen, "back");
 
     screen.press(&["C-q"]);

@@ -31,30 +31,37 @@ fn picture(terminal: &Tmux, name: &str) {
     fs::write(folder.join(format!("{name}.ansi")), terminal.coloured()).unwrap();
 }
 
-/// A screen without what differs from run to run, each line as wide as it was.
+/// A screen without what differs from run to run, each line as wide as it was, but for the last: what
+/// follows a figure in the status line moves with its length.
 fn masked(screen: &str) -> String {
-    let lines: Vec<String> = screen.trim_end().lines().map(masked_line).collect();
+    let mut lines: Vec<String> = screen.trim_end().lines().map(masked_line).collect();
+    if let Some(status) = lines.last_mut() {
+        let words = status.split_whitespace().map(|word| match word.parse::<f64>() {
+            Ok(_) => "N",
+            Err(_) => word,
+        });
+        *status = words.collect::<Vec<_>>().join(" ");
+    }
     lines.join("\n") + "\n"
 }
 
 fn masked_line(line: &str) -> String {
-    let mut line: Vec<char> = line.chars().collect();
+    let mut line: Vec<char> = line.trim_end().chars().collect();
     for at in 0..line.len() {
         if is_clock(&line[at..]) && !at.checked_sub(1).is_some_and(|at| is_part(line[at])) {
             line.splice(at..at + 5, "hh:mm".chars());
         }
     }
-    let line: String = line.into_iter().collect();
-    let line = masked_after(&line, "127.0.0.1:", |c| c.is_ascii_digit());
-    // The status line: what follows a figure there moves with its length.
-    if line.contains(" ms ") || line.contains("again in") {
-        let words = line.split_whitespace().map(|word| match word.parse::<f64>() {
-            Ok(_) => "N",
-            Err(_) => word,
-        });
-        return words.collect::<Vec<_>>().join(" ");
+    for at in 0..line.len() {
+        if let [a, '.', b, ' ', 's', ..] = line[at..]
+            && a.is_ascii_digit()
+            && b.is_ascii_digit()
+        {
+            line.splice(at..at + 3, "N.N".chars());
+        }
     }
-    line.trim_end().to_owned()
+    let line: String = line.into_iter().collect();
+    masked_after(&line, "127.0.0.1:", |c| c.is_ascii_digit())
 }
 
 /// Whether it begins with a time of day.
