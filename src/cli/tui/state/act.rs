@@ -24,10 +24,7 @@ impl State {
                 self.composer.paste(&text);
                 self.typed(now);
             }
-            Event::FocusGained => {
-                self.is_here(now);
-                self.focused = true;
-            }
+            Event::FocusGained => self.focused = true,
             Event::FocusLost => self.focused = false,
             _ => {}
         }

@@ -13,9 +13,11 @@ pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let (left, standing) = match state.current.clone() {
         Some(Place::Room(name)) => {
-            let members = state.room(&name).and_then(|room| room.members);
+            let room = state.room(&name);
+            let members = room.and_then(|room| room.members);
             let members = members.map(|members| format!(" · {members} in it")).unwrap_or_default();
-            (format!(" {name}{members}"), None)
+            let muted = if room.is_some_and(|room| room.muted) { " · muted" } else { "" };
+            (format!(" {name}{members}{muted}"), None)
         }
         Some(Place::Peer(name)) => (format!(" {name}"), state.talk(&name).map(standing)),
         None => (" nowhere".into(), None),
@@ -33,7 +35,7 @@ pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
 }
 
 fn standing(talk: &crate::cli::tui::state::Talk) -> (String, Option<Known>) {
-    let known = talk.known.map_or("not met yet", Known::word);
+    let known = talk.known.map_or(Known::Unverified.word(), Known::word);
     let live = if talk.live { " · live" } else { "" };
     let path = talk.path.as_ref().map(|path| format!(" · {path}")).unwrap_or_default();
     (format!(" · {known}{live}{path}"), talk.known)
