@@ -10,7 +10,7 @@
 //! | 1 | failed, or refused by the hub, the peer, or for a wrong key; of `chat` without a terminal also: one of the lines could not be obeyed |
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |
-//! | 4 | the peer is unknown or cannot be reached; of `outbox retry`: something is left |
+//! | 4 | the peer is unknown or cannot be reached |
 //! | 130 | interrupted before it was done |
 //!
 //! The shapes of `--json` are listed in `cli/json.rs`.
