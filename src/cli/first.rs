@@ -7,6 +7,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    commands::start,
     config::{Config, Home, remember},
     failure::Failure,
     options::{self, DEFAULT_HUB, Flags, Settings},
@@ -14,7 +15,6 @@ use super::{
     question,
 };
 use crate::{
-    client::Client,
     error::Error,
     model::{JoinLink, Name},
     text,
@@ -137,8 +137,7 @@ fn about(problem: &Failure) -> Lacks {
 
 /// Whether the hub is there and grants the name.
 async fn try_out(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
-    let started = stop.run_until_cancelled(Client::start(settings.invisible()?)).await;
-    let (client, _events) = started.ok_or(Failure::Interrupted)??;
+    let (client, _events) = start(settings.invisible()?, stop).await?;
     client.stop().await;
     Ok(())
 }
