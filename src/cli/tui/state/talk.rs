@@ -18,6 +18,7 @@ const TELL_TYPING: Duration = Duration::from_secs(3);
 
 /// How far the peer is known, as a word says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "one may be just that")]
 pub(crate) enum Known {
     Verified,
     Known,
