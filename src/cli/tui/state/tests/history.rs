@@ -61,6 +61,7 @@ fn nothing_is_loaded_before_what_comes_with_the_room() {
     let mut state = state(&[]);
     state.hear(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
     state.go_to(Place::Room(room("lobby")), at(0));
+    state.take();
     state.said("lobby", 58, "buzz", "number 58");
     assert_eq!(orders(&mut state), []);
     state.said("lobby", 59, "buzz", "number 59");
