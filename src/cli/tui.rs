@@ -38,7 +38,7 @@ use super::{
     commands::start,
     failure::Failure,
     options::Settings,
-    output::tell,
+    output::{complain, tell},
     terminal,
 };
 use crate::{
@@ -75,7 +75,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     client.stop().await;
     show_rest(&mut state, events).await;
     for line in state.unsent() {
-        tell(&text::one_line(&line));
+        complain(&text::one_line(&line));
     }
     match (ended?, state.unsent().len()) {
         (Some(error), _) => Err(error.into()),
@@ -100,7 +100,7 @@ async fn talk(
 async fn show_rest(state: &mut State, mut events: Events) {
     while let Some(event) = events.next().await {
         if let crate::client::Event::Direct(direct) = event {
-            tell(&state.last_words(&direct));
+            complain(&state.last_words(&direct));
         }
     }
 }

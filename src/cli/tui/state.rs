@@ -27,7 +27,7 @@ pub(crate) use self::{
     places::Place,
     room::Room,
     strand::Way,
-    talk::{Known, Talk},
+    talk::{Talk, Trust},
     tick::Link,
 };
 use self::{people::People, tick::Idle};

@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-use super::state::{Known, Way};
+use super::state::{Trust, Way};
 
 /// How many messages are loaded at once: a few screens full.
 const PAGE: u32 = 100;
@@ -45,7 +45,7 @@ pub(crate) enum Outcome {
     /// What was found.
     Hits { query: String, result: Result<Vec<SearchHit>> },
     /// How far somebody is known.
-    Known { name: Name, known: Option<Known> },
+    Known { name: Name, known: Option<Trust> },
     /// The rooms of the hub, and those that are muted here, as far as either is known.
     Census { rooms: Vec<Room>, muted: Option<Vec<RoomName>> },
     /// How long the hub took to answer.
@@ -139,9 +139,9 @@ impl Tasks {
             let contacts = client.contacts().await.unwrap_or_default();
             let contact = contacts.into_iter().find(|(known, _)| *known == name);
             let known = contact.map(|(_, contact)| match (contact.blocked, contact.verified) {
-                (true, _) => Known::Blocked,
-                (false, true) => Known::Verified,
-                (false, false) => Known::Known,
+                (true, _) => Trust::Blocked,
+                (false, true) => Trust::Verified,
+                (false, false) => Trust::Known,
             });
             Outcome::Known { name, known }
         });

@@ -54,6 +54,9 @@ const LAST_FRAME: Duration = Duration::from_secs(1);
 /// Rings.
 const BELL: &[u8] = b"\x07";
 
+/// What every terminal answers (DSR, ECMA-48).
+const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
+
 /// Whether a screen is taken.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -200,7 +203,12 @@ pub(super) fn keys() -> mpsc::Receiver<io::Result<Event>> {
     thread::spawn(move || {
         while !typed.is_closed() {
             let read = match event::poll(LOOK) {
-                Ok(false) => continue,
+                Ok(false) => {
+                    if is_overlooked() {
+                        ask_for_an_answer();
+                    }
+                    continue;
+                }
                 Ok(true) => event::read(),
                 Err(error) => Err(error),
             };
@@ -211,6 +219,28 @@ pub(super) fn keys() -> mpsc::Receiver<io::Result<Event>> {
         }
     });
     keys
+}
+
+/// Whether something was typed that crossterm has not noticed, and would not before the next key: it
+/// forgets what comes in the same moment as a change of the terminal's size.
+#[cfg(unix)]
+fn is_overlooked() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdin = io::stdin();
+    let mut ends = [PollFd::new(&stdin, PollFlags::IN)];
+    poll(&mut ends, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+#[cfg(not(unix))]
+fn is_overlooked() -> bool {
+    false
+}
+
+/// Asks the terminal whether it is all right. The answer means nothing to anybody, but it makes
+/// crossterm read.
+fn ask_for_an_answer() {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(ARE_YOU_ALL_RIGHT).and_then(|()| stdout.flush());
 }
 
 fn take() -> io::Result<()> {

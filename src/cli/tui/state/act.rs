@@ -24,10 +24,7 @@ impl State {
                 self.composer.paste(&text);
                 self.typed(now);
             }
-            Event::FocusGained => {
-                self.is_here(now);
-                self.focused = true;
-            }
+            Event::FocusGained => self.focused = true,
             Event::FocusLost => self.focused = false,
             _ => {}
         }
@@ -77,7 +74,7 @@ impl State {
             Action::PageUp => self.page_by(-1),
             Action::PageDown => self.page_by(1),
             Action::Top => self.top(),
-            Action::Bottom => self.to_now(),
+            Action::Bottom => self.back_to_now(),
             Action::NextPlace => self.step(1, now),
             Action::PreviousPlace => self.step(-1, now),
             Action::NextUnread => self.next_unread(now),
@@ -99,11 +96,11 @@ impl State {
             self.menu = None;
             return;
         }
-        self.to_now();
+        self.back_to_now();
     }
 
     /// Shows what comes, where something else was shown.
-    fn to_now(&mut self) {
+    fn back_to_now(&mut self) {
         if let Some(name) = self.current_room().cloned()
             && let Some(room) = self.room_mut(&name)
         {

@@ -9,7 +9,7 @@ use crate::{
     },
     client::{ConversationEvent, Direct, Event, PeerChange},
     error::Error,
-    model::{Message, Name, RoomName},
+    model::{Message, MessageId, Name, Position, RoomName},
 };
 
 use super::{Command, Now, Place, State, room::Heard};
@@ -30,7 +30,7 @@ impl State {
                 }
             }
             Event::Message(message) => self.message(&message, now),
-            Event::Joined { room, head } => self.be_in(&room).joined(head),
+            Event::Joined { room, head } => self.joined(room, head, now),
             Event::Left { room } => self.left(&room, &format!("left {room}"), now),
             Event::JoinRefused { room, error } => {
                 self.left(&room, &format!("not in {room}: {error}"), now);
@@ -56,6 +56,14 @@ impl State {
         }
         self.leave_in_time(now);
         self.look();
+    }
+
+    fn joined(&mut self, room: RoomName, head: Position, now: Now) {
+        self.be_in(&room).joined(head);
+        self.order(Command::Census);
+        if self.current.is_none() && self.composer.is_empty() {
+            self.go_to(Place::Room(room), now);
+        }
     }
 
     fn message(&mut self, message: &Message, now: Now) {
@@ -151,7 +159,7 @@ impl State {
         }
     }
 
-    fn not_sent(&mut self, peer: &Name, id: crate::model::MessageId, error: &Error, now: Now) {
+    fn not_sent(&mut self, peer: &Name, id: MessageId, error: &Error, now: Now) {
         if matches!(error, Error::KeyChanged { .. }) {
             self.not_open(peer, error, now);
         }
@@ -175,6 +183,14 @@ impl State {
     /// Takes a change of who is here.
     pub(crate) fn watch(&mut self, change: PeerChange, now: Now) {
         self.people.watch(&change, now);
+        self.recount();
+        // Who was away may be back, and one waits for them.
+        if let PeerChange::Updated(peer) = &change
+            && self.current_peer() == Some(&peer.name)
+            && self.talk(&peer.name).is_some_and(|talk| !talk.live)
+        {
+            self.order(Command::Open(peer.name.clone()));
+        }
         if let Some(said) = self.roster.hear(change, now.mono) {
             self.say_in_room(&said, now);
         }

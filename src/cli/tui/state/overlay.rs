@@ -65,17 +65,13 @@ const PAGE: isize = 10;
 impl State {
     /// Deals with a key while something lies over the rest.
     pub(super) fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>, now: Now) {
+        let may_leave = self.unsent().is_empty();
         let Some(overlay) = &mut self.overlay else { return };
+        let asks = matches!(overlay, Overlay::Quit);
         match (action, key.code) {
             (Some(Action::Submit), _) => self.overlay_chosen(now),
-            (_, KeyCode::Up | KeyCode::Char('k')) => overlay.scroll(-1),
-            (_, KeyCode::Down | KeyCode::Char('j')) => overlay.scroll(1),
-            (_, KeyCode::PageUp) => overlay.scroll(-PAGE),
-            (_, KeyCode::PageDown | KeyCode::Char(' ')) => overlay.scroll(PAGE),
-            (_, KeyCode::Home | KeyCode::Char('g')) => overlay.scroll(isize::MIN),
-            (_, KeyCode::End | KeyCode::Char('G')) => overlay.scroll(isize::MAX),
-            (_, KeyCode::Char('y')) if matches!(overlay, Overlay::Quit) => self.overlay_chosen(now),
-            (Some(Action::Quit), _) if matches!(overlay, Overlay::Quit) => self.overlay_chosen(now),
+            (Some(Action::Quit), _) | (_, KeyCode::Char('y')) if asks => self.overlay_chosen(now),
+            (Some(Action::Interrupt), _) if asks && may_leave => self.overlay_chosen(now),
             (Some(Action::Quit), _) => {
                 self.overlay = None;
                 self.quit(now);
@@ -84,6 +80,12 @@ impl State {
             (Some(Action::Suspend), _) => self.order(Command::Suspend),
             (Some(Action::Cancel | Action::Interrupt | Action::Help), _)
             | (_, KeyCode::Char('q' | 'n' | '?') | KeyCode::Esc) => self.overlay = None,
+            (_, KeyCode::Up | KeyCode::Char('k')) => overlay.scroll(-1),
+            (_, KeyCode::Down | KeyCode::Char('j')) => overlay.scroll(1),
+            (_, KeyCode::PageUp) => overlay.scroll(-PAGE),
+            (_, KeyCode::PageDown | KeyCode::Char(' ')) => overlay.scroll(PAGE),
+            (_, KeyCode::Home | KeyCode::Char('g')) => overlay.scroll(isize::MIN),
+            (_, KeyCode::End | KeyCode::Char('G')) => overlay.scroll(isize::MAX),
             _ => {}
         }
     }

@@ -82,7 +82,9 @@ impl Room {
 
     /// That the room was joined.
     pub(crate) fn joined(&mut self, head: Position) {
-        self.head.get_or_insert(head);
+        if self.head.is_none_or(|known| known.epoch != head.epoch) {
+            self.head = Some(head);
+        }
     }
 
     /// Whether all that was said before one came has been told.

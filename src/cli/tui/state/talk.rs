@@ -18,14 +18,14 @@ const TELL_TYPING: Duration = Duration::from_secs(3);
 
 /// How far the peer is known, as a word says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
+pub(crate) enum Trust {
     Verified,
     Known,
     Unverified,
     Blocked,
 }
 
-impl Known {
+impl Trust {
     /// The word.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -48,7 +48,7 @@ pub(crate) struct Talk {
     pub(crate) live: bool,
     /// How the last call went, as in "direct 127.0.0.1:54322".
     pub(crate) path: Option<String>,
-    pub(crate) known: Option<Known>,
+    pub(crate) known: Option<Trust>,
     typing_until: Option<Instant>,
     told_typing: Option<Instant>,
     /// The last message that came, and the last one that was marked as read.
@@ -93,9 +93,9 @@ impl Talk {
     pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now) {
         let message = &direct.message;
         let (known, mark) = match direct.standing {
-            Standing::Verified(_) => (Known::Verified, Mark::Verified),
-            Standing::Known(_) => (Known::Known, Mark::Known),
-            Standing::Unverified(_) => (Known::Unverified, Mark::Unverified),
+            Standing::Verified(_) => (Trust::Verified, Mark::Verified),
+            Standing::Known(_) => (Trust::Known, Mark::Known),
+            Standing::Unverified(_) => (Trust::Unverified, Mark::Unverified),
         };
         if !seen {
             if self.unread == 0 {

@@ -119,7 +119,7 @@ impl State {
         self.done(Outcome::Posted { id, room: room(raw), result }, at(2));
     }
 
-    /// What stands in the current place: texts with their marks.
+    /// What stands in the current place: texts with their marks, each in one line.
     pub(crate) fn shown(&mut self) -> Vec<String> {
         let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
         self.folds = Folds { sidebar: Some(false), roster: Some(false) };
@@ -128,7 +128,16 @@ impl State {
         let rows = buffer.content().chunks(78);
         let rows = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
         let rows = rows.map(|row| row.trim_end().to_owned());
-        rows.filter(|row| row.starts_with("12:0") || row.contains(" new ")).collect()
+        let mut shown: Vec<String> = Vec::new();
+        for row in rows {
+            if row.starts_with("12:0") || row.contains(" new ") {
+                shown.push(row);
+            } else if let (true, Some(last)) = (row.starts_with("      "), shown.last_mut()) {
+                last.push(' ');
+                last.push_str(row.trim());
+            }
+        }
+        shown
     }
 
     pub(crate) fn came(&mut self, who: &str, status: PeerStatus, now: Now) {

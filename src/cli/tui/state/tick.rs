@@ -9,8 +9,17 @@ use super::{Command, Now, Overlay, State, Talk};
 /// After how long without a key one is away.
 const AWAY: Duration = Duration::from_secs(10 * 60);
 
-/// How often the hub is asked for a sign of life, and for how many are in the rooms.
+/// How often the hub is asked for a sign of life.
 const PING: Duration = Duration::from_secs(10);
+
+/// How often it is asked how many are in the rooms: where that may have changed, where the hub has
+/// more rooms than [`MANY`], and in any case.
+const COUNT: Duration = Duration::from_secs(2);
+const COUNT_MANY: Duration = Duration::from_secs(30);
+const COUNT_ANYWAY: Duration = Duration::from_secs(60);
+
+/// How many rooms are so many that all of them are not asked for often.
+const MANY: usize = 100;
 
 /// How long one who leaves waits for what is under way, before one is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,13 +44,17 @@ pub(super) struct Idle {
     /// The person has said how they are, and the program does not know better.
     said: bool,
     pinged: Instant,
+    counted: Instant,
+    /// Somebody has come or gone since.
+    changed: bool,
     minute: i64,
 }
 
 impl Idle {
     pub(super) fn new(now: Now) -> Self {
         let minute = now.wall.as_second() / 60;
-        Self { key: now.mono, away: false, said: false, pinged: now.mono, minute }
+        let (key, pinged, counted) = (now.mono, now.mono, now.mono);
+        Self { key, away: false, said: false, pinged, counted, changed: false, minute }
     }
 }
 
@@ -75,8 +88,22 @@ impl State {
         if self.link == Link::Up && now.mono.duration_since(self.idle.pinged) >= PING {
             self.idle.pinged = now.mono;
             self.order(Command::Ping);
+        }
+        let pause = match (self.idle.changed, self.listed.len() > MANY) {
+            (true, false) => COUNT,
+            (true, true) => COUNT_MANY,
+            (false, _) => COUNT_ANYWAY,
+        };
+        if self.link == Link::Up && now.mono.duration_since(self.idle.counted) >= pause {
+            self.idle.counted = now.mono;
+            self.idle.changed = false;
             self.order(Command::Census);
         }
+    }
+
+    /// That somebody has come or gone: there may be others in the rooms.
+    pub(super) fn recount(&mut self) {
+        self.idle.changed = true;
     }
 
     fn go_away(&mut self, now: Now) {

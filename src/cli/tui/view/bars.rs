@@ -6,16 +6,18 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use unicode_width::UnicodeWidthStr;
 
 use super::{fit, pad, put};
-use crate::cli::tui::state::{Known, Link, Now, Place, State, Way};
+use crate::cli::tui::state::{Link, Now, Place, State, Trust, Way};
 
 /// Where one is: the room and how many are in it, or the peer and how far it is known.
 pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let (left, standing) = match state.current.clone() {
         Some(Place::Room(name)) => {
-            let members = state.room(&name).and_then(|room| room.members);
+            let room = state.room(&name);
+            let members = room.and_then(|room| room.members);
             let members = members.map(|members| format!(" · {members} in it")).unwrap_or_default();
-            (format!(" {name}{members}"), None)
+            let muted = if room.is_some_and(|room| room.muted) { " · muted" } else { "" };
+            (format!(" {name}{members}{muted}"), None)
         }
         Some(Place::Peer(name)) => (format!(" {name}"), state.talk(&name).map(standing)),
         None => (" nowhere".into(), None),
@@ -32,18 +34,18 @@ pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
     put(buffer, end, 0, &right, state.theme.warn);
 }
 
-fn standing(talk: &crate::cli::tui::state::Talk) -> (String, Option<Known>) {
-    let known = talk.known.map_or("not met yet", Known::word);
+fn standing(talk: &crate::cli::tui::state::Talk) -> (String, Option<Trust>) {
+    let known = talk.known.map_or(Trust::Unverified.word(), Trust::word);
     let live = if talk.live { " · live" } else { "" };
     let path = talk.path.as_ref().map(|path| format!(" · {path}")).unwrap_or_default();
     (format!(" · {known}{live}{path}"), talk.known)
 }
 
-fn of_known(state: &State, known: Option<Known>) -> Style {
+fn of_known(state: &State, known: Option<Trust>) -> Style {
     match known {
-        Some(Known::Verified) => state.theme.good,
-        Some(Known::Known) => state.theme.text,
-        Some(Known::Unverified | Known::Blocked) => state.theme.warn,
+        Some(Trust::Verified) => state.theme.good,
+        Some(Trust::Known) => state.theme.text,
+        Some(Trust::Unverified | Trust::Blocked) => state.theme.warn,
         None => state.theme.dim,
     }
 }

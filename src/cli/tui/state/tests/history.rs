@@ -61,6 +61,7 @@ fn nothing_is_loaded_before_what_comes_with_the_room() {
     let mut state = state(&[]);
     state.hear(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
     state.go_to(Place::Room(room("lobby")), at(0));
+    state.take();
     state.said("lobby", 58, "buzz", "number 58");
     assert_eq!(orders(&mut state), []);
     state.said("lobby", 59, "buzz", "number 59");
@@ -90,7 +91,8 @@ fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
 }
 
 fn found(seq: u64) -> Outcome {
-    let hit = SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![0..3] };
+    let hit =
+        SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![0..3, 4..6] };
     Outcome::Hits { query: "number".into(), result: Ok(vec![hit]) }
 }
 
