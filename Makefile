@@ -5,7 +5,7 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench bench-screen
+.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench bench-screen man
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -46,6 +46,9 @@ advisories: ## Look for known holes in all crates (fetches RustSec's database)
 
 fuzz: ## Look for inputs that break a parser (TARGET=join_link SECONDS=60; all of them otherwise)
 	tools/fuzz.sh "$(or $(SECONDS),10)" $(TARGET)
+
+man: ## Write the manual's pages into target/man
+	cargo run --locked --bin chinwag -- man target/man/man1
 
 bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 	tools/fetch.sh nats-server

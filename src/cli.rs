@@ -108,12 +108,6 @@ enum Command {
     Id(id::Args),
     /// Lists whom you have met, and their keys
     Contacts(contacts::Args),
-    /// Finds out whether all is well, and says what to do where it is not
-    Doctor(doctor::Args),
-    /// Prints the script by which a shell completes commands, names and rooms
-    Completions(completions::Args),
-    /// Prints the manual, or writes its pages into a directory
-    Man(man::Args),
     /// Marks somebody's key as compared
     Verify(verify::Args),
     /// Accepts that somebody has another key now
@@ -130,6 +124,12 @@ enum Command {
     Mute(people::Place),
     /// Points out again what is said in a room
     Unmute(people::Place),
+    /// Finds out whether all is well, and says what to do where it is not
+    Doctor(doctor::Args),
+    /// Prints the script by which a shell completes commands, names and rooms
+    Completions(completions::Args),
+    /// Prints the manual, or writes its pages into a directory
+    Man(man::Args),
 }
 
 /// Does what the command line says and returns the exit code. `args` begins with the program's
@@ -255,9 +255,6 @@ async fn dispatch(
         Command::Rooms(args) => rooms::run(args, settings, stop).await,
         Command::Id(args) => id::run(args, settings, stop).await,
         Command::Contacts(args) => contacts::run(args, settings, stop).await,
-        Command::Doctor(args) => doctor::run(args, settings, stop).await,
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
         Command::Verify(args) => verify::run(args, settings, stop).await,
         Command::Accept(args) => accept::run(&args, settings, stop).await,
         Command::Outbox(args) => outbox::run(args, settings, stop).await,
@@ -267,6 +264,9 @@ async fn dispatch(
         Command::Forget(who) => people::forget(&who, settings),
         Command::Mute(room) => people::mute(&room, true, settings),
         Command::Unmute(room) => people::mute(&room, false, settings),
+        Command::Doctor(args) => doctor::run(args, settings, stop).await,
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

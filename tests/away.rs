@@ -132,10 +132,7 @@ async fn a_client_that_started_alone_finds_its_hub() {
     let (client, mut events) = Client::start(options).await.unwrap();
     assert!(matches!(client.ping().await, Err(Error::HubUnreachable { .. })));
     let mut watch = client.watch_peers().await.unwrap();
-    let post = {
-        let (client, lobby) = (client.clone(), lobby.clone());
-        tokio::task::spawn(async move { client.post(lobby, text("alone")).await })
-    };
+    let post = client.begin_post(lobby, text("alone")).await.unwrap();
     hub.restart();
     loop {
         match within(PATIENCE, "the post", events.next()).await.expect("the client has stopped") {
@@ -144,7 +141,7 @@ async fn a_client_that_started_alone_finds_its_hub() {
             _ => {}
         }
     }
-    post.await.unwrap().unwrap();
+    within(PATIENCE, "the acknowledgement", post).await.unwrap();
     let listed = within(PATIENCE, "the list", watch.next()).await;
     assert_eq!(listed, Some(PeerChange::Reset));
 }

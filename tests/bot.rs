@@ -1,5 +1,6 @@
 //! The bot of `examples/`, as it stands there: ten lines of shell that answer in a room and directly.
-#![cfg(all(test, unix))]
+#![cfg(test)]
+#![cfg(unix)]
 
 #[path = "support/cli.rs"]
 mod cli;

@@ -54,7 +54,9 @@ fn odd_peers() -> Vec<proto::Peer> {
     let endpoint = |host: &str, port| proto::Endpoint { host: host.into(), port };
     let many = (0..20).map(|n| endpoint("192.0.2.1", 100_000 * (n % 2) + n + 1)).collect();
     let timeless = proto::Peer { online_since: None, ..peer("timeless", vec![]) };
-    vec![peer("many", many), peer("no name", vec![]), timeless, peer("winter", vec![])]
+    let since = Some(prost_types::Timestamp { seconds: 1, nanos: -1 });
+    let broken = proto::Peer { status_since: since, ..peer("broken", vec![]) };
+    vec![peer("many", many), peer("no name", vec![]), timeless, broken, peer("winter", vec![])]
 }
 
 #[tokio::test]
@@ -65,6 +67,7 @@ async fn an_odd_peer_hides_no_other() {
     let peers = client.peers(PeerFilter::default()).await.unwrap();
     let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
     assert_eq!(names, ["many", "sova", "winter"]);
+    assert_eq!(peers[2].status_since, None, "this hub does not say it");
     // The first eight that make sense.
     let ports: Vec<_> = peers[0].endpoints.iter().map(|endpoint| endpoint.port()).collect();
     assert_eq!(ports, [1, 3, 5, 7, 9, 11, 13, 15]);

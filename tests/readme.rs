@@ -260,6 +260,7 @@ fn objects_have_the_fields_that_are_documented() {
     alice.json(&["send", "--queue", "--json", "nobody", "psst"]).iter().for_each(&mut note);
     alice.json(&["id", "--json"]).iter().for_each(&mut note);
     alice.json(&["contacts", "--json"]).iter().for_each(&mut note);
+    alice.json(&["doctor", "--json"]).iter().for_each(&mut note);
     alice.json(&["history", "--json"]).iter().for_each(&mut note);
     alice.json(&["rooms", "--json"]).iter().for_each(&mut note);
     alice.json(&["peers", "--json"]).iter().for_each(&mut note);

@@ -155,3 +155,32 @@ fn nothing_that_is_said_can_be_read_between_two_machines() {
     // Each connection began with TLS: Ben's and Zoe's to the hub, and Ann's and Ben's to each other.
     assert!(occurrences(&bytes, TLS_NAME) >= 4, "not everything crossed the cable");
 }
+
+#[test]
+fn a_doctor_knows_whether_others_elsewhere_can_come() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (_hub, link) = start_hub(&cable.near, &folder.path().join("hub"));
+    let home = tempfile::tempdir().unwrap();
+    // Exit code, and of these checks the result and what was found.
+    let doctor = |listen: &str| {
+        let args = ["doctor", "--json", "--name", "ben", "--hub", &link, "--listen", listen];
+        let ended = Running::start(cable.far.on(&cli::homeless(home.path(), &args))).end();
+        let lines = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let checks: Vec<serde_json::Value> = lines.collect();
+        let get = |name: &str| {
+            let check = checks.iter().find(|check| check["name"] == name).unwrap();
+            format!("{} {} {}", check["result"], check["found"], check["remedy"])
+        };
+        (ended.code, get("addresses"), get("reachable"))
+    };
+    let (code, addresses, reachable) = doctor("127.0.0.1:0");
+    assert_eq!(code, Some(0), "{addresses}");
+    assert!(addresses.starts_with("\"warn\"") && addresses.contains("--listen 0.0.0.0:"));
+    assert!(reachable.starts_with("\"warn\"") && reachable.contains("beyond your own machine"));
+
+    let (code, addresses, reachable) = doctor("0.0.0.0:0");
+    assert_eq!(code, Some(0), "{addresses} {reachable}");
+    assert!(reachable.starts_with("\"ok\""), "{reachable}");
+    assert!(reachable.contains(&format!("the hub came to {}:", cable.far.address)), "{reachable}");
+}

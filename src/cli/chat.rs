@@ -31,6 +31,7 @@ use self::{
     state::State,
 };
 use super::{
+    commands::start,
     failure::Failure,
     options::{self, Settings},
     output::complain,
@@ -71,8 +72,7 @@ pub(crate) struct Args {
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
     let mut options = settings.visible()?;
     options.rooms = settings.rooms.iter().map(|room| (room.clone(), actions::entering())).collect();
-    let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, mut events) = started.ok_or(Failure::Interrupted)??;
+    let (client, mut events) = start(options, stop).await?;
 
     let mut console = Console::open(settings.home.typed_lines());
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());

@@ -19,7 +19,10 @@ pub(super) mod send;
 pub(super) mod tail;
 pub(super) mod verify;
 
-use std::time::Instant;
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +37,25 @@ use crate::{
     error::Error,
 };
 
+/// How long a start may go on after a signal.
+const LAST_START: Duration = Duration::from_secs(1);
+
+/// Starts a client. One that a signal finds on its way into the hub still gets there and leaves
+/// again: half of a session would be listed until its lease is over.
+pub(super) async fn start(
+    options: ClientOptions,
+    stop: &CancellationToken,
+) -> Result<(Client, Events), Failure> {
+    let mut started = pin!(Client::start(options));
+    if let Some(started) = stop.run_until_cancelled(&mut started).await {
+        return Ok(started?);
+    }
+    if let Ok(Ok((client, _))) = tokio::time::timeout(LAST_START, started).await {
+        client.stop().await;
+    }
+    Err(Failure::Interrupted)
+}
+
 /// Starts a client, does `work` with it, and leaves the hub cleanly whatever came of that and
 /// whether or not somebody reads `out`.
 async fn with_client(
@@ -42,8 +64,7 @@ async fn with_client(
     stop: &CancellationToken,
     work: impl AsyncFnOnce(Client, Happenings, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, events) = start(options, stop).await?;
     let work = work(client.clone(), Happenings::new(events), &out);
     let done = stop.run_until_cancelled(work).await.unwrap_or(Err(Failure::Interrupted));
     let written = out.close(stop).await;

@@ -87,10 +87,12 @@ impl Asker {
     /// Reads what stands on the line so far, in the environment and in the configuration.
     fn of_this_line() -> Option<Self> {
         let line = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
-        let flags = match Cli::command().ignore_errors(true).try_get_matches_from(line) {
+        let mut flags = match Cli::command().ignore_errors(true).try_get_matches_from(line) {
             Ok(said) => Flags::from_arg_matches(&said).unwrap_or_default(),
             Err(_) => Flags::default(),
         };
+        // The one that is being typed is among them.
+        flags.room.clear();
         let settings = Settings::load(flags).ok()?;
         let book = settings.contacts().read().unwrap_or_default();
         Some(Self { settings, book })

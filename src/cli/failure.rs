@@ -133,7 +133,9 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
         }
         Error::NameTaken(_) | Error::NameConfusable { .. } => TAKE_ANOTHER,
         Error::PeerUnknown(_) => LOOK,
-        Error::PeerUnreachable { .. } => "see with `chinwag peers` whether it is still here",
+        Error::PeerUnreachable { .. } => {
+            "see with `chinwag peers` whether it is still here, or leave it with `chinwag send --queue`"
+        }
         Error::InboxFull => LATER,
         Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
         _ => return None,
@@ -162,8 +164,9 @@ fn advice_on(reason: &str) -> Option<&'static str> {
 
 /// What to do where a hub does not have the key that it should have. No link is made of the key that
 /// it showed: nobody should take that for the right one because a program wrote it down for them.
-pub(crate) const GET_LINK: &str = "get the join link from its keeper again, in another way than \
-                                   through this hub, and join with `chinwag chat LINK`";
+pub(crate) const GET_LINK: &str = "get the join link from its keeper again (`chinwagd link` shows \
+                                   it), in another way than through this hub, and join with \
+                                   `chinwag chat LINK`";
 const TAKE_ANOTHER: &str = "choose another with --name NAME, or use the --home with its key if it is \
                             yours (without a key it serves one program at a time)";
 const LOOK: &str = "see who is with `chinwag peers`";

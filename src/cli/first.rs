@@ -7,6 +7,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    commands::start,
     config::{Config, Home, remember},
     failure::Failure,
     options::{self, DEFAULT_HUB, Flags, Settings},
@@ -14,7 +15,6 @@ use super::{
     question,
 };
 use crate::{
-    client::Client,
     error::Error,
     model::{JoinLink, Name},
     text,
@@ -137,8 +137,7 @@ fn about(problem: &Failure) -> Lacks {
 
 /// Whether the hub is there and grants the name.
 async fn try_out(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
-    let started = stop.run_until_cancelled(Client::start(settings.invisible()?)).await;
-    let (client, _events) = started.ok_or(Failure::Interrupted)??;
+    let (client, _events) = start(settings.invisible()?, stop).await?;
     client.stop().await;
     Ok(())
 }
@@ -146,7 +145,7 @@ async fn try_out(settings: &Settings, stop: &CancellationToken) -> Result<(), Fa
 async fn ask_name(stop: &CancellationToken) -> Result<Name, Failure> {
     let login = options::login_name().and_then(|login| Name::parse(&login).ok());
     say(ABOUT_NAME)?;
-    ask("Your name", login.as_ref().map(Name::as_str), stop, |answer| Name::parse(answer)).await
+    ask("Your name", login.as_ref().map(Name::as_str), stop, Name::parse).await
 }
 
 async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink, Failure> {

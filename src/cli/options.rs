@@ -140,7 +140,7 @@ impl Settings {
     }
 
     /// The same for one that speaks with peers, which it can without a hub, too.
-    pub(crate) fn direct(&self) -> Result<ClientOptions, Failure> {
+    pub(crate) fn to_peers(&self) -> Result<ClientOptions, Failure> {
         let mut options = self.invisible()?;
         options.may_start_away = true;
         Ok(options)

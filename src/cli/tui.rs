@@ -35,6 +35,7 @@ use self::{
 };
 use super::{
     chat::{self, typed},
+    commands::start,
     failure::Failure,
     options::Settings,
     output::{complain, tell},
@@ -62,8 +63,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let entering = |room: &crate::model::RoomName| (room.clone(), Start::Last(SAID_BEFORE));
     options.rooms = settings.rooms.iter().map(entering).collect();
     tell(&format!("{} goes to the hub at {} …", options.name, options.hub));
-    let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, events) = start(options, stop).await?;
 
     let at = (client.hub().to_string(), reached_at(&client));
     let now = Now::here();

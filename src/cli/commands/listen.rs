@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::Happenings;
+use super::{Happenings, start};
 use crate::{
     cli::{
         failure::Failure,
@@ -16,7 +16,7 @@ use crate::{
         view,
         writer::LAST_WORDS,
     },
-    client::{Client, Direct, Event},
+    client::{Direct, Event},
     text,
 };
 
@@ -45,8 +45,7 @@ pub(crate) async fn run(
     let out = Output::new(args.json);
     let mut options = settings.visible()?;
     options.inbox_limit = args.count;
-    let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, events) = start(options, stop).await?;
     if let Some(address) = client.direct_address() {
         tell(&format!("{} takes direct messages at {address}", client.name()));
     }

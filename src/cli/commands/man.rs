@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         }
         None => {
             let mut page = Vec::new();
-            Man::new(Cli::command()).render(&mut page)?;
+            Man::new(Cli::command().disable_help_subcommand(true)).render(&mut page)?;
             Ok(io::stdout().lock().write_all(&page)?)
         }
     }

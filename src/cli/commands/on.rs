@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::heard::{Heard, Place};
-use super::Happenings;
+use super::{Happenings, start};
 use crate::{
     backoff,
     cli::{
@@ -93,8 +93,7 @@ pub(crate) async fn run(
         options.inbox_limit = args.count;
     }
     let joining = options.rooms.len();
-    let started = stop.run_until_cancelled(Client::start(options)).await;
-    let (client, events) = started.ok_or(Failure::Interrupted)??;
+    let (client, events) = start(options, stop).await?;
     let out = Output::new(args.json);
     let mut happenings = Happenings::new(events);
     let bot = Arc::new(Bot {

@@ -38,7 +38,7 @@ enum What {
     /// Delivers now what can be, also what was refused; 4 is the exit code where something is left
     Retry {
         /// For whom, or the id of one of their messages; without it everything
-        #[arg(value_name = "NAME|ID")]
+        #[arg(value_name = "NAME|ID", add = crate::cli::complete::peers())]
         which: Option<String>,
         /// Prints the receipts as JSON objects
         #[arg(long)]
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let mut options = settings.direct()?;
+    let mut options = settings.to_peers()?;
     options.outbox = Some(settings.home.outbox());
     match args.what {
         None => list(&options, args.json, stop).await,

@@ -50,7 +50,7 @@ pub(crate) async fn run(
         false => join_words(&args.text),
     };
     let text = Text::parse(raw).map_err(|p| Failure::Usage(p.to_string()))?;
-    let mut options = settings.direct()?;
+    let mut options = settings.to_peers()?;
     if args.queue {
         options.outbox = Some(settings.home.outbox());
     }

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use tokio_util::sync::CancellationToken;
 
+use super::start;
 use crate::{
     cli::{failure::Failure, keys, options::Settings, output::tell, question},
-    client::Client,
     identity::Contact,
     model::{Fingerprint, Name},
 };
@@ -61,8 +61,7 @@ pub(super) async fn contact(
     if let Some(known) = settings.contacts().read()?.contact(&settings.hub.hub, name) {
         return Ok(known.clone());
     }
-    let started = stop.run_until_cancelled(Client::start(settings.invisible()?)).await;
-    let (client, _events) = started.ok_or(Failure::Interrupted)??;
+    let (client, _events) = start(settings.invisible()?, stop).await?;
     let found = stop.run_until_cancelled(client.contact(name)).await;
     client.stop().await;
     Ok(found.ok_or(Failure::Interrupted)??)

@@ -26,19 +26,24 @@ const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs
 /// How often it is looked whether other processes, or a person, have changed the files.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The pause where another process delivers.
+/// The pause where another process delivers, or has delivered.
 const BUSY: Duration = Duration::from_millis(250);
 
 /// The pause where the file cannot be used.
-const BROKEN: Duration = Duration::from_secs(60);
+const BROKEN: Duration = Duration::from_secs(5);
 
 /// The courier.
 pub(in crate::client) struct Courier {
+    rounds: Rounds,
+    watch: Watch,
+    stop: CancellationToken,
+}
+
+/// What the courier has to do.
+struct Rounds {
     outbox: Outbox,
     peers: Arc<Peers>,
     inbox: Inbox,
-    watch: Watch,
-    stop: CancellationToken,
     /// The peers that something waits for, and when each is tried.
     due: HashMap<Name, Due>,
     /// What was seen last of the files.
@@ -66,39 +71,70 @@ impl Courier {
         stop: CancellationToken,
     ) -> Self {
         let due = HashMap::new();
-        Self { outbox, peers, inbox, watch, stop, due, version: None, book: None }
+        Self {
+            rounds: Rounds { outbox, peers, inbox, due, version: None, book: None },
+            watch,
+            stop,
+        }
     }
 
     /// Delivers until the client stops.
-    pub(in crate::client) async fn run(mut self) {
-        let stop = self.stop.clone();
-        stop.run_until_cancelled(async {
+    pub(in crate::client) async fn run(self) {
+        let Self { mut rounds, mut watch, stop } = self;
+        let deliver = async {
             loop {
-                if let Err(error) = self.step().await {
-                    tracing::warn!(%error, "the outbox cannot be delivered");
-                    tokio::time::sleep(BROKEN).await;
-                }
+                rounds.until_seen(&mut watch).await;
             }
-        })
-        .await;
+        };
+        stop.run_until_cancelled(deliver).await;
+    }
+}
+
+impl Rounds {
+    /// Delivers what is due until the hub tells something of the list of peers, which is asked for
+    /// while somebody is waited for.
+    async fn until_seen(&mut self, watch: &mut Watch) {
+        let wake = self.outbox.clone();
+        let seen = watch.next();
+        tokio::pin!(seen);
+        loop {
+            let until = self.work().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the outbox cannot be delivered");
+                Instant::now() + BROKEN
+            });
+            tokio::select! {
+                change = &mut seen, if !self.due.is_empty() => {
+                    return change.iter().for_each(|change| self.seen(change));
+                }
+                () = wake.0.wake.notified() => {
+                    self.due.clear();
+                    self.version = None;
+                }
+                () = tokio::time::sleep_until(until) => {}
+            }
+        }
     }
 
-    async fn step(&mut self) -> Result<()> {
-        self.look().await?;
-        let now = Instant::now();
-        let next = self.due.iter().min_by_key(|(_, due)| due.at);
-        let next = next.map(|(peer, due)| (peer.clone(), due.at));
-        if let Some((peer, _)) = next.clone().filter(|(_, at)| *at <= now) {
-            return self.deliver(&peer).await;
+    /// Does what is due, and returns when to look again.
+    async fn work(&mut self) -> Result<Instant> {
+        if self.outbox.0.asked.swap(false, Ordering::AcqRel) {
+            self.outbox.revive(None).await?;
+            self.version = None;
         }
-        let until = next.map_or(now + LOOK, |(_, at)| at.min(now + LOOK));
-        let outbox = self.outbox.clone();
-        tokio::select! {
-            () = outbox.0.wake.notified() => self.woken().await?,
-            Some(change) = self.watch.next(), if !self.due.is_empty() => self.seen(&change),
-            () = tokio::time::sleep_until(until) => {}
+        loop {
+            self.look().await?;
+            let now = Instant::now();
+            let Some((peer, at)) =
+                self.due.iter().map(|(peer, due)| (peer, due.at)).min_by_key(|(_, at)| *at)
+            else {
+                return Ok(now + LOOK);
+            };
+            if at > now {
+                return Ok(at.min(now + LOOK));
+            }
+            let peer = peer.clone();
+            self.deliver(&peer).await?;
         }
-        Ok(())
     }
 
     /// Looks at the files where they have changed: new peers are tried at once, and where a person
@@ -135,15 +171,6 @@ impl Courier {
         Ok(())
     }
 
-    /// Something was queued here, or a person wants everything to be tried.
-    async fn woken(&mut self) -> Result<()> {
-        if self.outbox.0.asked.swap(false, Ordering::AcqRel) {
-            self.outbox.revive(None).await?;
-        }
-        self.due.clear();
-        self.list().await
-    }
-
     /// The hub says that somebody is here.
     fn seen(&mut self, change: &PeerChange) {
         if let PeerChange::Updated(peer) = change
@@ -156,7 +183,7 @@ impl Courier {
     async fn deliver(&mut self, peer: &Name) -> Result<()> {
         let passed = self.outbox.pass(peer, &self.peers).await?;
         let Some(due) = self.due.get_mut(peer) else { return Ok(()) };
-        let Some(attempts) = passed else {
+        let Some(attempts) = passed.filter(|attempts| !attempts.is_empty()) else {
             due.at = Instant::now() + BUSY;
             return Ok(());
         };

@@ -1,6 +1,11 @@
 //! Whether others come to one's PeerChat server.
 
-use std::net::{SocketAddr, TcpListener};
+use std::{
+    net::{IpAddr, SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use tokio::{net::lookup_host, time::timeout};
 
 use super::{
     Finding, Me,
@@ -43,7 +48,10 @@ pub(super) async fn check(me: &Me<'_>, listed: Option<Peer>) -> Vec<Finding> {
     };
     match ask(options).await {
         Ok((check, listens)) => {
-            vec![addresses(me, &check, listens, who), reachable(me, &check)]
+            let mut findings = vec![addresses(me, &check, listens, who)];
+            findings.extend(names(&check).await);
+            findings.push(reachable(me, &check));
+            findings
         }
         Err(Error::Io(problem)) => vec![Finding::fail(
             ADDRESSES,
@@ -91,6 +99,38 @@ fn addresses(me: &Me<'_>, check: &Check, listens: Option<SocketAddr>, who: &str)
     }
     Finding::ok(ADDRESSES, found)
 }
+
+/// Where the names among the endpoints lead, which no hub looks up: only those that others are not
+/// likely to find one by.
+async fn names(check: &Check) -> Vec<Finding> {
+    let seen = check.observed.as_ref().and_then(|seen| seen.host().parse::<IpAddr>().ok());
+    let mut findings = Vec::new();
+    for endpoint in check.endpoints.iter().map(|check| &check.endpoint) {
+        if endpoint.host().parse::<IpAddr>().is_ok() || endpoint.is_loopback() {
+            continue;
+        }
+        let found = timeout(LOOKUP, lookup_host((endpoint.host(), endpoint.port()))).await;
+        let found: Vec<IpAddr> = match found {
+            Ok(Ok(found)) => found.map(|address| address.ip().to_canonical()).collect(),
+            _ => Vec::new(),
+        };
+        let leads = found.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        let problem = match seen {
+            _ if found.is_empty() => "it leads nowhere from here".to_owned(),
+            Some(seen) if !seen.is_loopback() && !found.contains(&seen) => {
+                format!("it leads to {leads}, and the hub sees you at {seen}")
+            }
+            _ => continue,
+        };
+        let remedy = "mend --advertise, or what the name leads to; all is well if that place passes \
+                      the port on to this machine";
+        findings.push(Finding::warn("address_name", format!("{endpoint}: {problem}"), remedy));
+    }
+    findings
+}
+
+/// How long a name may take to be looked up.
+const LOOKUP: Duration = Duration::from_secs(3);
 
 /// What to do where others elsewhere are to come.
 const FOR_OTHERS: &str = "to be reached from elsewhere, too: --listen 0.0.0.0:54321";
