@@ -41,7 +41,7 @@ pub(crate) struct Composer {
     recall: Recall,
     /// A word that is being completed.
     completing: Option<Completing>,
-    /// Why something is not in the text.
+    /// Why something is not in the text: shown below it.
     note: Option<String>,
     /// How wide it was drawn last: up and down go by rows.
     width: Cell<u16>,
@@ -196,12 +196,8 @@ impl Composer {
         true
     }
 
-    /// Why something that was typed or pasted is not in the text.
-    pub(crate) fn note(&self) -> Option<&str> {
-        self.note.as_deref()
-    }
-
-    /// How many rows it takes in this width, from 1 to `most`.
+    /// How many rows it takes in this width, from 1 to `most`; one of them says why something is not
+    /// in the text, as long as that was the last thing to happen.
     pub(crate) fn rows(&self, width: u16, most: u16) -> u16 {
         let rows =
             Layout::new(self.area.lines(), width).rows.len() + usize::from(self.note.is_some());

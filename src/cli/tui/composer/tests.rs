@@ -137,12 +137,12 @@ fn what_is_pasted_keeps_its_lines_and_loses_what_harms() {
     assert_eq!(composer.submit().as_deref(), Some("def f():\n    return 1\nend\n"));
     composer.paste("\x1b[31mred\u{202e}\u{200b}\u{7}");
     assert_eq!(composer.text(), "[31mred");
-    assert_eq!(composer.note(), Some("4 characters that nobody would see were left out"));
+    assert_eq!(composer.note.as_deref(), Some("4 characters that nobody would see were left out"));
     let (rows, _) = drawn(&composer, 60, 2);
     assert_eq!(rows[1], "4 characters that nobody would see were left out");
     assert_eq!(composer.rows(60, 5), 2);
     type_text(&mut composer, "!");
-    assert_eq!((composer.text().as_str(), composer.note()), ("[31mred!", None));
+    assert_eq!((composer.text().as_str(), composer.note.as_deref()), ("[31mred!", None));
     type_text(&mut composer, "\u{200b}");
     assert_eq!(composer.text(), "[31mred!");
 }
@@ -168,18 +168,18 @@ fn too_much_is_refused_as_a_whole_and_said() {
     let mut composer = composer(&"x".repeat(MAX_TEXT_BYTES - 1));
     composer.paste("é");
     assert_eq!(composer.text().len(), MAX_TEXT_BYTES - 1);
-    assert!(composer.note().unwrap().contains("not be longer than 16384 bytes"));
+    assert!(composer.note.as_deref().unwrap().contains("not be longer than 16384 bytes"));
     type_text(&mut composer, "y");
-    assert_eq!((composer.text().len(), composer.note()), (MAX_TEXT_BYTES, None));
+    assert_eq!((composer.text().len(), composer.note.as_deref()), (MAX_TEXT_BYTES, None));
     for refused in ["z", "\n"] {
         composer.paste(refused);
-        assert!(composer.note().is_some());
+        assert!(composer.note.as_deref().is_some());
     }
     press(&mut composer, KeyCode::Char('w'), CTRL);
     press(&mut composer, KeyCode::Char('y'), CTRL);
     press(&mut composer, KeyCode::Char('y'), CTRL);
     assert_eq!(composer.text().len(), MAX_TEXT_BYTES);
-    assert!(composer.note().is_some());
+    assert!(composer.note.as_deref().is_some());
 }
 
 #[test]
