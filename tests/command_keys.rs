@@ -7,11 +7,14 @@ mod cli;
 mod hub;
 #[path = "support/person.rs"]
 mod person;
+#[path = "support/pty.rs"]
+mod pty;
 #[path = "support/within.rs"]
 mod within;
 
 use hub::TestHub;
 use person::Person;
+use pty::Terminal;
 
 #[test]
 fn a_person_compares_keys_and_is_asked_about_new_ones() {
@@ -82,6 +85,20 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
     moved.run(&["send", "buzz", "hello again"]).done();
     assert_eq!(listening.object()["text"], "hello again");
     assert!(moved.run(&["accept", "buzz"]).failed(1).contains("no other was seen"));
+
+    // At a terminal one is asked.
+    let book = std::fs::read_to_string(&contacts).unwrap();
+    std::fs::write(&contacts, book.replace(&new, key)).unwrap();
+    moved.run(&["send", "buzz", "hello"]).failed(1);
+    let at = other_hub.address().to_string();
+    let accept = ["accept", "buzz", "--hub", &at, "--name", "sova"];
+    for (answer, done) in [("", false), ("n", false), ("y", true)] {
+        let mut terminal = Terminal::chinwag(moved.home.path(), &accept);
+        terminal.wait_for("Is the new one theirs? [y/N]");
+        terminal.type_line(answer);
+        terminal.wait_for(if done { "is known by" } else { "nothing is accepted" });
+        assert_eq!(terminal.wait_for_end().success(), done);
+    }
 }
 
 #[test]

@@ -300,6 +300,9 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
     let said = sova.run(&["send", "--queue", "buzz", "one"]);
     assert!(said.stderr.contains("kept for buzz: buzz is blocked"), "{said:?}");
     said.done();
+    // There is nothing to wait for.
+    sova.run(&["send", "--queue", "--wait", "buzz", "one and a half"]).failed(1);
+    sova.run(&["outbox", "drop", kept()[1]["id"].as_str().unwrap()]).done();
     assert_eq!(kept()[0]["refused"], true);
     assert!(kept()[0]["last_error"].as_str().unwrap().contains("buzz is blocked"));
     let retried = sova.run(&["outbox", "retry"]).failed(4);

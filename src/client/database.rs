@@ -8,6 +8,7 @@ use std::{
 };
 
 use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::Semaphore;
 
 use super::people::blocking;
 use crate::{
@@ -34,6 +35,8 @@ pub(super) struct Plan {
 pub(super) struct Database {
     path: Arc<PathBuf>,
     connection: Arc<Mutex<Connection>>,
+    /// One thread at a time waits for the disk, whoever wants something of it.
+    turn: Arc<Semaphore>,
 }
 
 impl Database {
@@ -48,7 +51,8 @@ impl Database {
         });
         let connection = opened.map_err(|problem| unusable(path, &problem))?;
         let connection = Arc::new(Mutex::new(connection));
-        Ok(Self { path: Arc::new(path.to_owned()), connection })
+        let (path, turn) = (Arc::new(path.to_owned()), Arc::new(Semaphore::new(1)));
+        Ok(Self { path, connection, turn })
     }
 
     /// Does something with it, off the async threads.
@@ -57,7 +61,9 @@ impl Database {
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
         let this = self.clone();
+        let turn = self.turn.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
         blocking(move || {
+            let _turn = turn;
             let mut connection = this.connection.lock().unwrap_or_else(PoisonError::into_inner);
             work(&mut connection).map_err(|problem| unusable(&this.path, &problem))
         })

@@ -49,8 +49,9 @@ use crate::{
 /// twice.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// How long one attempt may take: others wait for it.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long one attempt may take, while others wait: what is remembered of a peer, the hub, and what
+/// that says, all of them silent.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// How long somebody who wants to deliver now waits for another process that does.
 const TURN_TIMEOUT: Duration = Duration::from_secs(10);

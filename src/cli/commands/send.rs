@@ -85,7 +85,7 @@ async fn queue(
     out: &Output,
 ) -> Result<(), Failure> {
     let queued = client.queue(to, text).await?;
-    let attempts = client.deliver_queued(Some(to)).await?;
+    let mut attempts = client.deliver_queued(Some(to)).await?;
     for attempt in &attempts {
         match &attempt.result {
             Ok(receipt) if attempt.queued.id == queued.id => {
@@ -100,10 +100,13 @@ async fn queue(
         // Another process of the same person was faster.
         return Ok(());
     };
-    match attempts.last() {
-        Some(last) if last.refused => {
-            let why = last.result.as_ref().err().map(failure::describe).unwrap_or_default();
+    match attempts.pop().filter(|last| last.refused).map(|last| last.result) {
+        Some(Err(error)) => {
+            let why = failure::describe(&error);
             tell(&format!("kept for {to}: {why}; then `chinwag outbox retry {to}`"));
+            if wait.is_some() {
+                return Err(error.into());
+            }
         }
         _ => tell(&format!(
             "kept for {to}: delivered by chat, listen or `chinwag outbox retry` when {to} is there"

@@ -54,11 +54,14 @@ struct Rounds {
 struct Due {
     at: Instant,
     pauses: Backoff,
+    /// Whether the hub said that they are here. Those come first: an attempt for somebody who is
+    /// away may take long.
+    here: bool,
 }
 
 impl Due {
     fn now() -> Self {
-        Self { at: Instant::now(), pauses: PAUSES }
+        Self { at: Instant::now(), pauses: PAUSES, here: false }
     }
 }
 
@@ -103,6 +106,7 @@ impl Rounds {
                 Instant::now() + BROKEN
             });
             tokio::select! {
+                biased;
                 change = &mut seen, if !self.due.is_empty() => {
                     return change.iter().for_each(|change| self.seen(change));
                 }
@@ -115,25 +119,19 @@ impl Rounds {
         }
     }
 
-    /// Does what is due, and returns when to look again.
+    /// Tries one peer, where one is due, and returns when to go on.
     async fn work(&mut self) -> Result<Instant> {
         if self.outbox.0.asked.swap(false, Ordering::AcqRel) {
             self.outbox.revive(None).await?;
             self.version = None;
         }
-        loop {
-            self.look().await?;
-            let now = Instant::now();
-            let Some((peer, at)) =
-                self.due.iter().map(|(peer, due)| (peer, due.at)).min_by_key(|(_, at)| *at)
-            else {
-                return Ok(now + LOOK);
-            };
-            if at > now {
-                return Ok(at.min(now + LOOK));
-            }
-            let peer = peer.clone();
-            self.deliver(&peer).await?;
+        self.look().await?;
+        let now = Instant::now();
+        let next = self.due.iter().min_by_key(|(_, due)| (!due.here, due.at));
+        match next.map(|(peer, due)| (peer.clone(), due.at)) {
+            None => Ok(now + LOOK),
+            Some((_, at)) if at > now => Ok(at.min(now + LOOK)),
+            Some((peer, _)) => self.deliver(&peer).await.map(|()| now),
         }
     }
 
@@ -176,7 +174,7 @@ impl Rounds {
         if let PeerChange::Updated(peer) = change
             && let Some(due) = self.due.get_mut(&peer.name)
         {
-            *due = Due::now();
+            *due = Due { here: true, ..Due::now() };
         }
     }
 
@@ -189,7 +187,9 @@ impl Rounds {
         };
         let waits = attempts.last().is_some_and(|last| last.result.is_err() && !last.refused);
         match waits {
-            true => due.at = Instant::now() + due.pauses.next_delay(),
+            true => {
+                (due.at, due.here) = (Instant::now() + due.pauses.next_delay(), false);
+            }
             false => drop(self.due.remove(peer)),
         }
         for attempt in attempts {
