@@ -162,15 +162,14 @@ async fn a_session_has_one_check_at_a_time() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let request = listing("alice", vec![at(silent.local_addr().unwrap())]);
     let session = keyed::register(&hub, Some(&key), request).await.unwrap();
-    let waiting = tokio::spawn({
-        let session = session.clone();
-        async move { reached(&session).await }
-    });
+    let mut waiting = JoinSet::new();
+    let first = session.clone();
+    waiting.spawn(async move { reached(&first).await });
     // The hub has come: the check is under way, and stays so.
     let _open = within(PATIENCE, "the hub", silent.accept()).await.unwrap();
     let refused = check(&session).await.unwrap_err();
     assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
-    let said = within(PATIENCE, "the check", waiting).await.unwrap();
+    let said = within(PATIENCE, "the check", waiting.join_next()).await.unwrap().unwrap();
     assert_eq!(said[0].0, EndpointReach::NotSecure);
     assert!(said[0].2.contains("does not answer"), "{said:?}");
 }
