@@ -109,7 +109,7 @@ impl State {
             (Err(error), way) => {
                 // What was asked of a hub that is away is asked again when it is wanted again.
                 let refused = matches!(error, Error::Refused(_));
-                strand.loading = None;
+                strand.failed(now);
                 if refused && way == Way::Older {
                     strand.end_here();
                 }
