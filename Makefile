@@ -5,7 +5,8 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench bench-screen man
+.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
+	bench-screen pictures man
 
 help: ## List what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -14,7 +15,7 @@ run: ## Chat: starts a hub where none is running (NAME=bob: as bob; HUB=127.0.0.
 	@tools/run.sh "$$NAME" "$$HUB"
 
 test: ## Run all tests, with the tools they want
-	tools/fetch.sh grpcurl python
+	tools/fetch.sh grpcurl python tmux
 	cargo test --locked
 
 crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
@@ -58,3 +59,8 @@ bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=s
 
 bench-screen: ## Measure how long a frame takes in a chat of 60,000 messages
 	cargo bench --locked --bench screen
+
+pictures: ## Draw the README's pictures anew, from the real screen
+	tools/fetch.sh tmux pictures
+	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test story
+	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs

@@ -359,19 +359,10 @@ async fn bytes_that_are_no_http_harm_nobody() {
 async fn a_client_checks_what_it_is_sent() {
     let (hub, alice) = alice().await;
     let home = tempfile::tempdir().unwrap();
-    let terminal = pty::Terminal::chinwag(
-        home.path(),
-        &[
-            "--hub",
-            &hub.address().to_string(),
-            "--name",
-            "bob",
-            "--listen",
-            "127.0.0.1:0",
-            "chat",
-            "--plain",
-        ],
-    );
+    let address = hub.address().to_string();
+    let options = ["--hub", &address, "--name", "bob", "--listen", "127.0.0.1:0"];
+    let args = [&options[..], &["chat", "--plain"]].concat();
+    let terminal = pty::Terminal::chinwag(home.path(), &args);
     terminal.wait_for("lobby");
     let bob = GetPeerRequest { name: "bob".into(), ..Default::default() };
     let bob = alice.presence().get_peer(bob).await.unwrap().into_inner().peer.unwrap();

@@ -13,6 +13,8 @@ cargo_deny_version=0.20.2
 grpcurl_version=v1.9.4
 nats_server_version=v2.15.2
 python_version=$(sed -n 's/^grpcio==//p' "$(dirname "$0")/python/requirements.txt")
+rich_version=$(sed -n 's/^rich==//p' "$(dirname "$0")/pictures/requirements.txt")
+tmux_version=3.3a-3
 buf_version=$(sed -n 's/.*"@bufbuild\/buf": "\(.*\)".*/\1/p' "$(dirname "$0")/buf/package.json")
 
 main() {
@@ -34,8 +36,16 @@ main() {
                 have python "python-grpcio-$python_version/python" python3 \
                     "tests/interop_python.rs and tests/two_machines.rs are idle"
                 ;;
+            pictures)
+                have pictures "pictures-rich-$rich_version/python" python3 \
+                    "the README's pictures cannot be drawn"
+                ;;
+            tmux)
+                have tmux "tmux-$tmux_version/tmux" sh "tests/story.rs is idle"
+                ;;
             *)
-                echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [python]" >&2
+                echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [python]" \
+                    "[tmux]" >&2
                 exit 2
                 ;;
         esac
@@ -89,16 +99,50 @@ install_nats_server() {
         go install "github.com/nats-io/nats-server/v2@$nats_server_version"
 }
 
-# An environment of its own. The command is made last, so that half of one does not count, and finds
-# the environment wherever the project is moved to.
 install_python() {
-    folder=target/tools/python-grpcio-$python_version
-    python3 -m venv --clear "$folder/venv" &&
-        "$folder/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
-            --only-binary :all: --requirement tools/python/requirements.txt &&
+    environment "target/tools/python-grpcio-$python_version" tools/python/requirements.txt
+}
+
+install_pictures() {
+    environment "target/tools/pictures-rich-$rich_version" tools/pictures/requirements.txt
+}
+
+# environment FOLDER REQUIREMENTS: Python with these packages. The command is made last, so that half
+# of it does not count, and finds the packages wherever the project is moved to.
+environment() {
+    python3 -m venv --clear "$1/venv" &&
+        "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+            --only-binary :all: --requirement "$2" &&
         printf '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/venv/bin/python" "$@"\n' \
-            >"$folder/python" &&
-        chmod +x "$folder/python"
+            >"$1/python" &&
+        chmod +x "$1/python"
+}
+
+# Unpacked from Debian's packages, which wants no root; elsewhere the machine's own has to do. The
+# command is made last, so that half of it does not count.
+install_tmux() {
+    folder=target/tools/tmux-$tmux_version
+    mkdir -p "$folder"
+    if ! command -v apt-get >/dev/null; then
+        ln -s "$(command -v tmux)" "$folder/tmux"
+        return
+    fi
+    mkdir -p "$folder/lists/partial" "$folder/cache" &&
+        (cd "$folder" && debian update && debian download \
+            "tmux=$tmux_version" libevent-core-2.1-7 libtinfo6 libutempter0) &&
+        for package in "$folder"/*.deb; do
+            dpkg-deb --extract "$package" "$folder/root" || return
+        done &&
+        printf '%s\n' '#!/bin/sh' 'root=$(dirname "$(readlink -f "$0")")/root' \
+            'LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu | tr " " :)' \
+            'export LD_LIBRARY_PATH' 'exec "$root/usr/bin/tmux" "$@"' >"$folder/tmux" &&
+        chmod +x "$folder/tmux"
+}
+
+# apt-get with lists and files of its own.
+debian() {
+    apt-get -qq -o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache=$PWD/cache" \
+        -o APT::Sandbox::User= -o Debug::NoLocking=1 "$@"
 }
 
 main "$@"

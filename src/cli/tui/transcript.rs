@@ -166,6 +166,7 @@ impl Transcript {
     }
 
     /// Takes everything away.
+    #[cfg(test)]
     pub(crate) fn clear(&mut self) {
         let mut layouts = std::mem::take(&mut self.layouts);
         layouts.clear();
@@ -188,6 +189,7 @@ impl Transcript {
     }
 
     /// How many entries there are.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

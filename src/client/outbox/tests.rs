@@ -103,7 +103,7 @@ async fn an_outbox_is_of_one_hub_and_one_name() {
     let toml = std::fs::read_to_string(contacts.path()).unwrap();
     let both = toml.replace("[\"127.0.0.1:1\"]", "[\"127.0.0.1:2\", \"127.0.0.1:1\"]");
     std::fs::write(contacts.path(), both).unwrap();
-    assert_eq!(elsewhere.queued().await.unwrap(), [one.clone()]);
+    assert_eq!(elsewhere.queued().await.unwrap(), std::slice::from_ref(&one));
     elsewhere.drop(one.id).await.unwrap();
     assert_eq!(client.queued().await.unwrap(), []);
 }

@@ -206,7 +206,8 @@ fn what_others_write_stays_in_its_place_and_is_harmless() {
         for (width, height) in [(100, 30), (60, 20), (40, 12)] {
             keeps_its_borders(&mut state, width, height);
         }
-        let found = SearchHit { message: message("lobby", seq, "buzz", said), ranges: vec![0..1] };
+        let found =
+            SearchHit { message: message("lobby", seq, "buzz", said), ranges: vec![0..1, 2..3] };
         let hits = vec![found.clone(), SearchHit { ranges: vec![3..9, 500..9000], ..found }];
         for overlay in [
             Overlay::lines(said.clone(), vec![said.clone()]),

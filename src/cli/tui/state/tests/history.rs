@@ -92,7 +92,8 @@ fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
 }
 
 fn found(seq: u64) -> Outcome {
-    let hit = SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![0..3] };
+    let hit =
+        SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![0..3, 4..6] };
     Outcome::Hits { query: "number".into(), result: Ok(vec![hit]) }
 }
 
