@@ -203,7 +203,7 @@ impl App {
                 Command::Remember(line) => self.remember(&line),
                 Command::Bell => self.screen.ring()?,
                 Command::Redraw => self.screen.forget()?,
-                Command::Suspend => self.screen.suspend()?,
+                Command::Suspend => self.screen.suspend().await?,
                 command => self.call(command),
             }
             self.dirty = true;
