@@ -42,7 +42,7 @@ use super::{
     terminal,
 };
 use crate::{
-    client::{Client, Events},
+    client::{Client, Event, Events},
     model::Start,
     text,
 };
@@ -73,7 +73,10 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let app = App::new(state, client.clone(), screen, term::keys(), settings.home.typed_lines());
     let (ended, mut state, events) = talk(app, events, stop).await;
     client.stop().await;
-    show_rest(&mut state, events).await;
+    hear_rest(&mut state, events).await;
+    for line in state.unseen() {
+        complain(&format!("not read: {line}"));
+    }
     for line in state.unsent() {
         complain(&text::one_line(&line));
     }
@@ -95,12 +98,13 @@ async fn talk(
     (ended, app.close().await, events)
 }
 
-/// Prints what came while the screen was being given back: whoever sent a private message that was
+/// Takes what came while the screen was being given back: whoever sent a private message that was
 /// accepted holds a receipt for it.
-async fn show_rest(state: &mut State, mut events: Events) {
+async fn hear_rest(state: &mut State, mut events: Events) {
+    state.look_away();
     while let Some(event) = events.next().await {
-        if let crate::client::Event::Direct(direct) = event {
-            complain(&state.last_words(&direct));
+        if matches!(event, Event::Direct(_)) {
+            state.hear(event, Now::here());
         }
     }
 }

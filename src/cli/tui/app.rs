@@ -4,6 +4,7 @@
 use std::{
     io,
     path::PathBuf,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
@@ -82,7 +83,7 @@ impl App {
         events: &mut Events,
         stop: &CancellationToken,
     ) -> Result<Option<Error>, Failure> {
-        let mut watch = self.watch_peers().await;
+        let mut watch = Watching::of(self.client.clone());
         let mut connection = self.client.connection();
         self.state.connection(&connection.borrow_and_update().clone());
         let mut tick = tokio::time::interval(TICK);
@@ -100,11 +101,11 @@ impl App {
                 () = stop.cancelled() => return Ok(self.ended.take()),
                 key = self.keys.recv() => self.typed(key)?,
                 event = events.next(), if tells => self.heard(event),
-                change = next_change(&mut watch) => self.watched(change),
+                change = watch.next() => self.watched(change),
                 outcome = self.tasks.next() => self.change(|state, now| state.done(outcome, now)),
                 Some(told) = self.talks.told.recv() => self.change(|state, now| state.told(told, now)),
                 Ok(()) = connection.changed() => self.connection(&mut connection),
-                _ = tick.tick() => self.dirty |= self.state.tick(Now::here()),
+                _ = tick.tick() => self.ticked(),
                 () = tokio::time::sleep_until(due.into()), if wants && ready => {}
                 () = readiness, if wants && !ready => {}
             }
@@ -139,8 +140,19 @@ impl App {
         self.ended = Some(error);
     }
 
-    fn watched(&mut self, change: PeerChange) {
-        self.change(|state, now| state.watch(change, now));
+    fn watched(&mut self, change: Result<PeerChange, Error>) {
+        self.change(|state, now| match change {
+            Ok(change) => state.watch(change, now),
+            Err(error) => {
+                state.say(&format!("who comes and goes is not shown: {error}"), true, now);
+            }
+        });
+    }
+
+    fn ticked(&mut self) {
+        let now = Now::here();
+        self.dirty |= self.state.tick(now);
+        self.state.order_history(now);
     }
 
     fn connection(&mut self, connection: &mut watch::Receiver<Connection>) {
@@ -171,7 +183,7 @@ impl App {
         self.dirty = false;
         // Only now is it known how much of the history is in sight.
         self.state.look();
-        self.state.order_history();
+        self.state.order_history(now);
         Ok(())
     }
 
@@ -191,7 +203,7 @@ impl App {
                 Command::Remember(line) => self.remember(&line),
                 Command::Bell => self.screen.ring()?,
                 Command::Redraw => self.screen.forget()?,
-                Command::Suspend => self.screen.suspend()?,
+                Command::Suspend => self.screen.suspend().await?,
                 command => self.call(command),
             }
             self.dirty = true;
@@ -229,17 +241,6 @@ impl App {
         }
     }
 
-    async fn watch_peers(&mut self) -> Option<PeerWatch> {
-        match self.client.watch_peers().await {
-            Ok(watch) => Some(watch),
-            Err(error) => {
-                let said = format!("who comes and goes is not shown: {error}");
-                self.change(|state, now| state.say(&said, true, now));
-                None
-            }
-        }
-    }
-
     /// Gives the terminal back, and what the state holds.
     pub(super) async fn close(self) -> State {
         self.screen.close().await;
@@ -255,11 +256,36 @@ fn panic_for_a_test(typed: &Typed) {
     }
 }
 
-async fn next_change(watch: &mut Option<PeerWatch>) -> PeerChange {
-    if let Some(watch) = watch
-        && let Some(change) = watch.next().await
-    {
-        return change;
+/// Who comes and goes.
+enum Watching {
+    /// The hub was asked, which may take a while.
+    Asked(Pin<Box<dyn Future<Output = Result<PeerWatch, Error>> + Send>>),
+    Open(Box<PeerWatch>),
+    Over,
+}
+
+impl Watching {
+    fn of(client: Client) -> Self {
+        Self::Asked(Box::pin(async move { client.watch_peers().await }))
     }
-    std::future::pending().await
+
+    /// The next change; nothing is lost when the future is dropped.
+    async fn next(&mut self) -> Result<PeerChange, Error> {
+        loop {
+            match self {
+                Self::Asked(answer) => match answer.await {
+                    Ok(watch) => *self = Self::Open(Box::new(watch)),
+                    Err(error) => {
+                        *self = Self::Over;
+                        return Err(error);
+                    }
+                },
+                Self::Open(watch) => match watch.next().await {
+                    Some(change) => return Ok(change),
+                    None => *self = Self::Over,
+                },
+                Self::Over => std::future::pending().await,
+            }
+        }
+    }
 }

@@ -45,7 +45,6 @@ use crate::{
         outage::Outage,
         view::{self, Clock},
     },
-    client::Direct,
     model::{MessageId, Name, PeerStatus, Position, RoomName, Text},
 };
 
@@ -228,9 +227,15 @@ impl State {
         self.say(&said, false, now);
     }
 
-    /// A private message that came when the screen was gone, as a line.
-    pub(crate) fn last_words(&self, direct: &Direct) -> String {
-        view::direct(&self.clock, direct)
+    /// That nobody looks any more: the screen is gone.
+    pub(crate) fn look_away(&mut self) {
+        self.focused = false;
+    }
+
+    /// The private messages that nobody has looked at, as line mode shows them.
+    pub(crate) fn unseen(&self) -> Vec<String> {
+        let unseen = self.talks.iter().flat_map(Talk::unseen);
+        unseen.map(|direct| view::direct(&self.clock, direct)).collect()
     }
 
     /// What is to be done, in this order; each once.

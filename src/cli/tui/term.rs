@@ -135,7 +135,8 @@ impl Screen {
 
     /// Stops the program, as Ctrl-Z does, with the terminal as it was; comes back when the person
     /// wants it to.
-    pub(super) fn suspend(&mut self) -> io::Result<()> {
+    pub(super) async fn suspend(&mut self) -> io::Result<()> {
+        let _ = tokio::time::timeout(LAST_FRAME, self.readiness()).await;
         give_back();
         stop_here();
         self.retake()

@@ -7,7 +7,7 @@ use ratatui::{
 
 use crate::cli::tui::{complete::Words, keys::Action};
 
-use super::{Command, Now, Overlay, Place, State};
+use super::{Command, Link, Now, Overlay, Place, State};
 
 /// How many rows the wheel moves by.
 const WHEEL: isize = 3;
@@ -159,14 +159,17 @@ impl State {
     }
 
     /// Orders the history that the view is about to need.
-    pub(crate) fn order_history(&mut self) {
+    pub(crate) fn order_history(&mut self, now: Now) {
+        if self.link != Link::Up {
+            return;
+        }
         let Some(name) = self.current_room().cloned() else { return };
         let Some(room) = self.room_mut(&name).filter(|room| room.is_told()) else { return };
         let looks_back = room.past.is_some();
         let strand = room.strand();
-        if let Some(from) = strand.wants_older() {
+        if let Some(from) = strand.wants_older(now) {
             self.order(Command::Page { room: name, way: super::Way::Older, from });
-        } else if let Some(from) = looks_back.then(|| strand.wants_newer()).flatten() {
+        } else if let Some(from) = looks_back.then(|| strand.wants_newer(now)).flatten() {
             self.order(Command::Page { room: name, way: super::Way::Newer, from });
         }
     }

@@ -37,18 +37,13 @@ impl State {
         let Some(found) = self.room_mut(room) else { return };
         match result {
             Ok(posted) => found.posted(id, posted.position),
+            // Why the client has stopped is told by itself, and says more.
+            Err(Error::Stopped) => {}
             Err(error) => {
-                // Why the client has stopped is told by itself, and says more.
-                let stopped = matches!(error, Error::Stopped);
                 let why = words::problem(&error);
                 found.failed(id, why.clone());
-                if !stopped {
-                    self.toast(
-                        format!("not posted in {room}: {why}; Ctrl-R tries again"),
-                        true,
-                        now,
-                    );
-                }
+                let said = format!("not posted in {room}: {why}; Ctrl-R tries again");
+                self.toast(said, true, now);
             }
         }
     }
@@ -114,7 +109,7 @@ impl State {
             (Err(error), way) => {
                 // What was asked of a hub that is away is asked again when it is wanted again.
                 let refused = matches!(error, Error::Refused(_));
-                strand.loading = None;
+                strand.failed(now);
                 if refused && way == Way::Older {
                     strand.end_here();
                 }

@@ -14,6 +14,9 @@ use crate::{
 
 use super::{Command, Now, Place, State, room::Heard};
 
+/// Of how many it is told who comes and goes.
+const CROWD: usize = 50;
+
 /// How often the bell rings at most.
 const RING: Duration = Duration::from_secs(1);
 
@@ -191,7 +194,9 @@ impl State {
         {
             self.order(Command::Open(peer.name.clone()));
         }
-        if let Some(said) = self.roster.hear(change, now.mono) {
+        let said = self.roster.hear(change, now.mono);
+        // In a crowd somebody always comes or goes.
+        if let Some(said) = said.filter(|_| self.people.len() <= CROWD) {
             self.say_in_room(&said, now);
         }
     }

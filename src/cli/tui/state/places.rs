@@ -167,7 +167,6 @@ impl State {
             }
             Some(Place::Peer(name)) => {
                 let Some(talk) = self.talk_mut(&name) else { return };
-                talk.unread = 0;
                 if let Some(id) = talk.read() {
                     self.order(Command::MarkRead { to: name, id });
                 }

@@ -1,15 +1,20 @@
 //! A stretch of a room's messages without a hole in it: shown, and longer at either end when it is
 //! wanted.
 
+use std::time::{Duration, Instant};
+
 use crate::{
     cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
     model::{Message, Name, Position},
 };
 
-use super::mentions::mentions;
+use super::{Now, mentions::mentions};
 
 /// What is said above the first message of a room.
 const BEGINNING: &str = "the room begins here";
+
+/// How long to wait after a page that could not be loaded.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// In which direction history is being loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +33,14 @@ pub(crate) struct Strand {
     /// Nothing was said before the oldest, as far as the hub knows.
     begins: bool,
     pub(crate) loading: Option<Way>,
+    /// Until when nothing is loaded, as the last time failed.
+    paused: Option<Instant>,
 }
 
 impl Strand {
     pub(crate) fn new() -> Self {
         let transcript = Transcript::new();
-        Self { transcript, oldest: None, newest: None, begins: false, loading: None }
+        Self { transcript, oldest: None, newest: None, begins: false, loading: None, paused: None }
     }
 
     /// The last position.
@@ -105,17 +112,27 @@ impl Strand {
         self.begins = true;
     }
 
+    /// That loading failed: it is tried again, but not at once.
+    pub(crate) fn failed(&mut self, now: Now) {
+        self.loading = None;
+        self.paused = Some(now.mono + PAUSE);
+    }
+
+    fn may_load(&self, now: Now) -> bool {
+        self.loading.is_none() && self.paused.is_none_or(|until| now.mono >= until)
+    }
+
     /// From where older messages are to be loaded now, if they are.
-    pub(crate) fn wants_older(&mut self) -> Option<Position> {
-        let wanted = self.loading.is_none() && !self.begins && self.transcript.wants_older();
+    pub(crate) fn wants_older(&mut self, now: Now) -> Option<Position> {
+        let wanted = self.may_load(now) && !self.begins && self.transcript.wants_older();
         let from = self.oldest.filter(|_| wanted)?;
         self.loading = Some(Way::Older);
         Some(from)
     }
 
     /// From where newer messages are to be loaded now, if they are.
-    pub(crate) fn wants_newer(&mut self) -> Option<Position> {
-        let wanted = self.loading.is_none() && self.transcript.below() == 0;
+    pub(crate) fn wants_newer(&mut self, now: Now) -> Option<Position> {
+        let wanted = self.may_load(now) && self.transcript.below() == 0;
         let from = self.newest.filter(|_| wanted)?;
         self.loading = Some(Way::Newer);
         Some(from)

@@ -1,6 +1,9 @@
 //! A direct conversation on the screen: what was said, what became of it, and how the peer is.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::{
     cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
@@ -12,6 +15,9 @@ use super::Now;
 
 /// For how long a sign of typing holds.
 const TYPING: Duration = Duration::from_secs(6);
+
+/// How many messages are kept beside the transcript until they are looked at.
+const MAX_UNSEEN: usize = 100;
 
 /// How often one tells that one types.
 const TELL_TYPING: Duration = Duration::from_secs(3);
@@ -51,6 +57,8 @@ pub(crate) struct Talk {
     pub(crate) known: Option<Trust>,
     typing_until: Option<Instant>,
     told_typing: Option<Instant>,
+    /// What came and was not looked at: its sender holds a receipt for it.
+    unseen: VecDeque<Direct>,
     /// The last message that came, and the last one that was marked as read.
     heard: Option<MessageId>,
     marked: Option<MessageId>,
@@ -83,6 +91,7 @@ impl Talk {
             known: None,
             typing_until: None,
             told_typing: None,
+            unseen: VecDeque::new(),
             heard: None,
             marked: None,
             unsent: Vec::new(),
@@ -103,6 +112,8 @@ impl Talk {
                 self.transcript.set_new_line(last);
             }
             self.unread += 1;
+            self.unseen.truncate(MAX_UNSEEN - 1);
+            self.unseen.push_front(direct.clone());
         }
         self.known = Some(known);
         self.typing_until = None;
@@ -117,8 +128,16 @@ impl Talk {
         self.transcript.push(Entry { key: Key::Message(message.id), at: now.wall, body });
     }
 
-    /// The message that is to be marked as read now, if there is one.
+    /// What came and was not looked at, the latest at the end.
+    pub(crate) fn unseen(&self) -> impl Iterator<Item = &Direct> {
+        self.unseen.iter().rev()
+    }
+
+    /// Takes note that all of it is looked at. The message that is to be marked as read, if there is
+    /// one.
     pub(crate) fn read(&mut self) -> Option<MessageId> {
+        self.unread = 0;
+        self.unseen.clear();
         let heard = self.heard.filter(|_| self.marked != self.heard);
         self.marked = self.heard;
         heard

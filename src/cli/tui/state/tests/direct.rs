@@ -116,8 +116,10 @@ fn what_comes_is_marked_as_read_when_it_is_seen() {
     state.terminal(Typed::FocusGained, at(4));
     let read = Command::MarkRead { to: name("buzz"), id: unseen.message.id };
     assert_eq!(state.take(), [read]);
+    assert!(state.unseen().is_empty());
     state.act(Action::GoTo(1), at(4));
     state.hear(Event::Direct(direct("buzz", "elsewhere")), at(5));
+    assert!(state.unseen()[0].ends_with("[direct] buzz (known): elsewhere"));
     assert!(!state.take().iter().any(|command| matches!(command, Command::MarkRead { .. })));
     assert_eq!(state.talk(&name("buzz")).unwrap().unread, 1);
 }

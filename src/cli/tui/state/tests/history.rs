@@ -24,9 +24,9 @@ fn lobby() -> State {
     state
 }
 
-fn orders(state: &mut State) -> Vec<Command> {
+fn orders(state: &mut State, now: Now) -> Vec<Command> {
     state.shown();
-    state.order_history();
+    state.order_history(now);
     state.take()
 }
 
@@ -40,20 +40,20 @@ fn older_messages_are_loaded_one_page_at_a_time_without_hole_or_double() {
     let mut state = lobby();
     let from = position(50);
     let wanted = Command::Page { room: room("lobby"), way: Way::Older, from };
-    assert_eq!(orders(&mut state), [wanted]);
-    assert_eq!(orders(&mut state), [], "one at a time");
+    assert_eq!(orders(&mut state, at(3)), [wanted]);
+    assert_eq!(orders(&mut state, at(3)), [], "one at a time");
     state.said("lobby", 60, "buzz", "number 60");
     let result = Ok(page(44..52, true));
     state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
     assert_eq!(numbers(&mut state), (44..=60).collect::<Vec<_>>());
-    let next = orders(&mut state);
+    let next = orders(&mut state, at(3));
     let from = position(44);
     assert_eq!(next, [Command::Page { room: room("lobby"), way: Way::Older, from }]);
     let result = Ok(page(41..44, false));
     state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
     assert_eq!(numbers(&mut state), (41..=60).collect::<Vec<_>>());
     assert!(state.shown()[0].contains("the room begins here"), "{:?}", state.shown());
-    assert_eq!(orders(&mut state), [], "there is no more");
+    assert_eq!(orders(&mut state, at(3)), [], "there is no more");
 }
 
 #[test]
@@ -63,22 +63,23 @@ fn nothing_is_loaded_before_what_comes_with_the_room() {
     state.go_to(Place::Room(room("lobby")), at(0));
     state.take();
     state.said("lobby", 58, "buzz", "number 58");
-    assert_eq!(orders(&mut state), []);
+    assert_eq!(orders(&mut state, at(3)), []);
     state.said("lobby", 59, "buzz", "number 59");
-    assert_eq!(orders(&mut state).len(), 1);
+    assert_eq!(orders(&mut state, at(3)).len(), 1);
 }
 
 #[test]
 fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
     let mut state = lobby();
-    assert_eq!(orders(&mut state).len(), 1);
+    assert_eq!(orders(&mut state, at(3)).len(), 1);
     let way = Way::Older;
     let result = Err(Error::HubUnreachable {
         hub: crate::model::Endpoint::parse("127.0.0.1:1").unwrap(),
         cause: "refused".into(),
     });
     state.done(Outcome::Page { room: room("lobby"), way, result }, at(2));
-    assert_eq!(orders(&mut state).len(), 1);
+    assert_eq!(orders(&mut state, at(3)), [], "not at once");
+    assert_eq!(orders(&mut state, at(9)).len(), 1);
     let result = Err(Error::Refused(Refusal {
         code: tonic::Code::OutOfRange,
         reason: "OUT_OF_RANGE".into(),
@@ -86,8 +87,8 @@ fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
         violations: Vec::new(),
         retry_after: None,
     }));
-    state.done(Outcome::Page { room: room("lobby"), way, result }, at(2));
-    assert_eq!(orders(&mut state), []);
+    state.done(Outcome::Page { room: room("lobby"), way, result }, at(10));
+    assert_eq!(orders(&mut state, at(60)), []);
 }
 
 fn found(seq: u64) -> Outcome {
