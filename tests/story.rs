@@ -2,7 +2,13 @@
 //! terminal is sane after every kind of end.
 #![cfg(test)]
 
-use std::{fs, path::Path, process::Command, time::Instant};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 #[path = "support/cli.rs"]
 mod cli;
@@ -15,6 +21,7 @@ mod tmux;
 #[path = "support/within.rs"]
 mod within;
 
+use cli::Running;
 use hub::TestHub;
 use screens::compare;
 use tempfile::TempDir;
@@ -94,10 +101,45 @@ impl Person {
     }
 }
 
-/// Somebody says something by a command.
-fn post(home: &Path, hub: &TestHub, name: &str, room: &str, lines: &str) {
-    let command = cli::command(home, hub.address(), name, &["post", room]);
-    cli::run(command, lines.as_bytes()).done();
+/// Somebody who uses commands.
+struct Commands {
+    home: PathBuf,
+    hub: SocketAddr,
+    name: &'static str,
+}
+
+impl Commands {
+    fn of(homes: &Path, hub: &TestHub, name: &'static str) -> Self {
+        let home = homes.join(name);
+        fs::create_dir(&home).unwrap();
+        Self { home, hub: hub.address(), name }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        cli::command(&self.home, self.hub, self.name, args)
+    }
+
+    /// Is here until this is dropped.
+    fn listens(&self) -> Running {
+        Running::start(self.command(&["listen"]))
+    }
+
+    fn posts(&self, text: &str) {
+        cli::run(self.command(&["post", "lobby", text]), b"").done();
+    }
+
+    fn posts_lines(&self, lines: &str) {
+        cli::run(self.command(&["post", "lobby"]), lines.as_bytes()).done();
+    }
+
+    /// Waits until these words are found: the index follows the log at a distance.
+    fn is_found(&self, words: &str) {
+        let found = || !cli::run(self.command(&["search", words]), b"").done().is_empty();
+        let deadline = Instant::now() + PATIENCE;
+        while !found() {
+            assert!(Instant::now() < deadline, "{words} was never found");
+        }
+    }
 }
 
 /// Whether a line begins with this.
@@ -105,24 +147,13 @@ fn begins(screen: &str, text: &str) -> Option<()> {
     screen.lines().any(|line| line.starts_with(text)).then_some(())
 }
 
-/// Waits until these words are found: the index follows the log at a distance.
-fn is_indexed(home: &Path, hub: &TestHub, words: &str) {
-    let found = || {
-        let command = cli::command(home, hub.address(), "carl", &["search", words]);
-        !cli::run(command, b"").done().is_empty()
-    };
-    let deadline = Instant::now() + PATIENCE;
-    while !found() {
-        assert!(Instant::now() < deadline, "{words} was never found");
-    }
-}
-
 #[test]
 fn a_day_with_the_full_screen() {
     let Some(tmux) = tmux::tmux() else { return };
     let kept = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", kept.path().to_str().unwrap()]);
-    let carls_home = tempfile::tempdir().unwrap();
+    let homes = tempfile::tempdir().unwrap();
+    let [carl, dora] = ["carl", "dora"].map(|name| Commands::of(homes.path(), &hub, name));
 
     // The first start asks for what it has to know.
     let ann = Person::new(&tmux);
@@ -143,7 +174,24 @@ fn a_day_with_the_full_screen() {
     bob.terminal.wait_for("does the new build");
     bob.terminal.type_line("it does: https://ci.example.org/builds/4711 \u{1f389}");
     screen.wait_for("builds/4711");
-    // And in a second one, while the first goes on.
+    // And two more, who use commands.
+    let _carl = carl.listens();
+    screen.wait_for("carl came");
+    let _dora = dora.listens();
+    screen.wait_for("dora came");
+    for (who, text, seen) in [
+        (&dora, "mine stops at names like 日本語, it says something of columns", "columns"),
+        (&dora, "$ cargo test --test wide\nwide_names ... FAILED\n  left: 3, right: 6", "right: 6"),
+        (&carl, "that one counts characters where it should count cells; mended on main", "on main"),
+        (&dora, "pulled, and green. thank you! \u{2728}", "and green"),
+    ] {
+        who.posts(text);
+        screen.wait_for(seen);
+    }
+    screen.type_line("then let us ship it after lunch");
+    screen.wait_for("after lunch \u{2713}");
+    compare(screen, "lobby");
+    // And in a second room, while the first goes on.
     screen.type_line("/join ops");
     screen.wait_for("ops>");
     screen.type_line("anybody here?");
@@ -176,12 +224,20 @@ fn a_day_with_the_full_screen() {
     bob.terminal.press(&["Enter"]);
     screen.wait_for("I know.");
     screen.wait_without("is typing");
+    screen.type_line("and how?");
+    bob.terminal.wait_for("and how?");
+    bob.terminal.type_line("your name is in the commit, and your curses are in the log \u{1f648}");
+    screen.wait_for("your curses");
+    screen.wait_without("is typing");
+    screen.wait_until("all to be read", |screen| {
+        (screen.matches("\u{2713}\u{2713} direct").count() == 2).then_some(())
+    });
     compare(screen, "direct");
 
     // Much is said; something in it is found, and gone to.
     let lines: Vec<String> = (1..=300).map(|n| format!("line {n} of a long day")).collect();
-    post(carls_home.path(), &hub, "carl", "lobby", &lines.join("\n"));
-    is_indexed(carls_home.path(), &hub, "\"line 17\"");
+    carl.posts_lines(&lines.join("\n"));
+    carl.is_found("\"line 17\"");
     screen.press(&["M-1"]);
     screen.wait_for("line 300 of a long day");
     screen.type_line("/search \"line 17\"");

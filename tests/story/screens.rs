@@ -61,7 +61,14 @@ fn masked_line(line: &str) -> String {
         }
     }
     let line: String = line.into_iter().collect();
-    masked_after(&line, "127.0.0.1:", |c| c.is_ascii_digit())
+    masked_after(without_idle_time(&line), "127.0.0.1:", |c| c.is_ascii_digit())
+}
+
+/// A line without for how long somebody in the list at its end has said nothing.
+fn without_idle_time(line: &str) -> &str {
+    let Some((rest, word)) = line.rsplit_once(' ') else { return line };
+    let is_time = word.strip_suffix('m').is_some_and(|n| n.parse::<u32>().is_ok());
+    if is_time { rest.trim_end() } else { line }
 }
 
 /// Whether it begins with a time of day.
