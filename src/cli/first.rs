@@ -24,8 +24,8 @@ use crate::{
 const ABOUT_NAME: &str = "What are you called? One word of letters, digits, '.', '_' and '-'.";
 
 /// What there is to be said of a hub.
-const ABOUT_HUB: &str = "Where is the hub? HOST:PORT, or paste the join link that its keeper has \
-                         given you; `chinwagd` starts one here.";
+const ABOUT_HUB: &str =
+    "Where is the hub? HOST:PORT, or its join link; `chinwagd` starts one here.";
 
 /// The settings of a chat on a terminal; `link` is the hub that its command line names.
 ///

@@ -29,6 +29,7 @@ def draw(screen: str, name: str) -> str:
     for line in lines:
         console.print(line, no_wrap=True, overflow="crop", soft_wrap=True)
     svg = console.export_svg(title="chinwag", unique_id=name)
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = svg.replace("font-family: Fira Code, monospace", "font-family: ui-monospace, monospace")
     return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE).strip() + "\n"

@@ -179,9 +179,9 @@ fn said_of(mark: &Mark) -> String {
         Mark::Queued => "⧗ queued".into(),
         Mark::Delivered(path) => with("✓", path),
         Mark::Read(path) => with("✓✓", path),
-        Mark::Known => "known".into(),
-        Mark::Verified => "verified".into(),
-        Mark::Unverified => "unverified".into(),
+        Mark::Known => "(known)".into(),
+        Mark::Verified => "(verified)".into(),
+        Mark::Unverified => "(unverified)".into(),
     }
 }
 

@@ -1,12 +1,19 @@
 //! What lies over everything: a box with lines, with what was found, or with a question.
 
 use jiff::tz::TimeZone;
-use ratatui::{buffer::Buffer, layout::Rect};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    widgets::{Block, Clear, Padding, Widget},
+};
 
 use super::{fit, pad, put};
 use crate::{
     cli::{
-        tui::state::{Now, Overlay, State},
+        tui::{
+            state::{Now, Overlay, State},
+            theme::Theme,
+        },
         view::wrap,
     },
     model::SearchHit,
@@ -106,38 +113,20 @@ fn excerpt(hit: &SearchHit, zone: &TimeZone, now: Now, width: usize) -> String {
 }
 
 /// Draws an empty box for so many lines, and returns what is inside.
-fn frame(
-    area: Rect,
-    title: &str,
-    lines: usize,
-    buffer: &mut Buffer,
-    theme: &crate::cli::tui::theme::Theme,
-) -> Rect {
+fn frame(area: Rect, title: &str, lines: usize, buffer: &mut Buffer, theme: &Theme) -> Rect {
     let width = area.width.min(WIDTH);
     let height = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
     let x = area.x + (area.width - width) / 2;
     let y = area.y + (area.height - height) / 2;
     let outside = Rect { x, y, width, height };
-    let inner = usize::from(width.saturating_sub(2));
-    let line = |left: &str, middle: String, right: &str| format!("{left}{middle}{right}");
-    let rule = |text: &str| {
-        let text = fit(text, inner);
-        let rest = inner.saturating_sub(unicode_width::UnicodeWidthStr::width(text.as_str()));
-        format!("{text}{}", "─".repeat(rest))
-    };
-    let last = usize::from(height).saturating_sub(1);
-    for row in 0..=last {
-        let drawn = match row {
-            0 => line("┌", rule(&format!(" {title} ")), "┐"),
-            row if row == last => line("└", rule(""), "┘"),
-            _ => line("│", " ".repeat(inner), "│"),
-        };
-        put(buffer, outside, row, &drawn, theme.border);
-    }
-    Rect {
-        x: x + 2.min(width),
-        y: y + 1.min(height),
-        width: width.saturating_sub(4),
-        height: height.saturating_sub(2),
-    }
+    let title = fit(&format!(" {title} "), usize::from(width.saturating_sub(2)));
+    let block = Block::bordered()
+        .border_style(theme.border)
+        .title_style(theme.title)
+        .title(title)
+        .padding(Padding::horizontal(1));
+    let inside = block.inner(outside);
+    Clear.render(outside, buffer);
+    block.render(outside, buffer);
+    inside
 }

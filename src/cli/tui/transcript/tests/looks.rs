@@ -89,9 +89,9 @@ fn what_became_of_a_message_stands_behind_it() {
         (Mark::Queued, "⧗ queued"),
         (Mark::Delivered(path()), "✓ direct 127.0.0.1:54322"),
         (Mark::Read(path()), "✓✓ direct 127.0.0.1:54322"),
-        (Mark::Known, "known"),
-        (Mark::Verified, "verified"),
-        (Mark::Unverified, "unverified"),
+        (Mark::Known, "(known)"),
+        (Mark::Verified, "(verified)"),
+        (Mark::Unverified, "(unverified)"),
     ];
     for (mark, expected) in marks {
         let mut transcript = of([said(1, "sova", "hi")]);
