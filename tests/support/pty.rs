@@ -20,6 +20,10 @@ const SIZE: (u16, u16) = (120, 400);
 /// What a program asks of a terminal to learn where the cursor is.
 const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
 
+/// What a program asks of a terminal to hear anything from it, and the answer.
+const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
+const ALL_RIGHT: &[u8] = b"\x1b[0n";
+
 /// A program on a terminal. It is killed when this is dropped.
 pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
@@ -205,6 +209,9 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
             screen.parser.screen().cursor_position()
         };
         shown.changed.notify_all();
+        if written.windows(ARE_YOU_ALL_RIGHT.len()).any(|w| w == ARE_YOU_ALL_RIGHT) {
+            let _ = keyboard.lock().unwrap().write_all(ALL_RIGHT);
+        }
         if written.windows(WHERE_IS_THE_CURSOR.len()).any(|w| w == WHERE_IS_THE_CURSOR) {
             let answer = format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1);
             let _ = keyboard.lock().unwrap().write_all(answer.as_bytes());

@@ -36,8 +36,8 @@ const HITS: u32 = 100;
 pub(crate) enum Outcome {
     /// A post was stored or not.
     Posted { id: MessageId, room: RoomName, result: Result<Posted> },
-    /// Something of the chat's grammar was done.
-    Done(Done),
+    /// Something of the chat's grammar was done; what its lines are called, where it is a list.
+    Done { title: &'static str, done: Done },
     /// A page of history.
     Page { room: RoomName, way: Way, result: Result<Page<Message>> },
     /// What was said before and after a message.
@@ -94,10 +94,12 @@ impl Tasks {
     pub(super) fn ask(&mut self, request: Request, room: Option<RoomName>) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            Outcome::Done(match request {
+            let title = title(&request);
+            let done = match request {
                 Request::Join(room) => join(&client, room).await,
                 request => actions::run(client, request, room).await,
-            })
+            };
+            Outcome::Done { title, done }
         });
     }
 
@@ -180,6 +182,21 @@ impl Tasks {
             let result = client.queue(&to, text).await.map(|queued| queued.id);
             Outcome::Queued { id, to, result }
         });
+    }
+}
+
+/// What a list is called; nothing where a request answers with a word.
+fn title(request: &Request) -> &'static str {
+    match request {
+        Request::Peers => "who is here",
+        Request::Rooms => "rooms",
+        Request::Contacts => "contacts",
+        Request::Outbox => "kept messages",
+        Request::Id => "your key",
+        Request::Verify { said: None, .. } => "keys to compare",
+        Request::Accept { key: None, .. } => "another key",
+        Request::History(_) => "messages",
+        _ => "",
     }
 }
 

@@ -14,7 +14,7 @@ impl State {
     pub(crate) fn done(&mut self, outcome: Outcome, now: Now) {
         match outcome {
             Outcome::Posted { id, room, result } => self.posted(id, &room, result, now),
-            Outcome::Done(done) => self.done_asked(done, now),
+            Outcome::Done { title, done } => self.done_asked(title, done, now),
             Outcome::Page { room, way, result } => self.page(&room, way, result, now),
             Outcome::Around { message, result } => self.around(*message, result, now),
             Outcome::Hits { query, result } => self.hits(query, result, now),
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    fn done_asked(&mut self, done: Done, now: Now) {
+    fn done_asked(&mut self, title: &str, done: Done, now: Now) {
         // Something of it may be different now.
         self.order(Command::Census);
         if let Some(peer) = self.current_peer().cloned() {
@@ -72,19 +72,19 @@ impl State {
                 let lines: Vec<String> = lines
                     .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
                     .collect();
-                self.show("messages", lines, now);
+                self.show(title, lines, now);
             }
-            Done::Shown(lines) => self.show("", lines, now),
+            Done::Shown(lines) => self.show(title, lines, now),
             Done::Said(said) => self.say(&said, false, now),
             Done::Failed(why) => self.say(&why, true, now),
         }
     }
 
-    /// Shows lines: a single one among the messages, more of them over everything.
+    /// Shows lines over everything; a single one that is no list, among the messages.
     fn show(&mut self, title: &str, lines: Vec<String>, now: Now) {
         match lines.as_slice() {
             [] => self.toast("there are none", false, now),
-            [line] => self.say(line, false, now),
+            [line] if title.is_empty() => self.say(line, false, now),
             _ => self.overlay = Some(Overlay::lines(title, lines)),
         }
     }
