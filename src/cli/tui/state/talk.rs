@@ -62,6 +62,8 @@ pub(crate) struct Talk {
     /// The last message that came, and the last one that was marked as read.
     heard: Option<MessageId>,
     marked: Option<MessageId>,
+    /// Up to where the peer has read, as far as it said so.
+    read_until: Option<MessageId>,
     unsent: Vec<Unsent>,
 }
 
@@ -94,6 +96,7 @@ impl Talk {
             unseen: VecDeque::new(),
             heard: None,
             marked: None,
+            read_until: None,
             unsent: Vec::new(),
         }
     }
@@ -167,10 +170,15 @@ impl Talk {
         }
         let path = self.path.clone().unwrap_or_else(|| "direct".into());
         self.transcript.mark(Key::Message(id), Mark::Delivered(path));
+        // The word that it was read may have come on another line, before the receipt.
+        if let Some(until) = self.read_until {
+            self.transcript.mark_read_until(Key::Message(until));
+        }
     }
 
     /// That the peer has read everything up to a message.
     pub(crate) fn was_read(&mut self, id: MessageId) {
+        self.read_until = Some(id);
         self.transcript.mark_read_until(Key::Message(id));
     }
 

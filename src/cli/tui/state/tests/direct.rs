@@ -102,6 +102,19 @@ fn who_is_away_gets_it_later_or_again() {
 }
 
 #[test]
+fn what_was_read_before_its_receipt_came_is_read() {
+    let mut state = with_buzz();
+    let id = say(&mut state, "quick");
+    // Over another line than the receipt's.
+    told(&mut state, What::Heard(ConversationEvent::Read(id)), at(2));
+    assert!(state.shown().iter().any(|row| row.ends_with("quick …")), "{:?}", state.shown());
+    let path = Some("direct 127.0.0.1:54322".into());
+    told(&mut state, What::Delivered { id, path }, at(2));
+    let read = "quick ✓✓ direct 127.0.0.1:54322";
+    assert!(state.shown().iter().any(|row| row.ends_with(read)), "{:?}", state.shown());
+}
+
+#[test]
 fn what_comes_is_marked_as_read_when_it_is_seen() {
     let mut state = with_buzz();
     let seen = direct("buzz", "hi");
