@@ -72,12 +72,12 @@ fn two_people_talk_in_a_room_and_directly() {
     });
     assert_eq!(buzz.lines_with("between us"), 0, "{}", buzz.screen());
     buzz.type_keys("\x1b2");
-    buzz.wait_for("sova  between us known");
+    buzz.wait_for("sova  between us (known)");
     sova.wait_for("between us ✓✓ direct");
     buzz.type_keys("hm");
     sova.wait_for("buzz is typing…");
     buzz.type_line("m");
-    sova.wait_for("buzz  hmm known");
+    sova.wait_for("buzz  hmm (known)");
 
     let history = cli::run(cli::command(one.path(), hub.address(), "sova", &["history"]), b"");
     let history = history.done();

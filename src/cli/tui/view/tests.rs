@@ -143,7 +143,7 @@ fn a_conversation_says_whom_it_reaches_and_how() {
     assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
     assert!(rows[9].contains("buzz is typing…"), "{rows:#?}");
     assert!(rows[10].contains("only buzz> goes to buzz alone"), "{rows:#?}");
-    assert!(rows.iter().any(|row| row.contains("psst unverified")), "{rows:#?}");
+    assert!(rows.iter().any(|row| row.contains("psst (unverified)")), "{rows:#?}");
 }
 
 #[test]
