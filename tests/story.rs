@@ -165,6 +165,7 @@ fn a_day_with_the_full_screen() {
     screen.type_line(&hub.address().to_string());
     screen.wait_for("lobby>");
     screen.wait_for(" ms ");
+    screen.wait_for("nobody else is here");
     compare(screen, "first");
 
     // Two in a room.
@@ -182,7 +183,11 @@ fn a_day_with_the_full_screen() {
     for (who, text, seen) in [
         (&dora, "mine stops at names like 日本語, it says something of columns", "columns"),
         (&dora, "$ cargo test --test wide\nwide_names ... FAILED\n  left: 3, right: 6", "right: 6"),
-        (&carl, "that one counts characters where it should count cells; mended on main", "on main"),
+        (
+            &carl,
+            "that one counts characters where it should count cells; mended on main",
+            "on main",
+        ),
         (&dora, "pulled, and green. thank you! \u{2728}", "and green"),
     ] {
         who.posts(text);
@@ -190,6 +195,7 @@ fn a_day_with_the_full_screen() {
     }
     screen.type_line("then let us ship it after lunch");
     screen.wait_for("after lunch \u{2713}");
+    screen.wait_for("lobby · 4 in it");
     compare(screen, "lobby");
     // And in a second room, while the first goes on.
     screen.type_line("/join ops");
@@ -198,6 +204,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("anybody here? \u{2713}");
     bob.terminal.type_line("ann: are you still there?");
     screen.wait_for("@");
+    screen.wait_for("ops · 1 in it");
     compare(screen, "rooms");
 
     // A name is completed, and a command.
@@ -262,6 +269,8 @@ fn a_day_with_the_full_screen() {
     screen.wait_for(" ms ");
     bob.terminal.press(&["M-1"]);
     bob.terminal.wait_for("can anybody hear me?");
+    screen.wait_for("here: 4");
+    screen.wait_for("lobby · 4 in it");
     compare(screen, "back");
 
     // Smaller than anybody wants it, and back.
