@@ -63,4 +63,4 @@ bench-screen: ## Measure how long a frame takes in a chat of 60,000 messages
 pictures: ## Draw the README's pictures anew, from the real screen
 	tools/fetch.sh tmux pictures
 	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test story
-	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs
+	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs lobby direct search

@@ -1,6 +1,6 @@
 """Draws screens of a terminal, kept with their colours, as SVG.
 
-    draw.py FROM TO
+    draw.py FROM TO NAME...
 
 Each FROM/NAME.ansi becomes TO/NAME.svg. The fonts are the reader's own: a picture fetches nothing.
 """
@@ -35,15 +35,12 @@ def draw(screen: str, name: str) -> str:
     return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE).strip() + "\n"
 
 
-def main(source: pathlib.Path, target: pathlib.Path) -> None:
-    screens = sorted(source.glob("*.ansi"))
-    if not screens:
-        sys.exit(f"no screens in {source}")
-    target.mkdir(parents=True, exist_ok=True)
-    for screen in screens:
-        picture = target / f"{screen.stem}.svg"
-        picture.write_text(draw(screen.read_text("utf-8"), f"chinwag-{screen.stem}"), "utf-8")
+def main(source: str, target: str, *names: str) -> None:
+    for name in names:
+        screen = pathlib.Path(source, f"{name}.ansi").read_text("utf-8")
+        picture = pathlib.Path(target, f"{name}.svg")
+        picture.write_text(draw(screen, f"chinwag-{name}"), "utf-8")
         print(picture)
 
 
-main(*map(pathlib.Path, sys.argv[1:]))
+main(*sys.argv[1:])
