@@ -1,12 +1,32 @@
 //! The command line as a document: what `--help` says, and how mistakes are answered.
 #![cfg(test)]
 
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/within.rs"]
+mod within;
+
 #[test]
 fn help_and_mistakes() {
+    check("tests/cmd/*.trycmd", "");
+}
+
+/// What the README shows with a hub at the place that it speaks of.
+#[test]
+fn what_the_readme_shows() {
+    let hub = hub::TestHub::start();
+    check("README.md", &hub.address().to_string());
+}
+
+fn check(documents: &str, hub: &str) {
     let home = tempfile::tempdir().unwrap();
     let home = home.path().to_str().unwrap();
-    trycmd::TestCases::new()
-        .case("tests/cmd/*.trycmd")
+    let cases = trycmd::TestCases::new();
+    if !hub.is_empty() {
+        cases.env("CHINWAG_HUB", hub);
+    }
+    cases
+        .case(documents)
         // What clap wraps lines at, where there is no terminal.
         .env("COLUMNS", "100")
         // Where a key is made.
