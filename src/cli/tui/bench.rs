@@ -9,16 +9,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{Timestamp, ToSpan, civil::date, tz::TimeZone};
+use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use ratatui::{
-    Frame, Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect,
+    Frame, Terminal, TerminalOptions, Viewport,
+    backend::CrosstermBackend,
+    crossterm::event::{Event as Typed, KeyCode, KeyEvent, KeyModifiers},
+    layout::Rect,
 };
 
 use super::{
+    keys::{Action, Keymap},
+    state::{Now, State, Taste},
     theme::Theme,
-    transcript::{Body, Entry, Key, Look, Mark, Transcript},
+    transcript::{Body, Entry, Key, Transcript},
+    view,
 };
-use crate::model::{Invalid, Name, Position};
+use crate::{
+    client::Event,
+    model::{self, Invalid, MessageId, Name, Position, RoomName, Text},
+};
 
 /// The usual size of the terminal, and the small one that it is resized to.
 const USUAL: Rect = Rect::new(0, 0, 120, 40);
@@ -56,64 +65,117 @@ impl FrameTimes {
     }
 }
 
-/// Measures frames with so many messages.
+/// Measures frames of the whole screen, in a room with so many messages.
 ///
 /// # Errors
 ///
 /// When drawing fails, which it does not do where nothing is written.
 pub fn bench_screen(messages: usize) -> io::Result<ScreenFigures> {
     let before = resident();
-    let (theme, zone, today) = (Theme::dark(), TimeZone::system(), date(2026, 11, 22));
     let crowd = crowd().map_err(io::Error::other)?;
-    let mut transcript = Transcript::new();
-    (0..messages).for_each(|seq| transcript.push(message(&crowd, seq)));
-    let look = Look { theme: &theme, zone: &zone, today };
-    let mut stage =
-        Stage::new(transcript, |transcript: &mut Transcript, frame: &mut Frame<'_>| {
-            transcript.draw(frame.area(), frame.buffer_mut(), &look);
-        })?;
+    let mut state = state(&crowd);
+    for seq in 0..messages {
+        come(&mut state, &crowd, seq)?;
+    }
+    let mut stage = Stage::new(state, |state: &mut State, frame: &mut Frame<'_>| {
+        view::draw(state, Now::here(), frame);
+        state.look();
+        state.order_history(Now::here());
+        state.take();
+    })?;
     let mut frames = measure(&mut stage, &crowd, messages)?;
     frames.push(stage.resizes()?);
     Ok(ScreenFigures { messages, resident: before.zip(resident()), frames })
 }
 
-fn measure<D: FnMut(&mut Transcript, &mut Frame<'_>)>(
-    stage: &mut Stage<Transcript, D>,
+fn measure<D: FnMut(&mut State, &mut Frame<'_>)>(
+    stage: &mut Stage<State, D>,
     crowd: &[Name],
     messages: usize,
 ) -> io::Result<Vec<FrameTimes>> {
-    let rows = |n: usize| if n.is_multiple_of(2) { -1 } else { 1 };
+    let act = |state: &mut State, action| state.act(action, Now::here());
     Ok(vec![
-        stage.frames("first frame", 1, |_, _| {})?,
-        stage.frames("typing a key", FRAMES, |_, _| {})?,
-        stage.frames("a message comes", FRAMES, |transcript, n| {
-            transcript.push(message(crowd, messages + n));
+        stage.frames("first frame", 1, |_, _| Ok(()))?,
+        stage.frames("typing a key", FRAMES, |state, n| {
+            // A line of sixty, and then the next.
+            let typed = if n % 60 == 59 { KeyCode::Backspace } else { KeyCode::Char('x') };
+            if n % 60 == 0 {
+                state.composer.clear();
+            }
+            state.terminal(Typed::Key(KeyEvent::new(typed, KeyModifiers::NONE)), Now::here());
+            Ok(())
         })?,
-        stage.frames("scrolling up by a row", FRAMES, |transcript, _| transcript.scroll(-1))?,
-        stage.frames("a message comes meanwhile", FRAMES, |transcript, n| {
-            transcript.push(message(crowd, messages + FRAMES + n));
+        stage.frames("a message comes", FRAMES, |state, n| come(state, crowd, messages + n))?,
+        stage.frames("scrolling up by a row", FRAMES, |state, _| {
+            act(state, Action::ScrollUp);
+            Ok(())
         })?,
-        stage.frames("scrolling up by a page", FRAMES, |transcript, _| transcript.page(-1))?,
-        stage.frames("up and down by a row", FRAMES, |transcript, n| transcript.scroll(rows(n)))?,
-        stage.frames("to the start and the end", FRAMES, |transcript, n| match n % 2 {
-            0 => transcript.to_start(),
-            _ => transcript.to_end(),
+        stage.frames("a message comes meanwhile", FRAMES, |state, n| {
+            come(state, crowd, messages + FRAMES + n)
         })?,
-        stage.frames("jumping anywhere", FRAMES, |transcript, n| {
-            transcript.jump(key(scattered(n) % messages.max(1)));
+        stage.frames("scrolling up by a page", FRAMES, |state, _| {
+            act(state, Action::PageUp);
+            Ok(())
         })?,
-        stage.frames("jumping to 16 KiB of text", FRAMES, |transcript, n| {
+        stage.frames("up and down by a row", FRAMES, |state, n| {
+            act(state, if n % 2 == 0 { Action::ScrollUp } else { Action::ScrollDown });
+            Ok(())
+        })?,
+        stage.frames("to the start and the end", FRAMES, |state, n| {
+            act(state, if n % 2 == 0 { Action::Top } else { Action::Bottom });
+            Ok(())
+        })?,
+        stage.frames("jumping anywhere", FRAMES, |state, n| {
+            in_transcript(state, |it| it.jump(key(scattered(n) % messages.max(1))))
+        })?,
+        stage.frames("jumping to 16 KiB of text", FRAMES, |state, n| {
             let long = scattered(n) % messages.max(1) / LONG_EACH * LONG_EACH;
-            transcript.jump(key(long));
+            in_transcript(state, |it| it.jump(key(long)))
         })?,
-        stage.frames("marking a message", FRAMES, |transcript, n| {
-            transcript.mark(key(scattered(n) % messages.max(1)), Mark::Sent);
-        })?,
-        stage.frames("200 older ones come", FRAMES / 20, |transcript, n| {
-            let first = n * 200;
-            transcript.prepend((first..first + 200).map(|seq| older(crowd, seq)).collect());
+        stage.frames("200 older ones come", FRAMES / 20, |state, n| {
+            let older = (n * 200..n * 200 + 200).map(|seq| older(crowd, seq)).collect();
+            in_transcript(state, |it| it.prepend(older))
         })?,
     ])
+}
+
+/// In a room with a crowd.
+fn state(crowd: &[Name]) -> State {
+    let taste = Taste {
+        theme: Theme::dark(),
+        zone: TimeZone::system(),
+        keymap: Keymap::usual(),
+        quiet: true,
+        typed: Vec::new(),
+    };
+    let (now, room) = (Now::here(), RoomName::lobby());
+    let hub = ("127.0.0.1:50051".to_owned(), String::new());
+    let mut state = State::new(crowd[0].clone(), hub, std::slice::from_ref(&room), taste, now);
+    state.hear(Event::Joined { room, head: Position { epoch: 1, seq: 0 } }, now);
+    state.take();
+    state
+}
+
+/// The message of this number comes.
+fn come(state: &mut State, crowd: &[Name], seq: usize) -> io::Result<()> {
+    let Message { sender, created_at, text } = message(crowd, seq);
+    let message = model::Message {
+        id: MessageId::new(),
+        room: RoomName::lobby(),
+        position: Position { epoch: 1, seq: seq as u64 + 1 },
+        prev_seq: seq as u64,
+        sender,
+        created_at,
+        text: Text::parse(text).map_err(io::Error::other)?,
+    };
+    state.hear(Event::Message(message), Now::here());
+    Ok(())
+}
+
+fn in_transcript<T>(state: &mut State, act: impl FnOnce(&mut Transcript) -> T) -> io::Result<()> {
+    let transcript = state.transcript().ok_or_else(|| io::Error::other("no room"))?;
+    act(transcript);
+    Ok(())
 }
 
 /// What is drawn, by what, onto a terminal that nobody sees.
@@ -135,12 +197,12 @@ impl<T, D: FnMut(&mut T, &mut Frame<'_>)> Stage<T, D> {
         &mut self,
         action: &'static str,
         count: usize,
-        mut act: impl FnMut(&mut T, usize),
+        mut act: impl FnMut(&mut T, usize) -> io::Result<()>,
     ) -> io::Result<FrameTimes> {
         let mut sorted = Vec::with_capacity(count);
         for n in 0..count {
             let begun = Instant::now();
-            act(&mut self.subject, n);
+            act(&mut self.subject, n)?;
             self.frame()?;
             sorted.push(begun.elapsed());
         }
@@ -193,7 +255,7 @@ fn crowd() -> Result<Vec<Name>, Invalid> {
 }
 
 fn key(seq: usize) -> Key {
-    Key::Posted(Position { epoch: 1, seq: seq as u64 })
+    Key::Posted(Position { epoch: 1, seq: seq as u64 + 1 })
 }
 
 /// A number that looks as if it came from anywhere: a step of a linear congruential generator.
@@ -203,8 +265,15 @@ fn scattered(n: usize) -> usize {
         >> 33
 }
 
+/// What somebody says at some time.
+struct Message {
+    sender: Name,
+    created_at: Timestamp,
+    text: String,
+}
+
 /// The message of this number: one comes in half a minute.
-fn message(crowd: &[Name], seq: usize) -> Entry {
+fn message(crowd: &[Name], seq: usize) -> Message {
     let text = if seq.is_multiple_of(LONG_EACH) {
         "abcdefghijklmnop".repeat(1024)
     } else {
@@ -212,20 +281,15 @@ fn message(crowd: &[Name], seq: usize) -> Entry {
         let phrase = |n| PHRASES[scattered(seq * 4 + n) % PHRASES.len()];
         (0..phrases).map(phrase).collect::<Vec<_>>().join(" ")
     };
-    let who = crowd[scattered(seq + 1) % crowd.len()].clone();
-    let (own, mention) = (seq.is_multiple_of(5), seq.is_multiple_of(17));
-    let mark = own.then_some(Mark::Sent);
+    let sender = crowd[scattered(seq + 1) % crowd.len()].clone();
     let at = Timestamp::UNIX_EPOCH.saturating_add((seq as i64 * 30).seconds());
-    Entry {
-        key: key(seq),
-        at: at.unwrap_or(Timestamp::UNIX_EPOCH),
-        body: Body::Said { who, own, mention, text, mark },
-    }
+    Message { sender, created_at: at.unwrap_or(Timestamp::UNIX_EPOCH), text }
 }
 
 /// One from before the first.
 fn older(crowd: &[Name], seq: usize) -> Entry {
-    let Entry { at, body, .. } = message(crowd, seq);
+    let Message { sender: who, created_at: at, text } = message(crowd, seq);
+    let body = Body::Said { who, own: false, mention: false, text, mark: None };
     Entry { key: Key::Notice(seq as u64), at, body }
 }
 
