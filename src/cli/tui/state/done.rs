@@ -85,7 +85,7 @@ impl State {
         match lines.as_slice() {
             [] => self.toast("there are none", false, now),
             [line] if title.is_empty() => self.say(line, false, now),
-            _ => self.overlay = Some(Overlay::lines(title, lines)),
+            _ => self.lay(Overlay::lines(title, lines)),
         }
     }
 
@@ -142,7 +142,7 @@ impl State {
     fn hits(&mut self, query: String, result: Result<Vec<SearchHit>>, now: Now) {
         match result {
             Ok(hits) if hits.is_empty() => self.say(&format!("nothing found: {query}"), false, now),
-            Ok(hits) => self.overlay = Some(Overlay::Hits { query, hits, chosen: 0 }),
+            Ok(hits) => self.lay(Overlay::Hits { query, hits, chosen: 0 }),
             Err(error) => self.say(&words::problem(&error), true, now),
         }
     }

@@ -173,6 +173,9 @@ impl State {
     /// That something about the text has changed.
     pub(super) fn typed(&mut self, now: Now) {
         self.menu = None;
+        if self.leaving.take().is_some() {
+            self.toast("you stay, as you type on", false, now);
+        }
         let text = self.composer.text();
         let writes = !text.trim().is_empty() && !text.starts_with('/');
         self.tell_typing(writes, now);

@@ -3,7 +3,10 @@
 use crate::{
     cli::{
         chat,
-        tui::keys::{Action, Keymap},
+        tui::{
+            composer::Composer,
+            keys::{Action, Keymap},
+        },
     },
     model::{Message, SearchHit},
 };
@@ -59,34 +62,78 @@ impl Overlay {
 /// The cells of the keys' column in the help: what needs more has a line of its own.
 const KEYS: usize = 18;
 
-/// How far a key moves that moves by pages.
-const PAGE: isize = 10;
-
 impl State {
-    /// Deals with a key while something lies over the rest.
-    pub(super) fn overlay_key(&mut self, key: &KeyEvent, action: Option<Action>, now: Now) {
-        let may_leave = self.unsent().is_empty();
+    /// Deals with a key while something lies over the rest. What is typed is typed: a list that lies
+    /// over the input, or has come while somebody was writing, gives way to it.
+    pub(super) fn overlay_key(&mut self, key: &KeyEvent, now: Now) {
+        if matches!(self.overlay, Some(Overlay::Quit)) {
+            return self.answer(key, now);
+        }
+        let page = isize::try_from(self.areas.page.max(1)).unwrap_or(isize::MAX);
+        let written = !self.composer.is_empty();
+        let action = match written {
+            true => self.keymap.action(key),
+            false => self.keymap.action_on_empty(key),
+        };
         let Some(overlay) = &mut self.overlay else { return };
-        let asks = matches!(overlay, Overlay::Quit);
         match (action, key.code) {
-            (Some(Action::Submit), _) => self.overlay_chosen(now),
-            (Some(Action::Quit), _) | (_, KeyCode::Char('y')) if asks => self.overlay_chosen(now),
-            (Some(Action::Interrupt), _) if asks && may_leave => self.overlay_chosen(now),
-            (Some(Action::Quit), _) => {
+            _ if Composer::types(key) => {
                 self.overlay = None;
-                self.quit(now);
+                self.write(key, now);
             }
+            // What was written behind a list is not sent by the key that closes the list.
+            (Some(Action::Submit), _) if written => self.overlay = None,
+            (Some(Action::Submit), _) => self.overlay_chosen(now),
             (Some(Action::Redraw), _) => self.order(Command::Redraw),
             (Some(Action::Suspend), _) => self.order(Command::Suspend),
-            (Some(Action::Cancel | Action::Interrupt | Action::Help), _)
-            | (_, KeyCode::Char('q' | 'n' | '?') | KeyCode::Esc) => self.overlay = None,
-            (_, KeyCode::Up | KeyCode::Char('k')) => overlay.scroll(-1),
-            (_, KeyCode::Down | KeyCode::Char('j')) => overlay.scroll(1),
-            (_, KeyCode::PageUp) => overlay.scroll(-PAGE),
-            (_, KeyCode::PageDown | KeyCode::Char(' ')) => overlay.scroll(PAGE),
-            (_, KeyCode::Home | KeyCode::Char('g')) => overlay.scroll(isize::MIN),
-            (_, KeyCode::End | KeyCode::Char('G')) => overlay.scroll(isize::MAX),
+            (Some(Action::Cancel | Action::Interrupt | Action::Help), _) | (_, KeyCode::Esc) => {
+                self.overlay = None;
+            }
+            (_, KeyCode::Up) => overlay.scroll(-1),
+            (_, KeyCode::Down) => overlay.scroll(1),
+            (_, KeyCode::PageUp) => overlay.scroll(-page),
+            (_, KeyCode::PageDown) => overlay.scroll(page),
+            (_, KeyCode::Home) => overlay.scroll(isize::MIN),
+            (_, KeyCode::End) => overlay.scroll(isize::MAX),
+            (Some(action), _) => {
+                self.overlay = None;
+                self.act(action, now);
+            }
+            (
+                None,
+                KeyCode::Char(_)
+                | KeyCode::Backspace
+                | KeyCode::Delete
+                | KeyCode::Left
+                | KeyCode::Right,
+            ) if written => {
+                self.overlay = None;
+                self.write(key, now);
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Takes the answer to whether to leave.
+    fn answer(&mut self, key: &KeyEvent, now: Now) {
+        let may_leave = self.unsent().is_empty();
+        match (self.keymap.action_on_empty(key), key.code) {
+            (Some(Action::Submit | Action::Quit), _) | (_, KeyCode::Char('y')) => {
+                self.overlay_chosen(now);
+            }
+            (Some(Action::Interrupt), _) if may_leave => self.overlay_chosen(now),
+            (Some(Action::Redraw), _) => self.order(Command::Redraw),
+            (Some(Action::Suspend), _) => self.order(Command::Suspend),
+            (Some(Action::Cancel | Action::Interrupt), _)
+            | (_, KeyCode::Char('n') | KeyCode::Esc) => self.overlay = None,
             _ => {}
+        }
+    }
+
+    /// Lays something over the rest, unless a question waits there for its answer.
+    pub(super) fn lay(&mut self, overlay: Overlay) {
+        if !matches!(self.overlay, Some(Overlay::Quit)) {
+            self.overlay = Some(overlay);
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod direct;
 mod history;
+mod overlays;
 mod person;
 mod rooms;
 

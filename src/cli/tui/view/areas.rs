@@ -114,6 +114,8 @@ fn right(rest: &mut Rect, columns: u16) -> Rect {
 pub(crate) struct Areas {
     pub(crate) sidebar: Rect,
     pub(crate) roster: Rect,
+    /// How many rows of what lies over everything are shown.
+    pub(crate) page: usize,
     /// What the rows of the lists are about.
     pub(super) places: Vec<(u16, Place)>,
     pub(super) people: Vec<(u16, Name)>,

@@ -36,6 +36,7 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
     let (title, lines, chosen) = content(overlay, &unsent, &zone, now, inner_width);
     let inside = frame(area, &title, lines.len(), buffer, &theme);
     let rows = usize::from(inside.height);
+    state.areas.page = rows;
     let top = match overlay {
         Overlay::Lines { top, .. } => {
             *top = (*top).min(lines.len().saturating_sub(rows));
