@@ -15,6 +15,9 @@ const DEFAULT_HISTORY: u32 = 20;
 /// The most messages `/history` shows: what one answer of a hub holds.
 const MAX_HISTORY: u32 = 1000;
 
+/// How much is said again of a word that is no command.
+const MAX_WORD: usize = 20;
+
 /// A line, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -173,12 +176,7 @@ fn p2p_words(rest: &str) -> Result<Input, Invalid> {
 
 fn understand_command(typed: &str) -> Result<Input, Invalid> {
     let (word, rest) = first_word(typed);
-    let command = Command::find(word).ok_or_else(|| {
-        usage(&format!(
-            "there is no command /{word}: /help lists them, and //TEXT posts a text that begins \
-             with a slash"
-        ))
-    })?;
+    let command = Command::find(word).ok_or_else(|| no_command(word))?;
     if command.form.is_empty() && !rest.is_empty() {
         return Err(usage(&format!("/{word} stands alone")));
     }
@@ -186,6 +184,14 @@ fn understand_command(typed: &str) -> Result<Input, Invalid> {
         return Err(missing(command));
     }
     with_words(command, rest)
+}
+
+fn no_command(word: &str) -> Invalid {
+    let word: String = word.chars().take(MAX_WORD).collect();
+    usage(&match Command::nearest(&word) {
+        Some(name) => format!("there is no command /{word}: did you mean /{name}?"),
+        None => format!("there is no command /{word}: /help lists them"),
+    })
 }
 
 fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {

@@ -264,9 +264,25 @@ impl State {
         self.lost.iter().cloned().chain(posts).chain(said).collect()
     }
 
-    /// Says something in the last line, for a while.
+    /// Says something in the last line, until something else is done, or for a while. A complaint
+    /// that does not fit there is said among the messages.
     pub(crate) fn toast(&mut self, said: impl Into<String>, bad: bool, now: Now) {
-        self.toast = Some(Toast { said: said.into(), bad, until: now.mono + TOAST });
+        let said = said.into();
+        match self.current.clone() {
+            Some(place) if bad && !self.areas.holds(&said) => {
+                let entry = self.notice(&said, now);
+                self.note(&place, entry);
+                if !self.is_at_end() {
+                    self.whisper(said, bad, now);
+                }
+            }
+            _ => self.whisper(said, bad, now),
+        }
+    }
+
+    /// Says something in the last line, whether it fits or not.
+    fn whisper(&mut self, said: String, bad: bool, now: Now) {
+        self.toast = Some(Toast { said, bad, until: now.mono + TOAST });
     }
 
     /// Says something among the messages of where one is; in the last line, too, where that might
@@ -275,10 +291,10 @@ impl State {
         let entry = self.notice(said, now);
         match self.current.clone() {
             Some(place) => self.note(&place, entry),
-            None => return self.toast(said, bad, now),
+            None => return self.whisper(said.to_owned(), bad, now),
         }
-        if bad || !self.is_at_end() {
-            self.toast(said, bad, now);
+        if !self.is_at_end() || (bad && self.areas.holds(said)) {
+            self.whisper(said.to_owned(), bad, now);
         }
     }
 

@@ -140,6 +140,23 @@ impl Command {
         COMMANDS.iter().find(|command| command.names().any(|name| name == word))
     }
 
+    /// The name that was probably meant by a word that is none: one slip of the fingers away, or two
+    /// in a long word.
+    pub(crate) fn nearest(word: &str) -> Option<&'static str> {
+        let word: Vec<char> = word.to_lowercase().chars().collect();
+        let slips = match word.len() {
+            0..=2 => return None,
+            3..=5 => 1,
+            _ => 2,
+        };
+        let names = COMMANDS.iter().flat_map(Self::names).filter(|name| name.len() > 1);
+        let near = names.filter_map(|name| {
+            let letters: Vec<char> = name.chars().collect();
+            slips_between(&word, &letters, slips).map(|far| (far, name))
+        });
+        near.min_by_key(|(far, _)| *far).map(|(_, name)| name)
+    }
+
     /// All its names, the usual one first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
@@ -161,6 +178,27 @@ impl Command {
     const fn also(self, also: &'static [&'static str]) -> Self {
         Self { also, ..self }
     }
+}
+
+/// How many characters have to be put in, left out, changed or swapped with the next one to make
+/// one word of the other; none where it is more than `most`.
+fn slips_between(one: &[char], other: &[char], most: usize) -> Option<usize> {
+    let (rest, others) = match (one, other) {
+        ([], []) => return Some(0),
+        ([a, one @ ..], [b, other @ ..]) if a == b => return slips_between(one, other, most),
+        (one, other) => (one.get(1..), other.get(1..)),
+    };
+    let most = most.checked_sub(1)?;
+    let swapped = match (one, other) {
+        ([a, b, one @ ..], [c, d, other @ ..]) if a == d && b == c => {
+            slips_between(one, other, most)
+        }
+        _ => None,
+    };
+    let changed = rest.zip(others).and_then(|(one, other)| slips_between(one, other, most));
+    let left_out = rest.and_then(|rest| slips_between(rest, other, most));
+    let put_in = others.and_then(|others| slips_between(one, others, most));
+    [swapped, changed, left_out, put_in].into_iter().flatten().min().map(|slips| slips + 1)
 }
 
 const fn new(verb: Verb, name: &'static str, form: &'static str, help: &'static str) -> Command {

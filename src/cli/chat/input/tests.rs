@@ -199,6 +199,23 @@ fn the_status_words_are_those_that_are_understood() {
 }
 
 #[test]
+fn a_slip_of_the_fingers_is_understood_and_not_obeyed() {
+    for (line, meant) in [
+        ("/jion ops", "there is no command /jion: did you mean /join?"),
+        ("/mgs buzz a", "there is no command /mgs: did you mean /msg?"),
+        ("/PEER", "did you mean /peers?"),
+        ("/histroy", "did you mean /history?"),
+        ("/contcats", "did you mean /contacts?"),
+        ("/unblokc buzz", "did you mean /unblock?"),
+        ("/shrug", "there is no command /shrug: /help lists them"),
+        ("/x", "there is no command /x: /help lists them"),
+    ] {
+        mistaken(line, meant);
+    }
+    mistaken(&format!("/{}", "q".repeat(1000)), "no command /qqqqqqqqqqqqqqqqqqqq: /help");
+}
+
+#[test]
 fn mistakes_are_explained() {
     mistaken("/", "/help lists them");
     mistaken("/quit now", "/quit stands alone");

@@ -99,6 +99,9 @@ impl State {
     /// Says something in the conversation with somebody.
     fn say_to(&mut self, name: &Name, said: &str, now: Now) {
         self.talk_with(name);
+        if self.current_peer() == Some(name) {
+            return self.say(said, true, now);
+        }
         let entry = self.notice(said, now);
         self.note(&Place::Peer(name.clone()), entry);
         self.toast(said, true, now);

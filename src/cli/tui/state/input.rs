@@ -16,6 +16,7 @@ const WAITS: &str = "the hub is away; what you say is kept and posted when it is
 impl State {
     /// Takes what is typed: text for where one is, or a command.
     pub(super) fn submit(&mut self, now: Now) {
+        self.toast = None;
         let typed = self.composer.text();
         let input = match self.short_command(&typed, now) {
             true => Input::Nothing,
@@ -173,6 +174,7 @@ impl State {
     /// That something about the text has changed.
     pub(super) fn typed(&mut self, now: Now) {
         self.menu = None;
+        self.toast = None;
         if self.leaving.take().is_some() {
             self.toast("you stay, as you type on", false, now);
         }

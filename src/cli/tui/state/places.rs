@@ -100,6 +100,7 @@ impl State {
             return self.look();
         }
         self.stop_typing(now);
+        self.toast = None;
         let typed = self.composer.text();
         let stays = self.draft().map(|draft| *draft = typed).is_none();
         self.current = Some(place);

@@ -157,7 +157,13 @@ impl State {
             return;
         }
         match connection {
-            Connection::Connected { .. } => self.link = Link::Up,
+            Connection::Connected { .. } => {
+                // What was said of its absence does not hold any more.
+                if self.link != Link::Up {
+                    self.toast = None;
+                }
+                self.link = Link::Up;
+            }
             Connection::Lost { retry_at, .. } => {
                 self.link = Link::Lost { retry_at: retry_at.into_std() };
                 self.latency = None;

@@ -1,6 +1,7 @@
 //! Where everything stands, and what stands at a place that the mouse points to.
 
 use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
 
 use super::prompt_width;
 use crate::{
@@ -114,6 +115,8 @@ fn right(rest: &mut Rect, columns: u16) -> Rect {
 pub(crate) struct Areas {
     pub(crate) sidebar: Rect,
     pub(crate) roster: Rect,
+    /// How many cells the last line has for a word; none before it was drawn.
+    pub(super) word: Option<usize>,
     /// How many rows of what lies over everything are shown.
     pub(crate) page: usize,
     /// What the rows of the lists are about.
@@ -132,6 +135,11 @@ impl Areas {
         self.roster = parts.roster;
         self.places.clear();
         self.people.clear();
+    }
+
+    /// Whether the last line has room for a word.
+    pub(crate) fn holds(&self, word: &str) -> bool {
+        self.word.is_none_or(|cells| word.width() <= cells)
     }
 
     /// The place that stands there.

@@ -158,7 +158,56 @@ fn the_last_line_tells_how_the_hub_is() {
     state.link = Link::Ended("the name is taken".into());
     assert!(last(&mut state).starts_with(" ✗ the name is taken"));
     state.toast("a word", false, at(59));
-    assert!(last(&mut state).starts_with(" a word "));
+    assert!(last(&mut state).starts_with(" ✗ a word "));
+    state.link = Link::Lost { retry_at: at(63).mono };
+    assert!(last(&mut state).starts_with(" ✗ 3 s · a word "));
+    state.link = Link::Up;
+    assert!(last(&mut state).starts_with(" ● a word "));
+    assert!(last(&mut state).ends_with("1 waiting · 12:01"));
+}
+
+#[test]
+fn a_word_in_the_last_line_goes_when_something_else_is_done() {
+    let mut state = morning();
+    let word = |state: &mut State| state.toast("a word", true, at(59));
+    let gone = |state: &mut State| std::mem::take(&mut state.toast).is_none();
+    word(&mut state);
+    state.press(KeyCode::PageUp, at(59));
+    assert!(!gone(&mut state), "nothing was done by looking");
+    word(&mut state);
+    state.press(KeyCode::Char('x'), at(59));
+    assert!(gone(&mut state));
+    word(&mut state);
+    state.terminal(Typed::Paste("y".into()), at(59));
+    assert!(gone(&mut state));
+    word(&mut state);
+    state.act(Action::NextPlace, at(59));
+    assert!(gone(&mut state));
+    state.composer.set("/peers");
+    word(&mut state);
+    state.press(KeyCode::Enter, at(59));
+    assert!(gone(&mut state));
+    state.link = Link::Lost { retry_at: at(63).mono };
+    state.posts("waits");
+    assert!(state.toast.is_some());
+    state.connection(&crate::client::Connection::Connected { since: at(60).wall, observed: None });
+    assert!(gone(&mut state));
+}
+
+#[test]
+fn a_complaint_that_is_longer_than_the_last_line_is_read_whole() {
+    let mut state = morning();
+    picture(&mut state, 60, 16);
+    let said = "not sent to colt: nobody answers there, and whoever wants to know why asks them";
+    state.toast(said, true, at(59));
+    let rows = picture(&mut state, 60, 16);
+    let shown: String = rows.iter().map(|row| row.split('│').next_back().unwrap().trim()).collect();
+    assert!(shown.replace(' ', "").contains(&said.replace(' ', "")), "{rows:#?}");
+    assert_eq!(rows.join("").matches("not sent").count(), 1, "{rows:#?}");
+    // Once, too, where it is said among the messages in any case.
+    state.say(&said.replace("colt", "cold"), true, at(59));
+    let rows = picture(&mut state, 60, 16);
+    assert_eq!(rows.join("").matches("cold").count(), 1, "{rows:#?}");
 }
 
 #[test]
