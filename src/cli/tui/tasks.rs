@@ -188,10 +188,10 @@ impl Tasks {
 /// What a list is called; nothing where a request answers with a word.
 fn title(request: &Request) -> &'static str {
     match request {
-        Request::Peers => "who is here",
+        Request::Peers => "peers",
         Request::Rooms => "rooms",
         Request::Contacts => "contacts",
-        Request::Outbox => "kept messages",
+        Request::Outbox => "outbox",
         Request::Id => "your key",
         Request::Verify { said: None, .. } => "keys to compare",
         Request::Accept { key: None, .. } => "another key",

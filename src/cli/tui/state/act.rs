@@ -69,7 +69,7 @@ impl State {
                 self.composer.clear();
                 self.stop_typing(now);
             }
-            Action::Help => self.overlay = Some(Overlay::help(&self.keymap)),
+            Action::Help => self.overlay = Some(Overlay::help(&self.keymap, false)),
             Action::Complete => self.complete(false),
             Action::CompleteBack => self.complete(true),
             Action::HistoryUp => drop(self.composer.history_up()),

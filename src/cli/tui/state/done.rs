@@ -83,7 +83,7 @@ impl State {
     /// Shows lines over everything; a single one that is no list, among the messages.
     fn show(&mut self, title: &str, lines: Vec<String>, now: Now) {
         match lines.as_slice() {
-            [] => self.toast("there are none", false, now),
+            [] => self.toast(none(title), false, now),
             [line] if title.is_empty() => self.say(line, false, now),
             _ => self.lay(Overlay::lines(title, lines)),
         }
@@ -173,5 +173,17 @@ impl State {
                 self.toast(format!("not kept for {to}: {why}"), true, now);
             }
         }
+    }
+}
+
+/// That a list is empty, by its title.
+fn none(title: &str) -> &'static str {
+    match title {
+        "peers" => "nobody is here",
+        "rooms" => "there are no rooms yet",
+        "contacts" => "no contacts yet",
+        "outbox" => "the outbox is empty",
+        "messages" => "nothing has been said here yet",
+        _ => "there are none",
     }
 }

@@ -54,7 +54,7 @@ impl State {
         match input {
             Input::Nothing | Input::Mistake(_) => {}
             Input::Quit => self.quit(now),
-            Input::Help => self.overlay = Some(Overlay::help(&self.keymap)),
+            Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
             Input::ShowStatus => self.show_status(),
             Input::Post(text) => self.say_here(text, now),
             Input::Ask(request) => self.ask(request, now),

@@ -30,21 +30,27 @@ impl Overlay {
         Self::Lines { title: title.into(), lines, top: 0 }
     }
 
-    /// The keys and the commands.
-    pub(crate) fn help(keymap: &Keymap) -> Self {
-        let listing = keymap.listing();
-        let mut lines = Vec::new();
-        for (keys, what) in listing {
-            match keys.chars().count() {
-                0 => lines.extend([String::new(), what.to_owned()]),
-                1..=KEYS => lines.push(format!("  {keys:KEYS$}  {what}")),
-                _ => lines.extend([format!("  {keys}"), format!("  {:KEYS$}  {what}", "")]),
+    /// The keys, the signs and the commands: `commands` first, or the keys.
+    pub(crate) fn help(keymap: &Keymap, commands: bool) -> Self {
+        let mut keys = Vec::new();
+        for (key, what) in keymap.listing() {
+            match key.chars().count() {
+                0 => keys.extend([String::new(), what.to_owned()]),
+                1..=KEYS => keys.push(format!("  {key:KEYS$}  {what}")),
+                _ => keys.extend([format!("  {key}"), format!("  {:KEYS$}  {what}", "")]),
             }
         }
-        lines.extend([String::new(), "Commands".into()]);
-        lines.extend(chat::help().lines().map(str::to_owned));
-        lines.remove(0);
-        Self::lines("help", lines)
+        let signs = SIGNS.iter().map(|(sign, what)| format!("  {sign:KEYS$}  {what}"));
+        let signs = [String::new(), "Signs".into()].into_iter().chain(signs);
+        let listed = chat::help();
+        let listed = listed.lines().map(str::to_owned);
+        let listed = [String::new(), "Commands".into()].into_iter().chain(listed);
+        let lines: Vec<String> = match commands {
+            true => listed.chain(signs).chain(keys).collect(),
+            false => keys.into_iter().chain(signs).chain(listed).collect(),
+        };
+        // Nothing stands above the first head.
+        Self::lines("help", lines.into_iter().skip(1).collect())
     }
 
     /// Moves by so many lines, or hits. The view keeps it from going beyond the end.
@@ -61,6 +67,17 @@ impl Overlay {
 
 /// The cells of the keys' column in the help: what needs more has a line of its own.
 const KEYS: usize = 18;
+
+/// What the signs of the screen mean.
+const SIGNS: &[(&str, &str)] = &[
+    ("● ■ ◌", "before somebody who is here: online, busy, away"),
+    ("● ○ ✗ …", "at a conversation: a line is open, they are here, they are not; they type"),
+    ("5m, 2h", "after a name: for how long nothing was heard of them"),
+    ("3, @1", "after a place: how much is unread there; you are named, or it is for you"),
+    ("… ✓ ✗", "after what you said: under way, stored, not sent and why"),
+    ("✓ ✓✓ ⧗", "after a direct message: they have it, have read it; it waits for them"),
+    ("● ✗", "in the last line: the hub is there, or away"),
+];
 
 impl State {
     /// Deals with a key while something lies over the rest. What is typed is typed: a list that lies

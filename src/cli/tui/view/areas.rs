@@ -17,6 +17,9 @@ const ROSTER: u16 = 20;
 const WITH_SIDEBAR: u16 = 60;
 const WITH_ROSTER: u16 = 90;
 
+/// From which height on a rule parts the messages from what is typed.
+const WITH_RULE: u16 = 10;
+
 /// The least that is left for the messages.
 const MIDDLE: u16 = 20;
 
@@ -34,6 +37,7 @@ pub(super) struct Parts {
     pub(super) messages: Rect,
     pub(super) note: Rect,
     pub(super) menu: Rect,
+    pub(super) rule: Rect,
     pub(super) input: Rect,
     pub(super) status: Rect,
 }
@@ -58,14 +62,17 @@ impl Parts {
             parts.roster = right(&mut rest, wanted - 1);
             parts.borders[1] = right(&mut rest, 1);
         }
-        parts.middle(rest, state, now);
+        parts.middle(rest, area.height >= WITH_RULE, state, now);
         parts
     }
 
-    fn middle(&mut self, mut rest: Rect, state: &State, now: Now) {
+    fn middle(&mut self, mut rest: Rect, ruled: bool, state: &State, now: Now) {
         let width = rest.width - prompt_width(state, rest.width);
         let most = INPUT.min(rest.height / 3).max(1);
         self.input = bottom(&mut rest, state.composer.rows(width, most));
+        if ruled {
+            self.rule = bottom(&mut rest, 1);
+        }
         if rest.height > 3 {
             self.title = top(&mut rest, 1);
         }

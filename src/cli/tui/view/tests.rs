@@ -12,14 +12,17 @@ use ratatui::{
 
 use super::*;
 use crate::{
-    cli::tui::{
-        keys::Action,
-        state::{
-            Command, Link, Overlay,
-            tests::{at, message, name, position, room, state, text},
+    cli::{
+        chat::actions::Done,
+        tui::{
+            keys::Action,
+            state::{
+                Command, Link, Overlay,
+                tests::{at, message, name, position, room, state, text},
+            },
+            talks::{Told, What},
+            tasks::Outcome,
         },
-        talks::{Told, What},
-        tasks::Outcome,
     },
     client::{ConversationEvent, Direct, Event, Standing},
     model::{DirectMessage, MessageId, PeerStatus, SearchHit},
@@ -100,10 +103,10 @@ rooms              │ lobby · 3 in it                                         
 direct             │                                                            │ ● sova (you)
  3 ○ buzz        1 │                                                            │ ◌ winter       1m
                    │                                                            │
-                   │                                                            │
                    │────────────────────────── today ───────────────────────────│
                    │12:00 sova  morning, all. does the new build run for you? ✓ │
                    │12:00 buzz  green here. winter is still on the old one, sova│
+                   │────────────────────────────────────────────────────────────│
                    │lobby> half a tho                                           │
  ● 127.0.0.1:50051 · 1.2 ms                                                                   12:01";
     assert_eq!(rows.join("\n"), expected, "{}", rows.join("\n"));
@@ -141,7 +144,7 @@ fn a_conversation_says_whom_it_reaches_and_how() {
     let title = " buzz · unverified · live · direct 127.0.0.1:54322";
     assert!(rows[0].contains(title), "{rows:#?}");
     assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
-    assert!(rows[9].contains("buzz is typing…"), "{rows:#?}");
+    assert!(rows[8].contains("buzz is typing…"), "{rows:#?}");
     assert!(rows[10].contains("only buzz> goes to buzz alone"), "{rows:#?}");
     assert!(rows.iter().any(|row| row.contains("psst (unverified)")), "{rows:#?}");
 }
@@ -208,6 +211,17 @@ fn a_complaint_that_is_longer_than_the_last_line_is_read_whole() {
     state.say(&said.replace("colt", "cold"), true, at(59));
     let rows = picture(&mut state, 60, 16);
     assert_eq!(rows.join("").matches("cold").count(), 1, "{rows:#?}");
+}
+
+#[test]
+fn a_long_name_leaves_the_sign_that_one_may_write() {
+    let mut state = state(&["a-room-with-a-name-that-is-too-long"]);
+    state.composer.set("hello");
+    let rows = picture(&mut state, 40, 12);
+    assert_eq!(rows[10], "a-room-with-a-nam…> hello");
+    assert_eq!(rows[9], "─".repeat(40));
+    let rows = picture(&mut state, 40, 9);
+    assert!(!rows.join("").contains('─'), "no room for a rule: {rows:#?}");
 }
 
 #[test]
@@ -323,11 +337,39 @@ fn long_texts_over_everything_scroll_to_their_end_and_no_further() {
     let mut state = morning();
     state.act(Action::Help, at(3));
     let first = picture(&mut state, 80, 12);
+    assert!(first[11].contains(" 1–10 of "), "{first:#?}");
+    assert!(first[11].contains(" · PageDown goes on · Esc closes ─"), "{first:#?}");
+    state.press(KeyCode::PageDown, at(3));
+    assert!(picture(&mut state, 80, 12)[11].contains(" 11–20 of "));
     state.terminal(
         Typed::Key(ratatui::crossterm::event::KeyEvent::new(KeyCode::End, KeyModifiers::NONE)),
         at(3),
     );
     let last = picture(&mut state, 80, 12);
+    assert!(!last[11].contains("PageDown"), "{last:#?}");
+    assert!(last[11].contains(" · Esc closes ─"), "{last:#?}");
     assert_ne!(first, last);
     assert!(last.iter().any(|row| row.contains("//TEXT")), "{last:#?}");
+}
+
+#[test]
+fn every_list_is_a_box_with_a_title_and_says_how_to_close_it() {
+    let mut state = morning();
+    for (title, lines) in [("your key", 1), ("contacts", 1), ("rooms", 3)] {
+        let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
+        let rows = lines.len();
+        state.done(Outcome::Done { title, done: Done::Shown(lines) }, at(4));
+        let shown = picture(&mut state, 80, 24);
+        let top = shown.iter().position(|row| row.contains(&format!("┌ {title} ─"))).unwrap();
+        assert!(shown[top + 1].contains("│ line 0"), "{shown:#?}");
+        assert!(shown[top + rows + 1].contains("└─ Esc closes ─"), "{shown:#?}");
+        state.press(KeyCode::Esc, at(4));
+    }
+    for (title, none) in
+        [("contacts", "no contacts yet"), ("outbox", "the outbox is empty"), ("peers", "nobody")]
+    {
+        state.done(Outcome::Done { title, done: Done::Shown(Vec::new()) }, at(4));
+        assert!(state.overlay.is_none());
+        assert!(picture(&mut state, 80, 24)[23].contains(none));
+    }
 }

@@ -83,6 +83,13 @@ fn help_opens_with_a_question_mark_only_where_nothing_is_typed() {
     let Some(Overlay::Lines { lines, .. }) = &state.overlay else { panic!("no help") };
     assert!(lines.iter().any(|line| line.contains("/msg")), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("Ctrl-R")), "{lines:?}");
+    assert_eq!(lines[0], "Writing");
+    assert_eq!(lines.iter().filter(|line| line.contains("Alt-1")).count(), 1, "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("⧗")), "{lines:?}");
+    state.line("/help", at(1));
+    let Some(Overlay::Lines { lines, .. }) = &state.overlay else { panic!("no help") };
+    assert_eq!(lines[0], "Commands");
+    assert!(lines.iter().any(|line| line.contains("Ctrl-R")), "{lines:?}");
     state.press(KeyCode::Esc, at(1));
     state.press(KeyCode::Char('a'), at(1));
     state.press(KeyCode::Char('?'), at(1));
