@@ -172,6 +172,8 @@ pub(crate) struct State {
     /// What was not posted to rooms that are left.
     lost: Vec<String>,
     rang: Option<Instant>,
+    /// What was typed last and is remembered.
+    remembered: Option<String>,
     notices: u64,
     commands: Vec<Command>,
 }
@@ -186,6 +188,7 @@ impl State {
         now: Now,
     ) -> Self {
         let Taste { theme, zone, keymap, quiet, typed } = taste;
+        let remembered = typed.last().cloned();
         Self {
             roster: Roster::new(me.clone()),
             me,
@@ -216,6 +219,7 @@ impl State {
             leaving: None,
             lost: Vec::new(),
             rang: None,
+            remembered,
             notices: 0,
             commands: vec![Command::Census, Command::Ping],
         }

@@ -34,7 +34,9 @@ impl State {
         let in_private = self.current_peer().is_some() && matches!(input, Input::Post(_));
         self.stop_typing(now);
         let Some(typed) = self.composer.submit() else { return };
-        if !in_private && !input::is_private(&typed) {
+        let kept = !in_private && !input::is_private(&typed);
+        if kept && self.remembered.as_ref() != Some(&typed) {
+            self.remembered = Some(typed.clone());
             self.order(Command::Remember(typed));
         }
         self.obey(input, now);

@@ -125,3 +125,19 @@ fn silence_and_absence_are_told_by_their_length() {
     state.watch(PeerChange::Left(name("buzz")), at(300));
     assert!(!state.people.is_here(&name("buzz")));
 }
+
+#[test]
+fn a_line_that_is_typed_again_is_remembered_once() {
+    let mut state = state(&["lobby"]);
+    let remembered = |ordered: Vec<Command>| {
+        ordered.iter().filter(|c| matches!(c, Command::Remember(_))).count()
+    };
+    assert_eq!(remembered(state.line("/peers", at(1))), 1);
+    assert_eq!(remembered(state.line("/peers", at(1))), 0);
+    assert_eq!(remembered(state.line("hello", at(1))), 1);
+    assert_eq!(remembered(state.line("/peers", at(1))), 1);
+    for line in ["/peers", "hello", "/peers"] {
+        assert!(state.composer.history_up());
+        assert_eq!(state.composer.text(), line);
+    }
+}
