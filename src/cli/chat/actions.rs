@@ -15,6 +15,7 @@ use crate::{
     client::{Client, PeerFilter, SearchRequest},
     error::{Error, Result},
     model::{Fingerprint, Message, MessageId, Name, Posted, Receipt, RoomName, Start, Text},
+    text,
 };
 
 /// How many hits `/search` shows.
@@ -100,6 +101,7 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::Accept { name, key } => accept(&client, &name, key).await,
         Request::Block { name, blocked } => block(&client, &name, blocked).await,
         Request::Note { name, text } => note(&client, &name, &text).await,
+        Request::ShowNote(name) => noted(&client, &name).await,
         Request::Forget(name) => client.forget(&name).await.map(|()| {
             Done::Said(format!(
                 "{name} is forgotten: whoever comes next under that name is met anew"
@@ -187,8 +189,18 @@ async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
     client.note(name, text).await?;
     Ok(Done::Said(match text.is_empty() {
         true => format!("nothing is noted of {name} any more"),
-        false => format!("noted of {name}; /contacts shows it"),
+        false => format!("noted of {name}; /note {name} shows it"),
     }))
+}
+
+async fn noted(client: &Client, name: &Name) -> Result<Done> {
+    let contacts = client.contacts().await?;
+    let contact = contacts.iter().find(|(known, _)| known == name);
+    Ok(match contact.map(|(_, contact)| contact.note.as_str()) {
+        None => Done::Failed(format!("{name} is not in your contact book: see /contacts")),
+        Some("") => Done::Said(format!("nothing is noted of {name}")),
+        Some(note) => Done::Said(format!("noted of {name}: {}", text::one_line(note))),
+    })
 }
 
 async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<Done> {

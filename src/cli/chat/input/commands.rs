@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Note,
     Forget,
     Status,
+    Away,
+    Back,
     Help,
     Quit,
 }
@@ -66,9 +68,14 @@ pub(crate) const STATUSES: [&str; 3] = ["online", "away", "busy"];
 
 /// All commands, in the order in which they are listed.
 pub(crate) const COMMANDS: &[Command] = &[
-    new(Verb::Msg, "msg", "NAME TEXT", "sends straight to a peer; the hub does not see it")
-        .takes(Takes::Name)
-        .aliases(&["m", "dm"]),
+    new(
+        Verb::Msg,
+        "msg",
+        "NAME [TEXT]",
+        "sends straight to a peer; the hub does not see it; without a text, opens the conversation",
+    )
+    .takes(Takes::Name)
+    .aliases(&["m", "dm", "query"]),
     new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody who is away until they are back")
         .takes(Takes::Name),
     new(Verb::Outbox, "outbox", "", "lists what is kept for those who are away"),
@@ -77,7 +84,9 @@ pub(crate) const COMMANDS: &[Command] = &[
         .takes(Takes::Name),
     new(Verb::P2p, "p2p", "HOST:PORT TEXT", "sends straight to an address")
         .also(&["P2P HOST PORT TEXT"]),
-    new(Verb::Peers, "peers", "", "lists who is here").aliases(&["who", "w"]).also(&["PEER"]),
+    new(Verb::Peers, "peers", "", "lists who is here")
+        .aliases(&["who", "w", "names"])
+        .also(&["PEER"]),
     new(Verb::Join, "join", "ROOM", "joins a room, or makes a joined one the current one")
         .takes(Takes::Room)
         .aliases(&["j"]),
@@ -119,8 +128,13 @@ pub(crate) const COMMANDS: &[Command] = &[
     new(Verb::Block, "block", "NAME", "you hear nothing of somebody, and they nothing of you")
         .takes(Takes::Name),
     new(Verb::Unblock, "unblock", "NAME", "you hear each other again").takes(Takes::Name),
-    new(Verb::Note, "note", "NAME [TEXT]", "keeps a note on somebody; without one, removes it")
-        .takes(Takes::Name),
+    new(
+        Verb::Note,
+        "note",
+        "NAME [TEXT]",
+        "keeps a note on somebody, - removes it; without a text, shows it",
+    )
+    .takes(Takes::Name),
     new(Verb::Forget, "forget", "NAME", "forgets somebody, and their key").takes(Takes::Name),
     new(
         Verb::Status,
@@ -129,6 +143,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         "says how you are; without a word, how the chat is",
     )
     .takes(Takes::Status),
+    new(Verb::Away, "away", "", "the same as /status away"),
+    new(Verb::Back, "back", "", "the same as /status online"),
     new(Verb::Help, "help", "", "shows this"),
     new(Verb::Quit, "quit", "", "leaves").aliases(&["exit", "q"]).also(&["Ctrl-C", "Ctrl-D"]),
 ];
