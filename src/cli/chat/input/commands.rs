@@ -68,14 +68,9 @@ pub(crate) const STATUSES: [&str; 3] = ["online", "away", "busy"];
 
 /// All commands, in the order in which they are listed.
 pub(crate) const COMMANDS: &[Command] = &[
-    new(
-        Verb::Msg,
-        "msg",
-        "NAME [TEXT]",
-        "sends straight to a peer; the hub does not see it; without a text, opens the conversation",
-    )
-    .takes(Takes::Name)
-    .aliases(&["m", "dm", "query"]),
+    new(Verb::Msg, "msg", "NAME [TEXT]", "sends past the hub, or opens the conversation")
+        .takes(Takes::Name)
+        .aliases(&["m", "dm", "query"]),
     new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody who is away until they are back")
         .takes(Takes::Name),
     new(Verb::Outbox, "outbox", "", "lists what is kept for those who are away"),
