@@ -167,6 +167,8 @@ pub(crate) struct State {
     /// The rooms of the hub, for completion.
     listed: Vec<RoomName>,
     muted: Vec<RoomName>,
+    /// The room that is being joined, to talk there: nothing has come between yet.
+    joining: Option<RoomName>,
     /// Until when one who leaves waits for what is under way.
     leaving: Option<Instant>,
     /// What was not posted to rooms that are left.
@@ -213,6 +215,7 @@ impl State {
             idle: Idle::new(now),
             listed: Vec::new(),
             muted: Vec::new(),
+            joining: None,
             leaving: None,
             lost: Vec::new(),
             rang: None,

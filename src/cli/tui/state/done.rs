@@ -7,7 +7,7 @@ use crate::{
     model::{Message, MessageId, Name, Posted, RoomName, SearchHit},
 };
 
-use super::{Command, Now, Overlay, Place, State, Way, strand::Strand};
+use super::{Command, Now, Overlay, State, Way, strand::Strand};
 
 impl State {
     /// Takes an outcome.
@@ -57,10 +57,7 @@ impl State {
         match done {
             // Posts are made in another way here.
             Done::Posted(_) => {}
-            Done::Joined(room) => {
-                self.be_in(&room);
-                self.go_to(Place::Room(room), now);
-            }
+            Done::Joined(room) => self.is_joined(room, now),
             Done::Left(room) => {
                 if self.leave(&room, now) {
                     self.say(&format!("left {room}"), false, now);

@@ -28,8 +28,10 @@ impl State {
                 if let Some(said) = self.outage.hear(&event, now.mono) {
                     self.say_in_room(&said, now);
                 }
-                if matches!(event, Event::Connected) {
-                    self.order(Command::Census);
+                match event {
+                    Event::Connected => self.order(Command::Census),
+                    // What is joined when the hub is back is not joined at once.
+                    _ => self.joining = None,
                 }
             }
             Event::Message(message) => self.message(&message, now),

@@ -32,6 +32,7 @@ impl State {
         }
         let in_private = self.current_peer().is_some() && matches!(input, Input::Post(_));
         self.stop_typing(now);
+        self.joining = None;
         let Some(typed) = self.composer.submit() else { return };
         if !in_private && !input::is_private(&typed) {
             self.order(Command::Remember(typed));
@@ -122,6 +123,9 @@ impl State {
             },
             Request::Leave(None) if self.current_peer().is_some() => self.close_talk(now),
             request => {
+                if let Request::Join(name) = &request {
+                    self.joining = Some(name.clone());
+                }
                 if let Request::SetStatus(status) = request {
                     self.says_status(status);
                 }
@@ -173,6 +177,7 @@ impl State {
     /// That something about the text has changed.
     pub(super) fn typed(&mut self, now: Now) {
         self.menu = None;
+        self.joining = None;
         let text = self.composer.text();
         let writes = !text.trim().is_empty() && !text.starts_with('/');
         self.tell_typing(writes, now);

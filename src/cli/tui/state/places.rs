@@ -100,12 +100,22 @@ impl State {
             return self.look();
         }
         self.stop_typing(now);
+        self.joining = None;
         let typed = self.composer.text();
-        let stays = self.draft().map(|draft| *draft = typed).is_none();
+        // What was typed where one is no more goes along: the person has chosen this place.
+        let homeless = match self.draft() {
+            Some(draft) => {
+                *draft = typed;
+                String::new()
+            }
+            None => typed,
+        };
         self.current = Some(place);
         let draft = self.draft().map(std::mem::take).unwrap_or_default();
-        if !stays || self.composer.is_empty() {
-            self.composer.set(&draft);
+        match (draft.is_empty(), homeless.is_empty()) {
+            (_, true) => self.composer.set(&draft),
+            (true, false) => {}
+            (false, false) => self.composer.set(&format!("{draft}\n{homeless}")),
         }
         self.menu = None;
         if let Some(peer) = self.current_peer().cloned() {
@@ -185,6 +195,20 @@ impl State {
             self.rooms.len() - 1
         });
         &mut self.rooms[index]
+    }
+
+    /// That a room is joined that one has asked for: one goes there where that is at once, and where
+    /// nobody has typed or gone elsewhere meanwhile.
+    pub(super) fn is_joined(&mut self, name: RoomName, now: Now) {
+        self.be_in(&name);
+        let at_once = self.joining.take_if(|joining| *joining == name).is_some();
+        if self.current_room() == Some(&name) {
+            return;
+        }
+        if at_once && self.composer.is_empty() {
+            return self.go_to(Place::Room(name), now);
+        }
+        self.say(&format!("joined {name}; /join {name} to talk there"), false, now);
     }
 
     /// That one is in a room no more. Says so where one sees it; tells whether it was news.

@@ -161,6 +161,7 @@ impl State {
             Connection::Lost { retry_at, .. } => {
                 self.link = Link::Lost { retry_at: retry_at.into_std() };
                 self.latency = None;
+                self.joining = None;
             }
             Connection::Stopped => {}
         }
