@@ -1,6 +1,6 @@
 //! What takes a while: calls of the client, each a task, whose outcome the state takes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -46,8 +46,8 @@ pub(crate) enum Outcome {
     Hits { query: String, result: Result<Vec<SearchHit>> },
     /// How far somebody is known.
     Known { name: Name, known: Option<Trust> },
-    /// The rooms of the hub, and those that are muted here, as far as either is known.
-    Census { rooms: Vec<Room>, muted: Option<Vec<RoomName>> },
+    /// The rooms of the hub, those that are muted here, and who is blocked, as far as it is known.
+    Census { rooms: Vec<Room>, muted: Option<Vec<RoomName>>, blocked: Option<BTreeSet<Name>> },
     /// How long the hub took to answer.
     Pong(Option<Duration>),
     /// A message is kept for a peer, under an id of its own, or not.
@@ -149,12 +149,14 @@ impl Tasks {
         });
     }
 
-    /// Looks how many are in which room, and which rooms are muted.
+    /// Looks how many are in which room, which rooms are muted, and who is blocked.
     pub(super) fn census(&mut self) {
         let client = self.client.clone();
         self.set.spawn(async move {
             let muted = client.muted().await.ok().map(|muted| muted.into_iter().collect());
-            Outcome::Census { rooms: client.list_rooms().await.unwrap_or_default(), muted }
+            let blocked = actions::blocked(&client).await;
+            let rooms = client.list_rooms().await.unwrap_or_default();
+            Outcome::Census { rooms, muted, blocked }
         });
     }
 
