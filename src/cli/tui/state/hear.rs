@@ -75,9 +75,12 @@ impl State {
         self.people.heard_of(&message.sender, now);
         let place = Place::Room(message.room.clone());
         let (seen, me) = (self.is_seen(&place), self.me.clone());
+        // What is hidden is not counted either.
+        let hidden = self.blocked.contains(&message.sender);
+        let seen = seen || hidden;
         let Some(room) = self.room_mut(&message.room) else { return };
         let heard = room.hear(message, &me, seen);
-        let rings = matches!(heard, Heard::Said { mention: true }) && !room.muted;
+        let rings = matches!(heard, Heard::Said { mention: true }) && !room.muted && !hidden;
         if rings {
             self.ring(now);
         }
@@ -154,7 +157,14 @@ impl State {
 
     /// A line that was opened for what might be said: only what a person has to know is said.
     fn not_open(&mut self, peer: &Name, error: &Error, now: Now) {
-        self.talk_with(peer).live = false;
+        if let Error::PeerUnknown(_) = error
+            && self.is_stranger(peer)
+        {
+            return self.is_nobody(peer, None, now);
+        }
+        if let Some(talk) = self.talk_mut(peer) {
+            talk.live = false;
+        }
         if let Error::KeyChanged { offered, .. } = error {
             let said = format!(
                 "{error}; if {peer} has told you of a new key, and it is this one: /accept {peer} \
@@ -165,6 +175,11 @@ impl State {
     }
 
     fn not_sent(&mut self, peer: &Name, id: MessageId, error: &Error, now: Now) {
+        if let Error::PeerUnknown(_) = error
+            && self.is_stranger(peer)
+        {
+            return self.is_nobody(peer, Some(id), now);
+        }
         if matches!(error, Error::KeyChanged { .. }) {
             self.not_open(peer, error, now);
         }

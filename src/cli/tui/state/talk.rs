@@ -65,6 +65,12 @@ pub(crate) struct Talk {
     /// Up to where the peer has read, as far as it said so.
     read_until: Option<MessageId>,
     unsent: Vec<Unsent>,
+    /// Whether the contact book was asked for the peer.
+    looked_up: bool,
+    /// Whether the peer holds something.
+    reached: bool,
+    /// The path that was shown last.
+    shown_path: Option<String>,
 }
 
 /// What one has said and the peer does not hold yet.
@@ -98,6 +104,9 @@ impl Talk {
             marked: None,
             read_until: None,
             unsent: Vec::new(),
+            looked_up: false,
+            reached: false,
+            shown_path: None,
         }
     }
 
@@ -118,6 +127,9 @@ impl Talk {
             self.unseen.truncate(MAX_UNSEEN - 1);
             self.unseen.push_front(direct.clone());
         }
+        // What the title says already is not said with each message, but for a warning.
+        let differs = self.known.is_some_and(|before| before != known);
+        let mark = Some(mark).filter(|_| differs || known == Trust::Unverified);
         self.known = Some(known);
         self.typing_until = None;
         self.heard = Some(message.id);
@@ -126,9 +138,22 @@ impl Talk {
             own: false,
             mention: false,
             text: message.text.as_str().to_owned(),
-            mark: Some(mark),
+            mark,
         };
         self.transcript.push(Entry { key: Key::Message(message.id), at: now.wall, body });
+    }
+
+    /// What the contact book says of the peer.
+    pub(crate) fn is_known(&mut self, known: Option<Trust>) {
+        self.looked_up = true;
+        self.known = known.or(self.known);
+    }
+
+    /// Whether the peer is nobody, as far as the contact book knows and has ever been heard here.
+    pub(crate) fn is_with_nobody(&self) -> bool {
+        let kept = self.unsent.iter().any(|unsent| unsent.fate == Fate::Queued);
+        let heard = self.heard.is_some() || self.reached || self.live;
+        self.looked_up && self.known.is_none() && !heard && !kept
     }
 
     /// What came and was not looked at, the latest at the end.
@@ -168,8 +193,13 @@ impl Talk {
         if path.is_some() {
             self.path = path;
         }
+        self.reached = true;
+        // How it went is said once, and when it changes.
         let path = self.path.clone().unwrap_or_else(|| "direct".into());
-        self.transcript.mark(Key::Message(id), Mark::Delivered(path));
+        let news = self.shown_path.as_ref() != Some(&path);
+        let shown = if news { path.clone() } else { String::new() };
+        self.shown_path = Some(path);
+        self.transcript.mark(Key::Message(id), Mark::Delivered(shown));
         // The word that it was read may have come on another line, before the receipt.
         if let Some(until) = self.read_until {
             self.transcript.mark_read_until(Key::Message(until));

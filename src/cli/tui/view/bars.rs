@@ -85,6 +85,11 @@ pub(super) fn status(state: &State, area: Rect, now: Now, buffer: &mut Buffer) {
         (_, sending) => format!("{sending} waiting · "),
     };
     let right = format!(" {waiting}{clock} ");
+    let free = width.saturating_sub(right.width() + 16);
+    let right = match state.areas.sidebar.is_empty().then(|| super::sidebar::unread(state, free)) {
+        Some(unread) if !unread.is_empty() => format!(" {unread} ·{right}"),
+        _ => right,
+    };
     let (left, style) = left(state, now);
     let right = if width > right.width() + 12 { right } else { String::new() };
     let left = pad(&left, width - right.width());
