@@ -253,7 +253,8 @@ async fn search(client: &Client, query: String, room: Option<RoomName>) -> Resul
     Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 
-fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
+/// What came of a direct message.
+pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
     match result {
         Ok(receipt) => {
             Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])

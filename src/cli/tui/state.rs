@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Know(Name),
     /// Look how many are in the rooms, and which rooms are muted.
     Census,
+    /// Look who is in a room.
+    Members(RoomName),
     /// See how long an answer of the hub takes.
     Ping,
     /// Tell the others how one is, without a word about it here.

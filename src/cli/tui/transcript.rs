@@ -99,6 +99,22 @@ impl Transcript {
         }
     }
 
+    /// Puts the words of the program that stand right before the last entry, and are later than
+    /// that, after it.
+    pub(crate) fn sink_notices(&mut self) {
+        let Some(last) = self.last().map(|last| last.at) else { return };
+        let mut later = Vec::new();
+        while let Some(entry) = self.entries.at(self.entries.end() - 2)
+            && matches!(entry.body, Body::Notice(_))
+            && entry.at > last
+        {
+            let entry = entry.clone();
+            self.remove(entry.key);
+            later.push(entry);
+        }
+        later.into_iter().rev().for_each(|entry| self.push(entry));
+    }
+
     /// Puts a page of the past, the oldest first, before everything else, as much as there is room
     /// for. The view stays where it is.
     pub(crate) fn prepend(&mut self, older: Vec<Entry>) {

@@ -29,6 +29,12 @@ impl State {
                     self.block(blocked);
                 }
             }
+            Outcome::Members { room, names } => {
+                let few = self.is_no_crowd();
+                if let Some(room) = self.room_mut(&room) {
+                    room.names = names.filter(|_| few);
+                }
+            }
             Outcome::Pong(latency) => self.latency = latency,
             Outcome::Queued { id, to, result } => self.queued(id, &to, result, now),
             Outcome::Nothing => {}
@@ -55,7 +61,7 @@ impl State {
 
     fn done_asked(&mut self, title: &str, done: Done, now: Now) {
         // Something of it may be different now.
-        self.order(Command::Census);
+        self.count();
         if let Some(peer) = self.current_peer().cloned() {
             self.order(Command::Know(peer));
         }

@@ -29,7 +29,7 @@ impl State {
                     self.say_in_room(&said, now);
                 }
                 match event {
-                    Event::Connected => self.order(Command::Census),
+                    Event::Connected => self.count(),
                     // What is joined when the hub is back is not joined at once.
                     _ => self.joining = None,
                 }
@@ -65,7 +65,7 @@ impl State {
 
     fn joined(&mut self, room: RoomName, head: Position, now: Now) {
         self.be_in(&room).joined(head);
-        self.order(Command::Census);
+        self.count();
         if self.current.is_none() && self.composer.is_empty() {
             self.go_to(Place::Room(room), now);
         }
@@ -84,6 +84,9 @@ impl State {
         if rings {
             self.ring(now);
         }
+        if matches!(heard, Heard::Said { .. }) {
+            self.spoke(&message.room, &message.sender, now);
+        }
     }
 
     fn left(&mut self, room: &RoomName, said: &str, now: Now) {
@@ -97,7 +100,8 @@ impl State {
         let sender = &direct.message.sender;
         self.people.heard_of(sender, now);
         let seen = self.is_seen(&Place::Peer(sender.clone()));
-        self.talk_with(sender).hear(direct, seen, now);
+        let zone = self.zone.clone();
+        self.talk_with(sender).hear(direct, seen, now, &zone);
         self.ring(now);
     }
 
@@ -203,6 +207,11 @@ impl State {
     /// Takes a change of who is here.
     pub(crate) fn watch(&mut self, change: PeerChange, now: Now) {
         self.people.watch(&change, now);
+        if let PeerChange::Left(name) = &change {
+            for room in &mut self.rooms {
+                room.names.as_mut().map(|names| names.remove(name));
+            }
+        }
         self.recount();
         // Who was away may be back, and one waits for them.
         if let PeerChange::Updated(peer) = &change

@@ -124,6 +124,7 @@ impl State {
             self.order(Command::Open(peer.clone()));
             self.order(Command::Know(peer));
         }
+        self.count_here();
         self.look();
     }
 

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
 use crate::{
     cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
     client::{Direct, Standing},
@@ -111,7 +113,7 @@ impl Talk {
     }
 
     /// Takes a message. Where it is not `seen` it is counted, under a line.
-    pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now) {
+    pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now, zone: &TimeZone) {
         let message = &direct.message;
         let (known, mark) = match direct.standing {
             Standing::Verified(_) => (Trust::Verified, Mark::Verified),
@@ -130,6 +132,10 @@ impl Talk {
         // What the title says already is not said with each message, but for a warning.
         let differs = self.known.is_some_and(|before| before != known);
         let mark = Some(mark).filter(|_| differs || known == Trust::Unverified);
+        let mark = match message.sent_at.and_then(|sent| written(sent, now, zone)) {
+            Some(from) => Some(Mark::Late(from, mark.map(Box::new))),
+            None => mark,
+        };
         self.known = Some(known);
         self.typing_until = None;
         self.heard = Some(message.id);
@@ -292,4 +298,14 @@ impl Talk {
         }
         tell
     }
+}
+
+/// When a message was written that came more than a minute later, in words.
+fn written(sent: Timestamp, now: Now, zone: &TimeZone) -> Option<String> {
+    if now.wall.duration_since(sent) <= SignedDuration::from_secs(60) {
+        return None;
+    }
+    let (sent, now) = (sent.to_zoned(zone.clone()), now.wall.to_zoned(zone.clone()));
+    let format = if sent.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    Some(sent.strftime(format).to_string())
 }

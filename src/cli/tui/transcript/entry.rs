@@ -74,6 +74,8 @@ pub(crate) enum Mark {
     Verified,
     /// From somebody whose key is not known to be theirs.
     Unverified,
+    /// It was written some time before it came: when, and what else is known of it.
+    Late(String, Option<Box<Mark>>),
 }
 
 impl Entry {

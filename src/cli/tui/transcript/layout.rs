@@ -190,6 +190,8 @@ fn said_of(mark: &Mark) -> String {
         Mark::Known => "(known)".into(),
         Mark::Verified => "(verified)".into(),
         Mark::Unverified => "(unverified)".into(),
+        Mark::Late(from, None) => format!("(from {from})"),
+        Mark::Late(from, Some(mark)) => format!("{} (from {from})", said_of(mark)),
     }
 }
 

@@ -98,6 +98,7 @@ fn mark_style(mark: &Mark, theme: &Theme) -> Style {
         Mark::Failed(_) => theme.bad,
         Mark::Verified => theme.good,
         Mark::Unverified => theme.warn,
+        Mark::Late(_, Some(mark)) => mark_style(mark, theme),
         _ => theme.dim,
     }
 }

@@ -14,8 +14,11 @@ pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
     let (left, standing) = match state.current.clone() {
         Some(Place::Room(name)) => {
             let room = state.room(&name);
-            let members = room.and_then(|room| room.members);
-            let members = members.map(|members| format!(" · {members} in it")).unwrap_or_default();
+            let members = room.and_then(|room| match &room.names {
+                Some(names) => u32::try_from(names.len()).ok(),
+                None => room.members,
+            });
+            let members = members.map(|members| format!(" · {members} here")).unwrap_or_default();
             let muted = if room.is_some_and(|room| room.muted) { " · muted" } else { "" };
             (format!(" {name}{members}{muted}"), None)
         }

@@ -20,6 +20,11 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
     let top = state.areas.people_top.min(last);
     state.areas.people_top = top;
     let mut rows = Vec::new();
+    let room = state.current_room().and_then(|room| state.room(room));
+    let is_in = |name| {
+        let names = room.and_then(|room| room.names.as_ref());
+        names.is_none_or(|names| names.contains(name))
+    };
     for (line, (name, person)) in state.people.iter().skip(top).take(height).enumerate() {
         let style = match person.status {
             PeerStatus::Online => state.theme.good,
@@ -33,7 +38,7 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
         };
         let own = if *name == state.me { " (you)" } else { "" };
         let name_style = match person.status {
-            PeerStatus::Online => state.theme.of_name(name),
+            PeerStatus::Online if is_in(name) => state.theme.of_name(name),
             _ => state.theme.dim,
         };
         let text = pad(&format!("{name}{own}"), width.saturating_sub(3 + tail.len()));

@@ -94,7 +94,7 @@ fn a_usual_terminal_shows_everything() {
     state.composer.set("half a tho");
     let rows = picture(&mut state, 100, 12);
     let expected = "\
-rooms              │ lobby · 3 in it                                            │ on the hub: 4
+rooms              │ lobby · 3 here                                             │ on the hub: 4
  1 lobby           │                                                            │ ● buzz
  2 ops          @1 │                                                            │ ■ colt         1m
 direct             │                                                            │ ● sova (you)
@@ -113,10 +113,10 @@ direct             │                                                          
 fn narrow_terminals_fold_the_panels() {
     let mut state = morning();
     let rows = picture(&mut state, 60, 20);
-    assert!(rows[0].starts_with("rooms              │ lobby · 3 in it"), "{rows:#?}");
+    assert!(rows[0].starts_with("rooms              │ lobby · 3 here"), "{rows:#?}");
     assert!(!rows.iter().any(|row| row.contains("on the hub: 4")), "{rows:#?}");
     let rows = picture(&mut state, 40, 12);
-    assert_eq!(rows[0], " lobby · 3 in it");
+    assert_eq!(rows[0], " lobby · 3 here");
     assert!(!rows.iter().any(|row| row.contains('│')), "{rows:#?}");
     assert!(rows[10].starts_with("lobby> "), "{rows:#?}");
     assert_eq!(rows[11], " ● 127.0.0.1:50051… @ops buzz:1 · 12:01");

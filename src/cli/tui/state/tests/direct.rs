@@ -244,3 +244,18 @@ fn the_standing_is_said_where_it_is_another_or_a_warning() {
     let expected = ["one", "two (verified)", "three", "four (unverified)", "five (unverified)"];
     assert_eq!(shown, expected);
 }
+
+#[test]
+fn what_was_kept_for_long_says_when_it_was_written() {
+    let mut state = with_buzz();
+    let noon = at(0).wall;
+    for (said, before) in [("late", 120), ("older", 86_400 * 2), ("fresh", 30)] {
+        let mut late = direct("buzz", said);
+        late.message.sent_at = Some(noon - Duration::from_secs(before));
+        state.hear(Event::Direct(late), at(0));
+    }
+    let shown = state.shown();
+    assert!(shown[0].ends_with("late (from 11:58)"), "{shown:?}");
+    assert!(shown[1].ends_with("older (from 2026-11-20 12:00)"), "{shown:?}");
+    assert!(shown[2].ends_with("fresh"), "{shown:?}");
+}

@@ -225,3 +225,20 @@ fn a_page_of_the_past_makes_one_run_with_what_is_here() {
     let at = ["early", "older", "late", "hi"].map(|said| shown.find(said).unwrap());
     assert!(at.is_sorted(), "{shown}");
 }
+
+#[test]
+fn what_is_said_at_the_start_stands_below_what_was_said_before() {
+    let mut state = state(&[]);
+    state.be_in(&room("lobby"));
+    state.go_to(Place::Room(room("lobby")), at(0));
+    state.greet(at(9));
+    state.hear(Event::Joined { room: room("lobby"), head: position(2) }, at(9));
+    state.said("lobby", 1, "kim", "early");
+    state.say("buzz is here", false, at(10));
+    state.said("lobby", 2, "kim", "earlier");
+    state.said("lobby", 3, "kim", "now");
+    let shown = state.shown_notices();
+    let order = ["early", "earlier", "sova on", "buzz is here", "now"];
+    let found = order.map(|said| shown.find(said).unwrap());
+    assert!(found.is_sorted(), "{shown}");
+}

@@ -241,3 +241,27 @@ fn what_is_typed_in_a_room_that_is_lost_goes_nowhere_by_itself() {
     state.act(Action::GoTo(1), at(3));
     assert_eq!(state.composer.text(), "x\nfor ops alone");
 }
+
+#[test]
+fn who_speaks_and_is_new_is_counted_at_once() {
+    let mut state = state(&["lobby"]);
+    let members = Command::Members(room("lobby"));
+    let are = |state: &mut State, names: &[&str]| {
+        let names = names.iter().map(|raw| name(raw)).collect();
+        state.done(Outcome::Members { room: room("lobby"), names: Some(names) }, at(1));
+        state.take();
+        state.shown_notices()
+    };
+    assert!(are(&mut state, &["sova", "kim"]).contains("lobby · 2 here"));
+    let says = |state: &mut State, seq, who, second| {
+        state.hear(Event::Message(message("lobby", seq, who, "hi")), at(second));
+        state.take().contains(&members)
+    };
+    assert!(!says(&mut state, 1, "kim", 10), "kim was here");
+    assert!(says(&mut state, 2, "buzz", 10));
+    assert!(!says(&mut state, 3, "buzz", 11), "not all the time");
+    assert!(are(&mut state, &["sova", "kim", "buzz"]).contains("lobby · 3 here"));
+    assert!(!says(&mut state, 4, "buzz", 20));
+    state.watch(PeerChange::Left(name("buzz")), at(21));
+    assert!(state.shown_notices().contains("lobby · 2 here"));
+}
