@@ -1,5 +1,7 @@
 //! What takes a while in a chat: each thing a task, whose end is shown.
 
+use std::collections::BTreeSet;
+
 use super::input::{self, Request};
 use crate::{
     cli::{
@@ -42,6 +44,8 @@ pub(crate) enum Done {
     Messages(Vec<Message>),
     /// Lines to show as they are.
     Shown(Vec<String>),
+    /// Somebody is blocked, or not any more.
+    Blocked { name: Name, blocked: bool, said: String },
     /// A word to the person.
     Said(String),
     /// Why it was not done.
@@ -179,10 +183,19 @@ async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Resul
 
 async fn block(client: &Client, name: &Name, blocked: bool) -> Result<Done> {
     client.block(name, blocked).await?;
-    Ok(Done::Said(match blocked {
+    let said = match blocked {
         true => format!("{name} is blocked: you hear nothing of them, and they nothing of you"),
         false => format!("{name} is not blocked any more"),
-    }))
+    };
+    Ok(Done::Blocked { name: name.clone(), blocked, said })
+}
+
+/// Who is blocked at this hub; `None` where the contact book cannot be read.
+pub(crate) async fn blocked(client: &Client) -> Option<BTreeSet<Name>> {
+    let contacts = client.contacts().await.ok()?;
+    Some(
+        contacts.into_iter().filter(|(_, contact)| contact.blocked).map(|(name, _)| name).collect(),
+    )
 }
 
 async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
@@ -252,7 +265,8 @@ async fn search(client: &Client, query: String, room: Option<RoomName>) -> Resul
     Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 
-fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
+/// What came of a direct message.
+pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
     match result {
         Ok(receipt) => {
             Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])

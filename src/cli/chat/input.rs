@@ -110,13 +110,13 @@ impl Input {
 /// keep it.
 pub(crate) fn is_private(typed: &str) -> bool {
     use Request::{Note, Queue, Send, SendTo, ShowNote, Talk};
-    match Input::parse(typed) {
-        Input::Ask(
-            Send { .. } | SendTo { .. } | Talk(_) | Queue { .. } | Note { .. } | ShowNote(_),
-        ) => true,
-        Input::Mistake(_) => true,
-        _ => false,
-    }
+    matches!(
+        Input::parse(typed),
+        Input::Mistake(_)
+            | Input::Ask(
+                Send { .. } | SendTo { .. } | Talk(_) | Queue { .. } | Note { .. } | ShowNote(_)
+            )
+    )
 }
 
 /// Refuses a text with a command after its first line: what is meant for one person, as in

@@ -17,13 +17,16 @@ mod strand;
 mod talk;
 mod tick;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 pub(crate) use self::{
     overlay::Overlay,
-    people::short,
+    people::{Person, short},
     places::Place,
     room::Room,
     strand::Way,
@@ -94,6 +97,8 @@ pub(crate) enum Command {
     Know(Name),
     /// Look how many are in the rooms, and which rooms are muted.
     Census,
+    /// Look who is in a room.
+    Members(RoomName),
     /// See how long an answer of the hub takes.
     Ping,
     /// Tell the others how one is, without a word about it here.
@@ -146,6 +151,8 @@ pub(crate) struct State {
     pub(crate) rooms: Vec<Room>,
     pub(crate) talks: Vec<Talk>,
     pub(crate) current: Option<Place>,
+    /// Where one was before that.
+    before: Option<Place>,
     pub(crate) people: People,
     pub(crate) link: Link,
     pub(crate) latency: Option<Duration>,
@@ -167,6 +174,10 @@ pub(crate) struct State {
     /// The rooms of the hub, for completion.
     listed: Vec<RoomName>,
     muted: Vec<RoomName>,
+    /// Whose messages are not shown.
+    blocked: BTreeSet<Name>,
+    /// The room that is being joined, to talk there: nothing has come between yet.
+    joining: Option<RoomName>,
     /// Until when one who leaves waits for what is under way.
     leaving: Option<Instant>,
     /// What was not posted to rooms that are left.
@@ -199,6 +210,7 @@ impl State {
             rooms: rooms.iter().cloned().map(Room::new).collect(),
             talks: Vec::new(),
             current: rooms.first().cloned().map(Place::Room),
+            before: None,
             people: People::default(),
             link: Link::Up,
             latency: None,
@@ -216,6 +228,8 @@ impl State {
             idle: Idle::new(now),
             listed: Vec::new(),
             muted: Vec::new(),
+            blocked: BTreeSet::new(),
+            joining: None,
             leaving: None,
             lost: Vec::new(),
             rang: None,

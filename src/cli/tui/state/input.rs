@@ -33,6 +33,7 @@ impl State {
         }
         let in_private = self.current_peer().is_some() && matches!(input, Input::Post(_));
         self.stop_typing(now);
+        self.joining = None;
         let Some(typed) = self.composer.submit() else { return };
         let kept = !in_private && !input::is_private(&typed);
         if kept && self.remembered.as_ref() != Some(&typed) {
@@ -125,6 +126,9 @@ impl State {
             },
             Request::Leave(None) if self.current_peer().is_some() => self.close_talk(now),
             request => {
+                if let Request::Join(name) = &request {
+                    self.joining = Some(name.clone());
+                }
                 if let Request::SetStatus(status) = request {
                     self.says_status(status);
                 }
@@ -180,6 +184,7 @@ impl State {
         if self.leaving.take().is_some() {
             self.toast("you stay, as you type on", false, now);
         }
+        self.joining = None;
         let text = self.composer.text();
         let writes = !text.trim().is_empty() && !text.starts_with('/');
         self.tell_typing(writes, now);

@@ -14,8 +14,11 @@ pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
     let (left, standing) = match state.current.clone() {
         Some(Place::Room(name)) => {
             let room = state.room(&name);
-            let members = room.and_then(|room| room.members);
-            let members = members.map(|members| format!(" · {members} in it")).unwrap_or_default();
+            let members = room.and_then(|room| match &room.names {
+                Some(names) => u32::try_from(names.len()).ok(),
+                None => room.members,
+            });
+            let members = members.map(|members| format!(" · {members} here")).unwrap_or_default();
             let muted = if room.is_some_and(|room| room.muted) { " · muted" } else { "" };
             (format!(" {name}{members}{muted}"), None)
         }
@@ -85,6 +88,11 @@ pub(super) fn status(state: &mut State, area: Rect, now: Now, buffer: &mut Buffe
         (_, sending) => format!("{sending} waiting · "),
     };
     let right = format!(" {waiting}{clock} ");
+    let free = width.saturating_sub(right.width() + 16);
+    let right = match state.areas.sidebar.is_empty().then(|| super::sidebar::unread(state, free)) {
+        Some(unread) if !unread.is_empty() => format!(" {unread} ·{right}"),
+        _ => right,
+    };
     let right = if width > right.width() + 12 { right } else { String::new() };
     let left = width - right.width();
     put(buffer, area, 0, &pad("", width), state.theme.status);

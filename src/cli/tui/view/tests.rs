@@ -84,7 +84,7 @@ fn morning() -> State {
         first: position(1),
         last_message_at: None,
     }];
-    state.done(Outcome::Census { rooms, muted: None }, at(2));
+    state.done(Outcome::Census { rooms, muted: None, blocked: None }, at(2));
     state.done(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
     state.toast = None;
     state.take();
@@ -97,11 +97,11 @@ fn a_usual_terminal_shows_everything() {
     state.composer.set("half a tho");
     let rows = picture(&mut state, 100, 12);
     let expected = "\
-rooms              │ lobby · 3 in it                                            │ here: 4
+rooms              │ lobby · 3 here                                             │ on the hub: 4
  1 lobby           │                                                            │ ● buzz
  2 ops          @1 │                                                            │ ■ colt         1m
 direct             │                                                            │ ● sova (you)
- 3 ○ buzz        1 │                                                            │ ◌ winter       1m
+ 3 ● buzz        1 │                                                            │ ◌ winter       1m
                    │                                                            │
                    │────────────────────────── today ───────────────────────────│
                    │12:00 sova  morning, all. does the new build run for you? ✓ │
@@ -116,20 +116,20 @@ direct             │                                                          
 fn narrow_terminals_fold_the_panels() {
     let mut state = morning();
     let rows = picture(&mut state, 60, 20);
-    assert!(rows[0].starts_with("rooms              │ lobby · 3 in it"), "{rows:#?}");
-    assert!(!rows.iter().any(|row| row.contains("here: 4")), "{rows:#?}");
+    assert!(rows[0].starts_with("rooms              │ lobby · 3 here"), "{rows:#?}");
+    assert!(!rows.iter().any(|row| row.contains("on the hub: 4")), "{rows:#?}");
     let rows = picture(&mut state, 40, 12);
-    assert_eq!(rows[0], " lobby · 3 in it");
+    assert_eq!(rows[0], " lobby · 3 here");
     assert!(!rows.iter().any(|row| row.contains('│')), "{rows:#?}");
     assert!(rows[10].starts_with("lobby> "), "{rows:#?}");
-    assert_eq!(rows[11], " ● 127.0.0.1:50051 · 1.2 ms       12:01");
+    assert_eq!(rows[11], " ● 127.0.0.1:50051… @ops buzz:1 · 12:01");
     // Whoever wants them has them.
     state.act(Action::ToggleSidebar, at(60));
     assert!(picture(&mut state, 40, 12)[0].starts_with("rooms"));
     state.act(Action::ToggleSidebar, at(60));
     assert_eq!(picture(&mut state, 100, 12)[0].find("rooms"), None);
     state.act(Action::ToggleRoster, at(60));
-    assert!(!picture(&mut state, 100, 12)[0].contains("here: 4"));
+    assert!(!picture(&mut state, 100, 12)[0].contains("on the hub: 4"));
 }
 
 #[test]
