@@ -70,8 +70,8 @@ const KEYS: usize = 18;
 
 /// What the signs of the screen mean.
 const SIGNS: &[(&str, &str)] = &[
-    ("● ■ ◌", "before somebody who is here: online, busy, away"),
-    ("● ○ ✗ …", "at a conversation: a line is open, they are here, they are not; they type"),
+    ("● ■ ◌ ✗", "before somebody: online, busy, away, not here"),
+    ("…", "after a conversation: they type"),
     ("5m, 2h", "after a name: for how long nothing was heard of them"),
     ("3, @1", "after a place: how much is unread there; you are named, or it is for you"),
     ("… ✓ ✗", "after what you said: under way, stored, not sent and why"),
