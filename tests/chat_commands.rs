@@ -39,6 +39,8 @@ fn contacts_rooms_and_what_is_kept_for_others() {
     ask(&mut sova, "/block buzz", "* buzz is blocked");
     ask(&mut sova, "/msg buzz psst", "* not sent to buzz: psst (buzz is blocked");
     ask(&mut sova, "/unblock buzz", "* buzz is not blocked any more");
+    ask(&mut sova, "/note buzz", "* noted of buzz: owes me a coffee");
+    ask(&mut sova, "/note buzz -", "* nothing is noted of buzz any more");
     ask(&mut sova, "/note buzz", "* nothing is noted of buzz");
     ask(&mut sova, "/accept buzz", "* buzz has the key they are known by; no other was seen");
     ask(&mut sova, "/accept colt", "* colt is not in your contact book");

@@ -162,7 +162,7 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
     sova.type_line("/bogus");
     sova.wait_for("* there is no command /bogus");
     sova.type_line("/help");
-    sova.wait_for("/msg NAME TEXT");
+    sova.wait_for("/msg NAME [TEXT]");
 }
 
 #[test]

@@ -195,7 +195,7 @@ fn a_day_with_the_full_screen() {
     }
     screen.type_line("then let us ship it after lunch");
     screen.wait_for("after lunch \u{2713}");
-    screen.wait_for("lobby · 4 in it");
+    screen.wait_for("lobby · 4 here");
     compare(screen, "lobby");
     // And in a second room, while the first goes on.
     screen.type_line("/join ops");
@@ -204,7 +204,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("anybody here? \u{2713}");
     bob.terminal.type_line("ann: are you still there?");
     screen.wait_for("@");
-    screen.wait_for("ops · 1 in it");
+    screen.wait_for("ops · 1 here");
     compare(screen, "rooms");
 
     // A name is completed, and a command.
@@ -237,7 +237,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("your curses");
     screen.wait_without("is typing");
     screen.wait_until("all to be read", |screen| {
-        (screen.matches("\u{2713}\u{2713} direct").count() == 2).then_some(())
+        (screen.matches("\u{2713}\u{2713}").count() == 2).then_some(())
     });
     compare(screen, "direct");
 
@@ -269,8 +269,8 @@ fn a_day_with_the_full_screen() {
     screen.wait_for(" ms ");
     bob.terminal.press(&["M-1"]);
     bob.terminal.wait_for("can anybody hear me?");
-    screen.wait_for("here: 4");
-    screen.wait_for("lobby · 4 in it");
+    screen.wait_for("on the hub: 4");
+    screen.wait_for("lobby · 4 here");
     compare(screen, "back");
 
     // Smaller than anybody wants it, and back.

@@ -125,6 +125,7 @@ impl Chat {
     }
 
     async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
+        self.state.blocked = actions::blocked(&self.client).await.unwrap_or_default();
         self.greet();
         let mut watch = self.watch_peers().await;
         self.prompt(console, false);
@@ -343,10 +344,16 @@ impl Chat {
             Ok(Done::Posted(posted)) => return self.state.stored(posted),
             Ok(Done::Joined(room)) => return self.talk_in(room),
             Ok(Done::Left(room)) => return self.show(|state| state.leave(&room)),
+            Ok(Done::Blocked { name, blocked, said }) => {
+                self.state.set_blocked(name, blocked);
+                return self.say(&said);
+            }
             Ok(Done::Said(said)) => return self.say(&said),
             Ok(Done::Failed(why)) => return self.fail(&why),
             Ok(Done::Messages(messages)) => {
-                messages.iter().map(|message| self.state.message(message)).collect()
+                let shown =
+                    messages.iter().filter(|said| !self.state.blocked.contains(&said.sender));
+                shown.map(|message| self.state.message(message)).collect()
             }
             Ok(Done::Shown(lines)) => lines,
             Err(lost) => return self.fail(&format!("something went wrong: {lost}")),

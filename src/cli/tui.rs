@@ -34,7 +34,7 @@ use self::{
     theme::Theme,
 };
 use super::{
-    chat::{self, typed},
+    chat::{self, actions, typed},
     commands::start,
     failure::Failure,
     options::Settings,
@@ -68,6 +68,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let at = (client.hub().to_string(), reached_at(&client));
     let now = Now::here();
     let mut state = State::new(client.name().clone(), at, &settings.rooms, taste, now);
+    state.block(actions::blocked(&client).await.unwrap_or_default());
     state.greet(now);
     let screen = Screen::open().map_err(|error| no_screen(&error))?;
     let app = App::new(state, client.clone(), screen, term::keys(), settings.home.typed_lines());

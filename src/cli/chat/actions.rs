@@ -1,5 +1,7 @@
 //! What takes a while in a chat: each thing a task, whose end is shown.
 
+use std::collections::BTreeSet;
+
 use super::input::{self, Request};
 use crate::{
     cli::{
@@ -15,6 +17,7 @@ use crate::{
     client::{Client, PeerFilter, SearchRequest},
     error::{Error, Result},
     model::{Fingerprint, Message, MessageId, Name, Posted, Receipt, RoomName, Start, Text},
+    text,
 };
 
 /// How many hits `/search` shows.
@@ -41,6 +44,8 @@ pub(crate) enum Done {
     Messages(Vec<Message>),
     /// Lines to show as they are.
     Shown(Vec<String>),
+    /// Somebody is blocked, or not any more.
+    Blocked { name: Name, blocked: bool, said: String },
     /// A word to the person.
     Said(String),
     /// Why it was not done.
@@ -100,6 +105,7 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::Accept { name, key } => accept(&client, &name, key).await,
         Request::Block { name, blocked } => block(&client, &name, blocked).await,
         Request::Note { name, text } => note(&client, &name, &text).await,
+        Request::ShowNote(name) => noted(&client, &name).await,
         Request::Forget(name) => client.forget(&name).await.map(|()| {
             Done::Said(format!(
                 "{name} is forgotten: whoever comes next under that name is met anew"
@@ -177,18 +183,37 @@ async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Resul
 
 async fn block(client: &Client, name: &Name, blocked: bool) -> Result<Done> {
     client.block(name, blocked).await?;
-    Ok(Done::Said(match blocked {
+    let said = match blocked {
         true => format!("{name} is blocked: you hear nothing of them, and they nothing of you"),
         false => format!("{name} is not blocked any more"),
-    }))
+    };
+    Ok(Done::Blocked { name: name.clone(), blocked, said })
+}
+
+/// Who is blocked at this hub; `None` where the contact book cannot be read.
+pub(crate) async fn blocked(client: &Client) -> Option<BTreeSet<Name>> {
+    let contacts = client.contacts().await.ok()?;
+    Some(
+        contacts.into_iter().filter(|(_, contact)| contact.blocked).map(|(name, _)| name).collect(),
+    )
 }
 
 async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
     client.note(name, text).await?;
     Ok(Done::Said(match text.is_empty() {
         true => format!("nothing is noted of {name} any more"),
-        false => format!("noted of {name}; /contacts shows it"),
+        false => format!("noted of {name}; /note {name} shows it"),
     }))
+}
+
+async fn noted(client: &Client, name: &Name) -> Result<Done> {
+    let contacts = client.contacts().await?;
+    let contact = contacts.iter().find(|(known, _)| known == name);
+    Ok(match contact.map(|(_, contact)| contact.note.as_str()) {
+        None => Done::Failed(format!("{name} is not in your contact book: see /contacts")),
+        Some("") => Done::Said(format!("nothing is noted of {name}")),
+        Some(note) => Done::Said(format!("noted of {name}: {}", text::one_line(note))),
+    })
 }
 
 async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<Done> {
@@ -240,7 +265,8 @@ async fn search(client: &Client, query: String, room: Option<RoomName>) -> Resul
     Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 
-fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
+/// What came of a direct message.
+pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
     match result {
         Ok(receipt) => {
             Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])

@@ -15,6 +15,12 @@ const DEFAULT_HISTORY: u32 = 20;
 /// The most messages `/history` shows: what one answer of a hub holds.
 const MAX_HISTORY: u32 = 1000;
 
+/// How much is said again of a word that is no command.
+const MAX_WORD: usize = 20;
+
+/// What stands for no note.
+const NO_NOTE: &str = "-";
+
 /// A line, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -77,6 +83,8 @@ pub(crate) enum Request {
     Block { name: Name, blocked: bool },
     /// Keep a note on somebody; an empty one: none.
     Note { name: Name, text: String },
+    /// Show the note on somebody.
+    ShowNote(Name),
     /// Forget somebody.
     Forget(Name),
     /// Tell the others how one is.
@@ -101,14 +109,14 @@ impl Input {
 /// Whether a line is, or might have been, meant for one person, or is about one: then no file may
 /// keep it.
 pub(crate) fn is_private(typed: &str) -> bool {
-    use Request::{Note, Queue, Send, SendTo, Talk};
-    match Input::parse(typed) {
-        Input::Ask(request) => {
-            matches!(request, Send { .. } | SendTo { .. } | Talk(_) | Queue { .. } | Note { .. })
-        }
-        Input::Mistake(_) => true,
-        _ => false,
-    }
+    use Request::{Note, Queue, Send, SendTo, ShowNote, Talk};
+    matches!(
+        Input::parse(typed),
+        Input::Mistake(_)
+            | Input::Ask(
+                Send { .. } | SendTo { .. } | Talk(_) | Queue { .. } | Note { .. } | ShowNote(_)
+            )
+    )
 }
 
 /// Refuses a text with a command after its first line: what is meant for one person, as in
@@ -173,12 +181,7 @@ fn p2p_words(rest: &str) -> Result<Input, Invalid> {
 
 fn understand_command(typed: &str) -> Result<Input, Invalid> {
     let (word, rest) = first_word(typed);
-    let command = Command::find(word).ok_or_else(|| {
-        usage(&format!(
-            "there is no command /{word}: /help lists them, and //TEXT posts a text that begins \
-             with a slash"
-        ))
-    })?;
+    let command = Command::find(word).ok_or_else(|| no_command(word))?;
     if command.form.is_empty() && !rest.is_empty() {
         return Err(usage(&format!("/{word} stands alone")));
     }
@@ -186,6 +189,14 @@ fn understand_command(typed: &str) -> Result<Input, Invalid> {
         return Err(missing(command));
     }
     with_words(command, rest)
+}
+
+fn no_command(word: &str) -> Invalid {
+    let word: String = word.chars().take(MAX_WORD).collect();
+    usage(&match Command::nearest(&word) {
+        Some(name) => format!("there is no command /{word}: did you mean /{name}?"),
+        None => format!("there is no command /{word}: /help lists them"),
+    })
 }
 
 fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
@@ -212,9 +223,15 @@ fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
         Verb::Accept => Request::Accept { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Block => Request::Block { name: Name::parse(rest)?, blocked: true },
         Verb::Unblock => Request::Block { name: Name::parse(rest)?, blocked: false },
-        Verb::Note => Request::Note { name: Name::parse(first)?, text: more.to_owned() },
+        Verb::Note if more.is_empty() => Request::ShowNote(Name::parse(first)?),
+        Verb::Note => {
+            let text = if more == NO_NOTE { "" } else { more };
+            Request::Note { name: Name::parse(first)?, text: text.to_owned() }
+        }
         Verb::Forget => Request::Forget(Name::parse(rest)?),
         Verb::Status => Request::SetStatus(status(rest)?),
+        Verb::Away => Request::SetStatus(PeerStatus::Away),
+        Verb::Back => Request::SetStatus(PeerStatus::Online),
         Verb::Outbox => Request::Outbox,
         Verb::Retry => Request::Retry,
         Verb::Peers => Request::Peers,
@@ -226,7 +243,7 @@ fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
 
 /// What is wrong with `/msg NAME` where there are no conversations to be opened.
 pub(crate) fn no_text() -> String {
-    Command::find("msg").map_or_else(String::new, |msg| missing(msg).0)
+    "to whom, and what? /msg NAME TEXT".to_owned()
 }
 
 /// That a command lacks words.

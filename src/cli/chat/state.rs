@@ -2,7 +2,7 @@
 //! and knows nothing of a terminal.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     time::Instant,
 };
 
@@ -36,6 +36,10 @@ pub(crate) struct State {
     stored: HashMap<RoomName, Position>,
     /// Who came and went while messages from before are told: shown after them.
     held: Vec<String>,
+    /// Whose messages are not shown.
+    pub(crate) blocked: BTreeSet<Name>,
+    /// Of whom it was said last that something of theirs is hidden, where nothing was shown since.
+    hidden: Option<Name>,
 }
 
 impl State {
@@ -52,6 +56,8 @@ impl State {
             telling: HashSet::new(),
             stored: HashMap::new(),
             held: Vec::new(),
+            blocked: BTreeSet::new(),
+            hidden: None,
         }
     }
 
@@ -124,11 +130,14 @@ impl State {
             }
             Event::Message(message) => {
                 self.shown.insert(message.room.clone(), message.position);
-                let line = self.message(message);
-                Some(match self.begins_history(message) {
-                    true => format!("{}\n{line}", said_before(&message.room)),
+                let line = self.line(message);
+                match self.begins_history(message) {
+                    true => Some(line.map_or_else(
+                        || said_before(&message.room),
+                        |line| format!("{}\n{line}", said_before(&message.room)),
+                    )),
                     false => line,
-                })
+                }
             }
             Event::CallerKeyChanged { name, known, offered } => {
                 let said = view::caller_key_changed(name, *known, *offered);
@@ -182,6 +191,26 @@ impl State {
     pub(crate) fn message(&self, message: &Message) -> String {
         let room = (self.rooms.len() > 1).then_some(&message.room);
         view::message(&self.clock, message, room)
+    }
+
+    /// A message as it is shown when it comes: of somebody who is blocked only that it came, once
+    /// for all that come one after the other.
+    fn line(&mut self, message: &Message) -> Option<String> {
+        let hidden = self.blocked.contains(&message.sender).then(|| message.sender.clone());
+        let said = std::mem::replace(&mut self.hidden, hidden.clone());
+        match hidden {
+            None => Some(self.message(message)),
+            Some(who) if said.as_ref() == Some(&who) => None,
+            Some(who) => Some(view::notice(&format!("{who} is blocked: hidden"))),
+        }
+    }
+
+    /// That somebody is blocked, or not any more.
+    pub(crate) fn set_blocked(&mut self, name: Name, blocked: bool) {
+        match blocked {
+            true => self.blocked.insert(name),
+            false => self.blocked.remove(&name),
+        };
     }
 
     /// Whether messages from before are being told, and more of them are to come.
@@ -325,6 +354,18 @@ mod tests {
         assert_eq!(state.current(), None);
         state.hear(&joined("ops"), now);
         assert_eq!(state.current(), Some(&room("ops")));
+    }
+
+    #[test]
+    fn what_the_blocked_say_is_one_line_for_all_of_it() {
+        let mut state = state(&["lobby"]);
+        let now = Instant::now();
+        state.set_blocked(Name::parse("buzz").unwrap(), true);
+        let hidden = state.hear(&message("lobby", at(1, 1)), now);
+        assert_eq!(hidden.as_deref(), Some("* buzz is blocked: hidden"));
+        assert_eq!(state.hear(&message("lobby", at(1, 2)), now), None);
+        state.set_blocked(Name::parse("buzz").unwrap(), false);
+        assert!(state.hear(&message("lobby", at(1, 3)), now).unwrap().ends_with(" buzz: hi"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
         opened => opened?,
     };
     let mut lines: Vec<String> = BufReader::new(opened).lines().collect::<io::Result<_>>()?;
+    // Two chats at once, or one after the other, may have added the same.
+    lines.dedup();
     let surplus = lines.len().saturating_sub(MAX_LINES);
     lines.drain(..surplus);
     if surplus >= MAX_LINES {
@@ -53,6 +55,7 @@ mod tests {
         let file = dir.path().join("typed.txt");
         assert!(load(&file).unwrap().is_empty());
         append(&file, "one").unwrap();
+        append(&file, "/join two").unwrap();
         append(&file, "/join two").unwrap();
         assert_eq!(load(&file).unwrap(), ["one", "/join two"]);
         #[cfg(unix)]

@@ -223,6 +223,7 @@ impl App {
             Command::Search { room, query } => self.tasks.search(room, query),
             Command::Know(name) => self.tasks.know(name),
             Command::Census => self.tasks.census(),
+            Command::Members(room) => self.tasks.members(room),
             Command::Ping => self.tasks.ping(),
             Command::SetStatus(status) => self.tasks.set_status(status),
             // Carried out already.

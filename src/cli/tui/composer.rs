@@ -92,6 +92,11 @@ impl Composer {
         }
     }
 
+    /// Whether a key types a character.
+    pub(crate) fn types(key: &KeyEvent) -> bool {
+        edit::typed(key).is_some()
+    }
+
     /// A new line where the cursor is.
     pub(crate) fn new_line(&mut self) {
         self.forget_passing();

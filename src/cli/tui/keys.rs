@@ -151,7 +151,12 @@ impl Keymap {
         let mut lines = Vec::new();
         for (head, group) in GROUPS {
             lines.push((String::new(), *head));
-            lines.extend(group.iter().filter_map(|usual| self.line(usual)));
+            let together = self.go_to_row();
+            let alone =
+                |usual: &&Usual| together.is_none() || !matches!(usual.action, Action::GoTo(_));
+            lines.extend(group.iter().filter(alone).filter_map(|usual| self.line(usual)));
+            let goes_to = |usual: &Usual| matches!(usual.action, Action::GoTo(_));
+            lines.extend(together.filter(|_| group.iter().any(goes_to)));
         }
         lines.push((String::new(), "Editing"));
         for (keys, does) in EDITING {
@@ -161,6 +166,18 @@ impl Keymap {
             }
         }
         lines
+    }
+
+    /// One row for the keys of the places by number, where they are as usual.
+    fn go_to_row(&self) -> Option<(String, &'static str)> {
+        let numbers = usual::all().filter(|usual| matches!(usual.action, Action::GoTo(_)));
+        let mut rows = numbers.map(|usual| {
+            let bound = self.bound.iter().filter(|(_, action)| *action == usual.action);
+            let usual = usual.keys.iter().filter_map(|key| Chord::parse(key).ok());
+            bound.map(|(chord, _)| *chord).eq(usual)
+        });
+        rows.all(|as_usual| as_usual)
+            .then(|| ("Alt-1 … Alt-9".into(), "the first to the ninth of the list"))
     }
 
     fn line(&self, usual: &Usual) -> Option<(String, &'static str)> {

@@ -17,13 +17,16 @@ mod strand;
 mod talk;
 mod tick;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 pub(crate) use self::{
     overlay::Overlay,
-    people::short,
+    people::{Person, short},
     places::Place,
     room::Room,
     strand::Way,
@@ -94,6 +97,8 @@ pub(crate) enum Command {
     Know(Name),
     /// Look how many are in the rooms, and which rooms are muted.
     Census,
+    /// Look who is in a room.
+    Members(RoomName),
     /// See how long an answer of the hub takes.
     Ping,
     /// Tell the others how one is, without a word about it here.
@@ -146,6 +151,8 @@ pub(crate) struct State {
     pub(crate) rooms: Vec<Room>,
     pub(crate) talks: Vec<Talk>,
     pub(crate) current: Option<Place>,
+    /// Where one was before that.
+    before: Option<Place>,
     pub(crate) people: People,
     pub(crate) link: Link,
     pub(crate) latency: Option<Duration>,
@@ -167,11 +174,17 @@ pub(crate) struct State {
     /// The rooms of the hub, for completion.
     listed: Vec<RoomName>,
     muted: Vec<RoomName>,
+    /// Whose messages are not shown.
+    blocked: BTreeSet<Name>,
+    /// The room that is being joined, to talk there: nothing has come between yet.
+    joining: Option<RoomName>,
     /// Until when one who leaves waits for what is under way.
     leaving: Option<Instant>,
     /// What was not posted to rooms that are left.
     lost: Vec<String>,
     rang: Option<Instant>,
+    /// What was typed last and is remembered.
+    remembered: Option<String>,
     notices: u64,
     commands: Vec<Command>,
 }
@@ -186,6 +199,7 @@ impl State {
         now: Now,
     ) -> Self {
         let Taste { theme, zone, keymap, quiet, typed } = taste;
+        let remembered = typed.last().cloned();
         Self {
             roster: Roster::new(me.clone()),
             me,
@@ -196,6 +210,7 @@ impl State {
             rooms: rooms.iter().cloned().map(Room::new).collect(),
             talks: Vec::new(),
             current: rooms.first().cloned().map(Place::Room),
+            before: None,
             people: People::default(),
             link: Link::Up,
             latency: None,
@@ -213,9 +228,12 @@ impl State {
             idle: Idle::new(now),
             listed: Vec::new(),
             muted: Vec::new(),
+            blocked: BTreeSet::new(),
+            joining: None,
             leaving: None,
             lost: Vec::new(),
             rang: None,
+            remembered,
             notices: 0,
             commands: vec![Command::Census, Command::Ping],
         }
@@ -264,9 +282,25 @@ impl State {
         self.lost.iter().cloned().chain(posts).chain(said).collect()
     }
 
-    /// Says something in the last line, for a while.
+    /// Says something in the last line, until something else is done, or for a while. A complaint
+    /// that does not fit there is said among the messages.
     pub(crate) fn toast(&mut self, said: impl Into<String>, bad: bool, now: Now) {
-        self.toast = Some(Toast { said: said.into(), bad, until: now.mono + TOAST });
+        let said = said.into();
+        match self.current.clone() {
+            Some(place) if bad && !self.areas.holds(&said) => {
+                let entry = self.notice(&said, now);
+                self.note(&place, entry);
+                if !self.is_at_end() {
+                    self.whisper(said, bad, now);
+                }
+            }
+            _ => self.whisper(said, bad, now),
+        }
+    }
+
+    /// Says something in the last line, whether it fits or not.
+    fn whisper(&mut self, said: String, bad: bool, now: Now) {
+        self.toast = Some(Toast { said, bad, until: now.mono + TOAST });
     }
 
     /// Says something among the messages of where one is; in the last line, too, where that might
@@ -275,10 +309,10 @@ impl State {
         let entry = self.notice(said, now);
         match self.current.clone() {
             Some(place) => self.note(&place, entry),
-            None => return self.toast(said, bad, now),
+            None => return self.whisper(said.to_owned(), bad, now),
         }
-        if bad || !self.is_at_end() {
-            self.toast(said, bad, now);
+        if !self.is_at_end() || (bad && self.areas.holds(said)) {
+            self.whisper(said.to_owned(), bad, now);
         }
     }
 

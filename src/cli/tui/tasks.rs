@@ -1,6 +1,6 @@
 //! What takes a while: calls of the client, each a task, whose outcome the state takes.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -13,7 +13,7 @@ use crate::{
         commands::search::find,
         words,
     },
-    client::{Client, Page, PageRequest, SearchRequest},
+    client::{Client, Page, PageRequest, PeerFilter, SearchRequest},
     error::Result,
     model::{
         Message, MessageId, Name, PeerStatus, Position, Posted, Room, RoomName, SearchHit, Start,
@@ -46,8 +46,10 @@ pub(crate) enum Outcome {
     Hits { query: String, result: Result<Vec<SearchHit>> },
     /// How far somebody is known.
     Known { name: Name, known: Option<Trust> },
-    /// The rooms of the hub, and those that are muted here, as far as either is known.
-    Census { rooms: Vec<Room>, muted: Option<Vec<RoomName>> },
+    /// The rooms of the hub, those that are muted here, and who is blocked, as far as it is known.
+    Census { rooms: Vec<Room>, muted: Option<Vec<RoomName>>, blocked: Option<BTreeSet<Name>> },
+    /// Who is in a room.
+    Members { room: RoomName, names: Option<BTreeSet<Name>> },
     /// How long the hub took to answer.
     Pong(Option<Duration>),
     /// A message is kept for a peer, under an id of its own, or not.
@@ -97,6 +99,13 @@ impl Tasks {
             let title = title(&request);
             let done = match request {
                 Request::Join(room) => join(&client, room).await,
+                Request::SendTo { to, text } => match client.send_to(&to, text.clone()).await {
+                    Ok(receipt) => {
+                        let (to, text) = (receipt.receiver, text.as_str());
+                        Done::Said(format!("[direct to {to}] {text}"))
+                    }
+                    error => actions::sent(error, &to, &text),
+                },
                 request => actions::run(client, request, room).await,
             };
             Outcome::Done { title, done }
@@ -149,12 +158,25 @@ impl Tasks {
         });
     }
 
-    /// Looks how many are in which room, and which rooms are muted.
+    /// Looks how many are in which room, which rooms are muted, and who is blocked.
     pub(super) fn census(&mut self) {
         let client = self.client.clone();
         self.set.spawn(async move {
             let muted = client.muted().await.ok().map(|muted| muted.into_iter().collect());
-            Outcome::Census { rooms: client.list_rooms().await.unwrap_or_default(), muted }
+            let blocked = actions::blocked(&client).await;
+            let rooms = client.list_rooms().await.unwrap_or_default();
+            Outcome::Census { rooms, muted, blocked }
+        });
+    }
+
+    /// Looks who is in a room.
+    pub(super) fn members(&mut self, room: RoomName) {
+        let client = self.client.clone();
+        self.set.spawn(async move {
+            let filter = PeerFilter { room: Some(room.clone()), ..PeerFilter::default() };
+            let peers = client.peers(filter).await.ok();
+            let names = peers.map(|peers| peers.into_iter().map(|peer| peer.name).collect());
+            Outcome::Members { room, names }
         });
     }
 
@@ -188,10 +210,10 @@ impl Tasks {
 /// What a list is called; nothing where a request answers with a word.
 fn title(request: &Request) -> &'static str {
     match request {
-        Request::Peers => "who is here",
+        Request::Peers => "peers",
         Request::Rooms => "rooms",
         Request::Contacts => "contacts",
-        Request::Outbox => "kept messages",
+        Request::Outbox => "outbox",
         Request::Id => "your key",
         Request::Verify { said: None, .. } => "keys to compare",
         Request::Accept { key: None, .. } => "another key",

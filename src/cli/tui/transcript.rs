@@ -9,6 +9,7 @@
 
 mod entries;
 mod entry;
+mod hidden;
 mod layout;
 mod links;
 mod paint;
@@ -17,6 +18,8 @@ mod wrap;
 
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use jiff::{civil, tz::TimeZone};
 use ratatui::{buffer::Buffer, layout::Rect};
@@ -28,7 +31,7 @@ use self::{
     place::{Place, Spot},
 };
 use super::{glyphs, theme::Theme};
-use crate::text;
+use crate::{model::Name, text};
 
 /// How it looks, which changes when the person wants it or the clock strikes.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +63,8 @@ pub(crate) struct Transcript {
     top: Option<Spot>,
     /// The number after the last entry that is in the view to its end.
     bottom: Serial,
+    /// Whose messages are not shown.
+    blocked: BTreeSet<Name>,
 }
 
 impl Transcript {
@@ -76,6 +81,7 @@ impl Transcript {
             layouts: Layouts::default(),
             top: None,
             bottom: 0,
+            blocked: BTreeSet::new(),
         }
     }
 
@@ -83,6 +89,9 @@ impl Transcript {
     /// oldest go. What is here already, by its key, is replaced where it stands.
     pub(crate) fn push(&mut self, entry: Entry) {
         self.lit = None;
+        if self.hides(&entry) {
+            return self.push_hidden(entry);
+        }
         self.measure(&entry);
         match self.entries.find(entry.key) {
             Some(serial) => self.put(serial, entry),
@@ -90,9 +99,26 @@ impl Transcript {
         }
     }
 
+    /// Puts the words of the program that stand right before the last entry, and are later than
+    /// that, after it.
+    pub(crate) fn sink_notices(&mut self) {
+        let Some(last) = self.last().map(|last| last.at) else { return };
+        let mut later = Vec::new();
+        while let Some(entry) = self.entries.at(self.entries.end() - 2)
+            && matches!(entry.body, Body::Notice(_))
+            && entry.at > last
+        {
+            let entry = entry.clone();
+            self.remove(entry.key);
+            later.push(entry);
+        }
+        later.into_iter().rev().for_each(|entry| self.push(entry));
+    }
+
     /// Puts a page of the past, the oldest first, before everything else, as much as there is room
     /// for. The view stays where it is.
     pub(crate) fn prepend(&mut self, older: Vec<Entry>) {
+        let older = self.without_blocked(older);
         older.iter().for_each(|entry| self.measure(entry));
         self.entries.prepend(older);
     }

@@ -6,7 +6,7 @@
 //! rooms    │ lobby · 3 here                │ here
 //! 1 lobby  │ 09:13 sova  morning, all      │ ○ buzz
 //! 2 ops  3 │ 09:13 buzz  green here        │ ◦ winter 4m
-//! direct   │                               │
+//! direct   │───────────────────────────────│
 //! 3 ● buzz │ lobby> what is typed          │
 //! ● 127.0.0.1:50051 1 ms                    09:14
 //! ```
@@ -61,6 +61,8 @@ pub(crate) fn paint(
     if let Some(menu) = &state.menu {
         draw_menu(menu, parts.menu, buffer, &state.theme);
     }
+    let rule = "─".repeat(usize::from(parts.rule.width));
+    put(buffer, parts.rule, 0, &rule, state.theme.dim);
     let cursor = input(state, parts.input, buffer);
     bars::status(state, parts.status, now, buffer);
     match state.overlay.is_some() {
@@ -83,26 +85,31 @@ fn messages(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
 
 /// What is typed, behind where it goes.
 fn input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-    let (prompt, style) = prompt(state);
+    let (place, style) = prompt(state);
     let width = prompt_width(state, area.width);
-    put(buffer, area, 0, &fit(&prompt, usize::from(width)), style);
+    let name = usize::from(width).saturating_sub(PROMPT.len());
+    let before = Rect { width, ..area };
+    put(buffer, before, 0, &format!("{}{PROMPT}", fit(&place, name)), style);
     let text = Rect { x: area.x + width, width: area.width - width, ..area };
     state.composer.draw(text, buffer, &state.theme, &placeholder(state))
 }
 
+/// What stands between where a text goes and the text. It is never cut.
+const PROMPT: &str = "> ";
+
 /// Where a text goes: whom it reaches is to be seen at one glance.
 fn prompt(state: &State) -> (String, Style) {
     match &state.current {
-        Some(Place::Room(room)) => (format!("{room}> "), state.theme.title),
-        Some(Place::Peer(peer)) => (format!("only {peer}> "), state.theme.of_name(peer)),
-        None => ("nowhere> ".into(), state.theme.warn),
+        Some(Place::Room(room)) => (room.to_string(), state.theme.title),
+        Some(Place::Peer(peer)) => (format!("only {peer}"), state.theme.of_name(peer)),
+        None => ("nowhere".into(), state.theme.warn),
     }
 }
 
 /// How many cells of a row the prompt takes: never more than half of it.
 fn prompt_width(state: &State, width: u16) -> u16 {
     let (prompt, _) = prompt(state);
-    let wanted = unicode_width::UnicodeWidthStr::width(prompt.as_str());
+    let wanted = unicode_width::UnicodeWidthStr::width(prompt.as_str()) + PROMPT.len();
     u16::try_from(wanted).unwrap_or(u16::MAX).min(width / 2)
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Verb {
     Note,
     Forget,
     Status,
+    Away,
+    Back,
     Help,
     Quit,
 }
@@ -66,9 +68,9 @@ pub(crate) const STATUSES: [&str; 3] = ["online", "away", "busy"];
 
 /// All commands, in the order in which they are listed.
 pub(crate) const COMMANDS: &[Command] = &[
-    new(Verb::Msg, "msg", "NAME TEXT", "sends straight to a peer; the hub does not see it")
+    new(Verb::Msg, "msg", "NAME [TEXT]", "sends past the hub, or opens the conversation")
         .takes(Takes::Name)
-        .aliases(&["m", "dm"]),
+        .aliases(&["m", "dm", "query"]),
     new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody who is away until they are back")
         .takes(Takes::Name),
     new(Verb::Outbox, "outbox", "", "lists what is kept for those who are away"),
@@ -77,7 +79,9 @@ pub(crate) const COMMANDS: &[Command] = &[
         .takes(Takes::Name),
     new(Verb::P2p, "p2p", "HOST:PORT TEXT", "sends straight to an address")
         .also(&["P2P HOST PORT TEXT"]),
-    new(Verb::Peers, "peers", "", "lists who is here").aliases(&["who", "w"]).also(&["PEER"]),
+    new(Verb::Peers, "peers", "", "lists who is here")
+        .aliases(&["who", "w", "names"])
+        .also(&["PEER"]),
     new(Verb::Join, "join", "ROOM", "joins a room, or makes a joined one the current one")
         .takes(Takes::Room)
         .aliases(&["j"]),
@@ -119,8 +123,13 @@ pub(crate) const COMMANDS: &[Command] = &[
     new(Verb::Block, "block", "NAME", "you hear nothing of somebody, and they nothing of you")
         .takes(Takes::Name),
     new(Verb::Unblock, "unblock", "NAME", "you hear each other again").takes(Takes::Name),
-    new(Verb::Note, "note", "NAME [TEXT]", "keeps a note on somebody; without one, removes it")
-        .takes(Takes::Name),
+    new(
+        Verb::Note,
+        "note",
+        "NAME [TEXT]",
+        "keeps a note on somebody, - removes it; without a text, shows it",
+    )
+    .takes(Takes::Name),
     new(Verb::Forget, "forget", "NAME", "forgets somebody, and their key").takes(Takes::Name),
     new(
         Verb::Status,
@@ -129,6 +138,8 @@ pub(crate) const COMMANDS: &[Command] = &[
         "says how you are; without a word, how the chat is",
     )
     .takes(Takes::Status),
+    new(Verb::Away, "away", "", "the same as /status away"),
+    new(Verb::Back, "back", "", "the same as /status online"),
     new(Verb::Help, "help", "", "shows this"),
     new(Verb::Quit, "quit", "", "leaves").aliases(&["exit", "q"]).also(&["Ctrl-C", "Ctrl-D"]),
 ];
@@ -138,6 +149,23 @@ impl Command {
     pub(crate) fn find(word: &str) -> Option<&'static Self> {
         let word = word.to_lowercase();
         COMMANDS.iter().find(|command| command.names().any(|name| name == word))
+    }
+
+    /// The name that was probably meant by a word that is none: one slip of the fingers away, or two
+    /// in a long word.
+    pub(crate) fn nearest(word: &str) -> Option<&'static str> {
+        let word: Vec<char> = word.to_lowercase().chars().collect();
+        let slips = match word.len() {
+            0..=2 => return None,
+            3..=5 => 1,
+            _ => 2,
+        };
+        let names = COMMANDS.iter().flat_map(Self::names).filter(|name| name.len() > 1);
+        let near = names.filter_map(|name| {
+            let letters: Vec<char> = name.chars().collect();
+            slips_between(&word, &letters, slips).map(|far| (far, name))
+        });
+        near.min_by_key(|(far, _)| *far).map(|(_, name)| name)
     }
 
     /// All its names, the usual one first.
@@ -161,6 +189,27 @@ impl Command {
     const fn also(self, also: &'static [&'static str]) -> Self {
         Self { also, ..self }
     }
+}
+
+/// How many characters have to be put in, left out, changed or swapped with the next one to make
+/// one word of the other; none where it is more than `most`.
+fn slips_between(one: &[char], other: &[char], most: usize) -> Option<usize> {
+    let (rest, others) = match (one, other) {
+        ([], []) => return Some(0),
+        ([a, one @ ..], [b, other @ ..]) if a == b => return slips_between(one, other, most),
+        (one, other) => (one.get(1..), other.get(1..)),
+    };
+    let most = most.checked_sub(1)?;
+    let swapped = match (one, other) {
+        ([a, b, one @ ..], [c, d, other @ ..]) if a == d && b == c => {
+            slips_between(one, other, most)
+        }
+        _ => None,
+    };
+    let changed = rest.zip(others).and_then(|(one, other)| slips_between(one, other, most));
+    let left_out = rest.and_then(|rest| slips_between(rest, other, most));
+    let put_in = others.and_then(|others| slips_between(one, others, most));
+    [swapped, changed, left_out, put_in].into_iter().flatten().min().map(|slips| slips + 1)
 }
 
 const fn new(verb: Verb, name: &'static str, form: &'static str, help: &'static str) -> Command {

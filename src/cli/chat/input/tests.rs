@@ -70,7 +70,7 @@ fn a_private_line_with_a_mistake_is_never_posted() {
     }
     mistaken("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
     mistaken("P2P no/host 1 secret", "neither a host name nor an address");
-    mistaken(" /msg", "/msg NAME TEXT");
+    mistaken(" /msg", "whom? /msg NAME [TEXT]");
     mistaken("/queue buzz", "/queue NAME TEXT");
     mistaken("/p2p 127.0.0.1:1", "to whom, and what? /p2p HOST:PORT TEXT");
     mistaken("/msg -buzz secret", "must begin with a letter or a digit");
@@ -98,7 +98,7 @@ fn a_command_in_a_later_line_is_never_posted() {
 fn what_might_be_meant_for_one_person_is_private() {
     for line in ["/msg buzz a", " /P2P ::1 a", "P2P 127.0.0.1 1 a", "P2P a", "/mgs buzz a"]
         .into_iter()
-        .chain(["/dm buzz a", "/queue buzz a", "/note buzz a", "/msg buzz"])
+        .chain(["/dm buzz a", "/queue buzz a", "/note buzz a", "/note buzz", "/msg buzz"])
     {
         assert!(is_private(line), "{line:?}");
     }
@@ -139,7 +139,8 @@ fn commands_and_their_words() {
         ("/block buzz", Request::Block { name: name("buzz"), blocked: true }),
         ("/unblock buzz", Request::Block { name: name("buzz"), blocked: false }),
         ("/note buzz owes  me", Request::Note { name: name("buzz"), text: "owes  me".into() }),
-        ("/note buzz", Request::Note { name: name("buzz"), text: String::new() }),
+        ("/note buzz -", Request::Note { name: name("buzz"), text: String::new() }),
+        ("/note buzz", Request::ShowNote(name("buzz"))),
         ("/forget buzz", Request::Forget(name("buzz"))),
         ("/mute", Request::Mute { room: None, muted: true }),
         ("/mute ops", Request::Mute { room: Some(room("ops")), muted: true }),
@@ -159,6 +160,11 @@ fn commands_have_other_names() {
     for (alias, command) in [
         ("/m buzz a", "/msg buzz a"),
         ("/dm buzz a", "/msg buzz a"),
+        ("/query buzz", "/msg buzz"),
+        ("/query buzz a", "/msg buzz a"),
+        ("/names", "/peers"),
+        ("/away", "/status away"),
+        ("/back", "/status online"),
         ("/w", "/peers"),
         ("/WHO", "/peers"),
         ("/j ops", "/join ops"),
@@ -196,6 +202,23 @@ fn the_status_words_are_those_that_are_understood() {
         let understood = Input::parse(&format!("/status {status}"));
         assert!(matches!(understood, Input::Ask(Request::SetStatus(_))), "{status}");
     }
+}
+
+#[test]
+fn a_slip_of_the_fingers_is_understood_and_not_obeyed() {
+    for (line, meant) in [
+        ("/jion ops", "there is no command /jion: did you mean /join?"),
+        ("/mgs buzz a", "there is no command /mgs: did you mean /msg?"),
+        ("/PEER", "did you mean /peers?"),
+        ("/histroy", "did you mean /history?"),
+        ("/contcats", "did you mean /contacts?"),
+        ("/unblokc buzz", "did you mean /unblock?"),
+        ("/shrug", "there is no command /shrug: /help lists them"),
+        ("/x", "there is no command /x: /help lists them"),
+    ] {
+        mistaken(line, meant);
+    }
+    mistaken(&format!("/{}", "q".repeat(1000)), "no command /qqqqqqqqqqqqqqqqqqqq: /help");
 }
 
 #[test]

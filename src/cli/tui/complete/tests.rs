@@ -56,7 +56,7 @@ fn commands_at_the_beginning_of_the_first_line() {
     assert_eq!(choices("/|").unwrap().1.len(), COMMANDS.len());
     assert_eq!(find("/jo", "", false, Words::default()), None);
     let shown = find("/ms", "", true, Words::default()).unwrap().choices.remove(0);
-    assert_eq!((shown.shown.as_str(), shown.about.is_empty()), ("/msg NAME TEXT", false));
+    assert_eq!((shown.shown.as_str(), shown.about.is_empty()), ("/msg NAME [TEXT]", false));
 }
 
 #[test]

@@ -17,6 +17,7 @@ impl Recall {
     pub(super) fn new(texts: impl Iterator<Item = String>) -> Self {
         let fit = |text: &String| !text.trim().is_empty() && text.len() <= MAX_TEXT_BYTES;
         let mut texts: Vec<String> = texts.filter(fit).collect();
+        texts.dedup();
         texts.drain(..texts.len().saturating_sub(MAX_LINES));
         Self { texts, at: None, draft: String::new() }
     }

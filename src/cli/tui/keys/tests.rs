@@ -166,12 +166,18 @@ fn the_help_lists_every_action_and_every_editing_key() {
     let heads: Vec<_> = listing.iter().filter(|(keys, _)| keys.is_empty()).collect();
     assert_eq!(heads.len(), GROUPS.len() + 1);
     let lines = listing.len() - heads.len();
-    assert_eq!(lines, usual::all().count() + EDITING.len());
+    let row = ("Alt-1 … Alt-9".to_owned(), "the first to the ninth of the list");
+    assert_eq!(listing.iter().filter(|line| **line == row).count(), 1);
+    assert_eq!(lines, usual::all().count() - 8 + EDITING.len());
     let line = |does: &str| &listing.iter().find(|(_, said)| *said == does).unwrap().0;
     assert_eq!(line("shows this"), "F1, ? in an empty input");
     assert_eq!(line("goes on in a new line"), "Alt-Enter, Ctrl-J, Shift-Enter, Ctrl-Enter");
     assert_eq!(line("deletes the character under the cursor"), "Delete, Ctrl-D");
     assert_eq!(line("takes the last change back"), "Ctrl-_");
+
+    // Numbers with keys of their own have rows of their own.
+    let listing = with(&[("go-to-3", &["f5"])]).unwrap().listing();
+    assert!(listing.contains(&("F5".into(), "the third")) && !listing.contains(&row));
 
     // What was taken from them is not listed.
     let listing = with(&[("retry", &["ctrl-_", "home"]), ("suspend", &[])]).unwrap().listing();

@@ -36,18 +36,23 @@ impl State {
         self.is_here(now);
         // Whoever types looks, whatever the terminal says of it.
         self.focused = true;
-        let action = match self.overlay.is_some() || self.composer.is_empty() {
+        if self.overlay.is_some() {
+            return self.overlay_key(key, now);
+        }
+        let action = match self.composer.is_empty() {
             true => self.keymap.action_on_empty(key),
             false => self.keymap.action(key),
         };
         match action {
-            _ if self.overlay.is_some() => self.overlay_key(key, action, now),
             Some(action) => self.act(action, now),
-            None => {
-                self.composer.key(*key);
-                self.typed(now);
-            }
+            None => self.write(key, now),
         }
+    }
+
+    /// Gives a key to what is typed.
+    pub(super) fn write(&mut self, key: &KeyEvent, now: Now) {
+        self.composer.key(*key);
+        self.typed(now);
     }
 
     /// Does what a key means.
@@ -64,7 +69,7 @@ impl State {
                 self.composer.clear();
                 self.stop_typing(now);
             }
-            Action::Help => self.overlay = Some(Overlay::help(&self.keymap)),
+            Action::Help => self.overlay = Some(Overlay::help(&self.keymap, false)),
             Action::Complete => self.complete(false),
             Action::CompleteBack => self.complete(true),
             Action::HistoryUp => drop(self.composer.history_up()),

@@ -7,7 +7,7 @@ use crate::{
     model::{Message, MessageId, Name, Posted, RoomName, SearchHit},
 };
 
-use super::{Command, Now, Overlay, Place, State, Way, strand::Strand};
+use super::{Command, Now, Overlay, State, Way, strand::Strand};
 
 impl State {
     /// Takes an outcome.
@@ -20,10 +20,21 @@ impl State {
             Outcome::Hits { query, result } => self.hits(query, result, now),
             Outcome::Known { name, known } => {
                 if let Some(talk) = self.talk_mut(&name) {
-                    talk.known = known.or(talk.known);
+                    talk.is_known(known);
                 }
             }
-            Outcome::Census { rooms, muted } => self.census(&rooms, muted),
+            Outcome::Census { rooms, muted, blocked } => {
+                self.census(&rooms, muted);
+                if let Some(blocked) = blocked {
+                    self.block(blocked);
+                }
+            }
+            Outcome::Members { room, names } => {
+                let few = self.is_no_crowd();
+                if let Some(room) = self.room_mut(&room) {
+                    room.names = names.filter(|_| few);
+                }
+            }
             Outcome::Pong(latency) => self.latency = latency,
             Outcome::Queued { id, to, result } => self.queued(id, &to, result, now),
             Outcome::Nothing => {}
@@ -50,25 +61,31 @@ impl State {
 
     fn done_asked(&mut self, title: &str, done: Done, now: Now) {
         // Something of it may be different now.
-        self.order(Command::Census);
+        self.count();
         if let Some(peer) = self.current_peer().cloned() {
             self.order(Command::Know(peer));
         }
         match done {
             // Posts are made in another way here.
             Done::Posted(_) => {}
-            Done::Joined(room) => {
-                self.be_in(&room);
-                self.go_to(Place::Room(room), now);
-            }
+            Done::Joined(room) => self.is_joined(room, now),
             Done::Left(room) => {
                 if self.leave(&room, now) {
                     self.say(&format!("left {room}"), false, now);
                 }
             }
+            Done::Blocked { name, blocked, said } => {
+                let mut all = self.blocked.clone();
+                match blocked {
+                    true => all.insert(name),
+                    false => all.remove(&name),
+                };
+                self.block(all);
+                self.say(&said, false, now);
+            }
             Done::Messages(messages) => {
-                let lines =
-                    messages.iter().map(|message| view::message(&self.clock, message, None));
+                let shown = messages.iter().filter(|said| !self.blocked.contains(&said.sender));
+                let lines = shown.map(|message| view::message(&self.clock, message, None));
                 let lines: Vec<String> = lines
                     .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
                     .collect();
@@ -83,9 +100,9 @@ impl State {
     /// Shows lines over everything; a single one that is no list, among the messages.
     fn show(&mut self, title: &str, lines: Vec<String>, now: Now) {
         match lines.as_slice() {
-            [] => self.toast("there are none", false, now),
+            [] => self.toast(none(title), false, now),
             [line] if title.is_empty() => self.say(line, false, now),
-            _ => self.overlay = Some(Overlay::lines(title, lines)),
+            _ => self.lay(Overlay::lines(title, lines)),
         }
     }
 
@@ -129,20 +146,23 @@ impl State {
             Ok(pages) => pages,
             Err(error) => return self.toast(words::problem(&error), true, now),
         };
-        let Some(room) = self.room_mut(&message.room) else { return };
         let mut past = Strand::new();
         past.add(&message, &me, None);
         past.add_older(&older.items, older.next.is_some(), &me, notice);
         past.add_newer(&newer.items, newer.next.is_some(), &me);
+        past.transcript.block(&self.blocked);
         past.transcript.jump(crate::cli::tui::transcript::Key::Posted(message.position));
+        let Some(room) = self.room_mut(&message.room) else { return };
         room.past = Some(past);
         self.toast("the past: Esc goes back to now", false, now);
     }
 
     fn hits(&mut self, query: String, result: Result<Vec<SearchHit>>, now: Now) {
-        match result {
+        let blocked = &self.blocked;
+        let shown = |hit: &SearchHit| !blocked.contains(&hit.message.sender);
+        match result.map(|hits| hits.into_iter().filter(shown).collect::<Vec<_>>()) {
             Ok(hits) if hits.is_empty() => self.say(&format!("nothing found: {query}"), false, now),
-            Ok(hits) => self.overlay = Some(Overlay::Hits { query, hits, chosen: 0 }),
+            Ok(hits) => self.lay(Overlay::Hits { query, hits, chosen: 0 }),
             Err(error) => self.say(&words::problem(&error), true, now),
         }
     }
@@ -173,5 +193,17 @@ impl State {
                 self.toast(format!("not kept for {to}: {why}"), true, now);
             }
         }
+    }
+}
+
+/// That a list is empty, by its title.
+fn none(title: &str) -> &'static str {
+    match title {
+        "peers" => "nobody is here",
+        "rooms" => "there are no rooms yet",
+        "contacts" => "no contacts yet",
+        "outbox" => "the outbox is empty",
+        "messages" => "nothing has been said here yet",
+        _ => "there are none",
     }
 }

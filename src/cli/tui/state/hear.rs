@@ -28,8 +28,10 @@ impl State {
                 if let Some(said) = self.outage.hear(&event, now.mono) {
                     self.say_in_room(&said, now);
                 }
-                if matches!(event, Event::Connected) {
-                    self.order(Command::Census);
+                match event {
+                    Event::Connected => self.count(),
+                    // What is joined when the hub is back is not joined at once.
+                    _ => self.joining = None,
                 }
             }
             Event::Message(message) => self.message(&message, now),
@@ -63,7 +65,7 @@ impl State {
 
     fn joined(&mut self, room: RoomName, head: Position, now: Now) {
         self.be_in(&room).joined(head);
-        self.order(Command::Census);
+        self.count();
         if self.current.is_none() && self.composer.is_empty() {
             self.go_to(Place::Room(room), now);
         }
@@ -73,11 +75,17 @@ impl State {
         self.people.heard_of(&message.sender, now);
         let place = Place::Room(message.room.clone());
         let (seen, me) = (self.is_seen(&place), self.me.clone());
+        // What is hidden is not counted either.
+        let hidden = self.blocked.contains(&message.sender);
+        let seen = seen || hidden;
         let Some(room) = self.room_mut(&message.room) else { return };
         let heard = room.hear(message, &me, seen);
-        let rings = matches!(heard, Heard::Said { mention: true }) && !room.muted;
+        let rings = matches!(heard, Heard::Said { mention: true }) && !room.muted && !hidden;
         if rings {
             self.ring(now);
+        }
+        if matches!(heard, Heard::Said { .. }) {
+            self.spoke(&message.room, &message.sender, now);
         }
     }
 
@@ -92,13 +100,17 @@ impl State {
         let sender = &direct.message.sender;
         self.people.heard_of(sender, now);
         let seen = self.is_seen(&Place::Peer(sender.clone()));
-        self.talk_with(sender).hear(direct, seen, now);
+        let zone = self.zone.clone();
+        self.talk_with(sender).hear(direct, seen, now, &zone);
         self.ring(now);
     }
 
     /// Says something in the conversation with somebody.
     fn say_to(&mut self, name: &Name, said: &str, now: Now) {
         self.talk_with(name);
+        if self.current_peer() == Some(name) {
+            return self.say(said, true, now);
+        }
         let entry = self.notice(said, now);
         self.note(&Place::Peer(name.clone()), entry);
         self.toast(said, true, now);
@@ -152,7 +164,14 @@ impl State {
 
     /// A line that was opened for what might be said: only what a person has to know is said.
     fn not_open(&mut self, peer: &Name, error: &Error, now: Now) {
-        self.talk_with(peer).live = false;
+        if let Error::PeerUnknown(_) = error
+            && self.is_stranger(peer)
+        {
+            return self.is_nobody(peer, None, now);
+        }
+        if let Some(talk) = self.talk_mut(peer) {
+            talk.live = false;
+        }
         if let Error::KeyChanged { offered, .. } = error {
             let said = format!(
                 "{error}; if {peer} has told you of a new key, and it is this one: /accept {peer} \
@@ -163,6 +182,11 @@ impl State {
     }
 
     fn not_sent(&mut self, peer: &Name, id: MessageId, error: &Error, now: Now) {
+        if let Error::PeerUnknown(_) = error
+            && self.is_stranger(peer)
+        {
+            return self.is_nobody(peer, Some(id), now);
+        }
         if matches!(error, Error::KeyChanged { .. }) {
             self.not_open(peer, error, now);
         }
@@ -186,6 +210,11 @@ impl State {
     /// Takes a change of who is here.
     pub(crate) fn watch(&mut self, change: PeerChange, now: Now) {
         self.people.watch(&change, now);
+        if let PeerChange::Left(name) = &change {
+            for room in &mut self.rooms {
+                room.names.as_mut().map(|names| names.remove(name));
+            }
+        }
         self.recount();
         // Who was away may be back, and one waits for them.
         if let PeerChange::Updated(peer) = &change

@@ -16,6 +16,7 @@ const WAITS: &str = "the hub is away; what you say is kept and posted when it is
 impl State {
     /// Takes what is typed: text for where one is, or a command.
     pub(super) fn submit(&mut self, now: Now) {
+        self.toast = None;
         let typed = self.composer.text();
         let input = match self.short_command(&typed, now) {
             true => Input::Nothing,
@@ -32,8 +33,11 @@ impl State {
         }
         let in_private = self.current_peer().is_some() && matches!(input, Input::Post(_));
         self.stop_typing(now);
+        self.joining = None;
         let Some(typed) = self.composer.submit() else { return };
-        if !in_private && !input::is_private(&typed) {
+        let kept = !in_private && !input::is_private(&typed);
+        if kept && self.remembered.as_ref() != Some(&typed) {
+            self.remembered = Some(typed.clone());
             self.order(Command::Remember(typed));
         }
         self.obey(input, now);
@@ -53,7 +57,7 @@ impl State {
         match input {
             Input::Nothing | Input::Mistake(_) => {}
             Input::Quit => self.quit(now),
-            Input::Help => self.overlay = Some(Overlay::help(&self.keymap)),
+            Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
             Input::ShowStatus => self.show_status(),
             Input::Post(text) => self.say_here(text, now),
             Input::Ask(request) => self.ask(request, now),
@@ -122,6 +126,9 @@ impl State {
             },
             Request::Leave(None) if self.current_peer().is_some() => self.close_talk(now),
             request => {
+                if let Request::Join(name) = &request {
+                    self.joining = Some(name.clone());
+                }
                 if let Request::SetStatus(status) = request {
                     self.says_status(status);
                 }
@@ -173,6 +180,11 @@ impl State {
     /// That something about the text has changed.
     pub(super) fn typed(&mut self, now: Now) {
         self.menu = None;
+        self.toast = None;
+        if self.leaving.take().is_some() {
+            self.toast("you stay, as you type on", false, now);
+        }
+        self.joining = None;
         let text = self.composer.text();
         let writes = !text.trim().is_empty() && !text.starts_with('/');
         self.tell_typing(writes, now);

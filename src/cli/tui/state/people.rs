@@ -75,6 +75,11 @@ impl People {
         self.here.contains_key(name)
     }
 
+    /// Somebody, where they are here.
+    pub(crate) fn get(&self, name: &Name) -> Option<&Person> {
+        self.here.get(name)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.here.len()
     }
@@ -92,6 +97,15 @@ impl People {
 }
 
 impl Person {
+    /// The sign of how they are, wherever they stand.
+    pub(crate) fn sign(&self) -> char {
+        match self.status {
+            PeerStatus::Online => '●',
+            PeerStatus::Busy => '■',
+            PeerStatus::Away | PeerStatus::Invisible => '◌',
+        }
+    }
+
     /// For how long they have been away or busy, or silent; `None`: not for long.
     pub(crate) fn idle(&self, now: Now) -> Option<Duration> {
         let idle = match (self.status, self.since_at_hub) {

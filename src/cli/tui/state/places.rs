@@ -1,6 +1,8 @@
 //! Where one can talk, and going from one place to another.
 
-use crate::model::{Name, RoomName};
+use std::collections::BTreeSet;
+
+use crate::model::{MessageId, Name, RoomName, Text};
 
 use super::{Command, Now, Room, State, Talk};
 use crate::cli::tui::transcript::Transcript;
@@ -100,18 +102,30 @@ impl State {
             return self.look();
         }
         self.stop_typing(now);
+        self.toast = None;
+        self.joining = None;
         let typed = self.composer.text();
-        let stays = self.draft().map(|draft| *draft = typed).is_none();
-        self.current = Some(place);
+        // What was typed where one is no more goes along: the person has chosen this place.
+        let homeless = match self.draft() {
+            Some(draft) => {
+                *draft = typed;
+                String::new()
+            }
+            None => typed,
+        };
+        self.before = self.current.replace(place);
         let draft = self.draft().map(std::mem::take).unwrap_or_default();
-        if !stays || self.composer.is_empty() {
-            self.composer.set(&draft);
+        match (draft.is_empty(), homeless.is_empty()) {
+            (_, true) => self.composer.set(&draft),
+            (true, false) => {}
+            (false, false) => self.composer.set(&format!("{draft}\n{homeless}")),
         }
         self.menu = None;
         if let Some(peer) = self.current_peer().cloned() {
             self.order(Command::Open(peer.clone()));
             self.order(Command::Know(peer));
         }
+        self.count_here();
         self.look();
     }
 
@@ -181,10 +195,73 @@ impl State {
         let index = known.unwrap_or_else(|| {
             let mut room = Room::new(name.clone());
             room.muted = self.muted.contains(name);
+            room.live.transcript.block(&self.blocked);
             self.rooms.push(room);
             self.rooms.len() - 1
         });
         &mut self.rooms[index]
+    }
+
+    /// Whether nobody of this name is known: neither here nor in the contact book, and with nothing
+    /// ever said to or by them.
+    pub(super) fn is_stranger(&self, name: &Name) -> bool {
+        !self.people.is_here(name) && self.talk(name).is_some_and(Talk::is_with_nobody)
+    }
+
+    /// That there is nobody of a name: the conversation goes, and what was to be said in it is to be
+    /// typed to somebody else. Where something else is being typed, it stays.
+    pub(super) fn is_nobody(&mut self, name: &Name, id: Option<MessageId>, now: Now) {
+        let why = format!("nobody called {name} is here or in your contact book");
+        let Some(talk) = self.talk_mut(name) else { return };
+        if let Some(id) = id {
+            talk.failed(id, why.clone());
+        }
+        let said: Vec<Text> = talk.unsent().cloned().collect();
+        if !self.composer.is_empty() || said.len() > 1 || self.draft_of(name) {
+            return self.toast(format!("not sent: {why}"), true, now);
+        }
+        self.talks.retain(|talk| talk.name != *name);
+        if self.current_peer() == Some(name) {
+            self.current = None;
+            let before = self.before.take().filter(|before| self.places().contains(before));
+            if let Some(place) = before.or_else(|| self.places().into_iter().next()) {
+                self.go_to(place, now);
+            }
+        }
+        if let Some(text) = said.first().filter(|_| self.composer.is_empty()) {
+            self.composer.set(&format!("/msg {name} {}", text.as_str()));
+        }
+        let what = if said.is_empty() { "" } else { "not sent: " };
+        self.toast(format!("{what}{why}"), true, now);
+    }
+
+    fn draft_of(&self, name: &Name) -> bool {
+        self.talk(name).is_some_and(|talk| !talk.draft.is_empty())
+    }
+
+    /// That a room is joined that one has asked for: one goes there where that is at once, and where
+    /// nobody has typed or gone elsewhere meanwhile.
+    pub(super) fn is_joined(&mut self, name: RoomName, now: Now) {
+        self.be_in(&name);
+        let at_once = self.joining.take_if(|joining| *joining == name).is_some();
+        if self.current_room() == Some(&name) {
+            return;
+        }
+        if at_once && self.composer.is_empty() {
+            return self.go_to(Place::Room(name), now);
+        }
+        self.say(&format!("joined {name}; /join {name} to talk there"), false, now);
+    }
+
+    /// Hides what these say in rooms, and nothing that others say.
+    pub(crate) fn block(&mut self, blocked: BTreeSet<Name>) {
+        for room in &mut self.rooms {
+            room.live.transcript.block(&blocked);
+            if let Some(past) = &mut room.past {
+                past.transcript.block(&blocked);
+            }
+        }
+        self.blocked = blocked;
     }
 
     /// That one is in a room no more. Says so where one sees it; tells whether it was news.

@@ -1,6 +1,8 @@
 //! A room on the screen: what was said in it, what one has said and is not posted yet, and what of
 //! it one has not seen.
 
+use std::collections::BTreeSet;
+
 use crate::{
     cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
     model::{Message, MessageId, Name, Position, RoomName, Text},
@@ -19,6 +21,8 @@ pub(crate) struct Room {
     pub(crate) mentioned: bool,
     pub(crate) muted: bool,
     pub(crate) members: Option<u32>,
+    /// Who is in it, where there are few on the hub.
+    pub(crate) names: Option<BTreeSet<Name>>,
     /// What is typed and not sent.
     pub(crate) draft: String,
     /// The last position when one came; what is at or before it is history.
@@ -59,6 +63,7 @@ impl Room {
             mentioned: false,
             muted: false,
             members: None,
+            names: None,
             draft: String::new(),
             head: None,
             unsent: Vec::new(),
@@ -108,6 +113,9 @@ impl Room {
             self.count(mention);
         }
         self.live.add(message, me, local);
+        if history {
+            self.live.transcript.sink_notices();
+        }
         if local.is_none() {
             self.unsent.iter_mut().for_each(|unsent| unsent.overtaken = true);
         }

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
 use crate::{
     cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
     client::{Direct, Standing},
@@ -65,6 +67,12 @@ pub(crate) struct Talk {
     /// Up to where the peer has read, as far as it said so.
     read_until: Option<MessageId>,
     unsent: Vec<Unsent>,
+    /// Whether the contact book was asked for the peer.
+    looked_up: bool,
+    /// Whether the peer holds something.
+    reached: bool,
+    /// The path that was shown last.
+    shown_path: Option<String>,
 }
 
 /// What one has said and the peer does not hold yet.
@@ -98,11 +106,14 @@ impl Talk {
             marked: None,
             read_until: None,
             unsent: Vec::new(),
+            looked_up: false,
+            reached: false,
+            shown_path: None,
         }
     }
 
     /// Takes a message. Where it is not `seen` it is counted, under a line.
-    pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now) {
+    pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now, zone: &TimeZone) {
         let message = &direct.message;
         let (known, mark) = match direct.standing {
             Standing::Verified(_) => (Trust::Verified, Mark::Verified),
@@ -118,6 +129,13 @@ impl Talk {
             self.unseen.truncate(MAX_UNSEEN - 1);
             self.unseen.push_front(direct.clone());
         }
+        // What the title says already is not said with each message, but for a warning.
+        let differs = self.known.is_some_and(|before| before != known);
+        let mark = Some(mark).filter(|_| differs || known == Trust::Unverified);
+        let mark = match message.sent_at.and_then(|sent| written(sent, now, zone)) {
+            Some(from) => Some(Mark::Late(from, mark.map(Box::new))),
+            None => mark,
+        };
         self.known = Some(known);
         self.typing_until = None;
         self.heard = Some(message.id);
@@ -126,9 +144,22 @@ impl Talk {
             own: false,
             mention: false,
             text: message.text.as_str().to_owned(),
-            mark: Some(mark),
+            mark,
         };
         self.transcript.push(Entry { key: Key::Message(message.id), at: now.wall, body });
+    }
+
+    /// What the contact book says of the peer.
+    pub(crate) fn is_known(&mut self, known: Option<Trust>) {
+        self.looked_up = true;
+        self.known = known.or(self.known);
+    }
+
+    /// Whether the peer is nobody, as far as the contact book knows and has ever been heard here.
+    pub(crate) fn is_with_nobody(&self) -> bool {
+        let kept = self.unsent.iter().any(|unsent| unsent.fate == Fate::Queued);
+        let heard = self.heard.is_some() || self.reached || self.live;
+        self.looked_up && self.known.is_none() && !heard && !kept
     }
 
     /// What came and was not looked at, the latest at the end.
@@ -168,8 +199,13 @@ impl Talk {
         if path.is_some() {
             self.path = path;
         }
+        self.reached = true;
+        // How it went is said once, and when it changes.
         let path = self.path.clone().unwrap_or_else(|| "direct".into());
-        self.transcript.mark(Key::Message(id), Mark::Delivered(path));
+        let news = self.shown_path.as_ref() != Some(&path);
+        let shown = if news { path.clone() } else { String::new() };
+        self.shown_path = Some(path);
+        self.transcript.mark(Key::Message(id), Mark::Delivered(shown));
         // The word that it was read may have come on another line, before the receipt.
         if let Some(until) = self.read_until {
             self.transcript.mark_read_until(Key::Message(until));
@@ -262,4 +298,14 @@ impl Talk {
         }
         tell
     }
+}
+
+/// When a message was written that came more than a minute later, in words.
+fn written(sent: Timestamp, now: Now, zone: &TimeZone) -> Option<String> {
+    if now.wall.duration_since(sent) <= SignedDuration::from_secs(60) {
+        return None;
+    }
+    let (sent, now) = (sent.to_zoned(zone.clone()), now.wall.to_zoned(zone.clone()));
+    let format = if sent.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    Some(sent.strftime(format).to_string())
 }

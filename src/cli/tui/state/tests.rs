@@ -2,6 +2,7 @@
 
 mod direct;
 mod history;
+mod overlays;
 mod person;
 mod rooms;
 
@@ -138,6 +139,15 @@ impl State {
             }
         }
         shown
+    }
+
+    /// All that stands in the current place, as one text.
+    pub(crate) fn shown_notices(&mut self) -> String {
+        let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
+        self.folds = Folds { sidebar: Some(false), roster: Some(false) };
+        let area = buffer.area;
+        crate::cli::tui::view::paint(self, at(3), area, &mut buffer);
+        buffer.content().iter().map(|cell| cell.symbol()).collect()
     }
 
     pub(crate) fn came(&mut self, who: &str, status: PeerStatus, now: Now) {

@@ -2,7 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{cli::failure, client::Connection, error::Error, model::PeerStatus};
+use crate::{
+    cli::failure,
+    client::Connection,
+    error::Error,
+    model::{Name, PeerStatus, RoomName},
+};
 
 use super::{Command, Now, Overlay, State, Talk};
 
@@ -20,6 +25,9 @@ const COUNT_ANYWAY: Duration = Duration::from_secs(60);
 
 /// How many rooms are so many that all of them are not asked for often.
 const MANY: usize = 100;
+
+/// With how many on the hub it is left at the hub's count of who is in a room.
+const CROWD: usize = 200;
 
 /// How long one who leaves waits for what is under way, before one is asked.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -97,7 +105,35 @@ impl State {
         if self.link == Link::Up && now.mono.duration_since(self.idle.counted) >= pause {
             self.idle.counted = now.mono;
             self.idle.changed = false;
-            self.order(Command::Census);
+            self.count();
+        }
+    }
+
+    /// Orders to look how many are in the rooms, and who is in the one that one sees.
+    pub(super) fn count(&mut self) {
+        self.order(Command::Census);
+        self.count_here();
+    }
+
+    pub(super) fn count_here(&mut self) {
+        let Some(name) = self.current_room().cloned() else { return };
+        match self.is_no_crowd() {
+            true => self.order(Command::Members(name)),
+            false => self.rooms.iter_mut().for_each(|room| room.names = None),
+        }
+    }
+
+    /// Whether there are so few on the hub that it is asked who is in a room.
+    pub(super) fn is_no_crowd(&self) -> bool {
+        self.people.len() < CROWD
+    }
+
+    /// That somebody speaks in a room: they may be new there.
+    pub(super) fn spoke(&mut self, room: &RoomName, who: &Name, now: Now) {
+        let names = self.room(room).and_then(|room| room.names.as_ref());
+        if names.is_some_and(|names| !names.contains(who)) {
+            self.recount();
+            self.ask_hub(now);
         }
     }
 
@@ -157,10 +193,17 @@ impl State {
             return;
         }
         match connection {
-            Connection::Connected { .. } => self.link = Link::Up,
+            Connection::Connected { .. } => {
+                // What was said of its absence does not hold any more.
+                if self.link != Link::Up {
+                    self.toast = None;
+                }
+                self.link = Link::Up;
+            }
             Connection::Lost { retry_at, .. } => {
                 self.link = Link::Lost { retry_at: retry_at.into_std() };
                 self.latency = None;
+                self.joining = None;
             }
             Connection::Stopped => {}
         }

@@ -120,6 +120,13 @@ impl Entries {
         }
     }
 
+    /// Takes all of them away.
+    pub(super) fn take(&mut self) -> VecDeque<Entry> {
+        let taken = std::mem::take(self);
+        self.full = taken.full;
+        taken.list
+    }
+
     fn shrink(&mut self) {
         while self.list.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
             let Some(oldest) = self.list.pop_front() else { return };

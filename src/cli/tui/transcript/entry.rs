@@ -44,6 +44,13 @@ pub(crate) enum Body {
     },
     /// A word of the program: who came and went, a gap.
     Notice(String),
+    /// What somebody has said whom the person has blocked: one line for all of it.
+    Hidden {
+        /// Who.
+        who: Name,
+        /// What, to be shown when they are not blocked any more.
+        said: Vec<Entry>,
+    },
 }
 
 /// What became of a message, or what is known of who sent it.
@@ -67,6 +74,8 @@ pub(crate) enum Mark {
     Verified,
     /// From somebody whose key is not known to be theirs.
     Unverified,
+    /// It was written some time before it came: when, and what else is known of it.
+    Late(String, Option<Box<Mark>>),
 }
 
 impl Entry {
@@ -74,6 +83,7 @@ impl Entry {
     pub(super) fn weight(&self) -> usize {
         let texts = match &self.body {
             Body::Notice(text) => text.len(),
+            Body::Hidden { said, .. } => said.iter().map(Self::weight).sum(),
             Body::Said { who, text, mark, .. } => {
                 who.as_str().len() + text.len() + mark.as_ref().map_or(0, Mark::weight)
             }
@@ -85,7 +95,7 @@ impl Entry {
     pub(super) fn mark_mut(&mut self) -> Option<&mut Option<Mark>> {
         match &mut self.body {
             Body::Said { mark, .. } => Some(mark),
-            Body::Notice(_) => None,
+            Body::Notice(_) | Body::Hidden { .. } => None,
         }
     }
 }

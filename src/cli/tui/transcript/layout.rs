@@ -93,8 +93,16 @@ pub(super) struct Laid {
 
 impl Laid {
     fn new(entry: &Entry, columns: &Columns) -> Self {
+        let hidden = match &entry.body {
+            Body::Hidden { who, .. } => format!("{who} is blocked: hidden"),
+            _ => String::new(),
+        };
         let (raw, name, left, head, mark) = match &entry.body {
-            Body::Notice(text) => {
+            Body::Notice(_) | Body::Hidden { .. } => {
+                let text = match &entry.body {
+                    Body::Notice(text) => text,
+                    _ => &hidden,
+                };
                 let sign = if columns.width < MIN_TEXT { "" } else { "*" };
                 (text, sign.to_owned(), columns.time + 2 * sign.len(), 0, None)
             }
@@ -182,6 +190,8 @@ fn said_of(mark: &Mark) -> String {
         Mark::Known => "(known)".into(),
         Mark::Verified => "(verified)".into(),
         Mark::Unverified => "(unverified)".into(),
+        Mark::Late(from, None) => format!("(from {from})"),
+        Mark::Late(from, Some(mark)) => format!("{} (from {from})", said_of(mark)),
     }
 }
 

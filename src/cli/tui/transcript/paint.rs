@@ -63,6 +63,7 @@ impl Transcript {
 fn paint_text(row: usize, laid: &Laid, entry: &Entry, pen: &mut Pen<'_>, theme: &Theme) {
     let (style, mark) = match &entry.body {
         Body::Notice(_) => (theme.notice, None),
+        Body::Hidden { .. } => (theme.dim, None),
         Body::Said { mention: true, mark, .. } => (theme.mention, mark.as_ref()),
         Body::Said { mark, .. } => (theme.text, mark.as_ref()),
     };
@@ -86,6 +87,7 @@ fn paint_text(row: usize, laid: &Laid, entry: &Entry, pen: &mut Pen<'_>, theme: 
 fn name_style(entry: &Entry, theme: &Theme) -> Style {
     match &entry.body {
         Body::Notice(_) => theme.notice,
+        Body::Hidden { .. } => theme.dim,
         Body::Said { own: true, .. } => theme.own,
         Body::Said { who, .. } => theme.of_name(who),
     }
@@ -96,6 +98,7 @@ fn mark_style(mark: &Mark, theme: &Theme) -> Style {
         Mark::Failed(_) => theme.bad,
         Mark::Verified => theme.good,
         Mark::Unverified => theme.warn,
+        Mark::Late(_, Some(mark)) => mark_style(mark, theme),
         _ => theme.dim,
     }
 }

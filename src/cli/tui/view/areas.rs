@@ -1,6 +1,7 @@
 //! Where everything stands, and what stands at a place that the mouse points to.
 
 use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
 
 use super::prompt_width;
 use crate::{
@@ -15,6 +16,9 @@ const ROSTER: u16 = 20;
 /// From which width on they are shown unless somebody wants them.
 const WITH_SIDEBAR: u16 = 60;
 const WITH_ROSTER: u16 = 90;
+
+/// From which height on a rule parts the messages from what is typed.
+const WITH_RULE: u16 = 10;
 
 /// The least that is left for the messages.
 const MIDDLE: u16 = 20;
@@ -33,6 +37,7 @@ pub(super) struct Parts {
     pub(super) messages: Rect,
     pub(super) note: Rect,
     pub(super) menu: Rect,
+    pub(super) rule: Rect,
     pub(super) input: Rect,
     pub(super) status: Rect,
 }
@@ -57,14 +62,17 @@ impl Parts {
             parts.roster = right(&mut rest, wanted - 1);
             parts.borders[1] = right(&mut rest, 1);
         }
-        parts.middle(rest, state, now);
+        parts.middle(rest, area.height >= WITH_RULE, state, now);
         parts
     }
 
-    fn middle(&mut self, mut rest: Rect, state: &State, now: Now) {
+    fn middle(&mut self, mut rest: Rect, ruled: bool, state: &State, now: Now) {
         let width = rest.width - prompt_width(state, rest.width);
         let most = INPUT.min(rest.height / 3).max(1);
         self.input = bottom(&mut rest, state.composer.rows(width, most));
+        if ruled {
+            self.rule = bottom(&mut rest, 1);
+        }
         if rest.height > 3 {
             self.title = top(&mut rest, 1);
         }
@@ -114,6 +122,10 @@ fn right(rest: &mut Rect, columns: u16) -> Rect {
 pub(crate) struct Areas {
     pub(crate) sidebar: Rect,
     pub(crate) roster: Rect,
+    /// How many cells the last line has for a word; none before it was drawn.
+    pub(super) word: Option<usize>,
+    /// How many rows of what lies over everything are shown.
+    pub(crate) page: usize,
     /// What the rows of the lists are about.
     pub(super) places: Vec<(u16, Place)>,
     pub(super) people: Vec<(u16, Name)>,
@@ -130,6 +142,11 @@ impl Areas {
         self.roster = parts.roster;
         self.places.clear();
         self.people.clear();
+    }
+
+    /// Whether the last line has room for a word.
+    pub(crate) fn holds(&self, word: &str) -> bool {
+        self.word.is_none_or(|cells| word.width() <= cells)
     }
 
     /// The place that stands there.

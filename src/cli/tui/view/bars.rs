@@ -14,8 +14,11 @@ pub(super) fn title(state: &mut State, area: Rect, buffer: &mut Buffer) {
     let (left, standing) = match state.current.clone() {
         Some(Place::Room(name)) => {
             let room = state.room(&name);
-            let members = room.and_then(|room| room.members);
-            let members = members.map(|members| format!(" · {members} in it")).unwrap_or_default();
+            let members = room.and_then(|room| match &room.names {
+                Some(names) => u32::try_from(names.len()).ok(),
+                None => room.members,
+            });
+            let members = members.map(|members| format!(" · {members} here")).unwrap_or_default();
             let muted = if room.is_some_and(|room| room.muted) { " · muted" } else { "" };
             (format!(" {name}{members}{muted}"), None)
         }
@@ -76,8 +79,8 @@ pub(super) fn typing(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// How the hub is, and what the time is; a word of the moment in its place.
-pub(super) fn status(state: &State, area: Rect, now: Now, buffer: &mut Buffer) {
+/// How the hub is, and what the time is; a word of the moment stands between them.
+pub(super) fn status(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
     let width = usize::from(area.width);
     let clock = now.wall.to_zoned(state.zone.clone()).strftime("%H:%M").to_string();
     let waiting = match (&state.link, state.sending()) {
@@ -85,35 +88,58 @@ pub(super) fn status(state: &State, area: Rect, now: Now, buffer: &mut Buffer) {
         (_, sending) => format!("{sending} waiting · "),
     };
     let right = format!(" {waiting}{clock} ");
-    let (left, style) = left(state, now);
+    let free = width.saturating_sub(right.width() + 16);
+    let right = match state.areas.sidebar.is_empty().then(|| super::sidebar::unread(state, free)) {
+        Some(unread) if !unread.is_empty() => format!(" {unread} ·{right}"),
+        _ => right,
+    };
     let right = if width > right.width() + 12 { right } else { String::new() };
-    let left = pad(&left, width - right.width());
-    put(buffer, area, 0, &left, style);
-    let x = u16::try_from(left.width()).unwrap_or(u16::MAX).min(area.width);
-    let end = Rect { x: area.x + x, width: area.width - x, ..area };
-    put(buffer, end, 0, &right, state.theme.status);
+    let left = width - right.width();
+    put(buffer, area, 0, &pad("", width), state.theme.status);
+    let (hub, style) = hub(state, state.toast.is_some(), now);
+    put(buffer, area, 0, &fit(&hub, left), style);
+    let short = self::hub(state, true, now).0.width() + 1;
+    state.areas.word = Some(left.saturating_sub(short));
+    if let Some(toast) = &state.toast {
+        let style = if toast.bad { state.theme.bad } else { state.theme.warn };
+        let from = short.min(left);
+        let word = fit(&toast.said, left - from);
+        put(buffer, column(area, from), 0, &word, state.theme.status.patch(style));
+    }
+    put(buffer, column(area, left), 0, &right, state.theme.status);
 }
 
-fn left(state: &State, now: Now) -> (String, Style) {
+/// What of an area is right of so many columns.
+fn column(area: Rect, columns: usize) -> Rect {
+    let columns = u16::try_from(columns).unwrap_or(u16::MAX).min(area.width);
+    Rect { x: area.x + columns, width: area.width - columns, ..area }
+}
+
+/// How the hub is: in `short`, a sign, and when it is tried again.
+fn hub(state: &State, short: bool, now: Now) -> (String, Style) {
     let theme = &state.theme;
-    if let Some(toast) = &state.toast {
-        let style = if toast.bad { theme.bad } else { theme.warn };
-        return (format!(" {}", toast.said), theme.status.patch(style));
-    }
+    let bad = theme.status.patch(theme.bad);
     match &state.link {
+        Link::Up if short => (" ●".into(), theme.status),
         Link::Up => {
             let latency = state.latency.map(milliseconds).unwrap_or_default();
             (format!(" ● {}{latency}", state.hub), theme.status)
         }
         Link::Lost { retry_at } => {
             let wait = retry_at.saturating_duration_since(now.mono);
-            let when = match wait.as_millis().div_ceil(1000) {
-                0 => "trying now".to_owned(),
-                seconds => format!("trying again in {seconds} s"),
+            let seconds = wait.as_millis().div_ceil(1000);
+            let line = match (short, seconds) {
+                (true, 0) => " ✗ now ·".into(),
+                (true, seconds) => format!(" ✗ {seconds} s ·"),
+                (false, 0) => format!(" ✗ {} is away; trying now", state.hub),
+                (false, seconds) => {
+                    format!(" ✗ {} is away; trying again in {seconds} s", state.hub)
+                }
             };
-            (format!(" ✗ {} is away; {when}", state.hub), theme.status.patch(theme.bad))
+            (line, bad)
         }
-        Link::Ended(why) => (format!(" ✗ {why}"), theme.status.patch(theme.bad)),
+        Link::Ended(_) if short => (" ✗".into(), bad),
+        Link::Ended(why) => (format!(" ✗ {why}"), bad),
     }
 }
 

@@ -36,6 +36,7 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
     let (title, lines, chosen) = content(overlay, &unsent, &zone, now, inner_width);
     let inside = frame(area, &title, lines.len(), buffer, &theme);
     let rows = usize::from(inside.height);
+    state.areas.page = rows;
     let top = match overlay {
         Overlay::Lines { top, .. } => {
             *top = (*top).min(lines.len().saturating_sub(rows));
@@ -47,10 +48,22 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
         let style = if chosen == Some(row) { theme.selected } else { theme.text };
         put(buffer, inside, row - top, &pad(line, usize::from(inside.width)), style);
     }
-    if lines.len() > rows {
-        let more = format!(" {}–{} of {} ", top + 1, (top + rows).min(lines.len()), lines.len());
-        let line = Rect { x: inside.x, y: inside.bottom(), height: 1, ..inside };
-        put(buffer, line.intersection(area), 0, &fit(&more, usize::from(line.width)), theme.dim);
+    let asks = matches!(overlay, Overlay::Quit);
+    let line = Rect { x: inside.x, y: inside.bottom(), height: 1, ..inside };
+    let edge = edge(top, rows, lines.len(), asks);
+    put(buffer, line.intersection(area), 0, &fit(&edge, usize::from(line.width)), theme.dim);
+}
+
+/// What the lower edge says: what there is beyond the lines that are shown, and the way out.
+fn edge(top: usize, rows: usize, lines: usize, asks: bool) -> String {
+    let last = (top + rows).min(lines);
+    let part =
+        if lines > rows { format!(" {}–{last} of {lines} ·", top + 1) } else { String::new() };
+    let more = if last < lines { " PageDown goes on ·" } else { "" };
+    match asks {
+        // The lines say it.
+        true => part.trim_end_matches('·').to_owned(),
+        false => format!("{part}{more} Esc closes "),
     }
 }
 

@@ -3,7 +3,7 @@
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{fit, pad, put};
-use crate::cli::tui::state::{Now, Place, State};
+use crate::cli::tui::state::{Now, Person, Place, State};
 
 /// A row of the list.
 struct Row {
@@ -44,6 +44,24 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
     }
 }
 
+/// What is unread elsewhere, in one line for where the list is not shown: who is meant, then the
+/// rest.
+pub(super) fn unread(state: &State, width: usize) -> String {
+    let elsewhere = |place: Place| state.current.as_ref() != Some(&place);
+    let rooms = || {
+        let unread = state.rooms.iter().filter(|room| room.unread > 0);
+        unread.filter(|room| elsewhere(Place::Room(room.name.clone())))
+    };
+    let mentions = rooms().filter(|room| room.mentioned).map(|room| format!("@{}", room.name));
+    let talks = state.talks.iter().filter(|talk| talk.unread > 0);
+    let talks = talks.filter(|talk| elsewhere(Place::Peer(talk.name.clone())));
+    let talks = talks.map(|talk| format!("{}:{}", talk.name, talk.unread));
+    let rest = rooms().filter(|room| !room.mentioned && !room.muted);
+    let rest = rest.map(|room| format!("{}:{}", room.name, room.unread));
+    let all: Vec<String> = mentions.chain(talks).chain(rest).collect();
+    fit(&all.join(" "), width)
+}
+
 fn rows(state: &State, now: Now) -> Vec<Row> {
     let theme = &state.theme;
     let head = |text: &str| Row {
@@ -69,11 +87,7 @@ fn rows(state: &State, now: Now) -> Vec<Row> {
         rows.push(head("direct"));
     }
     for (index, talk) in state.talks.iter().enumerate() {
-        let mark = match (talk.live, state.people.is_here(&talk.name)) {
-            (true, _) => '●',
-            (false, true) => '○',
-            (false, false) => '✗',
-        };
+        let mark = state.people.get(&talk.name).map_or('✗', Person::sign);
         let style = match talk.unread {
             0 => theme.of_name(&talk.name),
             _ => theme.unread,

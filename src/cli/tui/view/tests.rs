@@ -12,14 +12,17 @@ use ratatui::{
 
 use super::*;
 use crate::{
-    cli::tui::{
-        keys::Action,
-        state::{
-            Command, Link, Overlay,
-            tests::{at, message, name, position, room, state, text},
+    cli::{
+        chat::actions::Done,
+        tui::{
+            keys::Action,
+            state::{
+                Command, Link, Overlay,
+                tests::{at, message, name, position, room, state, text},
+            },
+            talks::{Told, What},
+            tasks::Outcome,
         },
-        talks::{Told, What},
-        tasks::Outcome,
     },
     client::{ConversationEvent, Direct, Event, Standing},
     model::{DirectMessage, MessageId, PeerStatus, SearchHit},
@@ -81,7 +84,7 @@ fn morning() -> State {
         first: position(1),
         last_message_at: None,
     }];
-    state.done(Outcome::Census { rooms, muted: None }, at(2));
+    state.done(Outcome::Census { rooms, muted: None, blocked: None }, at(2));
     state.done(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
     state.toast = None;
     state.take();
@@ -94,16 +97,16 @@ fn a_usual_terminal_shows_everything() {
     state.composer.set("half a tho");
     let rows = picture(&mut state, 100, 12);
     let expected = "\
-rooms              │ lobby · 3 in it                                            │ here: 4
+rooms              │ lobby · 3 here                                             │ on the hub: 4
  1 lobby           │                                                            │ ● buzz
  2 ops          @1 │                                                            │ ■ colt         1m
 direct             │                                                            │ ● sova (you)
- 3 ○ buzz        1 │                                                            │ ◌ winter       1m
-                   │                                                            │
+ 3 ● buzz        1 │                                                            │ ◌ winter       1m
                    │                                                            │
                    │────────────────────────── today ───────────────────────────│
                    │12:00 sova  morning, all. does the new build run for you? ✓ │
                    │12:00 buzz  green here. winter is still on the old one, sova│
+                   │────────────────────────────────────────────────────────────│
                    │lobby> half a tho                                           │
  ● 127.0.0.1:50051 · 1.2 ms                                                                   12:01";
     assert_eq!(rows.join("\n"), expected, "{}", rows.join("\n"));
@@ -113,20 +116,20 @@ direct             │                                                          
 fn narrow_terminals_fold_the_panels() {
     let mut state = morning();
     let rows = picture(&mut state, 60, 20);
-    assert!(rows[0].starts_with("rooms              │ lobby · 3 in it"), "{rows:#?}");
-    assert!(!rows.iter().any(|row| row.contains("here: 4")), "{rows:#?}");
+    assert!(rows[0].starts_with("rooms              │ lobby · 3 here"), "{rows:#?}");
+    assert!(!rows.iter().any(|row| row.contains("on the hub: 4")), "{rows:#?}");
     let rows = picture(&mut state, 40, 12);
-    assert_eq!(rows[0], " lobby · 3 in it");
+    assert_eq!(rows[0], " lobby · 3 here");
     assert!(!rows.iter().any(|row| row.contains('│')), "{rows:#?}");
     assert!(rows[10].starts_with("lobby> "), "{rows:#?}");
-    assert_eq!(rows[11], " ● 127.0.0.1:50051 · 1.2 ms       12:01");
+    assert_eq!(rows[11], " ● 127.0.0.1:50051… @ops buzz:1 · 12:01");
     // Whoever wants them has them.
     state.act(Action::ToggleSidebar, at(60));
     assert!(picture(&mut state, 40, 12)[0].starts_with("rooms"));
     state.act(Action::ToggleSidebar, at(60));
     assert_eq!(picture(&mut state, 100, 12)[0].find("rooms"), None);
     state.act(Action::ToggleRoster, at(60));
-    assert!(!picture(&mut state, 100, 12)[0].contains("here: 4"));
+    assert!(!picture(&mut state, 100, 12)[0].contains("on the hub: 4"));
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn a_conversation_says_whom_it_reaches_and_how() {
     let title = " buzz · unverified · live · direct 127.0.0.1:54322";
     assert!(rows[0].contains(title), "{rows:#?}");
     assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
-    assert!(rows[9].contains("buzz is typing…"), "{rows:#?}");
+    assert!(rows[8].contains("buzz is typing…"), "{rows:#?}");
     assert!(rows[10].contains("only buzz> goes to buzz alone"), "{rows:#?}");
     assert!(rows.iter().any(|row| row.contains("psst (unverified)")), "{rows:#?}");
 }
@@ -158,7 +161,67 @@ fn the_last_line_tells_how_the_hub_is() {
     state.link = Link::Ended("the name is taken".into());
     assert!(last(&mut state).starts_with(" ✗ the name is taken"));
     state.toast("a word", false, at(59));
-    assert!(last(&mut state).starts_with(" a word "));
+    assert!(last(&mut state).starts_with(" ✗ a word "));
+    state.link = Link::Lost { retry_at: at(63).mono };
+    assert!(last(&mut state).starts_with(" ✗ 3 s · a word "));
+    state.link = Link::Up;
+    assert!(last(&mut state).starts_with(" ● a word "));
+    assert!(last(&mut state).ends_with("1 waiting · 12:01"));
+}
+
+#[test]
+fn a_word_in_the_last_line_goes_when_something_else_is_done() {
+    let mut state = morning();
+    let word = |state: &mut State| state.toast("a word", true, at(59));
+    let gone = |state: &mut State| std::mem::take(&mut state.toast).is_none();
+    word(&mut state);
+    state.press(KeyCode::PageUp, at(59));
+    assert!(!gone(&mut state), "nothing was done by looking");
+    word(&mut state);
+    state.press(KeyCode::Char('x'), at(59));
+    assert!(gone(&mut state));
+    word(&mut state);
+    state.terminal(Typed::Paste("y".into()), at(59));
+    assert!(gone(&mut state));
+    word(&mut state);
+    state.act(Action::NextPlace, at(59));
+    assert!(gone(&mut state));
+    state.composer.set("/peers");
+    word(&mut state);
+    state.press(KeyCode::Enter, at(59));
+    assert!(gone(&mut state));
+    state.link = Link::Lost { retry_at: at(63).mono };
+    state.posts("waits");
+    assert!(state.toast.is_some());
+    state.connection(&crate::client::Connection::Connected { since: at(60).wall, observed: None });
+    assert!(gone(&mut state));
+}
+
+#[test]
+fn a_complaint_that_is_longer_than_the_last_line_is_read_whole() {
+    let mut state = morning();
+    picture(&mut state, 60, 16);
+    let said = "not sent to colt: nobody answers there, and whoever wants to know why asks them";
+    state.toast(said, true, at(59));
+    let rows = picture(&mut state, 60, 16);
+    let shown: String = rows.iter().map(|row| row.split('│').next_back().unwrap().trim()).collect();
+    assert!(shown.replace(' ', "").contains(&said.replace(' ', "")), "{rows:#?}");
+    assert_eq!(rows.join("").matches("not sent").count(), 1, "{rows:#?}");
+    // Once, too, where it is said among the messages in any case.
+    state.say(&said.replace("colt", "cold"), true, at(59));
+    let rows = picture(&mut state, 60, 16);
+    assert_eq!(rows.join("").matches("cold").count(), 1, "{rows:#?}");
+}
+
+#[test]
+fn a_long_name_leaves_the_sign_that_one_may_write() {
+    let mut state = state(&["a-room-with-a-name-that-is-too-long"]);
+    state.composer.set("hello");
+    let rows = picture(&mut state, 40, 12);
+    assert_eq!(rows[10], "a-room-with-a-nam…> hello");
+    assert_eq!(rows[9], "─".repeat(40));
+    let rows = picture(&mut state, 40, 9);
+    assert!(!rows.join("").contains('─'), "no room for a rule: {rows:#?}");
 }
 
 #[test]
@@ -274,11 +337,39 @@ fn long_texts_over_everything_scroll_to_their_end_and_no_further() {
     let mut state = morning();
     state.act(Action::Help, at(3));
     let first = picture(&mut state, 80, 12);
+    assert!(first[11].contains(" 1–10 of "), "{first:#?}");
+    assert!(first[11].contains(" · PageDown goes on · Esc closes ─"), "{first:#?}");
+    state.press(KeyCode::PageDown, at(3));
+    assert!(picture(&mut state, 80, 12)[11].contains(" 11–20 of "));
     state.terminal(
         Typed::Key(ratatui::crossterm::event::KeyEvent::new(KeyCode::End, KeyModifiers::NONE)),
         at(3),
     );
     let last = picture(&mut state, 80, 12);
+    assert!(!last[11].contains("PageDown"), "{last:#?}");
+    assert!(last[11].contains(" · Esc closes ─"), "{last:#?}");
     assert_ne!(first, last);
     assert!(last.iter().any(|row| row.contains("//TEXT")), "{last:#?}");
+}
+
+#[test]
+fn every_list_is_a_box_with_a_title_and_says_how_to_close_it() {
+    let mut state = morning();
+    for (title, lines) in [("your key", 1), ("contacts", 1), ("rooms", 3)] {
+        let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
+        let rows = lines.len();
+        state.done(Outcome::Done { title, done: Done::Shown(lines) }, at(4));
+        let shown = picture(&mut state, 80, 24);
+        let top = shown.iter().position(|row| row.contains(&format!("┌ {title} ─"))).unwrap();
+        assert!(shown[top + 1].contains("│ line 0"), "{shown:#?}");
+        assert!(shown[top + rows + 1].contains("└─ Esc closes ─"), "{shown:#?}");
+        state.press(KeyCode::Esc, at(4));
+    }
+    for (title, none) in
+        [("contacts", "no contacts yet"), ("outbox", "the outbox is empty"), ("peers", "nobody")]
+    {
+        state.done(Outcome::Done { title, done: Done::Shown(Vec::new()) }, at(4));
+        assert!(state.overlay.is_none());
+        assert!(picture(&mut state, 80, 24)[23].contains(none));
+    }
 }

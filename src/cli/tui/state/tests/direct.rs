@@ -72,8 +72,8 @@ fn a_message_is_sent_held_and_read() {
         told(&mut state, What::Delivered { id, path: None }, at(2));
     }
     let path = "direct 127.0.0.1:54322";
-    let held = [format!("12:00 sova  one ✓ {path}"), format!("12:00 sova  two ✓ {path}")];
-    assert_eq!(state.shown(), held);
+    let held = [format!("12:00 sova  one ✓ {path}"), "12:00 sova  two ✓".into()];
+    assert_eq!(state.shown(), held, "how it went is said once");
     told(&mut state, What::Heard(ConversationEvent::Read(second)), at(3));
     assert!(state.shown().iter().all(|row| row.contains("✓✓")), "{:?}", state.shown());
     assert!(state.unsent().is_empty());
@@ -179,4 +179,83 @@ fn names_that_others_make_up_do_not_fill_the_memory() {
     assert_eq!(state.talks.len(), 256);
     assert!(state.talk(&name("buzz")).is_some(), "the one in sight stays");
     assert!(state.talk(&name("s999")).is_some());
+}
+
+#[test]
+fn what_is_said_to_nobody_comes_back_into_the_input() {
+    let mut state = state(&["lobby"]);
+    let ordered = state.line("/msg dvae hi there", at(1));
+    let id = match ordered.last() {
+        Some(Command::Say { id, .. }) => *id,
+        _ => panic!("{ordered:?}"),
+    };
+    state.done(Outcome::Known { name: name("dvae"), known: None }, at(1));
+    let error = Error::PeerUnknown(name("dvae"));
+    state.told(Told { peer: name("dvae"), what: What::Failed { id, error } }, at(2));
+    assert!(state.talks.is_empty() && state.unsent().is_empty());
+    assert_eq!(state.composer.text(), "/msg dvae hi there");
+    let said = &state.toast.as_ref().unwrap().said;
+    assert_eq!(said, "not sent: nobody called dvae is here or in your contact book");
+}
+
+#[test]
+fn a_place_of_nobody_is_left_again_but_not_in_mid_typing() {
+    for typed in ["", "hal"] {
+        let mut state = state(&["lobby", "ops"]);
+        state.act(Action::GoTo(2), at(1));
+        state.line("/msg dvae", at(1));
+        state.composer.set(typed);
+        state.done(Outcome::Known { name: name("dvae"), known: None }, at(1));
+        let error = Error::PeerUnknown(name("dvae"));
+        state.told(Told { peer: name("dvae"), what: What::NotOpen(error) }, at(2));
+        let stays = !typed.is_empty();
+        assert_eq!(state.current_peer().is_some(), stays, "{typed:?}");
+        assert_eq!(state.current_room().is_some_and(|at| *at == room("ops")), !stays);
+        assert_eq!(state.composer.text(), typed);
+    }
+}
+
+#[test]
+fn who_is_in_the_contact_book_is_somebody() {
+    let mut state = state(&["lobby"]);
+    let ordered = state.line("/msg buzz hi", at(1));
+    let Some(Command::Say { id, .. }) = ordered.last() else { panic!("{ordered:?}") };
+    state.done(Outcome::Known { name: name("buzz"), known: Some(Trust::Known) }, at(1));
+    told(&mut state, What::Failed { id: *id, error: Error::PeerUnknown(name("buzz")) }, at(2));
+    assert_eq!((state.talks.len(), state.unsent().len()), (1, 1));
+}
+
+#[test]
+fn the_standing_is_said_where_it_is_another_or_a_warning() {
+    let mut state = with_buzz();
+    let with = |said: &str, standing| Direct { standing, ..direct("buzz", said) };
+    let key = Fingerprint::from_bytes([7; 32]);
+    let said = [
+        ("one", Standing::Known(key)),
+        ("two", Standing::Verified(key)),
+        ("three", Standing::Verified(key)),
+        ("four", Standing::Unverified(None)),
+        ("five", Standing::Unverified(None)),
+    ];
+    for (said, standing) in said {
+        state.hear(Event::Direct(with(said, standing)), at(2));
+    }
+    let shown: Vec<String> = state.shown().iter().map(|row| row[12..].to_owned()).collect();
+    let expected = ["one", "two (verified)", "three", "four (unverified)", "five (unverified)"];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn what_was_kept_for_long_says_when_it_was_written() {
+    let mut state = with_buzz();
+    let noon = at(0).wall;
+    for (said, before) in [("late", 120), ("older", 86_400 * 2), ("fresh", 30)] {
+        let mut late = direct("buzz", said);
+        late.message.sent_at = Some(noon - Duration::from_secs(before));
+        state.hear(Event::Direct(late), at(0));
+    }
+    let shown = state.shown();
+    assert!(shown[0].ends_with("late (from 11:58)"), "{shown:?}");
+    assert!(shown[1].ends_with("older (from 2026-11-20 12:00)"), "{shown:?}");
+    assert!(shown[2].ends_with("fresh"), "{shown:?}");
 }

@@ -166,3 +166,79 @@ fn a_gap_is_told_where_it_is() {
     let shown = state.shown();
     assert!(shown.last().unwrap().contains("messages may be missing here: gone"), "{shown:?}");
 }
+
+#[test]
+fn what_the_blocked_say_is_neither_shown_nor_counted_nor_rung_for() {
+    let mut state = state(&["lobby", "ops"]);
+    state.said("lobby", 1, "buzz", "before");
+    state.said("lobby", 2, "buzz", "once more");
+    state.said("lobby", 3, "kim", "morning");
+    let blocks = |blocked: bool| crate::cli::chat::actions::Done::Blocked {
+        name: name("buzz"),
+        blocked,
+        said: "done".into(),
+    };
+    state.done(Outcome::Done { title: "", done: blocks(true) }, at(2));
+    state.terminal(Typed::FocusLost, at(2));
+    state.take();
+    for (seq, raw) in [(4, "lobby"), (5, "lobby"), (1, "ops")] {
+        state.said(raw, seq, "buzz", "sova: hear me");
+    }
+    assert_eq!(state.take(), []);
+    assert!(state.rooms.iter().all(|room| room.unread == 0 && !room.mentioned));
+    let hidden = "* buzz is blocked: hidden";
+    let shown = state.shown_notices();
+    assert!(shown.contains("morning") && !shown.contains("hear me"), "{shown}");
+    assert!(!shown.contains("before") && !shown.contains("new messages"), "{shown}");
+    assert_eq!(shown.matches(hidden).count(), 2, "{shown}");
+    state.done(Outcome::Done { title: "", done: blocks(false) }, at(3));
+    let shown = state.shown_notices();
+    assert_eq!(shown.matches("hear me").count(), 2, "{shown}");
+    assert!(shown.contains("once more") && !shown.contains(hidden), "{shown}");
+}
+
+#[test]
+fn a_page_of_the_past_makes_one_run_with_what_is_here() {
+    let mut state = state(&[]);
+    state.be_in(&room("lobby"));
+    state.go_to(Place::Room(room("lobby")), at(0));
+    state.block([name("buzz")].into());
+    state.hear(Event::Joined { room: room("lobby"), head: position(0) }, at(0));
+    for seq in [7, 8] {
+        state.said("lobby", seq, "buzz", "late");
+    }
+    state.said("lobby", 9, "kim", "hi");
+    state.take();
+    state.shown_notices();
+    state.order_history(at(1));
+    let asked = state.take();
+    let from = position(7);
+    assert_eq!(asked, [Command::Page { room: room("lobby"), way: Way::Older, from }]);
+    let items = vec![message("lobby", 5, "kim", "early"), message("lobby", 6, "buzz", "older")];
+    let result = Ok(crate::client::Page { items, next: None });
+    state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
+    let shown = state.shown_notices();
+    assert_eq!(shown.matches("buzz is blocked: hidden").count(), 1, "{shown}");
+    assert!(shown.contains("early"), "{shown}");
+    state.block(Default::default());
+    let shown = state.shown_notices();
+    let at = ["early", "older", "late", "hi"].map(|said| shown.find(said).unwrap());
+    assert!(at.is_sorted(), "{shown}");
+}
+
+#[test]
+fn what_is_said_at_the_start_stands_below_what_was_said_before() {
+    let mut state = state(&[]);
+    state.be_in(&room("lobby"));
+    state.go_to(Place::Room(room("lobby")), at(0));
+    state.greet(at(9));
+    state.hear(Event::Joined { room: room("lobby"), head: position(2) }, at(9));
+    state.said("lobby", 1, "kim", "early");
+    state.say("buzz is here", false, at(10));
+    state.said("lobby", 2, "kim", "earlier");
+    state.said("lobby", 3, "kim", "now");
+    let shown = state.shown_notices();
+    let order = ["early", "earlier", "sova on", "buzz is here", "now"];
+    let found = order.map(|said| shown.find(said).unwrap());
+    assert!(found.is_sorted(), "{shown}");
+}

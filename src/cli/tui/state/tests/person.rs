@@ -83,6 +83,13 @@ fn help_opens_with_a_question_mark_only_where_nothing_is_typed() {
     let Some(Overlay::Lines { lines, .. }) = &state.overlay else { panic!("no help") };
     assert!(lines.iter().any(|line| line.contains("/msg")), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("Ctrl-R")), "{lines:?}");
+    assert_eq!(lines[0], "Writing");
+    assert_eq!(lines.iter().filter(|line| line.contains("Alt-1")).count(), 1, "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("⧗")), "{lines:?}");
+    state.line("/help", at(1));
+    let Some(Overlay::Lines { lines, .. }) = &state.overlay else { panic!("no help") };
+    assert_eq!(lines[0], "Commands");
+    assert!(lines.iter().any(|line| line.contains("Ctrl-R")), "{lines:?}");
     state.press(KeyCode::Esc, at(1));
     state.press(KeyCode::Char('a'), at(1));
     state.press(KeyCode::Char('?'), at(1));
@@ -117,4 +124,20 @@ fn silence_and_absence_are_told_by_their_length() {
     assert_eq!(idle(&state, at(200 + 7200)).as_deref(), Some("2h"));
     state.watch(PeerChange::Left(name("buzz")), at(300));
     assert!(!state.people.is_here(&name("buzz")));
+}
+
+#[test]
+fn a_line_that_is_typed_again_is_remembered_once() {
+    let mut state = state(&["lobby"]);
+    let remembered = |ordered: Vec<Command>| {
+        ordered.iter().filter(|c| matches!(c, Command::Remember(_))).count()
+    };
+    assert_eq!(remembered(state.line("/peers", at(1))), 1);
+    assert_eq!(remembered(state.line("/peers", at(1))), 0);
+    assert_eq!(remembered(state.line("hello", at(1))), 1);
+    assert_eq!(remembered(state.line("/peers", at(1))), 1);
+    for line in ["/peers", "hello", "/peers"] {
+        assert!(state.composer.history_up());
+        assert_eq!(state.composer.text(), line);
+    }
 }

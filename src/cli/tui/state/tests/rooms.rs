@@ -121,7 +121,7 @@ fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
     state.said("lobby", 4, "buzz", "sova!");
     assert!(!rings(&mut state), "in the same second");
     let muted = Some(vec![room("ops")]);
-    state.done(Outcome::Census { rooms: Vec::new(), muted }, at(2));
+    state.done(Outcome::Census { rooms: Vec::new(), muted, blocked: None }, at(2));
     state.hear(Event::Message(message("ops", 5, "buzz", "sova!")), at(9));
     assert!(!rings(&mut state), "muted");
     state.hear(Event::Message(message("lobby", 6, "buzz", "sova!")), at(10));
@@ -170,4 +170,98 @@ fn each_place_has_its_own_draft() {
     assert_eq!(state.composer.text(), "half a tho");
     state.act(Action::PreviousPlace, at(1));
     assert_eq!(state.composer.text(), "other");
+}
+
+fn joined(state: &mut State, raw: &str) {
+    state.hear(Event::Joined { room: room(raw), head: position(0) }, at(9));
+    let done = crate::cli::chat::actions::Done::Joined(room(raw));
+    state.done(Outcome::Done { title: "", done }, at(9));
+}
+
+#[test]
+fn a_room_that_is_joined_at_once_is_where_one_talks() {
+    let mut state = state(&["lobby"]);
+    state.line("/join ops", at(1));
+    joined(&mut state, "ops");
+    assert_eq!(state.current_room(), Some(&room("ops")));
+}
+
+#[test]
+fn a_room_that_is_joined_late_takes_nobody_away() {
+    let stays = |state: &mut State, typed: &str| {
+        joined(state, "ops");
+        assert_eq!(state.current_room(), Some(&room("lobby")), "{typed:?}");
+        assert_eq!(state.composer.text(), typed);
+        assert!(state.places().contains(&Place::Room(room("ops"))));
+        assert!(state.shown_notices().contains("joined ops; /join ops to talk there"));
+    };
+    let lost = || Event::Disconnected { cause: "gone".into(), retry_in: Duration::from_secs(1) };
+    // Said while the hub is away.
+    let mut away = state(&["lobby"]);
+    away.hear(lost(), at(1));
+    away.link = Link::Lost { retry_at: at(2).mono };
+    away.line("/join ops", at(1));
+    away.press(KeyCode::Char('x'), at(2));
+    away.hear(Event::Connected, at(3));
+    away.link = Link::Up;
+    stays(&mut away, "x");
+    // The hub goes while it is asked.
+    let mut goes = state(&["lobby"]);
+    goes.line("/join ops", at(1));
+    goes.hear(lost(), at(1));
+    goes.hear(Event::Connected, at(3));
+    stays(&mut goes, "");
+    // Somebody types on, and has even wiped it again.
+    let mut typing = state(&["lobby"]);
+    typing.line("/join ops", at(1));
+    typing.press(KeyCode::Char('x'), at(2));
+    typing.press(KeyCode::Backspace, at(2));
+    stays(&mut typing, "");
+    // Somebody has gone elsewhere meanwhile.
+    let mut gone = state(&["lobby", "den"]);
+    gone.line("/join ops", at(1));
+    gone.act(Action::GoTo(2), at(2));
+    joined(&mut gone, "ops");
+    assert_eq!(gone.current_room(), Some(&room("den")));
+}
+
+#[test]
+fn what_is_typed_in_a_room_that_is_lost_goes_nowhere_by_itself() {
+    let mut state = state(&["lobby", "ops"]);
+    state.press(KeyCode::Char('x'), at(1));
+    state.act(Action::GoTo(2), at(1));
+    state.composer.set("for ops alone");
+    state.hear(Event::Left { room: room("ops") }, at(2));
+    state.hear(Event::Joined { room: room("den"), head: position(0) }, at(2));
+    assert_eq!((state.current.clone(), state.composer.text()), (None, "for ops alone".into()));
+    state.act(Action::Submit, at(2));
+    assert!(!state.take().iter().any(|command| matches!(command, Command::Post { .. })));
+    assert_eq!(state.composer.text(), "for ops alone");
+    // The person chooses; what was typed there before is not lost either.
+    state.act(Action::GoTo(1), at(3));
+    assert_eq!(state.composer.text(), "x\nfor ops alone");
+}
+
+#[test]
+fn who_speaks_and_is_new_is_counted_at_once() {
+    let mut state = state(&["lobby"]);
+    let members = Command::Members(room("lobby"));
+    let are = |state: &mut State, names: &[&str]| {
+        let names = names.iter().map(|raw| name(raw)).collect();
+        state.done(Outcome::Members { room: room("lobby"), names: Some(names) }, at(1));
+        state.take();
+        state.shown_notices()
+    };
+    assert!(are(&mut state, &["sova", "kim"]).contains("lobby · 2 here"));
+    let says = |state: &mut State, seq, who, second| {
+        state.hear(Event::Message(message("lobby", seq, who, "hi")), at(second));
+        state.take().contains(&members)
+    };
+    assert!(!says(&mut state, 1, "kim", 10), "kim was here");
+    assert!(says(&mut state, 2, "buzz", 10));
+    assert!(!says(&mut state, 3, "buzz", 11), "not all the time");
+    assert!(are(&mut state, &["sova", "kim", "buzz"]).contains("lobby · 3 here"));
+    assert!(!says(&mut state, 4, "buzz", 20));
+    state.watch(PeerChange::Left(name("buzz")), at(21));
+    assert!(state.shown_notices().contains("lobby · 2 here"));
 }

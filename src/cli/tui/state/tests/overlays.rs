@@ -1,0 +1,165 @@
+//! What lies over the rest, while somebody types.
+
+use ratatui::crossterm::event::MouseEventKind;
+
+use super::*;
+use crate::{cli::chat::actions::Done, model::SearchHit};
+
+fn list(state: &mut State) {
+    let lines = (0..100).map(|line| line.to_string()).collect();
+    state.done(Outcome::Done { title: "peers", done: Done::Shown(lines) }, at(2));
+    assert!(state.overlay.is_some());
+}
+
+fn hits(state: &mut State) {
+    let hit = |seq| SearchHit { message: message("lobby", seq, "buzz", "disk"), ranges: vec![] };
+    let result = Ok(vec![hit(1), hit(2)]);
+    state.done(Outcome::Hits { query: "disk".into(), result }, at(2));
+    assert!(state.overlay.is_some());
+}
+
+fn types(state: &mut State, typed: &str) {
+    for c in typed.chars() {
+        state.press(KeyCode::Char(c), at(3));
+    }
+}
+
+fn posts(ordered: &[Command]) -> bool {
+    ordered.iter().any(|command| matches!(command, Command::Post { .. } | Command::Say { .. }))
+}
+
+#[test]
+fn what_is_typed_over_a_list_arrives_whole() {
+    let overlays: [fn(&mut State); 3] = [list, hits, |state| state.act(Action::Help, at(1))];
+    for over in overlays {
+        for typed in ["/msg lee can you keep quiet?", "quit?", "no", "gG kj", " a", "?", "y", "{@é"]
+        {
+            let mut state = state(&["lobby"]);
+            over(&mut state);
+            types(&mut state, typed);
+            assert!(state.overlay.is_none());
+            assert_eq!(state.composer.text(), typed);
+        }
+        let mut state = state(&["lobby"]);
+        over(&mut state);
+        state.terminal(Typed::Paste("q\n n".into()), at(3));
+        assert_eq!((state.composer.text().as_str(), state.overlay.is_none()), ("q\n n", true));
+    }
+}
+
+#[test]
+fn a_private_line_over_a_list_reaches_one_person() {
+    let mut state = state(&["lobby"]);
+    list(&mut state);
+    state.take();
+    types(&mut state, "/msg lee can you");
+    state.press(KeyCode::Enter, at(4));
+    let ordered = state.take();
+    let said = Command::Say { id: MessageId::new(), to: name("lee"), text: text("can you") };
+    let same = |command: &Command| match (command, &said) {
+        (Command::Say { to, text, .. }, Command::Say { to: lee, text: can, .. }) => {
+            to == lee && text == can
+        }
+        _ => false,
+    };
+    assert!(ordered.iter().any(same), "{ordered:?}");
+    assert!(!ordered.iter().any(|c| matches!(c, Command::Post { .. })), "{ordered:?}");
+}
+
+#[test]
+fn a_list_that_comes_while_one_types_takes_nothing() {
+    let typed = "/msg lee quite a jungle, no?";
+    for outcome in [list, hits] {
+        for cut in 0..=typed.len() {
+            let mut state = state(&["lobby"]);
+            types(&mut state, &typed[..cut]);
+            outcome(&mut state);
+            types(&mut state, &typed[cut..]);
+            assert_eq!(state.composer.text(), typed);
+        }
+        let mut state = state(&["lobby"]);
+        types(&mut state, "helloo");
+        outcome(&mut state);
+        state.press(KeyCode::Backspace, at(3));
+        assert_eq!((state.composer.text().as_str(), state.overlay.is_none()), ("hello", true));
+        outcome(&mut state);
+        state.press(KeyCode::Left, at(3));
+        types(&mut state, "_");
+        assert_eq!(state.composer.text(), "hell_o");
+        outcome(&mut state);
+        state.take();
+        state.press(KeyCode::Enter, at(3));
+        assert!(!posts(&state.take()) && state.overlay.is_none(), "it closes the list, no more");
+        assert_eq!(state.composer.text(), "hell_o");
+        state.press(KeyCode::Enter, at(3));
+        assert!(posts(&state.take()));
+    }
+}
+
+#[test]
+fn keys_that_type_nothing_move_and_choose() {
+    let mut state = state(&["lobby"]);
+    list(&mut state);
+    state.areas.page = 7;
+    let top = |state: &State| match &state.overlay {
+        Some(Overlay::Lines { top, .. }) => *top,
+        _ => panic!("closed"),
+    };
+    for (key, at_line) in [
+        (KeyCode::Down, 1),
+        (KeyCode::PageDown, 8),
+        (KeyCode::PageUp, 1),
+        (KeyCode::Up, 0),
+        (KeyCode::PageDown, 7),
+        (KeyCode::Home, 0),
+    ] {
+        state.press(key, at(3));
+        assert_eq!(top(&state), at_line, "{key:?}");
+    }
+    state.turn(MouseEventKind::ScrollDown);
+    assert_eq!(top(&state), 3);
+    state.press(KeyCode::Esc, at(3));
+    assert!(state.overlay.is_none());
+
+    hits(&mut state);
+    state.take();
+    state.press(KeyCode::Down, at(3));
+    state.press(KeyCode::Enter, at(3));
+    let around = state.take().into_iter().find_map(|command| match command {
+        Command::Around(message) => Some(message.position),
+        _ => None,
+    });
+    assert_eq!(around, Some(position(2)));
+}
+
+#[test]
+fn a_question_stays_until_it_is_answered() {
+    let mut state = state(&["lobby"]);
+    state.act(Action::Interrupt, at(1));
+    let result = Ok(vec![SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] }]);
+    state.done(Outcome::Hits { query: "a".into(), result }, at(2));
+    types(&mut state, "x");
+    assert!(matches!(state.overlay, Some(Overlay::Quit)));
+    state.press(KeyCode::Char('n'), at(3));
+    assert!(state.overlay.is_none() && state.composer.is_empty());
+
+    // Nor is one asked who has gone on typing.
+    state.posts("a last word");
+    state.line("/quit", at(4));
+    types(&mut state, "y");
+    state.tick(at(9));
+    assert!(state.overlay.is_none() && !state.take().contains(&Command::Quit));
+    assert_eq!(state.composer.text(), "y");
+}
+
+impl State {
+    fn turn(&mut self, kind: MouseEventKind) {
+        let mouse = ratatui::crossterm::event::MouseEvent {
+            kind,
+            column: 1,
+            row: 1,
+            modifiers: KeyModifiers::NONE,
+        };
+        self.terminal(Typed::Mouse(mouse), at(3));
+    }
+}
