@@ -8,6 +8,7 @@
 //! | messages for those who are away | `outbox.db` in the data directory |
 //! | what was accepted of such messages | `inbox.db` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
+//! | up to where each room was seen | `seen.toml` there |
 //! | the log of the last chat with `-v` on a terminal | `chinwag.log` in the data directory |
 //!
 //! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
@@ -113,6 +114,11 @@ impl Home {
     /// The lines typed in earlier chats.
     pub(crate) fn typed_lines(&self) -> PathBuf {
         self.data.join("typed.txt")
+    }
+
+    /// Up to where one has seen each room.
+    pub(crate) fn seen(&self) -> PathBuf {
+        self.data.join("seen.toml")
     }
 
     /// What a chat on a terminal logs where that is wanted.

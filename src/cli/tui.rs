@@ -11,6 +11,7 @@ pub(crate) mod complete;
 pub(crate) mod composer;
 mod glyphs;
 pub(crate) mod keys;
+mod seen;
 mod state;
 mod talks;
 mod tasks;
@@ -69,11 +70,16 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let now = Now::here();
     let mut state = State::new(client.name().clone(), at, &settings.rooms, taste, now);
     state.block(actions::blocked(&client).await.unwrap_or_default());
+    let (file, hub) = (settings.home.seen(), client.hub().to_string());
+    state.has_seen(seen::load(&file, &hub));
     state.greet(now);
     let screen = Screen::open().map_err(|error| no_screen(&error))?;
     let app = App::new(state, client.clone(), screen, term::keys(), settings.home.typed_lines());
     let (ended, mut state, events) = talk(app, events, stop).await;
     client.stop().await;
+    if let Err(error) = seen::save(&file, &hub, &state.seen()) {
+        complain(&format!("what you have seen is not remembered: {error}"));
+    }
     hear_rest(&mut state, events).await;
     for line in state.unseen() {
         complain(&format!("not read: {line}"));

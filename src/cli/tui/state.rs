@@ -18,7 +18,7 @@ mod talk;
 mod tick;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -174,6 +174,8 @@ pub(crate) struct State {
     /// The rooms of the hub, for completion.
     listed: Vec<RoomName>,
     muted: Vec<RoomName>,
+    /// Up to where rooms were seen in an earlier chat.
+    seen: BTreeMap<RoomName, Position>,
     /// Whose messages are not shown.
     blocked: BTreeSet<Name>,
     /// The room that is being joined, to talk there: nothing has come between yet.
@@ -228,6 +230,7 @@ impl State {
             idle: Idle::new(now),
             listed: Vec::new(),
             muted: Vec::new(),
+            seen: BTreeMap::new(),
             blocked: BTreeSet::new(),
             joining: None,
             leaving: None,

@@ -1,8 +1,8 @@
 //! Where one can talk, and going from one place to another.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{MessageId, Name, RoomName, Text};
+use crate::model::{MessageId, Name, Position, RoomName, Text};
 
 use super::{Command, Now, Room, State, Talk};
 use crate::cli::tui::transcript::Transcript;
@@ -177,6 +177,7 @@ impl State {
                 if let Some(room) = self.room_mut(&name) {
                     room.unread = 0;
                     room.mentioned = false;
+                    room.seen = room.live.newest().or(room.seen);
                 }
             }
             Some(Place::Peer(name)) => {
@@ -196,6 +197,8 @@ impl State {
             let mut room = Room::new(name.clone());
             room.muted = self.muted.contains(name);
             room.live.transcript.block(&self.blocked);
+            room.since = self.seen.get(name).copied();
+            room.seen = room.since;
             self.rooms.push(room);
             self.rooms.len() - 1
         });
@@ -251,6 +254,20 @@ impl State {
             return self.go_to(Place::Room(name), now);
         }
         self.say(&format!("joined {name}; /join {name} to talk there"), false, now);
+    }
+
+    /// Up to where the rooms were seen in an earlier chat.
+    pub(crate) fn has_seen(&mut self, seen: BTreeMap<RoomName, Position>) {
+        for room in &mut self.rooms {
+            room.since = seen.get(&room.name).copied();
+            room.seen = room.since;
+        }
+        self.seen = seen;
+    }
+
+    /// Up to where the rooms are seen.
+    pub(crate) fn seen(&self) -> BTreeMap<RoomName, Position> {
+        self.rooms.iter().filter_map(|room| Some((room.name.clone(), room.seen?))).collect()
     }
 
     /// Hides what these say in rooms, and nothing that others say.

@@ -28,6 +28,9 @@ pub(crate) struct Room {
     /// The last position when one came; what is at or before it is history.
     head: Option<Position>,
     unsent: Vec<Unsent>,
+    /// Up to where it was seen, and up to where that was in an earlier chat.
+    pub(crate) seen: Option<Position>,
+    pub(super) since: Option<Position>,
 }
 
 /// A post of one's own that is not posted yet.
@@ -67,6 +70,8 @@ impl Room {
             draft: String::new(),
             head: None,
             unsent: Vec::new(),
+            seen: None,
+            since: None,
         }
     }
 
@@ -109,8 +114,16 @@ impl Room {
             head.epoch == message.position.epoch && message.position.seq <= head.seq
         });
         let counts = !own && !history;
-        if counts && !seen {
+        // What was said since the last chat is news as well.
+        let missed = !own
+            && history
+            && self.since.is_some_and(|since| {
+                since.epoch == message.position.epoch && message.position.seq > since.seq
+            });
+        if (counts || missed) && !seen {
             self.count(mention);
+        } else if missed && self.since.take().is_some() {
+            self.begin_news();
         }
         self.live.add(message, me, local);
         if history {
@@ -136,13 +149,16 @@ impl Room {
     }
 
     fn count(&mut self, mention: bool) {
-        let transcript = &mut self.live.transcript;
         if self.unread == 0 {
-            let last = transcript.last().map(|last| last.key);
-            transcript.set_new_line(last);
+            self.begin_news();
         }
         self.unread += 1;
         self.mentioned |= mention;
+    }
+
+    fn begin_news(&mut self) {
+        let last = self.live.transcript.last().map(|last| last.key);
+        self.live.transcript.set_new_line(last);
     }
 
     /// What one has sent has come back. Returns where it stands if that is its place, too; otherwise

@@ -141,3 +141,29 @@ fn a_line_that_is_typed_again_is_remembered_once() {
         assert_eq!(state.composer.text(), line);
     }
 }
+
+#[test]
+fn what_was_said_since_the_last_chat_is_new() {
+    let mut state = state(&[]);
+    for raw in ["lobby", "ops"] {
+        state.be_in(&room(raw));
+    }
+    state.go_to(Place::Room(room("lobby")), at(0));
+    let seen = [(room("lobby"), position(1)), (room("ops"), position(2))];
+    state.has_seen(seen.clone().into());
+    assert_eq!(state.seen(), seen.into());
+    for raw in ["lobby", "ops"] {
+        state.hear(Event::Joined { room: room(raw), head: position(3) }, at(0));
+        for seq in 1..=3 {
+            state.said(raw, seq, "kim", if seq == 1 { "old" } else { "fresh" });
+        }
+    }
+    let shown = state.shown();
+    assert!(shown[1].contains(" new messages ") && shown[0].ends_with("old"), "{shown:?}");
+    let ops = state.room(&room("ops")).unwrap();
+    assert_eq!((ops.unread, ops.seen), (1, Some(position(2))));
+    assert_eq!(state.seen()[&room("lobby")], position(3));
+    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    assert_eq!(state.seen()[&room("ops")], position(3));
+}
