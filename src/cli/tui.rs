@@ -65,7 +65,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     tell(&format!("{} goes to the hub at {} …", options.name, options.hub));
     let (client, events) = start(options, stop).await?;
 
-    let at = (client.hub().to_string(), reached_at(&client));
+    let at = (client.hub().to_string(), reached_at(&client, settings));
     let now = Now::here();
     let mut state = State::new(client.name().clone(), at, &settings.rooms, taste, now);
     state.greet(now);
@@ -135,12 +135,13 @@ fn theme(settings: &Settings) -> Result<Theme, Failure> {
 }
 
 /// Where direct messages come in, in words.
-fn reached_at(client: &Client) -> String {
+fn reached_at(client: &Client, settings: &Settings) -> String {
     if client.direct_address().is_none() {
         return "no direct messages come in".into();
     }
     let at: Vec<String> = client.advertised().iter().map(ToString::to_string).collect();
-    format!("direct messages come in at {}", at.join(", "))
+    let hint = settings.out_of_reach().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("direct messages come in at {}{hint}", at.join(", "))
 }
 
 fn no_screen(error: &io::Error) -> Failure {
