@@ -128,10 +128,19 @@ fn theme(settings: &Settings) -> Result<Theme, Failure> {
     }
     match &settings.theme {
         None => Ok(Theme::dark()),
-        Some(name) => Theme::named(name).ok_or_else(|| {
-            Failure::Usage(format!("theme: there is no {name:?}: it is dark, light or plain"))
-        }),
+        Some(name) => {
+            Theme::named(name).ok_or_else(|| Failure::Usage(format!("theme: {}", no_theme(name))))
+        }
     }
+}
+
+/// Reads the name of colours that there are.
+pub(super) fn theme_name(name: &str) -> Result<String, String> {
+    Theme::named(name).map(|_| name.to_owned()).ok_or_else(|| no_theme(name))
+}
+
+fn no_theme(name: &str) -> String {
+    format!("there is no {name:?}: it is dark, light or plain")
 }
 
 /// Where direct messages come in, in words.
