@@ -40,6 +40,7 @@ use self::{
     settings::DEFAULT_LISTEN,
     tasks::Task,
 };
+use super::options::without_environment;
 use crate::{
     backbone::embedded::Store,
     error::{Error, Result},
@@ -83,7 +84,10 @@ pub(crate) fn command() -> clap::Command {
 
 /// Runs the hub as `args` say, program name first, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = match Command::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let said = Command::try_parse_from(&args)
+        .map_err(|mistake| without_environment(mistake, command(), args));
+    let command = match said {
         Ok(command) => command,
         Err(error) => {
             // Help that cannot be written interests nobody.

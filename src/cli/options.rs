@@ -4,7 +4,7 @@ mod flags;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address};
+pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address, without_environment};
 use super::{
     config::{Config, Home, make_parent},
     failure::{Failure, GET_LINK},
