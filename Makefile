@@ -49,7 +49,8 @@ fuzz: ## Look for inputs that break a parser (TARGET=join_link SECONDS=60; all o
 	tools/fuzz.sh "$(or $(SECONDS),10)" $(TARGET)
 
 man: ## Write the manual's pages into target/man
-	cargo run --locked --bin chinwag -- man target/man/man1
+	cargo build --release --locked --bins
+	"$${CARGO_TARGET_DIR:-target}/release/chinwag" man target/man/man1
 
 bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 	tools/fetch.sh nats-server

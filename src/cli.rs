@@ -160,8 +160,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// Reads the command line.
 fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
     let mut program = Cli::command();
-    let said = program.try_get_matches_from_mut(args)?;
+    let said = program
+        .try_get_matches_from_mut(&args)
+        .map_err(|mistake| options::without_environment(mistake, Cli::command(), args))?;
     let mut cli = Cli::from_arg_matches(&said).map_err(|error| error.format(&mut program))?;
     if let (Command::Post(args), Some((_, said))) = (&mut cli.command, said.subcommand()) {
         args.room_is_said = said.value_source("room") == Some(ValueSource::CommandLine);

@@ -126,8 +126,15 @@ fn a_person_blocks_notes_mutes_and_forgets() {
 
     sova.run(&["note", "buzz", "owes", "me", "a", "cake"]).done();
     assert_eq!(contact()["note"], "owes me a cake");
-    assert!(sova.run(&["note", "buzz"]).done().is_empty());
+    assert_eq!(sova.run(&["note", "buzz"]).done(), "owes me a cake\n");
+    assert_eq!(sova.run(&["note", "buzz", "--json"]).objects(), [contact()]);
+    sova.run(&["note", "buzz", "--remove", "it"]).failed(2);
+    assert!(sova.run(&["note", "buzz", "--remove"]).done().is_empty());
     assert_eq!(contact()["note"], "");
+    let none = sova.run(&["note", "buzz"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
+    assert!(none.stderr.contains("nothing is noted of buzz"), "{}", none.stderr);
+    assert!(sova.run(&["note", "nobody"]).failed(1).contains("not in your contact book"));
     let long = "x".repeat(501);
     assert!(sova.run(&["note", "buzz", &long]).failed(1).contains("500 bytes"));
 

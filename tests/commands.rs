@@ -49,6 +49,37 @@ fn what_was_posted_is_in_the_history_and_in_the_tail() {
 }
 
 #[test]
+fn what_finds_nothing_says_so() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    for args in [&["history"][..], &["history", "--all", "--json"], &["search", "walnut"]] {
+        let ended = sova.run(args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{args:?}");
+        assert!(ended.stderr.starts_with("chinwag: nothing "), "{}", ended.stderr);
+        assert_eq!(sova.run(&[args, &["-q"]].concat()).stderr, "");
+    }
+    sova.run(&["post", "lobby", "one", "walnut"]).done();
+    sova.run(&["post", "lobby", "two"]).done();
+    assert!(sova.run(&["history", "--last", "1"]).done().ends_with("sova: two\n"));
+    // What was said a moment ago need not be found yet.
+    sova.run(&["search", "walnut", "--last", "1"]).done();
+}
+
+/// What is set in the environment is not asked for on the command line.
+#[test]
+fn mistakes_are_answered_as_if_nothing_was_set() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let help = sova.run(&[]).failed(2);
+    assert!(help.contains("Commands:\n") && !help.contains("error:"), "{help}");
+    let usage = sova.run(&["send"]).failed(2);
+    assert!(usage.contains("Usage: chinwag send <NAME> [TEXT]...\n"), "{usage}");
+    let mut wrong = sova.command(&["peers"]);
+    wrong.env("CHINWAG_HUB", "nowhere");
+    assert!(cli::run(wrong, b"").failed(2).contains("invalid value 'nowhere' for '--hub <HUB>'"));
+}
+
+#[test]
 fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
     const LINES: usize = 2500;
     let hub = TestHub::start();

@@ -272,6 +272,26 @@ async fn the_databases_are_closed_to_other_users() {
     }
 }
 
+#[test]
+fn a_hub_says_what_its_keeper_has_to_do_next() {
+    let mut kept = Kept::start(&["--invite-only"]);
+    let (status, rest) = kept.hub.terminate();
+    let invite = format!("chinwagd invite --data-dir {:?}", kept.data.path());
+    assert!(status.success());
+    assert_eq!(rest, [format!("newcomers need an invitation: `{invite}`")]);
+
+    let hint = "`--advertise HOST:PORT` changes that to where others reach it";
+    let here = TestHub::start();
+    assert!(!here.log().contains(hint), "on this machine alone");
+    let everywhere = TestHub::at("0.0.0.0:0", &["--ephemeral"]);
+    assert!(everywhere.log().contains("chinwagd: the link says "));
+    assert!(everywhere.log().contains(hint), "{}", everywhere.log());
+    for args in [&["--advertise", "hub.example:1"][..], &["--log-format", "json"]] {
+        let hub = TestHub::at("0.0.0.0:0", &[&["--ephemeral"], args].concat());
+        assert!(!hub.log().contains(hint), "{args:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_link_is_shown_again() {
     let kept = Kept::start(&[]);

@@ -87,6 +87,9 @@ fn every_command_has_its_page() {
         format(&path);
     }
     let page = std::fs::read_to_string(dir.join("chinwag.1")).unwrap();
+    let send = std::fs::read_to_string(dir.join("chinwag-send.1")).unwrap();
+    assert!(send.contains("\nchinwag send [OPTIONS] <NAME> [TEXT]...\n.SH "), "{send}");
+    assert!(!main.contains("EXTRA") && main.contains(".SH NOTES\n"));
     assert!(page == main, "the page of the program is the same either way");
 
     let file = home.path().join("config.toml");

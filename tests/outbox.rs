@@ -358,6 +358,9 @@ fn messages_are_given_up_by_their_ids() {
     assert!(sova.run(&["outbox", "drop", &two]).failed(1).contains("no message"));
     let left = sova.run(&["outbox", "retry", &three]).failed(4);
     assert!(left.contains("no peer named eve") && !left.contains("buzz"), "{left}");
+    sova.run(&["outbox", "drop", "EVE"]).done();
+    assert_eq!(count(), 1);
+    assert!(sova.run(&["outbox", "drop", "eve"]).failed(2).contains("kept for anybody"));
     sova.run(&["outbox", "drop", "--all"]).done();
     assert_eq!(count(), 0);
 }

@@ -76,6 +76,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 
     let mut console = Console::open(settings.home.typed_lines());
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());
+    chat.greet(settings.out_of_reach());
     let talk = chat.talk(&mut console, &mut events);
     let ended = stop.run_until_cancelled(talk).await.unwrap_or(Ok(()));
     // A person has seen what was not done, and a script has to be told; what is still under way
@@ -126,7 +127,6 @@ impl Chat {
 
     async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
         self.state.blocked = actions::blocked(&self.client).await.unwrap_or_default();
-        self.greet();
         let mut watch = self.watch_peers().await;
         self.prompt(console, false);
         loop {
@@ -173,9 +173,10 @@ impl Chat {
         }
     }
 
-    fn greet(&mut self) {
+    fn greet(&mut self, out_of_reach: Option<String>) {
         let (name, hub) = (self.client.name(), self.client.hub());
         self.say(&format!("{name} on {hub}; {}", self.reached_at()));
+        out_of_reach.iter().for_each(|hint| self.say(hint));
         self.say("what you type goes to the room; /help lists the commands, /quit leaves");
     }
 

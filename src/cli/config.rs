@@ -39,17 +39,20 @@ use std::{
     fmt::Display,
     io,
     net::SocketAddr,
+    ops::Range,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use directories::ProjectDirs;
 use serde::Deserialize;
+use toml::Spanned;
 
 pub(crate) use self::remember::remember;
 use super::{
     failure::Failure,
     options::{self, direct_policy, listen_address},
+    tui::{self, keys::Keymap},
 };
 use crate::{
     client::DirectPolicy,
@@ -176,7 +179,12 @@ impl Config {
     }
 
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let raw: Raw = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        Self::read_toml(text).map_err(|mistake| mistake.show(text))
+    }
+
+    fn read_toml(text: &str) -> Result<Self, Mistake> {
+        let raw: Raw = toml::from_str(text)
+            .map_err(|error| Mistake { at: error.span(), problem: error.message().to_owned() })?;
         Ok(Self {
             hub: one("hub", raw.hub, options::hub)?,
             name: one("name", raw.name, str::parse)?,
@@ -187,9 +195,28 @@ impl Config {
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
             quiet: raw.quiet,
-            theme: raw.theme,
-            keys: raw.keys.into_iter().map(|(action, keys)| (action, keys.into())).collect(),
+            theme: one("theme", raw.theme, tui::theme_name)?,
+            keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
         })
+    }
+}
+
+/// What is wrong with a file, and where in it.
+struct Mistake {
+    at: Option<Range<usize>>,
+    problem: String,
+}
+
+impl Mistake {
+    fn show(&self, text: &str) -> String {
+        let Some(before) = self.at.as_ref().and_then(|at| text.get(..at.start)) else {
+            return self.problem.clone();
+        };
+        let (line, last) = match before.rsplit_once('\n') {
+            Some((lines, last)) => (2 + lines.matches('\n').count(), last),
+            None => (1, before),
+        };
+        format!("line {line}, column {}: {}", 1 + last.chars().count(), self.problem)
     }
 }
 
@@ -197,28 +224,39 @@ impl Config {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Raw {
-    hub: Option<String>,
-    name: Option<String>,
-    listen: Option<String>,
-    advertise: Option<OneOrMany>,
-    room: Option<OneOrMany>,
-    direct: Option<String>,
+    hub: Option<Spanned<String>>,
+    name: Option<Spanned<String>>,
+    listen: Option<Spanned<String>>,
+    advertise: Option<Spanned<OneOrMany>>,
+    room: Option<Spanned<OneOrMany>>,
+    direct: Option<Spanned<String>>,
     #[serde(default)]
     no_direct: bool,
     #[serde(default)]
     plaintext: bool,
     #[serde(default)]
     quiet: bool,
-    theme: Option<String>,
-    #[serde(default)]
-    keys: BTreeMap<String, OneOrMany>,
+    theme: Option<Spanned<String>>,
+    keys: Option<Spanned<RawKeys>>,
 }
+
+/// Keys by action.
+type RawKeys = BTreeMap<String, Spanned<OneOrMany>>;
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a text or a list of texts")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn all(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
 }
 
 impl From<OneOrMany> for Vec<String> {
@@ -232,15 +270,36 @@ impl From<OneOrMany> for Vec<String> {
 
 fn one<T, E: Display>(
     key: &str,
-    raw: Option<String>,
+    raw: Option<Spanned<String>>,
     read: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, String> {
-    raw.map(|raw| read(&raw).map_err(|problem| format!("{key}: {problem}"))).transpose()
+) -> Result<Option<T>, Mistake> {
+    raw.map(|raw| read(raw.get_ref()).map_err(|problem| wrong(key, &raw, problem))).transpose()
 }
 
-fn many<T: FromStr<Err: Display>>(key: &str, raw: Option<OneOrMany>) -> Result<Vec<T>, String> {
-    let raw: Vec<String> = raw.map(Into::into).unwrap_or_default();
-    raw.iter().map(|raw| raw.parse().map_err(|problem| format!("{key}: {problem}"))).collect()
+fn many<T: FromStr<Err: Display>>(
+    key: &str,
+    raw: Option<Spanned<OneOrMany>>,
+) -> Result<Vec<T>, Mistake> {
+    let Some(raw) = raw else { return Ok(Vec::new()) };
+    let read = |one: &String| one.parse().map_err(|problem| wrong(key, &raw, problem));
+    raw.get_ref().all().iter().map(read).collect()
+}
+
+/// Reads the keys of the full screen, whatever face the chat has.
+fn keys(raw: Spanned<RawKeys>) -> Result<BTreeMap<String, Vec<String>>, Mistake> {
+    let table = raw.span();
+    for (action, keys) in raw.get_ref() {
+        Keymap::check(action, keys.get_ref().all())
+            .map_err(|problem| Mistake { at: Some(keys.span()), problem })?;
+    }
+    let said = raw.into_inner().into_iter();
+    let said = said.map(|(action, keys)| (action, keys.into_inner().into())).collect();
+    Keymap::with(&said).map_err(|problem| Mistake { at: Some(table), problem })?;
+    Ok(said)
+}
+
+fn wrong<T>(key: &str, raw: &Spanned<T>, problem: impl Display) -> Mistake {
+    Mistake { at: Some(raw.span()), problem: format!("{key}: {problem}") }
 }
 
 #[cfg(test)]
@@ -283,10 +342,20 @@ mod tests {
         for (text, said) in [
             ("hub = 'nowhere'", "hub: \"nowhere\" is not of the form HOST:PORT"),
             ("room = ['lobby', '!']", "room: "),
-            ("hubb = 'a:1'", "unknown field `hubb`"),
+            ("hubb = 'a:1'", "line 1, column 1: unknown field `hubb`"),
             ("direct = 'all'", "direct: it is contacts, known or anyone"),
             ("hub = 'chinwag://a:1#x'", "hub: a fingerprint has"),
-            ("room = 3", "expected a text or a list of texts"),
+            ("room = 3", "line 1, column 8: expected a text or a list of texts"),
+            ("name = 'sova'\nhub = 'nowhere'", "line 2, column 7: hub: "),
+            (
+                "hub = 'a:1'\n\n[keys]\nretry = 'f25'",
+                "line 4, column 9: keys.retry: there is no key",
+            ),
+            ("[keys]\nretry = ['ctrl-n', 'g']", "line 2, column 9: keys.retry: \"g\" types"),
+            ("[keys]\nretry = 'f5'\nsearch = 'f5'", "line 1, column 1: keys: F5 cannot mean both"),
+            ("\n[keys]\ndance = 'f5'", "line 3, column 9: keys: there is no action \"dance\""),
+            ("theme = 'blue'", "line 1, column 9: theme: there is no \"blue\": it is dark, light"),
+            ("# ü\nname = 'ü' 3", "line 2, column 12: "),
         ] {
             let problem = Config::parse(text).unwrap_err();
             assert!(problem.contains(said), "{text}: {problem}");

@@ -35,7 +35,12 @@ use std::{
 
 use clap::Parser;
 
-use self::{logging::log, settings::DEFAULT_LISTEN, tasks::Task};
+use self::{
+    logging::{LogFormat, log},
+    settings::DEFAULT_LISTEN,
+    tasks::Task,
+};
+use super::options::without_environment;
 use crate::{
     backbone::embedded::Store,
     error::{Error, Result},
@@ -79,7 +84,10 @@ pub(crate) fn command() -> clap::Command {
 
 /// Runs the hub as `args` say, program name first, until it is told to stop.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let command = match Command::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let said = Command::try_parse_from(&args)
+        .map_err(|mistake| without_environment(mistake, command(), args));
+    let command = match said {
         Ok(command) => command,
         Err(error) => {
             // Help that cannot be written interests nobody.
@@ -129,8 +137,20 @@ async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
             tracing::warn!(%error, "the keeper's commands will not know where this hub is");
         }
     }
+    let is_found_there = settings.advertise.is_some() || address.ip().is_loopback();
+    if !is_found_there && settings.log_format.unwrap_or_default() == LogFormat::Text {
+        // Where nobody reads it, nobody wants to know.
+        let _ = writeln!(io::stderr(), "chinwagd: {}", link::elsewhere(&link));
+    }
     let joining = link::for_shell(&link);
-    writeln!(io::stdout(), "chinwagd listening on {address}\njoin with: chinwag chat {joining}")
+    let newcomers = settings
+        .how_to_invite()
+        .map(|how| format!("newcomers need an invitation: `{how}`\n"))
+        .unwrap_or_default();
+    let said =
+        format!("chinwagd listening on {address}\njoin with: chinwag chat {joining}\n{newcomers}");
+    io::stdout()
+        .write_all(said.as_bytes())
         .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     hub.serve(listener, stop).await

@@ -2,11 +2,10 @@
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 
-use super::view::INDENT;
+use super::view::{INDENT, table};
 use crate::{
     identity::Contact,
     model::{Fingerprint, Name},
-    text,
 };
 
 /// How many groups or words stand in a line.
@@ -58,19 +57,16 @@ pub(crate) fn to_accept(name: &Name, known: Fingerprint, refused: Fingerprint) -
 pub(crate) fn contacts<'a>(
     contacts: impl IntoIterator<Item = (&'a Name, &'a Contact)>,
 ) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (name, contact) in contacts {
-        let note = match contact.note.as_str() {
-            "" => String::new(),
-            note => format!("  {note}"),
-        };
-        let line = format!("{name}  {}  {}{note}", mark(contact), contact.key);
-        lines.push(text::one_line(&line).into_owned());
-        if let Some(refused) = contact.refused_key {
-            lines.push(format!("{INDENT}refused: another key, {refused}"));
-        }
-    }
-    lines
+    let contacts: Vec<_> = contacts.into_iter().collect();
+    let rows = contacts.iter().map(|(name, contact)| {
+        [name.to_string(), mark(contact).into(), contact.key.to_string(), contact.note.clone()]
+    });
+    let refused = contacts.iter().map(|(_, contact)| {
+        let key = contact.refused_key?;
+        Some(format!("{INDENT}refused: another key, {key}"))
+    });
+    let lines = table(rows).into_iter().zip(refused);
+    lines.flat_map(|(line, refused)| std::iter::once(line).chain(refused)).collect()
 }
 
 /// How far a contact is known, in a word.
@@ -153,6 +149,13 @@ mod tests {
         contact.refused_key = Some(key(9));
         let shown = line(&contact);
         assert!(shown.contains("sova  verified") && shown.contains(&key(9).to_string()), "{shown}");
+        contact.refused_key = None;
+        let (other, short) = (self::contact(), Name::parse("bo").unwrap());
+        let [short, long] = &contacts([(&short, &other), (&name, &contact)])[..] else {
+            panic!("a line each");
+        };
+        assert!(short.starts_with("bo    known     "), "{short}");
+        assert!(long.starts_with("sova  verified  "), "{long}");
         contact.blocked = true;
         assert!(line(&contact).contains("sova  blocked"));
     }

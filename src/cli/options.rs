@@ -4,7 +4,7 @@ mod flags;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address};
+pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address, without_environment};
 use super::{
     config::{Config, Home, make_parent},
     failure::{Failure, GET_LINK},
@@ -130,6 +130,24 @@ impl Settings {
     /// The first room: where one talks.
     pub(crate) fn room(&self) -> &RoomName {
         &self.rooms[0]
+    }
+
+    /// What to do where others on other machines cannot reach this one, to be said at the start of
+    /// what takes direct messages; `None` where nothing is known to be wrong. Who says where
+    /// others should dial has a way in of their own.
+    pub(crate) fn out_of_reach(&self) -> Option<String> {
+        let is_near = self.hub.hub.is_loopback() || !self.listen.ip().is_loopback();
+        if is_near || self.direct.is_none() || !self.advertise.is_empty() {
+            return None;
+        }
+        let port = match self.listen.port() {
+            0 => DEFAULT_LISTEN.port(),
+            port => port,
+        };
+        Some(format!(
+            "others cannot reach you directly: start with --listen 0.0.0.0:{port} (see chinwag \
+             doctor)"
+        ))
     }
 
     /// A client that others do not see and cannot reach, beside any other of the same name.
@@ -307,6 +325,29 @@ mod tests {
         assert_eq!(settings.verbose, 2);
         assert_eq!(settings.advertise[0].to_string(), "flag:2");
         assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);
+    }
+
+    #[test]
+    fn who_listens_on_loopback_for_a_hub_elsewhere_is_told() {
+        let said = |at: &str, listen: &str, change: fn(&mut Flags)| {
+            let (at, listen) = (Some(hub(at).unwrap()), Some(listen.parse().unwrap()));
+            let mut flags = Flags { hub: at, listen, ..Flags::default() };
+            change(&mut flags);
+            let settings = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
+            settings.unwrap().out_of_reach()
+        };
+        let hint = said("hub.example:1", "127.0.0.1:7", |_| {}).unwrap();
+        assert!(hint.ends_with("start with --listen 0.0.0.0:7 (see chinwag doctor)"), "{hint}");
+        let hint = said("192.0.2.1:1", "127.0.0.1:0", |_| {}).unwrap();
+        assert!(hint.contains("0.0.0.0:54321 "), "{hint}");
+        assert_eq!(said("127.0.0.1:1", "127.0.0.1:7", |_| {}), None);
+        assert_eq!(said("localhost:1", "127.0.0.1:7", |_| {}), None);
+        assert_eq!(said("hub.example:1", "0.0.0.0:7", |_| {}), None);
+        assert_eq!(said("hub.example:1", "127.0.0.1:7", |flags| flags.no_direct = true), None);
+        let forwarded = |flags: &mut Flags| {
+            flags.advertise = vec![Endpoint::parse("gate.example:7").unwrap()];
+        };
+        assert_eq!(said("hub.example:1", "127.0.0.1:7", forwarded), None);
     }
 
     #[test]

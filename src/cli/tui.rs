@@ -66,7 +66,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     tell(&format!("{} goes to the hub at {} …", options.name, options.hub));
     let (client, events) = start(options, stop).await?;
 
-    let at = (client.hub().to_string(), reached_at(&client));
+    let at = (client.hub().to_string(), reached_at(&client, settings));
     let now = Now::here();
     let mut state = State::new(client.name().clone(), at, &settings.rooms, taste, now);
     state.block(actions::blocked(&client).await.unwrap_or_default());
@@ -135,19 +135,29 @@ fn theme(settings: &Settings) -> Result<Theme, Failure> {
     }
     match &settings.theme {
         None => Ok(Theme::dark()),
-        Some(name) => Theme::named(name).ok_or_else(|| {
-            Failure::Usage(format!("theme: there is no {name:?}: it is dark, light or plain"))
-        }),
+        Some(name) => {
+            Theme::named(name).ok_or_else(|| Failure::Usage(format!("theme: {}", no_theme(name))))
+        }
     }
 }
 
+/// Reads the name of colours that there are.
+pub(super) fn theme_name(name: &str) -> Result<String, String> {
+    Theme::named(name).map(|_| name.to_owned()).ok_or_else(|| no_theme(name))
+}
+
+fn no_theme(name: &str) -> String {
+    format!("there is no {name:?}: it is dark, light or plain")
+}
+
 /// Where direct messages come in, in words.
-fn reached_at(client: &Client) -> String {
+fn reached_at(client: &Client, settings: &Settings) -> String {
     if client.direct_address().is_none() {
         return "no direct messages come in".into();
     }
     let at: Vec<String> = client.advertised().iter().map(ToString::to_string).collect();
-    format!("direct messages come in at {}", at.join(", "))
+    let hint = settings.out_of_reach().map(|hint| format!("; {hint}")).unwrap_or_default();
+    format!("direct messages come in at {}{hint}", at.join(", "))
 }
 
 fn no_screen(error: &io::Error) -> Failure {

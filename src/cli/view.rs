@@ -161,7 +161,7 @@ pub(crate) fn names<'a>(names: impl ExactSizeIterator<Item = &'a Name>) -> Strin
 }
 
 /// Cells in columns, two blanks between them.
-fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
+pub(crate) fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
     let rows: Vec<[String; N]> =
         rows.map(|row| row.map(|cell| text::one_line(&cell).into_owned())).collect();
     let mut widths = [0; N];

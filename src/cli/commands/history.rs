@@ -4,7 +4,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::with_client;
 use crate::{
-    cli::{failure::Failure, options::Settings, output::Output, view},
+    cli::{
+        failure::Failure,
+        options::Settings,
+        output::{Output, tell},
+        view,
+    },
     client::{Client, PageRequest},
     model::{Message, RoomName},
 };
@@ -19,7 +24,7 @@ pub(crate) struct Args {
     #[arg(add = crate::cli::complete::rooms())]
     of: Option<RoomName>,
     /// The most messages, the latest ones
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, visible_alias = "last", value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// All messages from the first
@@ -41,7 +46,10 @@ pub(crate) async fn run(
         if args.all {
             return print_from_the_first(&client, room, out).await;
         }
-        let messages = latest(&client, room, args.limit).await?;
+        let messages = latest(&client, room.clone(), args.limit).await?;
+        if messages.is_empty() {
+            tell(&nothing_said(&room));
+        }
         print_all(&messages, out).await
     })
     .await
@@ -56,6 +64,9 @@ async fn print_from_the_first(
     let mut request = PageRequest { size: PAGE, forward: true, ..PageRequest::default() };
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
+        if page.items.is_empty() && request.token.is_empty() {
+            tell(&nothing_said(&room));
+        }
         print_all(&page.items, out).await?;
         match page.next {
             Some(token) => request.token = token,
@@ -86,6 +97,10 @@ pub(in crate::cli) async fn latest(
     }
     backward.reverse();
     Ok(backward)
+}
+
+fn nothing_said(room: &RoomName) -> String {
+    format!("nothing has been said in {room} that is still kept")
 }
 
 async fn print_all(messages: &[Message], out: &Output) -> Result<(), Failure> {

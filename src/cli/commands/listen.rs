@@ -48,6 +48,7 @@ pub(crate) async fn run(
     let (client, events) = start(options, stop).await?;
     if let Some(address) = client.direct_address() {
         tell(&format!("{} takes direct messages at {address}", client.name()));
+        settings.out_of_reach().iter().for_each(|hint| tell(hint));
     }
     let mut happenings = Happenings::new(events);
     let mut taken = None;

@@ -6,10 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::CommandFactory;
+use clap::{Command, CommandFactory};
 use clap_mangen::Man;
 
 use crate::cli::{Cli, daemon, failure::Failure};
+
+/// How the section begins that says how a command is called.
+const SYNOPSIS: &str = ".SH SYNOPSIS\n";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -22,16 +25,41 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         Some(dir) => {
             write(dir).map_err(|error| Failure::file("write manual pages to", dir, &error))
         }
-        None => {
-            let mut page = Vec::new();
-            Man::new(Cli::command().disable_help_subcommand(true)).render(&mut page)?;
-            Ok(io::stdout().lock().write_all(&page)?)
-        }
+        None => Ok(io::stdout().lock().write_all(page(&built(Cli::command()))?.as_bytes())?),
     }
 }
 
 fn write(dir: &Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    clap_mangen::generate_to(Cli::command(), dir)?;
-    clap_mangen::generate_to(daemon::command(), dir)
+    write_pages(&built(Cli::command()), dir)?;
+    write_pages(&built(daemon::command()), dir)
+}
+
+/// A program whose commands know what they are called.
+fn built(program: Command) -> Command {
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
+    program
+}
+
+fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
+    for command in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        write_pages(command, dir)?;
+    }
+    fs::write(dir.join(Man::new(command.clone()).get_filename()), page(command)?)
+}
+
+/// The page of one command. Its synopsis is the usage of `--help`: the options of every command are
+/// not worth four lines.
+fn page(command: &Command) -> io::Result<String> {
+    let mut page = Vec::new();
+    Man::new(command.clone()).render(&mut page)?;
+    let page = String::from_utf8_lossy(&page).replace(".SH EXTRA\n", ".SH NOTES\n");
+    let usage = command.clone().render_usage().to_string();
+    let lines = usage.trim_start_matches("Usage:").lines().map(str::trim);
+    let lines: Vec<String> = lines.map(|line| line.replace('-', "\\-")).collect();
+    let synopsis = format!("{SYNOPSIS}{}\n", lines.join("\n.br\n"));
+    let Some((before, rest)) = page.split_once(SYNOPSIS) else { return Ok(page) };
+    let after = rest.find(".SH ").map_or("", |next| &rest[next..]);
+    Ok(format!("{before}{synopsis}{after}"))
 }

@@ -46,9 +46,10 @@ enum What {
     },
     /// Gives messages up
     Drop {
-        /// Their ids, or how these begin
-        #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
-        ids: Vec<String>,
+        /// All for somebody, or the ids of messages, or how these begin
+        #[arg(value_name = "NAME|ID", required_unless_present = "all", conflicts_with = "all")]
+        #[arg(add = crate::cli::complete::peers())]
+        which: Vec<String>,
         /// All of them
         #[arg(long)]
         all: bool,
@@ -66,7 +67,7 @@ pub(crate) async fn run(
         None => list(&options, args.json, stop).await,
         Some(What::List { json }) => list(&options, json, stop).await,
         Some(What::Retry { which, json }) => retry(options, which, json, stop).await,
-        Some(What::Drop { ids, all }) => drop_some(&options, ids, all).await,
+        Some(What::Drop { which, all }) => drop_some(&options, &which, all).await,
     }
 }
 
@@ -115,20 +116,37 @@ async fn retry(
     .await
 }
 
-async fn drop_some(options: &ClientOptions, ids: Vec<String>, all: bool) -> Result<(), Failure> {
+async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Result<(), Failure> {
     let queued = options.queued().await?;
-    let chosen: Vec<MessageId> = match all {
-        true => queued.iter().map(|one| one.id).collect(),
-        false => ids
-            .iter()
-            .map(|id| find(&queued, id).map(|one| one.id))
-            .collect::<Result<_, Failure>>()?,
-    };
+    let mut chosen: Vec<MessageId> = Vec::new();
+    if all {
+        chosen.extend(queued.iter().map(|one| one.id));
+    }
+    // Nothing is given up before all that was said is understood.
+    for which in which {
+        for id in meant(&queued, which)? {
+            if !chosen.contains(&id) {
+                chosen.push(id);
+            }
+        }
+    }
     for id in chosen {
         options.drop_queued(id).await?;
         tell(&format!("dropped {id}"));
     }
     Ok(())
+}
+
+/// All messages for the peer that is named, or the one whose id begins so.
+fn meant(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
+    if let Ok(name) = Name::parse(which) {
+        let theirs: Vec<MessageId> =
+            queued.iter().filter(|one| one.peer == name).map(|one| one.id).collect();
+        if !theirs.is_empty() {
+            return Ok(theirs);
+        }
+    }
+    Ok(vec![find(queued, which)?.id])
 }
 
 /// The peer that is named, or whose message is.
@@ -146,7 +164,8 @@ pub(crate) fn find<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued,
     let mut found = queued.iter().filter(|one| one.id.to_string().starts_with(prefix));
     match (found.next(), found.next()) {
         _ if prefix.len() < MIN_PREFIX => Err(Failure::Usage(format!(
-            "{prefix:?} is too short: {MIN_PREFIX} characters of an id"
+            "nothing is kept for anybody named {prefix:?}, and as an id it is too short: say \
+             {MIN_PREFIX} characters of it"
         ))),
         (Some(one), None) => Ok(one),
         (None, _) => Err(Failure::Other(format!(

@@ -7,8 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{join_words, verify::contact};
 use crate::{
-    cli::{failure::Failure, options::Settings, output::tell},
+    cli::{
+        failure::Failure,
+        options::Settings,
+        output::{Output, tell},
+    },
     model::{Name, RoomName},
+    text,
 };
 
 /// Somebody.
@@ -26,8 +31,14 @@ pub(crate) struct Note {
     #[arg(value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     who: Name,
-    /// What to remember of them; without it the note is removed
+    /// What to remember of them; without it, shows what is noted
     text: Vec<String>,
+    /// Removes what is noted
+    #[arg(long, conflicts_with = "text")]
+    remove: bool,
+    /// Prints the contact with the note as a JSON object
+    #[arg(long, conflicts_with_all = ["text", "remove"])]
+    json: bool,
 }
 
 /// A room.
@@ -56,10 +67,13 @@ pub(crate) async fn block(
 }
 
 pub(crate) async fn note(
-    Note { who, text }: Note,
+    Note { who, text, remove, json }: Note,
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
+    if text.is_empty() && !remove {
+        return show_note(&who, json, settings, stop).await;
+    }
     contact(&who, settings, stop).await?;
     let (hub, note) = (&settings.hub.hub, join_words(&text));
     settings.contacts().change(|book| book.note(hub, &who, &note))?;
@@ -68,6 +82,27 @@ pub(crate) async fn note(
         false => format!("noted of {who}"),
     });
     Ok(())
+}
+
+/// Shows what is noted of somebody; whoever is not in the book has no note.
+async fn show_note(
+    who: &Name,
+    json: bool,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let book = settings.contacts().read()?;
+    let Some(contact) = book.contact(&settings.hub.hub, who) else {
+        return Err(Failure::Other(format!("{who} is not in your contact book: nothing is noted")));
+    };
+    let out = Output::new(json);
+    if contact.note.is_empty() {
+        out.only_json(&(who, contact)).await?;
+        tell(&format!("nothing is noted of {who}"));
+    } else {
+        out.print(&(who, contact), |_| text::one_line(&contact.note).into_owned()).await?;
+    }
+    out.close(stop).await
 }
 
 pub(crate) fn forget(Person { who }: &Person, settings: &Settings) -> Result<(), Failure> {

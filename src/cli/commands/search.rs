@@ -4,7 +4,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{join_words, with_client};
 use crate::{
-    cli::{failure::Failure, options::Settings, output::Output, view},
+    cli::{
+        failure::Failure,
+        options::Settings,
+        output::{Output, tell},
+        view,
+    },
     client::{Client, SearchRequest},
     model::{Name, SearchHit},
 };
@@ -25,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     newest: bool,
     /// The most hits
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, visible_alias = "last", value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Prints one JSON object a line
@@ -47,7 +52,11 @@ pub(crate) async fn run(
     };
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
-        for hit in find(&client, request, args.limit).await? {
+        let hits = find(&client, request, args.limit).await?;
+        if hits.is_empty() {
+            tell("nothing was found");
+        }
+        for hit in hits {
             let message = &hit.message;
             out.print(&hit, |clock| view::message(clock, message, Some(&message.room))).await?;
         }

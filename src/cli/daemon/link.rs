@@ -60,6 +60,12 @@ pub(super) fn for_shell(link: &JoinLink) -> String {
     if link.chars().all(plain) { link } else { format!("'{link}'") }
 }
 
+/// How the place that a link names is changed.
+pub(super) fn elsewhere(link: &JoinLink) -> String {
+    let hub = &link.hub;
+    format!("the link says {hub}; `--advertise HOST:PORT` changes that to where others reach it")
+}
+
 /// Where others reach what listens here: every address of this machine stands under its name.
 fn reachable(address: SocketAddr) -> Result<Endpoint> {
     if !address.ip().is_unspecified() {
@@ -94,6 +100,13 @@ mod tests {
         ] {
             assert_eq!(for_shell(&JoinLink::parse(link).unwrap()), shown);
         }
+    }
+
+    #[test]
+    fn the_keeper_is_told_how_the_link_gets_another_place() {
+        let link = JoinLink::parse("chinwag://inner:50051").unwrap();
+        let said = elsewhere(&link);
+        assert!(said.contains("inner:50051") && said.contains("`--advertise HOST:PORT`"), "{said}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::error::{Error, Result};
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, Default, ValueEnum, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.

@@ -235,6 +235,18 @@ impl Settings {
         Admission { guests: self.guests.unwrap_or(usual), by_invitation: self.invite_only }
     }
 
+    /// How the keeper makes an invitation, as a shell takes it; `None` where everybody may come, or
+    /// nothing is kept.
+    pub(super) fn how_to_invite(&self) -> Option<String> {
+        if !self.invite_only || self.ephemeral {
+            return None;
+        }
+        Some(match &self.data_dir {
+            None => "chinwagd invite".into(),
+            Some(directory) => format!("chinwagd invite --data-dir {directory:?}"),
+        })
+    }
+
     fn issuer(&self) -> Result<Option<Issuer>> {
         match (&self.jwt_issuer, &self.jwt_keys) {
             (None, None) => Ok(None),

@@ -1,12 +1,16 @@
 //! What may be said on the line of every command, and how its values are written.
 
 use std::{
+    ffi::OsString,
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
 };
 
-use clap::{ArgAction, Args, builder::FalseyValueParser};
+use clap::{
+    ArgAction, Args, builder::FalseyValueParser,
+    error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+};
 
 use crate::{
     cli::daemon::duration,
@@ -77,6 +81,21 @@ pub(crate) struct Flags {
     /// Logs what the client does to standard error; -vv more of it, -vvv everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(in crate::cli) verbose: u8,
+}
+
+/// What is wrong with a command line that was refused with the environment beside it. Clap takes
+/// what the environment says for said on the line: it would be part of the usage that is shown,
+/// and a line without anything would not be answered with the help.
+pub(crate) fn without_environment(
+    mistake: clap::Error,
+    program: clap::Command,
+    args: Vec<OsString>,
+) -> clap::Error {
+    if mistake.exit_code() == 0 || mistake.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        return mistake;
+    }
+    let mut alone = program.mut_args(|arg| arg.env(None::<&str>));
+    alone.try_get_matches_from_mut(args).err().unwrap_or(mistake)
 }
 
 /// Reads where a hub is: an endpoint, or a join link.

@@ -89,6 +89,15 @@ impl Keymap {
         Self { bound: bound.collect() }
     }
 
+    /// Whether an action can have these keys, whatever the others have.
+    ///
+    /// # Errors
+    ///
+    /// Says which action or key there is not, or which key is to type with.
+    pub(crate) fn check(action: &str, keys: &[String]) -> Result<(), String> {
+        read(action, keys).map(drop)
+    }
+
     /// The usual keys, with others for the actions that are named. A key that is given to an action
     /// is taken from the one that has it usually; an action without keys has none.
     ///
@@ -100,11 +109,9 @@ impl Keymap {
         let mut said: Vec<(Chord, Action, &str)> = Vec::new();
         let mut actions = Vec::new();
         for (name, keys) in bindings {
-            let action = usual::named(name)
-                .ok_or_else(|| format!("keys: there is no action {name:?}; {}", names()))?;
+            let (action, chords) = read(name, keys)?;
             actions.push(action);
-            for key in keys {
-                let chord = Chord::parse(key).map_err(|why| format!("keys.{name}: {why}"))?;
+            for chord in chords {
                 match said.iter().find(|(other, ..)| *other == chord) {
                     Some((_, _, other)) if *other != name => {
                         return Err(format!("keys: {chord} cannot mean both {other} and {name}"));
@@ -197,6 +204,23 @@ impl Keymap {
         let taken = !chord.is_typed() && self.bound.iter().any(|(bound, _)| *bound == chord);
         (!taken).then(|| chord.to_string())
     }
+}
+
+/// Reads the keys of an action. What types a character is no key for anything but help: it would
+/// mean something else as soon as something is typed.
+fn read(name: &str, keys: &[String]) -> Result<(Action, Vec<Chord>), String> {
+    let action = usual::named(name)
+        .ok_or_else(|| format!("keys: there is no action {name:?}; {}", names()))?;
+    let chord = |key: &String| {
+        let chord = Chord::parse(key).map_err(|why| format!("keys.{name}: {why}"))?;
+        match chord.types() {
+            None | Some('?') => Ok(chord),
+            Some(_) => Err(format!(
+                "keys.{name}: {key:?} types a character; hold ctrl or alt with it, or take another"
+            )),
+        }
+    };
+    Ok((action, keys.iter().map(chord).collect::<Result<_, String>>()?))
 }
 
 fn names() -> String {

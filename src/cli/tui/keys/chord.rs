@@ -93,8 +93,16 @@ impl Chord {
     /// Whether it edits a text, so that it can mean something else only while there is none: it
     /// types a character, or it is the key that is both the end of the input and a deletion.
     pub(super) fn is_typed(&self) -> bool {
-        let KeyCode::Char(c) = self.code else { return false };
-        self.held.is_empty() || (c == 'd' && self.held == KeyModifiers::CONTROL)
+        let ends_input = self.code == KeyCode::Char('d') && self.held == KeyModifiers::CONTROL;
+        self.types().is_some() || ends_input
+    }
+
+    /// The character that it types.
+    pub(super) fn types(&self) -> Option<char> {
+        match self.code {
+            KeyCode::Char(c) if self.held.is_empty() => Some(c),
+            _ => None,
+        }
     }
 }
 

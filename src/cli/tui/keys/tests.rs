@@ -90,9 +90,9 @@ fn what_could_not_be_typed_any_more_means_something_only_where_nothing_is_typed(
         assert_eq!(keymap.action(&event), None);
         assert_eq!(keymap.action_on_empty(&event), Some(action));
     }
-    let keymap = with(&[("next-unread", &["g", "ctrl-d"])]).unwrap();
-    assert_eq!(keymap.action(&char('g', NONE)), None);
-    assert_eq!(keymap.action_on_empty(&char('g', NONE)), Some(Action::NextUnread));
+    let keymap = with(&[("next-unread", &["?", "ctrl-d"])]).unwrap();
+    assert_eq!(keymap.action(&char('?', NONE)), None);
+    assert_eq!(keymap.action_on_empty(&char('?', NONE)), Some(Action::NextUnread));
 }
 
 #[test]
@@ -156,7 +156,10 @@ fn mistakes_in_a_configuration_are_named() {
     refused(&[("retry", &["backtab"])], "there is no key");
     refused(&[("submit", &[])], "no key is left for submit");
     refused(&[("retry", &["enter"])], "no key is left for submit");
-    refused(&[("submit", &["x"])], "no key is left for submit");
+    refused(&[("submit", &["?"])], "no key is left for submit");
+    for key in ["x", "A", "é", "1", "space"] {
+        refused(&[("next-unread", &[key])], "types a character; hold ctrl or alt with it");
+    }
     assert!(with(&[("submit", &["ctrl-g"]), ("new-line", &["enter"])]).is_ok());
 }
 
