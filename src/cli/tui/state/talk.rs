@@ -101,9 +101,14 @@ impl Talk {
         }
     }
 
-    /// Takes a message. Where it is not `seen` it is counted, under a line.
+    /// Takes a message, unless one with its id is here. Where it is not `seen` it is counted, under a
+    /// line.
     pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now) {
         let message = &direct.message;
+        let key = Key::Theirs(message.id);
+        if self.transcript.get(key).is_some() {
+            return;
+        }
         let (known, mark) = match direct.standing {
             Standing::Verified(_) => (Trust::Verified, Mark::Verified),
             Standing::Known(_) => (Trust::Known, Mark::Known),
@@ -128,7 +133,7 @@ impl Talk {
             text: message.text.as_str().to_owned(),
             mark: Some(mark),
         };
-        self.transcript.push(Entry { key: Key::Message(message.id), at: now.wall, body });
+        self.transcript.push(Entry { key, at: now.wall, body });
     }
 
     /// What came and was not looked at, the latest at the end.
@@ -157,7 +162,7 @@ impl Talk {
             mark: Some(Mark::Sending),
         };
         self.transcript.set_new_line(None);
-        self.transcript.push(Entry { key: Key::Message(id), at: now.wall, body });
+        self.transcript.push(Entry { key: Key::Own(id), at: now.wall, body });
         self.transcript.to_end();
         self.unsent.push(Unsent { id, text, fate: Fate::Sending });
     }
@@ -169,17 +174,17 @@ impl Talk {
             self.path = path;
         }
         let path = self.path.clone().unwrap_or_else(|| "direct".into());
-        self.transcript.mark(Key::Message(id), Mark::Delivered(path));
+        self.transcript.mark(Key::Own(id), Mark::Delivered(path));
         // The word that it was read may have come on another line, before the receipt.
         if let Some(until) = self.read_until {
-            self.transcript.mark_read_until(Key::Message(until));
+            self.transcript.mark_read_until(Key::Own(until));
         }
     }
 
     /// That the peer has read everything up to a message.
     pub(crate) fn was_read(&mut self, id: MessageId) {
         self.read_until = Some(id);
-        self.transcript.mark_read_until(Key::Message(id));
+        self.transcript.mark_read_until(Key::Own(id));
     }
 
     /// That a message was not delivered.
@@ -189,7 +194,7 @@ impl Talk {
 
     /// That a message waits for the peer, under an id that it was given there.
     pub(crate) fn queued(&mut self, id: MessageId, as_id: MessageId) {
-        let (old, new) = (Key::Message(id), Key::Message(as_id));
+        let (old, new) = (Key::Own(id), Key::Own(as_id));
         if let Some(entry) = self.transcript.get(old).cloned() {
             self.transcript.replace(old, Entry { key: new, ..entry });
         }
@@ -213,14 +218,14 @@ impl Talk {
         let failed = self.unsent.iter_mut().rfind(|unsent| unsent.fate == Fate::Failed)?;
         failed.fate = Fate::Sending;
         let (id, text) = (failed.id, failed.text.clone());
-        self.transcript.mark(Key::Message(id), Mark::Sending);
+        self.transcript.mark(Key::Own(id), Mark::Sending);
         Some((id, text))
     }
 
     fn set(&mut self, id: MessageId, fate: Fate, mark: Mark) {
         if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
             unsent.fate = fate;
-            self.transcript.mark(Key::Message(id), mark);
+            self.transcript.mark(Key::Own(id), mark);
         }
     }
 

@@ -115,6 +115,25 @@ fn what_was_read_before_its_receipt_came_is_read() {
 }
 
 #[test]
+fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
+    let mut state = with_buzz();
+    let id = say(&mut state, "I never agreed to that");
+    told(&mut state, What::Delivered { id, path: None }, at(2));
+    let mut forged = direct("buzz", "I agree");
+    forged.message.id = id;
+    state.hear(Event::Direct(forged.clone()), at(2));
+    forged.message.text = text("I said no such thing");
+    state.hear(Event::Direct(forged), at(3));
+    let said = [
+        "12:00 sova  I never agreed to that ✓ direct 127.0.0.1:54322",
+        "12:00 buzz  I agree (known)",
+    ];
+    assert_eq!(state.shown(), said);
+    told(&mut state, What::Heard(ConversationEvent::Read(id)), at(3));
+    assert!(state.shown()[0].contains("✓✓"), "{:?}", state.shown());
+}
+
+#[test]
 fn what_comes_is_marked_as_read_when_it_is_seen() {
     let mut state = with_buzz();
     let seen = direct("buzz", "hi");
