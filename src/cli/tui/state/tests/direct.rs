@@ -63,6 +63,38 @@ fn what_is_typed_in_a_room_goes_there_and_private_lines_into_no_file() {
 }
 
 #[test]
+fn what_was_said_to_one_person_comes_back_only_there() {
+    let mut state = state(&["lobby"]);
+    state.line("hello all", at(1));
+    state.line("/msg eve", at(1));
+    state.line("for eve alone", at(1));
+    state.line("/msg buzz", at(1));
+    say(&mut state, "between us");
+    say(&mut state, "and this");
+    state.act(Action::HistoryUp, at(2));
+    assert_eq!(state.composer.text(), "and this");
+    state.act(Action::HistoryUp, at(2));
+    assert_eq!(state.composer.text(), "between us");
+    state.act(Action::HistoryUp, at(2));
+    assert_eq!(state.composer.text(), "/msg buzz", "it says itself to whom");
+    state.act(Action::HistoryDown, at(2));
+    assert_eq!(state.composer.text(), "between us");
+    state.composer.set("");
+    state.act(Action::GoTo(1), at(3));
+    let mut found = Vec::new();
+    for _ in 0..9 {
+        state.act(Action::HistoryUp, at(3));
+        found.push(state.composer.text());
+    }
+    found.dedup();
+    assert_eq!(found, ["/msg buzz", "/msg eve", "hello all"]);
+    for expected in ["/msg eve", "/msg buzz", ""] {
+        state.act(Action::HistoryDown, at(3));
+        assert_eq!(state.composer.text(), expected);
+    }
+}
+
+#[test]
 fn a_message_is_sent_held_and_read() {
     let mut state = with_buzz();
     let first = say(&mut state, "one");
