@@ -5,8 +5,8 @@ use crate::model::{Name, RoomName};
 use super::{Command, Now, Room, State, Talk};
 use crate::cli::tui::transcript::Transcript;
 
-/// The most direct conversations that are kept: names can be made up by others. The one that was
-/// opened first goes.
+/// The most direct conversations that others can begin: names can be made up. See
+/// [`State::expendable`].
 const MAX_TALKS: usize = 256;
 
 /// Where one can talk.
@@ -43,17 +43,30 @@ impl State {
     pub(super) fn talk_with(&mut self, name: &Name) -> &mut Talk {
         let known = self.talks.iter().position(|talk| talk.name == *name);
         let index = known.unwrap_or_else(|| {
-            if self.talks.len() >= MAX_TALKS {
-                let current = self.current.clone();
-                let other = |talk: &Talk| Some(Place::Peer(talk.name.clone())) != current;
-                let oldest = self.talks.iter().position(other).unwrap_or_default();
-                self.talks.remove(oldest);
+            if self.talks.len() >= MAX_TALKS
+                && let Some(index) = self.expendable()
+            {
+                self.talks.remove(index);
             }
             self.order(Command::Know(name.clone()));
             self.talks.push(Talk::new(name.clone()));
             self.talks.len() - 1
         });
         &mut self.talks[index]
+    }
+
+    /// Whether somebody can begin one more conversation.
+    pub(super) fn takes_talk_with(&self, name: &Name) -> bool {
+        self.talk(name).is_some() || self.talks.len() < MAX_TALKS || self.expendable().is_some()
+    }
+
+    /// The conversation that goes where there are too many: only strangers have spoken in it. The
+    /// oldest one, and one that was looked at first.
+    fn expendable(&self) -> Option<usize> {
+        let here = self.current_peer();
+        let talks = self.talks.iter().enumerate();
+        let may_go = talks.filter(|(_, talk)| talk.may_go() && here != Some(&talk.name));
+        may_go.min_by_key(|(_, talk)| talk.unread > 0).map(|(index, _)| index)
     }
 
     /// The room one is in, where one is in a room.

@@ -55,6 +55,8 @@ pub(crate) struct Talk {
     /// How the last call went, as in "direct 127.0.0.1:54322".
     pub(crate) path: Option<String>,
     pub(crate) known: Option<Trust>,
+    /// Oneself or a peer with a known key has said something here.
+    matters: bool,
     typing_until: Option<Instant>,
     told_typing: Option<Instant>,
     /// What came and was not looked at: its sender holds a receipt for it.
@@ -91,6 +93,7 @@ impl Talk {
             live: false,
             path: None,
             known: None,
+            matters: false,
             typing_until: None,
             told_typing: None,
             unseen: VecDeque::new(),
@@ -124,6 +127,7 @@ impl Talk {
             self.unseen.push_front(direct.clone());
         }
         self.known = Some(known);
+        self.matters |= known != Trust::Unverified;
         self.typing_until = None;
         self.heard = Some(message.id);
         let body = Body::Said {
@@ -134,6 +138,12 @@ impl Talk {
             mark: Some(mark),
         };
         self.transcript.push(Entry { key, at: now.wall, body });
+    }
+
+    /// Whether it may be forgotten where others begin more of them than can be kept.
+    pub(super) fn may_go(&self) -> bool {
+        let stranger = matches!(self.known, None | Some(Trust::Unverified));
+        stranger && !self.matters && self.draft.is_empty() && self.unsent.is_empty()
     }
 
     /// What came and was not looked at, the latest at the end.
@@ -154,6 +164,7 @@ impl Talk {
     /// That one says something.
     pub(crate) fn say(&mut self, id: MessageId, text: Text, me: &Name, now: Now) {
         self.told_typing = None;
+        self.matters = true;
         let body = Body::Said {
             who: me.clone(),
             own: true,

@@ -225,9 +225,46 @@ fn another_key_is_told_with_what_to_do() {
 fn names_that_others_make_up_do_not_fill_the_memory() {
     let mut state = with_buzz();
     for stranger in 0..1000 {
-        state.hear(Event::Direct(direct(&format!("s{stranger}"), "hi")), at(2));
+        state.hear(Event::Direct(from_stranger(stranger)), at(2));
     }
     assert_eq!(state.talks.len(), 256);
     assert!(state.talk(&name("buzz")).is_some(), "the one in sight stays");
     assert!(state.talk(&name("s999")).is_some());
+}
+
+fn from_stranger(number: usize) -> Direct {
+    let standing = Standing::Unverified(None);
+    Direct { standing, ..direct(&format!("s{number}"), "hi") }
+}
+
+#[test]
+fn names_that_others_make_up_throw_out_nothing_that_matters() {
+    let mut state = state(&["lobby"]);
+    state.hear(Event::Direct(direct("ann", "lunch?")), at(1));
+    let impostor = Direct { standing: Standing::Unverified(None), ..direct("ann", "hi") };
+    state.hear(Event::Direct(impostor), at(1));
+    state.line("/msg bob are you there?", at(1));
+    state.line("/msg cleo", at(1));
+    state.composer.set("half a tho");
+    state.act(Action::GoTo(1), at(1));
+    let kept = ["ann", "bob", "cleo"].map(name);
+    for stranger in 0..300 {
+        state.hear(Event::Direct(from_stranger(stranger)), at(2));
+    }
+    assert!(kept.iter().all(|name| state.talk(name).is_some()));
+    assert_eq!(state.talk(&name("cleo")).unwrap().draft, "half a tho");
+    assert_eq!(state.talks.len(), 256);
+
+    // Once everything matters, the next one is told in a word, and one's own are begun all the same.
+    let strangers: Vec<_> = state.talks.iter().map(|talk| talk.name.clone()).collect();
+    for stranger in strangers {
+        state.line(&format!("/msg {stranger} who are you?"), at(3));
+    }
+    state.hear(Event::Direct(from_stranger(400)), at(4));
+    assert!(state.talk(&name("s400")).is_none());
+    let shown = state.shown().join(" ");
+    assert!(shown.contains("s400 (unverified): hi"), "{shown}");
+    state.line("/msg dora hello", at(5));
+    assert!(state.talk(&name("dora")).is_some());
+    assert!(kept.iter().all(|name| state.talk(name).is_some()));
 }
