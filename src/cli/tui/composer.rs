@@ -135,12 +135,8 @@ impl Composer {
 
     /// Takes what is typed and remembers it for this chat. What is for one person alone must not
     /// get into the file of what was typed: see `is_private` of the chat's input, and what is typed
-    /// in a direct conversation is private whatever it is. None where there is nothing but blanks.
-    pub(crate) fn submit(&mut self) -> Option<String> {
-        self.submit_to(None)
-    }
-
-    /// The same; what was said to one peer alone comes back only in the conversation with them.
+    /// in a direct conversation is private whatever it is. What was said to one peer alone comes back
+    /// only in the conversation with them. None where there is nothing but blanks.
     pub(crate) fn submit_to(&mut self, peer: Option<&Name>) -> Option<String> {
         let text = self.text();
         if text.trim().is_empty() {

@@ -114,11 +114,23 @@ impl State {
         }
         self.stop_typing(now);
         let typed = self.composer.text();
-        let stays = self.draft().map(|draft| *draft = typed).is_none();
+        let orphan = match self.draft() {
+            Some(draft) => {
+                *draft = typed;
+                None
+            }
+            None => Some(typed),
+        };
         self.current = Some(place);
         let draft = self.draft().map(std::mem::take).unwrap_or_default();
-        if !stays || self.composer.is_empty() {
-            self.composer.set(&draft);
+        match orphan {
+            // What was meant for a room that is gone; the person has chosen another place for it.
+            Some(_) if draft.is_empty() => {}
+            Some(orphan) => {
+                self.composer.lay_aside(&orphan);
+                self.composer.set(&draft);
+            }
+            None => self.composer.set(&draft),
         }
         self.menu = None;
         if let Some(peer) = self.current_peer().cloned() {
@@ -152,7 +164,7 @@ impl State {
 
     /// Goes to where something unread is: to a mention or a direct message first.
     pub(super) fn next_unread(&mut self, now: Now) {
-        let mentioned = self.rooms.iter().find(|room| room.mentioned);
+        let mentioned = self.rooms.iter().find(|room| room.mentioned && !room.muted);
         let direct = self.talks.iter().find(|talk| talk.unread > 0);
         let unread = self.rooms.iter().find(|room| room.unread > 0 && !room.muted);
         let place = |room: &Room| Place::Room(room.name.clone());
@@ -210,6 +222,9 @@ impl State {
         for text in left.unsent() {
             let lost = format!("not posted in {name}: {}", text.as_str());
             self.lost.push(lost);
+        }
+        if !left.draft.trim().is_empty() {
+            self.lost.push(format!("not posted in {name}: {}", left.draft));
         }
         if here {
             self.current = None;

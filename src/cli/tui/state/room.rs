@@ -134,7 +134,7 @@ impl Room {
             transcript.set_new_line(last);
         }
         self.unread += 1;
-        self.mentioned |= mention;
+        self.mentioned |= mention && !self.muted;
     }
 
     /// What one has sent has come back. Returns where it stands if that is its place, too; otherwise

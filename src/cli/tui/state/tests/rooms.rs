@@ -171,3 +171,37 @@ fn each_place_has_its_own_draft() {
     state.act(Action::PreviousPlace, at(1));
     assert_eq!(state.composer.text(), "other");
 }
+
+#[test]
+fn no_draft_is_lost_with_a_room() {
+    let mut state = state(&["lobby", "ops", "dev"]);
+    state.act(Action::GoTo(2), at(1));
+    state.composer.set("for ops");
+    state.act(Action::GoTo(3), at(1));
+    state.composer.set("for dev");
+    state.act(Action::GoTo(1), at(1));
+    state.composer.set("for the lobby");
+    state.hear(Event::Left { room: room("lobby") }, at(2));
+    assert_eq!(state.current, None);
+    state.go_to(Place::Room(room("ops")), at(2));
+    assert_eq!(state.composer.text(), "for ops");
+    state.act(Action::HistoryUp, at(3));
+    assert_eq!(state.composer.text(), "for the lobby");
+    state.act(Action::HistoryDown, at(3));
+    assert_eq!(state.composer.text(), "for ops");
+    state.hear(Event::Left { room: room("dev") }, at(4));
+    assert_eq!(state.unsent(), ["not posted in dev: for dev"]);
+}
+
+#[test]
+fn a_mention_in_a_muted_room_calls_nobody() {
+    let mut state = state(&["lobby", "loud", "ops"]);
+    state.room_mut(&room("loud")).unwrap().muted = true;
+    state.said("loud", 1, "buzz", "sova!");
+    state.said("ops", 1, "buzz", "anybody?");
+    assert!(!state.room(&room("loud")).unwrap().mentioned);
+    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.current_room(), Some(&room("ops")), "nothing else is unread");
+}
