@@ -121,6 +121,18 @@ fn a_signal_gives_the_terminal_back() {
 }
 
 #[test]
+fn a_terminal_that_goes_away_ends_a_chat_that_is_deaf_to_a_hangup() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address().to_string();
+    let args = ["--hub", &address, "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
+    let mut sova = Terminal::shell(USUAL, home.path(), r#"trap "" HUP; exec "$@""#, &args);
+    sova.wait_for("● sova (you)");
+    sova.hang_up();
+    assert!(sova.ends(), "it runs without a terminal");
+}
+
+#[test]
 fn a_panic_gives_the_terminal_back_and_is_printed_after_that() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();

@@ -201,6 +201,10 @@ fn write_all(mut frames: mpsc::Receiver<Vec<u8>>) {
 /// Reads what the person does, in a thread of its own: it ends soon after nobody listens any more.
 pub(super) fn keys() -> mpsc::Receiver<io::Result<Event>> {
     let (typed, keys) = mpsc::channel(KEYS);
+    thread::spawn({
+        let typed = typed.clone();
+        move || watch_for_end(&typed)
+    });
     thread::spawn(move || {
         while !typed.is_closed() {
             let read = match event::poll(LOOK) {
@@ -229,13 +233,42 @@ fn is_overlooked() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdin = io::stdin();
     let mut ends = [PollFd::new(&stdin, PollFlags::IN)];
-    poll(&mut ends, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    let ready = poll(&mut ends, Some(&Timespec::default()));
+    ready.is_ok() && ends[0].revents().contains(PollFlags::IN)
+}
+
+/// Says so when the terminal has gone away, which a hangup may not: `nohup` makes the program deaf to
+/// it. crossterm reads for ever from such a terminal and says nothing.
+#[cfg(unix)]
+fn watch_for_end(typed: &mpsc::Sender<io::Result<Event>>) {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        io::Errno,
+    };
+    let stdin = io::stdin();
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    while !typed.is_closed() {
+        // Nothing is asked for: what is told anyway is the end.
+        let mut ends = [PollFd::new(&stdin, PollFlags::empty())];
+        match poll(&mut ends, Some(&second)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) if ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => {
+                let _ = typed.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+                return;
+            }
+            // The system does not watch terminals of this kind.
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 #[cfg(not(unix))]
 fn is_overlooked() -> bool {
     false
 }
+
+#[cfg(not(unix))]
+fn watch_for_end(_: &mpsc::Sender<io::Result<Event>>) {}
 
 /// Asks the terminal whether it is all right. The answer means nothing to anybody, but it makes
 /// crossterm read.
