@@ -11,6 +11,7 @@ pub(crate) mod complete;
 pub(crate) mod composer;
 mod glyphs;
 pub(crate) mod keys;
+mod signals;
 mod state;
 mod talks;
 mod tasks;
