@@ -20,7 +20,7 @@ mod theme;
 mod transcript;
 mod view;
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,6 @@ use super::{
 use crate::{
     client::{Client, Event, Events},
     model::Start,
-    text,
 };
 
 /// How much of what was said before is there at once in a room that one enters; the rest is loaded
@@ -75,11 +74,8 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let (ended, mut state, events) = talk(app, events, stop).await;
     client.stop().await;
     hear_rest(&mut state, events).await;
-    for line in state.unseen() {
-        complain(&format!("not read: {line}"));
-    }
-    for line in state.unsent() {
-        complain(&text::one_line(&line));
+    for line in state.left_over(io::stderr().is_terminal()) {
+        complain(&line);
     }
     match (ended?, state.unsent().len()) {
         (Some(error), _) => Err(error.into()),

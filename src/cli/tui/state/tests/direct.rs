@@ -189,6 +189,19 @@ fn what_comes_is_marked_as_read_when_it_is_seen() {
 }
 
 #[test]
+fn what_is_left_over_gets_into_no_file() {
+    let mut state = with_buzz();
+    say(&mut state, "my secret");
+    say(&mut state, "another");
+    state.act(Action::GoTo(1), at(2));
+    state.hear(Event::Direct(direct("buzz", "your secret")), at(2));
+    let left = state.left_over(true);
+    assert!(left[0].starts_with("not read: ") && left[0].ends_with("buzz (known): your secret"));
+    assert_eq!(left[1..], ["not sent to buzz: my secret", "not sent to buzz: another"]);
+    assert_eq!(state.left_over(false), ["not read: 1 from buzz", "not sent to buzz: 2"]);
+}
+
+#[test]
 fn typing_is_told_now_and_then_and_fades() {
     let mut state = with_buzz();
     let typing = |active| Command::Typing { to: name("buzz"), active };
