@@ -10,7 +10,7 @@ mod pty;
 #[path = "support/within.rs"]
 mod within;
 
-use std::path::Path;
+use std::{fs, path::Path};
 
 use hub::TestHub;
 use pty::Terminal;
@@ -115,6 +115,96 @@ fn a_signal_gives_the_terminal_back() {
         sova.signal(signal);
         assert_eq!(gives_back(&mut sova), 0, "{signal}: {}", sova.screen());
     }
+}
+
+/// Runs `chinwag` as a job, and says what becomes of it: it is woken by a key.
+const JOB: &str = r#"
+set -m
+sh -c 'echo $$ > pid; exec "$@"' sh "$@"
+echo "STOPPED"; read key; fg
+stty sane; printf '\033[2J\033[HSTOPPED AGAIN\n'; read key; fg
+echo "ENDED $?"
+"#;
+
+#[test]
+fn who_is_stopped_gives_the_terminal_back_and_takes_it_again() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address().to_string();
+    let args = ["--hub", &address, "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
+    let mut sova = Terminal::shell(USUAL, home.path(), JOB, &args);
+    sova.wait_for("● sova (you)");
+    let pid = fs::read_to_string(home.path().join("pid")).unwrap();
+    let raw = sova.modes();
+
+    kill("TSTP", &pid);
+    sova.wait_for("STOPPED");
+    assert!(!sova.is_full_screen(), "still the whole screen");
+    let modes = sova.modes();
+    for mode in USUAL_MODES {
+        assert!(modes.split(" | ").any(|set| set == mode), "no {mode} in {modes}");
+    }
+    sova.type_keys("\n");
+    sova.wait_for("● sova (you)");
+    assert!(sova.is_full_screen());
+    assert_eq!(sova.modes(), raw);
+
+    // Whoever is stopped so cannot say anything before, and finds the terminal as it was left.
+    kill("STOP", &pid);
+    sova.wait_for("STOPPED AGAIN");
+    assert_ne!(sova.modes(), raw);
+    sova.type_keys("\n");
+    sova.wait_for("● sova (you)");
+    sova.type_keys("hello");
+    sova.wait_for("lobby> hello");
+    assert!(sova.is_full_screen());
+    assert_eq!(sova.modes(), raw);
+
+    kill("QUIT", &pid);
+    sova.wait_for("ENDED 131");
+    gives_back(&mut sova);
+}
+
+#[test]
+fn nobody_is_stopped_whom_nobody_could_wake() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let mut sova = chat(home.path(), &hub, "sova", &[]);
+    sova.signal("TSTP");
+    sova.type_line("still here");
+    sova.wait_for("still here ✓");
+    sova.type_line("/quit");
+    assert_eq!(gives_back(&mut sova), 0, "{}", sova.screen());
+}
+
+/// Runs `chinwag` deaf to a hangup; without a character for it, no end of input is typed when the
+/// terminal goes. The shell leads the session, and so is told more than others.
+const DEAF: &str = r#"
+stty eof undef; trap "" HUP
+sh -c 'echo $$ > pid; exec "$@"' sh "$@"
+exit 0
+"#;
+
+#[test]
+fn a_terminal_that_goes_away_ends_a_chat_that_is_deaf_to_a_hangup() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address().to_string();
+    let args = ["--hub", &address, "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
+    let mut sova = Terminal::shell(USUAL, home.path(), DEAF, &args);
+    sova.wait_for("● sova (you)");
+    let pid = fs::read_to_string(home.path().join("pid")).unwrap();
+    sova.hang_up();
+    let ended = sova.ends();
+    if !ended {
+        kill("KILL", &pid);
+    }
+    assert!(ended, "it runs without a terminal");
+}
+
+fn kill(signal: &str, pid: &str) {
+    let kill = format!("kill -{signal} {pid}");
+    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) mod composer;
 mod glyphs;
 pub(crate) mod keys;
 mod seen;
+mod signals;
 mod state;
 mod talks;
 mod tasks;
@@ -20,7 +21,7 @@ mod theme;
 mod transcript;
 mod view;
 
-use std::io;
+use std::io::{self, IsTerminal};
 
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +46,6 @@ use super::{
 use crate::{
     client::{Client, Event, Events},
     model::Start,
-    text,
 };
 
 /// How much of what was said before is there at once in a room that one enters; the rest is loaded
@@ -81,11 +81,8 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         complain(&format!("what you have seen is not remembered: {error}"));
     }
     hear_rest(&mut state, events).await;
-    for line in state.unseen() {
-        complain(&format!("not read: {line}"));
-    }
-    for line in state.unsent() {
-        complain(&text::one_line(&line));
+    for line in state.left_over(io::stderr().is_terminal()) {
+        complain(&line);
     }
     match (ended?, state.unsent().len()) {
         (Some(error), _) => Err(error.into()),

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -30,7 +30,7 @@ pub(crate) struct Terminal {
     keyboard: Keyboard,
     shown: Arc<Shown>,
     /// Open for as long as the terminal is.
-    master: Box<dyn MasterPty + Send>,
+    master: Option<Box<dyn MasterPty + Send>>,
 }
 
 type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
@@ -45,6 +45,8 @@ struct Screen {
     parser: vt100::Parser,
     /// The program has closed the terminal.
     over: bool,
+    /// Nobody looks any more.
+    gone: bool,
 }
 
 impl Terminal {
@@ -61,21 +63,16 @@ impl Terminal {
         environment: &[(&str, &str)],
     ) -> Self {
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_chinwag"));
-        for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("CHINWAG_") {
-                command.env_remove(name);
-            }
-        }
         command.args(args);
-        command.env("CHINWAG_HOME", home);
-        command.env("HOME", home);
-        command.env("TERM", "xterm-256color");
-        command.env("LANG", "C.UTF-8");
-        command.cwd(home);
-        for (name, value) in environment {
-            command.env(name, value);
-        }
-        Self::run(command, size)
+        Self::run(at_home(command, home, environment), size)
+    }
+
+    /// A script, with `chinwag` and these arguments as its own.
+    pub(crate) fn shell(size: (u16, u16), home: &Path, script: &str, args: &[&str]) -> Self {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_chinwag")]);
+        command.args(args);
+        Self::run(at_home(command, home, &[]), size)
     }
 
     fn run(command: CommandBuilder, size: (u16, u16)) -> Self {
@@ -84,14 +81,15 @@ impl Terminal {
         // Only the program holds it now: when it ends, so does what can be read.
         drop(pty.slave);
         let keyboard: Keyboard = Arc::new(Mutex::new(pty.master.take_writer().unwrap()));
-        let screen = Screen { parser: vt100::Parser::new(size.1, size.0, 0), over: false };
+        let screen =
+            Screen { parser: vt100::Parser::new(size.1, size.0, 0), over: false, gone: false };
         let shown = Arc::new(Shown { screen: Mutex::new(screen), changed: Condvar::new() });
         let reader = pty.master.try_clone_reader().unwrap();
         thread::spawn({
             let (keyboard, shown) = (keyboard.clone(), shown.clone());
             move || show(reader, &keyboard, &shown)
         });
-        Self { child, keyboard, shown, master: pty.master }
+        Self { child, keyboard, shown, master: Some(pty.master) }
     }
 
     /// Types a line and ends it.
@@ -110,7 +108,7 @@ impl Terminal {
     pub(crate) fn resize(&self, size: (u16, u16)) {
         let mut screen = self.shown.screen.lock().unwrap();
         screen.parser.screen_mut().set_size(size.1, size.0);
-        self.master.resize(pty_size(size)).unwrap();
+        self.master.as_ref().unwrap().resize(pty_size(size)).unwrap();
     }
 
     /// Whether a program has taken the whole screen.
@@ -152,7 +150,7 @@ impl Terminal {
 
     /// How the terminal treats what is typed, as in `ECHO | ICANON | ISIG`.
     pub(crate) fn modes(&self) -> String {
-        format!("{:?}", self.master.get_termios().unwrap().local_flags)
+        format!("{:?}", self.master.as_ref().unwrap().get_termios().unwrap().local_flags)
     }
 
     /// On how many lines this text is.
@@ -174,11 +172,54 @@ impl Terminal {
         self.child.wait().unwrap()
     }
 
+    /// Goes away, as a window does that is closed; a character is typed before.
+    pub(crate) fn hang_up(&mut self) {
+        self.shown.screen.lock().unwrap().gone = true;
+        self.type_keys("x");
+        let screen = self.shown.screen.lock().unwrap();
+        drop(self.shown.changed.wait_while(screen, |screen| !screen.over).unwrap());
+        self.master = None;
+        *self.keyboard.lock().unwrap() = Box::new(std::io::sink());
+    }
+
+    /// Whether the program ends in time, whatever its terminal is.
+    pub(crate) fn ends(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        while self.child.try_wait().unwrap().is_none() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        true
+    }
+
     /// Sends a signal: `KILL`, and the program has no chance to say anything to anybody.
     pub(crate) fn signal(&mut self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.process_id().unwrap());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
+}
+
+fn at_home(
+    mut command: CommandBuilder,
+    home: &Path,
+    environment: &[(&str, &str)],
+) -> CommandBuilder {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("CHINWAG_HOME", home);
+    command.env("HOME", home);
+    command.env("TERM", "xterm-256color");
+    command.env("LANG", "C.UTF-8");
+    command.cwd(home);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    command
 }
 
 fn pty_size((cols, rows): (u16, u16)) -> PtySize {
@@ -205,6 +246,9 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
         let written = &buffer[..length];
         let cursor = {
             let mut screen = shown.screen.lock().unwrap();
+            if screen.gone {
+                break;
+            }
             screen.parser.process(written);
             screen.parser.screen().cursor_position()
         };
@@ -217,6 +261,7 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
             let _ = keyboard.lock().unwrap().write_all(answer.as_bytes());
         }
     }
+    drop(output);
     shown.screen.lock().unwrap().over = true;
     shown.changed.notify_all();
 }

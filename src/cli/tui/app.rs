@@ -99,6 +99,10 @@ impl App {
             let tells = self.tells;
             tokio::select! {
                 () = stop.cancelled() => return Ok(self.ended.take()),
+                asked = self.screen.asked() => {
+                    self.screen.obey(asked).await?;
+                    self.dirty = true;
+                }
                 key = self.keys.recv() => self.typed(key)?,
                 event = events.next(), if tells => self.heard(event),
                 change = watch.next() => self.watched(change),

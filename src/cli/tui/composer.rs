@@ -26,7 +26,10 @@ use super::{
     complete::{self, Found, Menu, Words},
     theme::Theme,
 };
-use crate::{model::MAX_TEXT_BYTES, text};
+use crate::{
+    model::{MAX_TEXT_BYTES, Name},
+    text,
+};
 
 /// What a tab that is pasted becomes.
 const TAB: &str = "    ";
@@ -137,15 +140,28 @@ impl Composer {
 
     /// Takes what is typed and remembers it for this chat. What is for one person alone must not
     /// get into the file of what was typed: see `is_private` of the chat's input, and what is typed
-    /// in a direct conversation is private whatever it is. None where there is nothing but blanks.
-    pub(crate) fn submit(&mut self) -> Option<String> {
+    /// in a direct conversation is private whatever it is. What was said to one peer alone comes back
+    /// only in the conversation with them. None where there is nothing but blanks.
+    pub(crate) fn submit_to(&mut self, peer: Option<&Name>) -> Option<String> {
         let text = self.text();
         if text.trim().is_empty() {
             return None;
         }
-        self.recall.remember(&text);
+        self.recall.remember(&text, peer);
         self.set("");
         Some(text)
+    }
+
+    /// That one talks with this peer alone from now on, or with nobody alone.
+    pub(crate) fn be_with(&mut self, peer: Option<&Name>) {
+        self.recall.be_with(peer);
+    }
+
+    /// Keeps a text to be found again, without sending it.
+    pub(crate) fn lay_aside(&mut self, text: &str) {
+        if !text.trim().is_empty() {
+            self.recall.remember(text, None);
+        }
     }
 
     /// Goes up a row; from the first one, to what was typed before. Whether there was anything.

@@ -49,6 +49,7 @@ use crate::{
         view::{self, Clock},
     },
     model::{MessageId, Name, PeerStatus, Position, RoomName, Text},
+    text,
 };
 
 /// For how long a word is shown in the last line.
@@ -257,6 +258,30 @@ impl State {
     pub(crate) fn unseen(&self) -> Vec<String> {
         let unseen = self.talks.iter().flat_map(Talk::unseen);
         unseen.map(|direct| view::direct(&self.clock, direct)).collect()
+    }
+
+    /// What is said at the end of messages that nobody has looked at, and of what is not sent. Texts
+    /// that were meant for one person get only to a terminal, not into a file.
+    pub(crate) fn left_over(&self, to_terminal: bool) -> Vec<String> {
+        if to_terminal {
+            let unseen = self.unseen().into_iter().map(|line| format!("not read: {line}"));
+            let unsent = self.unsent().into_iter().map(|line| text::one_line(&line).into_owned());
+            return unseen.chain(unsent).collect();
+        }
+        let unread = self.talks.iter().map(|talk| (talk.unseen().count(), &talk.name));
+        let unread = unread.filter(|(count, _)| *count > 0);
+        let unread = unread.map(|(count, name)| format!("not read: {count} from {name}"));
+        let mut unsent: Vec<(String, usize)> = Vec::new();
+        for line in self.unsent() {
+            // "not sent to NAME": no name has a colon in it.
+            let what = line.split(':').next().unwrap_or_default().to_owned();
+            match unsent.iter_mut().find(|(known, _)| *known == what) {
+                Some((_, count)) => *count += 1,
+                None => unsent.push((what, 1)),
+            }
+        }
+        let unsent = unsent.into_iter().map(|(what, count)| format!("{what}: {count}"));
+        unread.chain(unsent).collect()
     }
 
     /// What is to be done, in this order; each once.

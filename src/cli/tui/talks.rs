@@ -8,6 +8,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tokio::{sync::mpsc, task::JoinSet};
@@ -17,6 +21,10 @@ use crate::{
     error::{Error, Result},
     model::{MessageId, Name, Receipt, Text},
 };
+
+/// The most peers with a task. Above it, those are let go with whom there is no line and nothing to
+/// do; what others make up gets no task of its own.
+const PEERS: usize = 256;
 
 /// Orders that wait for one peer's task: more than a person gives while one message is delivered.
 const ORDERS: usize = 256;
@@ -63,11 +71,26 @@ enum Order {
     Theirs(Option<Line>),
 }
 
+/// Where the orders for a peer's task go.
+struct Orders {
+    to: mpsc::Sender<Order>,
+    /// Whether it has nothing to do and no line.
+    idle: Arc<AtomicBool>,
+}
+
+impl Orders {
+    /// Whether nobody misses the task.
+    fn is_spare(&self) -> bool {
+        let waits = self.to.capacity() < self.to.max_capacity();
+        self.to.is_closed() || (!waits && self.idle.load(Ordering::SeqCst))
+    }
+}
+
 /// All conversations.
 pub(super) struct Talks {
     client: Client,
     tasks: JoinSet<()>,
-    peers: HashMap<Name, mpsc::Sender<Order>>,
+    peers: HashMap<Name, Orders>,
     tell: mpsc::Sender<Told>,
     pub(super) told: mpsc::Receiver<Told>,
 }
@@ -112,16 +135,25 @@ impl Talks {
 
     fn order(&mut self, peer: &Name, order: Order) -> bool {
         while self.tasks.try_join_next().is_some() {}
-        let alive = self.peers.get(peer).filter(|orders| !orders.is_closed());
+        let alive = self.peers.get(peer).filter(|orders| !orders.to.is_closed());
         if let Some(orders) = alive {
-            return orders.try_send(order).is_ok();
+            return orders.to.try_send(order).is_ok();
         }
-        let (orders, given) = mpsc::channel(ORDERS);
-        let sent = orders.try_send(order).is_ok();
+        make_room(&mut self.peers);
+        let (to, given) = mpsc::channel(ORDERS);
+        let sent = to.try_send(order).is_ok();
         let talk = Talk::new(self.client.clone(), peer.clone(), self.tell.clone());
+        let idle = talk.idle.clone();
         self.tasks.spawn(talk.run(given));
-        self.peers.insert(peer.clone(), orders);
+        self.peers.insert(peer.clone(), Orders { to, idle });
         sent
+    }
+}
+
+/// Lets go of those who are spare where there are as many as there may be.
+fn make_room(peers: &mut HashMap<Name, Orders>) {
+    if peers.len() >= PEERS {
+        peers.retain(|_, orders| !orders.is_spare());
     }
 }
 
@@ -146,21 +178,31 @@ struct Talk {
     job: Option<Job>,
     /// Whether a line is wanted, though nothing is to be said yet.
     wanted: bool,
+    /// Whether there is nothing to do and no line.
+    idle: Arc<AtomicBool>,
 }
 
 impl Talk {
     fn new(client: Client, peer: Name, tell: mpsc::Sender<Told>) -> Self {
         let (waiting, line, theirs, read, job) = (VecDeque::new(), None, None, None, None);
-        Self { client, peer, tell, waiting, line, theirs, read, job, wanted: false }
+        let idle = Arc::default();
+        Self { client, peer, tell, waiting, line, theirs, read, job, wanted: false, idle }
     }
 
     async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
+        let mut over = false;
         loop {
             self.begin();
+            let idle = self.job.is_none() && self.line.is_none();
+            self.idle.store(idle, Ordering::SeqCst);
+            if over && idle {
+                return;
+            }
             tokio::select! {
-                order = orders.recv() => match order {
+                order = orders.recv(), if !over => match order {
                     Some(order) => self.obey(order),
-                    None => return,
+                    // It was let go, maybe in the moment of an order.
+                    None => over = true,
                 },
                 heard = heard(&mut self.line) => match heard {
                     None | Some(ConversationEvent::Closed { .. }) => {
@@ -286,5 +328,31 @@ async fn ended(job: &mut Option<Job>) -> Ended {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_nothing_to_do_makes_room_for_others() {
+        let mut peers = HashMap::new();
+        let mut tasks = Vec::new();
+        for number in 0..PEERS {
+            let (to, given) = mpsc::channel(ORDERS);
+            let idle = Arc::new(AtomicBool::new(number > 0));
+            if number == 1 {
+                to.try_send(Order::Open).unwrap();
+            }
+            peers.insert(Name::parse(&format!("p{number}")).unwrap(), Orders { to, idle });
+            tasks.push(given);
+            make_room(&mut peers);
+            let expected = if number + 1 == PEERS { 2 } else { number + 1 };
+            assert_eq!(peers.len(), expected);
+        }
+        for busy in ["p0", "p1"] {
+            assert!(peers.contains_key(&Name::parse(busy).unwrap()), "{busy}");
+        }
     }
 }

@@ -1,6 +1,9 @@
 //! What takes a while: calls of the client, each a task, whose outcome the state takes.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
@@ -64,18 +67,51 @@ pub(crate) enum Outcome {
 pub(super) struct Tasks {
     client: Client,
     set: JoinSet<Outcome>,
+    knowing: Knowing,
+}
+
+/// Who is being looked up in the contact book: each name once at a time, however often it is asked
+/// for. Names can be made up by others, and each look reads the whole book.
+#[derive(Debug, Default)]
+struct Knowing(HashMap<Name, bool>);
+
+impl Knowing {
+    /// Whether to look now. What is asked while one looks is looked up once more after that.
+    fn begin(&mut self, name: &Name) -> bool {
+        let again = self.0.get_mut(name).map(|again| *again = true);
+        if again.is_none() {
+            self.0.insert(name.clone(), false);
+        }
+        again.is_none()
+    }
+
+    /// That one has looked; whether to do so again.
+    fn end(&mut self, name: &Name) -> bool {
+        self.0.remove(name).unwrap_or_default()
+    }
 }
 
 impl Tasks {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, set: JoinSet::new() }
+        Self { client, set: JoinSet::new(), knowing: Knowing::default() }
     }
 
     /// The next outcome; never returns where nothing is under way.
     pub(super) async fn next(&mut self) -> Outcome {
         match self.set.join_next().await {
-            Some(Ok(outcome)) => outcome,
-            Some(Err(lost)) => Outcome::Lost(lost.to_string()),
+            Some(Ok(outcome)) => {
+                if let Outcome::Known { name, .. } = &outcome
+                    && self.knowing.end(name)
+                {
+                    self.know(name.clone());
+                }
+                outcome
+            }
+            Some(Err(lost)) => {
+                // Of whom it was is not known.
+                self.knowing = Knowing::default();
+                Outcome::Lost(lost.to_string())
+            }
             None => std::future::pending().await,
         }
     }
@@ -145,6 +181,9 @@ impl Tasks {
 
     /// Looks how far somebody is known.
     pub(super) fn know(&mut self, name: Name) {
+        if !self.knowing.begin(&name) {
+            return;
+        }
         let client = self.client.clone();
         self.set.spawn(async move {
             let contacts = client.contacts().await.unwrap_or_default();
@@ -232,4 +271,20 @@ async fn join(client: &Client, room: RoomName) -> Done {
 
 fn page(way: Way, from: Position, size: u32) -> PageRequest {
     PageRequest { size, from: Some(from), forward: way == Way::Newer, ..PageRequest::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_looked_up_once_at_a_time_and_once_more_where_it_was_asked_for_meanwhile() {
+        let (ann, bob) = (Name::parse("ann").unwrap(), Name::parse("bob").unwrap());
+        let mut knowing = Knowing::default();
+        assert!(knowing.begin(&ann) && knowing.begin(&bob));
+        assert!(!knowing.begin(&ann) && !knowing.begin(&ann));
+        assert!(knowing.end(&ann) && !knowing.end(&bob));
+        assert!(knowing.begin(&ann) && !knowing.end(&ann));
+        assert!(knowing.0.is_empty());
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`Screen`] takes the terminal: raw mode, the alternate screen, bracketed paste, reports of focus
 //! and mouse. It is given back by [`Screen::close`], or when it is dropped, and a panic gives it back
-//! before it is printed. A signal ends the loop of the chat, and with it the screen.
+//! before it is printed. A signal ends the loop of the chat, and with it the screen; those that stop
+//! the program, wake it or end it at once are heard here.
 //!
 //! Frames are written by a thread of their own: a terminal that nobody reads from would hold up the
 //! task that hears of signals otherwise. While it writes, no further frame is drawn.
@@ -39,6 +40,8 @@ use ratatui::{
 };
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
+use super::signals::{self, Asked, Signals};
+
 /// How long the thread that reads keys waits before it looks whether anybody still wants them.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -57,6 +60,9 @@ const BELL: &[u8] = b"\x07";
 /// What every terminal answers (DSR, ECMA-48).
 const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
 
+/// What a shell makes of the end of a program by SIGQUIT.
+const ENDED_BY_QUIT: i32 = 128 + 3;
+
 /// Whether a screen is taken.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -66,6 +72,7 @@ pub(super) struct Screen {
     ink: Ink,
     frames: Option<mpsc::Sender<Vec<u8>>>,
     written: oneshot::Receiver<()>,
+    signals: Signals,
 }
 
 /// What is drawn and not on its way yet. Clones are one.
@@ -76,6 +83,7 @@ impl Screen {
     /// Takes the terminal.
     pub(super) fn open() -> io::Result<Self> {
         restore_in_panic();
+        let signals = Signals::listen()?;
         let ink = Ink::default();
         let terminal = Terminal::new(CrosstermBackend::new(ink.clone()))?;
         let (frames, to_write) = mpsc::channel(FRAMES);
@@ -86,7 +94,7 @@ impl Screen {
             let _ = done.send(());
         });
         take()?;
-        Ok(Self { terminal, ink, frames: Some(frames), written })
+        Ok(Self { terminal, ink, frames: Some(frames), written, signals })
     }
 
     /// Whether the frames before are written, so that another one may be drawn.
@@ -138,8 +146,28 @@ impl Screen {
     pub(super) async fn suspend(&mut self) -> io::Result<()> {
         let _ = tokio::time::timeout(LAST_FRAME, self.readiness()).await;
         give_back();
-        stop_here();
+        if signals::stop_here() {
+            self.signals.went_on().await;
+        }
         self.retake()
+    }
+
+    /// What somebody asks of the program, once they do.
+    pub(super) async fn asked(&mut self) -> Asked {
+        self.signals.next().await
+    }
+
+    /// Does what somebody asks of the program.
+    pub(super) async fn obey(&mut self, asked: Asked) -> io::Result<()> {
+        match asked {
+            Asked::Stop => self.suspend().await,
+            // Whoever stopped it has changed the terminal since.
+            Asked::GoOn => self.retake(),
+            Asked::End => {
+                give_back();
+                std::process::exit(ENDED_BY_QUIT)
+            }
+        }
     }
 
     /// Gives the terminal back, after what was drawn.
@@ -150,6 +178,8 @@ impl Screen {
     }
 
     fn retake(&mut self) -> io::Result<()> {
+        // What is raw already, as far as crossterm knows, would be left as somebody else has made it.
+        let _ = terminal::disable_raw_mode();
         take()?;
         self.forget()
     }
@@ -201,6 +231,10 @@ fn write_all(mut frames: mpsc::Receiver<Vec<u8>>) {
 /// Reads what the person does, in a thread of its own: it ends soon after nobody listens any more.
 pub(super) fn keys() -> mpsc::Receiver<io::Result<Event>> {
     let (typed, keys) = mpsc::channel(KEYS);
+    thread::spawn({
+        let typed = typed.clone();
+        move || watch_for_end(&typed)
+    });
     thread::spawn(move || {
         while !typed.is_closed() {
             let read = match event::poll(LOOK) {
@@ -229,13 +263,42 @@ fn is_overlooked() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdin = io::stdin();
     let mut ends = [PollFd::new(&stdin, PollFlags::IN)];
-    poll(&mut ends, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    let ready = poll(&mut ends, Some(&Timespec::default()));
+    ready.is_ok() && ends[0].revents().contains(PollFlags::IN)
+}
+
+/// Says so when the terminal has gone away, which a hangup may not: `nohup` makes the program deaf to
+/// it. crossterm reads for ever from such a terminal and says nothing.
+#[cfg(unix)]
+fn watch_for_end(typed: &mpsc::Sender<io::Result<Event>>) {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        io::Errno,
+    };
+    let stdin = io::stdin();
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    while !typed.is_closed() {
+        // Nothing is asked for: what is told anyway is the end.
+        let mut ends = [PollFd::new(&stdin, PollFlags::empty())];
+        match poll(&mut ends, Some(&second)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) if ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => {
+                let _ = typed.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+                return;
+            }
+            // The system does not watch terminals of this kind.
+            Ok(_) | Err(_) => return,
+        }
+    }
 }
 
 #[cfg(not(unix))]
 fn is_overlooked() -> bool {
     false
 }
+
+#[cfg(not(unix))]
+fn watch_for_end(_: &mpsc::Sender<io::Result<Event>>) {}
 
 /// Asks the terminal whether it is all right. The answer means nothing to anybody, but it makes
 /// crossterm read.
@@ -288,13 +351,3 @@ fn restore_in_panic() {
         }));
     });
 }
-
-/// Stops this program and whoever started it in the same place, as the terminal would have done it.
-#[cfg(unix)]
-fn stop_here() {
-    // Where nobody could wake it (no shell controls it) the system does not stop it.
-    let _ = rustix::process::kill_current_process_group(rustix::process::Signal::TSTP);
-}
-
-#[cfg(not(unix))]
-fn stop_here() {}

@@ -134,7 +134,7 @@ fn an_empty_input_shows_what_it_is_for() {
 fn what_is_pasted_keeps_its_lines_and_loses_what_harms() {
     let mut composer = composer("");
     composer.paste("def f():\r\n\treturn 1\rend\n");
-    assert_eq!(composer.submit().as_deref(), Some("def f():\n    return 1\nend\n"));
+    assert_eq!(composer.submit_to(None).as_deref(), Some("def f():\n    return 1\nend\n"));
     composer.paste("\x1b[31mred\u{202e}\u{200b}\u{7}");
     assert_eq!(composer.text(), "[31mred");
     assert_eq!(composer.note.as_deref(), Some("4 characters that nobody would see were left out"));
@@ -196,11 +196,11 @@ fn history_comes_back_and_so_does_the_draft() {
     assert!(composer.history_down() && composer.history_down());
     assert_eq!(composer.text(), "draft");
     assert!(!composer.history_down());
-    assert_eq!(composer.submit().as_deref(), Some("draft"));
-    assert!(composer.is_empty() && composer.submit().is_none());
+    assert_eq!(composer.submit_to(None).as_deref(), Some("draft"));
+    assert!(composer.is_empty() && composer.submit_to(None).is_none());
     assert!(composer.history_up());
     assert_eq!(composer.text(), "draft");
-    composer.submit();
+    composer.submit_to(None);
     assert!(composer.history_up() && composer.history_up(), "not remembered twice");
     assert_eq!(composer.text(), "se\ncond");
 }
@@ -240,7 +240,7 @@ fn what_was_cleared_can_be_taken_back_and_what_was_sent_cannot() {
     assert!(composer.is_empty());
     press(&mut composer, KeyCode::Char('_'), CTRL);
     assert_eq!(composer.text(), "much\nwork");
-    composer.submit();
+    composer.submit_to(None);
     press(&mut composer, KeyCode::Char('_'), CTRL);
     assert!(composer.is_empty());
 }
@@ -332,7 +332,7 @@ fn do_it(composer: &mut Composer, deed: &Deed, words: &Words<'_>) {
         Deed::Down => _ = composer.history_down(),
         Deed::Submit => {
             let typed = composer.text();
-            assert!(composer.submit().is_none_or(|text| text == typed));
+            assert!(composer.submit_to(None).is_none_or(|text| text == typed));
         }
         Deed::Clear => composer.clear(),
         Deed::Cancel => _ = composer.cancel(),
@@ -383,7 +383,7 @@ proptest! {
             }
         }
         prop_assert_eq!(&typed.text(), &text);
-        let sent = typed.submit();
+        let sent = typed.submit_to(None);
         prop_assert_eq!(sent.as_deref(), Some(text.as_str()).filter(|text| !text.trim().is_empty()));
     }
 }

@@ -60,6 +60,10 @@ impl State {
         if !matches!(action, Action::Complete | Action::CompleteBack | Action::Cancel) {
             self.menu = None;
         }
+        if matches!(action, Action::HistoryUp | Action::HistoryDown) {
+            let peer = self.current_peer().cloned();
+            self.composer.be_with(peer.as_ref());
+        }
         match action {
             Action::Submit => self.submit(now),
             Action::NewLine => self.composer.new_line(),

@@ -99,6 +99,9 @@ impl State {
     pub(super) fn direct(&mut self, direct: &Direct, now: Now) {
         let sender = &direct.message.sender;
         self.people.heard_of(sender, now);
+        if !self.takes_talk_with(sender) {
+            return self.say(&view::direct(&self.clock, direct), true, now);
+        }
         let seen = self.is_seen(&Place::Peer(sender.clone()));
         let zone = self.zone.clone();
         self.talk_with(sender).hear(direct, seen, now, &zone);

@@ -34,7 +34,8 @@ impl State {
         let in_private = self.current_peer().is_some() && matches!(input, Input::Post(_));
         self.stop_typing(now);
         self.joining = None;
-        let Some(typed) = self.composer.submit() else { return };
+        let to = self.current_peer().filter(|_| in_private).cloned();
+        let Some(typed) = self.composer.submit_to(to.as_ref()) else { return };
         let kept = !in_private && !input::is_private(&typed);
         if kept && self.remembered.as_ref() != Some(&typed) {
             self.remembered = Some(typed.clone());

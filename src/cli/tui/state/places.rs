@@ -7,8 +7,8 @@ use crate::model::{MessageId, Name, Position, RoomName, Text};
 use super::{Command, Now, Room, State, Talk};
 use crate::cli::tui::transcript::Transcript;
 
-/// The most direct conversations that are kept: names can be made up by others. The one that was
-/// opened first goes.
+/// The most direct conversations that others can begin: names can be made up. See
+/// [`State::expendable`].
 const MAX_TALKS: usize = 256;
 
 /// Where one can talk.
@@ -45,17 +45,30 @@ impl State {
     pub(super) fn talk_with(&mut self, name: &Name) -> &mut Talk {
         let known = self.talks.iter().position(|talk| talk.name == *name);
         let index = known.unwrap_or_else(|| {
-            if self.talks.len() >= MAX_TALKS {
-                let current = self.current.clone();
-                let other = |talk: &Talk| Some(Place::Peer(talk.name.clone())) != current;
-                let oldest = self.talks.iter().position(other).unwrap_or_default();
-                self.talks.remove(oldest);
+            if self.talks.len() >= MAX_TALKS
+                && let Some(index) = self.expendable()
+            {
+                self.talks.remove(index);
             }
             self.order(Command::Know(name.clone()));
             self.talks.push(Talk::new(name.clone()));
             self.talks.len() - 1
         });
         &mut self.talks[index]
+    }
+
+    /// Whether somebody can begin one more conversation.
+    pub(super) fn takes_talk_with(&self, name: &Name) -> bool {
+        self.talk(name).is_some() || self.talks.len() < MAX_TALKS || self.expendable().is_some()
+    }
+
+    /// The conversation that goes where there are too many: only strangers have spoken in it. The
+    /// oldest one, and one that was looked at first.
+    fn expendable(&self) -> Option<usize> {
+        let here = self.current_peer();
+        let talks = self.talks.iter().enumerate();
+        let may_go = talks.filter(|(_, talk)| talk.may_go() && here != Some(&talk.name));
+        may_go.min_by_key(|(_, talk)| talk.unread > 0).map(|(index, _)| index)
     }
 
     /// The room one is in, where one is in a room.
@@ -105,20 +118,23 @@ impl State {
         self.toast = None;
         self.joining = None;
         let typed = self.composer.text();
-        // What was typed where one is no more goes along: the person has chosen this place.
-        let homeless = match self.draft() {
+        let orphan = match self.draft() {
             Some(draft) => {
                 *draft = typed;
-                String::new()
+                None
             }
-            None => typed,
+            None => Some(typed).filter(|typed| !typed.is_empty()),
         };
         self.before = self.current.replace(place);
         let draft = self.draft().map(std::mem::take).unwrap_or_default();
-        match (draft.is_empty(), homeless.is_empty()) {
-            (_, true) => self.composer.set(&draft),
-            (true, false) => {}
-            (false, false) => self.composer.set(&format!("{draft}\n{homeless}")),
+        match orphan {
+            // What was meant for a room that is gone; the person has chosen another place for it.
+            Some(_) if draft.is_empty() => {}
+            Some(orphan) => {
+                self.composer.lay_aside(&orphan);
+                self.composer.set(&draft);
+            }
+            None => self.composer.set(&draft),
         }
         self.menu = None;
         if let Some(peer) = self.current_peer().cloned() {
@@ -153,7 +169,7 @@ impl State {
 
     /// Goes to where something unread is: to a mention or a direct message first.
     pub(super) fn next_unread(&mut self, now: Now) {
-        let mentioned = self.rooms.iter().find(|room| room.mentioned);
+        let mentioned = self.rooms.iter().find(|room| room.mentioned && !room.muted);
         let direct = self.talks.iter().find(|talk| talk.unread > 0);
         let unread = self.rooms.iter().find(|room| room.unread > 0 && !room.muted);
         let place = |room: &Room| Place::Room(room.name.clone());
@@ -291,6 +307,9 @@ impl State {
         for text in left.unsent() {
             let lost = format!("not posted in {name}: {}", text.as_str());
             self.lost.push(lost);
+        }
+        if !left.draft.trim().is_empty() {
+            self.lost.push(format!("not posted in {name}: {}", left.draft));
         }
         if here {
             self.current = None;

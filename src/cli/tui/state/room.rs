@@ -141,7 +141,7 @@ impl Room {
         let behind = |past: &Strand| self.live.newest().is_some_and(|newest| past.is_news(newest));
         let Some(mut past) = self.past.take_if(|past| !behind(past)) else { return };
         for unsent in &self.unsent {
-            if let Some(entry) = self.live.transcript.get(Key::Message(unsent.id)) {
+            if let Some(entry) = self.live.transcript.get(Key::Own(unsent.id)) {
                 past.transcript.push(entry.clone());
             }
         }
@@ -153,7 +153,7 @@ impl Room {
             self.begin_news();
         }
         self.unread += 1;
-        self.mentioned |= mention;
+        self.mentioned |= mention && !self.muted;
     }
 
     fn begin_news(&mut self) {
@@ -165,7 +165,7 @@ impl Room {
     /// it is taken away, to be put at the end.
     fn arrived(&mut self, id: MessageId) -> Option<Key> {
         let index = self.unsent.iter().position(|unsent| unsent.id == id)?;
-        let key = Key::Message(id);
+        let key = Key::Own(id);
         let is_first = self.unsent[..index].iter().all(|before| before.failed);
         let unsent = self.unsent.remove(index);
         if is_first && !unsent.failed && !unsent.overtaken {
@@ -188,10 +188,10 @@ impl Room {
     /// That the hub has stored a post: it comes back as a message, or came already.
     pub(crate) fn posted(&mut self, id: MessageId, at: Position) {
         if self.live.is_news(at) {
-            self.live.transcript.mark(Key::Message(id), Mark::Sent);
+            self.live.transcript.mark(Key::Own(id), Mark::Sent);
         } else {
             self.unsent.retain(|unsent| unsent.id != id);
-            self.live.transcript.remove(Key::Message(id));
+            self.live.transcript.remove(Key::Own(id));
         }
     }
 
@@ -199,7 +199,7 @@ impl Room {
     pub(crate) fn failed(&mut self, id: MessageId, why: String) {
         if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
             unsent.failed = true;
-            self.live.transcript.mark(Key::Message(id), Mark::Failed(why));
+            self.live.transcript.mark(Key::Own(id), Mark::Failed(why));
         }
     }
 
@@ -217,7 +217,7 @@ impl Room {
         let failed = self.unsent.iter_mut().rfind(|unsent| unsent.failed)?;
         failed.failed = false;
         let (id, text) = (failed.id, failed.text.clone());
-        self.live.transcript.mark(Key::Message(id), Mark::Sending);
+        self.live.transcript.mark(Key::Own(id), Mark::Sending);
         Some((id, text))
     }
 
@@ -240,5 +240,5 @@ fn sending(id: MessageId, text: &Text, me: &Name, now: Now) -> Entry {
         text: text.as_str().to_owned(),
         mark: Some(Mark::Sending),
     };
-    Entry { key: Key::Message(id), at: now.wall, body }
+    Entry { key: Key::Own(id), at: now.wall, body }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Talk {
     /// How the last call went, as in "direct 127.0.0.1:54322".
     pub(crate) path: Option<String>,
     pub(crate) known: Option<Trust>,
+    /// Oneself or a peer with a known key has said something here.
+    matters: bool,
     typing_until: Option<Instant>,
     told_typing: Option<Instant>,
     /// What came and was not looked at: its sender holds a receipt for it.
@@ -99,6 +101,7 @@ impl Talk {
             live: false,
             path: None,
             known: None,
+            matters: false,
             typing_until: None,
             told_typing: None,
             unseen: VecDeque::new(),
@@ -112,9 +115,14 @@ impl Talk {
         }
     }
 
-    /// Takes a message. Where it is not `seen` it is counted, under a line.
+    /// Takes a message, unless one with its id is here. Where it is not `seen` it is counted, under a
+    /// line.
     pub(crate) fn hear(&mut self, direct: &Direct, seen: bool, now: Now, zone: &TimeZone) {
         let message = &direct.message;
+        let key = Key::Theirs(message.id);
+        if self.transcript.get(key).is_some() {
+            return;
+        }
         let (known, mark) = match direct.standing {
             Standing::Verified(_) => (Trust::Verified, Mark::Verified),
             Standing::Known(_) => (Trust::Known, Mark::Known),
@@ -137,6 +145,7 @@ impl Talk {
             None => mark,
         };
         self.known = Some(known);
+        self.matters |= known != Trust::Unverified;
         self.typing_until = None;
         self.heard = Some(message.id);
         let body = Body::Said {
@@ -146,7 +155,13 @@ impl Talk {
             text: message.text.as_str().to_owned(),
             mark,
         };
-        self.transcript.push(Entry { key: Key::Message(message.id), at: now.wall, body });
+        self.transcript.push(Entry { key, at: now.wall, body });
+    }
+
+    /// Whether it may be forgotten where others begin more of them than can be kept.
+    pub(super) fn may_go(&self) -> bool {
+        let stranger = matches!(self.known, None | Some(Trust::Unverified));
+        stranger && !self.matters && self.draft.is_empty() && self.unsent.is_empty()
     }
 
     /// What the contact book says of the peer.
@@ -180,6 +195,7 @@ impl Talk {
     /// That one says something.
     pub(crate) fn say(&mut self, id: MessageId, text: Text, me: &Name, now: Now) {
         self.told_typing = None;
+        self.matters = true;
         let body = Body::Said {
             who: me.clone(),
             own: true,
@@ -188,7 +204,7 @@ impl Talk {
             mark: Some(Mark::Sending),
         };
         self.transcript.set_new_line(None);
-        self.transcript.push(Entry { key: Key::Message(id), at: now.wall, body });
+        self.transcript.push(Entry { key: Key::Own(id), at: now.wall, body });
         self.transcript.to_end();
         self.unsent.push(Unsent { id, text, fate: Fate::Sending });
     }
@@ -205,17 +221,17 @@ impl Talk {
         let news = self.shown_path.as_ref() != Some(&path);
         let shown = if news { path.clone() } else { String::new() };
         self.shown_path = Some(path);
-        self.transcript.mark(Key::Message(id), Mark::Delivered(shown));
+        self.transcript.mark(Key::Own(id), Mark::Delivered(shown));
         // The word that it was read may have come on another line, before the receipt.
         if let Some(until) = self.read_until {
-            self.transcript.mark_read_until(Key::Message(until));
+            self.transcript.mark_read_until(Key::Own(until));
         }
     }
 
     /// That the peer has read everything up to a message.
     pub(crate) fn was_read(&mut self, id: MessageId) {
         self.read_until = Some(id);
-        self.transcript.mark_read_until(Key::Message(id));
+        self.transcript.mark_read_until(Key::Own(id));
     }
 
     /// That a message was not delivered.
@@ -225,7 +241,7 @@ impl Talk {
 
     /// That a message waits for the peer, under an id that it was given there.
     pub(crate) fn queued(&mut self, id: MessageId, as_id: MessageId) {
-        let (old, new) = (Key::Message(id), Key::Message(as_id));
+        let (old, new) = (Key::Own(id), Key::Own(as_id));
         if let Some(entry) = self.transcript.get(old).cloned() {
             self.transcript.replace(old, Entry { key: new, ..entry });
         }
@@ -249,14 +265,14 @@ impl Talk {
         let failed = self.unsent.iter_mut().rfind(|unsent| unsent.fate == Fate::Failed)?;
         failed.fate = Fate::Sending;
         let (id, text) = (failed.id, failed.text.clone());
-        self.transcript.mark(Key::Message(id), Mark::Sending);
+        self.transcript.mark(Key::Own(id), Mark::Sending);
         Some((id, text))
     }
 
     fn set(&mut self, id: MessageId, fate: Fate, mark: Mark) {
         if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
             unsent.fate = fate;
-            self.transcript.mark(Key::Message(id), mark);
+            self.transcript.mark(Key::Own(id), mark);
         }
     }
 

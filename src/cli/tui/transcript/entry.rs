@@ -9,8 +9,11 @@ use crate::model::{MessageId, Name, Position};
 pub(crate) enum Key {
     /// A room's message, by its place.
     Posted(Position),
-    /// A direct message, or a room's that has no place yet.
-    Message(MessageId),
+    /// One's own direct message, or one's own post that has no place yet.
+    Own(MessageId),
+    /// A direct message of somebody else: ids are made by whoever speaks, so it never stands for
+    /// one's own.
+    Theirs(MessageId),
     /// A word of the program, by a number that whoever counts them gives.
     Notice(u64),
 }

@@ -63,6 +63,38 @@ fn what_is_typed_in_a_room_goes_there_and_private_lines_into_no_file() {
 }
 
 #[test]
+fn what_was_said_to_one_person_comes_back_only_there() {
+    let mut state = state(&["lobby"]);
+    state.line("hello all", at(1));
+    state.line("/msg eve", at(1));
+    state.line("for eve alone", at(1));
+    state.line("/msg buzz", at(1));
+    say(&mut state, "between us");
+    say(&mut state, "and this");
+    state.act(Action::HistoryUp, at(2));
+    assert_eq!(state.composer.text(), "and this");
+    state.act(Action::HistoryUp, at(2));
+    assert_eq!(state.composer.text(), "between us");
+    state.act(Action::HistoryUp, at(2));
+    assert_eq!(state.composer.text(), "/msg buzz", "it says itself to whom");
+    state.act(Action::HistoryDown, at(2));
+    assert_eq!(state.composer.text(), "between us");
+    state.composer.set("");
+    state.act(Action::GoTo(1), at(3));
+    let mut found = Vec::new();
+    for _ in 0..9 {
+        state.act(Action::HistoryUp, at(3));
+        found.push(state.composer.text());
+    }
+    found.dedup();
+    assert_eq!(found, ["/msg buzz", "/msg eve", "hello all"]);
+    for expected in ["/msg eve", "/msg buzz", ""] {
+        state.act(Action::HistoryDown, at(3));
+        assert_eq!(state.composer.text(), expected);
+    }
+}
+
+#[test]
 fn a_message_is_sent_held_and_read() {
     let mut state = with_buzz();
     let first = say(&mut state, "one");
@@ -115,6 +147,25 @@ fn what_was_read_before_its_receipt_came_is_read() {
 }
 
 #[test]
+fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
+    let mut state = with_buzz();
+    let id = say(&mut state, "I never agreed to that");
+    told(&mut state, What::Delivered { id, path: None }, at(2));
+    let mut forged = direct("buzz", "I agree");
+    forged.message.id = id;
+    state.hear(Event::Direct(forged.clone()), at(2));
+    forged.message.text = text("I said no such thing");
+    state.hear(Event::Direct(forged), at(3));
+    let said = [
+        "12:00 sova  I never agreed to that ✓ direct 127.0.0.1:54322",
+        "12:00 buzz  I agree (known)",
+    ];
+    assert_eq!(state.shown(), said);
+    told(&mut state, What::Heard(ConversationEvent::Read(id)), at(3));
+    assert!(state.shown()[0].contains("✓✓"), "{:?}", state.shown());
+}
+
+#[test]
 fn what_comes_is_marked_as_read_when_it_is_seen() {
     let mut state = with_buzz();
     let seen = direct("buzz", "hi");
@@ -135,6 +186,19 @@ fn what_comes_is_marked_as_read_when_it_is_seen() {
     assert!(state.unseen()[0].ends_with("[direct] buzz (known): elsewhere"));
     assert!(!state.take().iter().any(|command| matches!(command, Command::MarkRead { .. })));
     assert_eq!(state.talk(&name("buzz")).unwrap().unread, 1);
+}
+
+#[test]
+fn what_is_left_over_gets_into_no_file() {
+    let mut state = with_buzz();
+    say(&mut state, "my secret");
+    say(&mut state, "another");
+    state.act(Action::GoTo(1), at(2));
+    state.hear(Event::Direct(direct("buzz", "your secret")), at(2));
+    let left = state.left_over(true);
+    assert!(left[0].starts_with("not read: ") && left[0].ends_with("buzz (known): your secret"));
+    assert_eq!(left[1..], ["not sent to buzz: my secret", "not sent to buzz: another"]);
+    assert_eq!(state.left_over(false), ["not read: 1 from buzz", "not sent to buzz: 2"]);
 }
 
 #[test]
@@ -174,7 +238,7 @@ fn another_key_is_told_with_what_to_do() {
 fn names_that_others_make_up_do_not_fill_the_memory() {
     let mut state = with_buzz();
     for stranger in 0..1000 {
-        state.hear(Event::Direct(direct(&format!("s{stranger}"), "hi")), at(2));
+        state.hear(Event::Direct(from_stranger(stranger)), at(2));
     }
     assert_eq!(state.talks.len(), 256);
     assert!(state.talk(&name("buzz")).is_some(), "the one in sight stays");
@@ -258,4 +322,41 @@ fn what_was_kept_for_long_says_when_it_was_written() {
     assert!(shown[0].ends_with("late (from 11:58)"), "{shown:?}");
     assert!(shown[1].ends_with("older (from 2026-11-20 12:00)"), "{shown:?}");
     assert!(shown[2].ends_with("fresh"), "{shown:?}");
+}
+
+fn from_stranger(number: usize) -> Direct {
+    let standing = Standing::Unverified(None);
+    Direct { standing, ..direct(&format!("s{number}"), "hi") }
+}
+
+#[test]
+fn names_that_others_make_up_throw_out_nothing_that_matters() {
+    let mut state = state(&["lobby"]);
+    state.hear(Event::Direct(direct("ann", "lunch?")), at(1));
+    let impostor = Direct { standing: Standing::Unverified(None), ..direct("ann", "hi") };
+    state.hear(Event::Direct(impostor), at(1));
+    state.line("/msg bob are you there?", at(1));
+    state.line("/msg cleo", at(1));
+    state.composer.set("half a tho");
+    state.act(Action::GoTo(1), at(1));
+    let kept = ["ann", "bob", "cleo"].map(name);
+    for stranger in 0..300 {
+        state.hear(Event::Direct(from_stranger(stranger)), at(2));
+    }
+    assert!(kept.iter().all(|name| state.talk(name).is_some()));
+    assert_eq!(state.talk(&name("cleo")).unwrap().draft, "half a tho");
+    assert_eq!(state.talks.len(), 256);
+
+    // Once everything matters, the next one is told in a word, and one's own are begun all the same.
+    let strangers: Vec<_> = state.talks.iter().map(|talk| talk.name.clone()).collect();
+    for stranger in strangers {
+        state.line(&format!("/msg {stranger} who are you?"), at(3));
+    }
+    state.hear(Event::Direct(from_stranger(400)), at(4));
+    assert!(state.talk(&name("s400")).is_none());
+    let shown = state.shown().join(" ");
+    assert!(shown.contains("s400 (unverified): hi"), "{shown}");
+    state.line("/msg dora hello", at(5));
+    assert!(state.talk(&name("dora")).is_some());
+    assert!(kept.iter().all(|name| state.talk(name).is_some()));
 }

@@ -239,7 +239,9 @@ fn what_is_typed_in_a_room_that_is_lost_goes_nowhere_by_itself() {
     assert_eq!(state.composer.text(), "for ops alone");
     // The person chooses; what was typed there before is not lost either.
     state.act(Action::GoTo(1), at(3));
-    assert_eq!(state.composer.text(), "x\nfor ops alone");
+    assert_eq!(state.composer.text(), "x");
+    state.act(Action::HistoryUp, at(3));
+    assert_eq!(state.composer.text(), "for ops alone");
 }
 
 #[test]
@@ -264,4 +266,38 @@ fn who_speaks_and_is_new_is_counted_at_once() {
     assert!(!says(&mut state, 4, "buzz", 20));
     state.watch(PeerChange::Left(name("buzz")), at(21));
     assert!(state.shown_notices().contains("lobby · 2 here"));
+}
+
+#[test]
+fn no_draft_is_lost_with_a_room() {
+    let mut state = state(&["lobby", "ops", "dev"]);
+    state.act(Action::GoTo(2), at(1));
+    state.composer.set("for ops");
+    state.act(Action::GoTo(3), at(1));
+    state.composer.set("for dev");
+    state.act(Action::GoTo(1), at(1));
+    state.composer.set("for the lobby");
+    state.hear(Event::Left { room: room("lobby") }, at(2));
+    assert_eq!(state.current, None);
+    state.go_to(Place::Room(room("ops")), at(2));
+    assert_eq!(state.composer.text(), "for ops");
+    state.act(Action::HistoryUp, at(3));
+    assert_eq!(state.composer.text(), "for the lobby");
+    state.act(Action::HistoryDown, at(3));
+    assert_eq!(state.composer.text(), "for ops");
+    state.hear(Event::Left { room: room("dev") }, at(4));
+    assert_eq!(state.unsent(), ["not posted in dev: for dev"]);
+}
+
+#[test]
+fn a_mention_in_a_muted_room_calls_nobody() {
+    let mut state = state(&["lobby", "loud", "ops"]);
+    state.room_mut(&room("loud")).unwrap().muted = true;
+    state.said("loud", 1, "buzz", "sova!");
+    state.said("ops", 1, "buzz", "anybody?");
+    assert!(!state.room(&room("loud")).unwrap().mentioned);
+    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.current_room(), Some(&room("ops")), "nothing else is unread");
 }

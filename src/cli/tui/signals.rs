@@ -1,0 +1,116 @@
+//! The signals by which somebody stops the program, wakes it or ends it at once: the terminal is to
+//! go back before, and to be taken again after.
+
+/// What somebody wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "there are no such signals"))]
+pub(super) enum Asked {
+    /// To stop, as Ctrl-Z does: SIGTSTP.
+    Stop,
+    /// To go on, after whatever stop: SIGCONT.
+    GoOn,
+    /// To end at once: SIGQUIT.
+    End,
+}
+
+#[cfg(unix)]
+pub(super) use unix::{Signals, stop_here};
+
+#[cfg(unix)]
+mod unix {
+    use std::{fs, io, time::Duration};
+
+    use rustix::process::{self, Pid, Signal as Known};
+    use tokio::{
+        signal::unix::{Signal, SignalKind, signal},
+        time::timeout,
+    };
+
+    use super::Asked;
+
+    /// How long to wait for the word that the program goes on, once it does.
+    const WORD: Duration = Duration::from_millis(200);
+
+    /// Hears of them, in the place of what the system would do.
+    pub(in super::super) struct Signals {
+        stop: Signal,
+        go_on: Signal,
+        end: Signal,
+    }
+
+    impl Signals {
+        pub(in super::super) fn listen() -> io::Result<Self> {
+            let listen = |known: Known| signal(SignalKind::from_raw(known.as_raw()));
+            Ok(Self {
+                stop: listen(Known::TSTP)?,
+                go_on: listen(Known::CONT)?,
+                end: listen(Known::QUIT)?,
+            })
+        }
+
+        /// The next one; none is lost when the future is dropped.
+        pub(in super::super) async fn next(&mut self) -> Asked {
+            tokio::select! {
+                _ = self.stop.recv() => Asked::Stop,
+                _ = self.go_on.recv() => Asked::GoOn,
+                _ = self.end.recv() => Asked::End,
+            }
+        }
+
+        /// Returns when the program goes on after it was stopped.
+        pub(in super::super) async fn went_on(&mut self) {
+            let _ = timeout(WORD, self.go_on.recv()).await;
+        }
+    }
+
+    /// Stops this program and whoever started it in the same place, as the terminal would have done
+    /// it. Tells whether it does: where nobody could wake it, it does not stop.
+    pub(in super::super) fn stop_here() -> bool {
+        // Not SIGTSTP, which is heard of here.
+        can_be_woken() && process::kill_current_process_group(Known::STOP).is_ok()
+    }
+
+    /// Whether a shell controls the program: one of the same session, outside of the process group.
+    fn can_be_woken() -> bool {
+        let (group, session) = (process::getpgrp(), process::getsid(None));
+        let mut above = process::getppid();
+        while let Some(parent) = above {
+            let its = (process::getpgid(Some(parent)), process::getsid(Some(parent)));
+            match its {
+                (Ok(_), its) if its != session => return false,
+                (Ok(its), _) if its == group => above = parent_of(parent),
+                (its, _) => return its.is_ok(),
+            }
+        }
+        false
+    }
+
+    /// Who started a process, where the system tells.
+    fn parent_of(pid: Pid) -> Option<Pid> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        // The name of the program may have blanks and brackets in it.
+        let (_, after) = stat.rsplit_once(')')?;
+        Pid::from_raw(after.split_whitespace().nth(1)?.parse().ok()?)
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub(super) fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub(super) async fn next(&mut self) -> Asked {
+        std::future::pending().await
+    }
+
+    pub(super) async fn went_on(&mut self) {}
+}
+
+#[cfg(not(unix))]
+pub(super) fn stop_here() -> bool {
+    false
+}
