@@ -1,7 +1,7 @@
 #!/bin/sh
 # Answers !time, !roll, !echo and !help, in rooms and directly: examples/bot.sh --name dice
 set -eu
-if [ -z "${MESSAGE_TYPE-}" ]; then exec chinwag on --run "sh '$0'" "$@"; fi
+if [ -z "${MESSAGE_TYPE-}" ]; then BOT=$0; export BOT; exec chinwag on --run 'exec sh "$BOT"' "$@"; fi
 case $MESSAGE_TEXT in
     '!time') date -u ;;
     '!roll') awk 'BEGIN { srand(); print 1 + int(6 * rand()) }' ;;

@@ -25,7 +25,11 @@ fn start(person: &Person<'_>) -> Running {
     let mut path = OsString::from(chinwag);
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap());
-    let mut bot = Command::new(BOT);
+    // Wherever somebody has put it.
+    let place = person.home.path().join("it's $HOME");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::copy(BOT, place.join("my bot.sh")).unwrap();
+    let mut bot = Command::new(place.join("my bot.sh"));
     bot.envs(person.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
     bot.args(["--room", "lobby,ops"]).env("PATH", path).current_dir(person.home.path());
     let running = Running::start(bot);

@@ -211,3 +211,23 @@ fn an_answer_waits_for_a_hub_that_is_away() {
     let history = sova(&["history", "--json"]).objects();
     assert_eq!(history.iter().map(|m| &m["text"]).collect::<Vec<_>>(), ["go", "late"]);
 }
+
+#[test]
+fn who_is_blocked_runs_nothing() {
+    let hub = TestHub::start();
+    let [sova, eve, dice] = ["sova", "eve", "dice"].map(|who| Person::new(&hub, who));
+    let listening = eve.start(&["listen"]);
+    listening.complaint();
+    dice.run(&["block", "eve"]).done();
+    let tail = tail(&sova);
+    let running =
+        bot(&dice, &["--run", "cat >/dev/null; echo heard $MESSAGE_SENDER", "--count", "2"]);
+    eve.run(&["post", "lobby", "one"]).done();
+    sova.run(&["post", "lobby", "two"]).done();
+    assert_eq!(said_by(&tail, "dice")["text"], "heard sova");
+    // It counts at once.
+    dice.run(&["unblock", "eve"]).done();
+    eve.run(&["post", "lobby", "three"]).done();
+    assert_eq!(said_by(&tail, "dice")["text"], "heard eve");
+    running.end().done();
+}

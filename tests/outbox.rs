@@ -185,7 +185,7 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     assert_eq!(address(&running).to_string(), place);
     proxy.heal();
     match next(&mut events).await {
-        Event::QueuedDelivered { id, receipt } => {
+        Event::QueuedDelivered { id, receipt, .. } => {
             assert_eq!((id, receipt.duplicate), (two.id, true));
         }
         other => panic!("{other:?}"),

@@ -118,25 +118,29 @@ environment() {
         chmod +x "$1/python"
 }
 
-# Unpacked from Debian's packages, which wants no root; elsewhere the machine's own has to do. The
-# command is made last, so that half of it does not count.
+# Unpacked from Debian's packages, which wants no root: the pinned version, where the release has it.
+# Elsewhere the machine's own has to do. The command is made last, so that half of it does not count.
 install_tmux() {
     folder=target/tools/tmux-$tmux_version
-    mkdir -p "$folder"
-    if ! command -v apt-get >/dev/null; then
-        ln -s "$(command -v tmux)" "$folder/tmux"
-        return
-    fi
-    mkdir -p "$folder/lists/partial" "$folder/cache" &&
-        (cd "$folder" && debian update && debian download \
-            "tmux=$tmux_version" libevent-core-2.1-7 libtinfo6 libutempter0) &&
+    mkdir -p "$folder/lists/partial" "$folder/cache" || return
+    if command -v apt-get >/dev/null && (cd "$folder" && debian update && debian download \
+        "tmux=$tmux_version" libevent-core-2.1-7 libtinfo6 libutempter0) 2>"$folder/log"; then
         for package in "$folder"/*.deb; do
             dpkg-deb --extract "$package" "$folder/root" || return
-        done &&
+        done
         printf '%s\n' '#!/bin/sh' 'root=$(dirname "$(readlink -f "$0")")/root' \
             'LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu | tr " " :)' \
             'export LD_LIBRARY_PATH' 'exec "$root/usr/bin/tmux" "$@"' >"$folder/tmux" &&
-        chmod +x "$folder/tmux"
+            chmod +x "$folder/tmux"
+    else
+        own=$(command -v tmux) && recent_tmux "$own" && ln -sf "$own" "$folder/tmux"
+    fi
+}
+
+# recent_tmux TMUX: whether it is 3.2 or later, as in "tmux 3.3a" and "tmux next-3.6".
+recent_tmux() {
+    "$1" -V | sed 's/.*[ -]//' |
+        awk -F '[^0-9]' '{ exit !($1 > 3 || ($1 == 3 && $2 >= 2)) }'
 }
 
 # apt-get with lists and files of its own.

@@ -86,6 +86,15 @@ impl Client {
         self.note_of(name, move |book, hub, name| book.block(hub, name, blocked)).await
     }
 
+    /// Whether somebody is blocked, as far as their name says who they are: in rooms it does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the contact book cannot be read.
+    pub async fn is_blocked(&self, name: &Name) -> Result<bool> {
+        Ok(self.0.people.contact(name).await?.is_some_and(|contact| contact.blocked))
+    }
+
     /// Notes something about somebody, at most [`MAX_NOTE_BYTES`](crate::identity::MAX_NOTE_BYTES)
     /// of it; an empty note is none.
     ///

@@ -108,6 +108,8 @@ pub enum Event {
         id: MessageId,
         /// That the peer holds it.
         receipt: Receipt,
+        /// Where the peer was reached.
+        endpoint: Option<Endpoint>,
     },
     /// A message of the outbox was refused for good: it stays there, and is tried again when
     /// [`super::Client::retry_queued`] or a change of the contact book says so. Left out while the
@@ -119,6 +121,8 @@ pub enum Event {
         peer: Name,
         /// Why they do not.
         error: Error,
+        /// Whether the peer's messages behind it wait for it.
+        holds_up: bool,
     },
     /// The hub refused for good, for example because the name was taken meanwhile, or has another
     /// key than before. The client stops.

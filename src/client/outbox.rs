@@ -16,14 +16,12 @@
 //! belong to a hub, as contacts do, and to the name that they were queued under.
 
 mod courier;
+mod front;
 mod store;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -31,18 +29,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 pub(super) use self::courier::Courier;
-use self::store::{State, Whose};
+use self::store::{State, Which, Whose};
 use super::{
-    Client, ClientOptions,
     database::Database,
-    inbox::Kept,
     peers::Peers,
     people::{People, blocking},
 };
 use crate::{
     error::{Error, Result},
     identity::{Book, files},
-    model::{DirectMessage, MessageId, Name, Receipt, Text},
+    model::{DirectMessage, Endpoint, MessageId, Name, Receipt, Text},
 };
 
 /// How long a message is tried. Those who accept one remember it for longer, so that it cannot come
@@ -99,8 +95,12 @@ pub struct Attempt {
     pub queued: Queued,
     /// Its receipt, or why there is none.
     pub result: Result<Receipt>,
+    /// Where the peer was reached, if they have it.
+    pub endpoint: Option<Endpoint>,
     /// Whether it is not tried again by itself.
     pub refused: bool,
+    /// Whether the peer's messages behind it wait for it.
+    pub holds_up: bool,
 }
 
 impl Outbox {
@@ -157,11 +157,21 @@ impl Outbox {
         self.0.database.with(move |file| store::remove(file, &whose, id)).await
     }
 
-    /// Has everything of a peer, or of all, tried again that was refused for good.
-    async fn revive(&self, peer: Option<&Name>) -> Result<()> {
+    /// A message as it is now, if it is still there.
+    async fn find(&self, id: MessageId) -> Result<Option<(Queued, State)>> {
+        let whose = self.whose(&*self.0.people.book().await?);
+        self.0.database.with(move |file| store::find(file, &whose, id)).await
+    }
+
+    async fn receipt(&self, id: MessageId) -> Result<Option<Receipt>> {
+        self.0.database.with(move |file| store::receipt(file, id)).await
+    }
+
+    /// Has what was refused for good, of a peer or of all, tried again.
+    async fn revive(&self, peer: Option<&Name>, which: Which) -> Result<()> {
         let whose = self.whose(&*self.0.people.book().await?);
         let peer = peer.map(Name::to_string);
-        self.0.database.with(move |file| store::revive(file, &whose, peer.as_deref())).await
+        self.0.database.with(move |file| store::revive(file, &whose, peer.as_deref(), which)).await
     }
 
     /// Holds the right to deliver until the result is dropped; `None`: another process has it.
@@ -175,17 +185,22 @@ impl Outbox {
     async fn pass(&self, peer: &Name, peers: &Peers) -> Result<Option<Vec<Attempt>>> {
         let Some(_turn) = self.turn().await? else { return Ok(None) };
         let mut attempts = Vec::new();
-        for (queued, state) in self.list().await? {
-            if queued.peer != *peer || state == State::GivenUp {
-                continue;
+        for (listed, _) in self.list().await?.into_iter().filter(|(one, _)| one.peer == *peer) {
+            // An attempt takes a while, in which a person may have dropped those behind it.
+            let Some((queued, state)) = self.find(listed.id).await? else { continue };
+            match state {
+                State::Waits => {}
+                State::Refused => break,
+                State::GivenUp => continue,
             }
-            if state == State::Refused {
-                break;
-            }
-            let result = self.attempt(&queued, peers).await;
+            let (result, endpoint) = self.attempt(&queued, peers).await.map_or_else(
+                |error| (Err(error), None),
+                |(receipt, endpoint)| (Ok(receipt), Some(endpoint)),
+            );
             let state = match &result {
-                Ok(_) => {
-                    self.remove(queued.id).await?;
+                Ok(receipt) => {
+                    let (id, receipt) = (queued.id, receipt.clone());
+                    self.0.database.with(move |file| store::delivered(file, id, &receipt)).await?;
                     State::Waits
                 }
                 Err(Error::Stopped) => break,
@@ -195,16 +210,17 @@ impl Outbox {
                     state
                 }
             };
-            let goes_on = result.is_ok() || state == State::GivenUp;
-            attempts.push(Attempt { queued, result, refused: state != State::Waits });
-            if !goes_on {
+            let holds_up = result.is_err() && state != State::GivenUp;
+            let refused = state != State::Waits;
+            attempts.push(Attempt { queued, result, endpoint, refused, holds_up });
+            if holds_up {
                 break;
             }
         }
         Ok(Some(attempts))
     }
 
-    async fn attempt(&self, queued: &Queued, peers: &Peers) -> Result<Receipt> {
+    async fn attempt(&self, queued: &Queued, peers: &Peers) -> Result<(Receipt, Endpoint)> {
         let age = Timestamp::now().duration_since(queued.queued_at);
         if age > MAX_AGE {
             let days = MAX_AGE.as_hours() / 24;
@@ -217,7 +233,7 @@ impl Outbox {
             sent_at: Some(queued.queued_at),
             text: queued.text.clone(),
         };
-        let sent = peers.send(&queued.peer, &message, true);
+        let sent = peers.send_kept(&queued.peer, &message);
         match tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await {
             Ok(sent) => sent,
             Err(_) => {
@@ -258,139 +274,6 @@ fn fate(error: &Error) -> State {
 /// Whether an error is one that passes by waiting.
 pub(super) fn passes(error: &Error) -> bool {
     !matches!(error, Error::Stopped | Error::Io(_)) && fate(error) == State::Waits
-}
-
-impl ClientOptions {
-    /// The outbox that they name.
-    pub(super) async fn open_outbox(&self, people: &People) -> Result<Option<Outbox>> {
-        let Some(path) = self.outbox.clone() else { return Ok(None) };
-        let (people, me) = (people.clone(), self.name.clone());
-        blocking(move || Outbox::open(&path, people, me)).await.map(Some)
-    }
-
-    /// The inbox that they name, where anything comes in at all.
-    pub(super) async fn open_inbox(&self, people: &People) -> Result<Option<Kept>> {
-        let Some(path) = self.inbox.clone().filter(|_| self.listen.is_some()) else {
-            return Ok(None);
-        };
-        let (people, me) = (people.clone(), self.name.clone());
-        blocking(move || Kept::open(&path, people, me)).await.map(Some)
-    }
-
-    /// As [`Client::queued`], without a client.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::queued`].
-    pub async fn queued(&self) -> Result<Vec<Queued>> {
-        self.outbox_alone().await?.queued().await
-    }
-
-    /// As [`Client::drop_queued`], without a client.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::drop_queued`].
-    pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
-        self.outbox_alone().await?.drop(id).await
-    }
-
-    async fn outbox_alone(&self) -> Result<Outbox> {
-        let people = People::new(self.hub.clone(), self.name.clone(), None, self.contacts.clone());
-        self.open_outbox(&people).await?.ok_or_else(missing)
-    }
-}
-
-fn missing() -> Error {
-    Error::invalid("outbox", "this client has none")
-}
-
-impl Client {
-    /// Keeps a message for a peer until they have it, across restarts of this client. It is
-    /// delivered by this client's courier, or that of another client that shares the outbox, when
-    /// the peer is there: after the peer's messages before it, and shown there once. A courier runs
-    /// where the client takes direct messages, or was asked to ([`Client::retry_queued`]).
-    /// [`Event::QueuedDelivered`](super::Event::QueuedDelivered) and
-    /// [`Event::QueuedFailed`](super::Event::QueuedFailed) tell what came of it.
-    ///
-    /// A name that was never met is whoever has it when the message is delivered.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LimitReached`] where too much is kept already; [`Error::Invalid`] where the options
-    /// name no outbox, or it is for this client itself; [`Error::Io`].
-    pub async fn queue(&self, peer: &Name, text: Text) -> Result<Queued> {
-        if peer == self.name() {
-            return Err(Error::invalid("peer", "that is you"));
-        }
-        let message = self.0.peers.message(MessageId::new(), text);
-        self.outbox()?.queue(peer, message).await
-    }
-
-    /// What the outbox holds for this hub and this client's name, in the order of queueing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] where the options name no outbox; [`Error::Io`].
-    pub async fn queued(&self) -> Result<Vec<Queued>> {
-        self.outbox()?.queued().await
-    }
-
-    /// Takes a message out of the outbox. It may have arrived all the same, where its receipt was
-    /// lost.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] where it is not there any more; [`Error::Io`].
-    pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
-        self.outbox()?.drop(id).await
-    }
-
-    /// Has the courier try everything now, also what was refused; it runs from then on in any case.
-    pub fn retry_queued(&self) {
-        if let Some(outbox) = &self.0.outbox {
-            outbox.0.asked.store(true, Ordering::Release);
-            outbox.0.wake.notify_one();
-            self.start_courier();
-        }
-    }
-
-    /// Tries once to deliver what is kept for a peer, or for everybody, also what was refused, and
-    /// returns what came of it, in order. Where another process delivers it, that is waited for.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] where the options name no outbox; [`Error::Io`].
-    pub async fn deliver_queued(&self, peer: Option<&Name>) -> Result<Vec<Attempt>> {
-        let outbox = self.outbox()?;
-        outbox.revive(peer).await?;
-        let mut names: Vec<Name> = Vec::new();
-        for (queued, _) in outbox.list().await? {
-            if peer.is_none_or(|peer| *peer == queued.peer) && !names.contains(&queued.peer) {
-                names.push(queued.peer);
-            }
-        }
-        let mut attempts = Vec::new();
-        for name in names {
-            let until = tokio::time::Instant::now() + TURN_TIMEOUT;
-            loop {
-                let passed = outbox.pass(&name, &self.0.peers).await?;
-                if let Some(passed) = passed {
-                    attempts.extend(passed);
-                    break;
-                }
-                if tokio::time::Instant::now() > until {
-                    break;
-                }
-                tokio::time::sleep(TURN_PAUSE).await;
-            }
-        }
-        Ok(attempts)
-    }
-
-    fn outbox(&self) -> Result<&Outbox> {
-        self.0.outbox.as_ref().ok_or_else(missing)
-    }
 }
 
 #[cfg(test)]

@@ -138,6 +138,19 @@ impl Peers {
         self.reach(peer, deliver).await
     }
 
+    /// Sends a message that is kept until it has a receipt, and says where the peer was.
+    pub(super) async fn send_kept(
+        &self,
+        peer: &Name,
+        message: &DirectMessage,
+    ) -> Result<(Receipt, Endpoint)> {
+        let deliver = |there: There| async move {
+            let receipt = self.deliver(&there, message, Some(peer), true).await?;
+            Ok((receipt, there.endpoint))
+        };
+        self.reach(peer, deliver).await
+    }
+
     /// Where the last call to a peer succeeded.
     pub(super) fn reached_at(&self, peer: &Name) -> Option<Endpoint> {
         locked(&self.reached).get(peer.as_str()).cloned()

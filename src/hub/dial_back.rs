@@ -25,6 +25,9 @@ use crate::{
 /// How long all endpoints of a session may take together: they are dialed side by side.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// The lowest port that is dialed: those below are services of machines, and no peer's.
+const MIN_PORT: u16 = 1024;
+
 /// How many checks the hub makes at a time, which is at most eight times as many connections.
 const MAX_CHECKS: usize = 16;
 
@@ -104,6 +107,9 @@ impl DialBacks {
             _ if !has_key && !own.is_loopback() => {
                 Err("your name has no key, and without one nobody is dialed elsewhere".into())
             }
+            _ if endpoint.port() < MIN_PORT => {
+                Err(format!("the hub dials no ports below {MIN_PORT}"))
+            }
             _ => Ok(SocketAddr::new(own, endpoint.port())),
         }
     }
@@ -166,10 +172,10 @@ mod tests {
         for (endpoint, own, at) in [
             ("192.0.2.7:54321", "192.0.2.7", "192.0.2.7:54321"),
             ("192.0.2.7:54321", "::ffff:192.0.2.7", "192.0.2.7:54321"),
-            ("[2001:db8::7]:1", "2001:db8::7", "[2001:db8::7]:1"),
+            ("[2001:db8::7]:1024", "2001:db8::7", "[2001:db8::7]:1024"),
             ("127.0.0.1:54321", "127.0.0.1", "127.0.0.1:54321"),
             // A name is never looked up.
-            ("internal.example:22", "192.0.2.7", "192.0.2.7:22"),
+            ("internal.example:5022", "192.0.2.7", "192.0.2.7:5022"),
         ] {
             assert_eq!(dialed(endpoint, own), Ok(at.into()));
         }
@@ -181,6 +187,9 @@ mod tests {
             ("localhost:22", "192.0.2.7", "your own machine"),
             ("127.0.0.2:22", "127.0.0.1", "no other machine"),
             ("192.0.2.7:22", "127.0.0.1", "no other machine"),
+            // A gateway that many share, or its services.
+            ("192.0.2.7:22", "192.0.2.7", "no ports below 1024"),
+            ("127.0.0.1:1023", "127.0.0.1", "no ports below 1024"),
         ] {
             let refused = dialed(endpoint, own).unwrap_err();
             assert!(refused.contains(because), "{endpoint} from {own}: {refused}");
@@ -189,11 +198,11 @@ mod tests {
 
     #[test]
     fn who_looks_local_is_dialed_where_that_is_believed() {
-        let dialed = |plaintext, own| place(plaintext, &format!("{own}:1"), own, true);
+        let dialed = |plaintext, own| place(plaintext, &format!("{own}:5001"), own, true);
         dialed(Plaintext::FromLoopback, "127.0.0.1").unwrap();
         dialed(Plaintext::Never, "127.0.0.1").unwrap_err();
         dialed(Plaintext::Never, "192.0.2.7").unwrap();
-        let keyless = |own| place(Plaintext::FromLoopback, &format!("{own}:1"), own, false);
+        let keyless = |own| place(Plaintext::FromLoopback, &format!("{own}:5001"), own, false);
         keyless("127.0.0.1").unwrap();
         keyless("192.0.2.7").unwrap_err();
     }

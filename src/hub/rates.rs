@@ -139,8 +139,8 @@ pub struct Rates {
     /// Registrations from an address. Where they are limited, those that take a name for good are to
     /// six a minute besides, and 64 at once.
     pub registrations: Option<Rate>,
-    /// Searches, pages of history and lists that a peer asks for. Where they are limited, a peer, and
-    /// an address, is dialed back six times a minute at most.
+    /// Searches, pages of history and lists that a peer asks for. A peer, and an address, is dialed
+    /// back six times a minute at most in any case.
     pub reads: Option<Rate>,
     /// Calls from an address that show a wrong token or invitation, or none where one is needed.
     pub failures: Option<Rate>,
@@ -212,9 +212,8 @@ impl Gates {
             .registrations
             .and_then(|_| alone(Some(CLAIMS)))
             .map(|quotas| quotas.allow(CLAIM_BURST, CLAIM_BURST_OF_NETWORK));
-        let dial_backs = rates
-            .reads
-            .and_then(|_| alone(Some(DIAL_BACKS)))
+        // Whatever else is limited: who is dialed may not be who asks.
+        let dial_backs = alone(Some(DIAL_BACKS))
             .map(|quotas| quotas.allow(DIAL_BACK_BURST, DIAL_BACK_BURST_OF_NETWORK));
         Self {
             posts: Gate::new("posts", shared(rates.posts)),

@@ -20,17 +20,29 @@ use crate::within::PATIENCE;
 /// What the shell in the pane asks with.
 pub(crate) const PROMPT: &str = "ready$ ";
 
-/// The program, once `make test` has fetched it.
+/// The program: the one that `make test` has fetched, or else the machine's own.
 pub(crate) fn tmux() -> Option<PathBuf> {
-    let tmux = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/tmux");
-    if tmux.exists() {
-        return Some(tmux);
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/tmux");
+    let found = [fetched, PathBuf::from("tmux")].into_iter().find(|tmux| is_new_enough(tmux));
+    if found.is_some() {
+        return found;
     }
-    let lacks = "tmux is missing: `make test` fetches it where there is apt-get";
+    let lacks = "tmux 3.2 or later is missing: `make test` fetches it where there is apt-get";
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{lacks}");
     // Past the test runner, which would keep it to itself.
     let _ = writeln!(std::io::stderr(), "\nNOT TESTED: {lacks}\n");
     None
+}
+
+/// Whether a program is a tmux that knows all that is asked of it: 3.2, as in "tmux 3.3a", and
+/// "tmux next-3.6" alike.
+fn is_new_enough(tmux: &Path) -> bool {
+    let Ok(said) = Command::new(tmux).arg("-V").output() else { return false };
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let version = said.trim().rsplit([' ', '-']).next().unwrap_or_default();
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>());
+    let mut number = || numbers.next().and_then(Result::ok).unwrap_or(0);
+    (number(), number()) >= (3, 2)
 }
 
 /// A terminal with a shell. Everything in it ends when this is dropped.

@@ -147,7 +147,7 @@ impl State {
             Event::QueuedDelivered { receipt, .. } => {
                 Some(view::notice(&view::queued_delivered(receipt)))
             }
-            Event::QueuedFailed { id, peer, error } => {
+            Event::QueuedFailed { id, peer, error, .. } => {
                 Some(view::notice(&view::queued_failed(*id, peer, error)))
             }
             Event::Joined { room, head } => {

@@ -86,7 +86,7 @@ async fn listen(
                 left -= 1;
             }
             Event::QueuedDelivered { receipt, .. } => tell(&view::queued_delivered(&receipt)),
-            Event::QueuedFailed { id, peer, error } => {
+            Event::QueuedFailed { id, peer, error, .. } => {
                 tell(&view::queued_failed(id, &peer, &error));
             }
             _ => {}

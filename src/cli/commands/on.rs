@@ -158,14 +158,14 @@ impl Answering {
         while self.left > 0 || !self.jobs.is_empty() {
             let wanted = self.left > 0 && self.jobs.len() < self.most;
             tokio::select! {
-                event = happenings.next(), if wanted => self.hear(event?)?,
+                event = happenings.next(), if wanted => self.hear(event?).await?,
                 Some(done) = self.jobs.join_next() => report(done, out).await?,
             }
         }
         Ok(())
     }
 
-    fn hear(&mut self, event: Event) -> Result<(), Failure> {
+    async fn hear(&mut self, event: Event) -> Result<(), Failure> {
         let heard = match &event {
             Event::Message(message) => Heard::said(message)?,
             Event::Direct(direct) => Heard::direct(direct)?,
@@ -184,7 +184,9 @@ impl Answering {
             }
             _ => return Ok(()),
         };
-        if heard.sender != *self.bot.client.name() {
+        let client = &self.bot.client;
+        // Also what they had said before they were blocked.
+        if heard.sender != *client.name() && !client.is_blocked(&heard.sender).await? {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().answer(heard));
         }

@@ -1,6 +1,6 @@
 //! `chinwag send`: one direct message, now or when the peer is there.
 
-use std::time::Duration;
+use std::{cell::OnceCell, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use crate::{
         output::{Output, tell},
         stdin, view,
     },
-    client::{Client, Event, Queued},
+    client::{Client, ClientOptions, Event, Queued},
     error::Error,
     model::{Name, Text},
 };
@@ -51,15 +51,16 @@ pub(crate) async fn run(
     };
     let text = Text::parse(raw).map_err(|p| Failure::Usage(p.to_string()))?;
     let mut options = settings.to_peers()?;
+    if options.name == args.to {
+        return Err(Failure::Usage(format!("{} is you", args.to)));
+    }
     if args.queue {
         options.outbox = Some(settings.home.outbox());
+        return keep(&args, text, options, stop).await;
     }
     let out = Output::new(args.json);
-    with_client(options, out, stop, async |client, happenings, out| {
+    with_client(options, out, stop, async |client, _, out| {
         let to = &args.to;
-        if args.queue {
-            return queue(&client, to, text, args.wait.then_some(happenings), out).await;
-        }
         let receipt = match args.wait {
             true => {
                 let mut told = false;
@@ -77,14 +78,42 @@ pub(crate) async fn run(
     .await
 }
 
+/// Keeps a message and tries once. From the moment in which it is kept, that there was no time for
+/// the try is no failure, unless somebody waits for the receipt.
+async fn keep(
+    args: &Args,
+    text: Text,
+    options: ClientOptions,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let (out, kept) = (Output::new(args.json), OnceCell::new());
+    let done = with_client(options, out, stop, async |client, happenings, out| {
+        let queued = client.queue(&args.to, text).await?;
+        let queued = kept.get_or_init(|| queued);
+        queue(&client, queued, args.wait.then_some(happenings), out).await
+    })
+    .await;
+    let Some(kept) = kept.into_inner().filter(|_| matches!(done, Err(Failure::Interrupted))) else {
+        return done;
+    };
+    if args.wait {
+        tell(&format!("kept as {}, and not delivered yet", kept.id));
+        return done;
+    }
+    tell(&will_be_delivered(&kept.peer));
+    let out = Output::new(args.json);
+    let printed = out.only_json(&kept).await;
+    out.close(stop).await?;
+    Ok(printed?)
+}
+
 async fn queue(
     client: &Client,
-    to: &Name,
-    text: Text,
+    queued: &Queued,
     wait: Option<Happenings>,
     out: &Output,
 ) -> Result<(), Failure> {
-    let queued = client.queue(to, text).await?;
+    let to = &queued.peer;
     let mut attempts = client.deliver_queued(Some(to)).await?;
     for attempt in &attempts {
         match &attempt.result {
@@ -96,11 +125,13 @@ async fn queue(
             Err(_) => {}
         }
     }
-    let Some(kept) = find(client, &queued).await? else {
-        // Another process of the same person was faster.
-        return Ok(());
+    let Some(kept) = find(client, queued).await? else {
+        return gone(client, queued, out).await;
     };
-    match attempts.pop().filter(|last| last.refused).map(|last| last.result) {
+    let last = attempts
+        .pop()
+        .filter(|last| last.refused && (last.holds_up || last.queued.id == queued.id));
+    match last.map(|last| last.result) {
         Some(Err(error)) => {
             let why = failure::describe(&error);
             tell(&format!("kept for {to}: {why}; then `chinwag outbox retry {to}`"));
@@ -108,14 +139,16 @@ async fn queue(
                 return Err(error.into());
             }
         }
-        _ => tell(&format!(
-            "kept for {to}: delivered by chat, listen or `chinwag outbox retry` when {to} is there"
-        )),
+        _ => tell(&will_be_delivered(to)),
     }
     match wait {
         None => Ok(out.only_json(&kept).await?),
-        Some(happenings) => delivered(client, &queued, happenings, out).await,
+        Some(happenings) => delivered(client, queued, happenings, out).await,
     }
+}
+
+fn will_be_delivered(to: &Name) -> String {
+    format!("kept for {to}: delivered by chat, listen or `chinwag outbox retry` when {to} is there")
 }
 
 /// Waits until a kept message is delivered.
@@ -129,20 +162,32 @@ async fn delivered(
     loop {
         tokio::select! {
             event = happenings.next() => match event? {
-                Event::QueuedDelivered { id, receipt } if id == queued.id => {
+                Event::QueuedDelivered { id, receipt, .. } if id == queued.id => {
                     return Ok(out.only_json(&receipt).await?);
                 }
-                Event::QueuedFailed { peer, error, .. } if peer == queued.peer => {
+                // Those behind one that was given up are tried.
+                Event::QueuedFailed { id, peer, error, holds_up }
+                    if id == queued.id || (peer == queued.peer && holds_up) =>
+                {
                     return Err(error.into());
                 }
                 _ => {}
             },
             () = tokio::time::sleep(LOOK) => {
                 if find(client, queued).await?.is_none() {
-                    return Ok(());
+                    return gone(client, queued, out).await;
                 }
             }
         }
+    }
+}
+
+/// A message is not in the outbox any more: another process of the same person has delivered it, or
+/// somebody has dropped it.
+async fn gone(client: &Client, queued: &Queued, out: &Output) -> Result<(), Failure> {
+    match client.queued_receipt(queued.id).await? {
+        Some(receipt) => Ok(out.only_json(&receipt).await?),
+        None => Err(Failure::Other(format!("not delivered: {} was dropped", queued.id))),
     }
 }
 

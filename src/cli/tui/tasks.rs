@@ -55,8 +55,8 @@ pub(crate) enum Outcome {
     Members { room: RoomName, names: Option<BTreeSet<Name>> },
     /// How long the hub took to answer.
     Pong(Option<Duration>),
-    /// A message is kept for a peer, under an id of its own, or not.
-    Queued { id: MessageId, to: Name, result: Result<MessageId> },
+    /// A message is kept for a peer, or not.
+    Queued { id: MessageId, to: Name, result: Result<()> },
     /// Nothing that anybody has to know.
     Nothing,
     /// A task has come to an end that it should not have.
@@ -240,7 +240,7 @@ impl Tasks {
     pub(super) fn queue(&mut self, id: MessageId, to: Name, text: Text) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let result = client.queue(&to, text).await.map(|queued| queued.id);
+            let result = client.queue_draft(id, &to, text).await.map(drop);
             Outcome::Queued { id, to, result }
         });
     }

@@ -36,11 +36,16 @@ const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How many are remembered.
 const MAX_NOTES: i64 = 100_000;
 
+/// How many of one sender, so that nobody has the notes of others forgotten. Ten times as many as
+/// an outbox holds for one peer.
+const MAX_OF_ONE: i64 = 1000;
+
 /// The file: "chni".
 const PLAN: Plan = Plan {
     what: "list of messages that Chinwag has accepted",
     mark: 0x6368_6e69,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE kept (
             place INTEGER PRIMARY KEY AUTOINCREMENT,
             receiver TEXT NOT NULL,
@@ -60,7 +65,11 @@ const PLAN: Plan = Plan {
         ) STRICT;
         CREATE INDEX kept_by_time ON kept (accepted_at);
         CREATE INDEX kept_unshown ON kept (place) WHERE text IS NOT NULL;
-    "],
+    ",
+        "
+        CREATE INDEX kept_by_sender ON kept (receiver, sender, place);
+    ",
+    ],
 };
 
 /// The notes. Clones are one.
@@ -215,7 +224,14 @@ fn add(
     let oldest = at.checked_sub(MAX_AGE).map_or(0, Timestamp::as_microsecond);
     change.execute("DELETE FROM kept WHERE accepted_at < ?", [oldest])?;
     change.execute(
-        "DELETE FROM kept WHERE place <= (SELECT max(place) FROM kept) - ?",
+        "DELETE FROM kept WHERE receiver = ?1 AND sender = ?2 AND place <=
+         (SELECT place FROM kept WHERE receiver = ?1 AND sender = ?2
+          ORDER BY place DESC LIMIT 1 OFFSET ?3)",
+        params![me, sender, MAX_OF_ONE],
+    )?;
+    change.execute(
+        "DELETE FROM kept WHERE accepted_at <=
+         (SELECT accepted_at FROM kept ORDER BY accepted_at DESC LIMIT 1 OFFSET ?)",
         [MAX_NOTES],
     )?;
     change.commit()?;
@@ -303,5 +319,28 @@ mod tests {
         assert!(!kept.holds(&one.message));
         drop(kept);
         assert_eq!(open().unshown().await.unwrap(), []);
+    }
+
+    #[test]
+    fn who_sends_much_has_nobody_elses_notes_forgotten() {
+        let mut file = Connection::open_in_memory().unwrap();
+        for migration in PLAN.migrations {
+            file.execute_batch(migration).unwrap();
+        }
+        let now = Timestamp::now();
+        let mut note =
+            |direct: &Direct| add(&mut file, "alice", "hub", direct, now, false).unwrap();
+        let mut first = direct("one");
+        first.message.sender = Name::parse("carol").unwrap();
+        assert_eq!(note(&first), Noted::New);
+        let much: Vec<Direct> = (0..=MAX_OF_ONE).map(|_| direct("much")).collect();
+        for direct in &much {
+            assert_eq!(note(direct), Noted::New);
+        }
+        assert!(matches!(note(&first), Noted::Before(_)));
+        assert!(matches!(note(&much[1]), Noted::Before(_)));
+        assert_eq!(note(&much[0]), Noted::New, "the oldest of the same sender went");
+        let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT count(*) FROM kept"), MAX_OF_ONE + 1);
     }
 }

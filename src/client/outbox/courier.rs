@@ -1,11 +1,18 @@
 //! The task that delivers what the outbox holds.
 
-use std::{collections::HashMap, sync::Arc, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Attempt, Outbox, problem, store};
+use super::{
+    Attempt, Outbox, problem,
+    store::{self, State, Which},
+};
 use crate::{
     backoff::Backoff,
     client::{
@@ -16,7 +23,7 @@ use crate::{
     },
     error::Result,
     identity::Book,
-    model::Name,
+    model::{MessageId, Name},
 };
 
 /// The pauses between attempts for a peer of whom nothing is heard: soon enough for somebody who was
@@ -49,6 +56,8 @@ struct Rounds {
     /// What was seen last of the files.
     version: Option<i64>,
     book: Option<Arc<Book>>,
+    /// What was refused then, after so many attempts.
+    refused: HashMap<MessageId, u32>,
 }
 
 struct Due {
@@ -73,12 +82,9 @@ impl Courier {
         watch: Watch,
         stop: CancellationToken,
     ) -> Self {
-        let due = HashMap::new();
-        Self {
-            rounds: Rounds { outbox, peers, inbox, due, version: None, book: None },
-            watch,
-            stop,
-        }
+        let (due, refused) = (HashMap::new(), HashMap::new());
+        let rounds = Rounds { outbox, peers, inbox, due, version: None, book: None, refused };
+        Self { rounds, watch, stop }
     }
 
     /// Delivers until the client stops.
@@ -122,7 +128,7 @@ impl Rounds {
     /// Tries one peer, where one is due, and returns when to go on.
     async fn work(&mut self) -> Result<Instant> {
         if self.outbox.0.asked.swap(false, Ordering::AcqRel) {
-            self.outbox.revive(None).await?;
+            self.outbox.revive(None, Which::All).await?;
             self.version = None;
         }
         self.look().await?;
@@ -135,19 +141,43 @@ impl Rounds {
         }
     }
 
-    /// Looks at the files where they have changed: new peers are tried at once, and where a person
-    /// has changed the contact book, those who were refused as well.
+    /// Looks at the files where they have changed: new peers are tried at once, and those who were
+    /// refused where the contact book says something else of them.
     async fn look(&mut self) -> Result<()> {
         let version = self.outbox.0.database.with(store::version).await?;
         let book = self.outbox.0.people.book().await?;
-        // Also where it is as it was: what was refused in between would not be tried otherwise.
-        if self.book.as_ref().is_some_and(|seen| !Arc::ptr_eq(seen, &book)) {
-            self.outbox.revive(None).await?;
-            self.version = None;
-        }
-        self.book = Some(book);
-        if self.version.replace(version) != Some(version) {
+        let seen = self.book.replace(book.clone()).filter(|seen| !Arc::ptr_eq(seen, &book));
+        if self.version.replace(version) != Some(version) || seen.is_some() {
+            self.reconsider(seen.as_deref(), &book).await?;
             self.list().await?;
+        }
+        Ok(())
+    }
+
+    /// Has those tried again who were refused, and of whom the book says something else than when
+    /// it was `seen`. Who was refused since is tried in any case where it has changed: it may have
+    /// said something else in between.
+    async fn reconsider(&mut self, seen: Option<&Book>, book: &Book) -> Result<()> {
+        let hub = self.outbox.0.people.hub().clone();
+        let stance = |book: &Book, peer: &Name| {
+            book.contact(&hub, peer).map(|one| (one.key, one.refused_key, one.blocked))
+        };
+        let (mut refused, mut again) = (HashMap::new(), HashSet::new());
+        for (queued, _) in self.outbox.list().await? {
+            if !queued.refused {
+                continue;
+            }
+            let known = self.refused.get(&queued.id) == Some(&queued.attempts);
+            refused.insert(queued.id, queued.attempts);
+            if let Some(seen) = seen
+                && (!known || stance(seen, &queued.peer) != stance(book, &queued.peer))
+            {
+                again.insert(queued.peer);
+            }
+        }
+        self.refused = refused;
+        for peer in again {
+            self.outbox.revive(Some(&peer), Which::Refused).await?;
         }
         Ok(())
     }
@@ -156,9 +186,9 @@ impl Rounds {
     async fn list(&mut self) -> Result<()> {
         let mut waiting: HashMap<Name, bool> = HashMap::new();
         for (queued, state) in self.outbox.list().await? {
-            if state != store::State::GivenUp {
+            if state != State::GivenUp {
                 // The first decides: those behind it wait.
-                waiting.entry(queued.peer).or_insert(state == store::State::Waits);
+                waiting.entry(queued.peer).or_insert(state == State::Waits);
             }
         }
         waiting.retain(|_, waits| *waits);
@@ -193,19 +223,23 @@ impl Rounds {
             false => drop(self.due.remove(peer)),
         }
         for attempt in attempts {
+            if attempt.refused {
+                // Looked at again, as where another process has changed the file.
+                self.version = None;
+            }
             self.tell(attempt);
         }
         self.list().await
     }
 
     fn tell(&self, attempt: Attempt) {
-        let Attempt { queued, result, refused } = attempt;
+        let Attempt { queued, result, endpoint, refused, holds_up } = attempt;
         let (id, peer) = (queued.id, queued.peer);
         let event = match result {
-            Ok(receipt) => Event::QueuedDelivered { id, receipt },
+            Ok(receipt) => Event::QueuedDelivered { id, receipt, endpoint },
             // Otherwise it is tried again, or was told: nothing that somebody has to know.
             Err(error) if refused && queued.last_error != Some(problem(&error)) => {
-                Event::QueuedFailed { id, peer, error }
+                Event::QueuedFailed { id, peer, error, holds_up }
             }
             Err(_) => return,
         };

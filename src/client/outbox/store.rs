@@ -7,7 +7,7 @@ use super::Queued;
 use crate::{
     client::database::Plan,
     error::{Error, Result},
-    model::{MessageId, Name, Text},
+    model::{MessageId, Name, Receipt, Text},
 };
 
 /// The most messages of an outbox: far more than anybody writes to people who are away.
@@ -19,11 +19,15 @@ const MAX_FOR_ONE: i64 = 100;
 /// The most bytes of their texts together.
 const MAX_BYTES: i64 = 4 * 1024 * 1024;
 
+/// How many receipts are kept.
+const MAX_RECEIPTS: i64 = 1000;
+
 /// The file: "chno".
 pub(super) const PLAN: Plan = Plan {
     what: "outbox of Chinwag's",
     mark: 0x6368_6e6f,
-    migrations: &["
+    migrations: &[
+        "
         CREATE TABLE outbox (
             place INTEGER PRIMARY KEY AUTOINCREMENT,
             id BLOB NOT NULL UNIQUE,
@@ -39,7 +43,18 @@ pub(super) const PLAN: Plan = Plan {
             state INTEGER NOT NULL DEFAULT 0,
             last_error TEXT
         ) STRICT;
-    "],
+    ",
+        "
+        -- What was delivered, for those who wait for it in other processes.
+        CREATE TABLE delivered (
+            place INTEGER PRIMARY KEY AUTOINCREMENT,
+            id BLOB NOT NULL UNIQUE,
+            receiver TEXT NOT NULL,
+            accepted_at INTEGER NOT NULL,
+            duplicate INTEGER NOT NULL
+        ) STRICT;
+    ",
+    ],
 };
 
 /// Whose messages.
@@ -79,6 +94,15 @@ impl State {
     }
 }
 
+/// Which messages are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All that are not tried by themselves.
+    All,
+    /// Those that were refused, without those that were given up.
+    Refused,
+}
+
 /// Adds a message, on the disk when this returns.
 pub(super) fn add(
     file: &mut Connection,
@@ -107,6 +131,14 @@ pub(super) fn add(
     }
     if bytes.saturating_add(size) > MAX_BYTES {
         return Ok(Err(full(&format!("at most {MAX_BYTES} bytes"))));
+    }
+    let known: Option<i64> = change
+        .query_row("SELECT place FROM outbox WHERE id = ?", [queued.id.as_bytes()], |row| {
+            row.get(0)
+        })
+        .optional()?;
+    if known.is_some() {
+        return Ok(Err(Error::invalid("id", format!("{} is in the outbox already", queued.id))));
     }
     change.execute(
         "INSERT INTO outbox (id, hub, sender, peer, text, queued_at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -138,6 +170,23 @@ pub(super) fn list(file: &mut Connection, whose: &Whose) -> rusqlite::Result<Vec
         Ok(if whose.hubs.contains(&hub) { read(row)? } else { None })
     })?;
     rows.filter_map(Result::transpose).collect()
+}
+
+/// One message.
+pub(super) fn find(
+    file: &mut Connection,
+    whose: &Whose,
+    id: MessageId,
+) -> rusqlite::Result<Option<(Queued, State)>> {
+    let mut query = file.prepare_cached(
+        "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
+         WHERE id = ? AND sender = ?",
+    )?;
+    let row = query.query_row(params![id.as_bytes(), whose.sender], |row| {
+        let hub: String = row.get(7)?;
+        Ok(if whose.hubs.contains(&hub) { read(row)? } else { None })
+    });
+    Ok(row.optional()?.flatten())
 }
 
 /// A row; what a person has written into the file by hand may be none.
@@ -177,6 +226,46 @@ pub(super) fn remove(
     Ok(file.execute("DELETE FROM outbox WHERE id = ?", [id.as_bytes()])? > 0)
 }
 
+/// Puts the receipt of a message in its place; also of one that was dropped meanwhile.
+pub(super) fn delivered(
+    file: &mut Connection,
+    id: MessageId,
+    receipt: &Receipt,
+) -> rusqlite::Result<()> {
+    let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    change.execute("DELETE FROM outbox WHERE id = ?", [id.as_bytes()])?;
+    change.execute(
+        "INSERT OR REPLACE INTO delivered (id, receiver, accepted_at, duplicate)
+         VALUES (?, ?, ?, ?)",
+        params![
+            id.as_bytes(),
+            receipt.receiver.as_str(),
+            receipt.accepted_at.as_microsecond(),
+            receipt.duplicate
+        ],
+    )?;
+    change.execute(
+        "DELETE FROM delivered WHERE place <= (SELECT max(place) FROM delivered) - ?",
+        [MAX_RECEIPTS],
+    )?;
+    change.commit()
+}
+
+/// The receipt of a message that was delivered.
+pub(super) fn receipt(file: &mut Connection, id: MessageId) -> rusqlite::Result<Option<Receipt>> {
+    let found = file.query_row(
+        "SELECT receiver, accepted_at, duplicate FROM delivered WHERE id = ?",
+        [id.as_bytes()],
+        |row| {
+            let receiver: String = row.get(0)?;
+            let Ok(receiver) = Name::parse(&receiver) else { return Ok(None) };
+            let at = Timestamp::from_microsecond(row.get(1)?).unwrap_or_default();
+            Ok(Some(Receipt { id, receiver, accepted_at: at, duplicate: row.get(2)? }))
+        },
+    );
+    Ok(found.optional()?.flatten())
+}
+
 /// Notes an attempt that failed.
 pub(super) fn note(
     file: &mut Connection,
@@ -196,12 +285,17 @@ pub(super) fn revive(
     file: &mut Connection,
     whose: &Whose,
     peer: Option<&str>,
+    which: Which,
 ) -> rusqlite::Result<()> {
+    let last = match which {
+        Which::All => State::GivenUp,
+        Which::Refused => State::Refused,
+    };
     for hub in &whose.hubs {
         file.execute(
-            "UPDATE outbox SET state = 0
-             WHERE state != 0 AND hub = ?1 AND sender = ?2 AND (?3 IS NULL OR peer = ?3)",
-            params![hub, whose.sender, peer],
+            "UPDATE outbox SET state = 0 WHERE state BETWEEN 1 AND ?4
+             AND hub = ?1 AND sender = ?2 AND (?3 IS NULL OR peer = ?3)",
+            params![hub, whose.sender, peer, last.number()],
         )?;
     }
     Ok(())

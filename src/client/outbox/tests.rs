@@ -7,6 +7,7 @@ use tonic::Code;
 
 use super::*;
 use crate::{
+    client::{Client, ClientOptions},
     error::Refusal,
     identity::Contacts,
     model::{Endpoint, Fingerprint},

@@ -92,6 +92,17 @@ fn nobody_has_the_hub_dial_without_end() {
 }
 
 #[test]
+fn the_hub_dials_at_its_pace_also_where_nothing_else_has_one() {
+    let gates = Gates::new(Rates::NONE, Metrics::default());
+    let (origin, peer) = (gates.origin(&from("192.0.2.7")), Name::parse("peer").unwrap());
+    for _ in 0..DIAL_BACK_BURST.get() {
+        gates.dial_back(origin, &peer).unwrap();
+        gates.read(origin, &peer).unwrap();
+    }
+    gates.dial_back(origin, &peer).unwrap_err();
+}
+
+#[test]
 fn the_machine_itself_is_limited_only_where_that_is_said() {
     for (loopback, refused) in [(false, false), (true, true)] {
         let gates = gates(loopback);

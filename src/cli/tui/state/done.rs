@@ -184,9 +184,9 @@ impl State {
         }
     }
 
-    fn queued(&mut self, id: MessageId, to: &Name, result: Result<MessageId>, now: Now) {
+    fn queued(&mut self, id: MessageId, to: &Name, result: Result<()>, now: Now) {
         match result {
-            Ok(as_id) => self.talk_with(to).queued(id, as_id),
+            Ok(()) => self.talk_with(to).queued(id),
             Err(error) => {
                 let why = words::problem(&error);
                 self.talk_with(to).failed(id, why.clone());

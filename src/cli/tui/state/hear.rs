@@ -52,11 +52,12 @@ impl State {
                 let said = format!("{said}: /accept {name} {offered}");
                 self.say_to(&name, &said, now);
             }
-            Event::QueuedDelivered { id, receipt } => {
-                self.talk_with(&receipt.receiver).delivered(id, None);
+            Event::QueuedDelivered { id, receipt, endpoint } => {
+                let path = endpoint.map(|at| format!("direct {at}"));
+                self.talk_with(&receipt.receiver).delivered(id, path);
                 self.toast(format!("{} has what was kept for them", receipt.receiver), false, now);
             }
-            Event::QueuedFailed { id, peer, error } => self.not_sent(&peer, id, &error, now),
+            Event::QueuedFailed { id, peer, error, .. } => self.not_sent(&peer, id, &error, now),
             Event::Ended { error } => self.ended(&error, now),
         }
         self.leave_in_time(now);

@@ -239,16 +239,9 @@ impl Talk {
         self.set(id, Fate::Failed, Mark::Failed(why));
     }
 
-    /// That a message waits for the peer, under an id that it was given there.
-    pub(crate) fn queued(&mut self, id: MessageId, as_id: MessageId) {
-        let (old, new) = (Key::Own(id), Key::Own(as_id));
-        if let Some(entry) = self.transcript.get(old).cloned() {
-            self.transcript.replace(old, Entry { key: new, ..entry });
-        }
-        if let Some(unsent) = self.unsent.iter_mut().find(|unsent| unsent.id == id) {
-            unsent.id = as_id;
-        }
-        self.set(as_id, Fate::Queued, Mark::Queued);
+    /// That a message waits for the peer.
+    pub(crate) fn queued(&mut self, id: MessageId) {
+        self.set(id, Fate::Queued, Mark::Queued);
     }
 
     /// That nothing will be delivered any more. What waits in the outbox still does.

@@ -5,7 +5,7 @@ use crate::{
     cli::tui::talks::{Told, What},
     client::{ConversationEvent, Direct, Standing},
     error::Error,
-    model::{DirectMessage, Fingerprint},
+    model::{DirectMessage, Endpoint, Fingerprint, Receipt},
 };
 
 fn told(state: &mut State, what: What, now: Now) {
@@ -125,12 +125,14 @@ fn who_is_away_gets_it_later_or_again() {
     told(&mut state, What::Failed { id, error }, at(4));
     let queue = Command::Queue { id, to: name("buzz"), text: text("are you there?") };
     assert!(state.line("/queue", at(4)).contains(&queue));
-    let kept = MessageId::new();
-    state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(kept) }, at(5));
+    state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
     assert!(state.shown()[0].contains('⧗'), "{:?}", state.shown());
     assert!(state.unsent().is_empty(), "it is kept");
-    told(&mut state, What::Delivered { id: kept, path: None }, at(6));
-    assert!(state.shown()[0].contains("✓ direct"), "{:?}", state.shown());
+    let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
+    let endpoint = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
+    state.hear(Event::QueuedDelivered { id, receipt, endpoint }, at(6));
+    let shown = state.shown();
+    assert!(shown[0].contains("✓ direct 127.0.0.1:54322"), "as the attempt went: {shown:?}");
 }
 
 #[test]

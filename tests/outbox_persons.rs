@@ -1,0 +1,267 @@
+//! The outbox beside the person who uses it: what they drop, wait for, and give no more time.
+#![cfg(test)]
+
+#[path = "support/cli.rs"]
+mod cli;
+#[path = "support/hub.rs"]
+mod hub;
+#[path = "support/person.rs"]
+mod person;
+#[path = "support/proxy.rs"]
+mod proxy;
+#[path = "support/within.rs"]
+mod within;
+
+use std::net::SocketAddr;
+
+use chinwag::{
+    client::{Client, ClientOptions, Event, Events, HubTrust},
+    identity::{Contacts, Identity},
+    model::{Endpoint, MessageId, Name, PeerStatus, RoomName, Text},
+};
+use cli::Running;
+use hub::TestHub;
+use person::Person;
+use proxy::Proxy;
+use tokio::task::JoinSet;
+use within::{PATIENCE, within};
+
+fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}
+
+fn text(raw: &str) -> Text {
+    Text::parse(raw).unwrap()
+}
+
+/// Where a command says that it takes direct messages.
+#[track_caller]
+fn address(running: &Running) -> SocketAddr {
+    let said = complaint(running, " takes direct messages at ");
+    said.split_once(" takes direct messages at ").unwrap().1.parse().unwrap()
+}
+
+/// The next line on standard error that says this; others are passed over.
+#[track_caller]
+fn complaint(running: &Running, wanted: &str) -> String {
+    loop {
+        let said = running.complaint();
+        if said.contains(wanted) {
+            return said;
+        }
+    }
+}
+
+/// Somebody's library client, with the files of their commands.
+async fn client(person: &Person<'_>, hub: &TestHub, who: &str) -> (Client, Events) {
+    let home = person.home.path();
+    let options = ClientOptions {
+        status: PeerStatus::Invisible,
+        identity: Some(Identity::load_or_create(home).unwrap()),
+        trust: HubTrust::FirstUse,
+        contacts: Some(Contacts::at(home.join("contacts.toml"))),
+        outbox: Some(home.join("outbox.db")),
+        ..ClientOptions::new(hub.address().into(), name(who))
+    };
+    Client::start(options).await.unwrap()
+}
+
+/// Somebody who listens behind a proxy.
+fn behind_proxy(person: &Person<'_>) -> (Running, Proxy) {
+    let place = address(&person.start(&["listen"]));
+    let proxy = Proxy::before(place);
+    let (place, front) = (place.to_string(), proxy.address().to_string());
+    let running = person.start(&["listen", "--json", "--listen", &place, "--advertise", &front]);
+    assert_eq!(address(&running).to_string(), place);
+    (running, proxy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrived_without_a_receipt_and_is_kept_then_is_shown_once() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let (listening, proxy) = behind_proxy(&buzz);
+    let (client, mut events) = client(&sova, &hub, "sova").await;
+    client.send(&name("buzz"), text("one")).await.unwrap();
+    assert_eq!(listening.object()["text"], "one");
+
+    proxy.mute();
+    let id = MessageId::new();
+    let mut sending = JoinSet::new();
+    sending.spawn({
+        let client = client.clone();
+        async move { client.send_draft(id, &name("buzz"), text("two")).await }
+    });
+    assert_eq!(listening.object()["text"], "two");
+    drop(sending);
+    let kept = client.queue_draft(id, &name("buzz"), text("two")).await.unwrap();
+    assert_eq!(kept.id, id);
+    let twice = client.queue_draft(id, &name("buzz"), text("two")).await.unwrap_err();
+    assert!(twice.to_string().contains("in the outbox already"), "{twice}");
+    proxy.heal();
+    client.retry_queued();
+    loop {
+        match within(PATIENCE, "an event", events.next()).await.unwrap() {
+            Event::QueuedDelivered { id: delivered, receipt, endpoint } => {
+                assert_eq!((delivered, receipt.duplicate), (id, true));
+                assert!(endpoint.is_some());
+                break;
+            }
+            Event::Connected | Event::Disconnected { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(client.queued_receipt(id).await.unwrap().unwrap().receiver, name("buzz"));
+    client.send(&name("buzz"), text("three")).await.unwrap();
+    assert_eq!(listening.object()["text"], "three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dropped_while_others_are_delivered_is_not_sent() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let (listening, proxy) = behind_proxy(&buzz);
+    let (client, _events) = client(&sova, &hub, "sova").await;
+    client.send(&name("buzz"), text("hello")).await.unwrap();
+    assert_eq!(listening.object()["text"], "hello");
+    for said in ["one", "two", "three"] {
+        client.queue(&name("buzz"), text(said)).await.unwrap();
+    }
+    let two = client.queued().await.unwrap()[1].id;
+
+    proxy.mute();
+    let mut delivering = JoinSet::new();
+    delivering.spawn({
+        let client = client.clone();
+        async move { client.deliver_queued(None).await }
+    });
+    assert_eq!(listening.object()["text"], "one");
+    sova.run(&["outbox", "drop", &two.to_string()]).done();
+    proxy.cut();
+    proxy.heal();
+    let attempts = delivering.join_next().await.unwrap().unwrap().unwrap();
+    assert_eq!(listening.object()["text"], "three", "{attempts:?}");
+    assert_eq!(attempts.len(), 2, "{attempts:?}");
+    assert_eq!(client.queued_receipt(two).await.unwrap(), None);
+}
+
+#[test]
+fn who_waits_for_a_receipt_is_told_when_there_will_be_none() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "one"]);
+    complaint(&waiting, "kept for buzz");
+    sova.run(&["outbox", "drop", "--all"]).done();
+    let said = waiting.end().failed(1);
+    assert!(said.contains("was dropped"), "{said}");
+
+    // Whichever process delivers it.
+    let couriers = sova.start(&["listen"]);
+    address(&couriers);
+    let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
+    complaint(&waiting, "kept for buzz");
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    let receipt = waiting.object();
+    assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
+    waiting.end().done();
+    assert_eq!(listening.object()["id"], receipt["id"]);
+}
+
+#[test]
+fn what_is_kept_is_kept_when_the_time_is_over() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let (_listening, proxy) = behind_proxy(&buzz);
+    proxy.mute();
+    let kept = sova.run(&["send", "--queue", "--timeout", "2s", "--json", "buzz", "one"]);
+    assert!(kept.stderr.contains("kept for buzz: delivered by"), "{kept:?}");
+    let kept = &kept.objects()[0];
+    assert_eq!((&kept["type"], &kept["text"]), (&"queued".into(), &"one".into()));
+    // A receipt that was asked for did not come.
+    let late = sova.run(&["send", "--queue", "--wait", "--timeout", "2s", "buzz", "two"]);
+    let said = late.failed(124);
+    let kept = sova.run(&["outbox", "--json"]).objects();
+    assert_eq!(kept.len(), 2);
+    assert!(said.contains(&format!("kept as {}", kept[1]["id"].as_str().unwrap())), "{said}");
+}
+
+#[test]
+fn who_waits_does_not_fail_for_the_sake_of_another_message() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    sova.run(&["send", "--queue", "buzz", "one"]).done();
+    let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
+    complaint(&waiting, "kept for buzz");
+    // The first becomes too old while the second is waited for.
+    let file = rusqlite::Connection::open(sova.home.path().join("outbox.db")).unwrap();
+    file.busy_timeout(PATIENCE).unwrap();
+    let fifteen_days = 15_i64 * 24 * 60 * 60 * 1_000_000;
+    let old = "UPDATE outbox SET queued_at = queued_at - ? WHERE text = 'one'";
+    assert_eq!(file.execute(old, [fifteen_days]).unwrap(), 1);
+    let given_up = || {
+        let kept = sova.run(&["outbox", "--json"]).objects();
+        kept[0]["last_error"].as_str().unwrap().contains("in 14 days")
+    };
+    let begun = std::time::Instant::now();
+    while !given_up() {
+        assert!(begun.elapsed() < PATIENCE);
+    }
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    assert_eq!(waiting.object()["type"], "receipt");
+    waiting.end().done();
+    assert_eq!(listening.object()["text"], "two");
+}
+
+#[test]
+fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
+    let hub = TestHub::start();
+    let [sova, buzz] = ["sova", "buzz"].map(|who| Person::new(&hub, who));
+    let listening = buzz.start(&["listen", "--json"]);
+    address(&listening);
+    sova.run(&["send", "buzz", "hello"]).done();
+    buzz.run(&["send", "sova", "hello"]).failed(4);
+    let couriers = sova.start(&["listen"]);
+    address(&couriers);
+    buzz.run(&["send", "sova", "hello"]).done();
+    buzz.run(&["block", "sova"]).done();
+    sova.run(&["send", "--queue", "buzz", "one"]).done();
+    buzz.run(&["unblock", "sova"]).done();
+
+    // That the courier has looked at the files is seen from what it tries: `send` tries once.
+    let looks = |who: &str| {
+        let kept = sova.run(&["send", "--queue", "--json", who, "hello?"]).objects();
+        let id = &kept[0]["id"];
+        let begun = std::time::Instant::now();
+        loop {
+            let kept = sova.run(&["outbox", "--json"]).objects();
+            let one = kept.iter().find(|one| one["id"] == *id).unwrap();
+            if one["attempts"].as_u64().unwrap() > 1 {
+                return kept;
+            }
+            assert!(begun.elapsed() < PATIENCE);
+        }
+    };
+    looks("eve");
+    let contacts = Contacts::at(sova.home.path().join("contacts.toml"));
+    let at = Endpoint::from(hub.address());
+    contacts.change(|book| book.mute(&at, &RoomName::parse("cakes").unwrap(), true)).unwrap();
+    let kept = looks("carol");
+    assert_eq!((&kept[0]["text"], &kept[0]["attempts"]), (&"one".into(), &1.into()), "{kept:?}");
+    assert_eq!(kept[0]["refused"], true, "{kept:?}");
+    // What a person does about buzz counts.
+    sova.run(&["block", "buzz"]).done();
+    complaint(&couriers, "buzz is blocked");
+    sova.run(&["unblock", "buzz"]).done();
+    complaint(&couriers, "delivered to buzz");
+}
+
+#[test]
+fn to_send_to_oneself_is_a_mistake_in_the_command_line() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    for args in [&["send", "sova", "hello"][..], &["send", "--queue", "sova", "hello"]] {
+        assert!(sova.run(args).failed(2).contains("sova is you"));
+    }
+}
