@@ -184,11 +184,7 @@ fn no_draft_is_lost_with_a_room() {
     state.hear(Event::Left { room: room("lobby") }, at(2));
     assert_eq!(state.current, None);
     state.go_to(Place::Room(room("ops")), at(2));
-    assert_eq!(state.composer.text(), "for ops");
-    state.act(Action::HistoryUp, at(3));
-    assert_eq!(state.composer.text(), "for the lobby");
-    state.act(Action::HistoryDown, at(3));
-    assert_eq!(state.composer.text(), "for ops");
+    assert_eq!(state.composer.text(), "for ops\nfor the lobby");
     state.hear(Event::Left { room: room("dev") }, at(4));
     assert_eq!(state.unsent(), ["not posted in dev: for dev"]);
 }
