@@ -5,9 +5,9 @@
 use std::{
     io::{Read, Write},
     path::Path,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -182,16 +182,20 @@ impl Terminal {
         *self.keyboard.lock().unwrap() = Box::new(std::io::sink());
     }
 
-    /// Whether the program ends in time, whatever its terminal is.
+    /// Whether the program ends in time, whatever its terminal is; it is killed otherwise.
     pub(crate) fn ends(&mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        while self.child.try_wait().unwrap().is_none() {
-            if Instant::now() > deadline {
-                return false;
+        let (waits, ended) = mpsc::channel::<()>();
+        let mut killer = self.child.clone_killer();
+        let watch = thread::spawn(move || {
+            let late = ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                killer.kill().unwrap();
             }
-            thread::sleep(Duration::from_millis(20));
-        }
-        true
+            !late
+        });
+        self.child.wait().unwrap();
+        drop(waits);
+        watch.join().unwrap()
     }
 
     /// Sends a signal: `KILL`, and the program has no chance to say anything to anybody.

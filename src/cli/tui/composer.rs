@@ -157,13 +157,6 @@ impl Composer {
         self.recall.be_with(peer);
     }
 
-    /// Keeps a text to be found again, without sending it.
-    pub(crate) fn lay_aside(&mut self, text: &str) {
-        if !text.trim().is_empty() {
-            self.recall.remember(text, None);
-        }
-    }
-
     /// Goes up a row; from the first one, to what was typed before. Whether there was anything.
     pub(crate) fn history_up(&mut self) -> bool {
         self.forget_passing();

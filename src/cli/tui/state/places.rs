@@ -118,23 +118,20 @@ impl State {
         self.toast = None;
         self.joining = None;
         let typed = self.composer.text();
-        let orphan = match self.draft() {
+        // What was typed where one is no more goes along: the person has chosen this place.
+        let homeless = match self.draft() {
             Some(draft) => {
                 *draft = typed;
-                None
+                String::new()
             }
-            None => Some(typed).filter(|typed| !typed.is_empty()),
+            None => typed,
         };
         self.before = self.current.replace(place);
         let draft = self.draft().map(std::mem::take).unwrap_or_default();
-        match orphan {
-            // What was meant for a room that is gone; the person has chosen another place for it.
-            Some(_) if draft.is_empty() => {}
-            Some(orphan) => {
-                self.composer.lay_aside(&orphan);
-                self.composer.set(&draft);
-            }
-            None => self.composer.set(&draft),
+        match (draft.is_empty(), homeless.is_empty()) {
+            (_, true) => self.composer.set(&draft),
+            (true, false) => {}
+            (false, false) => self.composer.set(&format!("{draft}\n{homeless}")),
         }
         self.menu = None;
         if let Some(peer) = self.current_peer().cloned() {
