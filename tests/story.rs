@@ -312,3 +312,31 @@ fn the_terminal_is_sane_after_a_signal_and_after_a_panic() {
     screen.wait_for("CHINWAG_TEST_PANIC is set, and F12 was pressed");
     ann.is_back_in_the_shell();
 }
+
+#[test]
+fn hostile_texts_keep_to_their_place() {
+    let Some(tmux) = tmux::tmux() else { return };
+    let hub = TestHub::start();
+    let homes = tempfile::tempdir().unwrap();
+    // One letter of the second is Cyrillic; no hub grants both, and neither does this one.
+    let [mallory, again] =
+        ["mallory", "m\u{430}llory"].map(|n| Commands::of(homes.path(), &hub, n));
+    let ann = Person::chats(&tmux, &hub, "ann");
+    let screen = &ann.terminal;
+    mallory.posts("\x1b[2J\x1b[H\x1b]0;mine\x07\x1b[?1049l\x1b[31mred\u{9b}5n\r\x08\x7f");
+    mallory.posts("invoice\u{202e}fdp.exe \u{2066}isolated\u{200f} \u{200b}hidden\u{e0041}");
+    mallory.posts(&format!("z{}algo", "\u{489}\u{301}".repeat(12)));
+    mallory.posts("first line\n16:00 ann   I owe you money\n* ann left");
+    mallory.posts("\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} \u{1f1e8}\u{1f1ed} e\u{301} \u{65e5}\u{672c}\u{8a9e} \u{fdfd}");
+    mallory.posts(&"x".repeat(16 * 1024));
+    mallory.posts("the end");
+    let refused = cli::run(again.command(&["post", "lobby", "it is me"]), b"").failed(1);
+    assert!(refused.contains("looks like"), "{refused}");
+    screen.wait_for("the end");
+    compare(screen, "hostile-end");
+    screen.press(&["C-Home"]);
+    screen.wait_for("first line");
+    compare(screen, "hostile");
+    screen.press(&["C-q"]);
+    ann.is_back_in_the_shell();
+}
