@@ -5,14 +5,17 @@
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/lacks.rs"]
+mod lacks;
 #[path = "support/pty.rs"]
 mod pty;
 #[path = "support/within.rs"]
 mod within;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use hub::TestHub;
+use lacks::not_tested;
 use pty::Terminal;
 
 /// Columns and rows of a usual terminal.
@@ -177,6 +180,28 @@ fn nobody_is_stopped_whom_nobody_could_wake() {
     assert_eq!(gives_back(&mut sova), 0, "{}", sova.screen());
 }
 
+/// Runs `chinwag` where whoever leads its group and its session cannot be seen, as in a container.
+const CONTAINED: &str = r#"exec unshare --user --pid --fork sh -c '"$@"; exit $?' sh "$@""#;
+
+#[test]
+fn nobody_is_stopped_in_a_container_whose_shell_is_outside() {
+    let tried = Command::new("unshare").args(["--user", "--pid", "--fork", "true"]).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        return not_tested("`unshare` makes no container here");
+    }
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address().to_string();
+    let args = ["--hub", &address, "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
+    let mut sova = Terminal::shell(USUAL, home.path(), CONTAINED, &args);
+    sova.wait_for("● sova (you)");
+    sova.type_keys("\x1a");
+    sova.type_line("still here");
+    sova.wait_for("still here ✓");
+    sova.type_line("/quit");
+    assert_eq!(gives_back(&mut sova), 0, "{}", sova.screen());
+}
+
 /// Runs `chinwag` deaf to a hangup; without a character for it, no end of input is typed when the
 /// terminal goes. The shell leads the session, and so is told more than others.
 const DEAF: &str = r#"
@@ -204,7 +229,7 @@ fn a_terminal_that_goes_away_ends_a_chat_that_is_deaf_to_a_hangup() {
 
 fn kill(signal: &str, pid: &str) {
     let kill = format!("kill -{signal} {pid}");
-    assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
 }
 
 #[test]

@@ -9,6 +9,8 @@ use chinwag::proto::{GetPeerRequest, Peer};
 mod grpcurl;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/lacks.rs"]
+mod lacks;
 #[path = "support/peer.rs"]
 mod peer;
 #[path = "support/pty.rs"]

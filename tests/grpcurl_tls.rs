@@ -12,6 +12,8 @@ use tempfile::TempDir;
 mod grpcurl;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/lacks.rs"]
+mod lacks;
 #[path = "support/within.rs"]
 mod within;
 

@@ -6,6 +6,8 @@
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/lacks.rs"]
+mod lacks;
 #[path = "support/python.rs"]
 mod python;
 #[path = "interop_python/scene.rs"]

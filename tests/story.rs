@@ -14,6 +14,8 @@ use std::{
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/lacks.rs"]
+mod lacks;
 #[path = "story/screens.rs"]
 mod screens;
 #[path = "support/tmux.rs"]

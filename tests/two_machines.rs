@@ -8,6 +8,8 @@ mod cable;
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/lacks.rs"]
+mod lacks;
 #[path = "support/python.rs"]
 mod python;
 #[path = "support/within.rs"]

@@ -20,7 +20,11 @@ pub(super) use unix::{Signals, stop_here};
 mod unix {
     use std::{fs, io, time::Duration};
 
-    use rustix::process::{self, Pid, Signal as Known};
+    // And not `rustix`, to which a process that this one cannot see is none: it panics at its 0.
+    use nix::{
+        sys::signal::{Signal as Known, kill},
+        unistd::{Pid, getpgid, getpgrp, getppid, getsid},
+    };
     use tokio::{
         signal::unix::{Signal, SignalKind, signal},
         time::timeout,
@@ -31,6 +35,9 @@ mod unix {
     /// How long to wait for the word that the program goes on, once it does.
     const WORD: Duration = Duration::from_millis(200);
 
+    /// Whom to send a signal that is for one's own process group, as `kill(2)` has it.
+    const OWN_GROUP: Pid = Pid::from_raw(0);
+
     /// Hears of them, in the place of what the system would do.
     pub(in super::super) struct Signals {
         stop: Signal,
@@ -40,11 +47,11 @@ mod unix {
 
     impl Signals {
         pub(in super::super) fn listen() -> io::Result<Self> {
-            let listen = |known: Known| signal(SignalKind::from_raw(known.as_raw()));
+            let listen = |known: Known| signal(SignalKind::from_raw(known as i32));
             Ok(Self {
-                stop: listen(Known::TSTP)?,
-                go_on: listen(Known::CONT)?,
-                end: listen(Known::QUIT)?,
+                stop: listen(Known::SIGTSTP)?,
+                go_on: listen(Known::SIGCONT)?,
+                end: listen(Known::SIGQUIT)?,
             })
         }
 
@@ -67,30 +74,37 @@ mod unix {
     /// it. Tells whether it does: where nobody could wake it, it does not stop.
     pub(in super::super) fn stop_here() -> bool {
         // Not SIGTSTP, which is heard of here.
-        can_be_woken() && process::kill_current_process_group(Known::STOP).is_ok()
+        can_be_woken() && kill(OWN_GROUP, Known::SIGSTOP).is_ok()
     }
 
     /// Whether a shell controls the program: one of the same session, outside of the process group.
+    ///
+    /// In a container, a group or a session may be led by a process outside of it, and is 0 then.
     fn can_be_woken() -> bool {
-        let (group, session) = (process::getpgrp(), process::getsid(None));
-        let mut above = process::getppid();
+        let (group, session) = (getpgrp(), getsid(None));
+        let mut above = Some(getppid()).filter(is_seen);
         while let Some(parent) = above {
-            let its = (process::getpgid(Some(parent)), process::getsid(Some(parent)));
+            let its = (getpgid(Some(parent)), getsid(Some(parent)));
             match its {
                 (Ok(_), its) if its != session => return false,
-                (Ok(its), _) if its == group => above = parent_of(parent),
+                (Ok(its), _) if its == group => above = parent_of(parent).filter(is_seen),
                 (its, _) => return its.is_ok(),
             }
         }
         false
     }
 
+    /// Whether this program can see a process, which it cannot outside of its container.
+    fn is_seen(pid: &Pid) -> bool {
+        pid.as_raw() != 0
+    }
+
     /// Who started a process, where the system tells.
     fn parent_of(pid: Pid) -> Option<Pid> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid)).ok()?;
         // The name of the program may have blanks and brackets in it.
         let (_, after) = stat.rsplit_once(')')?;
-        Pid::from_raw(after.split_whitespace().nth(1)?.parse().ok()?)
+        Some(Pid::from_raw(after.split_whitespace().nth(1)?.parse().ok()?))
     }
 }
 
