@@ -35,18 +35,22 @@ impl Clock {
         Self { zone: TimeZone::system(), now: Timestamp::now }
     }
 
-    /// `HH:MM` today, `YYYY-MM-DD HH:MM` on any other day.
+    /// As [`when`] shows it now.
     pub(crate) fn show(&self, at: Timestamp) -> String {
-        let today = (self.now)().to_zoned(self.zone.clone()).date();
-        let at = at.to_zoned(self.zone.clone());
-        let format = if at.date() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-        at.strftime(format).to_string()
+        when(at, (self.now)(), &self.zone)
     }
 
     /// The present moment, as [`Clock::show`] shows it.
     pub(crate) fn show_now(&self) -> String {
         self.show((self.now)())
     }
+}
+
+/// `HH:MM` on the day of `now`, `YYYY-MM-DD HH:MM` on any other day.
+pub(crate) fn when(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let [at, now] = [at, now].map(|moment| moment.to_zoned(zone.clone()));
+    let format = if at.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    at.strftime(format).to_string()
 }
 
 /// A room's message; without a room where there is only one.

@@ -28,6 +28,17 @@ impl Client {
         Ok(others.map(|(name, contact)| (name.clone(), contact.clone())).collect())
     }
 
+    /// Somebody, where they are among [`Client::contacts`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] where the book cannot be read.
+    pub async fn known(&self, name: &Name) -> Result<Option<Contact>> {
+        let people = &self.0.people;
+        let contact = people.contact(name).await?;
+        Ok(contact.filter(|contact| !people.is_oneself(name, contact.key)))
+    }
+
     /// Somebody in the contact book. Whoever is not in it is looked up at the hub and noted, with
     /// the key that the hub lists.
     ///

@@ -113,10 +113,7 @@ impl Outbox {
 
     /// Whose messages it is about: the hub's, wherever the book says that it is, and this name's.
     fn whose(&self, book: &Book) -> Whose {
-        let hub = self.0.people.hub();
-        let known = book.hub(hub).into_iter().flat_map(|hub| &hub.endpoints);
-        let hubs = known.chain([hub]).map(ToString::to_string).collect();
-        Whose { hubs, sender: self.0.me.to_string() }
+        Whose { hubs: self.0.people.places(book), sender: self.0.me.to_string() }
     }
 
     async fn list(&self) -> Result<Vec<(Queued, State)>> {

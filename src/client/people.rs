@@ -123,6 +123,13 @@ impl People {
     pub(super) fn hub(&self) -> &Endpoint {
         &self.0.hub
     }
+
+    /// Wherever the book says that this hub is or was: what was noted with one of these places is
+    /// about this hub.
+    pub(super) fn places(&self, book: &Book) -> Vec<String> {
+        let known = book.hub(self.hub()).into_iter().flat_map(|hub| &hub.endpoints);
+        known.chain([self.hub()]).map(ToString::to_string).collect()
+    }
 }
 
 impl Acquaintance {

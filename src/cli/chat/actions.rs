@@ -207,9 +207,8 @@ async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
 }
 
 async fn noted(client: &Client, name: &Name) -> Result<Done> {
-    let contacts = client.contacts().await?;
-    let contact = contacts.iter().find(|(known, _)| known == name);
-    Ok(match contact.map(|(_, contact)| contact.note.as_str()) {
+    let contact = client.known(name).await?;
+    Ok(match contact.as_ref().map(|contact| contact.note.as_str()) {
         None => Done::Failed(format!("{name} is not in your contact book: see /contacts")),
         Some("") => Done::Said(format!("nothing is noted of {name}")),
         Some(note) => Done::Said(format!("noted of {name}: {}", text::one_line(note))),

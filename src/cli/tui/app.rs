@@ -208,31 +208,23 @@ impl App {
                 Command::Bell => self.screen.ring()?,
                 Command::Redraw => self.screen.forget()?,
                 Command::Suspend => self.screen.suspend().await?,
-                command => self.call(command),
+                Command::Open(peer) => self.talks.open(&peer),
+                Command::MarkRead { to, id } => self.talks.mark_read(&to, id),
+                Command::Typing { to, active } => self.talks.typing(&to, active),
+                Command::Queue { id, to, text } => self.tasks.queue(id, to, text),
+                Command::Ask { request, room } => self.tasks.ask(request, room),
+                Command::Page { room, way, from } => self.tasks.page(room, way, from),
+                Command::Around(message) => self.tasks.around(message),
+                Command::Search { room, query } => self.tasks.search(room, query),
+                Command::Know(name) => self.tasks.know(name),
+                Command::Census => self.tasks.census(),
+                Command::Members(room) => self.tasks.members(room),
+                Command::Ping => self.tasks.ping(),
+                Command::SetStatus(status) => self.tasks.set_status(status),
             }
             self.dirty = true;
         }
         Ok(false)
-    }
-
-    fn call(&mut self, command: Command) {
-        match command {
-            Command::Open(peer) => self.talks.open(&peer),
-            Command::MarkRead { to, id } => self.talks.mark_read(&to, id),
-            Command::Typing { to, active } => self.talks.typing(&to, active),
-            Command::Queue { id, to, text } => self.tasks.queue(id, to, text),
-            Command::Ask { request, room } => self.tasks.ask(request, room),
-            Command::Page { room, way, from } => self.tasks.page(room, way, from),
-            Command::Around(message) => self.tasks.around(message),
-            Command::Search { room, query } => self.tasks.search(room, query),
-            Command::Know(name) => self.tasks.know(name),
-            Command::Census => self.tasks.census(),
-            Command::Members(room) => self.tasks.members(room),
-            Command::Ping => self.tasks.ping(),
-            Command::SetStatus(status) => self.tasks.set_status(status),
-            // Carried out already.
-            _ => {}
-        }
     }
 
     fn remember(&mut self, line: &str) {

@@ -186,9 +186,8 @@ impl Tasks {
         }
         let client = self.client.clone();
         self.set.spawn(async move {
-            let contacts = client.contacts().await.unwrap_or_default();
-            let contact = contacts.into_iter().find(|(known, _)| *known == name);
-            let known = contact.map(|(_, contact)| match (contact.blocked, contact.verified) {
+            let contact = client.known(&name).await.unwrap_or_default();
+            let known = contact.map(|contact| match (contact.blocked, contact.verified) {
                 (true, _) => Trust::Blocked,
                 (false, true) => Trust::Verified,
                 (false, false) => Trust::Known,

@@ -21,7 +21,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use jiff::{civil, tz::TimeZone};
+use jiff::{Timestamp, civil, tz::TimeZone};
 use ratatui::{buffer::Buffer, layout::Rect};
 
 pub(crate) use self::entry::{Body, Entry, Key, Mark};
@@ -31,7 +31,10 @@ use self::{
     place::{Place, Spot},
 };
 use super::{glyphs, theme::Theme};
-use crate::{model::Name, text};
+use crate::{
+    model::{MessageId, Name, Text},
+    text,
+};
 
 /// How it looks, which changes when the person wants it or the clock strikes.
 #[derive(Debug, Clone, Copy)]
@@ -189,6 +192,20 @@ impl Transcript {
         self.layouts.clear();
         self.entries.remove(serial);
         true
+    }
+
+    /// Adds what one says oneself, which is on its way, and shows it: nothing before it is new.
+    pub(crate) fn say(&mut self, id: MessageId, me: &Name, text: &Text, at: Timestamp) {
+        let body = Body::Said {
+            who: me.clone(),
+            own: true,
+            mention: false,
+            text: text.as_str().to_owned(),
+            mark: Some(Mark::Sending),
+        };
+        self.set_new_line(None);
+        self.push(Entry { key: Key::Own(id), at, body });
+        self.to_end();
     }
 
     /// Takes everything away.

@@ -114,9 +114,7 @@ impl Kept {
         }
         let book = self.0.people.book().await?;
         let hub = self.0.people.hub();
-        let known = book.hub(hub).into_iter().flat_map(|hub| &hub.endpoints);
-        let hubs: Vec<String> = known.chain([hub]).map(ToString::to_string).collect();
-        let me = self.0.me.to_string();
+        let (hubs, me) = (self.0.people.places(&book), self.0.me.to_string());
         let mut found = self.0.database.with(move |file| list(file, &me, &hubs)).await?;
         found.retain(|direct| {
             let sender = &direct.message.sender;

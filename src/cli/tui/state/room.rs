@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
+    cli::tui::transcript::{Key, Mark, Transcript},
     model::{Message, MessageId, Name, Position, RoomName, Text},
 };
 
@@ -178,10 +178,7 @@ impl Room {
     /// That one says something.
     pub(crate) fn say(&mut self, id: MessageId, text: Text, me: &Name, now: Now) {
         self.past = None;
-        let entry = sending(id, &text, me, now);
-        self.live.transcript.set_new_line(None);
-        self.live.transcript.push(entry);
-        self.live.transcript.to_end();
+        self.live.transcript.say(id, me, &text, now.wall);
         self.unsent.push(Unsent { id, text, failed: false, overtaken: false });
     }
 
@@ -230,15 +227,4 @@ impl Room {
     pub(crate) fn unsent(&self) -> impl Iterator<Item = &Text> {
         self.unsent.iter().map(|unsent| &unsent.text)
     }
-}
-
-fn sending(id: MessageId, text: &Text, me: &Name, now: Now) -> Entry {
-    let body = Body::Said {
-        who: me.clone(),
-        own: true,
-        mention: false,
-        text: text.as_str().to_owned(),
-        mark: Some(Mark::Sending),
-    };
-    Entry { key: Key::Own(id), at: now.wall, body }
 }

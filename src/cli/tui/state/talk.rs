@@ -8,7 +8,10 @@ use std::{
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::{
-    cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
+    cli::{
+        tui::transcript::{Body, Entry, Key, Mark, Transcript},
+        view::when,
+    },
     client::{Direct, Standing},
     model::{MessageId, Name, Text},
 };
@@ -196,16 +199,7 @@ impl Talk {
     pub(crate) fn say(&mut self, id: MessageId, text: Text, me: &Name, now: Now) {
         self.told_typing = None;
         self.matters = true;
-        let body = Body::Said {
-            who: me.clone(),
-            own: true,
-            mention: false,
-            text: text.as_str().to_owned(),
-            mark: Some(Mark::Sending),
-        };
-        self.transcript.set_new_line(None);
-        self.transcript.push(Entry { key: Key::Own(id), at: now.wall, body });
-        self.transcript.to_end();
+        self.transcript.say(id, me, &text, now.wall);
         self.unsent.push(Unsent { id, text, fate: Fate::Sending });
     }
 
@@ -311,10 +305,6 @@ impl Talk {
 
 /// When a message was written that came more than a minute later, in words.
 fn written(sent: Timestamp, now: Now, zone: &TimeZone) -> Option<String> {
-    if now.wall.duration_since(sent) <= SignedDuration::from_secs(60) {
-        return None;
-    }
-    let (sent, now) = (sent.to_zoned(zone.clone()), now.wall.to_zoned(zone.clone()));
-    let format = if sent.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    Some(sent.strftime(format).to_string())
+    let late = now.wall.duration_since(sent) > SignedDuration::from_secs(60);
+    late.then(|| when(sent, now.wall, zone))
 }

@@ -14,7 +14,7 @@ use crate::{
             state::{Now, Overlay, State},
             theme::Theme,
         },
-        view::wrap,
+        view::{when, wrap},
     },
     model::SearchHit,
     text,
@@ -109,10 +109,8 @@ fn broken(line: &str, width: usize) -> Vec<String> {
 /// A message that was found: when, who, and the words around what was found.
 fn excerpt(hit: &SearchHit, zone: &TimeZone, now: Now, width: usize) -> String {
     let message = &hit.message;
-    let at = message.created_at.to_zoned(zone.clone());
-    let today = now.wall.to_zoned(zone.clone()).date();
-    let format = if at.date() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    let head = format!("{} {}: ", at.strftime(format), message.sender);
+    let at = when(message.created_at, now.wall, zone);
+    let head = format!("{at} {}: ", message.sender);
     let text = message.text.as_str();
     let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
     let before = text.get(..found).unwrap_or_default();
