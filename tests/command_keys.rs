@@ -54,7 +54,7 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
     let at = |link: &str| link.strip_prefix("chinwag://").unwrap().to_owned();
     let moved = book.replace(&at(old.0), &at(new.0)).replace(old.1, new.1);
     std::fs::write(&contacts, moved).unwrap();
-    let moved = Person { hub: &other_hub, name: "sova", home: sova.home };
+    let moved = Person { hub: other_hub.address(), name: "sova", home: sova.home };
     let buzz = Person::new(&other_hub, "buzz");
     let listening = buzz.start(&["listen", "--json"]);
     assert!(listening.complaint().contains("takes direct messages"));

@@ -5,19 +5,12 @@ use std::{collections::BTreeSet, path::Path};
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/help.rs"]
+mod help;
 #[path = "support/within.rs"]
 mod within;
 
-/// The commands that a program's help lists.
-fn commands(program: &str) -> BTreeSet<String> {
-    let help = std::process::Command::new(program).arg("--help").output().unwrap().stdout;
-    let help = String::from_utf8(help).unwrap();
-    let (_, rest) = help.split_once("Commands:\n").unwrap();
-    let words = rest.lines().take_while(|line| !line.is_empty());
-    let words = words.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = words.map(|line| line.split_whitespace().next().unwrap().to_owned());
-    names.filter(|name| name != "help").collect()
-}
+use help::commands;
 
 /// Checks what a formatter would stumble over.
 #[track_caller]

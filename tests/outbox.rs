@@ -5,6 +5,8 @@
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/library.rs"]
+mod library;
 #[path = "support/person.rs"]
 mod person;
 #[path = "support/proxy.rs"]
@@ -12,59 +14,17 @@ mod proxy;
 #[path = "support/within.rs"]
 mod within;
 
-use std::{net::SocketAddr, path::Path};
-
 use chinwag::{
-    client::{Client, ClientOptions, Event, Events, HubTrust},
+    client::{Client, ClientOptions, Event, Events},
     error::Error,
-    identity::{Contacts, Identity},
-    model::{Name, PeerStatus, Text},
+    model::PeerStatus,
 };
 use cli::Running;
 use hub::TestHub;
+use library::{name, options, text};
 use person::Person;
 use proxy::Proxy;
 use within::{PATIENCE, within};
-
-fn name(raw: &str) -> Name {
-    Name::parse(raw).unwrap()
-}
-
-fn text(raw: &str) -> Text {
-    Text::parse(raw).unwrap()
-}
-
-/// Where a command says that it takes direct messages.
-#[track_caller]
-fn address(running: &Running) -> SocketAddr {
-    let said = running.complaint();
-    let (_, at) = said.split_once(" takes direct messages at ").expect(&said);
-    at.parse().unwrap()
-}
-
-/// The next line on standard error that says this; others are passed over.
-#[track_caller]
-fn complaint(running: &Running, wanted: &str) -> String {
-    loop {
-        let said = running.complaint();
-        if said.contains(wanted) {
-            return said;
-        }
-    }
-}
-
-/// Somebody's library client, with the files of their commands.
-fn options(home: &Path, hub: SocketAddr, who: &str) -> ClientOptions {
-    ClientOptions {
-        status: PeerStatus::Invisible,
-        identity: Some(Identity::load_or_create(home).unwrap()),
-        trust: HubTrust::FirstUse,
-        contacts: Some(Contacts::at(home.join("contacts.toml"))),
-        outbox: Some(home.join("outbox.db")),
-        inbox: Some(home.join("inbox.db")),
-        ..ClientOptions::new(hub.into(), name(who))
-    }
-}
 
 fn listening(options: ClientOptions) -> ClientOptions {
     let listen = Some("127.0.0.1:0".parse().unwrap());
@@ -96,15 +56,15 @@ fn what_is_kept_is_delivered_once_when_the_peer_is_back() {
 
     // Another process delivers, in another life of the sender.
     let couriers = sova.start(&["listen"]);
-    address(&couriers);
+    couriers.direct_address();
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     let direct = listening.object();
     assert_eq!((&direct["text"], &direct["id"]), (&kept["text"], &kept["id"]));
-    complaint(&couriers, "delivered to buzz");
+    couriers.complaint_of("delivered to buzz");
     assert_eq!(sova.run(&["outbox"]).done(), "");
     drop(couriers);
-    address(&sova.start(&["listen"]));
+    sova.start(&["listen"]).direct_address();
     sova.run(&["send", "buzz", "--queue", "after"]).done();
     assert_eq!(listening.object()["text"], "after");
     assert_eq!(sova.run(&["outbox", "retry"]).done(), "");
@@ -120,9 +80,9 @@ fn the_hub_may_be_away_all_the_time() {
     let buzz = |args: &[&str]| cli::command(homes[1].path(), at, "buzz", args);
     // Both have spoken with the other once.
     let listening = Running::start(buzz(&["listen"]));
-    let place = address(&listening).to_string();
+    let place = listening.direct_address().to_string();
     let couriers = Running::start(sova(&["listen"]));
-    address(&couriers);
+    couriers.direct_address();
     cli::run(sova(&["send", "buzz", "hello"]), b"").done();
     cli::run(buzz(&["send", "sova", "hello"]), b"").done();
     drop((listening, couriers));
@@ -132,13 +92,13 @@ fn the_hub_may_be_away_all_the_time() {
     assert!(away.contains("buzz cannot be reached"), "{away}");
     cli::run(sova(&["send", "--queue", "buzz", "later"]), b"").done();
     let couriers = Running::start(sova(&["listen"]));
-    address(&couriers);
-    complaint(&couriers, "the hub is gone");
+    couriers.direct_address();
+    couriers.complaint_of("the hub is gone");
     let listening = Running::start(buzz(&["listen", "--json", "--listen", &place]));
-    assert_eq!(address(&listening).to_string(), place);
+    assert_eq!(listening.direct_address().to_string(), place);
     let direct = listening.object();
     assert_eq!((&direct["text"], &direct["standing"]), (&"later".into(), &"known".into()));
-    complaint(&couriers, "delivered to buzz");
+    couriers.complaint_of("delivered to buzz");
     // Without an outbox, too.
     cli::run(sova(&["send", "buzz", "now"]), b"").done();
     assert_eq!(listening.object()["text"], "now");
@@ -146,7 +106,7 @@ fn the_hub_may_be_away_all_the_time() {
     assert!(chat.contains("[direct to buzz] from a chat"), "{chat}");
     assert_eq!(listening.object()["text"], "from a chat");
     hub.restart();
-    complaint(&couriers, "back on the hub");
+    couriers.complaint_of("back on the hub");
     // A hub that was never met has to be there.
     let stranger = tempfile::tempdir().unwrap();
     hub.kill9();
@@ -162,7 +122,7 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let place = {
         let once = buzz.start(&["listen"]);
-        address(&once)
+        once.direct_address()
     };
     let proxy = Proxy::before(place);
     let (place, front) = (place.to_string(), proxy.address().to_string());
@@ -171,7 +131,7 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     let (client, mut events) =
         Client::start(listening(options(home, hub.address(), "sova"))).await.unwrap();
     let running = buzz.start(&listen);
-    assert_eq!(address(&running).to_string(), place);
+    assert_eq!(running.direct_address().to_string(), place);
     client.queue(&name("buzz"), text("one")).await.unwrap();
     assert!(matches!(next(&mut events).await, Event::QueuedDelivered { .. }));
     assert_eq!(running.object()["text"], "one");
@@ -182,7 +142,7 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     drop(running);
     proxy.cut();
     let running = buzz.start(&listen);
-    assert_eq!(address(&running).to_string(), place);
+    assert_eq!(running.direct_address().to_string(), place);
     proxy.heal();
     match next(&mut events).await {
         Event::QueuedDelivered { id, receipt, .. } => {
@@ -205,7 +165,7 @@ async fn two_couriers_deliver_each_message_once_and_in_order() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let couriers = [sova.start(&["listen"]), sova.start(&["listen"])];
     for courier in &couriers {
-        address(courier);
+        courier.direct_address();
     }
     let options = options(sova.home.path(), hub.address(), "sova");
     let (client, _events) = Client::start(options).await.unwrap();
@@ -213,7 +173,7 @@ async fn two_couriers_deliver_each_message_once_and_in_order() {
         client.queue(&name("buzz"), text(&number.to_string())).await.unwrap();
     }
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     for number in 0..MESSAGES {
         assert_eq!(listening.object()["text"], number.to_string());
     }
@@ -226,12 +186,12 @@ fn a_sender_that_is_killed_has_kept_what_it_said_it_has() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let waiting = sova.start(&["send", "--queue", "--wait", "buzz", "patience"]);
-    complaint(&waiting, "kept for buzz");
+    waiting.complaint_of("kept for buzz");
     waiting.signal("KILL");
     drop(waiting);
     assert_eq!(sova.run(&["outbox", "--json"]).objects()[0]["text"], "patience");
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     let receipts = sova.run(&["outbox", "retry", "buzz", "--json"]).objects();
     assert_eq!(receipts[0]["type"], "receipt");
     let direct = listening.object();
@@ -244,10 +204,10 @@ fn one_may_wait_for_the_receipt() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let plain = sova.start(&["send", "--wait", "--json", "buzz", "one"]);
     let kept = sova.start(&["send", "--wait", "--queue", "--json", "buzz", "two"]);
-    complaint(&plain, "trying on");
-    complaint(&kept, "kept for buzz");
+    plain.complaint_of("trying on");
+    kept.complaint_of("kept for buzz");
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     for waiting in [plain, kept] {
         let receipt = waiting.object();
         assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
@@ -289,9 +249,9 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     let couriers = sova.start(&["listen"]);
-    address(&couriers);
+    couriers.direct_address();
     sova.run(&["send", "buzz", "hello"]).done();
     assert_eq!(listening.object()["text"], "hello");
     let kept = || sova.run(&["outbox", "--json"]).objects();
@@ -309,7 +269,7 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
     assert!(retried.contains("one message stays in the outbox"), "{retried}");
     sova.run(&["unblock", "buzz"]).done();
     assert_eq!(listening.object()["text"], "one");
-    complaint(&couriers, "delivered to buzz");
+    couriers.complaint_of("delivered to buzz");
 
     // The book has another key for buzz than the hub.
     let book = sova.home.path().join("contacts.toml");
@@ -326,7 +286,7 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
     assert_eq!(listening.object()["text"], "two");
 
     // Buzz wants to hear nothing.
-    complaint(&couriers, "delivered to buzz");
+    couriers.complaint_of("delivered to buzz");
     buzz.run(&["block", "sova"]).done();
     sova.run(&["send", "--queue", "buzz", "three"]).done();
     assert!(kept()[0]["last_error"].as_str().unwrap().contains("it has blocked you"));

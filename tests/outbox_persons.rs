@@ -5,6 +5,8 @@
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
+#[path = "support/library.rs"]
+mod library;
 #[path = "support/person.rs"]
 mod person;
 #[path = "support/proxy.rs"]
@@ -12,67 +14,26 @@ mod proxy;
 #[path = "support/within.rs"]
 mod within;
 
-use std::net::SocketAddr;
-
 use chinwag::{
-    client::{Client, ClientOptions, Event, Events, HubTrust},
-    identity::{Contacts, Identity},
-    model::{Endpoint, MessageId, Name, PeerStatus, RoomName, Text},
+    client::{Client, Event},
+    identity::Contacts,
+    model::{Endpoint, MessageId, RoomName},
 };
 use cli::Running;
 use hub::TestHub;
+use library::{name, options, text};
 use person::Person;
 use proxy::Proxy;
 use tokio::task::JoinSet;
 use within::{PATIENCE, within};
 
-fn name(raw: &str) -> Name {
-    Name::parse(raw).unwrap()
-}
-
-fn text(raw: &str) -> Text {
-    Text::parse(raw).unwrap()
-}
-
-/// Where a command says that it takes direct messages.
-#[track_caller]
-fn address(running: &Running) -> SocketAddr {
-    let said = complaint(running, " takes direct messages at ");
-    said.split_once(" takes direct messages at ").unwrap().1.parse().unwrap()
-}
-
-/// The next line on standard error that says this; others are passed over.
-#[track_caller]
-fn complaint(running: &Running, wanted: &str) -> String {
-    loop {
-        let said = running.complaint();
-        if said.contains(wanted) {
-            return said;
-        }
-    }
-}
-
-/// Somebody's library client, with the files of their commands.
-async fn client(person: &Person<'_>, hub: &TestHub, who: &str) -> (Client, Events) {
-    let home = person.home.path();
-    let options = ClientOptions {
-        status: PeerStatus::Invisible,
-        identity: Some(Identity::load_or_create(home).unwrap()),
-        trust: HubTrust::FirstUse,
-        contacts: Some(Contacts::at(home.join("contacts.toml"))),
-        outbox: Some(home.join("outbox.db")),
-        ..ClientOptions::new(hub.address().into(), name(who))
-    };
-    Client::start(options).await.unwrap()
-}
-
 /// Somebody who listens behind a proxy.
 fn behind_proxy(person: &Person<'_>) -> (Running, Proxy) {
-    let place = address(&person.start(&["listen"]));
+    let place = person.start(&["listen"]).direct_address();
     let proxy = Proxy::before(place);
     let (place, front) = (place.to_string(), proxy.address().to_string());
     let running = person.start(&["listen", "--json", "--listen", &place, "--advertise", &front]);
-    assert_eq!(address(&running).to_string(), place);
+    assert_eq!(running.direct_address().to_string(), place);
     (running, proxy)
 }
 
@@ -81,7 +42,8 @@ async fn what_arrived_without_a_receipt_and_is_kept_then_is_shown_once() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (listening, proxy) = behind_proxy(&buzz);
-    let (client, mut events) = client(&sova, &hub, "sova").await;
+    let (client, mut events) =
+        Client::start(options(sova.home.path(), hub.address(), "sova")).await.unwrap();
     client.send(&name("buzz"), text("one")).await.unwrap();
     assert_eq!(listening.object()["text"], "one");
 
@@ -121,7 +83,8 @@ async fn what_is_dropped_while_others_are_delivered_is_not_sent() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (listening, proxy) = behind_proxy(&buzz);
-    let (client, _events) = client(&sova, &hub, "sova").await;
+    let (client, _events) =
+        Client::start(options(sova.home.path(), hub.address(), "sova")).await.unwrap();
     client.send(&name("buzz"), text("hello")).await.unwrap();
     assert_eq!(listening.object()["text"], "hello");
     for said in ["one", "two", "three"] {
@@ -150,18 +113,18 @@ fn who_waits_for_a_receipt_is_told_when_there_will_be_none() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "one"]);
-    complaint(&waiting, "kept for buzz");
+    waiting.complaint_of("kept for buzz");
     sova.run(&["outbox", "drop", "--all"]).done();
     let said = waiting.end().failed(1);
     assert!(said.contains("was dropped"), "{said}");
 
     // Whichever process delivers it.
     let couriers = sova.start(&["listen"]);
-    address(&couriers);
+    couriers.direct_address();
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
-    complaint(&waiting, "kept for buzz");
+    waiting.complaint_of("kept for buzz");
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     let receipt = waiting.object();
     assert_eq!((&receipt["type"], &receipt["receiver"]), (&"receipt".into(), &"buzz".into()));
     waiting.end().done();
@@ -192,7 +155,7 @@ fn who_waits_does_not_fail_for_the_sake_of_another_message() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     sova.run(&["send", "--queue", "buzz", "one"]).done();
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
-    complaint(&waiting, "kept for buzz");
+    waiting.complaint_of("kept for buzz");
     // The first becomes too old while the second is waited for.
     let file = rusqlite::Connection::open(sova.home.path().join("outbox.db")).unwrap();
     file.busy_timeout(PATIENCE).unwrap();
@@ -208,7 +171,7 @@ fn who_waits_does_not_fail_for_the_sake_of_another_message() {
         assert!(begun.elapsed() < PATIENCE);
     }
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     assert_eq!(waiting.object()["type"], "receipt");
     waiting.end().done();
     assert_eq!(listening.object()["text"], "two");
@@ -219,11 +182,11 @@ fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
     let hub = TestHub::start();
     let [sova, buzz] = ["sova", "buzz"].map(|who| Person::new(&hub, who));
     let listening = buzz.start(&["listen", "--json"]);
-    address(&listening);
+    listening.direct_address();
     sova.run(&["send", "buzz", "hello"]).done();
     buzz.run(&["send", "sova", "hello"]).failed(4);
     let couriers = sova.start(&["listen"]);
-    address(&couriers);
+    couriers.direct_address();
     buzz.run(&["send", "sova", "hello"]).done();
     buzz.run(&["block", "sova"]).done();
     sova.run(&["send", "--queue", "buzz", "one"]).done();
@@ -252,9 +215,9 @@ fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
     assert_eq!(kept[0]["refused"], true, "{kept:?}");
     // What a person does about buzz counts.
     sova.run(&["block", "buzz"]).done();
-    complaint(&couriers, "buzz is blocked");
+    couriers.complaint_of("buzz is blocked");
     sova.run(&["unblock", "buzz"]).done();
-    complaint(&couriers, "delivered to buzz");
+    couriers.complaint_of("delivered to buzz");
 }
 
 #[test]

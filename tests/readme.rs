@@ -13,11 +13,14 @@ use std::{
 
 use serde_json::Value;
 
+#[path = "support/help.rs"]
+mod help;
 #[path = "support/hub.rs"]
 mod hub;
 #[path = "support/within.rs"]
 mod within;
 
+use help::commands;
 use hub::{TestHub, command};
 use within::PATIENCE;
 
@@ -196,17 +199,6 @@ fn every_command_of_the_chat_is_there_and_no_other() {
     let said: BTreeSet<String> = rows.iter().flat_map(|row| plain(quoted(row[1]))).collect();
     let said: BTreeSet<String> = said.into_iter().filter(|name| name.starts_with('/')).collect();
     assert_eq!(said, also);
-}
-
-/// The commands that a program's help lists.
-fn commands(program: &str) -> BTreeSet<String> {
-    let help = command(program).arg("--help").output().unwrap().stdout;
-    let help = String::from_utf8(help).unwrap();
-    let (_, rest) = help.split_once("Commands:\n").unwrap();
-    let words = rest.lines().take_while(|line| !line.is_empty());
-    let words = words.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = words.map(|line| line.split_whitespace().next().unwrap().to_owned());
-    names.filter(|name| name != "help").collect()
 }
 
 #[test]

@@ -2,13 +2,7 @@
 //! terminal is sane after every kind of end.
 #![cfg(test)]
 
-use std::{
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Instant,
-};
+use std::{fs, path::Path, process::Command, time::Instant};
 
 #[path = "support/cli.rs"]
 mod cli;
@@ -16,6 +10,8 @@ mod cli;
 mod hub;
 #[path = "support/lacks.rs"]
 mod lacks;
+#[path = "support/person.rs"]
+mod person;
 #[path = "story/screens.rs"]
 mod screens;
 #[path = "support/tmux.rs"]
@@ -23,8 +19,8 @@ mod tmux;
 #[path = "support/within.rs"]
 mod within;
 
-use cli::Running;
 use hub::TestHub;
+use person::Person as Colleague;
 use screens::compare;
 use tempfile::TempDir;
 use tmux::{PROMPT, Tmux};
@@ -103,45 +99,16 @@ impl Person {
     }
 }
 
-/// Somebody who uses commands.
-struct Commands {
-    home: PathBuf,
-    hub: SocketAddr,
-    name: &'static str,
+/// Waits until somebody finds these words: the index follows the log at a distance.
+fn is_found(who: &Colleague<'_>, words: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while who.run(&["search", words]).done().is_empty() {
+        assert!(Instant::now() < deadline, "{words} was never found");
+    }
 }
 
-impl Commands {
-    fn of(homes: &Path, hub: &TestHub, name: &'static str) -> Self {
-        let home = homes.join(name);
-        fs::create_dir(&home).unwrap();
-        Self { home, hub: hub.address(), name }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        cli::command(&self.home, self.hub, self.name, args)
-    }
-
-    /// Is here until this is dropped.
-    fn listens(&self) -> Running {
-        Running::start(self.command(&["listen"]))
-    }
-
-    fn posts(&self, text: &str) {
-        cli::run(self.command(&["post", "lobby", text]), b"").done();
-    }
-
-    fn posts_lines(&self, lines: &str) {
-        cli::run(self.command(&["post", "lobby"]), lines.as_bytes()).done();
-    }
-
-    /// Waits until these words are found: the index follows the log at a distance.
-    fn is_found(&self, words: &str) {
-        let found = || !cli::run(self.command(&["search", words]), b"").done().is_empty();
-        let deadline = Instant::now() + PATIENCE;
-        while !found() {
-            assert!(Instant::now() < deadline, "{words} was never found");
-        }
-    }
+fn posts(who: &Colleague<'_>, text: &str) {
+    who.run(&["post", "lobby", text]).done();
 }
 
 /// Whether a line begins with this.
@@ -154,8 +121,7 @@ fn a_day_with_the_full_screen() {
     let Some(tmux) = tmux::tmux() else { return };
     let kept = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", kept.path().to_str().unwrap()]);
-    let homes = tempfile::tempdir().unwrap();
-    let [carl, dora] = ["carl", "dora"].map(|name| Commands::of(homes.path(), &hub, name));
+    let [carl, dora] = ["carl", "dora"].map(|name| Colleague::new(&hub, name));
 
     // The first start asks for what it has to know.
     let ann = Person::new(&tmux);
@@ -178,9 +144,9 @@ fn a_day_with_the_full_screen() {
     bob.terminal.type_line("it does: https://ci.example.org/builds/4711 \u{1f389}");
     screen.wait_for("builds/4711");
     // And two more, who use commands.
-    let _carl = carl.listens();
+    let _carl = carl.start(&["listen"]);
     screen.wait_for("carl came");
-    let _dora = dora.listens();
+    let _dora = dora.start(&["listen"]);
     screen.wait_for("dora came");
     for (who, text, seen) in [
         (&dora, "mine stops at names like 日本語, it says something of columns", "columns"),
@@ -192,7 +158,7 @@ fn a_day_with_the_full_screen() {
         ),
         (&dora, "pulled, and green. thank you! \u{2728}", "and green"),
     ] {
-        who.posts(text);
+        posts(who, text);
         screen.wait_for(seen);
     }
     screen.type_line("then let us ship it after lunch");
@@ -245,8 +211,8 @@ fn a_day_with_the_full_screen() {
 
     // Much is said; something in it is found, and gone to.
     let lines: Vec<String> = (1..=300).map(|n| format!("line {n} of a long day")).collect();
-    carl.posts_lines(&lines.join("\n"));
-    carl.is_found("\"line 17\"");
+    carl.run_with(&["post", "lobby"], &lines.join("\n")).done();
+    is_found(&carl, "\"line 17\"");
     screen.press(&["M-1"]);
     screen.wait_for("line 300 of a long day");
     screen.type_line("/search \"line 17\"");
@@ -319,20 +285,21 @@ fn the_terminal_is_sane_after_a_signal_and_after_a_panic() {
 fn hostile_texts_keep_to_their_place() {
     let Some(tmux) = tmux::tmux() else { return };
     let hub = TestHub::start();
-    let homes = tempfile::tempdir().unwrap();
     // One letter of the second is Cyrillic; no hub grants both, and neither does this one.
-    let [mallory, again] =
-        ["mallory", "m\u{430}llory"].map(|n| Commands::of(homes.path(), &hub, n));
+    let [mallory, again] = ["mallory", "m\u{430}llory"].map(|n| Colleague::new(&hub, n));
     let ann = Person::chats(&tmux, &hub, "ann");
     let screen = &ann.terminal;
-    mallory.posts("\x1b[2J\x1b[H\x1b]0;mine\x07\x1b[?1049l\x1b[31mred\u{9b}5n\r\x08\x7f");
-    mallory.posts("invoice\u{202e}fdp.exe \u{2066}isolated\u{200f} \u{200b}hidden\u{e0041}");
-    mallory.posts(&format!("z{}algo", "\u{489}\u{301}".repeat(12)));
-    mallory.posts("first line\n16:00 ann   I owe you money\n* ann left");
-    mallory.posts("\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} \u{1f1e8}\u{1f1ed} e\u{301} \u{65e5}\u{672c}\u{8a9e} \u{fdfd}");
-    mallory.posts(&"x".repeat(16 * 1024));
-    mallory.posts("the end");
-    let refused = cli::run(again.command(&["post", "lobby", "it is me"]), b"").failed(1);
+    posts(&mallory, "\x1b[2J\x1b[H\x1b]0;mine\x07\x1b[?1049l\x1b[31mred\u{9b}5n\r\x08\x7f");
+    posts(&mallory, "invoice\u{202e}fdp.exe \u{2066}isolated\u{200f} \u{200b}hidden\u{e0041}");
+    posts(&mallory, &format!("z{}algo", "\u{489}\u{301}".repeat(12)));
+    posts(&mallory, "first line\n16:00 ann   I owe you money\n* ann left");
+    posts(
+        &mallory,
+        "\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} \u{1f1e8}\u{1f1ed} e\u{301} \u{65e5}\u{672c}\u{8a9e} \u{fdfd}",
+    );
+    posts(&mallory, &"x".repeat(16 * 1024));
+    posts(&mallory, "the end");
+    let refused = again.run(&["post", "lobby", "it is me"]).failed(1);
     assert!(refused.contains("looks like"), "{refused}");
     screen.wait_for("the end");
     compare(screen, "hostile-end");

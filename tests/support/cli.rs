@@ -115,6 +115,24 @@ impl Running {
         self.complaints.recv_timeout(PATIENCE).expect("a line on standard error")
     }
 
+    /// The next line on standard error that says this; others are passed over.
+    #[track_caller]
+    pub(crate) fn complaint_of(&self, wanted: &str) -> String {
+        loop {
+            let said = self.complaint();
+            if said.contains(wanted) {
+                return said;
+            }
+        }
+    }
+
+    /// Where it says that it takes direct messages.
+    #[track_caller]
+    pub(crate) fn direct_address(&self) -> SocketAddr {
+        let said = self.complaint_of(" takes direct messages at ");
+        said.rsplit_once(' ').unwrap().1.parse().unwrap()
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

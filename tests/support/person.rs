@@ -1,6 +1,8 @@
 //! Somebody who uses the command line.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::net::SocketAddr;
+
 use tempfile::TempDir;
 
 use crate::{
@@ -10,18 +12,18 @@ use crate::{
 
 /// Somebody with a directory of their own.
 pub(crate) struct Person<'a> {
-    pub(crate) hub: &'a TestHub,
+    pub(crate) hub: SocketAddr,
     pub(crate) name: &'a str,
     pub(crate) home: TempDir,
 }
 
 impl<'a> Person<'a> {
-    pub(crate) fn new(hub: &'a TestHub, name: &'a str) -> Self {
-        Self { hub, name, home: tempfile::tempdir().unwrap() }
+    pub(crate) fn new(hub: &TestHub, name: &'a str) -> Self {
+        Self { hub: hub.address(), name, home: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
-        cli::command(self.home.path(), self.hub.address(), self.name, args)
+        cli::command(self.home.path(), self.hub, self.name, args)
     }
 
     #[track_caller]
