@@ -12,7 +12,7 @@
 //! | floor | modules |
 //! |---|---|
 //! | 0, pure | [`proto`], [`model`], [`error`] |
-//! | 1, mechanics | [`wire`], [`identity`], [`transport`], [`backoff`], [`shutdown`], [`text`] |
+//! | 1, mechanics | [`wire`], [`identity`], [`transport`], [`backoff`], [`shutdown`], `sqlite`, [`text`] |
 //! | 2, backbone | [`backbone`]: where messages and leases are kept |
 //! | 3, two siblings | [`hub`] and [`client`], which never import each other |
 //! | 4, faces | [`cli`]: the commands and the chat in a terminal |
@@ -26,6 +26,7 @@ pub mod proto;
 pub mod backoff;
 pub mod identity;
 pub mod shutdown;
+mod sqlite;
 pub mod text;
 pub mod transport;
 pub mod wire;

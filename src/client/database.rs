@@ -4,31 +4,17 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::people::blocking;
 use crate::{
     error::{Error, Result},
     identity::files,
+    sqlite::{self, Plan, Trouble},
 };
-
-/// How long to wait for another process that writes: it is done in milliseconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a database is.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
-    /// What it holds, for the person who has another file in its place.
-    pub(super) what: &'static str,
-    /// Marks it (`file` and SQLite show it).
-    pub(super) mark: i32,
-    /// What leads from each version of the schema to the next. Never changed, only added to.
-    pub(super) migrations: &'static [&'static str],
-}
 
 /// A database. Clones are one.
 #[derive(Debug, Clone)]
@@ -71,46 +57,18 @@ impl Database {
     }
 }
 
-type Trouble = Box<dyn std::error::Error>;
-
 fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
     Error::Io(format!("{} cannot be used: {problem}", path.display()))
 }
 
 fn set_up(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    let mark: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if mark != plan.mark && tables > 0 {
-        return Err(format!("it is no {}", plan.what).into());
-    }
+    sqlite::check(connection, plan)?;
     // What is removed is gone: these are people's letters.
     connection.pragma_update(None, "secure_delete", true)?;
     // What was said to be kept is on the disk. The journal is the usual one: WAL is for many readers,
     // and switching to it fails where two processes start at once.
     connection.pragma_update(None, "synchronous", "full")?;
-    let version = |connection: &Connection| -> rusqlite::Result<usize> {
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(usize::try_from(version).unwrap_or(usize::MAX))
-    };
-    if version(connection)? == plan.migrations.len() {
-        return Ok(());
-    }
-    // Another process may be at it: what counts is what is read under the lock.
-    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let now = version(&change)?;
-    if now > plan.migrations.len() {
-        return Err(format!("its schema has version {now}: a newer Chinwag made it").into());
-    }
-    for migration in &plan.migrations[now..] {
-        change.execute_batch(migration)?;
-    }
-    change.pragma_update(None, "application_id", plan.mark)?;
-    change.pragma_update(None, "user_version", plan.migrations.len() as i64)?;
-    change.commit()?;
-    Ok(())
+    sqlite::migrate(connection, plan)
 }
 
 #[cfg(test)]
@@ -147,5 +105,22 @@ mod tests {
         let newer = Plan { migrations: &[], ..PLAN };
         let refused = Database::open(&path, newer).unwrap_err().to_string();
         assert!(refused.contains("a newer Chinwag made it"), "{refused}");
+    }
+
+    #[test]
+    fn many_may_make_it_at_once() {
+        for _ in 0..40 {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("cakes.db");
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        Database::open(&path, PLAN).unwrap();
+                    });
+                }
+            });
+        }
     }
 }

@@ -118,12 +118,14 @@ impl Running {
     /// The next line on standard error that says this; others are passed over.
     #[track_caller]
     pub(crate) fn complaint_of(&self, wanted: &str) -> String {
-        loop {
-            let said = self.complaint();
+        let mut others = Vec::new();
+        while let Ok(said) = self.complaints.recv_timeout(PATIENCE) {
             if said.contains(wanted) {
                 return said;
             }
+            others.push(said);
         }
+        panic!("{wanted:?} is not on standard error; what is:\n{}", others.join("\n"))
     }
 
     /// Where it says that it takes direct messages.

@@ -5,7 +5,7 @@ use crate::source::{Path, paths};
 /// The modules of each floor, from the ground up.
 const FLOORS: [&[&str]; 6] = [
     &["proto", "model", "error"],
-    &["wire", "identity", "transport", "backoff", "shutdown", "text"],
+    &["wire", "identity", "transport", "backoff", "shutdown", "sqlite", "text"],
     &["backbone"],
     &["hub", "client"],
     &["cli"],

@@ -21,13 +21,14 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     client::{
-        database::{Database, Plan},
+        database::Database,
         events::{Direct, Standing},
         people::People,
     },
     error::Result,
     identity::{Standing as InBook, files},
     model::{DirectMessage, Fingerprint, MessageId, Name, Text},
+    sqlite::Plan,
 };
 
 /// How long a message is remembered: more than twice as long as senders try.

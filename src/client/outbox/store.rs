@@ -5,9 +5,9 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::Queued;
 use crate::{
-    client::database::Plan,
     error::{Error, Result},
     model::{MessageId, Name, Receipt, Text},
+    sqlite::Plan,
 };
 
 /// The most messages of an outbox: far more than anybody writes to people who are away.

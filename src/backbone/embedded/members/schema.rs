@@ -1,23 +1,25 @@
 //! What stands in `members.db`, and how it is opened.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode};
 
 use super::FILE;
 use crate::{
     backbone::embedded::private,
     error::{Error, Result},
+    sqlite::{self, Plan, Trouble},
 };
 
-/// How long to wait for another process that writes: it is done in milliseconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The list of members. Times are in seconds since 1970.
+const PLAN: Plan = Plan {
+    what: "list of Chinwag's members",
+    // "chnm".
+    mark: 0x6368_6e6d,
+    migrations: MIGRATIONS,
+};
 
-/// Marks a database as Chinwag's members (`file` and SQLite show it): "chnm".
-const APPLICATION_ID: i32 = 0x6368_6e6d;
-
-/// What leads from each version of the schema to the next. Never changed, only added to. Times are in
-/// seconds since 1970.
+/// Those of the [`PLAN`].
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE members (
         skeleton TEXT PRIMARY KEY,
@@ -71,44 +73,41 @@ pub(super) fn open(directory: &Path) -> Result<Connection> {
 pub(super) fn in_memory() -> Result<Connection> {
     let unusable = |error| Error::Store(format!("no memory for the members: {error}"));
     let mut conn = Connection::open_in_memory().map_err(unusable)?;
-    migrate(&mut conn).map_err(|error| Error::Store(error.to_string()))?;
+    sqlite::migrate(&mut conn, PLAN).map_err(|error| Error::Store(error.to_string()))?;
     Ok(conn)
 }
 
-type Attempt<T> = std::result::Result<T, Box<dyn std::error::Error>>;
-
-fn set_up(conn: &mut Connection) -> Attempt<()> {
-    conn.busy_timeout(BUSY_TIMEOUT)?;
-    conn.pragma_update(None, "trusted_schema", false)?;
-    let mark: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    if mark != APPLICATION_ID && tables > 0 {
-        return Err("it is no list of Chinwag's members".into());
-    }
-    conn.pragma_update(None, "journal_mode", "wal")?;
+fn set_up(conn: &mut Connection) -> Result<(), Trouble> {
+    sqlite::check(conn, PLAN)?;
     conn.pragma_update(None, "synchronous", "full")?;
-    migrate(conn)
+    sqlite::migrate(conn, PLAN)?;
+    // A write waits for the disk once, and not several times. Only who is alone with the database can
+    // switch it, which is soon the case; it is as safe before.
+    match conn.pragma_update(None, "journal_mode", "wal") {
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
+            Err(error.into())
+        }
+        _ => Ok(()),
+    }
 }
 
-fn migrate(conn: &mut Connection) -> Attempt<()> {
-    let version = |conn: &Connection| -> rusqlite::Result<usize> {
-        let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok(usize::try_from(version).unwrap_or(usize::MAX))
-    };
-    if version(conn)? == MIGRATIONS.len() {
-        return Ok(());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_and_its_keepers_may_make_it_at_once() {
+        for _ in 0..40 {
+            let directory = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        open(directory.path()).unwrap();
+                    });
+                }
+            });
+        }
     }
-    // Another process may be at it: what counts is what is read under the lock.
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let now = version(&tx)?;
-    if now > MIGRATIONS.len() {
-        return Err(format!("its schema has version {now}: a newer Chinwag made it").into());
-    }
-    for migration in &MIGRATIONS[now..] {
-        tx.execute_batch(migration)?;
-    }
-    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
-    tx.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
-    tx.commit()?;
-    Ok(())
 }
