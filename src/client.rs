@@ -347,7 +347,7 @@ impl Client {
         }
     }
 
-    fn start_courier(&self) {
+    pub(crate) fn start_courier(&self) {
         let courier = self.0.courier.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(courier) = courier {
             self.0.tasks.spawn(courier.run());

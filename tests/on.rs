@@ -231,3 +231,27 @@ fn who_is_blocked_runs_nothing() {
     assert_eq!(said_by(&tail, "dice")["text"], "heard eve");
     running.end().done();
 }
+
+#[test]
+fn what_a_bot_has_not_answered_at_its_end_is_answered_the_next_time() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    // The command lasts until the others have come in.
+    let fifo = dice.home.path().join("fifo");
+    let run = format!("read line < '{}'", fifo.display());
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let running = bot(&dice, &["--count", "1", "--run", &run]);
+    let couriers = sova.start(&["listen"]);
+    couriers.direct_address();
+    for text in ["one", "two", "three"] {
+        sova.run(&["send", "dice", "--queue", "--wait", text]).done();
+    }
+    std::fs::write(&fifo, "go\n").unwrap();
+    assert_eq!(running.end().code, Some(0));
+    // They come before it says that it is ready.
+    let next = dice.start(&["on", "--count", "2", "--json", "--run", "echo $MESSAGE_TEXT"]);
+    let answers = [next.object(), next.object()];
+    assert_eq!(next.end().code, Some(0), "{answers:?}");
+    let heard = [couriers.line(), couriers.line()].join("\n");
+    assert!(heard.contains("two") && heard.contains("three"), "{heard}");
+}

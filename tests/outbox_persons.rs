@@ -221,6 +221,23 @@ fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
 }
 
 #[test]
+fn what_changed_while_no_courier_ran_counts_too() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = buzz.start(&["listen", "--json"]);
+    listening.direct_address();
+    sova.run(&["send", "buzz", "hello"]).done();
+    sova.run(&["block", "buzz"]).done();
+    let kept = sova.run(&["send", "--queue", "buzz", "one"]);
+    assert!(kept.stderr.contains("kept for buzz: buzz is blocked"), "{kept:?}");
+    sova.run(&["unblock", "buzz"]).done();
+    let couriers = sova.start(&["listen"]);
+    couriers.complaint_of("delivered to buzz");
+    assert_eq!(listening.object()["text"], "hello");
+    assert_eq!(listening.object()["text"], "one");
+}
+
+#[test]
 fn to_send_to_oneself_is_a_mistake_in_the_command_line() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");

@@ -148,7 +148,10 @@ impl Chat {
                     _ => return Ok(()),
                 },
                 line = console.typed.recv(), if open && free => self.typed(line, console).await?,
-                event = events.next(), if calm => self.happened(event)?,
+                event = events.next(), if calm => {
+                    self.look_up(event.as_ref()).await;
+                    self.happened(event)?;
+                }
                 change = next_change(&mut watch), if calm => self.show(|s| s.watch(change, Instant::now())),
                 Some(done) = self.tasks.join_next_with_id(), if calm => self.ended(done, console),
                 () = at(self.state.due()), if calm => self.show(State::settle),
@@ -170,6 +173,15 @@ impl Chat {
             if let Err(unseen) = console.shown.send_timeout(block, WAIT_FOR_PERSON).await {
                 complain(&format!("nobody reads this any more: {}", unseen.into_inner()));
             }
+        }
+    }
+
+    /// Looks whether somebody who speaks is blocked: that may have been said in another program.
+    async fn look_up(&mut self, event: Option<&Event>) {
+        if let Some(Event::Message(message)) = event
+            && let Ok(blocked) = self.client.is_blocked(&message.sender).await
+        {
+            self.state.set_blocked(message.sender.clone(), blocked);
         }
     }
 

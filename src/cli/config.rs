@@ -56,6 +56,7 @@ use super::{
 };
 use crate::{
     client::DirectPolicy,
+    identity::files,
     model::{Endpoint, JoinLink, Name, RoomName},
 };
 
@@ -132,12 +133,7 @@ impl Home {
 
 /// Makes the directory that `file` is to be in, for its owner alone.
 pub(crate) fn make_parent(file: &Path) -> Result<(), Failure> {
-    let Some(dir) = file.parent() else { return Ok(()) };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|error| Failure::file("make", dir, &error))
+    Ok(files::create_directory(files::directory_of(file))?)
 }
 
 /// What the configuration file says.

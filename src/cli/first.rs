@@ -11,7 +11,7 @@ use super::{
     config::{Config, Home, remember},
     failure::Failure,
     options::{self, DEFAULT_HUB, Flags, Settings},
-    output::tell,
+    output::{complain, tell},
     question,
 };
 use crate::{
@@ -75,7 +75,10 @@ pub(super) async fn settle(
                 Ok(()) => {
                     let hub = (lacks.hub || is_first_link).then_some(&settings.hub.hub);
                     let name = (lacks.name || is_first_link).then_some(&settings.name);
-                    remember(&file, hub, name)?;
+                    // It works all the same, but is asked again.
+                    if let Some(why) = remember(&file, hub, name).err().and_then(|f| f.line()) {
+                        complain(&why);
+                    }
                     return Ok(settings);
                 }
                 // The chat itself says so, or does without.

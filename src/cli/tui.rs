@@ -80,8 +80,16 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     if let Err(error) = seen::save(&file, &hub, &state.seen()) {
         complain(&format!("what you have seen is not remembered: {error}"));
     }
-    hear_rest(&mut state, events).await;
-    for line in state.left_over(io::stderr().is_terminal()) {
+    let to_terminal = io::stderr().is_terminal();
+    match to_terminal {
+        true => hear_rest(&mut state, events).await,
+        // What its sender keeps is better shown the next time than not at all.
+        false => match events.discard().await {
+            0 => {}
+            lost => complain(&format!("not read: {lost} that came at the end")),
+        },
+    }
+    for line in state.left_over(to_terminal) {
         complain(&line);
     }
     match (ended?, state.unsent().len()) {

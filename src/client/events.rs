@@ -214,6 +214,19 @@ impl Events {
         }
     }
 
+    /// Reads on to the end and hands nothing out. Returns how many private messages are lost with
+    /// it whose senders hold a receipt; those that their senders keep come out of the next client
+    /// with the same [`inbox`](super::ClientOptions::inbox).
+    pub async fn discard(mut self) -> usize {
+        let mut lost = 0;
+        while let Some(event) = self.receive().await {
+            let Event::Direct(direct) = event else { continue };
+            let kept = self.kept.as_ref().is_some_and(|kept| kept.holds(&direct.message));
+            lost += usize::from(!kept);
+        }
+        lost
+    }
+
     async fn receive(&mut self) -> Option<Event> {
         tokio::select! {
             event = self.session.recv() => match event {

@@ -196,9 +196,15 @@ impl Shelf {
                 return Ok(read.book.clone());
             }
         }
-        let book = Arc::new(file.read()?);
-        *self.read() = Read { book: book.clone(), stamp };
-        Ok(book)
+        let book = file.read()?;
+        let mut read = self.read();
+        read.stamp = stamp;
+        // A file that was written again is another book, also where it says the same: something else
+        // may have stood there in between. One that is missing is the same each time.
+        if stamp.is_some() || *read.book != book {
+            read.book = Arc::new(book);
+        }
+        Ok(read.book.clone())
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Book, &Endpoint) -> Result<T>) -> Result<T> {

@@ -16,7 +16,7 @@ use crate::{
     },
     client::{Client, PeerFilter, SearchRequest},
     error::{Error, Result},
-    model::{Fingerprint, Message, MessageId, Name, Posted, Receipt, RoomName, Start, Text},
+    model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
     text,
 };
 
@@ -231,18 +231,22 @@ async fn outbox(client: &Client) -> Result<Done> {
 /// Drops all that is kept for somebody, or the message whose id begins so.
 async fn drop_kept(client: &Client, which: &str) -> Result<Done> {
     let kept = client.queued().await?;
-    let theirs = kept.iter().filter(|one| one.peer.as_str() == which);
-    let mut ids: Vec<MessageId> = theirs.map(|one| one.id).collect();
-    if ids.is_empty() {
-        match outbox::find(&kept, which) {
-            Ok(one) => ids.push(one.id),
-            Err(failure) => return Ok(Done::Failed(failure.line().unwrap_or_default())),
+    let ids = match outbox::meant(&kept, which) {
+        Ok(ids) => ids,
+        Err(failure) => return Ok(Done::Failed(failure.line().unwrap_or_default())),
+    };
+    let mut dropped = 0;
+    for id in ids {
+        match client.drop_queued(id).await {
+            // It was delivered in this moment; the others are given up all the same.
+            Err(Error::Invalid(_)) => {}
+            done => {
+                done?;
+                dropped += 1;
+            }
         }
     }
-    for id in &ids {
-        client.drop_queued(*id).await?;
-    }
-    Ok(Done::Said(match ids.len() {
+    Ok(Done::Said(match dropped {
         1 => "one kept message is dropped".into(),
         many => format!("{many} kept messages are dropped"),
     }))

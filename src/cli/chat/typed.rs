@@ -2,29 +2,34 @@
 //! one person is not given to it.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    fs::{self, OpenOptions},
+    io::{self, Write},
     path::Path,
 };
+
+use tempfile::NamedTempFile;
 
 /// How many lines are remembered.
 pub(crate) const MAX_LINES: usize = 1000;
 
 /// The latest lines, oldest first. A file that has grown to twice as many is cut.
 pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
-    let opened = match File::open(file) {
+    let content = match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        opened => opened?,
+        content => content?,
     };
-    let mut lines: Vec<String> = BufReader::new(opened).lines().collect::<io::Result<_>>()?;
+    // A full disk may have torn a line within a character.
+    let content = String::from_utf8_lossy(&content);
+    let mut lines: Vec<String> = content.lines().map(str::to_owned).collect();
     // Two chats at once, or one after the other, may have added the same.
     lines.dedup();
     let surplus = lines.len().saturating_sub(MAX_LINES);
     lines.drain(..surplus);
     if surplus >= MAX_LINES {
-        let mut options = private();
-        let mut cut = options.write(true).truncate(true).open(file)?;
+        // In one go: another chat may read it, or add to it.
+        let mut cut = NamedTempFile::new_in(file.parent().unwrap_or(file))?;
         cut.write_all((lines.join("\n") + "\n").as_bytes())?;
+        cut.persist(file).map_err(|error| error.error)?;
     }
     Ok(lines)
 }
@@ -54,6 +59,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("typed.txt");
         assert!(load(&file).unwrap().is_empty());
+        fs::write(&file, b"torn \xe2\x82\n").unwrap();
+        assert_eq!(load(&file).unwrap(), ["torn \u{fffd}"]);
+        fs::remove_file(&file).unwrap();
         append(&file, "one").unwrap();
         append(&file, "/join two").unwrap();
         append(&file, "/join two").unwrap();

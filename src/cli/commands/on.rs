@@ -106,6 +106,7 @@ pub(crate) async fn run(
         bot,
         joining,
         left: args.count.unwrap_or(u64::MAX),
+        limited: args.direct_only && args.count.is_some(),
         most: args.jobs.get(),
         jobs: JoinSet::new(),
     };
@@ -121,12 +122,10 @@ pub(crate) async fn run(
     }
 }
 
-/// Says how many messages nobody will answer whose senders hold a receipt.
-async fn tell_rest(mut happenings: Happenings) {
-    let mut unheard = 0;
-    while let Some(event) = happenings.events.next().await {
-        unheard += usize::from(matches!(event, Event::Direct(_)));
-    }
+/// Says how many messages nobody will answer whose senders hold a receipt. What they keep is
+/// answered the next time.
+async fn tell_rest(happenings: Happenings) {
+    let unheard = happenings.events.discard().await;
     if unheard > 0 {
         complain(&format!("direct messages that came in and were not run: {unheard}"));
     }
@@ -139,6 +138,8 @@ struct Answering {
     joining: usize,
     /// How many messages are still wanted.
     left: u64,
+    /// Whether the inbox takes no more than those.
+    limited: bool,
     /// The most commands at a time.
     most: usize,
     jobs: JoinSet<Done>,
@@ -189,6 +190,9 @@ impl Answering {
         if heard.sender != *client.name() && !client.is_blocked(&heard.sender).await? {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().answer(heard));
+        } else if self.limited {
+            // The inbox has counted it, and takes nothing in its place.
+            self.left -= 1;
         }
         Ok(())
     }

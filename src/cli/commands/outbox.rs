@@ -11,6 +11,7 @@ use crate::{
         view,
     },
     client::{ClientOptions, Queued},
+    error::Error,
     model::{MessageId, Name},
 };
 
@@ -131,14 +132,19 @@ async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Resu
         }
     }
     for id in chosen {
-        options.drop_queued(id).await?;
-        tell(&format!("dropped {id}"));
+        match options.drop_queued(id).await {
+            Err(Error::Invalid(_)) => tell(&format!("not there any more: {id}")),
+            dropped => {
+                dropped?;
+                tell(&format!("dropped {id}"));
+            }
+        }
     }
     Ok(())
 }
 
 /// All messages for the peer that is named, or the one whose id begins so.
-fn meant(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
+pub(crate) fn meant(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
     if let Ok(name) = Name::parse(which) {
         let theirs: Vec<MessageId> =
             queued.iter().filter(|one| one.peer == name).map(|one| one.id).collect();

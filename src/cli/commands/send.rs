@@ -158,7 +158,7 @@ async fn delivered(
     mut happenings: Happenings,
     out: &Output,
 ) -> Result<(), Failure> {
-    client.retry_queued();
+    client.start_courier();
     loop {
         tokio::select! {
             event = happenings.next() => match event? {
@@ -174,8 +174,14 @@ async fn delivered(
                 _ => {}
             },
             () = tokio::time::sleep(LOOK) => {
-                if find(client, queued).await?.is_none() {
-                    return gone(client, queued, out).await;
+                match find(client, queued).await? {
+                    None => return gone(client, queued, out).await,
+                    // Another process was told why.
+                    Some(Queued { refused: true, last_error, .. }) => {
+                        let why = last_error.unwrap_or_default();
+                        return Err(Failure::Other(format!("not delivered: {why}")));
+                    }
+                    Some(_) => {}
                 }
             }
         }

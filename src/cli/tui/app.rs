@@ -93,6 +93,10 @@ impl App {
                 return Ok(self.ended.take());
             }
             self.draw()?;
+            // Only a frame shows what of the history is wanted.
+            if self.state.has_orders() {
+                continue;
+            }
             let due = self.drawn + FRAME;
             let (wants, ready) = (self.dirty, self.screen.is_ready());
             let readiness = self.screen.readiness();
@@ -157,6 +161,7 @@ impl App {
         let now = Now::here();
         self.dirty |= self.state.tick(now);
         self.state.order_history(now);
+        self.state.order_files();
     }
 
     fn connection(&mut self, connection: &mut watch::Receiver<Connection>) {
@@ -218,6 +223,7 @@ impl App {
                 Command::Search { room, query } => self.tasks.search(room, query),
                 Command::Know(name) => self.tasks.know(name),
                 Command::Census => self.tasks.census(),
+                Command::Files { waiting } => self.tasks.files(waiting),
                 Command::Members(room) => self.tasks.members(room),
                 Command::Ping => self.tasks.ping(),
                 Command::SetStatus(status) => self.tasks.set_status(status),

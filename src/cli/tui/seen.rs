@@ -11,7 +11,10 @@ use std::{
 
 use toml::{Table, Value};
 
-use crate::model::{Position, RoomName};
+use crate::{
+    identity::files,
+    model::{Position, RoomName},
+};
 
 /// The most bytes that are read, rooms that are kept of a hub, and hubs.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -27,6 +30,8 @@ pub(super) fn load(file: &Path, hub: &str) -> BTreeMap<RoomName, Position> {
 
 /// Notes what was seen at a hub, and leaves what is noted of other rooms and hubs.
 pub(super) fn save(file: &Path, hub: &str, seen: &BTreeMap<RoomName, Position>) -> io::Result<()> {
+    // Another chat may end in this moment.
+    let _alone = files::lock(file).map_err(io::Error::other)?;
     let mut all = read(file);
     let mut rooms = match all.remove(hub) {
         Some(Value::Table(rooms)) => rooms,
@@ -35,12 +40,14 @@ pub(super) fn save(file: &Path, hub: &str, seen: &BTreeMap<RoomName, Position>) 
     if rooms.len() + seen.len() > MAX_ROOMS {
         rooms.clear();
     }
-    let noted = seen.iter().take(MAX_ROOMS);
-    rooms.extend(
-        noted.map(|(room, at)| {
-            (room.to_string(), Value::String(format!("{}:{}", at.epoch, at.seq)))
-        }),
-    );
+    for (room, at) in seen.iter().take(MAX_ROOMS) {
+        let noted = rooms.get(room.as_str()).and_then(position);
+        // Another chat may have seen more.
+        if noted.is_none_or(|noted| noted.epoch != at.epoch || noted.seq < at.seq) {
+            let at = format!("{}:{}", at.epoch, at.seq);
+            rooms.insert(room.to_string(), Value::String(at));
+        }
+    }
     while all.len() >= MAX_HUBS
         && let Some(other) = all.keys().next().cloned()
     {
@@ -81,6 +88,7 @@ mod tests {
         save(&file, "two:2", &seen("lobby", 9)).unwrap();
         save(&file, "one:1", &seen("ops", 4)).unwrap();
         save(&file, "one:1", &seen("lobby", 5)).unwrap();
+        save(&file, "one:1", &seen("lobby", 4)).unwrap();
         let both = BTreeMap::from([(room("lobby"), at(5)), (room("ops"), at(4))]);
         assert_eq!(load(&file, "one:1"), both);
         assert_eq!(load(&file, "two:2"), seen("lobby", 9));

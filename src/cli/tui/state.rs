@@ -96,8 +96,11 @@ pub(crate) enum Command {
     Search { room: RoomName, query: String },
     /// Look how far somebody is known.
     Know(Name),
-    /// Look how many are in the rooms, and which rooms are muted.
+    /// Look how many are in the rooms.
     Census,
+    /// Look what other programs of the same person have changed: the contact book, and what became
+    /// of these messages that wait in the outbox.
+    Files { waiting: Vec<MessageId> },
     /// Look who is in a room.
     Members(RoomName),
     /// See how long an answer of the hub takes.
@@ -179,12 +182,14 @@ pub(crate) struct State {
     seen: BTreeMap<RoomName, Position>,
     /// Whose messages are not shown.
     blocked: BTreeSet<Name>,
+    /// Whether it is being looked at what other programs have changed.
+    looking: bool,
     /// The room that is being joined, to talk there: nothing has come between yet.
     joining: Option<RoomName>,
     /// Until when one who leaves waits for what is under way.
     leaving: Option<Instant>,
     /// What was not posted to rooms that are left.
-    lost: Vec<String>,
+    lost: Vec<(Option<MessageId>, String)>,
     rang: Option<Instant>,
     /// What was typed last and is remembered.
     remembered: Option<String>,
@@ -233,6 +238,7 @@ impl State {
             muted: Vec::new(),
             seen: BTreeMap::new(),
             blocked: BTreeSet::new(),
+            looking: false,
             joining: None,
             leaving: None,
             lost: Vec::new(),
@@ -265,10 +271,15 @@ impl State {
     pub(crate) fn left_over(&self, to_terminal: bool) -> Vec<String> {
         if to_terminal {
             let unseen = self.unseen().into_iter().map(|line| format!("not read: {line}"));
+            let more = self.talks.iter();
+            let more =
+                more.map(|talk| (talk.unread.saturating_sub(talk.unseen().count()), &talk.name));
+            let more = more.filter(|(more, _)| *more > 0);
+            let more = more.map(|(more, name)| format!("not read: {more} more from {name}"));
             let unsent = self.unsent().into_iter().map(|line| text::one_line(&line).into_owned());
-            return unseen.chain(unsent).collect();
+            return unseen.chain(more).chain(unsent).collect();
         }
-        let unread = self.talks.iter().map(|talk| (talk.unseen().count(), &talk.name));
+        let unread = self.talks.iter().map(|talk| (talk.unread, &talk.name));
         let unread = unread.filter(|(count, _)| *count > 0);
         let unread = unread.map(|(count, name)| format!("not read: {count} from {name}"));
         let mut unsent: Vec<(String, usize)> = Vec::new();
@@ -282,6 +293,11 @@ impl State {
         }
         let unsent = unsent.into_iter().map(|(what, count)| format!("{what}: {count}"));
         unread.chain(unsent).collect()
+    }
+
+    /// Whether something is to be done.
+    pub(crate) fn has_orders(&self) -> bool {
+        !self.commands.is_empty()
     }
 
     /// What is to be done, in this order; each once.
@@ -302,12 +318,12 @@ impl State {
     /// All that one said and nobody is known to hold, as lines.
     pub(crate) fn unsent(&self) -> Vec<String> {
         let posts = self.rooms.iter().flat_map(|room| {
-            room.unsent().map(|text| format!("not posted in {}: {}", room.name, text.as_str()))
+            room.unsent().map(|(_, text)| format!("not posted in {}: {}", room.name, text.as_str()))
         });
         let said = self.talks.iter().flat_map(|talk| {
             talk.unsent().map(|text| format!("not sent to {}: {}", talk.name, text.as_str()))
         });
-        self.lost.iter().cloned().chain(posts).chain(said).collect()
+        self.lost.iter().map(|(_, lost)| lost.clone()).chain(posts).chain(said).collect()
     }
 
     /// Says something in the last line, until something else is done, or for a while. A complaint

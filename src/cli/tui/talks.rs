@@ -199,7 +199,7 @@ impl Talk {
                 return;
             }
             tokio::select! {
-                order = orders.recv(), if !over => match order {
+                order = orders.recv(), if !over && self.waiting.len() < ORDERS => match order {
                     Some(order) => self.obey(order),
                     // It was let go, maybe in the moment of an order.
                     None => over = true,

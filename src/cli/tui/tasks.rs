@@ -19,8 +19,8 @@ use crate::{
     client::{Client, Page, PageRequest, PeerFilter, SearchRequest},
     error::Result,
     model::{
-        Message, MessageId, Name, PeerStatus, Position, Posted, Room, RoomName, SearchHit, Start,
-        Text,
+        Message, MessageId, Name, PeerStatus, Position, Posted, Receipt, Room, RoomName, SearchHit,
+        Start, Text,
     },
 };
 
@@ -49,8 +49,15 @@ pub(crate) enum Outcome {
     Hits { query: String, result: Result<Vec<SearchHit>> },
     /// How far somebody is known.
     Known { name: Name, known: Option<Trust> },
-    /// The rooms of the hub, those that are muted here, and who is blocked, as far as it is known.
-    Census { rooms: Vec<Room>, muted: Option<Vec<RoomName>>, blocked: Option<BTreeSet<Name>> },
+    /// The rooms of the hub.
+    Census(Vec<Room>),
+    /// Which rooms are muted and who is blocked, as far as it is known; and what waits in the outbox
+    /// no more, with its receipt if it was delivered.
+    Files {
+        muted: Option<Vec<RoomName>>,
+        blocked: Option<BTreeSet<Name>>,
+        settled: Vec<(MessageId, Option<Receipt>)>,
+    },
     /// Who is in a room.
     Members { room: RoomName, names: Option<BTreeSet<Name>> },
     /// How long the hub took to answer.
@@ -196,14 +203,21 @@ impl Tasks {
         });
     }
 
-    /// Looks how many are in which room, which rooms are muted, and who is blocked.
+    /// Looks how many are in which room.
     pub(super) fn census(&mut self) {
+        let client = self.client.clone();
+        self.set
+            .spawn(async move { Outcome::Census(client.list_rooms().await.unwrap_or_default()) });
+    }
+
+    /// Looks which rooms are muted, who is blocked, and what became of messages in the outbox.
+    pub(super) fn files(&mut self, waiting: Vec<MessageId>) {
         let client = self.client.clone();
         self.set.spawn(async move {
             let muted = client.muted().await.ok().map(|muted| muted.into_iter().collect());
             let blocked = actions::blocked(&client).await;
-            let rooms = client.list_rooms().await.unwrap_or_default();
-            Outcome::Census { rooms, muted, blocked }
+            let settled = settled(&client, waiting).await.unwrap_or_default();
+            Outcome::Files { muted, blocked, settled }
         });
     }
 
@@ -270,6 +284,24 @@ async fn join(client: &Client, room: RoomName) -> Done {
 
 fn page(way: Way, from: Position, size: u32) -> PageRequest {
     PageRequest { size, from: Some(from), forward: way == Way::Newer, ..PageRequest::default() }
+}
+
+/// What waits in the outbox no more, with its receipt if it was delivered.
+async fn settled(
+    client: &Client,
+    waiting: Vec<MessageId>,
+) -> Result<Vec<(MessageId, Option<Receipt>)>> {
+    let mut settled = Vec::new();
+    if waiting.is_empty() {
+        return Ok(settled);
+    }
+    let kept = client.queued().await?;
+    for id in waiting {
+        if !kept.iter().any(|one| one.id == id) {
+            settled.push((id, client.queued_receipt(id).await?));
+        }
+    }
+    Ok(settled)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use ratatui::{buffer::Buffer, layout::Rect};
 
 pub(crate) use self::entry::{Body, Entry, Key, Mark};
 use self::{
-    entries::{Entries, Serial},
+    entries::{Entries, MAX_BYTES, MAX_ENTRIES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Serial},
     layout::{Columns, Layouts},
     place::{Place, Spot},
 };
@@ -73,8 +73,18 @@ pub(crate) struct Transcript {
 impl Transcript {
     /// Nothing said yet.
     pub(crate) fn new() -> Self {
+        Self::of(Entries::up_to(MAX_ENTRIES, MAX_BYTES))
+    }
+
+    /// Nothing said yet, by somebody to whom one has said nothing: there may be many of those, so it
+    /// holds less until one says something.
+    pub(crate) fn unanswered() -> Self {
+        Self::of(Entries::up_to(MAX_UNANSWERED, MAX_UNANSWERED_BYTES))
+    }
+
+    fn of(entries: Entries) -> Self {
         Self {
-            entries: Entries::default(),
+            entries,
             widest: 0,
             seen: None,
             lit: None,
@@ -203,6 +213,7 @@ impl Transcript {
             text: text.as_str().to_owned(),
             mark: Some(Mark::Sending),
         };
+        self.entries.lift_bound();
         self.set_new_line(None);
         self.push(Entry { key: Key::Own(id), at, body });
         self.to_end();

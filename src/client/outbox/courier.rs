@@ -55,7 +55,7 @@ struct Rounds {
     due: HashMap<Name, Due>,
     /// What was seen last of the files.
     version: Option<i64>,
-    book: Option<Arc<Book>>,
+    book: Arc<Book>,
     /// What was refused then, after so many attempts.
     refused: HashMap<MessageId, u32>,
 }
@@ -83,7 +83,10 @@ impl Courier {
         stop: CancellationToken,
     ) -> Self {
         let (due, refused) = (HashMap::new(), HashMap::new());
-        let rounds = Rounds { outbox, peers, inbox, due, version: None, book: None, refused };
+        // Not what the book says now: it may have changed while nobody looked, so whoever was refused
+        // is tried once.
+        let book = Arc::new(Book::default());
+        let rounds = Rounds { outbox, peers, inbox, due, version: None, book, refused };
         Self { rounds, watch, stop }
     }
 
@@ -146,9 +149,10 @@ impl Rounds {
     async fn look(&mut self) -> Result<()> {
         let version = self.outbox.0.database.with(store::version).await?;
         let book = self.outbox.0.people.book().await?;
-        let seen = self.book.replace(book.clone()).filter(|seen| !Arc::ptr_eq(seen, &book));
-        if self.version.replace(version) != Some(version) || seen.is_some() {
-            self.reconsider(seen.as_deref(), &book).await?;
+        let seen = std::mem::replace(&mut self.book, book.clone());
+        let changed = !Arc::ptr_eq(&seen, &book);
+        if self.version.replace(version) != Some(version) || changed {
+            self.reconsider(changed.then_some(&*seen), &book).await?;
             self.list().await?;
         }
         Ok(())

@@ -1,10 +1,14 @@
 //! What came of what took a while.
 
+use std::collections::BTreeSet;
+
+use tonic::Code;
+
 use crate::{
     cli::{chat::actions::Done, tui::tasks::Outcome, view, words},
     client::Page,
     error::{Error, Result},
-    model::{Message, MessageId, Name, Posted, RoomName, SearchHit},
+    model::{Message, MessageId, Name, Posted, Receipt, RoomName, SearchHit},
 };
 
 use super::{Command, Now, Overlay, State, Way, strand::Strand};
@@ -23,12 +27,8 @@ impl State {
                     talk.is_known(known);
                 }
             }
-            Outcome::Census { rooms, muted, blocked } => {
-                self.census(&rooms, muted);
-                if let Some(blocked) = blocked {
-                    self.block(blocked);
-                }
-            }
+            Outcome::Census(rooms) => self.census(&rooms),
+            Outcome::Files { muted, blocked, settled } => self.files(muted, blocked, settled),
             Outcome::Members { room, names } => {
                 let few = self.is_no_crowd();
                 if let Some(room) = self.room_mut(&room) {
@@ -45,6 +45,10 @@ impl State {
     }
 
     fn posted(&mut self, id: MessageId, room: &RoomName, result: Result<Posted>, now: Now) {
+        if result.is_ok() {
+            // It arrived in a room that one has left since.
+            self.lost.retain(|(lost, _)| *lost != Some(id));
+        }
         let Some(found) = self.room_mut(room) else { return };
         match result {
             Ok(posted) => found.posted(id, posted.position),
@@ -124,10 +128,12 @@ impl State {
                 }
             }
             (Err(error), way) => {
-                // What was asked of a hub that is away is asked again when it is wanted again.
-                let refused = matches!(error, Error::Refused(_));
+                // What a hub cannot do now is asked again when it is wanted again.
+                let gone = matches!(&error, Error::Refused(refusal) if matches!(
+                    refusal.code, Code::OutOfRange | Code::NotFound | Code::InvalidArgument
+                ));
                 strand.failed(now);
-                if refused && way == Way::Older {
+                if gone && way == Way::Older {
                     strand.end_here();
                 }
                 self.toast(words::problem(&error), true, now);
@@ -167,7 +173,7 @@ impl State {
         }
     }
 
-    fn census(&mut self, rooms: &[crate::model::Room], muted: Option<Vec<RoomName>>) {
+    fn census(&mut self, rooms: &[crate::model::Room]) {
         for listed in rooms {
             if let Some(room) = self.room_mut(&listed.name) {
                 room.members = Some(listed.members);
@@ -176,11 +182,29 @@ impl State {
         if !rooms.is_empty() {
             self.listed = rooms.iter().map(|room| room.name.clone()).collect();
         }
+    }
+
+    fn files(
+        &mut self,
+        muted: Option<Vec<RoomName>>,
+        blocked: Option<BTreeSet<Name>>,
+        settled: Vec<(MessageId, Option<Receipt>)>,
+    ) {
+        self.looking = false;
         if let Some(muted) = muted {
             for room in &mut self.rooms {
                 room.muted = muted.contains(&room.name);
             }
             self.muted = muted;
+        }
+        if let Some(blocked) = blocked.filter(|blocked| *blocked != self.blocked) {
+            self.block(blocked);
+        }
+        for (id, receipt) in settled {
+            match receipt {
+                Some(receipt) => self.talk_with(&receipt.receiver).delivered(id, None),
+                None => self.talks.iter_mut().for_each(|talk| talk.dropped(id)),
+            }
         }
     }
 

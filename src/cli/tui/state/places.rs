@@ -301,12 +301,12 @@ impl State {
         };
         let here = self.current_room() == Some(name);
         let left = self.rooms.remove(index);
-        for text in left.unsent() {
+        for (id, text) in left.unsent() {
             let lost = format!("not posted in {name}: {}", text.as_str());
-            self.lost.push(lost);
+            self.lost.push((Some(id), lost));
         }
         if !left.draft.trim().is_empty() {
-            self.lost.push(format!("not posted in {name}: {}", left.draft));
+            self.lost.push((None, format!("not posted in {name}: {}", left.draft)));
         }
         if here {
             self.current = None;

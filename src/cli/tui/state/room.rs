@@ -224,7 +224,7 @@ impl Room {
     }
 
     /// All that is not posted.
-    pub(crate) fn unsent(&self) -> impl Iterator<Item = &Text> {
-        self.unsent.iter().map(|unsent| &unsent.text)
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = (MessageId, &Text)> {
+        self.unsent.iter().map(|unsent| (unsent.id, &unsent.text))
     }
 }

@@ -98,7 +98,7 @@ impl Talk {
     pub(crate) fn new(name: Name) -> Self {
         Self {
             name,
-            transcript: Transcript::new(),
+            transcript: Transcript::unanswered(),
             unread: 0,
             draft: String::new(),
             live: false,
@@ -170,12 +170,14 @@ impl Talk {
     /// What the contact book says of the peer.
     pub(crate) fn is_known(&mut self, known: Option<Trust>) {
         self.looked_up = true;
-        self.known = known.or(self.known);
+        // That a key was compared, or somebody blocked, the book alone says.
+        let heard = self.known.filter(|known| !matches!(known, Trust::Verified | Trust::Blocked));
+        self.known = known.or(heard);
     }
 
     /// Whether the peer is nobody, as far as the contact book knows and has ever been heard here.
     pub(crate) fn is_with_nobody(&self) -> bool {
-        let kept = self.unsent.iter().any(|unsent| unsent.fate == Fate::Queued);
+        let kept = self.waiting().next().is_some();
         let heard = self.heard.is_some() || self.reached || self.live;
         self.looked_up && self.known.is_none() && !heard && !kept
     }
@@ -236,6 +238,20 @@ impl Talk {
     /// That a message waits for the peer.
     pub(crate) fn queued(&mut self, id: MessageId) {
         self.set(id, Fate::Queued, Mark::Queued);
+    }
+
+    /// What waits for the peer in the outbox.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = MessageId> {
+        self.unsent.iter().filter(|unsent| unsent.fate == Fate::Queued).map(|unsent| unsent.id)
+    }
+
+    /// That a message was given up that waited for the peer, if it did.
+    pub(crate) fn dropped(&mut self, id: MessageId) {
+        let before = self.unsent.len();
+        self.unsent.retain(|unsent| unsent.id != id || unsent.fate != Fate::Queued);
+        if self.unsent.len() < before {
+            self.transcript.mark(Key::Own(id), Mark::Failed("dropped".into()));
+        }
     }
 
     /// That nothing will be delivered any more. What waits in the outbox still does.

@@ -79,7 +79,16 @@ impl State {
         let minute = now.wall.as_second() / 60;
         let minute = std::mem::replace(&mut self.idle.minute, minute) != minute;
         let counts = matches!(self.link, Link::Lost { .. });
-        toast || typing > 0 || settled || minute || counts || !self.commands.is_empty()
+        toast || typing > 0 || settled || minute || counts || self.has_orders()
+    }
+
+    /// Has it looked what other programs have changed, to be called about once a second. A disk that
+    /// is slow is not asked again meanwhile.
+    pub(crate) fn order_files(&mut self) {
+        if !std::mem::replace(&mut self.looking, true) {
+            let waiting = self.talks.iter().flat_map(Talk::waiting).collect();
+            self.order(Command::Files { waiting });
+        }
     }
 
     /// Who has not come back after a loss of the hub has left.

@@ -11,22 +11,40 @@ pub(crate) const MAX_ENTRIES: usize = 65_536;
 /// Entries with the longest text (16 KiB) are 2,000 then.
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
+/// The same for a conversation in which one has said nothing: what a hundred strangers may hold at
+/// a time is still little.
+pub(crate) const MAX_UNANSWERED: usize = 2_000;
+pub(crate) const MAX_UNANSWERED_BYTES: usize = 1024 * 1024;
+
 /// The number of an entry, which it keeps when others are put before it or taken from there.
 pub(super) type Serial = i64;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Entries {
     list: VecDeque<Entry>,
     serials: HashMap<Key, Serial>,
     /// The number of the first entry.
     first: Serial,
     bytes: usize,
+    max_entries: usize,
+    max_bytes: usize,
     /// Whether something was left out because of the bound: no more of the past is wanted then.
     full: bool,
 }
 
 impl Entries {
+    /// None yet; there may be up to so many, and so many bytes.
+    pub(super) fn up_to(max_entries: usize, max_bytes: usize) -> Self {
+        let (list, serials) = (VecDeque::new(), HashMap::new());
+        Self { list, serials, first: 0, bytes: 0, max_entries, max_bytes, full: false }
+    }
+
+    /// There may be as many as anywhere from now on.
+    pub(super) fn lift_bound(&mut self) {
+        (self.max_entries, self.max_bytes) = (MAX_ENTRIES, MAX_BYTES);
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
@@ -68,7 +86,7 @@ impl Entries {
             if self.serials.contains_key(&entry.key) {
                 continue;
             }
-            if self.list.len() >= MAX_ENTRIES || self.bytes + entry.weight() > MAX_BYTES {
+            if self.list.len() >= self.max_entries || self.bytes + entry.weight() > self.max_bytes {
                 self.full = true;
                 return;
             }
@@ -122,13 +140,13 @@ impl Entries {
 
     /// Takes all of them away.
     pub(super) fn take(&mut self) -> VecDeque<Entry> {
-        let taken = std::mem::take(self);
-        self.full = taken.full;
-        taken.list
+        (self.first, self.bytes) = (0, 0);
+        self.serials.clear();
+        std::mem::take(&mut self.list)
     }
 
     fn shrink(&mut self) {
-        while self.list.len() > MAX_ENTRIES || self.bytes > MAX_BYTES {
+        while self.list.len() > self.max_entries || self.bytes > self.max_bytes {
             let Some(oldest) = self.list.pop_front() else { return };
             self.bytes -= oldest.weight();
             self.serials.remove(&oldest.key);

@@ -84,7 +84,7 @@ fn morning() -> State {
         first: position(1),
         last_message_at: None,
     }];
-    state.done(Outcome::Census { rooms, muted: None, blocked: None }, at(2));
+    state.done(Outcome::Census(rooms), at(2));
     state.done(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
     state.toast = None;
     state.take();

@@ -136,6 +136,40 @@ fn who_is_away_gets_it_later_or_again() {
 }
 
 #[test]
+fn what_another_program_did_to_the_outbox_is_seen() {
+    let mut state = with_buzz();
+    let ids = ["one", "two"].map(|said| {
+        let id = say(&mut state, said);
+        state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(2));
+        id
+    });
+    state.order_files();
+    assert_eq!(state.take(), [Command::Files { waiting: ids.to_vec() }]);
+    state.order_files();
+    assert_eq!(state.take(), [], "one look at a time");
+    let id = ids[0];
+    let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
+    let settled = vec![(id, Some(receipt)), (ids[1], None)];
+    state.done(Outcome::Files { muted: None, blocked: None, settled }, at(7));
+    let shown = state.shown();
+    assert!(shown[0].contains("one ✓") && shown[1].contains("✗ dropped"), "{shown:?}");
+    state.order_files();
+    assert_eq!(state.take(), [Command::Files { waiting: Vec::new() }]);
+}
+
+#[test]
+fn who_is_forgotten_is_verified_no_more() {
+    let mut state = with_buzz();
+    let known = |known| Outcome::Known { name: name("buzz"), known };
+    state.done(known(Some(Trust::Verified)), at(1));
+    state.done(known(None), at(2));
+    assert_eq!(state.talk(&name("buzz")).unwrap().known, None);
+    state.hear(Event::Direct(direct("buzz", "hello")), at(3));
+    state.done(known(None), at(4));
+    assert_eq!(state.talk(&name("buzz")).unwrap().known, Some(Trust::Known), "by the hub");
+}
+
+#[test]
 fn what_was_read_before_its_receipt_came_is_read() {
     let mut state = with_buzz();
     let id = say(&mut state, "quick");
@@ -199,6 +233,12 @@ fn what_is_left_over_gets_into_no_file() {
     assert!(left[0].starts_with("not read: ") && left[0].ends_with("buzz (known): your secret"));
     assert_eq!(left[1..], ["not sent to buzz: my secret", "not sent to buzz: another"]);
     assert_eq!(state.left_over(false), ["not read: 1 from buzz", "not sent to buzz: 2"]);
+    for _ in 0..150 {
+        state.hear(Event::Direct(direct("buzz", "more")), at(3));
+    }
+    let left = state.left_over(true);
+    assert!(left.contains(&"not read: 51 more from buzz".to_owned()), "{left:?}");
+    assert_eq!(state.left_over(false)[0], "not read: 151 from buzz");
 }
 
 #[test]

@@ -80,15 +80,19 @@ fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
     state.done(Outcome::Page { room: room("lobby"), way, result }, at(2));
     assert_eq!(orders(&mut state, at(3)), [], "not at once");
     assert_eq!(orders(&mut state, at(9)).len(), 1);
-    let result = Err(Error::Refused(Refusal {
-        code: tonic::Code::OutOfRange,
-        reason: "OUT_OF_RANGE".into(),
-        message: "gone".into(),
-        violations: Vec::new(),
-        retry_after: None,
-    }));
-    state.done(Outcome::Page { room: room("lobby"), way, result }, at(10));
-    assert_eq!(orders(&mut state, at(60)), []);
+    let mut refused = |code, now| {
+        let result = Err(Error::Refused(Refusal {
+            code,
+            reason: String::new(),
+            message: "no".into(),
+            violations: Vec::new(),
+            retry_after: None,
+        }));
+        state.done(Outcome::Page { room: room("lobby"), way, result }, at(now));
+        orders(&mut state, at(now + 50)).len()
+    };
+    assert_eq!(refused(tonic::Code::Unavailable, 10), 1, "it may be able to later");
+    assert_eq!(refused(tonic::Code::OutOfRange, 70), 0);
 }
 
 fn found(seq: u64) -> Outcome {
