@@ -9,10 +9,11 @@ mod one_client;
 mod within;
 
 use chinwag::{
-    client::{Client, PeerChange, PeerFilter, SearchRequest},
+    client::{Client, PeerChange, PeerFilter, PeerWatch, SearchRequest},
     error::Error,
     model::PeerStatus,
     proto::{self, watch_peers_response::Event as Watched},
+    wire,
 };
 use fake_hub::{Call, FakeHub, at, name, peer};
 use one_client::{disconnected, in_a_room, options};
@@ -184,4 +185,65 @@ async fn a_watch_bridges_losses_or_says_so() {
 
     client.stop().await;
     assert!(within(PATIENCE, "the end of the watch", watch.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_watch_is_reopened_with_one_call_however_often_nobody_waits_for_it() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    stream.end(Status::unavailable("gone")).await;
+
+    let answer = hub.hold_watch();
+    let stream = tokio::select! {
+        change = watch.next() => panic!("{change:?}"),
+        stream = hub.watch() => stream,
+    };
+    for _ in 0..3 {
+        tokio::select! {
+            biased;
+            change = watch.next() => panic!("{change:?}"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    answer.send(Ok(())).expect("the call was taken back");
+    stream.say(Watched::Snapshot(empty_list())).await;
+    tokio::select! {
+        change = watch.next() => assert_eq!(change, Some(PeerChange::Reset)),
+        _ = hub.watch() => panic!("asked once more"),
+    }
+}
+
+fn empty_list() -> proto::PeerSnapshot {
+    proto::PeerSnapshot { peers: vec![], last: true, revision: Some(at(1)) }
+}
+
+/// What comes of a watch whose first call is refused so.
+async fn refused(hub: &mut FakeHub, client: &Client, status: Status) -> Result<PeerWatch, Error> {
+    hub.hold_watch().send(Err(status)).unwrap();
+    tokio::join!(client.watch_peers(), hub.watch()).0
+}
+
+#[tokio::test]
+async fn a_watch_that_is_refused_for_now_begins_later() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let unknown = Status::unimplemented("what is that?");
+    let for_good = refused(&mut hub, &client, unknown).await;
+    assert!(matches!(for_good, Err(Error::Refused(_))), "{for_good:?}");
+
+    let retry_after = std::time::Duration::from_millis(1);
+    let too_many = wire::status(&Error::RateLimited { what: "calls", retry_after });
+    let ended = wire::status(&Error::SessionEnded);
+    for for_now in [Status::unavailable("shutting down"), too_many, ended] {
+        let mut watch = refused(&mut hub, &client, for_now).await.unwrap();
+        let listed = async {
+            let stream = hub.watch().await;
+            stream.say(Watched::Snapshot(empty_list())).await;
+            stream
+        };
+        let change = within(PATIENCE, "a change", watch.next());
+        assert_eq!(tokio::join!(change, listed).0, Some(PeerChange::Reset));
+    }
 }

@@ -1,12 +1,12 @@
 //! The list of peers as it changes.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, fmt, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 
-use super::{Client, events::Connection, link::Link, peers::Peers};
+use super::{Client, events::Connection, link::Link, peers::Peers, trust::is_away};
 use crate::{
     backoff::{self, Backoff},
     error::{Error, Result},
@@ -30,27 +30,40 @@ pub enum PeerChange {
 }
 
 /// The list of peers and its changes, across losses of the hub.
-#[derive(Debug)]
 pub struct PeerWatch {
     watch: Watch,
-    _client: Client,
+    client: Client,
+}
+
+impl fmt::Debug for PeerWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerWatch").field("client", &self.client).finish_non_exhaustive()
+    }
 }
 
 /// The same, which does not keep the client from stopping.
-#[derive(Debug)]
 pub(super) struct Watch {
     link: Arc<Link>,
     peers: Arc<Peers>,
     connection: watch::Receiver<Connection>,
     stop: CancellationToken,
-    stream: Option<Streaming<proto::WatchPeersResponse>>,
+    stream: Stream,
     /// What the stream holds so far; `None` where only a new list can tell.
     revision: Option<proto::Position>,
     /// Whether a part of a list was seen and its last part not yet.
     listing: bool,
     ready: VecDeque<PeerChange>,
     backoff: Backoff,
-    retry_at: Instant,
+}
+
+type Answers = Streaming<proto::WatchPeersResponse>;
+
+/// How far the stream is.
+enum Stream {
+    /// The hub is asked for it. The call is kept here: whoever waits for the next change may give
+    /// up and come again many times before the hub has answered.
+    Asked(Pin<Box<dyn Future<Output = Result<Answers>> + Send>>),
+    Open(Box<Answers>),
 }
 
 impl Client {
@@ -58,27 +71,23 @@ impl Client {
     /// it cannot be, the list is told anew after [`PeerChange::Reset`].
     ///
     /// A watch keeps the client from stopping by itself, but not from being stopped. Where the hub
-    /// is away it begins when the hub is back.
+    /// is away, or refuses for now, it begins as soon as the hub lets it.
     ///
     /// # Errors
     ///
-    /// [`Error::HubUnreachable`] and [`Error::Refused`], for the beginning of the watch.
+    /// For the beginning of the watch, where waiting does not help: [`Error::Refused`], and
+    /// [`Error::HubKeyChanged`] and [`Error::HubUntrusted`].
     pub async fn watch_peers(&self) -> Result<PeerWatch> {
         let inner = &self.0;
         let connection = inner.connection.clone();
         let (link, peers) = (inner.link.clone(), inner.peers.clone());
         let mut watch = Watch::new(link, peers, connection, inner.stop.clone());
         match inner.link.watch_peers(None).await {
-            Ok(stream) => watch.stream = Some(stream),
-            Err(Error::HubUnreachable { .. }) if self.hub_is_away() => {}
+            Ok(answers) => watch.stream = Stream::Open(Box::new(answers)),
+            Err(error) if passes(&error) => watch.refused(&error),
             Err(error) => return Err(error),
         }
-        Ok(PeerWatch { watch, _client: self.clone() })
-    }
-
-    /// Whether the hub is being looked for.
-    pub(super) fn hub_is_away(&self) -> bool {
-        matches!(*self.0.connection.borrow(), Connection::Lost { .. })
+        Ok(PeerWatch { watch, client: self.clone() })
     }
 }
 
@@ -98,17 +107,17 @@ impl Watch {
         connection: watch::Receiver<Connection>,
         stop: CancellationToken,
     ) -> Self {
+        let call = open(link.clone(), connection.clone(), None, Instant::now());
         Self {
             link,
             peers,
             connection,
             stop,
-            stream: None,
+            stream: Stream::Asked(Box::pin(call)),
             revision: None,
             listing: false,
             ready: VecDeque::new(),
             backoff: backoff::RECONNECT,
-            retry_at: Instant::now(),
         }
     }
 
@@ -123,27 +132,20 @@ impl Watch {
     }
 
     async fn advance(&mut self) {
-        let Some(stream) = &mut self.stream else { return self.open().await };
-        match stream.message().await {
-            Ok(Some(answer)) => {
-                if let Some(event) = answer.event {
-                    self.understand(event);
+        match &mut self.stream {
+            Stream::Asked(call) => match call.await {
+                Ok(answers) => self.stream = Stream::Open(Box::new(answers)),
+                Err(error) => self.refused(&error),
+            },
+            Stream::Open(answers) => match answers.message().await {
+                Ok(Some(answer)) => {
+                    if let Some(event) = answer.event {
+                        self.understand(event);
+                    }
                 }
-            }
-            Ok(None) => self.lost(Duration::ZERO),
-            Err(status) => self.refused(&self.link.failed(&status)),
-        }
-    }
-
-    async fn open(&mut self) {
-        tokio::time::sleep_until(self.retry_at).await;
-        let connected = |now: &Connection| !matches!(now, Connection::Lost { .. });
-        if self.connection.wait_for(connected).await.is_err() {
-            return;
-        }
-        match self.link.watch_peers(self.revision).await {
-            Ok(stream) => self.stream = Some(stream),
-            Err(error) => self.refused(&error),
+                Ok(None) => self.lost(Duration::ZERO),
+                Err(status) => self.refused(&self.link.failed(&status)),
+            },
         }
     }
 
@@ -162,9 +164,10 @@ impl Watch {
         if std::mem::take(&mut self.listing) {
             self.revision = None;
         }
-        self.stream = None;
-        self.retry_at =
-            Instant::now() + pause.min(super::session::MAX_PAUSE) + self.backoff.next_delay();
+        let pause = pause.min(super::session::MAX_PAUSE) + self.backoff.next_delay();
+        let (link, connection) = (self.link.clone(), self.connection.clone());
+        let call = open(link, connection, self.revision, Instant::now() + pause);
+        self.stream = Stream::Asked(Box::pin(call));
     }
 
     /// What makes no sense is passed over. Only a whole list, or a change of one, shows that the
@@ -200,5 +203,28 @@ impl Watch {
             self.peers.remember(&peer);
             self.ready.push_back(PeerChange::Updated(peer));
         }
+    }
+}
+
+/// Asks for the stream, not before `at` and not while the hub is away.
+async fn open(
+    link: Arc<Link>,
+    mut connection: watch::Receiver<Connection>,
+    revision: Option<proto::Position>,
+    at: Instant,
+) -> Result<Answers> {
+    tokio::time::sleep_until(at).await;
+    let connected = |now: &Connection| !matches!(now, Connection::Lost { .. });
+    connection.wait_for(connected).await.map_err(|_| Error::Stopped)?;
+    link.watch_peers(revision).await
+}
+
+/// Whether the hub may grant later what it does not grant now.
+fn passes(error: &Error) -> bool {
+    match error {
+        // A session that the hub does not know registers anew as soon as it learns of that.
+        Error::Refused(refusal) if refusal.code == Code::Unauthenticated => true,
+        Error::Refused(refusal) if refusal.retry_after.is_some() => true,
+        error => is_away(error),
     }
 }

@@ -20,7 +20,11 @@ use chinwag::{
     },
     transport::Door,
 };
-use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -57,6 +61,7 @@ struct State {
     /// Those who are here and not listed.
     unlisted: Mutex<HashMap<String, proto::Peer>>,
     refusals: Mutex<VecDeque<Status>>,
+    held_watches: Mutex<VecDeque<oneshot::Receiver<Result<(), Status>>>>,
     tokens: Mutex<u32>,
     lease: Mutex<Option<Duration>>,
     /// How many seconds its clock is before everybody's.
@@ -116,6 +121,13 @@ impl FakeHub {
     /// Answers the next registrations so, one each.
     pub(crate) fn refuse(&self, refusals: impl IntoIterator<Item = Status>) {
         self.state.refusals.lock().unwrap().extend(refusals);
+    }
+
+    /// Lets the next WatchPeers wait until the test says whether it is granted.
+    pub(crate) fn hold_watch(&self) -> oneshot::Sender<Result<(), Status>> {
+        let (answer, held) = oneshot::channel();
+        self.state.held_watches.lock().unwrap().push_back(held);
+        answer
     }
 
     pub(crate) fn set_clock(&self, seconds_ahead: i64) {

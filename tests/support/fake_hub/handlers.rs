@@ -142,7 +142,11 @@ impl Presence for Handlers {
         request: Request<WatchPeersRequest>,
     ) -> Result<Response<Self::WatchPeersStream>, Status> {
         let (answers, stream) = mpsc::channel(16);
+        let held = self.state.held_watches.lock().unwrap().pop_front();
         self.tell(Call::Watch(FakeWatch { request: request.into_inner(), answers }))?;
+        if let Some(held) = held {
+            held.await.map_err(|_| Status::unavailable("the test is over"))??;
+        }
         Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
     }
 }
