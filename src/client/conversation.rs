@@ -154,6 +154,11 @@ impl Line {
         self.from
     }
 
+    /// Whether the conversation is over, so that nothing said here arrives.
+    pub fn is_over(&self) -> bool {
+        self.say.is_closed()
+    }
+
     /// Says a message and returns when the other side holds it. Waits while too many are under
     /// way.
     ///

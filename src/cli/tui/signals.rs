@@ -14,7 +14,7 @@ pub(super) enum Asked {
 }
 
 #[cfg(unix)]
-pub(super) use unix::{Signals, stop_here};
+pub(super) use unix::{Signals, can_be_woken, stop_here};
 
 #[cfg(unix)]
 mod unix {
@@ -71,16 +71,17 @@ mod unix {
     }
 
     /// Stops this program and whoever started it in the same place, as the terminal would have done
-    /// it. Tells whether it does: where nobody could wake it, it does not stop.
+    /// it. Tells whether it did.
     pub(in super::super) fn stop_here() -> bool {
         // Not SIGTSTP, which is heard of here.
-        can_be_woken() && kill(OWN_GROUP, Known::SIGSTOP).is_ok()
+        kill(OWN_GROUP, Known::SIGSTOP).is_ok()
     }
 
-    /// Whether a shell controls the program: one of the same session, outside of the process group.
+    /// Whether a shell controls the program, to be asked before it stops: one of the same session,
+    /// outside of the process group.
     ///
     /// In a container, a group or a session may be led by a process outside of it, and is 0 then.
-    fn can_be_woken() -> bool {
+    pub(in super::super) fn can_be_woken() -> bool {
         let (group, session) = (getpgrp(), getsid(None));
         let mut above = Some(getppid()).filter(is_seen);
         while let Some(parent) = above {
@@ -126,5 +127,10 @@ impl Signals {
 
 #[cfg(not(unix))]
 pub(super) fn stop_here() -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+pub(super) fn can_be_woken() -> bool {
     false
 }

@@ -67,8 +67,8 @@ enum Order {
     Say(MessageId, Text),
     Read(MessageId),
     Typing(bool),
-    /// The peer has opened a line of its own, or closed it.
-    Theirs(Option<Line>),
+    /// The peer has opened a line of its own.
+    Theirs(Line),
 }
 
 /// Where the orders for a peer's task go.
@@ -91,6 +91,8 @@ pub(super) struct Talks {
     client: Client,
     tasks: JoinSet<()>,
     peers: HashMap<Name, Orders>,
+    /// What peers have opened, the latest of each.
+    lines: HashMap<Name, Line>,
     tell: mpsc::Sender<Told>,
     pub(super) told: mpsc::Receiver<Told>,
 }
@@ -98,7 +100,14 @@ pub(super) struct Talks {
 impl Talks {
     pub(super) fn new(client: Client) -> Self {
         let (tell, told) = mpsc::channel(TOLD);
-        Self { client, tasks: JoinSet::new(), peers: HashMap::new(), tell, told }
+        Self {
+            client,
+            tasks: JoinSet::new(),
+            peers: HashMap::new(),
+            lines: HashMap::new(),
+            tell,
+            told,
+        }
     }
 
     /// Opens a line, if none is open.
@@ -121,15 +130,16 @@ impl Talks {
         let _ = self.order(peer, Order::Typing(active));
     }
 
-    /// Takes note of a line that a peer has opened, or closed. Nobody can make a task of this that
-    /// one does not talk with.
+    /// Takes note of a line that a peer has opened. Nobody can make a task of this that one does not
+    /// talk with.
     pub(super) fn theirs(&mut self, line: &Line, event: &ConversationEvent) {
-        let now = match event {
-            ConversationEvent::Closed { .. } => None,
-            _ => Some(line.clone()),
-        };
+        self.lines.retain(|_, line| !line.is_over());
+        if matches!(event, ConversationEvent::Closed { .. }) || self.lines.len() >= PEERS {
+            return;
+        }
+        self.lines.insert(line.peer().clone(), line.clone());
         if self.peers.contains_key(line.peer()) {
-            let _ = self.order(line.peer(), Order::Theirs(now));
+            let _ = self.order(line.peer(), Order::Theirs(line.clone()));
         }
     }
 
@@ -142,7 +152,8 @@ impl Talks {
         make_room(&mut self.peers);
         let (to, given) = mpsc::channel(ORDERS);
         let sent = to.try_send(order).is_ok();
-        let talk = Talk::new(self.client.clone(), peer.clone(), self.tell.clone());
+        let mut talk = Talk::new(self.client.clone(), peer.clone(), self.tell.clone());
+        talk.theirs = self.lines.get(peer).cloned();
         let idle = talk.idle.clone();
         self.tasks.spawn(talk.run(given));
         self.peers.insert(peer.clone(), Orders { to, idle });
@@ -233,7 +244,7 @@ impl Talk {
                 }
             }
             Order::Theirs(line) => {
-                self.theirs = line;
+                self.theirs = Some(line);
                 self.tell_read();
             }
         }
@@ -300,7 +311,8 @@ impl Talk {
     /// Tells what was read, where there is a line: one's own rather than theirs.
     fn tell_read(&mut self) {
         let own = self.line.as_ref().map(Conversation::line);
-        if let Some(line) = own.or(self.theirs.as_ref())
+        let theirs = self.theirs.as_ref().filter(|line| !line.is_over());
+        if let Some(line) = own.or(theirs)
             && let Some(id) = self.read.take()
         {
             line.mark_read(id);

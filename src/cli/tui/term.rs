@@ -144,6 +144,10 @@ impl Screen {
     /// Stops the program, as Ctrl-Z does, with the terminal as it was; comes back when the person
     /// wants it to.
     pub(super) async fn suspend(&mut self) -> io::Result<()> {
+        // What is typed while the terminal is given back comes in another way.
+        if !signals::can_be_woken() {
+            return Ok(());
+        }
         let _ = tokio::time::timeout(LAST_FRAME, self.readiness()).await;
         give_back();
         if signals::stop_here() {

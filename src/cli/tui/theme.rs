@@ -24,8 +24,6 @@ pub(crate) struct Theme {
     pub(crate) mention: Style,
     /// What a link has besides its text's style.
     pub(crate) link: Style,
-    /// What went wrong.
-    pub(crate) error: Style,
     /// What is chosen, or was jumped to; besides the style it has.
     pub(crate) selected: Style,
     /// Lines between the parts of the screen.
@@ -46,8 +44,6 @@ pub(crate) struct Theme {
     pub(crate) bad: Style,
     /// A place with something new.
     pub(crate) unread: Style,
-    /// Keys and commands in texts of help.
-    pub(crate) key: Style,
     /// What the names of others are told apart by.
     names: &'static [Style],
 }
@@ -106,7 +102,6 @@ impl Theme {
             own: bold(255),
             mention: bold(229),
             link: modified(Modifier::UNDERLINED),
-            error: on(203),
             selected: Style::new().bg(Color::Indexed(237)),
             border: on(240),
             title: bold(252),
@@ -117,7 +112,6 @@ impl Theme {
             warn: on(221),
             bad: on(203),
             unread: bold(255),
-            key: on(117),
             names: &ON_DARK,
         }
     }
@@ -131,7 +125,6 @@ impl Theme {
             own: bold(16),
             mention: bold(88),
             link: modified(Modifier::UNDERLINED),
-            error: on(160),
             selected: Style::new().bg(Color::Indexed(253)),
             border: on(248),
             title: bold(236),
@@ -142,7 +135,6 @@ impl Theme {
             warn: on(94),
             bad: on(160),
             unread: bold(16),
-            key: on(25),
             names: &ON_LIGHT,
         }
     }
@@ -159,7 +151,6 @@ impl Theme {
             own: BOLD,
             mention: BOLD,
             link: modified(Modifier::UNDERLINED),
-            error: BOLD,
             selected: modified(Modifier::REVERSED),
             border: DIM,
             title: BOLD,
@@ -170,7 +161,6 @@ impl Theme {
             warn: BOLD,
             bad: BOLD,
             unread: BOLD,
-            key: BOLD,
             names: &[BOLD],
         }
     }
@@ -257,12 +247,9 @@ mod tests {
     #[test]
     fn every_colour_can_be_read() {
         for (theme, ground, selected) in [(Theme::dark(), 234, 237), (Theme::light(), 231, 253)] {
-            let Theme { dim, notice, own, mention, error, title, .. } = theme;
-            let Theme { day, new_line, good, warn, bad, unread, key, .. } = theme;
-            let roles = [
-                dim, notice, own, mention, error, title, day, new_line, good, warn, bad, unread,
-                key,
-            ];
+            let Theme { dim, notice, own, mention, title, .. } = theme;
+            let Theme { day, new_line, good, warn, bad, unread, .. } = theme;
+            let roles = [dim, notice, own, mention, title, day, new_line, good, warn, bad, unread];
             for &style in roles.iter().chain(theme.names) {
                 let (much, enough) = (contrast(style, ground), contrast(style, selected));
                 assert!(much >= 4.5, "{style:?} on {ground}: {much}");

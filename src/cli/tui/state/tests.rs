@@ -1,6 +1,7 @@
 //! The state as one sees it from outside: what goes in, and which orders come out.
 
 mod direct;
+mod files;
 mod history;
 mod overlays;
 mod person;

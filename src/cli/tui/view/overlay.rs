@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 use ratatui::{
-    buffer::Buffer,
+    buffer::{Buffer, CellWidth},
     layout::Rect,
     widgets::{Block, Clear, Padding, Widget},
 };
@@ -137,7 +137,30 @@ fn frame(area: Rect, title: &str, lines: usize, buffer: &mut Buffer, theme: &The
         .title(title)
         .padding(Padding::horizontal(1));
     let inside = block.inner(outside);
+    // A wide character before the edge would take the first column of it.
+    for y in outside.rows().map(|row| row.y) {
+        if let Some(cell) = outside.x.checked_sub(1).and_then(|x| buffer.cell_mut((x, y)))
+            && cell.symbol().cell_width() > 1
+        {
+            cell.set_symbol(" ");
+        }
+    }
     Clear.render(outside, buffer);
     block.render(outside, buffer);
     inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_wide_character_covers_the_edge() {
+        let mut buffer = Buffer::with_lines(vec!["日".repeat(60); 5]);
+        let area = Rect { x: 0, y: 1, width: 120, height: 3 };
+        frame(area, "found", 1, &mut buffer, &Theme::dark());
+        let row = |y| [4, 5].map(|x| buffer[(x, y)].symbol().to_owned());
+        assert_eq!(row(0), ["日", " "]);
+        assert_eq!(row(2), [" ", "│"]);
+    }
 }

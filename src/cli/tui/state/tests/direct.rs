@@ -12,14 +12,14 @@ fn told(state: &mut State, what: What, now: Now) {
     state.told(Told { peer: name("buzz"), what }, now);
 }
 
-fn direct(who: &str, said: &str) -> Direct {
+pub(super) fn direct(who: &str, said: &str) -> Direct {
     let message =
         DirectMessage { id: MessageId::new(), sender: name(who), sent_at: None, text: text(said) };
     Direct { message, standing: Standing::Known(Fingerprint::from_bytes([7; 32])), from: None }
 }
 
 /// In a conversation with buzz, on a live line.
-fn with_buzz() -> State {
+pub(super) fn with_buzz() -> State {
     let mut state = state(&["lobby"]);
     let ordered = state.line("/msg buzz", at(1));
     assert!(ordered.contains(&Command::Open(name("buzz"))), "{ordered:?}");
@@ -31,7 +31,7 @@ fn with_buzz() -> State {
 
 /// Says something and returns its id, after making sure that it goes to buzz alone.
 #[track_caller]
-fn say(state: &mut State, said: &str) -> MessageId {
+pub(super) fn say(state: &mut State, said: &str) -> MessageId {
     let ordered = state.line(said, at(1));
     match ordered.as_slice() {
         [Command::Say { id, to, text }] if *to == name("buzz") && text.as_str() == said => *id,
@@ -133,40 +133,6 @@ fn who_is_away_gets_it_later_or_again() {
     state.hear(Event::QueuedDelivered { id, receipt, endpoint }, at(6));
     let shown = state.shown();
     assert!(shown[0].contains("✓ direct 127.0.0.1:54322"), "as the attempt went: {shown:?}");
-}
-
-#[test]
-fn what_another_program_did_to_the_outbox_is_seen() {
-    let mut state = with_buzz();
-    let ids = ["one", "two"].map(|said| {
-        let id = say(&mut state, said);
-        state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(2));
-        id
-    });
-    state.order_files();
-    assert_eq!(state.take(), [Command::Files { waiting: ids.to_vec() }]);
-    state.order_files();
-    assert_eq!(state.take(), [], "one look at a time");
-    let id = ids[0];
-    let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
-    let settled = vec![(id, Some(receipt)), (ids[1], None)];
-    state.done(Outcome::Files { muted: None, blocked: None, settled }, at(7));
-    let shown = state.shown();
-    assert!(shown[0].contains("one ✓") && shown[1].contains("✗ dropped"), "{shown:?}");
-    state.order_files();
-    assert_eq!(state.take(), [Command::Files { waiting: Vec::new() }]);
-}
-
-#[test]
-fn who_is_forgotten_is_verified_no_more() {
-    let mut state = with_buzz();
-    let known = |known| Outcome::Known { name: name("buzz"), known };
-    state.done(known(Some(Trust::Verified)), at(1));
-    state.done(known(None), at(2));
-    assert_eq!(state.talk(&name("buzz")).unwrap().known, None);
-    state.hear(Event::Direct(direct("buzz", "hello")), at(3));
-    state.done(known(None), at(4));
-    assert_eq!(state.talk(&name("buzz")).unwrap().known, Some(Trust::Known), "by the hub");
 }
 
 #[test]

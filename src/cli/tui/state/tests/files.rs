@@ -1,0 +1,41 @@
+//! What other programs of the same person have changed.
+
+use super::{
+    direct::{direct, say, with_buzz},
+    *,
+};
+use crate::model::Receipt;
+
+#[test]
+fn what_another_program_did_to_the_outbox_is_seen() {
+    let mut state = with_buzz();
+    let ids = ["one", "two"].map(|said| {
+        let id = say(&mut state, said);
+        state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(2));
+        id
+    });
+    state.order_files();
+    assert_eq!(state.take(), [Command::Files { waiting: ids.to_vec() }]);
+    state.order_files();
+    assert_eq!(state.take(), [], "one look at a time");
+    let id = ids[0];
+    let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
+    let settled = vec![(id, Some(receipt)), (ids[1], None)];
+    state.done(Outcome::Files { muted: None, blocked: None, settled }, at(7));
+    let shown = state.shown();
+    assert!(shown[0].contains("one ✓") && shown[1].contains("✗ dropped"), "{shown:?}");
+    state.order_files();
+    assert_eq!(state.take(), [Command::Files { waiting: Vec::new() }]);
+}
+
+#[test]
+fn who_is_forgotten_is_verified_no_more() {
+    let mut state = with_buzz();
+    let known = |known| Outcome::Known { name: name("buzz"), known };
+    state.done(known(Some(Trust::Verified)), at(1));
+    state.done(known(None), at(2));
+    assert_eq!(state.talk(&name("buzz")).unwrap().known, None);
+    state.hear(Event::Direct(direct("buzz", "hello")), at(3));
+    state.done(known(None), at(4));
+    assert_eq!(state.talk(&name("buzz")).unwrap().known, Some(Trust::Known), "by the hub");
+}
