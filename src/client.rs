@@ -63,7 +63,7 @@ mod watch_peers;
 pub use self::{
     check::{Check, EndpointCheck, Reach, Registered},
     conversation::{Conversation, ConversationEvent, Line},
-    events::{Connection, Direct, Event, Events, Standing},
+    events::{Connection, Direct, Event, Events, Standing, Unseen},
     gate::DirectPolicy,
     options::ClientOptions,
     outbox::{Attempt, Queued},

@@ -89,6 +89,53 @@ fn two_people_talk_in_a_room_and_directly() {
 }
 
 #[test]
+fn what_its_sender_keeps_is_there_until_somebody_has_looked_at_it() {
+    let hub = TestHub::start();
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let send = |text: &str| {
+        let args = ["send", "buzz", "--queue", "--wait", text];
+        cli::run(cli::command(one.path(), hub.address(), "sova", &args), b"").done();
+    };
+    let unread = |terminal: &Terminal| {
+        terminal.wait_until("one unread", |screen| {
+            let mut places = screen.lines().filter_map(|line| line.split('│').next());
+            places
+                .any(|place| place.contains("sova") && place.trim_end().ends_with(" 1"))
+                .then_some(())
+        });
+    };
+    let mut buzz = chat(two.path(), &hub, "buzz", &[]);
+    send("nobody has seen this");
+    unread(&buzz);
+    buzz.signal("KILL");
+    buzz.wait_for_end();
+
+    let mut buzz = chat(two.path(), &hub, "buzz", &[]);
+    unread(&buzz);
+    buzz.type_line("/quit");
+    assert_eq!(gives_back(&mut buzz), 0);
+    assert_eq!(buzz.lines_with("nobody has seen this"), 0, "it comes again: {}", buzz.screen());
+
+    let mut buzz = chat(two.path(), &hub, "buzz", &[]);
+    unread(&buzz);
+    buzz.type_line("/msg sova");
+    buzz.wait_for("nobody has seen this");
+    // Another one shows that it is noted: the loop has gone round.
+    send("and this");
+    buzz.wait_for("and this");
+    buzz.type_line("/leave lobby");
+    buzz.wait_for("left lobby");
+    buzz.signal("KILL");
+    buzz.wait_for_end();
+    let again = cli::command(two.path(), hub.address(), "buzz", &["listen", "--count", "1"]);
+    let listening = cli::Running::start(again);
+    listening.complaint();
+    send("the next");
+    let heard = listening.line();
+    assert!(heard.ends_with("the next"), "{heard}");
+}
+
+#[test]
 fn a_small_terminal_will_do() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();

@@ -14,6 +14,8 @@ mod proxy;
 #[path = "support/within.rs"]
 mod within;
 
+use std::{fs::File, process::Command};
+
 use chinwag::{
     client::{Client, Event},
     identity::Contacts,
@@ -218,6 +220,43 @@ fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
     couriers.complaint_of("buzz is blocked");
     sova.run(&["unblock", "buzz"]).done();
     couriers.complaint_of("delivered to buzz");
+}
+
+#[test]
+fn what_was_printed_and_not_written_comes_again() {
+    const MESSAGES: usize = 8;
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    // A pipe that nobody reads takes four of them.
+    let pipe = buzz.home.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let _reader = File::options().read(true).write(true).open(&pipe).unwrap();
+    let mut command = Command::new("sh");
+    let listen = buzz.command(&["listen", "--json"]);
+    command.args(["-c", r#"exec "$@" > pipe"#, "sh"]).arg(listen.get_program());
+    command.args(listen.get_args()).current_dir(buzz.home.path());
+    for (name, value) in listen.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let listening = Running::start(command);
+    listening.direct_address();
+    for number in 0..MESSAGES {
+        let text = format!("{number}{}", "x".repeat(15_000));
+        sova.run(&["send", "buzz", "--queue", "--wait", &text]).done();
+    }
+    listening.signal("KILL");
+    listening.end();
+    let again = buzz.start(&["listen", "--json"]);
+    let last = (MESSAGES - 1).to_string();
+    let mut heard = Vec::new();
+    while heard.last() != Some(&last) {
+        let text = again.object()["text"].as_str().unwrap().to_owned();
+        heard.push(text.trim_end_matches('x').to_owned());
+    }
+    assert!(heard.len() < MESSAGES, "what was written comes again: {heard:?}");
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use std::{
     io::{self, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,17 +22,25 @@ pub(crate) struct Output {
     /// For what is shown to people.
     pub(crate) clock: Clock,
     lines: mpsc::Sender<String>,
+    /// How many bytes were given to the writer, and how many of them it has written.
+    given: AtomicU64,
+    progress: watch::Receiver<u64>,
     written: Written,
 }
 
 impl Output {
     /// Prints JSON or text.
     pub(crate) fn new(json: bool) -> Self {
-        let (lines, written) = match json {
-            true => writer::start(writer::show_exactly),
-            false => writer::start(writer::show_plainly),
-        };
-        Self { json, clock: Clock::local(), lines, written }
+        let show: fn(String) -> io::Result<()> =
+            if json { writer::show_exactly } else { writer::show_plainly };
+        let (wrote, progress) = watch::channel(0);
+        let (lines, written) = writer::start(move |block| {
+            let length = block.len() as u64;
+            show(block)?;
+            wrote.send_modify(|wrote| *wrote += length);
+            Ok(())
+        });
+        Self { json, clock: Clock::local(), lines, given: AtomicU64::new(0), progress, written }
     }
 
     /// Prints one thing.
@@ -73,7 +81,25 @@ impl Output {
 
     /// Waits where nobody reads. Why nothing can be written any more is told by [`Self::close`].
     async fn line(&self, line: String) -> io::Result<()> {
-        self.lines.send(line).await.map_err(|_| io::ErrorKind::BrokenPipe.into())
+        // With the end of the line.
+        let length = line.len() as u64 + 1;
+        self.lines.send(line).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
+        self.given.fetch_add(length, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether all that was printed is written.
+    pub(crate) fn is_flushed(&self) -> bool {
+        *self.progress.borrow() >= self.given.load(Ordering::Relaxed)
+    }
+
+    /// Returns when all that was printed is written, and never where that does not happen.
+    pub(crate) async fn flushed(&self) {
+        let given = self.given.load(Ordering::Relaxed);
+        let mut progress = self.progress.clone();
+        if progress.wait_for(|wrote| *wrote >= given).await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// Writes what is left; after a signal only as far as somebody reads it now.

@@ -64,7 +64,8 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let entering = |room: &crate::model::RoomName| (room.clone(), Start::Last(SAID_BEFORE));
     options.rooms = settings.rooms.iter().map(entering).collect();
     tell(&format!("{} goes to the hub at {} …", options.name, options.hub));
-    let (client, events) = start(options, stop).await?;
+    let (client, mut events) = start(options, stop).await?;
+    let unseen = events.keep_until_seen();
 
     let at = (client.hub().to_string(), reached_at(&client, settings));
     let now = Now::here();
@@ -74,22 +75,22 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     state.has_seen(seen::load(&file, &hub));
     state.greet(now);
     let screen = Screen::open().map_err(|error| no_screen(&error))?;
-    let app = App::new(state, client.clone(), screen, term::keys(), settings.home.typed_lines());
+    let app = App::new(
+        state,
+        client.clone(),
+        unseen.clone(),
+        screen,
+        term::keys(),
+        settings.home.typed_lines(),
+    );
     let (ended, mut state, events) = talk(app, events, stop).await;
     client.stop().await;
     if let Err(error) = seen::save(&file, &hub, &state.seen()) {
         complain(&format!("what you have seen is not remembered: {error}"));
     }
-    let to_terminal = io::stderr().is_terminal();
-    match to_terminal {
-        true => hear_rest(&mut state, events).await,
-        // What its sender keeps is better shown the next time than not at all.
-        false => match events.discard().await {
-            0 => {}
-            lost => complain(&format!("not read: {lost} that came at the end")),
-        },
-    }
-    for line in state.left_over(to_terminal) {
+    hear_rest(&mut state, events).await;
+    state.leave_unseen(|direct| unseen.holds(&direct.message));
+    for line in state.left_over(io::stderr().is_terminal()) {
         complain(&line);
     }
     match (ended?, state.unsent().len()) {

@@ -178,14 +178,37 @@ impl Standing {
 /// a client orderly therefore stops it first, which ends the intake, and then reads on to the end:
 /// after [`Client::stop`](super::Client::stop) what was accepted still comes, and nothing more is.
 /// Dropping the stream discards it, except for messages that their senders keep: those come out of
-/// the next client with the same [`inbox`](super::ClientOptions::inbox).
+/// the next client with the same [`inbox`](super::ClientOptions::inbox). They count as shown when
+/// they come out here, unless [`Events::keep_until_seen`] was called.
 #[derive(Debug)]
 pub struct Events {
     session: mpsc::Receiver<Event>,
     direct: mpsc::Receiver<Event>,
     kept: Option<Kept>,
-    /// What is noted as handed out before it is.
+    /// What is noted as shown before it is handed out.
     next: Option<Direct>,
+    /// Whether it is said from outside what is shown.
+    until_seen: bool,
+}
+
+/// Private messages that came out of [`Events`] and count as shown only when that is said.
+#[derive(Debug, Clone)]
+pub struct Unseen(Option<Kept>);
+
+impl Unseen {
+    /// Whether a message would come out of the next client again, which its sender keeps and nobody
+    /// has seen.
+    pub fn holds(&self, message: &DirectMessage) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.holds(message))
+    }
+
+    /// Says that a person has seen a message, or a program has all of it. It is noted on the disk
+    /// when this returns.
+    pub async fn seen(&self, sender: &Name, id: MessageId) {
+        if let Some(kept) = &self.0 {
+            kept.shown(sender, id).await;
+        }
+    }
 }
 
 impl Events {
@@ -194,7 +217,14 @@ impl Events {
         direct: mpsc::Receiver<Event>,
         kept: Option<Kept>,
     ) -> Self {
-        Self { session, direct, kept, next: None }
+        Self { session, direct, kept, next: None, until_seen: false }
+    }
+
+    /// From now on a private message that its sender keeps counts as shown when [`Unseen::seen`] says
+    /// so. Until then it comes out of the next client again, however this one ends.
+    pub fn keep_until_seen(&mut self) -> Unseen {
+        self.until_seen = true;
+        Unseen(self.kept.clone())
     }
 
     /// The next event; `None` when the client has stopped. Nothing is lost when the future is
@@ -202,11 +232,13 @@ impl Events {
     pub async fn next(&mut self) -> Option<Event> {
         loop {
             if let (Some(direct), Some(kept)) = (&self.next, &self.kept) {
-                kept.handed_out(&direct.message).await;
+                kept.shown(&direct.message.sender, direct.message.id).await;
                 return self.next.take().map(Event::Direct);
             }
             match (self.receive().await, &self.kept) {
-                (Some(Event::Direct(direct)), Some(kept)) if kept.holds(&direct.message) => {
+                (Some(Event::Direct(direct)), Some(kept))
+                    if !self.until_seen && kept.holds(&direct.message) =>
+                {
                     self.next = Some(direct);
                 }
                 (event, _) => return event,

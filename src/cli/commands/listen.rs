@@ -16,7 +16,8 @@ use crate::{
         view,
         writer::LAST_WORDS,
     },
-    client::{Direct, Event},
+    client::{Direct, Event, Unseen},
+    model::{DirectMessage, MessageId, Name},
     text,
 };
 
@@ -45,7 +46,8 @@ pub(crate) async fn run(
     let out = Output::new(args.json);
     let mut options = settings.visible()?;
     options.inbox_limit = args.count;
-    let (client, events) = start(options, stop).await?;
+    let (client, mut events) = start(options, stop).await?;
+    let mut shown = Shown { unseen: events.keep_until_seen(), printed: Vec::new() };
     if let Some(address) = client.direct_address() {
         tell(&format!("{} takes direct messages at {address}", client.name()));
         settings.out_of_reach().iter().for_each(|hint| tell(hint));
@@ -56,15 +58,40 @@ pub(crate) async fn run(
     let listened = tokio::select! {
         () = stop.cancelled() => Err(Failure::Interrupted),
         () = reader_gone() => Ok(()),
-        listened = listen(&mut happenings, &mut taken, args.count, &out) => listened,
+        listened = listen(&mut happenings, &mut taken, &mut shown, args.count, &out) => listened,
     };
     client.stop().await;
-    show_rest(taken, happenings, &out).await;
+    show_rest(taken, happenings, &mut shown, &out).await;
     let written = out.close(stop).await;
+    if written.is_ok() {
+        shown.is_written().await;
+    }
     match (listened, written) {
         (Err(Failure::Output(_)), Err(Failure::Interrupted)) => Err(Failure::Interrupted),
         (done @ (Ok(()) | Err(Failure::Interrupted)), written) => written.and(done),
         (failed, _) => failed,
+    }
+}
+
+/// What was printed and may not be written yet. What its sender keeps comes out of the next client
+/// again unless it was.
+struct Shown {
+    unseen: Unseen,
+    printed: Vec<(Name, MessageId)>,
+}
+
+impl Shown {
+    /// That a message was given to the writer.
+    fn print(&mut self, message: &DirectMessage) {
+        if self.unseen.holds(message) {
+            self.printed.push((message.sender.clone(), message.id));
+        }
+    }
+
+    async fn is_written(&mut self) {
+        for (sender, id) in self.printed.drain(..) {
+            self.unseen.seen(&sender, id).await;
+        }
     }
 }
 
@@ -73,16 +100,32 @@ pub(crate) async fn run(
 async fn listen(
     happenings: &mut Happenings,
     taken: &mut Option<Direct>,
+    shown: &mut Shown,
     count: Option<u64>,
     out: &Output,
 ) -> Result<(), Failure> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
-        match happenings.next().await? {
+        let event = tokio::select! {
+            event = happenings.next() => event?,
+            () = out.flushed(), if !shown.printed.is_empty() => {
+                shown.is_written().await;
+                continue;
+            }
+        };
+        match event {
             Event::Direct(direct) => {
-                let shown = show(taken.insert(direct), out, None).await;
+                let direct = taken.insert(direct);
+                // Somebody reads: it is written at once, and no end of this program shows it twice.
+                if out.is_flushed() {
+                    shown.unseen.seen(&direct.message.sender, direct.message.id).await;
+                }
+                let printed = show(direct, out, None).await;
+                if printed.is_ok() {
+                    shown.print(&direct.message);
+                }
                 *taken = None;
-                shown?;
+                printed?;
                 left -= 1;
             }
             Event::QueuedDelivered { receipt, .. } => tell(&view::queued_delivered(&receipt)),
@@ -95,15 +138,25 @@ async fn listen(
     Ok(())
 }
 
-/// Shows what a client that has stopped had accepted.
-async fn show_rest(taken: Option<Direct>, mut happenings: Happenings, out: &Output) {
-    if let Some(direct) = taken {
-        // What nobody reads is told to the person there.
-        let _ = show(&direct, out, Some(LAST_WORDS)).await;
-    }
-    while let Some(event) = happenings.events.next().await {
-        if let Event::Direct(direct) = event {
+/// Shows what a client that has stopped had accepted. What nobody reads is told to the person there,
+/// unless it comes again.
+async fn show_rest(
+    taken: Option<Direct>,
+    mut happenings: Happenings,
+    shown: &mut Shown,
+    out: &Output,
+) {
+    let mut rest = taken;
+    loop {
+        if let Some(direct) = rest.take()
+            && !shown.unseen.holds(&direct.message)
+        {
             let _ = show(&direct, out, Some(LAST_WORDS)).await;
+        }
+        match happenings.events.next().await {
+            None => return,
+            Some(Event::Direct(direct)) => rest = Some(direct),
+            Some(_) => {}
         }
     }
 }

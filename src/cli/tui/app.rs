@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     cli::{chat::typed, failure::Failure},
-    client::{Client, Connection, Event, Events, PeerChange, PeerWatch},
+    client::{Client, Connection, Event, Events, PeerChange, PeerWatch, Unseen},
     error::Error,
 };
 
@@ -39,6 +39,7 @@ const TEST_PANIC: &str = "CHINWAG_TEST_PANIC";
 pub(super) struct App {
     pub(super) state: State,
     client: Client,
+    unseen: Unseen,
     screen: Screen,
     keys: mpsc::Receiver<io::Result<Typed>>,
     tasks: Tasks,
@@ -57,6 +58,7 @@ impl App {
     pub(super) fn new(
         state: State,
         client: Client,
+        unseen: Unseen,
         screen: Screen,
         keys: mpsc::Receiver<io::Result<Typed>>,
         typed: PathBuf,
@@ -66,6 +68,7 @@ impl App {
             tasks: Tasks::new(client.clone()),
             talks: Talks::new(client.clone()),
             client,
+            unseen,
             screen,
             keys,
             typed,
@@ -214,6 +217,12 @@ impl App {
                 Command::Redraw => self.screen.forget()?,
                 Command::Suspend => self.screen.suspend().await?,
                 Command::Open(peer) => self.talks.open(&peer),
+                Command::Looked { from, ids } => {
+                    // Not beside the loop: whoever leaves now has seen it all the same.
+                    for id in ids {
+                        self.unseen.seen(&from, id).await;
+                    }
+                }
                 Command::MarkRead { to, id } => self.talks.mark_read(&to, id),
                 Command::Typing { to, active } => self.talks.typing(&to, active),
                 Command::Queue { id, to, text } => self.tasks.queue(id, to, text),

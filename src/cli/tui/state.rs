@@ -82,6 +82,8 @@ pub(crate) enum Command {
     Open(Name),
     /// Tell that everything up to a message was read.
     MarkRead { to: Name, id: MessageId },
+    /// Note that the person has seen these messages.
+    Looked { from: Name, ids: Vec<MessageId> },
     /// Tell that one types, or has stopped to.
     Typing { to: Name, active: bool },
     /// Keep a message until the peer is there.

@@ -173,22 +173,15 @@ impl Transcript {
         self.entries.change(serial, set).unwrap_or_default()
     }
 
-    /// Says that the peer has read everything up to this message: all delivered ones are marked
-    /// read. Returns how many.
-    pub(crate) fn mark_read_until(&mut self, key: Key) -> usize {
-        let Some(last) = self.entries.find(key) else { return 0 };
-        let mut read = 0;
-        for serial in self.entries.first()..=last {
-            let set = |entry: &mut Entry| match entry.mark_mut() {
-                Some(Some(mark)) => mark.read(),
-                _ => false,
-            };
-            if self.entries.change(serial, set).unwrap_or_default() {
-                self.layouts.forget(serial);
-                read += 1;
-            }
-        }
-        read
+    /// Says that the peer has read a message, if it was delivered. Tells whether it was.
+    pub(crate) fn mark_read(&mut self, key: Key) -> bool {
+        let Some(serial) = self.entries.find(key) else { return false };
+        let set = |entry: &mut Entry| match entry.mark_mut() {
+            Some(Some(mark)) => mark.read(),
+            _ => false,
+        };
+        self.layouts.forget(serial);
+        self.entries.change(serial, set).unwrap_or_default()
     }
 
     /// Takes an entry away. False where it is not here.

@@ -146,10 +146,13 @@ impl Kept {
         self.pending().contains(&which(message))
     }
 
-    /// Notes that a message is about to be shown.
-    pub(in crate::client) async fn handed_out(&self, message: &DirectMessage) {
-        let (me, shown) = (self.0.me.to_string(), which(message));
-        let (sender, id) = shown.clone();
+    /// Notes that a message is shown, or about to be. One that is not held is left alone.
+    pub(in crate::client) async fn shown(&self, sender: &Name, id: MessageId) {
+        let shown = (sender.clone(), id);
+        if !self.pending().contains(&shown) {
+            return;
+        }
+        let (me, sender) = (self.0.me.to_string(), sender.clone());
         let noted = self.0.database.with(move |file| {
             file.execute(
                 "UPDATE kept SET text = NULL WHERE receiver = ? AND sender = ? AND id = ?",
@@ -314,7 +317,7 @@ mod tests {
         drop(kept);
         let kept = open();
         assert_eq!(kept.unshown().await.unwrap(), std::slice::from_ref(&one));
-        kept.handed_out(&one.message).await;
+        kept.shown(&one.message.sender, one.message.id).await;
         assert!(!kept.holds(&one.message));
         drop(kept);
         assert_eq!(open().unshown().await.unwrap(), []);

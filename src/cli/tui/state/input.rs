@@ -152,7 +152,7 @@ impl State {
         }
     }
 
-    /// Sends again what failed last, where one is. Tells whether something had failed.
+    /// Sends again what failed first, where one is. Tells whether something had failed.
     pub(super) fn retry(&mut self) -> bool {
         let command = match self.current.clone() {
             Some(Place::Room(name)) => self
@@ -168,7 +168,7 @@ impl State {
         command.map(|command| self.order(command)).is_some()
     }
 
-    /// Keeps what failed last until the peer is back. Tells whether one is in a conversation.
+    /// Keeps what failed first until the peer is back. Tells whether one is in a conversation.
     fn queue_failed(&mut self, now: Now) -> bool {
         let Some(to) = self.current_peer().cloned() else { return false };
         match self.talk_mut(&to).and_then(super::Talk::retry) {

@@ -1,11 +1,16 @@
 //! What is not done yet, and what is said of it at the end: messages that nobody has looked at, and
 //! what nobody is known to hold.
 
-use crate::{cli::view, text};
+use crate::{cli::view, client::Direct, text};
 
 use super::{Room, State, Talk};
 
 impl State {
+    /// Leaves out private messages that will come again.
+    pub(crate) fn leave_unseen(&mut self, again: impl Fn(&Direct) -> bool) {
+        self.talks.iter_mut().for_each(|talk| talk.leave(&again));
+    }
+
     /// The private messages that nobody has looked at, as line mode shows them.
     pub(crate) fn unseen(&self) -> Vec<String> {
         let unseen = self.talks.iter().flat_map(Talk::unseen);

@@ -195,7 +195,11 @@ impl State {
             }
             Some(Place::Peer(name)) => {
                 let Some(talk) = self.talk_mut(&name) else { return };
-                if let Some(id) = talk.read() {
+                let (looked, read) = (talk.looked(), talk.read());
+                if !looked.is_empty() {
+                    self.order(Command::Looked { from: name.clone(), ids: looked });
+                }
+                if let Some(id) = read {
                     self.order(Command::MarkRead { to: name, id });
                 }
             }

@@ -209,9 +209,9 @@ impl Room {
         }
     }
 
-    /// The latest post that failed, to be sent again under the same id.
+    /// The first post that failed, to be sent again under the same id.
     pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
-        let failed = self.unsent.iter_mut().rfind(|unsent| unsent.failed)?;
+        let failed = self.unsent.iter_mut().find(|unsent| unsent.failed)?;
         failed.failed = false;
         let (id, text) = (failed.id, failed.text.clone());
         self.live.transcript.mark(Key::Own(id), Mark::Sending);

@@ -21,6 +21,9 @@ use super::Now;
 /// For how long a sign of typing holds.
 const TYPING: Duration = Duration::from_secs(6);
 
+/// How many messages may be read at once: of more the oldest stay as delivered.
+const MAX_UNREAD: usize = 1000;
+
 /// How many messages are kept beside the transcript until they are looked at.
 const MAX_UNSEEN: usize = 100;
 
@@ -66,6 +69,10 @@ pub(crate) struct Talk {
     told_typing: Option<Instant>,
     /// What came and was not looked at: its sender holds a receipt for it.
     unseen: VecDeque<Direct>,
+    /// What the peer holds and has not read, the latest first.
+    delivered: VecDeque<MessageId>,
+    /// What came and was not looked at, by id.
+    unlooked: Vec<MessageId>,
     /// The last message that came, and the last one that was marked as read.
     heard: Option<MessageId>,
     marked: Option<MessageId>,
@@ -108,6 +115,8 @@ impl Talk {
             typing_until: None,
             told_typing: None,
             unseen: VecDeque::new(),
+            unlooked: Vec::new(),
+            delivered: VecDeque::new(),
             heard: None,
             marked: None,
             read_until: None,
@@ -131,6 +140,7 @@ impl Talk {
             Standing::Known(_) => (Trust::Known, Mark::Known),
             Standing::Unverified(_) => (Trust::Unverified, Mark::Unverified),
         };
+        self.unlooked.push(message.id);
         if !seen {
             if self.unread == 0 {
                 let last = self.transcript.last().map(|last| last.key);
@@ -187,6 +197,18 @@ impl Talk {
         self.unseen.iter().rev()
     }
 
+    /// Leaves out what will come again, as nobody has looked at it.
+    pub(crate) fn leave(&mut self, again: impl Fn(&Direct) -> bool) {
+        let before = self.unseen.len();
+        self.unseen.retain(|direct| !again(direct));
+        self.unread -= before - self.unseen.len();
+    }
+
+    /// What is looked at now and was not before.
+    pub(crate) fn looked(&mut self) -> Vec<MessageId> {
+        std::mem::take(&mut self.unlooked)
+    }
+
     /// Takes note that all of it is looked at. The message that is to be marked as read, if there is
     /// one.
     pub(crate) fn read(&mut self) -> Option<MessageId> {
@@ -218,16 +240,23 @@ impl Talk {
         let shown = if news { path.clone() } else { String::new() };
         self.shown_path = Some(path);
         self.transcript.mark(Key::Own(id), Mark::Delivered(shown));
+        self.delivered.truncate(MAX_UNREAD - 1);
+        self.delivered.push_front(id);
         // The word that it was read may have come on another line, before the receipt.
-        if let Some(until) = self.read_until {
-            self.transcript.mark_read_until(Key::Own(until));
+        if self.read_until == Some(id) {
+            self.was_read(id);
         }
     }
 
-    /// That the peer has read everything up to a message.
+    /// That the peer has read everything up to a message, in the order in which it was delivered.
     pub(crate) fn was_read(&mut self, id: MessageId) {
-        self.read_until = Some(id);
-        self.transcript.mark_read_until(Key::Own(id));
+        let Some(at) = self.delivered.iter().position(|delivered| *delivered == id) else {
+            self.read_until = Some(id);
+            return;
+        };
+        for id in self.delivered.drain(at..) {
+            self.transcript.mark_read(Key::Own(id));
+        }
     }
 
     /// That a message was not delivered.
@@ -263,9 +292,9 @@ impl Talk {
         }
     }
 
-    /// The latest message that failed, to be sent again under the same id.
+    /// The first message that failed, to be sent again under the same id.
     pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
-        let failed = self.unsent.iter_mut().rfind(|unsent| unsent.fate == Fate::Failed)?;
+        let failed = self.unsent.iter_mut().find(|unsent| unsent.fate == Fate::Failed)?;
         failed.fate = Fate::Sending;
         let (id, text) = (failed.id, failed.text.clone());
         self.transcript.mark(Key::Own(id), Mark::Sending);

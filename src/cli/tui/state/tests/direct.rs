@@ -149,6 +149,30 @@ fn what_was_read_before_its_receipt_came_is_read() {
 }
 
 #[test]
+fn what_is_sent_again_goes_in_order_and_was_not_read_before_it_came() {
+    let mut state = with_buzz();
+    let [one, two, three] = ["one", "two", "three"].map(|said| say(&mut state, said));
+    for id in [one, two] {
+        let error = Error::PeerUnknown(name("buzz"));
+        told(&mut state, What::Failed { id, error }, at(2));
+    }
+    told(&mut state, What::Delivered { id: three, path: None }, at(3));
+    told(&mut state, What::Heard(ConversationEvent::Read(three)), at(3));
+    state.take();
+    for id in [one, two] {
+        state.act(Action::Retry, at(4));
+        assert!(matches!(state.take()[..], [Command::Say { id: again, .. }] if again == id));
+        told(&mut state, What::Delivered { id, path: None }, at(4));
+    }
+    let marks = |state: &mut State| state.shown().iter().map(|row| row.contains("✓✓")).collect();
+    let read: Vec<bool> = marks(&mut state);
+    assert_eq!(read[..3], [false, false, true], "{:?}", state.shown());
+    told(&mut state, What::Heard(ConversationEvent::Read(one)), at(5));
+    let read: Vec<bool> = marks(&mut state);
+    assert_eq!(read[..3], [true, false, true], "{:?}", state.shown());
+}
+
+#[test]
 fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
     let mut state = with_buzz();
     let id = say(&mut state, "I never agreed to that");
@@ -170,16 +194,18 @@ fn what_comes_is_marked_as_read_when_it_is_seen() {
     let mut state = with_buzz();
     let seen = direct("buzz", "hi");
     state.hear(Event::Direct(seen.clone()), at(2));
-    let read = Command::MarkRead { to: name("buzz"), id: seen.message.id };
-    assert_eq!(state.take(), [read]);
+    let id = seen.message.id;
+    let looked = Command::Looked { from: name("buzz"), ids: vec![id] };
+    assert_eq!(state.take(), [looked, Command::MarkRead { to: name("buzz"), id }]);
     state.terminal(Typed::FocusLost, at(3));
     let unseen = direct("buzz", "again");
     state.hear(Event::Direct(unseen.clone()), at(3));
     assert_eq!(state.take(), [Command::Bell]);
     assert_eq!(state.talk(&name("buzz")).unwrap().unread, 1);
     state.terminal(Typed::FocusGained, at(4));
-    let read = Command::MarkRead { to: name("buzz"), id: unseen.message.id };
-    assert_eq!(state.take(), [read]);
+    let id = unseen.message.id;
+    let looked = Command::Looked { from: name("buzz"), ids: vec![id] };
+    assert_eq!(state.take(), [looked, Command::MarkRead { to: name("buzz"), id }]);
     assert!(state.unseen().is_empty());
     state.act(Action::GoTo(1), at(4));
     state.hear(Event::Direct(direct("buzz", "elsewhere")), at(5));
