@@ -17,12 +17,15 @@ use crate::within::PATIENCE;
 /// Columns and rows. Higher than any terminal, so that nothing that was shown is scrolled away.
 const SIZE: (u16, u16) = (120, 400);
 
+/// How long a query is.
+const QUERY: usize = 4;
+
 /// What a program asks of a terminal to learn where the cursor is.
 const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
 
 /// What a program asks of a terminal to hear anything from it, and the answer.
 const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
-const ALL_RIGHT: &[u8] = b"\x1b[0n";
+const ALL_RIGHT: &str = "\x1b[0n";
 
 /// A program on a terminal. It is killed when this is dropped.
 pub(crate) struct Terminal {
@@ -177,7 +180,11 @@ impl Terminal {
         self.shown.screen.lock().unwrap().gone = true;
         self.type_keys("x");
         let screen = self.shown.screen.lock().unwrap();
-        drop(self.shown.changed.wait_while(screen, |screen| !screen.over).unwrap());
+        let waited = self.shown.changed.wait_timeout_while(screen, PATIENCE, |s| !s.over).unwrap();
+        let in_vain = waited.1.timed_out();
+        // Before the panic, or its unwinding would find the lock poisoned.
+        drop(waited);
+        assert!(!in_vain, "what was typed was not answered");
         self.master = None;
         *self.keyboard.lock().unwrap() = Box::new(std::io::sink());
     }
@@ -246,6 +253,8 @@ impl Screen {
 /// Draws what the program writes, and answers what it asks.
 fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
     let mut buffer = [0; 4096];
+    // What may be the beginning of a query whose end is still to be read.
+    let mut begun = Vec::new();
     while let Ok(length @ 1..) = output.read(&mut buffer) {
         let written = &buffer[..length];
         let cursor = {
@@ -257,13 +266,16 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
             screen.parser.screen().cursor_position()
         };
         shown.changed.notify_all();
-        if written.windows(ARE_YOU_ALL_RIGHT.len()).any(|w| w == ARE_YOU_ALL_RIGHT) {
-            let _ = keyboard.lock().unwrap().write_all(ALL_RIGHT);
-        }
-        if written.windows(WHERE_IS_THE_CURSOR.len()).any(|w| w == WHERE_IS_THE_CURSOR) {
-            let answer = format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1);
+        begun.extend(written);
+        for query in begun.windows(QUERY) {
+            let answer = match query {
+                ARE_YOU_ALL_RIGHT => ALL_RIGHT.to_owned(),
+                WHERE_IS_THE_CURSOR => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
+                _ => continue,
+            };
             let _ = keyboard.lock().unwrap().write_all(answer.as_bytes());
         }
+        begun.drain(..begun.len().saturating_sub(QUERY - 1));
     }
     drop(output);
     shown.screen.lock().unwrap().over = true;
