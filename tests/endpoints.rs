@@ -144,10 +144,18 @@ async fn a_hub_that_does_not_trust_its_machine_does_not_dial_it() {
 async fn checks_have_a_rate_and_need_a_session() {
     let hub = TestHub::with(&["--ephemeral", "--rate-loopback"]);
     let alice = Session::of(hub.address(), "alice").await;
-    for _ in 0..6 {
-        assert_eq!(check(&alice).await.unwrap().checks, []);
-    }
-    assert_eq!(why(&check(&alice).await.unwrap_err()), "ResourceExhausted RATE_LIMITED");
+    // Six at once; on a machine that takes long for them, the minute has one more every ten seconds.
+    let mut granted = 0;
+    let refused = loop {
+        match check(&alice).await {
+            Ok(checked) => assert_eq!(checked.checks, []),
+            Err(refused) => break refused,
+        }
+        granted += 1;
+        assert!(granted < 60, "no end of them");
+    };
+    assert!(granted >= 6, "{granted}");
+    assert_eq!(why(&refused), "ResourceExhausted RATE_LIMITED");
     let nobody = chinwag::proto::presence_client::PresenceClient::new(alice.channel.clone())
         .check_endpoints(CheckEndpointsRequest {})
         .await;

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use hub::TestHub;
 use pty::Terminal;
+use within::PATIENCE;
 
 /// What a terminal does that nobody has changed.
 const USUAL_MODES: [&str; 3] = ["ICANON", "ECHO", "ISIG"];
@@ -216,14 +217,17 @@ fn one_leaves_by_a_word_a_key_or_a_signal_and_the_terminal_is_as_before() {
 
 #[test]
 fn the_end_of_the_session_gives_the_terminal_back() {
-    let hub = TestHub::with(&["--ephemeral", "--lease", "1s"]);
+    // Long enough for the thief to keep it on a machine with much else to do.
+    let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
     let home = tempfile::tempdir().unwrap();
     let mut sova = chat_in(home.path(), &hub, &["--plaintext"]);
     sova.signal("STOP");
     // Its lease ends, and somebody else takes the name, which is nobody's but a guest's.
     let other = tempfile::tempdir().unwrap();
     let args = ["listen", "--json", "--plaintext"];
+    let begun = std::time::Instant::now();
     let thief = std::iter::repeat_with(|| {
+        assert!(begun.elapsed() < PATIENCE, "the name is never free");
         let thief = cli::Running::start(cli::command(other.path(), hub.address(), "sova", &args));
         let said = thief.complaint();
         said.contains("takes direct messages").then_some(thief)

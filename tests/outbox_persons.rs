@@ -102,8 +102,7 @@ async fn what_is_dropped_while_others_are_delivered_is_not_sent() {
     });
     assert_eq!(listening.object()["text"], "one");
     sova.run(&["outbox", "drop", &two.to_string()]).done();
-    proxy.cut();
-    proxy.heal();
+    proxy.begin_anew();
     let attempts = delivering.join_next().await.unwrap().unwrap().unwrap();
     assert_eq!(listening.object()["text"], "three", "{attempts:?}");
     assert_eq!(attempts.len(), 2, "{attempts:?}");
@@ -139,16 +138,22 @@ fn what_is_kept_is_kept_when_the_time_is_over() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (_listening, proxy) = behind_proxy(&buzz);
     proxy.mute();
-    let kept = sova.run(&["send", "--queue", "--timeout", "2s", "--json", "buzz", "one"]);
-    assert!(kept.stderr.contains("kept for buzz: delivered by"), "{kept:?}");
-    let kept = &kept.objects()[0];
-    assert_eq!((&kept["type"], &kept["text"]), (&"queued".into(), &"one".into()));
+    // A machine on which the time is over before anything is kept is given more of it.
+    let keep = |args: &[&str], said: &str| {
+        let tries = ["2s", "4s", "8s", "16s"].into_iter();
+        let mut ends = tries.map(|time| sova.run(&[&["send", "--timeout", time], args].concat()));
+        ends.find(|end| end.stderr.contains(said)).unwrap_or_else(|| panic!("never {said:?}"))
+    };
+    let kept = keep(&["--queue", "--json", "buzz", "one"], "kept for buzz: delivered by");
+    let one = &kept.objects()[0];
+    assert_eq!((&one["type"], &one["text"]), (&"queued".into(), &"one".into()));
     // A receipt that was asked for did not come.
-    let late = sova.run(&["send", "--queue", "--wait", "--timeout", "2s", "buzz", "two"]);
-    let said = late.failed(124);
+    let late = keep(&["--queue", "--wait", "buzz", "two"], "kept as ").failed(124);
     let kept = sova.run(&["outbox", "--json"]).objects();
-    assert_eq!(kept.len(), 2);
-    assert!(said.contains(&format!("kept as {}", kept[1]["id"].as_str().unwrap())), "{said}");
+    assert!(kept.iter().any(|kept| kept["id"] == one["id"]), "{kept:?}");
+    let two = kept.last().unwrap();
+    assert_eq!(two["text"], "two");
+    assert!(late.contains(&format!("kept as {}", two["id"].as_str().unwrap())), "{late}");
 }
 
 #[test]
@@ -208,12 +213,13 @@ fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
             assert!(begun.elapsed() < PATIENCE);
         }
     };
-    looks("eve");
+    // What this machine had tried before: the courier may have been there first.
+    let tried = looks("eve")[0]["attempts"].clone();
     let contacts = Contacts::at(sova.home.path().join("contacts.toml"));
     let at = Endpoint::from(hub.address());
     contacts.change(|book| book.mute(&at, &RoomName::parse("cakes").unwrap(), true)).unwrap();
     let kept = looks("carol");
-    assert_eq!((&kept[0]["text"], &kept[0]["attempts"]), (&"one".into(), &1.into()), "{kept:?}");
+    assert_eq!((&kept[0]["text"], &kept[0]["attempts"]), (&"one".into(), &tried), "{kept:?}");
     assert_eq!(kept[0]["refused"], true, "{kept:?}");
     // What a person does about buzz counts.
     sova.run(&["block", "buzz"]).done();

@@ -54,9 +54,15 @@ impl Proxy {
     pub(crate) fn cut(&self) {
         let mut state = self.state.lock().unwrap();
         state.cut = true;
-        for stream in state.open.drain(..) {
-            let _ = stream.shutdown(Shutdown::Both);
-        }
+        state.break_all();
+    }
+
+    /// Breaks all connections, and passes on what new ones say: nobody who comes again at once finds
+    /// it cut.
+    pub(crate) fn begin_anew(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.break_all();
+        (state.cut, state.muted) = (false, false);
     }
 
     /// Loses what the server says from now on, until [`Proxy::heal`]. What clients say arrives.
@@ -80,6 +86,14 @@ impl Proxy {
         let state = self.state.lock().unwrap();
         let bytes = state.streams.iter();
         bytes.map(|all| all.windows(text.len()).filter(|w| *w == text.as_bytes()).count()).sum()
+    }
+}
+
+impl State {
+    fn break_all(&mut self) {
+        for stream in self.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 }
 

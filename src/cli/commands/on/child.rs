@@ -130,6 +130,8 @@ fn kill(child: &mut Child) {
 
 #[cfg(all(test, unix))]
 mod tests {
+    use std::{fs::File, sync::mpsc};
+
     use super::*;
 
     const LONG: Duration = Duration::from_secs(30);
@@ -164,9 +166,19 @@ mod tests {
         assert!(mkfifo.success());
         // Somebody holds the other end for as long as anything of the command lives.
         let run = format!("sleep 1000 >'{}' & sleep 1000", alive.display());
-        let held = thread::spawn(move || std::fs::read(alive).unwrap());
-        let killed = super::run(shell(&run), String::new(), Duration::from_millis(300)).await;
-        assert!(killed.unwrap_err().contains("longer than 300ms"));
-        assert_eq!(held.join().unwrap(), b"");
+        let ((opens, opened), (ends, ended)) = (oneshot::channel(), mpsc::channel());
+        thread::spawn(move || {
+            let mut held = File::open(alive).unwrap();
+            opens.send(()).unwrap();
+            let _ = ends.send(held.read_to_end(&mut Vec::new()).unwrap());
+        });
+        // From then on time jumps to the end of what the command is given.
+        let jump = async {
+            tokio::time::timeout(LONG, opened).await.expect("it runs").unwrap();
+            tokio::time::pause();
+        };
+        let (killed, ()) = tokio::join!(super::run(shell(&run), String::new(), LONG), jump);
+        assert!(killed.unwrap_err().contains("longer than 30s"));
+        assert_eq!(ended.recv_timeout(LONG), Ok(0));
     }
 }
