@@ -178,9 +178,13 @@ impl Outbox {
     }
 
     /// Delivers a peer's messages in their order, up to the first that cannot be now. `None`:
-    /// another process is delivering.
-    async fn pass(&self, peer: &Name, peers: &Peers) -> Result<Option<Vec<Attempt>>> {
+    /// another process is delivering. `again`: also what was refused.
+    async fn pass(&self, peer: &Name, peers: &Peers, again: bool) -> Result<Option<Vec<Attempt>>> {
         let Some(_turn) = self.turn().await? else { return Ok(None) };
+        if again {
+            // Within the turn: the courier may have been refused in this moment.
+            self.revive(Some(peer), Which::All).await?;
+        }
         let mut attempts = Vec::new();
         for (listed, _) in self.list().await?.into_iter().filter(|(one, _)| one.peer == *peer) {
             // An attempt takes a while, in which a person may have dropped those behind it.

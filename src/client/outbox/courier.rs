@@ -213,7 +213,7 @@ impl Rounds {
     }
 
     async fn deliver(&mut self, peer: &Name) -> Result<()> {
-        let passed = self.outbox.pass(peer, &self.peers).await?;
+        let passed = self.outbox.pass(peer, &self.peers, false).await?;
         let Some(due) = self.due.get_mut(peer) else { return Ok(()) };
         let Some(attempts) = passed.filter(|attempts| !attempts.is_empty()) else {
             due.at = Instant::now() + BUSY;

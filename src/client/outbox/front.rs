@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Attempt, Outbox, Queued, TURN_PAUSE, TURN_TIMEOUT, store::Which};
+use super::{Attempt, Outbox, Queued, TURN_PAUSE, TURN_TIMEOUT};
 use crate::{
     client::{
         Client, ClientOptions,
@@ -136,7 +136,6 @@ impl Client {
     /// [`Error::Invalid`] where the options name no outbox; [`Error::Io`].
     pub async fn deliver_queued(&self, peer: Option<&Name>) -> Result<Vec<Attempt>> {
         let outbox = self.outbox()?;
-        outbox.revive(peer, Which::All).await?;
         let mut names: Vec<Name> = Vec::new();
         for (queued, _) in outbox.list().await? {
             if peer.is_none_or(|peer| *peer == queued.peer) && !names.contains(&queued.peer) {
@@ -147,7 +146,7 @@ impl Client {
         for name in names {
             let until = tokio::time::Instant::now() + TURN_TIMEOUT;
             loop {
-                let passed = outbox.pass(&name, &self.0.peers).await?;
+                let passed = outbox.pass(&name, &self.0.peers, true).await?;
                 if let Some(passed) = passed {
                     attempts.extend(passed);
                     break;

@@ -282,9 +282,10 @@ impl State {
         self.seen = seen;
     }
 
-    /// Up to where the rooms are seen.
+    /// Up to where the rooms are seen: where nothing was looked at, up to when one came.
     pub(crate) fn seen(&self) -> BTreeMap<RoomName, Position> {
-        self.rooms.iter().filter_map(|room| Some((room.name.clone(), room.seen?))).collect()
+        let seen = |room: &Room| Some((room.name.clone(), room.seen.or(room.head)?));
+        self.rooms.iter().filter_map(seen).collect()
     }
 
     /// Hides what these say in rooms, and nothing that others say.

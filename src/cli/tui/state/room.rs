@@ -26,7 +26,7 @@ pub(crate) struct Room {
     /// What is typed and not sent.
     pub(crate) draft: String,
     /// The last position when one came; what is at or before it is history.
-    head: Option<Position>,
+    pub(super) head: Option<Position>,
     unsent: Vec<Unsent>,
     /// Up to where it was seen, and up to where that was in an earlier chat.
     pub(crate) seen: Option<Position>,

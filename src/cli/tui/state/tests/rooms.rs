@@ -85,6 +85,8 @@ fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
     let ops = state.room(&room("ops")).unwrap();
     assert_eq!((ops.unread, ops.mentioned), (2, true));
     assert_eq!(state.room(&room("lobby")).unwrap().unread, 0);
+    // Whoever leaves now has them before them the next time.
+    assert_eq!(state.seen().get(&room("ops")), Some(&position(0)));
     state.act(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")));
     let ops = state.room(&room("ops")).unwrap();
