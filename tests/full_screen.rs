@@ -16,6 +16,7 @@ use std::{fs, path::Path, process::Command};
 
 use hub::TestHub;
 use lacks::not_tested;
+use nix::sys::signal::Signal;
 use pty::Terminal;
 
 /// Columns and rows of a usual terminal.
@@ -164,6 +165,19 @@ fn a_signal_gives_the_terminal_back() {
         sova.wait_for("lobby> half a tho");
         sova.signal(signal);
         assert_eq!(gives_back(&mut sova), 0, "{signal}: {}", sova.screen());
+    }
+}
+
+#[test]
+fn a_signal_that_ends_at_once_gives_the_terminal_back() {
+    let hub = TestHub::start();
+    for signal in [Signal::SIGABRT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGALRM] {
+        let home = tempfile::tempdir().unwrap();
+        let name = signal.as_str().trim_start_matches("SIG");
+        let mut sova = chat(home.path(), &hub, &name.to_lowercase(), &[]);
+        sova.signal(name);
+        let code = gives_back(&mut sova);
+        assert_eq!(code, 128 + signal as u32, "{signal}: {}", sova.screen());
     }
 }
 

@@ -9,8 +9,9 @@ pub(super) enum Asked {
     Stop,
     /// To go on, after whatever stop: SIGCONT.
     GoOn,
-    /// To end at once: SIGQUIT.
-    End,
+    /// To end at once, with what a shell makes of the end by such a signal: SIGQUIT, and others that
+    /// would end the program in any case.
+    End { code: i32 },
 }
 
 #[cfg(unix)]
@@ -18,7 +19,13 @@ pub(super) use unix::{Signals, can_be_woken, stop_here};
 
 #[cfg(unix)]
 mod unix {
-    use std::{fs, io, time::Duration};
+    use std::{
+        fs,
+        future::poll_fn,
+        io,
+        task::{Context, Poll},
+        time::Duration,
+    };
 
     // And not `rustix`, to which a process that this one cannot see is none: it panics at its 0.
     use nix::{
@@ -38,11 +45,19 @@ mod unix {
     /// Whom to send a signal that is for one's own process group, as `kill(2)` has it.
     const OWN_GROUP: Pid = Pid::from_raw(0);
 
+    /// What ends a program that does not hear of it. An `abort` of this one goes on all the same: it
+    /// waits for nobody who hears of it.
+    const ENDS: [Known; 5] =
+        [Known::SIGQUIT, Known::SIGABRT, Known::SIGUSR1, Known::SIGUSR2, Known::SIGALRM];
+
+    /// What a shell adds to the number of a signal by which a program ended.
+    const BY_SIGNAL: i32 = 128;
+
     /// Hears of them, in the place of what the system would do.
     pub(in super::super) struct Signals {
         stop: Signal,
         go_on: Signal,
-        end: Signal,
+        ends: Vec<(Known, Signal)>,
     }
 
     impl Signals {
@@ -51,7 +66,10 @@ mod unix {
             Ok(Self {
                 stop: listen(Known::SIGTSTP)?,
                 go_on: listen(Known::SIGCONT)?,
-                end: listen(Known::SIGQUIT)?,
+                ends: ENDS
+                    .into_iter()
+                    .map(|known| Ok((known, listen(known)?)))
+                    .collect::<io::Result<_>>()?,
             })
         }
 
@@ -60,7 +78,7 @@ mod unix {
             tokio::select! {
                 _ = self.stop.recv() => Asked::Stop,
                 _ = self.go_on.recv() => Asked::GoOn,
-                _ = self.end.recv() => Asked::End,
+                code = poll_fn(|context| end(&mut self.ends, context)) => Asked::End { code },
             }
         }
 
@@ -68,6 +86,14 @@ mod unix {
         pub(in super::super) async fn went_on(&mut self) {
             let _ = timeout(WORD, self.go_on.recv()).await;
         }
+    }
+
+    /// With which code to end, once one of these signals has come.
+    fn end(signals: &mut [(Known, Signal)], context: &mut Context<'_>) -> Poll<i32> {
+        let code = signals.iter_mut().find_map(|(known, signal)| {
+            signal.poll_recv(context).is_ready().then_some(BY_SIGNAL + *known as i32)
+        });
+        code.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Stops this program and whoever started it in the same place, as the terminal would have done

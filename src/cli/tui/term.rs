@@ -60,9 +60,6 @@ const BELL: &[u8] = b"\x07";
 /// What every terminal answers (DSR, ECMA-48).
 const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
 
-/// What a shell makes of the end of a program by SIGQUIT.
-const ENDED_BY_QUIT: i32 = 128 + 3;
-
 /// Whether a screen is taken.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -167,9 +164,9 @@ impl Screen {
             Asked::Stop => self.suspend().await,
             // Whoever stopped it has changed the terminal since.
             Asked::GoOn => self.retake(),
-            Asked::End => {
+            Asked::End { code } => {
                 give_back();
-                std::process::exit(ENDED_BY_QUIT)
+                std::process::exit(code)
             }
         }
     }
