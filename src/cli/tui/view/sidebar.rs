@@ -12,6 +12,8 @@ struct Row {
     tail: String,
     style: Style,
     place: Option<Place>,
+    /// How much there is unread, and not muted.
+    unread: usize,
 }
 
 /// Draws the list, and notes which place is in which row.
@@ -20,7 +22,9 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
         return;
     }
     let rows = rows(state, now);
-    let height = usize::from(area.height);
+    // Where not all of them fit, the last row is for what is unread beyond the others.
+    let all = usize::from(area.height);
+    let height = all - usize::from(rows.len() > all && all > 1);
     let chosen = rows.iter().position(|row| row.place.is_some() && row.place == state.current);
     let areas = &mut state.areas;
     if areas.shown != state.current {
@@ -29,6 +33,10 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
         areas.places_top = areas.places_top.clamp((chosen + 1).saturating_sub(height), chosen);
     }
     areas.places_top = areas.places_top.min(rows.len().saturating_sub(height));
+    if height < all {
+        let line = beyond(&rows, areas.places_top, height);
+        put(buffer, area, height, &fit(&line, usize::from(area.width)), state.theme.unread);
+    }
     for (line, row) in rows.into_iter().skip(areas.places_top).take(height).enumerate() {
         let style = match row.place.is_some() && row.place == state.current {
             true => row.style.patch(state.theme.selected),
@@ -41,6 +49,19 @@ pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer)
         if let (Some(place), Ok(line)) = (row.place, u16::try_from(line)) {
             state.areas.places.push((area.y + line, place));
         }
+    }
+}
+
+/// How much is unread in the rows above and below those that are shown.
+fn beyond(rows: &[Row], top: usize, height: usize) -> String {
+    let unread = |rows: &[Row]| rows.iter().map(|row| row.unread).sum();
+    let (above, shown) = rows.split_at(top);
+    let below = shown.get(height..).unwrap_or_default();
+    match (unread(above), unread(below)) {
+        (0, 0) => String::new(),
+        (above, 0) => format!(" ↑ {above} unread"),
+        (0, below) => format!(" ↓ {below} unread"),
+        (above, below) => format!(" ↑ {above} ↓ {below} unread"),
     }
 }
 
@@ -69,6 +90,7 @@ fn rows(state: &State, now: Now) -> Vec<Row> {
         tail: String::new(),
         style: theme.title,
         place: None,
+        unread: 0,
     };
     let mut rows = vec![head("rooms")];
     for (index, room) in state.rooms.iter().enumerate() {
@@ -81,7 +103,8 @@ fn rows(state: &State, now: Now) -> Vec<Row> {
         };
         let tail = if room.unread > 0 { format!("{mention}{} ", room.unread) } else { " ".into() };
         let text = format!("{:>2} {}", index + 1, room.name);
-        rows.push(Row { text, tail, style, place: Some(Place::Room(room.name.clone())) });
+        let unread = if room.muted && !room.mentioned { 0 } else { room.unread };
+        rows.push(Row { text, tail, style, place: Some(Place::Room(room.name.clone())), unread });
     }
     if !state.talks.is_empty() {
         rows.push(head("direct"));
@@ -98,7 +121,8 @@ fn rows(state: &State, now: Now) -> Vec<Row> {
             (_, unread) => format!("{unread} "),
         };
         let text = format!("{:>2} {mark} {}", state.rooms.len() + index + 1, talk.name);
-        rows.push(Row { text, tail, style, place: Some(Place::Peer(talk.name.clone())) });
+        let (place, unread) = (Some(Place::Peer(talk.name.clone())), talk.unread);
+        rows.push(Row { text, tail, style, place, unread });
     }
     rows
 }

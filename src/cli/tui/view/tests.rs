@@ -333,6 +333,25 @@ fn the_list_keeps_the_chosen_place_in_sight() {
 }
 
 #[test]
+fn what_is_unread_beyond_the_list_is_counted_in_its_last_row() {
+    let mut state = state(&["lobby"]);
+    for who in 0..40 {
+        state.line(&format!("/msg friend{who}"), at(1));
+    }
+    state.act(Action::GoTo(2), at(1));
+    assert_eq!(picture(&mut state, 100, 24)[22].split('│').next().unwrap().trim(), "");
+    state.hear(came("friend30", "psst"), at(2));
+    state.hear(came("stranger", "psst"), at(2));
+    assert!(picture(&mut state, 100, 24)[22].starts_with(" ↓ 2 unread  "));
+    state.act(Action::PreviousPlace, at(3));
+    state.act(Action::PreviousPlace, at(3));
+    let rows = picture(&mut state, 100, 24);
+    assert!(rows[21].contains("stranger") && rows[22].trim_start().starts_with('│'), "{rows:#?}");
+    state.said("lobby", 1, "buzz", "hello");
+    assert!(picture(&mut state, 100, 24)[22].starts_with(" ↑ 1 unread  "));
+}
+
+#[test]
 fn long_texts_over_everything_scroll_to_their_end_and_no_further() {
     let mut state = morning();
     state.act(Action::Help, at(3));
