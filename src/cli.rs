@@ -245,7 +245,9 @@ async fn dispatch(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     match command {
-        Command::Chat(args) if tui::is_possible(&args) => tui::run(settings, stop).await,
+        Command::Chat(args) if tui::is_possible(&args) && terminal::has_size() => {
+            tui::run(settings, stop).await
+        }
         Command::Chat(_) => chat::run(settings, stop).await,
         Command::Peers(args) => peers::run(args, settings, stop).await,
         Command::Post(args) => post::run(args, settings, stop).await,

@@ -327,3 +327,18 @@ fn a_dumb_terminal_and_plain_stay_with_lines() {
         assert!(!sova.is_full_screen());
     }
 }
+
+#[test]
+fn a_terminal_without_a_size_or_a_kind_stays_with_lines() {
+    let hub = TestHub::start();
+    let address = hub.address().to_string();
+    for (name, lacks) in [("sova", "stty rows 0 cols 0"), ("buzz", "unset TERM"), ("colt", "TERM=")]
+    {
+        let home = tempfile::tempdir().unwrap();
+        let args = ["--hub", &address, "--name", name, "--listen", "127.0.0.1:0", "chat"];
+        let script = format!(r#"{lacks}; "$@""#);
+        let chat = Terminal::shell(USUAL, home.path(), &script, &args);
+        chat.wait_for("what you type goes to the room");
+        assert!(!chat.is_full_screen());
+    }
+}

@@ -18,8 +18,22 @@ pub(crate) fn columns() -> Option<usize> {
 
 /// Whether one can edit a line here: both ends are a terminal that knows how to move its cursor.
 pub(crate) fn can_edit() -> bool {
-    let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
-    io::stdin().is_terminal() && io::stdout().is_terminal() && !dumb
+    let term = std::env::var_os("TERM").unwrap_or_default();
+    // On Windows nobody sets it.
+    let moves = term != "dumb" && (!term.is_empty() || cfg!(windows));
+    io::stdin().is_terminal() && io::stdout().is_terminal() && moves
+}
+
+/// Whether standard output's terminal says how large it is: serial consoles, and some that a
+/// container is given, do not, and nothing can be drawn on them.
+pub(crate) fn has_size() -> bool {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(io::stdout());
+        size.is_ok_and(|size| size.ws_col > 0 && size.ws_row > 0)
+    }
+    #[cfg(not(unix))]
+    true
 }
 
 /// Whether somebody is there who can be asked.
