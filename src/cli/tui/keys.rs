@@ -44,7 +44,7 @@ pub(crate) enum Action {
     PageUp,
     /// A page towards newer messages.
     PageDown,
-    /// The oldest message.
+    /// The oldest message that is loaded.
     Top,
     /// The newest message.
     Bottom,

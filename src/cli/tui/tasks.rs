@@ -33,7 +33,7 @@ const PAGE: u32 = 100;
 const AROUND: u32 = 50;
 
 /// How many hits a search shows.
-const HITS: u32 = 100;
+pub(crate) const HITS: u32 = 100;
 
 /// What came of something.
 pub(crate) enum Outcome {

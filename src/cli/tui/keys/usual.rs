@@ -52,7 +52,7 @@ const MESSAGES: &[Usual] = &[
         &["ctrl-down", "shift-down"],
         "a row of newer messages",
     ),
-    usual(Action::Top, "top", &["ctrl-home"], "the oldest message"),
+    usual(Action::Top, "top", &["ctrl-home"], "the oldest message that is loaded"),
     usual(Action::Bottom, "bottom", &["ctrl-end"], "the newest message"),
     usual(Action::Search, "search", &["ctrl-f", "ctrl-s"], "finds messages"),
     usual(Action::Retry, "retry", &["ctrl-r"], "sends again what failed"),

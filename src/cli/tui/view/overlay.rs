@@ -12,6 +12,7 @@ use crate::{
     cli::{
         tui::{
             state::{Now, Overlay, State},
+            tasks::HITS,
             theme::Theme,
         },
         view::{when, wrap},
@@ -83,7 +84,10 @@ fn content(
         }
         Overlay::Hits { query, hits, chosen } => {
             let lines = hits.iter().map(|hit| excerpt(hit, zone, now, width)).collect();
-            (format!("{} found: {query} — Enter goes there", hits.len()), lines, Some(*chosen))
+            // The hub was asked for no more.
+            let more = if hits.len() >= HITS as usize { " or more" } else { "" };
+            let title = format!("{}{more} found: {query} — Enter goes there", hits.len());
+            (title, lines, Some(*chosen))
         }
         Overlay::Quit if unsent.is_empty() => {
             ("leave?".into(), vec!["Enter or y leaves, Esc stays".into()], None)
@@ -153,6 +157,18 @@ fn frame(area: Rect, title: &str, lines: usize, buffer: &mut Buffer, theme: &The
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::tui::state::tests::{at, message};
+
+    #[test]
+    fn as_many_hits_as_were_asked_for_may_not_be_all() {
+        let hit = SearchHit { message: message("lobby", 1, "buzz", "disk"), ranges: vec![] };
+        for (count, head) in [(HITS - 1, "99 found: disk"), (HITS, "100 or more found: disk")] {
+            let hits = vec![hit.clone(); count as usize];
+            let overlay = Overlay::Hits { query: "disk".into(), hits, chosen: 0 };
+            let (title, ..) = content(&overlay, &[], &TimeZone::UTC, at(1), 80);
+            assert!(title.starts_with(head), "{title}");
+        }
+    }
 
     #[test]
     fn no_wide_character_covers_the_edge() {
