@@ -222,6 +222,8 @@ impl State {
     pub(crate) fn ended(&mut self, error: &Error, now: Now) {
         let why = failure::describe(error);
         self.latency = None;
+        // What waits for the hub waits for nothing any more.
+        self.toast = None;
         for room in &mut self.rooms {
             room.all_failed(&why);
         }

@@ -77,6 +77,16 @@ fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
 }
 
 #[test]
+fn after_an_end_for_good_nothing_is_said_to_wait() {
+    let mut state = state(&["lobby"]);
+    state.link = Link::Lost { retry_at: at(9).mono };
+    state.posts("hello");
+    assert!(state.shown_notices().contains("what you say is kept"));
+    state.ended(&Error::NameTaken(name("sova")), at(2));
+    assert!(!state.shown_notices().contains("what you say is kept"));
+}
+
+#[test]
 fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
     let mut state = state(&["lobby", "ops"]);
     state.said("ops", 1, "buzz", "one");
