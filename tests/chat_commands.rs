@@ -55,6 +55,7 @@ fn contacts_rooms_and_what_is_kept_for_others() {
     ask(&mut sova, "/drop Colt", "* 2 kept messages are dropped");
     ask(&mut sova, "/outbox", "* there are none");
     ask(&mut sova, "/queue sova me", "* that is you");
+    ask(&mut sova, "/msg sova me", "* not sent to sova: me (that is you)");
     ask(&mut sova, "/retry", "* trying to send what is kept");
     ask(&mut sova, "/queue buzz psst", "* delivered to buzz: ");
     assert_eq!(buzz.object()["text"], "psst");

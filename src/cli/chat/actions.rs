@@ -29,6 +29,9 @@ const SAID_BEFORE: u32 = 10;
 /// What is said where a room is needed and there is none.
 pub(crate) const NO_ROOM: &str = "you are in no room: /join one";
 
+/// What is said to whoever would talk with themselves.
+pub(crate) const IS_YOU: &str = "that is you";
+
 /// What is said where a key is needed and there is none.
 const NO_KEY: &str = "you speak in plaintext and have no key here";
 
@@ -82,6 +85,9 @@ pub(crate) async fn post(
 /// Does what was asked for; `current` is the room that it is about where none is named.
 pub(crate) async fn run(client: Client, request: Request, current: Option<RoomName>) -> Done {
     let done = match request {
+        Request::Send { to, text } if to == *client.name() => {
+            Ok(sent(Err(Error::invalid("peer", IS_YOU)), &to, &text))
+        }
         Request::Send { to, text } => Ok(sent(client.send(&to, text.clone()).await, &to, &text)),
         Request::SendTo { to, text } => {
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))

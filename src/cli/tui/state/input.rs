@@ -2,7 +2,7 @@
 
 use crate::{
     cli::chat::{
-        actions::NO_ROOM,
+        actions::{IS_YOU, NO_ROOM},
         input::{self, Input, Request},
     },
     model::{MessageId, Name, RoomName, Text},
@@ -24,6 +24,9 @@ impl State {
         };
         match input {
             Input::Mistake(problem) => return self.toast(problem, true, now),
+            Input::Ask(
+                Request::Talk(to) | Request::Send { to, .. } | Request::Queue { to, .. },
+            ) if to == self.me => return self.toast(IS_YOU, true, now),
             Input::Post(_) if self.current.is_none() => return self.toast(NO_ROOM, true, now),
             Input::Post(_) if let Link::Ended(why) = &self.link => {
                 let said = format!("not sent: {why}");
@@ -101,9 +104,6 @@ impl State {
                     );
                 }
                 self.send(to, text, now);
-            }
-            Request::Talk(name) if name == self.me => {
-                self.toast("that is you", true, now);
             }
             Request::Talk(name) => {
                 self.talk_with(&name);

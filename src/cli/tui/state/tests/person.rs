@@ -167,3 +167,14 @@ fn what_was_said_since_the_last_chat_is_new() {
     assert_eq!(state.current_room(), Some(&room("ops")));
     assert_eq!(state.seen()[&room("ops")], position(3));
 }
+
+#[test]
+fn nobody_talks_with_themselves_and_what_was_typed_stays() {
+    let mut state = state(&["lobby"]);
+    for line in ["/msg sova", "/msg Sova note to self", "/queue sova later"] {
+        assert!(state.line(line, at(1)).is_empty());
+        assert_eq!(state.toast.take().unwrap().said, "that is you");
+        assert_eq!(state.composer.text(), line);
+        assert!(state.talks.is_empty());
+    }
+}
