@@ -46,6 +46,9 @@ pub(crate) struct Composer {
     completing: Option<Completing>,
     /// Why something is not in the text: shown below it.
     note: Option<String>,
+    /// The end of what was typed is not in the text, and nobody has looked since: what is pasted
+    /// into a terminal that does not tell comes as keys, and Enter may be among them.
+    is_cut: bool,
     /// How wide it was drawn last: up and down go by rows.
     width: Cell<u16>,
     /// The first row that was drawn last.
@@ -77,6 +80,7 @@ impl Composer {
             recall: Recall::new(history.iter().map(|text| harmless(text).0)),
             completing: None,
             note: None,
+            is_cut: false,
             width: Cell::new(WIDTH),
             top: Cell::new(0),
         }
@@ -89,9 +93,15 @@ impl Composer {
         }
         self.forget_passing();
         match edit::typed(&key) {
-            Some(c) => self.insert(c.encode_utf8(&mut [0; 4])),
+            Some(c) => {
+                self.is_cut |= c.len_utf8() > self.free();
+                self.insert(c.encode_utf8(&mut [0; 4]));
+            }
             None if edit::yanks(&key) => self.insert(&self.area.yank_text()),
-            None => edit::edit(&mut self.area, &key, self.width.get()),
+            None => {
+                self.is_cut = false;
+                edit::edit(&mut self.area, &key, self.width.get());
+            }
         }
     }
 
@@ -122,10 +132,16 @@ impl Composer {
         self.area.is_empty()
     }
 
+    /// That the end of what was typed is not in the text, where that is so and may not have been seen.
+    pub(crate) fn cut(&self) -> Option<String> {
+        self.is_cut.then(|| format!("the rest was {}", too_long()))
+    }
+
     /// Puts a text in the place of what is typed, with the cursor at its end.
     pub(crate) fn set(&mut self, text: &str) {
         self.forget_passing();
         self.recall.stop();
+        self.is_cut = false;
         self.put(text);
     }
 
@@ -133,6 +149,7 @@ impl Composer {
     pub(crate) fn clear(&mut self) {
         self.forget_passing();
         self.recall.stop();
+        self.is_cut = false;
         let cut = self.area.yank_text();
         self.area.clear();
         self.area.set_yank_text(cut);
@@ -309,8 +326,7 @@ impl Composer {
     }
 
     fn refuse(&mut self) {
-        self.note =
-            Some(format!("not put in: a text must not be longer than {MAX_TEXT_BYTES} bytes"));
+        self.note = Some(too_long());
     }
 
     /// Forgets what holds for the next key only.
@@ -318,6 +334,10 @@ impl Composer {
         self.note = None;
         self.completing = None;
     }
+}
+
+fn too_long() -> String {
+    format!("not put in: a text must not be longer than {MAX_TEXT_BYTES} bytes")
 }
 
 /// A text without what a terminal would obey or hide, its lines ended in one way, tabs as blanks;

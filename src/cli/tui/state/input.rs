@@ -38,6 +38,7 @@ impl State {
         self.stop_typing(now);
         self.joining = None;
         let to = self.current_peer().filter(|_| in_private).cloned();
+        let cut = self.composer.cut();
         let Some(typed) = self.composer.submit_to(to.as_ref()) else { return };
         let kept = !in_private && !input::is_private(&typed);
         if kept && self.remembered.as_ref() != Some(&typed) {
@@ -45,6 +46,10 @@ impl State {
             self.order(Command::Remember(typed));
         }
         self.obey(input, now);
+        // Among the messages: a word in the last line goes with the next key, and more may come.
+        if let Some(cut) = cut {
+            self.say(&cut, false, now);
+        }
     }
 
     /// What means something here and nothing elsewhere: it is about what one sees. Tells whether it

@@ -178,3 +178,16 @@ fn nobody_talks_with_themselves_and_what_was_typed_stays() {
         assert!(state.talks.is_empty());
     }
 }
+
+#[test]
+fn a_text_that_was_cut_as_it_was_typed_is_sent_with_a_word_on_that() {
+    let mut state = state(&["lobby"]);
+    state.composer.set(&"x".repeat(crate::model::MAX_TEXT_BYTES - 1));
+    let mut say = |keys: &str, end| {
+        keys.chars().for_each(|c| state.press(KeyCode::Char(c), at(1)));
+        state.press(end, at(1));
+        state.shown_notices().matches("the rest was not put in").count()
+    };
+    assert_eq!(say("yz", KeyCode::Enter), 1);
+    assert_eq!(say("short", KeyCode::Enter), 1, "said once");
+}
