@@ -164,7 +164,7 @@ impl Client {
         let way = options.trust.way(identity.as_ref(), &options.hub, &people).await?;
         let (rooms, policy) = (options.rooms.clone(), options.direct);
         let may_start_away = options.may_start_away;
-        let link = Arc::new(Link::new(options, direct_address, &way.dial)?);
+        let link = Arc::new(Link::new(options, direct_address, &way)?);
         if let Some(listener) = listener {
             inbox.hand_out_unshown().await?;
             let gate = Gate::new(policy, fingerprint, people.clone(), link.clone(), inbox.clone());

@@ -177,6 +177,8 @@ pub enum Error {
     HubUntrusted {
         /// Where it should be.
         hub: Endpoint,
+        /// The key that it should have, where that is known.
+        known: Option<Fingerprint>,
         /// What is wrong with it.
         cause: String,
     },

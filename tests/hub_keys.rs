@@ -10,6 +10,8 @@ mod keys;
 #[path = "support/within.rs"]
 mod within;
 
+use std::io::{Read as _, Write as _};
+
 use chinwag::{
     client::{Client, ClientOptions, Event, HubTrust},
     error::Error,
@@ -103,4 +105,29 @@ async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
         let error = Client::start(away).await.unwrap_err();
         assert!(matches!(error, Error::HubUnreachable { .. }), "{error:?}");
     }
+}
+
+/// As a captive portal does, or another program that has taken the port.
+#[tokio::test]
+async fn what_answers_in_the_place_of_a_known_hub_is_no_hub_without_a_key() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let alice = Person::new("alice");
+    let known = alice.key();
+    let _ = alice.contacts.change(|book| book.meet_hub(&place.into(), Some(known))).unwrap();
+    let options = ClientOptions {
+        identity: Some(alice.identity.clone()),
+        contacts: Some(alice.contacts.clone()),
+        trust: HubTrust::FirstUse,
+        ..ClientOptions::new(place.into(), name("alice"))
+    };
+    let error = Client::start(options).await.unwrap_err();
+    let shown = matches!(error, Error::HubUntrusted { known: Some(key), .. } if key == known);
+    assert!(shown, "{error:?}");
 }

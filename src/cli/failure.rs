@@ -119,6 +119,11 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
             "ask its keeper whether it runs, or join another with `chinwag chat chinwag://…`"
         }
         Error::HubKeyChanged { .. } => GET_LINK,
+        // Nobody is to go without encryption because somebody else answers in the hub's place.
+        Error::HubUntrusted { known: Some(_), .. } => {
+            "something else may answer there than the hub whose key is known, as another program or \
+             the sign-in page of a network; nothing was said to it"
+        }
         Error::HubUntrusted { hub, .. } if hub.is_loopback() => {
             "a hub on this machine that has no key is reached with --plaintext"
         }
@@ -232,6 +237,17 @@ mod tests {
              chinwag://…` (refused)"
         );
         assert!(no_hub(hub("hub.example:1")).contains(": ask its keeper whether it runs, or join"));
+    }
+
+    #[test]
+    fn plaintext_is_no_advice_for_a_hub_whose_key_is_known() {
+        let untrusted = |known| {
+            let hub = Endpoint::parse("127.0.0.1:50051").unwrap();
+            advice(&Error::HubUntrusted { hub, known, cause: "no TLS".into() }).unwrap()
+        };
+        assert!(untrusted(None).contains("--plaintext"));
+        let known = untrusted(Some(Fingerprint::from_bytes([1; 32])));
+        assert!(known.contains("something else") && !known.contains("--plaintext"), "{known}");
     }
 
     #[test]

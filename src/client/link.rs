@@ -14,12 +14,17 @@ use tonic::{
     metadata::{Ascii, MetadataValue},
 };
 
-use super::{ClientOptions, check::Registered, patience::patiently, trust::no_hub};
+use super::{
+    ClientOptions,
+    check::Registered,
+    patience::patiently,
+    trust::{Way, no_hub},
+};
 use crate::{
     error::{Error, Result},
-    model::{Endpoint, InviteCode, Name, PeerStatus},
+    model::{Endpoint, Fingerprint, InviteCode, Name, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
-    transport::{CALL_TIMEOUT, Channel, Dial, DialFailure, why},
+    transport::{CALL_TIMEOUT, Channel, DialFailure, why},
     wire,
 };
 
@@ -38,6 +43,7 @@ pub(super) struct Link {
     pub(super) name: Name,
     pub(super) advertised: Vec<Endpoint>,
     channel: Channel,
+    key: Option<Fingerprint>,
     invite: Option<InviteCode>,
     own: Mutex<Own>,
 }
@@ -82,7 +88,7 @@ impl Link {
     pub(super) fn new(
         options: ClientOptions,
         listens: Option<SocketAddr>,
-        dial: &Dial,
+        way: &Way,
     ) -> Result<Self> {
         let advertised = if options.advertise.is_empty() {
             listens.map(Endpoint::from).into_iter().collect()
@@ -90,7 +96,8 @@ impl Link {
             options.advertise
         };
         Ok(Self {
-            channel: dial.channel(&options.hub)?,
+            channel: way.dial.channel(&options.hub)?,
+            key: way.key,
             hub: options.hub,
             name: options.name,
             advertised,
@@ -109,7 +116,7 @@ impl Link {
         // Only the answer's beginning is due soon: a deadline of the call would end the stream.
         let answers = match tokio::time::timeout(CALL_TIMEOUT, hub.chat(call)).await {
             Ok(answer) => answer.map_err(|status| self.failed(&status))?.into_inner(),
-            Err(_) => return Err(no_hub(&self.hub, DialFailure::Timeout)),
+            Err(_) => return Err(no_hub(&self.hub, self.key, DialFailure::Timeout)),
         };
         Ok(Chat {
             requests,
@@ -186,7 +193,7 @@ impl Link {
         let mut hub = PresenceClient::new(self.channel.clone());
         match tokio::time::timeout(CALL_TIMEOUT, hub.watch_peers(call)).await {
             Ok(answer) => answer.map(Response::into_inner).map_err(|status| self.failed(&status)),
-            Err(_) => Err(no_hub(&self.hub, DialFailure::Timeout)),
+            Err(_) => Err(no_hub(&self.hub, self.key, DialFailure::Timeout)),
         }
     }
 
@@ -208,7 +215,7 @@ impl Link {
     /// What a failed call to the hub means.
     pub(super) fn failed(&self, status: &Status) -> Error {
         match why(status) {
-            Some(failure) => no_hub(&self.hub, failure),
+            Some(failure) => no_hub(&self.hub, self.key, failure),
             None => Error::Refused(wire::refused(status)),
         }
     }

@@ -30,7 +30,7 @@ pub enum HubTrust {
 pub(super) struct Way {
     pub(super) dial: Dial,
     /// The key that it must have; `None`: it has none that is known.
-    key: Option<Fingerprint>,
+    pub(super) key: Option<Fingerprint>,
     /// Whether a person named the key.
     said: bool,
 }
@@ -77,7 +77,7 @@ impl Way {
 
 async fn ask(hub: &Endpoint) -> Result<Fingerprint> {
     let shown = certificate_on_loopback(hub).await;
-    shown.map(|shown| shown.fingerprint()).map_err(|failure| no_hub(hub, failure))
+    shown.map(|shown| shown.fingerprint()).map_err(|failure| no_hub(hub, None, failure))
 }
 
 /// Whether an error says that the hub is away, and nothing worse.
@@ -90,7 +90,8 @@ pub(super) fn is_away(error: &Error) -> bool {
 }
 
 /// What it means that the hub cannot be reached. Where it is about keys, trying again does not help.
-pub(super) fn no_hub(hub: &Endpoint, failure: DialFailure) -> Error {
+/// `known` is the key that the hub should have.
+pub(super) fn no_hub(hub: &Endpoint, known: Option<Fingerprint>, failure: DialFailure) -> Error {
     let hub = hub.clone();
     match failure {
         DialFailure::KeyChanged(mismatch) => {
@@ -100,7 +101,7 @@ pub(super) fn no_hub(hub: &Endpoint, failure: DialFailure) -> Error {
             let cause = crate::text::one_line(&failure.to_string()).into_owned();
             match failure.is_transient() {
                 true => Error::HubUnreachable { hub, cause },
-                false => Error::HubUntrusted { hub, cause },
+                false => Error::HubUntrusted { hub, known, cause },
             }
         }
     }
