@@ -100,14 +100,15 @@ pub(super) fn write_new(path: &Path, content: &str, readers: Readers) -> Result<
 }
 
 /// Writes a file that is its owner's alone in the place of the one that was there. Whoever reads
-/// finds either whole.
+/// finds either whole. A link to it stays one: such files are often kept elsewhere.
 pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
     if content.len() as u64 > MAX_FILE_BYTES {
         return Err(Error::Io(format!("{} would become far too long", path.display())));
     }
-    write_beside(path, content, Readers::Owner)
-        .and_then(|file| file.persist(path).map_err(|error| error.error))
-        .and_then(|_| sync_directory(path))
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    write_beside(&place, content, Readers::Owner)
+        .and_then(|file| file.persist(&place).map_err(|error| error.error))
+        .and_then(|_| sync_directory(&place))
         .map_err(|error| failed("write", path, &error))
 }
 

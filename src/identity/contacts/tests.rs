@@ -371,3 +371,16 @@ fn only_the_key_that_a_person_looked_at_is_accepted() {
     assert_eq!(book.accept_refused(&hub, &bob, Some(key(4))).unwrap(), key(4));
     assert_eq!(book.contact(&hub, &bob).unwrap().key, key(4));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_book_stays_one() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("kept")).unwrap();
+    let (file, link) = (dir.path().join("kept/book.toml"), dir.path().join("contacts.toml"));
+    let _ = Contacts::at(&file).change(|book| book.meet_hub(&endpoint(1), Some(key(1)))).unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let _ = Contacts::at(&link).change(|book| book.meet_hub(&endpoint(2), Some(key(2)))).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().file_type().is_symlink());
+    assert_eq!(Contacts::at(&file).read().unwrap().hubs().len(), 2);
+}
