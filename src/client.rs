@@ -138,7 +138,8 @@ impl Client {
     /// [`Error::HubUnreachable`]; [`Error::HubKeyChanged`] and [`Error::HubUntrusted`] where it is
     /// not the right hub; [`Error::Refused`] where the hub refuses, for example with the reason
     /// `NAME_TAKEN`; [`Error::Invalid`] where it must not listen there; [`Error::Io`] where it
-    /// cannot, and where the contact book cannot be read or written.
+    /// cannot, and where the contact book cannot be read or written; [`Error::Store`] where the
+    /// outbox or the inbox is broken.
     pub async fn start(options: ClientOptions) -> Result<(Self, Events)> {
         let stop = CancellationToken::new();
         // Whatever fails below also ends the server that already runs.

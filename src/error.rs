@@ -147,7 +147,7 @@ pub enum Error {
     /// The store takes no messages.
     #[error("the store is not available: {0}")]
     StoreUnavailable(String),
-    /// The store holds something it should not, or cannot be opened.
+    /// The store, or a client's outbox or inbox, holds something it should not, or cannot be opened.
     #[error("{0}")]
     Store(String),
     /// The hub cannot be reached.

@@ -244,14 +244,36 @@ fn files_that_cannot_be_used_are_found_out() {
     assert_eq!(found.get("name").0, "warn");
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    for (file, name) in [("contacts.toml", "contact_book"), ("outbox.db", "outbox")] {
+    let files = [("contacts.toml", "contact_book"), ("outbox.db", "outbox"), ("inbox.db", "inbox")];
+    for (file, name) in files {
         let path = sova.home.path().join(file);
         let before = fs::read(&path).ok();
         fs::write(&path, "nonsense ".repeat(1000)).unwrap();
         let found = Found::of(&sova, &[]);
         assert_eq!((found.code, found.all("fail")), (Some(1), vec![name]), "{:?}", found.checks);
+        if name != "contact_book" {
+            assert!(found.get(name).2.contains("move it away"), "{:?}", found.checks);
+            let refused = sova.run(&["listen"]).failed(1);
+            assert!(refused.contains(&format!("{file} cannot be used: ")), "{refused}");
+            assert!(refused.contains("move it away"), "{refused}");
+        }
         before.map_or_else(|| fs::remove_file(&path), |before| fs::write(&path, before)).unwrap();
     }
+}
+
+/// On Linux, where the environment says where the data are; the superuser may write everywhere else.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_needs_a_directory_that_can_be_written_to() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let file = sova.home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let mut doctor = sova.command(&["doctor", "--json"]);
+    doctor.env_remove("CHINWAG_HOME").env("XDG_DATA_HOME", &file);
+    let found = Found::by(doctor);
+    assert_eq!(found.get("key").0, "fail", "{:?}", found.checks);
+    assert!(found.get("key").2.contains("a directory that you can write to"), "{:?}", found.checks);
 }
 
 #[test]

@@ -142,6 +142,9 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
             "see with `chinwag peers` whether it is still here, or leave it with `chinwag send --queue`"
         }
         Error::InboxFull => LATER,
+        Error::Store(_) => {
+            "restore that file from a copy, or move it away: a new one is made, without what it held"
+        }
         Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
         _ => return None,
     };

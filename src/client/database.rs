@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
 use super::people::blocking;
@@ -35,7 +35,7 @@ impl Database {
             set_up(&mut connection, plan)?;
             Ok(connection)
         });
-        let connection = opened.map_err(|problem| unusable(path, &problem))?;
+        let connection = opened.map_err(|problem| unusable(path, &*problem))?;
         let connection = Arc::new(Mutex::new(connection));
         let (path, turn) = (Arc::new(path.to_owned()), Arc::new(Semaphore::new(1)));
         Ok(Self { path, connection, turn })
@@ -57,8 +57,28 @@ impl Database {
     }
 }
 
-fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    Error::Io(format!("{} cannot be used: {problem}", path.display()))
+/// Whether a file that is there is a whole database; nothing is made or changed. Waits for the disk:
+/// not for async tasks.
+pub(super) fn look(path: &Path) -> Result<()> {
+    let flags = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
+    let found = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(sqlite::BUSY_TIMEOUT)?;
+        connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0))
+    });
+    match found.map_err(|problem| unusable(path, &problem))? {
+        said if said == "ok" => Ok(()),
+        said => Err(Error::Store(format!("{} cannot be used: {said}", path.display()))),
+    }
+}
+
+/// [`Error::Store`] is for what no other attempt will mend.
+fn unusable(path: &Path, problem: &(dyn std::error::Error + 'static)) -> Error {
+    let said = format!("{} cannot be used: {problem}", path.display());
+    let code = problem.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+    match code {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Store(said),
+        _ => Error::Io(said),
+    }
 }
 
 fn set_up(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {

@@ -1,6 +1,6 @@
 //! `chinwag doctor`: whether all is well, and what to do where it is not.
 //!
-//! 1. `files`: the settings, one's key, the contact book, the outbox. These need no hub.
+//! 1. `files`: the settings, one's key, the contact book, the outbox, the inbox. These need no hub.
 //! 2. `hub`: whether the hub is there and the right one, whose the name is, and the clocks.
 //! 3. `reach`: where others are told to find one's PeerChat server, and whether the hub comes there.
 //!
@@ -135,6 +135,7 @@ async fn examine(settings: &Settings, out: &Output) -> Result<(), Failure> {
     let (book, findings) = files::contact_book(settings);
     report.tell_all(findings).await?;
     report.tell_all(files::outbox(settings).await).await?;
+    report.tell_all(files::inbox(settings).await).await?;
 
     let known = book.hub(&settings.hub.hub).and_then(|hub| hub.key);
     let me = Me { settings, identity, known_hub: known };

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::{Attempt, Outbox, Queued, TURN_PAUSE, TURN_TIMEOUT};
 use crate::{
     client::{
-        Client, ClientOptions,
+        Client, ClientOptions, database,
         inbox::Kept,
         people::{People, blocking},
     },
@@ -28,6 +28,18 @@ impl ClientOptions {
         };
         let (people, me) = (people.clone(), self.name.clone());
         blocking(move || Kept::open(&path, people, me)).await.map(Some)
+    }
+
+    /// Whether the inbox that they name, if it is there, is one that can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] where it is no database, or a broken one; [`Error::Io`].
+    pub async fn check_inbox(&self) -> Result<()> {
+        match self.inbox.clone().filter(|path| path.exists()) {
+            Some(path) => blocking(move || database::look(&path)).await,
+            None => Ok(()),
+        }
     }
 
     /// As [`Client::queued`], without a client.

@@ -4,7 +4,8 @@ use super::Finding;
 use crate::{
     cli::options::Settings,
     client::ClientOptions,
-    identity::{Book, Identity, KEY_FILE, KnownHub},
+    error::Error,
+    identity::{Book, CERTIFICATE_FILE, Identity, KEY_FILE, KnownHub},
     model::Name,
 };
 
@@ -47,6 +48,12 @@ pub(super) fn key(settings: &Settings) -> (Finding, Option<Identity>) {
         Err(error) => {
             let remedy = match is_shared(&path) {
                 true => format!("`chmod 600 {shown}`, and think of whether somebody has read it"),
+                false if is_new && !settings.home.data().join(CERTIFICATE_FILE).exists() => {
+                    format!(
+                        "{} must be a directory that you can write to; or choose another with --home",
+                        settings.home.data().display()
+                    )
+                }
                 false => format!("{RESTORE}; with another --home you are somebody new"),
             };
             (Finding::fail(NAME, error.to_string(), remedy), None)
@@ -123,6 +130,37 @@ pub(super) async fn outbox(settings: &Settings) -> Option<Finding> {
             "`chinwag outbox` says why; `chinwag outbox retry` tries again",
         ),
         Ok(queued) => Finding::ok(NAME, format!("{} messages wait", queued.len())),
-        Err(error) => Finding::fail(NAME, error.to_string(), RESTORE),
+        Err(error) => broken(NAME, &error, "what waits in it is not delivered then"),
     })
+}
+
+/// The inbox, if there is one.
+pub(super) async fn inbox(settings: &Settings) -> Option<Finding> {
+    const NAME: &str = "inbox";
+    let path = settings.home.inbox();
+    if !path.exists() {
+        return None;
+    }
+    let found = format!("what others kept for you is noted in {}", path.display());
+    let mut options = ClientOptions::new(settings.hub.hub.clone(), settings.name.clone());
+    options.inbox = Some(path);
+    Some(match options.check_inbox().await {
+        Ok(()) => Finding::ok(NAME, found),
+        Err(error) => broken(
+            NAME,
+            &error,
+            "what you were sent and had not seen is lost then, and what is sent again is shown again",
+        ),
+    })
+}
+
+/// What to do about a database: only one that is broken is to be given up.
+fn broken(name: &'static str, error: &Error, lost: &str) -> Finding {
+    let remedy = match error {
+        Error::Store(_) => {
+            format!("restore it from a copy, or move it away, and a new one is made: {lost}")
+        }
+        _ => RESTORE.to_owned(),
+    };
+    Finding::fail(name, error.to_string(), remedy)
 }
