@@ -259,6 +259,7 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
     sova.run(&["block", "buzz"]).done();
     let said = sova.run(&["send", "--queue", "buzz", "one"]);
     assert!(said.stderr.contains("kept for buzz: buzz is blocked"), "{said:?}");
+    assert!(said.stderr.contains("`chinwag unblock buzz`; then `chinwag outbox retry"), "{said:?}");
     said.done();
     // There is nothing to wait for.
     sova.run(&["send", "--queue", "--wait", "buzz", "one and a half"]).failed(1);
@@ -309,6 +310,10 @@ fn messages_are_given_up_by_their_ids() {
     assert!(sova.run(&["outbox", "drop", &one[..7]]).failed(2).contains("too short"));
     assert!(sova.run(&["outbox", "drop", "ffffffff"]).failed(1).contains("no message"));
     sova.run(&["outbox", "drop"]).failed(2);
+    for nobody in ["bbo", "ffffffff"] {
+        let refused = sova.run(&["outbox", "retry", nobody]).failed(1);
+        assert!(refused.contains(&format!("nothing is kept for {nobody}")), "{refused}");
+    }
     // What is listed is enough.
     let listed = sova.run(&["outbox"]).done();
     let shown = listed.lines().nth(1).unwrap().split("  ").next().unwrap();

@@ -109,6 +109,14 @@ pub(crate) fn describe(error: &Error) -> String {
     text::one_line(&line).into_owned()
 }
 
+/// The same of a message that is in the outbox, and need not be put there.
+pub(crate) fn describe_kept(error: &Error) -> String {
+    match error {
+        Error::PeerUnreachable { .. } => text::one_line(&format!("{error}; {LOOK}")).into_owned(),
+        _ => describe(error),
+    }
+}
+
 /// What is to be done about an error, where something is.
 pub(crate) fn advice(error: &Error) -> Option<String> {
     let said = match error {
@@ -140,6 +148,9 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
         Error::PeerUnknown(_) => LOOK,
         Error::PeerUnreachable { .. } => {
             "see with `chinwag peers` whether it is still here, or leave it with `chinwag send --queue`"
+        }
+        Error::Blocked(name) => {
+            return Some(format!("to speak with them all the same: `chinwag unblock {name}`"));
         }
         Error::InboxFull => LATER,
         Error::Store(_) => {
@@ -251,6 +262,14 @@ mod tests {
         assert!(untrusted(None).contains("--plaintext"));
         let known = untrusted(Some(Fingerprint::from_bytes([1; 32])));
         assert!(known.contains("something else") && !known.contains("--plaintext"), "{known}");
+    }
+
+    #[test]
+    fn what_is_kept_already_is_not_to_be_kept_once_more() {
+        let away = Error::PeerUnreachable { peer: "bob".into(), cause: "refused".into() };
+        assert!(describe(&away).contains("--queue"));
+        let kept = describe_kept(&away);
+        assert!(kept.contains("chinwag peers") && !kept.contains("--queue"), "{kept}");
     }
 
     #[test]

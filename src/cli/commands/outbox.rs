@@ -106,7 +106,7 @@ async fn retry(
                     out.only_json(receipt).await?;
                     tell(&view::queued_delivered(receipt));
                 }
-                Err(error) => tell(&format!("kept for {to}: {}", failure::describe(error))),
+                Err(error) => tell(&format!("kept for {to}: {}", failure::describe_kept(error))),
             }
         }
         match client.queued().await?.iter().filter(|one| concerns(one)).count() {
@@ -160,7 +160,10 @@ fn whose(queued: &[Queued], which: &str) -> Result<Name, Failure> {
     match Name::parse(which) {
         Ok(name) if queued.iter().any(|one| one.peer == name) => Ok(name),
         // An id looks like a name, too.
-        Ok(name) => Ok(find(queued, which).map_or(name, |one| one.peer.clone())),
+        Ok(_) if queued.iter().any(|one| one.id.to_string().starts_with(which)) => {
+            find(queued, which).map(|one| one.peer.clone())
+        }
+        Ok(name) => Err(Failure::Other(format!("nothing is kept for {name}"))),
         Err(problem) => Err(Failure::Usage(problem.to_string())),
     }
 }
