@@ -17,6 +17,21 @@ use person::Person;
 use pty::Terminal;
 
 #[test]
+fn what_is_noted_with_a_hub_wants_one_that_was_met() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let key = sova.run(&["id", "--json"]).objects()[0]["fingerprint"].as_str().unwrap().to_owned();
+    let commands: [&[&str]; 4] =
+        [&["mute", "ops"], &["unmute", "ops"], &["forget", "buzz"], &["accept", "buzz", &key]];
+    for command in commands {
+        let refused = sova.run(command).failed(1);
+        assert!(refused.contains("meet it first, for example with `chinwag peers`"), "{refused}");
+    }
+    sova.run(&["peers"]).done();
+    sova.run(&["mute", "ops"]).done();
+}
+
+#[test]
 fn a_person_compares_keys_and_is_asked_about_new_ones() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));

@@ -216,6 +216,17 @@ impl Settings {
         }
     }
 
+    /// The contact book, where it has the hub: what is noted of others is noted with their hub.
+    pub(crate) fn contacts_of_hub(&self) -> Result<Contacts, Failure> {
+        let (contacts, hub) = (self.contacts(), &self.hub.hub);
+        match contacts.read()?.hub(hub) {
+            Some(_) => Ok(contacts),
+            None => Err(Failure::Other(format!(
+                "{hub} is not in the contact book: meet it first, for example with `chinwag peers`"
+            ))),
+        }
+    }
+
     /// The contact book.
     pub(crate) fn contacts(&self) -> Contacts {
         Contacts::at(self.home.contact_book())

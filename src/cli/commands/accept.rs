@@ -30,7 +30,7 @@ pub(crate) async fn run(
         None => ask(name, settings, stop).await?,
     };
     // The book says what is wrong where nothing was refused.
-    let key = settings.contacts().change(|book| book.accept_refused(hub, name, said))?;
+    let key = settings.contacts_of_hub()?.change(|book| book.accept_refused(hub, name, said))?;
     tell(&format!("{name} is known by {key} from now on; to compare it: `chinwag verify {name}`"));
     Ok(())
 }

@@ -107,7 +107,7 @@ async fn show_note(
 
 pub(crate) fn forget(Person { who }: &Person, settings: &Settings) -> Result<(), Failure> {
     let hub = &settings.hub.hub;
-    settings.contacts().change(|book| book.forget(hub, who))?;
+    settings.contacts_of_hub()?.change(|book| book.forget(hub, who))?;
     tell(&format!("{who} is forgotten: whoever comes next under that name is met anew"));
     Ok(())
 }
@@ -118,7 +118,7 @@ pub(crate) fn mute(
     settings: &Settings,
 ) -> Result<(), Failure> {
     let hub = &settings.hub.hub;
-    settings.contacts().change(|book| book.mute(hub, which, muted))?;
+    settings.contacts_of_hub()?.change(|book| book.mute(hub, which, muted))?;
     tell(&match muted {
         true => format!("{which} is muted: nothing said there is pointed out to you"),
         false => format!("{which} is not muted any more"),
