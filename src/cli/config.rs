@@ -170,7 +170,7 @@ impl Config {
             Ok(text) => Self::parse(&text)
                 .map_err(|problem| Failure::Usage(format!("{}: {problem}", file.display()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Failure::file("read", file, &error)),
+            Err(error) => Err(Failure::Usage(format!("cannot read {}: {error}", file.display()))),
         }
     }
 
@@ -184,7 +184,7 @@ impl Config {
         Ok(Self {
             hub: one("hub", raw.hub, options::hub)?,
             name: one("name", raw.name, str::parse)?,
-            listen: one("listen", raw.listen, listen_address)?,
+            listen: raw.listen.map(listen).transpose()?,
             advertise: many("advertise", raw.advertise)?,
             rooms: many("room", raw.room)?,
             direct: one("direct", raw.direct, direct_policy)?,
@@ -222,7 +222,7 @@ impl Mistake {
 struct Raw {
     hub: Option<Spanned<String>>,
     name: Option<Spanned<String>>,
-    listen: Option<Spanned<String>>,
+    listen: Option<Spanned<TextOrPort>>,
     advertise: Option<Spanned<OneOrMany>>,
     room: Option<Spanned<OneOrMany>>,
     direct: Option<Spanned<String>>,
@@ -262,6 +262,21 @@ impl From<OneOrMany> for Vec<String> {
             OneOrMany::Many(many) => many,
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a text or a port")]
+enum TextOrPort {
+    Text(String),
+    Port(u16),
+}
+
+fn listen(raw: Spanned<TextOrPort>) -> Result<SocketAddr, Mistake> {
+    let read = match raw.get_ref() {
+        TextOrPort::Text(text) => listen_address(text),
+        TextOrPort::Port(port) => listen_address(&port.to_string()),
+    };
+    read.map_err(|problem| wrong("listen", &raw, problem))
 }
 
 fn one<T, E: Display>(
@@ -324,6 +339,14 @@ mod tests {
     }
 
     #[test]
+    fn a_port_may_be_a_number() {
+        for raw in ["54321", "'54321'", "'127.0.0.1:54321'"] {
+            let config = Config::parse(&format!("listen = {raw}")).unwrap();
+            assert_eq!(config.listen.unwrap().to_string(), "127.0.0.1:54321", "{raw}");
+        }
+    }
+
+    #[test]
     fn the_file_in_the_readme_can_be_read() {
         let (_, rest) = include_str!("../../README.md").split_once("\n## Settings\n").unwrap();
         let (_, rest) = rest.split_once("```toml\n").unwrap();
@@ -341,6 +364,8 @@ mod tests {
             ("hubb = 'a:1'", "line 1, column 1: unknown field `hubb`"),
             ("direct = 'all'", "direct: it is contacts, known or anyone"),
             ("hub = 'chinwag://a:1#x'", "hub: a fingerprint has"),
+            ("listen = 70000", "line 1, column 10: expected a text or a port"),
+            ("listen = 'here'", "line 1, column 10: listen: "),
             ("room = 3", "line 1, column 8: expected a text or a list of texts"),
             ("name = 'sova'\nhub = 'nowhere'", "line 2, column 7: hub: "),
             (
@@ -362,6 +387,9 @@ mod tests {
     fn a_file_that_is_not_there_says_nothing() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Config::read(&dir.path().join("none.toml")).unwrap(), Config::default());
-        assert!(matches!(Config::read(dir.path()), Err(Failure::Other(_))));
+        assert!(matches!(Config::read(dir.path()), Err(Failure::Usage(_))));
+        let file = dir.path().join("config.toml");
+        std::fs::write(&file, b"name = '\xff'").unwrap();
+        assert!(matches!(Config::read(&file), Err(Failure::Usage(_))));
     }
 }
