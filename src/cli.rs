@@ -161,7 +161,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// Reads the command line.
 fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
-    let mut program = Cli::command();
+    let mut program = program();
     let said = program
         .try_get_matches_from_mut(&args)
         .map_err(|mistake| options::without_environment(mistake, Cli::command(), args))?;
@@ -170,6 +170,15 @@ fn read(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
         args.room_is_said = said.value_source("room") == Some(ValueSource::CommandLine);
     }
     Ok(cli)
+}
+
+/// The command line as it is read: an empty variable says nothing, as in most programs.
+fn program() -> clap::Command {
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
+    Cli::command().mut_args(|arg| match arg.get_env().is_some_and(is_empty) {
+        true => arg.env(None::<&str>),
+        false => arg,
+    })
 }
 
 fn obey(cli: Cli) -> Result<(), Failure> {

@@ -77,6 +77,11 @@ fn mistakes_are_answered_as_if_nothing_was_set() {
     let mut wrong = sova.command(&["peers"]);
     wrong.env("CHINWAG_HUB", "nowhere");
     assert!(cli::run(wrong, b"").failed(2).contains("invalid value 'nowhere' for '--hub <HUB>'"));
+    let mut empty = sova.command(&["id", "--name", "buzz"]);
+    for name in ["HUB", "NAME", "ROOM", "LISTEN", "ADVERTISE", "DIRECT", "TIMEOUT"] {
+        empty.env(format!("CHINWAG_{name}"), "");
+    }
+    assert!(cli::run(empty, b"").done().starts_with("buzz, "));
 }
 
 #[test]

@@ -21,6 +21,7 @@ use tokio::time::timeout;
 use super::{
     Cli,
     options::{Flags, Settings},
+    program,
 };
 use crate::{
     client::{Client, ClientOptions, HubTrust, PeerFilter},
@@ -87,7 +88,7 @@ impl Asker {
     /// Reads what stands on the line so far, in the environment and in the configuration.
     fn of_this_line() -> Option<Self> {
         let line = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
-        let mut flags = match Cli::command().ignore_errors(true).try_get_matches_from(line) {
+        let mut flags = match program().ignore_errors(true).try_get_matches_from(line) {
             Ok(said) => Flags::from_arg_matches(&said).unwrap_or_default(),
             Err(_) => Flags::default(),
         };
