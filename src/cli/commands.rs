@@ -35,6 +35,7 @@ use super::{
 use crate::{
     client::{Client, ClientOptions, Event, Events},
     error::Error,
+    model::Text,
 };
 
 /// How long a start may go on after a signal.
@@ -132,6 +133,12 @@ impl Happenings {
             }
         }
     }
+}
+
+/// A text to be said; nothing but white space is none.
+fn said(raw: String) -> Result<Text, Failure> {
+    let raw = if raw.trim().is_empty() { String::new() } else { raw };
+    Text::parse(raw).map_err(|problem| Failure::Usage(problem.to_string()))
 }
 
 /// The words of a text, as a shell took them apart.

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, join_words, with_client};
+use super::{Happenings, join_words, said, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
@@ -62,9 +62,7 @@ pub(crate) async fn run(
             return Err(Failure::Usage(format!("nothing to post to {room}: {SAY_SOMETHING}")));
         }
         true => None,
-        false => {
-            Some(Text::parse(join_words(&args.text)).map_err(|p| Failure::Usage(p.to_string()))?)
-        }
+        false => Some(said(join_words(&args.text))?),
     };
     let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];

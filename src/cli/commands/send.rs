@@ -4,7 +4,7 @@ use std::{cell::OnceCell, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, join_words, with_client};
+use super::{Happenings, join_words, said, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
@@ -49,7 +49,7 @@ pub(crate) async fn run(
         true => stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)??,
         false => join_words(&args.text),
     };
-    let text = Text::parse(raw).map_err(|p| Failure::Usage(p.to_string()))?;
+    let text = said(raw)?;
     let mut options = settings.to_peers()?;
     if options.name == args.to {
         return Err(Failure::Usage(format!("{} is you", args.to)));
