@@ -239,7 +239,7 @@ impl Talk {
                 self.tell_read();
             }
             Order::Typing(active) => {
-                if let Some(line) = &self.line {
+                if let Some(line) = self.any_line() {
                     line.typing(active);
                 }
             }
@@ -308,14 +308,19 @@ impl Talk {
             ));
     }
 
-    /// Tells what was read, where there is a line: one's own rather than theirs.
-    fn tell_read(&mut self) {
+    /// A line, where there is one: one's own rather than theirs.
+    fn any_line(&self) -> Option<&Line> {
         let own = self.line.as_ref().map(Conversation::line);
-        let theirs = self.theirs.as_ref().filter(|line| !line.is_over());
-        if let Some(line) = own.or(theirs)
-            && let Some(id) = self.read.take()
+        own.or(self.theirs.as_ref().filter(|line| !line.is_over()))
+    }
+
+    /// Tells what was read, where there is a line.
+    fn tell_read(&mut self) {
+        if let Some(line) = self.any_line()
+            && let Some(id) = self.read
         {
             line.mark_read(id);
+            self.read = None;
         }
     }
 
