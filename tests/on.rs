@@ -259,3 +259,24 @@ fn what_a_bot_has_not_answered_at_its_end_is_answered_the_next_time() {
     let heard = [couriers.line(), couriers.line()].join("\n");
     assert!(heard.contains("two") && heard.contains("three"), "{heard}");
 }
+
+#[test]
+fn a_mistake_in_the_contact_book_ends_no_bot() {
+    let hub = TestHub::start();
+    let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
+    let running = bot(&dice, &["--run", "echo heard $MESSAGE_TEXT", "--json"]);
+    let listening = sova.start(&["listen"]);
+    listening.direct_address();
+    sova.run(&["send", "dice", "one"]).done();
+    running.object();
+    let book = dice.home.path().join("contacts.toml");
+    let before = std::fs::read_to_string(&book).unwrap();
+    std::fs::write(&book, format!("{before}\noops [[\n")).unwrap();
+    sova.run(&["send", "dice", "two"]).done();
+    running.object();
+    let said = running.complaint_of("contacts.toml cannot be used");
+    assert!(said.contains("it counts as it was"), "{said}");
+    std::fs::write(&book, before).unwrap();
+    sova.run(&["send", "dice", "three"]).done();
+    running.object();
+}

@@ -140,6 +140,12 @@ impl Client {
         self.0.people.change(move |book, hub| book.mute(hub, &room, muted)).await
     }
 
+    /// What is wrong with the contact book, where it cannot be read since somebody changed it. It
+    /// counts as it was before until that is mended.
+    pub fn contacts_problem(&self) -> Option<String> {
+        self.0.people.problem()
+    }
+
     /// The rooms that are muted.
     ///
     /// # Errors

@@ -45,6 +45,8 @@ pub(super) struct Acquaintance {
 struct Read {
     book: Arc<Book>,
     stamp: Option<Stamp>,
+    /// Why the file cannot be read in this state, and that the book is as it was before.
+    problem: Option<String>,
 }
 
 /// Tells two states of a file apart: it is replaced as a whole, or changed by an editor.
@@ -73,6 +75,11 @@ impl People {
             None => Ok(shelf.read().book.clone()),
             Some(_) => blocking(move || shelf.look()).await,
         }
+    }
+
+    /// Why the book counts as it was when it was last read, where it cannot be read any more.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.0.read().problem.clone()
     }
 
     /// Somebody met at this hub.
@@ -196,9 +203,19 @@ impl Shelf {
                 return Ok(read.book.clone());
             }
         }
-        let book = file.read()?;
+        let book = file.read();
         let mut read = self.read();
+        let known = read.stamp.is_some();
         read.stamp = stamp;
+        let book = match book {
+            // A person may be writing in it, and mend it in a moment.
+            Err(problem) if known => {
+                read.problem = Some(format!("{problem}; until that is mended it counts as it was"));
+                return Ok(read.book.clone());
+            }
+            book => book?,
+        };
+        read.problem = None;
         // A file that was written again is another book, also where it says the same: something else
         // may have stood there in between. One that is missing is the same each time.
         if stamp.is_some() || *read.book != book {

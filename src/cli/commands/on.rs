@@ -109,6 +109,7 @@ pub(crate) async fn run(
         limited: args.direct_only && args.count.is_some(),
         most: args.jobs.get(),
         jobs: JoinSet::new(),
+        problem: None,
     };
     let answered = stop.run_until_cancelled(answering.go_on(&mut happenings, &out)).await;
     // Whatever still runs is killed.
@@ -143,6 +144,8 @@ struct Answering {
     /// The most commands at a time.
     most: usize,
     jobs: JoinSet<Done>,
+    /// What is wrong with the contact book.
+    problem: Option<String>,
 }
 
 /// What came of a message: where its answer went, if it had one, or why not.
@@ -187,7 +190,13 @@ impl Answering {
         };
         let client = &self.bot.client;
         // Also what they had said before they were blocked.
-        if heard.sender != *client.name() && !client.is_blocked(&heard.sender).await? {
+        let blocked = client.is_blocked(&heard.sender).await?;
+        let problem = client.contacts_problem();
+        if self.problem != problem {
+            problem.iter().for_each(|problem| complain(problem));
+            self.problem = problem;
+        }
+        if heard.sender != *client.name() && !blocked {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().answer(heard));
         } else if self.limited {

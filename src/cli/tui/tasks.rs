@@ -57,6 +57,8 @@ pub(crate) enum Outcome {
         muted: Option<Vec<RoomName>>,
         blocked: Option<BTreeSet<Name>>,
         settled: Vec<(MessageId, Option<Receipt>)>,
+        /// What is wrong with the contact book.
+        problem: Option<String>,
     },
     /// Who is in a room.
     Members { room: RoomName, names: Option<BTreeSet<Name>> },
@@ -217,7 +219,8 @@ impl Tasks {
             let muted = client.muted().await.ok().map(|muted| muted.into_iter().collect());
             let blocked = actions::blocked(&client).await;
             let settled = settled(&client, waiting).await.unwrap_or_default();
-            Outcome::Files { muted, blocked, settled }
+            let problem = client.contacts_problem();
+            Outcome::Files { muted, blocked, settled, problem }
         });
     }
 

@@ -28,7 +28,15 @@ impl State {
                 }
             }
             Outcome::Census(rooms) => self.census(&rooms),
-            Outcome::Files { muted, blocked, settled } => self.files(muted, blocked, settled),
+            Outcome::Files { muted, blocked, settled, problem } => {
+                self.files(muted, blocked, settled);
+                if self.problem != problem {
+                    self.problem = problem;
+                    if let Some(problem) = self.problem.clone() {
+                        self.say(&problem, true, now);
+                    }
+                }
+            }
             Outcome::Members { room, names } => {
                 let few = self.is_no_crowd();
                 if let Some(room) = self.room_mut(&room) {

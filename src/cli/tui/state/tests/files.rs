@@ -21,7 +21,7 @@ fn what_another_program_did_to_the_outbox_is_seen() {
     let id = ids[0];
     let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
     let settled = vec![(id, Some(receipt)), (ids[1], None)];
-    state.done(Outcome::Files { muted: None, blocked: None, settled }, at(7));
+    state.done(Outcome::Files { muted: None, blocked: None, settled, problem: None }, at(7));
     let shown = state.shown();
     assert!(shown[0].contains("one ✓") && shown[1].contains("✗ dropped"), "{shown:?}");
     state.order_files();

@@ -133,7 +133,7 @@ fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
     state.said("lobby", 4, "buzz", "sova!");
     assert!(!rings(&mut state), "in the same second");
     let muted = Some(vec![room("ops")]);
-    state.done(Outcome::Files { muted, blocked: None, settled: Vec::new() }, at(2));
+    state.done(Outcome::Files { muted, blocked: None, settled: Vec::new(), problem: None }, at(2));
     state.hear(Event::Message(message("ops", 5, "buzz", "sova!")), at(9));
     assert!(!rings(&mut state), "muted");
     state.hear(Event::Message(message("lobby", 6, "buzz", "sova!")), at(10));
