@@ -115,16 +115,14 @@ struct Chat {
     prompted: Option<RoomName>,
     /// Until when to wait for what is under way; `None` while lines are typed.
     leaving: Option<Instant>,
-    /// What is wrong with the contact book.
-    problem: Option<String>,
 }
 
 impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>) -> Self {
         let state = State::new(client.name().clone(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
-        let (moving, prompted, leaving, problem) = (None, None, None, None);
-        Self { client, state, tasks, failed: 0, pending, moving, prompted, leaving, problem }
+        let (moving, prompted, leaving) = (None, None, None);
+        Self { client, state, tasks, failed: 0, pending, moving, prompted, leaving }
     }
 
     async fn talk(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
@@ -184,11 +182,7 @@ impl Chat {
             && let Ok(blocked) = self.client.is_blocked(&message.sender).await
         {
             self.state.set_blocked(message.sender.clone(), blocked);
-            let problem = self.client.contacts_problem();
-            if self.problem != problem {
-                problem.iter().for_each(|problem| self.say(problem));
-                self.problem = problem;
-            }
+            self.client.contacts_problem().iter().for_each(|problem| self.say(problem));
         }
     }
 

@@ -141,7 +141,7 @@ impl Client {
     }
 
     /// What is wrong with the contact book, where it cannot be read since somebody changed it. It
-    /// counts as it was before until that is mended.
+    /// counts as it was before until that is mended. It is told once after each change.
     pub fn contacts_problem(&self) -> Option<String> {
         self.0.people.problem()
     }

@@ -45,7 +45,8 @@ pub(super) struct Acquaintance {
 struct Read {
     book: Arc<Book>,
     stamp: Option<Stamp>,
-    /// Why the file cannot be read in this state, and that the book is as it was before.
+    /// Why the file cannot be read in this state, and that the book is as it was before; until
+    /// somebody was told.
     problem: Option<String>,
 }
 
@@ -77,9 +78,10 @@ impl People {
         }
     }
 
-    /// Why the book counts as it was when it was last read, where it cannot be read any more.
+    /// Why the book counts as it was when it was last read, where it cannot be read any more: once
+    /// for each state of the file.
     pub(super) fn problem(&self) -> Option<String> {
-        self.0.read().problem.clone()
+        self.0.read().problem.take()
     }
 
     /// Somebody met at this hub.

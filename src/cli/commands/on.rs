@@ -109,7 +109,6 @@ pub(crate) async fn run(
         limited: args.direct_only && args.count.is_some(),
         most: args.jobs.get(),
         jobs: JoinSet::new(),
-        problem: None,
     };
     let answered = stop.run_until_cancelled(answering.go_on(&mut happenings, &out)).await;
     // Whatever still runs is killed.
@@ -144,8 +143,6 @@ struct Answering {
     /// The most commands at a time.
     most: usize,
     jobs: JoinSet<Done>,
-    /// What is wrong with the contact book.
-    problem: Option<String>,
 }
 
 /// What came of a message: where its answer went, if it had one, or why not.
@@ -191,11 +188,7 @@ impl Answering {
         let client = &self.bot.client;
         // Also what they had said before they were blocked.
         let blocked = client.is_blocked(&heard.sender).await?;
-        let problem = client.contacts_problem();
-        if self.problem != problem {
-            problem.iter().for_each(|problem| complain(problem));
-            self.problem = problem;
-        }
+        client.contacts_problem().iter().for_each(|problem| complain(problem));
         if heard.sender != *client.name() && !blocked {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().answer(heard));

@@ -184,8 +184,6 @@ pub(crate) struct State {
     seen: BTreeMap<RoomName, Position>,
     /// Whose messages are not shown.
     blocked: BTreeSet<Name>,
-    /// What is wrong with the contact book.
-    problem: Option<String>,
     /// Whether it is being looked at what other programs have changed.
     looking: bool,
     /// The room that is being joined, to talk there: nothing has come between yet.
@@ -242,7 +240,6 @@ impl State {
             muted: Vec::new(),
             seen: BTreeMap::new(),
             blocked: BTreeSet::new(),
-            problem: None,
             looking: false,
             joining: None,
             leaving: None,

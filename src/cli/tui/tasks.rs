@@ -57,7 +57,7 @@ pub(crate) enum Outcome {
         muted: Option<Vec<RoomName>>,
         blocked: Option<BTreeSet<Name>>,
         settled: Vec<(MessageId, Option<Receipt>)>,
-        /// What is wrong with the contact book.
+        /// What is wrong with the contact book, where that is news.
         problem: Option<String>,
     },
     /// Who is in a room.

@@ -30,12 +30,7 @@ impl State {
             Outcome::Census(rooms) => self.census(&rooms),
             Outcome::Files { muted, blocked, settled, problem } => {
                 self.files(muted, blocked, settled);
-                if self.problem != problem {
-                    self.problem = problem;
-                    if let Some(problem) = self.problem.clone() {
-                        self.say(&problem, true, now);
-                    }
-                }
+                problem.iter().for_each(|problem| self.say(problem, true, now));
             }
             Outcome::Members { room, names } => {
                 let few = self.is_no_crowd();
