@@ -39,23 +39,23 @@ use crate::{
 };
 
 mod check;
+mod contact_store;
 mod contacts;
 mod conversation;
+mod conversation_limits;
 mod database;
 mod direct;
 mod events;
 mod gate;
+mod hub_connection;
 mod inbox;
-mod link;
 mod lru;
 mod options;
 mod outbox;
-mod patience;
 mod peer_chat;
 mod peers;
-mod people;
 mod queries;
-mod seats;
+mod retry;
 mod session;
 mod trust;
 mod watch_peers;
@@ -63,7 +63,7 @@ mod watch_peers;
 pub use self::{
     check::{Check, EndpointCheck, Reach, Registered},
     conversation::{Conversation, ConversationEvent, Line},
-    events::{Connection, Direct, Event, Events, Standing, Unseen},
+    events::{Connection, Direct, Event, Events, Unseen, Verification},
     gate::DirectPolicy,
     options::ClientOptions,
     outbox::{Attempt, Queued},
@@ -72,12 +72,12 @@ pub use self::{
     watch_peers::{PeerChange, PeerWatch},
 };
 use self::{
+    contact_store::ContactStore,
     gate::Gate,
+    hub_connection::HubConnection,
     inbox::Inbox,
-    link::Link,
-    outbox::{Courier, Outbox},
+    outbox::{DeliveryTask, Outbox},
     peers::Peers,
-    people::People,
     session::{Command, Session, Shown},
     trust::is_away,
     watch_peers::Watch,
@@ -98,12 +98,12 @@ const COMMANDS: usize = 64;
 pub struct Client(Arc<Inner>);
 
 struct Inner {
-    link: Arc<Link>,
-    people: People,
+    link: Arc<HubConnection>,
+    people: ContactStore,
     peers: Arc<Peers>,
     outbox: Option<Outbox>,
     /// Until it is started.
-    courier: Mutex<Option<Courier>>,
+    courier: Mutex<Option<DeliveryTask>>,
     fingerprint: Option<Fingerprint>,
     commands: mpsc::Sender<Command>,
     connection: watch::Receiver<Connection>,
@@ -149,7 +149,7 @@ impl Client {
         let identity = options.identity.clone();
         let fingerprint = identity.as_ref().map(Identity::fingerprint);
         let (me, book) = (options.name.clone(), options.contacts.clone());
-        let people = People::new(options.hub.clone(), me, fingerprint, book);
+        let people = ContactStore::new(options.hub.clone(), me, fingerprint, book);
         let outbox = options.open_outbox(&people).await?;
         let kept = options.open_inbox(&people).await?;
         let (me, limit) = (options.name.clone(), options.inbox_limit);
@@ -165,7 +165,7 @@ impl Client {
         let way = options.trust.way(identity.as_ref(), &options.hub, &people).await?;
         let (rooms, policy) = (options.rooms.clone(), options.direct);
         let may_start_away = options.may_start_away;
-        let link = Arc::new(Link::new(options, direct_address, &way)?);
+        let link = Arc::new(HubConnection::new(options, direct_address, &way)?);
         if let Some(listener) = listener {
             inbox.hand_out_unshown().await?;
             let gate = Gate::new(policy, fingerprint, people.clone(), link.clone(), inbox.clone());
@@ -199,7 +199,7 @@ impl Client {
         let courier = outbox.clone().map(|outbox| {
             let (peers, connection) = (peers.clone(), connection.clone());
             let watch = Watch::new(link.clone(), peers.clone(), connection, stop.clone());
-            Courier::new(outbox, peers, inbox, watch, stop.clone())
+            DeliveryTask::new(outbox, peers, inbox, watch, stop.clone())
         });
         let client = Self(Arc::new(Inner {
             link,

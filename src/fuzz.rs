@@ -7,7 +7,7 @@
 //!   thousand mutations of the corpus.
 //! - `make fuzz` lets libFuzzer look for new paths through them, as `cargo fuzz run` does.
 
-mod door;
+mod acceptor;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ pub const TARGETS: [Target; 18] = [
     ("jwt_keys", tokens::jwt_keys),
     ("message_id", words::message_id),
     ("name", words::name),
-    ("opening", door::opening),
+    ("opening", acceptor::opening),
     ("page_token", words::page_token),
     ("request", wire::request),
     ("status", wire::status),

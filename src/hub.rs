@@ -3,9 +3,9 @@
 //! [`Hub::new`] opens the store and listens to nothing; [`Hub::serve`] answers on a listener that
 //! [`Hub::listen`] opened, until the caller says stop.
 //!
-//! How a call goes: the connection comes through the [`Door`]; its bytes become a request in tonic;
+//! How a call goes: the connection comes through the [`Acceptor`]; its bytes become a request in tonic;
 //! `auth` notes whose session it is, and Register goes through `admission`; `streams` answers the streaming rpcs with shared frames (`fanout`) and lets the unary
-//! ones through to `presence` and `broadcast`, which parse, ask the backbone, and convert back.
+//! ones through to `presence` and `broadcast`, which parse, ask the storage, and convert back.
 
 mod admission;
 mod auth;
@@ -14,6 +14,7 @@ mod chat;
 mod dial_back;
 mod fanout;
 mod jwt;
+mod maintenance;
 mod metrics;
 pub(crate) mod paging;
 mod peers;
@@ -22,7 +23,6 @@ mod rates;
 mod rooms;
 mod sessions;
 mod streams;
-mod upkeep;
 
 pub use admission::{Admission, Guests};
 pub use jwt::Issuer;
@@ -39,20 +39,16 @@ use tower::util::{MapRequestLayer, MapResponseLayer};
 use self::{
     broadcast::Broadcast,
     dial_back::DialBacks,
-    fanout::Mailbox,
+    fanout::StreamQueue,
     metrics::{Metrics, Page},
     peers::Peers,
     presence::Presence,
-    rates::{Gates, Watch},
+    rates::{RateLimits, Watch},
     rooms::Rooms,
-    sessions::{Caller, Hold, Sessions},
+    sessions::{Caller, Sessions, StreamGuard},
     streams::WithStreams,
 };
 use crate::{
-    backbone::{
-        Directory, Members, MessageLog, Retention, Roster, Session, SessionId,
-        embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedMembers, Store},
-    },
     error::{Error, Result},
     identity::{Credentials, Identity},
     model::{Certificate, Name},
@@ -61,7 +57,11 @@ use crate::{
         unary::{broadcast_server::BroadcastServer, presence_server::PresenceServer},
     },
     shutdown,
-    transport::{self, ClientKeys, Door, Limits, Plaintext, server_config},
+    storage::{
+        Directory, MessageLog, NameRegistry, Retention, Session, SessionId, SessionListener,
+        embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNames, Store},
+    },
+    transport::{self, Acceptor, ClientKeys, Limits, Plaintext, server_config},
     wire,
 };
 
@@ -138,7 +138,7 @@ impl HubOptions {
 struct State {
     log: Arc<dyn MessageLog>,
     directory: Arc<dyn Directory>,
-    members: Arc<dyn Members>,
+    members: Arc<dyn NameRegistry>,
     sessions: Arc<Sessions>,
     peers: Arc<Peers>,
     rooms: Arc<Rooms>,
@@ -147,7 +147,7 @@ struct State {
     issuer: Option<Issuer>,
     /// Of the hub's own key; `None`: an authority vouches for it instead.
     certificate: Option<Certificate>,
-    gates: Arc<Gates>,
+    gates: Arc<RateLimits>,
     dial_backs: DialBacks,
     metrics: Metrics,
 }
@@ -170,7 +170,7 @@ impl State {
     }
 
     /// Notes that a stream of the caller's session is open, which from now on holds its lease.
-    async fn hold(&self, caller: &Caller, mailbox: &Arc<Mailbox>) -> Result<Hold> {
+    async fn hold(&self, caller: &Caller, mailbox: &Arc<StreamQueue>) -> Result<StreamGuard> {
         let hold = self.sessions.hold(caller.session, mailbox.clone())?;
         self.directory.renew(caller.session, self.lease).await?;
         Ok(hold)
@@ -181,7 +181,7 @@ impl State {
 #[derive(Debug)]
 pub struct Hub {
     state: Arc<State>,
-    door: Door,
+    door: Acceptor,
     retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
@@ -211,7 +211,7 @@ impl Hub {
         // Presence lives and dies with the process, so each start is a new epoch of it.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
         let lists = Lists { sessions: sessions.clone(), peers: peers.clone() };
-        let gates = Arc::new(Gates::new(options.rates, metrics.clone()));
+        let gates = Arc::new(RateLimits::new(options.rates, metrics.clone()));
         let state = Arc::new(State {
             log,
             directory: Arc::new(EmbeddedDirectory::new(Arc::new(lists))),
@@ -227,7 +227,7 @@ impl Hub {
             dial_backs: DialBacks::new(options.plaintext),
             metrics,
         });
-        let door = Door::tls(tls, options.plaintext).limits(options.limits);
+        let door = Acceptor::tls(tls, options.plaintext).limits(options.limits);
         let metrics = match options.metrics {
             Some(address) => Some(metrics::listen(address).await?),
             None => None,
@@ -259,7 +259,7 @@ impl Hub {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
-        let mut upkeep = upkeep::begin(&self.state, self.retention);
+        let mut upkeep = maintenance::begin(&self.state, self.retention);
 
         let state = &self.state;
         if let Some(listener) = self.metrics {
@@ -290,7 +290,7 @@ impl Hub {
         let drain = async {
             tokio::select! {
                 () = stop.cancelled() => tracing::info!("stopping, as told"),
-                () = upkeep::idle(&state.sessions, self.idle_exit) => {
+                () = maintenance::idle(&state.sessions, self.idle_exit) => {
                     tracing::info!("stopping: nobody is here");
                 }
             }
@@ -308,14 +308,14 @@ impl Hub {
 
 /// What a hub finds beside its messages, or makes there.
 struct Opened {
-    members: EmbeddedMembers,
+    members: EmbeddedNames,
     credentials: Credentials,
     certificate: Option<Certificate>,
 }
 
 /// Reads and writes files.
 fn open(store: &Store, credentials: Option<Credentials>) -> Result<Opened> {
-    let members = EmbeddedMembers::open(store)?;
+    let members = EmbeddedNames::open(store)?;
     if let Some(credentials) = credentials {
         return Ok(Opened { members, credentials, certificate: None });
     }
@@ -334,7 +334,7 @@ struct Lists {
     peers: Arc<Peers>,
 }
 
-impl Roster for Lists {
+impl SessionListener for Lists {
     fn put(&self, session: Session) {
         self.peers.put(session);
     }

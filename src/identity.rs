@@ -26,7 +26,7 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 
 pub use contacts::{
-    Book, Contact, Contacts, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES, Standing,
+    Book, Contact, Contacts, KeyCheck, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES,
 };
 pub use credentials::Credentials;
 pub use secret::{SecretHash, hash_secret, new_secret};

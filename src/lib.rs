@@ -13,7 +13,7 @@
 //! |---|---|
 //! | 0, pure | [`proto`], [`model`], [`error`] |
 //! | 1, mechanics | [`wire`], [`identity`], [`transport`], [`backoff`], [`shutdown`], `sqlite`, [`text`] |
-//! | 2, backbone | [`backbone`]: where messages and leases are kept |
+//! | 2, storage | [`storage`]: where messages and leases are kept |
 //! | 3, two siblings | [`hub`] and [`client`], which never import each other |
 //! | 4, faces | [`cli`]: the commands and the chat in a terminal |
 //!
@@ -31,7 +31,7 @@ pub mod text;
 pub mod transport;
 pub mod wire;
 
-pub mod backbone;
+pub mod storage;
 
 pub mod client;
 pub mod hub;

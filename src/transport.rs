@@ -1,19 +1,19 @@
 //! How servers listen and clients dial: the one place that knows what a connection is made of.
 //!
-//! 1. A server has a [`Door`]: it opens the listening socket and makes of what the socket accepts
-//!    [`Arrivals`], connections with TLS or from loopback that are ready for HTTP/2. [`server`]
+//! 1. A server has a [`Acceptor`]: it opens the listening socket and makes of what the socket accepts
+//!    [`Incoming`], connections with TLS or from loopback that are ready for HTTP/2. [`server`]
 //!    answers on them, and every request carries a [`PeerInfo`].
 //! 2. A client has a [`Dial`]: it makes channels, with TLS to whoever has the right key or a name
 //!    that an authority vouches for, or without TLS to loopback. [`why`] says what lies behind a
 //!    call that failed.
 //! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
 
-mod arrivals;
+mod acceptor;
 mod careful;
 mod dial;
-mod door;
 mod handshake;
 mod idle;
+mod incoming;
 mod io;
 mod limits;
 mod loopback;
@@ -26,13 +26,13 @@ use std::time::Duration;
 use tonic::transport::Server;
 use tower::layer::util::{Identity, Stack};
 
-pub use arrivals::{Accepted, Arrivals};
+pub use acceptor::{Acceptor, Plaintext};
 #[cfg(any(test, fuzzing))]
 pub(crate) use careful::drop_broken_details;
 pub use careful::{Channel, careful};
 pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, probe, why};
-pub use door::{Door, Plaintext};
 pub use idle::CountCalls;
+pub use incoming::{Accepted, Incoming};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;
 pub(crate) use limits::source_of;

@@ -11,7 +11,7 @@ mod keys;
 mod within;
 
 use chinwag::{
-    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Standing},
+    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Verification},
     error::Error,
     model::Endpoint,
     proto::peer_chat_client::PeerChatClient,
@@ -46,7 +46,7 @@ async fn whoever_leaves_the_key_out_is_not_a_contact() {
     // On this machine it is a claim, as long as bob is somebody whom alice wants to hear.
     let mut local = stub(&alices);
     local.send(to("alice", &message("bob", "psst"))).await.unwrap();
-    assert_eq!(heard(&mut events).await.1, Standing::Unverified(None));
+    assert_eq!(heard(&mut events).await.1, Verification::Unverified(None));
     let at = hub.endpoint.clone();
     alice.change(|book| book.block(&at, &name("bob"), true));
     let refused = local.send(to("alice", &message("bob", "psst"))).await.unwrap_err();

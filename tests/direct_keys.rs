@@ -13,7 +13,7 @@ mod proxy;
 mod within;
 
 use chinwag::{
-    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Standing},
+    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Verification},
     error::Error,
     identity::Contact,
     model::PeerStatus,
@@ -67,7 +67,7 @@ async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
     hub.quiet.list("bob", &[wire.address()], bob.certificate());
 
     alices.send(&name("bob"), text("for your eyes only")).await.unwrap();
-    let known = Standing::Known(alice.key());
+    let known = Verification::Known(alice.key());
     let said = |text: &str, standing| ("alice".to_owned(), standing, text.to_owned());
     assert_eq!(heard(&mut bobs_events).await, said("for your eyes only", known));
     assert!(wire.recorded() > 0);
@@ -83,10 +83,10 @@ async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
 
     // Somebody who was compared is verified, from the next message on.
     bobs.send(&name("alice"), text("hi")).await.unwrap();
-    assert_eq!(heard(&mut alices_events).await.1, Standing::Known(bob.key()));
+    assert_eq!(heard(&mut alices_events).await.1, Verification::Known(bob.key()));
     bobs.verify(&name("alice"), alice.key()).await.unwrap();
     alices.send(&name("bob"), text("again")).await.unwrap();
-    assert_eq!(heard(&mut bobs_events).await.1, Standing::Verified(alice.key()));
+    assert_eq!(heard(&mut bobs_events).await.1, Verification::Verified(alice.key()));
     let wrong = bobs.verify(&name("alice"), bob.key()).await;
     assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
 
@@ -96,14 +96,16 @@ async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
     let line = loop {
         match next(&mut bobs_events).await {
             Event::Conversation { line, .. } => break line,
-            Event::Direct(direct) => assert_eq!(direct.standing, Standing::Verified(alice.key())),
+            Event::Direct(direct) => {
+                assert_eq!(direct.standing, Verification::Verified(alice.key()))
+            }
             other => panic!("{other:?}"),
         }
     };
     line.send(text("back")).await.unwrap();
     match within(PATIENCE, "an answer", talk.next()).await {
         Some(ConversationEvent::Message(direct)) => {
-            assert_eq!(direct.standing, Standing::Known(bob.key()));
+            assert_eq!(direct.standing, Verification::Known(bob.key()));
         }
         other => panic!("{other:?}"),
     }
@@ -221,7 +223,7 @@ async fn a_changed_key_blocks_both_ways_until_it_is_accepted() {
     assert_eq!(heard(&mut bobs_events).await.2, "you!");
     bobs.send(&name("alice"), text("me")).await.unwrap();
     // Told once, so this is the next thing that alice hears.
-    let known = ("bob".to_owned(), Standing::Known(new_bob.key()), "me".to_owned());
+    let known = ("bob".to_owned(), Verification::Known(new_bob.key()), "me".to_owned());
     assert_eq!(heard(&mut alices_events).await, known);
     let nothing = alices.accept(&name("bob"), None).await;
     assert!(matches!(nothing, Err(Error::Invalid(_))), "{nothing:?}");
@@ -298,22 +300,24 @@ async fn one_decides_who_may_speak() {
         };
         let to_alice = name("alice");
         let from = bobs.send(&to_alice, text("bob")).await;
-        check(from, Contacts, Standing::Known(bob.key())).await;
+        check(from, Contacts, Verification::Known(bob.key())).await;
         let from = carols.send(&to_alice, text("carol")).await;
-        check(from, Known, Standing::Known(carol.key())).await;
+        check(from, Known, Verification::Known(carol.key())).await;
         let from = daves.send(&to_alice, text("dave")).await;
-        check(from, Anyone, Standing::Unverified(Some(dave.key()))).await;
+        check(from, Anyone, Verification::Unverified(Some(dave.key()))).await;
 
         // Without a key: encrypted from anywhere, or in plaintext on this machine.
         let keyless = Dial::tls(None, &Trust::Pinned(alice.key())).unwrap();
         let mut keyless = PeerChatClient::new(keyless.peer_channel(&address.into()).unwrap());
         let sent = keyless.send(to("alice", &message("eve", "psst"))).await;
         let refused = |status| Error::Refused(wire::refused(&status));
-        check(sent.map_err(refused).map(drop_receipt), Anyone, Standing::Unverified(None)).await;
+        check(sent.map_err(refused).map(drop_receipt), Anyone, Verification::Unverified(None))
+            .await;
         // Whatever name is said, known or not, it stays a claim.
         for claimed in ["eve", "bob"] {
             let sent = stub(&alices).send(to("alice", &message(claimed, "psst"))).await;
-            check(sent.map_err(refused).map(drop_receipt), Known, Standing::Unverified(None)).await;
+            check(sent.map_err(refused).map(drop_receipt), Known, Verification::Unverified(None))
+                .await;
         }
         alices.stop().await;
     }
@@ -331,7 +335,7 @@ async fn a_command_that_is_not_listed_is_known_all_the_same() {
     let (alices, _alices_events) = Client::start(options).await.unwrap();
     assert!(matches!(alices.peer(&name("alice")).await, Err(Error::PeerUnknown(_))));
     alices.send(&name("bob"), text("build is green")).await.unwrap();
-    assert_eq!(heard(&mut events).await.1, Standing::Known(alice.key()));
+    assert_eq!(heard(&mut events).await.1, Verification::Known(alice.key()));
 }
 
 #[tokio::test]
@@ -350,7 +354,7 @@ async fn without_the_hub_the_book_is_enough() {
     let (alices, _alices_events) = alice.start(&hub).await;
     hub.quiet.stop().await;
     alices.send(&name("bob"), text("still here?")).await.unwrap();
-    let known = ("alice".to_owned(), Standing::Known(alice.key()), "still here?".to_owned());
+    let known = ("alice".to_owned(), Verification::Known(alice.key()), "still here?".to_owned());
     assert_eq!(heard(&mut bobs_events).await, known);
     let unknown = alices.send(&name("carol"), text("hello")).await;
     assert!(matches!(unknown, Err(Error::HubUnreachable { .. })), "{unknown:?}");

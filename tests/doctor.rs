@@ -10,7 +10,7 @@ use std::{
 use chinwag::{
     identity::Identity,
     model::JoinLink,
-    transport::{ClientKeys, Door, Plaintext, server_config},
+    transport::{Acceptor, ClientKeys, Plaintext, server_config},
 };
 use serde_json::Value;
 
@@ -212,7 +212,7 @@ async fn a_clock_that_is_wrong_is_found_out() {
     for (seconds, result, code) in [(-300, "fail", 1), (20, "warn", 0), (1, "ok", 0)] {
         let key = Identity::generate().unwrap();
         let config = server_config(key.credentials(), ClientKeys::Optional).unwrap();
-        let hub = FakeHub::behind(Door::tls(config, Plaintext::FromLoopback)).await;
+        let hub = FakeHub::behind(Acceptor::tls(config, Plaintext::FromLoopback)).await;
         hub.set_clock(seconds);
         let (at, _quiet) = hub.serve_quietly();
         let doctor = move || {

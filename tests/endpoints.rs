@@ -8,7 +8,7 @@ use chinwag::{
     proto::{
         CheckEndpointsRequest, CheckEndpointsResponse, Endpoint, EndpointReach, RegisterRequest,
     },
-    transport::{ClientKeys, Door, Plaintext, server_config},
+    transport::{Acceptor, ClientKeys, Plaintext, server_config},
 };
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_stream::StreamExt;
@@ -53,7 +53,7 @@ async fn reached(session: &Session) -> Vec<(EndpointReach, bool, String)> {
 /// A server with this key, which takes whoever comes.
 async fn listen(key: &Identity, serving: &mut JoinSet<()>) -> SocketAddr {
     let config = server_config(key.credentials(), ClientKeys::Optional).unwrap();
-    let door = Door::tls(config, Plaintext::FromLoopback);
+    let door = Acceptor::tls(config, Plaintext::FromLoopback);
     let listener = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut arrivals = Box::pin(door.arrivals(listener));

@@ -16,7 +16,7 @@ mod scene;
 mod within;
 
 use chinwag::{
-    client::{Event, Standing},
+    client::{Event, Verification},
     error::Error,
     identity::CERTIFICATE_FILE,
     model::RoomName,
@@ -159,7 +159,7 @@ async fn python_calls_a_peer_in_rust_by_the_certificate_that_the_hub_lists() {
     let heard = find(&mut events, direct).await;
     assert_eq!(heard.message.sender, name("robot"));
     assert_eq!(heard.message.text, text("between us"));
-    assert_eq!(heard.standing, Standing::Known(key.fingerprint()));
+    assert_eq!(heard.standing, Verification::Known(key.fingerprint()));
 
     // Who shows no key may be anybody, and is not heard.
     let guest = scene.python("send", "guest", None, &["ann", "it is me"]);

@@ -1,9 +1,9 @@
-//! What a [`MessageLog`](chinwag::backbone::MessageLog) promises, told as stories that every kind of
+//! What a [`MessageLog`](chinwag::storage::MessageLog) promises, told as stories that every kind of
 //! log must go through: the embedded one in a directory and in memory today, a clustered one later.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use chinwag::backbone::embedded::log::Store;
+use chinwag::storage::embedded::log::Store;
 
 #[path = "log/directory.rs"]
 mod directory;

@@ -8,7 +8,7 @@ use chinwag::{
     identity::Identity,
     model::{Endpoint, KeyMismatch},
     transport::{
-        ClientKeys, Dial, DialFailure, Door, Limits, Plaintext, Trust, Via, server_config, why,
+        Acceptor, ClientKeys, Dial, DialFailure, Limits, Plaintext, Trust, Via, server_config, why,
     },
 };
 use tonic::Code;
@@ -26,8 +26,8 @@ fn identity() -> Identity {
     Identity::generate().unwrap()
 }
 
-fn door(hub: &Identity, keys: ClientKeys) -> Door {
-    Door::tls(server_config(hub.credentials(), keys).unwrap(), Plaintext::FromLoopback)
+fn door(hub: &Identity, keys: ClientKeys) -> Acceptor {
+    Acceptor::tls(server_config(hub.credentials(), keys).unwrap(), Plaintext::FromLoopback)
 }
 
 /// Dials whoever has the key of `hub`.
@@ -90,14 +90,14 @@ async fn who_has_no_authority_is_not_trusted() {
 async fn plaintext_is_for_loopback() {
     let hub = identity();
     let config = server_config(hub.credentials(), ClientKeys::Optional).unwrap();
-    let server = TestServer::start(Door::tls(config.clone(), Plaintext::FromLoopback)).await;
+    let server = TestServer::start(Acceptor::tls(config.clone(), Plaintext::FromLoopback)).await;
     server.call(&Dial::plaintext()).await.unwrap();
     assert_eq!(server.latest_caller().via, Via::Plaintext);
     assert_eq!(server.latest_caller().key(), None);
 
-    let strict = TestServer::start(Door::tls(config.clone(), Plaintext::Never)).await;
+    let strict = TestServer::start(Acceptor::tls(config.clone(), Plaintext::Never)).await;
     let far = |_| "192.0.2.7:1234".parse().unwrap();
-    let remote = TestServer::start_afar(Door::tls(config, Plaintext::FromLoopback), far).await;
+    let remote = TestServer::start_afar(Acceptor::tls(config, Plaintext::FromLoopback), far).await;
     for server in [strict, remote] {
         let status = server.call(&Dial::plaintext()).await.unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition);
@@ -112,11 +112,11 @@ async fn plaintext_is_for_loopback() {
 #[tokio::test]
 async fn without_tls_there_is_only_loopback() {
     let far = |_| "[2001:db8::7]:1234".parse().unwrap();
-    let server = TestServer::start_afar(Door::plaintext(), far).await;
+    let server = TestServer::start_afar(Acceptor::plaintext(), far).await;
     let status = server.call(&Dial::plaintext()).await.unwrap_err();
     assert_eq!(chinwag::wire::refused(&status).reason, "PLAINTEXT_REFUSED");
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.7:50051"] {
-        let error = Door::plaintext().listen(address.parse().unwrap()).await.unwrap_err();
+        let error = Acceptor::plaintext().listen(address.parse().unwrap()).await.unwrap_err();
         assert!(error.to_string().contains("is not a loopback address"), "{error}");
     }
     let hub = identity();
@@ -126,7 +126,7 @@ async fn without_tls_there_is_only_loopback() {
 #[tokio::test]
 async fn what_is_in_the_way_is_named() {
     let hub = identity();
-    let plain = TestServer::start(Door::plaintext()).await;
+    let plain = TestServer::start(Acceptor::plaintext()).await;
     let status = plain.call(&pinned(&hub, None)).await.unwrap_err();
     assert!(why(&status).unwrap().to_string().contains("does not speak TLS"), "{status:?}");
 
@@ -180,7 +180,7 @@ async fn a_channel_finds_a_server_that_comes_back() {
 
 #[tokio::test]
 async fn handshakes_end_with_the_door() {
-    let server = TestServer::start(Door::plaintext()).await;
+    let server = TestServer::start(Acceptor::plaintext()).await;
     let silent = server.say(b"PRI * ").await;
     server.call(&Dial::plaintext()).await.unwrap();
     server.stop().await;
@@ -191,9 +191,9 @@ async fn handshakes_end_with_the_door() {
 async fn the_next_free_port_is_found() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let next = Door::plaintext().listen_on_next_free(address, 50).await.unwrap();
+    let next = Acceptor::plaintext().listen_on_next_free(address, 50).await.unwrap();
     assert_ne!(next.local_addr().unwrap().port(), address.port());
-    assert!(Door::plaintext().listen_on_next_free(address, 1).await.is_err());
+    assert!(Acceptor::plaintext().listen_on_next_free(address, 1).await.is_err());
 }
 
 /// Bounds that nobody reaches by being slow.

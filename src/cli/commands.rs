@@ -63,10 +63,10 @@ async fn with_client(
     options: ClientOptions,
     out: Output,
     stop: &CancellationToken,
-    work: impl AsyncFnOnce(Client, Happenings, &Output) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let (client, events) = start(options, stop).await?;
-    let work = work(client.clone(), Happenings::new(events), &out);
+    let work = work(client.clone(), CommandEvents::new(events), &out);
     let done = stop.run_until_cancelled(work).await.unwrap_or(Err(Failure::Interrupted));
     let written = out.close(stop).await;
     client.stop().await;
@@ -82,7 +82,7 @@ async fn follow(
     options: ClientOptions,
     out: Output,
     stop: &CancellationToken,
-    work: impl AsyncFnOnce(Client, Happenings, &Output) -> Result<(), Failure>,
+    work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     with_client(options, out, stop, async |client, happenings, out| {
         tokio::select! {
@@ -94,12 +94,12 @@ async fn follow(
 }
 
 /// The events of a command's client; those about the hub are told to the person here.
-struct Happenings {
+struct CommandEvents {
     events: Events,
     outage: Outage,
 }
 
-impl Happenings {
+impl CommandEvents {
     fn new(events: Events) -> Self {
         Self { events, outage: Outage::default() }
     }

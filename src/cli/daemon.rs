@@ -42,10 +42,10 @@ use self::{
 };
 use super::options::without_environment;
 use crate::{
-    backbone::embedded::Store,
     error::{Error, Result},
     hub::{Hub, HubOptions},
     shutdown,
+    storage::embedded::Store,
 };
 
 /// Exit code: the hub could not start, or failed.

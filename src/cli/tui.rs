@@ -31,7 +31,7 @@ pub use self::bench::{FrameTimes, ScreenFigures, bench_screen};
 use self::{
     app::App,
     keys::Keymap,
-    state::{Now, State, Taste},
+    state::{Now, Preferences, State},
     term::Screen,
     theme::Theme,
 };
@@ -123,9 +123,9 @@ async fn hear_rest(state: &mut State, mut events: Events) {
 }
 
 /// What the person wants it to be like.
-fn taste(settings: &Settings) -> Result<Taste, Failure> {
+fn taste(settings: &Settings) -> Result<Preferences, Failure> {
     let typed = typed::load(&settings.home.typed_lines()).unwrap_or_default();
-    Ok(Taste {
+    Ok(Preferences {
         theme: theme(settings)?,
         zone: TimeZone::system(),
         keymap: Keymap::with(&settings.keys).map_err(Failure::Usage)?,

@@ -12,7 +12,7 @@ use super::{
     words::{standing, status},
 };
 use crate::{
-    client::{Direct, Queued, Standing},
+    client::{Direct, Queued, Verification},
     error::Error,
     model::{Endpoint, Fingerprint, Message, MessageId, Name, Peer, Receipt, Room, RoomName},
     text,
@@ -63,7 +63,7 @@ pub(crate) fn message(clock: &Clock, message: &Message, room: Option<&RoomName>)
 /// A private message that came.
 pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
     let mark = match direct.standing {
-        Standing::Unverified(Some(key)) => format!("unverified, key {key}"),
+        Verification::Unverified(Some(key)) => format!("unverified, key {key}"),
         known => standing(known).into(),
     };
     let sender = &direct.message.sender;
@@ -279,18 +279,18 @@ mod tests {
                 sent_at: None,
                 text: Text::parse("psst\nyou").unwrap(),
             },
-            standing: Standing::Unverified(None),
+            standing: Verification::Unverified(None),
             from: None,
         };
         let shown = direct(&clock(), &came);
         assert_eq!(shown, "12:00 [direct] sova (unverified): psst\n    you");
         let key = Fingerprint::from_bytes([7; 32]);
-        came.standing = Standing::Unverified(Some(key));
+        came.standing = Verification::Unverified(Some(key));
         let shown = direct(&clock(), &came);
         assert_eq!(shown, format!("12:00 [direct] sova (unverified, key {key}): psst\n    you"));
-        came.standing = Standing::Known(key);
+        came.standing = Verification::Known(key);
         assert_eq!(direct(&clock(), &came), "12:00 [direct] sova (known): psst\n    you");
-        came.standing = Standing::Verified(key);
+        came.standing = Verification::Verified(key);
         assert_eq!(direct(&clock(), &came), "12:00 [direct] sova (verified): psst\n    you");
     }
 

@@ -1,17 +1,17 @@
 //! What has one word, in text and in JSON.
 
 use crate::{
-    client::Standing,
+    client::Verification,
     error::{Error, Refusal, Violation},
     model::PeerStatus,
 };
 
 /// How far somebody is known, in one word.
-pub(crate) fn standing(standing: Standing) -> &'static str {
+pub(crate) fn standing(standing: Verification) -> &'static str {
     match standing {
-        Standing::Verified(_) => "verified",
-        Standing::Known(_) => "known",
-        Standing::Unverified(_) => "unverified",
+        Verification::Verified(_) => "verified",
+        Verification::Known(_) => "known",
+        Verification::Unverified(_) => "unverified",
     }
 }
 

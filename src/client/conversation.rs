@@ -19,11 +19,11 @@ use tonic::Status;
 
 use self::talk::{Audience, Talk};
 use super::{
-    events::{Direct, Standing},
+    contact_store::PeerTrust,
+    conversation_limits::Permit,
+    events::{Direct, Verification},
     gate::{Caller, Gate},
     inbox::Inbox,
-    people::Acquaintance,
-    seats::Seat,
     session::Reply,
 };
 pub(super) use crate::proto::converse_request::Event as Said;
@@ -237,7 +237,7 @@ pub(super) async fn greet(peer: &Name, heard: &mut impl Heard) -> Result<Result<
 /// A greeted conversation, and the task that drives it.
 pub(super) fn call(
     peer: Name,
-    known: Acquaintance,
+    known: PeerTrust,
     inbox: Inbox,
     heard: impl Heard,
     wire: Wire,
@@ -255,7 +255,7 @@ pub(super) async fn answer(
     inbox: Inbox,
     gate: Gate,
     caller: Caller,
-    arrival: Seat,
+    arrival: Permit,
     mut heard: impl Heard,
     wire: Wire,
     stop: CancellationToken,
@@ -287,7 +287,7 @@ async fn hear_caller(
     gate: &Gate,
     caller: Caller,
     heard: &mut impl Heard,
-) -> Result<Result<(Name, Standing, Seat)>, Status> {
+) -> Result<Result<(Name, Verification, Permit)>, Status> {
     let called = hello(heard).await?.and_then(|hello| {
         let peer = wire::name("hello.name", &hello.name)?;
         inbox.check_receiver("hello.receiver", &hello.receiver)?;

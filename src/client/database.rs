@@ -9,7 +9,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::people::blocking;
+use super::contact_store::blocking;
 use crate::{
     error::{Error, Result},
     identity::files,

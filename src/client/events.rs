@@ -7,7 +7,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     conversation::{ConversationEvent, Line},
-    inbox::Kept,
+    inbox::DurableInbox,
 };
 use crate::{
     error::Error,
@@ -138,14 +138,14 @@ pub struct Direct {
     /// The message.
     pub message: DirectMessage,
     /// How far its sender is known.
-    pub standing: Standing,
+    pub standing: Verification,
     /// The address it came from.
     pub from: Option<SocketAddr>,
 }
 
 /// How far somebody is the one whose name they use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Verification {
     /// They have this key, which a person has compared.
     Verified(Fingerprint),
     /// They have the key by which the contact book or the hub knows the name.
@@ -154,7 +154,7 @@ pub enum Standing {
     Unverified(Option<Fingerprint>),
 }
 
-impl Standing {
+impl Verification {
     /// The key they have shown.
     pub fn key(&self) -> Option<Fingerprint> {
         match self {
@@ -184,7 +184,7 @@ impl Standing {
 pub struct Events {
     session: mpsc::Receiver<Event>,
     direct: mpsc::Receiver<Event>,
-    kept: Option<Kept>,
+    kept: Option<DurableInbox>,
     /// What is noted as shown before it is handed out.
     next: Option<Direct>,
     /// Whether it is said from outside what is shown.
@@ -193,7 +193,7 @@ pub struct Events {
 
 /// Private messages that came out of [`Events`] and count as shown only when that is said.
 #[derive(Debug, Clone)]
-pub struct Unseen(Option<Kept>);
+pub struct Unseen(Option<DurableInbox>);
 
 impl Unseen {
     /// Whether a message would come out of the next client again, which its sender keeps and nobody
@@ -215,7 +215,7 @@ impl Events {
     pub(super) fn new(
         session: mpsc::Receiver<Event>,
         direct: mpsc::Receiver<Event>,
-        kept: Option<Kept>,
+        kept: Option<DurableInbox>,
     ) -> Self {
         Self { session, direct, kept, next: None, until_seen: false }
     }

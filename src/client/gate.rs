@@ -15,17 +15,17 @@ use std::{
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    events::{Event, Standing},
+    contact_store::{ContactStore, PeerTrust},
+    conversation_limits::{ConversationLimits, Permit},
+    events::{Event, Verification},
+    hub_connection::HubConnection,
     inbox::Inbox,
-    link::Link,
     lru::Lru,
     peers,
-    people::{Acquaintance, People},
-    seats::{Seat, Seats},
 };
 use crate::{
     error::{Error, Result},
-    identity::Standing as InBook,
+    identity::KeyCheck,
     model::{Fingerprint, KeyMismatch, Name},
     transport::{PeerInfo, Via, source_of},
 };
@@ -92,10 +92,10 @@ pub(super) struct Gate(Arc<Inner>);
 struct Inner {
     policy: DirectPolicy,
     own: Option<Fingerprint>,
-    people: People,
-    link: Arc<Link>,
+    people: ContactStore,
+    link: Arc<HubConnection>,
     inbox: Inbox,
-    seats: Seats,
+    seats: ConversationLimits,
     asking: Semaphore,
     turns: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
     answers: Mutex<Lru<(Name, Fingerprint), (Instant, Listed)>>,
@@ -121,8 +121,8 @@ impl Gate {
     pub(super) fn new(
         policy: DirectPolicy,
         own: Option<Fingerprint>,
-        people: People,
-        link: Arc<Link>,
+        people: ContactStore,
+        link: Arc<HubConnection>,
         inbox: Inbox,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -131,7 +131,7 @@ impl Gate {
             people,
             link,
             inbox,
-            seats: Seats::new(),
+            seats: ConversationLimits::new(),
             asking: Semaphore::new(ASKING),
             turns: Mutex::default(),
             answers: Mutex::new(Lru::new(ANSWERS)),
@@ -140,7 +140,7 @@ impl Gate {
     }
 
     /// Lets a caller speak as `name`, or says why not.
-    pub(super) async fn admit(&self, caller: Caller, name: &Name) -> Result<Standing> {
+    pub(super) async fn admit(&self, caller: Caller, name: &Name) -> Result<Verification> {
         let policy = self.0.policy;
         match (caller.key, caller.via) {
             (Some(key), _) => self.admit_key(key, caller, name).await,
@@ -155,48 +155,53 @@ impl Gate {
     }
 
     /// A place for a conversation with somebody who was not let in yet.
-    pub(super) fn arrive(&self, caller: Caller) -> Result<Seat> {
+    pub(super) fn arrive(&self, caller: Caller) -> Result<Permit> {
         self.0.seats.arrive(caller)
     }
 
     /// Lets a caller speak as `name` in a conversation.
-    pub(super) async fn seat(&self, caller: Caller, name: &Name) -> Result<(Standing, Seat)> {
+    pub(super) async fn seat(&self, caller: Caller, name: &Name) -> Result<(Verification, Permit)> {
         let standing = self.admit(caller, name).await?;
         Ok((standing, self.0.seats.sit(caller, standing)?))
     }
 
     /// Somebody who was let in, for as long as a conversation goes on.
-    pub(super) fn acquaintance(&self, name: Name, standing: Standing) -> Acquaintance {
-        Acquaintance::new(self.0.people.clone(), name, standing)
+    pub(super) fn acquaintance(&self, name: Name, standing: Verification) -> PeerTrust {
+        PeerTrust::new(self.0.people.clone(), name, standing)
     }
 
     /// Whoever shows no key has none of a contact's. On this machine, where nobody has to have one,
     /// they may say a contact's name all the same, and are shown as unverified.
-    async fn admit_keyless(&self, caller: Caller, name: &Name) -> Result<Standing> {
+    async fn admit_keyless(&self, caller: Caller, name: &Name) -> Result<Verification> {
         let (book, hub) = (self.0.people.book().await?, self.0.people.hub());
         match book.contact(hub, name).or_else(|| book.look_alike(hub, name)) {
             Some(contact) if contact.blocked => Err(Error::CallerRefused(BLOCKED)),
             Some(_) if caller.via == Via::Tls => Err(Error::CallerKeyChanged(name.clone())),
-            _ => Ok(Standing::Unverified(None)),
+            _ => Ok(Verification::Unverified(None)),
         }
     }
 
-    async fn admit_key(&self, key: Fingerprint, caller: Caller, name: &Name) -> Result<Standing> {
+    async fn admit_key(
+        &self,
+        key: Fingerprint,
+        caller: Caller,
+        name: &Name,
+    ) -> Result<Verification> {
         let inner = &*self.0;
         if inner.own == Some(key) && inner.link.name == *name {
-            return Ok(Standing::Verified(key));
+            return Ok(Verification::Verified(key));
         }
         let book = inner.people.book().await?;
         match book.standing(inner.people.hub(), name, key) {
-            InBook::Blocked => Err(Error::CallerRefused(BLOCKED)),
-            InBook::Known => {
+            KeyCheck::Blocked => Err(Error::CallerRefused(BLOCKED)),
+            KeyCheck::Known => {
                 let contact = book.contact(inner.people.hub(), name);
                 Ok(match contact.is_some_and(|contact| contact.verified) {
-                    true => Standing::Verified(key),
-                    false => Standing::Known(key),
+                    true => Verification::Verified(key),
+                    false => Verification::Known(key),
                 })
             }
-            InBook::Changed(mismatch) => {
+            KeyCheck::Changed(mismatch) => {
                 // What the hub lists may be accepted by a person, and so it is noted; what
                 // anybody shows may not.
                 if let Listed::Same = self.ask(caller, name, key).await {
@@ -208,14 +213,14 @@ impl Gate {
                 }
                 Err(self.changed(name, mismatch))
             }
-            InBook::New if inner.policy == DirectPolicy::Contacts => {
+            KeyCheck::New if inner.policy == DirectPolicy::Contacts => {
                 Err(Error::CallerRefused("you are not among its contacts"))
             }
-            InBook::New => match self.ask(caller, name, key).await {
-                Listed::Same => Ok(Standing::Known(key)),
+            KeyCheck::New => match self.ask(caller, name, key).await {
+                Listed::Same => Ok(Verification::Known(key)),
                 Listed::Other(want) => Err(self.changed(name, KeyMismatch { want, got: key })),
                 Listed::Nothing | Listed::Away if inner.policy == DirectPolicy::Anyone => {
-                    Ok(Standing::Unverified(Some(key)))
+                    Ok(Verification::Unverified(Some(key)))
                 }
                 Listed::Nothing => {
                     Err(Error::CallerRefused("it does not know you, and its hub does not either"))

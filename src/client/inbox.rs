@@ -10,7 +10,7 @@
 //! What has a receipt is handed out, also after the client was stopped; only whoever drops the
 //! events drops it.
 
-mod kept;
+mod durable;
 
 use std::{
     collections::hash_map::RandomState,
@@ -22,10 +22,10 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-pub(super) use self::kept::Kept;
-use self::kept::Noted;
+pub(super) use self::durable::DurableInbox;
+use self::durable::Noted;
 use super::{
-    events::{Direct, Event, Standing},
+    events::{Direct, Event, Verification},
     lru::Lru,
 };
 use crate::{
@@ -50,7 +50,7 @@ struct Inner {
     events: mpsc::Sender<Event>,
     taken: Mutex<Taken>,
     hasher: RandomState,
-    kept: Option<Kept>,
+    kept: Option<DurableInbox>,
 }
 
 /// What was accepted.
@@ -73,7 +73,7 @@ impl Inbox {
     pub(super) fn new(
         me: Name,
         limit: Option<u64>,
-        kept: Option<Kept>,
+        kept: Option<DurableInbox>,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, messages) = mpsc::channel(INBOX);
         let accepted = Lru::new(REMEMBERED);
@@ -116,7 +116,7 @@ impl Inbox {
     pub(super) fn accept(
         &self,
         message: DirectMessage,
-        standing: Standing,
+        standing: Verification,
         from: Option<SocketAddr>,
     ) -> Result<Receipt> {
         let direct = Direct { message, standing, from };
@@ -128,7 +128,7 @@ impl Inbox {
     pub(super) async fn accept_kept(
         &self,
         message: DirectMessage,
-        standing: Standing,
+        standing: Verification,
         from: Option<SocketAddr>,
     ) -> Result<Receipt> {
         let Some(kept) = &self.0.kept else { return self.accept(message, standing, from) };

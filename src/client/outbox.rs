@@ -15,7 +15,7 @@
 //! beside the file during one pass over a peer's messages, and loses it with its life. Messages
 //! belong to a hub, as contacts do, and to the name that they were queued under.
 
-mod courier;
+mod delivery;
 mod front;
 mod store;
 
@@ -28,12 +28,12 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
-pub(super) use self::courier::Courier;
+pub(super) use self::delivery::DeliveryTask;
 use self::store::{State, Which, Whose};
 use super::{
+    contact_store::{ContactStore, blocking},
     database::Database,
     peers::Peers,
-    people::{People, blocking},
 };
 use crate::{
     error::{Error, Result},
@@ -81,7 +81,7 @@ pub(super) struct Outbox(Arc<Inner>);
 struct Inner {
     database: Database,
     path: PathBuf,
-    people: People,
+    people: ContactStore,
     me: Name,
     wake: Notify,
     /// Whether a person wants everything to be tried again.
@@ -105,7 +105,7 @@ pub struct Attempt {
 
 impl Outbox {
     /// Opens the file. Waits for the disk: not for async tasks.
-    pub(super) fn open(path: &Path, people: People, me: Name) -> Result<Self> {
+    pub(super) fn open(path: &Path, people: ContactStore, me: Name) -> Result<Self> {
         let database = Database::open(path, store::PLAN)?;
         let (path, asked) = (path.to_owned(), AtomicBool::new(false));
         Ok(Self(Arc::new(Inner { database, path, people, me, wake: Notify::new(), asked })))

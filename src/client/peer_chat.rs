@@ -11,9 +11,9 @@ use tower::util::MapResponseLayer;
 
 use super::{
     conversation,
+    conversation_limits::Permit,
     gate::{Caller, Gate},
     inbox::Inbox,
-    seats::Seat,
 };
 use crate::{
     error::{Error, Result},
@@ -24,7 +24,7 @@ use crate::{
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, ClientKeys, Door, Limits, Plaintext, server_config},
+    transport::{self, Acceptor, ClientKeys, Limits, Plaintext, server_config},
     wire,
 };
 
@@ -48,13 +48,13 @@ const OPEN_PER_ADDRESS: usize = 32;
 const PENDING: (usize, usize) = (64, 16);
 
 /// How others come to the PeerChat server.
-pub(super) fn door(identity: Option<&Identity>) -> Result<Door> {
+pub(super) fn door(identity: Option<&Identity>) -> Result<Acceptor> {
     let door = match identity {
         Some(own) => {
             let config = server_config(own.credentials(), ClientKeys::Optional)?;
-            Door::tls(config, Plaintext::FromLoopback)
+            Acceptor::tls(config, Plaintext::FromLoopback)
         }
-        None => Door::plaintext(),
+        None => Acceptor::plaintext(),
     };
     let limits = Limits {
         pending: PENDING.0,
@@ -69,7 +69,7 @@ pub(super) fn door(identity: Option<&Identity>) -> Result<Door> {
 /// Serves PeerChat, health and reflection until `stop`, and then what is under way for
 /// [`GRACE`] at most.
 pub(super) async fn serve(
-    door: Door,
+    door: Acceptor,
     listener: TcpListener,
     inbox: Inbox,
     gate: Gate,
@@ -165,7 +165,7 @@ impl Handlers {
         self.tasks.spawn(accepting).await.unwrap_or(Err(Error::Stopped))
     }
 
-    fn arrive(&self, caller: Caller) -> Result<Seat> {
+    fn arrive(&self, caller: Caller) -> Result<Permit> {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }

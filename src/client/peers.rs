@@ -21,12 +21,12 @@ use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    conversation::Conversation, events::Standing, inbox::Inbox, link::Link, lru::Lru,
-    people::People,
+    contact_store::ContactStore, conversation::Conversation, events::Verification,
+    hub_connection::HubConnection, inbox::Inbox, lru::Lru,
 };
 use crate::{
     error::{Error, Result},
-    identity::{Identity, Standing as InBook},
+    identity::{Identity, KeyCheck},
     model::{DirectMessage, Endpoint, Fingerprint, MessageId, Name, Peer, Receipt, Text},
     proto::{self, presence_client::PresenceClient},
     text,
@@ -47,14 +47,14 @@ const LIST_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The other clients.
 pub(super) struct Peers {
-    link: Arc<Link>,
+    link: Arc<HubConnection>,
     identity: Option<Identity>,
-    people: People,
+    people: ContactStore,
     inbox: Inbox,
-    places: Mutex<Lru<Name, Place>>,
+    places: Mutex<Lru<Name, PeerRecord>>,
     /// Where each was reached last.
     reached: Mutex<Lru<Name, Endpoint>>,
-    channels: Mutex<Lru<There, Channel>>,
+    channels: Mutex<Lru<Target, Channel>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -67,14 +67,14 @@ impl fmt::Debug for Peers {
 
 /// Where a peer is, and the key that the hub lists for it.
 #[derive(Debug, Clone, Default)]
-struct Place {
+struct PeerRecord {
     endpoints: Vec<Endpoint>,
     key: Option<Fingerprint>,
 }
 
 /// Somewhere to connect to, and the key that must be there; `None`: there is no TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct There {
+struct Target {
     endpoint: Endpoint,
     key: Option<Fingerprint>,
 }
@@ -82,12 +82,12 @@ struct There {
 /// Why one endpoint was not the end of it.
 enum Failed {
     /// The peer is not reached there, for this reason; it may be elsewhere.
-    There(String),
+    Target(String),
     /// The peer itself refused.
     Refused(Error),
 }
 
-impl From<&Peer> for Place {
+impl From<&Peer> for PeerRecord {
     fn from(peer: &Peer) -> Self {
         let key = peer.certificate.as_ref().map(|certificate| certificate.fingerprint());
         Self { endpoints: peer.endpoints.clone(), key }
@@ -95,7 +95,11 @@ impl From<&Peer> for Place {
 }
 
 /// Asks the hub for a peer; with a key, also for one that is not listed.
-pub(super) async fn ask(link: &Link, name: &Name, key: Option<Fingerprint>) -> Result<Peer> {
+pub(super) async fn ask(
+    link: &HubConnection,
+    name: &Name,
+    key: Option<Fingerprint>,
+) -> Result<Peer> {
     let fingerprint = key.map(|key| key.as_bytes().to_vec()).unwrap_or_default();
     let request = proto::GetPeerRequest { name: name.to_string(), fingerprint };
     let rpc =
@@ -115,9 +119,9 @@ pub(super) async fn ask(link: &Link, name: &Name, key: Option<Fingerprint>) -> R
 
 impl Peers {
     pub(super) fn new(
-        link: Arc<Link>,
+        link: Arc<HubConnection>,
         identity: Option<Identity>,
-        people: People,
+        people: ContactStore,
         inbox: Inbox,
         stop: CancellationToken,
         tasks: TaskTracker,
@@ -144,7 +148,7 @@ impl Peers {
         peer: &Name,
         message: &DirectMessage,
     ) -> Result<(Receipt, Endpoint)> {
-        let deliver = |there: There| async move {
+        let deliver = |there: Target| async move {
             let receipt = self.deliver(&there, message, Some(peer), true).await?;
             Ok((receipt, there.endpoint))
         };
@@ -163,19 +167,19 @@ impl Peers {
         let mut tried = Vec::new();
         for (name, place) in self.peers_at(endpoint).await? {
             let key = self.key_of(&name, place.key).await?;
-            let there = There { endpoint: endpoint.clone(), key };
+            let there = Target { endpoint: endpoint.clone(), key };
             match self.deliver_twice(&there, &message, key.and(Some(&name))).await {
                 Ok(receipt) => return Ok(receipt),
-                Err(Failed::There(cause)) => tried.push(cause),
+                Err(Failed::Target(cause)) => tried.push(cause),
                 Err(Failed::Refused(error)) => return Err(error),
             }
         }
         if tried.is_empty() {
             self.may_speak_plainly()?;
-            let there = There { endpoint: endpoint.clone(), key: None };
+            let there = Target { endpoint: endpoint.clone(), key: None };
             match self.deliver_twice(&there, &message, None).await {
                 Ok(receipt) => return Ok(receipt),
-                Err(Failed::There(cause)) => tried.push(cause),
+                Err(Failed::Target(cause)) => tried.push(cause),
                 Err(Failed::Refused(error)) => return Err(error),
             }
         }
@@ -200,26 +204,26 @@ impl Peers {
 
     /// Whether some peer is known to be at an endpoint, or need not be, as there are no keys.
     pub(super) fn knows_place(&self, endpoint: &Endpoint) -> bool {
-        let is_there = |place: &Place| place.endpoints.contains(endpoint);
+        let is_there = |place: &PeerRecord| place.endpoints.contains(endpoint);
         self.identity.is_none() || locked(&self.places).iter().any(|(_, place)| is_there(place))
     }
 
     /// Those who may be at an endpoint, as far as they are known. Whom the contact book has there
     /// comes before everybody whom the hub lists there, whatever name it gives them.
-    async fn peers_at(&self, endpoint: &Endpoint) -> Result<Vec<(Name, Place)>> {
+    async fn peers_at(&self, endpoint: &Endpoint) -> Result<Vec<(Name, PeerRecord)>> {
         if self.identity.is_none() {
             return Ok(Vec::new());
         }
         let book = self.people.book().await?;
         let contacts = book.hub(&self.link.hub).map(|hub| &hub.contacts).into_iter().flatten();
         let places = locked(&self.places);
-        let found: Vec<(Name, Place)> = contacts
+        let found: Vec<(Name, PeerRecord)> = contacts
             .filter(|(_, contact)| contact.endpoints.contains(endpoint))
             .map(|(name, contact)| {
                 // Where the hub lists another key for them, a person has to decide.
                 let listed = places.iter().find(|(listed, _)| *listed == name);
                 let key = listed.and_then(|(_, place)| place.key).or(Some(contact.key));
-                (name.clone(), Place { endpoints: contact.endpoints.clone(), key })
+                (name.clone(), PeerRecord { endpoints: contact.endpoints.clone(), key })
             })
             .collect();
         if !found.is_empty() {
@@ -244,9 +248,9 @@ impl Peers {
             return self.may_speak_plainly().map(|()| None);
         };
         match book.standing(&self.link.hub, peer, offered) {
-            InBook::New | InBook::Known => Ok(Some(offered)),
-            InBook::Blocked => Err(Error::Blocked(peer.clone())),
-            InBook::Changed(mismatch) => {
+            KeyCheck::New | KeyCheck::Known => Ok(Some(offered)),
+            KeyCheck::Blocked => Err(Error::Blocked(peer.clone())),
+            KeyCheck::Changed(mismatch) => {
                 let (name, known) = (peer.clone(), mismatch.want);
                 Err(Error::KeyChanged { name, known, offered })
             }
@@ -263,12 +267,12 @@ impl Peers {
     }
 
     /// How far a peer is known that has this key.
-    async fn standing(&self, peer: &Name, key: Option<Fingerprint>) -> Result<Standing> {
-        let Some(key) = key else { return Ok(Standing::Unverified(None)) };
+    async fn standing(&self, peer: &Name, key: Option<Fingerprint>) -> Result<Verification> {
+        let Some(key) = key else { return Ok(Verification::Unverified(None)) };
         let contact = self.people.contact(peer).await?;
         Ok(match contact.is_some_and(|contact| contact.key == key && contact.verified) {
-            true => Standing::Verified(key),
-            false => Standing::Known(key),
+            true => Verification::Verified(key),
+            false => Verification::Known(key),
         })
     }
 
@@ -276,7 +280,7 @@ impl Peers {
     async fn reach<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         peer: &Name,
-        attempt: impl Fn(There) -> F,
+        attempt: impl Fn(Target) -> F,
     ) -> Result<T> {
         let known = locked(&self.places).get(peer.as_str()).cloned().unwrap_or_default();
         let mut tried = Vec::new();
@@ -288,7 +292,7 @@ impl Peers {
         }
         let unreachable = |cause| Error::PeerUnreachable { peer: peer.to_string(), cause };
         let place = match self.look_up(peer).await {
-            Ok(found) => Place::from(&found),
+            Ok(found) => PeerRecord::from(&found),
             Err(error @ Error::PeerUnknown(_)) => return Err(error),
             Err(error) if tried.is_empty() => self.place_in_book(peer).await?.ok_or(error)?,
             Err(error) => {
@@ -312,12 +316,13 @@ impl Peers {
     }
 
     /// Where a peer was found last, for when the hub is away.
-    async fn place_in_book(&self, peer: &Name) -> Result<Option<Place>> {
+    async fn place_in_book(&self, peer: &Name) -> Result<Option<PeerRecord>> {
         if self.identity.is_none() {
             return Ok(None);
         }
         let contact = self.people.contact(peer).await?;
-        Ok(contact.map(|contact| Place { endpoints: contact.endpoints, key: Some(contact.key) }))
+        Ok(contact
+            .map(|contact| PeerRecord { endpoints: contact.endpoints, key: Some(contact.key) }))
     }
 
     /// Notes a key that was refused, so that a person can accept it.
@@ -332,8 +337,8 @@ impl Peers {
     async fn try_each<T, F: Future<Output = Result<T, Failed>>>(
         &self,
         peer: &Name,
-        place: Place,
-        attempt: &impl Fn(There) -> F,
+        place: PeerRecord,
+        attempt: &impl Fn(Target) -> F,
         tried: &mut Vec<String>,
     ) -> Result<Option<T>> {
         if place.endpoints.is_empty() {
@@ -342,16 +347,16 @@ impl Peers {
         let key = self.key_of(peer, place.key).await?;
         let deadline = Instant::now() + LIST_TIMEOUT;
         for (index, endpoint) in place.endpoints.iter().enumerate() {
-            let there = There { endpoint: endpoint.clone(), key };
+            let there = Target { endpoint: endpoint.clone(), key };
             let attempt = tokio::time::timeout_at(deadline, attempt(there)).await;
-            let no_time = |_| Failed::There("no time left to try it".into());
+            let no_time = |_| Failed::Target("no time left to try it".into());
             let reached = match attempt.map_err(no_time).flatten() {
                 Ok(reached) => {
                     locked(&self.reached).insert(peer.clone(), endpoint.clone());
                     Ok(Some(reached))
                 }
                 Err(Failed::Refused(error)) => Err(error),
-                Err(Failed::There(cause)) => {
+                Err(Failed::Target(cause)) => {
                     tried.push(format!("{endpoint}: {cause}"));
                     continue;
                 }
@@ -366,7 +371,7 @@ impl Peers {
 
     /// Remembers where a peer was found, and who is found for the first time. The call was made: that
     /// it cannot be noted is no reason to call it a failure.
-    async fn found(&self, peer: &Name, key: Option<Fingerprint>, place: Place) {
+    async fn found(&self, peer: &Name, key: Option<Fingerprint>, place: PeerRecord) {
         locked(&self.places).insert(peer.clone(), place.clone());
         if let Some(key) = key
             && let Err(error) = self.people.meet(peer, key, place.endpoints).await

@@ -1,6 +1,6 @@
 //! The task that owns the Chat stream, and what it does when the stream is lost.
 //!
-//! What outlives a connection stands in the [`Ledger`], which knows nothing of sockets and clocks.
+//! What outlives a connection stands in the [`SessionState`], which knows nothing of sockets and clocks.
 //! This file moves things between the ledger and the world: commands in, requests out, answers in,
 //! events out. While events wait to be read no answer is read, and HTTP/2 flow control makes the
 //! hub wait.
@@ -21,11 +21,11 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
-use self::ledger::Ledger;
-pub(super) use self::ledger::{Command, Reply};
+use self::state::SessionState;
+pub(super) use self::state::{Command, Reply};
 use super::{
     events::{Connection, Event},
-    link::{Chat, Link},
+    hub_connection::{Chat, HubConnection},
 };
 use crate::{
     backoff::{self, Backoff},
@@ -34,10 +34,10 @@ use crate::{
     text,
 };
 
-mod ledger;
-mod outbox;
 mod posts;
+mod queues;
 mod rooms;
+mod state;
 
 /// Events that wait to be read before the client stops reading from the hub: a screenful many
 /// times over, and 16 MiB at the worst.
@@ -94,8 +94,8 @@ pub(super) struct Parts {
 
 /// The task.
 pub(super) struct Session {
-    link: Arc<Link>,
-    ledger: Ledger,
+    link: Arc<HubConnection>,
+    ledger: SessionState,
     commands: mpsc::Receiver<Command>,
     connection: watch::Sender<Connection>,
     stop: CancellationToken,
@@ -140,7 +140,7 @@ enum Over {
 
 impl Session {
     pub(super) fn new(
-        link: Arc<Link>,
+        link: Arc<HubConnection>,
         rooms: Vec<(RoomName, Start)>,
         commands: mpsc::Receiver<Command>,
         chat: &Result<Chat, Error>,
@@ -155,7 +155,7 @@ impl Session {
         };
         let (connection, watched) = watch::channel(now);
         let shown = Arc::<Shown>::default();
-        let ledger = Ledger::new(rooms, told, shown.clone());
+        let ledger = SessionState::new(rooms, told, shown.clone());
         let (backoff, lease) = (backoff::RECONNECT, Duration::ZERO);
         let session = Self { link, ledger, commands, connection, stop, backoff, lease };
         (session, Parts { events, connection: watched, shown })

@@ -2,7 +2,7 @@
 
 use tonic::Code;
 
-use super::people::{People, blocking};
+use super::contact_store::{ContactStore, blocking};
 use crate::{
     error::{Error, Result},
     identity::Identity,
@@ -27,7 +27,7 @@ pub enum HubTrust {
 }
 
 /// How to dial the hub, and what to remember of it once it was reached.
-pub(super) struct Way {
+pub(super) struct HubDialer {
     pub(super) dial: Dial,
     /// The key that it must have; `None`: it has none that is known.
     pub(super) key: Option<Fingerprint>,
@@ -41,11 +41,13 @@ impl HubTrust {
         self,
         own: Option<&Identity>,
         hub: &Endpoint,
-        people: &People,
-    ) -> Result<Way> {
+        people: &ContactStore,
+    ) -> Result<HubDialer> {
         let remembered = people.book().await?.hub(hub).and_then(|known| known.key);
         let pinned = match self {
-            Self::Plaintext => return Ok(Way { dial: Dial::plaintext(), key: None, said: false }),
+            Self::Plaintext => {
+                return Ok(HubDialer { dial: Dial::plaintext(), key: None, said: false });
+            }
             Self::Pinned(key) => Some(key),
             Self::FirstUse => match remembered {
                 None if hub.is_loopback() => Some(ask(hub).await?),
@@ -58,19 +60,19 @@ impl HubTrust {
             None => Trust::Authorities(blocking(Authorities::of_this_machine).await?),
         };
         let dial = Dial::tls(own.map(Identity::credentials), &trust)?;
-        Ok(Way { dial, key: pinned, said: matches!(self, Self::Pinned(_)) })
+        Ok(HubDialer { dial, key: pinned, said: matches!(self, Self::Pinned(_)) })
     }
 }
 
-impl Way {
+impl HubDialer {
     /// Whether the contact book has this very hub, so that its people are whom the book says.
-    pub(super) async fn is_known(&self, people: &People) -> Result<bool> {
+    pub(super) async fn is_known(&self, people: &ContactStore) -> Result<bool> {
         let book = people.book().await?;
         Ok(book.hub(people.hub()).is_some_and(|known| known.key == self.key))
     }
 
     /// Remembers the hub. It was reached, so it has the key that it should have.
-    pub(super) async fn remember(&self, people: &People) -> Result<()> {
+    pub(super) async fn remember(&self, people: &ContactStore) -> Result<()> {
         people.meet_hub(self.key, self.said).await
     }
 }

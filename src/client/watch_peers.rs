@@ -6,7 +6,9 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 
-use super::{Client, events::Connection, link::Link, peers::Peers, trust::is_away};
+use super::{
+    Client, events::Connection, hub_connection::HubConnection, peers::Peers, trust::is_away,
+};
 use crate::{
     backoff::{self, Backoff},
     error::{Error, Result},
@@ -43,7 +45,7 @@ impl fmt::Debug for PeerWatch {
 
 /// The same, which does not keep the client from stopping.
 pub(super) struct Watch {
-    link: Arc<Link>,
+    link: Arc<HubConnection>,
     peers: Arc<Peers>,
     connection: watch::Receiver<Connection>,
     stop: CancellationToken,
@@ -102,7 +104,7 @@ impl PeerWatch {
 impl Watch {
     /// A watch that begins when it is asked for the next change.
     pub(super) fn new(
-        link: Arc<Link>,
+        link: Arc<HubConnection>,
         peers: Arc<Peers>,
         connection: watch::Receiver<Connection>,
         stop: CancellationToken,
@@ -208,7 +210,7 @@ impl Watch {
 
 /// Asks for the stream, not before `at` and not while the hub is away.
 async fn open(
-    link: Arc<Link>,
+    link: Arc<HubConnection>,
     mut connection: watch::Receiver<Connection>,
     revision: Option<proto::Position>,
     at: Instant,

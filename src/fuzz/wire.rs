@@ -111,7 +111,7 @@ where
     let mut stream: Streaming<proto::ChatRequest> =
         Streaming::new_request(decoder, body, None, Some(1024));
     let mut requests = Vec::new();
-    super::door::wait(async {
+    super::acceptor::wait(async {
         loop {
             match stream.message().await {
                 Ok(Some(request)) => requests.push(request),

@@ -5,7 +5,7 @@
 //!    Only that of a key can be shown by any of its sessions: where a token was the proof, one of its
 //!    sessions proves the name that it holds, and only to the session that takes its place.
 //! 2. An owner gets the names that are theirs, and free ones by claiming them for good
-//!    ([`Members`](crate::backbone::Members)).
+//!    ([`NameRegistry`](crate::storage::NameRegistry)).
 //! 3. Everybody else is a guest, where the hub takes guests, and gets what belongs to nobody for as
 //!    long as the session lives.
 
@@ -19,9 +19,9 @@ use super::{
     sessions::{Caller, Sessions},
 };
 use crate::{
-    backbone::{Claim, Directory, Entry, Known, Members, Owner, Session},
     error::{Error, Result},
     model::{InviteCode, Name},
+    storage::{Claim, Directory, Entry, Known, NameRegistry, Owner, Session},
     transport::PeerInfo,
 };
 
@@ -136,7 +136,7 @@ fn successor(replaced: &Caller, beside: Option<Caller>) -> Newcomer {
 ///
 /// # Errors
 ///
-/// As [`Members::claim`](crate::backbone::Members::claim), [`Error::GuestsRefused`], and
+/// As [`NameRegistry::claim`](crate::storage::NameRegistry::claim), [`Error::GuestsRefused`], and
 /// [`Error::RateLimited`] where too many names were taken for good.
 pub(crate) async fn admit(
     state: &State,
@@ -190,7 +190,7 @@ fn check_guest(guests: Guests, extensions: &Extensions) -> Result<()> {
 
 /// Ends the sessions of those who may not hold their names any more, for as long as it is polled.
 pub(crate) async fn watch_members(
-    members: &dyn Members,
+    members: &dyn NameRegistry,
     sessions: &Sessions,
     directory: &dyn Directory,
 ) {
@@ -205,7 +205,7 @@ pub(crate) async fn watch_members(
 }
 
 async fn expel(
-    members: &dyn Members,
+    members: &dyn NameRegistry,
     sessions: &Sessions,
     directory: &dyn Directory,
 ) -> Result<()> {
@@ -231,16 +231,16 @@ mod tests {
 
     use super::*;
     use crate::{
-        backbone::{Holder, OwnerId, SessionId, embedded::EmbeddedDirectory},
         hub::{Lists, peers::Peers},
+        storage::{Holder, OwnerId, SessionId, embedded::EmbeddedDirectory},
     };
 
-    /// Members of whom nobody may stay, of whose changes nobody hears, and that fail at first.
+    /// NameRegistry of whom nobody may stay, of whose changes nobody hears, and that fail at first.
     #[derive(Debug, Default)]
     struct Troubled(AtomicUsize);
 
     #[async_trait]
-    impl Members for Troubled {
+    impl NameRegistry for Troubled {
         async fn claim(&self, _: &Name, _: &OwnerId, _: Entry) -> Result<()> {
             Ok(())
         }

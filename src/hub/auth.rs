@@ -12,9 +12,9 @@ use http::{Extensions, Request, header::AUTHORIZATION};
 
 use super::sessions::{Caller, Sessions};
 use crate::{
-    backbone::{Owner, embedded::members::BOT_PREFIX},
     error::{Error, Result},
     model::{Certificate, Fingerprint},
+    storage::{Owner, embedded::members::BOT_PREFIX},
     transport::PeerInfo,
 };
 
@@ -120,9 +120,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        backbone::SessionId,
         identity::Identity,
         model::{Name, RoomName},
+        storage::SessionId,
         transport::Via,
     };
 

@@ -7,10 +7,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{State, answer, auth, paging};
 use crate::{
-    backbone::{Edge, Extent, Rooms as Which, Search, Slice},
     error::{Error, Gone, Result},
     model::{Position, Room, RoomName},
     proto::{self, unary::broadcast_server},
+    storage::{Edge, Extent, Rooms as Which, Search, Slice},
     wire,
 };
 

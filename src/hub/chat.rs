@@ -8,10 +8,10 @@ use tonic::Streaming;
 
 use super::{
     State,
-    fanout::{self, EventStream, Mailbox, Order},
+    fanout::{self, EventStream, StreamCommand, StreamQueue},
     metrics::Metrics,
-    rates::{Origin, Turn},
-    sessions::{Caller, Hold, Membership},
+    rates::{Origin, PostOrder},
+    sessions::{Caller, Membership, StreamGuard},
 };
 use crate::{
     error::{Error, Result},
@@ -29,7 +29,7 @@ const MAX_ECHO_BYTES: usize = 64;
 /// What must live as long as a stream does.
 #[derive(Debug)]
 pub(crate) struct Guard {
-    _hold: Hold,
+    _hold: StreamGuard,
     _rooms: Vec<Membership>,
     /// Reads the client's requests, where there are more than one.
     _reader: Option<AbortOnDropHandle<()>>,
@@ -42,9 +42,9 @@ pub(crate) async fn chat(
     origin: Origin,
     requests: Streaming<proto::ChatRequest>,
 ) -> Result<EventStream<Guard>> {
-    let mailbox = Mailbox::new();
+    let mailbox = StreamQueue::new();
     let hold = state.hold(&caller, &mailbox).await?;
-    let (rooms, turn) = (HashMap::new(), Turn::default());
+    let (rooms, turn) = (HashMap::new(), PostOrder::default());
     let reader = Reader { state, caller, origin, mailbox: mailbox.clone(), rooms, turn };
     let reader = Some(start(reader.read(requests)));
     Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: reader }))
@@ -64,7 +64,7 @@ pub(crate) async fn subscribe(
     if joins.is_empty() {
         joins.push(wire::to_join(&RoomName::lobby(), Start::Head));
     }
-    let mailbox = Mailbox::new();
+    let mailbox = StreamQueue::new();
     let mut rooms = HashMap::new();
     for (i, join) in joins.into_iter().enumerate() {
         let (room, start) = wire::join(&format!("joins[{i}]"), join)?;
@@ -101,7 +101,7 @@ async fn begin(
     caller: &Caller,
     room: &RoomName,
     start: Start,
-) -> Result<(Membership, Order)> {
+) -> Result<(Membership, StreamCommand)> {
     let membership = state.sessions.join(caller.session, room)?;
     let beginning = state.rooms.begin(&state.log, room, start).await?;
     let joined = proto::Joined {
@@ -111,7 +111,7 @@ async fn begin(
     };
     let Position { seq, .. } = beginning.position;
     let answer = event(Event::Joined(joined));
-    Ok((membership, Order::Join { source: beginning.source, seq, answer }))
+    Ok((membership, StreamCommand::Join { source: beginning.source, seq, answer }))
 }
 
 /// Reads the requests of one Chat stream.
@@ -119,9 +119,9 @@ struct Reader {
     state: Arc<State>,
     caller: Caller,
     origin: Origin,
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<StreamQueue>,
     rooms: HashMap<RoomName, Membership>,
-    turn: Turn,
+    turn: PostOrder,
 }
 
 impl Reader {
@@ -138,7 +138,7 @@ impl Reader {
                 Err(status) => break Some(wire::undecodable(&status)),
             }
         };
-        self.mailbox.push(Order::End { last: Bytes::new(), error });
+        self.mailbox.push(StreamCommand::End { last: Bytes::new(), error });
         // The memberships last until the stream itself ends.
         std::future::pending::<()>().await;
     }
@@ -175,7 +175,7 @@ impl Reader {
         }
     }
 
-    async fn try_join(&mut self, join: proto::Join) -> Result<Order> {
+    async fn try_join(&mut self, join: proto::Join) -> Result<StreamCommand> {
         let (room, start) = wire::join("join", join)?;
         if reads(&start) {
             // A client that comes back to all of its rooms is not refused some of them: what else
@@ -194,7 +194,7 @@ impl Reader {
         match left {
             Ok(room) => {
                 let left = proto::Left { room: room.to_string(), refusal: None };
-                self.mailbox.push(Order::Leave { room, answer: event(Event::Left(left)) });
+                self.mailbox.push(StreamCommand::Leave { room, answer: event(Event::Left(left)) });
             }
             Err(error) => {
                 let asked = refused::Request::Leave(echo(&leave.room));
@@ -210,7 +210,7 @@ impl Reader {
                 let (mailbox, metrics) = (self.mailbox.clone(), self.state.metrics.clone());
                 let done = Box::new(move |result: Result<Posted>| {
                     mailbox.push(match &result {
-                        Ok(posted) => Order::Answer(event(Event::Posted(posted.into()))),
+                        Ok(posted) => StreamCommand::Answer(event(Event::Posted(posted.into()))),
                         Err(error) => refusal(&metrics, Some(refused::Request::Post(asked)), error),
                     });
                 });
@@ -233,10 +233,10 @@ impl Reader {
     }
 }
 
-fn refusal(metrics: &Metrics, request: Option<refused::Request>, error: &Error) -> Order {
+fn refusal(metrics: &Metrics, request: Option<refused::Request>, error: &Error) -> StreamCommand {
     metrics.refused(wire::reason(error));
     let refused = proto::Refused { request, refusal: Some(wire::refusal(error)) };
-    Order::Answer(event(Event::Refused(refused)))
+    StreamCommand::Answer(event(Event::Refused(refused)))
 }
 
 fn event(event: Event) -> Bytes {

@@ -15,10 +15,10 @@ use std::{
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    backbone::{Owner, Session, SessionId},
     error::{Error, Result},
     model::{Certificate, Endpoint, Fingerprint},
     proto::{EndpointCheck, EndpointReach},
+    storage::{Owner, Session, SessionId},
     transport::{Plaintext, Probe, probe},
 };
 

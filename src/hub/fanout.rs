@@ -8,20 +8,20 @@
 //! 4. A cursor that the ring has left behind catches up through its [`Source`]: a room's reads
 //!    from the store, the list of peers sends itself anew.
 //!
-//! A [`Mailbox`] is what a stream's producers know of it: which sources have news, and the answers
+//! A [`StreamQueue`] is what a stream's producers know of it: which sources have news, and the answers
 //! to the client's own requests, which are bounded by the requests that are let in.
 
-mod mailbox;
 mod ring;
 mod stream;
+mod stream_queue;
 #[cfg(test)]
 mod tests;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub(crate) use mailbox::{Mailbox, Order};
 pub(crate) use ring::Ring;
 pub(crate) use stream::{EventStream, Source};
+pub(crate) use stream_queue::{StreamCommand, StreamQueue};
 
 /// Frames and the cursor of who has read them.
 #[derive(Debug, Clone)]

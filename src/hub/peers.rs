@@ -18,10 +18,10 @@ use tonic::async_trait;
 
 use super::fanout::{self, Chunk, Ring, Source};
 use crate::{
-    backbone::{Owner, Session, SessionId},
     error::{Error, Gone, Result},
     model::{MAX_ENDPOINTS, Name, Peer, PeerStatus, Position, RoomName},
     proto::{self, watch_peers_response::Event},
+    storage::{Owner, Session, SessionId},
 };
 
 /// How long changes are collected. A leave must show within a second; ten times a second is what

@@ -7,10 +7,10 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{State, admission, answer, auth, paging, peers, sessions::Caller};
 use crate::{
-    backbone::{Change, Claim, Session, SessionId},
     error::{Error, Result},
     model::{Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
     proto::{self, unary::presence_server},
+    storage::{Change, Claim, Session, SessionId},
     transport::PeerInfo,
     wire,
 };

@@ -10,7 +10,7 @@
 //! behind a proxy of the same machine sees everybody come from there: then the proxy has to limit.
 
 mod gate;
-mod turn;
+mod post_order;
 mod watch;
 
 use std::{
@@ -26,7 +26,7 @@ use std::{
 use governor::Quota;
 use http::Extensions;
 
-pub(crate) use turn::Turn;
+pub(crate) use post_order::PostOrder;
 pub(crate) use watch::Watch;
 
 use self::gate::{Gate, Quotas};
@@ -187,7 +187,7 @@ pub(crate) struct Origin(Option<IpAddr>);
 
 /// The gates of a hub.
 #[derive(Debug)]
-pub(crate) struct Gates {
+pub(crate) struct RateLimits {
     posts: Gate,
     registrations: Gate,
     claims: Gate,
@@ -200,7 +200,7 @@ pub(crate) struct Gates {
     metrics: Metrics,
 }
 
-impl Gates {
+impl RateLimits {
     pub(crate) fn new(rates: Rates, metrics: Metrics) -> Self {
         let of = |rate: Option<Rate>, peers: u32| {
             let (peer, address) = (rate?.quota(1)?, rate?.quota(peers)?);

@@ -17,10 +17,10 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    backbone::{Edge, Extent, MessageLog, Rooms as Which, Slice, Tail},
     error::{Error, Gone, Result},
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_response::Event},
+    storage::{CommitListener, Edge, Extent, MessageLog, Rooms as Which, Slice},
     wire,
 };
 
@@ -135,7 +135,7 @@ impl Rooms {
     }
 }
 
-impl Tail for Rooms {
+impl CommitListener for Rooms {
     fn committed(&self, messages: usize, took: Duration) {
         self.metrics.committed(messages, took);
     }

@@ -1,6 +1,6 @@
 //! The sessions of this hub: whose token it is, which streams are open, who is in which room.
 //!
-//! The [`Directory`](crate::backbone::Directory) decides how long a session lives; this table knows
+//! The [`Directory`](crate::storage::Directory) decides how long a session lives; this table knows
 //! what the session does meanwhile. Lock order: the directory's lock, then this one, then a
 //! mailbox's.
 
@@ -17,13 +17,14 @@ use tokio::{
     time::Instant,
 };
 
-use super::fanout::{self, Mailbox, Order};
+use super::fanout::{self, StreamCommand, StreamQueue};
 use crate::{
-    backbone::{Holder, Owner, SessionId},
     error::{Error, Result},
     identity::{SecretHash, hash_secret, new_secret},
     model::{Fingerprint, Name, RoomName},
-    proto, wire,
+    proto,
+    storage::{Holder, Owner, SessionId},
+    wire,
 };
 
 /// Streams that one session may have open: a client needs three.
@@ -69,7 +70,7 @@ struct Entry {
     token: SecretHash,
     /// Until when the peer was told that the session lives, when it last was heard of.
     promised_until: Instant,
-    streams: Slab<Arc<Mailbox>>,
+    streams: Slab<Arc<StreamQueue>>,
     /// How many streams have joined a room, per room.
     rooms: HashMap<RoomName, usize>,
 }
@@ -174,7 +175,11 @@ impl Sessions {
     }
 
     /// Notes that a stream of the session is open, for as long as the answer lives.
-    pub(crate) fn hold(self: &Arc<Self>, id: SessionId, mailbox: Arc<Mailbox>) -> Result<Hold> {
+    pub(crate) fn hold(
+        self: &Arc<Self>,
+        id: SessionId,
+        mailbox: Arc<StreamQueue>,
+    ) -> Result<StreamGuard> {
         let mut table = self.lock();
         if table.closing {
             return Err(Error::ShuttingDown);
@@ -185,7 +190,7 @@ impl Sessions {
             return Err(Error::LimitReached { what, retry_after: None });
         }
         let key = entry.streams.insert(mailbox);
-        Ok(Hold { sessions: self.clone(), id, key })
+        Ok(StreamGuard { sessions: self.clone(), id, key })
     }
 
     /// Puts the session into a room for as long as the answer lives.
@@ -327,13 +332,13 @@ impl Table {
 
 /// An open stream of a session.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct StreamGuard {
     sessions: Arc<Sessions>,
     id: SessionId,
     key: usize,
 }
 
-impl Drop for Hold {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         let mut table = self.sessions.lock();
         let Some(entry) = table.entries.get_mut(&self.id) else { return };
@@ -367,9 +372,9 @@ impl Drop for Membership {
 }
 
 /// Tells a stream why it ends, and ends it.
-fn goodbye(error: Error) -> Order {
+fn goodbye(error: Error) -> StreamCommand {
     use proto::chat_response::Event;
     let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };
     let last: Bytes = fanout::frame(&proto::ChatResponse { event: Some(Event::Goodbye(goodbye)) });
-    Order::End { last, error: Some(error) }
+    StreamCommand::End { last, error: Some(error) }
 }

@@ -22,8 +22,8 @@ use tower::Service;
 
 use super::{
     MAX_REQUEST_BYTES, State, auth, chat,
-    fanout::{EventStream, Mailbox, Order},
-    sessions::Hold,
+    fanout::{EventStream, StreamCommand, StreamQueue},
+    sessions::StreamGuard,
 };
 use crate::{
     error::{Error, Result},
@@ -100,10 +100,13 @@ async fn subscribe(state: Arc<State>, request: Request<Body>) -> Result<EventStr
     chat::subscribe(state, caller, origin, only(request).await?).await
 }
 
-async fn watch_peers(state: Arc<State>, request: Request<Body>) -> Result<EventStream<Hold>> {
+async fn watch_peers(
+    state: Arc<State>,
+    request: Request<Body>,
+) -> Result<EventStream<StreamGuard>> {
     let caller = auth::caller(request.extensions())?;
     let asked: proto::WatchPeersRequest = only(request).await?;
-    let mailbox = Mailbox::new();
+    let mailbox = StreamQueue::new();
     let (seq, answer) = match asked.revision {
         Some(revision) => (state.peers.resume(revision.into())?, Bytes::new()),
         None => {
@@ -114,7 +117,7 @@ async fn watch_peers(state: Arc<State>, request: Request<Body>) -> Result<EventS
     // After whatever may be refused, which must not count as a stream that broke.
     let hold = state.hold(&caller, &mailbox).await?;
     mailbox.admit().await;
-    mailbox.push(Order::Join { source: state.peers.clone(), seq, answer });
+    mailbox.push(StreamCommand::Join { source: state.peers.clone(), seq, answer });
     Ok(EventStream::new(mailbox, hold))
 }
 

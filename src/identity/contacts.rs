@@ -21,7 +21,7 @@ mod entry;
 use std::path::{Path, PathBuf};
 
 pub use book::{Book, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES};
-pub use entry::{Contact, KnownHub, Standing};
+pub use entry::{Contact, KeyCheck, KnownHub};
 
 use super::{files, unusable};
 use crate::error::Result;

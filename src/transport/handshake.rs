@@ -15,7 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     idle::Calls,
     io::{Duplex, PeerInfo, Replay, ServerIo, Via},
-    limits::{Limits, Place, Places},
+    limits::{ConnectionLimiter, Limits, Permit},
     loopback,
     meter::Meter,
     refuse,
@@ -73,7 +73,7 @@ pub(super) struct Reception {
     /// Whether plaintext is, with those from loopback.
     pub(super) plaintext: bool,
     pub(super) limits: Limits,
-    pub(super) places: Arc<Places>,
+    pub(super) places: Arc<ConnectionLimiter>,
     pub(super) meter: Arc<Meter>,
 }
 
@@ -153,7 +153,7 @@ impl Reception {
         ))
     }
 
-    fn admit(&self, caller: &PeerInfo) -> Result<Place, Error> {
+    fn admit(&self, caller: &PeerInfo) -> Result<Permit, Error> {
         if caller.via == Via::Plaintext {
             if !self.plaintext {
                 return Err(Error::PlaintextRefused);
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    fn reception(places: &Arc<Places>) -> Reception {
+    fn reception(places: &Arc<ConnectionLimiter>) -> Reception {
         let limits = Limits::default();
         let (places, meter) = (places.clone(), Arc::default());
         Reception { tls: None, plaintext: true, limits, places, meter }

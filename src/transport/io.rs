@@ -14,7 +14,7 @@ use tonic::transport::server::Connected;
 
 use super::{
     idle::{Calls, Idle},
-    limits::Place,
+    limits::Permit,
     meter::Open,
 };
 use crate::model::{Certificate, Fingerprint};
@@ -66,7 +66,7 @@ pub struct ServerIo {
     info: PeerInfo,
     idle: Idle,
     /// Its place among the open connections, given back with it.
-    _place: Place,
+    _place: Permit,
     _open: Open,
 }
 
@@ -74,7 +74,7 @@ impl ServerIo {
     pub(super) fn new(
         inner: Replay<Box<dyn Duplex>>,
         info: PeerInfo,
-        place: Place,
+        place: Permit,
         open: Open,
         patience: Duration,
     ) -> Self {

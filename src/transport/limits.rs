@@ -155,7 +155,7 @@ fn network_of(address: IpAddr) -> Option<IpAddr> {
 
 /// Counts the open connections.
 #[derive(Debug, Default)]
-pub(super) struct Places(Mutex<Taken>);
+pub(super) struct ConnectionLimiter(Mutex<Taken>);
 
 #[derive(Debug, Default)]
 struct Taken {
@@ -166,13 +166,13 @@ struct Taken {
 /// An address, or a network by its length.
 type Source = (IpAddr, u8);
 
-impl Places {
+impl ConnectionLimiter {
     /// Takes a place.
     ///
     /// # Errors
     ///
     /// [`Error::LimitReached`] where there is none left, in all or for the address.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Place> {
+    pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit> {
         let source = source_of(address);
         let mut taken = self.taken();
         let full = |what: &str| Error::LimitReached {
@@ -199,7 +199,7 @@ impl Places {
             *taken.of.entry(source).or_default() += 1;
         }
         taken.all += 1;
-        Ok(Place { places: self.clone(), sources })
+        Ok(Permit { places: self.clone(), sources })
     }
 
     fn taken(&self) -> std::sync::MutexGuard<'_, Taken> {
@@ -209,12 +209,12 @@ impl Places {
 
 /// One open connection's place, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Arc<Places>,
+pub(super) struct Permit {
+    places: Arc<ConnectionLimiter>,
     sources: [Option<Source>; 2],
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
         taken.all -= 1;
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn places_are_given_back() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(ConnectionLimiter::default());
         let limits = Limits { open: 3, open_per_address: 2, ..Limits::default() };
         let take = |address| places.take(ip(address), &limits);
         let first = take("192.0.2.1").unwrap();
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_customer_with_many_networks_has_a_bound_for_all_of_them() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(ConnectionLimiter::default());
         let limits = Limits { open: 100, open_per_address: 2, ..Limits::default() };
         let take =
             |network, host| places.take(ip(&format!("2001:db8:{network}:{host}::1")), &limits);
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn loopback_has_no_bound_of_its_own() {
-        let places = Arc::new(Places::default());
+        let places = Arc::new(ConnectionLimiter::default());
         let limits = Limits { open: 3, open_per_address: 1, ..Limits::default() };
         let held: Vec<_> = (0..3).map(|_| places.take(ip("::1"), &limits).unwrap()).collect();
         assert!(places.take(ip("::1"), &limits).is_err());

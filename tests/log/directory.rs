@@ -8,12 +8,12 @@ use std::{
 };
 
 use chinwag::{
-    backbone::{
+    error::Error,
+    model::Posted,
+    storage::{
         Edge, MessageLog, Retention,
         embedded::log::{EmbeddedLog, Store},
     },
-    error::Error,
-    model::Posted,
 };
 use tempfile::TempDir;
 

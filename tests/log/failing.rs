@@ -4,9 +4,9 @@
 use std::{env, fs, path::Path, process::Command};
 
 use chinwag::{
-    backbone::{Edge, MessageLog, Slice},
     error::Error,
     model::{MAX_TEXT_BYTES, Message},
+    storage::{Edge, MessageLog, Slice},
 };
 
 use crate::test_log::{TestLog, draft, room};

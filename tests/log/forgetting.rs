@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use chinwag::{
-    backbone::{Edge, MessageLog, Retention, Rooms, Slice},
     error::{Error, Gone},
     model::{Draft, Posted, Text},
+    storage::{Edge, MessageLog, Retention, Rooms, Slice},
 };
 
 use crate::test_log::{TestLog, draft, room, seqs};

@@ -3,9 +3,9 @@
 use std::{collections::HashMap, path::Path};
 
 use chinwag::{
-    backbone::{Edge, MAX_SLICE_BYTES, MessageLog, Retention, Rooms, Slice, embedded::log::Store},
     error::{Error, Gone, Result},
     model::{Draft, Message, MessageId, Name, Posted, Text},
+    storage::{Edge, MAX_SLICE_BYTES, MessageLog, Retention, Rooms, Slice, embedded::log::Store},
 };
 use proptest::{collection::vec, prelude::*};
 

@@ -1,9 +1,9 @@
 //! One order per room, acknowledged when stored, and no message twice.
 
 use chinwag::{
-    backbone::{Edge, MessageLog, Rooms},
     error::{Error, Result},
     model::{Draft, Name, Posted, Text},
+    storage::{Edge, MessageLog, Rooms},
 };
 use tokio::sync::oneshot;
 

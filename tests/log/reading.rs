@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chinwag::backbone::{Edge, MessageLog, Rooms};
+use chinwag::storage::{Edge, MessageLog, Rooms};
 
 use crate::test_log::{LIMIT, TestLog, draft, room, seqs, texts};
 
@@ -26,7 +26,7 @@ pub(crate) async fn a_slice_is_cut_at_its_bytes(test: &TestLog) {
     for _ in 0..40 {
         test.post(draft("lobby", "alice", &long)).await.unwrap();
     }
-    let fit = chinwag::backbone::MAX_SLICE_BYTES / long.len();
+    let fit = chinwag::storage::MAX_SLICE_BYTES / long.len();
     let seqs_of = |range: std::ops::RangeInclusive<u64>| range.collect::<Vec<_>>();
     let fit_seq = fit as u64;
     let page = test.read("lobby", Edge::After(0), 100).await;

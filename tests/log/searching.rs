@@ -1,9 +1,9 @@
 //! Finding messages by their words.
 
 use chinwag::{
-    backbone::{MessageLog, Search},
     error::Error,
     model::Name,
+    storage::{MessageLog, Search},
 };
 
 use crate::test_log::{TestLog, room, search, texts};

@@ -7,12 +7,12 @@ use std::{
 };
 
 use chinwag::{
-    backbone::{
-        Edge, MessageLog, Search, Slice, Tail,
-        embedded::log::{EmbeddedLog, Store},
-    },
     error::Result,
     model::{Draft, Message, MessageId, Name, Posted, RoomName, SearchHit, Text},
+    storage::{
+        CommitListener, Edge, MessageLog, Search, Slice,
+        embedded::log::{EmbeddedLog, Store},
+    },
 };
 use tokio::sync::oneshot;
 
@@ -28,7 +28,7 @@ pub(crate) struct TestLog {
 #[derive(Default)]
 pub(crate) struct Heard(pub(crate) Mutex<Vec<Message>>);
 
-impl Tail for Heard {
+impl CommitListener for Heard {
     fn stored(&self, room: &RoomName, messages: &[Message]) {
         assert!(!messages.is_empty() && messages.iter().all(|message| message.room == *room));
         self.0.lock().unwrap().extend_from_slice(messages);

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use chinwag::{
-    client::{Client, ClientOptions, Event, Events, Standing},
+    client::{Client, ClientOptions, Event, Events, Verification},
     model::{Endpoint, MessageId, Text},
     proto::{self, SendRequest, peer_chat_client::PeerChatClient},
 };
@@ -59,7 +59,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
 pub(crate) async fn direct(events: &mut Events) -> String {
     match next(events).await {
         Event::Direct(direct) => {
-            assert_eq!(direct.standing, Standing::Unverified(None));
+            assert_eq!(direct.standing, Verification::Unverified(None));
             assert!(direct.from.unwrap().ip().is_loopback());
             format!("{}: {}", direct.message.sender, direct.message.text.as_str())
         }

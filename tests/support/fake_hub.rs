@@ -18,7 +18,7 @@ use chinwag::{
         broadcast_server::BroadcastServer, chat_request::Request as Asked,
         chat_response::Event as Answer, presence_server::PresenceServer,
     },
-    transport::Door,
+    transport::Acceptor,
 };
 use tokio::{
     net::TcpListener,
@@ -70,16 +70,16 @@ struct State {
 
 impl FakeHub {
     pub(crate) async fn start() -> Self {
-        Self::behind(Door::plaintext()).await
+        Self::behind(Acceptor::plaintext()).await
     }
 
     /// A hub whose callers come through this door. Their keys are listed.
-    pub(crate) async fn behind(door: Door) -> Self {
+    pub(crate) async fn behind(door: Acceptor) -> Self {
         let listener = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         Self::listen(&door, listener)
     }
 
-    fn listen(door: &Door, listener: TcpListener) -> Self {
+    fn listen(door: &Acceptor, listener: TcpListener) -> Self {
         let address = listener.local_addr().unwrap();
         let (told, calls) = mpsc::unbounded_channel();
         let state = Arc::<State>::default();
@@ -105,11 +105,11 @@ impl FakeHub {
 
     /// Comes back where it was, remembering nothing.
     pub(crate) async fn restart(address: SocketAddr) -> Self {
-        Self::restart_behind(Door::plaintext(), address).await
+        Self::restart_behind(Acceptor::plaintext(), address).await
     }
 
     /// Comes back where it was, behind another door.
-    pub(crate) async fn restart_behind(door: Door, address: SocketAddr) -> Self {
+    pub(crate) async fn restart_behind(door: Acceptor, address: SocketAddr) -> Self {
         let listener = door.listen(address).await.unwrap();
         Self::listen(&door, listener)
     }

@@ -4,11 +4,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use chinwag::{
-    client::{Client, ClientOptions, DirectPolicy, Event, Events, HubTrust, Standing},
+    client::{Client, ClientOptions, DirectPolicy, Event, Events, HubTrust, Verification},
     error::Result,
     identity::{Book, Contacts, Identity, TLS_NAME},
     model::{Endpoint, Fingerprint},
-    transport::{ClientKeys, Door, Plaintext, Trust, client_config, server_config},
+    transport::{Acceptor, ClientKeys, Plaintext, Trust, client_config, server_config},
 };
 use tokio::{
     io::copy_bidirectional,
@@ -38,9 +38,9 @@ impl Hub {
 }
 
 /// The door of somebody with a key.
-pub(crate) fn door(identity: &Identity) -> Door {
+pub(crate) fn door(identity: &Identity) -> Acceptor {
     let config = server_config(identity.credentials(), ClientKeys::Optional).unwrap();
-    Door::tls(config, Plaintext::FromLoopback)
+    Acceptor::tls(config, Plaintext::FromLoopback)
 }
 
 /// Somebody with a key and a contact book.
@@ -103,7 +103,7 @@ pub(crate) async fn acquainted() -> (Hub, Person, Person) {
 }
 
 /// The next private message: who sent it, how far they are known, and what it says.
-pub(crate) async fn heard(events: &mut Events) -> (String, Standing, String) {
+pub(crate) async fn heard(events: &mut Events) -> (String, Verification, String) {
     match next(events).await {
         Event::Direct(direct) => {
             let text = direct.message.text.as_str().to_owned();

@@ -6,7 +6,7 @@ use crate::source::{Path, paths};
 const FLOORS: [&[&str]; 6] = [
     &["proto", "model", "error"],
     &["wire", "identity", "transport", "backoff", "shutdown", "sqlite", "text"],
-    &["backbone"],
+    &["storage"],
     &["hub", "client"],
     &["cli"],
     &["fuzz"],
@@ -18,7 +18,7 @@ const NEIGHBOURS: [(&str, &str); 3] =
     [("error", "model"), ("transport", "identity"), ("transport", "wire")];
 
 /// Uses of a lower floor that are not meant: a client reaches what a hub keeps through the hub.
-const STRANGERS: [(&str, &str); 1] = [("client", "backbone")];
+const STRANGERS: [(&str, &str); 1] = [("client", "storage")];
 
 /// Who may name the types that the compiler makes of the protos.
 const SPEAKS_PROTO: [&str; 5] = ["proto", "wire", "hub", "client", "fuzz"];
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn what_stands_below_may_be_used() {
-        assert_eq!(check("hub::auth", "use crate::{backbone::Lease, error::Error};"), "");
+        assert_eq!(check("hub::auth", "use crate::{storage::Lease, error::Error};"), "");
         assert_eq!(check("hub::auth", "use super::registry::Registry;"), "");
         assert_eq!(check("client", "use crate::{proto, wire}; use tonic::Status;"), "");
         assert_eq!(check("error", "use crate::model::Name;"), "");
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_stands_above_may_not() {
         assert_eq!(check("model", "use crate::wire::name;"), "model must not use wire");
-        assert_eq!(check("backbone::embedded", "use crate::hub;"), "backbone must not use hub");
+        assert_eq!(check("storage::embedded", "use crate::hub;"), "storage must not use hub");
         assert_eq!(check("client::peers", "super::super::cli::f();"), "client must not use cli");
     }
 
@@ -96,13 +96,13 @@ mod tests {
 
     #[test]
     fn a_client_knows_no_backbone() {
-        let use_it = "use crate::{model::Name, backbone::MessageLog};";
-        assert_eq!(check("client::session", use_it), "client must not use backbone");
+        let use_it = "use crate::{model::Name, storage::MessageLog};";
+        assert_eq!(check("client::session", use_it), "client must not use storage");
     }
 
     #[test]
     fn generated_types_end_where_they_should() {
-        for module in ["cli::chat", "backbone", "transport", "text"] {
+        for module in ["cli::chat", "storage", "transport", "text"] {
             assert!(check(module, "use crate::proto::Message;").contains("generated types"));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use chinwag::transport::{ClientKeys, Dial, Door, Limits};
+use chinwag::transport::{Acceptor, ClientKeys, Dial, Limits};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -38,7 +38,7 @@ async fn the_silent_and_the_slow_are_dropped_at_the_deadline() {
 #[tokio::test]
 async fn an_open_connection_has_no_deadline() {
     let limits = Limits { deadline: Duration::from_millis(700), ..Limits::default() };
-    let server = TestServer::start(Door::plaintext().limits(limits)).await;
+    let server = TestServer::start(Acceptor::plaintext().limits(limits)).await;
     let channel = server.channel(&Dial::plaintext());
     call(&channel).await.unwrap();
     // The silent one is dropped at its deadline, which is after that of the channel's connection.
@@ -53,7 +53,8 @@ async fn an_open_connection_has_no_deadline() {
 #[tokio::test]
 async fn an_idle_connection_ends() {
     let idle = Duration::from_millis(100);
-    let server = TestServer::start(Door::plaintext().limits(Limits { idle, ..patient() })).await;
+    let server =
+        TestServer::start(Acceptor::plaintext().limits(Limits { idle, ..patient() })).await;
     let channel = server.channel(&Dial::plaintext());
     call(&channel).await.unwrap();
     let first = server.latest_caller();
@@ -87,7 +88,7 @@ async fn garbage_is_dropped_at_once() {
 
 #[tokio::test]
 async fn http1_is_answered_in_its_own_language() {
-    let server = TestServer::start(Door::plaintext()).await;
+    let server = TestServer::start(Acceptor::plaintext()).await;
     for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n"] {
         let mut stream = server.say(request.as_bytes()).await;
         // A caller that goes on talking gets its answer all the same.
@@ -157,7 +158,7 @@ async fn a_silent_caller_is_pushed_out_by_its_own_address_only() {
 #[tokio::test]
 async fn who_is_in_time_is_not_pushed_out() {
     let limits = Limits { pending: 1, ..patient() };
-    let server = TestServer::start(Door::plaintext().limits(limits)).await;
+    let server = TestServer::start(Acceptor::plaintext().limits(limits)).await;
     let mut first = server.say(HALF_PREFACE).await;
     let dial = Dial::plaintext();
     let go_on = async {
@@ -172,7 +173,7 @@ async fn who_is_in_time_is_not_pushed_out() {
     assert_is_open(first).await;
 
     let limits = Limits { pending_per_address: 1, ..patient() };
-    let door = Door::plaintext().limits(limits);
+    let door = Acceptor::plaintext().limits(limits);
     let server = TestServer::start_afar(door, two_addresses()).await;
     let [_one, _other, one_more] = [
         server.say(HALF_PREFACE).await,

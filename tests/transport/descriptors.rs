@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use chinwag::transport::{Dial, Door, Limits};
+use chinwag::transport::{Acceptor, Dial, Limits};
 use tokio::net::TcpStream;
 
 use crate::{patient, server::TestServer};
@@ -82,7 +82,7 @@ async fn in_a_process_with_few_files() {
     let writer = log.clone();
     let logging = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
     let _logging = tracing::subscriber::set_default(logging);
-    let server = TestServer::start(Door::plaintext().limits(patient())).await;
+    let server = TestServer::start(Acceptor::plaintext().limits(patient())).await;
     let mut crowd = Vec::new();
     // Each takes a descriptor here and one in the server, which is the same process.
     while !log.contains("cannot accept connections") {

@@ -8,7 +8,7 @@ use std::{
 
 use chinwag::{
     model::Endpoint,
-    transport::{self, Channel, Dial, Door, PeerInfo, ServerIo},
+    transport::{self, Acceptor, Channel, Dial, PeerInfo, ServerIo},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -42,12 +42,12 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     /// Listens on a free port.
-    pub(crate) async fn start(door: Door) -> Self {
+    pub(crate) async fn start(door: Acceptor) -> Self {
         Self::start_at(door, "127.0.0.1:0".parse().unwrap()).await
     }
 
     /// Listens where it is told to.
-    pub(crate) async fn start_at(door: Door, address: SocketAddr) -> Self {
+    pub(crate) async fn start_at(door: Acceptor, address: SocketAddr) -> Self {
         let listener = soon(door.listen(address)).await.unwrap();
         let address = listener.local_addr().unwrap();
         Self::answer(door.arrivals(listener), address)
@@ -55,7 +55,7 @@ impl TestServer {
 
     /// Takes its callers for others than they are.
     pub(crate) async fn start_afar(
-        door: Door,
+        door: Acceptor,
         mut from: impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

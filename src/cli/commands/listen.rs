@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, start};
+use super::{CommandEvents, start};
 use crate::{
     cli::{
         failure::Failure,
@@ -52,7 +52,7 @@ pub(crate) async fn run(
         tell(&format!("{} takes direct messages at {address}", client.name()));
         settings.out_of_reach().iter().for_each(|hint| tell(hint));
     }
-    let mut happenings = Happenings::new(events);
+    let mut happenings = CommandEvents::new(events);
     let mut taken = None;
     // A signal is its usual end, and so is a reader who has seen enough.
     let listened = tokio::select! {
@@ -98,7 +98,7 @@ impl Shown {
 /// Shows messages as they come. `taken` is the one that waits to be read, where this is dropped
 /// before somebody does.
 async fn listen(
-    happenings: &mut Happenings,
+    happenings: &mut CommandEvents,
     taken: &mut Option<Direct>,
     shown: &mut Shown,
     count: Option<u64>,
@@ -142,7 +142,7 @@ async fn listen(
 /// unless it comes again.
 async fn show_rest(
     taken: Option<Direct>,
-    mut happenings: Happenings,
+    mut happenings: CommandEvents,
     shown: &mut Shown,
     out: &Output,
 ) {

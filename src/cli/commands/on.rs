@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::heard::{Heard, Place};
-use super::{Happenings, start};
+use super::{CommandEvents, start};
 use crate::{
     backoff,
     cli::{
@@ -95,7 +95,7 @@ pub(crate) async fn run(
     let joining = options.rooms.len();
     let (client, events) = start(options, stop).await?;
     let out = Output::new(args.json);
-    let mut happenings = Happenings::new(events);
+    let mut happenings = CommandEvents::new(events);
     let bot = Arc::new(Bot {
         environment: heard::environment(settings),
         client: client.clone(),
@@ -124,7 +124,7 @@ pub(crate) async fn run(
 
 /// Says how many messages nobody will answer whose senders hold a receipt. What they keep is
 /// answered the next time.
-async fn tell_rest(happenings: Happenings) {
+async fn tell_rest(happenings: CommandEvents) {
     let unheard = happenings.events.discard().await;
     if unheard > 0 {
         complain(&format!("direct messages that came in and were not run: {unheard}"));
@@ -154,7 +154,7 @@ enum Answered {
 }
 
 impl Answering {
-    async fn go_on(&mut self, happenings: &mut Happenings, out: &Output) -> Result<(), Failure> {
+    async fn go_on(&mut self, happenings: &mut CommandEvents, out: &Output) -> Result<(), Failure> {
         self.say_ready();
         while self.left > 0 || !self.jobs.is_empty() {
             let wanted = self.left > 0 && self.jobs.len() < self.most;

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, join_words, said, with_client};
+use super::{CommandEvents, join_words, said, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
@@ -89,7 +89,7 @@ fn room(raw: &str) -> Result<RoomName, String> {
 }
 
 /// Lets events pass, and says where the room is a new one: a slip of the fingers makes one, too.
-async fn watch(mut happenings: Happenings) -> Failure {
+async fn watch(mut happenings: CommandEvents) -> Failure {
     loop {
         match happenings.next().await {
             Ok(Event::Joined { room, head }) if head.seq == 0 && room != RoomName::lobby() => {

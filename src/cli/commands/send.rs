@@ -4,7 +4,7 @@ use std::{cell::OnceCell, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, join_words, said, with_client};
+use super::{CommandEvents, join_words, said, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
@@ -110,7 +110,7 @@ async fn keep(
 async fn queue(
     client: &Client,
     queued: &Queued,
-    wait: Option<Happenings>,
+    wait: Option<CommandEvents>,
     out: &Output,
 ) -> Result<(), Failure> {
     let to = &queued.peer;
@@ -155,7 +155,7 @@ fn will_be_delivered(to: &Name) -> String {
 async fn delivered(
     client: &Client,
     queued: &Queued,
-    mut happenings: Happenings,
+    mut happenings: CommandEvents,
     out: &Output,
 ) -> Result<(), Failure> {
     client.start_courier();

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{Happenings, follow};
+use super::{CommandEvents, follow};
 use crate::{
     cli::{
         daemon::duration,
@@ -68,7 +68,7 @@ fn time(raw: &str) -> Result<Timestamp, &'static str> {
 }
 
 async fn print_all(
-    mut happenings: Happenings,
+    mut happenings: CommandEvents,
     out: &Output,
     several: bool,
     count: u64,

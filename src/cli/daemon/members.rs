@@ -5,8 +5,8 @@ use std::io::Write;
 use serde::Serialize;
 
 use crate::{
-    backbone::embedded::members::Member,
     error::{Error, Result},
+    storage::embedded::members::Member,
 };
 
 /// A member as a JSON object; what does not apply is null.

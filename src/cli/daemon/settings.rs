@@ -17,12 +17,12 @@ use super::{
     },
 };
 use crate::{
-    backbone::{Retention, embedded::Store},
     error::{Error, Result},
     hub::{Admission, DEFAULT_LEASE, Guests, HubOptions, Issuer, Rates},
     identity::Credentials,
     model::Endpoint,
     shutdown,
+    storage::{Retention, embedded::Store},
     transport::{Limits, Plaintext},
 };
 

@@ -11,9 +11,9 @@ use clap::Subcommand;
 
 use super::{link, members, settings::Settings, values::duration};
 use crate::{
-    backbone::embedded::{Store, members::Book},
     error::{Error, Result},
     model::{JoinLink, Name},
+    storage::embedded::{Store, members::Book},
 };
 
 /// How long an invitation lasts unless something else is said.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SpanRelativeTo;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{backbone::Retention, hub::Guests, model::Endpoint};
+use crate::{hub::Guests, model::Endpoint, storage::Retention};
 
 /// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
 pub(in crate::cli) fn duration(raw: &str) -> Result<Duration, String> {

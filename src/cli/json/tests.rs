@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    client::Standing,
+    client::Verification,
     model::{DirectMessage, MessageId, PeerStatus, Position, RoomName, Text},
 };
 
@@ -55,7 +55,7 @@ fn what_is_not_known_is_null() {
             sent_at: None,
             text: Text::parse("psst").unwrap(),
         },
-        standing: Standing::Unverified(None),
+        standing: Verification::Unverified(None),
         from: None,
     };
     assert_eq!(

@@ -19,7 +19,7 @@ use ratatui::{
 
 use super::{
     keys::{Action, Keymap},
-    state::{Now, State, Taste},
+    state::{Now, Preferences, State},
     theme::Theme,
     transcript::{Body, Entry, Key, Transcript},
     view,
@@ -141,7 +141,7 @@ fn measure<D: FnMut(&mut State, &mut Frame<'_>)>(
 
 /// In a room with a crowd.
 fn state(crowd: &[Name]) -> State {
-    let taste = Taste {
+    let taste = Preferences {
         theme: Theme::dark(),
         zone: TimeZone::system(),
         keymap: Keymap::usual(),

@@ -14,9 +14,9 @@ mod overlay;
 mod people;
 mod places;
 mod room;
-mod strand;
 mod talk;
 mod tick;
+mod timeline;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -30,9 +30,9 @@ pub(crate) use self::{
     people::{Person, short},
     places::Place,
     room::Room,
-    strand::Way,
     talk::{Talk, Trust},
     tick::Link,
+    timeline::Way,
 };
 use self::{people::People, tick::Idle};
 use super::{
@@ -136,7 +136,7 @@ pub(crate) struct Folds {
 }
 
 /// What the person wants it to be like.
-pub(crate) struct Taste {
+pub(crate) struct Preferences {
     pub(crate) theme: Theme,
     pub(crate) zone: TimeZone,
     pub(crate) keymap: Keymap,
@@ -205,10 +205,10 @@ impl State {
         me: Name,
         (hub, reached_at): (String, String),
         rooms: &[RoomName],
-        taste: Taste,
+        taste: Preferences,
         now: Now,
     ) -> Self {
-        let Taste { theme, zone, keymap, quiet, typed } = taste;
+        let Preferences { theme, zone, keymap, quiet, typed } = taste;
         let remembered = typed.last().cloned();
         Self {
             roster: Roster::new(me.clone()),

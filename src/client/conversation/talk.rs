@@ -16,10 +16,10 @@ use tonic::{Code, Status};
 
 use super::{
     super::{
+        contact_store::PeerTrust,
         events::{Direct, Event},
         gate::BLOCKED,
         inbox::{self, Inbox},
-        people::Acquaintance,
         session::Reply,
     },
     ConversationEvent, Heard, Line, PLACE_TIMEOUT, Said, Say, WINDOW, WINDOW_BYTES, Wire,
@@ -69,7 +69,7 @@ impl Audience {
 /// A conversation's task.
 pub(super) struct Talk {
     peer: Name,
-    known: Acquaintance,
+    known: PeerTrust,
     from: Option<SocketAddr>,
     inbox: Inbox,
     audience: Audience,
@@ -117,7 +117,7 @@ type End = Option<Error>;
 impl Talk {
     pub(super) fn new(
         peer: Name,
-        known: Acquaintance,
+        known: PeerTrust,
         from: Option<SocketAddr>,
         inbox: Inbox,
         audience: Audience,

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use super::{Attempt, Outbox, Queued, TURN_PAUSE, TURN_TIMEOUT};
 use crate::{
     client::{
-        Client, ClientOptions, database,
-        inbox::Kept,
-        people::{People, blocking},
+        Client, ClientOptions,
+        contact_store::{ContactStore, blocking},
+        database,
+        inbox::DurableInbox,
     },
     error::{Error, Result},
     model::{MessageId, Name, Receipt, Text},
@@ -15,19 +16,25 @@ use crate::{
 
 impl ClientOptions {
     /// The outbox that they name.
-    pub(in crate::client) async fn open_outbox(&self, people: &People) -> Result<Option<Outbox>> {
+    pub(in crate::client) async fn open_outbox(
+        &self,
+        people: &ContactStore,
+    ) -> Result<Option<Outbox>> {
         let Some(path) = self.outbox.clone() else { return Ok(None) };
         let (people, me) = (people.clone(), self.name.clone());
         blocking(move || Outbox::open(&path, people, me)).await.map(Some)
     }
 
     /// The inbox that they name, where anything comes in at all.
-    pub(in crate::client) async fn open_inbox(&self, people: &People) -> Result<Option<Kept>> {
+    pub(in crate::client) async fn open_inbox(
+        &self,
+        people: &ContactStore,
+    ) -> Result<Option<DurableInbox>> {
         let Some(path) = self.inbox.clone().filter(|_| self.listen.is_some()) else {
             return Ok(None);
         };
         let (people, me) = (people.clone(), self.name.clone());
-        blocking(move || Kept::open(&path, people, me)).await.map(Some)
+        blocking(move || DurableInbox::open(&path, people, me)).await.map(Some)
     }
 
     /// Whether the inbox that they name, if it is there, is one that can be used.
@@ -61,7 +68,8 @@ impl ClientOptions {
     }
 
     async fn outbox_alone(&self) -> Result<Outbox> {
-        let people = People::new(self.hub.clone(), self.name.clone(), None, self.contacts.clone());
+        let people =
+            ContactStore::new(self.hub.clone(), self.name.clone(), None, self.contacts.clone());
         self.open_outbox(&people).await?.ok_or_else(missing)
     }
 }

@@ -90,7 +90,7 @@ async fn an_outbox_is_of_one_hub_and_one_name() {
     let one = client.queue(&name("bob"), Text::parse("hello").unwrap()).await.unwrap();
     let people = |hub: &str, me: &str| {
         let book = Some(Contacts::at(home.path().join("contacts.toml")));
-        People::new(Endpoint::parse(hub).unwrap(), name(me), None, book)
+        ContactStore::new(Endpoint::parse(hub).unwrap(), name(me), None, book)
     };
     let open = |hub, me| Outbox::open(&home.path().join("outbox.db"), people(hub, me), name(me));
     let elsewhere = open("127.0.0.1:2", "alice").unwrap();

@@ -8,10 +8,10 @@ use tonic::{Code, Request, Status};
 
 use super::{
     super::{
+        contact_store::PeerTrust,
         conversation::{self, Conversation},
-        people::Acquaintance,
     },
-    Failed, Peers, There, locked,
+    Failed, Peers, Target, locked,
 };
 use crate::{
     error::{Error, Result},
@@ -31,19 +31,19 @@ impl Peers {
     /// new one.
     pub(super) async fn deliver_twice(
         &self,
-        there: &There,
+        there: &Target,
         message: &DirectMessage,
         receiver: Option<&Name>,
     ) -> Result<Receipt, Failed> {
         match self.deliver(there, message, receiver, false).await {
-            Err(Failed::There(_)) => self.deliver(there, message, receiver, false).await,
+            Err(Failed::Target(_)) => self.deliver(there, message, receiver, false).await,
             delivered => delivered,
         }
     }
 
     pub(super) async fn deliver(
         &self,
-        there: &There,
+        there: &Target,
         message: &DirectMessage,
         receiver: Option<&Name>,
         kept: bool,
@@ -58,19 +58,21 @@ impl Peers {
         let answer = client.send(request).await.map_err(|status| self.failed(there, &status))?;
         let receipt = wire::present("receipt", answer.into_inner().receipt)
             .and_then(Receipt::try_from)
-            .map_err(|error| Failed::There(error.to_string()))?;
+            .map_err(|error| Failed::Target(error.to_string()))?;
         if receipt.id != message.id {
-            return Err(Failed::There("a receipt for another message".into()));
+            return Err(Failed::Target("a receipt for another message".into()));
         }
         if let Some(meant) = receiver.filter(|&meant| *meant != receipt.receiver) {
             // It was told whom the message is for, and took it all the same.
             let taker = &receipt.receiver;
-            return Err(Failed::There(format!("{taker} listens there and took what is {meant}'s")));
+            return Err(Failed::Target(format!(
+                "{taker} listens there and took what is {meant}'s"
+            )));
         }
         Ok(receipt)
     }
 
-    pub(super) async fn call(&self, there: &There, peer: &Name) -> Result<Conversation, Failed> {
+    pub(super) async fn call(&self, there: &Target, peer: &Name) -> Result<Conversation, Failed> {
         let standing = self.standing(peer, there.key).await.map_err(Failed::Refused)?;
         let mut client = PeerChatClient::new(self.channel(there)?);
         let (wire, said) = conversation::wire();
@@ -84,17 +86,17 @@ impl Peers {
         };
         let (heard, greeted) = match tokio::time::timeout(DIRECT_TIMEOUT, greeted).await {
             Ok(answer) => answer.map_err(|status| self.failed(there, &status))?,
-            Err(_) => return Err(Failed::There("it does not answer".into())),
+            Err(_) => return Err(Failed::Target("it does not answer".into())),
         };
-        greeted.map_err(|error| Failed::There(error.to_string()))?;
+        greeted.map_err(|error| Failed::Target(error.to_string()))?;
         let (peer, inbox, stop) = (peer.clone(), self.inbox.clone(), self.stop.clone());
-        let known = Acquaintance::new(self.people.clone(), peer.clone(), standing);
+        let known = PeerTrust::new(self.people.clone(), peer.clone(), standing);
         let (conversation, task) = conversation::call(peer, known, inbox, heard, wire, stop);
         self.tasks.spawn(task);
         Ok(conversation)
     }
 
-    fn channel(&self, there: &There) -> Result<Channel, Failed> {
+    fn channel(&self, there: &Target) -> Result<Channel, Failed> {
         if let Some(channel) = locked(&self.channels).get(there) {
             return Ok(channel.clone());
         }
@@ -103,7 +105,7 @@ impl Peers {
         Ok(channel)
     }
 
-    fn dial(&self, there: &There) -> Result<Channel> {
+    fn dial(&self, there: &Target) -> Result<Channel> {
         let own = self.identity.as_ref().map(Identity::credentials);
         let dial = match there.key {
             Some(key) => Dial::tls(own, &Trust::Pinned(key))?,
@@ -113,17 +115,17 @@ impl Peers {
     }
 
     /// What a failed call means, and whether the channel is still good.
-    fn failed(&self, there: &There, status: &Status) -> Failed {
+    fn failed(&self, there: &Target, status: &Status) -> Failed {
         if let Some(failure) = why(status) {
             locked(&self.channels).remove(there);
-            return Failed::There(text::one_line(&failure.to_string()).into_owned());
+            return Failed::Target(text::one_line(&failure.to_string()).into_owned());
         }
         let refusal = wire::refused(status);
         // No answer of the peer's: it stops, is somebody else, or is no PeerChat server at all.
         let is_elsewhere = matches!(status.code(), Code::Unavailable | Code::Unimplemented)
             || refusal.reason == "WRONG_RECEIVER";
         if is_elsewhere {
-            Failed::There(text::one_line(&refusal.message).into_owned())
+            Failed::Target(text::one_line(&refusal.message).into_owned())
         } else {
             Failed::Refused(Error::Refused(refusal))
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::{super::patience, Counted, Reply, outbox::Outbox};
+use super::{super::patience, Counted, Reply, queues::SessionQueues};
 use crate::{
     error::{Error, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
@@ -41,7 +41,7 @@ impl Posts {
         reply: Reply<Posted>,
         counted: Counted,
         ready: bool,
-        out: &mut Outbox,
+        out: &mut SessionQueues,
     ) {
         if let Some(same) = self.waiting.iter_mut().find(|waiting| waiting.draft.id == draft.id) {
             if same.draft == draft {
@@ -73,7 +73,7 @@ impl Posts {
     }
 
     /// Sends what was not sent yet to rooms that are ready.
-    pub(super) fn send(&mut self, ready: impl Fn(&RoomName) -> bool, out: &mut Outbox) {
+    pub(super) fn send(&mut self, ready: impl Fn(&RoomName) -> bool, out: &mut SessionQueues) {
         if self.paused.is_some() {
             return;
         }
@@ -119,7 +119,7 @@ impl Posts {
             return;
         }
         // There were too many. The hub refuses those after it, too, so that they stay in order.
-        if let Some(pause) = patience::pause(&refusal)
+        if let Some(pause) = retry::pause(&refusal)
             && let Some(first) = self.waiting.iter().position(|w| w.draft.id == id)
         {
             self.waiting.range_mut(first..).for_each(|later| later.sent = false);
@@ -139,7 +139,7 @@ impl Posts {
 }
 
 impl Waiting {
-    fn send(&mut self, out: &mut Outbox) {
+    fn send(&mut self, out: &mut SessionQueues) {
         if out.is_online() {
             out.ask(Request::Post((&self.draft).into()));
             self.sent = true;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use tonic::Code;
 
-use super::{super::events::Event, Reply, outbox::Outbox};
+use super::{super::events::Event, Reply, queues::SessionQueues};
 use crate::{
     error::{Error, Refusal},
     model::{Message, Position, RoomName, Start},
@@ -74,7 +74,7 @@ impl Rooms {
     }
 
     /// Joins every room on a new connection.
-    pub(super) fn connected(&mut self, out: &mut Outbox) {
+    pub(super) fn connected(&mut self, out: &mut SessionQueues) {
         for (name, room) in &mut self.rooms {
             match (&room.asked, room.last) {
                 (Some(asked), _) => out.ask(join(name, asked.start)),
@@ -96,7 +96,7 @@ impl Rooms {
         name: RoomName,
         start: Start,
         reply: Reply<Position>,
-        out: &mut Outbox,
+        out: &mut SessionQueues,
     ) {
         if self.rooms.len() >= MAX_ROOMS && !self.rooms.contains_key(&name) {
             return refuse(reply, format!("at most {MAX_ROOMS} rooms"));
@@ -113,7 +113,7 @@ impl Rooms {
         }
     }
 
-    pub(super) fn leave(&mut self, name: &RoomName, reply: Reply<()>, out: &mut Outbox) {
+    pub(super) fn leave(&mut self, name: &RoomName, reply: Reply<()>, out: &mut SessionQueues) {
         let Some(room) = self.rooms.remove(name) else {
             return drop(reply.send(Err(Error::NotJoined(name.clone()))));
         };
@@ -131,7 +131,7 @@ impl Rooms {
         }
     }
 
-    pub(super) fn joined(&mut self, accepted: Accepted, out: &mut Outbox) {
+    pub(super) fn joined(&mut self, accepted: Accepted, out: &mut SessionQueues) {
         let Accepted { room: name, position, head } = accepted;
         let Some(room) = self.rooms.get_mut(&name) else {
             // A stream that begins with a post begins in the default room, wanted or not.
@@ -158,7 +158,7 @@ impl Rooms {
         &mut self,
         name: &RoomName,
         refusal: Refusal,
-        out: &mut Outbox,
+        out: &mut SessionQueues,
     ) -> Option<Refusal> {
         let room = self.rooms.get_mut(name)?;
         let asked = room.asked.take()?;
@@ -171,7 +171,13 @@ impl Rooms {
         None
     }
 
-    fn join_denied(&mut self, name: &RoomName, asked: Asked, refusal: Refusal, out: &mut Outbox) {
+    fn join_denied(
+        &mut self,
+        name: &RoomName,
+        asked: Asked,
+        refusal: Refusal,
+        out: &mut SessionQueues,
+    ) {
         let Some(room) = self.rooms.get_mut(name) else { return };
         if asked.replies.is_empty() {
             if refusal.code == Code::OutOfRange && matches!(asked.start, Start::After(_)) {
@@ -194,7 +200,7 @@ impl Rooms {
     }
 
     /// The hub says that a room was left: because it was asked to, or on its own account.
-    pub(super) fn left(&mut self, name: &RoomName, why: Option<Refusal>, out: &mut Outbox) {
+    pub(super) fn left(&mut self, name: &RoomName, why: Option<Refusal>, out: &mut SessionQueues) {
         if let Some(index) = self.leaving.iter().position(|(room, _)| room == name) {
             let (_, reply) = self.leaving.remove(index);
             return drop(reply.send(Ok(())));
@@ -218,7 +224,7 @@ impl Rooms {
         }
     }
 
-    pub(super) fn message(&mut self, message: Message, out: &mut Outbox) {
+    pub(super) fn message(&mut self, message: Message, out: &mut SessionQueues) {
         let name = &message.room;
         let Some(room) = self.rooms.get_mut(name) else { return };
         let Some(last) = room.last else { return };
@@ -251,13 +257,13 @@ impl Room {
         name: &RoomName,
         start: Start,
         replies: Vec<Reply<Position>>,
-        out: &mut Outbox,
+        out: &mut SessionQueues,
     ) {
         self.asked = Some(Asked { start, resumes: false, replies });
         out.ask(join(name, start));
     }
 
-    fn resume(&mut self, name: &RoomName, last: Position, out: &mut Outbox) {
+    fn resume(&mut self, name: &RoomName, last: Position, out: &mut SessionQueues) {
         let start = Start::After(last);
         self.asked = Some(Asked { start, resumes: true, replies: Vec::new() });
         out.ask(join(name, start));

@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use slab::Slab;
 
-use super::{Chunk, JOINED_BYTES, Mailbox};
+use super::{Chunk, JOINED_BYTES, StreamQueue};
 
 /// Entries that were appended together.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ pub(crate) enum Taken {
 #[derive(Debug)]
 pub(crate) struct Ring {
     tail: RwLock<Tail>,
-    readers: Mutex<Slab<(Arc<Mailbox>, usize)>>,
+    readers: Mutex<Slab<(Arc<StreamQueue>, usize)>>,
     capacity: usize,
 }
 
@@ -122,7 +122,7 @@ impl Ring {
     }
 
     /// Tells `mailbox`, under the name `slot`, of everything appended from now on.
-    pub(crate) fn subscribe(&self, mailbox: Arc<Mailbox>, slot: usize) -> usize {
+    pub(crate) fn subscribe(&self, mailbox: Arc<StreamQueue>, slot: usize) -> usize {
         self.readers().insert((mailbox, slot))
     }
 
@@ -131,7 +131,7 @@ impl Ring {
         self.readers().try_remove(key);
     }
 
-    fn readers(&self) -> MutexGuard<'_, Slab<(Arc<Mailbox>, usize)>> {
+    fn readers(&self) -> MutexGuard<'_, Slab<(Arc<StreamQueue>, usize)>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@ use http_body::{Body, Frame};
 use slab::Slab;
 use tonic::{Status, async_trait};
 
-use super::{Chunk, Mailbox, Order, Ring, mailbox::Mail, ring::Taken};
+use super::{Chunk, Ring, StreamCommand, StreamQueue, ring::Taken, stream_queue::Mail};
 use crate::{
     error::{Error, Result},
     model::RoomName,
@@ -76,7 +76,7 @@ struct CatchUp {
 
 /// Shared frames for one reader. `G` lives as long as the stream does.
 pub(crate) struct EventStream<G> {
-    mailbox: Arc<Mailbox>,
+    mailbox: Arc<StreamQueue>,
     slots: Slab<Slot>,
     /// Slots that the ring has left behind, each once; the first is being helped.
     behind: VecDeque<usize>,
@@ -90,7 +90,7 @@ pub(crate) struct EventStream<G> {
 
 impl<G> EventStream<G> {
     /// A stream that obeys the orders in `mailbox`.
-    pub(crate) fn new(mailbox: Arc<Mailbox>, guard: G) -> Self {
+    pub(crate) fn new(mailbox: Arc<StreamQueue>, guard: G) -> Self {
         Self {
             mailbox,
             slots: Slab::new(),
@@ -116,7 +116,7 @@ impl<G> EventStream<G> {
                     self.mailbox.answered(count);
                     Some(answers)
                 }
-                Some(Mail::Order(order)) => self.obey(order),
+                Some(Mail::StreamCommand(order)) => self.obey(order),
                 Some(Mail::Ready(slot)) => self.deliver(slot),
                 None if self.draining && self.slots.iter().all(|(_, slot)| slot.is_drained()) => {
                     self.finish(None);
@@ -132,13 +132,13 @@ impl<G> EventStream<G> {
         Poll::Ready(None)
     }
 
-    fn obey(&mut self, order: Order) -> Option<Bytes> {
+    fn obey(&mut self, order: StreamCommand) -> Option<Bytes> {
         match order {
-            Order::Answer(answer) => {
+            StreamCommand::Answer(answer) => {
                 self.mailbox.answered(1);
                 Some(answer)
             }
-            Order::Join { source, seq, answer } => {
+            StreamCommand::Join { source, seq, answer } => {
                 self.mailbox.answered(1);
                 if let Some(room) = source.room() {
                     self.forget_room(&room.clone());
@@ -146,16 +146,16 @@ impl<G> EventStream<G> {
                 self.begin(source, seq);
                 Some(answer)
             }
-            Order::Leave { room, answer } => {
+            StreamCommand::Leave { room, answer } => {
                 self.mailbox.answered(1);
                 self.forget_room(&room);
                 Some(answer)
             }
-            Order::End { last, error: Some(error) } => {
+            StreamCommand::End { last, error: Some(error) } => {
                 self.finish(Some(&error));
                 Some(last)
             }
-            Order::End { last, error: None } => {
+            StreamCommand::End { last, error: None } => {
                 self.drain();
                 Some(last)
             }

@@ -75,13 +75,13 @@ impl Source for FakeRoom {
     }
 }
 
-fn stream() -> (EventStream<()>, Arc<Mailbox>) {
-    let mailbox = Mailbox::new();
+fn stream() -> (EventStream<()>, Arc<StreamQueue>) {
+    let mailbox = StreamQueue::new();
     (EventStream::new(mailbox.clone(), ()), mailbox)
 }
 
-fn join(mailbox: &Mailbox, room: &Arc<FakeRoom>, seq: u64, answer: &'static str) {
-    mailbox.push(Order::Join { source: room.clone(), seq, answer: answer.into() });
+fn join(mailbox: &StreamQueue, room: &Arc<FakeRoom>, seq: u64, answer: &'static str) {
+    mailbox.push(StreamCommand::Join { source: room.clone(), seq, answer: answer.into() });
 }
 
 /// What the stream has to say by now.
@@ -170,7 +170,7 @@ async fn a_room_joined_again_begins_anew_and_a_left_one_is_silent() {
     join(&mailbox, &room, 0, "1:");
     join(&mailbox, &room, 2, "2:");
     assert_eq!(said(&mut stream).await, "1:2:c");
-    mailbox.push(Order::Leave { room: room.name.clone(), answer: "left".into() });
+    mailbox.push(StreamCommand::Leave { room: room.name.clone(), answer: "left".into() });
     room.say("d");
     assert_eq!(said(&mut stream).await, "left");
 }
@@ -180,7 +180,7 @@ async fn answers_come_in_order_and_make_room_for_requests() {
     let (mut stream, mailbox) = stream();
     let mut requests = 0;
     while let Poll::Ready(()) = poll_once(mailbox.admit()).await {
-        mailbox.push(Order::Answer(Bytes::from_static(b".")));
+        mailbox.push(StreamCommand::Answer(Bytes::from_static(b".")));
         requests += 1;
     }
     assert!(poll_once(mailbox.settled()).await.is_pending());
@@ -193,7 +193,7 @@ async fn an_end_with_an_error_comes_at_once_and_says_it() {
     let (mut stream, mailbox) = stream();
     let room = FakeRoom::new("a", 100);
     join(&mailbox, &room, 0, "");
-    mailbox.push(Order::End { last: "bye".into(), error: Some(Error::SessionEnded) });
+    mailbox.push(StreamCommand::End { last: "bye".into(), error: Some(Error::SessionEnded) });
     room.say("a");
     assert_eq!(said(&mut stream).await, "bye<16>");
 }
@@ -204,7 +204,7 @@ async fn an_end_in_peace_delivers_what_is_there() {
     let room = FakeRoom::new("a", 100);
     join(&mailbox, &room, 0, "");
     room.say("a");
-    mailbox.push(Order::End { last: Bytes::new(), error: None });
+    mailbox.push(StreamCommand::End { last: Bytes::new(), error: None });
     assert_eq!(said(&mut stream).await, "a<0>");
 }
 
@@ -214,7 +214,7 @@ async fn an_end_in_peace_waits_for_the_store_but_not_for_what_comes_later() {
     let room = FakeRoom::new("a", 1);
     room.say("abcdefg");
     join(&mailbox, &room, 0, "");
-    mailbox.push(Order::End { last: Bytes::new(), error: None });
+    mailbox.push(StreamCommand::End { last: Bytes::new(), error: None });
     let frame = poll_fn(|cx| Pin::new(&mut stream).poll_frame(cx)).await.unwrap().unwrap();
     let first = frame.into_data().unwrap();
     room.say("later");

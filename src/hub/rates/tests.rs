@@ -23,9 +23,9 @@ pub(super) fn from(address: &str) -> Extensions {
     extensions
 }
 
-fn gates(loopback: bool) -> Gates {
+fn gates(loopback: bool) -> RateLimits {
     let posts = Some("6/m".parse().unwrap());
-    Gates::new(Rates { posts, loopback, ..Rates::NONE }, Metrics::default())
+    RateLimits::new(Rates { posts, loopback, ..Rates::NONE }, Metrics::default())
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_peer_has_its_rate_and_an_address_ten_times_that() {
 #[test]
 fn who_has_failed_too_often_makes_no_more_work_for_a_while() {
     let failures = Some("6/m".parse().unwrap());
-    let gates = Gates::new(Rates { failures, ..Rates::NONE }, Metrics::default());
+    let gates = RateLimits::new(Rates { failures, ..Rates::NONE }, Metrics::default());
     let [origin, other] = ["192.0.2.7", "192.0.2.8"].map(|from_| gates.origin(&from(from_)));
     gates.fail(origin).unwrap();
     gates.prove(origin).unwrap();
@@ -65,7 +65,7 @@ fn who_has_failed_too_often_makes_no_more_work_for_a_while() {
 
 #[test]
 fn names_are_taken_for_good_at_a_rate_of_their_own() {
-    let gates = Gates::new(Rates::default(), Metrics::default());
+    let gates = RateLimits::new(Rates::default(), Metrics::default());
     let origin = gates.origin(&from("192.0.2.7"));
     for _ in 0..CLAIM_BURST.get() {
         gates.claim(origin).unwrap();
@@ -78,7 +78,7 @@ fn names_are_taken_for_good_at_a_rate_of_their_own() {
 
 #[test]
 fn nobody_has_the_hub_dial_without_end() {
-    let gates = Gates::new(Rates::default(), Metrics::default());
+    let gates = RateLimits::new(Rates::default(), Metrics::default());
     let origin = gates.origin(&from("192.0.2.7"));
     let name = |i| Name::parse(&format!("peer{i}")).unwrap();
     for _ in 0..DIAL_BACK_BURST.get() {
@@ -93,7 +93,7 @@ fn nobody_has_the_hub_dial_without_end() {
 
 #[test]
 fn the_hub_dials_at_its_pace_also_where_nothing_else_has_one() {
-    let gates = Gates::new(Rates::NONE, Metrics::default());
+    let gates = RateLimits::new(Rates::NONE, Metrics::default());
     let (origin, peer) = (gates.origin(&from("192.0.2.7")), Name::parse("peer").unwrap());
     for _ in 0..DIAL_BACK_BURST.get() {
         gates.dial_back(origin, &peer).unwrap();

@@ -12,7 +12,7 @@ use http::{Request, Response};
 use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
-use super::Gates;
+use super::RateLimits;
 use crate::{hub::metrics::Metrics, wire};
 
 /// Reasons of those who did not prove what they should have.
@@ -22,12 +22,12 @@ const FAILURES: [&str; 5] =
 /// The layer.
 #[derive(Debug, Clone)]
 pub(crate) struct Watch {
-    gates: Arc<Gates>,
+    gates: Arc<RateLimits>,
     metrics: Metrics,
 }
 
 impl Watch {
-    pub(crate) fn new(gates: Arc<Gates>, metrics: Metrics) -> Self {
+    pub(crate) fn new(gates: Arc<RateLimits>, metrics: Metrics) -> Self {
         Self { gates, metrics }
     }
 

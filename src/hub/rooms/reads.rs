@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 use crate::{error::Result, hub::fanout::Chunk};
 
-/// Reads that a room keeps: each has about [`MAX_SLICE_BYTES`](crate::backbone::MAX_SLICE_BYTES),
+/// Reads that a room keeps: each has about [`MAX_SLICE_BYTES`](crate::storage::MAX_SLICE_BYTES),
 /// and [`Reads::clear`] drops them after a while.
 const KEPT: usize = 4;
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Contact, KnownHub, Standing, now};
+use super::entry::{Contact, KeyCheck, KnownHub, now};
 use crate::{
     error::{Error, Result},
     model::{Endpoint, Fingerprint, KeyMismatch, Name, RoomName},
@@ -56,16 +56,16 @@ impl Book {
 
     /// What the book says of somebody who goes by a name and shows a key. Whom one has blocked is
     /// blocked under every name, and a name that looks like a contact's is that contact's.
-    pub fn standing(&self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Standing {
+    pub fn standing(&self, hub: &Endpoint, name: &Name, key: Fingerprint) -> KeyCheck {
         let blocked = |contact: &Contact| contact.blocked && contact.key == key;
         if self.hubs.iter().flat_map(|hub| hub.contacts.values()).any(blocked) {
-            return Standing::Blocked;
+            return KeyCheck::Blocked;
         }
         match self.contact(hub, name) {
             Some(contact) => contact.standing(key),
             None => match self.look_alike(hub, name).map(|contact| contact.key) {
-                Some(want) if want != key => Standing::Changed(KeyMismatch { want, got: key }),
-                _ => Standing::New,
+                Some(want) if want != key => KeyCheck::Changed(KeyMismatch { want, got: key }),
+                _ => KeyCheck::New,
             },
         }
     }
@@ -85,7 +85,7 @@ impl Book {
     /// # Errors
     ///
     /// [`Error::LimitReached`] where the book is full.
-    pub fn meet_hub(&mut self, at: &Endpoint, key: Option<Fingerprint>) -> Result<Standing> {
+    pub fn meet_hub(&mut self, at: &Endpoint, key: Option<Fingerprint>) -> Result<KeyCheck> {
         let met = self.hubs.iter_mut().find(|hub| hub.endpoints.contains(at));
         if let Some(hub) = met {
             return Ok(hub.show(key));
@@ -93,7 +93,7 @@ impl Book {
         let same = self.hubs.iter_mut().find(|hub| key.is_some() && hub.key == key);
         if let Some(hub) = same {
             hub.found_at(at);
-            return Ok(Standing::Known);
+            return Ok(KeyCheck::Known);
         }
         if self.hubs.len() >= MAX_HUBS {
             return Err(full("hubs", MAX_HUBS));
@@ -106,7 +106,7 @@ impl Book {
             muted: BTreeSet::new(),
             contacts: BTreeMap::new(),
         });
-        Ok(Standing::New)
+        Ok(KeyCheck::New)
     }
 
     /// Accepts that the hub at an endpoint has this key now. Its people stay with it; where it is
@@ -152,19 +152,19 @@ impl Book {
         name: &Name,
         key: Fingerprint,
         endpoints: &[Endpoint],
-    ) -> Result<Standing> {
+    ) -> Result<KeyCheck> {
         let standing = self.standing(hub, name, key);
         let contacts: usize = self.hubs.iter().map(|hub| hub.contacts.len()).sum();
         let hub = self.hub_mut(hub)?;
         match (hub.contacts.get_mut(name), standing) {
-            (None, Standing::New) if contacts >= MAX_CONTACTS => {
+            (None, KeyCheck::New) if contacts >= MAX_CONTACTS => {
                 return Err(full("contacts", MAX_CONTACTS));
             }
-            (None, Standing::New) => {
+            (None, KeyCheck::New) => {
                 hub.contacts.insert(name.clone(), Contact::new(key, endpoints));
             }
-            (Some(contact), Standing::Known) => contact.found_at(endpoints),
-            (Some(contact), Standing::Changed(_)) => contact.refused_key = Some(key),
+            (Some(contact), KeyCheck::Known) => contact.found_at(endpoints),
+            (Some(contact), KeyCheck::Changed(_)) => contact.refused_key = Some(key),
             _ => {}
         }
         Ok(standing)

@@ -59,7 +59,7 @@ pub struct Contact {
 /// What the book says of somebody who shows a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Standing {
+pub enum KeyCheck {
     /// They have not been met before.
     New,
     /// They have this key.
@@ -72,17 +72,17 @@ pub enum Standing {
 }
 
 impl KnownHub {
-    pub(super) fn show(&mut self, key: Option<Fingerprint>) -> Standing {
+    pub(super) fn show(&mut self, key: Option<Fingerprint>) -> KeyCheck {
         match (self.key, key) {
             (Some(want), Some(got)) if want != got => {
                 self.refused_key = Some(got);
-                Standing::Changed(KeyMismatch { want, got })
+                KeyCheck::Changed(KeyMismatch { want, got })
             }
             (None, Some(key)) => {
                 self.key = Some(key);
-                Standing::Known
+                KeyCheck::Known
             }
-            _ => Standing::Known,
+            _ => KeyCheck::Known,
         }
     }
 
@@ -108,11 +108,11 @@ impl Contact {
         contact
     }
 
-    pub(super) fn standing(&self, got: Fingerprint) -> Standing {
+    pub(super) fn standing(&self, got: Fingerprint) -> KeyCheck {
         match self.key {
-            _ if self.blocked => Standing::Blocked,
-            want if want != got => Standing::Changed(KeyMismatch { want, got }),
-            _ => Standing::Known,
+            _ if self.blocked => KeyCheck::Blocked,
+            want if want != got => KeyCheck::Changed(KeyMismatch { want, got }),
+            _ => KeyCheck::Known,
         }
     }
 

@@ -22,35 +22,35 @@ fn name(name: &str) -> Name {
     Name::parse(name).unwrap()
 }
 
-fn changed(want: u8, got: u8) -> Standing {
-    Standing::Changed(KeyMismatch { want: key(want), got: key(got) })
+fn changed(want: u8, got: u8) -> KeyCheck {
+    KeyCheck::Changed(KeyMismatch { want: key(want), got: key(got) })
 }
 
 /// A book with a hub (key 1) at port 1.
 fn book() -> Book {
     let mut book = Book::default();
-    assert_eq!(book.meet_hub(&endpoint(1), Some(key(1))).unwrap(), Standing::New);
+    assert_eq!(book.meet_hub(&endpoint(1), Some(key(1))).unwrap(), KeyCheck::New);
     book
 }
 
-fn meet(book: &mut Book, who: &str, key_number: u8) -> Standing {
+fn meet(book: &mut Book, who: &str, key_number: u8) -> KeyCheck {
     book.meet(&endpoint(1), &name(who), key(key_number), &[]).unwrap()
 }
 
 #[test]
 fn the_first_key_is_kept_until_a_person_accepts_another() {
     let (mut book, hub, bob) = (book(), endpoint(1), name("bob"));
-    assert_eq!(meet(&mut book, "bob", 2), Standing::New);
-    assert_eq!(meet(&mut book, "bob", 2), Standing::Known);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::New);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::Known);
     book.verify(&hub, &bob, key(2)).unwrap();
     assert_eq!(meet(&mut book, "bob", 3), changed(2, 3));
-    assert_eq!(meet(&mut book, "bob", 2), Standing::Known);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::Known);
     let contact = book.contact(&hub, &bob).unwrap();
     assert_eq!((contact.key, contact.refused_key), (key(2), Some(key(3))));
     assert!(contact.verified);
 
     book.accept(&hub, &bob, key(3)).unwrap();
-    assert_eq!(meet(&mut book, "bob", 3), Standing::Known);
+    assert_eq!(meet(&mut book, "bob", 3), KeyCheck::Known);
     assert_eq!(meet(&mut book, "bob", 2), changed(3, 2));
     assert!(!book.contact(&hub, &bob).unwrap().verified, "nobody has compared this one");
 }
@@ -72,8 +72,8 @@ fn only_the_known_key_can_be_verified() {
 #[test]
 fn strangers_are_looked_up_but_not_noted() {
     let book = book();
-    assert_eq!(book.standing(&endpoint(1), &name("bob"), key(2)), Standing::New);
-    assert_eq!(book.standing(&endpoint(9), &name("bob"), key(2)), Standing::New);
+    assert_eq!(book.standing(&endpoint(1), &name("bob"), key(2)), KeyCheck::New);
+    assert_eq!(book.standing(&endpoint(9), &name("bob"), key(2)), KeyCheck::New);
     assert!(book.hubs()[0].contacts.is_empty());
 }
 
@@ -83,8 +83,8 @@ fn every_hub_has_names_of_its_own() {
     let _ = meet(&mut book, "bob", 2);
     let _ = book.meet_hub(&endpoint(5), Some(key(5))).unwrap();
     let other = book.meet(&endpoint(5), &name("bob"), key(6), &[]).unwrap();
-    assert_eq!(other, Standing::New);
-    assert_eq!(meet(&mut book, "bob", 2), Standing::Known);
+    assert_eq!(other, KeyCheck::New);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::Known);
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn the_blocked_are_blocked_under_every_name() {
     let (mut book, hub, bob) = (book(), endpoint(1), name("bob"));
     let _ = meet(&mut book, "bob", 2);
     book.block(&hub, &bob, true).unwrap();
-    assert_eq!(meet(&mut book, "bob", 2), Standing::Blocked);
-    assert_eq!(meet(&mut book, "bob", 3), Standing::Blocked);
-    assert_eq!(meet(&mut book, "robert", 2), Standing::Blocked);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::Blocked);
+    assert_eq!(meet(&mut book, "bob", 3), KeyCheck::Blocked);
+    assert_eq!(meet(&mut book, "robert", 2), KeyCheck::Blocked);
     assert!(book.contact(&hub, &name("robert")).is_none());
     book.block(&hub, &bob, false).unwrap();
-    assert_eq!(meet(&mut book, "bob", 2), Standing::Known);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::Known);
 }
 
 #[test]
@@ -119,27 +119,27 @@ fn the_last_place_is_kept() {
 fn a_hub_keeps_its_key_until_a_person_accepts_another() {
     let (mut book, at) = (book(), endpoint(1));
     let _ = meet(&mut book, "bob", 2);
-    assert_eq!(book.meet_hub(&at, Some(key(1))).unwrap(), Standing::Known);
-    assert_eq!(book.meet_hub(&at, None).unwrap(), Standing::Known);
+    assert_eq!(book.meet_hub(&at, Some(key(1))).unwrap(), KeyCheck::Known);
+    assert_eq!(book.meet_hub(&at, None).unwrap(), KeyCheck::Known);
     assert_eq!(book.hub(&at).unwrap().key, Some(key(1)), "it is still asked for its key");
     assert_eq!(book.meet_hub(&at, Some(key(3))).unwrap(), changed(1, 3));
     assert_eq!(book.hub(&at).unwrap().refused_key, Some(key(3)));
     book.accept_hub(&at, key(3)).unwrap();
-    assert_eq!(book.meet_hub(&at, Some(key(3))).unwrap(), Standing::Known);
-    assert_eq!(meet(&mut book, "bob", 2), Standing::Known);
+    assert_eq!(book.meet_hub(&at, Some(key(3))).unwrap(), KeyCheck::Known);
+    assert_eq!(meet(&mut book, "bob", 2), KeyCheck::Known);
 }
 
 #[test]
 fn a_hub_is_known_by_its_key_wherever_it_is() {
     let mut book = book();
     let _ = meet(&mut book, "bob", 2);
-    assert_eq!(book.meet_hub(&endpoint(7), Some(key(1))).unwrap(), Standing::Known);
-    assert_eq!(book.standing(&endpoint(7), &name("bob"), key(2)), Standing::Known);
+    assert_eq!(book.meet_hub(&endpoint(7), Some(key(1))).unwrap(), KeyCheck::Known);
+    assert_eq!(book.standing(&endpoint(7), &name("bob"), key(2)), KeyCheck::Known);
     assert_eq!(book.hubs().len(), 1);
     // A hub without a key is another one at every endpoint, and may get a key.
-    assert_eq!(book.meet_hub(&endpoint(8), None).unwrap(), Standing::New);
-    assert_eq!(book.meet_hub(&endpoint(9), None).unwrap(), Standing::New);
-    assert_eq!(book.meet_hub(&endpoint(9), Some(key(4))).unwrap(), Standing::Known);
+    assert_eq!(book.meet_hub(&endpoint(8), None).unwrap(), KeyCheck::New);
+    assert_eq!(book.meet_hub(&endpoint(9), None).unwrap(), KeyCheck::New);
+    assert_eq!(book.meet_hub(&endpoint(9), Some(key(4))).unwrap(), KeyCheck::Known);
     assert_eq!(book.meet_hub(&endpoint(9), Some(key(5))).unwrap(), changed(4, 5));
 }
 
@@ -151,7 +151,7 @@ fn an_endpoint_can_become_another_hubs() {
     book.accept_hub(&endpoint(1), key(2)).unwrap();
     assert_eq!(book.hub(&endpoint(1)), book.hub(&endpoint(2)));
     // The hub that was there is still known by its key.
-    assert_eq!(book.meet_hub(&endpoint(3), Some(key(1))).unwrap(), Standing::Known);
+    assert_eq!(book.meet_hub(&endpoint(3), Some(key(1))).unwrap(), KeyCheck::Known);
     assert_eq!(book.hubs().len(), 2);
 }
 
@@ -164,16 +164,16 @@ fn a_full_book_forgets_nobody() {
     let (hub, one_more) = (endpoint(1), name("one-more"));
     let refused = book.meet(&hub, &one_more, key(3), &[]);
     assert!(matches!(refused, Err(Error::LimitReached { .. })), "{refused:?}");
-    assert_eq!(meet(&mut book, "peer0", 2), Standing::Known);
+    assert_eq!(meet(&mut book, "peer0", 2), KeyCheck::Known);
     book.forget(&hub, &name("peer0")).unwrap();
-    assert_eq!(book.meet(&hub, &one_more, key(3), &[]).unwrap(), Standing::New);
+    assert_eq!(book.meet(&hub, &one_more, key(3), &[]).unwrap(), KeyCheck::New);
 
     for number in 1..MAX_HUBS {
         let _ = book.meet_hub(&endpoint(number as u32 + 1), None).unwrap();
     }
     assert!(matches!(book.meet_hub(&endpoint(9999), None), Err(Error::LimitReached { .. })));
     book.forget_hub(&endpoint(2)).unwrap();
-    assert_eq!(book.meet_hub(&endpoint(9999), None).unwrap(), Standing::New);
+    assert_eq!(book.meet_hub(&endpoint(9999), None).unwrap(), KeyCheck::New);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn changes_at_the_same_time_are_all_kept() {
                 let _ = book.meet_hub(&endpoint(1), None)?;
                 book.meet(&endpoint(1), &who, key(1), &[])
             });
-            assert_eq!(met.unwrap(), Standing::New);
+            assert_eq!(met.unwrap(), KeyCheck::New);
         }
     };
     std::thread::scope(|scope| {

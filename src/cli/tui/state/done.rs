@@ -11,7 +11,7 @@ use crate::{
     model::{Message, MessageId, Name, Posted, Receipt, RoomName, SearchHit},
 };
 
-use super::{Command, Now, Overlay, State, Way, strand::Strand};
+use super::{Command, Now, Overlay, State, Way, timeline::Timeline};
 
 impl State {
     /// Takes an outcome.
@@ -155,7 +155,7 @@ impl State {
             Ok(pages) => pages,
             Err(error) => return self.toast(words::problem(&error), true, now),
         };
-        let mut past = Strand::new();
+        let mut past = Timeline::new();
         past.add(&message, &me, None);
         past.add_older(&older.items, older.next.is_some(), &me, notice);
         past.add_newer(&newer.items, newer.next.is_some(), &me);

@@ -8,15 +8,15 @@ use crate::{
     model::{Message, MessageId, Name, Position, RoomName, Text},
 };
 
-use super::{Now, strand::Strand};
+use super::{Now, timeline::Timeline};
 
 /// A room one is in.
 pub(crate) struct Room {
     pub(crate) name: RoomName,
     /// What comes, as it comes.
-    pub(crate) live: Strand,
+    pub(crate) live: Timeline,
     /// A stretch of the past that is looked at instead.
-    pub(crate) past: Option<Strand>,
+    pub(crate) past: Option<Timeline>,
     pub(crate) unread: usize,
     pub(crate) mentioned: bool,
     pub(crate) muted: bool,
@@ -60,7 +60,7 @@ impl Room {
     pub(crate) fn new(name: RoomName) -> Self {
         Self {
             name,
-            live: Strand::new(),
+            live: Timeline::new(),
             past: None,
             unread: 0,
             mentioned: false,
@@ -81,7 +81,7 @@ impl Room {
     }
 
     /// The same, with where it begins and ends.
-    pub(crate) fn strand(&mut self) -> &mut Strand {
+    pub(crate) fn strand(&mut self) -> &mut Timeline {
         self.past.as_mut().unwrap_or(&mut self.live)
     }
 
@@ -138,7 +138,8 @@ impl Room {
     /// The stretch of the past that was looked at has come to the present: from now on it is what
     /// comes. Otherwise there is more to load.
     pub(crate) fn come_back(&mut self) {
-        let behind = |past: &Strand| self.live.newest().is_some_and(|newest| past.is_news(newest));
+        let behind =
+            |past: &Timeline| self.live.newest().is_some_and(|newest| past.is_news(newest));
         let Some(mut past) = self.past.take_if(|past| !behind(past)) else { return };
         for unsent in &self.unsent {
             if let Some(entry) = self.live.transcript.get(Key::Own(unsent.id)) {

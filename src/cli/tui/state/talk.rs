@@ -12,7 +12,7 @@ use crate::{
         tui::transcript::{Body, Entry, Key, Mark, Transcript},
         view::when,
     },
-    client::{Direct, Standing},
+    client::{Direct, Verification},
     model::{MessageId, Name, Text},
 };
 
@@ -136,9 +136,9 @@ impl Talk {
             return;
         }
         let (known, mark) = match direct.standing {
-            Standing::Verified(_) => (Trust::Verified, Mark::Verified),
-            Standing::Known(_) => (Trust::Known, Mark::Known),
-            Standing::Unverified(_) => (Trust::Unverified, Mark::Unverified),
+            Verification::Verified(_) => (Trust::Verified, Mark::Verified),
+            Verification::Known(_) => (Trust::Known, Mark::Known),
+            Verification::Unverified(_) => (Trust::Unverified, Mark::Unverified),
         };
         self.unlooked.push(message.id);
         if !seen {

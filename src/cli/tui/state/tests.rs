@@ -45,7 +45,7 @@ pub(crate) fn position(seq: u64) -> Position {
 
 /// In these rooms, which nobody has spoken in; what is ordered at the start is done.
 pub(crate) fn state(rooms: &[&str]) -> State {
-    let taste = Taste {
+    let taste = Preferences {
         theme: Theme::plain(),
         zone: TimeZone::UTC,
         keymap: Keymap::usual(),

@@ -5,7 +5,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::*;
 use crate::{
-    client::{events::Standing, people::People},
+    client::{contact_store::ContactStore, events::Verification},
     model::{Endpoint, Text},
 };
 
@@ -32,8 +32,9 @@ fn scene() -> Scene {
     let (wire, answers) = super::super::wire();
     let (line, asked) = Line::new(name("sova"), None);
     let (told, unread) = mpsc::channel(1);
-    let people = People::new(Endpoint::parse("127.0.0.1:1").unwrap(), name("buzz"), None, None);
-    let known = Acquaintance::new(people, name("sova"), Standing::Unverified(None));
+    let people =
+        ContactStore::new(Endpoint::parse("127.0.0.1:1").unwrap(), name("buzz"), None, None);
+    let known = PeerTrust::new(people, name("sova"), Verification::Unverified(None));
     let talk = Talk::new(name("sova"), known, None, inbox, Audience::Caller(told), wire, asked);
     let (say, heard) = mpsc::channel(3);
     let heard = ReceiverStream::new(heard).map(|said| Ok(Some(said)));

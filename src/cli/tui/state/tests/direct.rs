@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     cli::tui::talks::{Told, What},
-    client::{ConversationEvent, Direct, Standing},
+    client::{ConversationEvent, Direct, Verification},
     error::Error,
     model::{DirectMessage, Endpoint, Fingerprint, Receipt},
 };
@@ -15,7 +15,7 @@ fn told(state: &mut State, what: What, now: Now) {
 pub(super) fn direct(who: &str, said: &str) -> Direct {
     let message =
         DirectMessage { id: MessageId::new(), sender: name(who), sent_at: None, text: text(said) };
-    Direct { message, standing: Standing::Known(Fingerprint::from_bytes([7; 32])), from: None }
+    Direct { message, standing: Verification::Known(Fingerprint::from_bytes([7; 32])), from: None }
 }
 
 /// In a conversation with buzz, on a live line.
@@ -327,11 +327,11 @@ fn the_standing_is_said_where_it_is_another_or_a_warning() {
     let with = |said: &str, standing| Direct { standing, ..direct("buzz", said) };
     let key = Fingerprint::from_bytes([7; 32]);
     let said = [
-        ("one", Standing::Known(key)),
-        ("two", Standing::Verified(key)),
-        ("three", Standing::Verified(key)),
-        ("four", Standing::Unverified(None)),
-        ("five", Standing::Unverified(None)),
+        ("one", Verification::Known(key)),
+        ("two", Verification::Verified(key)),
+        ("three", Verification::Verified(key)),
+        ("four", Verification::Unverified(None)),
+        ("five", Verification::Unverified(None)),
     ];
     for (said, standing) in said {
         state.hear(Event::Direct(with(said, standing)), at(2));
@@ -357,7 +357,7 @@ fn what_was_kept_for_long_says_when_it_was_written() {
 }
 
 fn from_stranger(number: usize) -> Direct {
-    let standing = Standing::Unverified(None);
+    let standing = Verification::Unverified(None);
     Direct { standing, ..direct(&format!("s{number}"), "hi") }
 }
 
@@ -365,7 +365,7 @@ fn from_stranger(number: usize) -> Direct {
 fn names_that_others_make_up_throw_out_nothing_that_matters() {
     let mut state = state(&["lobby"]);
     state.hear(Event::Direct(direct("ann", "lunch?")), at(1));
-    let impostor = Direct { standing: Standing::Unverified(None), ..direct("ann", "hi") };
+    let impostor = Direct { standing: Verification::Unverified(None), ..direct("ann", "hi") };
     state.hear(Event::Direct(impostor), at(1));
     state.line("/msg bob are you there?", at(1));
     state.line("/msg cleo", at(1));

@@ -1,0 +1,96 @@
+//! Connections: what somebody says before anybody knows who it is.
+
+use std::{
+    cell::OnceCell,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use rustls::ServerConfig;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    runtime::{Builder, Runtime},
+};
+use tokio_stream::StreamExt;
+
+use crate::{
+    identity::Identity,
+    transport::{Acceptor, ClientKeys, Plaintext, ServerIo, server_config},
+};
+
+/// Whatever somebody says and then hangs up is dealt with at once: nothing waits for more.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// What fits into the pipe of a connection.
+const PIPE: usize = 64 * 1024;
+
+/// The beginning of HTTP/2 (RFC 9113, section 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// The beginning of a connection. The first byte says whether the server speaks TLS (1) and
+/// whether the caller is far away (2).
+pub(super) fn opening(bytes: &[u8]) {
+    let Some((&kind, said)) = bytes.split_first() else { return };
+    let said = &said[..said.len().min(PIPE)];
+    let door = match (kind & 1 == 1, tls()) {
+        (true, Some(config)) => Acceptor::tls(config, Plaintext::FromLoopback),
+        _ => Acceptor::plaintext(),
+    };
+    let far = kind & 2 == 2;
+    let ip = if far { Ipv4Addr::new(192, 0, 2, 7) } else { Ipv4Addr::LOCALHOST };
+    let heard = wait(open(door, said, SocketAddr::new(ip.into(), 1)));
+    match heard {
+        Some(heard) => {
+            assert!(said.starts_with(PREFACE) && !far, "only this is let in");
+            assert_eq!(heard, said, "what was read before is there to be read again");
+        }
+        None => assert!(far || !said.starts_with(PREFACE), "this is let in"),
+    }
+}
+
+/// What the server behind the door gets to read; `None` where nobody was let in.
+async fn open(door: Acceptor, said: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+    let (mut caller, io) = duplex(PIPE);
+    let _ = caller.write_all(said).await;
+    let _ = caller.shutdown().await;
+    let source = tokio_stream::once(Ok::<(DuplexStream, SocketAddr), io::Error>((io, from)));
+    let mut arrivals = door.arrivals_from(source);
+    let serve = async {
+        let arrived: Option<Result<ServerIo, io::Error>> = arrivals.next().await;
+        let mut heard = Vec::new();
+        let mut io = arrived?.ok()?;
+        let _ = io.read_to_end(&mut heard).await;
+        Some(heard)
+    };
+    let listen = async {
+        let mut told = Vec::new();
+        let _ = caller.read_to_end(&mut told).await;
+    };
+    let both = async { tokio::join!(serve, listen).0 };
+    let done = tokio::time::timeout(AT_ONCE, both).await;
+    assert!(done.is_ok(), "a caller who hung up is waited for");
+    done.unwrap_or_default()
+}
+
+fn tls() -> Option<Arc<ServerConfig>> {
+    static CONFIG: OnceLock<Option<Arc<ServerConfig>>> = OnceLock::new();
+    let make = || {
+        let identity = Identity::generate().ok()?;
+        server_config(identity.credentials(), ClientKeys::Optional).ok()
+    };
+    CONFIG.get_or_init(make).clone()
+}
+
+/// Runs a future on this thread.
+pub(super) fn wait<F: Future>(future: F) -> F::Output {
+    thread_local! {
+        static RUNTIME: OnceCell<Runtime> = const { OnceCell::new() };
+    }
+    RUNTIME.with(|runtime| {
+        #[allow(clippy::expect_used, reason = "without it nothing can be tried")]
+        let make = || Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.get_or_init(make).block_on(future)
+    })
+}

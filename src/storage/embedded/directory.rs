@@ -1,0 +1,334 @@
+//! Names and leases in memory.
+//!
+//! The roster is told under the table's lock, so that it hears of everything in the order in which
+//! it became true; it must not call back.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
+use tonic::async_trait;
+
+use crate::{
+    error::{Error, Result},
+    model::Name,
+    storage::{Change, Claim, Directory, Owner, Session, SessionId, SessionListener},
+};
+
+/// The most sessions of one peer: every device and every script of a person.
+const MAX_SESSIONS: usize = 32;
+
+/// A session and when it ends unless it is renewed.
+struct Lease {
+    session: Session,
+    ends_at: Instant,
+}
+
+/// A name and the sessions that hold it.
+struct Holder {
+    name: Name,
+    sessions: Vec<SessionId>,
+}
+
+#[derive(Default)]
+struct Table {
+    leases: HashMap<SessionId, Lease>,
+    /// By skeleton: who looks like a holder cannot have the name either.
+    holders: HashMap<String, Holder>,
+    ends: BTreeSet<(Instant, SessionId)>,
+}
+
+struct Shared {
+    table: Mutex<Table>,
+    roster: Arc<dyn SessionListener>,
+    /// The earliest end has changed.
+    sooner: Notify,
+}
+
+/// A [`Directory`] for one hub, gone with its process.
+pub struct EmbeddedDirectory {
+    shared: Arc<Shared>,
+    _expiry: JoinSet<()>,
+}
+
+impl EmbeddedDirectory {
+    /// An empty directory that tells `roster` of its sessions. Must be called in a runtime, in
+    /// which leases then expire.
+    pub fn new(roster: Arc<dyn SessionListener>) -> Self {
+        let shared = Arc::new(Shared { table: Mutex::default(), roster, sooner: Notify::new() });
+        let mut expiry = JoinSet::new();
+        expiry.spawn(expire(shared.clone()));
+        Self { shared, _expiry: expiry }
+    }
+}
+
+#[async_trait]
+impl Directory for EmbeddedDirectory {
+    async fn check(&self, session: &Session, claim: &Claim) -> Result<()> {
+        self.shared.lock().admit(session, claim).map(drop)
+    }
+
+    async fn claim(&self, session: Session, claim: Claim) -> Result<()> {
+        let mut table = self.shared.lock();
+        let replaces = table.admit(&session, &claim)?;
+        let skeleton = session.peer.skeleton();
+        let (id, name) = (session.id, session.peer.clone());
+        let ends_at = Instant::now() + claim.lease;
+        table.leases.insert(id, Lease { session: session.clone(), ends_at });
+        table.ends.insert((ends_at, id));
+        let holder = table.holders.entry(skeleton);
+        holder.or_insert_with(|| Holder { name, sessions: Vec::new() }).sessions.push(id);
+        self.shared.roster.put(session);
+        if let Some(replaced) = replaces {
+            self.shared.end(&mut table, replaced);
+        }
+        self.shared.sooner.notify_one();
+        Ok(())
+    }
+
+    async fn renew(&self, id: SessionId, lease: Duration) -> Result<()> {
+        let mut table = self.shared.lock();
+        let ends_at = Instant::now() + lease;
+        let renewed = table.leases.get_mut(&id).ok_or(Error::SessionEnded)?;
+        let before = std::mem::replace(&mut renewed.ends_at, ends_at);
+        table.ends.remove(&(before, id));
+        table.ends.insert((ends_at, id));
+        if ends_at < before {
+            self.shared.sooner.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn update(&self, id: SessionId, change: Change) -> Result<()> {
+        let mut table = self.shared.lock();
+        let session = &mut table.leases.get_mut(&id).ok_or(Error::SessionEnded)?.session;
+        // Said again, a status is no newer.
+        if let Some(status) = change.status.filter(|status| *status != session.status) {
+            (session.status, session.status_since) = (status, Timestamp::now());
+        }
+        if let Some(endpoints) = change.endpoints {
+            session.endpoints = endpoints;
+        }
+        let session = session.clone();
+        self.shared.roster.put(session);
+        Ok(())
+    }
+
+    async fn release(&self, id: SessionId) -> Result<()> {
+        self.shared.end(&mut self.shared.lock(), id);
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn end(&self, table: &mut Table, id: SessionId) {
+        let Some(Lease { session, ends_at }) = table.leases.remove(&id) else { return };
+        table.ends.remove(&(ends_at, id));
+        let skeleton = session.peer.skeleton();
+        if let Some(holder) = table.holders.get_mut(&skeleton) {
+            holder.sessions.retain(|&held| held != id);
+            if holder.sessions.is_empty() {
+                table.holders.remove(&skeleton);
+            }
+        }
+        self.roster.gone(id, &session.peer);
+    }
+
+    /// Ends what is due, and says when the next is.
+    fn end_due(&self) -> Option<Instant> {
+        let mut table = self.lock();
+        loop {
+            let (ends_at, id) = *table.ends.first()?;
+            if ends_at > Instant::now() {
+                return Some(ends_at);
+            }
+            self.end(&mut table, id);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    /// Checks that a session may begin. Answers the one that it replaces.
+    fn admit(&self, session: &Session, claim: &Claim) -> Result<Option<SessionId>> {
+        let is_own = |id: Option<SessionId>| id.filter(|id| self.is_of(*id, &session.peer));
+        let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
+        let Some(holder) = self.holders.get(&session.peer.skeleton()) else { return Ok(None) };
+        let is_same_owner = holder.name == session.peer
+            && session.owner.is_some()
+            && holder.sessions.iter().any(|id| self.owner(*id) == session.owner.as_ref());
+        if beside.is_none() && replaces.is_none() && !is_same_owner {
+            return Err(taken(session.peer.clone(), holder.name.clone()));
+        }
+        if holder.sessions.len() >= MAX_SESSIONS && replaces.is_none() {
+            let what = format!("a peer may have {MAX_SESSIONS} sessions");
+            return Err(Error::LimitReached { what, retry_after: Some(claim.lease) });
+        }
+        Ok(replaces)
+    }
+
+    fn owner(&self, id: SessionId) -> Option<&Owner> {
+        self.leases.get(&id).and_then(|lease| lease.session.owner.as_ref())
+    }
+
+    fn is_of(&self, id: SessionId, peer: &Name) -> bool {
+        self.leases.get(&id).is_some_and(|lease| lease.session.peer == *peer)
+    }
+}
+
+async fn expire(shared: Arc<Shared>) {
+    loop {
+        match shared.end_due() {
+            Some(next) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => {}
+                    () = shared.sooner.notified() => {}
+                }
+            }
+            None => shared.sooner.notified().await,
+        }
+    }
+}
+
+fn taken(wanted: Name, taken: Name) -> Error {
+    if wanted == taken { Error::NameTaken(wanted) } else { Error::NameConfusable { wanted, taken } }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::model::PeerStatus;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    /// Tells what it hears.
+    struct Heard(mpsc::UnboundedSender<(&'static str, SessionId)>);
+
+    impl SessionListener for Heard {
+        fn put(&self, session: Session) {
+            self.0.send(("put", session.id)).unwrap();
+        }
+
+        fn gone(&self, id: SessionId, _peer: &Name) {
+            self.0.send(("gone", id)).unwrap();
+        }
+    }
+
+    type Told = mpsc::UnboundedReceiver<(&'static str, SessionId)>;
+
+    fn directory() -> (EmbeddedDirectory, Told) {
+        let (tx, rx) = mpsc::unbounded_channel();
+        (EmbeddedDirectory::new(Arc::new(Heard(tx))), rx)
+    }
+
+    fn session(name: &str) -> Session {
+        Session {
+            id: SessionId::new(),
+            peer: Name::parse(name).unwrap(),
+            endpoints: vec![],
+            status: PeerStatus::Online,
+            began_at: Timestamp::UNIX_EPOCH,
+            status_since: Timestamp::UNIX_EPOCH,
+            owner: None,
+        }
+    }
+
+    fn alone() -> Claim {
+        Claim { lease: LEASE, beside: None, replaces: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_when_nobody_renews_it() {
+        let (directory, mut told) = directory();
+        let alice = session("alice");
+        directory.claim(alice.clone(), alone()).await.unwrap();
+        tokio::time::advance(LEASE / 2).await;
+        directory.renew(alice.id, LEASE).await.unwrap();
+        tokio::time::advance(LEASE - Duration::from_millis(10)).await;
+        assert_eq!(told.recv().await, Some(("put", alice.id)));
+        assert!(told.try_recv().is_err(), "the renewed lease is alive");
+        let before = Instant::now();
+        assert_eq!(told.recv().await, Some(("gone", alice.id)));
+        assert!(before.elapsed() < Duration::from_millis(20));
+        assert!(matches!(directory.renew(alice.id, LEASE).await, Err(Error::SessionEnded)));
+        directory.claim(session("alice"), alone()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_can_be_cut_short() {
+        let (directory, mut told) = directory();
+        let alice = session("alice");
+        directory.claim(alice.clone(), alone()).await.unwrap();
+        told.recv().await;
+        tokio::task::yield_now().await;
+        let before = Instant::now();
+        directory.renew(alice.id, LEASE / 3).await.unwrap();
+        assert_eq!(told.recv().await, Some(("gone", alice.id)));
+        assert!(before.elapsed() < LEASE / 2);
+    }
+
+    #[tokio::test]
+    async fn a_name_and_its_likes_are_taken() {
+        let (directory, _told) = directory();
+        directory.claim(session("alice"), alone()).await.unwrap();
+        let refused = directory.claim(session("ALICE"), alone()).await;
+        assert!(matches!(refused, Err(Error::NameTaken(_))), "{refused:?}");
+        let cyrillic = directory.claim(session("аlice"), alone()).await;
+        assert!(matches!(cyrillic, Err(Error::NameConfusable { .. })), "{cyrillic:?}");
+    }
+
+    #[tokio::test]
+    async fn who_shows_a_living_session_of_the_name_gets_another() {
+        let (directory, _told) = directory();
+        let (first, second, bob) = (session("alice"), session("alice"), session("bob"));
+        directory.claim(first.clone(), alone()).await.unwrap();
+        directory.claim(bob.clone(), alone()).await.unwrap();
+        let beside = |id| Claim { beside: Some(id), ..alone() };
+        let refused = directory.claim(second.clone(), beside(bob.id)).await;
+        assert!(matches!(refused, Err(Error::NameTaken(_))), "bob's session is not alice's");
+        directory.claim(second.clone(), beside(first.id)).await.unwrap();
+        directory.release(first.id).await.unwrap();
+        let refused = directory.claim(session("alice"), alone()).await;
+        assert!(matches!(refused, Err(Error::NameTaken(_))), "the second session holds it");
+        directory.release(second.id).await.unwrap();
+        directory.claim(session("alice"), alone()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_owner_needs_no_token() {
+        let (directory, _told) = directory();
+        let of = |token: &str| Session { owner: Some(Owner::bot(token)), ..session("alice") };
+        directory.claim(of("hers"), alone()).await.unwrap();
+        directory.check(&of("hers"), &alone()).await.unwrap();
+        directory.claim(of("hers"), alone()).await.unwrap();
+        for other in [of("his"), session("alice")] {
+            let refused = directory.claim(other, alone()).await;
+            assert!(matches!(refused, Err(Error::NameTaken(_))), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stale_release_removes_nothing_newer() {
+        let (directory, mut told) = directory();
+        let (stale, fresh) = (session("alice"), session("alice"));
+        directory.claim(stale.clone(), alone()).await.unwrap();
+        let takeover = Claim { replaces: Some(stale.id), ..alone() };
+        directory.claim(fresh.clone(), takeover).await.unwrap();
+        directory.release(stale.id).await.unwrap();
+        directory.renew(fresh.id, LEASE).await.unwrap();
+        let mut heard = Vec::new();
+        while let Ok(event) = told.try_recv() {
+            heard.push(event);
+        }
+        assert_eq!(heard, [("put", stale.id), ("put", fresh.id), ("gone", stale.id)]);
+    }
+}

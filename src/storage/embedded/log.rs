@@ -1,0 +1,232 @@
+//! The log of messages in SQLite, one writer and several readers.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tonic::async_trait;
+
+use self::{
+    database::Database,
+    feed::Feed,
+    home::Home,
+    index::Index,
+    ledger::Ledger,
+    reader::Reader,
+    search::Searcher,
+    writer::{Append, Command, Writer},
+};
+use super::pool::Pool;
+use crate::{
+    error::{Error, Result},
+    model::{Draft, Message, RoomName, SearchHit},
+    storage::{CommitListener, Done, Extent, MessageLog, Retention, Rooms, Search, Slice},
+};
+
+mod batch;
+mod database;
+mod feed;
+mod home;
+mod index;
+mod ledger;
+mod query;
+mod reader;
+mod retention;
+mod schema;
+mod search;
+mod writer;
+
+/// Bytes of drafts that may be under way, each counted with [`DRAFT_BYTES`] beside its text. That
+/// is several batches: one in the commit while the next ones gather.
+const MAX_UNDER_WAY: u32 = 8 * 1024 * 1024;
+
+/// What a draft costs beside its text, about.
+const DRAFT_BYTES: u32 = 512;
+
+/// How many calls may read at a time. More would only wait for the machine's cores.
+const READERS: usize = 4;
+
+/// How many calls may search at a time, which can cost a core for a while.
+const SEARCHERS: usize = 2;
+
+/// Where a log is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Store {
+    /// In this directory, which is made where there is none.
+    Directory(PathBuf),
+    /// In memory, up to 1 GiB, until the log is dropped.
+    Memory,
+}
+
+/// A [`MessageLog`] in SQLite.
+///
+/// Dropping it stores what is under way first.
+pub struct EmbeddedLog {
+    epoch: u64,
+    commands: mpsc::UnboundedSender<Command>,
+    /// What may still come under way: [`MAX_UNDER_WAY`].
+    shares: Arc<Semaphore>,
+    readers: Arc<Pool<Reader>>,
+    searchers: Arc<Pool<Searcher>>,
+    feed: Arc<Feed>,
+    /// The generation of the feed that the search index has reached.
+    reached: watch::Receiver<u64>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _home: Option<Home>,
+}
+
+impl EmbeddedLog {
+    /// Opens the log, making it where there is none. The `tail` hears of every message from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] where the directory is in use by another hub, cannot be used, or holds
+    /// something else; nothing in it was changed then.
+    pub fn open(store: Store, tail: Arc<dyn CommitListener>) -> Result<Self> {
+        let (home, log, index) = match store {
+            Store::Directory(directory) => {
+                let home = Home::take(&directory)?;
+                let log = Database::file(&home.log()?);
+                let index = Database::file(&home.index());
+                (Some(home), log, index)
+            }
+            Store::Memory => {
+                let memory = || Database::memory().map_err(unopened);
+                (None, memory()?, memory()?)
+            }
+        };
+        let (log, index) = (Arc::new(log), Arc::new(index));
+        let ledger = Ledger::open(log.clone()).map_err(unopened)?;
+        let epoch = ledger.epoch();
+        let feed = Arc::<Feed>::default();
+        let (commands, queue) = mpsc::unbounded_channel();
+        let (reaches, reached) = watch::channel(0);
+
+        let mut threads = Vec::new();
+        let writer = Writer::new(ledger, tail, feed.clone(), queue);
+        threads.push(spawn("log-writer", move || writer.run())?);
+        match Index::open(index.clone(), log.clone(), feed.clone(), reaches) {
+            Ok(index) => threads.push(spawn("log-index", move || index.run())?),
+            Err(error) => tracing::error!(%error, "no search until a restart: no index"),
+        }
+        let reader = move || Reader::new(log.clone(), epoch);
+        Ok(Self {
+            epoch,
+            commands,
+            shares: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
+            readers: Pool::new(READERS, reader.clone()),
+            searchers: Pool::new(SEARCHERS, move || Searcher::new(index.clone(), reader()?)),
+            feed,
+            reached,
+            threads: Mutex::new(threads),
+            _home: home,
+        })
+    }
+
+    /// Returns when [`search`](MessageLog::search) knows of all that was stored, or removed, before
+    /// the call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] where there is no search, because the index failed or the log was closed.
+    pub async fn searchable(&self) -> Result<()> {
+        let now = self.feed.hurry();
+        let mut reached = self.reached.clone();
+        match reached.wait_for(|&generation| generation >= now).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Store("the search index has stopped".into())),
+        }
+    }
+
+    /// Takes no more drafts, and returns when those under way are stored.
+    pub async fn close(&self) {
+        let threads = self.stop();
+        // Joining blocks, and the writer calls back into the caller's world meanwhile.
+        let joined = tokio::task::spawn_blocking(|| join(threads)).await;
+        if let Err(error) = joined {
+            tracing::error!(%error, "the log's threads cannot be waited for");
+        }
+    }
+
+    fn stop(&self) -> Vec<JoinHandle<()>> {
+        self.shares.close();
+        self.feed.close();
+        // Refused where the writer has ended already.
+        let _ = self.commands.send(Command::Stop);
+        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        join(self.stop());
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    let thread = thread::Builder::new().name(name.into()).spawn(work);
+    thread.map_err(|error| Error::Io(error.to_string()))
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.join().is_err() {
+            tracing::error!("a thread of the log panicked");
+        }
+    }
+}
+
+fn unopened(error: rusqlite::Error) -> Error {
+    Error::Store(format!("the log cannot be opened: {error}"))
+}
+
+#[async_trait]
+impl MessageLog for EmbeddedLog {
+    fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    async fn append(&self, draft: Draft, done: Done) {
+        let bytes = u32::try_from(draft.text.as_str().len()).unwrap_or(MAX_UNDER_WAY);
+        let cost = bytes.saturating_add(DRAFT_BYTES).min(MAX_UNDER_WAY);
+        let Ok(share) = self.shares.clone().acquire_many_owned(cost).await else {
+            return done(Err(Error::ShuttingDown));
+        };
+        let append = Append { draft, done, share };
+        if let Err(mpsc::error::SendError(Command::Append(refused))) =
+            self.commands.send(Command::Append(append))
+        {
+            (refused.done)(Err(Error::ShuttingDown));
+        }
+    }
+
+    async fn extents(&self, rooms: Rooms) -> Result<HashMap<RoomName, Extent>> {
+        self.readers.with(move |reader| reader.extents(&rooms)).await
+    }
+
+    async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>> {
+        let room = room.clone();
+        self.readers.with(move |reader| reader.read(&room, slice)).await
+    }
+
+    async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64> {
+        let room = room.clone();
+        self.readers.with(move |reader| reader.seq_before(&room, at)).await
+    }
+
+    async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
+        self.searchers.with(move |searcher| searcher.search(&search)).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<u64> {
+        let (told, removed) = oneshot::channel();
+        let asked = self.commands.send(Command::Retain(retention, told));
+        asked.map_err(|_| Error::ShuttingDown)?;
+        removed.await.map_err(|_| Error::ShuttingDown)?
+    }
+}

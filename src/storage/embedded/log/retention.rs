@@ -1,0 +1,97 @@
+//! Truncation: forgetting old messages, a little at a time.
+//!
+//! A message's text goes; what makes a retry of it recognizable stays for ever. Each step is a
+//! transaction of its own, small enough that the posts between the steps hardly wait. The file does
+//! not shrink: what becomes free is written again.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use super::{reader::seq_before, schema};
+use crate::storage::Retention;
+
+/// The most messages that one step removes.
+const STEP: i64 = 1000;
+
+/// The most rooms that one step looks at.
+const STEP_ROOMS: usize = 256;
+
+/// A retention under way.
+pub(super) struct Trim {
+    /// What was stored before this time is removed, in microseconds.
+    oldest: i64,
+    /// The most messages a room keeps.
+    count: i64,
+    /// The room to look at next.
+    room: i64,
+    /// How many messages have been removed.
+    pub(super) removed: u64,
+}
+
+/// What a step did.
+pub(super) enum Step {
+    /// It removed messages of this room, or none; there may be more to do.
+    Went(Option<i64>),
+    /// There is no more to do.
+    Done,
+}
+
+struct Room {
+    id: i64,
+    first: i64,
+    last: i64,
+}
+
+impl Trim {
+    /// Begins with the first room.
+    pub(super) fn new(retention: Retention) -> Self {
+        let oldest = retention.age.map_or(i64::MIN, |age| {
+            let oldest = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
+            oldest.as_microsecond()
+        });
+        let count = retention.count.map_or(i64::MAX, |count| count.try_into().unwrap_or(i64::MAX));
+        Self { oldest, count, room: 0, removed: 0 }
+    }
+
+    /// Does a little.
+    pub(super) fn step(&mut self, conn: &mut Connection) -> rusqlite::Result<Step> {
+        for _ in 0..STEP_ROOMS {
+            let Some(room) = next_room(conn, self.room)? else { return Ok(Step::Done) };
+            let keep = self.keep_from(conn, &room)?;
+            if keep > room.first {
+                let first = keep.min(room.first + STEP);
+                self.removed += remove(conn, &room, first)?;
+                return Ok(Step::Went(Some(room.id)));
+            }
+            self.room = room.id + 1;
+        }
+        Ok(Step::Went(None))
+    }
+
+    /// The first seq that a room keeps.
+    fn keep_from(&self, conn: &Connection, room: &Room) -> rusqlite::Result<i64> {
+        let by_count = room.last.saturating_sub(self.count) + 1;
+        let by_age = seq_before(conn, room.id, room.first, room.last, self.oldest)? + 1;
+        Ok(by_count.max(by_age))
+    }
+}
+
+fn next_room(conn: &Connection, from: i64) -> rusqlite::Result<Option<Room>> {
+    conn.prepare_cached("SELECT id, first, last FROM rooms WHERE id >= ?1 ORDER BY id LIMIT 1")?
+        .query_row([from], |row| {
+            Ok(Room { id: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
+        })
+        .optional()
+}
+
+/// Removes what stands before `first`.
+fn remove(conn: &mut Connection, room: &Room, first: i64) -> rusqlite::Result<u64> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let removed = tx
+        .prepare_cached("DELETE FROM messages WHERE key >= ?1 AND key < ?2")?
+        .execute(params![schema::key(room.id, room.first), schema::key(room.id, first)])?;
+    tx.prepare_cached("UPDATE rooms SET first = ?2 WHERE id = ?1")?
+        .execute(params![room.id, first])?;
+    tx.commit()?;
+    Ok(removed as u64)
+}

@@ -1,0 +1,165 @@
+//! Finding messages by their words.
+//!
+//! The index says which messages hold the words, the log what they say, and a table of FTS5 in
+//! memory, which splits texts exactly as the index does, where in a text the words are.
+
+use std::{
+    collections::HashSet,
+    ops::{Range, RangeInclusive},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{
+    database::Database,
+    query,
+    reader::{Reader, clamp},
+};
+use crate::{
+    error::{Error, Result},
+    model::SearchHit,
+    storage::Search,
+};
+
+/// How many of the latest matches are ranked: what a word that everybody uses may cost.
+const MAX_RANKED: i64 = 10_000;
+
+/// A limit that is none, in SQLite's words.
+const ALL: i64 = -1;
+
+/// Splits words as the index does: see its schema.
+const SCRATCH: &str = "
+    CREATE VIRTUAL TABLE scratch USING fts5 (
+        text, tokenize = 'unicode61 remove_diacritics 2'
+    );
+";
+
+/// What marks may be made of; see [`marks`].
+const PRIVATE_USE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
+
+const NEWEST: &str = "
+    SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?3 OFFSET ?2
+";
+
+// Only the words of the text count, not those that stand for room and sender.
+const BEST: &str = "
+    SELECT at FROM (
+        SELECT rowid AS at, bm25(words, 0, 0, 1) AS score
+        FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?3
+    ) ORDER BY score, at DESC LIMIT -1 OFFSET ?2
+";
+
+const KEY: &str = "SELECT key FROM words WHERE rowid = ?1";
+
+/// A connection to the index, one to the log, and the scratch table.
+pub(super) struct Searcher {
+    database: Arc<Database>,
+    conn: Connection,
+    log: Reader,
+    scratch: Connection,
+}
+
+impl Searcher {
+    /// Connects to the index and to the log.
+    pub(super) fn new(database: Arc<Database>, log: Reader) -> Result<Self> {
+        let connect = || {
+            let scratch = Connection::open_in_memory()?;
+            scratch.execute_batch(SCRATCH)?;
+            Ok::<_, rusqlite::Error>((database.reader()?, scratch))
+        };
+        let (conn, scratch) = connect().map_err(unsearchable)?;
+        Ok(Self { database, conn, log, scratch })
+    }
+
+    /// See [`MessageLog::search`](crate::storage::MessageLog::search).
+    pub(super) fn search(&mut self, search: &Search) -> Result<Vec<SearchHit>> {
+        let Some(words) = query::expression(&search.query) else {
+            return Err(Error::invalid("query", "it holds no word to look for"));
+        };
+        let words = format!("text : ({words})");
+        let Some(expression) = self.narrow(&words, search)? else { return Ok(Vec::new()) };
+        let Self { database, conn, log, scratch } = self;
+        let _gate = database.reading();
+        let (sql, most) = if search.newest_first { (NEWEST, ALL) } else { (BEST, MAX_RANKED) };
+        let mut find = conn.prepare_cached(sql).map_err(unsearchable)?;
+        let mut key_of = conn.prepare_cached(KEY).map_err(unsearchable)?;
+        let mut found =
+            find.query(params![expression, clamp(search.offset), most]).map_err(unsearchable)?;
+        let mut hits = Vec::new();
+        while hits.len() < search.limit
+            && let Some(row) = found.next().map_err(unsearchable)?
+        {
+            let at: i64 = row.get(0).map_err(unsearchable)?;
+            let key = key_of.query_row([at], |row| row.get(0)).map_err(unsearchable)?;
+            // What was truncated a moment ago is still in the index.
+            if let Some(message) = log.message(key)? {
+                let ranges =
+                    ranges(scratch, &words, message.text.as_str()).map_err(unsearchable)?;
+                hits.push(SearchHit { message, ranges });
+            }
+        }
+        Ok(hits)
+    }
+
+    /// The expression for the words in this room and of this sender; `None` where there is no such
+    /// room or sender.
+    fn narrow(&mut self, words: &str, search: &Search) -> Result<Option<String>> {
+        let mut expression = words.to_owned();
+        let Search { room, sender, .. } = search;
+        let wanted = [
+            ("room", room.as_ref().map(|room| self.log.room_id(room))),
+            ("sender", sender.as_ref().map(|sender| self.log.sender_id(sender))),
+        ];
+        for (column, id) in wanted {
+            match id.transpose()? {
+                None => {}
+                Some(None) => return Ok(None),
+                Some(Some(id)) => expression.push_str(&format!(" AND {column} : \"{id}\"")),
+            }
+        }
+        Ok(Some(expression))
+    }
+}
+
+/// Where in a text the words are.
+fn ranges(scratch: &Connection, words: &str, text: &str) -> rusqlite::Result<Vec<Range<usize>>> {
+    let (open, close) = marks(text);
+    // FTS5 marks no further than a NUL. Like it, a space is one byte and parts words.
+    let text = text.replace('\0', " ");
+    let tx = scratch.unchecked_transaction()?;
+    tx.prepare_cached("INSERT INTO scratch (text) VALUES (?1)")?.execute([text])?;
+    let marked: Option<String> = tx
+        .prepare_cached("SELECT highlight(scratch, 0, ?2, ?3) FROM scratch WHERE scratch MATCH ?1")?
+        .query_row(params![words, open.to_string(), close.to_string()], |row| row.get(0))
+        .optional()?;
+    tx.rollback()?;
+    Ok(between(&marked.unwrap_or_default(), open, close))
+}
+
+/// Two characters that do not occur in a text. There always are: the private use area has 6,400
+/// characters of 3 bytes, and the longest text has room for 5,461 of them.
+fn marks(text: &str) -> (char, char) {
+    let used: HashSet<char> = text.chars().filter(|c| PRIVATE_USE.contains(c)).collect();
+    let mut free = PRIVATE_USE.filter(|c| !used.contains(c));
+    let mut mark = || free.next().unwrap_or(char::REPLACEMENT_CHARACTER);
+    (mark(), mark())
+}
+
+/// The ranges between marks, counted without them.
+fn between(marked: &str, open: char, close: char) -> Vec<Range<usize>> {
+    let mut ranges = Vec::new();
+    let (mut at, mut start) = (0, 0);
+    for c in marked.chars() {
+        match c {
+            _ if c == open => start = at,
+            _ if c == close => ranges.push(start..at),
+            _ => at += c.len_utf8(),
+        }
+    }
+    ranges
+}
+
+fn unsearchable(cause: impl std::fmt::Display) -> Error {
+    Error::Store(format!("the search index cannot be read: {cause}"))
+}

@@ -1,0 +1,351 @@
+//! The list of members itself, as the hub and its keeper change it.
+
+use std::{path::Path, time::Duration};
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{
+    invites,
+    schema::{self, NEXT_SERIAL},
+};
+use crate::{
+    error::{Error, Result},
+    identity::new_secret,
+    model::{InviteCode, Name},
+    storage::{Entry, Holder, Known, MAX_NAMES, Owner, OwnerId, SessionId},
+};
+
+/// The name of the file in the hub's data directory.
+pub const FILE: &str = "members.db";
+
+/// What a bot's token begins with: it tells it from a session's, to people and to the hub.
+pub const BOT_PREFIX: &str = "chinwag-bot~";
+
+/// Before all serials.
+const ANY_SERIAL: i64 = -1;
+
+/// Bytes of a bot's token.
+const TOKEN_BYTES: usize = 32;
+
+/// Whose name is whose. Reads and writes files: not for an async task.
+#[derive(Debug)]
+pub struct Book {
+    conn: Connection,
+    /// How often this book itself has changed the list.
+    changes: u64,
+}
+
+/// A state of the list, compared with another seen by the same book.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Version {
+    others: i64,
+    own: u64,
+}
+
+/// A name and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The name.
+    pub name: Name,
+    /// Whose it is.
+    pub owner: OwnerId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Book {
+    /// Opens the book in a hub's data directory, making both where they are missing. The hub may be
+    /// running.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] where the file cannot be used.
+    pub fn open(directory: &Path) -> Result<Self> {
+        Ok(Self { conn: schema::open(directory)?, changes: 0 })
+    }
+
+    /// A book that lives as long as this.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] where there is no memory for it.
+    pub fn in_memory() -> Result<Self> {
+        Ok(Self { conn: schema::in_memory()?, changes: 0 })
+    }
+
+    /// All members, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StoreUnavailable`], as in all that follows, where the file cannot be used now.
+    pub fn members(&self) -> Result<Vec<Member>> {
+        let mut query = self
+            .conn
+            .prepare_cached("SELECT name, owner, since FROM members ORDER BY name")
+            .map_err(failed)?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let rows: rusqlite::Result<Vec<(String, String, i64)>> = rows.map_err(failed)?.collect();
+        let member = |(name, owner, since): (String, String, i64)| {
+            let since = Timestamp::from_second(since).unwrap_or_default();
+            Ok(Member { name: known_name(&name)?, owner: OwnerId::new(owner), since })
+        };
+        rows.map_err(failed)?.into_iter().map(member).collect()
+    }
+
+    /// Makes an invitation.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::Io`] where the machine has no random numbers.
+    pub fn invite(&mut self, uses: u32, lasts: Duration) -> Result<InviteCode> {
+        invites::make(&self.conn, uses, lasts)
+    }
+
+    /// Makes a bot's token, in the place of the one it had.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::NameTaken`] and [`Error::NameConfusable`] where the name is no bot's;
+    /// [`Error::Io`] where the machine has no random numbers.
+    pub fn make_token(&mut self, name: &Name) -> Result<String> {
+        let token = format!("{BOT_PREFIX}{}", new_secret::<TOKEN_BYTES>()?);
+        let owner = Owner::bot(&token);
+        self.write(|tx| {
+            if let Some(found) = lookup(tx, name)? {
+                if found.name != *name || !found.owner.is_bot() {
+                    return Err(taken(name, found.name));
+                }
+                remove(tx, &found.owner)?;
+            }
+            insert(tx, name, owner.id())
+        })?;
+        Ok(token)
+    }
+
+    /// Removes the owner of a name with all their names, which are free from then on. They come back
+    /// by an invitation that is made after this; a token does not come back.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::MemberUnknown`].
+    pub fn remove(&mut self, name: &Name) -> Result<Vec<Name>> {
+        self.write(|tx| {
+            let found = lookup_exactly(tx, name)?;
+            let names = names_of(tx, &found.owner)?;
+            remove(tx, &found.owner)?;
+            Ok(names)
+        })
+    }
+
+    /// Makes a bot's token void.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::MemberUnknown`] where there is no bot of that name.
+    pub fn revoke_token(&mut self, name: &Name) -> Result<()> {
+        self.write(|tx| {
+            let found = lookup_exactly(tx, name)?;
+            if !found.owner.is_bot() {
+                return Err(Error::MemberUnknown(name.clone()));
+            }
+            remove(tx, &found.owner)
+        })
+    }
+
+    /// Gives a member another name. Others may have the old one; its owner does not take it back,
+    /// as a client would that knows of no other.
+    ///
+    /// # Errors
+    ///
+    /// Also [`Error::MemberUnknown`], and [`Error::NameTaken`] and [`Error::NameConfusable`] where the
+    /// new name, or its like, is another's.
+    pub fn rename(&mut self, old: &Name, new: &Name) -> Result<()> {
+        self.write(|tx| {
+            let found = lookup_exactly(tx, old)?;
+            match lookup(tx, new)? {
+                Some(other) if other.name != *old => return Err(taken(new, other.name)),
+                _ => {}
+            }
+            tx.execute("DELETE FROM members WHERE name = ?1", [old.as_str()]).map_err(failed)?;
+            let give_up = "INSERT OR IGNORE INTO given_up (skeleton, owner) VALUES (?1, ?2)";
+            tx.execute(give_up, [&old.skeleton(), found.owner.as_str()]).map_err(failed)?;
+            let take_back = "DELETE FROM given_up WHERE skeleton = ?1 AND owner = ?2";
+            tx.execute(take_back, [&new.skeleton(), found.owner.as_str()]).map_err(failed)?;
+            insert(tx, new, &found.owner)
+        })
+    }
+
+    /// Whether the name is the owner's already.
+    pub(super) fn has(&self, name: &Name, owner: &OwnerId) -> Result<bool> {
+        match lookup(&self.conn, name)? {
+            Some(found) => found.check(name, owner).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn claim(&mut self, name: &Name, owner: &OwnerId, entry: &Entry) -> Result<()> {
+        self.write(|tx| {
+            if let Some(found) = lookup(tx, name)? {
+                return found.check(name, owner);
+            }
+            if has_given_up(tx, name, owner)? {
+                return Err(Error::NameTaken(name.clone()));
+            }
+            let removed = removal(tx, owner)?;
+            if removed.is_some() && entry.invite.is_none() {
+                return Err(Error::Removed);
+            }
+            let names = names_of(tx, owner)?.len();
+            if names >= MAX_NAMES {
+                let what = format!("one may have {MAX_NAMES} names");
+                return Err(Error::LimitReached { what, retry_after: None });
+            }
+            if removed.is_some() || (entry.by_invitation && names == 0) {
+                invites::redeem(tx, entry.invite.as_ref(), removed.unwrap_or(ANY_SERIAL))?;
+            }
+            if removed.is_some() {
+                tx.execute("DELETE FROM removed WHERE owner = ?1", [owner.as_str()])
+                    .map_err(failed)?;
+            }
+            insert(tx, name, owner)
+        })
+    }
+
+    pub(super) fn check_free(&self, name: &Name) -> Result<()> {
+        match lookup(&self.conn, name)? {
+            Some(found) => Err(taken(name, found.name)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn find(&self, owner: &OwnerId) -> Result<Known> {
+        let names = names_of(&self.conn, owner)?;
+        Ok(match names.is_empty() {
+            false => Known::Member(names),
+            true if removal(&self.conn, owner)?.is_some() => Known::Removed,
+            true => Known::Stranger,
+        })
+    }
+
+    pub(super) fn expelled(&self, holders: &[Holder]) -> Result<Vec<SessionId>> {
+        let mut expelled = Vec::new();
+        for holder in holders {
+            let belongs_to = lookup(&self.conn, &holder.name)?;
+            let may_stay = match (&holder.owner, belongs_to) {
+                (None, found) => found.is_none(),
+                (Some(owner), Some(found)) => found.check(&holder.name, owner).is_ok(),
+                (Some(_), None) => false,
+            };
+            if !may_stay {
+                expelled.push(holder.session);
+            }
+        }
+        Ok(expelled)
+    }
+
+    pub(super) fn version(&self) -> Result<Version> {
+        let others = self.conn.pragma_query_value(None, "data_version", |row| row.get(0));
+        Ok(Version { others: others.map_err(failed)?, own: self.changes })
+    }
+
+    fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
+        let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate);
+        let tx = tx.map_err(failed)?;
+        let done = work(&tx)?;
+        tx.commit().map_err(failed)?;
+        self.changes += 1;
+        Ok(done)
+    }
+}
+
+/// A name that belongs to somebody.
+struct Found {
+    name: Name,
+    owner: OwnerId,
+}
+
+impl Found {
+    /// Whether this is that owner's name.
+    fn check(self, name: &Name, owner: &OwnerId) -> Result<()> {
+        if self.owner == *owner && self.name == *name {
+            Ok(())
+        } else {
+            Err(taken(name, self.name))
+        }
+    }
+}
+
+/// The one name that looks like this one and belongs to somebody.
+fn lookup(conn: &Connection, name: &Name) -> Result<Option<Found>> {
+    let query = "SELECT name, owner FROM members WHERE skeleton = ?1";
+    let found: Option<(String, String)> = conn
+        .prepare_cached(query)
+        .and_then(|mut query| {
+            query.query_row([name.skeleton()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+        })
+        .map_err(failed)?;
+    let found = found
+        .map(|(name, owner)| Ok(Found { name: known_name(&name)?, owner: OwnerId::new(owner) }));
+    found.transpose()
+}
+
+fn lookup_exactly(conn: &Connection, name: &Name) -> Result<Found> {
+    let found = lookup(conn, name)?.filter(|found| found.name == *name);
+    found.ok_or_else(|| Error::MemberUnknown(name.clone()))
+}
+
+fn names_of(conn: &Connection, owner: &OwnerId) -> Result<Vec<Name>> {
+    let names: rusqlite::Result<Vec<String>> = conn
+        .prepare_cached("SELECT name FROM members WHERE owner = ?1 ORDER BY name")
+        .and_then(|mut query| query.query_map([owner.as_str()], |row| row.get(0))?.collect());
+    names.map_err(failed)?.iter().map(|name| known_name(name)).collect()
+}
+
+/// The serial of the owner's removal, if they were removed.
+fn removal(conn: &Connection, owner: &OwnerId) -> Result<Option<i64>> {
+    conn.prepare_cached("SELECT serial FROM removed WHERE owner = ?1")
+        .and_then(|mut query| query.query_row([owner.as_str()], |row| row.get(0)).optional())
+        .map_err(failed)
+}
+
+fn has_given_up(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM given_up WHERE skeleton = ?1 AND owner = ?2")
+        .and_then(|mut query| query.exists([&name.skeleton(), owner.as_str()]))
+        .map_err(failed)
+}
+
+fn insert(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<()> {
+    let insert = "INSERT INTO members (skeleton, name, owner, since) VALUES (?1, ?2, ?3, ?4)";
+    let now = Timestamp::now().as_second();
+    conn.execute(insert, params![name.skeleton(), name.as_str(), owner.as_str(), now])
+        .map(drop)
+        .map_err(failed)
+}
+
+fn remove(conn: &Connection, owner: &OwnerId) -> Result<()> {
+    let note = format!(
+        "INSERT OR REPLACE INTO removed (owner, at, serial) VALUES (?1, ?2, {NEXT_SERIAL})"
+    );
+    conn.execute("DELETE FROM members WHERE owner = ?1", [owner.as_str()])
+        .and_then(|_| conn.execute(&note, params![owner.as_str(), Timestamp::now().as_second()]))
+        .map(drop)
+        .map_err(failed)
+}
+
+fn taken(wanted: &Name, taken: Name) -> Error {
+    let wanted = wanted.clone();
+    if wanted == taken { Error::NameTaken(wanted) } else { Error::NameConfusable { wanted, taken } }
+}
+
+/// A name that was checked when it was written.
+fn known_name(raw: &str) -> Result<Name> {
+    Name::parse(raw).map_err(|problem| {
+        Error::Store(format!("{FILE} holds {raw:?}, which is no name: {problem}"))
+    })
+}
+
+pub(super) fn failed(error: rusqlite::Error) -> Error {
+    tracing::error!(%error, "the list of members cannot be used");
+    Error::StoreUnavailable(format!("the list of members cannot be used: {error}"))
+}

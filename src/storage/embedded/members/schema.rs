@@ -1,0 +1,113 @@
+//! What stands in `members.db`, and how it is opened.
+
+use std::path::Path;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::FILE;
+use crate::{
+    error::{Error, Result},
+    sqlite::{self, Plan, Trouble},
+    storage::embedded::private,
+};
+
+/// The list of members. Times are in seconds since 1970.
+const PLAN: Plan = Plan {
+    what: "list of Chinwag's members",
+    // "chnm".
+    mark: 0x6368_6e6d,
+    migrations: MIGRATIONS,
+};
+
+/// Those of the [`PLAN`].
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE members (
+        skeleton TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        since INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX members_by_owner ON members (owner);
+    -- Who may not come back without an invitation.
+    CREATE TABLE removed (
+        owner TEXT PRIMARY KEY,
+        at INTEGER NOT NULL
+    ) STRICT;
+    -- Names that their owners were made to give up for others.
+    CREATE TABLE given_up (
+        skeleton TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        PRIMARY KEY (skeleton, owner)
+    ) STRICT, WITHOUT ROWID;
+    -- hash: SHA-256 of the code.
+    CREATE TABLE invites (
+        hash BLOB PRIMARY KEY,
+        uses INTEGER NOT NULL,
+        ends_at INTEGER NOT NULL
+    ) STRICT;
+", "
+    -- The order in which invitations and removals were made, as far as they are still there: who was
+    -- removed comes back by an invitation that was made after that.
+    ALTER TABLE invites ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE removed ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
+"];
+
+/// What the next serial is, in SQL.
+pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
+    (SELECT 0 AS serial UNION ALL SELECT serial FROM invites UNION ALL SELECT serial FROM removed))";
+
+/// Opens the file in this directory, making both where they are missing.
+pub(super) fn open(directory: &Path) -> Result<Connection> {
+    let path = directory.join(FILE);
+    let unusable = |problem: &dyn std::fmt::Display| {
+        Error::Store(format!("{} cannot be used: {problem}", path.display()))
+    };
+    private::directory(directory).map_err(|error| unusable(&error))?;
+    private::file(&path).map_err(|error| unusable(&error))?;
+    let mut conn = Connection::open(&path).map_err(|error| unusable(&error))?;
+    set_up(&mut conn).map_err(|error| unusable(&error))?;
+    Ok(conn)
+}
+
+/// A new one in memory.
+pub(super) fn in_memory() -> Result<Connection> {
+    let unusable = |error| Error::Store(format!("no memory for the members: {error}"));
+    let mut conn = Connection::open_in_memory().map_err(unusable)?;
+    sqlite::migrate(&mut conn, PLAN).map_err(|error| Error::Store(error.to_string()))?;
+    Ok(conn)
+}
+
+fn set_up(conn: &mut Connection) -> Result<(), Trouble> {
+    sqlite::check(conn, PLAN)?;
+    conn.pragma_update(None, "synchronous", "full")?;
+    sqlite::migrate(conn, PLAN)?;
+    // A write waits for the disk once, and not several times. Only who is alone with the database can
+    // switch it, which is soon the case; it is as safe before.
+    match conn.pragma_update(None, "journal_mode", "wal") {
+        Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
+            Err(error.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hub_and_its_keepers_may_make_it_at_once() {
+        for _ in 0..40 {
+            let directory = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        open(directory.path()).unwrap();
+                    });
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A server's door: who may come in, and how.
+//!
+//! One port takes TLS from everywhere and plaintext from loopback, so that
+//! `grpcurl -plaintext localhost:50051 list` works on the machine itself.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use rustls::ServerConfig;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::Stream;
+
+use super::{
+    Limits, Meter,
+    handshake::Reception,
+    incoming::{Accepted, Incoming},
+    io::Duplex,
+    loopback,
+};
+use crate::error::{Error, Result};
+
+/// Whether callers from loopback may speak without TLS where there is TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plaintext {
+    /// They may.
+    FromLoopback,
+    /// Nobody may: for a machine whose other users are not to be trusted, or with a proxy that
+    /// makes the world look local.
+    Never,
+}
+
+/// Who may come in, and how.
+#[derive(Debug, Clone)]
+pub struct Acceptor {
+    way: Way,
+    limits: Limits,
+    meter: Arc<Meter>,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    Plaintext,
+    Tls(Arc<ServerConfig>, Plaintext),
+}
+
+impl Acceptor {
+    /// Plaintext, which therefore is for loopback only.
+    pub fn plaintext() -> Self {
+        Self::new(Way::Plaintext)
+    }
+
+    /// TLS for everybody.
+    pub fn tls(config: Arc<ServerConfig>, plaintext: Plaintext) -> Self {
+        Self::new(Way::Tls(config, plaintext))
+    }
+
+    fn new(way: Way) -> Self {
+        Self { way, limits: Limits::default(), meter: Arc::default() }
+    }
+
+    /// What is counted at this door.
+    pub fn meter(&self) -> Arc<Meter> {
+        self.meter.clone()
+    }
+
+    /// Other bounds than the usual ones.
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Opens a listening socket.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] where the address is beyond loopback and there is no TLS; [`Error::Io`]
+    /// where it cannot be had.
+    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
+        self.listen_on_next_free(address, 1).await
+    }
+
+    /// Opens the first free port from `address` upwards; port 0 takes any.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::listen`]; also where none of the next `tries` ports is free.
+    pub async fn listen_on_next_free(
+        &self,
+        mut address: SocketAddr,
+        tries: u16,
+    ) -> Result<TcpListener> {
+        if matches!(self.way, Way::Plaintext) {
+            loopback::may_listen(address)?;
+        }
+        let last = address.port().saturating_add(tries.saturating_sub(1));
+        loop {
+            match TcpListener::bind(address).await {
+                // Another port is no help against anything else.
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse
+                        && (1..last).contains(&address.port()) =>
+                {
+                    address.set_port(address.port() + 1);
+                }
+                bound => {
+                    let failed = |error| format!("cannot listen on {address}: {error}");
+                    return bound.map_err(|error| Error::Io(failed(error)));
+                }
+            }
+        }
+    }
+
+    /// The connections of a listener that came through this door.
+    pub fn arrivals(&self, listener: TcpListener) -> Incoming<Accepted, TcpStream> {
+        self.arrivals_from(Accepted::new(listener))
+    }
+
+    /// The same for connections of any kind: each with the address it came from.
+    pub fn arrivals_from<S, IO>(&self, source: S) -> Incoming<S, IO>
+    where
+        S: Stream<Item = io::Result<(IO, SocketAddr)>>,
+        IO: Duplex + 'static,
+    {
+        let (tls, plaintext) = match &self.way {
+            Way::Plaintext => (None, true),
+            Way::Tls(config, plaintext) => {
+                (Some(TlsAcceptor::from(config.clone())), *plaintext == Plaintext::FromLoopback)
+            }
+        };
+        let (limits, meter) = (self.limits.clone(), self.meter.clone());
+        Incoming::new(source, Reception { tls, plaintext, limits, places: Arc::default(), meter })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        identity::Identity,
+        transport::{ClientKeys, server_config},
+    };
+
+    #[tokio::test]
+    async fn the_next_port_is_tried_where_one_is_taken() {
+        let door = Acceptor::plaintext();
+        let held = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let taken = held.local_addr().unwrap();
+        let next = door.listen_on_next_free(taken, 64).await.unwrap().local_addr().unwrap();
+        assert!(next.port() > taken.port());
+        let none = door.listen_on_next_free(taken, 1).await.unwrap_err();
+        assert!(none.to_string().contains(&taken.to_string()), "{none}");
+    }
+
+    #[tokio::test]
+    async fn no_other_port_is_tried_where_that_would_not_help() {
+        let own = Identity::generate().unwrap();
+        let tls = server_config(own.credentials(), ClientKeys::Optional).unwrap();
+        for door in [Acceptor::plaintext(), Acceptor::tls(tls, Plaintext::FromLoopback)] {
+            // The address that was asked for is named, not the last of those that come after it.
+            for hopeless in ["192.0.2.1:54321", "[::ffff:192.0.2.1]:54321"] {
+                let error = door.listen_on_next_free(hopeless.parse().unwrap(), 64).await;
+                let error = error.unwrap_err();
+                assert!(error.to_string().contains(hopeless), "{error}");
+            }
+        }
+    }
+}
