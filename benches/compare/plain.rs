@@ -18,7 +18,7 @@ use chinwag::{
         self, ChatRequest, ChatResponse, Joined, Message, Position, broadcast_server,
         chat_request::Request as Asked, chat_response::Event,
     },
-    transport::Door,
+    transport::Acceptor,
 };
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_stream::{Stream, StreamExt, wrappers::BroadcastStream};
@@ -36,7 +36,7 @@ pub(crate) async fn serve() -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(io::stdout(), "plain tonic listening on {}", listener.local_addr()?)?;
     let service = broadcast_server::BroadcastServer::new(Plain::default());
-    let arrivals = Door::plaintext().arrivals(listener);
+    let arrivals = Acceptor::plaintext().arrivals(listener);
     Server::builder().add_service(service).serve_with_incoming(arrivals).await?;
     Ok(())
 }

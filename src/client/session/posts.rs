@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::{super::patience, Counted, Reply, queues::SessionQueues};
+use super::{super::retry, Counted, Reply, queues::SessionQueues};
 use crate::{
     error::{Error, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
