@@ -19,7 +19,7 @@ test: ## Run all tests, with the tools they want
 	cargo test --locked
 
 crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
-	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test crash -- --nocapture
+	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test stress crash:: -- --nocapture
 
 check: fmt clippy doc protos deny test ## Check everything, exactly as CI does
 
@@ -63,5 +63,5 @@ bench-screen: ## Measure how long a frame takes in a chat of 60,000 messages
 
 pictures: ## Draw the README's pictures anew, from the real screen
 	tools/fetch.sh tmux pictures
-	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test story
+	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test it story::
 	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs lobby direct search

@@ -6,14 +6,15 @@ use std::{fs, path::Path};
 
 use chinwag::proto::{HUB_DESCRIPTORS, PEER_DESCRIPTORS};
 
-#[path = "tidy/arrows.rs"]
-mod arrows;
-#[path = "tidy/files.rs"]
-mod files;
-#[path = "tidy/protos.rs"]
-mod protos;
-#[path = "tidy/source.rs"]
-mod source;
+/// The folder beside this file.
+mod tidy {
+    pub(crate) mod arrows;
+    pub(crate) mod files;
+    pub(crate) mod protos;
+    pub(crate) mod source;
+}
+
+use tidy::{arrows, files, protos};
 
 #[test]
 fn arrows_point_downwards() {

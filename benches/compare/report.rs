@@ -142,7 +142,7 @@ impl Report {
     }
 }
 
-/// The README with this page between its marks. `tests/readme.rs` compares it with the record.
+/// The README with this page between its marks. `tests/it/readme.rs` compares it with the record.
 fn put_into(readme: &str, page: &str) -> Result<String> {
     let (before, rest) = readme.split_once(BEGIN).context("no place for the table")?;
     let (_, after) = rest.split_once(END).context("no end of the place for the table")?;

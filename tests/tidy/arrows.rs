@@ -1,6 +1,6 @@
 //! Who may use whom: the floors of `src/lib.rs`, as a check.
 
-use crate::source::{Path, paths};
+use super::source::{Path, paths};
 
 /// The modules of each floor, from the ground up.
 const FLOORS: [&[&str]; 6] = [

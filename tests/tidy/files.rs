@@ -1,6 +1,6 @@
 //! The rules of the house for a single file.
 
-use crate::source::tokens;
+use super::source::tokens;
 
 /// The most lines of a file that is not in [`LONG`].
 const MAX_LINES: usize = 400;

@@ -1,0 +1,33 @@
+//! The command line as a document: what `--help` says, and how mistakes are answered.
+
+use crate::support::hub;
+
+#[test]
+fn help_and_mistakes() {
+    check("tests/cmd/*.trycmd", "");
+}
+
+/// What the README shows with a hub at the place that it speaks of.
+#[test]
+fn what_the_readme_shows() {
+    let hub = hub::TestHub::start();
+    check("README.md", &hub.address().to_string());
+}
+
+fn check(documents: &str, hub: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().to_str().unwrap();
+    let cases = trycmd::TestCases::new();
+    if !hub.is_empty() {
+        cases.env("CHINWAG_HUB", hub);
+    }
+    cases
+        .case(documents)
+        // What clap wraps lines at, where there is no terminal.
+        .env("COLUMNS", "100")
+        // Where a key is made.
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home)
+        .env("XDG_DATA_HOME", home)
+        .env("USER", "sova");
+}

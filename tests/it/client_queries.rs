@@ -1,0 +1,243 @@
+//! What a client asks its hub, against a hub that does what the test says.
+
+use crate::support::{
+    fake_hub::{Call, FakeHub, at, name, peer},
+    one_client::{disconnected, in_a_room, options},
+    within::{PATIENCE, within},
+};
+use chinwag::{
+    client::{Client, PeerChange, PeerFilter, PeerWatch, SearchRequest},
+    error::Error,
+    model::PeerStatus,
+    proto::{self, watch_peers_response::Event as Watched},
+    wire,
+};
+use tonic::Status;
+
+#[tokio::test]
+async fn a_status_outlives_the_session() {
+    let mut hub = FakeHub::start().await;
+    let (client, mut events, chat) = in_a_room(&mut hub).await;
+    client.set_status(PeerStatus::Away).await.unwrap();
+    assert!(
+        matches!(hub.call().await, Call::Renew { request } if request.status() == proto::PeerStatus::Away)
+    );
+    chat.end(Status::unavailable("gone")).await;
+    disconnected(&mut events).await;
+    assert_eq!(hub.registration().await.0.status(), proto::PeerStatus::Away);
+}
+
+#[tokio::test]
+async fn all_pages_of_a_list_are_asked_for() {
+    let hub = FakeHub::start().await;
+    for name in ["colt", "buzz", "winter"] {
+        hub.set_peer(name, &[]);
+    }
+    let options = options(&hub, &[]);
+    let (_, hub) = hub.serve_quietly();
+    let (client, _events) = Client::start(options).await.unwrap();
+    let peers = client.peers(PeerFilter::default()).await.unwrap();
+    let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
+    assert_eq!(names, ["buzz", "colt", "sova", "winter"]);
+    let nobody = client.peer(&name("nobody")).await;
+    assert!(matches!(nobody, Err(Error::PeerUnknown(who)) if who == name("nobody")));
+    drop(hub);
+}
+
+/// Peers as no honest hub lists them, and one beside them.
+fn odd_peers() -> Vec<proto::Peer> {
+    let endpoint = |host: &str, port| proto::Endpoint { host: host.into(), port };
+    let many = (0..20).map(|n| endpoint("192.0.2.1", 100_000 * (n % 2) + n + 1)).collect();
+    let timeless = proto::Peer { online_since: None, ..peer("timeless", vec![]) };
+    let since = Some(prost_types::Timestamp { seconds: 1, nanos: -1 });
+    let broken = proto::Peer { status_since: since, ..peer("broken", vec![]) };
+    vec![peer("many", many), peer("no name", vec![]), timeless, broken, peer("winter", vec![])]
+}
+
+#[tokio::test]
+async fn an_odd_peer_hides_no_other() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    odd_peers().into_iter().for_each(|peer| hub.list(peer));
+    let peers = client.peers(PeerFilter::default()).await.unwrap();
+    let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
+    assert_eq!(names, ["many", "sova", "winter"]);
+    assert_eq!(peers[2].status_since, None, "this hub does not say it");
+    // The first eight that make sense.
+    let ports: Vec<_> = peers[0].endpoints.iter().map(|endpoint| endpoint.port()).collect();
+    assert_eq!(ports, [1, 3, 5, 7, 9, 11, 13, 15]);
+
+    let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    let revision = Some(at(1));
+    let list = proto::PeerSnapshot { peers: odd_peers(), last: true, revision };
+    stream.say(Watched::Snapshot(list)).await;
+    let removed = vec!["no name".into(), "winter".into()];
+    stream.say(Watched::Delta(proto::PeerDelta { updated: vec![], removed, revision })).await;
+    let mut change = async || within(PATIENCE, "a change", watch.next()).await.unwrap();
+    assert_eq!(change().await, PeerChange::Reset);
+    for listed in ["many", "winter"] {
+        assert!(matches!(change().await, PeerChange::Updated(peer) if peer.name == name(listed)));
+    }
+    assert_eq!(change().await, PeerChange::Listed);
+    assert_eq!(change().await, PeerChange::Left(name("winter")));
+}
+
+#[tokio::test]
+async fn a_hub_that_never_ends_its_list_is_asked_ever_more_slowly() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let (watch, mut stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    let began = std::time::Instant::now();
+    let part = || proto::PeerSnapshot { peers: vec![], last: false, revision: None };
+    let again = async {
+        for _ in 0..4 {
+            stream.say(Watched::Snapshot(part())).await;
+            stream.end(Status::unavailable("gone")).await;
+            stream = hub.watch().await;
+        }
+    };
+    let read = async { while watch.next().await.is_some() {} };
+    tokio::select! {
+        () = again => {}
+        () = read => panic!("the client has stopped"),
+    }
+    // At least the lower halves of 100, 200, 400 and 800 ms. Without growing it would be 400 ms at
+    // the most, and what the machine takes.
+    assert!(began.elapsed() >= std::time::Duration::from_millis(750), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_hit_is_a_part_of_its_text_or_nothing() {
+    let hub = FakeHub::start().await;
+    let options = options(&hub, &[]);
+    let (_, _hub) = hub.serve_quietly();
+    let (client, _events) = Client::start(options).await.unwrap();
+    let search =
+        |end: &str| client.search(SearchRequest { query: end.into(), ..Default::default() });
+    assert_eq!(search("2").await.unwrap().items[0].ranges[0], 0..2);
+    for wrong in ["1", "3"] {
+        assert!(matches!(search(wrong).await, Err(Error::Protocol(_))), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_watch_bridges_losses_or_says_so() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let snapshot = |peers: &[&str], last| {
+        let peers = peers.iter().map(|name| peer(name, vec![])).collect();
+        Watched::Snapshot(proto::PeerSnapshot { peers, last, revision: Some(at(1)) })
+    };
+    let (watch, mut stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    stream.say(snapshot(&["buzz"], false)).await;
+    stream.say(snapshot(&["colt"], true)).await;
+    let seen = |change: PeerChange| match change {
+        PeerChange::Updated(peer) => format!("+{}", peer.name),
+        PeerChange::Left(name) => format!("-{name}"),
+        other => format!("{other:?}"),
+    };
+    let mut changes = async |count| {
+        let mut changes = Vec::new();
+        for _ in 0..count {
+            changes.push(seen(within(PATIENCE, "a change", watch.next()).await.unwrap()));
+        }
+        changes.join(" ")
+    };
+    assert_eq!(changes(4).await, "Reset +buzz +colt Listed");
+
+    // The hub can say what changed since.
+    stream.end(Status::unavailable("gone")).await;
+    let watched = async {
+        let stream = hub.watch().await;
+        let delta = proto::PeerDelta {
+            updated: vec![],
+            removed: vec!["colt".into()],
+            revision: Some(at(2)),
+        };
+        stream.say(Watched::Delta(delta)).await;
+        stream
+    };
+    let (told, again) = tokio::join!(changes(1), watched);
+    stream = again;
+    assert_eq!((told.as_str(), stream.request.revision), ("-colt", Some(at(1))));
+
+    // The hub cannot.
+    stream.end(Status::unavailable("gone")).await;
+    let watched = async {
+        let stream = hub.watch().await;
+        assert_eq!(stream.request.revision, Some(at(2)));
+        stream.end(Status::out_of_range("gone")).await;
+        let stream = hub.watch().await;
+        stream.say(snapshot(&["winter"], true)).await;
+        stream
+    };
+    let (told, again) = tokio::join!(changes(3), watched);
+    assert_eq!((told.as_str(), again.request.revision), ("Reset +winter Listed", None));
+
+    client.stop().await;
+    assert!(within(PATIENCE, "the end of the watch", watch.next()).await.is_none());
+}
+
+#[tokio::test]
+async fn a_watch_is_reopened_with_one_call_however_often_nobody_waits_for_it() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    stream.end(Status::unavailable("gone")).await;
+
+    let answer = hub.hold_watch();
+    let stream = tokio::select! {
+        change = watch.next() => panic!("{change:?}"),
+        stream = hub.watch() => stream,
+    };
+    for _ in 0..3 {
+        tokio::select! {
+            biased;
+            change = watch.next() => panic!("{change:?}"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    answer.send(Ok(())).expect("the call was taken back");
+    stream.say(Watched::Snapshot(empty_list())).await;
+    tokio::select! {
+        change = watch.next() => assert_eq!(change, Some(PeerChange::Reset)),
+        _ = hub.watch() => panic!("asked once more"),
+    }
+}
+
+fn empty_list() -> proto::PeerSnapshot {
+    proto::PeerSnapshot { peers: vec![], last: true, revision: Some(at(1)) }
+}
+
+/// What comes of a watch whose first call is refused so.
+async fn refused(hub: &mut FakeHub, client: &Client, status: Status) -> Result<PeerWatch, Error> {
+    hub.hold_watch().send(Err(status)).unwrap();
+    tokio::join!(client.watch_peers(), hub.watch()).0
+}
+
+#[tokio::test]
+async fn a_watch_that_is_refused_for_now_begins_later() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let unknown = Status::unimplemented("what is that?");
+    let for_good = refused(&mut hub, &client, unknown).await;
+    assert!(matches!(for_good, Err(Error::Refused(_))), "{for_good:?}");
+
+    let retry_after = std::time::Duration::from_millis(1);
+    let too_many = wire::status(&Error::RateLimited { what: "calls", retry_after });
+    let ended = wire::status(&Error::SessionEnded);
+    for for_now in [Status::unavailable("shutting down"), too_many, ended] {
+        let mut watch = refused(&mut hub, &client, for_now).await.unwrap();
+        let listed = async {
+            let stream = hub.watch().await;
+            stream.say(Watched::Snapshot(empty_list())).await;
+            stream
+        };
+        let change = within(PATIENCE, "a change", watch.next());
+        assert_eq!(tokio::join!(change, listed).0, Some(PeerChange::Reset));
+    }
+}

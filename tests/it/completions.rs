@@ -1,0 +1,152 @@
+//! Completion, asked for as the shells' scripts do, and once by bash itself.
+
+use std::{process::Command, time::Instant};
+
+use crate::support::{cli, hub::TestHub, person::Person, within::PATIENCE};
+
+/// What is offered for the last of these words, flags apart.
+#[track_caller]
+fn offered(command: Command, words: &[&str]) -> Vec<String> {
+    let all = everything(command, words);
+    all.into_iter().filter(|offered| !offered.starts_with('-')).collect()
+}
+
+#[track_caller]
+fn everything(mut command: Command, words: &[&str]) -> Vec<String> {
+    command.args(["--", "chinwag"]).args(words).env("CHINWAG_COMPLETE", "bash");
+    command.env("_CLAP_COMPLETE_INDEX", words.len().to_string()).env("_CLAP_IFS", "\n");
+    let ended = cli::run(command, b"");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    ended.stdout.lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn words(person: &Person<'_>, words: &[&str]) -> Vec<String> {
+    offered(person.command(&[]), words)
+}
+
+/// Asks until these are offered: nobody waits for a completion, and a hub on a machine with much else
+/// to do may be too slow for one.
+#[track_caller]
+fn are_offered(ask: impl Fn() -> Vec<String>, wanted: &[&str]) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let offered = ask();
+        if offered == wanted {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{offered:?} and not {wanted:?}");
+    }
+}
+
+#[test]
+fn names_and_rooms_come_from_the_hub() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    sova.run(&["post", "kitchen", "soup"]).done();
+    let watcher = Person::new(&hub, "bystander");
+    let changes = watcher.start(&["peers", "--watch", "--json"]);
+    let listening = buzz.start(&["listen"]);
+    while changes.object()["name"] != "buzz" {}
+
+    are_offered(|| words(&sova, &["send", "b"]), &["buzz"]);
+    are_offered(|| words(&sova, &["verify", "B"]), &["buzz"]);
+    // Not oneself.
+    are_offered(|| words(&sova, &["send", ""]), &["buzz"]);
+    are_offered(|| words(&sova, &["tail", ""]), &["kitchen", "lobby"]);
+    are_offered(|| words(&sova, &["--room", "k"]), &["kitchen"]);
+    are_offered(|| words(&sova, &["mute", "k"]), &["kitchen"]);
+    let commands = words(&sova, &["do"]);
+    assert_eq!(commands, ["doctor"]);
+    assert!(everything(sova.command(&[]), &["send", "--"]).contains(&"--queue".to_owned()));
+
+    // What the line says counts: another home knows of nobody there.
+    let stranger = Person::new(&hub, "stranger");
+    let home = stranger.home.path().to_str().unwrap();
+    assert_eq!(words(&sova, &["--home", home, "send", "b"]), [""; 0]);
+
+    // Whom one has met is offered without the hub, too.
+    sova.run(&["send", "buzz", "hi"]).done();
+    drop(listening);
+    drop(changes);
+    let book = std::fs::read(sova.home.path().join("contacts.toml")).unwrap();
+    drop(hub_is_away(&sova));
+    assert_eq!(std::fs::read(sova.home.path().join("contacts.toml")).unwrap(), book);
+}
+
+/// Asks with the hub elsewhere than it is, by an environment of one's own.
+fn hub_is_away(sova: &Person<'_>) -> Vec<String> {
+    let mut command = cli::homeless(sova.home.path(), &[]);
+    command.env("CHINWAG_NAME", "sova").env("CHINWAG_HUB", "127.0.0.1:1");
+    let found = offered(command, &["send", "b"]);
+    assert_eq!(found, [""; 0], "nobody was met at that hub");
+    found
+}
+
+#[test]
+fn nothing_is_made_and_nothing_said_where_that_is_not_possible() {
+    let mut hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address();
+    let ask = |hub: &str, of: &[&str]| {
+        let mut command = cli::homeless(home.path(), &[]);
+        command.env("CHINWAG_NAME", "sova").env("CHINWAG_HUB", hub);
+        offered(command, of)
+    };
+    // No key, no hub that was met: nothing but what is known anyway.
+    assert_eq!(ask(&address.to_string(), &["send", "b"]), [""; 0]);
+    assert_eq!(ask(&address.to_string(), &["tail", "l"]), ["lobby"]);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+
+    cli::run(cli::command(home.path(), address, "sova", &["post", "kitchen", "x"]), b"").done();
+    are_offered(|| ask(&address.to_string(), &["tail", "k"]), &["kitchen"]);
+    hub.kill9();
+    assert_eq!(ask(&address.to_string(), &["tail", ""]), ["lobby"]);
+    std::fs::write(home.path().join("config.toml"), "nonsense").unwrap();
+    assert_eq!(ask(&address.to_string(), &["tail", ""]), [""; 0]);
+    assert_eq!(ask("also nonsense", &["compl"]), ["completions"]);
+}
+
+#[test]
+fn every_shell_has_its_script() {
+    let home = tempfile::tempdir().unwrap();
+    // Whatever the settings are.
+    std::fs::write(home.path().join("config.toml"), "nonsense").unwrap();
+    for (shell, part) in [
+        ("bash", "complete -o nospace"),
+        ("zsh", "#compdef chinwag"),
+        ("fish", "complete --keep-order --exclusive --command chinwag"),
+        ("elvish", "edit:completion:arg-completer[chinwag]"),
+        ("powershell", "Register-ArgumentCompleter"),
+    ] {
+        let script = cli::run(cli::homeless(home.path(), &["completions", shell]), b"").done();
+        assert!(script.contains(part), "{shell}: {script}");
+        assert!(script.contains("CHINWAG_COMPLETE"), "{shell}");
+        assert!(script.contains(env!("CARGO_BIN_EXE_chinwag")), "{shell}: as it was called");
+    }
+    cli::run(cli::homeless(home.path(), &["completions", "cmd"]), b"").failed(2);
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_a_word() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    sova.run(&["post", "kitchen", "soup"]).done();
+    let script = sova.run(&["completions", "bash"]).done();
+    let file = sova.home.path().join("completions.bash");
+    std::fs::write(&file, script).unwrap();
+    // What readline does when somebody presses Tab.
+    let tab = "source \"$0\"; COMP_WORDS=(chinwag tail k); COMP_CWORD=2; COMP_TYPE=9; \
+               _clap_complete_chinwag chinwag k tail; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let press = || {
+        let mut bash = Command::new("bash");
+        bash.args(["--norc", "-c", tab]).arg(&file).envs(
+            sova.command(&[])
+                .get_envs()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
+        );
+        cli::run(bash, b"").done().lines().map(str::to_owned).collect()
+    };
+    are_offered(press, &["kitchen"]);
+}

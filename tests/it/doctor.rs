@@ -1,0 +1,286 @@
+//! `chinwag doctor`, with the real binaries: what is wrong is found, and each problem has a remedy.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    process::Command,
+};
+
+use chinwag::{
+    identity::Identity,
+    model::JoinLink,
+    transport::{Acceptor, ClientKeys, Plaintext, server_config},
+};
+use serde_json::Value;
+
+use crate::support::{cli, fake_hub::FakeHub, hub::TestHub, person::Person};
+
+/// What a doctor found.
+struct Found {
+    code: Option<i32>,
+    checks: Vec<Value>,
+    stderr: String,
+}
+
+impl Found {
+    /// What a command finds that runs `doctor --json`.
+    #[track_caller]
+    fn by(command: Command) -> Self {
+        let ended = cli::run(command, b"");
+        let checks: Vec<Value> =
+            ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for check in &checks {
+            assert_eq!(check["type"], "check");
+            // A problem without a remedy helps nobody.
+            assert!(check["result"] == "ok" || check["remedy"].is_string(), "{check}");
+        }
+        Self { code: ended.code, checks, stderr: ended.stderr }
+    }
+
+    #[track_caller]
+    fn of(person: &Person<'_>, args: &[&str]) -> Self {
+        Self::by(person.command(&[&["doctor", "--json"], args].concat()))
+    }
+
+    fn names(&self) -> Vec<&str> {
+        self.checks.iter().map(|check| check["name"].as_str().unwrap()).collect()
+    }
+
+    /// The one of this name: how it was found to be, what was found, and what to do.
+    #[track_caller]
+    fn get(&self, name: &str) -> (&str, &str, &str) {
+        let check = self.checks.iter().find(|check| check["name"] == name);
+        let check = check.unwrap_or_else(|| panic!("no {name} among {:?}", self.names()));
+        let text = |field: &str| check[field].as_str().unwrap_or_default();
+        (text("result"), text("found"), text("remedy"))
+    }
+
+    /// The names of those that were found to be so.
+    fn all(&self, result: &str) -> Vec<&str> {
+        let names = self.checks.iter().filter(|check| check["result"] == result);
+        names.map(|check| check["name"].as_str().unwrap()).collect()
+    }
+}
+
+/// A port that nobody has.
+fn closed() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+#[test]
+fn all_is_well() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let found = Found::of(&sova, &[]);
+    assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{:?}", found.checks);
+    let names = "settings key contact_book hub hub_key name clock addresses reachable";
+    assert_eq!(found.names().join(" "), names);
+    assert_eq!(found.all("ok"), found.names());
+    let key = &sova.run(&["id", "--json"]).objects()[0]["fingerprint"];
+    assert!(found.get("key").1.starts_with(key.as_str().unwrap()));
+    assert!(found.get("key").1.contains("mode 0600"));
+    assert!(found.get("hub").1.contains(env!("CARGO_PKG_VERSION")));
+    assert!(found.get("addresses").2.contains("--listen 0.0.0.0:"));
+    assert!(found.get("reachable").1.contains("came to 127.0.0.1:"));
+    // It has met nobody and been met by nobody.
+    assert!(!sova.home.path().join("contacts.toml").exists());
+    assert_eq!(sova.run(&["peers", "--json"]).objects().len(), 0);
+    let shown = sova.run(&["doctor"]).done();
+    assert!(shown.contains("ok    hub key       "), "{shown}");
+    assert!(shown.contains(&format!("\n{:20}→ to be reached from elsewhere", "")), "{shown}");
+    // Who takes no direct messages is not asked where.
+    let found = Found::of(&sova, &["--no-direct"]);
+    assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"));
+}
+
+#[test]
+fn without_a_hub_one_hears_of_the_rest() {
+    let home = tempfile::tempdir().unwrap();
+    let found = Found::by(cli::command(home.path(), closed(), "sova", &["doctor", "--json"]));
+    assert_eq!(found.code, Some(3));
+    assert_eq!(found.names(), ["settings", "key", "contact_book", "hub"]);
+    let (result, said, remedy) = found.get("hub");
+    assert_eq!(result, "fail");
+    assert!(said.contains("nobody listens there") && remedy.contains("`chinwagd`"), "{remedy}");
+}
+
+#[test]
+fn a_hub_with_another_key_is_found_out() {
+    let mut hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let address = hub.address();
+    let doctor = || Found::by(cli::command(home.path(), address, "sova", &["doctor", "--json"]));
+    cli::run(cli::command(home.path(), address, "sova", &["rooms"]), b"").done();
+    let found = doctor();
+    assert!(found.get("hub_key").1.ends_with("as the contact book has it"), "{:?}", found.checks);
+
+    // What is in memory only, the key too, is another one afterwards.
+    let before = JoinLink::parse(hub.link()).unwrap().fingerprint.unwrap();
+    hub.kill9();
+    hub.restart();
+    let now = JoinLink::parse(hub.link()).unwrap().fingerprint.unwrap();
+    let found = doctor();
+    assert_eq!((found.code, found.all("fail")), (Some(1), vec!["hub_key"]));
+    let (_, said, remedy) = found.get("hub_key");
+    for key in [before, now] {
+        assert!(said.contains(&key.to_string()), "{said}");
+    }
+    assert!(remedy.contains("join link"), "{remedy}");
+
+    // A link may say another key than the book; then a person has to know.
+    let link = hub.link().to_owned();
+    let found = Found::by(cli::command(
+        home.path(),
+        address,
+        "sova",
+        &["doctor", "--json", "--hub", &link],
+    ));
+    assert_eq!((found.code, found.get("hub_key").0), (Some(0), "warn"), "{:?}", found.checks);
+    let book = fs::read_to_string(home.path().join("contacts.toml")).unwrap();
+    assert!(book.contains(&before.to_string()), "the doctor changes no book: {book}");
+}
+
+#[test]
+fn a_name_of_somebody_else_is_found_out() {
+    let hub = TestHub::start();
+    let (sova, thief) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
+    sova.run(&["rooms"]).done();
+    let found = Found::of(&thief, &[]);
+    assert_eq!((found.code, found.all("fail")), (Some(1), vec!["name"]));
+    assert!(found.get("name").2.contains("--name NAME"));
+    assert_eq!(found.get("hub").0, "ok");
+}
+
+#[test]
+fn an_address_where_nobody_listens_is_found_out() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let nowhere = closed().to_string();
+    let found = Found::of(&sova, &["--advertise", &nowhere]);
+    assert_eq!((found.code, found.all("fail")), (Some(1), vec!["reachable"]));
+    let (_, said, remedy) = found.get("reachable");
+    assert!(said.contains(&nowhere) && said.contains("nobody listens there"), "{said}");
+    assert!(remedy.contains("firewall") && remedy.contains("--advertise"), "{remedy}");
+    assert_eq!(found.stderr, "chinwag: one check failed\n");
+
+    // One place of two is enough, and still worth a word.
+    let listen = closed().to_string();
+    let both = format!("{listen},{nowhere}");
+    let found = Found::of(&sova, &["--listen", &listen, "--advertise", &both]);
+    assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
+    // A name that leads nowhere is one's own to notice: the hub tries the port, not the name.
+    let named = format!("nowhere.invalid:{}", listen.rsplit(':').next().unwrap());
+    let found = Found::of(&sova, &["--listen", &listen, "--advertise", &named]);
+    assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"), "{:?}", found.checks);
+    assert!(found.get("reachable").1.contains("tried at 127.0.0.1:"), "{:?}", found.checks);
+    assert!(found.get("address_name").1.contains("leads nowhere"));
+    // Beyond this machine the hub does not go.
+    let found = Found::of(&sova, &["--advertise", "192.0.2.7:54321"]);
+    assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
+}
+
+#[test]
+fn a_program_that_has_the_port_already_is_examined_itself() {
+    let hub = TestHub::start();
+    let (sova, watcher) = (Person::new(&hub, "sova"), Person::new(&hub, "watcher"));
+    let port = closed().to_string();
+    let changes = watcher.start(&["peers", "--watch", "--json"]);
+    let _chat = sova.start(&["listen", "--listen", &port]);
+    while changes.object()["name"] != "sova" {}
+    let found = Found::of(&sova, &["--listen", &port]);
+    assert_eq!(found.code, Some(0), "{:?}", found.checks);
+    assert!(found.get("addresses").1.contains("another program of yours"));
+    assert!(found.get("reachable").1.ends_with(&format!("came to {port}")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_is_found_out() {
+    for (seconds, result, code) in [(-300, "fail", 1), (20, "warn", 0), (1, "ok", 0)] {
+        let key = Identity::generate().unwrap();
+        let config = server_config(key.credentials(), ClientKeys::Optional).unwrap();
+        let hub = FakeHub::behind(Acceptor::tls(config, Plaintext::FromLoopback)).await;
+        hub.set_clock(seconds);
+        let (at, _quiet) = hub.serve_quietly();
+        let doctor = move || {
+            let home = tempfile::tempdir().unwrap();
+            let mut command = cli::homeless(home.path(), &["doctor", "--json", "--name", "sova"]);
+            command.args(["--listen", "127.0.0.1:0", "--hub", &at.to_string()]);
+            Found::by(command)
+        };
+        let found = tokio::task::spawn_blocking(doctor).await.unwrap();
+        let (how, said, remedy) = found.get("clock");
+        assert_eq!((how, found.code), (result, Some(code)), "{:?}", found.checks);
+        assert_eq!(how != "ok", remedy.contains("set this machine's clock"), "{said}: {remedy}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_cannot_be_used_are_found_out() {
+    use std::os::unix::fs::PermissionsExt;
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    sova.run(&["rooms"]).done();
+    let key = sova.home.path().join("identity.key");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+    let found = Found::of(&sova, &[]);
+    assert_eq!((found.code, found.all("fail")), (Some(1), vec!["key"]), "{:?}", found.checks);
+    assert!(found.get("key").2.contains("`chmod 600 "));
+    assert_eq!(found.get("hub").0, "ok", "what needs no key is checked all the same");
+    assert_eq!(found.get("name").0, "warn");
+
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let files = [("contacts.toml", "contact_book"), ("outbox.db", "outbox"), ("inbox.db", "inbox")];
+    for (file, name) in files {
+        let path = sova.home.path().join(file);
+        let before = fs::read(&path).ok();
+        fs::write(&path, "nonsense ".repeat(1000)).unwrap();
+        let found = Found::of(&sova, &[]);
+        assert_eq!((found.code, found.all("fail")), (Some(1), vec![name]), "{:?}", found.checks);
+        if name != "contact_book" {
+            assert!(found.get(name).2.contains("move it away"), "{:?}", found.checks);
+            let refused = sova.run(&["listen"]).failed(1);
+            assert!(refused.contains(&format!("{file} cannot be used: ")), "{refused}");
+            assert!(refused.contains("move it away"), "{refused}");
+        }
+        before.map_or_else(|| fs::remove_file(&path), |before| fs::write(&path, before)).unwrap();
+    }
+}
+
+/// On Linux, where the environment says where the data are; the superuser may write everywhere else.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_needs_a_directory_that_can_be_written_to() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let file = sova.home.path().join("file");
+    fs::write(&file, "").unwrap();
+    let mut doctor = sova.command(&["doctor", "--json"]);
+    doctor.env_remove("CHINWAG_HOME").env("XDG_DATA_HOME", &file);
+    let found = Found::by(doctor);
+    assert_eq!(found.get("key").0, "fail", "{:?}", found.checks);
+    assert!(found.get("key").2.contains("a directory that you can write to"), "{:?}", found.checks);
+}
+
+#[test]
+fn a_refused_key_waits_for_a_word() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    buzz.run(&["rooms"]).done();
+    let listening = buzz.start(&["listen"]);
+    let watcher = Person::new(&hub, "watcher");
+    let changes = watcher.start(&["peers", "--watch", "--json"]);
+    while changes.object()["name"] != "buzz" {}
+    sova.run(&["send", "buzz", "hello"]).done();
+    drop(listening);
+    let book = sova.home.path().join("contacts.toml");
+    let other = Identity::generate().unwrap().fingerprint();
+    let text = fs::read_to_string(&book).unwrap();
+    let (before, after) = text.split_once("[hub.contacts.buzz]\n").unwrap();
+    fs::write(&book, format!("{before}[hub.contacts.buzz]\nrefused_key = \"{other}\"\n{after}"))
+        .unwrap();
+    let found = Found::of(&sova, &[]);
+    let (result, said, remedy) = found.get("refused_keys");
+    assert_eq!((found.code, result), (Some(0), "warn"));
+    assert!(said.contains("buzz") && remedy.contains("`chinwag accept buzz`"), "{said}: {remedy}");
+}

@@ -1,0 +1,210 @@
+//! What was said before: where a reader begins, retries, pages, and words that are looked for.
+
+use chinwag::proto::{
+    ListMessagesRequest, Message, Position, SearchMessagesRequest, SearchOrder, SubscribeRequest,
+    chat_response, join::Start,
+};
+
+use crate::support::{
+    hub::TestHub,
+    peer::{Session, new_id, post},
+    refusal::why,
+    room::{enter, fill, join, join_request, prove_whole, refused, texts},
+    within::{PATIENCE, within},
+};
+
+#[tokio::test]
+async fn one_begins_where_one_wants_to() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let positions = fill(&alice, "lobby", &["one", "two", "three", "four"]).await;
+    let after_two = Some(Start::After(positions[1]));
+
+    let mut chat = alice.chat().await;
+    let (from, head) = enter(&mut chat, "lobby", after_two).await;
+    assert_eq!((from, head), (positions[1], positions[3]));
+    assert_eq!(texts(&mut chat, 2).await, ["three", "four"]);
+
+    // Joined again, the room begins anew.
+    enter(&mut chat, "lobby", Some(Start::Last(1))).await;
+    assert_eq!(chat.message().await.text, "four");
+    let history = alice.broadcast().list_messages(ListMessagesRequest::default()).await.unwrap();
+    let since = history.into_inner().messages[1].created_at.unwrap();
+    enter(&mut chat, "lobby", Some(Start::Since(since))).await;
+    let heard = texts(&mut chat, 1).await;
+    assert!(["one", "two"].contains(&heard[0].as_str()), "stored at one time or not: {heard:?}");
+
+    // The position before everything is one to begin at, too.
+    let origin = Position { seq: 0, ..positions[0] };
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", Some(Start::After(origin))).await;
+    assert_eq!(texts(&mut chat, 4).await, ["one", "two", "three", "four"]);
+}
+
+#[tokio::test]
+async fn where_one_cannot_begin_one_is_told_why() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let last = *fill(&alice, "lobby", &["one", "two"]).await.last().unwrap();
+    let other_life = Position { epoch: last.epoch ^ 1, seq: 1 };
+    let ahead = Position { seq: last.seq + 1000, ..last };
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", None).await;
+    for (position, reason) in [(other_life, "EPOCH_CHANGED"), (ahead, "POSITION_AHEAD")] {
+        let wanted = format!("OutOfRange {reason}");
+        let begin = Some(Start::After(position));
+        chat.say(join_request("ops", begin)).await;
+        assert_eq!(refused(&mut chat).await, wanted);
+        let request = SubscribeRequest { joins: vec![join("lobby", begin)] };
+        let refused = match alice.broadcast().subscribe(request).await {
+            Err(status) => status,
+            Ok(stream) => stream.into_inner().message().await.unwrap_err(),
+        };
+        assert_eq!(why(&refused), wanted);
+    }
+    // A refusal is all that happened: the stream still has its room.
+    chat.post("lobby", &new_id(), "three").await;
+    assert_eq!(chat.message().await.text, "three");
+}
+
+#[tokio::test]
+async fn a_retry_is_no_second_message() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let bob = Session::of(hub.address(), "bob").await;
+    let id = new_id();
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", None).await;
+    chat.post("lobby", &id, "once").await;
+    chat.post("lobby", &id, "once").await;
+    let mut posted = Vec::new();
+    while posted.len() < 2 {
+        if let chat_response::Event::Posted(one) = chat.next().await {
+            posted.push(one);
+        }
+    }
+    assert_eq!(posted[0].position, posted[1].position);
+    assert_eq!(posted[0].created_at, posted[1].created_at);
+    assert_eq!((posted[0].duplicate, posted[1].duplicate), (false, true));
+    let again = alice.broadcast().post(post("", &id, "once")).await.unwrap().into_inner();
+    assert_eq!((again.duplicate, again.position), (true, posted[0].position));
+
+    // Another content is another message, and another sender's id another id.
+    let other = alice.broadcast().post(post("lobby", &id, "twice")).await.unwrap_err();
+    assert_eq!(why(&other), "AlreadyExists MESSAGE_ID_REUSED");
+    chat.post("lobby", &id, "thrice").await;
+    assert_eq!(refused(&mut chat).await, "AlreadyExists MESSAGE_ID_REUSED");
+    let bobs = bob.broadcast().post(post("lobby", &id, "once")).await.unwrap().into_inner();
+    assert!(!bobs.duplicate);
+
+    let page = alice.broadcast().list_messages(ListMessagesRequest::default()).await.unwrap();
+    let stored: Vec<_> = page.into_inner().messages.into_iter().map(|m| m.sender).collect();
+    assert_eq!(stored, ["alice", "bob"]);
+}
+
+#[tokio::test]
+async fn history_comes_in_pages_both_ways() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let said: Vec<_> = (0..25).map(|i| format!("message {i}")).collect();
+    let positions = fill(&alice, "", &said.iter().map(String::as_str).collect::<Vec<_>>()).await;
+
+    for forward in [true, false] {
+        let mut found: Vec<Message> = Vec::new();
+        let mut request = ListMessagesRequest { page_size: 10, forward, ..Default::default() };
+        loop {
+            let page = alice.broadcast().list_messages(request.clone()).await.unwrap().into_inner();
+            assert_eq!(page.head, positions.last().copied());
+            let at = if forward { found.len() } else { 0 };
+            found.splice(at..at, page.messages);
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+        }
+        prove_whole(&found);
+        assert_eq!(
+            found.iter().map(|m| &m.text).collect::<Vec<_>>(),
+            said.iter().collect::<Vec<_>>()
+        );
+    }
+
+    let from = ListMessagesRequest { from: Some(positions[9]), page_size: 2, ..Default::default() };
+    let page = alice.broadcast().list_messages(from).await.unwrap().into_inner().messages;
+    assert_eq!(
+        page.iter().map(|m| m.text.as_str()).collect::<Vec<_>>(),
+        ["message 7", "message 8"]
+    );
+}
+
+#[tokio::test]
+async fn messages_are_found_by_their_words() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    fill(&alice, "", &["the build is green", "the build is red", "lunch?"]).await;
+    let mut request = SearchMessagesRequest {
+        query: "build".into(),
+        order: SearchOrder::Newest.into(),
+        ..Default::default()
+    };
+    // What was posted in the last moments may be missing: ask until it is there.
+    let hits = within(PATIENCE, "finding both", async {
+        loop {
+            let found = alice.broadcast().search_messages(request.clone()).await.unwrap();
+            let hits = found.into_inner().hits;
+            if hits.len() == 2 {
+                break hits;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let texts: Vec<_> =
+        hits.iter().map(|hit| hit.message.as_ref().unwrap().text.as_str()).collect();
+    assert_eq!(texts, ["the build is red", "the build is green"]);
+    let range = hits[0].ranges[0];
+    assert_eq!(&texts[0][range.start as usize..range.end as usize], "build");
+    request.query = "\"is green\"".into();
+    let found = alice.broadcast().search_messages(request).await.unwrap().into_inner();
+    assert_eq!(found.hits.len(), 1);
+}
+
+/// Numbers at the edge of what they can be are positions and times like others.
+#[tokio::test]
+async fn extreme_numbers_are_answered() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let here = fill(&alice, "", &["one", "two"]).await[1];
+    let end = Position { seq: u64::MAX, ..here };
+    let mut chat = alice.chat().await;
+    chat.say(join_request("lobby", Some(Start::After(end)))).await;
+    assert_eq!(refused(&mut chat).await, "OutOfRange POSITION_AHEAD");
+    chat.say(join_request("lobby", Some(Start::Last(u32::MAX)))).await;
+    assert!(refused(&mut chat).await.ends_with("INVALID_FIELD join.last"));
+    for seconds in [i64::MIN, i64::MAX] {
+        let never = prost_types::Timestamp { seconds, nanos: 0 };
+        chat.say(join_request("lobby", Some(Start::Since(never)))).await;
+        assert_eq!(refused(&mut chat).await, "InvalidArgument INVALID_FIELD join.since");
+    }
+    // The first second of the year 1, and one of the last days of 9999.
+    for (seconds, heard) in [(-62_135_596_800, &["one", "two"][..]), (253_402_207_200, &[])] {
+        let at = prost_types::Timestamp { seconds, nanos: 0 };
+        let (position, head) = enter(&mut chat, "lobby", Some(Start::Since(at))).await;
+        assert_eq!(head.seq - position.seq, heard.len() as u64);
+        assert_eq!(texts(&mut chat, heard.len()).await, heard);
+    }
+    for (forward, found) in [(true, 0), (false, 2)] {
+        let request = ListMessagesRequest {
+            from: Some(end),
+            forward,
+            page_size: i32::MAX,
+            ..Default::default()
+        };
+        let page = alice.broadcast().list_messages(request).await.unwrap().into_inner();
+        assert_eq!((page.messages.len(), page.next_page_token.as_str()), (found, ""));
+    }
+    let other_life = Position { epoch: here.epoch ^ 1, seq: 1 };
+    let request = ListMessagesRequest { from: Some(other_life), ..Default::default() };
+    let refused = alice.broadcast().list_messages(request).await.unwrap_err();
+    assert_eq!(why(&refused), "OutOfRange EPOCH_CHANGED");
+}

@@ -1,0 +1,126 @@
+//! A hub is known by its key: what is no hub, or another one, is told from one that is away.
+
+use std::io::{Read as _, Write as _};
+
+use crate::support::{
+    direct_line,
+    fake_hub::{FakeHub, name},
+    keys::{Hub, Person, door},
+    within::{PATIENCE, within},
+};
+use chinwag::{
+    client::{Client, ClientOptions, Event, HubTrust},
+    error::Error,
+    identity::Identity,
+    model::Fingerprint,
+};
+
+#[tokio::test]
+async fn a_hub_is_known_by_the_key_it_had_first() {
+    let hub = Hub::start().await;
+    let alice = Person::new("alice");
+    let usual = alice.options(&hub);
+    let first = |trust| ClientOptions { trust, ..usual.clone() };
+    let (alices, mut events) = Client::start(first(HubTrust::FirstUse)).await.unwrap();
+    let Hub { endpoint, key, quiet } = hub;
+    let known =
+        |person: &Person| person.contacts.read().unwrap().hub(&endpoint).and_then(|hub| hub.key);
+    assert_eq!(known(&alice), Some(key));
+
+    // Another one in its place is noticed when the client comes back, and when it begins.
+    quiet.stop().await;
+    let other = Identity::generate().unwrap();
+    let address = endpoint.to_string().parse().unwrap();
+    let _other = FakeHub::restart_behind(door(&other), address).await.serve_quietly();
+    let changed = |error: Error| match error {
+        Error::HubKeyChanged { known, offered, .. } => (known, offered),
+        other => panic!("{other:?}"),
+    };
+    let expected = (key, other.fingerprint());
+    let ended = loop {
+        match within(PATIENCE, "the end", events.next()).await.unwrap() {
+            Event::Ended { error } => break error,
+            Event::Connected | Event::Disconnected { .. } => {}
+            event => panic!("{event:?}"),
+        }
+    };
+    assert_eq!(changed(ended), expected);
+    assert!(within(PATIENCE, "the end", events.next()).await.is_none());
+    drop(alices);
+    let again = Client::start(first(HubTrust::FirstUse)).await.unwrap_err();
+    assert_eq!(changed(again), expected);
+    assert_eq!(known(&alice), Some(key));
+
+    // A person who says which key it has now is believed.
+    let (alices, _events) =
+        Client::start(first(HubTrust::Pinned(other.fingerprint()))).await.unwrap();
+    assert_eq!(known(&alice), Some(other.fingerprint()));
+    alices.stop().await;
+    let (alices, _events) = Client::start(first(HubTrust::FirstUse)).await.unwrap();
+    alices.stop().await;
+    // And whoever says what is not so changes nothing.
+    let wrong = Fingerprint::from_bytes([7; 32]);
+    let refused = Client::start(first(HubTrust::Pinned(wrong))).await.unwrap_err();
+    assert_eq!(changed(refused), (wrong, other.fingerprint()));
+    assert_eq!(known(&alice), Some(other.fingerprint()));
+}
+
+#[tokio::test]
+async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
+    let (plain, _quiet) = direct_line::quiet_hub().await;
+    let alice = Person::new("alice");
+    let options = |trust| ClientOptions {
+        identity: Some(alice.identity.clone()),
+        trust,
+        ..ClientOptions::new(plain.clone(), name("alice"))
+    };
+    let started = async |trust| Client::start(options(trust)).await.unwrap_err();
+    // A hub that does not speak TLS may be anybody.
+    let error = started(HubTrust::Pinned(alice.key())).await;
+    assert!(
+        matches!(error, Error::HubUntrusted { .. } | Error::HubUnreachable { .. }),
+        "{error:?}"
+    );
+    // No authority vouches for a key of its own.
+    let hub = Hub::start().await;
+    let options = ClientOptions { trust: HubTrust::Authorities, ..alice.options(&hub) };
+    if let Err(error @ (Error::HubUnreachable { .. } | Error::HubKeyChanged { .. })) =
+        Client::start(options).await
+    {
+        panic!("{error:?}");
+    }
+    // Nobody at all.
+    let address: std::net::SocketAddr = hub.endpoint.to_string().parse().unwrap();
+    hub.quiet.stop().await;
+    for trust in [HubTrust::Pinned(hub.key), HubTrust::FirstUse] {
+        let hub = address.into();
+        let away = ClientOptions { hub, trust, ..ClientOptions::new(plain.clone(), name("alice")) };
+        let error = Client::start(away).await.unwrap_err();
+        assert!(matches!(error, Error::HubUnreachable { .. }), "{error:?}");
+    }
+}
+
+/// As a captive portal does, or another program that has taken the port.
+#[tokio::test]
+async fn what_answers_in_the_place_of_a_known_hub_is_no_hub_without_a_key() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        }
+    });
+    let alice = Person::new("alice");
+    let known = alice.key();
+    let _ = alice.contacts.change(|book| book.meet_hub(&place.into(), Some(known))).unwrap();
+    let options = ClientOptions {
+        identity: Some(alice.identity.clone()),
+        contacts: Some(alice.contacts.clone()),
+        trust: HubTrust::FirstUse,
+        ..ClientOptions::new(place.into(), name("alice"))
+    };
+    let error = Client::start(options).await.unwrap_err();
+    let shown = matches!(error, Error::HubUntrusted { known: Some(key), .. } if key == known);
+    assert!(shown, "{error:?}");
+}

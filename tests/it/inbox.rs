@@ -1,0 +1,51 @@
+//! What a client accepted it shows, also at its end, and it accepts no more than is wanted.
+
+use crate::support::{
+    direct_line::{client, direct, message, quiet_hub, stub, to},
+    fake_hub::name,
+    within::{PATIENCE, within},
+};
+use chinwag::{
+    client::{Client, ClientOptions, Event},
+    wire,
+};
+use tonic::Code;
+
+#[tokio::test]
+async fn no_more_is_accepted_than_is_wanted() {
+    let (hub, _quiet) = quiet_hub().await;
+    let options = ClientOptions::new(hub, name("buzz"));
+    let listen = Some("127.0.0.1:0".parse().unwrap());
+    let options = ClientOptions { listen, inbox_limit: Some(2), ..options };
+    let (buzz, mut events) = Client::start(options).await.unwrap();
+    let mut stub = stub(&buzz);
+    let (one, two) = (message("sova", "one"), message("sova", "two"));
+    stub.send(to("", &one)).await.unwrap();
+    stub.send(to("", &two)).await.unwrap();
+    let three = stub.send(to("", &message("sova", "three"))).await.unwrap_err();
+    let refusal = wire::refused(&three);
+    assert_eq!((refusal.code, refusal.reason.as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    // What has its receipt gets it again.
+    let again = stub.send(to("", &two)).await.unwrap().into_inner().receipt.unwrap();
+    assert!(again.duplicate);
+    assert_eq!(direct(&mut events).await, "sova: one");
+    assert_eq!(direct(&mut events).await, "sova: two");
+}
+
+#[tokio::test]
+async fn what_was_accepted_comes_out_after_the_stop() {
+    let (hub, _quiet) = quiet_hub().await;
+    let (buzz, mut events) = client(&hub, "buzz").await;
+    let mut stub = stub(&buzz);
+    for said in ["one", "two"] {
+        stub.send(to("", &message("sova", said))).await.unwrap();
+    }
+    buzz.stop().await;
+    assert!(stub.send(to("", &message("sova", "three"))).await.is_err());
+    assert_eq!(direct(&mut events).await, "sova: one");
+    assert_eq!(direct(&mut events).await, "sova: two");
+    // What is about the hub comes in an order of its own.
+    while let Some(event) = within(PATIENCE, "the end of events", events.next()).await {
+        assert!(matches!(event, Event::Connected), "{event:?}");
+    }
+}

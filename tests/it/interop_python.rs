@@ -1,0 +1,157 @@
+//! Programs in Python that know nothing of Chinwag but its protos: gRPC's own TLS carries them to
+//! the hub and to clients in Rust, and clients in Rust to them.
+
+mod scene;
+
+use chinwag::{
+    client::{Event, Verification},
+    error::Error,
+    identity::CERTIFICATE_FILE,
+    model::RoomName,
+};
+use scene::{Key, Scene, find, name, tells, text};
+use serde_json::json;
+
+use crate::support::cli;
+
+/// What a program is refused that asks for a name which others have.
+fn taken() -> serde_json::Value {
+    json!({ "refused": "NAME_TAKEN", "code": "ALREADY_EXISTS" })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guest_chats() {
+    let Some(scene) = Scene::set(&[]) else { return };
+    let (ann, mut events) = scene.client("ann", &Key::new()).await;
+    let mut guest = scene.python("chat", "guest", None, &[]);
+    tells(&guest, &json!({ "registered": "guest", "guest": true, "certificate": "" }));
+    tells(&guest, &json!({ "joined": "lobby" }));
+
+    guest.write("greetings from python\n".as_bytes());
+    tells(&guest, &json!({ "posted": "lobby" }));
+    let said = |event| match event {
+        Event::Message(message) => Some((message.sender, message.text)),
+        _ => None,
+    };
+    let heard = find(&mut events, said).await;
+    assert_eq!(heard, (name("guest"), text("greetings from python")));
+    ann.post(RoomName::lobby(), text("greetings from rust")).await.unwrap();
+    tells(&guest, &json!({ "sender": "ann", "text": "greetings from rust" }));
+    guest.end().done();
+
+    let stranger = scene.python("chat", "ann", None, &[]);
+    tells(&stranger, &taken());
+}
+
+#[test]
+fn where_guests_are_not_wanted_a_key_is() {
+    let Some(scene) = Scene::set(&["--guests", "never"]) else { return };
+    let guest = scene.python("chat", "guest", None, &[]);
+    tells(&guest, &json!({ "refused": "GUESTS_REFUSED", "code": "PERMISSION_DENIED" }));
+    let key = Key::new();
+    let robot = scene.python("chat", "robot", Some(&key), &[]);
+    tells(&robot, &json!({ "registered": "robot", "guest": false }));
+}
+
+#[test]
+fn a_name_belongs_to_the_key_that_took_it() {
+    let Some(scene) = Scene::set(&[]) else { return };
+    let key = Key::new();
+    let der = key.identity.certificate().as_der();
+    let certificate: String = der.iter().map(|byte| format!("{byte:02x}")).collect();
+    for said in ["first", "second"] {
+        let mut robot = scene.python("chat", "robot", Some(&key), &[]);
+        tells(
+            &robot,
+            &json!({ "registered": "robot", "guest": false, "certificate": certificate }),
+        );
+        robot.write(format!("{said}\n").as_bytes());
+        tells(&robot, &json!({ "sender": "robot", "text": said }));
+        robot.end().done();
+    }
+    // Nobody is here, and the name is taken all the same.
+    let other = Key::new();
+    for other in [Some(&other), None] {
+        tells(&scene.python("chat", "robot", other, &[]), &taken());
+    }
+}
+
+#[test]
+fn whoever_has_another_key_is_not_the_hub() {
+    let Some(scene) = Scene::set(&[]) else { return };
+    let (key, other) = (Key::new(), Key::new());
+    let root = other.home().join(CERTIFICATE_FILE);
+    let misled = scene.python_trusting(&root, "chat", "robot", Some(&key), &[]);
+    tells(&misled, &json!({ "refused": null, "code": "UNAVAILABLE" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rust_calls_a_peer_in_python_by_its_key() {
+    let Some(scene) = Scene::set(&[]) else { return };
+    let [hers, his, own] = [(); 3].map(|()| Key::new());
+    let robot = scene.python("listen", "robot", Some(&own), &[]);
+    tells(&robot, &json!({ "listed": "robot" }));
+
+    let (ann, _events) = scene.client("ann", &hers).await;
+    tells(&robot, &json!({ "listed": "ann" }));
+    let key = hers.fingerprint().hex();
+    let receipt = ann.send(&name("robot"), text("between us")).await.unwrap();
+    assert_eq!(receipt.receiver, name("robot"));
+    tells(&robot, &json!({ "sender": "ann", "text": "between us", "key": key }));
+    let conversation = ann.converse(&name("robot")).await.unwrap();
+    conversation.send(text("and on")).await.unwrap();
+    tells(&robot, &json!({ "sender": "ann", "text": "and on", "key": key }));
+
+    // The command, of somebody whom the hub lists meanwhile: Python's server wants to know who may
+    // call before they do.
+    let link = scene.link().to_string();
+    let ben = |args: &[&str]| {
+        let common = ["--hub", &link, "--name", "ben", "--listen", "127.0.0.1:0"];
+        cli::homeless(his.home(), &[&common[..], args].concat())
+    };
+    let _listens = cli::Running::start(ben(&["listen"]));
+    tells(&robot, &json!({ "listed": "ben" }));
+    let sent = cli::run(ben(&["send", "--json", "robot", "hello"]), b"").objects();
+    assert_eq!(sent[0]["receiver"], "robot");
+    tells(&robot, &json!({ "sender": "ben", "text": "hello" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_in_python_with_another_key_than_its_own_hears_nothing() {
+    let Some(scene) = Scene::set(&[]) else { return };
+    let (key, other) = (Key::new(), Key::new());
+    let serve_as = ["--serve-as", other.home().to_str().unwrap()];
+    let robot = scene.python("listen", "robot", Some(&key), &serve_as);
+    tells(&robot, &json!({ "listed": "robot" }));
+    let (ann, _events) = scene.client("ann", &Key::new()).await;
+    tells(&robot, &json!({ "listed": "ann" }));
+
+    let refused = ann.send(&name("robot"), text("between us")).await.unwrap_err();
+    let Error::PeerUnreachable { cause, .. } = &refused else { panic!("{refused:?}") };
+    for fingerprint in [key.fingerprint(), other.fingerprint()] {
+        assert!(cause.contains(&fingerprint.to_string()), "{cause}");
+    }
+    robot.signal("TERM");
+    assert!(!robot.end().stdout.contains("between us"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn python_calls_a_peer_in_rust_by_the_certificate_that_the_hub_lists() {
+    let Some(scene) = Scene::set(&[]) else { return };
+    let key = Key::new();
+    let (_ann, mut events) = scene.client("ann", &Key::new()).await;
+    let robot = scene.python("send", "robot", Some(&key), &["ann", "between us"]);
+    tells(&robot, &json!({ "receiver": "ann", "same": true }));
+    let direct = |event| match event {
+        Event::Direct(direct) => Some(direct),
+        _ => None,
+    };
+    let heard = find(&mut events, direct).await;
+    assert_eq!(heard.message.sender, name("robot"));
+    assert_eq!(heard.message.text, text("between us"));
+    assert_eq!(heard.standing, Verification::Known(key.fingerprint()));
+
+    // Who shows no key may be anybody, and is not heard.
+    let guest = scene.python("send", "guest", None, &["ann", "it is me"]);
+    tells(&guest, &json!({ "refused": "CALLER_REFUSED", "code": "PERMISSION_DENIED" }));
+}

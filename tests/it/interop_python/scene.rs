@@ -1,0 +1,140 @@
+//! A hub, people in Rust and people in Python, each with a key of their own or with none.
+
+use std::path::{Path, PathBuf};
+
+use chinwag::{
+    client::{Client, ClientOptions, Event, Events, HubTrust},
+    identity::{CERTIFICATE_FILE, Identity},
+    model::{Endpoint, Fingerprint, JoinLink, Name, RoomName, Start, Text},
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{
+    cli::Running,
+    hub::TestHub,
+    python,
+    within::{PATIENCE, within},
+};
+
+/// A hub that speaks TLS, and where Python is.
+pub(crate) struct Scene {
+    python: PathBuf,
+    hub: TestHub,
+    data: TempDir,
+}
+
+/// Somebody's key, in the files that hold it.
+pub(crate) struct Key {
+    home: TempDir,
+    pub(crate) identity: Identity,
+}
+
+impl Key {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self { identity: Identity::load_or_create(home.path()).unwrap(), home }
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.identity.fingerprint()
+    }
+}
+
+impl Scene {
+    /// A hub with these options; nothing where Python is missing.
+    pub(crate) fn set(options: &[&str]) -> Option<Self> {
+        let python = python::python()?;
+        let data = tempfile::tempdir().unwrap();
+        let options = [&["--data-dir", data.path().to_str().unwrap()], options].concat();
+        let hub = TestHub::with(&options);
+        Some(Self { python, hub, data })
+    }
+
+    /// The hub's certificate.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.data.path().join(CERTIFICATE_FILE)
+    }
+
+    pub(crate) fn link(&self) -> JoinLink {
+        let own = Identity::load_or_create(self.data.path()).unwrap();
+        let hub = Endpoint::from(self.hub.address());
+        JoinLink { hub, fingerprint: Some(own.fingerprint()), invite: None }
+    }
+
+    /// Starts a program in Python as `name`, with a key or as a guest.
+    pub(crate) fn python(
+        &self,
+        program: &str,
+        name: &str,
+        key: Option<&Key>,
+        more: &[&str],
+    ) -> Running {
+        self.python_trusting(&self.root(), program, name, key, more)
+    }
+
+    /// The same, where another certificate than the hub's is taken for the hub's.
+    pub(crate) fn python_trusting(
+        &self,
+        root: &Path,
+        program: &str,
+        name: &str,
+        key: Option<&Key>,
+        more: &[&str],
+    ) -> Running {
+        let hub = self.hub.address().to_string();
+        let mut args = vec![hub.as_str(), name, "--root", root.to_str().unwrap()];
+        args.extend(key.iter().flat_map(|key| ["--identity", key.home().to_str().unwrap()]));
+        args.extend(more);
+        Running::start(python::program(&self.python, program, &args))
+    }
+
+    /// A client in Rust with a key, in the lobby, that others can reach.
+    pub(crate) async fn client(&self, called: &str, key: &Key) -> (Client, Events) {
+        let link = self.link();
+        let options = ClientOptions {
+            identity: Some(key.identity.clone()),
+            trust: HubTrust::Pinned(link.fingerprint.unwrap()),
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            rooms: vec![(RoomName::lobby(), Start::Head)],
+            ..ClientOptions::new(link.hub, name(called))
+        };
+        within(PATIENCE, "the client's start", Client::start(options)).await.unwrap()
+    }
+}
+
+pub(crate) fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}
+
+pub(crate) fn text(raw: &str) -> Text {
+    Text::parse(raw).unwrap()
+}
+
+/// The next event for which `pick` has something.
+pub(crate) async fn find<T>(events: &mut Events, pick: impl Fn(Event) -> Option<T>) -> T {
+    loop {
+        let event = within(PATIENCE, "an event", events.next()).await;
+        if let Some(found) = pick(event.expect("the client has stopped")) {
+            return found;
+        }
+    }
+}
+
+/// The next object of a program with all of these fields.
+#[track_caller]
+pub(crate) fn tells(program: &Running, wanted: &Value) {
+    let wanted = wanted.as_object().unwrap();
+    loop {
+        let told = program.object();
+        if wanted.iter().all(|(field, value)| told.get(field) == Some(value)) {
+            return;
+        }
+        // A refusal is the last that a program tells.
+        assert_eq!(told.get("refused"), None, "{told} instead of {wanted:?}");
+    }
+}

@@ -1,0 +1,307 @@
+//! What a hub's keeper decides, while the hub runs: who is invited, removed, renamed, and which bots
+//! there are.
+
+use std::process::Output;
+
+use chinwag::{
+    identity::Identity,
+    model::JoinLink,
+    proto::{RegisterRequest, RenewRequest},
+};
+use serde_json::Value;
+use tonic::Status;
+
+use crate::support::{
+    hub::{TestHub, command},
+    keyed::{connect, enter, new_key, register, register_on},
+    peer::{self, Chat, Session, named},
+    refusal::why,
+};
+
+/// A hub, and the keeper of its files.
+struct Kept {
+    hub: TestHub,
+    data: tempfile::TempDir,
+}
+
+impl Kept {
+    fn start(args: &[&str]) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let hub = TestHub::with(&[&["--data-dir", data.path().to_str().unwrap()], args].concat());
+        Self { hub, data }
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let (data, listen) = (self.data.path().to_str().unwrap(), self.hub.address().to_string());
+        let mut command = command(env!("CARGO_BIN_EXE_chinwagd"));
+        command.args(args).args(["--data-dir", data, "--listen", &listen]).output().unwrap()
+    }
+
+    /// What a command prints.
+    #[track_caller]
+    fn keeper(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// What a command complains of.
+    #[track_caller]
+    fn refusal(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    /// A code that the keeper made.
+    fn invite(&self, args: &[&str]) -> String {
+        let link = self.keeper(&[&["invite"], args].concat());
+        let link = JoinLink::parse(&link).unwrap();
+        let known = JoinLink::parse(self.hub.link()).unwrap();
+        assert_eq!((link.hub, link.fingerprint), (known.hub, known.fingerprint));
+        link.invite.unwrap().as_str().to_owned()
+    }
+
+    async fn invited(&self, key: &Identity, name: &str, code: &str) -> Result<Session, Status> {
+        let request = RegisterRequest { invite_code: code.into(), ..named(name) };
+        register(&self.hub, Some(key), request).await
+    }
+
+    async fn enter(&self, key: &Identity, name: &str) -> Result<Session, Status> {
+        enter(&self.hub, key, name).await
+    }
+
+    /// Registers with a token, without TLS.
+    async fn bot(&self, token: &str, name: &str) -> Result<Session, Status> {
+        register_on(peer::connect(self.hub.address()).await, Some(token), named(name)).await
+    }
+}
+
+#[track_caller]
+fn refused(answer: Result<Session, Status>) -> String {
+    why(&answer.unwrap_err())
+}
+
+/// Somebody with an open stream, which says when the session ends.
+struct Chatting(Session, Chat);
+
+async fn chatting(session: Session) -> Chatting {
+    let chat = session.chat().await;
+    Chatting(session, chat)
+}
+
+async fn ends(Chatting(session, mut chat): Chatting) {
+    assert_eq!(why(&chat.refusal().await), "Unauthenticated SESSION_ENDED");
+    let renewed = session.presence().renew(RenewRequest::default()).await;
+    assert_eq!(why(&renewed.unwrap_err()), "Unauthenticated SESSION_ENDED");
+}
+
+const INVITE_REQUIRED: &str = "PermissionDenied INVITE_REQUIRED";
+
+#[tokio::test]
+async fn a_closed_hub_lets_in_who_is_invited() {
+    let kept = Kept::start(&["--invite-only"]);
+    let alice = new_key();
+    assert_eq!(refused(kept.enter(&alice, "alice").await), INVITE_REQUIRED);
+    assert_eq!(refused(kept.invited(&alice, "alice", "made-up").await), INVITE_REQUIRED);
+    let guest = peer::register(kept.hub.address(), named("alice")).await;
+    assert_eq!(refused(guest), "PermissionDenied GUESTS_REFUSED");
+
+    let once = kept.invite(&[]);
+    kept.invited(&alice, "alice", &once).await.unwrap();
+    // It is used up, and who is in needs none.
+    assert_eq!(refused(kept.invited(&new_key(), "bob", &once).await), INVITE_REQUIRED);
+    kept.enter(&alice, "alice").await.unwrap();
+    kept.enter(&alice, "alice-at-work").await.unwrap();
+
+    let twice = kept.invite(&["--uses", "2"]);
+    // A refusal uses nothing up.
+    let taken = refused(kept.invited(&new_key(), "alice", &twice).await);
+    assert_eq!(taken, "AlreadyExists NAME_TAKEN");
+    kept.invited(&new_key(), "bob", &twice).await.unwrap();
+    kept.invited(&new_key(), "carol", &twice).await.unwrap();
+    assert_eq!(refused(kept.invited(&new_key(), "dave", &twice).await), INVITE_REQUIRED);
+
+    let late = kept.invite(&["--expires", "0s"]);
+    assert_eq!(refused(kept.invited(&new_key(), "dave", &late).await), INVITE_REQUIRED);
+    let bad = refused(kept.invited(&new_key(), "dave", "no code").await);
+    assert_eq!(bad, "InvalidArgument INVALID_FIELD invite_code");
+}
+
+#[tokio::test]
+async fn who_is_removed_goes_at_once_and_comes_back_by_invitation() {
+    let kept = Kept::start(&[]);
+    let mallory = new_key();
+    let session = chatting(kept.enter(&mallory, "mallory").await.unwrap()).await;
+    kept.enter(&mallory, "mallory-too").await.unwrap();
+    let before = kept.invite(&["--uses", "50"]);
+    let said = kept.keeper(&["remove", "mallory"]);
+    assert_eq!(said, "removed mallory\nremoved mallory-too");
+    ends(session).await;
+    for name in ["mallory", "mallory-too", "somebody"] {
+        assert_eq!(refused(kept.enter(&mallory, name).await), "PermissionDenied REMOVED");
+    }
+    let code = kept.invite(&[]);
+    // An invitation that was made before, and is good for others, undoes no removal.
+    for other in ["unknown", &before] {
+        let other = kept.invited(&mallory, "mallory", other).await;
+        assert_eq!(refused(other), INVITE_REQUIRED);
+    }
+    kept.invited(&mallory, "mallory", &code).await.unwrap();
+    kept.enter(&new_key(), "mallory-too").await.unwrap();
+    assert!(kept.refusal(&["remove", "nobody"]).contains("no member is named nobody"));
+}
+
+#[tokio::test]
+async fn a_member_gets_another_name() {
+    let kept = Kept::start(&[]);
+    let (alice, bob) = (new_key(), new_key());
+    let session = chatting(kept.enter(&alice, "alice").await.unwrap()).await;
+    kept.enter(&bob, "bob").await.unwrap();
+    assert!(kept.refusal(&["rename", "alice", "bob"]).contains("the name bob is taken"));
+    // A guest who has the name now has to make room.
+    let guest = chatting(Session::of(kept.hub.address(), "alicia").await).await;
+    kept.keeper(&["rename", "alice", "alicia"]);
+    ends(session).await;
+    ends(guest).await;
+    // The old name is free, but not for who would take it back at once.
+    let taken = kept.enter(&alice, "alice").await.unwrap_err();
+    assert_eq!(taken.message(), "the name alice is taken, and yours on this hub is alicia");
+    assert_eq!(why(&taken), "AlreadyExists NAME_TAKEN");
+    let session = chatting(kept.enter(&alice, "alicia").await.unwrap()).await;
+    kept.enter(&bob, "alice").await.unwrap();
+    // A name may change to one that looks like it.
+    kept.keeper(&["rename", "alicia", "a1icia"]);
+    ends(session).await;
+    kept.enter(&alice, "a1icia").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_bot_is_who_shows_its_token() {
+    let kept = Kept::start(&["--guests", "never"]);
+    let token = kept.keeper(&["token", "robot"]);
+    let robot = kept.bot(&token, "robot").await.unwrap();
+    let seen = robot.registered.peer.clone().unwrap();
+    assert!(!seen.guest && seen.certificate.is_empty(), "{seen:?}");
+    kept.bot(&token, "robot").await.unwrap();
+    // Over TLS too, whatever key the connection has.
+    let keyed = connect(&kept.hub, Some(&new_key()));
+    register_on(keyed, Some(&token), named("robot")).await.unwrap();
+
+    assert_eq!(refused(kept.enter(&new_key(), "robot").await), "AlreadyExists NAME_TAKEN");
+    let other = refused(kept.bot(&token, "human").await);
+    assert_eq!(other, "InvalidArgument INVALID_FIELD name");
+    // Nor does one of its sessions open what the token itself does not.
+    let session = robot.registered.token.clone();
+    assert_eq!(refused(kept.bot(&session, "human").await), "Unauthenticated TOKEN_REFUSED");
+    let replacing = RegisterRequest { replace_token: session, ..named("human") };
+    let other = refused(peer::register(kept.hub.address(), replacing).await);
+    assert_eq!(other, "InvalidArgument INVALID_FIELD name");
+    for wrong in [format!("{token}x"), "robot".into(), "chinwag-bot~".into()] {
+        assert_eq!(refused(kept.bot(&wrong, "robot").await), "Unauthenticated TOKEN_REFUSED");
+    }
+
+    // A new token takes the place of the old one.
+    let robot = chatting(robot).await;
+    let newer = kept.keeper(&["token", "robot"]);
+    ends(robot).await;
+    assert_eq!(refused(kept.bot(&token, "robot").await), "PermissionDenied REMOVED");
+    let robot = chatting(kept.bot(&newer, "robot").await.unwrap()).await;
+    kept.keeper(&["token", "--revoke", "robot"]);
+    ends(robot).await;
+    assert_eq!(refused(kept.bot(&newer, "robot").await), "PermissionDenied REMOVED");
+    kept.enter(&new_key(), "robot").await.unwrap();
+    assert!(kept.refusal(&["token", "robot"]).contains("the name robot is taken"));
+    assert!(kept.refusal(&["token", "--revoke", "robot"]).contains("no member is named robot"));
+}
+
+#[tokio::test]
+async fn the_keeper_sees_who_is_a_member() {
+    let kept = Kept::start(&[]);
+    let alice = new_key();
+    kept.enter(&alice, "alice").await.unwrap();
+    let token = kept.keeper(&["token", "robot"]);
+    let printed = kept.keeper(&["members", "--json"]);
+    let lines: Vec<Value> = printed.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let of = |line: &Value| ["name", "kind", "fingerprint"].map(|field| line[field].clone());
+    let fingerprint = alice.fingerprint().to_string();
+    assert_eq!(of(&lines[0]), [Value::from("alice"), "key".into(), fingerprint.clone().into()]);
+    assert_eq!(of(&lines[1]), [Value::from("robot"), "bot".into(), Value::Null]);
+    let printed = kept.keeper(&["members"]);
+    let first = printed.lines().next().unwrap();
+    assert!(first.starts_with("alice  20") && first.ends_with(&fingerprint), "{first}");
+    // What opens something is kept as a hash only.
+    let code = kept.invite(&[]);
+    for entry in std::fs::read_dir(kept.data.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        let holds =
+            |secret: &str| bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        assert!(!holds(&code) && !holds(&token));
+    }
+}
+
+/// Whatever the umask is: what was said, and who is who, is for the keeper alone to read.
+#[cfg(unix)]
+#[tokio::test]
+async fn the_databases_are_closed_to_other_users() {
+    use std::os::unix::fs::PermissionsExt;
+    let kept = Kept::start(&[]);
+    kept.enter(&new_key(), "alice").await.unwrap();
+    kept.keeper(&["members"]);
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(kept.data.path()).unwrap().map(Result::unwrap) {
+        let name = entry.file_name().into_string().unwrap();
+        if name.contains(".db") {
+            assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{name}");
+            seen.push(name);
+        }
+    }
+    for name in ["log.db", "log.db-wal", "members.db", "search.db"] {
+        assert!(seen.iter().any(|seen| seen == name), "{name}: {seen:?}");
+    }
+}
+
+#[test]
+fn a_hub_says_what_its_keeper_has_to_do_next() {
+    let mut kept = Kept::start(&["--invite-only"]);
+    let (status, rest) = kept.hub.terminate();
+    let invite = format!("chinwagd invite --data-dir {:?}", kept.data.path());
+    assert!(status.success());
+    assert_eq!(rest, [format!("newcomers need an invitation: `{invite}`")]);
+
+    let hint = "`--advertise HOST:PORT` changes that to where others reach it";
+    let here = TestHub::start();
+    assert!(!here.log().contains(hint), "on this machine alone");
+    let everywhere = TestHub::at("0.0.0.0:0", &["--ephemeral"]);
+    assert!(everywhere.log().contains("chinwagd: the link says "));
+    assert!(everywhere.log().contains(hint), "{}", everywhere.log());
+    for args in [&["--advertise", "hub.example:1"][..], &["--log-format", "json"]] {
+        let hub = TestHub::at("0.0.0.0:0", &[&["--ephemeral"], args].concat());
+        assert!(!hub.log().contains(hint), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_link_is_shown_again() {
+    let kept = Kept::start(&[]);
+    assert_eq!(kept.keeper(&["link"]), kept.hub.link());
+    // The hub has left word of where it listens.
+    let data = kept.data.path().to_str().unwrap();
+    let chinwagd =
+        |args: &[&str]| command(env!("CARGO_BIN_EXE_chinwagd")).args(args).output().unwrap();
+    let output = chinwagd(&["link", "--data-dir", data]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), kept.hub.link());
+    // A slip makes no other hub.
+    let nowhere = tempfile::tempdir().unwrap();
+    let place = nowhere.path().join("nowhere");
+    for task in [&["link"][..], &["invite"], &["members"], &["remove", "bob"], &["token", "bob"]] {
+        let output = chinwagd(&[task, &["--data-dir", place.to_str().unwrap()]].concat());
+        assert_eq!(output.status.code(), Some(1), "{task:?}: {output:?}");
+        assert!(!place.exists(), "{task:?}");
+    }
+    let elsewhere = kept.keeper(&["link", "--advertise", "hub.example:443"]);
+    assert!(elsewhere.starts_with("chinwag://hub.example:443#"), "{elsewhere}");
+    let output = command(env!("CARGO_BIN_EXE_chinwagd")).args(["--ephemeral", "link"]).output();
+    assert_eq!(output.unwrap().status.code(), Some(2));
+}

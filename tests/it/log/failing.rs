@@ -1,0 +1,84 @@
+//! A store that fails: the log says so, goes on reading, and acknowledges nothing more.
+#![cfg(unix)]
+
+use std::{env, fs, path::Path, process::Command};
+
+use chinwag::{
+    error::Error,
+    model::{MAX_TEXT_BYTES, Message},
+    storage::{Edge, MessageLog, Slice},
+};
+
+use super::test_log::{TestLog, draft, room};
+
+/// Tells the test that it is the process which may not write much, and where.
+const LIMITED: &str = "CHINWAG_TEST_LIMITED_STORE";
+
+/// The most that process may write to a file: more than a new log has, less than one checkpoint.
+/// In the shell's blocks of 512 bytes.
+const LIMIT_BLOCKS: u32 = 2048;
+
+/// The test runs itself in a process of which the system takes no more than so many bytes a file: a
+/// real write error in the middle of a commit.
+#[tokio::test]
+async fn after_a_failed_write_nothing_is_acknowledged_until_a_restart() {
+    if let Some(directory) = env::var_os(LIMITED) {
+        return write_until_it_fails(directory.as_ref()).await;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let name = own_name!("after_a_failed_write_nothing_is_acknowledged_until_a_restart");
+    // Without the trap, the system's signal would end the process.
+    let script = format!("trap '' XFSZ; ulimit -f {LIMIT_BLOCKS}; exec \"$0\" --exact {name}");
+    let limited = Command::new("sh")
+        .args(["-c", &script])
+        .arg(env::current_exe().unwrap())
+        .env(LIMITED, directory.path())
+        .output()
+        .unwrap();
+    assert!(limited.status.success(), "{}", String::from_utf8_lossy(&limited.stdout));
+
+    let acknowledged = fs::read_to_string(directory.path().join("acknowledged")).unwrap();
+    let acknowledged: usize = acknowledged.parse().unwrap();
+    assert!(acknowledged > 0);
+    let test = TestLog::at(directory.path());
+    assert!(numbers(&all(&test).await).starts_with(&(0..acknowledged).collect::<Vec<_>>()));
+    test.fill("lobby", 10).await;
+}
+
+async fn write_until_it_fails(directory: &Path) {
+    let test = TestLog::at(directory);
+    let filler = "x".repeat(MAX_TEXT_BYTES - 10);
+    let mut acknowledged = 0;
+    let failure = loop {
+        match test.post(draft("lobby", "alice", &format!("{acknowledged} {filler}"))).await {
+            Ok(_) => acknowledged += 1,
+            Err(failure) => break failure,
+        }
+    };
+    assert!(matches!(failure, Error::StoreUnavailable(_)), "{failure:?}");
+    for _ in 0..20 {
+        let refused = test.post(draft("attic", "bob", "short")).await.unwrap_err();
+        assert!(matches!(refused, Error::StoreUnavailable(_)), "{refused:?}");
+    }
+    assert_eq!(numbers(&all(&test).await), (0..acknowledged).collect::<Vec<_>>());
+    assert_eq!(test.heard().len(), acknowledged);
+    fs::write(directory.join("acknowledged"), acknowledged.to_string()).unwrap();
+}
+
+async fn all(test: &TestLog) -> Vec<Message> {
+    let mut all: Vec<Message> = Vec::new();
+    loop {
+        let after = all.last().map_or(0, |message| message.position.seq);
+        let slice = Slice { from: Edge::After(after), limit: 100 };
+        let page = test.log.read(&room("lobby"), slice).await.unwrap();
+        if page.is_empty() {
+            return all;
+        }
+        all.extend(page);
+    }
+}
+
+fn numbers(messages: &[Message]) -> Vec<usize> {
+    let number = |message: &Message| message.text.as_str().split(' ').next().unwrap().parse();
+    messages.iter().map(|message| number(message).unwrap()).collect()
+}

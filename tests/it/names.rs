@@ -1,0 +1,235 @@
+//! Names belong to keys: who may be alice, whatever somebody else shows, and for how long.
+
+use std::collections::BTreeSet;
+
+use chinwag::{
+    identity::{Credentials, Identity},
+    proto::{
+        Endpoint, ListPeersRequest, RegisterRequest, RenewRequest, UnregisterRequest,
+        WatchPeersRequest, watch_peers_response::Event,
+    },
+};
+use prost::Message as _;
+
+use crate::support::{
+    hub::TestHub,
+    keyed::{connect, connect_as, enter, new_key, register_on},
+    peer::{self, Session, named, post},
+    refusal::why,
+    watch::{Watch, list},
+    within::{PATIENCE, within},
+};
+
+/// "alice" with a Cyrillic а.
+const LOOK_ALIKE: &str = "\u{430}lice";
+
+/// Why somebody who comes without TLS does not get a name.
+async fn refused_plaintext(hub: &TestHub, request: RegisterRequest) -> String {
+    why(&peer::register(hub.address(), request).await.unwrap_err())
+}
+
+/// Why somebody does not get a name by this key.
+async fn refused(hub: &TestHub, key: &Identity, name: &str) -> String {
+    why(&enter(hub, key, name).await.unwrap_err())
+}
+
+/// A hub that keeps its members, with leases that a test can wait for.
+fn hub_in(data: &tempfile::TempDir, args: &[&str]) -> TestHub {
+    let data = ["--data-dir", data.path().to_str().unwrap(), "--lease", "2s"];
+    TestHub::with(&[&data, args].concat())
+}
+
+/// None of these is alice: neither while she is here, nor while she is away, nor afterwards.
+async fn nobody_else_is_alice(hub: &TestHub, stolen: &str) {
+    assert_eq!(refused(hub, &new_key(), "alice").await, "AlreadyExists NAME_TAKEN");
+    assert_eq!(refused(hub, &new_key(), "Alice").await, "AlreadyExists NAME_TAKEN");
+    assert_eq!(refused_plaintext(hub, named("alice")).await, "AlreadyExists NAME_TAKEN");
+    let guest = register_on(connect(hub, None), None, named("alice")).await.unwrap_err();
+    assert_eq!(why(&guest), "AlreadyExists NAME_TAKEN");
+    assert_eq!(refused(hub, &new_key(), LOOK_ALIKE).await, "AlreadyExists NAME_CONFUSABLE");
+    let look_alike = refused_plaintext(hub, named(LOOK_ALIKE)).await;
+    assert_eq!(look_alike, "AlreadyExists NAME_CONFUSABLE");
+    let replacing = RegisterRequest { replace_token: stolen.into(), ..named("alice") };
+    assert_eq!(refused_plaintext(hub, replacing.clone()).await, "AlreadyExists NAME_TAKEN");
+    let thief = register_on(connect(hub, Some(&new_key())), None, replacing).await.unwrap_err();
+    assert_eq!(why(&thief), "AlreadyExists NAME_TAKEN");
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_the_key_that_took_it() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = hub_in(&data, &[]);
+    let key = new_key();
+    let alice = enter(&hub, &key, "alice").await.unwrap();
+    let stolen = alice.registered.token.clone();
+    nobody_else_is_alice(&hub, &stolen).await;
+
+    // A token that was stolen while it lives is worth nothing without the key.
+    for thief in [Some(&new_key()), None] {
+        let channel = connect(&hub, thief);
+        let refused = register_on(channel.clone(), Some(&stolen), named("alice")).await;
+        assert_eq!(why(&refused.unwrap_err()), "Unauthenticated TOKEN_REFUSED");
+        let thief = Session { channel, registered: alice.registered.clone() };
+        let refused = thief.presence().renew(RenewRequest::default()).await.unwrap_err();
+        assert_eq!(why(&refused), "Unauthenticated TOKEN_REFUSED");
+        let refused = thief.broadcast().post(post("", "", "I am alice")).await.unwrap_err();
+        assert_eq!(why(&refused), "Unauthenticated TOKEN_REFUSED");
+        let asked = WatchPeersRequest::default();
+        let refused = thief.presence().watch_peers(asked).await.unwrap_err();
+        assert_eq!(why(&refused), "Unauthenticated TOKEN_REFUSED");
+    }
+
+    // Her lease expires: the name is still hers, and the token is nobody's.
+    let watcher = Session::of(hub.address(), "watcher").await;
+    let mut watch = Watch::with(&watcher, &["alice", "watcher"]).await;
+    watch.until_removed("alice").await;
+    let late = alice.presence().renew(RenewRequest::default()).await.unwrap_err();
+    assert_eq!(why(&late), "Unauthenticated SESSION_ENDED");
+    nobody_else_is_alice(&hub, &stolen).await;
+    let alice = enter(&hub, &key, "alice").await.unwrap();
+
+    // The hub starts again, with the same key of its own.
+    let (link, before) = (hub.link().to_owned(), alice.registered.token);
+    hub.kill9();
+    hub.restart();
+    assert_eq!(hub.link(), link);
+    nobody_else_is_alice(&hub, &before).await;
+    let again = enter(&hub, &key, "alice").await.unwrap();
+    assert_ne!(again.registered.token, before);
+    let peer = again.registered.peer.unwrap();
+    assert_eq!((peer.name.as_str(), peer.guest), ("alice", false));
+    assert_eq!(peer.certificate, key.certificate().as_der());
+}
+
+#[tokio::test]
+async fn sessions_of_one_key_stand_side_by_side() {
+    let hub = TestHub::start();
+    let key = new_key();
+    let first = enter(&hub, &key, "alice").await.unwrap();
+    let second = enter(&hub, &key, "alice").await.unwrap();
+    assert_ne!(first.registered.token, second.registered.token);
+    let replace =
+        RegisterRequest { replace_token: first.registered.token.clone(), ..named("alice") };
+    register_on(connect(&hub, Some(&key)), None, replace).await.unwrap();
+    let replaced = first.presence().renew(RenewRequest::default()).await.unwrap_err();
+    assert_eq!(why(&replaced), "Unauthenticated SESSION_ENDED");
+    second.presence().renew(RenewRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_has_some_names_and_not_all() {
+    let hub = TestHub::start();
+    let key = new_key();
+    for i in 0..16 {
+        enter(&hub, &key, &format!("name-{i}")).await.unwrap();
+    }
+    assert_eq!(refused(&hub, &key, "one-more").await, "ResourceExhausted LIMIT_REACHED");
+    enter(&hub, &key, "name-3").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_guest_has_a_name_for_a_session_only() {
+    let hub = TestHub::start();
+    let guest = Session::of(hub.address(), "carol").await;
+    let peer = guest.registered.peer.clone().unwrap();
+    assert!(peer.guest && peer.certificate.is_empty(), "{peer:?}");
+    // What is refused is not kept.
+    assert_eq!(refused(&hub, &new_key(), "carol").await, "AlreadyExists NAME_TAKEN");
+    guest.presence().unregister(UnregisterRequest {}).await.unwrap();
+    let again = Session::of(hub.address(), "carol").await;
+    again.presence().unregister(UnregisterRequest {}).await.unwrap();
+    let key = new_key();
+    enter(&hub, &key, "carol").await.unwrap();
+    assert_eq!(refused_plaintext(&hub, named("carol")).await, "AlreadyExists NAME_TAKEN");
+}
+
+#[tokio::test]
+async fn a_guest_who_gets_a_key_keeps_the_name() {
+    let hub = TestHub::start();
+    let guest = Session::of(hub.address(), "carol").await;
+    let key = new_key();
+    let token = Some(guest.registered.token.as_str());
+    let carol = register_on(connect(&hub, Some(&key)), token, named("carol")).await.unwrap();
+    assert!(!carol.registered.peer.unwrap().guest);
+    assert_eq!(refused(&hub, &new_key(), "carol").await, "AlreadyExists NAME_TAKEN");
+}
+
+#[tokio::test]
+async fn guests_come_where_the_hub_takes_them() {
+    let hub = TestHub::with(&["--ephemeral", "--guests", "never"]);
+    assert_eq!(refused_plaintext(&hub, named("bob")).await, "PermissionDenied GUESTS_REFUSED");
+    let guest = register_on(connect(&hub, None), None, named("bob")).await.unwrap_err();
+    assert_eq!(why(&guest), "PermissionDenied GUESTS_REFUSED");
+    enter(&hub, &new_key(), "bob").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_list_says_whose_the_names_are() {
+    let hub = TestHub::start();
+    let key = new_key();
+    let alice = enter(&hub, &key, "alice").await.unwrap();
+    let _bob = Session::of(hub.address(), "bob").await;
+    let peers = list(&alice, Default::default()).await;
+    let seen: Vec<_> =
+        peers.iter().map(|p| (p.name.as_str(), p.guest, p.certificate.as_slice())).collect();
+    assert_eq!(seen, [("alice", false, key.certificate().as_der()), ("bob", true, &[])]);
+    let (_, snapshot) = Watch::open(&alice).await;
+    assert_eq!(snapshot, peers);
+    let own = alice.registered.hub.unwrap().certificate;
+    let link = chinwag::model::JoinLink::parse(hub.link()).unwrap();
+    let own = chinwag::model::Certificate::parse(&own).unwrap();
+    assert_eq!(Some(own.fingerprint()), link.fingerprint);
+}
+
+/// A key whose certificate has the most bytes that one may have, about.
+fn bulky_key() -> Credentials {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<_> = (0..60).map(|i| format!("{}-{i:02}.example", "x".repeat(48))).collect();
+    let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
+    assert!((3800..4096).contains(&certificate.der().len()), "{}", certificate.der().len());
+    Credentials::new(vec![certificate.into()], key.into()).unwrap()
+}
+
+#[tokio::test]
+async fn a_list_of_bulky_peers_comes_in_pieces_that_can_be_read() {
+    const MOST: usize = 1024 * 1024;
+    let hub = TestHub::start();
+    let endpoints: Vec<_> = (1..9)
+        .map(|port| Endpoint { host: ["x".repeat(63).as_str(); 3].join("."), port })
+        .collect();
+    let mut last = None;
+    for i in 0..20 {
+        let channel = connect_as(&hub, Some(&bulky_key()));
+        for j in 0..16 {
+            let request = RegisterRequest {
+                endpoints: endpoints.clone(),
+                ..named(&format!("bulky-{}", 16 * i + j))
+            };
+            last = Some(register_on(channel.clone(), None, request).await.unwrap());
+        }
+    }
+    let session = last.unwrap();
+    let mut watch = session.presence().watch_peers(WatchPeersRequest::default()).await.unwrap();
+    let (mut seen, mut complete) = (0, false);
+    while !complete {
+        let next = within(PATIENCE, "a part", watch.get_mut().message()).await.unwrap().unwrap();
+        assert!(next.encoded_len() <= MOST, "{}", next.encoded_len());
+        let Some(Event::Snapshot(part)) = next.event else { panic!("{next:?}") };
+        seen += part.peers.len();
+        complete = part.last;
+    }
+    assert_eq!(seen, 320);
+
+    let (mut names, mut page_token) = (BTreeSet::new(), String::new());
+    loop {
+        let request = ListPeersRequest { page_size: 1000, page_token, ..Default::default() };
+        let page = session.presence().list_peers(request).await.unwrap().into_inner();
+        assert!(page.encoded_len() <= MOST, "{}", page.encoded_len());
+        names.extend(page.peers.into_iter().map(|peer| peer.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(names.len(), 320);
+}

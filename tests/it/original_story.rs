@@ -1,0 +1,158 @@
+//! The original program's story, through the real binaries on terminals: four people meet, talk,
+//! list each other, and say something in private that the hub never sees.
+
+use std::{net::SocketAddr, path::Path};
+
+use crate::support::{hub::TestHub, proxy::Proxy, pty::Terminal};
+
+const PEOPLE: [&str; 4] = ["sova", "colt", "buzz", "winter"];
+
+/// Puts somebody into the chat, without encryption: what goes over the wire can be read here.
+fn chat(home: &Path, hub: SocketAddr, name: &str) -> Terminal {
+    chat_with(home, hub, name, &["--listen", "127.0.0.1:0", "--plaintext"])
+}
+
+fn chat_with(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Terminal {
+    let hub = hub.to_string();
+    let home = home.join(name);
+    std::fs::create_dir(&home).unwrap();
+    let terminal = Terminal::chinwag(
+        &home,
+        &[&["--hub", &hub, "--name", name, "chat", "--plain"], args].concat(),
+    );
+    terminal.wait_for("lobby");
+    terminal
+}
+
+/// The port at which `terminal` sees somebody listed.
+fn port_of(terminal: &Terminal, name: &str) -> u16 {
+    let marker = "127.0.0.1:";
+    let listed = |line: &&str| line.starts_with(name) && line.contains(marker);
+    let port = terminal.wait_until(&format!("{name} in the list"), |screen| {
+        let line = screen.lines().find(listed)?;
+        let (_, rest) = line.split_once(marker)?;
+        Some(rest.split(|c: char| !c.is_ascii_digit()).next()?.to_owned())
+    });
+    port.parse().unwrap()
+}
+
+#[test]
+fn sova_colt_buzz_and_winter() {
+    let hub = TestHub::start();
+    let wire = Proxy::before(hub.address());
+    let home = tempfile::tempdir().unwrap();
+    let terminals = PEOPLE.map(|name| chat(home.path(), wire.address(), name));
+    let [sova, colt, buzz, winter] = &terminals;
+
+    // What one says, everybody sees, once; oneself included.
+    sova.type_line("hello from sova");
+    winter.wait_for("sova: hello from sova");
+    buzz.type_line("and hello from buzz");
+    for terminal in &terminals {
+        terminal.wait_for("sova: hello from sova");
+        terminal.wait_for("buzz: and hello from buzz");
+    }
+
+    // The list has all four, each with a port of its own.
+    colt.type_line("PEER");
+    let ports = PEOPLE.map(|name| port_of(colt, name));
+    for (i, port) in ports.iter().enumerate() {
+        assert!(!ports[..i].contains(port), "{ports:?}");
+        assert_ne!(*port, hub.address().port());
+    }
+
+    // A private message by address, and one by name, and one back.
+    let [.., buzzes_port, _] = ports;
+    colt.type_line(&format!("P2P 127.0.0.1 {buzzes_port} secret messages"));
+    buzz.wait_for("colt (unverified): secret messages");
+    sova.type_line("/msg buzz for your eyes only");
+    buzz.wait_for("sova (unverified): for your eyes only");
+    buzz.type_line("/msg sova read and burnt");
+    sova.wait_for("buzz (unverified): read and burnt");
+    colt.wait_for("[direct to buzz] secret messages");
+    sova.wait_for("[direct to buzz] for your eyes only");
+    buzz.wait_for("[direct to sova] read and burnt");
+
+    // Said last and seen by all: whatever was to come before it has come.
+    winter.type_line("good night");
+    for terminal in &terminals {
+        terminal.wait_for("winter: good night");
+        for (text, times) in [("hello from sova", 1), ("and hello from buzz", 1), ("good night", 1)]
+        {
+            assert_eq!(terminal.lines_with(text), times, "{text}\n{}", terminal.screen());
+        }
+    }
+    // Who sent a private message sees it as sent, who got it as it came, and nobody else at all.
+    let private = ["secret messages", "for your eyes only", "read and burnt"];
+    for (text, witnesses) in private.into_iter().zip([[colt, buzz], [sova, buzz], [sova, buzz]]) {
+        for terminal in &terminals {
+            let times =
+                usize::from(witnesses.iter().any(|witness| std::ptr::eq(*witness, terminal)));
+            assert_eq!(terminal.lines_with(text), times, "{text}\n{}", terminal.screen());
+        }
+        assert_eq!(wire.occurrences(text), 0, "the hub has seen {text:?}");
+    }
+    // The recorder works: a room's text went to the hub once, and from it to each of the four.
+    for text in ["hello from sova", "and hello from buzz", "good night"] {
+        assert_eq!(wire.occurrences(text), 1 + PEOPLE.len(), "{text}");
+    }
+}
+
+/// The same as it usually is: encrypted on both ways, so that the wires show nothing of it.
+#[test]
+fn nobody_on_the_way_reads_along() {
+    let hub = TestHub::start();
+    let to_hub = Proxy::before(hub.address());
+    let home = tempfile::tempdir().unwrap();
+    // Where buzz will listen, and where he says that he does.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let to_buzz = Proxy::before(free);
+    let [listen, advertise] = [free, to_buzz.address()].map(|address| address.to_string());
+    let args = ["--listen", listen.as_str(), "--advertise", advertise.as_str()];
+    let buzz = chat_with(home.path(), to_hub.address(), "buzz", &args);
+    let args = ["--listen", "127.0.0.1:0"];
+    let sova = chat_with(home.path(), to_hub.address(), "sova", &args);
+
+    sova.type_line("hello everybody");
+    buzz.wait_for("sova: hello everybody");
+    sova.type_line("/msg buzz for your eyes only");
+    buzz.wait_for("sova (known): for your eyes only");
+    sova.type_line(&format!("P2P 127.0.0.1 {} to an address", to_buzz.address().port()));
+    buzz.wait_for("sova (known): to an address");
+    for wire in [&to_hub, &to_buzz] {
+        assert!(wire.recorded() > 1000);
+        for text in ["hello everybody", "for your eyes only", "to an address", "sova", "lobby"] {
+            assert_eq!(wire.occurrences(text), 0, "{text} can be read");
+        }
+    }
+}
+
+#[test]
+fn one_says_goodbye_and_is_gone() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat(home.path(), hub.address(), "sova");
+    let mut colt = chat(home.path(), hub.address(), "colt");
+    sova.type_line("PEER");
+    port_of(&sova, "colt");
+    colt.type_line("/quit");
+    assert!(colt.wait_for_end().success());
+    // Its name is free at once.
+    std::fs::remove_dir_all(home.path().join("colt")).unwrap();
+    let again = chat(home.path(), hub.address(), "colt");
+    again.type_line("back again");
+    sova.wait_for("colt: back again");
+}
+
+#[test]
+fn who_types_fast_loses_nothing() {
+    let hub = TestHub::start();
+    let home = tempfile::tempdir().unwrap();
+    let sova = chat(home.path(), hub.address(), "sova");
+    for i in 0..20 {
+        sova.type_line(&format!("line {i} of twenty"));
+    }
+    for i in 0..20 {
+        sova.wait_for(&format!("sova: line {i} of twenty"));
+    }
+}

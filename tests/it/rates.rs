@@ -1,0 +1,187 @@
+//! Rates: who does too much is refused, told when to come again, and loses nothing by waiting.
+
+use std::time::Duration;
+
+use chinwag::{
+    client::{Client, ClientOptions, Event, Events},
+    model::{MessageId, Name, RoomName, Start, Text},
+    proto::{
+        GetPeerRequest, Join, PeerStatus, RenewRequest, SubscribeRequest, chat_request,
+        chat_response, join,
+    },
+};
+use tokio::{task::JoinSet, time::Instant};
+use tonic_types::StatusExt;
+
+use crate::support::{
+    hub::TestHub,
+    peer::{Session, connect, named, new_id, post, register},
+    refusal::why,
+    within::{PATIENCE, within},
+};
+
+const LIMITED: &str = "ResourceExhausted RATE_LIMITED";
+
+fn limited_hub(args: &[&str]) -> TestHub {
+    TestHub::with(&[&["--ephemeral", "--rate-loopback"], args].concat())
+}
+
+#[tokio::test]
+async fn a_post_too_many_is_refused_until_it_is_time() {
+    let hub = limited_hub(&["--post-rate", "6/m"]);
+    let (alice, bob) =
+        tokio::join!(Session::of(hub.address(), "alice"), Session::of(hub.address(), "bob"));
+    let say =
+        async |session: &Session| session.broadcast().post(post("lobby", &new_id(), "hello")).await;
+    say(&alice).await.unwrap();
+    let status = say(&alice).await.unwrap_err();
+    assert_eq!(why(&status), LIMITED);
+    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay).unwrap();
+    assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(10), "{wait:?}");
+    say(&bob).await.unwrap();
+}
+
+#[tokio::test]
+async fn registrations_and_reads_have_rates_of_their_own() {
+    let hub = limited_hub(&["--register-rate", "6/m", "--read-rate", "6/m"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let status = register(hub.address(), named("bob")).await.unwrap_err();
+    assert_eq!(why(&status), LIMITED);
+    alice.broadcast().list_rooms(chinwag::proto::ListRoomsRequest::default()).await.unwrap();
+    let search = chinwag::proto::SearchMessagesRequest { query: "x".into(), ..Default::default() };
+    assert_eq!(why(&alice.broadcast().search_messages(search).await.unwrap_err()), LIMITED);
+    alice.broadcast().post(post("lobby", &new_id(), "hello")).await.unwrap();
+}
+
+/// What makes the hub read, or makes others read, counts however it is asked for.
+#[tokio::test]
+async fn everything_that_is_read_has_the_same_rate() {
+    let hub = limited_hub(&["--read-rate", "6/m"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let look = || GetPeerRequest { name: "alice".into(), ..Default::default() };
+    alice.presence().get_peer(look()).await.unwrap();
+    assert_eq!(why(&alice.presence().get_peer(look()).await.unwrap_err()), LIMITED);
+    let away = RenewRequest { status: PeerStatus::Away.into(), endpoints: None };
+    assert_eq!(why(&alice.presence().renew(away).await.unwrap_err()), LIMITED);
+    alice.presence().renew(RenewRequest::default()).await.unwrap();
+    let subscribe = |start| SubscribeRequest { joins: vec![Join { room: "lobby".into(), start }] };
+    let last = subscribe(Some(join::Start::Last(10)));
+    assert_eq!(why(&alice.broadcast().subscribe(last).await.unwrap_err()), LIMITED);
+    alice.broadcast().subscribe(subscribe(None)).await.unwrap();
+}
+
+/// On a stream who joins too much is not refused, but waits.
+#[tokio::test]
+async fn joins_that_read_wait_for_their_turn() {
+    const BURST: u32 = 10;
+    let hub = limited_hub(&["--read-rate", "1/s"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    let began = Instant::now();
+    for _ in 0..BURST + 2 {
+        let start = Some(join::Start::Last(1));
+        chat.say(chat_request::Request::Join(Join { room: "attic".into(), start })).await;
+    }
+    for _ in 0..BURST + 2 {
+        assert!(matches!(chat.next().await, chat_response::Event::Joined(_)));
+    }
+    assert!(began.elapsed() > Duration::from_millis(1_900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn who_fails_too_often_is_not_heard_any_more() {
+    let hub = limited_hub(&["--failure-rate", "6/m"]);
+    let mut stranger = Session::of(hub.address(), "alice").await;
+    stranger.registered.token = "x".repeat(43);
+    let list = async |session: &Session| {
+        let request = chinwag::proto::ListPeersRequest::default();
+        session.presence().list_peers(request).await.map(drop)
+    };
+    assert_eq!(why(&list(&stranger).await.unwrap_err()), "Unauthenticated SESSION_ENDED");
+    assert_eq!(why(&list(&stranger).await.unwrap_err()), LIMITED);
+    let bob = Session::of(hub.address(), "bob").await;
+    list(&bob).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_machine_itself_is_exempt_unless_that_is_said() {
+    let hub = TestHub::with(&["--ephemeral", "--post-rate", "1/m", "--register-rate", "1/m"]);
+    for name in ["alice", "bob"] {
+        let session = Session::of(hub.address(), name).await;
+        for _ in 0..20 {
+            session.broadcast().post(post("lobby", &new_id(), "hello")).await.unwrap();
+        }
+    }
+}
+
+/// A client that has more to say than it may: all is said, once, and in order.
+#[tokio::test]
+async fn a_client_waits_as_it_is_told_and_keeps_the_order() {
+    const POSTS: usize = 60;
+    let hub = limited_hub(&["--post-rate", "4/s"]);
+    let (client, mut events) = enter(&hub, "alice").await;
+    let mut posts = JoinSet::new();
+    let began = Instant::now();
+    let mut ids = Vec::new();
+    for i in 0..POSTS {
+        let (id, text) = (MessageId::new(), Text::parse(i.to_string()).unwrap());
+        ids.push(id);
+        let client = client.clone();
+        let (handed_over, next) = tokio::sync::oneshot::channel();
+        posts.spawn(async move {
+            let mut post = Box::pin(client.post_draft(id, RoomName::lobby(), text));
+            let first = tokio::task::unconstrained(std::future::poll_fn(|context| {
+                std::task::Poll::Ready(post.as_mut().poll(context))
+            }));
+            let first = first.await;
+            handed_over.send(()).unwrap();
+            match first {
+                std::task::Poll::Ready(posted) => posted,
+                std::task::Poll::Pending => post.await,
+            }
+        });
+        next.await.unwrap();
+    }
+    let heard = within(PATIENCE, "all that was said", async {
+        let mut heard = Vec::new();
+        while heard.len() < POSTS {
+            match events.next().await.unwrap() {
+                Event::Message(message) => heard.push(message.id),
+                Event::Disconnected { cause, .. } => panic!("{cause}"),
+                _ => {}
+            }
+        }
+        heard
+    });
+    assert_eq!(heard.await, ids);
+    for posted in posts.join_all().await {
+        posted.unwrap();
+    }
+    // Forty at once, four a second after that.
+    assert!(began.elapsed() > Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+/// A client that comes when too many have come already gets in a little later.
+#[tokio::test]
+async fn a_client_waits_to_be_let_in() {
+    let hub = limited_hub(&["--register-rate", "60/m"]);
+    let mut crowd = 0;
+    let channel = connect(hub.address()).await;
+    let mut presence = chinwag::proto::presence_client::PresenceClient::new(channel);
+    while presence.register(named(&format!("peer{crowd}"))).await.is_ok() {
+        crowd += 1;
+    }
+    let (client, _events) = enter(&hub, "alice").await;
+    client.stop().await;
+}
+
+async fn enter(hub: &TestHub, name: &str) -> (Client, Events) {
+    let options = ClientOptions {
+        rooms: vec![(RoomName::lobby(), Start::Head)],
+        ..ClientOptions::new(hub.address().into(), Name::parse(name).unwrap())
+    };
+    let (client, mut events) =
+        within(PATIENCE, "the beginning", Client::start(options)).await.unwrap();
+    while !matches!(events.next().await.unwrap(), Event::Joined { .. }) {}
+    (client, events)
+}

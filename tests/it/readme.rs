@@ -1,0 +1,324 @@
+//! The README is true: its commands are all there are, their JSON has the fields that it says,
+//! and they exit with the codes that it says.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use serde_json::Value;
+
+use crate::support::{
+    help::commands,
+    hub::{TestHub, command},
+    within::PATIENCE,
+};
+
+const README: &str = include_str!("../../README.md");
+
+/// Where the objects are made: each variant of its `Line` is a type.
+const OBJECTS: &str = include_str!("../../src/cli/json.rs");
+
+/// One person's `chinwag`.
+struct Person {
+    home: tempfile::TempDir,
+    hub: String,
+    name: &'static str,
+}
+
+impl Person {
+    fn new(hub: SocketAddr, name: &'static str) -> Self {
+        Self { home: tempfile::tempdir().unwrap(), hub: hub.to_string(), name }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = command(env!("CARGO_BIN_EXE_chinwag"));
+        command.args(["--hub", &self.hub, "--name", self.name, "--listen", "127.0.0.1:0"]);
+        command.args(args).env("CHINWAG_HOME", self.home.path());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    /// The objects that a command prints.
+    fn json(&self, args: &[&str]) -> Vec<Value> {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// A command that goes on and prints objects meanwhile.
+    fn stream(&self, args: &[&str]) -> Stream {
+        let mut command = self.command(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let printed = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, lines) = mpsc::channel();
+        thread::spawn(move || printed.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Stream { child, lines }
+    }
+}
+
+/// A running command.
+struct Stream {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Stream {
+    /// The next object of a type.
+    fn next(&mut self, kind: &str) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {kind}"));
+            let object: Value = serde_json::from_str(&line).unwrap();
+            if object["type"] == kind {
+                return object;
+            }
+        }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The rows of the table whose head begins with `head`: each row's cells.
+fn table(head: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = README.split_once(head).unwrap();
+    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// `make bench` writes both; before it ran there is neither.
+#[test]
+fn the_measured_table_is_that_of_the_last_record() {
+    let results = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
+    let files = std::fs::read_dir(results).into_iter().flatten();
+    let pages = files.map(|file| file.unwrap().path());
+    let last = pages.filter(|path| path.extension().is_some_and(|e| e == "md")).max();
+    let page = last.map_or_else(String::new, |last| std::fs::read_to_string(last).unwrap());
+    let (_, rest) = README.split_once("<!-- measured -->\n").unwrap();
+    let (measured, _) = rest.split_once("<!-- end of what was measured -->").unwrap();
+    assert_eq!(measured.trim(), page.trim());
+}
+
+/// What stands between backticks.
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The fields of each type of object, as the README says.
+fn documented() -> BTreeMap<String, BTreeSet<String>> {
+    let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for row in table("| `type` |") {
+        let mut fields: BTreeSet<_> = quoted(row[1]).into_iter().collect();
+        if row[1].starts_with("those of `message`") {
+            fields.remove("message");
+            fields.extend(types["message"].clone());
+        }
+        types.insert(quoted(row[0]).remove(0), fields);
+    }
+    types
+}
+
+/// The types of objects that there are.
+fn types() -> BTreeSet<String> {
+    let (_, rest) = OBJECTS.split_once("pub(crate) enum Line<'a> {\n").unwrap();
+    let (variants, _) = rest.split_once("\n}\n").unwrap();
+    let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
+    names
+        .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_lowercase())
+        .collect()
+}
+
+#[test]
+fn every_type_of_object_is_documented_with_its_command() {
+    let documented: BTreeSet<String> = documented().into_keys().collect();
+    assert_eq!(documented, types());
+    let printed: BTreeSet<String> = table("| command |")
+        .iter()
+        .flat_map(|row| row.get(2).map(|cell| quoted(cell)))
+        .flatten()
+        .collect();
+    assert_eq!(printed, types());
+}
+
+#[test]
+fn every_command_is_there_and_no_other() {
+    let there = commands(env!("CARGO_BIN_EXE_chinwag"));
+    let said: BTreeSet<_> = table("| command |")
+        .iter()
+        .map(|row| quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned())
+        .collect();
+    assert_eq!(said, there);
+    for row in table("| command |") {
+        let name = quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned();
+        let help = command(env!("CARGO_BIN_EXE_chinwag")).args([&name, "--help"]).output();
+        let help = String::from_utf8(help.unwrap().stdout).unwrap();
+        for flag in quoted(row[1]).iter().filter(|quoted| quoted.starts_with("--")) {
+            assert!(help.contains(flag.split(' ').next().unwrap()), "{name} has no {flag}");
+        }
+    }
+}
+
+#[test]
+fn every_command_of_the_chat_is_there_and_no_other() {
+    let help = command(env!("CARGO_BIN_EXE_chinwag")).args(["chat", "--help"]).output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (_, rest) = help.split_once("In the chat:\n").unwrap();
+    let lines = rest.lines().take_while(|line| !line.is_empty());
+    let lines = lines.filter_map(|line| Some(format!("/{}", line.strip_prefix("  /")?)));
+    let (mut there, mut also) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines.filter(|line| !line.starts_with("//")) {
+        let (written, help) = line.split_once("  ").unwrap();
+        there.insert(written.to_owned());
+        let names = help.split_once("(also: ").map_or("", |(_, names)| names).trim_end_matches(')');
+        also.extend(names.split(", ").filter(|name| name.starts_with('/')).map(str::to_owned));
+    }
+    let rows = table("| in the chat |");
+    let plain = |quoted: Vec<String>| quoted.into_iter().map(|text| text.replace("\\|", "|"));
+    let said: BTreeSet<String> = rows.iter().flat_map(|row| plain(quoted(row[0]))).collect();
+    assert_eq!(said, there);
+    let said: BTreeSet<String> = rows.iter().flat_map(|row| plain(quoted(row[1]))).collect();
+    let said: BTreeSet<String> = said.into_iter().filter(|name| name.starts_with('/')).collect();
+    assert_eq!(said, also);
+}
+
+#[test]
+fn the_keepers_commands_are_there_and_no_others() {
+    let hub = env!("CARGO_BIN_EXE_chinwagd");
+    let name = |row: &Vec<&str>| quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned();
+    let said: BTreeSet<_> = table("| keeper's command |").iter().map(name).collect();
+    assert_eq!(said, commands(hub));
+    for row in table("| keeper's command |") {
+        let help = command(hub).args([&name(&row), "--help"]).output().unwrap().stdout;
+        let help = String::from_utf8(help).unwrap();
+        for flag in quoted(row[1]).iter().filter(|quoted| quoted.starts_with("--")) {
+            assert!(help.contains(flag.split(' ').next().unwrap()), "{row:?} has no {flag}");
+        }
+    }
+    let help = command(hub).arg("--help").output().unwrap().stdout;
+    let help = String::from_utf8(help).unwrap();
+    for option in table("| option of the hub |").iter().flat_map(|row| quoted(row[0])) {
+        let flag = option.split(' ').next().unwrap();
+        assert!(help.contains(flag), "the hub has no {flag}");
+    }
+}
+
+#[test]
+fn objects_have_the_fields_that_are_documented() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let alice = Person::new(hub.address(), "alice");
+    let bob = Person::new(hub.address(), "bob");
+    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut note = |object: &Value| {
+        let mut fields: BTreeSet<_> = object.as_object().unwrap().keys().cloned().collect();
+        fields.remove("type");
+        let kind = object["type"].as_str().unwrap().to_owned();
+        assert!(seen.insert(kind, fields.clone()).is_none_or(|before| before == fields));
+    };
+
+    let watcher = Person::new(hub.address(), "watcher");
+    let mut peers = watcher.stream(&["peers", "--watch", "--json"]);
+    let mut listen = bob.stream(&["listen", "--json"]);
+    note(&peers.next("peer"));
+    let reader = Person::new(hub.address(), "reader");
+    let mut tail = reader.stream(&["tail", "--json", "--last", "1"]);
+    alice
+        .json(&["post", "--json", "lobby", "the", "build", "is", "green"])
+        .iter()
+        .for_each(&mut note);
+    note(&tail.next("message"));
+    alice.json(&["send", "--json", "bob", "psst"]).iter().for_each(&mut note);
+    note(&listen.next("direct"));
+    alice.json(&["send", "--queue", "--json", "nobody", "psst"]).iter().for_each(&mut note);
+    alice.json(&["id", "--json"]).iter().for_each(&mut note);
+    alice.json(&["contacts", "--json"]).iter().for_each(&mut note);
+    alice.json(&["doctor", "--json"]).iter().for_each(&mut note);
+    alice.json(&["history", "--json"]).iter().for_each(&mut note);
+    alice.json(&["rooms", "--json"]).iter().for_each(&mut note);
+    alice.json(&["peers", "--json"]).iter().for_each(&mut note);
+    let hit = loop {
+        // What was posted in the last moments may be missing.
+        if let Some(hit) = alice.json(&["search", "--json", "green"]).pop() {
+            break hit;
+        }
+    };
+    note(&hit);
+    drop(listen);
+    // A hub that has lost its messages, and not its key.
+    hub.kill9();
+    for file in data.path().read_dir().unwrap().map(Result::unwrap) {
+        let name = file.file_name().into_string().unwrap();
+        if !name.starts_with("identity") && !name.starts_with("members") && file.path().is_file() {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
+    hub.restart();
+    note(&tail.next("gap"));
+    note(&peers.next("reset"));
+    note(&peers.next("listed"));
+    let mut listen = bob.stream(&["listen", "--json"]);
+    peers.next("peer");
+    let kill = format!("kill -INT {}", listen.child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert_eq!(listen.child.wait().unwrap().code(), Some(0));
+    note(&peers.next("left"));
+
+    assert_eq!(seen, documented());
+}
+
+#[test]
+fn exit_codes_are_those_that_are_documented() {
+    let hub = TestHub::start();
+    let alice = Person::new(hub.address(), "alice");
+    let nowhere = Person::new("127.0.0.1:1".parse().unwrap(), "alice");
+    let mut seen: BTreeSet<i32> = BTreeSet::new();
+    let mut check = |code: i32, output: Output| {
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert_eq!(output.stderr.is_empty(), code == 0, "{output:?}");
+        assert!(output.stdout.is_empty(), "data and nothing else on stdout: {output:?}");
+        seen.insert(code);
+    };
+    check(0, alice.run(&["post", "lobby", "hi"]));
+    check(2, alice.run(&["post", "--nonsense", "lobby", "hi"]));
+    check(2, alice.run(&["--name", "no name", "post", "lobby", "hi"]));
+    check(3, nowhere.run(&["post", "lobby", "hi"]));
+    check(4, alice.run(&["send", "nobody", "hi"]));
+    check(124, alice.run(&["tail", "--timeout", "100ms"]));
+    let holder = alice.stream(&["listen", "--json"]);
+    let watch = Person::new(hub.address(), "watcher");
+    watch.stream(&["peers", "--watch", "--json"]).next("peer");
+    let thief = Person::new(hub.address(), "alice");
+    check(1, thief.run(&["post", "lobby", "hi"]));
+    drop(holder);
+
+    // Interrupted while it waits for its input.
+    let carol = Person::new(hub.address(), "carol");
+    let mut waiting = carol.command(&["post", "lobby"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = waiting.stdin.take().unwrap();
+    input.write_all(b"the first line\n").unwrap();
+    let reader = Person::new(hub.address(), "reader");
+    let mut tail = reader.stream(&["tail", "--json", "--last", "10"]);
+    while tail.next("message")["text"] != "the first line" {}
+    let kill = format!("kill -INT {}", waiting.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    assert_eq!(waiting.wait().unwrap().code(), Some(130));
+    seen.insert(130);
+
+    let said: BTreeSet<i32> =
+        table("| exit code |").iter().map(|row| row[0].parse().unwrap()).collect();
+    assert_eq!(seen, said);
+}

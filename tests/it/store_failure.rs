@@ -1,0 +1,146 @@
+//! A disk that is full or fails: posts are refused with a reason, all else goes on, and nothing is
+//! acknowledged that may not be there.
+#![cfg(all(target_os = "linux", target_env = "gnu"))]
+
+use chinwag::proto::{
+    ListMessagesRequest, ListRoomsRequest, Message, PostResponse, SearchMessagesRequest,
+    join::Start,
+};
+use tonic::Status;
+
+use crate::support::{
+    disk::{Disk, Fault, Unsynced},
+    peer::{Chat, Session, new_id, post},
+    refusal::why,
+    room::{enter, fill, prove_whole, refused, texts},
+};
+
+const UNAVAILABLE: &str = "Unavailable STORE_UNAVAILABLE";
+
+/// How often is tried whether the hub forgets that its store has failed.
+const TRIES: usize = 20;
+
+async fn try_post(session: &Session, id: &str, text: &str) -> Result<PostResponse, Status> {
+    Ok(session.broadcast().post(post("lobby", id, text)).await?.into_inner())
+}
+
+async fn history(session: &Session) -> Vec<Message> {
+    let all = ListMessagesRequest { page_size: 1000, forward: true, ..Default::default() };
+    let messages = session.broadcast().list_messages(all).await.unwrap().into_inner().messages;
+    prove_whole(&messages);
+    messages
+}
+
+async fn said(session: &Session) -> Vec<String> {
+    history(session).await.into_iter().map(|message| message.text).collect()
+}
+
+/// No post is taken, by call or on a stream that has joined the room; all else works.
+async fn prove_read_only(session: &Session, chat: &mut Chat, stored: &[&str]) {
+    for _ in 0..TRIES {
+        let unary = try_post(session, &new_id(), "refused").await.unwrap_err();
+        assert_eq!(why(&unary), UNAVAILABLE);
+        chat.post("lobby", &new_id(), "refused").await;
+        assert_eq!(refused(chat).await, UNAVAILABLE);
+    }
+    assert_eq!(said(session).await, stored);
+    let mut late = session.chat().await;
+    enter(&mut late, "lobby", Some(Start::Last(1000))).await;
+    assert_eq!(texts(&mut late, stored.len()).await, stored);
+    let rooms = session.broadcast().list_rooms(ListRoomsRequest::default()).await.unwrap();
+    assert_eq!(rooms.into_inner().rooms[0].head.unwrap().seq, stored.len() as u64);
+    let search = SearchMessagesRequest { query: stored[0].into(), ..Default::default() };
+    session.broadcast().search_messages(search).await.unwrap();
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
+    let disk = Disk::new();
+    let mut hub = disk.start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", None).await;
+    fill(&alice, "lobby", &["one", "two"]).await;
+    assert_eq!(texts(&mut chat, 2).await, ["one", "two"]);
+
+    disk.break_down(Fault::Failing);
+    let doubtful = new_id();
+    let failed = try_post(&alice, &doubtful, "doubtful").await.unwrap_err();
+    assert_eq!(why(&failed), UNAVAILABLE);
+    // Even if the next one would succeed: nobody knows what became of what was written before.
+    disk.mend(Fault::Failing);
+    prove_read_only(&alice, &mut chat, &["one", "two"]).await;
+    assert_eq!(hub.log().matches("ERROR").count(), 1, "{}", hub.log());
+
+    hub.kill9();
+    disk.lose_power(&mut Unsynced::Lost);
+    hub.restart();
+    let alice = Session::of(hub.address(), "alice").await;
+    assert_eq!(said(&alice).await, ["one", "two"]);
+    let posted = try_post(&alice, &doubtful, "doubtful").await.unwrap();
+    assert!(!posted.duplicate);
+    assert_eq!(said(&alice).await, ["one", "two", "doubtful"]);
+}
+
+/// What was written before the failed sync may be there after a restart. Whoever tries again
+/// stores it once.
+#[tokio::test]
+async fn a_doubtful_post_is_stored_once() {
+    let disk = Disk::new();
+    let mut hub = disk.start();
+    let alice = Session::of(hub.address(), "alice").await;
+    fill(&alice, "lobby", &["one"]).await;
+    disk.break_down(Fault::Failing);
+    let doubtful = new_id();
+    try_post(&alice, &doubtful, "doubtful").await.unwrap_err();
+    assert_eq!(said(&alice).await, ["one"]);
+    disk.mend(Fault::Failing);
+
+    drop(alice);
+    hub.kill9();
+    hub.restart();
+    let alice = Session::of(hub.address(), "alice").await;
+    let before = said(&alice).await;
+    let posted = try_post(&alice, &doubtful, "doubtful").await.unwrap();
+    assert_eq!(posted.duplicate, before.len() == 2, "{before:?}");
+    assert_eq!(said(&alice).await, ["one", "doubtful"]);
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_posts_until_there_is_room() {
+    let disk = Disk::new();
+    let hub = disk.start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", None).await;
+    fill(&alice, "lobby", &["one", "two"]).await;
+    assert_eq!(texts(&mut chat, 2).await, ["one", "two"]);
+
+    disk.break_down(Fault::Full);
+    let late = new_id();
+    assert_eq!(why(&try_post(&alice, &late, "three").await.unwrap_err()), UNAVAILABLE);
+    prove_read_only(&alice, &mut chat, &["one", "two"]).await;
+    let errors = hub.log().matches("ERROR").count();
+    assert_eq!(errors, 1, "a full disk should not be filled with:\n{}", hub.log());
+
+    disk.mend(Fault::Full);
+    let posted = try_post(&alice, &late, "three").await.unwrap();
+    assert!(!posted.duplicate);
+    chat.post("lobby", &new_id(), "four").await;
+    assert_eq!(texts(&mut chat, 2).await, ["three", "four"]);
+    assert_eq!(said(&alice).await, ["one", "two", "three", "four"]);
+}
+
+#[tokio::test]
+async fn a_hub_does_not_start_where_it_cannot_write() {
+    for fault in [Fault::Full, Fault::Failing] {
+        let disk = Disk::new();
+        disk.break_down(fault);
+        let said = disk.try_start().unwrap_err();
+        assert!(said.contains("log.db cannot be used: "), "{said}");
+        // Nothing is in the way of the next attempt.
+        disk.mend(fault);
+        let hub = disk.start();
+        fill(&Session::of(hub.address(), "alice").await, "lobby", &["one"]).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! Screens of a terminal, compared with those kept beside this file.
+//!
+//! What differs from run to run (times, ports, how long a call took, how long until the next attempt) is
+//! masked. `CHINWAG_SCREENS=overwrite` keeps what is seen; `CHINWAG_PICTURES=DIR` also keeps the screens
+//! with their colours, for the README's pictures.
+
+use std::{env, fs, path::PathBuf, sync::LazyLock};
+
+use crate::support::tmux::Tmux;
+
+/// Where the screens are kept.
+static KEPT: LazyLock<PathBuf> =
+    LazyLock::new(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/story"));
+
+/// Waits until the terminal shows the screen of this name.
+#[track_caller]
+pub(crate) fn compare(terminal: &Tmux, name: &str) {
+    let file = KEPT.join(format!("{name}.txt"));
+    if env::var_os("CHINWAG_SCREENS").is_some_and(|wish| wish == "overwrite") {
+        fs::write(&file, masked(&terminal.screen())).unwrap();
+    }
+    let kept = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
+    let same = |screen: &str| (masked(screen) == kept).then_some(());
+    terminal.wait_until(&format!("the screen of {}:\n{kept}", file.display()), same);
+    picture(terminal, name);
+}
+
+fn picture(terminal: &Tmux, name: &str) {
+    let Some(folder) = env::var_os("CHINWAG_PICTURES").map(PathBuf::from) else { return };
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(format!("{name}.ansi")), terminal.coloured()).unwrap();
+}
+
+/// A screen without what differs from run to run, each line as wide as it was, but for the last: what
+/// follows a figure in the status line moves with its length.
+fn masked(screen: &str) -> String {
+    let mut lines: Vec<String> = screen.trim_end().lines().map(masked_line).collect();
+    if let Some(status) = lines.last_mut() {
+        let words = status.split_whitespace().map(|word| match word.parse::<f64>() {
+            Ok(_) => "N",
+            Err(_) => word,
+        });
+        *status = words.collect::<Vec<_>>().join(" ");
+    }
+    lines.join("\n") + "\n"
+}
+
+fn masked_line(line: &str) -> String {
+    let mut line: Vec<char> = line.trim_end().chars().collect();
+    for at in 0..line.len() {
+        if is_clock(&line[at..]) && !at.checked_sub(1).is_some_and(|at| is_part(line[at])) {
+            line.splice(at..at + 5, "hh:mm".chars());
+        }
+    }
+    for at in 0..line.len() {
+        if let [a, '.', b, ' ', 's', ..] = line[at..]
+            && a.is_ascii_digit()
+            && b.is_ascii_digit()
+        {
+            line.splice(at..at + 3, "N.N".chars());
+        }
+    }
+    let line: String = line.into_iter().collect();
+    masked_after(without_idle_time(&line), "127.0.0.1:", |c| c.is_ascii_digit())
+}
+
+/// A line without for how long somebody in the list at its end has said nothing.
+fn without_idle_time(line: &str) -> &str {
+    let Some((rest, word)) = line.rsplit_once(' ') else { return line };
+    let is_time = word.strip_suffix('m').is_some_and(|n| n.parse::<u32>().is_ok());
+    if is_time { rest.trim_end() } else { line }
+}
+
+/// Whether it begins with a time of day.
+fn is_clock(rest: &[char]) -> bool {
+    let form = rest.len() >= 5
+        && rest[..5].iter().enumerate().all(|(i, c)| match i {
+            2 => *c == ':',
+            _ => c.is_ascii_digit(),
+        });
+    form && !rest.get(5).is_some_and(|c| is_part(*c))
+}
+
+fn is_part(c: char) -> bool {
+    c.is_ascii_digit() || c == ':' || c == '.'
+}
+
+/// The characters after each `mark` for as long as `masks` holds, as `#`.
+fn masked_after(line: &str, mark: &str, masks: impl Fn(char) -> bool) -> String {
+    let mut parts = line.split(mark);
+    let mut masked = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let length = part.find(|c| !masks(c)).unwrap_or(part.len());
+        masked += mark;
+        masked.extend(std::iter::repeat_n('#', length));
+        masked += &part[length..];
+    }
+    masked
+}

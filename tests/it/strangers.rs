@@ -1,0 +1,103 @@
+//! What callers who have no session can have a hub hold for them: next to nothing.
+
+use bytes::Bytes;
+use chinwag::{
+    proto::{RegisterRequest, presence_client::PresenceClient},
+    transport::Channel,
+};
+use tonic::{Request, Status};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_reflection::pb::{v1, v1alpha};
+
+use crate::support::{
+    hub::TestHub,
+    peer::{self, Session, named},
+    raw,
+    refusal::why,
+};
+
+/// More than services for everybody take.
+const TOO_MUCH: usize = 5_000;
+
+/// More than any request of Presence.
+const FAR_TOO_MUCH: usize = 17 * 1024;
+
+async fn hub_and_channel() -> (TestHub, Channel) {
+    let hub = TestHub::start();
+    let channel = peer::connect(hub.address()).await;
+    (hub, channel)
+}
+
+#[tokio::test]
+async fn services_for_everybody_take_small_requests_only() {
+    let (_hub, channel) = hub_and_channel().await;
+    let name = "x".repeat(TOO_MUCH);
+    let request = HealthCheckRequest { service: name.clone() };
+    let refused = HealthClient::new(channel.clone()).check(request).await.unwrap_err();
+    assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
+
+    let symbol = v1::server_reflection_request::MessageRequest::FileContainingSymbol(name.clone());
+    let ask = v1::ServerReflectionRequest { host: String::new(), message_request: Some(symbol) };
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(channel.clone());
+    let asked = client.server_reflection_info(tokio_stream::once(ask)).await;
+    assert!(!is_answered(asked).await);
+
+    let small = v1::ServerReflectionRequest {
+        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(
+            "*".into(),
+        )),
+        ..Default::default()
+    };
+    assert!(is_answered(client.server_reflection_info(tokio_stream::once(small)).await).await);
+
+    let symbol = v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(name);
+    let ask =
+        v1alpha::ServerReflectionRequest { host: String::new(), message_request: Some(symbol) };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(channel);
+    let asked = client.server_reflection_info(tokio_stream::once(ask)).await;
+    assert!(!is_answered(asked).await);
+}
+
+/// Whether anything is said to what was asked: reflection ends without a word.
+async fn is_answered<T>(call: Result<tonic::Response<tonic::Streaming<T>>, Status>) -> bool {
+    let Ok(answers) = call else { return false };
+    let answer = answers.into_inner().message().await;
+    answer.is_ok_and(|answer| answer.is_some())
+}
+
+#[tokio::test]
+async fn a_registration_is_small() {
+    let (_hub, channel) = hub_and_channel().await;
+    let request = RegisterRequest { replace_token: "x".repeat(FAR_TOO_MUCH), ..named("alice") };
+    let refused = PresenceClient::new(channel).register(request).await.unwrap_err();
+    assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
+}
+
+/// Their requests are not waited for: these never come.
+#[tokio::test]
+async fn who_has_no_session_is_refused_before_the_request_is_read() {
+    let (hub, _) = hub_and_channel().await;
+    let mut stranger = Session::of(hub.address(), "alice").await;
+    stranger.registered.token = "x".repeat(43);
+    for method in [
+        "Presence/Renew",
+        "Presence/Unregister",
+        "Presence/GetPeer",
+        "Presence/ListPeers",
+        "Presence/WatchPeers",
+        "Broadcast/Post",
+        "Broadcast/Chat",
+        "Broadcast/Subscribe",
+        "Broadcast/ListMessages",
+        "Broadcast/SearchMessages",
+        "Broadcast/ListRooms",
+    ] {
+        let never = tokio_stream::pending::<Bytes>();
+        let refused = raw::call(&stranger, method, never).await.unwrap_err();
+        assert_eq!(why(&refused), "Unauthenticated SESSION_ENDED", "{method}");
+    }
+    // Without any token they are told what is missing.
+    let request = Request::new(chinwag::proto::ListPeersRequest::default());
+    let refused = PresenceClient::new(stranger.channel).list_peers(request).await.unwrap_err();
+    assert_eq!(why(&refused), "Unauthenticated SESSION_MISSING");
+}

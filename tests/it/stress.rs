@@ -1,0 +1,13 @@
+//! Tests that load the whole machine or measure what the hub takes of it: in a binary of their own, so
+//! that they do not run beside the other tests.
+#![cfg(test)]
+
+/// The folder beside this file.
+mod stress {
+    mod abuse;
+    mod crash;
+    mod power_loss;
+    mod slow_reader;
+}
+#[allow(dead_code, reason = "shared with main.rs")]
+mod support;

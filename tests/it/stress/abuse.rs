@@ -1,0 +1,129 @@
+//! Callers that mean harm, each kind against a real hub, with an honest client chatting beside it:
+//! the hub stays up, its memory bounded, the honest are served in time, and whoever is refused
+//! is told why where the protocol can say it.
+#![cfg(target_os = "linux")]
+
+use std::{
+    future::Future,
+    net::SocketAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+mod connections;
+mod floods;
+mod frames;
+mod honest;
+mod streams;
+
+use crate::support::{hub::TestHub, page};
+use honest::Honest;
+
+/// What 99 of 100 of the honest client's messages take at most, from being said to being heard.
+const P99: Duration = Duration::from_millis(250);
+
+/// What the hub's memory may ever have been, under any of these attacks.
+const MEMORY: usize = 256 * 1024 * 1024;
+
+/// Where attackers come from: the honest client is at 127.0.0.1, and limits are by address.
+const AFAR: [u8; 4] = [127, 0, 0, 2];
+
+/// One attack at a time, so that each is what its honest client suffers from.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A hub that treats this machine's callers as it treats others, and shows its metrics.
+fn hub(files: Option<u32>) -> TestHub {
+    let args = ["--ephemeral", "--rate-loopback", "--metrics-listen", "127.0.0.1:0"];
+    TestHub::with_files(&args, files)
+}
+
+/// Attacks a hub while an honest client talks there.
+///
+/// A machine that does something else for a moment is no fault of the hub's: what was slow is
+/// tried once more before it counts.
+fn under_attack<F: Future<Output = ()>>(
+    what: &str,
+    files: Option<u32>,
+    attack: impl Fn(SocketAddr, page::Page) -> F,
+) {
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for again in [true, false] {
+        let hub = hub(files);
+        let page = page::Page::of(&hub);
+        let honest = Honest::enter(hub.address());
+        runtime.block_on(attack(hub.address(), page));
+        let suffered = honest.leave();
+        let memory = hub.peak_memory();
+        eprintln!("{what}: {suffered}, the hub's memory at most {} MiB", memory >> 20);
+        assert!(memory < MEMORY, "{what}: the hub took {memory} bytes");
+        assert!(!hub.log().contains("panicked"), "{what}");
+        if suffered.p99() < P99 {
+            return;
+        }
+        assert!(again, "{what}: {suffered}");
+    }
+}
+
+#[test]
+fn two_thousand_silent_connections() {
+    under_attack("2,000 silent connections", None, connections::silent);
+}
+
+#[test]
+fn slow_prefaces() {
+    under_attack("slow prefaces", None, connections::slow_prefaces);
+}
+
+#[test]
+fn garbage_and_tls_garbage() {
+    under_attack("garbage", None, connections::garbage);
+}
+
+#[test]
+fn more_connections_than_files() {
+    under_attack("256 files", Some(256), connections::more_than_files);
+}
+
+#[test]
+fn ten_thousand_streams() {
+    under_attack("10,000 streams", None, streams::ten_thousand);
+}
+
+#[test]
+fn rapid_resets() {
+    under_attack("rapid resets", None, streams::rapid_resets);
+}
+
+#[test]
+fn forced_resets() {
+    under_attack("forced resets", None, streams::forced_resets);
+}
+
+#[test]
+fn oversized_headers() {
+    under_attack("oversized headers", None, streams::oversized_headers);
+}
+
+#[test]
+fn oversized_messages() {
+    under_attack("oversized messages", None, floods::oversized_messages);
+}
+
+#[test]
+fn a_flood_of_posts() {
+    under_attack("a flood of posts", None, floods::posts);
+}
+
+#[test]
+fn a_flood_of_registrations() {
+    under_attack("a flood of registrations", None, floods::registrations);
+}
+
+#[test]
+fn five_hundred_readers_that_stop_reading() {
+    under_attack("500 readers that stop reading", None, floods::readers_that_stop);
+}

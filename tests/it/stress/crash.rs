@@ -1,0 +1,68 @@
+//! The hub is killed again and again while fifty clients talk: no acknowledged message is lost,
+//! none is doubled, all stay where they are, and everybody hears each of them once.
+//!
+//! `make crash-test CYCLES=1000` kills it more often than the usual run does. Every run draws the
+//! moments anew; CHINWAG_CRASH_SEED=N repeats the draw of another run.
+
+use std::time::{Duration, Instant};
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use crate::support::{audit::Log, crowd::Crowd, hub::TestHub};
+
+/// How often the hub is killed unless something else is said.
+const CYCLES: u64 = 30;
+
+const MEMBERS: usize = 50;
+
+/// What a member says at once.
+const TEXT_BYTES: usize = 100;
+
+/// How many posts are acknowledged at most between a start of the hub and its end.
+const MOST_POSTS: usize = 300;
+
+/// Each of so many crashes meets everybody. The others meet those who have found the hub again by then:
+/// after a few losses clients wait for up to five seconds.
+const FULL: u64 = 5;
+
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|value| value.parse().expect(name))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_acknowledged_outlives_the_hub() {
+    let cycles = setting("CHINWAG_CRASH_CYCLES").unwrap_or(CYCLES);
+    let seed = setting("CHINWAG_CRASH_SEED").unwrap_or_else(rand::random);
+    println!("CHINWAG_CRASH_CYCLES={cycles} CHINWAG_CRASH_SEED={seed}");
+    let mut rng = StdRng::seed_from_u64(seed);
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let began = Instant::now();
+    let crowd = Crowd::gather(hub.address(), MEMBERS, TEXT_BYTES).await;
+    let mut log = Log::default();
+    for cycle in 0..cycles {
+        if cycle % FULL == 0 {
+            crowd.complete().await;
+        }
+        crowd.acknowledged(rng.random_range(0..=MOST_POSTS)).await;
+        hub.kill9();
+        hub.restart();
+        log.read_on(hub.address()).await;
+    }
+    let accounts = log.question(crowd, hub.address()).await;
+
+    let complaints = log.complaints(&accounts);
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert_eq!(log, Log::read(hub.address()).await, "what was read before is not the same now");
+    let returns = accounts.heard.iter().map(|heard| heard.returns);
+    assert!(returns.clone().all(|returns| returns > 0), "somebody did not have to come back");
+    let resent = accounts.said.iter().flatten().filter(|posted| posted.duplicate).count();
+    println!(
+        "{cycles} crashes in {:.0?}: {} messages stored, {resent} of them acknowledged only after a \
+         crash, {} heard, {} returns",
+        Duration::from_secs(began.elapsed().as_secs()),
+        log.count(),
+        log.count() * MEMBERS,
+        returns.sum::<usize>(),
+    );
+}

@@ -1,0 +1,136 @@
+//! Readers that stand still for a while: they miss nothing, see nothing twice, cost the hub little,
+//! and nobody else waits for them.
+#![cfg(target_os = "linux")]
+
+use chinwag::{
+    client::{Client, ClientOptions, Event, Events},
+    model::{Name, RoomName, Start},
+    proto::{chat_response, join::Start as RawStart},
+};
+
+use crate::support::{
+    hub::TestHub,
+    peer::{Chat, Session, new_id},
+    room::enter,
+    within::{PATIENCE, within},
+};
+use tokio::task::JoinSet;
+
+/// What is said while nobody stands still: more than a room's ring holds, so that all memory that
+/// talk alone takes is taken.
+const BEFORE: u64 = 10_000;
+
+/// What goes by while readers stand still: several times what a room's ring holds.
+const MISSED: u64 = 20_000;
+
+const TEXT_BYTES: usize = 500;
+
+/// Readers that stop reading.
+const STALLED: usize = 10;
+
+/// What the hub's memory may grow by for each of them. A queue of its own would take 12 times that.
+const STALLED_BYTES: usize = 1024 * 1024;
+
+/// What the hub may take once, however many read: the room's ring (4 MiB) and the page caches of the
+/// store's writer (16 MiB) and readers, which fill as messages go by.
+const SHARED_BYTES: usize = 24 * 1024 * 1024;
+
+/// Readers that want all history and stop reading in the middle of it.
+const STALLED_BEHIND: usize = 10;
+
+/// The same for each reader that catches up: it has a part of the log read from the store, and not
+/// another before that is sent. A queue of its own would take three to five times that.
+const CATCHING_UP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Posts under way at a time.
+const UNDER_WAY: u64 = 500;
+
+/// Posts so many messages to the lobby, and hears them.
+async fn talk(chat: &mut Chat, messages: u64) {
+    let text = "x".repeat(TEXT_BYTES);
+    for _ in 0..messages / UNDER_WAY {
+        for _ in 0..UNDER_WAY {
+            chat.post("lobby", &new_id(), &text).await;
+        }
+        let (mut posted, mut heard) = (0, 0);
+        while (posted, heard) != (UNDER_WAY, UNDER_WAY) {
+            match chat.next().await {
+                chat_response::Event::Posted(_) => posted += 1,
+                chat_response::Event::Message(_) => heard += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// A stream that is in the lobby and is not read.
+async fn stalled(hub: &TestHub, name: &str, start: Option<RawStart>) -> (Chat, u64) {
+    let mut chat = Session::of(hub.address(), name).await.chat().await;
+    let (position, _) = enter(&mut chat, "lobby", start).await;
+    (chat, position.seq)
+}
+
+/// Reads on: everything after `last` comes, each message once.
+async fn read_on((mut chat, mut last): (Chat, u64), end: u64) {
+    while last < end {
+        let message = chat.message().await;
+        assert_eq!(message.prev_seq, last);
+        last = message.position.unwrap().seq;
+    }
+    assert_eq!(last, end);
+}
+
+/// The same through the client.
+async fn events_go_on(mut events: Events, mut last: u64, end: u64) {
+    while last < end {
+        match within(PATIENCE, "an event", events.next()).await.unwrap() {
+            Event::Message(message) => {
+                assert_eq!(message.prev_seq, last);
+                last = message.position.seq;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(last, end);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_stops_reading_misses_nothing_and_costs_little() {
+    let data = tempfile::tempdir().unwrap();
+    let hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let mut talker = Session::of(hub.address(), "talker").await.chat().await;
+    let (origin, _) = enter(&mut talker, "lobby", None).await;
+    talk(&mut talker, BEFORE).await;
+
+    let mut readers = Vec::new();
+    for i in 0..STALLED {
+        readers.push(stalled(&hub, &format!("stalled-{i}"), None).await);
+    }
+    let rooms = vec![(RoomName::lobby(), Start::Head)];
+    let options = ClientOptions::new(hub.address().into(), Name::parse("busy").unwrap());
+    let (_client, mut events) = Client::start(ClientOptions { rooms, ..options }).await.unwrap();
+    while !matches!(events.next().await.unwrap(), Event::Joined { .. }) {}
+
+    let before = hub.memory();
+    let prove_little = |most| {
+        let grown = hub.memory().saturating_sub(before);
+        println!("{} KiB more than {} KiB, of {} KiB", grown >> 10, before >> 10, most >> 10);
+        let most = most + SHARED_BYTES;
+        assert!(grown < most, "{grown} bytes more than {before}");
+    };
+    talk(&mut talker, MISSED).await;
+    prove_little(STALLED * STALLED_BYTES);
+
+    let origin = Some(RawStart::After(origin));
+    for i in 0..STALLED_BEHIND {
+        readers.push(stalled(&hub, &format!("behind-{i}"), origin).await);
+    }
+    talk(&mut talker, UNDER_WAY).await;
+    prove_little(STALLED * STALLED_BYTES + STALLED_BEHIND * CATCHING_UP_BYTES);
+
+    let end = BEFORE + MISSED + UNDER_WAY;
+    let mut reading: JoinSet<_> = readers.into_iter().map(|reader| read_on(reader, end)).collect();
+    reading.spawn(events_go_on(events, BEFORE, end));
+    reading.join_all().await;
+    prove_little((STALLED + STALLED_BEHIND) * CATCHING_UP_BYTES);
+}

@@ -1,0 +1,28 @@
+//! What the tests share: hubs, clients, people at terminals, and how to wait for them.
+
+pub(crate) mod audit;
+pub(crate) mod cli;
+pub(crate) mod crowd;
+pub(crate) mod direct_line;
+pub(crate) mod disk;
+pub(crate) mod fake_hub;
+pub(crate) mod grpcurl;
+pub(crate) mod help;
+pub(crate) mod hub;
+pub(crate) mod keyed;
+pub(crate) mod keys;
+pub(crate) mod lacks;
+pub(crate) mod library;
+pub(crate) mod one_client;
+pub(crate) mod page;
+pub(crate) mod peer;
+pub(crate) mod person;
+pub(crate) mod proxy;
+pub(crate) mod pty;
+pub(crate) mod python;
+pub(crate) mod raw;
+pub(crate) mod refusal;
+pub(crate) mod room;
+pub(crate) mod tmux;
+pub(crate) mod watch;
+pub(crate) mod within;

@@ -1,0 +1,183 @@
+//! `chinwag` as a script runs it: arguments in, output and exit code out.
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use crate::support::within::PATIENCE;
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code; `None` where a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// What it printed, after a success.
+    #[track_caller]
+    pub(crate) fn done(self) -> String {
+        assert_eq!(self.code, Some(0), "{self:?}");
+        self.stdout
+    }
+
+    /// The objects that it printed, one a line, after a success.
+    #[track_caller]
+    pub(crate) fn objects(self) -> Vec<serde_json::Value> {
+        self.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What it complained of, after a failure with this code.
+    #[track_caller]
+    pub(crate) fn failed(self, code: i32) -> String {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        assert_eq!(self.stdout, "");
+        self.stderr
+    }
+}
+
+/// The command of somebody whose files are in `home`. It knows of no hub.
+pub(crate) fn homeless(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(args).env("HOME", home).env("CHINWAG_HOME", home).env("TZ", "UTC");
+    command
+}
+
+/// The command of `name`, whose files are in `home`.
+pub(crate) fn command(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Command {
+    let mut command = homeless(home, args);
+    command.env("CHINWAG_HUB", hub.to_string()).env("CHINWAG_NAME", name);
+    command.env("CHINWAG_LISTEN", "127.0.0.1:0");
+    command
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub(crate) fn run(command: Command, input: &[u8]) -> Ended {
+    let mut running = Running::start(command);
+    running.write(input);
+    running.end()
+}
+
+/// A command that runs. It is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    complaints: mpsc::Receiver<String>,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let complaints = lines_of(child.stderr.take().unwrap());
+        Self { child, lines, complaints }
+    }
+
+    /// Writes to its standard input. A command that does not want it all is no mistake.
+    pub(crate) fn write(&mut self, input: &[u8]) {
+        let _ = self.child.stdin.as_mut().unwrap().write_all(input);
+    }
+
+    /// The next line that it prints.
+    #[track_caller]
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let complaints: Vec<_> = self.complaints.try_iter().collect();
+            panic!("no line on standard output; complaints:\n{}", complaints.join("\n"))
+        })
+    }
+
+    /// The next object that it prints.
+    #[track_caller]
+    pub(crate) fn object(&self) -> serde_json::Value {
+        serde_json::from_str(&self.line()).unwrap()
+    }
+
+    /// The next line that it prints on standard error.
+    #[track_caller]
+    pub(crate) fn complaint(&self) -> String {
+        self.complaints.recv_timeout(PATIENCE).expect("a line on standard error")
+    }
+
+    /// The next line on standard error that says this; others are passed over.
+    #[track_caller]
+    pub(crate) fn complaint_of(&self, wanted: &str) -> String {
+        let mut others = Vec::new();
+        while let Ok(said) = self.complaints.recv_timeout(PATIENCE) {
+            if said.contains(wanted) {
+                return said;
+            }
+            others.push(said);
+        }
+        panic!("{wanted:?} is not on standard error; what is:\n{}", others.join("\n"))
+    }
+
+    /// Where it says that it takes direct messages.
+    #[track_caller]
+    pub(crate) fn direct_address(&self) -> SocketAddr {
+        let said = self.complaint_of(" takes direct messages at ");
+        said.rsplit_once(' ').unwrap().1.parse().unwrap()
+    }
+
+    /// Sends a signal: `INT`, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Closes its standard input and waits for its end. Lines that were taken before are not part
+    /// of what this returns.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> Ended {
+        drop(self.child.stdin.take());
+        let (stdout, stderr) = (rest(&self.lines), rest(&self.complaints));
+        Ended { code: self.child.wait().unwrap().code(), stdout, stderr }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines_of(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            if sender.send(line.unwrap()).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+/// Everything until the other end is closed.
+#[track_caller]
+fn rest(lines: &mpsc::Receiver<String>) -> String {
+    let mut all = String::new();
+    loop {
+        match lines.recv_timeout(PATIENCE) {
+            Ok(line) => all = all + &line + "\n",
+            Err(mpsc::RecvTimeoutError::Disconnected) => return all,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("still running; so far:\n{all}"),
+        }
+    }
+}

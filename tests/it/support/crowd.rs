@@ -1,0 +1,204 @@
+//! A crowd that talks without pause while its hub dies and comes back, and what each of it was told
+//! and heard.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::{poll_fn, ready},
+    net::SocketAddr,
+    pin::Pin,
+    task::Poll,
+    time::Duration,
+};
+
+use chinwag::{
+    client::{Client, ClientOptions, Connection, Event, Events},
+    error::Result,
+    model::{Message, MessageId, Name, Posted, RoomName, Start, Text},
+};
+use tokio::{
+    sync::watch,
+    task::{JoinSet, unconstrained},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::within::{PATIENCE, within};
+
+/// Posts of one member that are under way at a time.
+const UNDER_WAY: usize = 4;
+
+/// How long the crowd may take to come back, say its last words and hear them all.
+const CROWD_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The rooms that everybody is in and talks in.
+pub(crate) fn rooms() -> [RoomName; 2] {
+    [RoomName::lobby(), RoomName::parse("den").unwrap()]
+}
+
+/// The crowd, talking.
+#[derive(Debug)]
+pub(crate) struct Crowd {
+    members: Vec<Client>,
+    acknowledged: watch::Sender<usize>,
+    /// The time for last words.
+    over: CancellationToken,
+    /// How far each room goes, once that is known.
+    ends: watch::Sender<Option<HashMap<RoomName, u64>>>,
+    speakers: JoinSet<Result<Vec<Posted>>>,
+    listeners: JoinSet<Heard>,
+}
+
+/// What a member heard.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// The messages of each room as they came: seq and id.
+    pub(crate) rooms: HashMap<RoomName, Vec<(u64, MessageId)>>,
+    /// What should not have happened.
+    pub(crate) complaints: Vec<String>,
+    /// How often it found the hub again.
+    pub(crate) returns: usize,
+}
+
+impl Crowd {
+    /// So many members who are in all rooms, where nothing has been said yet, and begin to talk.
+    pub(crate) async fn gather(hub: SocketAddr, members: usize, text_bytes: usize) -> Self {
+        let mut arrivals = JoinSet::new();
+        for i in 0..members {
+            arrivals.spawn(enter(hub, format!("member-{i}")));
+        }
+        let arrived = within(CROWD_PATIENCE, "the crowd's arrival", arrivals.join_all()).await;
+        let (members, events): (Vec<_>, Vec<_>) = arrived.into_iter().unzip();
+        let mut crowd = Self {
+            members,
+            acknowledged: watch::Sender::default(),
+            over: CancellationToken::new(),
+            ends: watch::Sender::default(),
+            speakers: JoinSet::new(),
+            listeners: JoinSet::new(),
+        };
+        for (client, events) in crowd.members.iter().zip(events) {
+            let (acknowledged, over) = (crowd.acknowledged.clone(), crowd.over.clone());
+            crowd.speakers.spawn(speak(client.clone(), text_bytes, acknowledged, over));
+            crowd.listeners.spawn(listen(events, crowd.ends.subscribe()));
+        }
+        crowd
+    }
+
+    /// Returns when `more` posts than before the call are acknowledged.
+    pub(crate) async fn acknowledged(&self, more: usize) {
+        let mut count = self.acknowledged.subscribe();
+        let goal = *count.borrow() + more;
+        let reached = count.wait_for(|&acknowledged| acknowledged >= goal);
+        within(PATIENCE, "the acknowledgement of posts", reached).await.unwrap();
+    }
+
+    /// Returns when everybody has found the hub again.
+    pub(crate) async fn complete(&self) {
+        for member in &self.members {
+            let mut connection = member.connection();
+            let found = connection.wait_for(|now| matches!(now, Connection::Connected { .. }));
+            drop(within(PATIENCE, "the return of everybody", found).await.unwrap());
+        }
+    }
+
+    /// Has everybody say something more and then be silent. Returns what each was acknowledged for.
+    pub(crate) async fn fall_silent(&mut self) -> Vec<Vec<Posted>> {
+        self.over.cancel();
+        let speakers = std::mem::take(&mut self.speakers);
+        let said = within(CROWD_PATIENCE, "the last words", speakers.join_all()).await;
+        said.into_iter().map(Result::unwrap).collect()
+    }
+
+    /// What each has heard when it has come to where the rooms end.
+    pub(crate) async fn heard(self, ends: HashMap<RoomName, u64>) -> Vec<Heard> {
+        self.ends.send_replace(Some(ends));
+        within(CROWD_PATIENCE, "that all is heard", self.listeners.join_all()).await
+    }
+}
+
+async fn enter(hub: SocketAddr, name: String) -> (Client, Events) {
+    let rooms: Vec<_> = rooms().map(|room| (room, Start::Head)).into();
+    let mut missing = rooms.len();
+    let options = ClientOptions::new(hub.into(), Name::parse(&name).unwrap());
+    let (client, mut events) = Client::start(ClientOptions { rooms, ..options }).await.unwrap();
+    while missing > 0 {
+        if let Event::Joined { .. } = events.next().await.unwrap() {
+            missing -= 1;
+        }
+    }
+    (client, events)
+}
+
+/// Posts until it is over, and once more then.
+async fn speak(
+    client: Client,
+    text_bytes: usize,
+    acknowledged: watch::Sender<usize>,
+    over: CancellationToken,
+) -> Result<Vec<Posted>> {
+    let mut said = Vec::new();
+    let mut under_way = VecDeque::new();
+    for room in rooms().iter().cycle() {
+        let last = over.is_cancelled();
+        let id = MessageId::new();
+        let text = Text::parse(format!("{id} {:text_bytes$}", "")).unwrap();
+        under_way.push_back(hand_over(client.clone(), id, room.clone(), text).await);
+        while last || under_way.len() >= UNDER_WAY {
+            let Some(post) = under_way.pop_front() else { return Ok(said) };
+            said.push(post.await?);
+            acknowledged.send_modify(|count| *count += 1);
+        }
+    }
+    Ok(said)
+}
+
+type Post = Pin<Box<dyn Future<Output = Result<Posted>> + Send>>;
+
+/// Begins to post: what is handed over first is posted first.
+async fn hand_over(client: Client, id: MessageId, room: RoomName, text: Text) -> Post {
+    // Tokio may let the poll of a busy task come to nothing, and the post be overtaken.
+    let post = unconstrained(async move { client.post_draft(id, room, text).await });
+    let mut post: Post = Box::pin(post);
+    match poll_fn(|context| Poll::Ready(post.as_mut().poll(context))).await {
+        Poll::Ready(posted) => Box::pin(ready(posted)),
+        Poll::Pending => post,
+    }
+}
+
+async fn listen(
+    mut events: Events,
+    mut ends: watch::Receiver<Option<HashMap<RoomName, u64>>>,
+) -> Heard {
+    let mut heard = Heard::default();
+    while !ends.borrow().as_ref().is_some_and(|ends| heard.reaches(ends)) {
+        tokio::select! {
+            Ok(()) = ends.changed() => {}
+            event = events.next() => match event.expect("the client has stopped") {
+                Event::Message(message) => heard.take(message),
+                Event::Connected => heard.returns += 1,
+                Event::Disconnected { .. } => {}
+                other => heard.complaints.push(format!("heard {other:?}")),
+            }
+        }
+    }
+    heard
+}
+
+impl Heard {
+    fn reaches(&self, ends: &HashMap<RoomName, u64>) -> bool {
+        let last = |room| self.rooms.get(room)?.last().map(|(seq, _)| *seq);
+        ends.iter().all(|(room, end)| last(room) >= Some(*end))
+    }
+
+    fn take(&mut self, Message { id, room, position, prev_seq, text, .. }: Message) {
+        let heard = self.rooms.entry(room).or_default();
+        let before = heard.last().map_or(0, |(seq, _)| *seq);
+        if prev_seq != before || position.seq <= before {
+            self.complaints
+                .push(format!("{position:?} follows {prev_seq}, and came after {before}"));
+        }
+        if !text.as_str().starts_with(&id.to_string()) {
+            self.complaints.push(format!("{id} has the text of another message"));
+        }
+        heard.push((position.seq, id));
+    }
+}

@@ -1,0 +1,361 @@
+//! A hub that does what a test says: every call is handed to the test, which answers it.
+//!
+//! Registrations are answered at once, with the tokens `token-1`, `token-2` and so on, unless the
+//! test said otherwise, and remembered for GetPeer.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use chinwag::{
+    model::{Endpoint, Name},
+    proto::{
+        self, ChatRequest, ChatResponse, WatchPeersRequest, WatchPeersResponse,
+        broadcast_server::BroadcastServer, chat_request::Request as Asked,
+        chat_response::Event as Answer, presence_server::PresenceServer,
+    },
+    transport::Acceptor,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use self::handlers::Handlers;
+use crate::support::within::{PATIENCE, within};
+
+mod handlers;
+
+/// The epoch of every room, unless a test says otherwise.
+pub(crate) const EPOCH: u64 = 7;
+
+/// What came in.
+pub(crate) enum Call {
+    Register { request: proto::RegisterRequest, shown: Option<String> },
+    Unregister { token: Option<String> },
+    Renew { request: proto::RenewRequest },
+    Chat(FakeChat),
+    Watch(FakeWatch),
+}
+
+/// The hub.
+pub(crate) struct FakeHub {
+    address: SocketAddr,
+    calls: mpsc::UnboundedReceiver<Call>,
+    state: Arc<State>,
+    stop: CancellationToken,
+    server: JoinSet<()>,
+}
+
+#[derive(Default)]
+struct State {
+    peers: Mutex<HashMap<String, proto::Peer>>,
+    /// Those who are here and not listed.
+    unlisted: Mutex<HashMap<String, proto::Peer>>,
+    refusals: Mutex<VecDeque<Status>>,
+    held_watches: Mutex<VecDeque<oneshot::Receiver<Result<(), Status>>>>,
+    tokens: Mutex<u32>,
+    lease: Mutex<Option<Duration>>,
+    /// How many seconds its clock is before everybody's.
+    clock: Mutex<i64>,
+}
+
+impl FakeHub {
+    pub(crate) async fn start() -> Self {
+        Self::behind(Acceptor::plaintext()).await
+    }
+
+    /// A hub whose callers come through this door. Their keys are listed.
+    pub(crate) async fn behind(door: Acceptor) -> Self {
+        let listener = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        Self::listen(&door, listener)
+    }
+
+    fn listen(door: &Acceptor, listener: TcpListener) -> Self {
+        let address = listener.local_addr().unwrap();
+        let (told, calls) = mpsc::unbounded_channel();
+        let state = Arc::<State>::default();
+        let stop = CancellationToken::new();
+        let handlers = Handlers { told, state: state.clone() };
+        let served = tonic::transport::Server::builder()
+            .add_service(PresenceServer::new(handlers.clone()))
+            .add_service(BroadcastServer::new(handlers))
+            .serve_with_incoming_shutdown(door.arrivals(listener), stop.clone().cancelled_owned());
+        let mut server = JoinSet::new();
+        server.spawn(async move { served.await.unwrap() });
+        Self { address, calls, state, stop, server }
+    }
+
+    /// Goes away, with the streams that the test did not take.
+    pub(crate) async fn stop(self) -> SocketAddr {
+        let Self { address, calls, stop, mut server, .. } = self;
+        drop(calls);
+        stop.cancel();
+        within(PATIENCE, "the fake hub's end", server.join_next()).await;
+        address
+    }
+
+    /// Comes back where it was, remembering nothing.
+    pub(crate) async fn restart(address: SocketAddr) -> Self {
+        Self::restart_behind(Acceptor::plaintext(), address).await
+    }
+
+    /// Comes back where it was, behind another door.
+    pub(crate) async fn restart_behind(door: Acceptor, address: SocketAddr) -> Self {
+        let listener = door.listen(address).await.unwrap();
+        Self::listen(&door, listener)
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.address.into()
+    }
+
+    /// Answers the next registrations so, one each.
+    pub(crate) fn refuse(&self, refusals: impl IntoIterator<Item = Status>) {
+        self.state.refusals.lock().unwrap().extend(refusals);
+    }
+
+    /// Lets the next WatchPeers wait until the test says whether it is granted.
+    pub(crate) fn hold_watch(&self) -> oneshot::Sender<Result<(), Status>> {
+        let (answer, held) = oneshot::channel();
+        self.state.held_watches.lock().unwrap().push_back(held);
+        answer
+    }
+
+    pub(crate) fn set_clock(&self, seconds_ahead: i64) {
+        *self.state.clock.lock().unwrap() = seconds_ahead;
+    }
+
+    pub(crate) fn set_lease(&self, lease: Duration) {
+        *self.state.lease.lock().unwrap() = Some(lease);
+    }
+
+    /// Where GetPeer will say that a peer is.
+    pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
+        let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
+        self.state.peers.lock().unwrap().insert(name.into(), peer(name, endpoints));
+    }
+
+    /// Lists a peer, sensible or not.
+    pub(crate) fn list(&self, peer: proto::Peer) {
+        self.state.peers.lock().unwrap().insert(peer.name.clone(), peer);
+    }
+
+    pub(crate) async fn call(&mut self) -> Call {
+        within(PATIENCE, "a call", self.calls.recv()).await.unwrap()
+    }
+
+    /// The next call, a registration, and the token shown with it.
+    pub(crate) async fn registration(&mut self) -> (proto::RegisterRequest, Option<String>) {
+        match self.call().await {
+            Call::Register { request, shown } => (request, shown),
+            _ => panic!("not a registration"),
+        }
+    }
+
+    /// The next call, a Chat.
+    pub(crate) async fn chat(&mut self) -> FakeChat {
+        match self.call().await {
+            Call::Chat(chat) => chat,
+            _ => panic!("not a Chat"),
+        }
+    }
+
+    /// A registration and the Chat that follows.
+    pub(crate) async fn session(&mut self) -> FakeChat {
+        self.registration().await;
+        self.chat().await
+    }
+
+    pub(crate) async fn watch(&mut self) -> FakeWatch {
+        match self.call().await {
+            Call::Watch(watch) => watch,
+            _ => panic!("not a WatchPeers"),
+        }
+    }
+
+    /// Keeps every stream open from now on, as a hub does where nobody talks.
+    pub(crate) fn serve_quietly(self) -> (Endpoint, QuietHub) {
+        let Self { address, mut calls, state, stop, server } = self;
+        let mut calls_kept = JoinSet::new();
+        calls_kept.spawn(async move {
+            let mut open = Vec::new();
+            while let Some(call) = calls.recv().await {
+                open.push(call);
+            }
+        });
+        (address.into(), QuietHub { state, stop, calls_kept, server })
+    }
+}
+
+/// A hub that nobody watches.
+pub(crate) struct QuietHub {
+    state: Arc<State>,
+    stop: CancellationToken,
+    calls_kept: JoinSet<()>,
+    server: JoinSet<()>,
+}
+
+impl QuietHub {
+    /// Goes away, with all its streams.
+    pub(crate) async fn stop(mut self) {
+        self.stop.cancel();
+        self.calls_kept.shutdown().await;
+        within(PATIENCE, "the fake hub's end", self.server.join_next()).await;
+    }
+
+    pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
+        let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
+        self.state.peers.lock().unwrap().insert(name.into(), peer(name, endpoints));
+    }
+
+    /// Lists a peer, or lists it otherwise.
+    pub(crate) fn list(&self, name: &str, endpoints: &[SocketAddr], certificate: &[u8]) {
+        let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
+        let (certificate, guest) = (certificate.to_vec(), certificate.is_empty());
+        let listed = proto::Peer { certificate, guest, ..peer(name, endpoints) };
+        self.state.peers.lock().unwrap().insert(name.into(), listed);
+    }
+
+    /// Knows nothing of a peer any more.
+    pub(crate) fn forget(&self, name: &str) {
+        self.state.peers.lock().unwrap().remove(name);
+        self.state.unlisted.lock().unwrap().remove(name);
+    }
+}
+
+/// A Chat stream.
+pub(crate) struct FakeChat {
+    pub(crate) token: Option<String>,
+    requests: Streaming<ChatRequest>,
+    answers: mpsc::Sender<Result<ChatResponse, Status>>,
+}
+
+impl FakeChat {
+    pub(crate) async fn next(&mut self) -> Asked {
+        let request = within(PATIENCE, "a request", self.requests.message()).await.unwrap();
+        request.unwrap().request.unwrap()
+    }
+
+    pub(crate) async fn join(&mut self) -> proto::Join {
+        match self.next().await {
+            Asked::Join(join) => join,
+            other => panic!("not a join: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn leave(&mut self) -> String {
+        match self.next().await {
+            Asked::Leave(leave) => leave.room,
+            other => panic!("not a leave: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn post(&mut self) -> proto::PostRequest {
+        match self.next().await {
+            Asked::Post(post) => post,
+            other => panic!("not a post: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn say(&self, event: Answer) {
+        self.answers.send(Ok(ChatResponse { event: Some(event) })).await.unwrap();
+    }
+
+    pub(crate) async fn joined(&self, room: &str, position: u64, head: u64) {
+        let [position, head] = [position, head].map(|seq| Some(at(seq)));
+        self.say(Answer::Joined(proto::Joined { room: room.into(), position, head })).await;
+    }
+
+    /// Message `seq` of a room, right after message `prev_seq`.
+    pub(crate) async fn message(&self, room: &str, seq: u64, prev_seq: u64) {
+        self.say(Answer::Message(proto::Message {
+            id: uuid::Uuid::now_v7().to_string(),
+            room: room.into(),
+            position: Some(at(seq)),
+            prev_seq,
+            sender: "somebody".into(),
+            created_at: Some(prost_types::Timestamp::default()),
+            text: format!("number {seq}"),
+        }))
+        .await;
+    }
+
+    pub(crate) async fn posted(&self, post: &proto::PostRequest, seq: u64) {
+        self.say(Answer::Posted(proto::PostResponse {
+            id: post.id.clone(),
+            room: post.room.clone(),
+            position: Some(at(seq)),
+            created_at: Some(prost_types::Timestamp::default()),
+            duplicate: false,
+        }))
+        .await;
+    }
+
+    pub(crate) async fn refused(
+        &self,
+        request: proto::refused::Request,
+        code: tonic::Code,
+        reason: &str,
+    ) {
+        let refusal = refusal(code, reason, None);
+        let request = Some(request);
+        self.say(Answer::Refused(proto::Refused { request, refusal: Some(refusal) })).await;
+    }
+
+    pub(crate) async fn end(self, status: Status) {
+        self.answers.send(Err(status)).await.unwrap();
+    }
+}
+
+/// A WatchPeers stream.
+pub(crate) struct FakeWatch {
+    pub(crate) request: WatchPeersRequest,
+    answers: mpsc::Sender<Result<WatchPeersResponse, Status>>,
+}
+
+impl FakeWatch {
+    pub(crate) async fn say(&self, event: proto::watch_peers_response::Event) {
+        self.answers.send(Ok(WatchPeersResponse { event: Some(event) })).await.unwrap();
+    }
+
+    pub(crate) async fn end(self, status: Status) {
+        self.answers.send(Err(status)).await.unwrap();
+    }
+}
+
+pub(crate) fn at(seq: u64) -> proto::Position {
+    proto::Position { epoch: EPOCH, seq }
+}
+
+pub(crate) fn peer(name: &str, endpoints: Vec<proto::Endpoint>) -> proto::Peer {
+    proto::Peer {
+        name: name.into(),
+        endpoints,
+        status: proto::PeerStatus::Online.into(),
+        online_since: Some(prost_types::Timestamp::default()),
+        certificate: Vec::new(),
+        guest: true,
+        status_since: None,
+    }
+}
+
+pub(crate) fn refusal(code: tonic::Code, reason: &str, retry: Option<Duration>) -> proto::Refusal {
+    proto::Refusal {
+        code: code.into(),
+        message: format!("\u{1b}[31mbecause {reason}"),
+        reason: reason.into(),
+        field_violations: Vec::new(),
+        retry_delay: retry.map(|delay| delay.try_into().unwrap()),
+    }
+}
+
+pub(crate) fn name(raw: &str) -> Name {
+    Name::parse(raw).unwrap()
+}

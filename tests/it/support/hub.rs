@@ -1,0 +1,214 @@
+//! The real hub, as a child process on a port of its own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::mpsc,
+    thread,
+};
+
+use crate::support::within::PATIENCE;
+
+/// A running `chinwagd`. It is killed when this is dropped; where the test fails, what the hub
+/// logged is shown.
+#[derive(Debug)]
+pub(crate) struct TestHub {
+    options: Options,
+    process: Process,
+}
+
+#[derive(Debug)]
+struct Options {
+    args: Vec<String>,
+    environment: Vec<(String, String)>,
+    /// How many files it may have open; `None`: as many as this process.
+    files: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    link: String,
+    /// What it writes to stdout after the lines that say where it listens and how to join.
+    stdout: mpsc::Receiver<String>,
+    log: tempfile::NamedTempFile,
+}
+
+impl TestHub {
+    /// A hub that keeps nothing.
+    pub(crate) fn start() -> Self {
+        Self::with(&["--ephemeral"])
+    }
+
+    /// A hub with these options beside `--listen`.
+    pub(crate) fn with(args: &[&str]) -> Self {
+        Self::with_environment(args, &[])
+    }
+
+    /// A hub with these options, and these variables in its environment.
+    pub(crate) fn with_environment(args: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::try_start(args, environment).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// A hub that may have no more than so many files open.
+    pub(crate) fn with_files(args: &[&str], files: Option<u32>) -> Self {
+        let args = args.iter().map(|arg| arg.to_string()).collect();
+        let options = Options { args, environment: Vec::new(), files };
+        let process = Process::start("127.0.0.1:0", &options);
+        Self { options, process: process.unwrap_or_else(|said| panic!("{said}")) }
+    }
+
+    /// A hub that listens there.
+    pub(crate) fn at(listen: &str, args: &[&str]) -> Self {
+        Self::start_at(listen, args, &[]).unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// A hub that may not start. Then this is what it said.
+    pub(crate) fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        Self::start_at("127.0.0.1:0", args, environment)
+    }
+
+    fn start_at(listen: &str, args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
+        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let options = Options {
+            args: args.iter().map(|arg| arg.to_string()).collect(),
+            environment: environment.iter().map(own).collect(),
+            files: None,
+        };
+        let process = Process::start(listen, &options)?;
+        Ok(Self { options, process })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.process.address
+    }
+
+    /// The join link that it printed.
+    pub(crate) fn link(&self) -> &str {
+        &self.process.link
+    }
+
+    /// SIGKILL: the hub has no chance to say anything to anybody.
+    pub(crate) fn kill9(&mut self) {
+        self.process.child.kill().unwrap();
+        self.process.child.wait().unwrap();
+    }
+
+    /// SIGTERM: the hub ends as it likes to. Returns how it exited and what it wrote to stdout
+    /// after its first two lines.
+    pub(crate) fn terminate(&mut self) -> (ExitStatus, Vec<String>) {
+        let kill = format!("kill -TERM {}", self.process.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.wait()
+    }
+
+    /// Waits until the hub ends by itself. Returns the same as [`TestHub::terminate`].
+    pub(crate) fn wait(&mut self) -> (ExitStatus, Vec<String>) {
+        // The pipe closes when the process ends.
+        let mut rest = Vec::new();
+        loop {
+            match self.process.stdout.recv_timeout(PATIENCE) {
+                Ok(line) => rest.push(line),
+                Err(mpsc::RecvTimeoutError::Disconnected) => break,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("the hub did not stop"),
+            }
+        }
+        (self.process.child.wait().unwrap(), rest)
+    }
+
+    /// Starts a hub that ended again, with the same options and on the same port.
+    pub(crate) fn restart(&mut self) {
+        let address = self.process.address.to_string();
+        let started = Process::start(&address, &self.options);
+        self.process = started.unwrap_or_else(|said| panic!("{said}"));
+    }
+
+    /// The bytes of memory that it occupies.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    /// The bytes of memory that it has occupied at most.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn peak_memory(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    #[cfg(target_os = "linux")]
+    fn status(&self, of: &str) -> usize {
+        let status = format!("/proc/{}/status", self.process.child.id());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.process.log.path()).unwrap()
+    }
+}
+
+impl Process {
+    fn start(listen: &str, options: &Options) -> Result<Self, String> {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let hub = env!("CARGO_BIN_EXE_chinwagd");
+        let program = match options.files {
+            None => command(hub),
+            Some(files) => {
+                let mut shell = command("sh");
+                shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), hub]);
+                shell
+            }
+        };
+        let mut child = { program }
+            .args(["--listen", listen])
+            .args(&options.args)
+            .envs(options.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (tell, stdout) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let line = || stdout.recv_timeout(PATIENCE);
+        let (Ok(listening), Ok(joining)) = (line(), line()) else {
+            let _ = child.kill();
+            let _ = child.wait();
+            let said = std::fs::read_to_string(log.path()).unwrap();
+            return Err(format!("the hub did not start with {options:?}:\n{said}"));
+        };
+        let address = listening.strip_prefix("chinwagd listening on ").expect(&listening);
+        let address = address.parse().unwrap();
+        let link = joining.strip_prefix("join with: chinwag chat ").expect(&joining);
+        let link = link.trim_matches('\'').to_owned();
+        Ok(Self { child, address, link, stdout, log })
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let said = std::fs::read_to_string(self.log.path()).unwrap_or_default();
+            eprintln!("--- the hub's log ---\n{said}---");
+        }
+    }
+}
+
+/// A command that no setting of whoever runs the tests reaches.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}

@@ -1,0 +1,63 @@
+//! Callers with a key of their own, over TLS, through the generated stubs alone.
+
+use chinwag::{
+    identity::{Credentials, Identity},
+    model::{Endpoint, JoinLink},
+    proto::{RegisterRequest, presence_client::PresenceClient},
+    transport::{Channel, Dial, Trust},
+};
+use tonic::{Request, Status, metadata::MetadataValue};
+
+use crate::support::{
+    hub::TestHub,
+    peer::{Session, named},
+    within::{PATIENCE, within},
+};
+
+/// A key that nobody has seen.
+pub(crate) fn new_key() -> Identity {
+    Identity::generate().unwrap()
+}
+
+/// A connection of its own to the hub that the printed link names, with a key or without.
+pub(crate) fn connect(hub: &TestHub, key: Option<&Identity>) -> Channel {
+    connect_as(hub, key.map(Identity::credentials))
+}
+
+/// The same with a certificate of any kind.
+pub(crate) fn connect_as(hub: &TestHub, own: Option<&Credentials>) -> Channel {
+    let link = JoinLink::parse(hub.link()).unwrap();
+    let trust = Trust::Pinned(link.fingerprint.unwrap());
+    let dial = Dial::tls(own, &trust).unwrap();
+    dial.channel(&Endpoint::from(hub.address())).unwrap()
+}
+
+/// Registers over TLS.
+pub(crate) async fn register(
+    hub: &TestHub,
+    key: Option<&Identity>,
+    request: RegisterRequest,
+) -> Result<Session, Status> {
+    register_on(connect(hub, key), None, request).await
+}
+
+/// Registers a name over TLS, with a key.
+pub(crate) async fn enter(hub: &TestHub, key: &Identity, name: &str) -> Result<Session, Status> {
+    register(hub, Some(key), named(name)).await
+}
+
+/// Registers on a connection, showing a token.
+pub(crate) async fn register_on(
+    channel: Channel,
+    token: Option<&str>,
+    request: RegisterRequest,
+) -> Result<Session, Status> {
+    let mut request = Request::new(request);
+    if let Some(token) = token {
+        let bearer: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
+        request.metadata_mut().insert("authorization", bearer);
+    }
+    let mut presence = PresenceClient::new(channel.clone());
+    let registered = within(PATIENCE, "Register", presence.register(request)).await?.into_inner();
+    Ok(Session { registered, channel })
+}

@@ -1,0 +1,51 @@
+//! The hub's metrics, as Prometheus reads them.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+};
+
+use crate::support::hub::TestHub;
+
+/// Where a hub shows its metrics.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page(SocketAddr);
+
+impl Page {
+    /// The hub's; it has said in its log where that is.
+    pub(crate) fn of(hub: &TestHub) -> Self {
+        let log = hub.log();
+        let line = log.lines().find(|line| line.contains("showing metrics")).expect(&log);
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("address="));
+        Self(address.expect(line).parse().unwrap())
+    }
+
+    /// The whole page.
+    pub(crate) fn text(self) -> String {
+        let answer = self.get("GET /metrics");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        body.to_owned()
+    }
+
+    /// A connection on which nothing is said.
+    pub(crate) fn connect(self) -> TcpStream {
+        TcpStream::connect(self.0).unwrap()
+    }
+
+    /// What is answered to a request that begins like this.
+    pub(crate) fn get(self, request: &str) -> String {
+        let mut stream = self.connect();
+        write!(stream, "{request} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// The value of a series, written as on the page: `chinwag_hub_posts_total`, or with labels.
+    pub(crate) fn value(self, series: &str) -> f64 {
+        let text = self.text();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0.0, |value| value.parse().unwrap())
+    }
+}

@@ -1,0 +1,170 @@
+//! A session on a hub, through the generated stubs alone: what any language's client can do.
+
+use std::net::SocketAddr;
+
+use chinwag::{
+    proto::{
+        ChatRequest, ChatResponse, Message, PostRequest, RegisterRequest, RegisterResponse,
+        broadcast_client::BroadcastClient, chat_request, chat_response,
+        presence_client::PresenceClient,
+    },
+    transport::{Channel, careful},
+};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{
+    Request, Status, Streaming,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::Endpoint,
+};
+
+use crate::support::within::{PATIENCE, within};
+
+/// A registered session.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    /// What the hub answered to Register.
+    pub(crate) registered: RegisterResponse,
+    pub(crate) channel: Channel,
+}
+
+/// Puts the session's token to each request.
+#[derive(Debug, Clone)]
+pub(crate) struct Token(MetadataValue<Ascii>);
+
+impl Interceptor for Token {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// A connection of its own to a server.
+pub(crate) async fn connect(address: SocketAddr) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    careful(within(PATIENCE, "connecting", endpoint.connect()).await.unwrap())
+}
+
+/// Asks for nothing but a name.
+pub(crate) fn named(name: &str) -> RegisterRequest {
+    RegisterRequest { name: name.into(), ..Default::default() }
+}
+
+/// Registers on a connection of its own.
+pub(crate) async fn register(hub: SocketAddr, request: RegisterRequest) -> Result<Session, Status> {
+    let channel = connect(hub).await;
+    let mut presence = PresenceClient::new(channel.clone());
+    let registered = within(PATIENCE, "Register", presence.register(request)).await?.into_inner();
+    Ok(Session { registered, channel })
+}
+
+impl Session {
+    /// Registers a name that is free.
+    pub(crate) async fn of(hub: SocketAddr, name: &str) -> Self {
+        register(hub, named(name)).await.unwrap()
+    }
+
+    /// The session's token.
+    pub(crate) fn token(&self) -> Token {
+        Token(format!("Bearer {}", self.registered.token).parse().unwrap())
+    }
+
+    pub(crate) fn presence(&self) -> PresenceClient<InterceptedService<Channel, Token>> {
+        PresenceClient::with_interceptor(self.channel.clone(), self.token())
+    }
+
+    pub(crate) fn broadcast(&self) -> BroadcastClient<InterceptedService<Channel, Token>> {
+        BroadcastClient::with_interceptor(self.channel.clone(), self.token())
+    }
+
+    /// Opens a Chat stream.
+    pub(crate) async fn chat(&self) -> Chat {
+        // As many as are ever under way in these tests: sending never waits.
+        let (requests, queue) = mpsc::channel(1024);
+        let call = self.broadcast().chat(ReceiverStream::new(queue)).await;
+        Chat { requests: Some(requests), responses: call.unwrap().into_inner() }
+    }
+}
+
+/// An open Chat stream.
+#[derive(Debug)]
+pub(crate) struct Chat {
+    requests: Option<mpsc::Sender<ChatRequest>>,
+    pub(crate) responses: Streaming<ChatResponse>,
+}
+
+impl Chat {
+    /// Sends one request.
+    pub(crate) async fn say(&self, request: chat_request::Request) {
+        let request = ChatRequest { request: Some(request) };
+        self.requests.as_ref().unwrap().send(request).await.unwrap();
+    }
+
+    /// Sends a request in which nothing is asked for.
+    pub(crate) async fn say_nothing(&self) {
+        self.requests.as_ref().unwrap().send(ChatRequest { request: None }).await.unwrap();
+    }
+
+    /// Posts to a room under an id.
+    pub(crate) async fn post(&self, room: &str, id: &str, text: &str) {
+        self.say(chat_request::Request::Post(post(room, id, text))).await;
+    }
+
+    /// Closes this side.
+    pub(crate) fn close(&mut self) {
+        self.requests = None;
+    }
+
+    /// The next event; `None` where the stream ended with OK.
+    pub(crate) async fn try_next(&mut self) -> Result<Option<chat_response::Event>, Status> {
+        let next = within(PATIENCE, "the next event", self.responses.message()).await?;
+        Ok(next.map(|response| response.event.unwrap()))
+    }
+
+    /// The next event.
+    pub(crate) async fn next(&mut self) -> chat_response::Event {
+        self.try_next().await.unwrap().expect("the stream has ended")
+    }
+
+    /// The next event for which `pick` has something; others are passed over.
+    pub(crate) async fn find<T>(
+        &mut self,
+        mut pick: impl FnMut(chat_response::Event) -> Option<T>,
+    ) -> T {
+        loop {
+            if let Some(found) = pick(self.next().await) {
+                return found;
+            }
+        }
+    }
+
+    /// Why the stream ends.
+    pub(crate) async fn refusal(&mut self) -> Status {
+        loop {
+            match self.try_next().await {
+                Err(status) => return status,
+                Ok(answer) => assert!(answer.is_some(), "the stream ended in peace"),
+            }
+        }
+    }
+
+    /// The next message.
+    pub(crate) async fn message(&mut self) -> Message {
+        self.find(|event| match event {
+            chat_response::Event::Message(message) => Some(message),
+            _ => None,
+        })
+        .await
+    }
+}
+
+/// A post.
+pub(crate) fn post(room: &str, id: &str, text: &str) -> PostRequest {
+    PostRequest { room: room.into(), id: id.into(), text: text.into() }
+}
+
+/// A message id that has not been used.
+pub(crate) fn new_id() -> String {
+    chinwag::model::MessageId::new().to_string()
+}

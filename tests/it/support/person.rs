@@ -1,0 +1,41 @@
+//! Somebody who uses the command line.
+
+use std::net::SocketAddr;
+
+use tempfile::TempDir;
+
+use crate::support::{
+    cli::{self, Ended, Running},
+    hub::TestHub,
+};
+
+/// Somebody with a directory of their own.
+pub(crate) struct Person<'a> {
+    pub(crate) hub: SocketAddr,
+    pub(crate) name: &'a str,
+    pub(crate) home: TempDir,
+}
+
+impl<'a> Person<'a> {
+    pub(crate) fn new(hub: &TestHub, name: &'a str) -> Self {
+        Self { hub: hub.address(), name, home: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> std::process::Command {
+        cli::command(self.home.path(), self.hub, self.name, args)
+    }
+
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> Ended {
+        cli::run(self.command(args), b"")
+    }
+
+    #[track_caller]
+    pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Ended {
+        cli::run(self.command(args), input.as_bytes())
+    }
+
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
+        Running::start(self.command(args))
+    }
+}

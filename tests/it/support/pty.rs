@@ -1,0 +1,282 @@
+//! A terminal that a program believes in, and a test can read: a pseudo-terminal, and what a
+//! person would see on it.
+
+use std::{
+    io::{Read, Write},
+    path::Path,
+    sync::{Arc, Condvar, Mutex, mpsc},
+    thread,
+    time::Instant,
+};
+
+use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+
+use crate::support::within::PATIENCE;
+
+/// Columns and rows. Higher than any terminal, so that nothing that was shown is scrolled away.
+const SIZE: (u16, u16) = (120, 400);
+
+/// How long a query is.
+const QUERY: usize = 4;
+
+/// What a program asks of a terminal to learn where the cursor is.
+const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
+
+/// What a program asks of a terminal to hear anything from it, and the answer.
+const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
+const ALL_RIGHT: &str = "\x1b[0n";
+
+/// A program on a terminal. It is killed when this is dropped.
+pub(crate) struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    keyboard: Keyboard,
+    shown: Arc<Shown>,
+    /// Open for as long as the terminal is.
+    master: Option<Box<dyn MasterPty + Send>>,
+}
+
+type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// What is on the screen, and a bell for when that changes.
+struct Shown {
+    screen: Mutex<Screen>,
+    changed: Condvar,
+}
+
+struct Screen {
+    parser: vt100::Parser,
+    /// The program has closed the terminal.
+    over: bool,
+    /// Nobody looks any more.
+    gone: bool,
+}
+
+impl Terminal {
+    /// `chinwag` with these arguments and all its files in `home`.
+    pub(crate) fn chinwag(home: &Path, args: &[&str]) -> Self {
+        Self::of_size(SIZE, home, args, &[])
+    }
+
+    /// The same on a terminal with so many columns and rows, with more in its environment.
+    pub(crate) fn of_size(
+        size: (u16, u16),
+        home: &Path,
+        args: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_chinwag"));
+        command.args(args);
+        Self::run(at_home(command, home, environment), size)
+    }
+
+    /// A script, with `chinwag` and these arguments as its own.
+    pub(crate) fn shell(size: (u16, u16), home: &Path, script: &str, args: &[&str]) -> Self {
+        let mut command = CommandBuilder::new("sh");
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_chinwag")]);
+        command.args(args);
+        Self::run(at_home(command, home, &[]), size)
+    }
+
+    fn run(command: CommandBuilder, size: (u16, u16)) -> Self {
+        let pty = native_pty_system().openpty(pty_size(size)).unwrap();
+        let child = pty.slave.spawn_command(command).unwrap();
+        // Only the program holds it now: when it ends, so does what can be read.
+        drop(pty.slave);
+        let keyboard: Keyboard = Arc::new(Mutex::new(pty.master.take_writer().unwrap()));
+        let screen =
+            Screen { parser: vt100::Parser::new(size.1, size.0, 0), over: false, gone: false };
+        let shown = Arc::new(Shown { screen: Mutex::new(screen), changed: Condvar::new() });
+        let reader = pty.master.try_clone_reader().unwrap();
+        thread::spawn({
+            let (keyboard, shown) = (keyboard.clone(), shown.clone());
+            move || show(reader, &keyboard, &shown)
+        });
+        Self { child, keyboard, shown, master: Some(pty.master) }
+    }
+
+    /// Types a line and ends it.
+    pub(crate) fn type_line(&self, line: &str) {
+        self.type_keys(&format!("{line}\r"));
+    }
+
+    /// Types.
+    pub(crate) fn type_keys(&self, keys: &str) {
+        let mut keyboard = self.keyboard.lock().unwrap();
+        keyboard.write_all(keys.as_bytes()).unwrap();
+        keyboard.flush().unwrap();
+    }
+
+    /// Gives the terminal so many columns and rows.
+    pub(crate) fn resize(&self, size: (u16, u16)) {
+        let mut screen = self.shown.screen.lock().unwrap();
+        screen.parser.screen_mut().set_size(size.1, size.0);
+        self.master.as_ref().unwrap().resize(pty_size(size)).unwrap();
+    }
+
+    /// Whether a program has taken the whole screen.
+    pub(crate) fn is_full_screen(&self) -> bool {
+        self.shown.screen.lock().unwrap().parser.screen().alternate_screen()
+    }
+
+    /// What is on the screen.
+    pub(crate) fn screen(&self) -> String {
+        self.shown.screen.lock().unwrap().contents()
+    }
+
+    /// The first line with this text, once there is one.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        let line = |screen: &str| screen.lines().find(|l| l.contains(text)).map(str::to_owned);
+        self.wait_until(text, line)
+    }
+
+    /// What `look` finds on the screen, once it finds something.
+    #[track_caller]
+    pub(crate) fn wait_until<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        let mut screen = self.shown.screen.lock().unwrap();
+        loop {
+            let contents = screen.contents();
+            if let Some(found) = look(&contents) {
+                return found;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if screen.over || left.is_zero() {
+                // Before the panic, or its unwinding would find the lock poisoned.
+                drop(screen);
+                panic!("{what:?} was never shown; what was:\n{contents}\n---");
+            }
+            screen = self.shown.changed.wait_timeout(screen, left).unwrap().0;
+        }
+    }
+
+    /// How the terminal treats what is typed, as in `ECHO | ICANON | ISIG`.
+    pub(crate) fn modes(&self) -> String {
+        format!("{:?}", self.master.as_ref().unwrap().get_termios().unwrap().local_flags)
+    }
+
+    /// On how many lines this text is.
+    pub(crate) fn lines_with(&self, text: &str) -> usize {
+        self.screen().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits for the program to end by itself.
+    #[track_caller]
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        let mut screen = self.shown.screen.lock().unwrap();
+        while !screen.over {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "still running:\n{}\n---", screen.contents());
+            screen = self.shown.changed.wait_timeout(screen, left).unwrap().0;
+        }
+        drop(screen);
+        self.child.wait().unwrap()
+    }
+
+    /// Goes away, as a window does that is closed; a character is typed before.
+    pub(crate) fn hang_up(&mut self) {
+        self.shown.screen.lock().unwrap().gone = true;
+        self.type_keys("x");
+        let screen = self.shown.screen.lock().unwrap();
+        let waited = self.shown.changed.wait_timeout_while(screen, PATIENCE, |s| !s.over).unwrap();
+        let in_vain = waited.1.timed_out();
+        // Before the panic, or its unwinding would find the lock poisoned.
+        drop(waited);
+        assert!(!in_vain, "what was typed was not answered");
+        self.master = None;
+        *self.keyboard.lock().unwrap() = Box::new(std::io::sink());
+    }
+
+    /// Whether the program ends in time, whatever its terminal is; it is killed otherwise.
+    pub(crate) fn ends(&mut self) -> bool {
+        let (waits, ended) = mpsc::channel::<()>();
+        let mut killer = self.child.clone_killer();
+        let watch = thread::spawn(move || {
+            let late = ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                killer.kill().unwrap();
+            }
+            !late
+        });
+        self.child.wait().unwrap();
+        drop(waits);
+        watch.join().unwrap()
+    }
+
+    /// Sends a signal: `KILL`, and the program has no chance to say anything to anybody.
+    pub(crate) fn signal(&mut self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.process_id().unwrap());
+        assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+}
+
+fn at_home(
+    mut command: CommandBuilder,
+    home: &Path,
+    environment: &[(&str, &str)],
+) -> CommandBuilder {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("CHINWAG_HOME", home);
+    command.env("HOME", home);
+    command.env("TERM", "xterm-256color");
+    command.env("LANG", "C.UTF-8");
+    command.cwd(home);
+    for (name, value) in environment {
+        command.env(name, value);
+    }
+    command
+}
+
+fn pty_size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Screen {
+    fn contents(&self) -> String {
+        self.parser.screen().contents()
+    }
+}
+
+/// Draws what the program writes, and answers what it asks.
+fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
+    let mut buffer = [0; 4096];
+    // What may be the beginning of a query whose end is still to be read.
+    let mut begun = Vec::new();
+    while let Ok(length @ 1..) = output.read(&mut buffer) {
+        let written = &buffer[..length];
+        let cursor = {
+            let mut screen = shown.screen.lock().unwrap();
+            if screen.gone {
+                break;
+            }
+            screen.parser.process(written);
+            screen.parser.screen().cursor_position()
+        };
+        shown.changed.notify_all();
+        begun.extend(written);
+        for query in begun.windows(QUERY) {
+            let answer = match query {
+                ARE_YOU_ALL_RIGHT => ALL_RIGHT.to_owned(),
+                WHERE_IS_THE_CURSOR => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
+                _ => continue,
+            };
+            let _ = keyboard.lock().unwrap().write_all(answer.as_bytes());
+        }
+        begun.drain(..begun.len().saturating_sub(QUERY - 1));
+    }
+    drop(output);
+    shown.screen.lock().unwrap().over = true;
+    shown.changed.notify_all();
+}

@@ -1,0 +1,68 @@
+//! Calls whose messages are bytes: to see exactly what comes, and to send what no message is.
+
+use bytes::{Buf, BufMut, Bytes};
+use chinwag::transport::Channel;
+use tokio_stream::Stream;
+use tonic::{
+    Request, Status, Streaming,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    service::interceptor::InterceptedService,
+};
+
+use crate::support::{
+    peer::{Session, Token},
+    within::{PATIENCE, within},
+};
+
+/// Hands bytes through as they are.
+#[derive(Debug, Default)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        out.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
+}
+
+/// Calls `/chinwag.v1.SERVICE/METHOD` with a stream of messages and their answers.
+pub(crate) async fn call(
+    session: &Session,
+    method: &'static str,
+    requests: impl Stream<Item = Bytes> + Send + 'static,
+) -> Result<Streaming<Bytes>, Status> {
+    let service = InterceptedService::new(session.channel.clone(), session.token());
+    let mut grpc: Grpc<InterceptedService<Channel, Token>> = Grpc::new(service);
+    grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+    let path = format!("/chinwag.v1.{method}").parse().unwrap();
+    let call = grpc.streaming(Request::new(requests), path, Raw);
+    Ok(within(PATIENCE, method, call).await?.into_inner())
+}

@@ -1,0 +1,96 @@
+//! The list of peers as a session sees it: asked for, and watched.
+
+use chinwag::proto::{
+    ListPeersRequest, Peer, PeerDelta, Position, WatchPeersRequest, WatchPeersResponse,
+    watch_peers_response::Event,
+};
+use tonic::Streaming;
+
+use crate::support::{
+    peer::Session,
+    within::{PATIENCE, within},
+};
+
+/// A watched list.
+pub(crate) struct Watch(Streaming<WatchPeersResponse>);
+
+impl Watch {
+    /// Opens the list and reads the snapshot.
+    pub(crate) async fn open(session: &Session) -> (Self, Vec<Peer>) {
+        let mut watch = Self::after(session, None).await;
+        let mut peers = Vec::new();
+        loop {
+            let Event::Snapshot(part) = watch.event().await else { panic!("a change came first") };
+            peers.extend(part.peers);
+            if part.last {
+                return (watch, peers);
+            }
+        }
+    }
+
+    /// Opens the list and reads on until all of `names` are on it.
+    pub(crate) async fn with(session: &Session, names: &[&str]) -> Self {
+        let (mut watch, peers) = Self::open(session).await;
+        let mut missing: Vec<_> = names.to_vec();
+        missing.retain(|name| peers.iter().all(|peer| peer.name != *name));
+        while !missing.is_empty() {
+            let delta = watch.delta().await;
+            missing.retain(|name| delta.updated.iter().all(|peer| peer.name != *name));
+        }
+        watch
+    }
+
+    /// Goes on from a revision.
+    pub(crate) async fn after(session: &Session, revision: Option<Position>) -> Self {
+        let call = session.presence().watch_peers(WatchPeersRequest { revision }).await;
+        Self(call.unwrap().into_inner())
+    }
+
+    async fn event(&mut self) -> Event {
+        let next = within(PATIENCE, "an event of the list", self.0.message()).await.unwrap();
+        next.expect("the stream has ended").event.unwrap()
+    }
+
+    /// The next change.
+    pub(crate) async fn delta(&mut self) -> PeerDelta {
+        match self.event().await {
+            Event::Delta(delta) => delta,
+            other => panic!("not a change: {other:?}"),
+        }
+    }
+
+    /// Reads on until `name` came or changed, and returns all that was said of others before.
+    pub(crate) async fn until_updated(&mut self, name: &str) -> (Peer, Vec<PeerDelta>) {
+        let mut before = Vec::new();
+        loop {
+            let mut delta = self.delta().await;
+            if let Some(at) = delta.updated.iter().position(|peer| peer.name == name) {
+                let peer = delta.updated.swap_remove(at);
+                before.push(delta);
+                return (peer, before);
+            }
+            before.push(delta);
+        }
+    }
+
+    /// Reads on until `name` is gone.
+    pub(crate) async fn until_removed(&mut self, name: &str) {
+        while !self.delta().await.removed.iter().any(|gone| gone == name) {}
+    }
+}
+
+/// A page of the list.
+pub(crate) async fn list(session: &Session, request: ListPeersRequest) -> Vec<Peer> {
+    session.presence().list_peers(request).await.unwrap().into_inner().peers
+}
+
+/// The names on the list.
+pub(crate) async fn listed(session: &Session) -> Vec<String> {
+    let peers = list(session, ListPeersRequest::default()).await;
+    peers.into_iter().map(|peer| peer.name).collect()
+}
+
+/// The names of these peers.
+pub(crate) fn names(peers: &[Peer]) -> Vec<&str> {
+    peers.iter().map(|peer| peer.name.as_str()).collect()
+}

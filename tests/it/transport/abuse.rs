@@ -1,0 +1,234 @@
+//! Callers that misbehave: each is turned away, told why where that is possible, and in nobody's
+//! way.
+
+use std::{net::SocketAddr, time::Duration};
+
+use chinwag::transport::{Acceptor, ClientKeys, Dial, Limits};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
+use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use super::{
+    door, identity, patient, pinned,
+    server::{TestServer, call, rest_of, soon},
+};
+
+/// A ClientHello's beginning: a record that announces more than ever comes.
+const TLS_BEGUN: &[u8] = b"\x16\x03\x01\x02\x00\x01";
+
+const HALF_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM";
+
+/// What is left of the preface, with the frame that follows it: empty SETTINGS.
+const REST_OF_PREFACE: &[u8] = b"\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+#[tokio::test]
+async fn the_silent_and_the_slow_are_dropped_at_the_deadline() {
+    let hub = identity();
+    let limits = Limits { deadline: Duration::from_millis(50), ..Limits::default() };
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
+    for said in [&b""[..], TLS_BEGUN, b"P", HALF_PREFACE] {
+        assert_eq!(rest_of(server.say(said).await).await, b"");
+    }
+}
+
+#[tokio::test]
+async fn an_open_connection_has_no_deadline() {
+    let limits = Limits { deadline: Duration::from_millis(700), ..Limits::default() };
+    let server = TestServer::start(Acceptor::plaintext().limits(limits)).await;
+    let channel = server.channel(&Dial::plaintext());
+    call(&channel).await.unwrap();
+    // The silent one is dropped at its deadline, which is after that of the channel's connection.
+    assert_eq!(rest_of(server.say(b"").await).await, b"");
+    call(&channel).await.unwrap();
+    let first = server.latest_caller();
+    call(&channel).await.unwrap();
+    assert_eq!(first.remote, server.latest_caller().remote, "it is the same connection");
+}
+
+/// Whoever has a place and makes no use of it loses it, and gets one again when there is a use.
+#[tokio::test]
+async fn an_idle_connection_ends() {
+    let idle = Duration::from_millis(100);
+    let server =
+        TestServer::start(Acceptor::plaintext().limits(Limits { idle, ..patient() })).await;
+    let channel = server.channel(&Dial::plaintext());
+    call(&channel).await.unwrap();
+    let first = server.latest_caller();
+    let watched = HealthClient::new(server.channel(&Dial::plaintext()));
+    let mut stream = soon(watched.clone().watch(HealthCheckRequest::default())).await.unwrap();
+    let watching = server.latest_caller();
+    let silent = [HALF_PREFACE, REST_OF_PREFACE].concat();
+    for _ in 0..5 {
+        rest_of(server.say(&silent).await).await;
+    }
+    // That took long enough. What was of use is there.
+    soon(watched.clone().check(HealthCheckRequest::default())).await.unwrap();
+    assert_eq!(watching.remote, server.latest_caller().remote);
+    assert!(soon(stream.get_mut().message()).await.unwrap().is_some());
+    call(&channel).await.unwrap();
+    assert_ne!(first.remote, server.latest_caller().remote);
+}
+
+#[tokio::test]
+async fn garbage_is_dropped_at_once() {
+    let hub = identity();
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(patient())).await;
+    for said in [&b"hello\n"[..], b"\0\0\0\0", b"SSH-2.0-OpenSSH_9.0\r\n", b"PRI * HTTP/3.0\r\n"] {
+        assert_eq!(rest_of(server.say(said).await).await, b"", "{said:?}");
+    }
+    // TLS says what is wrong with it: an alert record.
+    let told = rest_of(server.say(b"\x16\x03\x01\x00\x04\0\0\0\0").await).await;
+    assert_eq!(told.first(), Some(&0x15), "{told:?}");
+    server.call(&pinned(&hub, None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn http1_is_answered_in_its_own_language() {
+    let server = TestServer::start(Acceptor::plaintext()).await;
+    for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n"] {
+        let mut stream = server.say(request.as_bytes()).await;
+        // A caller that goes on talking gets its answer all the same.
+        stream.write_all(&[b'x'; 10_000]).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = String::from_utf8(rest_of(stream).await).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{head}");
+        assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())));
+        assert!(body.contains("gRPC"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_crowd_of_silent_callers_pushes_out_itself() {
+    let hub = identity();
+    let limits = Limits { pending: 3, patience: Duration::ZERO, ..patient() };
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
+    let mut crowd = Vec::new();
+    for _ in 0..20 {
+        crowd.push(server.say(HALF_PREFACE).await);
+        server.call(&pinned(&hub, None)).await.unwrap();
+    }
+    let kept = crowd.split_off(18);
+    for silent in crowd {
+        assert_eq!(rest_of(silent).await, b"", "its place was needed");
+    }
+    for mut silent in kept {
+        // These had their place all the time.
+        silent.write_all(REST_OF_PREFACE).await.unwrap();
+        assert_is_open(silent).await;
+    }
+}
+
+/// The server speaks HTTP/2 on a connection: its first frame is SETTINGS.
+async fn assert_is_open(mut stream: TcpStream) {
+    let mut frame = [0; 9];
+    soon(stream.read_exact(&mut frame)).await.unwrap();
+    assert_eq!(frame[3], 4, "{frame:?}");
+}
+
+/// Callers from addresses that alternate.
+fn two_addresses() -> impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'static {
+    let mut count = 0_u8;
+    move |remote| {
+        count += 1;
+        SocketAddr::new([192, 0, 2, count % 2].into(), remote.port())
+    }
+}
+
+#[tokio::test]
+async fn a_silent_caller_is_pushed_out_by_its_own_address_only() {
+    let hub = identity();
+    let limits = Limits { pending_per_address: 1, patience: Duration::ZERO, ..patient() };
+    let door = door(&hub, ClientKeys::Optional).limits(limits);
+    let server = TestServer::start_afar(door, two_addresses()).await;
+    let one = server.say(TLS_BEGUN).await;
+    let mut other = server.say(TLS_BEGUN).await;
+    let _one_more = server.say(TLS_BEGUN).await;
+    assert_eq!(rest_of(one).await, b"");
+    // The rest of a record that is no ClientHello: still here, it is told so.
+    other.write_all(&[0; 512]).await.unwrap();
+    assert_eq!(rest_of(other).await.first(), Some(&0x15));
+}
+
+/// The same callers at a server that gives them time, as an honest crowd needs it.
+#[tokio::test]
+async fn who_is_in_time_is_not_pushed_out() {
+    let limits = Limits { pending: 1, ..patient() };
+    let server = TestServer::start(Acceptor::plaintext().limits(limits)).await;
+    let mut first = server.say(HALF_PREFACE).await;
+    let dial = Dial::plaintext();
+    let go_on = async {
+        // The call has long been made when the first goes on.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        first.write_all(REST_OF_PREFACE).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(server.call(&dial), go_on);
+    answer.unwrap();
+    assert_is_open(first).await;
+
+    let limits = Limits { pending_per_address: 1, ..patient() };
+    let door = Acceptor::plaintext().limits(limits);
+    let server = TestServer::start_afar(door, two_addresses()).await;
+    let [_one, _other, one_more] = [
+        server.say(HALF_PREFACE).await,
+        server.say(HALF_PREFACE).await,
+        server.say(HALF_PREFACE).await,
+    ];
+    assert_eq!(rest_of(one_more).await, b"", "its address has no place");
+}
+
+#[tokio::test]
+async fn an_honest_crowd_gets_in() {
+    let hub = identity();
+    let limits = Limits { pending: 2, ..patient() };
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
+    let mut calls = JoinSet::new();
+    for _ in 0..50 {
+        let channel = server.channel(&pinned(&hub, None));
+        calls.spawn(async move { call(&channel).await });
+    }
+    while let Some(answer) = calls.join_next().await {
+        answer.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_says_so() {
+    let hub = identity();
+    let limits = Limits { open: 1, ..patient() };
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
+    let first = server.channel(&pinned(&hub, None));
+    call(&first).await.unwrap();
+    for dial in [pinned(&hub, None), Dial::plaintext()] {
+        let status = server.call(&dial).await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        let refused = chinwag::wire::refused(&status);
+        assert_eq!(refused.reason, "LIMIT_REACHED");
+        assert!(refused.retry_after.is_some());
+    }
+    drop(first);
+    // The place is free once the server has noticed.
+    while let Err(status) = server.call(&pinned(&hub, None)).await {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_does_not_take_all_places() {
+    let hub = identity();
+    let limits = Limits { open_per_address: 1, ..patient() };
+    let door = door(&hub, ClientKeys::Optional).limits(limits);
+    let server = TestServer::start_afar(door, two_addresses()).await;
+    let [one, other, one_more] = [(); 3].map(|()| server.channel(&pinned(&hub, None)));
+    call(&one).await.unwrap();
+    call(&other).await.unwrap();
+    let status = call(&one_more).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(status.message().contains("your address"), "{status:?}");
+}

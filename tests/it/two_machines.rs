@@ -1,0 +1,179 @@
+//! A hub and its people on two machines, all from the link that the hub prints: nothing of what
+//! they say can be read on the cable between them.
+
+mod cable;
+
+use std::path::{Path, PathBuf};
+
+use crate::support::{
+    cli::{self, Running},
+    hub, python,
+};
+use cable::{Cable, INTERFACE, Machine};
+use chinwag::identity::TLS_NAME;
+use tempfile::TempDir;
+
+/// What is said in the room, by either machine's people.
+const IN_THE_ROOM: [&str; 2] = ["the walnut falls at dawn", "then the acorn shall follow it"];
+
+/// What is said in private, in either direction.
+const IN_PRIVATE: [&str; 2] = ["meet me behind the chestnut", "under the third branch then"];
+
+/// A port that nobody else has on a machine that was made for this.
+const PORT: &str = "50051";
+
+/// A person in a chat, who is shown what comes.
+struct Person {
+    chat: Running,
+    _home: TempDir,
+}
+
+impl Person {
+    /// Joins by the link, from a machine.
+    fn join(machine: &Machine, name: &str, link: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let listen = format!("{}:0", machine.address);
+        let chat = cli::homeless(home.path(), &["--name", name, "--listen", &listen, "chat", link]);
+        let mut person = Self { chat: Running::start(machine.on(&chat)), _home: home };
+        // Who sees what they say themselves is in the room.
+        person.say("hello");
+        person.sees(&format!(" {name}: hello"));
+        person
+    }
+
+    fn say(&mut self, line: &str) {
+        self.chat.write(format!("{line}\n").as_bytes());
+    }
+
+    /// The next line with this in it.
+    fn sees(&self, text: &str) -> String {
+        loop {
+            let line = self.chat.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+}
+
+/// Everything that crosses the cable, in either direction.
+struct Capture {
+    running: Running,
+    packets: PathBuf,
+}
+
+impl Capture {
+    fn start(python: &Path, machine: &Machine, folder: &Path) -> Self {
+        let packets = folder.join("packets");
+        let args = ["capture", INTERFACE, packets.to_str().unwrap()];
+        let running = Running::start(machine.on(&python::program(python, "link", &args)));
+        assert_eq!(running.line(), "capturing");
+        Self { running, packets }
+    }
+
+    /// All the bytes of all the packets.
+    fn end(self) -> Vec<u8> {
+        let said = self.running.end().done();
+        assert!(said.ends_with(" packets, 0 lost\n"), "{said}");
+        std::fs::read(self.packets).unwrap()
+    }
+}
+
+/// Starts a hub on a machine, and returns the link that it prints.
+fn start_hub(machine: &Machine, data: &Path) -> (Running, String) {
+    let listen = format!("{}:{PORT}", machine.address);
+    let mut hub = hub::command(env!("CARGO_BIN_EXE_chinwagd"));
+    hub.args(["--listen", &listen, "--log", "warn", "--data-dir"]).arg(data);
+    let hub = Running::start(machine.on(&hub));
+    assert_eq!(hub.line(), format!("chinwagd listening on {listen}"));
+    let line = hub.line();
+    let link = line.strip_prefix("join with: chinwag chat ").expect(&line);
+    let link = link.trim_matches('\'').to_owned();
+    (hub, link)
+}
+
+/// Sends texts across the cable as they are.
+fn shout(python: &Path, cable: &Cable, texts: &[String]) {
+    let address = cable.near.address.to_string();
+    let on = |machine: &Machine, what| {
+        Running::start(machine.on(&python::program(python, "link", &[what, &address, "7"])))
+    };
+    let ear = on(&cable.near, "hear");
+    assert_eq!(ear.line(), "listening");
+    let mut mouth = on(&cable.far, "say");
+    mouth.write((texts.join("\n") + "\n").as_bytes());
+    mouth.end().done();
+    for text in texts {
+        assert_eq!(ear.line(), *text);
+    }
+    ear.end().done();
+}
+
+fn occurrences(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count()
+}
+
+#[test]
+fn nothing_that_is_said_can_be_read_between_two_machines() {
+    let Some(python) = python::python() else { return };
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let capture = Capture::start(&python, &cable.near, folder.path());
+
+    let (_hub, link) = start_hub(&cable.near, &folder.path().join("hub"));
+    let mut ann = Person::join(&cable.near, "ann", &link);
+    let mut ben = Person::join(&cable.far, "ben", &link);
+    let zoe = Person::join(&cable.far, "zoe", &link);
+
+    ann.say(IN_THE_ROOM[0]);
+    ben.sees(&format!(" ann: {}", IN_THE_ROOM[0]));
+    ben.say(IN_THE_ROOM[1]);
+    for listener in [&ann, &zoe] {
+        listener.sees(&format!(" ben: {}", IN_THE_ROOM[1]));
+    }
+    ann.say(&format!("/msg ben {}", IN_PRIVATE[0]));
+    ben.sees(&format!("[direct] ann (known): {}", IN_PRIVATE[0]));
+    ben.say(&format!("/msg ann {}", IN_PRIVATE[1]));
+    ann.sees(&format!("[direct] ben (known): {}", IN_PRIVATE[1]));
+
+    // The same once more for all to read: what cannot be found was not overlooked.
+    let texts = [IN_THE_ROOM, IN_PRIVATE].concat();
+    let aloud: Vec<_> = texts.iter().map(|text| format!("aloud: {text}")).collect();
+    shout(&python, &cable, &aloud);
+    let bytes = capture.end();
+    for (text, aloud) in texts.into_iter().zip(&aloud) {
+        assert!(occurrences(&bytes, aloud) > 0, "{aloud:?} was not captured");
+        assert_eq!(occurrences(&bytes, text), occurrences(&bytes, aloud), "{text:?} can be read");
+    }
+    // Each connection began with TLS: Ben's and Zoe's to the hub, and Ann's and Ben's to each other.
+    assert!(occurrences(&bytes, TLS_NAME) >= 4, "not everything crossed the cable");
+}
+
+#[test]
+fn a_doctor_knows_whether_others_elsewhere_can_come() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (_hub, link) = start_hub(&cable.near, &folder.path().join("hub"));
+    let home = tempfile::tempdir().unwrap();
+    // Exit code, and of these checks the result and what was found.
+    let doctor = |listen: &str| {
+        let args = ["doctor", "--json", "--name", "ben", "--hub", &link, "--listen", listen];
+        let ended = Running::start(cable.far.on(&cli::homeless(home.path(), &args))).end();
+        let lines = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let checks: Vec<serde_json::Value> = lines.collect();
+        let get = |name: &str| {
+            let check = checks.iter().find(|check| check["name"] == name).unwrap();
+            format!("{} {} {}", check["result"], check["found"], check["remedy"])
+        };
+        (ended.code, get("addresses"), get("reachable"))
+    };
+    let (code, addresses, reachable) = doctor("127.0.0.1:0");
+    assert_eq!(code, Some(0), "{addresses}");
+    assert!(addresses.starts_with("\"warn\"") && addresses.contains("--listen 0.0.0.0:"));
+    assert!(reachable.starts_with("\"warn\"") && reachable.contains("beyond your own machine"));
+
+    let (code, addresses, reachable) = doctor("0.0.0.0:0");
+    assert_eq!(code, Some(0), "{addresses} {reachable}");
+    assert!(reachable.starts_with("\"ok\""), "{reachable}");
+    assert!(reachable.contains(&format!("the hub came to {}:", cable.far.address)), "{reachable}");
+}
