@@ -57,18 +57,18 @@ pub use self::tui::{FrameTimes, ScreenFigures, bench_screen};
 
 /// What `--help` ends with.
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, 1 failed, 2 usage, 3 hub unreachable, 4 peer unknown or unreachable,
-124 ended by --timeout, 130 interrupted. Ctrl-C is the usual end of chat, tail, listen, on and
-peers --watch: 0.
+Exit codes: 0 success, 1 failure, 2 usage error, 3 hub unreachable, 4 peer unknown or
+unreachable, 124 ended by --timeout, 130 interrupted. Ctrl-C ends chat, tail, listen, on and
+peers --watch with 0.
 
 Settings are also read from the environment and from config.toml in the configuration
 directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext, room, quiet,
-theme and keys. A flag wins over the environment, the environment over the file.";
+theme and keys. Options override the environment, and the environment overrides the file.";
 
 /// How long a command whose time is over has for leaving the hub.
 const LEAVING: Duration = shutdown::GRACE;
 
-/// Chat in rooms, and straight from peer to peer.
+/// Chat in rooms, and directly from peer to peer
 #[derive(Debug, Parser)]
 #[command(name = "chinwag", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
@@ -80,55 +80,55 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Chats in this terminal, or line by line from standard input
+    /// Chat interactively in this terminal, or read lines from standard input
     #[command(after_help = format!("In the chat:\n{}\n\n{}", chat::help(), chat::WITHOUT_TERMINAL))]
     Chat(chat::Args),
-    /// Lists who is here
+    /// List the peers that are online
     Peers(peers::Args),
-    /// Posts a text to a room, or each line of standard input
+    /// Post one message to a room, or each line of standard input
     Post(post::Args),
-    /// Prints the messages of rooms as they come
+    /// Follow rooms: print new room messages as they arrive
     Tail(tail::Args),
-    /// Sends a direct message
+    /// Send a direct message to one peer, or queue it until they are back
     Send(send::Args),
-    /// Lists the messages that wait for somebody who is away, and what to do with them
+    /// List, retry or drop the direct messages queued for absent peers
     Outbox(outbox::Args),
-    /// Prints direct messages as they come
+    /// Receive direct messages and print them as they arrive
     Listen(listen::Args),
-    /// Runs a command for every message, and answers with what it prints
+    /// Run a shell command for each message and reply with its output
     #[command(after_help = on::ABOUT_RUN)]
     On(on::Args),
-    /// Prints a room's past messages
+    /// Print past messages of a room
     History(history::Args),
-    /// Finds messages by their words
+    /// Search room messages for words
     Search(search::Args),
-    /// Lists the rooms of the hub
+    /// List the rooms of the hub
     Rooms(rooms::Args),
-    /// Shows the fingerprint of your key
+    /// Show the fingerprint of your own key
     Id(id::Args),
-    /// Lists whom you have met, and their keys
+    /// List the peers you have met, with their keys and notes
     Contacts(contacts::Args),
-    /// Marks somebody's key as compared
+    /// Mark a peer's key as verified, after comparing fingerprints
     Verify(verify::Args),
-    /// Accepts that somebody has another key now
+    /// Accept a peer's new key after it has changed
     Accept(accept::Args),
-    /// Hears nothing of somebody any more, and tells them nothing
+    /// Block a peer: no direct messages in either direction
     Block(people::Person),
-    /// Hears somebody again who was blocked
+    /// Unblock a peer
     Unblock(people::Person),
-    /// Notes something about somebody
+    /// Show, set or remove your private note on a peer
     Note(people::Note),
-    /// Forgets somebody and their key
+    /// Remove a peer and their key from your contacts
     Forget(people::Person),
-    /// Points out nothing any more that is said in a room
+    /// Mute notifications of a room
     Mute(people::Place),
-    /// Points out again what is said in a room
+    /// Unmute notifications of a room
     Unmute(people::Place),
-    /// Finds out whether all is well, and says what to do where it is not
+    /// Check your setup, the hub and reachability, and suggest fixes
     Doctor(doctor::Args),
-    /// Prints the script by which a shell completes commands, names and rooms
+    /// Print the completion script for a shell
     Completions(completions::Args),
-    /// Prints the manual, or writes its pages into a directory
+    /// Print the manual page, or write all manual pages to a directory
     Man(man::Args),
 }
 

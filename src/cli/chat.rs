@@ -55,15 +55,15 @@ const WAIT_FOR_PERSON: Duration = Duration::from_secs(2);
 
 /// What the help of the command ends with.
 pub(super) const WITHOUT_TERMINAL: &str =
-    "Without a terminal the exit code is 1 where one of the lines was not obeyed.";
+    "Without a terminal, chat exits with 1 if a line could not be carried out.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The hub, instead of --hub: the join link that its keeper has given you, or HOST:PORT
+    /// Hub to join, instead of --hub: the join link from its operator, or HOST:PORT
     #[arg(value_name = "HUB", value_parser = options::hub)]
     pub(crate) link: Option<JoinLink>,
 
-    /// Talks a line at a time, instead of on the whole screen
+    /// Chat line by line, instead of on the full screen
     #[arg(long)]
     pub(crate) plain: bool,
 }
@@ -92,7 +92,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     closed?;
     match unsent {
         0 if undone == 0 => Ok(()),
-        0 => Err(Failure::Other(format!("lines that were not obeyed: {undone}"))),
+        0 => Err(Failure::Other(format!("lines that could not be carried out: {undone}"))),
         1 => Err(Failure::Other("your last message may not be posted: no receipt for it".into())),
         _ => Err(Failure::Other(format!(
             "your last {unsent} messages may not be posted: no receipt for them"

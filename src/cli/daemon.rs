@@ -57,16 +57,23 @@ const USAGE: u8 = 2;
 /// What is logged unless something else is said.
 const DEFAULT_LOG: &str = "info";
 
-/// The hub of a Chinwag: who is here, and the rooms.
-///
-/// It prints "chinwagd listening on ADDR:PORT" when it listens, then how to join, and logs to
-/// standard error. SIGINT or SIGTERM makes it tell everybody, wait for a moment, and exit with 0; a second
-/// one ends it at once.
+/// What `--help` ends with.
+const AFTER_HELP: &str = "\
+Without a command, chinwagd runs the hub: it prints \"chinwagd listening on ADDR:PORT\" and how to
+join, and logs to standard error. SIGINT or SIGTERM stops it: it tells all peers, waits for --grace
+and exits with 0. A second signal stops it at once.
+
+The commands are for the operator. They work on the data directory, whether the hub runs or not; a
+running hub follows within a second.
+
+Exit codes: 0 success, 1 failure, 2 usage error.";
+
+/// Run the hub of a Chinwag chat, with its rooms and its list of peers
 #[derive(Debug, Parser)]
 #[command(name = "chinwagd", version, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 stopped as told, 1 failed, 2 wrong usage.")]
+#[command(after_help = AFTER_HELP)]
 struct Command {
-    /// Reads options from this TOML file: the long names, with '_' for '-'
+    /// Read options from this TOML file: the long names, with '_' for '-'
     #[arg(long, env = "CHINWAG_HUB_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 

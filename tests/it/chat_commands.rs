@@ -58,5 +58,5 @@ fn contacts_rooms_and_what_is_kept_for_others() {
     ask(&mut sova, "/msg nobody psst", "; /queue nobody TEXT keeps it until they are");
     ask(&mut sova, "/forget buzz", "* buzz is forgotten");
     sova.write(b"/q\n");
-    assert_eq!(sova.end().code, Some(1), "some lines were not obeyed");
+    assert_eq!(sova.end().code, Some(1), "some lines could not be carried out");
 }

@@ -298,7 +298,7 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     assert_eq!(
         ended.stderr,
-        "chinwag: lines that were not obeyed: 2
+        "chinwag: lines that could not be carried out: 2
 "
     );
     let shown = ended.stdout;
@@ -333,7 +333,7 @@ to nobody",
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert_eq!(
             ended.stderr,
-            "chinwag: lines that were not obeyed: 1
+            "chinwag: lines that could not be carried out: 1
 "
         );
     }

@@ -53,7 +53,7 @@ fn every_command_has_its_page() {
     for command in &there {
         assert!(main.contains(&format!("chinwag\\-{command}(1)")), "{command}");
     }
-    for code in ["0 done", "1 failed", "2 usage", "3 hub unreachable", "4 peer", "124", "130"] {
+    for code in ["0 success", "1 failure", "2 usage", "3 hub unreachable", "4 peer", "124", "130"] {
         assert!(main.contains(code), "no exit code {code}");
     }
     check(&main, "chinwag");

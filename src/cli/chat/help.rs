@@ -6,8 +6,8 @@ use super::input::commands::{COMMANDS, Command};
 
 /// What `/help` prints, a command a line.
 pub(crate) fn help() -> String {
-    let first = ("TEXT".to_owned(), "posts to the current room".to_owned());
-    let last = ("//TEXT".to_owned(), "posts /TEXT".to_owned());
+    let first = ("TEXT".to_owned(), "post to the current room".to_owned());
+    let last = ("//TEXT".to_owned(), "post a text that begins with a slash".to_owned());
     let all = COMMANDS.iter().map(|command| (command.written(), explained(command)));
     let lines: Vec<_> = std::iter::once(first).chain(all).chain([last]).collect();
     let width = lines.iter().map(|(written, _)| written.width()).max().unwrap_or_default();

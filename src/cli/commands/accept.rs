@@ -10,12 +10,12 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Who it is
+    /// Name of the peer
     #[arg(value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     who: Name,
-    /// The fingerprint of the new key, as they have told you; without it both keys are shown and
-    /// you are asked
+    /// Fingerprint of the new key, as the peer told you; without it, both keys are shown for you to
+    /// confirm
     fingerprint: Vec<String>,
 }
 

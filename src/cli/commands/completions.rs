@@ -14,14 +14,14 @@ const PROGRAM: &str = "chinwag";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Where the script belongs:
+How to install the script:
   bash        source <(chinwag completions bash), in ~/.bashrc
   zsh         source <(chinwag completions zsh), in ~/.zshrc, after compinit
   fish        chinwag completions fish > ~/.config/fish/completions/chinwag.fish
   elvish      eval (chinwag completions elvish | slurp), in ~/.config/elvish/rc.elv
   powershell  chinwag completions powershell | Out-String | Invoke-Expression, in $PROFILE")]
 pub(crate) struct Args {
-    /// Which shell
+    /// Shell to complete commands, names and rooms in
     shell: Shell,
 }
 

@@ -6,7 +6,7 @@ use crate::cli::{failure::Failure, keys, options::Settings, output::Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

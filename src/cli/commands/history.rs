@@ -19,18 +19,18 @@ const PAGE: u32 = 1000;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The room, instead of --room
+    /// Room to print, instead of --room
     #[arg(value_name = "ROOM")]
     #[arg(add = crate::cli::complete::rooms())]
     of: Option<RoomName>,
-    /// The most messages, the latest ones
+    /// Number of latest messages to print
     #[arg(long, visible_alias = "last", value_name = "N", default_value_t = 50)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// All messages from the first
+    /// Print all messages, oldest first
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

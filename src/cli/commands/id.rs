@@ -6,7 +6,7 @@ use crate::cli::{failure::Failure, json::Line, keys, options::Settings, output::
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Prints a JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 }

@@ -27,10 +27,10 @@ const NOTHING_TO_HEAR: &str = "with --no-direct no direct messages come in, so t
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Ends after this many messages
+    /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

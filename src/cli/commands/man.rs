@@ -16,7 +16,7 @@ const SYNOPSIS: &str = ".SH SYNOPSIS\n";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Writes the pages of all commands, and those of chinwagd, into this directory
+    /// Write the pages of all commands of chinwag and chinwagd to this directory
     dir: Option<PathBuf>,
 }
 

@@ -40,37 +40,37 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the help of the command ends with.
 pub(in crate::cli) const ABOUT_RUN: &str = "\
-The command is run by `sh -c` for each message that somebody else says in the rooms, or directly.
-It reads the message as one JSON line (that of `tail --json` or `listen --json`), and has
-MESSAGE_TYPE (message or direct), MESSAGE_ROOM, MESSAGE_SENDER, MESSAGE_STANDING, MESSAGE_ID and
-MESSAGE_TEXT in its environment; CHINWAG_HUB and CHINWAG_NAME there make other chinwag commands
-speak as the same one. What others say is in quotes in a shell: \"$MESSAGE_TEXT\", never eval.
+`sh -c` runs the command once for each message from somebody else, in the rooms or direct.
+Standard input is the message as one JSON line, as `tail --json` and `listen --json` print it. The
+environment has MESSAGE_TYPE (message or direct), MESSAGE_ROOM, MESSAGE_SENDER, MESSAGE_STANDING,
+MESSAGE_ID and MESSAGE_TEXT. CHINWAG_HUB and CHINWAG_NAME are set too, so that chinwag commands
+inside it act as the same peer. Quote messages in the shell, \"$MESSAGE_TEXT\", and never eval them.
 
-What it prints is the answer: in the room, or directly to the sender. It prints nothing, or fails:
-no answer. Two bots that answer everything answer each other for ever: answer what is meant for
-you.";
+The output of the command is the reply: to the room, or to the sender of a direct message. Without
+output, or if the command fails, there is no reply. Two bots that reply to every message keep
+replying to each other: reply only to messages that are meant for your bot.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The command, for `sh -c`
+    /// Command to run with `sh -c`
     #[arg(long, value_name = "CMD")]
     run: String,
-    /// Only for what is said in the rooms; takes no direct messages
+    /// Handle room messages only, and receive no direct messages
     #[arg(long)]
     rooms_only: bool,
-    /// Only for direct messages; is in no room
+    /// Handle direct messages only, and join no room
     #[arg(long, conflicts_with = "rooms_only")]
     direct_only: bool,
-    /// Ends after this many messages
+    /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// How many commands may run at a time; with more than one, answers are in no order
+    /// Number of commands that may run at once; with more than one, replies are unordered
     #[arg(long, value_name = "N", default_value = "1")]
     jobs: NonZeroUsize,
-    /// Kills a command that takes longer
+    /// Kill a command that takes longer than this
     #[arg(long, value_name = "DURATION", default_value = RUN_TIMEOUT, value_parser = duration)]
     run_timeout: Duration,
-    /// Prints for each answer where it went: one JSON object a line
+    /// Print one JSON object per reply, once it is delivered
     #[arg(long)]
     json: bool,
 }

@@ -23,35 +23,35 @@ const MIN_PREFIX: usize = 8;
 pub(crate) struct Args {
     #[command(subcommand)]
     what: Option<What>,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Lists them: id, for whom, since when, how often tried, and why in vain
+    /// List queued messages: id, receiver, time, attempts and last error
     List {
-        /// Prints one JSON object a line
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Delivers now what can be, also what was refused; 4 is the exit code where something is left
+    /// Try to deliver queued messages now; exit with 4 if some remain
     Retry {
-        /// For whom, or the id of one of their messages; without it everything
+        /// Receiver, or id of one of their messages; all messages if omitted
         #[arg(value_name = "NAME|ID", add = crate::cli::complete::peers())]
         which: Option<String>,
-        /// Prints the receipts as JSON objects
+        /// Print the receipts as JSON objects
         #[arg(long)]
         json: bool,
     },
-    /// Gives messages up
+    /// Delete queued messages without delivering them
     Drop {
-        /// All for somebody, or the ids of messages, or how these begin
+        /// Receiver whose messages to delete, or message ids or their beginnings
         #[arg(value_name = "NAME|ID", required_unless_present = "all", conflicts_with = "all")]
         #[arg(add = crate::cli::complete::peers())]
         which: Vec<String>,
-        /// All of them
+        /// Delete all queued messages
         #[arg(long)]
         all: bool,
     },

@@ -11,10 +11,10 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Goes on with what changes, until Ctrl-C
+    /// Keep printing changes until Ctrl-C
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

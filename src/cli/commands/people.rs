@@ -19,7 +19,7 @@ use crate::{
 /// Somebody.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Person {
-    /// Who it is
+    /// Name of the peer
     #[arg(value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     who: Name,
@@ -27,16 +27,16 @@ pub(crate) struct Person {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Note {
-    /// Who it is
+    /// Name of the peer
     #[arg(value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     who: Name,
-    /// What to remember of them; without it, shows what is noted
+    /// Text of the note; without it, the note is printed
     text: Vec<String>,
-    /// Removes what is noted
+    /// Remove the note
     #[arg(long, conflicts_with = "text")]
     remove: bool,
-    /// Prints the contact with the note as a JSON object
+    /// Print the contact with its note as a JSON object
     #[arg(long, conflicts_with_all = ["text", "remove"])]
     json: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Note {
 /// A room.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Place {
-    /// Which room
+    /// Name of the room
     #[arg(value_name = "ROOM")]
     #[arg(add = crate::cli::complete::rooms())]
     which: RoomName,

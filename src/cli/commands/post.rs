@@ -29,17 +29,17 @@ const SAY_SOMETHING: &str = "the text stands behind the room, as in `chinwag pos
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The room [default: that of --room]
+    /// Room to post to [default: that of --room]
     #[arg(value_name = "ROOM", value_parser = room)]
     #[arg(add = crate::cli::complete::rooms())]
     to: Option<RoomName>,
-    /// What to say; several words are joined by blanks. Without any, each line of standard
-    /// input is a post; blank lines are left out
+    /// Words of the message; without any, each line of standard input is posted as a message, except
+    /// blank lines
     text: Vec<String>,
-    /// Prints for each post, once it is stored, where: one JSON object a line
+    /// Print one JSON object per post, once it is stored
     #[arg(long)]
     json: bool,
-    /// Whether the command line says --room, too
+    /// Whether --room is on the command line
     #[arg(skip)]
     pub(crate) room_is_said: bool,
 }

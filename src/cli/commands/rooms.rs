@@ -7,7 +7,7 @@ use crate::cli::{failure::Failure, options::Settings, output::Output, view};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

@@ -19,21 +19,21 @@ const PAGE: u32 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Words that must all occur; `wor*` is any word that begins so
+    /// Words that must all occur; `wor*` matches words that begin with `wor`
     #[arg(required = true)]
     query: Vec<String>,
-    /// Only what this peer said
+    /// Only messages of this peer
     #[arg(long, value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     sender: Option<Name>,
-    /// The latest first, instead of the best match
+    /// Sort by time, newest first, instead of by relevance
     #[arg(long)]
     newest: bool,
-    /// The most hits
+    /// Maximum number of matches
     #[arg(long, visible_alias = "last", value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

@@ -22,20 +22,19 @@ const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Who is to have it
+    /// Name of the receiver
     #[arg(value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     to: Name,
-    /// What to say; several words are joined by blanks. Without any, all of standard input is one
-    /// message
+    /// Words of the message; without any, all of standard input is sent as one message
     text: Vec<String>,
-    /// Goes on trying until they have it
+    /// Keep trying until the message is delivered
     #[arg(long)]
     wait: bool,
-    /// Keeps the message where they are away: `chat`, `listen` or `outbox retry` deliver it
+    /// Queue the message if the peer is away: `chat`, `listen` or `outbox retry` delivers it later
     #[arg(long)]
     queue: bool,
-    /// Prints the receipt as a JSON object; or what was kept
+    /// Print the receipt, or the queued message, as a JSON object
     #[arg(long)]
     json: bool,
 }

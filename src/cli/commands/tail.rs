@@ -19,21 +19,21 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The rooms, instead of --room
+    /// Rooms to follow, instead of --room
     #[arg(value_name = "ROOM")]
     #[arg(add = crate::cli::complete::rooms())]
     rooms: Vec<RoomName>,
-    /// Begins with up to this many past messages of each room
+    /// Start with up to this many past messages of each room
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     last: Option<u32>,
-    /// Begins with the first message stored at this time or later, as in 2026-11-22T08:15:00Z, or
-    /// so long ago, as in 1h
+    /// Start with the messages since this time, such as 2026-11-22T08:15:00Z, or since this long
+    /// ago, such as 1h
     #[arg(long, value_name = "TIME", conflicts_with = "last", value_parser = time)]
     since: Option<Timestamp>,
-    /// Ends after this many messages
+    /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Prints one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }

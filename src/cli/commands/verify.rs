@@ -13,11 +13,11 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Who it is
+    /// Name of the peer
     #[arg(value_name = "NAME")]
     #[arg(add = crate::cli::complete::peers())]
     who: Name,
-    /// The fingerprint that they have told you; without it both keys are shown and you are asked
+    /// Fingerprint that the peer told you; without it, both keys are shown for you to confirm
     fingerprint: Vec<String>,
 }
 

@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
-    /// For people.
+    // For people.
     #[default]
     Text,
-    /// One JSON object a line.
+    // One JSON object per line.
     Json,
 }
 

@@ -37,113 +37,112 @@ const DEFAULT_AUDIENCE: &str = "chinwag";
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// Where to listen; port 0 takes any free port [default: 127.0.0.1:50051]
+    /// Address to listen on; port 0 picks any free port [default: 127.0.0.1:50051]
     #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
     pub(super) listen: Option<SocketAddr>,
 
-    /// Where others reach the hub, for the join link [default: where it listens]
+    /// Address of the hub in the join link [default: that of --listen]
     #[arg(long, env = "CHINWAG_HUB_ADVERTISE", value_name = "HOST:PORT", global = true)]
     #[serde(deserialize_with = "read_endpoint")]
     pub(super) advertise: Option<Endpoint>,
 
-    /// Where messages, members and the hub's key are kept [default: "hub" in the user's data
+    /// Directory for messages, members and the hub's key [default: "hub" in the user's data
     /// directory for chinwag]
     #[arg(long, env = "CHINWAG_HUB_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
 
-    /// Keeps all that in memory only
+    /// Keep all data in memory only
     #[arg(long, env = "CHINWAG_HUB_EPHEMERAL", value_parser = FalseyValueParser::new())]
     #[arg(conflicts_with = "data_dir")]
     ephemeral: bool,
 
-    /// Shows this certificate, and those that vouch for it (PEM), instead of one of its own key:
-    /// clients then trust the hub by its name
+    /// Certificate chain for TLS (PEM), instead of a self-signed one: clients then trust the hub by
+    /// its host name
     #[arg(long, env = "CHINWAG_HUB_TLS_CERT", value_name = "FILE", global = true)]
     pub(super) tls_cert: Option<PathBuf>,
 
-    /// The key of --tls-cert (PEM), which nobody else may read
+    /// Private key of --tls-cert (PEM); only its owner may have access
     #[arg(long, env = "CHINWAG_HUB_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
 
-    /// Refuses callers without TLS from this machine, too
+    /// Refuse connections without TLS from loopback, too
     #[arg(long, env = "CHINWAG_HUB_NO_PLAINTEXT", value_parser = FalseyValueParser::new())]
     no_plaintext: bool,
 
-    /// Who may come without a key, by a name that is free: never, loopback (only from this machine)
+    /// When to admit guests, who have no key and take a free name: never, loopback (from this machine)
     /// or always [default: loopback; with --invite-only: never]
     #[arg(long, env = "CHINWAG_HUB_GUESTS", value_name = "WHO", value_parser = guests)]
     #[serde(deserialize_with = "read_guests")]
     guests: Option<Guests>,
 
-    /// Lets newcomers in with an invitation only: see chinwagd invite
+    /// Require an invitation from newcomers: see chinwagd invite
     #[arg(long, env = "CHINWAG_HUB_INVITE_ONLY", value_parser = FalseyValueParser::new())]
     invite_only: bool,
 
-    /// Believes the JWTs of this issuer ("iss"), whose subjects are then names
+    /// Accept JWTs of this issuer ("iss"), with their subjects as names
     #[arg(long, env = "CHINWAG_HUB_JWT_ISSUER", value_name = "NAME")]
     jwt_issuer: Option<String>,
 
-    /// The issuer's public keys for RS256, ES256 or EdDSA: a JWK set, or PEM
+    /// Public keys of the issuer for RS256, ES256 or EdDSA: a JWK set, or PEM
     #[arg(long, env = "CHINWAG_HUB_JWT_KEYS", value_name = "FILE")]
     jwt_keys: Option<PathBuf>,
 
-    /// For whom the issuer's JWTs must be ("aud") [default: chinwag]
+    /// Audience that JWTs must have ("aud") [default: chinwag]
     #[arg(long, env = "CHINWAG_HUB_JWT_AUDIENCE", value_name = "NAME")]
     jwt_audience: Option<String>,
 
-    /// Which messages to keep of each room: not older than a duration, the latest so many, or both,
-    /// as in "30d,10000" [default: all]
+    /// Messages to keep of each room: up to an age, up to a number, or both, such as "30d,10000"
+    /// [default: all]
     #[arg(long, env = "CHINWAG_HUB_RETAIN", value_name = "KEEP", value_parser = retention)]
     #[serde(deserialize_with = "read_retention")]
     retain: Option<Retention>,
 
-    /// How long a peer who shows no sign of life counts as here, at least 1s [default: 30s]
+    /// Time after which a peer without keepalives counts as gone, at least 1s [default: 30s]
     #[arg(long, env = "CHINWAG_HUB_LEASE", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     lease: Option<Duration>,
 
-    /// How long streams have to end once the hub is told to stop [default: 5s]
+    /// Time that streams have to end when the hub stops [default: 5s]
     #[arg(long, env = "CHINWAG_HUB_GRACE", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     grace: Option<Duration>,
 
-    /// Stops when nobody was here for this long [default: never]
+    /// Stop after no peer was connected for this time [default: never]
     #[arg(long, env = "CHINWAG_HUB_IDLE_EXIT", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
 
-    /// How often a peer may post, as in 50/s or 30/m; all that come from one address may ten times
-    /// as often; "off": no limit [default: 50/s]
+    /// Posts allowed per peer, such as 50/s or 30/m, or "off"; per address, ten times as many
+    /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
     post_rate: Option<Allowed>,
 
-    /// How often one address may register [default: 30/s]
+    /// Registrations allowed per address [default: 30/s]
     #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
     register_rate: Option<Allowed>,
 
-    /// How often a peer may search or ask for a page, and one address ten times as often
-    /// [default: 20/s]
+    /// Searches and page reads allowed per peer; per address, ten times as many [default: 20/s]
     #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
     read_rate: Option<Allowed>,
 
-    /// How often one address may show a wrong token or invitation, or none [default: 10/s]
+    /// Failed authentications allowed per address [default: 10/s]
     #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
     failure_rate: Option<Allowed>,
 
-    /// Applies these rates to callers from this machine, too, who are exempt otherwise
+    /// Apply the rate limits to loopback, too, which is exempt otherwise
     #[arg(long, env = "CHINWAG_HUB_RATE_LOOPBACK", value_parser = FalseyValueParser::new())]
     rate_loopback: bool,
 
-    /// Shows metrics for Prometheus at http://ADDR:PORT/metrics; a port alone is one of loopback
-    /// [default: nowhere]
+    /// Serve Prometheus metrics at http://ADDR:PORT/metrics; a port alone means loopback [default:
+    /// off]
     #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
     metrics_listen: Option<Local>,
 
-    /// What to log: a level, or targets with levels as in "warn,chinwag=debug" [default: info]
+    /// Log filter: a level, or targets with levels, such as "warn,chinwag=debug" [default: info]
     #[arg(long, env = "CHINWAG_HUB_LOG", value_name = "FILTER")]
     pub(super) log: Option<String>,
 
-    /// How log lines look [default: text]
+    /// Format of log lines [default: text]
     #[arg(long, env = "CHINWAG_HUB_LOG_FORMAT", value_name = "FORMAT")]
     pub(super) log_format: Option<LogFormat>,
 }

@@ -22,41 +22,41 @@ const DEFAULT_EXPIRY: &str = "7d";
 /// What may be done beside serving.
 #[derive(Debug, Subcommand)]
 pub(super) enum Task {
-    /// Prints the join link, which says where the hub is and which key it has
+    /// Print the join link, with the hub's address and key
     Link,
-    /// Prints a join link with an invitation, which lets newcomers into a hub with --invite-only
+    /// Print a join link with an invitation, for a hub with --invite-only
     Invite {
-        /// How many newcomers it lets in
+        /// Number of newcomers that may use it
         #[arg(long, value_name = "N", default_value_t = 1)]
         #[arg(value_parser = clap::value_parser!(u32).range(1..))]
         uses: u32,
-        /// How long it lasts
+        /// Time until it expires
         #[arg(long, value_name = "DURATION", default_value = DEFAULT_EXPIRY, value_parser = duration)]
         expires: Duration,
     },
-    /// Lists the names that belong to somebody, with whose they are and since when
+    /// List members: registered names, with their owners and dates
     Members {
-        /// Prints an object for each
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Removes whose name it is, with all their names; only an invitation lets them in again
+    /// Remove a member with all their names; only an invitation lets them return
     Remove {
-        /// One of their names
+        /// A name of the member
         name: Name,
     },
-    /// Gives a member another name
+    /// Rename a member
     Rename {
-        /// The name so far
+        /// Current name
         old: Name,
-        /// The new name
+        /// New name
         new: Name,
     },
-    /// Prints a new token for a bot that has no key: its name belongs to whoever shows the token
+    /// Print a new token for a bot without a key, or revoke it with --revoke
     Token {
-        /// The bot's name
+        /// Name of the bot
         name: Name,
-        /// Makes the token void instead; the name is free then
+        /// Revoke the token and free the name
         #[arg(long)]
         revoke: bool,
     },

@@ -20,65 +20,64 @@ use crate::{
 
 /// What may be said on every command's line or in the environment.
 #[derive(Debug, Default, Clone, Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Flags {
-    /// Where the hub is: HOST:PORT, or the join link that its keeper has given you [default:
-    /// 127.0.0.1:50051]
+    /// Hub to connect to: HOST:PORT, or the join link from its operator [default: 127.0.0.1:50051]
     #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
     #[arg(value_name = "HUB", value_parser = hub)]
     pub(in crate::cli) hub: Option<JoinLink>,
 
-    /// What you are called [default: your login name]
+    /// Your name in the chat [default: your login name]
     #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
     pub(in crate::cli) name: Option<Name>,
 
-    /// Where to take direct messages, or the next free port; port 0 for any, a port alone for one
-    /// of this machine [default: 127.0.0.1:54321]
+    /// Address to receive direct messages on, or the next free port; port 0 picks any port, a port
+    /// alone means loopback [default: 127.0.0.1:54321]
     #[arg(long, global = true, env = "CHINWAG_LISTEN", hide_env_values = true)]
     #[arg(value_name = "ADDR:PORT", value_parser = listen_address)]
     pub(in crate::cli) listen: Option<SocketAddr>,
 
-    /// Where others should send direct messages instead; may be given several times
+    /// Address that peers send direct messages to, where it is not that of --listen; repeatable
     #[arg(long, global = true, env = "CHINWAG_ADVERTISE", hide_env_values = true)]
     #[arg(value_name = "HOST:PORT", value_delimiter = ',')]
     pub(in crate::cli) advertise: Vec<Endpoint>,
 
-    /// Who may send you direct messages: those in your contact book, those whose key the hub knows,
-    /// or anyone [default: known]
+    /// Who may send you direct messages: contacts (peers in your contact book), known (peers whose
+    /// key the hub knows) or anyone [default: known]
     #[arg(long, global = true, env = "CHINWAG_DIRECT", hide_env_values = true, value_name = "WHO")]
     #[arg(value_parser = direct_policy)]
     pub(in crate::cli) direct: Option<DirectPolicy>,
 
-    /// Takes no direct messages, and tells nobody where you are
+    /// Receive no direct messages, and publish no address
     #[arg(long, global = true, env = "CHINWAG_NO_DIRECT", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(in crate::cli) no_direct: bool,
 
-    /// Speaks without encryption, as a guest; on this machine only
+    /// Connect without encryption, as a guest; on loopback only
     #[arg(long, global = true, env = "CHINWAG_PLAINTEXT", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(in crate::cli) plaintext: bool,
 
-    /// The room; may be given several times [default: lobby]
+    /// Room to use; repeatable [default: lobby]
     #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
     #[arg(value_delimiter = ',', add = crate::cli::complete::rooms())]
     pub(in crate::cli) room: Vec<RoomName>,
 
-    /// Keeps settings and data in this directory instead of your own ones
+    /// Directory for settings, keys and data, instead of the usual directories
     #[arg(long, global = true, env = "CHINWAG_HOME", hide_env_values = true, value_name = "DIR")]
     pub(in crate::cli) home: Option<PathBuf>,
 
-    /// Ends the command after this long, as 30s or 5m; the exit code is 124 then
+    /// Stop the command after this time, such as 30s or 5m, with exit code 124
     #[arg(long, global = true, env = "CHINWAG_TIMEOUT", hide_env_values = true)]
     #[arg(value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) timeout: Option<Duration>,
 
-    /// Says nothing on standard error but why something failed, and rings no bell
+    /// Print nothing but errors to standard error, and ring no bell
     #[arg(short, long, global = true, env = "CHINWAG_QUIET", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(in crate::cli) quiet: bool,
 
-    /// Logs what the client does to standard error; -vv more of it, -vvv everything
+    /// Log to standard error; -vv logs more, -vvv everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(in crate::cli) verbose: u8,
 }

@@ -68,80 +68,63 @@ pub(crate) const STATUSES: [&str; 3] = ["online", "away", "busy"];
 
 /// All commands, in the order in which they are listed.
 pub(crate) const COMMANDS: &[Command] = &[
-    new(Verb::Msg, "msg", "NAME [TEXT]", "sends past the hub, or opens the conversation")
+    new(Verb::Msg, "msg", "NAME [TEXT]", "message one peer, or open the conversation")
         .takes(Takes::Name)
         .aliases(&["m", "dm", "query"]),
-    new(Verb::Queue, "queue", "NAME TEXT", "keeps it for somebody who is away until they are back")
+    new(Verb::Queue, "queue", "NAME TEXT", "send a direct message once the peer is back")
         .takes(Takes::Name),
-    new(Verb::Outbox, "outbox", "", "lists what is kept for those who are away"),
-    new(Verb::Retry, "retry", "", "tries to send it now"),
-    new(Verb::Drop, "drop", "ID|NAME", "drops a message that is kept, or all for somebody")
+    new(Verb::Outbox, "outbox", "", "list queued messages"),
+    new(Verb::Retry, "retry", "", "try to deliver queued messages now"),
+    new(Verb::Drop, "drop", "ID|NAME", "delete a queued message, or all to a peer")
         .takes(Takes::Name),
-    new(Verb::P2p, "p2p", "HOST:PORT TEXT", "sends straight to an address")
+    new(Verb::P2p, "p2p", "HOST:PORT TEXT", "send a direct message to an address")
         .also(&["P2P HOST PORT TEXT"]),
-    new(Verb::Peers, "peers", "", "lists who is here")
+    new(Verb::Peers, "peers", "", "list the peers that are online")
         .aliases(&["who", "w", "names"])
         .also(&["PEER"]),
-    new(Verb::Join, "join", "ROOM", "joins a room, or makes a joined one the current one")
+    new(Verb::Join, "join", "ROOM", "join a room, or switch to a joined one")
         .takes(Takes::Room)
         .aliases(&["j"]),
-    new(Verb::Leave, "leave", "[ROOM]", "leaves a room, or the current one")
+    new(Verb::Leave, "leave", "[ROOM]", "leave the current room, or another one")
         .takes(Takes::Room)
         .aliases(&["part"]),
-    new(
-        Verb::Mute,
-        "mute",
-        "[ROOM]",
-        "points out nothing that is said in a room, or the current one",
-    )
-    .takes(Takes::Room),
-    new(Verb::Unmute, "unmute", "[ROOM]", "points it out again").takes(Takes::Room),
-    new(Verb::Rooms, "rooms", "", "lists the rooms of the hub"),
-    new(Verb::History, "history", "[N]", "shows the latest messages of the current room"),
-    new(
-        Verb::Search,
-        "search",
-        "WORDS",
-        "finds messages of the current room; wor* and \"two words\", too",
-    ),
-    new(Verb::Id, "id", "", "shows the fingerprint of your key"),
-    new(Verb::Contacts, "contacts", "", "lists whom you have met, and their keys"),
+    new(Verb::Mute, "mute", "[ROOM]", "mute notifications of the current room, or another one")
+        .takes(Takes::Room),
+    new(Verb::Unmute, "unmute", "[ROOM]", "unmute notifications").takes(Takes::Room),
+    new(Verb::Rooms, "rooms", "", "list the rooms of the hub"),
+    new(Verb::History, "history", "[N]", "show the latest messages of the current room"),
+    new(Verb::Search, "search", "WORDS", "search the current room for words, wor* or \"a phrase\""),
+    new(Verb::Id, "id", "", "show the fingerprint of your own key"),
+    new(Verb::Contacts, "contacts", "", "list the peers you have met, with their keys and notes"),
     new(
         Verb::Verify,
         "verify",
         "NAME [FINGERPRINT]",
-        "marks somebody's key as compared; without one, shows what to compare",
+        "mark a peer's key as verified, or show both keys to compare",
     )
     .takes(Takes::Name),
-    new(
-        Verb::Accept,
-        "accept",
-        "NAME [FINGERPRINT]",
-        "accepts that somebody has another key; without one, shows it",
-    )
-    .takes(Takes::Name),
-    new(Verb::Block, "block", "NAME", "you hear nothing of somebody, and they nothing of you")
+    new(Verb::Accept, "accept", "NAME [FINGERPRINT]", "accept a peer's new key, or show it")
         .takes(Takes::Name),
-    new(Verb::Unblock, "unblock", "NAME", "you hear each other again").takes(Takes::Name),
-    new(
-        Verb::Note,
-        "note",
-        "NAME [TEXT]",
-        "keeps a note on somebody, - removes it; without a text, shows it",
-    )
-    .takes(Takes::Name),
-    new(Verb::Forget, "forget", "NAME", "forgets somebody, and their key").takes(Takes::Name),
+    new(Verb::Block, "block", "NAME", "block a peer: no direct messages in either direction")
+        .takes(Takes::Name),
+    new(Verb::Unblock, "unblock", "NAME", "unblock a peer").takes(Takes::Name),
+    new(Verb::Note, "note", "NAME [TEXT]", "set the note on a peer, remove it with -, or show it")
+        .takes(Takes::Name),
+    new(Verb::Forget, "forget", "NAME", "remove a peer and their key from your contacts")
+        .takes(Takes::Name),
     new(
         Verb::Status,
         "status",
         "[online|away|busy]",
-        "says how you are; without a word, how the chat is",
+        "set your status, or show that of the connection",
     )
     .takes(Takes::Status),
-    new(Verb::Away, "away", "", "the same as /status away"),
-    new(Verb::Back, "back", "", "the same as /status online"),
-    new(Verb::Help, "help", "", "shows this"),
-    new(Verb::Quit, "quit", "", "leaves").aliases(&["exit", "q"]).also(&["Ctrl-C", "Ctrl-D"]),
+    new(Verb::Away, "away", "", "short for /status away"),
+    new(Verb::Back, "back", "", "short for /status online"),
+    new(Verb::Help, "help", "", "show this help"),
+    new(Verb::Quit, "quit", "", "leave the chat")
+        .aliases(&["exit", "q"])
+        .also(&["Ctrl-C", "Ctrl-D"]),
 ];
 
 impl Command {
