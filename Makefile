@@ -61,7 +61,7 @@ bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=s
 bench-screen: ## Measure how long a frame takes in a chat of 60,000 messages
 	cargo bench --locked --bench screen
 
-pictures: ## Draw the README's pictures anew, from the real screen
+pictures: ## Draw the pictures of the documents from the real screen
 	tools/fetch.sh tmux pictures
 	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test it story::
 	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs lobby direct search

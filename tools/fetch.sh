@@ -38,7 +38,7 @@ main() {
                 ;;
             pictures)
                 have pictures "pictures-rich-$rich_version/python" python3 \
-                    "the README's pictures cannot be drawn"
+                    "the pictures of the documents cannot be drawn"
                 ;;
             tmux)
                 have tmux "tmux-$tmux_version/tmux" sh "tests/it/story.rs is idle"

@@ -1,7 +1,7 @@
 //! `make bench`: chinwag beside the servers that people would use instead.
 //!
 //! Each workload is given to each contender, by turns, for several rounds; every run starts a
-//! server of its own. `benches/README.md` says how to read what comes out.
+//! server of its own. `docs/speed.md` says how to read the results.
 
 mod audience;
 mod chart;

@@ -1,4 +1,4 @@
-//! What came out: for eyes, for the record, and for the README.
+//! The results: printed, recorded, and written into `docs/speed.md`.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,7 @@ pub(crate) struct Report {
 /// What stands where there is nothing.
 const NOTHING: &str = "–";
 
-/// Where the table stands in the README.
+/// The markers around the table in `docs/speed.md`.
 const BEGIN: &str = "<!-- measured -->\n";
 const END: &str = "<!-- end of what was measured -->";
 
@@ -119,7 +119,7 @@ impl Report {
     }
 
     /// Writes the record, and beside it the charts. A complete run of full size belongs to the
-    /// project, and its table into the README; any other is only for whoever made it.
+    /// project, and its table into `docs/speed.md`; any other stays below `target`.
     pub(crate) fn write(&self, complete: bool) -> Result<PathBuf> {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
         let is_the_projects = complete && self.scale == Scale::Full;
@@ -132,9 +132,9 @@ impl Report {
         let machine = self.machine.describe();
         let page = format!("{machine}\n\n`{}`\n\n{}", self.command, self.table());
         if is_the_projects {
-            let readme = project.join("README.md");
-            let with_page = put_into(&fs::read_to_string(&readme)?, &page)?;
-            fs::write(readme, with_page)?;
+            let document = project.join("docs/speed.md");
+            let with_page = insert(&fs::read_to_string(&document)?, &page)?;
+            fs::write(document, with_page)?;
         }
         fs::write(record.with_extension("md"), page)?;
         fs::write(results.join("chart.svg"), chart::draw(self))?;
@@ -142,10 +142,11 @@ impl Report {
     }
 }
 
-/// The README with this page between its marks. `tests/it/readme.rs` compares it with the record.
-fn put_into(readme: &str, page: &str) -> Result<String> {
-    let (before, rest) = readme.split_once(BEGIN).context("no place for the table")?;
-    let (_, after) = rest.split_once(END).context("no end of the place for the table")?;
+/// Returns the document with this page between its markers. A test compares it with the record.
+fn insert(document: &str, page: &str) -> Result<String> {
+    let (before, rest) =
+        document.split_once(BEGIN).context("docs/speed.md has no marker before the table")?;
+    let (_, after) = rest.split_once(END).context("docs/speed.md has no marker after the table")?;
     Ok(format!("{before}{BEGIN}\n{page}{END}{after}"))
 }
 

@@ -347,8 +347,9 @@ mod tests {
     }
 
     #[test]
-    fn the_file_in_the_readme_can_be_read() {
-        let (_, rest) = include_str!("../../README.md").split_once("\n## Settings\n").unwrap();
+    fn the_documented_file_can_be_read() {
+        let chat = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/chat.md"));
+        let (_, rest) = chat.split_once("\n## Settings\n").unwrap();
         let (_, rest) = rest.split_once("```toml\n").unwrap();
         let (shown, _) = rest.split_once("```").unwrap();
         let config = Config::parse(shown).unwrap();

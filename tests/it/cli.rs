@@ -7,11 +7,11 @@ fn help_and_mistakes() {
     check("tests/cmd/*.trycmd", "");
 }
 
-/// What the README shows with a hub at the place that it speaks of.
+/// Runs the console blocks of the documents, with a hub as the default one.
 #[test]
-fn what_the_readme_shows() {
+fn console_blocks_of_the_documents() {
     let hub = hub::TestHub::start();
-    check("README.md", &hub.address().to_string());
+    check("docs/scripting.md", &hub.address().to_string());
 }
 
 fn check(documents: &str, hub: &str) {

@@ -1,4 +1,4 @@
-//! The README's grpcurl examples, run by the real grpcurl on a real hub and a client in a chat.
+//! Runs the examples of `docs/grpc.md` with the real grpcurl, a hub and a client in a chat.
 
 use std::net::SocketAddr;
 
@@ -6,7 +6,7 @@ use chinwag::proto::{GetPeerRequest, Peer};
 
 use crate::support::{grpcurl, hub::TestHub, peer::Session, pty::Terminal};
 
-/// What the README's commands say, in their order: a word of the command, and words of its output.
+/// The commands of the document in order: a word of each, and words of its output.
 const EXAMPLES: [(&str, &[&str]); 11] = [
     ("50051 list", &["chinwag.v1.Broadcast", "chinwag.v1.Presence", "grpc.health.v1.Health"]),
     ("describe chinwag.v1.Broadcast.Post", &["rpc Post", "Posts one message"]),
@@ -28,7 +28,7 @@ async fn buzz(hub: SocketAddr) -> Peer {
 }
 
 #[tokio::test]
-async fn the_readmes_examples_work() {
+async fn the_documented_examples_work() {
     let Some(path) = grpcurl::path() else { return };
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();

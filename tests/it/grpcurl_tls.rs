@@ -1,5 +1,5 @@
-//! The README's grpcurl examples over TLS: with the hub's certificate as root, as a guest and with a
-//! key of one's own, whose name then is one's own.
+//! Runs the TLS examples of `docs/grpc.md`: with the hub's certificate as root, as a guest and with
+//! a key of one's own.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ impl Scene {
         Some(Self { path, hub, data })
     }
 
-    /// Runs one of the README's examples with the key in `home`, and expects these words.
+    /// Runs one of the examples with the key in `home`, and expects these words.
     fn run(&self, example: &str, home: &Path, wanted: &[&str]) -> String {
         let root = self.data.path().join(CERTIFICATE_FILE);
         let example = example
@@ -36,7 +36,7 @@ impl Scene {
 }
 
 #[test]
-fn the_readmes_examples_work_over_tls() {
+fn the_documented_examples_work_over_tls() {
     let Some(scene) = Scene::set() else { return };
     let [list, register] = grpcurl::examples("-cacert").try_into().unwrap();
     let [robots, others] = [(); 2].map(|()| tempfile::tempdir().unwrap());

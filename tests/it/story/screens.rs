@@ -2,7 +2,7 @@
 //!
 //! What differs from run to run (times, ports, how long a call took, how long until the next attempt) is
 //! masked. `CHINWAG_SCREENS=overwrite` keeps what is seen; `CHINWAG_PICTURES=DIR` also keeps the screens
-//! with their colours, for the README's pictures.
+//! with their colours, for the documents' pictures.
 
 use std::{env, fs, path::PathBuf, sync::LazyLock};
 

@@ -1,4 +1,4 @@
-//! grpcurl, and the README's examples of it.
+//! Runs grpcurl, and the examples of it in `docs/grpc.md`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{hub::command, lacks::not_tested};
 
-const README: &str = include_str!("../../../README.md");
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/grpc.md"));
 
 /// The search path with the tool in it, once `make test` has fetched it.
 pub(crate) fn path() -> Option<String> {
@@ -20,9 +20,9 @@ pub(crate) fn path() -> Option<String> {
     None
 }
 
-/// The commands in the README's `sh` blocks that call grpcurl with this option.
+/// Returns the commands in the document's `sh` blocks that call grpcurl with this option.
 pub(crate) fn examples(option: &str) -> Vec<String> {
-    let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let blocks = DOCUMENT.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let mut commands: Vec<String> = Vec::new();
     for line in blocks.filter(|block| block.contains("grpcurl")).flat_map(str::lines) {
         match commands.last_mut().filter(|_| !line.starts_with("grpcurl")) {

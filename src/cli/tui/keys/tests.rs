@@ -191,10 +191,10 @@ fn the_help_lists_every_action_and_every_editing_key() {
 }
 
 #[test]
-fn the_readme_names_every_action() {
-    const README: &str = include_str!("../../../../README.md");
+fn the_documentation_names_every_action() {
+    const CHAT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/chat.md"));
     let between = ["go-to-2", "go-to-3", "go-to-4", "go-to-5", "go-to-6", "go-to-7", "go-to-8"];
     for usual in usual::all().filter(|usual| !between.contains(&usual.name)) {
-        assert!(README.contains(&format!("`{}`", usual.name)), "{}", usual.name);
+        assert!(CHAT.contains(&format!("`{}`", usual.name)), "{}", usual.name);
     }
 }

@@ -1,5 +1,4 @@
-//! The README is true: its commands are all there are, their JSON has the fields that it says,
-//! and they exit with the codes that it says.
+//! The documents match the programs: commands, options, JSON fields, exit codes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,10 +17,19 @@ use crate::support::{
     within::PATIENCE,
 };
 
-const README: &str = include_str!("../../README.md");
+macro_rules! document {
+    ($path:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path))
+    };
+}
 
-/// Where the objects are made: each variant of its `Line` is a type.
-const OBJECTS: &str = include_str!("../../src/cli/json.rs");
+const CHAT: &str = document!("docs/chat.md");
+const SCRIPTING: &str = document!("docs/scripting.md");
+const HUB: &str = document!("docs/hub.md");
+const SPEED: &str = document!("docs/speed.md");
+
+/// The JSON objects: each variant of `Line` is a type.
+const OBJECTS: &str = document!("src/cli/json.rs");
 
 /// One person's `chinwag`.
 struct Person {
@@ -92,11 +100,45 @@ impl Drop for Stream {
     }
 }
 
-/// The rows of the table whose head begins with `head`: each row's cells.
-fn table(head: &str) -> Vec<Vec<&'static str>> {
-    let (_, rest) = README.split_once(head).unwrap();
-    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+/// Returns the cells of each row of the tables whose head begins with `head`.
+fn table(document: &'static str, head: &str) -> Vec<Vec<&'static str>> {
+    let tables = document.split(head).skip(1);
+    let rows = tables.flat_map(|t| t.lines().skip(2).take_while(|line| line.starts_with('|')));
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// Returns the long options in a help text, without `--help` and `--version`.
+fn options(help: &str) -> BTreeSet<String> {
+    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    let words = lines.flat_map(|line| line.split([' ', ',']).take(3));
+    words
+        .filter(|word| word.starts_with("--") && !["--help", "--version"].contains(word))
+        .map(|word| word.trim_end_matches("...").to_owned())
+        .collect()
+}
+
+/// Returns the help of a command and of its subcommands, without the options of every command.
+fn whole_help(name: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_chinwag");
+    let mut helps = vec![help(program, &[name])];
+    if let Some((_, list)) = helps[0].clone().split_once("Commands:\n") {
+        let lines = list.lines().take_while(|line| !line.is_empty());
+        let words = lines.map(|line| line.split_whitespace().next().unwrap());
+        helps.extend(words.filter(|w| *w != "help").map(|word| help(program, &[name, word])));
+    }
+    helps.iter().map(|help| help.split("Options of every command:").next().unwrap()).collect()
+}
+
+/// Returns the options that the first column of a table names.
+fn option_rows(document: &'static str, head: &str) -> BTreeSet<String> {
+    let cells = table(document, head).into_iter().flat_map(|row| quoted(row[0]));
+    let words = cells.map(|cell| cell.split(' ').next().unwrap().to_owned());
+    words.filter(|word| word.starts_with("--")).collect()
+}
+
+fn help(program: &str, args: &[&str]) -> String {
+    let output = command(program).args(args).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// `make bench` writes both; before it ran there is neither.
@@ -107,7 +149,7 @@ fn the_measured_table_is_that_of_the_last_record() {
     let pages = files.map(|file| file.unwrap().path());
     let last = pages.filter(|path| path.extension().is_some_and(|e| e == "md")).max();
     let page = last.map_or_else(String::new, |last| std::fs::read_to_string(last).unwrap());
-    let (_, rest) = README.split_once("<!-- measured -->\n").unwrap();
+    let (_, rest) = SPEED.split_once("<!-- measured -->\n").unwrap();
     let (measured, _) = rest.split_once("<!-- end of what was measured -->").unwrap();
     assert_eq!(measured.trim(), page.trim());
 }
@@ -117,10 +159,10 @@ fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The fields of each type of object, as the README says.
+/// The fields of each type of object, as documented.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for row in table("| `type` |") {
+    for row in table(SCRIPTING, "| `type` |") {
         let mut fields: BTreeSet<_> = quoted(row[1]).into_iter().collect();
         if row[1].starts_with("those of `message`") {
             fields.remove("message");
@@ -146,7 +188,7 @@ fn types() -> BTreeSet<String> {
 fn every_type_of_object_is_documented_with_its_command() {
     let documented: BTreeSet<String> = documented().into_keys().collect();
     assert_eq!(documented, types());
-    let printed: BTreeSet<String> = table("| command |")
+    let printed: BTreeSet<String> = table(SCRIPTING, "| command |")
         .iter()
         .flat_map(|row| row.get(2).map(|cell| quoted(cell)))
         .flatten()
@@ -157,25 +199,31 @@ fn every_type_of_object_is_documented_with_its_command() {
 #[test]
 fn every_command_is_there_and_no_other() {
     let there = commands(env!("CARGO_BIN_EXE_chinwag"));
-    let said: BTreeSet<_> = table("| command |")
+    let said: BTreeSet<_> = table(SCRIPTING, "| command |")
         .iter()
         .map(|row| quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned())
         .collect();
     assert_eq!(said, there);
-    for row in table("| command |") {
+    for row in table(SCRIPTING, "| command |") {
         let name = quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned();
-        let help = command(env!("CARGO_BIN_EXE_chinwag")).args([&name, "--help"]).output();
-        let help = String::from_utf8(help.unwrap().stdout).unwrap();
-        for flag in quoted(row[1]).iter().filter(|quoted| quoted.starts_with("--")) {
-            assert!(help.contains(flag.split(' ').next().unwrap()), "{name} has no {flag}");
+        let help = whole_help(&name);
+        let documented = quoted(row[1]).into_iter().filter(|quoted| quoted.starts_with("--"));
+        let documented: BTreeSet<_> =
+            documented.map(|flag| flag.split(' ').next().unwrap().to_owned()).collect();
+        for flag in &documented {
+            assert!(help.contains(flag), "{name} has no {flag}");
+        }
+        // The usage in the first column has --run, and the last column is that of --json.
+        let elsewhere = ["--run", "--json"];
+        for flag in options(&help).difference(&documented) {
+            assert!(elsewhere.contains(&flag.as_str()), "{name}: {flag} is not documented");
         }
     }
 }
 
 #[test]
 fn every_command_of_the_chat_is_there_and_no_other() {
-    let help = command(env!("CARGO_BIN_EXE_chinwag")).args(["chat", "--help"]).output().unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
+    let help = help(env!("CARGO_BIN_EXE_chinwag"), &["chat"]);
     let (_, rest) = help.split_once("In the chat:\n").unwrap();
     let lines = rest.lines().take_while(|line| !line.is_empty());
     let lines = lines.filter_map(|line| Some(format!("/{}", line.strip_prefix("  /")?)));
@@ -186,7 +234,7 @@ fn every_command_of_the_chat_is_there_and_no_other() {
         let names = help.split_once("(also: ").map_or("", |(_, names)| names).trim_end_matches(')');
         also.extend(names.split(", ").filter(|name| name.starts_with('/')).map(str::to_owned));
     }
-    let rows = table("| in the chat |");
+    let rows = table(CHAT, "| in the chat |");
     let plain = |quoted: Vec<String>| quoted.into_iter().map(|text| text.replace("\\|", "|"));
     let said: BTreeSet<String> = rows.iter().flat_map(|row| plain(quoted(row[0]))).collect();
     assert_eq!(said, there);
@@ -196,24 +244,30 @@ fn every_command_of_the_chat_is_there_and_no_other() {
 }
 
 #[test]
-fn the_keepers_commands_are_there_and_no_others() {
+fn every_option_of_every_command_is_documented() {
+    let help = help(env!("CARGO_BIN_EXE_chinwag"), &[]);
+    let (_, common) = help.split_once("Options of every command:\n").unwrap();
+    assert_eq!(option_rows(SCRIPTING, "| option of every command |"), options(common));
+    for row in table(SCRIPTING, "| option of every command |") {
+        let variable = quoted(row[2]).pop();
+        assert!(variable.is_none_or(|name| common.contains(&name)), "{row:?}");
+    }
+}
+
+#[test]
+fn the_operators_commands_and_options_are_documented() {
     let hub = env!("CARGO_BIN_EXE_chinwagd");
     let name = |row: &Vec<&str>| quoted(row[0])[0].split(' ').nth(1).unwrap().to_owned();
-    let said: BTreeSet<_> = table("| keeper's command |").iter().map(name).collect();
-    assert_eq!(said, commands(hub));
-    for row in table("| keeper's command |") {
-        let help = command(hub).args([&name(&row), "--help"]).output().unwrap().stdout;
-        let help = String::from_utf8(help).unwrap();
+    let rows = table(HUB, "| operator's command |");
+    let documented: BTreeSet<_> = rows.iter().map(name).collect();
+    assert_eq!(documented, commands(hub));
+    for row in rows {
+        let help = help(hub, &[&name(&row)]);
         for flag in quoted(row[1]).iter().filter(|quoted| quoted.starts_with("--")) {
             assert!(help.contains(flag.split(' ').next().unwrap()), "{row:?} has no {flag}");
         }
     }
-    let help = command(hub).arg("--help").output().unwrap().stdout;
-    let help = String::from_utf8(help).unwrap();
-    for option in table("| option of the hub |").iter().flat_map(|row| quoted(row[0])) {
-        let flag = option.split(' ').next().unwrap();
-        assert!(help.contains(flag), "the hub has no {flag}");
-    }
+    assert_eq!(option_rows(HUB, "| option of the hub |"), options(&help(hub, &[])));
 }
 
 #[test]
@@ -319,6 +373,6 @@ fn exit_codes_are_those_that_are_documented() {
     seen.insert(130);
 
     let said: BTreeSet<i32> =
-        table("| exit code |").iter().map(|row| row[0].parse().unwrap()).collect();
+        table(SCRIPTING, "| exit code |").iter().map(|row| row[0].parse().unwrap()).collect();
     assert_eq!(seen, said);
 }
