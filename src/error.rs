@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+mod reason;
+
+pub use reason::Reason;
+
 use crate::model::{Endpoint, Fingerprint, MessageId, Name, RoomName};
 
 /// One thing wrong with a request.
@@ -29,8 +33,8 @@ pub enum Gone {
 pub struct Refusal {
     /// The gRPC code.
     pub code: tonic::Code,
-    /// The stable reason, as in `NAME_TAKEN`; empty where the other side gave none.
-    pub reason: String,
+    /// The stable reason.
+    pub reason: Reason,
     /// What the other side says, in English. Not to be trusted by a terminal.
     pub message: String,
     /// The fields that were wrong.
@@ -42,7 +46,7 @@ pub struct Refusal {
 impl Refusal {
     /// Whether the other side is about to stop, and would have consented otherwise.
     pub fn is_shutdown(&self) -> bool {
-        self.code == tonic::Code::Unavailable && self.reason == "SHUTTING_DOWN"
+        self.code == tonic::Code::Unavailable && self.reason == Reason::ShuttingDown
     }
 }
 

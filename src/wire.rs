@@ -11,7 +11,7 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
-    error::{Error, Gone, Refusal, Result, Violation},
+    error::{Error, Gone, Reason, Refusal, Result, Violation},
     model::{
         Certificate, DirectMessage, Draft, Endpoint, Invalid, InviteCode, MAX_ENDPOINTS, MAX_LAST,
         Message, MessageId, Name, Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName,
@@ -22,9 +22,6 @@ use crate::{
 
 /// `ErrorInfo.domain` of every error of ours.
 pub const ERROR_DOMAIN: &str = "chinwag";
-
-/// The reason of those who do something too often, and are asked to wait as RetryInfo says.
-pub const RATE_LIMITED: &str = "RATE_LIMITED";
 
 /// How long a client should wait before it comes back to a server that stops: the time a
 /// restart takes.
@@ -40,41 +37,49 @@ const PROOF_DELAY: Duration = Duration::from_secs(1);
 // Errors
 
 /// What an error is on the wire: code, stable reason, and when to try again.
-fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
+fn facts(error: &Error) -> (Code, Reason, Option<Duration>) {
     match error {
-        Error::Invalid(_) => (Code::InvalidArgument, "INVALID_FIELD", None),
-        Error::NameTaken(_) | Error::OtherName { .. } => (Code::AlreadyExists, "NAME_TAKEN", None),
-        Error::NameConfusable { .. } => (Code::AlreadyExists, "NAME_CONFUSABLE", None),
-        Error::GuestsRefused => (Code::PermissionDenied, "GUESTS_REFUSED", None),
-        Error::InviteRequired { .. } => (Code::PermissionDenied, "INVITE_REQUIRED", None),
-        Error::Removed => (Code::PermissionDenied, "REMOVED", None),
-        Error::TokenRefused(_) => (Code::Unauthenticated, "TOKEN_REFUSED", None),
-        Error::MemberUnknown(_) => (Code::NotFound, "NOT_FOUND", None),
-        Error::SessionMissing => (Code::Unauthenticated, "SESSION_MISSING", None),
-        Error::SessionEnded => (Code::Unauthenticated, "SESSION_ENDED", None),
-        Error::PlaintextRefused => (Code::FailedPrecondition, "PLAINTEXT_REFUSED", None),
-        Error::NotJoined(_) => (Code::FailedPrecondition, "NOT_JOINED", None),
-        Error::PeerUnknown(_) => (Code::NotFound, "PEER_UNKNOWN", None),
-        Error::MessageIdReused(_) => (Code::AlreadyExists, "MESSAGE_ID_REUSED", None),
-        Error::PositionGone(Gone::Epoch) => (Code::OutOfRange, "EPOCH_CHANGED", None),
-        Error::PositionGone(Gone::Truncated) => (Code::OutOfRange, "POSITION_GONE", None),
-        Error::PositionGone(Gone::Ahead) => (Code::OutOfRange, "POSITION_AHEAD", None),
+        Error::Invalid(_) => (Code::InvalidArgument, Reason::InvalidField, None),
+        Error::NameTaken(_) | Error::OtherName { .. } => {
+            (Code::AlreadyExists, Reason::NameTaken, None)
+        }
+        Error::NameConfusable { .. } => (Code::AlreadyExists, Reason::NameConfusable, None),
+        Error::GuestsRefused => (Code::PermissionDenied, Reason::GuestsRefused, None),
+        Error::InviteRequired { .. } => (Code::PermissionDenied, Reason::InviteRequired, None),
+        Error::Removed => (Code::PermissionDenied, Reason::Removed, None),
+        Error::TokenRefused(_) => (Code::Unauthenticated, Reason::TokenRefused, None),
+        Error::MemberUnknown(_) => (Code::NotFound, Reason::NotFound, None),
+        Error::SessionMissing => (Code::Unauthenticated, Reason::SessionMissing, None),
+        Error::SessionEnded => (Code::Unauthenticated, Reason::SessionEnded, None),
+        Error::PlaintextRefused => (Code::FailedPrecondition, Reason::PlaintextRefused, None),
+        Error::NotJoined(_) => (Code::FailedPrecondition, Reason::NotJoined, None),
+        Error::PeerUnknown(_) => (Code::NotFound, Reason::PeerUnknown, None),
+        Error::MessageIdReused(_) => (Code::AlreadyExists, Reason::MessageIdReused, None),
+        Error::PositionGone(Gone::Epoch) => (Code::OutOfRange, Reason::EpochChanged, None),
+        Error::PositionGone(Gone::Truncated) => (Code::OutOfRange, Reason::PositionGone, None),
+        Error::PositionGone(Gone::Ahead) => (Code::OutOfRange, Reason::PositionAhead, None),
         Error::LimitReached { retry_after, .. } => {
-            (Code::ResourceExhausted, "LIMIT_REACHED", *retry_after)
+            (Code::ResourceExhausted, Reason::LimitReached, *retry_after)
         }
         Error::RateLimited { retry_after, .. } => {
-            (Code::ResourceExhausted, RATE_LIMITED, Some(*retry_after))
+            (Code::ResourceExhausted, Reason::RateLimited, Some(*retry_after))
         }
-        Error::InboxFull => (Code::ResourceExhausted, "INBOX_FULL", Some(INBOX_DELAY)),
-        Error::WrongReceiver(_) => (Code::FailedPrecondition, "WRONG_RECEIVER", None),
-        Error::CallerRefused(_) => (Code::PermissionDenied, "CALLER_REFUSED", None),
-        Error::CallerUnproved(_) => (Code::PermissionDenied, "CALLER_REFUSED", Some(PROOF_DELAY)),
-        Error::CallerKeyChanged(_) => (Code::PermissionDenied, "CALLER_KEY_CHANGED", None),
-        Error::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN", Some(RESTART_DELAY)),
-        Error::StoreUnavailable(_) => (Code::Unavailable, "STORE_UNAVAILABLE", None),
-        Error::HubUnreachable { .. } => (Code::Unavailable, "HUB_UNREACHABLE", None),
-        Error::PeerUnreachable { .. } => (Code::Unavailable, "PEER_UNREACHABLE", None),
-        Error::Refused(refusal) => (refusal.code, "REFUSED", refusal.retry_after),
+        Error::InboxFull => (Code::ResourceExhausted, Reason::InboxFull, Some(INBOX_DELAY)),
+        Error::WrongReceiver(_) => (Code::FailedPrecondition, Reason::WrongReceiver, None),
+        Error::CallerRefused(_) => (Code::PermissionDenied, Reason::CallerRefused, None),
+        Error::CallerUnproved(_) => {
+            (Code::PermissionDenied, Reason::CallerRefused, Some(PROOF_DELAY))
+        }
+        Error::CallerKeyChanged(_) => (Code::PermissionDenied, Reason::CallerKeyChanged, None),
+        Error::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown, Some(RESTART_DELAY)),
+        Error::StoreUnavailable(_) => (Code::Unavailable, Reason::StoreUnavailable, None),
+        Error::HubUnreachable { .. } => {
+            (Code::Unavailable, Reason::Other("HUB_UNREACHABLE".into()), None)
+        }
+        Error::PeerUnreachable { .. } => {
+            (Code::Unavailable, Reason::Other("PEER_UNREACHABLE".into()), None)
+        }
+        Error::Refused(refusal) => (refusal.code, Reason::Refused, refusal.retry_after),
         Error::Store(_)
         | Error::Protocol(_)
         | Error::HubKeyChanged { .. }
@@ -84,7 +89,7 @@ fn facts(error: &Error) -> (Code, &'static str, Option<Duration>) {
         | Error::Keyless
         | Error::Blocked(_)
         | Error::Stopped
-        | Error::Io(_) => (Code::Internal, "INTERNAL", None),
+        | Error::Io(_) => (Code::Internal, Reason::Internal, None),
     }
 }
 
@@ -102,7 +107,7 @@ fn public_message(error: &Error, code: Code) -> String {
 }
 
 /// The stable reason that stands for an error.
-pub fn reason(error: &Error) -> &'static str {
+pub fn reason(error: &Error) -> Reason {
     facts(error).1
 }
 
@@ -116,7 +121,7 @@ pub fn refusal(error: &Error) -> proto::Refusal {
     proto::Refusal {
         code: code as i32,
         message: public_message(error, code),
-        reason: reason.into(),
+        reason: reason.to_string(),
         field_violations: violations
             .iter()
             .map(|v| proto::FieldViolation {
@@ -132,7 +137,7 @@ pub fn refusal(error: &Error) -> proto::Refusal {
 pub fn status(error: &Error) -> Status {
     let (code, reason, retry_after) = facts(error);
     let mut details = ErrorDetails::new();
-    details.set_error_info(reason, ERROR_DOMAIN, [] as [(String, String); 0]);
+    details.set_error_info(reason.as_str(), ERROR_DOMAIN, [] as [(String, String); 0]);
     if let Error::Invalid(violations) = error {
         for violation in violations {
             details.add_bad_request_violation(&violation.field, &violation.problem);
@@ -168,13 +173,13 @@ pub fn explain(response: http::Response<Body>) -> http::Response<Body> {
 fn explained(bare: &Status) -> Status {
     let reason = match bare.code() {
         Code::OutOfRange | Code::Internal => return status(&undecodable(bare)),
-        Code::Unimplemented => "METHOD_UNKNOWN",
-        Code::NotFound => "NOT_FOUND",
-        Code::DeadlineExceeded | Code::Cancelled => "DEADLINE_EXCEEDED",
-        _ => "REFUSED",
+        Code::Unimplemented => Reason::MethodUnknown,
+        Code::NotFound => Reason::NotFound,
+        Code::DeadlineExceeded | Code::Cancelled => Reason::DeadlineExceeded,
+        _ => Reason::Refused,
     };
     let mut details = ErrorDetails::new();
-    details.set_error_info(reason, ERROR_DOMAIN, [] as [(String, String); 0]);
+    details.set_error_info(reason.as_str(), ERROR_DOMAIN, [] as [(String, String); 0]);
     let message = match bare.message() {
         "" => bare.code().description(),
         message => message,
@@ -188,7 +193,7 @@ pub fn refused(status: &Status) -> Refusal {
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
     Refusal {
         code: status.code(),
-        reason: details.error_info().map(|info| info.reason.clone()).unwrap_or_default(),
+        reason: details.error_info().map_or("", |info| &info.reason).into(),
         message: status.message().to_owned(),
         violations: violations
             .unwrap_or_default()
@@ -203,7 +208,7 @@ pub fn refused(status: &Status) -> Refusal {
 pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
     Refusal {
         code: Code::from_i32(refusal.code),
-        reason: refusal.reason,
+        reason: refusal.reason.as_str().into(),
         message: refusal.message,
         violations: refusal
             .field_violations

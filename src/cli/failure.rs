@@ -3,7 +3,7 @@
 use std::{fmt::Display, io, path::Path, time::Duration};
 
 use crate::{
-    error::{Error, Refusal},
+    error::{Error, Reason, Refusal},
     text,
 };
 
@@ -91,7 +91,9 @@ fn code(error: &Error) -> u8 {
     match error {
         Error::HubUnreachable { .. } => HUB_UNREACHABLE,
         Error::PeerUnknown(_) | Error::PeerUnreachable { .. } => PEER_UNREACHABLE,
-        Error::Refused(Refusal { reason, .. }) if reason == "PEER_UNKNOWN" => PEER_UNREACHABLE,
+        Error::Refused(Refusal { reason, .. }) if *reason == Reason::PeerUnknown => {
+            PEER_UNREACHABLE
+        }
         _ => FAILED,
     }
 }
@@ -162,19 +164,19 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
     Some(said.into())
 }
 
-fn advice_on(reason: &str) -> Option<&'static str> {
+fn advice_on(reason: &Reason) -> Option<&'static str> {
     match reason {
-        "NAME_TAKEN" | "NAME_CONFUSABLE" => Some(TAKE_ANOTHER),
-        "PEER_UNKNOWN" => Some(LOOK),
-        "INBOX_FULL" | "SHUTTING_DOWN" => Some(LATER),
-        "GUESTS_REFUSED" | "PLAINTEXT_REFUSED" => Some("that is, leave out --plaintext"),
-        "INVITE_REQUIRED" => {
+        Reason::NameTaken | Reason::NameConfusable => Some(TAKE_ANOTHER),
+        Reason::PeerUnknown => Some(LOOK),
+        Reason::InboxFull | Reason::ShuttingDown => Some(LATER),
+        Reason::GuestsRefused | Reason::PlaintextRefused => Some("that is, leave out --plaintext"),
+        Reason::InviteRequired => {
             Some("what `chinwagd invite` prints there is a link for `chinwag chat LINK`")
         }
-        "CALLER_REFUSED" => {
+        Reason::CallerRefused => {
             Some("be on the same hub, with a key of your own, or ask them otherwise")
         }
-        "CALLER_KEY_CHANGED" => {
+        Reason::CallerKeyChanged => {
             Some("if it is your new key, tell them in another way, so that they accept it")
         }
         _ => None,
@@ -196,10 +198,10 @@ mod tests {
     use super::*;
     use crate::model::{Endpoint, Fingerprint, Name};
 
-    fn refused(reason: &str) -> Failure {
+    fn refused(reason: Reason) -> Failure {
         Failure::Chat(Error::Refused(Refusal {
             code: tonic::Code::NotFound,
-            reason: reason.into(),
+            reason,
             message: "no \x1b[31mway\nchinwag: done".into(),
             violations: vec![],
             retry_after: None,
@@ -222,10 +224,10 @@ mod tests {
             (Failure::Usage("?".into()), USAGE),
             (Error::HubUnreachable { hub, cause: "refused".into() }.into(), HUB_UNREACHABLE),
             (Error::PeerUnknown(bob.clone()).into(), PEER_UNREACHABLE),
-            (refused("PEER_UNKNOWN"), PEER_UNREACHABLE),
+            (refused(Reason::PeerUnknown), PEER_UNREACHABLE),
             (Error::NameTaken(bob).into(), FAILED),
             (changed.into(), FAILED),
-            (refused("NAME_TAKEN"), FAILED),
+            (refused(Reason::NameTaken), FAILED),
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
             (io::Error::from(io::ErrorKind::StorageFull).into(), FAILED),
             (Failure::Interrupted, INTERRUPTED),
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_the_other_side_says_stays_one_harmless_line() {
-        let line = refused("PEER_UNKNOWN").line().unwrap();
+        let line = refused(Reason::PeerUnknown).line().unwrap();
         assert_eq!(line, "no ␛[31mway␊chinwag: done; see who is with `chinwag peers`");
     }
 

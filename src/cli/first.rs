@@ -15,7 +15,7 @@ use super::{
     question,
 };
 use crate::{
-    error::Error,
+    error::{Error, Reason},
     model::{JoinLink, Name},
     text,
 };
@@ -131,7 +131,7 @@ fn about(problem: &Failure) -> Lacks {
         | Error::HubUntrusted { .. }
         | Error::Protocol(_) => Lacks { name: false, hub: true },
         Error::Refused(refusal) => {
-            let name = matches!(refusal.reason.as_str(), "NAME_TAKEN" | "NAME_CONFUSABLE");
+            let name = matches!(refusal.reason, Reason::NameTaken | Reason::NameConfusable);
             Lacks { name, hub: !name }
         }
         _ => Lacks { name: false, hub: false },

@@ -36,7 +36,7 @@ use super::{
     peers::Peers,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     identity::{Book, files},
     model::{DirectMessage, Endpoint, MessageId, Name, Receipt, Text},
 };
@@ -260,11 +260,11 @@ fn fate(error: &Error) -> State {
     match error {
         Error::KeyChanged { .. } | Error::Blocked(_) | Error::Keyless => State::Refused,
         Error::Invalid(_) => State::GivenUp,
-        Error::Refused(refusal) => match refusal.reason.as_str() {
+        Error::Refused(refusal) => match refusal.reason {
             // It cannot ask its hub about the sender now: not its last word.
-            "CALLER_REFUSED" if refusal.retry_after.is_some() => State::Waits,
-            "CALLER_REFUSED" | "CALLER_KEY_CHANGED" => State::Refused,
-            "MESSAGE_ID_REUSED" => State::GivenUp,
+            Reason::CallerRefused if refusal.retry_after.is_some() => State::Waits,
+            Reason::CallerRefused | Reason::CallerKeyChanged => State::Refused,
+            Reason::MessageIdReused => State::GivenUp,
             _ if refusal.code == tonic::Code::InvalidArgument => State::GivenUp,
             _ => State::Waits,
         },

@@ -25,7 +25,7 @@ use super::{
     hub_connection::HubConnection, inbox::Inbox, lru::Lru,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     identity::{Identity, KeyCheck},
     model::{DirectMessage, Endpoint, Fingerprint, MessageId, Name, Peer, Receipt, Text},
     proto::{self, presence_client::PresenceClient},
@@ -105,7 +105,7 @@ pub(super) async fn ask(
     let rpc =
         |channel, request| async move { PresenceClient::new(channel).get_peer(request).await };
     let answer = link.call(request, rpc).await.map_err(|error| match error {
-        Error::Refused(refusal) if refusal.reason == "PEER_UNKNOWN" => {
+        Error::Refused(refusal) if refusal.reason == Reason::PeerUnknown => {
             Error::PeerUnknown(name.clone())
         }
         _ => error,

@@ -5,10 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::session::MAX_PAUSE;
-use crate::{
-    error::{Error, Refusal, Result},
-    wire::RATE_LIMITED,
-};
+use crate::error::{Error, Reason, Refusal, Result};
 
 /// The pause where a hub does not say one.
 const USUAL_PAUSE: Duration = Duration::from_secs(1);
@@ -17,7 +14,7 @@ const USUAL_PAUSE: Duration = Duration::from_secs(1);
 /// reason than a rate.
 pub(super) fn pause(refusal: &Refusal) -> Option<Duration> {
     let pause = refusal.retry_after.unwrap_or(USUAL_PAUSE).min(MAX_PAUSE);
-    (refusal.reason == RATE_LIMITED).then_some(pause)
+    (refusal.reason == Reason::RateLimited).then_some(pause)
 }
 
 /// Calls until it is not refused for its rate, as long as that does not take longer than
@@ -45,10 +42,10 @@ mod tests {
 
     use super::*;
 
-    fn refused(reason: &str) -> Error {
+    fn refused(reason: Reason) -> Error {
         Error::Refused(Refusal {
             code: Code::ResourceExhausted,
-            reason: reason.into(),
+            reason,
             message: String::new(),
             violations: Vec::new(),
             retry_after: Some(Duration::from_secs(20)),
@@ -56,11 +53,11 @@ mod tests {
     }
 
     /// How often something is tried that is refused so, and how long that takes.
-    async fn tries(reason: &str, refusals: usize) -> (usize, Duration, bool) {
+    async fn tries(reason: Reason, refusals: usize) -> (usize, Duration, bool) {
         let (begun, mut tries) = (Instant::now(), 0);
         let answer = patiently(|| {
             tries += 1;
-            let answer = if tries > refusals { Ok(()) } else { Err(refused(reason)) };
+            let answer = if tries > refusals { Ok(()) } else { Err(refused(reason.clone())) };
             async { answer }
         })
         .await;
@@ -69,10 +66,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_rates_are_waited_for_and_not_without_end() {
-        assert_eq!(tries("LIMIT_REACHED", 9).await, (1, Duration::ZERO, false));
-        let (count, took, ok) = tries(RATE_LIMITED, 2).await;
+        assert_eq!(tries(Reason::LimitReached, 9).await, (1, Duration::ZERO, false));
+        let (count, took, ok) = tries(Reason::RateLimited, 2).await;
         assert!(ok && count == 3 && took >= Duration::from_secs(40), "{count} in {took:?}");
-        let (count, took, ok) = tries(RATE_LIMITED, 9).await;
+        let (count, took, ok) = tries(Reason::RateLimited, 9).await;
         assert!(!ok && count == 3 && took < MAX_PAUSE, "{count} in {took:?}");
     }
 }

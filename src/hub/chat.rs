@@ -234,7 +234,7 @@ impl Reader {
 }
 
 fn refusal(metrics: &Metrics, request: Option<refused::Request>, error: &Error) -> StreamCommand {
-    metrics.refused(wire::reason(error));
+    metrics.refused(&wire::reason(error));
     let refused = proto::Refused { request, refusal: Some(wire::refusal(error)) };
     StreamCommand::Answer(event(Event::Refused(refused)))
 }

@@ -15,6 +15,8 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use crate::error::Reason;
+
 pub(crate) use page::Page;
 pub(crate) use serve::{listen, serve};
 
@@ -28,45 +30,14 @@ const SECONDS: [f64; 12] =
 /// Bounds of the batch sizes, up to the largest.
 const MESSAGES: [f64; 7] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
 
-/// The reasons that are told apart; all others are one, as the other side may have made them up.
-const REASONS: [&str; 27] = [
-    "CALLER_REFUSED",
-    "DEADLINE_EXCEEDED",
-    "EPOCH_CHANGED",
-    "GUESTS_REFUSED",
-    "INTERNAL",
-    "INVALID_FIELD",
-    "INVITE_REQUIRED",
-    "LIMIT_REACHED",
-    "MESSAGE_ID_REUSED",
-    "METHOD_UNKNOWN",
-    "NAME_CONFUSABLE",
-    "NAME_TAKEN",
-    "NOT_FOUND",
-    "NOT_JOINED",
-    "PEER_UNKNOWN",
-    "PLAINTEXT_REFUSED",
-    "POSITION_AHEAD",
-    "POSITION_GONE",
-    "RATE_LIMITED",
-    "REFUSED",
-    "REMOVED",
-    "SESSION_ENDED",
-    "SESSION_MISSING",
-    "SHUTTING_DOWN",
-    "STORE_UNAVAILABLE",
-    "TLS_REQUIRED",
-    "TOKEN_REFUSED",
-];
-
-/// All other reasons.
+/// The label of reasons that a hub does not give by itself: the other side may have made them up.
 const OTHER: &str = "OTHER";
 
 /// What has a rate: see `rates`.
 const LIMITED: [&str; 4] = ["failures", "posts", "reads", "registrations"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
+struct ReasonLabel {
     reason: &'static str,
 }
 
@@ -87,12 +58,18 @@ struct Counters {
     left_behind: Counter,
     commit_seconds: Histogram,
     commit_messages: Histogram,
-    refusals: Family<Reason, Counter>,
+    refusals: Family<ReasonLabel, Counter>,
     rate_limited: Family<What, Counter>,
     sessions: Gauge,
     peers: Gauge,
     streams: Gauge,
     rooms: Gauge,
+}
+
+/// The reasons that a hub gives; the others are of clients only.
+fn hub_reasons() -> impl Iterator<Item = &'static Reason> {
+    let of_clients = [Reason::CallerKeyChanged, Reason::InboxFull, Reason::WrongReceiver];
+    Reason::KNOWN.iter().filter(move |reason| !of_clients.contains(reason))
 }
 
 impl Default for Counters {
@@ -112,8 +89,8 @@ impl Default for Counters {
             streams: Gauge::default(),
             rooms: Gauge::default(),
         };
-        for reason in REASONS.into_iter().chain([OTHER]) {
-            drop(counters.refusals.get_or_create(&Reason { reason }));
+        for reason in hub_reasons().map(Reason::as_str).chain([OTHER]) {
+            drop(counters.refusals.get_or_create(&ReasonLabel { reason }));
         }
         for what in LIMITED {
             drop(counters.rate_limited.get_or_create(&What { what }));
@@ -142,9 +119,9 @@ impl Metrics {
     }
 
     /// A call, or a request on a stream, was refused.
-    pub(crate) fn refused(&self, reason: &str) {
-        let known = REASONS.iter().find(|known| **known == reason);
-        self.0.refusals.get_or_create(&Reason { reason: known.unwrap_or(&OTHER) }).inc();
+    pub(crate) fn refused(&self, reason: &Reason) {
+        let reason = hub_reasons().find(|known| *known == reason).map_or(OTHER, Reason::as_str);
+        self.0.refusals.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Somebody did something too often.

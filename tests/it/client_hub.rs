@@ -8,7 +8,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, ClientOptions, Connection, Event, Events, HubTrust, PageRequest, PeerChange},
-    error::Error,
+    error::{Error, Reason},
     identity::Identity,
     model::{Message, Name, PeerStatus, RoomName, Start, Text},
 };
@@ -209,7 +209,7 @@ async fn a_command_is_the_same_person_for_a_moment() {
     };
     for other in [stranger.clone(), thief] {
         let taken = Client::start(other).await.unwrap_err();
-        assert!(matches!(taken, Error::Refused(why) if why.reason == "NAME_TAKEN"));
+        assert!(matches!(taken, Error::Refused(why) if why.reason == Reason::NameTaken));
     }
 
     let status = PeerStatus::Invisible;

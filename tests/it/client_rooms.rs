@@ -8,7 +8,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, Event},
-    error::Error,
+    error::{Error, Reason},
     model::{MessageId, Position, Start},
     proto::{self, refused::Request as About},
 };
@@ -129,7 +129,7 @@ async fn rooms_are_joined_and_left() {
         chat.refused(About::Join("t".into()), Code::ResourceExhausted, "LIMIT_REACHED").await;
     };
     let (refused, ()) = tokio::join!(client.join(room("t"), Start::Head), hub_side);
-    assert!(matches!(refused, Err(Error::Refused(why)) if why.reason == "LIMIT_REACHED"));
+    assert!(matches!(refused, Err(Error::Refused(why)) if why.reason == Reason::LimitReached));
 
     let hub_side = async {
         assert_eq!(chat.leave().await, "s");
@@ -169,7 +169,9 @@ async fn a_room_that_is_refused_on_return_is_told() {
     assert!(client.rooms().is_empty());
     let asked = chat.post().await;
     chat.refused(About::Post(asked.id), Code::FailedPrecondition, "NOT_JOINED").await;
-    assert!(matches!(outcome(waits).await, Err(Error::Refused(why)) if why.reason == "NOT_JOINED"));
+    assert!(
+        matches!(outcome(waits).await, Err(Error::Refused(why)) if why.reason == Reason::NotJoined)
+    );
 }
 
 #[tokio::test]

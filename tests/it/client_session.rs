@@ -9,7 +9,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, Connection, Event},
-    error::Error,
+    error::{Error, Reason},
     model::Start,
     proto::{self, join::Start as RawStart, refused::Request as About},
 };
@@ -138,7 +138,7 @@ async fn a_start_fails_where_the_hub_refuses_or_is_not_there() {
     let hub = FakeHub::start().await;
     hub.refuse([chinwag::wire::status(&Error::NameTaken(name("sova")))]);
     let refused = Client::start(options(&hub, &[])).await.unwrap_err();
-    assert!(matches!(refused, Error::Refused(why) if why.reason == "NAME_TAKEN"));
+    assert!(matches!(refused, Error::Refused(why) if why.reason == Reason::NameTaken));
     let nobody = options(&hub, &[]);
     hub.stop().await;
     let unreachable = Client::start(nobody).await.unwrap_err();
@@ -187,7 +187,7 @@ async fn a_name_that_is_taken_is_asked_for_again_as_long_as_a_lease_may_live() {
             }
         }
     };
-    assert_eq!(tokio::time::timeout(PATIENCE, ended).await.unwrap().reason, "NAME_TAKEN");
+    assert_eq!(tokio::time::timeout(PATIENCE, ended).await.unwrap().reason, Reason::NameTaken);
 }
 
 #[tokio::test]

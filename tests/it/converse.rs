@@ -7,7 +7,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, ConversationEvent, Event},
-    error::Error,
+    error::{Error, Reason},
     proto::{
         self, ConverseRequest, ConverseResponse, converse_request::Event as Said,
         converse_response::Event as Heard,
@@ -190,7 +190,7 @@ async fn what_a_line_says_can_be_refused() {
         caller.say(Said::Refused(proto::MessageRefused { id: message.id, refusal })).await;
     };
     let (refused, ()) = tokio::join!(line.send(text("hello")), refuse);
-    assert!(matches!(refused, Err(Error::Refused(why)) if why.reason == "INBOX_FULL"));
+    assert!(matches!(refused, Err(Error::Refused(why)) if why.reason == Reason::InboxFull));
 }
 
 #[tokio::test]
@@ -212,7 +212,7 @@ async fn garbage_ends_its_own_stream_only() {
     }
     let mut lost = RawCaller::call(&buzz).await;
     lost.say(hello("eve")).await;
-    assert_eq!(wire::refused(&lost.end().await).reason, "WRONG_RECEIVER");
+    assert_eq!(wire::refused(&lost.end().await).reason, Reason::WrongReceiver);
 
     let later = [
         hello(""),

@@ -8,7 +8,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, ClientOptions},
-    error::Error,
+    error::{Error, Reason},
     model::{Endpoint, MessageId, Receipt, Text},
     proto::{
         self, ConverseRequest, ConverseResponse, SendRequest,
@@ -152,7 +152,7 @@ async fn a_message_that_comes_again_gets_the_first_receipt_and_is_shown_once() {
     let reused = proto::DirectMessage { text: "changed".into(), ..once };
     let refusal = stub.send(to("", &reused)).await.unwrap_err();
     assert_eq!(refusal.code(), Code::AlreadyExists);
-    assert_eq!(wire::refused(&refusal).reason, "MESSAGE_ID_REUSED");
+    assert_eq!(wire::refused(&refusal).reason, Reason::MessageIdReused);
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn a_full_inbox_says_so_and_takes_the_same_message_later() {
     }
     let late = message("sova", "late");
     let refusal = wire::refused(&stub.send(to("", &late)).await.unwrap_err());
-    assert_eq!((refusal.code, refusal.reason.as_str()), (Code::ResourceExhausted, "INBOX_FULL"));
+    assert_eq!((refusal.code, refusal.reason), (Code::ResourceExhausted, Reason::InboxFull));
     assert!(refusal.retry_after.is_some());
     assert_eq!(direct(&mut events).await, "sova: 0");
     let receipt = stub.send(to("", &late)).await.unwrap().into_inner().receipt.unwrap();

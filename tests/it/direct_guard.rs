@@ -8,7 +8,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Verification},
-    error::Error,
+    error::{Error, Reason},
     model::Endpoint,
     proto::peer_chat_client::PeerChatClient,
     transport::{Dial, Trust},
@@ -16,7 +16,7 @@ use chinwag::{
 };
 use tonic::Status;
 
-fn reason(refused: &Status) -> String {
+fn reason(refused: &Status) -> Reason {
     wire::refused(refused).reason
 }
 
@@ -30,7 +30,7 @@ async fn whoever_leaves_the_key_out_is_not_a_contact() {
     // Also under a name that looks the same.
     for claimed in ["bob", "b0b"] {
         let refused = keyless.send(to("alice", &message(claimed, "it is me"))).await.unwrap_err();
-        assert_eq!(reason(&refused), "CALLER_KEY_CHANGED", "{claimed}");
+        assert_eq!(reason(&refused), Reason::CallerKeyChanged, "{claimed}");
     }
     keyless.send(to("alice", &message("eve", "psst"))).await.unwrap();
     assert_eq!(heard(&mut events).await.0, "eve");
@@ -42,7 +42,7 @@ async fn whoever_leaves_the_key_out_is_not_a_contact() {
     let at = hub.endpoint.clone();
     alice.change(|book| book.block(&at, &name("bob"), true));
     let refused = local.send(to("alice", &message("bob", "psst"))).await.unwrap_err();
-    assert_eq!(reason(&refused), "CALLER_REFUSED");
+    assert_eq!(reason(&refused), Reason::CallerRefused);
     drop(bob);
 }
 
@@ -53,7 +53,7 @@ async fn whoever_looks_like_a_contact_is_refused_both_ways() {
     let double = Person::new("b0b");
     let (doubles, _doubles_events) = double.start(&hub).await;
     match doubles.send(&name("alice"), text("it is me")).await.unwrap_err() {
-        Error::Refused(refusal) => assert_eq!(refusal.reason, "CALLER_KEY_CHANGED"),
+        Error::Refused(refusal) => assert_eq!(refusal.reason, Reason::CallerKeyChanged),
         other => panic!("{other:?}"),
     }
     let refused = alices.send(&name("b0b"), text("secret")).await;

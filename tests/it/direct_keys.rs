@@ -9,7 +9,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Verification},
-    error::Error,
+    error::{Error, Reason},
     identity::Contact,
     model::PeerStatus,
     proto::peer_chat_client::PeerChatClient,
@@ -37,7 +37,7 @@ fn contact(of: &Person, hub: &Hub, who: &str) -> Option<Contact> {
     of.contacts.read().unwrap().contact(&hub.endpoint, &name(who)).cloned()
 }
 
-fn reason(result: Result<impl std::fmt::Debug, Error>) -> String {
+fn reason(result: Result<impl std::fmt::Debug, Error>) -> Reason {
     match result {
         Err(Error::Refused(refusal)) => {
             assert_eq!(refusal.code, Code::PermissionDenied);
@@ -170,7 +170,7 @@ async fn somebody_in_the_middle_is_noticed_at_the_hub_and_at_the_peer() {
     let (daves, _daves_events) = dave.start(&hub).await;
     hub.quiet.list("bob", &[middle.address], &certificate_of(&middle).await);
     let refused = daves.send(&name("bob"), text("secret")).await;
-    assert_eq!(reason(refused), "CALLER_KEY_CHANGED");
+    assert_eq!(reason(refused), Reason::CallerKeyChanged);
     match next(&mut bobs_events).await {
         Event::CallerKeyChanged { name: who, known, offered } => {
             assert_eq!((who, known, offered), (name("dave"), dave.key(), middle.key));
@@ -197,7 +197,7 @@ async fn a_changed_key_blocks_both_ways_until_it_is_accepted() {
     let (bobs, mut bobs_events) = new_bob.start(&hub).await;
     for _ in 0..2 {
         let refused = bobs.send(&name("alice"), text("it is me")).await;
-        assert_eq!(reason(refused), "CALLER_KEY_CHANGED");
+        assert_eq!(reason(refused), Reason::CallerKeyChanged);
     }
     match next(&mut alices_events).await {
         Event::CallerKeyChanged { name: who, known, offered } => {
@@ -230,7 +230,7 @@ async fn an_impostor_cannot_have_its_key_accepted() {
     let address = alices.direct_address().unwrap();
     elsewhere.quiet.list("alice", &[address], alice.certificate());
     let refused = impostors.send(&name("alice"), text("trust me")).await;
-    assert_eq!(reason(refused), "CALLER_KEY_CHANGED");
+    assert_eq!(reason(refused), Reason::CallerKeyChanged);
     match next(&mut events).await {
         Event::CallerKeyChanged { offered, .. } => assert_eq!(offered, impostor.key()),
         other => panic!("{other:?}"),
@@ -244,7 +244,7 @@ async fn an_impostor_cannot_have_its_key_accepted() {
     let false_carol = Person::new("carol");
     let (falses, _falses_events) = false_carol.start(&elsewhere).await;
     let refused = falses.send(&name("alice"), text("trust me")).await;
-    assert_eq!(reason(refused), "CALLER_KEY_CHANGED");
+    assert_eq!(reason(refused), Reason::CallerKeyChanged);
     assert!(matches!(next(&mut events).await, Event::CallerKeyChanged { .. }));
     bobs.send(&name("alice"), text("the true one")).await.unwrap();
     assert_eq!(heard(&mut events).await.2, "the true one");
@@ -257,7 +257,7 @@ async fn whom_one_has_blocked_is_neither_heard_nor_told_anything() {
     let (bobs, _bobs_events) = bob.start(&hub).await;
     let at = hub.endpoint.clone();
     alice.change(|book| book.block(&at, &name("bob"), true));
-    assert_eq!(reason(bobs.send(&name("alice"), text("hello?")).await), "CALLER_REFUSED");
+    assert_eq!(reason(bobs.send(&name("alice"), text("hello?")).await), Reason::CallerRefused);
     assert!(matches!(alices.send(&name("bob"), text("no")).await, Err(Error::Blocked(_))));
     alice.change(|book| book.block(&at, &name("bob"), false));
     bobs.send(&name("alice"), text("hello!")).await.unwrap();
@@ -285,7 +285,7 @@ async fn one_decides_who_may_speak() {
                 sent.unwrap();
                 assert_eq!(heard(&mut events).await.1, standing, "{policy:?}");
             } else {
-                assert_eq!(reason(sent), "CALLER_REFUSED", "{policy:?}");
+                assert_eq!(reason(sent), Reason::CallerRefused, "{policy:?}");
             }
         };
         let to_alice = name("alice");

@@ -7,6 +7,7 @@ use crate::support::{
 };
 use chinwag::{
     client::{Client, ClientOptions, Event},
+    error::Reason,
     wire,
 };
 use tonic::Code;
@@ -24,7 +25,7 @@ async fn no_more_is_accepted_than_is_wanted() {
     stub.send(to("", &two)).await.unwrap();
     let three = stub.send(to("", &message("sova", "three"))).await.unwrap_err();
     let refusal = wire::refused(&three);
-    assert_eq!((refusal.code, refusal.reason.as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    assert_eq!((refusal.code, refusal.reason), (Code::Unavailable, Reason::ShuttingDown));
     // What has its receipt gets it again.
     let again = stub.send(to("", &two)).await.unwrap().into_inner().receipt.unwrap();
     assert!(again.duplicate);

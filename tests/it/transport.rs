@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use chinwag::{
+    error::Reason,
     identity::Identity,
     model::{Endpoint, KeyMismatch},
     transport::{
@@ -98,7 +99,7 @@ async fn plaintext_is_for_loopback() {
         let status = server.call(&Dial::plaintext()).await.unwrap_err();
         assert_eq!(status.code(), Code::FailedPrecondition);
         let refused = chinwag::wire::refused(&status);
-        assert_eq!(refused.reason, "PLAINTEXT_REFUSED");
+        assert_eq!(refused.reason, Reason::PlaintextRefused);
         assert!(refused.message.contains("use TLS"), "{}", refused.message);
         assert_eq!(why(&status), None, "the other side has answered");
         server.call(&pinned(&hub, None)).await.unwrap();
@@ -110,7 +111,7 @@ async fn without_tls_there_is_only_loopback() {
     let far = |_| "[2001:db8::7]:1234".parse().unwrap();
     let server = TestServer::start_afar(Acceptor::plaintext(), far).await;
     let status = server.call(&Dial::plaintext()).await.unwrap_err();
-    assert_eq!(chinwag::wire::refused(&status).reason, "PLAINTEXT_REFUSED");
+    assert_eq!(chinwag::wire::refused(&status).reason, Reason::PlaintextRefused);
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.7:50051"] {
         let error = Acceptor::plaintext().listen(address.parse().unwrap()).await.unwrap_err();
         assert!(error.to_string().contains("is not a loopback address"), "{error}");

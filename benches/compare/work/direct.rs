@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 use chinwag::{
     client::{Client, ClientOptions, Conversation, Event, Events, HubTrust},
-    error::Error,
+    error::{Error, Reason},
     identity::Identity,
     model::{Endpoint, Name, Text},
 };
@@ -90,7 +90,7 @@ impl Pair {
             Way::Converse => self.conversation.send(text).await,
         };
         match receipt {
-            Err(Error::Refused(refusal)) if refusal.reason == "INBOX_FULL" => Ok(false),
+            Err(Error::Refused(refusal)) if refusal.reason == Reason::InboxFull => Ok(false),
             receipt => Ok(receipt.map(|_| true)?),
         }
     }

@@ -27,7 +27,7 @@ use crate::{
         output::{Output, complain, tell},
     },
     client::{Client, Event},
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     model::{MessageId, Posted, Receipt, RoomName, Start, Text},
     text,
 };
@@ -268,7 +268,7 @@ impl Bot {
                 // Back on the hub, and not back in the room yet.
                 Err(Error::Refused(refusal)) => {
                     refusal.is_shutdown()
-                        || ["NOT_JOINED", "SESSION_ENDED"].contains(&refusal.reason.as_str())
+                        || matches!(refusal.reason, Reason::NotJoined | Reason::SessionEnded)
                 }
                 _ => false,
             };

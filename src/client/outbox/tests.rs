@@ -17,8 +17,8 @@ fn name(raw: &str) -> Name {
     Name::parse(raw).unwrap()
 }
 
-fn refused(code: Code, reason: &str, retry_after: Option<Duration>) -> Error {
-    let (reason, message) = (reason.to_owned(), String::new());
+fn refused(code: Code, reason: Reason, retry_after: Option<Duration>) -> Error {
+    let message = String::new();
     Error::Refused(Refusal { code, reason, message, violations: Vec::new(), retry_after })
 }
 
@@ -29,15 +29,15 @@ fn what_passes_by_waiting_is_told_from_what_does_not() {
     for (error, state) in [
         (Error::PeerUnknown(name("bob")), State::Waits),
         (Error::PeerUnreachable { peer: "bob".into(), cause: String::new() }, State::Waits),
-        (refused(Code::ResourceExhausted, "INBOX_FULL", later), State::Waits),
-        (refused(Code::Unavailable, "SHUTTING_DOWN", later), State::Waits),
-        (refused(Code::PermissionDenied, "CALLER_REFUSED", later), State::Waits),
-        (refused(Code::PermissionDenied, "CALLER_REFUSED", None), State::Refused),
-        (refused(Code::PermissionDenied, "CALLER_KEY_CHANGED", None), State::Refused),
+        (refused(Code::ResourceExhausted, Reason::InboxFull, later), State::Waits),
+        (refused(Code::Unavailable, Reason::ShuttingDown, later), State::Waits),
+        (refused(Code::PermissionDenied, Reason::CallerRefused, later), State::Waits),
+        (refused(Code::PermissionDenied, Reason::CallerRefused, None), State::Refused),
+        (refused(Code::PermissionDenied, Reason::CallerKeyChanged, None), State::Refused),
         (Error::Blocked(name("bob")), State::Refused),
         (Error::KeyChanged { name: name("bob"), known: key(1), offered: key(2) }, State::Refused),
-        (refused(Code::AlreadyExists, "MESSAGE_ID_REUSED", None), State::GivenUp),
-        (refused(Code::InvalidArgument, "INVALID_ARGUMENT", None), State::GivenUp),
+        (refused(Code::AlreadyExists, Reason::MessageIdReused, None), State::GivenUp),
+        (refused(Code::InvalidArgument, Reason::InvalidField, None), State::GivenUp),
     ] {
         assert_eq!(fate(&error), state, "{error:?}");
         assert_eq!(passes(&error), state == State::Waits, "{error:?}");

@@ -14,7 +14,7 @@ use super::{
     Failed, Peers, Target, locked,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     identity::Identity,
     model::{DirectMessage, MessageId, Name, Receipt, Text},
     proto::{ConverseRequest, SendRequest, peer_chat_client::PeerChatClient},
@@ -123,7 +123,7 @@ impl Peers {
         let refusal = wire::refused(status);
         // No answer of the peer's: it stops, is somebody else, or is no PeerChat server at all.
         let is_elsewhere = matches!(status.code(), Code::Unavailable | Code::Unimplemented)
-            || refusal.reason == "WRONG_RECEIVER";
+            || refusal.reason == Reason::WrongReceiver;
         if is_elsewhere {
             Failed::Target(text::one_line(&refusal.message).into_owned())
         } else {

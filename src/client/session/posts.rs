@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{super::retry, Counted, Reply, queues::SessionQueues};
 use crate::{
-    error::{Error, Refusal},
+    error::{Error, Reason, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
     proto::chat_request::Request,
 };
@@ -111,7 +111,7 @@ impl Posts {
             return;
         }
         // The room was lost and is being joined again; the post follows.
-        if refusal.reason == "NOT_JOINED"
+        if refusal.reason == Reason::NotJoined
             && let Some(early) = self.waiting.iter_mut().find(|w| w.draft.id == id)
             && is_joining(&early.draft.room)
         {

@@ -13,11 +13,16 @@ use tonic::{Code, Status, body::Body};
 use tower::{Layer, Service};
 
 use super::RateLimits;
-use crate::{hub::metrics::Metrics, wire};
+use crate::{error::Reason, hub::metrics::Metrics, wire};
 
 /// Reasons of those who did not prove what they should have.
-const FAILURES: [&str; 5] =
-    ["SESSION_ENDED", "SESSION_MISSING", "TOKEN_REFUSED", "INVITE_REQUIRED", "REMOVED"];
+const FAILURES: [Reason; 5] = [
+    Reason::SessionEnded,
+    Reason::SessionMissing,
+    Reason::TokenRefused,
+    Reason::InviteRequired,
+    Reason::Removed,
+];
 
 /// The layer.
 #[derive(Debug, Clone)]
@@ -38,7 +43,7 @@ impl Watch {
             .map(|status| wire::refused(&status).reason);
         let Some(reason) = refused else { return answer };
         self.metrics.refused(&reason);
-        if !FAILURES.contains(&reason.as_str()) {
+        if !FAILURES.contains(&reason) {
             return answer;
         }
         match self.gates.fail(origin) {

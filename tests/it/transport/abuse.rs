@@ -3,7 +3,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use chinwag::transport::{Acceptor, ClientKeys, Dial, Limits};
+use chinwag::{
+    error::Reason,
+    transport::{Acceptor, ClientKeys, Dial, Limits},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -209,7 +212,7 @@ async fn a_full_server_says_so() {
         let status = server.call(&dial).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
         let refused = chinwag::wire::refused(&status);
-        assert_eq!(refused.reason, "LIMIT_REACHED");
+        assert_eq!(refused.reason, Reason::LimitReached);
         assert!(refused.retry_after.is_some());
     }
     drop(first);

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use chinwag::proto::presence_client::PresenceClient;
+use chinwag::{error::Reason, proto::presence_client::PresenceClient};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -178,7 +178,7 @@ async fn call(hub: SocketAddr, i: usize) -> Option<(Channel, Result<(), Status>)
 }
 
 fn is_full(status: &Status) -> bool {
-    chinwag::wire::refused(status).reason == "LIMIT_REACHED"
+    chinwag::wire::refused(status).reason == Reason::LimitReached
 }
 
 /// A channel from where attackers are.

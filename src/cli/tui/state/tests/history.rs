@@ -83,7 +83,7 @@ fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
     let mut refused = |code, now| {
         let result = Err(Error::Refused(Refusal {
             code,
-            reason: String::new(),
+            reason: "".into(),
             message: "no".into(),
             violations: Vec::new(),
             retry_after: None,
