@@ -14,14 +14,14 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{Arg, Command, FromArgMatches};
 use clap_complete::{ArgValueCompleter, CompletionCandidate};
 use tokio::time::timeout;
 
 use super::{
-    Cli,
+    args::program,
+    commands::completions::VARIABLE,
     options::{Flags, Settings},
-    program,
 };
 use crate::{
     client::{Client, ClientOptions, HubTrust, PeerFilter},
@@ -29,10 +29,6 @@ use crate::{
     identity::{Book, Identity},
     model::{PeerStatus, RoomName},
 };
-
-/// Says for which shell a word is to be completed. A name of our own: another program's must not
-/// turn every command into a completion.
-pub(super) const VARIABLE: &str = "CHINWAG_COMPLETE";
 
 /// How long the hub may take: what a person hardly notices.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -46,7 +42,7 @@ const MAX_OFFERED: usize = 1_000;
 /// Completes a word where that is what the program was called for. Answers whether it was, and if so,
 /// whether that could be done.
 pub(super) fn answer(args: &[OsString]) -> Option<bool> {
-    let answered = clap_complete::CompleteEnv::with_factory(Cli::command)
+    let answered = clap_complete::CompleteEnv::with_factory(|| with_completers(program()))
         .var(VARIABLE)
         .try_complete(args, None);
     match answered {
@@ -55,14 +51,26 @@ pub(super) fn answer(args: &[OsString]) -> Option<bool> {
     }
 }
 
-/// Completes the name of a peer.
-pub(super) fn peers() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| offer(current, Asker::peers))
+/// Adds completers to the arguments of a command and of its subcommands.
+fn with_completers(command: Command) -> Command {
+    let add = |arg: Arg| match completer(&arg) {
+        Some(completer) => arg.add(completer),
+        None => arg,
+    };
+    command.mut_args(add).mut_subcommands(with_completers)
 }
 
-/// Completes the name of a room.
-pub(super) fn rooms() -> ArgValueCompleter {
-    ArgValueCompleter::new(|current: &OsStr| offer(current, Asker::rooms))
+/// The completer of an argument, by what the help calls its value.
+fn completer(arg: &Arg) -> Option<ArgValueCompleter> {
+    match arg.get_value_names()?.first()?.as_str() {
+        // One's own name.
+        _ if arg.get_id() == "name" => None,
+        "NAME" | "NAME|ID" => {
+            Some(ArgValueCompleter::new(|current: &OsStr| offer(current, Asker::peers)))
+        }
+        "ROOM" => Some(ArgValueCompleter::new(|current: &OsStr| offer(current, Asker::rooms))),
+        _ => None,
+    }
 }
 
 fn offer(

@@ -51,8 +51,8 @@ use toml::Spanned;
 pub(crate) use self::remember::remember;
 use super::{
     failure::Failure,
-    options::{self, direct_policy, listen_address},
     tui::{self, keys::Keymap},
+    values::{self, direct_policy, listen_address},
 };
 use crate::{
     client::DirectPolicy,
@@ -182,7 +182,7 @@ impl Config {
         let raw: Raw = toml::from_str(text)
             .map_err(|error| Mistake { at: error.span(), problem: error.message().to_owned() })?;
         Ok(Self {
-            hub: one("hub", raw.hub, options::hub)?,
+            hub: one("hub", raw.hub, values::hub)?,
             name: one("name", raw.name, str::parse)?,
             listen: raw.listen.map(listen).transpose()?,
             advertise: many("advertise", raw.advertise)?,

@@ -24,7 +24,6 @@ mod tasks;
 mod values;
 
 pub(crate) use settings::Settings;
-pub(in crate::cli) use values::duration;
 
 use std::{
     ffi::OsString,

@@ -12,7 +12,7 @@ use super::{
     failure::Failure,
     options::{self, DEFAULT_HUB, Flags, Settings},
     output::{complain, tell},
-    question,
+    question, values,
 };
 use crate::{
     error::{Error, Reason},
@@ -156,7 +156,7 @@ async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink, Failure> {
     ask("Hub", Some(DEFAULT_HUB), stop, |answer| {
         // Hubs print a whole command, which is easily copied as it stands.
         let last = answer.split_whitespace().last().unwrap_or_default();
-        options::hub(last.trim_matches(['\'', '"', '`']))
+        values::hub(last.trim_matches(['\'', '"', '`']))
     })
     .await
 }

@@ -4,10 +4,11 @@ mod flags;
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-pub(crate) use self::flags::{Flags, direct_policy, hub, listen_address, without_environment};
+pub(crate) use self::flags::{Flags, without_environment};
 use super::{
     config::{Config, Home, make_parent},
     failure::{Failure, GET_LINK},
+    values::hub,
 };
 use crate::{
     client::{ClientOptions, DirectPolicy, HubTrust},

@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use super::input::{self, Request};
 use crate::{
     cli::{
-        commands::{
-            history::latest,
-            outbox::{self, prefix_length},
-            search::find,
-        },
-        keys, terminal,
+        keys,
+        queries::{self, id_prefix_length, latest_messages, matching_ids},
+        terminal,
         view::{self, Clock},
         words,
     },
@@ -133,7 +130,7 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
             None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::History(count) => match current {
-            Some(room) => latest(&client, room, count).await.map(Done::Messages),
+            Some(room) => latest_messages(&client, room, count).await.map(Done::Messages),
             None => Ok(Done::Failed(NO_ROOM.into())),
         },
         Request::Search(query) => search(&client, query, current).await,
@@ -231,13 +228,13 @@ async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<Done> {
 
 async fn outbox(client: &Client) -> Result<Done> {
     let kept = client.queued().await?;
-    Ok(Done::Shown(view::outbox(&Clock::local(), &kept, prefix_length(&kept))))
+    Ok(Done::Shown(view::outbox(&Clock::local(), &kept, id_prefix_length(&kept))))
 }
 
 /// Drops all that is kept for somebody, or the message whose id begins so.
 async fn drop_kept(client: &Client, which: &str) -> Result<Done> {
     let kept = client.queued().await?;
-    let ids = match outbox::meant(&kept, which) {
+    let ids = match matching_ids(&kept, which) {
         Ok(ids) => ids,
         Err(failure) => return Ok(Done::Failed(failure.line().unwrap_or_default())),
     };
@@ -270,7 +267,7 @@ async fn rooms(client: &Client) -> Result<Done> {
 
 async fn search(client: &Client, query: String, room: Option<RoomName>) -> Result<Done> {
     let request = SearchRequest { query, room, ..SearchRequest::default() };
-    let hits = find(client, request, HITS).await?;
+    let hits = queries::search(client, request, HITS).await?;
     Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 

@@ -12,7 +12,6 @@ use crate::{
 pub(crate) struct Args {
     /// Name of the peer
     #[arg(value_name = "NAME")]
-    #[arg(add = crate::cli::complete::peers())]
     who: Name,
     /// Fingerprint of the new key, as the peer told you; without it, both keys are shown for you to
     /// confirm

@@ -7,7 +7,11 @@ use std::{
 
 use clap_complete::{Shell, env::Shells};
 
-use crate::cli::{complete, failure::Failure};
+use crate::cli::failure::Failure;
+
+/// The environment variable that asks the program to complete a word, and says for which shell. Not
+/// the usual `COMPLETE`, which is meant for other programs too.
+pub(in crate::cli) const VARIABLE: &str = "CHINWAG_COMPLETE";
 
 /// What the program is called.
 const PROGRAM: &str = "chinwag";
@@ -32,7 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
         .completer(&name)
         .ok_or_else(|| Failure::Usage(format!("{name} cannot be told to complete")))?;
     let mut script = Vec::new();
-    shell.write_registration(complete::VARIABLE, PROGRAM, PROGRAM, &caller(), &mut script)?;
+    shell.write_registration(VARIABLE, PROGRAM, PROGRAM, &caller(), &mut script)?;
     Ok(io::stdout().lock().write_all(&script)?)
 }
 

@@ -8,20 +8,17 @@ use crate::{
         failure::Failure,
         options::Settings,
         output::{Output, tell},
+        queries::{HISTORY_PAGE, latest_messages},
         view,
     },
     client::{Client, PageRequest},
     model::{Message, RoomName},
 };
 
-/// The most messages of one page: what a hub gives.
-const PAGE: u32 = 1000;
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Room to print, instead of --room
     #[arg(value_name = "ROOM")]
-    #[arg(add = crate::cli::complete::rooms())]
     of: Option<RoomName>,
     /// Number of latest messages to print
     #[arg(long, visible_alias = "last", value_name = "N", default_value_t = 50)]
@@ -46,7 +43,7 @@ pub(crate) async fn run(
         if args.all {
             return print_from_the_first(&client, room, out).await;
         }
-        let messages = latest(&client, room.clone(), args.limit).await?;
+        let messages = latest_messages(&client, room.clone(), args.limit).await?;
         if messages.is_empty() {
             tell(&nothing_said(&room));
         }
@@ -61,7 +58,7 @@ async fn print_from_the_first(
     room: RoomName,
     out: &Output,
 ) -> Result<(), Failure> {
-    let mut request = PageRequest { size: PAGE, forward: true, ..PageRequest::default() };
+    let mut request = PageRequest { size: HISTORY_PAGE, forward: true, ..PageRequest::default() };
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
         if page.items.is_empty() && request.token.is_empty() {
@@ -73,30 +70,6 @@ async fn print_from_the_first(
             None => return Ok(()),
         }
     }
-}
-
-/// The latest messages of a room, in order.
-pub(in crate::cli) async fn latest(
-    client: &Client,
-    room: RoomName,
-    limit: u32,
-) -> crate::error::Result<Vec<Message>> {
-    let limit = limit as usize;
-    let mut backward: Vec<Message> = Vec::new();
-    let mut token = String::new();
-    loop {
-        let size = u32::try_from(limit - backward.len()).unwrap_or(PAGE).min(PAGE);
-        let request = PageRequest { size, token, ..PageRequest::default() };
-        let page = client.messages(room.clone(), request).await?;
-        backward.extend(page.items.into_iter().rev());
-        backward.truncate(limit);
-        match page.next {
-            Some(next) if backward.len() < limit => token = next,
-            _ => break,
-        }
-    }
-    backward.reverse();
-    Ok(backward)
 }
 
 fn nothing_said(room: &RoomName) -> String {

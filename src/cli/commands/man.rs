@@ -6,10 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 
-use crate::cli::{Cli, daemon, failure::Failure};
+use crate::cli::failure::Failure;
 
 /// How the section begins that says how a command is called.
 const SYNOPSIS: &str = ".SH SYNOPSIS\n";
@@ -20,19 +20,19 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+/// Prints the page of the first program, or writes those of all.
+pub(crate) fn run(args: &Args, programs: [Command; 2]) -> Result<(), Failure> {
+    let programs = programs.map(built);
     match &args.dir {
-        Some(dir) => {
-            write(dir).map_err(|error| Failure::file("write manual pages to", dir, &error))
-        }
-        None => Ok(io::stdout().lock().write_all(page(&built(Cli::command()))?.as_bytes())?),
+        Some(dir) => write(dir, &programs)
+            .map_err(|error| Failure::file("write manual pages to", dir, &error)),
+        None => Ok(io::stdout().lock().write_all(page(&programs[0])?.as_bytes())?),
     }
 }
 
-fn write(dir: &Path) -> io::Result<()> {
+fn write(dir: &Path, programs: &[Command]) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    write_pages(&built(Cli::command()), dir)?;
-    write_pages(&built(daemon::command()), dir)
+    programs.iter().try_for_each(|program| write_pages(program, dir))
 }
 
 /// A program whose commands know what they are called.

@@ -21,10 +21,10 @@ use super::{CommandEvents, start};
 use crate::{
     backoff,
     cli::{
-        daemon::duration,
         failure::{self, Failure},
         options::Settings,
         output::{Output, complain, tell},
+        values::duration,
     },
     client::{Client, Event},
     error::{Error, Reason, Result},

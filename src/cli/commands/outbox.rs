@@ -8,15 +8,13 @@ use crate::{
         failure::{self, Failure},
         options::Settings,
         output::{Output, tell},
+        queries::{id_prefix_length, matching_ids, peer_of},
         view,
     },
     client::{ClientOptions, Queued},
     error::Error,
-    model::{MessageId, Name},
+    model::MessageId,
 };
-
-/// The fewest characters of an id that stand for it.
-const MIN_PREFIX: usize = 8;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -39,7 +37,7 @@ enum What {
     /// Try to deliver queued messages now; exit with 4 if some remain
     Retry {
         /// Receiver, or id of one of their messages; all messages if omitted
-        #[arg(value_name = "NAME|ID", add = crate::cli::complete::peers())]
+        #[arg(value_name = "NAME|ID")]
         which: Option<String>,
         /// Print the receipts as JSON objects
         #[arg(long)]
@@ -49,7 +47,6 @@ enum What {
     Drop {
         /// Receiver whose messages to delete, or message ids or their beginnings
         #[arg(value_name = "NAME|ID", required_unless_present = "all", conflicts_with = "all")]
-        #[arg(add = crate::cli::complete::peers())]
         which: Vec<String>,
         /// Delete all queued messages
         #[arg(long)]
@@ -79,7 +76,7 @@ async fn list(
 ) -> Result<(), Failure> {
     let queued = options.queued().await?;
     let out = Output::new(json);
-    let shown = |clock: &view::Clock, all| view::outbox(clock, all, prefix_length(all));
+    let shown = |clock: &view::Clock, all| view::outbox(clock, all, id_prefix_length(all));
     let printed = out.print_all(&queued, shown).await;
     out.close(stop).await?;
     Ok(printed?)
@@ -92,7 +89,7 @@ async fn retry(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let queued = options.queued().await?;
-    let peer = which.map(|which| whose(&queued, &which)).transpose()?;
+    let peer = which.map(|which| peer_of(&queued, &which)).transpose()?;
     let concerns = |one: &Queued| peer.as_ref().is_none_or(|peer| *peer == one.peer);
     if !queued.iter().any(concerns) {
         return Ok(());
@@ -125,7 +122,7 @@ async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Resu
     }
     // Nothing is given up before all that was said is understood.
     for which in which {
-        for id in meant(&queued, which)? {
+        for id in matching_ids(&queued, which)? {
             if !chosen.contains(&id) {
                 chosen.push(id);
             }
@@ -141,54 +138,4 @@ async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Resu
         }
     }
     Ok(())
-}
-
-/// All messages for the peer that is named, or the one whose id begins so.
-pub(crate) fn meant(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
-    if let Ok(name) = Name::parse(which) {
-        let theirs: Vec<MessageId> =
-            queued.iter().filter(|one| one.peer == name).map(|one| one.id).collect();
-        if !theirs.is_empty() {
-            return Ok(theirs);
-        }
-    }
-    Ok(vec![find(queued, which)?.id])
-}
-
-/// The peer that is named, or whose message is.
-fn whose(queued: &[Queued], which: &str) -> Result<Name, Failure> {
-    match Name::parse(which) {
-        Ok(name) if queued.iter().any(|one| one.peer == name) => Ok(name),
-        // An id looks like a name, too.
-        Ok(_) if queued.iter().any(|one| one.id.to_string().starts_with(which)) => {
-            find(queued, which).map(|one| one.peer.clone())
-        }
-        Ok(name) => Err(Failure::Other(format!("nothing is kept for {name}"))),
-        Err(problem) => Err(Failure::Usage(problem.to_string())),
-    }
-}
-
-/// The only message whose id begins so.
-pub(crate) fn find<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued, Failure> {
-    let mut found = queued.iter().filter(|one| one.id.to_string().starts_with(prefix));
-    match (found.next(), found.next()) {
-        _ if prefix.len() < MIN_PREFIX => Err(Failure::Usage(format!(
-            "nothing is kept for anybody named {prefix:?}, and as an id it is too short: say \
-             {MIN_PREFIX} characters of it"
-        ))),
-        (Some(one), None) => Ok(one),
-        (None, _) => Err(Failure::Other(format!(
-            "no message in the outbox has an id that begins with {prefix:?}"
-        ))),
-        _ => Err(Failure::Usage(format!("{prefix:?} could be several: say more of the id"))),
-    }
-}
-
-/// How much of each id tells it apart from all others.
-pub(crate) fn prefix_length(queued: &[Queued]) -> usize {
-    let mut ids: Vec<String> = queued.iter().map(|one| one.id.to_string()).collect();
-    ids.sort();
-    let common = |a: &str, b: &str| a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let longest = ids.windows(2).map(|pair| common(&pair[0], &pair[1]) + 1).max();
-    longest.unwrap_or(0).max(MIN_PREFIX)
 }

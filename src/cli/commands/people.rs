@@ -21,7 +21,6 @@ use crate::{
 pub(crate) struct Person {
     /// Name of the peer
     #[arg(value_name = "NAME")]
-    #[arg(add = crate::cli::complete::peers())]
     who: Name,
 }
 
@@ -29,7 +28,6 @@ pub(crate) struct Person {
 pub(crate) struct Note {
     /// Name of the peer
     #[arg(value_name = "NAME")]
-    #[arg(add = crate::cli::complete::peers())]
     who: Name,
     /// Text of the note; without it, the note is printed
     text: Vec<String>,
@@ -46,7 +44,6 @@ pub(crate) struct Note {
 pub(crate) struct Place {
     /// Name of the room
     #[arg(value_name = "ROOM")]
-    #[arg(add = crate::cli::complete::rooms())]
     which: RoomName,
 }
 

@@ -31,7 +31,6 @@ const SAY_SOMETHING: &str = "the text stands behind the room, as in `chinwag pos
 pub(crate) struct Args {
     /// Room to post to [default: that of --room]
     #[arg(value_name = "ROOM", value_parser = room)]
-    #[arg(add = crate::cli::complete::rooms())]
     to: Option<RoomName>,
     /// Words of the message; without any, each line of standard input is posted as a message, except
     /// blank lines

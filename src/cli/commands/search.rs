@@ -8,14 +8,11 @@ use crate::{
         failure::Failure,
         options::Settings,
         output::{Output, tell},
-        view,
+        queries, view,
     },
-    client::{Client, SearchRequest},
-    model::{Name, SearchHit},
+    client::SearchRequest,
+    model::Name,
 };
-
-/// The most hits of one page: what a hub gives.
-const PAGE: u32 = 100;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -24,7 +21,6 @@ pub(crate) struct Args {
     query: Vec<String>,
     /// Only messages of this peer
     #[arg(long, value_name = "NAME")]
-    #[arg(add = crate::cli::complete::peers())]
     sender: Option<Name>,
     /// Sort by time, newest first, instead of by relevance
     #[arg(long)]
@@ -52,7 +48,7 @@ pub(crate) async fn run(
     };
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
-        let hits = find(&client, request, args.limit).await?;
+        let hits = queries::search(&client, request, args.limit).await?;
         if hits.is_empty() {
             tell("nothing was found");
         }
@@ -63,24 +59,4 @@ pub(crate) async fn run(
         Ok(())
     })
     .await
-}
-
-/// Up to `limit` hits.
-pub(in crate::cli) async fn find(
-    client: &Client,
-    mut request: SearchRequest,
-    limit: u32,
-) -> crate::error::Result<Vec<SearchHit>> {
-    let limit = limit as usize;
-    let mut hits = Vec::new();
-    loop {
-        request.size = u32::try_from(limit - hits.len()).unwrap_or(PAGE).min(PAGE);
-        let page = client.search(request.clone()).await?;
-        hits.extend(page.items);
-        hits.truncate(limit);
-        match page.next {
-            Some(next) if hits.len() < limit => request.token = next,
-            _ => return Ok(hits),
-        }
-    }
 }

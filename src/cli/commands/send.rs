@@ -24,7 +24,6 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Args {
     /// Name of the receiver
     #[arg(value_name = "NAME")]
-    #[arg(add = crate::cli::complete::peers())]
     to: Name,
     /// Words of the message; without any, all of standard input is sent as one message
     text: Vec<String>,

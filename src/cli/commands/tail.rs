@@ -6,11 +6,11 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandEvents, follow};
 use crate::{
     cli::{
-        daemon::duration,
         failure::Failure,
         json::Line,
         options::Settings,
         output::{Output, tell},
+        values::duration,
         view,
     },
     client::Event,
@@ -21,7 +21,6 @@ use crate::{
 pub(crate) struct Args {
     /// Rooms to follow, instead of --room
     #[arg(value_name = "ROOM")]
-    #[arg(add = crate::cli::complete::rooms())]
     rooms: Vec<RoomName>,
     /// Start with up to this many past messages of each room
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

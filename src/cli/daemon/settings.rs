@@ -12,11 +12,10 @@ use serde::Deserialize;
 use super::{
     guard::{Allowed, Local, allowed},
     logging::LogFormat,
-    values::{
-        duration, guests, read_duration, read_endpoint, read_guests, read_retention, retention,
-    },
+    values::{guests, read_duration, read_endpoint, read_guests, read_retention, retention},
 };
 use crate::{
+    cli::values::duration,
     error::{Error, Result},
     hub::{Admission, DEFAULT_LEASE, Guests, HubOptions, Issuer, Rates},
     identity::Credentials,

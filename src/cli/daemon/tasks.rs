@@ -9,8 +9,9 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{link, members, settings::Settings, values::duration};
+use super::{link, members, settings::Settings};
 use crate::{
+    cli::values::duration,
     error::{Error, Result},
     model::{JoinLink, Name},
     storage::embedded::{Store, members::Book},

@@ -2,18 +2,9 @@
 
 use std::time::Duration;
 
-use jiff::SpanRelativeTo;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{hub::Guests, model::Endpoint, storage::Retention};
-
-/// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
-pub(in crate::cli) fn duration(raw: &str) -> Result<Duration, String> {
-    let span = raw.parse::<jiff::Span>();
-    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
-        .and_then(Duration::try_from)
-        .map_err(|_| "not a duration; write it as 30s, 5m, 1h or 7d".into())
-}
+use crate::{cli::values::duration, hub::Guests, model::Endpoint, storage::Retention};
 
 /// How to say what is kept.
 const HOW: &str = "write it as 30d, as 10000, or as 30d,10000";
@@ -79,14 +70,6 @@ fn read_with<'de, T, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_units() {
-        assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5400));
-        assert!(duration("30").is_err());
-        assert!(duration("-3s").is_err());
-        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
-    }
 
     #[test]
     fn what_is_kept_is_an_age_or_a_number_or_both() {

@@ -1,11 +1,6 @@
 //! What may be said on the line of every command, and how its values are written.
 
-use std::{
-    ffi::OsString,
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
     ArgAction, Args, builder::FalseyValueParser,
@@ -13,9 +8,9 @@ use clap::{
 };
 
 use crate::{
-    cli::daemon::duration,
+    cli::values::{direct_policy, duration, hub, listen_address},
     client::DirectPolicy,
-    model::{Endpoint, Invalid, JoinLink, Name, RoomName},
+    model::{Endpoint, JoinLink, Name, RoomName},
 };
 
 /// What may be said on every command's line or in the environment.
@@ -60,7 +55,7 @@ pub(crate) struct Flags {
 
     /// Room to use; repeatable [default: lobby]
     #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
-    #[arg(value_delimiter = ',', add = crate::cli::complete::rooms())]
+    #[arg(value_delimiter = ',')]
     pub(in crate::cli) room: Vec<RoomName>,
 
     /// Directory for settings, keys and data, instead of the usual directories
@@ -95,53 +90,4 @@ pub(crate) fn without_environment(
     }
     let mut alone = program.mut_args(|arg| arg.env(None::<&str>));
     alone.try_get_matches_from_mut(args).err().unwrap_or(mistake)
-}
-
-/// Reads where a hub is: an endpoint, or a join link.
-pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
-    // As a hub prints it for a shell.
-    let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
-    if raw.contains("://") {
-        return JoinLink::parse(raw);
-    }
-    Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
-}
-
-/// Reads who may speak directly.
-pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
-    match raw {
-        "contacts" => Ok(DirectPolicy::Contacts),
-        "known" => Ok(DirectPolicy::Known),
-        "anyone" => Ok(DirectPolicy::Anyone),
-        _ => Err(Invalid("it is contacts, known or anyone".into())),
-    }
-}
-
-/// Reads where to listen: an address and a port, or a port alone, which is one of this machine's own.
-pub(crate) fn listen_address(raw: &str) -> Result<SocketAddr, Invalid> {
-    let port = raw.strip_prefix(':').unwrap_or(raw);
-    if port.chars().all(|c| c.is_ascii_digit())
-        && let Ok(port) = port.parse::<u16>()
-    {
-        return Ok((Ipv4Addr::LOCALHOST, port).into());
-    }
-    raw.parse().map_err(|_| {
-        Invalid(format!("{raw:?} is not of the form ADDR:PORT, as 127.0.0.1:54321, nor a port"))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_port_alone_is_one_of_this_machine() {
-        for raw in ["29053", ":29053", "127.0.0.1:29053"] {
-            assert_eq!(listen_address(raw).unwrap().to_string(), "127.0.0.1:29053", "{raw}");
-        }
-        assert_eq!(listen_address("[::]:7").unwrap().to_string(), "[::]:7");
-        for raw in ["", ":", "everywhere", "localhost:1", "70000", "::1:2", "+1"] {
-            assert!(listen_address(raw).is_err(), "{raw}");
-        }
-    }
 }

@@ -13,8 +13,7 @@ use crate::{
             actions::{self, Done},
             input::Request,
         },
-        commands::search::find,
-        words,
+        queries, words,
     },
     client::{Client, Page, PageRequest, PeerFilter, SearchRequest},
     error::Result,
@@ -184,7 +183,7 @@ impl Tasks {
         self.set.spawn(async move {
             let room = Some(room);
             let request = SearchRequest { query: query.clone(), room, ..SearchRequest::default() };
-            Outcome::Hits { result: find(&client, request, HITS).await, query }
+            Outcome::Hits { result: queries::search(&client, request, HITS).await, query }
         });
     }
 

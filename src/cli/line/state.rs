@@ -6,9 +6,9 @@ use std::{
     time::Instant,
 };
 
-use super::roster::Roster;
 use crate::{
     cli::{
+        chat::roster::Roster,
         outage::Outage,
         view::{self, Clock},
         words,

@@ -25,8 +25,11 @@ use rustyline::{
 use tokio::sync::mpsc;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{input, typed};
-use crate::cli::{stdin, terminal, view, writer::show_plainly};
+use crate::cli::{
+    chat::{input, typed},
+    stdin, terminal, view,
+    writer::show_plainly,
+};
 
 /// Clears the line being typed and switches bracketed paste off, as the editor does at its end.
 const LEAVE_LINE: &str = "\r\x1b[J\x1b[?2004l";

@@ -1,0 +1,123 @@
+//! The command line of `chinwag`: its commands and their summaries.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+
+use super::{
+    chat,
+    commands::{
+        accept, completions, contacts, doctor, history, id, listen, man, on, outbox, peers, people,
+        post, rooms, search, send, tail, verify,
+    },
+    options::{Flags, without_environment},
+};
+
+/// What `--help` ends with.
+const EXIT_CODES: &str = "\
+Exit codes: 0 success, 1 failure, 2 usage error, 3 hub unreachable, 4 peer unknown or
+unreachable, 124 ended by --timeout, 130 interrupted. Ctrl-C ends chat, tail, listen, on and
+peers --watch with 0.
+
+Settings are also read from the environment and from config.toml in the configuration
+directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext, room, quiet,
+theme and keys. Options override the environment, and the environment overrides the file.";
+
+/// Chat in rooms, and directly from peer to peer
+#[derive(Debug, Parser)]
+#[command(name = "chinwag", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(super) struct Cli {
+    #[command(flatten)]
+    pub(super) flags: Flags,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Chat interactively in this terminal, or read lines from standard input
+    #[command(after_help = format!("In the chat:\n{}\n\n{}", chat::help(), chat::WITHOUT_TERMINAL))]
+    Chat(chat::Args),
+    /// List the peers that are online
+    Peers(peers::Args),
+    /// Post one message to a room, or each line of standard input
+    Post(post::Args),
+    /// Follow rooms: print new room messages as they arrive
+    Tail(tail::Args),
+    /// Send a direct message to one peer, or queue it until they are back
+    Send(send::Args),
+    /// List, retry or drop the direct messages queued for absent peers
+    Outbox(outbox::Args),
+    /// Receive direct messages and print them as they arrive
+    Listen(listen::Args),
+    /// Run a shell command for each message and reply with its output
+    #[command(after_help = on::ABOUT_RUN)]
+    On(on::Args),
+    /// Print past messages of a room
+    History(history::Args),
+    /// Search room messages for words
+    Search(search::Args),
+    /// List the rooms of the hub
+    Rooms(rooms::Args),
+    /// Show the fingerprint of your own key
+    Id(id::Args),
+    /// List the peers you have met, with their keys and notes
+    Contacts(contacts::Args),
+    /// Mark a peer's key as verified, after comparing fingerprints
+    Verify(verify::Args),
+    /// Accept a peer's new key after it has changed
+    Accept(accept::Args),
+    /// Block a peer: no direct messages in either direction
+    Block(people::Person),
+    /// Unblock a peer
+    Unblock(people::Person),
+    /// Show, set or remove your private note on a peer
+    Note(people::Note),
+    /// Remove a peer and their key from your contacts
+    Forget(people::Person),
+    /// Mute notifications of a room
+    Mute(people::Place),
+    /// Unmute notifications of a room
+    Unmute(people::Place),
+    /// Check your setup, the hub and reachability, and suggest fixes
+    Doctor(doctor::Args),
+    /// Print the completion script for a shell
+    Completions(completions::Args),
+    /// Print the manual page, or write all manual pages to a directory
+    Man(man::Args),
+}
+
+/// Parses the command line. `args` begins with the name of the program.
+pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let mut program = program();
+    let said = program
+        .try_get_matches_from_mut(&args)
+        .map_err(|mistake| without_environment(mistake, Cli::command(), args))?;
+    let mut cli = Cli::from_arg_matches(&said).map_err(|error| error.format(&mut program))?;
+    if let (Command::Post(args), Some((_, said))) = (&mut cli.command, said.subcommand()) {
+        args.room_is_said = said.value_source("room") == Some(ValueSource::CommandLine);
+    }
+    Ok(cli)
+}
+
+/// The definition of the command line. Empty environment variables count as unset, as in most
+/// programs.
+pub(super) fn program() -> clap::Command {
+    let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
+    Cli::command().mut_args(|arg| match arg.get_env().is_some_and(is_empty) {
+        true => arg.env(None::<&str>),
+        false => arg,
+    })
+}
+
+impl Command {
+    /// Returns true if the command runs until something ends it, so that a signal is its usual end.
+    pub(super) fn is_endless(&self) -> bool {
+        match self {
+            Self::Tail(_) | Self::Listen(_) | Self::On(_) => true,
+            Self::Peers(args) => args.watch,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Values that options of both programs take, and how they are written.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use jiff::SpanRelativeTo;
+
+use crate::{
+    client::DirectPolicy,
+    model::{Endpoint, Invalid, JoinLink},
+};
+
+/// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
+pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
+    let span = raw.parse::<jiff::Span>();
+    span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
+        .and_then(Duration::try_from)
+        .map_err(|_| "not a duration; write it as 30s, 5m, 1h or 7d".into())
+}
+
+/// Reads where a hub is: an endpoint, or a join link.
+pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
+    // As a hub prints it for a shell.
+    let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
+    if raw.contains("://") {
+        return JoinLink::parse(raw);
+    }
+    Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
+}
+
+/// Reads who may speak directly.
+pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
+    match raw {
+        "contacts" => Ok(DirectPolicy::Contacts),
+        "known" => Ok(DirectPolicy::Known),
+        "anyone" => Ok(DirectPolicy::Anyone),
+        _ => Err(Invalid("it is contacts, known or anyone".into())),
+    }
+}
+
+/// Reads where to listen: an address and a port, or a port alone, which is one of this machine's own.
+pub(crate) fn listen_address(raw: &str) -> Result<SocketAddr, Invalid> {
+    let port = raw.strip_prefix(':').unwrap_or(raw);
+    if port.chars().all(|c| c.is_ascii_digit())
+        && let Ok(port) = port.parse::<u16>()
+    {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    raw.parse().map_err(|_| {
+        Invalid(format!("{raw:?} is not of the form ADDR:PORT, as 127.0.0.1:54321, nor a port"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("1h 30m").unwrap(), Duration::from_secs(5400));
+        assert!(duration("30").is_err());
+        assert!(duration("-3s").is_err());
+        assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
+    fn a_port_alone_is_one_of_this_machine() {
+        for raw in ["29053", ":29053", "127.0.0.1:29053"] {
+            assert_eq!(listen_address(raw).unwrap().to_string(), "127.0.0.1:29053", "{raw}");
+        }
+        assert_eq!(listen_address("[::]:7").unwrap().to_string(), "[::]:7");
+        for raw in ["", ":", "everywhere", "localhost:1", "70000", "::1:2", "+1"] {
+            assert!(listen_address(raw).is_err(), "{raw}");
+        }
+    }
+}
