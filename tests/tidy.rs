@@ -9,12 +9,14 @@ use chinwag::proto::{HUB_DESCRIPTORS, PEER_DESCRIPTORS};
 /// The folder beside this file.
 mod tidy {
     pub(crate) mod arrows;
+    pub(crate) mod documents;
     pub(crate) mod files;
+    pub(crate) mod limits;
     pub(crate) mod protos;
     pub(crate) mod source;
 }
 
-use tidy::{arrows, files, protos};
+use tidy::{arrows, documents, files, limits, protos};
 
 #[test]
 fn arrows_point_downwards() {
@@ -40,6 +42,22 @@ fn protos_keep_their_style() {
     let files = protos::files(&[HUB_DESCRIPTORS, PEER_DESCRIPTORS]);
     assert_eq!(files.len(), 4, "{:?}", files.iter().map(|file| file.name()).collect::<Vec<_>>());
     assert_none(protos::violations(&files));
+}
+
+#[test]
+fn documents_refer_to_what_exists() {
+    let tree = tree();
+    let documents = tree.iter().filter(|(path, _)| path.ends_with(".md"));
+    let documents = documents.filter(|(path, _)| !path.starts_with("benches/results/"));
+    assert_none(documents.flat_map(|(path, text)| documents::violations(path, text, &tree)));
+}
+
+#[test]
+fn documented_limits_are_those_of_the_source() {
+    let read = |path| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let tree = tree();
+    assert_none(limits::violations(&read("docs/limits.md"), &tree));
+    assert_none(limits::unit_violations(&read("deploy/chinwagd.service"), &tree));
 }
 
 fn assert_none(violations: impl IntoIterator<Item = String>) {
