@@ -3,6 +3,7 @@
 use std::{fmt::Display, io, path::Path, time::Duration};
 
 use crate::{
+    client::DeliveryError,
     error::{Error, Reason, Refusal},
     text,
 };
@@ -42,6 +43,15 @@ pub(crate) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Chat(error)
+    }
+}
+
+impl From<DeliveryError> for Failure {
+    fn from(error: DeliveryError) -> Self {
+        match error {
+            DeliveryError::Failed(error) => Self::Chat(error),
+            other => Self::Other(other.to_string()),
+        }
     }
 }
 

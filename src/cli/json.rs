@@ -217,9 +217,9 @@ impl<'a> From<&'a Direct> for Line<'a> {
     fn from(direct: &'a Direct) -> Self {
         Self::Direct {
             sender: direct.message.sender.as_str(),
-            standing: standing(direct.standing),
-            verified: direct.standing.is_verified(),
-            fingerprint: direct.standing.key().map(|key| key.to_string()),
+            standing: standing(direct.verification),
+            verified: direct.verification.is_verified(),
+            fingerprint: direct.verification.key().map(|key| key.to_string()),
             text: direct.message.text.as_str(),
             id: direct.message.id.to_string(),
             sent_at: direct.message.sent_at,

@@ -62,7 +62,7 @@ pub(crate) fn message(clock: &Clock, message: &Message, room: Option<&RoomName>)
 
 /// A private message that came.
 pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
-    let mark = match direct.standing {
+    let mark = match direct.verification {
         Verification::Unverified(Some(key)) => format!("unverified, key {key}"),
         known => standing(known).into(),
     };
@@ -279,18 +279,18 @@ mod tests {
                 sent_at: None,
                 text: Text::parse("psst\nyou").unwrap(),
             },
-            standing: Verification::Unverified(None),
+            verification: Verification::Unverified(None),
             from: None,
         };
         let shown = direct(&clock(), &came);
         assert_eq!(shown, "12:00 [direct] sova (unverified): psst\n    you");
         let key = Fingerprint::from_bytes([7; 32]);
-        came.standing = Verification::Unverified(Some(key));
+        came.verification = Verification::Unverified(Some(key));
         let shown = direct(&clock(), &came);
         assert_eq!(shown, format!("12:00 [direct] sova (unverified, key {key}): psst\n    you"));
-        came.standing = Verification::Known(key);
+        came.verification = Verification::Known(key);
         assert_eq!(direct(&clock(), &came), "12:00 [direct] sova (known): psst\n    you");
-        came.standing = Verification::Verified(key);
+        came.verification = Verification::Verified(key);
         assert_eq!(direct(&clock(), &came), "12:00 [direct] sova (verified): psst\n    you");
     }
 

@@ -1,5 +1,4 @@
-//! How things stand with this client, as the hub sees it: for somebody who wants to know why others
-//! do not reach them.
+//! How the hub sees this client, to find out why others do not reach it.
 
 use std::{
     fmt,
@@ -8,76 +7,68 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Client;
+use super::{Client, hub_connection::Registered};
 use crate::{
     error::{Error, Result},
-    model::{Endpoint, MAX_ENDPOINTS, Peer},
+    model::{Endpoint, MAX_ENDPOINTS},
     proto::{self, presence_client::PresenceClient},
     text, wire,
 };
 
-/// What the hub said of itself and of this client when it registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registered {
-    /// The version of the hub's program; empty where it says none. Not to be trusted by a terminal.
-    pub hub_version: String,
-    /// This client as the hub knows it, listed or not.
-    pub peer: Option<Peer>,
-}
-
-/// How things stand, as the hub sees them.
+/// How the hub sees this client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// This client's address and port as the hub sees them.
     pub observed: Option<Endpoint>,
-    /// What became of each endpoint that the hub was told.
+    /// The result for each endpoint that this client has advertised.
     pub endpoints: Vec<EndpointCheck>,
-    /// How far the hub's clock is before this machine's; negative: behind it. Off by half of the
-    /// round trip at most.
+    /// How far the hub's clock is ahead of this machine's; negative if it is behind. The error is at
+    /// most half of the round trip.
     pub clock_ahead: SignedDuration,
-    /// How long the question was under way, without the time that the hub took.
+    /// The time that the call took, without the time in the hub.
     pub round_trip: Duration,
 }
 
-/// What became of an endpoint that the hub was asked to dial.
+/// The result of dialing an endpoint from the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointCheck {
     /// The endpoint, as the hub lists it.
     pub endpoint: Endpoint,
-    /// The place that was dialed: the endpoint's port at the address that the hub sees.
+    /// The address that was dialed: the endpoint's port at the address that the hub sees.
     pub dialed: Option<Endpoint>,
-    /// How far the hub came.
+    /// How far the hub got.
     pub reach: Reach,
-    /// Why it came no further, in the hub's words, harmless in one line; empty where it was reached.
+    /// Why it got no further, as the hub says it, in one line that is safe to print; empty if it was
+    /// reached.
     pub cause: String,
 }
 
-/// How far the hub came with an endpoint.
+/// How far the hub got with an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// It was not dialed: the hub sees this client elsewhere, or may not dial there.
+    /// Not dialed: the hub sees this client elsewhere, or may not dial there.
     NotDialed,
-    /// There was no connection.
+    /// No connection.
     NotConnected,
-    /// There was a connection, and no TLS on it.
+    /// A connection without TLS.
     NotSecure,
-    /// Somebody with another key is there.
+    /// A peer with another key listens there.
     WrongKey,
-    /// It was reached.
+    /// Reached.
     Reached,
 }
 
 impl Client {
-    /// What the hub said when this client registered last; `None` while it never did.
+    /// Returns what the hub said at the last registration; `None` before the first.
     pub fn registered(&self) -> Option<Registered> {
-        self.0.link.registered()
+        self.0.hub.registered()
     }
 
-    /// Asks the hub how it sees this client, and to dial the endpoints that it was told.
+    /// Asks the hub how it sees this client, and has it dial the advertised endpoints.
     ///
     /// # Errors
     ///
-    /// Those of any question: see [`Client::peer`]. A hub that is older than this question answers
+    /// Those of any query: see [`Client::peer`]. A hub that is older than this query answers
     /// [`Error::Refused`] with the code UNIMPLEMENTED.
     pub async fn check(&self) -> Result<Check> {
         let rpc = |channel, request| async move {
@@ -87,7 +78,7 @@ impl Client {
             Ok(answer.map(|answer| (answer, sent_at, took)))
         };
         let request = proto::CheckEndpointsRequest {};
-        let (answer, sent_at, took) = self.0.link.call(request, rpc).await?;
+        let (answer, sent_at, took) = self.0.hub.call(request, rpc).await?;
         let time = |what: &str, at: Option<prost_types::Timestamp>| {
             wire::timestamp(what, wire::present(what, at)?)
                 .map_err(|problem| Error::Protocol(problem.to_string()))
@@ -97,16 +88,15 @@ impl Client {
         let checks = answer.checks.into_iter().take(MAX_ENDPOINTS);
         Ok(Check {
             observed: answer.observed.as_ref().and_then(endpoint),
-            endpoints: checks.filter_map(read).collect(),
+            endpoints: checks.filter_map(parse).collect(),
             clock_ahead,
             round_trip,
         })
     }
 }
 
-/// How far a hub's clock is before one's own, and the time under way: what remains of `took` after
-/// the time that the hub had the question. Both ways are taken to be equally long (RFC 5905,
-/// section 8).
+/// Returns how far a hub's clock is ahead, and the round trip: `took` without the time that the
+/// request was in the hub. Both directions are assumed to take equally long (RFC 5905, section 8).
 fn compare(
     (sent, took): (Timestamp, Duration),
     (received, answered): (Timestamp, Timestamp),
@@ -121,8 +111,8 @@ fn endpoint(raw: &proto::Endpoint) -> Option<Endpoint> {
     Endpoint::new(&raw.host, raw.port).ok()
 }
 
-/// One that makes no sense is passed over: it must not hide the others.
-fn read(raw: proto::EndpointCheck) -> Option<EndpointCheck> {
+/// Returns `None` for an invalid result, which must not hide the others.
+fn parse(raw: proto::EndpointCheck) -> Option<EndpointCheck> {
     let reach = match raw.reach() {
         proto::EndpointReach::Unspecified => return None,
         proto::EndpointReach::NotDialed => Reach::NotDialed,
@@ -156,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_are_compared_without_the_way_and_the_work() {
+    fn clocks_are_compared_without_round_trip_and_processing() {
         let at = |seconds: i64| Timestamp::from_second(1_000_000 + seconds).unwrap();
         let took = Duration::from_secs(10);
         let ahead = |received, answered| compare((at(0), took), (at(received), at(answered)));
@@ -165,22 +155,22 @@ mod tests {
         assert_eq!(ahead(2, 8), (seconds(0), way(4)));
         assert_eq!(ahead(102, 108), (seconds(100), way(4)));
         assert_eq!(ahead(-98, -92), (seconds(-100), way(4)));
-        // A hub that says it took longer than all of it, or that its clock went back.
+        // A hub that claims to have taken longer than the whole call, or whose clock went back.
         assert_eq!(ahead(2, 80), (seconds(2), way(0)));
         assert_eq!(ahead(2, -80), (seconds(2), way(0)));
     }
 
     #[test]
-    fn what_a_hub_says_of_an_endpoint_is_not_believed_blindly() {
+    fn results_from_a_hub_are_validated() {
         let raw = |reach: proto::EndpointReach, port| proto::EndpointCheck {
             endpoint: Some(proto::Endpoint { host: "192.0.2.7".into(), port }),
             reach: reach.into(),
             dialed: None,
             cause: "no\n\x1b[2J".into(),
         };
-        assert_eq!(read(raw(proto::EndpointReach::Reached, 0)), None);
-        assert_eq!(read(raw(proto::EndpointReach::Unspecified, 1)), None);
-        let sound = read(raw(proto::EndpointReach::NotConnected, 1)).unwrap();
+        assert_eq!(parse(raw(proto::EndpointReach::Reached, 0)), None);
+        assert_eq!(parse(raw(proto::EndpointReach::Unspecified, 1)), None);
+        let sound = parse(raw(proto::EndpointReach::NotConnected, 1)).unwrap();
         assert_eq!(sound.to_string(), "192.0.2.7:1: no␊␛[2J");
     }
 }

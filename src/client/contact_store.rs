@@ -1,7 +1,7 @@
-//! Whom this client knows: its contact book, which other processes of the same person may share.
+//! The contact book of this client, which other processes of the same person may share.
 //!
-//! What stands in the file is read again whenever the file changed, so that a key that a person
-//! accepts, or a contact that they block, counts from then on in every process.
+//! The file is read again whenever it changed, so that a key that a person accepts, or a contact
+//! that they block, counts from then on in every process.
 
 use std::{
     fs,
@@ -10,115 +10,114 @@ use std::{
     time::SystemTime,
 };
 
-use super::events::Verification;
+use super::{blocking::blocking, received::Verification};
 use crate::{
     error::{Error, Result},
     identity::{Book, Contact, Contacts, KeyCheck},
     model::{Endpoint, Fingerprint, KeyMismatch, Name},
 };
 
-/// The contact book as far as it is about one hub. Clones are one.
+/// The part of the contact book that is about one hub. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct ContactStore(Arc<Shelf>);
+pub(super) struct ContactStore(Arc<ContactStoreInner>);
 
 #[derive(Debug)]
-struct Shelf {
+struct ContactStoreInner {
     hub: Endpoint,
     me: Name,
     own: Option<Fingerprint>,
-    /// `None`: what is learnt is forgotten with the client.
+    /// `None`: the book is kept in memory only.
     file: Option<Contacts>,
-    read: Mutex<Read>,
+    cache: Mutex<BookCache>,
 }
 
-/// Somebody a conversation goes on with: what the book says of them may change meanwhile.
+/// How far the peer of a conversation is known. The book may change in the course of it.
 #[derive(Debug)]
 pub(super) struct PeerTrust {
-    people: ContactStore,
+    contacts: ContactStore,
     name: Name,
-    standing: Verification,
+    verification: Verification,
     seen: Option<Arc<Book>>,
 }
 
-/// What was read, and of which state of the file.
+/// The book as it was read last.
 #[derive(Debug, Default)]
-struct Read {
+struct BookCache {
     book: Arc<Book>,
-    stamp: Option<Stamp>,
-    /// Why the file cannot be read in this state, and that the book is as it was before; until
-    /// somebody was told.
+    /// The state of the file that was read.
+    stamp: Option<FileStamp>,
+    /// Why the present state of the file cannot be read, until it is reported.
     problem: Option<String>,
 }
 
-/// Tells two states of a file apart: it is replaced as a whole, or changed by an editor.
-type Stamp = (SystemTime, u64, u64);
+/// Tells two states of a file apart: its time, size and inode.
+type FileStamp = (SystemTime, u64, u64);
 
 impl ContactStore {
-    /// What `me`, who has this key, knows of the others at a hub.
+    /// Returns the contacts of `me`, whose key is `own`, at a hub.
     pub(super) fn new(
         hub: Endpoint,
         me: Name,
         own: Option<Fingerprint>,
         file: Option<Contacts>,
     ) -> Self {
-        Self(Arc::new(Shelf { hub, me, own, file, read: Mutex::default() }))
+        Self(Arc::new(ContactStoreInner { hub, me, own, file, cache: Mutex::default() }))
     }
 
-    /// Whether it is oneself that goes by a name or has a key: nobody is a contact of their own.
-    pub(super) fn is_oneself(&self, name: &Name, key: Fingerprint) -> bool {
+    /// Returns true if the name or the key is this client's own, which is never a contact.
+    pub(super) fn is_own(&self, name: &Name, key: Fingerprint) -> bool {
         *name == self.0.me || self.0.own == Some(key)
     }
 
-    /// What stands in the book now.
+    /// Returns the book as it is now.
     pub(super) async fn book(&self) -> Result<Arc<Book>> {
-        let shelf = self.0.clone();
+        let inner = self.0.clone();
         match &self.0.file {
-            None => Ok(shelf.read().book.clone()),
-            Some(_) => blocking(move || shelf.look()).await,
+            None => Ok(inner.cache().book.clone()),
+            Some(_) => blocking(move || inner.refresh()).await,
         }
     }
 
-    /// Why the book counts as it was when it was last read, where it cannot be read any more: once
-    /// for each state of the file.
+    /// Takes the reason why the file cannot be read since its last change: `Some` once for each
+    /// state of the file. Until it can be read the book counts as it was before.
     pub(super) fn problem(&self) -> Option<String> {
-        self.0.read().problem.take()
+        self.0.cache().problem.take()
     }
 
-    /// Somebody met at this hub.
+    /// Returns a contact at this hub.
     pub(super) async fn contact(&self, name: &Name) -> Result<Option<Contact>> {
         Ok(self.book().await?.contact(&self.0.hub, name).cloned())
     }
 
-    /// Changes the book; the endpoint is this hub's.
+    /// Changes the book. The closure gets the endpoint of this hub.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         change: impl FnOnce(&mut Book, &Endpoint) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let shelf = self.0.clone();
-        blocking(move || shelf.change(change)).await
+        let inner = self.0.clone();
+        blocking(move || inner.change(change)).await
     }
 
-    /// Notes the hub, with the key that it has shown. `said` is a key that a person named: it takes
-    /// the place of any other.
-    pub(super) async fn meet_hub(&self, key: Option<Fingerprint>, said: bool) -> Result<()> {
+    /// Records the hub with the key that it has shown. A key `named` by a person replaces any other.
+    pub(super) async fn meet_hub(&self, key: Option<Fingerprint>, named: bool) -> Result<()> {
         self.change(move |book, hub| {
             let _ = book.meet_hub(hub, key)?;
             match key {
-                Some(key) if said => book.accept_hub(hub, key),
+                Some(key) if named => book.accept_hub(hub, key),
                 _ => Ok(()),
             }
         })
         .await
     }
 
-    /// Notes somebody this client has spoken with, if that is news.
+    /// Records a peer that was reached, unless the book has it already.
     pub(super) async fn meet(
         &self,
         name: &Name,
         key: Fingerprint,
         endpoints: Vec<Endpoint>,
     ) -> Result<()> {
-        if self.is_oneself(name, key) {
+        if self.is_own(name, key) {
             return Ok(());
         }
         let known = self.contact(name).await?;
@@ -133,38 +132,38 @@ impl ContactStore {
         &self.0.hub
     }
 
-    /// Wherever the book says that this hub is or was: what was noted with one of these places is
-    /// about this hub.
-    pub(super) fn places(&self, book: &Book) -> Vec<String> {
+    /// Returns all endpoints of this hub, past ones included: records with any of them are about
+    /// this hub.
+    pub(super) fn hub_endpoints(&self, book: &Book) -> Vec<String> {
         let known = book.hub(self.hub()).into_iter().flat_map(|hub| &hub.endpoints);
         known.chain([self.hub()]).map(ToString::to_string).collect()
     }
 }
 
 impl PeerTrust {
-    pub(super) fn new(people: ContactStore, name: Name, standing: Verification) -> Self {
-        Self { people, name, standing, seen: None }
+    pub(super) fn new(contacts: ContactStore, name: Name, verification: Verification) -> Self {
+        Self { contacts, name, verification, seen: None }
     }
 
-    /// How far they were known last.
-    pub(super) fn standing(&self) -> Verification {
-        self.standing
+    /// Returns how far the peer was known at the last refresh.
+    pub(super) fn verification(&self) -> Verification {
+        self.verification
     }
 
-    /// Looks into the book again.
+    /// Checks the peer against the book, if that has changed.
     ///
     /// # Errors
     ///
-    /// [`Error::Blocked`] and [`Error::KeyChanged`] where nothing may be said any more;
-    /// [`Error::Io`] where the book cannot be read.
-    pub(super) async fn look(&mut self) -> Result<()> {
-        let book = self.people.book().await?;
+    /// [`Error::Blocked`] and [`Error::KeyChanged`] if the conversation must end; [`Error::Io`] if
+    /// the book cannot be read.
+    pub(super) async fn refresh(&mut self) -> Result<()> {
+        let book = self.contacts.book().await?;
         if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &book)) {
             return Ok(());
         }
-        let (hub, name) = (self.people.hub(), &self.name);
+        let (hub, name) = (self.contacts.hub(), &self.name);
         let contact = book.contact(hub, name);
-        match self.standing.key() {
+        match self.verification.key() {
             None if contact.is_some_and(|contact| contact.blocked) => {
                 return Err(Error::Blocked(name.clone()));
             }
@@ -179,9 +178,9 @@ impl PeerTrust {
                     });
                 }
                 KeyCheck::Known if contact.is_some_and(|contact| contact.verified) => {
-                    self.standing = Verification::Verified(key);
+                    self.verification = Verification::Verified(key);
                 }
-                KeyCheck::Known => self.standing = Verification::Known(key),
+                KeyCheck::Known => self.verification = Verification::Known(key),
                 KeyCheck::New => {}
             },
         }
@@ -190,66 +189,59 @@ impl PeerTrust {
     }
 }
 
-impl Shelf {
-    fn read(&self) -> MutexGuard<'_, Read> {
-        self.read.lock().unwrap_or_else(PoisonError::into_inner)
+impl ContactStoreInner {
+    fn cache(&self) -> MutexGuard<'_, BookCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn look(&self) -> Result<Arc<Book>> {
-        let Some(file) = &self.file else { return Ok(self.read().book.clone()) };
-        // Before the file is read: a change that comes in between is then seen the next time.
+    fn refresh(&self) -> Result<Arc<Book>> {
+        let Some(file) = &self.file else { return Ok(self.cache().book.clone()) };
+        // Taken before the file is read, so that a change in between is seen the next time.
         let stamp = stamp(file.path());
         {
-            let read = self.read();
-            if stamp.is_some() && read.stamp == stamp {
-                return Ok(read.book.clone());
+            let cache = self.cache();
+            if stamp.is_some() && cache.stamp == stamp {
+                return Ok(cache.book.clone());
             }
         }
         let book = file.read();
-        let mut read = self.read();
-        let known = read.stamp.is_some();
-        read.stamp = stamp;
+        let mut cache = self.cache();
+        let was_read = cache.stamp.is_some();
+        cache.stamp = stamp;
         let book = match book {
-            // A person may be writing in it, and mend it in a moment.
-            Err(problem) if known => {
-                read.problem = Some(format!("{problem}; until that is mended it counts as it was"));
-                return Ok(read.book.clone());
+            // Somebody may be editing the file, and fix it in a moment.
+            Err(problem) if was_read => {
+                cache.problem = Some(format!("{problem}; until that is fixed it counts as it was"));
+                return Ok(cache.book.clone());
             }
             book => book?,
         };
-        read.problem = None;
-        // A file that was written again is another book, also where it says the same: something else
-        // may have stood there in between. One that is missing is the same each time.
-        if stamp.is_some() || *read.book != book {
-            read.book = Arc::new(book);
+        cache.problem = None;
+        // A file that was written again is another book even if its content is the same: it may have
+        // differed in between. A missing file is the same book each time.
+        if stamp.is_some() || *cache.book != book {
+            cache.book = Arc::new(book);
         }
-        Ok(read.book.clone())
+        Ok(cache.book.clone())
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Book, &Endpoint) -> Result<T>) -> Result<T> {
         if let Some(file) = &self.file {
             return file.change(|book| change(book, &self.hub));
         }
-        let mut read = self.read();
-        let mut book = Book::clone(&read.book);
+        let mut cache = self.cache();
+        let mut book = Book::clone(&cache.book);
         let done = change(&mut book, &self.hub)?;
-        read.book = Arc::new(book);
+        cache.book = Arc::new(book);
         Ok(done)
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
+fn stamp(path: &Path) -> Option<FileStamp> {
     let file = fs::metadata(path).ok()?;
     #[cfg(unix)]
     let identity = std::os::unix::fs::MetadataExt::ino(&file);
     #[cfg(not(unix))]
     let identity = 0;
     Some((file.modified().ok()?, file.len(), identity))
-}
-
-/// Runs what waits for the disk.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(Error::Stopped))
 }

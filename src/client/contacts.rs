@@ -1,4 +1,4 @@
-//! What a client knows of others, and how a person changes it.
+//! The contact book of a client, and how a person changes it.
 
 use std::collections::BTreeSet;
 
@@ -10,161 +10,162 @@ use crate::{
 };
 
 impl Client {
-    /// The fingerprint of this client's own key.
+    /// Returns the fingerprint of this client's own key.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.0.fingerprint
     }
 
-    /// Everybody in the contact book who was met at this hub. One is no contact of one's own.
+    /// Returns the contacts at this hub, without this client itself.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the book cannot be read.
+    /// [`Error::Io`] if the book cannot be read.
     pub async fn contacts(&self) -> Result<Vec<(Name, Contact)>> {
-        let people = &self.0.people;
-        let book = people.book().await?;
+        let store = &self.0.contacts;
+        let book = store.book().await?;
         let contacts = book.hub(self.hub()).map(|hub| &hub.contacts).into_iter().flatten();
-        let others = contacts.filter(|(name, contact)| !people.is_oneself(name, contact.key));
+        let others = contacts.filter(|(name, contact)| !store.is_own(name, contact.key));
         Ok(others.map(|(name, contact)| (name.clone(), contact.clone())).collect())
     }
 
-    /// Somebody, where they are among [`Client::contacts`].
+    /// Returns one of [`Client::contacts`], if it is there.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the book cannot be read.
+    /// [`Error::Io`] if the book cannot be read.
     pub async fn known(&self, name: &Name) -> Result<Option<Contact>> {
-        let people = &self.0.people;
-        let contact = people.contact(name).await?;
-        Ok(contact.filter(|contact| !people.is_oneself(name, contact.key)))
+        let store = &self.0.contacts;
+        let contact = store.contact(name).await?;
+        Ok(contact.filter(|contact| !store.is_own(name, contact.key)))
     }
 
-    /// Somebody in the contact book. Whoever is not in it is looked up at the hub and noted, with
-    /// the key that the hub lists.
+    /// Returns a contact. A peer that is not in the book is looked up at the hub and added, with the
+    /// key that the hub lists.
     ///
     /// # Errors
     ///
-    /// Those of [`Client::peer`]; [`Error::NoKey`] where the hub lists the peer without a key;
-    /// [`Error::Invalid`] where it is this client itself; [`Error::Io`] where the book cannot be
-    /// read or written.
+    /// Those of [`Client::peer`]; [`Error::NoKey`] if the hub lists the peer without a key;
+    /// [`Error::Invalid`] if it is this client itself; [`Error::Io`] if the book cannot be read or
+    /// written.
     pub async fn contact(&self, name: &Name) -> Result<Contact> {
-        let people = &self.0.people;
-        if let Some(contact) = people.contact(name).await? {
+        let store = &self.0.contacts;
+        if let Some(contact) = store.contact(name).await? {
             return Ok(contact);
         }
         if name == self.name() {
-            return Err(oneself());
+            return Err(is_own());
         }
         let peer = self.peer(name).await?;
         let key = peer.certificate.ok_or_else(|| Error::NoKey(name.clone()))?.fingerprint();
-        if people.is_oneself(name, key) {
-            return Err(oneself());
+        if store.is_own(name, key) {
+            return Err(is_own());
         }
-        people.meet(name, key, peer.endpoints).await?;
-        people.contact(name).await?.ok_or_else(|| Error::NoKey(name.clone()))
+        store.meet(name, key, peer.endpoints).await?;
+        store.contact(name).await?.ok_or_else(|| Error::NoKey(name.clone()))
     }
 
-    /// Marks somebody as verified: a person has compared this fingerprint.
+    /// Marks a peer as verified: a person has compared this fingerprint.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are known by another key; those of [`Client::contact`].
+    /// [`Error::Invalid`] if the peer is known by another key; those of [`Client::contact`].
     pub async fn verify(&self, name: &Name, key: Fingerprint) -> Result<()> {
         self.contact(name).await?;
-        self.note_of(name, move |book, hub, name| book.verify(hub, name, key)).await
+        self.change_contact(name, move |book, hub, name| book.verify(hub, name, key)).await
     }
 
-    /// Accepts the key that the hub has listed for a contact instead of the one they were known by,
-    /// and returns it. It is not verified. `key` is the one that a person has looked at; `None`:
-    /// whichever was refused last.
+    /// Replaces the key of a contact by the one that the hub lists now, and returns it. It is not
+    /// verified. `key` is the one that a person has looked at; `None`: the one that was refused
+    /// last.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where no other key was seen, or another one than `key`; [`Error::Io`].
+    /// [`Error::Invalid`] if no other key was seen, or another one than `key`; [`Error::Io`].
     pub async fn accept(&self, name: &Name, key: Option<Fingerprint>) -> Result<Fingerprint> {
-        self.note_of(name, move |book, hub, name| book.accept_refused(hub, name, key)).await
+        self.change_contact(name, move |book, hub, name| book.accept_refused(hub, name, key)).await
     }
 
-    /// Blocks somebody, or no longer. Whom one has blocked is not heard, whatever their name, and
-    /// told nothing; conversations with them end. It counts at once, in every process that shares
-    /// the contact book.
+    /// Blocks or unblocks a peer: no direct messages in either direction, whatever name its key
+    /// uses. Open conversations end. Takes effect at once, in every process that shares the contact
+    /// book.
     ///
     /// # Errors
     ///
     /// Those of [`Client::contact`].
     pub async fn block(&self, name: &Name, blocked: bool) -> Result<()> {
         self.contact(name).await?;
-        self.note_of(name, move |book, hub, name| book.block(hub, name, blocked)).await
+        self.change_contact(name, move |book, hub, name| book.block(hub, name, blocked)).await
     }
 
-    /// Whether somebody is blocked, as far as their name says who they are: in rooms it does.
+    /// Returns true if the contact of this name is blocked. In rooms the name alone identifies the
+    /// sender.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the contact book cannot be read.
+    /// [`Error::Io`] if the contact book cannot be read.
     pub async fn is_blocked(&self, name: &Name) -> Result<bool> {
-        Ok(self.0.people.contact(name).await?.is_some_and(|contact| contact.blocked))
+        Ok(self.0.contacts.contact(name).await?.is_some_and(|contact| contact.blocked))
     }
 
-    /// Notes something about somebody, at most [`MAX_NOTE_BYTES`](crate::identity::MAX_NOTE_BYTES)
-    /// of it; an empty note is none.
+    /// Sets the note on a contact, at most [`MAX_NOTE_BYTES`](crate::identity::MAX_NOTE_BYTES) long.
+    /// An empty note removes it.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where it is too long; those of [`Client::contact`].
+    /// [`Error::Invalid`] if it is too long; those of [`Client::contact`].
     pub async fn note(&self, name: &Name, note: &str) -> Result<()> {
         self.contact(name).await?;
         let note = note.to_owned();
-        self.note_of(name, move |book, hub, name| book.note(hub, name, &note)).await
+        self.change_contact(name, move |book, hub, name| book.note(hub, name, &note)).await
     }
 
-    /// Forgets somebody: their key, their note, and that they were blocked. Whoever comes next under
-    /// the name is met for the first time.
+    /// Removes a contact with its key, its note and its block. The next peer with the name is met for
+    /// the first time.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book; [`Error::Io`].
+    /// [`Error::Invalid`] if it is not in the book; [`Error::Io`].
     pub async fn forget(&self, name: &Name) -> Result<()> {
-        self.note_of(name, |book, hub, name| book.forget(hub, name)).await
+        self.change_contact(name, |book, hub, name| book.forget(hub, name)).await
     }
 
-    /// Mutes a room, or no longer: faces of this client point out nothing that is said there. It is
-    /// kept in the contact book, with the hub. The messages come all the same.
+    /// Mutes or unmutes the notifications of a room. Its messages are received all the same. The
+    /// mark is kept in the contact book, with the hub.
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`] where [`MAX_MUTED`](crate::identity::MAX_MUTED) rooms are muted;
+    /// [`Error::LimitReached`] if [`MAX_MUTED`](crate::identity::MAX_MUTED) rooms are muted;
     /// [`Error::Io`].
     pub async fn mute(&self, room: &RoomName, muted: bool) -> Result<()> {
         let room = room.clone();
-        self.0.people.change(move |book, hub| book.mute(hub, &room, muted)).await
+        self.0.contacts.change(move |book, hub| book.mute(hub, &room, muted)).await
     }
 
-    /// What is wrong with the contact book, where it cannot be read since somebody changed it. It
-    /// counts as it was before until that is mended. It is told once after each change.
+    /// Takes the reason why the contact book cannot be read since its last change: `Some` once after
+    /// each change. Until it can be read the book counts as it was before.
     pub fn contacts_problem(&self) -> Option<String> {
-        self.0.people.problem()
+        self.0.contacts.problem()
     }
 
-    /// The rooms that are muted.
+    /// Returns the muted rooms.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the contact book cannot be read.
+    /// [`Error::Io`] if the contact book cannot be read.
     pub async fn muted(&self) -> Result<BTreeSet<RoomName>> {
-        Ok(self.0.people.book().await?.muted(self.hub()))
+        Ok(self.0.contacts.book().await?.muted(self.hub()))
     }
 
-    async fn note_of<T: Send + 'static>(
+    async fn change_contact<T: Send + 'static>(
         &self,
         name: &Name,
         change: impl FnOnce(&mut Book, &Endpoint, &Name) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let name = name.clone();
-        self.0.people.change(move |book, hub| change(book, hub, &name)).await
+        self.0.contacts.change(move |book, hub| change(book, hub, &name)).await
     }
 }
 
-fn oneself() -> Error {
+fn is_own() -> Error {
     Error::invalid("name", "that is you, and nobody is a contact of their own")
 }

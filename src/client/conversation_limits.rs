@@ -12,7 +12,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{events::Verification, gate::Caller};
+use super::{caller::Caller, received::Verification};
 use crate::{
     error::{Error, Result},
     model::Fingerprint,
@@ -64,8 +64,8 @@ impl ConversationLimits {
     }
 
     /// A place for somebody who was let in.
-    pub(super) fn sit(&self, caller: Caller, standing: Verification) -> Result<Permit> {
-        match standing {
+    pub(super) fn sit(&self, caller: Caller, verification: Verification) -> Result<Permit> {
+        match verification {
             Verification::Verified(key) | Verification::Known(key) => {
                 self.known.take(Some(Who::Key(key)))
             }

@@ -1,5 +1,5 @@
-//! The small databases of a client: its owner's alone, whole after a crash, and shared by all
-//! processes of one person.
+//! The small databases of a client: private to their owner, consistent after a crash, and shared by
+//! all processes of one person.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,27 +9,27 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
-use super::contact_store::blocking;
+use super::blocking::blocking;
 use crate::{
     error::{Error, Result},
     identity::files,
     sqlite::{self, Plan, Trouble},
 };
 
-/// A database. Clones are one.
+/// A database. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Database {
     path: Arc<PathBuf>,
     connection: Arc<Mutex<Connection>>,
-    /// One thread at a time waits for the disk, whoever wants something of it.
+    /// At most one thread of the pool waits for the disk.
     turn: Arc<Semaphore>,
 }
 
 impl Database {
-    /// Opens the file, making it where there is none. Waits for the disk: not for async tasks.
+    /// Opens the file, and creates it if it is missing. Blocks on the disk.
     pub(super) fn open(path: &Path, plan: Plan) -> Result<Self> {
         files::create_directory(files::directory_of(path))?;
-        // What SQLite keeps beside a database gets the permissions of the database.
+        // The journal files of SQLite get the permissions of the database.
         files::make_private(path)?;
         let opened = Connection::open(path).map_err(Trouble::from).and_then(|mut connection| {
             set_up(&mut connection, plan)?;
@@ -41,7 +41,7 @@ impl Database {
         Ok(Self { path, connection, turn })
     }
 
-    /// Does something with it, off the async threads.
+    /// Runs `work` on the database, off the async threads.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -57,9 +57,8 @@ impl Database {
     }
 }
 
-/// Whether a file that is there is a whole database; nothing is made or changed. Waits for the disk:
-/// not for async tasks.
-pub(super) fn look(path: &Path) -> Result<()> {
+/// Checks that an existing file is an intact database, without a change to it. Blocks on the disk.
+pub(super) fn check(path: &Path) -> Result<()> {
     let flags = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
     let found = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(sqlite::BUSY_TIMEOUT)?;
@@ -71,7 +70,7 @@ pub(super) fn look(path: &Path) -> Result<()> {
     }
 }
 
-/// [`Error::Store`] is for what no other attempt will mend.
+/// [`Error::Store`] is for what another attempt will not repair.
 fn unusable(path: &Path, problem: &(dyn std::error::Error + 'static)) -> Error {
     let said = format!("{} cannot be used: {problem}", path.display());
     let code = problem.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
@@ -83,10 +82,10 @@ fn unusable(path: &Path, problem: &(dyn std::error::Error + 'static)) -> Error {
 
 fn set_up(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     sqlite::check(connection, plan)?;
-    // What is removed is gone: these are people's letters.
+    // Removed messages are private: they must not stay in the file.
     connection.pragma_update(None, "secure_delete", true)?;
-    // What was said to be kept is on the disk. The journal is the usual one: WAL is for many readers,
-    // and switching to it fails where two processes start at once.
+    // A stored message has to be on the disk. Not in WAL mode: that is for many readers, and
+    // switching to it fails if two processes start at once.
     connection.pragma_update(None, "synchronous", "full")?;
     sqlite::migrate(connection, plan)
 }
@@ -102,7 +101,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn it_is_private_and_shared_and_no_other_file_is_touched() {
+    async fn it_is_private_and_shared_and_rejects_other_files() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new").join("cakes.db");
         let databases =
@@ -128,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn many_may_make_it_at_once() {
+    fn many_processes_may_create_it_at_once() {
         for _ in 0..40 {
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("cakes.db");

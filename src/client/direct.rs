@@ -1,81 +1,78 @@
-//! What a client says straight to its peers.
+//! Direct messages to peers.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use tokio::time::Instant;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use super::{Client, Conversation, PeerFilter, outbox};
+use super::{
+    Client, Conversation, PeerFilter,
+    outbox::{self, Queued},
+};
 use crate::{
     backoff,
     error::{Error, Result},
     model::{Endpoint, MessageId, Name, Receipt, Text},
 };
 
+/// A direct message, made by [`Client::send`]. Nothing is sent before it is awaited.
+#[must_use = "a message is sent when it is awaited"]
+#[derive(Debug, Clone)]
+pub struct DirectSend<'a> {
+    client: &'a Client,
+    peer: &'a Name,
+    id: MessageId,
+    text: Text,
+}
+
+/// A direct message for the outbox, made by [`DirectSend::durable`].
+#[must_use = "a message is queued when it is awaited"]
+#[derive(Debug, Clone)]
+pub struct DurableSend<'a>(DirectSend<'a>);
+
 impl Client {
-    /// Sends a private message straight to a peer. Peers already known are reached without a hub.
-    /// Where the line breaks before the receipt came the message may have arrived nevertheless.
+    /// Sends a direct message to a peer. Await the result to wait for the receipt:
+    ///
+    /// ```no_run
+    /// # async fn f(client: chinwag::client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use chinwag::model::{Name, Text};
+    ///
+    /// let bob = Name::parse("bob")?;
+    /// client.send(&bob, Text::parse("hello")?).await?;
+    /// // Kept on disk until bob has it, for example because he is away:
+    /// client.send(&bob, Text::parse("call me back")?).durable().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The message goes over the open [`Conversation`] with the peer, if this client has one, and by
+    /// a call of its own otherwise, or if the conversation breaks. Known peers are reached without a
+    /// hub. If the connection breaks before the receipt, the message may have arrived nevertheless;
+    /// repeat it under the same [`id`](DirectSend::id).
     ///
     /// # Errors
     ///
-    /// [`Error::PeerUnknown`]; [`Error::KeyChanged`] where the hub lists another key for the peer
-    /// than the contact book has, and [`Error::Blocked`]: nothing was sent;
-    /// [`Error::PeerUnreachable`], which names every endpoint that was tried;
-    /// [`Error::HubUnreachable`] where the peer is not known and the hub is away;
-    /// [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`.
-    pub async fn send(&self, peer: &Name, text: Text) -> Result<Receipt> {
-        self.send_draft(MessageId::new(), peer, text).await
+    /// [`Error::PeerUnknown`]; [`Error::KeyChanged`] if the hub lists another key for the peer than
+    /// the contact book, and [`Error::Blocked`]: nothing was sent; [`Error::PeerUnreachable`], which
+    /// names every endpoint that was tried; [`Error::HubUnreachable`] if the peer is not known and
+    /// the hub is away; [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`, or
+    /// `MESSAGE_ID_REUSED` if the id was used for another text.
+    pub fn send<'a>(&'a self, peer: &'a Name, text: Text) -> DirectSend<'a> {
+        DirectSend { client: self, peer, id: MessageId::new(), text }
     }
 
-    /// Sends a private message under an id of one's own, as one does to repeat one that got no
-    /// receipt: the peer shows it once, as long as it was not started again in between. What must
-    /// outlive that is for [`Client::queue`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`], and `MESSAGE_ID_REUSED` where the id was used for another text.
-    pub async fn send_draft(&self, id: MessageId, peer: &Name, text: Text) -> Result<Receipt> {
-        let message = self.0.peers.message(id, text);
-        self.0.peers.send(peer, &message, false).await
-    }
-
-    /// Sends a private message again and again until the peer holds it, who shows it once, even if
-    /// they are started again in between. `not_yet` is told of each attempt that failed.
-    ///
-    /// # Errors
-    ///
-    /// What does not pass by waiting: see [`Client::send`].
-    pub async fn send_until_held(
-        &self,
-        peer: &Name,
-        text: Text,
-        mut not_yet: impl FnMut(&Error),
-    ) -> Result<Receipt> {
-        let message = self.0.peers.message(MessageId::new(), text);
-        let mut pauses = backoff::RECONNECT;
-        loop {
-            match self.0.peers.send(peer, &message, true).await {
-                Err(error) if outbox::passes(&error) => {
-                    not_yet(&error);
-                    tokio::time::sleep(pauses.next_delay()).await;
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// Sends a private message to whoever listens at an endpoint. A client with a key of its own
-    /// sends it to the peer that the hub lists there, as [`Client::send`] does; where it lists none,
-    /// the message goes to loopback only, and without encryption.
+    /// Sends a direct message to whoever listens at an endpoint. A client with a key sends it to the
+    /// peer that is known to be there. If none is, the message goes to loopback only, and without
+    /// encryption.
     ///
     /// # Errors
     ///
     /// As [`Client::send`].
     pub async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
-        if !self.0.peers.knows_place(endpoint)
+        if !self.0.peers.knows_endpoint(endpoint)
             && let Err(error) = self.peers(PeerFilter::default()).await
         {
-            tracing::debug!(%error, "who is at {endpoint} cannot be asked");
+            tracing::debug!(%error, "cannot ask the hub who is at {endpoint}");
         }
         self.0.peers.send_to(endpoint, text).await
     }
@@ -89,13 +86,12 @@ impl Client {
         self.0.peers.converse(peer).await
     }
 
-    /// Where the last call to this peer succeeded: the path that its messages go.
+    /// Returns where the last call to a peer succeeded.
     pub fn reached_at(&self, peer: &Name) -> Option<Endpoint> {
         self.0.peers.reached_at(peer)
     }
 
-    /// Asks the hub for a sign of life and returns how long that took. It costs the hub next to
-    /// nothing.
+    /// Pings the hub and returns the round trip. Costs the hub next to nothing.
     ///
     /// # Errors
     ///
@@ -103,7 +99,102 @@ impl Client {
     pub async fn ping(&self) -> Result<Duration> {
         let began = Instant::now();
         let rpc = |channel, request| async move { HealthClient::new(channel).check(request).await };
-        self.0.link.call(HealthCheckRequest::default(), rpc).await?;
+        self.0.hub.call(HealthCheckRequest::default(), rpc).await?;
         Ok(began.elapsed())
+    }
+}
+
+impl<'a> DirectSend<'a> {
+    /// Sets the id, for example to repeat a message that got no receipt: the peer shows it once, as
+    /// long as it was not restarted in between. The default is a new id.
+    pub fn id(mut self, id: MessageId) -> Self {
+        self.id = id;
+        self
+    }
+
+    /// Keeps the message in the outbox, across restarts of this client, until the peer has confirmed
+    /// it. It is delivered when the peer is online, after the earlier messages for that peer, and
+    /// shown there once. The result of awaiting is the queued message, which is on the disk then.
+    ///
+    /// The delivery task does the rest. It runs in every client that takes direct messages and
+    /// shares the outbox, and after [`Client::retry_queued`] or [`Client::wait_delivered`] in this
+    /// client. [`Event::QueuedDelivered`](super::Event::QueuedDelivered) and
+    /// [`Event::QueuedFailed`](super::Event::QueuedFailed) report the result.
+    ///
+    /// A peer that was never met is whoever has the name when the message is delivered.
+    ///
+    /// # Errors
+    ///
+    /// Awaiting fails with [`Error::LimitReached`] if the outbox is full; [`Error::Invalid`] if the
+    /// options name no outbox, if the outbox has a message of this id, or if the peer is this client
+    /// itself; [`Error::Io`].
+    pub fn durable(self) -> DurableSend<'a> {
+        DurableSend(self)
+    }
+
+    /// Sends the message again and again until the peer has it, and shows it once even if the peer
+    /// is restarted in between. Calls `on_failure` after each failed attempt.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::send`] that waiting does not help against.
+    pub async fn until_delivered(self, mut on_failure: impl FnMut(&Error)) -> Result<Receipt> {
+        let peers = &self.client.0.peers;
+        let message = peers.message(self.id, self.text);
+        let mut pauses = backoff::RECONNECT;
+        loop {
+            match peers.send(self.peer, &message, true).await {
+                Err(error) if outbox::is_transient(&error) => {
+                    on_failure(&error);
+                    tokio::time::sleep(pauses.next_delay()).await;
+                }
+                done => return done.map(|(receipt, _)| receipt),
+            }
+        }
+    }
+
+    async fn deliver(self) -> Result<Receipt> {
+        let peers = &self.client.0.peers;
+        if let Some(line) = peers.open_line(self.peer) {
+            match line.send_draft(self.id, self.text.clone()).await {
+                // It may or may not have arrived. Under the same id it is shown once.
+                Err(Error::PeerUnreachable { .. }) => {}
+                done => return done,
+            }
+        }
+        let message = peers.message(self.id, self.text);
+        peers.send(self.peer, &message, false).await.map(|(receipt, _)| receipt)
+    }
+}
+
+impl<'a> DurableSend<'a> {
+    /// Sets the id, for example that of a message that was sent and got no receipt.
+    pub fn id(self, id: MessageId) -> Self {
+        Self(self.0.id(id))
+    }
+}
+
+impl<'a> IntoFuture for DirectSend<'a> {
+    type Output = Result<Receipt>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.deliver())
+    }
+}
+
+impl<'a> IntoFuture for DurableSend<'a> {
+    type Output = Result<Queued>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let DirectSend { client, peer, id, text } = self.0;
+        Box::pin(async move {
+            if peer == client.name() {
+                return Err(Error::invalid("peer", "that is you"));
+            }
+            let message = client.0.peers.message(id, text);
+            client.outbox()?.queue(peer, message).await
+        })
     }
 }

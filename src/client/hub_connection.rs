@@ -1,4 +1,4 @@
-//! The way to the hub: one channel, the session's token, and what every call needs.
+//! The connection to the hub: one channel, the session's token, and what every call needs.
 
 use std::{
     fmt,
@@ -15,53 +15,61 @@ use tonic::{
 };
 
 use super::{
-    ClientOptions,
-    check::Registered,
-    retry::patiently,
-    trust::{HubDialer, no_hub},
+    options::ClientOptions,
+    retry::retry_rate_limited,
+    trust::{HubDialer, hub_error},
 };
 use crate::{
-    error::{Error, Result},
-    model::{Endpoint, Fingerprint, InviteCode, Name, PeerStatus},
+    error::{Error, Reason, Result},
+    model::{Endpoint, Fingerprint, InviteCode, Name, Peer, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
     transport::{CALL_TIMEOUT, Channel, DialFailure, why},
     wire,
 };
 
-/// Requests between the session and the connection. The session keeps the rest itself.
+/// Requests between the session and the connection. The session queues the rest itself.
 const REQUESTS: usize = 16;
 
-/// The lease where a hub does not say one: what hubs give.
-const USUAL_LEASE: Duration = Duration::from_secs(30);
+/// The lease if the hub names none.
+const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 
-/// How long a client that stops waits for its hub to hear of it.
+/// How long a client that stops waits for the hub to take note.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The way to the hub.
+/// What the hub said about itself and this client at registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The version of the hub; empty if it gave none. Not safe to print on a terminal.
+    pub hub_version: String,
+    /// This client as the hub knows it, listed or not.
+    pub peer: Option<Peer>,
+}
+
+/// The connection to the hub.
 pub(super) struct HubConnection {
-    pub(super) hub: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) name: Name,
     pub(super) advertised: Vec<Endpoint>,
     channel: Channel,
     key: Option<Fingerprint>,
     invite: Option<InviteCode>,
-    own: Mutex<Own>,
+    registration: Mutex<Registration>,
 }
 
-/// What changes in the course of a client's life.
-struct Own {
-    token: Option<Arc<Token>>,
+/// What changes with each registration.
+struct Registration {
+    token: Option<Arc<SessionToken>>,
     status: PeerStatus,
     registered: Option<Registered>,
 }
 
-/// A session's token. It has no `Debug`, so that no log can hold it.
-struct Token {
+/// A session's token. Not `Debug`, so that it cannot end up in a log.
+struct SessionToken {
     raw: String,
     bearer: MetadataValue<Ascii>,
 }
 
-impl Token {
+impl SessionToken {
     fn new(raw: String) -> Result<Self> {
         let mut bearer = MetadataValue::try_from(format!("Bearer {raw}"))
             .map_err(|_| Error::Protocol("the token does not fit into a header".into()))?;
@@ -80,7 +88,10 @@ pub(super) struct Chat {
 
 impl fmt::Debug for HubConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubConnection").field("hub", &self.hub).field("name", &self.name).finish()
+        f.debug_struct("HubConnection")
+            .field("endpoint", &self.endpoint)
+            .field("name", &self.name)
+            .finish()
     }
 }
 
@@ -88,7 +99,7 @@ impl HubConnection {
     pub(super) fn new(
         options: ClientOptions,
         listens: Option<SocketAddr>,
-        way: &HubDialer,
+        dialer: &HubDialer,
     ) -> Result<Self> {
         let advertised = if options.advertise.is_empty() {
             listens.map(Endpoint::from).into_iter().collect()
@@ -96,62 +107,66 @@ impl HubConnection {
             options.advertise
         };
         Ok(Self {
-            channel: way.dial.channel(&options.hub)?,
-            key: way.key,
-            hub: options.hub,
+            channel: dialer.dial.channel(&options.hub)?,
+            key: dialer.key,
+            endpoint: options.hub,
             name: options.name,
             advertised,
             invite: options.invite,
-            own: Mutex::new(Own { token: None, status: options.status, registered: None }),
+            registration: Mutex::new(Registration {
+                token: None,
+                status: options.status,
+                registered: None,
+            }),
         })
     }
 
-    /// Registers, taking the place of this client's session before, and opens Chat.
+    /// Registers, which replaces the previous session of this client, and opens Chat.
     pub(super) async fn open(&self) -> Result<Chat> {
-        let registered = patiently(|| self.register()).await?;
-        tracing::info!(hub = %self.hub, name = %self.name, "registered");
+        let registered = retry_rate_limited(|| self.register()).await?;
+        tracing::info!(hub = %self.endpoint, name = %self.name, "registered");
         let (requests, queue) = mpsc::channel(REQUESTS);
         let call = authorized(ReceiverStream::new(queue), self.token().as_deref());
         let mut hub = BroadcastClient::new(self.channel.clone());
-        // Only the answer's beginning is due soon: a deadline of the call would end the stream.
+        // A deadline of the call itself would end the stream.
         let answers = match tokio::time::timeout(CALL_TIMEOUT, hub.chat(call)).await {
-            Ok(answer) => answer.map_err(|status| self.failed(&status))?.into_inner(),
-            Err(_) => return Err(no_hub(&self.hub, self.key, DialFailure::Timeout)),
+            Ok(answer) => answer.map_err(|status| self.call_error(&status))?.into_inner(),
+            Err(_) => return Err(hub_error(&self.endpoint, self.key, DialFailure::Timeout)),
         };
         Ok(Chat {
             requests,
             answers,
-            lease: registered.lease.and_then(|l| l.try_into().ok()).unwrap_or(USUAL_LEASE),
+            lease: registered.lease.and_then(|l| l.try_into().ok()).unwrap_or(DEFAULT_LEASE),
             observed: registered.observed.and_then(|e| Endpoint::new(&e.host, e.port).ok()),
         })
     }
 
     async fn register(&self) -> Result<proto::RegisterResponse> {
-        let own = self.token();
-        let status = self.own().status;
+        let token = self.token();
+        let status = self.registration().status;
         let request = proto::RegisterRequest {
             name: self.name.to_string(),
             endpoints: self.advertised.iter().map(Into::into).collect(),
             status: proto::PeerStatus::from(status).into(),
-            replace_token: own.map(|own| own.raw.clone()).unwrap_or_default(),
+            replace_token: token.map(|token| token.raw.clone()).unwrap_or_default(),
             invite_code: self.invite.as_ref().map(InviteCode::as_str).unwrap_or_default().into(),
         };
         let mut hub = PresenceClient::new(self.channel.clone());
         let answer = hub.register(timed(authorized(request, None))).await;
-        let mut registered = answer.map_err(|status| self.failed(&status))?.into_inner();
-        let token = Token::new(std::mem::take(&mut registered.token))?;
-        let said = Registered {
+        let mut registered = answer.map_err(|status| self.call_error(&status))?.into_inner();
+        let token = SessionToken::new(std::mem::take(&mut registered.token))?;
+        let answer = Registered {
             hub_version: registered.hub.as_ref().map(|hub| hub.version.clone()).unwrap_or_default(),
             peer: registered.peer.clone().and_then(|peer| peer.try_into().ok()),
         };
-        let mut own = self.own();
-        (own.token, own.registered) = (Some(Arc::new(token)), Some(said));
-        drop(own);
+        let mut registration = self.registration();
+        (registration.token, registration.registered) = (Some(Arc::new(token)), Some(answer));
+        drop(registration);
         Ok(registered)
     }
 
-    /// Calls an rpc that needs the session's token. A session that was replaced while the call
-    /// was under way is no reason to fail: it is made again with the new token.
+    /// Calls an rpc that needs the session's token. If the session was replaced while the call was
+    /// under way, repeats it with the new token.
     pub(super) async fn call<Q: Clone, A, F>(
         &self,
         message: Q,
@@ -160,7 +175,7 @@ impl HubConnection {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        patiently(|| self.call_once(message.clone(), &rpc)).await
+        retry_rate_limited(|| self.call_once(message.clone(), &rpc)).await
     }
 
     async fn call_once<Q: Clone, A, F>(
@@ -181,10 +196,10 @@ impl HubConnection {
                 answer = rpc(self.channel.clone(), request).await;
             }
         }
-        answer.map(Response::into_inner).map_err(|status| self.failed(&status))
+        answer.map(Response::into_inner).map_err(|status| self.call_error(&status))
     }
 
-    /// Begins to watch the list of peers, from a revision or with a snapshot.
+    /// Opens the stream of the list of peers, after a revision or with a snapshot.
     pub(super) async fn watch_peers(
         &self,
         revision: Option<proto::Position>,
@@ -192,49 +207,70 @@ impl HubConnection {
         let call = authorized(proto::WatchPeersRequest { revision }, self.token().as_deref());
         let mut hub = PresenceClient::new(self.channel.clone());
         match tokio::time::timeout(CALL_TIMEOUT, hub.watch_peers(call)).await {
-            Ok(answer) => answer.map(Response::into_inner).map_err(|status| self.failed(&status)),
-            Err(_) => Err(no_hub(&self.hub, self.key, DialFailure::Timeout)),
+            Ok(answer) => {
+                answer.map(Response::into_inner).map_err(|status| self.call_error(&status))
+            }
+            Err(_) => Err(hub_error(&self.endpoint, self.key, DialFailure::Timeout)),
         }
     }
 
-    /// Remembers the status for the sessions to come.
+    /// Sets the status for later registrations.
     pub(super) fn set_status(&self, status: PeerStatus) {
-        self.own().status = status;
+        self.registration().status = status;
     }
 
-    /// Ends the session, if the hub can be told in time, and forgets its token.
+    /// Ends the session, if the hub answers in time, and forgets its token.
     pub(super) async fn leave(&self) {
-        let Some(token) = self.own().token.take() else { return };
+        let Some(token) = self.registration().token.take() else { return };
         let call = authorized(proto::UnregisterRequest {}, Some(&token));
         let mut hub = PresenceClient::new(self.channel.clone());
         if tokio::time::timeout(LEAVE_TIMEOUT, hub.unregister(call)).await.is_err() {
-            tracing::debug!("the hub did not hear that this client leaves");
+            tracing::debug!("the hub did not confirm in time that this client leaves");
         }
     }
 
-    /// What a failed call to the hub means.
-    pub(super) fn failed(&self, status: &Status) -> Error {
+    /// Converts the status of a failed call to the hub.
+    pub(super) fn call_error(&self, status: &Status) -> Error {
         match why(status) {
-            Some(failure) => no_hub(&self.hub, self.key, failure),
+            Some(failure) => hub_error(&self.endpoint, self.key, failure),
             None => Error::Refused(wire::refused(status)),
         }
     }
 
-    /// What the hub said at the last registration.
+    /// Asks the hub for a peer; with a key, also for one that is not listed.
+    pub(super) async fn get_peer(&self, name: &Name, key: Option<Fingerprint>) -> Result<Peer> {
+        let fingerprint = key.map(|key| key.as_bytes().to_vec()).unwrap_or_default();
+        let request = proto::GetPeerRequest { name: name.to_string(), fingerprint };
+        let rpc =
+            |channel, request| async move { PresenceClient::new(channel).get_peer(request).await };
+        let answer = self.call(request, rpc).await.map_err(|error| match error {
+            Error::Refused(refusal) if refusal.reason == Reason::PeerUnknown => {
+                Error::PeerUnknown(name.clone())
+            }
+            _ => error,
+        })?;
+        let peer = Peer::try_from(wire::present("peer", answer.peer)?)?;
+        if peer.name != *name {
+            return Err(Error::Protocol(format!("asked for {name}, got {}", peer.name)));
+        }
+        Ok(peer)
+    }
+
+    /// Returns what the hub said at the last registration.
     pub(super) fn registered(&self) -> Option<Registered> {
-        self.own().registered.clone()
+        self.registration().registered.clone()
     }
 
-    fn own(&self) -> MutexGuard<'_, Own> {
-        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    fn registration(&self) -> MutexGuard<'_, Registration> {
+        self.registration.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn token(&self) -> Option<Arc<Token>> {
-        self.own().token.clone()
+    fn token(&self) -> Option<Arc<SessionToken>> {
+        self.registration().token.clone()
     }
 }
 
-fn authorized<T>(message: T, token: Option<&Token>) -> Request<T> {
+fn authorized<T>(message: T, token: Option<&SessionToken>) -> Request<T> {
     let mut request = Request::new(message);
     if let Some(token) = token {
         request.metadata_mut().insert("authorization", token.bearer.clone());

@@ -1,102 +1,109 @@
-//! Incoming private messages: accepted, or refused honestly.
+//! Incoming direct messages.
 //!
 //! A receipt says that this client holds the message, so it is made only after the message has its
-//! place in a bounded queue. The same message again gets the first receipt again and is not shown
-//! twice, as long as it is among the last ones.
+//! place in a bounded queue. A message that is repeated gets its first receipt again and is not
+//! shown twice, as long as it is among the last [`REMEMBERED`].
 //!
-//! A message that its sender keeps is noted on disk before its receipt (`kept`), so that the same
-//! holds across restarts.
+//! A durable message, which its sender keeps until it has a receipt, is also written to a file
+//! before the receipt ([`durable`]), so that the same holds across restarts.
 //!
-//! What has a receipt is handed out, also after the client was stopped; only whoever drops the
-//! events drops it.
+//! Accepted messages are handed out even after the client was stopped; only dropping the events
+//! loses them.
 
 mod durable;
 
 use std::{
     collections::hash_map::RandomState,
     hash::BuildHasher,
-    net::SocketAddr,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
+use lru::LruCache;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub(super) use self::durable::DurableInbox;
-use self::durable::Noted;
-use super::{
-    events::{Direct, Event, Verification},
-    lru::Lru,
-};
+use self::durable::Recorded;
+use super::{event::Event, received::Direct};
 use crate::{
     error::{Error, Result},
     model::{DirectMessage, MessageId, Name, Receipt},
 };
 
-/// Private messages that wait to be read: more than anybody types in a while, 4 MiB at the worst.
+/// Direct messages that wait to be read: more than anybody types in a while, 4 MiB at the worst.
 const INBOX: usize = 256;
 
-/// How many accepted messages are remembered, to recognize those that come again. Senders repeat a
-/// message within seconds.
-const REMEMBERED: usize = 4096;
+/// How many accepted messages are remembered, to recognize repeated ones. Senders repeat a message
+/// within seconds.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
-/// The inbox. Clones are one inbox.
+/// The inbox. Clones share it.
 #[derive(Debug, Clone)]
-pub(super) struct Inbox(Arc<Inner>);
+pub(super) struct Inbox(Arc<InboxInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct InboxInner {
     me: Name,
     events: mpsc::Sender<Event>,
-    taken: Mutex<Taken>,
+    accepted: Mutex<AcceptedMessages>,
     hasher: RandomState,
-    kept: Option<DurableInbox>,
+    durable: Option<DurableInbox>,
 }
 
-/// What was accepted.
+/// The messages that were accepted.
 #[derive(Debug)]
-struct Taken {
-    accepted: Lru<(Name, MessageId), Accepted>,
-    /// How many more may be.
+struct AcceptedMessages {
+    recent: LruCache<MessageKey, FirstReceipt>,
+    /// How many more are accepted.
     left: u64,
 }
 
+/// What identifies a message: ids are the senders' own.
+type MessageKey = (Name, MessageId);
+
 #[derive(Debug, Clone, Copy)]
-struct Accepted {
-    text: u64,
+struct FirstReceipt {
+    text_hash: u64,
     at: Timestamp,
 }
 
+/// Room for a message, or the receipt that it got before.
+enum Reservation<P> {
+    Room(P),
+    Duplicate(Receipt),
+}
+
 impl Inbox {
-    /// The inbox of `me`, which takes `limit` messages in all, and where they come out. `kept` is
-    /// where it notes those that their senders keep.
+    /// Returns the inbox of `me` and the queue of its events. It accepts `limit` messages in all,
+    /// and writes durable ones to `durable`.
     pub(super) fn new(
         me: Name,
         limit: Option<u64>,
-        kept: Option<DurableInbox>,
+        durable: Option<DurableInbox>,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, messages) = mpsc::channel(INBOX);
-        let accepted = Lru::new(REMEMBERED);
-        let taken = Mutex::new(Taken { accepted, left: limit.unwrap_or(u64::MAX) });
+        let recent = LruCache::new(REMEMBERED);
+        let accepted = Mutex::new(AcceptedMessages { recent, left: limit.unwrap_or(u64::MAX) });
         let hasher = RandomState::new();
-        (Self(Arc::new(Inner { me, events, taken, hasher, kept })), messages)
+        (Self(Arc::new(InboxInner { me, events, accepted, hasher, durable })), messages)
     }
 
-    /// Has what earlier runs had accepted and not shown come out first.
+    /// Hands out the durable messages that earlier runs accepted and did not show.
     pub(super) async fn hand_out_unshown(&self) -> Result<()> {
-        let Some(kept) = &self.0.kept else { return Ok(()) };
-        for direct in kept.unshown().await? {
-            // What finds no place comes out after the next start.
-            let Ok(place) = self.0.events.try_reserve() else { break };
-            if self.take_one().is_err() {
-                break;
-            }
-            place.send(Event::Direct(direct));
+        let Some(durable) = &self.0.durable else { return Ok(()) };
+        for direct in durable.unshown().await? {
+            // The rest comes out after the next start.
+            let Ok(room) = self.0.events.try_reserve() else { break };
+            let mut accepted = self.accepted();
+            let Some(left) = accepted.left.checked_sub(1) else { break };
+            accepted.left = left;
+            room.send(Event::Direct(direct));
         }
         Ok(())
     }
 
-    /// Whose inbox it is.
+    /// Returns the name of this client.
     pub(super) fn owner(&self) -> &Name {
         &self.0.me
     }
@@ -107,144 +114,131 @@ impl Inbox {
             return Ok(());
         }
         match crate::wire::name(field, receiver)? {
-            meant if meant == self.0.me => Ok(()),
-            meant => Err(Error::WrongReceiver(meant)),
+            receiver if receiver == self.0.me => Ok(()),
+            receiver => Err(Error::WrongReceiver(receiver)),
         }
     }
 
-    /// Accepts a message that was sent by itself.
-    pub(super) fn accept(
-        &self,
-        message: DirectMessage,
-        standing: Verification,
-        from: Option<SocketAddr>,
-    ) -> Result<Receipt> {
-        let direct = Direct { message, standing, from };
-        self.accept_into(&self.0.events, direct, Event::Direct)
-    }
-
-    /// Accepts a message that its sender keeps: it is on the disk before there is a receipt. Not to
-    /// be given up half-way.
-    pub(super) async fn accept_kept(
-        &self,
-        message: DirectMessage,
-        standing: Verification,
-        from: Option<SocketAddr>,
-    ) -> Result<Receipt> {
-        let Some(kept) = &self.0.kept else { return self.accept(message, standing, from) };
-        let direct = Direct { message, standing, from };
-        let (id, receiver, now) = (direct.message.id, self.0.me.clone(), Timestamp::now());
-        let key = (direct.message.sender.clone(), id);
-        let text = self.0.hasher.hash_one(direct.message.text.as_str());
-        if let Some(first) = self.taken().first(&key, text, &receiver)? {
-            return Ok(first);
+    /// Accepts a message into the events of the client. A `durable` one is on the disk before there
+    /// is a receipt. Not cancel safe in that case.
+    pub(super) async fn accept(&self, direct: Direct, durable: bool) -> Result<Receipt> {
+        let Some(file) = self.0.durable.as_ref().filter(|_| durable) else {
+            return self.accept_into(&self.0.events, direct, Event::Direct);
+        };
+        let (key, text_hash) = self.identify(&direct.message);
+        let (id, receiver, now) = (key.1, self.0.me.clone(), Timestamp::now());
+        let events = self.0.events.clone();
+        let room = match self.accepted().reserve(&key, text_hash, &receiver, || {
+            events.try_reserve_owned().map_err(|problem| refusal(&problem))
+        })? {
+            Reservation::Room(room) => room,
+            Reservation::Duplicate(first) => return Ok(first),
+        };
+        let recorded = file.record(&direct, now).await;
+        let mut accepted = self.accepted();
+        if !matches!(recorded, Ok(Recorded::New)) {
+            accepted.left = accepted.left.saturating_add(1);
         }
-        let place = self.0.events.clone().try_reserve_owned().map_err(|no| refusal(&no))?;
-        self.take_one()?;
-        let noted = kept.note(&direct, now).await;
-        let mut taken = self.taken();
-        if !matches!(noted, Ok(Noted::New)) {
-            taken.left = taken.left.saturating_add(1);
-        }
-        match noted? {
-            Noted::New => {
-                taken.accepted.insert(key, Accepted { text, at: now });
-                place.send(Event::Direct(direct));
+        match recorded? {
+            Recorded::New => {
+                accepted.recent.put(key, FirstReceipt { text_hash, at: now });
+                room.send(Event::Direct(direct));
                 Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
             }
-            Noted::Before(at) => Ok(Receipt { id, receiver, accepted_at: at, duplicate: true }),
-            Noted::Reused => Err(Error::MessageIdReused(id)),
+            Recorded::Before(at) => Ok(Receipt { id, receiver, accepted_at: at, duplicate: true }),
+            Recorded::Reused => Err(Error::MessageIdReused(id)),
         }
     }
 
-    /// Accepts a message into a queue of the caller's.
+    /// Accepts a message into another queue, as `event`.
     pub(super) fn accept_into<T>(
         &self,
         queue: &mpsc::Sender<T>,
         direct: Direct,
         event: impl FnOnce(Direct) -> T,
     ) -> Result<Receipt> {
-        let message = &direct.message;
-        let (id, now) = (message.id, Timestamp::now());
-        let key = (message.sender.clone(), id);
-        let text = self.0.hasher.hash_one(message.text.as_str());
-        // One message that comes twice at once must be accepted once: held until the end.
-        let mut taken = self.taken();
-        let receiver = self.0.me.clone();
-        if let Some(first) = taken.first(&key, text, &receiver)? {
-            return Ok(first);
+        let (key, text_hash) = self.identify(&direct.message);
+        let (id, receiver, now) = (key.1, self.0.me.clone(), Timestamp::now());
+        // Held to the end: a message that comes twice at once is accepted once.
+        let mut accepted = self.accepted();
+        match accepted.reserve(&key, text_hash, &receiver, || {
+            queue.try_reserve().map_err(|problem| refusal(&problem))
+        })? {
+            Reservation::Room(room) => room.send(event(direct)),
+            Reservation::Duplicate(first) => return Ok(first),
         }
-        let left = taken.left.checked_sub(1).ok_or(Error::ShuttingDown)?;
-        let place = queue.try_reserve().map_err(|no| refusal(&no))?;
-        place.send(event(direct));
-        taken.accepted.insert(key, Accepted { text, at: now });
-        taken.left = left;
+        accepted.recent.put(key, FirstReceipt { text_hash, at: now });
         Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn identify(&self, message: &DirectMessage) -> (MessageKey, u64) {
+        let text_hash = self.0.hasher.hash_one(message.text.as_str());
+        ((message.sender.clone(), message.id), text_hash)
     }
 
-    /// Counts a message among those that are wanted.
-    fn take_one(&self) -> Result<()> {
-        let mut taken = self.taken();
-        taken.left = taken.left.checked_sub(1).ok_or(Error::ShuttingDown)?;
-        Ok(())
+    fn accepted(&self) -> MutexGuard<'_, AcceptedMessages> {
+        self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a message would be refused for want of a place.
+    /// Returns true if a message would be refused because too many are unread.
     pub(super) fn is_full(&self) -> bool {
         is_full(&self.0.events)
     }
 
-    /// Waits until there may be a place.
-    pub(super) async fn place(&self) {
-        place(&self.0.events).await;
+    /// Waits until there may be room for a message.
+    pub(super) async fn has_room(&self) {
+        has_room(&self.0.events).await;
     }
 
-    /// Passes on what may be left out, and tells whether it did. It never takes more than half of
-    /// the room, which messages need.
+    /// Passes on an event that may be left out, and returns whether it did. Such events never take
+    /// more than half of the queue, which messages need.
     pub(super) fn hint(&self, event: Event) -> bool {
         // Full and closed alike: it may be left out.
         self.0.events.capacity() > INBOX / 2 && self.0.events.try_send(event).is_ok()
     }
 }
 
-impl Taken {
-    /// The receipt of a message that was accepted before.
-    fn first(
+impl AcceptedMessages {
+    /// Counts a message and reserves room for it, unless it was accepted before.
+    fn reserve<P>(
         &mut self,
-        key: &(Name, MessageId),
-        text: u64,
+        key: &MessageKey,
+        text_hash: u64,
         receiver: &Name,
-    ) -> Result<Option<Receipt>> {
+        room: impl FnOnce() -> Result<P>,
+    ) -> Result<Reservation<P>> {
         let id = key.1;
-        match self.accepted.get(key) {
-            None => Ok(None),
-            Some(first) if first.text != text => Err(Error::MessageIdReused(id)),
+        match self.recent.get(key) {
+            Some(first) if first.text_hash != text_hash => Err(Error::MessageIdReused(id)),
             Some(first) => {
                 let (receiver, accepted_at) = (receiver.clone(), first.at);
-                Ok(Some(Receipt { id, receiver, accepted_at, duplicate: true }))
+                let receipt = Receipt { id, receiver, accepted_at, duplicate: true };
+                Ok(Reservation::Duplicate(receipt))
+            }
+            None => {
+                let left = self.left.checked_sub(1).ok_or(Error::ShuttingDown)?;
+                let room = room()?;
+                self.left = left;
+                Ok(Reservation::Room(room))
             }
         }
     }
 }
 
-/// Why there is no place.
-fn refusal<T>(refused: &TrySendError<T>) -> Error {
-    match refused {
+/// Returns the refusal of a message that there is no room for.
+fn refusal<T>(problem: &TrySendError<T>) -> Error {
+    match problem {
         TrySendError::Full(_) => Error::InboxFull,
         TrySendError::Closed(_) => Error::ShuttingDown,
     }
 }
 
-/// Whether a queue that is still read has no place.
+/// Returns true if a queue that is still read is full.
 pub(super) fn is_full<T>(queue: &mpsc::Sender<T>) -> bool {
     queue.capacity() == 0 && !queue.is_closed()
 }
 
-/// Waits until a queue may have a place, or is not read any more.
-pub(super) async fn place<T>(queue: &mpsc::Sender<T>) {
+/// Waits until a queue may have room, or is not read any more.
+pub(super) async fn has_room<T>(queue: &mpsc::Sender<T>) {
     let _ = queue.reserve().await;
 }

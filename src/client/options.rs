@@ -1,59 +1,78 @@
-//! What a client is to be.
+//! The options of a client.
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{DirectPolicy, HubTrust};
+use super::trust::HubTrust;
 use crate::{
     identity::{Contacts, Identity},
     model::{Endpoint, InviteCode, Name, PeerStatus, RoomName, Start},
 };
 
-/// What a client is called, where its hub is, and how others reach it.
+/// Who may send direct messages to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DirectPolicy {
+    /// Contacts only.
+    Contacts,
+    /// Also peers whose key the hub lists, and callers on this machine without a key.
+    #[default]
+    Known,
+    /// Everybody. Strangers are marked as unverified.
+    Anyone,
+}
+
+/// The options of a client: its name, its hub, and how others reach it.
+///
+/// ```
+/// use chinwag::{
+///     client::ClientOptions,
+///     model::{Endpoint, Name, RoomName},
+/// };
+///
+/// let hub = Endpoint::parse("127.0.0.1:50051")?;
+/// let options = ClientOptions::new(hub, Name::parse("robot")?)
+///     .room(RoomName::lobby())
+///     .listen("127.0.0.1:0".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct ClientOptions {
-    /// Where the hub listens.
+    /// See [`ClientOptions::new`].
     pub hub: Endpoint,
-    /// The name to take.
+    /// See [`ClientOptions::new`].
     pub name: Name,
-    /// What others are told. [`PeerStatus::Invisible`] suits commands that are over in a moment.
+    /// See [`ClientOptions::status`].
     pub status: PeerStatus,
-    /// Where the PeerChat server listens: the first free port from here upwards, 64 at most; port 0
-    /// is any. `None`: no direct messages come in.
+    /// See [`ClientOptions::listen`].
     pub listen: Option<SocketAddr>,
-    /// How many private messages are accepted in all; those beyond are refused as by a client that
-    /// is about to stop. `None`: there is no end.
+    /// See [`ClientOptions::inbox_limit`].
     pub inbox_limit: Option<u64>,
-    /// What the hub is told instead of the PeerChat server's own address; at most
-    /// [`crate::model::MAX_ENDPOINTS`]. Empty: that address.
+    /// See [`ClientOptions::advertise`].
     pub advertise: Vec<Endpoint>,
-    /// The rooms to be in from the start. Empty: none, though posting to the lobby is possible.
+    /// See [`ClientOptions::rooms`].
     pub rooms: Vec<(RoomName, Start)>,
-    /// The key of one's own. Without one the client is a guest of the hub, where that has guests,
-    /// and neither its PeerChat server nor what it says to other clients is encrypted, which is
-    /// possible on loopback only.
+    /// See [`ClientOptions::identity`].
     pub identity: Option<Identity>,
-    /// How the hub is known to be the right one.
+    /// See [`ClientOptions::trust`].
     pub trust: HubTrust,
-    /// Where the keys of hubs and peers are kept. `None`: they are forgotten with the client.
+    /// See [`ClientOptions::contacts`].
     pub contacts: Option<Contacts>,
-    /// Who may speak directly to this client.
+    /// See [`ClientOptions::direct`].
     pub direct: DirectPolicy,
-    /// What lets a newcomer into a closed hub.
+    /// See [`ClientOptions::invite`].
     pub invite: Option<InviteCode>,
-    /// The file with the messages for peers who are away; other clients of the same person may
-    /// share it. `None`: there is no [`Client::queue`](super::Client::queue).
+    /// See [`ClientOptions::outbox`].
     pub outbox: Option<PathBuf>,
-    /// The file in which this client remembers what it accepted of messages that their senders
-    /// keep: they are shown once, whoever was started again in between. `None`: it remembers them
-    /// as long as it runs.
+    /// See [`ClientOptions::inbox`].
     pub inbox: Option<PathBuf>,
-    /// Whether the hub may be away at the start, where the contact book has it: the client begins
-    /// as after a loss, and contacts are reached at the places that the book has.
+    /// See [`ClientOptions::may_start_away`].
     pub may_start_away: bool,
 }
 
 impl ClientOptions {
-    /// Online, without a PeerChat server, in no room, and without a key: everything in plaintext.
+    /// Returns the options of a client that is called `name` at the hub at this endpoint. By
+    /// default it is online, takes no direct messages, joins no room, and has no key, so that
+    /// everything goes in plaintext.
     pub fn new(hub: Endpoint, name: Name) -> Self {
         Self {
             hub,
@@ -72,5 +91,97 @@ impl ClientOptions {
             inbox: None,
             may_start_away: false,
         }
+    }
+
+    /// Sets the status that others see. [`PeerStatus::Invisible`] suits short-lived clients.
+    pub fn status(mut self, status: PeerStatus) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Takes direct messages at the first free port from here upwards, 64 at most; port 0 is any
+    /// free port. Without this no direct messages come in.
+    pub fn listen(mut self, listen: SocketAddr) -> Self {
+        self.listen = Some(listen);
+        self
+    }
+
+    /// Accepts so many direct messages in all. Later ones are refused as by a client that is about
+    /// to stop. Without this there is no limit.
+    pub fn inbox_limit(mut self, limit: u64) -> Self {
+        self.inbox_limit = Some(limit);
+        self
+    }
+
+    /// Advertises these endpoints instead of the address that the client listens at; at most
+    /// [`crate::model::MAX_ENDPOINTS`].
+    pub fn advertise(mut self, endpoints: impl IntoIterator<Item = Endpoint>) -> Self {
+        self.advertise = endpoints.into_iter().collect();
+        self
+    }
+
+    /// Joins a room from the start, at its end.
+    pub fn room(mut self, room: RoomName) -> Self {
+        self.rooms.push((room, Start::Head));
+        self
+    }
+
+    /// Joins these rooms from the start, and no others.
+    pub fn rooms(mut self, rooms: impl IntoIterator<Item = (RoomName, Start)>) -> Self {
+        self.rooms = rooms.into_iter().collect();
+        self
+    }
+
+    /// Uses this key. Without one the client is a guest of the hub, if that allows guests, and its
+    /// direct messages are not encrypted, which is possible on loopback only.
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Sets how the hub proves that it is the right one.
+    pub fn trust(mut self, trust: HubTrust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Keeps the keys of hubs and peers in this contact book. Without one they are forgotten with
+    /// the client.
+    pub fn contacts(mut self, contacts: Contacts) -> Self {
+        self.contacts = Some(contacts);
+        self
+    }
+
+    /// Sets who may send direct messages to this client.
+    pub fn direct(mut self, policy: DirectPolicy) -> Self {
+        self.direct = policy;
+        self
+    }
+
+    /// Shows this invitation to a hub that is closed to newcomers.
+    pub fn invite(mut self, code: InviteCode) -> Self {
+        self.invite = Some(code);
+        self
+    }
+
+    /// Keeps durable messages for peers who are away in this file, which other clients of the same
+    /// person may share. Without one there is no [`durable`](super::DirectSend::durable).
+    pub fn outbox(mut self, path: impl Into<PathBuf>) -> Self {
+        self.outbox = Some(path.into());
+        self
+    }
+
+    /// Remembers accepted durable messages in this file, so that they are shown once, across
+    /// restarts. Without one they are remembered for as long as the client runs.
+    pub fn inbox(mut self, path: impl Into<PathBuf>) -> Self {
+        self.inbox = Some(path.into());
+        self
+    }
+
+    /// Allows the hub to be away at the start if the contact book has it: the client then begins as
+    /// after a loss, and reaches contacts at the endpoints in the book.
+    pub fn may_start_away(mut self, allowed: bool) -> Self {
+        self.may_start_away = allowed;
+        self
     }
 }

@@ -1,22 +1,23 @@
-//! Messages for peers who are away, kept on this side until they have a receipt.
+//! Durable messages: kept on the sender's disk until the peer has confirmed them.
 //!
-//! 1. [`Client::queue`] writes the message to the outbox, a file, and gives it its id for good.
-//! 2. The courier (`courier`), a task of every client that takes direct messages itself, tries to
-//!    deliver: at once where the hub says that the peer is here, otherwise ever more slowly, at the
-//!    places that the contact book has, so that it works without a hub. A peer's messages go one
-//!    after the other, in the order in which they were queued.
-//! 3. A message leaves the outbox when its receipt is here. Where the receipt was lost it goes out
-//!    again under the same id, and the peer, who was asked to remember it (`SendRequest.kept`),
-//!    answers with the first receipt.
-//! 4. What the peer refuses, or the contact book forbids, keeps its place and holds up those behind
-//!    it, until a person says that it is to be tried again, or changes the contact book.
+//! 1. [`Client::send`](super::Client::send) with `durable()` writes the message to the outbox, a
+//!    file, under its final id.
+//! 2. The delivery task ([`delivery`]) of every client that takes direct messages itself tries to
+//!    deliver it: at once when the hub lists the peer as online, otherwise less and less often, at
+//!    the endpoints in the contact book, so that it works without a hub. The messages of a peer are
+//!    delivered one after the other, in the order in which they were queued.
+//! 3. A message leaves the outbox when its receipt arrives. If the receipt was lost the message is
+//!    sent again under the same id. The peer, who has recorded it (`SendRequest.kept`), answers with
+//!    the first receipt.
+//! 4. A message that the peer refuses or the contact book forbids stays, and holds up those behind
+//!    it, until a person has it tried again or changes the contact book.
 //!
 //! Several processes of one person share the file. One of them delivers at a time: it holds the lock
-//! beside the file during one pass over a peer's messages, and loses it with its life. Messages
-//! belong to a hub, as contacts do, and to the name that they were queued under.
+//! beside the file during one pass over a peer's messages, and the lock ends with the process.
+//! Messages belong to a hub, as contacts do, and to the name that they were queued under.
 
+mod api;
 mod delivery;
-mod front;
 mod store;
 
 use std::{
@@ -26,102 +27,123 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
+pub use self::api::DeliveryError;
 pub(super) use self::delivery::DeliveryTask;
-use self::store::{State, Which, Whose};
-use super::{
-    contact_store::{ContactStore, blocking},
-    database::Database,
-    peers::Peers,
-};
+use self::store::{DeliveryState, OutboxOwner, RetryScope};
+use super::{blocking::blocking, contact_store::ContactStore, database::Database, peers::Peers};
 use crate::{
     error::{Error, Reason, Result},
     identity::{Book, files},
     model::{DirectMessage, Endpoint, MessageId, Name, Receipt, Text},
 };
 
-/// How long a message is tried. Those who accept one remember it for longer, so that it cannot come
-/// twice.
+/// How long a message is tried. Receivers remember it for longer, so that it cannot come twice.
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// How long one attempt may take, while others wait: what is remembered of a peer, the hub, and what
-/// that says, all of them silent.
+/// How long one attempt may take while others wait: the remembered endpoints, the hub, and the
+/// endpoints that it lists may all be silent.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How long somebody who wants to deliver now waits for another process that does.
-const TURN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait for another process that is delivering.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause between two looks whether it is one's turn.
-const TURN_PAUSE: Duration = Duration::from_millis(50);
+/// How often to check whether another process or a person has changed the files.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Failed attempts that wait for [`super::Client::wait_delivered`]. It polls the file as well.
+const ATTEMPTS: usize = 64;
+
+/// The pause between two attempts to get the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A message in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Its id, under which it is delivered.
+    /// The id.
     pub id: MessageId,
-    /// Who is to have it.
+    /// The receiver.
     pub peer: Name,
-    /// What it says.
+    /// The text.
     pub text: Text,
     /// When it was queued.
     pub queued_at: Timestamp,
-    /// How often it was tried.
+    /// The number of failed attempts.
     pub attempts: u32,
-    /// Why it was not delivered the last time; harmless to a terminal.
+    /// Why the last attempt failed; safe to print on a terminal.
     pub last_error: Option<String>,
-    /// Whether it was refused for good: it is tried again when a person says so.
+    /// Whether it was refused, and is tried again only on request.
     pub refused: bool,
 }
 
-/// The outbox of one name at one hub. Clones are one.
+/// The outbox of one name at one hub. Clones share it.
 #[derive(Clone)]
-pub(super) struct Outbox(Arc<Inner>);
+pub(super) struct Outbox(Arc<OutboxInner>);
 
-struct Inner {
+struct OutboxInner {
     database: Database,
     path: PathBuf,
-    people: ContactStore,
+    contacts: ContactStore,
     me: Name,
     wake: Notify,
-    /// Whether a person wants everything to be tried again.
-    asked: AtomicBool,
+    /// Whether everything is to be tried again on request.
+    retry_requested: AtomicBool,
+    /// Tells [`super::Client::wait_delivered`] of messages that were refused.
+    attempts: broadcast::Sender<FailedAttempt>,
 }
 
-/// What came of one message.
+/// An attempt to deliver a message.
 #[derive(Debug)]
 pub struct Attempt {
     /// The message, as it was before.
     pub queued: Queued,
-    /// Its receipt, or why there is none.
+    /// Its receipt, or why the attempt failed.
     pub result: Result<Receipt>,
-    /// Where the peer was reached, if they have it.
+    /// Where the peer was reached, if the message was delivered.
     pub endpoint: Option<Endpoint>,
-    /// Whether it is not tried again by itself.
+    /// Whether it is tried again only on request.
     pub refused: bool,
-    /// Whether the peer's messages behind it wait for it.
+    /// Whether later messages for the same peer wait for it.
     pub holds_up: bool,
 }
 
+/// An attempt that was refused.
+#[derive(Debug, Clone)]
+struct FailedAttempt {
+    id: MessageId,
+    peer: Name,
+    error: Error,
+    holds_up: bool,
+}
+
 impl Outbox {
-    /// Opens the file. Waits for the disk: not for async tasks.
-    pub(super) fn open(path: &Path, people: ContactStore, me: Name) -> Result<Self> {
+    /// Opens the file. Blocks on the disk.
+    pub(super) fn open(path: &Path, contacts: ContactStore, me: Name) -> Result<Self> {
         let database = Database::open(path, store::PLAN)?;
-        let (path, asked) = (path.to_owned(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Inner { database, path, people, me, wake: Notify::new(), asked })))
+        let (wake, retry_requested) = (Notify::new(), AtomicBool::new(false));
+        Ok(Self(Arc::new(OutboxInner {
+            database,
+            path: path.to_owned(),
+            contacts,
+            me,
+            wake,
+            retry_requested,
+            attempts: broadcast::channel(ATTEMPTS).0,
+        })))
     }
 
-    /// Whose messages it is about: the hub's, wherever the book says that it is, and this name's.
-    fn whose(&self, book: &Book) -> Whose {
-        Whose { hubs: self.0.people.places(book), sender: self.0.me.to_string() }
+    /// Returns whose messages count: those at this hub, under any of its endpoints, by this name.
+    fn owner(&self, book: &Book) -> OutboxOwner {
+        OutboxOwner { hubs: self.0.contacts.hub_endpoints(book), sender: self.0.me.to_string() }
     }
 
-    async fn list(&self) -> Result<Vec<(Queued, State)>> {
-        let whose = self.whose(&*self.0.people.book().await?);
-        self.0.database.with(move |file| store::list(file, &whose)).await
+    async fn list(&self) -> Result<Vec<(Queued, DeliveryState)>> {
+        let owner = self.owner(&*self.0.contacts.book().await?);
+        self.0.database.with(move |file| store::list(file, &owner)).await
     }
 
-    async fn queue(&self, peer: &Name, message: DirectMessage) -> Result<Queued> {
+    pub(super) async fn queue(&self, peer: &Name, message: DirectMessage) -> Result<Queued> {
         let queued = Queued {
             id: message.id,
             peer: peer.clone(),
@@ -131,7 +153,7 @@ impl Outbox {
             last_error: None,
             refused: false,
         };
-        let (hub, sender) = (self.0.people.hub().to_string(), self.0.me.to_string());
+        let (hub, sender) = (self.0.contacts.hub().to_string(), self.0.me.to_string());
         let row = queued.clone();
         self.0.database.with(move |file| store::add(file, &hub, &sender, &row)).await??;
         self.0.wake.notify_one();
@@ -150,49 +172,54 @@ impl Outbox {
     }
 
     async fn remove(&self, id: MessageId) -> Result<bool> {
-        let whose = self.whose(&*self.0.people.book().await?);
-        self.0.database.with(move |file| store::remove(file, &whose, id)).await
+        let owner = self.owner(&*self.0.contacts.book().await?);
+        self.0.database.with(move |file| store::remove(file, &owner, id)).await
     }
 
-    /// A message as it is now, if it is still there.
-    async fn find(&self, id: MessageId) -> Result<Option<(Queued, State)>> {
-        let whose = self.whose(&*self.0.people.book().await?);
-        self.0.database.with(move |file| store::find(file, &whose, id)).await
+    /// Returns a message as it is now, if it is still there.
+    async fn find(&self, id: MessageId) -> Result<Option<(Queued, DeliveryState)>> {
+        let owner = self.owner(&*self.0.contacts.book().await?);
+        self.0.database.with(move |file| store::find(file, &owner, id)).await
     }
 
     async fn receipt(&self, id: MessageId) -> Result<Option<Receipt>> {
         self.0.database.with(move |file| store::receipt(file, id)).await
     }
 
-    /// Has what was refused for good, of a peer or of all, tried again.
-    async fn revive(&self, peer: Option<&Name>, which: Which) -> Result<()> {
-        let whose = self.whose(&*self.0.people.book().await?);
+    /// Has refused messages, of a peer or of all, tried again.
+    async fn reset(&self, peer: Option<&Name>, which: RetryScope) -> Result<()> {
+        let owner = self.owner(&*self.0.contacts.book().await?);
         let peer = peer.map(Name::to_string);
-        self.0.database.with(move |file| store::revive(file, &whose, peer.as_deref(), which)).await
+        self.0.database.with(move |file| store::reset(file, &owner, peer.as_deref(), which)).await
     }
 
-    /// Holds the right to deliver until the result is dropped; `None`: another process has it.
-    async fn turn(&self) -> Result<Option<std::fs::File>> {
+    /// Returns the lock to deliver, held until it is dropped; `None` if another process has it.
+    async fn try_lock(&self) -> Result<Option<std::fs::File>> {
         let path = self.0.path.clone();
         blocking(move || files::try_lock(&path)).await
     }
 
-    /// Delivers a peer's messages in their order, up to the first that cannot be now. `None`:
-    /// another process is delivering. `again`: also what was refused.
-    async fn pass(&self, peer: &Name, peers: &Peers, again: bool) -> Result<Option<Vec<Attempt>>> {
-        let Some(_turn) = self.turn().await? else { return Ok(None) };
-        if again {
-            // Within the turn: the courier may have been refused in this moment.
-            self.revive(Some(peer), Which::All).await?;
+    /// Delivers a peer's messages in order, up to the first that cannot be delivered now. With
+    /// `refused`, also those that were refused before. `None` if another process is delivering.
+    async fn pass(
+        &self,
+        peer: &Name,
+        peers: &Peers,
+        refused: bool,
+    ) -> Result<Option<Vec<Attempt>>> {
+        let Some(_lock) = self.try_lock().await? else { return Ok(None) };
+        if refused {
+            // Under the lock: the delivery task may just have been refused.
+            self.reset(Some(peer), RetryScope::All).await?;
         }
         let mut attempts = Vec::new();
         for (listed, _) in self.list().await?.into_iter().filter(|(one, _)| one.peer == *peer) {
-            // An attempt takes a while, in which a person may have dropped those behind it.
+            // An attempt takes a while, in which a person may have dropped the later ones.
             let Some((queued, state)) = self.find(listed.id).await? else { continue };
             match state {
-                State::Waits => {}
-                State::Refused => break,
-                State::GivenUp => continue,
+                DeliveryState::Waits => {}
+                DeliveryState::Refused => break,
+                DeliveryState::GivenUp => continue,
             }
             let (result, endpoint) = self.attempt(&queued, peers).await.map_or_else(
                 |error| (Err(error), None),
@@ -202,17 +229,22 @@ impl Outbox {
                 Ok(receipt) => {
                     let (id, receipt) = (queued.id, receipt.clone());
                     self.0.database.with(move |file| store::delivered(file, id, &receipt)).await?;
-                    State::Waits
+                    DeliveryState::Waits
                 }
                 Err(Error::Stopped) => break,
                 Err(error) => {
-                    let state = fate(error);
-                    self.note(queued.id, state, error).await?;
+                    let state = state_after(error);
+                    self.record_failure(queued.id, state, error).await?;
                     state
                 }
             };
-            let holds_up = result.is_err() && state != State::GivenUp;
-            let refused = state != State::Waits;
+            let holds_up = result.is_err() && state != DeliveryState::GivenUp;
+            let refused = state != DeliveryState::Waits;
+            if let (Err(error), true) = (&result, refused) {
+                let (id, peer, error) = (queued.id, queued.peer.clone(), error.clone());
+                // Nobody may be waiting.
+                let _ = self.0.attempts.send(FailedAttempt { id, peer, error, holds_up });
+            }
             attempts.push(Attempt { queued, result, endpoint, refused, holds_up });
             if holds_up {
                 break;
@@ -234,7 +266,7 @@ impl Outbox {
             sent_at: Some(queued.queued_at),
             text: queued.text.clone(),
         };
-        let sent = peers.send_kept(&queued.peer, &message);
+        let sent = peers.send(&queued.peer, &message, true);
         match tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await {
             Ok(sent) => sent,
             Err(_) => {
@@ -244,37 +276,42 @@ impl Outbox {
         }
     }
 
-    async fn note(&self, id: MessageId, state: State, error: &Error) -> Result<()> {
+    async fn record_failure(
+        &self,
+        id: MessageId,
+        state: DeliveryState,
+        error: &Error,
+    ) -> Result<()> {
         let problem = problem(error);
-        self.0.database.with(move |file| store::note(file, id, state, &problem)).await
+        self.0.database.with(move |file| store::record_failure(file, id, state, &problem)).await
     }
 }
 
-/// An error as it is kept with the message.
+/// Returns an error as it is kept with the message.
 fn problem(error: &Error) -> String {
     crate::text::one_line(&error.to_string()).into_owned()
 }
 
-/// What an error means for a message.
-fn fate(error: &Error) -> State {
+/// Returns the state of a message after an error.
+fn state_after(error: &Error) -> DeliveryState {
     match error {
-        Error::KeyChanged { .. } | Error::Blocked(_) | Error::Keyless => State::Refused,
-        Error::Invalid(_) => State::GivenUp,
+        Error::KeyChanged { .. } | Error::Blocked(_) | Error::Keyless => DeliveryState::Refused,
+        Error::Invalid(_) => DeliveryState::GivenUp,
         Error::Refused(refusal) => match refusal.reason {
-            // It cannot ask its hub about the sender now: not its last word.
-            Reason::CallerRefused if refusal.retry_after.is_some() => State::Waits,
-            Reason::CallerRefused | Reason::CallerKeyChanged => State::Refused,
-            Reason::MessageIdReused => State::GivenUp,
-            _ if refusal.code == tonic::Code::InvalidArgument => State::GivenUp,
-            _ => State::Waits,
+            // It cannot ask its hub about the sender now, and may accept later.
+            Reason::CallerRefused if refusal.retry_after.is_some() => DeliveryState::Waits,
+            Reason::CallerRefused | Reason::CallerKeyChanged => DeliveryState::Refused,
+            Reason::MessageIdReused => DeliveryState::GivenUp,
+            _ if refusal.code == tonic::Code::InvalidArgument => DeliveryState::GivenUp,
+            _ => DeliveryState::Waits,
         },
-        _ => State::Waits,
+        _ => DeliveryState::Waits,
     }
 }
 
-/// Whether an error is one that passes by waiting.
-pub(super) fn passes(error: &Error) -> bool {
-    !matches!(error, Error::Stopped | Error::Io(_)) && fate(error) == State::Waits
+/// Returns true if another attempt may succeed after an error.
+pub(super) fn is_transient(error: &Error) -> bool {
+    !matches!(error, Error::Stopped | Error::Io(_)) && state_after(error) == DeliveryState::Waits
 }
 
 #[cfg(test)]

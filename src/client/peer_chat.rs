@@ -10,10 +10,8 @@ use tonic_health::ServingStatus;
 use tower::util::MapResponseLayer;
 
 use super::{
-    conversation,
-    conversation_limits::Permit,
-    gate::{Caller, Gate},
-    inbox::Inbox,
+    admission::Admission, caller::Caller, conversation, conversation_limits::Permit, inbox::Inbox,
+    received::Direct,
 };
 use crate::{
     error::{Error, Result},
@@ -28,28 +26,28 @@ use crate::{
     wire,
 };
 
-/// How long a connection may be silent before it is asked for a sign of life.
+/// How long a connection may be silent before it gets a keepalive.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// The largest request that is read at all: it leaves room to say which field is too long.
+/// The largest request that is read: large enough to report which field of it is too long.
 const MAX_REQUEST: usize = 256 * 1024;
 
-/// The largest question to health or reflection that is read: a name or two.
+/// The largest request to health or reflection: a name or two.
 const MAX_QUESTION: usize = 4096;
 
-/// The connections of a client: everybody who speaks to one person, and few enough that all they
-/// may say at once fits into the memory of a small machine.
+/// Open connections: enough for all the peers of one person, and few enough that what they may send
+/// at once fits into the memory of a small machine.
 const OPEN: usize = 256;
 
-/// Connections of one address, which may be a household's.
+/// Open connections of one address, which may be shared by a household.
 const OPEN_PER_ADDRESS: usize = 32;
 
-/// Connections that are not open yet, in all and of one address.
+/// Connections in their handshake, in all and of one address.
 const PENDING: (usize, usize) = (64, 16);
 
-/// How others come to the PeerChat server.
-pub(super) fn door(identity: Option<&Identity>) -> Result<Acceptor> {
-    let door = match identity {
+/// Returns the acceptor of the PeerChat server.
+pub(super) fn acceptor(identity: Option<&Identity>) -> Result<Acceptor> {
+    let acceptor = match identity {
         Some(own) => {
             let config = server_config(own.credentials(), ClientKeys::Optional)?;
             Acceptor::tls(config, Plaintext::FromLoopback)
@@ -63,16 +61,16 @@ pub(super) fn door(identity: Option<&Identity>) -> Result<Acceptor> {
         open_per_address: OPEN_PER_ADDRESS,
         ..Limits::default()
     };
-    Ok(door.limits(limits.fit()))
+    Ok(acceptor.limits(limits.fit()))
 }
 
-/// Serves PeerChat, health and reflection until `stop`, and then what is under way for
-/// [`GRACE`] at most.
+/// Serves PeerChat, health and reflection until `stop`. Calls under way may finish within
+/// [`GRACE`].
 pub(super) async fn serve(
-    door: Acceptor,
+    acceptor: Acceptor,
     listener: TcpListener,
     inbox: Inbox,
-    gate: Gate,
+    admission: Admission,
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
@@ -89,7 +87,7 @@ pub(super) async fn serve(
             return tracing::error!(%error, "the descriptors are broken");
         }
     };
-    let handlers = Handlers { inbox, gate, stop: stop.clone(), tasks };
+    let handlers = Handlers { inbox, admission, stop: stop.clone(), tasks };
     let stopping = async {
         stop.cancelled().await;
         for service in ["", proto::peer_chat_server::SERVICE_NAME] {
@@ -102,7 +100,7 @@ pub(super) async fn serve(
         .add_service(v1.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))
         .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
-        .serve_with_incoming_shutdown(door.arrivals(listener), stopping);
+        .serve_with_incoming_shutdown(acceptor.arrivals(listener), stopping);
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -117,7 +115,7 @@ pub(super) async fn serve(
 
 struct Handlers {
     inbox: Inbox,
-    gate: Gate,
+    admission: Admission,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -139,15 +137,16 @@ impl PeerChat for Handlers {
     ) -> Result<Response<Self::ConverseStream>, Status> {
         let caller = Caller::of(request.extensions());
         let arrival = self.arrive(caller).map_err(|error| wire::status(&error))?;
-        let heard = request.into_inner().map(|said| said.map(|said| said.event));
-        let (wire, said) = conversation::wire();
-        let (inbox, gate, stop) = (self.inbox.clone(), self.gate.clone(), self.stop.clone());
+        let incoming = request.into_inner().map(|request| request.map(|request| request.event));
+        let (outgoing, answers) = conversation::outgoing();
+        let (inbox, admission) = (self.inbox.clone(), self.admission.clone());
+        let stop = self.stop.clone();
         self.tasks.spawn(async move {
-            conversation::answer(inbox, gate, caller, arrival, heard, wire, stop).await;
+            conversation::answer(inbox, admission, caller, arrival, incoming, outgoing, stop).await;
         });
-        let said =
-            said.map(|said| said.map(|event| ConverseResponse { event: Some(event.into()) }));
-        Ok(Response::new(Box::pin(said)))
+        let answers = answers
+            .map(|answer| answer.map(|event| ConverseResponse { event: Some(event.into()) }));
+        Ok(Response::new(Box::pin(answers)))
     }
 }
 
@@ -155,20 +154,21 @@ impl Handlers {
     async fn accept(&self, caller: Caller, request: SendRequest) -> Result<Receipt> {
         self.inbox.check_receiver("receiver", &request.receiver)?;
         let message = wire::direct_message("message", request.message)?;
-        let standing = self.gate.admit(caller, &message.sender).await?;
+        let verification = self.admission.admit(caller, &message.sender).await?;
+        let direct = Direct { message, verification, from: caller.from };
         if !request.kept {
-            return self.inbox.accept(message, standing, caller.from);
+            return self.inbox.accept(direct, false).await;
         }
-        // A task of its own: what was noted is handed out, even if the caller hangs up meanwhile.
+        // In a task, since a recorded message has to be handed out even if the caller hangs up.
         let inbox = self.inbox.clone();
-        let accepting = async move { inbox.accept_kept(message, standing, caller.from).await };
-        self.tasks.spawn(accepting).await.unwrap_or(Err(Error::Stopped))
+        let accepted = self.tasks.spawn(async move { inbox.accept(direct, true).await });
+        accepted.await.unwrap_or(Err(Error::Stopped))
     }
 
     fn arrive(&self, caller: Caller) -> Result<Permit> {
         if self.stop.is_cancelled() {
             return Err(Error::ShuttingDown);
         }
-        self.gate.arrive(caller)
+        self.admission.arrive(caller)
     }
 }

@@ -1,25 +1,26 @@
-//! Doing again what the hub refused only because there was too much of it.
+//! Repeats calls that the hub refused because of a rate limit.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::session::MAX_PAUSE;
 use crate::error::{Error, Reason, Refusal, Result};
 
-/// The pause where a hub does not say one.
-const USUAL_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause that a hub may ask for. A longer one would keep the client away.
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 
-/// How long to wait before what was refused is asked for again; `None`: it was refused for another
-/// reason than a rate.
+/// The pause if the hub names none.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Returns the pause before a refused call is repeated; `None` if it was refused for another reason
+/// than a rate limit.
 pub(super) fn pause(refusal: &Refusal) -> Option<Duration> {
-    let pause = refusal.retry_after.unwrap_or(USUAL_PAUSE).min(MAX_PAUSE);
+    let pause = refusal.retry_after.unwrap_or(DEFAULT_PAUSE).min(MAX_PAUSE);
     (refusal.reason == Reason::RateLimited).then_some(pause)
 }
 
-/// Calls until it is not refused for its rate, as long as that does not take longer than
-/// [`MAX_PAUSE`] in all.
-pub(super) async fn patiently<T, F>(mut call: impl FnMut() -> F) -> Result<T>
+/// Repeats a call until it is not refused for its rate, for at most [`MAX_PAUSE`] in all.
+pub(super) async fn retry_rate_limited<T, F>(mut call: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<T>>,
 {
@@ -31,7 +32,7 @@ where
         else {
             return answer;
         };
-        tracing::debug!(?pause, "the hub asks to come again later");
+        tracing::debug!(?pause, "rate limited by the hub, waiting");
         tokio::time::sleep(pause).await;
     }
 }
@@ -52,10 +53,10 @@ mod tests {
         })
     }
 
-    /// How often something is tried that is refused so, and how long that takes.
+    /// Returns how often a call is made that is refused so, how long it takes, and whether it succeeds.
     async fn tries(reason: Reason, refusals: usize) -> (usize, Duration, bool) {
         let (begun, mut tries) = (Instant::now(), 0);
-        let answer = patiently(|| {
+        let answer = retry_rate_limited(|| {
             tries += 1;
             let answer = if tries > refusals { Ok(()) } else { Err(refused(reason.clone())) };
             async { answer }
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_rates_are_waited_for_and_not_without_end() {
+    async fn only_rate_limits_are_waited_for_and_not_forever() {
         assert_eq!(tries(Reason::LimitReached, 9).await, (1, Duration::ZERO, false));
         let (count, took, ok) = tries(Reason::RateLimited, 2).await;
         assert!(ok && count == 3 && took >= Duration::from_secs(40), "{count} in {took:?}");

@@ -1,9 +1,8 @@
-//! The task that owns the Chat stream, and what it does when the stream is lost.
+//! The task that owns the Chat stream, and reconnects when the stream is lost.
 //!
-//! What outlives a connection stands in the [`SessionState`], which knows nothing of sockets and clocks.
-//! This file moves things between the ledger and the world: commands in, requests out, answers in,
-//! events out. While events wait to be read no answer is read, and HTTP/2 flow control makes the
-//! hub wait.
+//! [`SessionState`] is what outlives a connection; it knows nothing of sockets. This file does its
+//! input and output: commands in, requests out, answers in, events out. While events wait to be read
+//! no answer is read, and HTTP/2 flow control makes the hub wait.
 
 use std::{
     sync::{
@@ -21,11 +20,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
+pub(super) use self::state::SessionCommand;
 use self::state::SessionState;
-pub(super) use self::state::{Command, Reply};
 use super::{
-    events::{Connection, Event},
+    event::{Connection, Event},
     hub_connection::{Chat, HubConnection},
+    retry::MAX_PAUSE,
 };
 use crate::{
     backoff::{self, Backoff},
@@ -39,38 +39,35 @@ mod queues;
 mod rooms;
 mod state;
 
-/// Events that wait to be read before the client stops reading from the hub: a screenful many
-/// times over, and 16 MiB at the worst.
+/// Unread events after which the client stops reading from the hub: many screens full, and 16 MiB at
+/// the worst.
 const EVENTS: usize = 1024;
 
-/// A connection that lived this long counts as good, and the delays begin anew.
+/// A connection that lived this long resets the backoff.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// The longest pause that a hub may ask for; more would be as good as sending everybody away.
-pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
-
-/// How much longer than a lease a taken name is asked for again: the hub ends a lease this late at
-/// most.
+/// How much longer than the lease a name that is taken is requested again: the hub ends a lease this
+/// late at most.
 const LEASE_SLACK: Duration = Duration::from_secs(2);
 
-/// What everybody may see of the session.
+/// The published state of a session.
 #[derive(Debug, Default)]
-pub(super) struct Shown {
+pub(super) struct SessionStatus {
     rooms: Mutex<Vec<RoomName>>,
     waiting: AtomicUsize,
 }
 
-/// Counts a post among those that wait, from the moment it is made until this is dropped.
+/// Counts a post as waiting until this is dropped.
 #[derive(Debug)]
-pub(super) struct Counted(Arc<Shown>);
+pub(super) struct PostCount(Arc<SessionStatus>);
 
-impl Drop for Counted {
+impl Drop for PostCount {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-impl Shown {
+impl SessionStatus {
     pub(super) fn rooms(&self) -> Vec<RoomName> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -79,49 +76,49 @@ impl Shown {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    pub(super) fn count(self: &Arc<Self>) -> Counted {
+    pub(super) fn count_post(self: &Arc<Self>) -> PostCount {
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        Counted(self.clone())
+        PostCount(self.clone())
     }
 }
 
 /// What a client keeps of its session.
-pub(super) struct Parts {
+pub(super) struct SessionHandles {
     pub(super) events: mpsc::Receiver<Event>,
     pub(super) connection: watch::Receiver<Connection>,
-    pub(super) shown: Arc<Shown>,
+    pub(super) status: Arc<SessionStatus>,
 }
 
-/// The task.
+/// The task of a session.
 pub(super) struct Session {
-    link: Arc<HubConnection>,
-    ledger: SessionState,
-    commands: mpsc::Receiver<Command>,
+    hub: Arc<HubConnection>,
+    state: SessionState,
+    commands: mpsc::Receiver<SessionCommand>,
     connection: watch::Sender<Connection>,
     stop: CancellationToken,
     backoff: Backoff,
     lease: Duration,
 }
 
-/// Why a connection, or an attempt at one, came to nothing.
-struct Lost {
+/// Why a connection, or an attempt at one, failed.
+struct ConnectionLost {
     cause: String,
     pause: Option<Duration>,
 }
 
-impl Lost {
+impl ConnectionLost {
     fn because(cause: &str) -> Self {
         Self { cause: text::one_line(cause).into_owned(), pause: None }
     }
 }
 
-impl From<&Refusal> for Lost {
+impl From<&Refusal> for ConnectionLost {
     fn from(refusal: &Refusal) -> Self {
         Self { pause: refusal.retry_after, ..Self::because(&refusal.message) }
     }
 }
 
-impl From<&Error> for Lost {
+impl From<&Error> for ConnectionLost {
     fn from(error: &Error) -> Self {
         match error {
             Error::Refused(refusal) => Self::from(refusal),
@@ -130,9 +127,9 @@ impl From<&Error> for Lost {
     }
 }
 
-/// Why there will be no further connection.
-enum Over {
-    /// The client was told to stop.
+/// Why a session ends.
+enum SessionEnd {
+    /// The client was stopped.
     Stopped,
     /// The hub refused for good.
     Refused(Error),
@@ -140,109 +137,110 @@ enum Over {
 
 impl Session {
     pub(super) fn new(
-        link: Arc<HubConnection>,
+        hub: Arc<HubConnection>,
         rooms: Vec<(RoomName, Start)>,
-        commands: mpsc::Receiver<Command>,
+        commands: mpsc::Receiver<SessionCommand>,
         chat: &Result<Chat, Error>,
         stop: CancellationToken,
-    ) -> (Self, Parts) {
-        let (told, events) = mpsc::channel(EVENTS);
+    ) -> (Self, SessionHandles) {
+        let (sender, events) = mpsc::channel(EVENTS);
         let now = match chat {
             Ok(_) => Connection::Connected { since: Timestamp::now(), observed: None },
-            Err(error) => {
-                Connection::Lost { cause: Lost::from(error).cause, retry_at: Instant::now() }
-            }
+            Err(error) => Connection::Lost {
+                cause: ConnectionLost::from(error).cause,
+                retry_at: Instant::now(),
+            },
         };
         let (connection, watched) = watch::channel(now);
-        let shown = Arc::<Shown>::default();
-        let ledger = SessionState::new(rooms, told, shown.clone());
+        let status = Arc::<SessionStatus>::default();
+        let state = SessionState::new(rooms, sender, status.clone());
         let (backoff, lease) = (backoff::RECONNECT, Duration::ZERO);
-        let session = Self { link, ledger, commands, connection, stop, backoff, lease };
-        (session, Parts { events, connection: watched, shown })
+        let session = Self { hub, state, commands, connection, stop, backoff, lease };
+        (session, SessionHandles { events, connection: watched, status })
     }
 
-    /// Runs until the client is told to stop or the hub refuses for good. It begins with an open
-    /// stream, or with looking for the hub.
+    /// Runs until the client is stopped or the hub refuses for good. Begins with an open stream, or
+    /// with the attempt to reconnect.
     pub(super) async fn run(mut self, mut chat: Result<Chat, Error>) {
-        let over = loop {
+        let end = loop {
             let began = Instant::now();
             let lost = match chat {
-                Ok(chat) => match self.converse(chat).await {
+                Ok(chat) => match self.serve(chat).await {
                     Ok(lost) => lost,
-                    Err(over) => break over,
+                    Err(end) => break end,
                 },
-                Err(error) => Lost::from(&error),
+                Err(error) => ConnectionLost::from(&error),
             };
-            self.ledger.disconnected();
+            self.state.disconnected();
             if began.elapsed() > STABLE {
                 self.backoff.reset();
             }
             chat = match self.reconnect(lost).await {
                 Ok(chat) => Ok(chat),
-                Err(over) => break over,
+                Err(end) => break end,
             };
         };
-        self.finish(over).await;
+        self.finish(end).await;
     }
 
     /// Serves one connection until it is lost.
-    async fn converse(&mut self, chat: Chat) -> Result<Lost, Over> {
+    async fn serve(&mut self, chat: Chat) -> Result<ConnectionLost, SessionEnd> {
         let Chat { requests, mut answers, lease, observed } = chat;
         let began = Instant::now();
         self.lease = lease;
         self.connection.send_replace(Connection::Connected { since: Timestamp::now(), observed });
-        self.ledger.connected();
+        self.state.connected();
         loop {
-            let events = self.ledger.out.events.clone();
-            let paused = self.ledger.paused();
+            let events = self.state.out.events.clone();
+            let paused = self.state.paused();
             tokio::select! {
-                () = self.stop.cancelled() => return Err(Over::Stopped),
-                Some(command) = self.commands.recv() => self.ledger.obey(command),
+                () = self.stop.cancelled() => return Err(SessionEnd::Stopped),
+                Some(command) = self.commands.recv() => self.state.handle(command),
                 () = sleep_until(paused.unwrap_or(began)), if paused.is_some() => {
-                    self.ledger.resume();
+                    self.state.resume();
                 }
-                // Closed when the call has ended; its answers say why.
-                Ok(permit) = requests.reserve(), if self.ledger.out.has_requests() => {
-                    if let Some(request) = self.ledger.out.next_request() {
+                // Closed when the call has ended. Its answers say why.
+                Ok(permit) = requests.reserve(), if self.state.out.has_requests() => {
+                    if let Some(request) = self.state.out.next_request() {
                         permit.send(request);
                     }
                 }
-                permit = events.reserve(), if self.ledger.out.has_events() => {
-                    self.ledger.out.hand_out(permit);
+                permit = events.reserve(), if self.state.out.has_events() => {
+                    self.state.out.hand_out(permit);
                 }
-                answer = answers.message(), if self.ledger.out.is_idle() => match answer {
+                answer = answers.message(), if self.state.out.is_idle() => match answer {
                     Ok(Some(answer)) => {
-                        if let Some(why) = self.ledger.hear(answer) {
-                            return Ok(Lost::from(&why));
+                        if let Some(refusal) = self.state.on_answer(answer) {
+                            return Ok(ConnectionLost::from(&refusal));
                         }
                     }
-                    Ok(None) => return Ok(Lost::because("the hub ended the stream")),
-                    Err(status) => return Ok(Lost::from(&self.link.failed(&status))),
+                    Ok(None) => return Ok(ConnectionLost::because("the hub ended the stream")),
+                    Err(status) => return Ok(ConnectionLost::from(&self.hub.call_error(&status))),
                 },
             }
         }
     }
 
-    /// Tries to find the hub again until it does.
-    async fn reconnect(&mut self, mut lost: Lost) -> Result<Chat, Over> {
+    /// Tries to connect until it succeeds or must not try again.
+    async fn reconnect(&mut self, mut lost: ConnectionLost) -> Result<Chat, SessionEnd> {
         let mut taken_since = None;
         loop {
             let pause = lost.pause.unwrap_or_default().min(MAX_PAUSE) + self.backoff.next_delay();
-            self.tell_lost(lost.cause, pause);
+            self.emit_lost(lost.cause, pause);
             self.meanwhile(tokio::time::sleep(pause)).await?;
-            let link = self.link.clone();
-            match self.meanwhile(async move { link.open().await }).await? {
+            let hub = self.hub.clone();
+            match self.meanwhile(async move { hub.open().await }).await? {
                 Ok(chat) => return Ok(chat),
                 Err(error) if self.is_final(&error, &mut taken_since) => {
-                    return Err(Over::Refused(error));
+                    return Err(SessionEnd::Refused(error));
                 }
-                Err(error) => lost = Lost::from(&error),
+                Err(error) => lost = ConnectionLost::from(&error),
             }
         }
     }
 
-    /// Whether it is no use to try again, as a person has to decide first. A name that is taken may be taken by this client's own
-    /// last session, for as long as its lease lives.
+    /// Returns true if it is no use to try again before a person has decided. A name may still be
+    /// taken by this client's own last session, for as long as its lease lasts.
     fn is_final(&self, error: &Error, taken_since: &mut Option<Instant>) -> bool {
         let refusal = match error {
             Error::HubKeyChanged { .. } | Error::HubUntrusted { .. } => return true,
@@ -259,41 +257,41 @@ impl Session {
         }
     }
 
-    fn tell_lost(&mut self, cause: String, retry_in: Duration) {
+    fn emit_lost(&mut self, cause: String, retry_in: Duration) {
         tracing::info!(cause, ?retry_in, "the hub is away");
         let retry_at = Instant::now() + retry_in;
         self.connection.send_replace(Connection::Lost { cause: cause.clone(), retry_at });
-        self.ledger.out.tell(Event::Disconnected { cause, retry_in });
+        self.state.out.emit(Event::Disconnected { cause, retry_in });
     }
 
-    /// Waits for something without a connection, obeying commands and handing out events.
-    async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, Over> {
+    /// Waits without a connection, and handles commands and hands out events meanwhile.
+    async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, SessionEnd> {
         tokio::pin!(awaited);
         loop {
-            let events = self.ledger.out.events.clone();
+            let events = self.state.out.events.clone();
             tokio::select! {
-                () = self.stop.cancelled() => return Err(Over::Stopped),
-                Some(command) = self.commands.recv() => self.ledger.obey(command),
-                permit = events.reserve(), if self.ledger.out.has_events() => {
-                    self.ledger.out.hand_out(permit);
+                () = self.stop.cancelled() => return Err(SessionEnd::Stopped),
+                Some(command) = self.commands.recv() => self.state.handle(command),
+                permit = events.reserve(), if self.state.out.has_events() => {
+                    self.state.out.hand_out(permit);
                 }
                 value = &mut awaited => return Ok(value),
             }
         }
     }
 
-    async fn finish(self, over: Over) {
-        let Self { link, mut ledger, commands, connection, stop, .. } = self;
-        // Whoever waits for a reply learns that there will be none.
+    async fn finish(self, end: SessionEnd) {
+        let Self { hub, mut state, commands, connection, stop, .. } = self;
+        // Ends the wait of whoever expects a reply.
         drop(commands);
-        ledger.forget();
-        if let Over::Refused(error) = over {
+        state.forget();
+        if let SessionEnd::Refused(error) = end {
             connection.send_replace(Connection::Stopped);
-            ledger.out.tell(Event::Ended { error });
-            stop.run_until_cancelled(ledger.out.hand_out_all()).await;
+            state.out.emit(Event::Ended { error });
+            stop.run_until_cancelled(state.out.hand_out_all()).await;
             stop.cancel();
         }
-        link.leave().await;
+        hub.leave().await;
         connection.send_replace(Connection::Stopped);
     }
 }

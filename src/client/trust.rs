@@ -1,8 +1,8 @@
-//! Which hub is believed to be the hub.
+//! How a client makes sure that it talks to the right hub.
 
 use tonic::Code;
 
-use super::contact_store::{ContactStore, blocking};
+use super::{blocking::blocking, contact_store::ContactStore};
 use crate::{
     error::{Error, Result},
     identity::Identity,
@@ -10,47 +10,47 @@ use crate::{
     transport::{Authorities, Dial, DialFailure, Trust, certificate_on_loopback},
 };
 
-/// How the hub is known to be the right one.
+/// How the hub proves that it is the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum HubTrust {
-    /// It is not: there is no encryption. For loopback only.
+    /// It does not: the connection is not encrypted. For loopback only.
     #[default]
     Plaintext,
-    /// It has this key, as somebody said who should know: it takes the place of any other key that
-    /// the contact book has for it.
+    /// It has this key, which a trusted source named. The key replaces any other that the contact
+    /// book has for the hub.
     Pinned(Fingerprint),
-    /// It has the key that it had before. One that was never met is believed where it is on
-    /// loopback, and has to have a certificate of an authority where it is not.
+    /// It has the key that it had before. On the first connection, a hub on loopback is trusted as
+    /// it is, and any other needs a certificate of an authority that this machine trusts.
     FirstUse,
-    /// An authority that this machine trusts vouches for its name.
+    /// It has a certificate for its name by an authority that this machine trusts.
     Authorities,
 }
 
-/// How to dial the hub, and what to remember of it once it was reached.
+/// How to dial the hub, and what to record of it once it was reached.
 pub(super) struct HubDialer {
     pub(super) dial: Dial,
-    /// The key that it must have; `None`: it has none that is known.
+    /// The key that the hub must have; `None`: no particular one.
     pub(super) key: Option<Fingerprint>,
     /// Whether a person named the key.
-    said: bool,
+    named: bool,
 }
 
 impl HubTrust {
-    /// The way to the hub at an endpoint, which is asked for its key where that is to be believed.
-    pub(super) async fn way(
+    /// Returns the dialer for a hub. On first use on loopback it asks the hub for its key.
+    pub(super) async fn dialer(
         self,
         own: Option<&Identity>,
         hub: &Endpoint,
-        people: &ContactStore,
+        contacts: &ContactStore,
     ) -> Result<HubDialer> {
-        let remembered = people.book().await?.hub(hub).and_then(|known| known.key);
+        let remembered = contacts.book().await?.hub(hub).and_then(|known| known.key);
         let pinned = match self {
             Self::Plaintext => {
-                return Ok(HubDialer { dial: Dial::plaintext(), key: None, said: false });
+                return Ok(HubDialer { dial: Dial::plaintext(), key: None, named: false });
             }
             Self::Pinned(key) => Some(key),
             Self::FirstUse => match remembered {
-                None if hub.is_loopback() => Some(ask(hub).await?),
+                None if hub.is_loopback() => Some(ask_key(hub).await?),
                 remembered => remembered,
             },
             Self::Authorities => None,
@@ -60,29 +60,29 @@ impl HubTrust {
             None => Trust::Authorities(blocking(Authorities::of_this_machine).await?),
         };
         let dial = Dial::tls(own.map(Identity::credentials), &trust)?;
-        Ok(HubDialer { dial, key: pinned, said: matches!(self, Self::Pinned(_)) })
+        Ok(HubDialer { dial, key: pinned, named: matches!(self, Self::Pinned(_)) })
     }
 }
 
 impl HubDialer {
-    /// Whether the contact book has this very hub, so that its people are whom the book says.
-    pub(super) async fn is_known(&self, people: &ContactStore) -> Result<bool> {
-        let book = people.book().await?;
-        Ok(book.hub(people.hub()).is_some_and(|known| known.key == self.key))
+    /// Returns true if the contact book has this hub with this key, so that its contacts count.
+    pub(super) async fn is_known(&self, contacts: &ContactStore) -> Result<bool> {
+        let book = contacts.book().await?;
+        Ok(book.hub(contacts.hub()).is_some_and(|known| known.key == self.key))
     }
 
-    /// Remembers the hub. It was reached, so it has the key that it should have.
-    pub(super) async fn remember(&self, people: &ContactStore) -> Result<()> {
-        people.meet_hub(self.key, self.said).await
+    /// Records the hub in the contact book, after it was reached and has proved its key.
+    pub(super) async fn record(&self, contacts: &ContactStore) -> Result<()> {
+        contacts.meet_hub(self.key, self.named).await
     }
 }
 
-async fn ask(hub: &Endpoint) -> Result<Fingerprint> {
+async fn ask_key(hub: &Endpoint) -> Result<Fingerprint> {
     let shown = certificate_on_loopback(hub).await;
-    shown.map(|shown| shown.fingerprint()).map_err(|failure| no_hub(hub, None, failure))
+    shown.map(|shown| shown.fingerprint()).map_err(|failure| hub_error(hub, None, failure))
 }
 
-/// Whether an error says that the hub is away, and nothing worse.
+/// Returns true if an error means only that the hub is away for now.
 pub(super) fn is_away(error: &Error) -> bool {
     match error {
         Error::HubUnreachable { .. } => true,
@@ -91,9 +91,9 @@ pub(super) fn is_away(error: &Error) -> bool {
     }
 }
 
-/// What it means that the hub cannot be reached. Where it is about keys, trying again does not help.
-/// `known` is the key that the hub should have.
-pub(super) fn no_hub(hub: &Endpoint, known: Option<Fingerprint>, failure: DialFailure) -> Error {
+/// Converts a failure to reach the hub. `known` is the key that the hub should have. If the failure
+/// is about keys, trying again does not help.
+pub(super) fn hub_error(hub: &Endpoint, known: Option<Fingerprint>, failure: DialFailure) -> Error {
     let hub = hub.clone();
     match failure {
         DialFailure::KeyChanged(mismatch) => {

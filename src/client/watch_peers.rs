@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Code, Streaming};
 
 use super::{
-    Client, events::Connection, hub_connection::HubConnection, peers::Peers, trust::is_away,
+    Client, event::Connection, hub_connection::HubConnection, peers::Peers, retry::MAX_PAUSE,
+    trust::is_away,
 };
 use crate::{
     backoff::{self, Backoff},
@@ -17,13 +18,13 @@ use crate::{
     wire,
 };
 
-/// A step of the watched list.
+/// A change of the list of peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerChange {
-    /// Whatever was known is void; the list follows. The first of all changes, and one after a
-    /// loss that could not be bridged.
+    /// The list starts anew: forget all peers. The first change, and one after each loss that could
+    /// not be bridged.
     Reset,
-    /// A peer is here, as described: one of the list, one who came, or one who changed.
+    /// A peer is online as described: it was listed, came or changed.
     Updated(Peer),
     /// A peer left.
     Left(Name),
@@ -31,9 +32,9 @@ pub enum PeerChange {
     Listed,
 }
 
-/// The list of peers and its changes, across losses of the hub.
+/// The changes of the list of peers, across losses of the hub.
 pub struct PeerWatch {
-    watch: Watch,
+    watcher: PeerWatcher,
     client: Client,
 }
 
@@ -43,16 +44,16 @@ impl fmt::Debug for PeerWatch {
     }
 }
 
-/// The same, which does not keep the client from stopping.
-pub(super) struct Watch {
-    link: Arc<HubConnection>,
+/// The same without a [`Client`], so that it does not keep the client alive.
+pub(super) struct PeerWatcher {
+    hub: Arc<HubConnection>,
     peers: Arc<Peers>,
     connection: watch::Receiver<Connection>,
     stop: CancellationToken,
-    stream: Stream,
-    /// What the stream holds so far; `None` where only a new list can tell.
+    stream: WatchStream,
+    /// The revision of the list so far; `None` if a new list is needed.
     revision: Option<proto::Position>,
-    /// Whether a part of a list was seen and its last part not yet.
+    /// Whether a list has begun whose last part has not come yet.
     listing: bool,
     ready: VecDeque<PeerChange>,
     backoff: Backoff,
@@ -60,62 +61,60 @@ pub(super) struct Watch {
 
 type Answers = Streaming<proto::WatchPeersResponse>;
 
-/// How far the stream is.
-enum Stream {
-    /// The hub is asked for it. The call is kept here: whoever waits for the next change may give
-    /// up and come again many times before the hub has answered.
-    Asked(Pin<Box<dyn Future<Output = Result<Answers>> + Send>>),
+enum WatchStream {
+    /// The call is under way. It is kept here because [`PeerWatch::next`] may be cancelled and
+    /// repeated many times before the hub answers.
+    Opening(Pin<Box<dyn Future<Output = Result<Answers>> + Send>>),
     Open(Box<Answers>),
 }
 
 impl Client {
-    /// Watches the list of peers: as it is, then what changes. A loss of the hub is bridged; where
-    /// it cannot be, the list is told anew after [`PeerChange::Reset`].
+    /// Watches the list of peers: the list as it is, then its changes. A loss of the hub is bridged if
+    /// possible; otherwise the list comes again after [`PeerChange::Reset`].
     ///
-    /// A watch keeps the client from stopping by itself, but not from being stopped. Where the hub
-    /// is away, or refuses for now, it begins as soon as the hub lets it.
+    /// The watch keeps the client alive, but [`Client::stop`] ends it. If the hub is away or refuses
+    /// for now, the watch begins as soon as it can.
     ///
     /// # Errors
     ///
-    /// For the beginning of the watch, where waiting does not help: [`Error::Refused`], and
+    /// If waiting does not help: [`Error::Refused`], and
     /// [`Error::HubKeyChanged`] and [`Error::HubUntrusted`].
     pub async fn watch_peers(&self) -> Result<PeerWatch> {
         let inner = &self.0;
         let connection = inner.connection.clone();
-        let (link, peers) = (inner.link.clone(), inner.peers.clone());
-        let mut watch = Watch::new(link, peers, connection, inner.stop.clone());
-        match inner.link.watch_peers(None).await {
-            Ok(answers) => watch.stream = Stream::Open(Box::new(answers)),
-            Err(error) if passes(&error) => watch.refused(&error),
+        let (hub, peers) = (inner.hub.clone(), inner.peers.clone());
+        let mut watcher = PeerWatcher::new(hub, peers, connection, inner.stop.clone());
+        match inner.hub.watch_peers(None).await {
+            Ok(answers) => watcher.stream = WatchStream::Open(Box::new(answers)),
+            Err(error) if is_transient(&error) => watcher.refused(&error),
             Err(error) => return Err(error),
         }
-        Ok(PeerWatch { watch, client: self.clone() })
+        Ok(PeerWatch { watcher, client: self.clone() })
     }
 }
 
 impl PeerWatch {
-    /// The next change; `None` when the client has stopped. Nothing is lost when the future is
-    /// dropped.
+    /// Returns the next change; `None` when the client has stopped. Cancel safe.
     pub async fn next(&mut self) -> Option<PeerChange> {
-        self.watch.next().await
+        self.watcher.next().await
     }
 }
 
-impl Watch {
-    /// A watch that begins when it is asked for the next change.
+impl PeerWatcher {
+    /// Returns a watcher that begins at the first call of `next`.
     pub(super) fn new(
-        link: Arc<HubConnection>,
+        hub: Arc<HubConnection>,
         peers: Arc<Peers>,
         connection: watch::Receiver<Connection>,
         stop: CancellationToken,
     ) -> Self {
-        let call = open(link.clone(), connection.clone(), None, Instant::now());
+        let call = open(hub.clone(), connection.clone(), None, Instant::now());
         Self {
-            link,
+            hub,
             peers,
             connection,
             stop,
-            stream: Stream::Asked(Box::pin(call)),
+            stream: WatchStream::Opening(Box::pin(call)),
             revision: None,
             listing: false,
             ready: VecDeque::new(),
@@ -135,18 +134,18 @@ impl Watch {
 
     async fn advance(&mut self) {
         match &mut self.stream {
-            Stream::Asked(call) => match call.await {
-                Ok(answers) => self.stream = Stream::Open(Box::new(answers)),
+            WatchStream::Opening(call) => match call.await {
+                Ok(answers) => self.stream = WatchStream::Open(Box::new(answers)),
                 Err(error) => self.refused(&error),
             },
-            Stream::Open(answers) => match answers.message().await {
+            WatchStream::Open(answers) => match answers.message().await {
                 Ok(Some(answer)) => {
                     if let Some(event) = answer.event {
-                        self.understand(event);
+                        self.on_event(event);
                     }
                 }
                 Ok(None) => self.lost(Duration::ZERO),
-                Err(status) => self.refused(&self.link.failed(&status)),
+                Err(status) => self.refused(&self.hub.call_error(&status)),
             },
         }
     }
@@ -166,15 +165,15 @@ impl Watch {
         if std::mem::take(&mut self.listing) {
             self.revision = None;
         }
-        let pause = pause.min(super::session::MAX_PAUSE) + self.backoff.next_delay();
-        let (link, connection) = (self.link.clone(), self.connection.clone());
-        let call = open(link, connection, self.revision, Instant::now() + pause);
-        self.stream = Stream::Asked(Box::pin(call));
+        let pause = pause.min(MAX_PAUSE) + self.backoff.next_delay();
+        let (hub, connection) = (self.hub.clone(), self.connection.clone());
+        let call = open(hub, connection, self.revision, Instant::now() + pause);
+        self.stream = WatchStream::Opening(Box::pin(call));
     }
 
-    /// What makes no sense is passed over. Only a whole list, or a change of one, shows that the
-    /// watch works: a hub that ends it before that is asked again ever more slowly.
-    fn understand(&mut self, event: Answer) {
+    /// Handles an event; invalid parts are skipped. Only a whole list, or a change of one, resets the
+    /// backoff: a hub that ends the stream before that is asked less and less often.
+    fn on_event(&mut self, event: Answer) {
         match event {
             Answer::Snapshot(part) => {
                 if !std::mem::replace(&mut self.listing, !part.last) {
@@ -189,7 +188,7 @@ impl Watch {
             }
             Answer::Delta(delta) => {
                 self.updated(delta.updated);
-                // A name that is none was never listed.
+                // An invalid name was never listed.
                 let left = delta.removed.iter().filter_map(|name| Name::parse(name).ok());
                 self.ready.extend(left.map(PeerChange::Left));
                 self.revision = delta.revision;
@@ -208,9 +207,9 @@ impl Watch {
     }
 }
 
-/// Asks for the stream, not before `at` and not while the hub is away.
+/// Opens the stream, not before `at` and not while the hub is away.
 async fn open(
-    link: Arc<HubConnection>,
+    hub: Arc<HubConnection>,
     mut connection: watch::Receiver<Connection>,
     revision: Option<proto::Position>,
     at: Instant,
@@ -218,13 +217,13 @@ async fn open(
     tokio::time::sleep_until(at).await;
     let connected = |now: &Connection| !matches!(now, Connection::Lost { .. });
     connection.wait_for(connected).await.map_err(|_| Error::Stopped)?;
-    link.watch_peers(revision).await
+    hub.watch_peers(revision).await
 }
 
-/// Whether the hub may grant later what it does not grant now.
-fn passes(error: &Error) -> bool {
+/// Returns true if the hub may accept the call later.
+fn is_transient(error: &Error) -> bool {
     match error {
-        // A session that the hub does not know registers anew as soon as it learns of that.
+        // A session that the hub does not know registers again as soon as it learns of that.
         Error::Refused(refusal) if refusal.code == Code::Unauthenticated => true,
         Error::Refused(refusal) if refusal.retry_after.is_some() => true,
         error => is_away(error),

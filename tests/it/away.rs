@@ -31,7 +31,7 @@ async fn friends() -> (Hub, Person, Person) {
 }
 
 fn away(person: &Person, hub: &Hub) -> ClientOptions {
-    ClientOptions { may_start_away: true, ..person.options(hub) }
+    person.options(hub).may_start_away(true)
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn people_who_know_each_other_need_no_hub() {
     let at = alice.contacts.read().unwrap().contact(&hub.endpoint, &name("bob")).unwrap().clone();
     let port: std::net::SocketAddr = at.endpoints[0].to_string().parse().unwrap();
     hub.quiet.stop().await;
-    let options = ClientOptions { listen: Some(port), ..of_bob };
+    let options = of_bob.listen(port);
     let (bobs, mut events) = Client::start(options).await.unwrap();
     assert_eq!(bobs.direct_address(), Some(port));
     assert!(matches!(&*bobs.connection().borrow(), Connection::Lost { .. }));
@@ -50,7 +50,7 @@ async fn people_who_know_each_other_need_no_hub() {
         Some(Event::Disconnected { .. }) => {}
         other => panic!("{other:?}"),
     }
-    let options = ClientOptions { trust: HubTrust::FirstUse, ..of_alice };
+    let options = of_alice.trust(HubTrust::FirstUse);
     let (alices, _events) = Client::start(options).await.unwrap();
     assert_eq!(alices.reached_at(&name("bob")), None);
     alices.send(&name("bob"), text("just us")).await.unwrap();
@@ -72,12 +72,12 @@ async fn only_the_very_hub_that_was_met_may_be_away() {
         Err(Error::HubUnreachable { .. }) => {}
         other => panic!("{other:?}"),
     };
-    unmet(start(ClientOptions { may_start_away: false, ..of_alice.clone() }).await);
+    unmet(start(of_alice.clone().may_start_away(false)).await);
     unmet(start(of_carol.clone()).await);
-    unmet(start(ClientOptions { trust: HubTrust::FirstUse, ..of_carol }).await);
+    unmet(start(of_carol.trust(HubTrust::FirstUse)).await);
     // A link that names another key is about another hub.
     let trust = HubTrust::Pinned(bob.key());
-    unmet(start(ClientOptions { trust, ..of_alice.clone() }).await);
+    unmet(start(of_alice.clone().trust(trust)).await);
     start(of_alice).await.unwrap();
 }
 
@@ -86,12 +86,12 @@ async fn another_key_at_the_hubs_place_is_refused_as_ever() {
     let (first, second) = (TestHub::start(), TestHub::start());
     let home = tempfile::tempdir().unwrap();
     let contacts = chinwag::identity::Contacts::at(home.path().join("contacts.toml"));
-    let options = |hub: &TestHub| ClientOptions {
-        identity: Some(Identity::load_or_create(home.path()).unwrap()),
-        trust: HubTrust::FirstUse,
-        contacts: Some(contacts.clone()),
-        may_start_away: true,
-        ..ClientOptions::new(hub.address().into(), name("alice"))
+    let options = |hub: &TestHub| {
+        ClientOptions::new(hub.address().into(), name("alice"))
+            .identity(Identity::load_or_create(home.path()).unwrap())
+            .trust(HubTrust::FirstUse)
+            .contacts(contacts.clone())
+            .may_start_away(true)
     };
     Client::start(options(&first)).await.unwrap().0.stop().await;
     let book = std::fs::read_to_string(contacts.path()).unwrap();
@@ -107,14 +107,12 @@ async fn a_client_that_started_alone_finds_its_hub() {
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let home = tempfile::tempdir().unwrap();
     let lobby = RoomName::lobby();
-    let options = ClientOptions {
-        identity: Some(Identity::load_or_create(home.path()).unwrap()),
-        trust: HubTrust::FirstUse,
-        contacts: Some(chinwag::identity::Contacts::at(home.path().join("contacts.toml"))),
-        may_start_away: true,
-        rooms: vec![(lobby.clone(), chinwag::model::Start::Head)],
-        ..ClientOptions::new(hub.address().into(), name("alice"))
-    };
+    let options = ClientOptions::new(hub.address().into(), name("alice"))
+        .identity(Identity::load_or_create(home.path()).unwrap())
+        .trust(HubTrust::FirstUse)
+        .contacts(chinwag::identity::Contacts::at(home.path().join("contacts.toml")))
+        .may_start_away(true)
+        .rooms(vec![(lobby.clone(), chinwag::model::Start::Head)]);
     let (client, _events) = Client::start(options.clone()).await.unwrap();
     assert!(client.ping().await.unwrap() < PATIENCE);
     client.stop().await;
@@ -122,7 +120,7 @@ async fn a_client_that_started_alone_finds_its_hub() {
     let (client, mut events) = Client::start(options).await.unwrap();
     assert!(matches!(client.ping().await, Err(Error::HubUnreachable { .. })));
     let mut watch = client.watch_peers().await.unwrap();
-    let post = client.begin_post(lobby, text("alone")).await.unwrap();
+    let post = client.post(lobby, text("alone")).begin().await.unwrap();
     hub.restart();
     loop {
         match within(PATIENCE, "the post", events.next()).await.expect("the client has stopped") {
@@ -203,13 +201,13 @@ async fn what_is_said_twice_under_one_id_is_shown_once() {
     let (alices, _alices_events) = alice.start(&hub).await;
     let (_bobs, mut events) = bob.start(&hub).await;
     let (to, one, two) = (name("bob"), MessageId::new(), MessageId::new());
-    assert!(!alices.send_draft(one, &to, text("one")).await.unwrap().duplicate);
-    assert!(alices.send_draft(one, &to, text("one")).await.unwrap().duplicate);
+    assert!(!alices.send(&to, text("one")).id(one).await.unwrap().duplicate);
+    assert!(alices.send(&to, text("one")).id(one).await.unwrap().duplicate);
     let talk = alices.converse(&to).await.unwrap();
     let line = talk.line();
     assert!(line.send_draft(one, text("one")).await.unwrap().duplicate);
     assert!(!line.send_draft(two, text("two")).await.unwrap().duplicate);
-    assert!(alices.send_draft(two, &to, text("two")).await.unwrap().duplicate);
+    assert!(alices.send(&to, text("two")).id(two).await.unwrap().duplicate);
     assert_eq!(line.send(text("three")).await.unwrap().receiver, to);
     for text in ["one", "two", "three"] {
         assert_eq!(said(&mut events).await, text);
@@ -220,8 +218,8 @@ async fn what_is_said_twice_under_one_id_is_shown_once() {
 async fn nobody_is_a_contact_of_their_own() {
     let (hub, alice, _bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
-    let other =
-        ClientOptions { listen: None, status: PeerStatus::Invisible, ..alice.options(&hub) };
+    let mut other = alice.options(&hub).status(PeerStatus::Invisible);
+    other.listen = None;
     let (other, _other_events) = Client::start(other).await.unwrap();
     other.send(&name("alice"), text("to myself")).await.unwrap();
     assert_eq!(heard(&mut events).await.2, "to myself");

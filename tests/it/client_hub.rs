@@ -33,8 +33,8 @@ fn text(raw: &str) -> Text {
 
 fn options(hub: &TestHub, who: &str) -> ClientOptions {
     let rooms = vec![(RoomName::lobby(), Start::Head), (room("den"), Start::Head)];
-    let listen = Some("127.0.0.1:0".parse().unwrap());
-    ClientOptions { rooms, listen, ..ClientOptions::new(hub.address().into(), name(who)) }
+    let listen = "127.0.0.1:0".parse().unwrap();
+    ClientOptions::new(hub.address().into(), name(who)).rooms(rooms).listen(listen)
 }
 
 /// A client that is in the lobby and the den.
@@ -197,25 +197,21 @@ async fn a_hub_that_stops_in_order_says_so_and_is_found_again() {
 #[tokio::test]
 async fn a_command_is_the_same_person_for_a_moment() {
     let hub = TestHub::start();
-    let identity = Some(Identity::generate().unwrap());
+    let identity = Identity::generate().unwrap();
     let trust = HubTrust::FirstUse;
-    let chat = ClientOptions { identity: identity.clone(), trust, ..options(&hub, "sova") };
+    let chat = options(&hub, "sova").identity(identity.clone()).trust(trust);
     let (chat, mut events) = Client::start(chat).await.unwrap();
     let stranger = ClientOptions::new(hub.address().into(), name("sova"));
-    let thief = ClientOptions {
-        identity: Some(Identity::generate().unwrap()),
-        trust: HubTrust::FirstUse,
-        ..stranger.clone()
-    };
+    let thief = stranger.clone().identity(Identity::generate().unwrap()).trust(HubTrust::FirstUse);
     for other in [stranger.clone(), thief] {
         let taken = Client::start(other).await.unwrap_err();
         assert!(matches!(taken, Error::Refused(why) if why.reason == Reason::NameTaken));
     }
 
     let status = PeerStatus::Invisible;
-    let command = ClientOptions { status, identity, trust, ..stranger };
+    let command = stranger.status(status).identity(identity).trust(trust);
     // A second chat of the person came and went: the key is theirs all the same.
-    let second = ClientOptions { status: PeerStatus::Online, ..command.clone() };
+    let second = command.clone().status(PeerStatus::Online);
     let (second, _) = Client::start(second).await.unwrap();
     second.stop().await;
     let (command, _) = Client::start(command).await.unwrap();

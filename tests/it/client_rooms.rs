@@ -273,7 +273,7 @@ async fn a_post_waits_from_the_moment_it_was_begun() {
     let mut hub = FakeHub::start().await;
     let (client, _events, mut chat) = in_a_room(&mut hub).await;
     // On one thread, nothing else has run between the beginning and the question.
-    let stored = client.begin_post(room("r"), text("hello")).await.unwrap();
+    let stored = client.post(room("r"), text("hello")).begin().await.unwrap();
     assert_eq!(client.waiting(), 1);
     let asked = chat.post().await;
     chat.posted(&asked, 11).await;
@@ -319,7 +319,7 @@ async fn an_id_stands_for_one_message() {
     let mut hub = FakeHub::start().await;
     let (client, _events, mut chat) = in_a_room(&mut hub).await;
     let id = MessageId::new();
-    let say = |said: &str| client.post_draft(id, room("r"), text(said));
+    let say = |said: &str| client.post(room("r"), text(said)).id(id).into_future();
     let hub_side = async {
         let asked = chat.post().await;
         let reused = within(PATIENCE, "the refusal", say("other")).await;

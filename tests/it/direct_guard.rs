@@ -7,7 +7,7 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Verification},
+    client::{Client, ConversationEvent, DirectPolicy, Event, Verification},
     error::{Error, Reason},
     model::Endpoint,
     proto::peer_chat_client::PeerChatClient,
@@ -102,7 +102,8 @@ async fn a_hub_elsewhere_leads_nobody_to_speak_without_a_key() {
     // The same hub, under an address that is not known to be of this machine.
     let port = hub.endpoint.to_string().rsplit(':').next().unwrap().to_owned();
     let elsewhere = Endpoint::parse(&format!("0.0.0.0:{port}")).unwrap();
-    let options = ClientOptions { hub: elsewhere, ..alice.options(&hub) };
+    let mut options = alice.options(&hub);
+    options.hub = elsewhere;
     let (alices, _alices_events) = Client::start(options).await.unwrap();
     let refused = alices.send(&name("bob"), text("secret")).await;
     assert!(matches!(refused, Err(Error::Keyless)), "{refused:?}");

@@ -8,7 +8,7 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, ClientOptions, ConversationEvent, DirectPolicy, Event, Verification},
+    client::{Client, ConversationEvent, DirectPolicy, Event, Verification},
     error::{Error, Reason},
     identity::Contact,
     model::PeerStatus,
@@ -87,7 +87,7 @@ async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
         match next(&mut bobs_events).await {
             Event::Conversation { line, .. } => break line,
             Event::Direct(direct) => {
-                assert_eq!(direct.standing, Verification::Verified(alice.key()))
+                assert_eq!(direct.verification, Verification::Verified(alice.key()))
             }
             other => panic!("{other:?}"),
         }
@@ -95,7 +95,7 @@ async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
     line.send(text("back")).await.unwrap();
     match within(PATIENCE, "an answer", talk.next()).await {
         Some(ConversationEvent::Message(direct)) => {
-            assert_eq!(direct.standing, Verification::Known(bob.key()));
+            assert_eq!(direct.verification, Verification::Known(bob.key()));
         }
         other => panic!("{other:?}"),
     }
@@ -149,7 +149,8 @@ async fn somebody_in_the_middle_is_noticed_at_the_hub_and_at_the_peer() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let at_hub: std::net::SocketAddr = hub.endpoint.to_string().parse().unwrap();
     let middle = Middle::before(at_hub, hub.key).await;
-    let options = ClientOptions { hub: middle.address.into(), ..alice.options(&hub) };
+    let mut options = alice.options(&hub);
+    options.hub = middle.address.into();
     match Client::start(options).await.unwrap_err() {
         Error::HubKeyChanged { known, offered, .. } => {
             assert_eq!((known, offered), (hub.key, middle.key));
@@ -321,7 +322,7 @@ fn drop_receipt(sent: tonic::Response<chinwag::proto::SendResponse>) -> chinwag:
 async fn a_command_that_is_not_listed_is_known_all_the_same() {
     let (hub, alice, bob) = (Hub::start().await, Person::new("alice"), Person::new("bob"));
     let (_bobs, mut events) = bob.start(&hub).await;
-    let options = ClientOptions { status: PeerStatus::Invisible, ..alice.options(&hub) };
+    let options = alice.options(&hub).status(PeerStatus::Invisible);
     let (alices, _alices_events) = Client::start(options).await.unwrap();
     assert!(matches!(alices.peer(&name("alice")).await, Err(Error::PeerUnknown(_))));
     alices.send(&name("bob"), text("build is green")).await.unwrap();

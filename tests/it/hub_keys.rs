@@ -20,7 +20,7 @@ async fn a_hub_is_known_by_the_key_it_had_first() {
     let hub = Hub::start().await;
     let alice = Person::new("alice");
     let usual = alice.options(&hub);
-    let first = |trust| ClientOptions { trust, ..usual.clone() };
+    let first = |trust| usual.clone().trust(trust);
     let (alices, mut events) = Client::start(first(HubTrust::FirstUse)).await.unwrap();
     let Hub { endpoint, key, quiet } = hub;
     let known =
@@ -69,10 +69,10 @@ async fn a_hub_is_known_by_the_key_it_had_first() {
 async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
     let (plain, _quiet) = direct_line::quiet_hub().await;
     let alice = Person::new("alice");
-    let options = |trust| ClientOptions {
-        identity: Some(alice.identity.clone()),
-        trust,
-        ..ClientOptions::new(plain.clone(), name("alice"))
+    let options = |trust| {
+        ClientOptions::new(plain.clone(), name("alice"))
+            .identity(alice.identity.clone())
+            .trust(trust)
     };
     let started = async |trust| Client::start(options(trust)).await.unwrap_err();
     // A hub that does not speak TLS may be anybody.
@@ -83,7 +83,7 @@ async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
     );
     // No authority vouches for a key of its own.
     let hub = Hub::start().await;
-    let options = ClientOptions { trust: HubTrust::Authorities, ..alice.options(&hub) };
+    let options = alice.options(&hub).trust(HubTrust::Authorities);
     if let Err(error @ (Error::HubUnreachable { .. } | Error::HubKeyChanged { .. })) =
         Client::start(options).await
     {
@@ -94,7 +94,7 @@ async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
     hub.quiet.stop().await;
     for trust in [HubTrust::Pinned(hub.key), HubTrust::FirstUse] {
         let hub = address.into();
-        let away = ClientOptions { hub, trust, ..ClientOptions::new(plain.clone(), name("alice")) };
+        let away = ClientOptions::new(hub, name("alice")).trust(trust);
         let error = Client::start(away).await.unwrap_err();
         assert!(matches!(error, Error::HubUnreachable { .. }), "{error:?}");
     }
@@ -114,12 +114,10 @@ async fn what_answers_in_the_place_of_a_known_hub_is_no_hub_without_a_key() {
     let alice = Person::new("alice");
     let known = alice.key();
     let _ = alice.contacts.change(|book| book.meet_hub(&place.into(), Some(known))).unwrap();
-    let options = ClientOptions {
-        identity: Some(alice.identity.clone()),
-        contacts: Some(alice.contacts.clone()),
-        trust: HubTrust::FirstUse,
-        ..ClientOptions::new(place.into(), name("alice"))
-    };
+    let options = ClientOptions::new(place.into(), name("alice"))
+        .identity(alice.identity.clone())
+        .contacts(alice.contacts.clone())
+        .trust(HubTrust::FirstUse);
     let error = Client::start(options).await.unwrap_err();
     let shown = matches!(error, Error::HubUntrusted { known: Some(key), .. } if key == known);
     assert!(shown, "{error:?}");

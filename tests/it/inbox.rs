@@ -16,8 +16,8 @@ use tonic::Code;
 async fn no_more_is_accepted_than_is_wanted() {
     let (hub, _quiet) = quiet_hub().await;
     let options = ClientOptions::new(hub, name("buzz"));
-    let listen = Some("127.0.0.1:0".parse().unwrap());
-    let options = ClientOptions { listen, inbox_limit: Some(2), ..options };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let options = options.listen(listen).inbox_limit(2);
     let (buzz, mut events) = Client::start(options).await.unwrap();
     let mut stub = stub(&buzz);
     let (one, two) = (message("sova", "one"), message("sova", "two"));

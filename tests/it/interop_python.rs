@@ -149,7 +149,7 @@ async fn python_calls_a_peer_in_rust_by_the_certificate_that_the_hub_lists() {
     let heard = find(&mut events, direct).await;
     assert_eq!(heard.message.sender, name("robot"));
     assert_eq!(heard.message.text, text("between us"));
-    assert_eq!(heard.standing, Verification::Known(key.fingerprint()));
+    assert_eq!(heard.verification, Verification::Known(key.fingerprint()));
 
     // Who shows no key may be anybody, and is not heard.
     let guest = scene.python("send", "guest", None, &["ann", "it is me"]);

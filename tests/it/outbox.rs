@@ -15,8 +15,8 @@ use chinwag::{
 };
 
 fn listening(options: ClientOptions) -> ClientOptions {
-    let listen = Some("127.0.0.1:0".parse().unwrap());
-    ClientOptions { listen, status: PeerStatus::Online, ..options }
+    let listen = "127.0.0.1:0".parse().unwrap();
+    options.listen(listen).status(PeerStatus::Online)
 }
 
 async fn next(events: &mut Events) -> Event {
@@ -120,12 +120,12 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
         Client::start(listening(options(home, hub.address(), "sova"))).await.unwrap();
     let running = buzz.start(&listen);
     assert_eq!(running.direct_address().to_string(), place);
-    client.queue(&name("buzz"), text("one")).await.unwrap();
+    client.send(&name("buzz"), text("one")).durable().await.unwrap();
     assert!(matches!(next(&mut events).await, Event::QueuedDelivered { .. }));
     assert_eq!(running.object()["text"], "one");
 
     proxy.mute();
-    let two = client.queue(&name("buzz"), text("two")).await.unwrap();
+    let two = client.send(&name("buzz"), text("two")).durable().await.unwrap();
     assert_eq!(running.object()["text"], "two");
     drop(running);
     proxy.cut();
@@ -142,7 +142,7 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
     assert_eq!(running.object()["text"], "three");
     assert_eq!(client.queued().await.unwrap(), []);
     // Under the same id nothing else can be said.
-    let other = client.send_draft(two.id, &name("buzz"), text("not two")).await;
+    let other = client.send(&name("buzz"), text("not two")).id(two.id).await;
     assert!(other.is_ok(), "it was remembered by the life before: {other:?}");
 }
 
@@ -158,14 +158,14 @@ async fn two_couriers_deliver_each_message_once_and_in_order() {
     let options = options(sova.home.path(), hub.address(), "sova");
     let (client, _events) = Client::start(options).await.unwrap();
     for number in 0..MESSAGES {
-        client.queue(&name("buzz"), text(&number.to_string())).await.unwrap();
+        client.send(&name("buzz"), text(&number.to_string())).durable().await.unwrap();
     }
     let listening = buzz.start(&["listen", "--json"]);
     listening.direct_address();
     for number in 0..MESSAGES {
         assert_eq!(listening.object()["text"], number.to_string());
     }
-    client.queue(&name("buzz"), text("the end")).await.unwrap();
+    client.send(&name("buzz"), text("the end")).durable().await.unwrap();
     assert_eq!(listening.object()["text"], "the end");
 }
 
@@ -214,21 +214,21 @@ async fn the_outbox_has_an_end() {
     let options = options(home.path(), hub.address(), "sova");
     let (client, _events) = Client::start(options).await.unwrap();
     for _ in 0..100 {
-        client.queue(&name("buzz"), text("hello")).await.unwrap();
+        client.send(&name("buzz"), text("hello")).durable().await.unwrap();
     }
-    let full = client.queue(&name("buzz"), text("hello")).await;
+    let full = client.send(&name("buzz"), text("hello")).durable().await;
     assert!(matches!(&full, Err(Error::LimitReached { .. })), "{full:?}");
     let long = text(&"x".repeat(16 * 1024));
     let mut more = 0;
     let full = loop {
         let peer = name(&format!("peer{}", more / 100));
-        match client.queue(&peer, long.clone()).await {
+        match client.send(&peer, long.clone()).durable().await {
             Ok(_) => more += 1,
             Err(full) => break full.to_string(),
         }
     };
     assert!(full.contains("4194304 bytes") && more == 255, "{more}: {full}");
-    let oneself = client.queue(&name("sova"), text("hello")).await;
+    let oneself = client.send(&name("sova"), text("hello")).durable().await;
     assert!(matches!(oneself, Err(Error::Invalid(_))), "{oneself:?}");
 }
 
@@ -328,7 +328,7 @@ async fn what_was_accepted_and_not_shown_comes_out_at_the_next_start() {
     let (sova, _events) = Client::start(of_sova).await.unwrap();
     let (buzz, unread) = Client::start(of_buzz()).await.unwrap();
     for said in ["one", "two"] {
-        sova.queue(&name("buzz"), text(said)).await.unwrap();
+        sova.send(&name("buzz"), text(said)).durable().await.unwrap();
     }
     let attempts = sova.deliver_queued(None).await.unwrap();
     assert!(attempts.iter().all(|attempt| attempt.result.is_ok()), "{attempts:?}");
@@ -339,7 +339,7 @@ async fn what_was_accepted_and_not_shown_comes_out_at_the_next_start() {
     match next(&mut events).await {
         Event::Direct(direct) => {
             assert_eq!(direct.message.text.as_str(), "one");
-            assert!(direct.standing.key().is_some());
+            assert!(direct.verification.key().is_some());
         }
         other => panic!("{other:?}"),
     }

@@ -42,13 +42,13 @@ async fn what_arrived_without_a_receipt_and_is_kept_then_is_shown_once() {
     let mut sending = JoinSet::new();
     sending.spawn({
         let client = client.clone();
-        async move { client.send_draft(id, &name("buzz"), text("two")).await }
+        async move { client.send(&name("buzz"), text("two")).id(id).await }
     });
     assert_eq!(listening.object()["text"], "two");
     drop(sending);
-    let kept = client.queue_draft(id, &name("buzz"), text("two")).await.unwrap();
+    let kept = client.send(&name("buzz"), text("two")).id(id).durable().await.unwrap();
     assert_eq!(kept.id, id);
-    let twice = client.queue_draft(id, &name("buzz"), text("two")).await.unwrap_err();
+    let twice = client.send(&name("buzz"), text("two")).id(id).durable().await.unwrap_err();
     assert!(twice.to_string().contains("in the outbox already"), "{twice}");
     proxy.heal();
     client.retry_queued();
@@ -78,7 +78,7 @@ async fn what_is_dropped_while_others_are_delivered_is_not_sent() {
     client.send(&name("buzz"), text("hello")).await.unwrap();
     assert_eq!(listening.object()["text"], "hello");
     for said in ["one", "two", "three"] {
-        client.queue(&name("buzz"), text(said)).await.unwrap();
+        client.send(&name("buzz"), text(said)).durable().await.unwrap();
     }
     let two = client.queued().await.unwrap()[1].id;
 

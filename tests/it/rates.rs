@@ -129,7 +129,7 @@ async fn a_client_waits_as_it_is_told_and_keeps_the_order() {
         let client = client.clone();
         let (handed_over, next) = tokio::sync::oneshot::channel();
         posts.spawn(async move {
-            let mut post = Box::pin(client.post_draft(id, RoomName::lobby(), text));
+            let mut post = client.post(RoomName::lobby(), text).id(id).into_future();
             let first = tokio::task::unconstrained(std::future::poll_fn(|context| {
                 std::task::Poll::Ready(post.as_mut().poll(context))
             }));
@@ -176,10 +176,8 @@ async fn a_client_waits_to_be_let_in() {
 }
 
 async fn enter(hub: &TestHub, name: &str) -> (Client, Events) {
-    let options = ClientOptions {
-        rooms: vec![(RoomName::lobby(), Start::Head)],
-        ..ClientOptions::new(hub.address().into(), Name::parse(name).unwrap())
-    };
+    let options = ClientOptions::new(hub.address().into(), Name::parse(name).unwrap())
+        .rooms(vec![(RoomName::lobby(), Start::Head)]);
     let (client, mut events) =
         within(PATIENCE, "the beginning", Client::start(options)).await.unwrap();
     while !matches!(events.next().await.unwrap(), Event::Joined { .. }) {}

@@ -67,7 +67,7 @@ pub(crate) async fn post(
     room: RoomName,
     text: Text,
 ) -> Result<impl Future<Output = Done> + Send + use<>> {
-    let stored = client.begin_post(room.clone(), text.clone()).await?;
+    let stored = client.post(room.clone(), text.clone()).begin().await?;
     Ok(async move {
         match stored.await {
             Ok(posted) => Done::Posted(posted),
@@ -91,7 +91,8 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
         }
         Request::Talk(_) => Ok(Done::Failed(input::no_text())),
         Request::Queue { to, text } => client
-            .queue(&to, text)
+            .send(&to, text)
+            .durable()
             .await
             .map(|_| Done::Said(format!("kept until {to} is here; /outbox lists what is kept"))),
         Request::Outbox => outbox(&client).await,

@@ -262,7 +262,7 @@ impl Bot {
     async fn post(&self, room: &RoomName, answer: Text) -> Result<Posted> {
         let (id, begun, mut pauses) = (MessageId::new(), Instant::now(), backoff::RECONNECT);
         loop {
-            let posted = self.client.post_now(id, room.clone(), answer.clone()).await;
+            let posted = self.client.post(room.clone(), answer.clone()).id(id).unary().await;
             let again = match &posted {
                 Err(Error::HubUnreachable { .. }) => true,
                 // Back on the hub, and not back in the room yet.

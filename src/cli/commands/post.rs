@@ -161,7 +161,7 @@ impl Batch<'_> {
         match text {
             Err(problem) => self.refuse(self.lines, &problem),
             Ok(text) => {
-                let stored = self.client.begin_post(self.room.clone(), text).await?;
+                let stored = self.client.post(self.room.clone(), text).begin().await?;
                 self.posts.push_back((self.lines, Box::pin(stored)));
             }
         }

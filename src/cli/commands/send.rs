@@ -1,6 +1,6 @@
 //! `chinwag send`: one direct message, now or when the peer is there.
 
-use std::{cell::OnceCell, time::Duration};
+use std::cell::OnceCell;
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,13 +12,10 @@ use crate::{
         output::{Output, tell},
         stdin, view,
     },
-    client::{Client, ClientOptions, Event, Queued},
+    client::{Client, ClientOptions, Queued},
     error::Error,
     model::{Name, Text},
 };
-
-/// How often it is looked whether another process has delivered a message.
-const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -67,7 +64,7 @@ pub(crate) async fn run(
                         tell(&format!("{}; trying on", failure::describe(error)));
                     }
                 };
-                client.send_until_held(to, text, not_yet).await?
+                client.send(to, text).until_delivered(not_yet).await?
             }
             false => client.send(to, text).await?,
         };
@@ -86,7 +83,7 @@ async fn keep(
 ) -> Result<(), Failure> {
     let (out, kept) = (Output::new(args.json), OnceCell::new());
     let done = with_client(options, out, stop, async |client, happenings, out| {
-        let queued = client.queue(&args.to, text).await?;
+        let queued = client.send(&args.to, text).durable().await?;
         let queued = kept.get_or_init(|| queued);
         queue(&client, queued, args.wait.then_some(happenings), out).await
     })
@@ -123,8 +120,8 @@ async fn queue(
             Err(_) => {}
         }
     }
-    let Some(kept) = find(client, queued).await? else {
-        return gone(client, queued, out).await;
+    let Some(kept) = client.queued().await?.into_iter().find(|kept| kept.id == queued.id) else {
+        return Ok(out.only_json(&client.wait_delivered(queued.id).await?).await?);
     };
     let last = attempts
         .pop()
@@ -139,62 +136,13 @@ async fn queue(
         }
         _ => tell(&will_be_delivered(to)),
     }
-    match wait {
-        None => Ok(out.only_json(&kept).await?),
-        Some(happenings) => delivered(client, queued, happenings, out).await,
+    let Some(events) = wait else { return Ok(out.only_json(&kept).await?) };
+    tokio::select! {
+        receipt = client.wait_delivered(queued.id) => Ok(out.only_json(&receipt?).await?),
+        failure = events.pass() => Err(failure),
     }
 }
 
 fn will_be_delivered(to: &Name) -> String {
     format!("kept for {to}: delivered by chat, listen or `chinwag outbox retry` when {to} is there")
-}
-
-/// Waits until a kept message is delivered.
-async fn delivered(
-    client: &Client,
-    queued: &Queued,
-    mut happenings: CommandEvents,
-    out: &Output,
-) -> Result<(), Failure> {
-    client.start_courier();
-    loop {
-        tokio::select! {
-            event = happenings.next() => match event? {
-                Event::QueuedDelivered { id, receipt, .. } if id == queued.id => {
-                    return Ok(out.only_json(&receipt).await?);
-                }
-                // Those behind one that was given up are tried.
-                Event::QueuedFailed { id, peer, error, holds_up }
-                    if id == queued.id || (peer == queued.peer && holds_up) =>
-                {
-                    return Err(error.into());
-                }
-                _ => {}
-            },
-            () = tokio::time::sleep(LOOK) => {
-                match find(client, queued).await? {
-                    None => return gone(client, queued, out).await,
-                    // Another process was told why.
-                    Some(Queued { refused: true, last_error, .. }) => {
-                        let why = last_error.unwrap_or_default();
-                        return Err(Failure::Other(format!("not delivered: {why}")));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-    }
-}
-
-/// A message is not in the outbox any more: another process of the same person has delivered it, or
-/// somebody has dropped it.
-async fn gone(client: &Client, queued: &Queued, out: &Output) -> Result<(), Failure> {
-    match client.queued_receipt(queued.id).await? {
-        Some(receipt) => Ok(out.only_json(&receipt).await?),
-        None => Err(Failure::Other(format!("not delivered: {} was dropped", queued.id))),
-    }
-}
-
-async fn find(client: &Client, queued: &Queued) -> Result<Option<Queued>, Failure> {
-    Ok(client.queued().await?.into_iter().find(|kept| kept.id == queued.id))
 }

@@ -55,7 +55,7 @@ fn what_is_not_known_is_null() {
             sent_at: None,
             text: Text::parse("psst").unwrap(),
         },
-        standing: Verification::Unverified(None),
+        verification: Verification::Unverified(None),
         from: None,
     };
     assert_eq!(

@@ -257,21 +257,14 @@ impl Talk {
         }
         let client = self.client.clone();
         let peer = self.peer.clone();
-        let Some(line) = &self.line else {
+        if self.line.is_none() {
             self.job = Some(Box::pin(async move { Ended::Called(client.converse(&peer).await) }));
             return;
-        };
+        }
         self.wanted = false;
         let Some((id, text)) = self.waiting.pop_front() else { return };
-        let line = line.line().clone();
-        self.job = Some(Box::pin(async move {
-            let said = match line.send_draft(id, text.clone()).await {
-                // Nobody knows whether it came; the same id is shown once.
-                Err(Error::PeerUnreachable { .. }) => client.send_draft(id, &peer, text).await,
-                said => said,
-            };
-            Ended::Sent(id, said)
-        }));
+        self.job =
+            Some(Box::pin(async move { Ended::Sent(id, client.send(&peer, text).id(id).await) }));
     }
 
     async fn ended(&mut self, ended: Ended) {
@@ -303,9 +296,7 @@ impl Talk {
         }
         let (client, peer) = (self.client.clone(), self.peer.clone());
         self.job =
-            Some(Box::pin(
-                async move { Ended::Sent(id, client.send_draft(id, &peer, text).await) },
-            ));
+            Some(Box::pin(async move { Ended::Sent(id, client.send(&peer, text).id(id).await) }));
     }
 
     /// A line, where there is one: one's own rather than theirs.

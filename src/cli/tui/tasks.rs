@@ -126,7 +126,7 @@ impl Tasks {
 
     /// Posts. Returns when the post has its place behind those before it.
     pub(super) async fn post(&mut self, id: MessageId, room: RoomName, text: Text) {
-        let begun = self.client.begin_draft(id, room.clone(), text).await;
+        let begun = self.client.post(room.clone(), text).id(id).begin().await;
         self.set.spawn(async move {
             let result = match begun {
                 Ok(stored) => stored.await,
@@ -255,7 +255,7 @@ impl Tasks {
     pub(super) fn queue(&mut self, id: MessageId, to: Name, text: Text) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let result = client.queue_draft(id, &to, text).await.map(drop);
+            let result = client.send(&to, text).id(id).durable().await.map(drop);
             Outcome::Queued { id, to, result }
         });
     }

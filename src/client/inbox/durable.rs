@@ -1,12 +1,12 @@
-//! What was accepted of messages that their senders keep: noted on disk before there is a receipt.
+//! The file of accepted durable messages, written before there is a receipt.
 //!
-//! A sender that keeps a message repeats it until it has a receipt, whatever happens to either side
-//! in between. So the note outlives this client: a message that comes again gets its first receipt,
-//! and is shown once. Until it is handed out the note has its text as well, and what a client that
-//! was killed had not shown comes out at the next start.
+//! The sender of a durable message repeats it until it has a receipt, across restarts of either
+//! side. So the record outlives this client: a repeated message gets its first receipt, and is shown
+//! once. Until it is handed out the record contains the text as well, so that messages that a killed
+//! client had not shown come out at the next start.
 //!
-//! Several processes of one person share the file. Only the first of them, which holds the lock
-//! beside it, notes texts, or the next could not tell what another is about to show.
+//! Several processes of one person share the file. Only the one that holds the lock beside it writes
+//! texts: the others could not tell what it is about to show.
 
 use std::{
     collections::HashSet,
@@ -23,7 +23,7 @@ use crate::{
     client::{
         contact_store::ContactStore,
         database::Database,
-        events::{Direct, Verification},
+        received::{Direct, Verification},
     },
     error::Result,
     identity::{KeyCheck, files},
@@ -35,13 +35,13 @@ use crate::{
 const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How many are remembered.
-const MAX_NOTES: i64 = 100_000;
+const MAX_RECORDS: i64 = 100_000;
 
-/// How many of one sender, so that nobody has the notes of others forgotten. Ten times as many as
+/// How many of one sender, so that nobody can displace the records of others. Ten times as many as
 /// an outbox holds for one peer.
-const MAX_OF_ONE: i64 = 1000;
+const MAX_PER_SENDER: i64 = 1000;
 
-/// The file: "chni".
+/// The format of the file; its mark is "chni".
 const PLAN: Plan = Plan {
     what: "list of messages that Chinwag has accepted",
     mark: 0x6368_6e69,
@@ -73,105 +73,106 @@ const PLAN: Plan = Plan {
     ],
 };
 
-/// The notes. Clones are one.
+/// The file. Clones share it.
 #[derive(Debug, Clone)]
-pub(in crate::client) struct DurableInbox(Arc<Inner>);
+pub(in crate::client) struct DurableInbox(Arc<DurableInboxInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct DurableInboxInner {
     database: Database,
-    people: ContactStore,
+    contacts: ContactStore,
     me: Name,
-    /// Whether this is the process that notes texts.
-    turn: Option<File>,
-    /// What was noted and not handed out yet.
+    /// The lock; `None`: another process writes texts.
+    lock: Option<File>,
+    /// Messages with a text that were not handed out yet.
     unshown: Mutex<HashSet<(Name, MessageId)>>,
 }
 
-/// What became of a message.
+/// What [`DurableInbox::record`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Noted {
-    /// It is noted now.
+pub(super) enum Recorded {
+    /// The message is new.
     New,
-    /// It was accepted before, then.
+    /// It was accepted before, at this time.
     Before(Timestamp),
     /// The id was used for another text.
     Reused,
 }
 
 impl DurableInbox {
-    /// Opens the file. Waits for the disk: not for async tasks.
-    pub(in crate::client) fn open(path: &Path, people: ContactStore, me: Name) -> Result<Self> {
+    /// Opens the file. Blocks on the disk.
+    pub(in crate::client) fn open(path: &Path, contacts: ContactStore, me: Name) -> Result<Self> {
         let database = Database::open(path, PLAN)?;
-        let turn = files::try_lock(path)?;
-        Ok(Self(Arc::new(Inner { database, people, me, turn, unshown: Mutex::default() })))
+        let lock = files::try_lock(path)?;
+        let unshown = Mutex::default();
+        Ok(Self(Arc::new(DurableInboxInner { database, contacts, me, lock, unshown })))
     }
 
-    /// What earlier runs had accepted and not shown, the oldest first, except from those who have
-    /// been blocked since.
+    /// Returns the messages that earlier runs accepted and did not show, oldest first, without those
+    /// of senders who have been blocked since.
     pub(super) async fn unshown(&self) -> Result<Vec<Direct>> {
-        if self.0.turn.is_none() {
+        if self.0.lock.is_none() {
             return Ok(Vec::new());
         }
-        let book = self.0.people.book().await?;
-        let hub = self.0.people.hub();
-        let (hubs, me) = (self.0.people.places(&book), self.0.me.to_string());
+        let book = self.0.contacts.book().await?;
+        let hub = self.0.contacts.hub();
+        let (hubs, me) = (self.0.contacts.hub_endpoints(&book), self.0.me.to_string());
         let mut found = self.0.database.with(move |file| list(file, &me, &hubs)).await?;
         found.retain(|direct| {
             let sender = &direct.message.sender;
-            match direct.standing.key() {
+            match direct.verification.key() {
                 Some(key) => book.standing(hub, sender, key) != KeyCheck::Blocked,
                 None => !book.contact(hub, sender).is_some_and(|contact| contact.blocked),
             }
         });
-        self.pending().extend(found.iter().map(|direct| which(&direct.message)));
+        self.unshown_keys().extend(found.iter().map(|direct| key_of(&direct.message)));
         Ok(found)
     }
 
-    /// Notes a message, on the disk when this returns.
-    pub(super) async fn note(&self, direct: &Direct, at: Timestamp) -> Result<Noted> {
-        let (me, hub) = (self.0.me.to_string(), self.0.people.hub().to_string());
-        let (direct, with_text) = (direct.clone(), self.0.turn.is_some());
-        let message = which(&direct.message);
+    /// Records a message. It is on the disk when this returns.
+    pub(super) async fn record(&self, direct: &Direct, at: Timestamp) -> Result<Recorded> {
+        let (me, hub) = (self.0.me.to_string(), self.0.contacts.hub().to_string());
+        let (direct, with_text) = (direct.clone(), self.0.lock.is_some());
+        let key = key_of(&direct.message);
         let work = move |file: &mut Connection| add(file, &me, &hub, &direct, at, with_text);
-        let noted = self.0.database.with(work).await?;
-        if noted == Noted::New && self.0.turn.is_some() {
-            self.pending().insert(message);
+        let recorded = self.0.database.with(work).await?;
+        if recorded == Recorded::New && self.0.lock.is_some() {
+            self.unshown_keys().insert(key);
         }
-        Ok(noted)
+        Ok(recorded)
     }
 
-    /// Whether a message is noted with its text.
+    /// Returns true if the file contains the text of a message.
     pub(in crate::client) fn holds(&self, message: &DirectMessage) -> bool {
-        self.pending().contains(&which(message))
+        self.unshown_keys().contains(&key_of(message))
     }
 
-    /// Notes that a message is shown, or about to be. One that is not held is left alone.
-    pub(in crate::client) async fn shown(&self, sender: &Name, id: MessageId) {
+    /// Marks a message as shown, or about to be. Ignores one that the file does not hold.
+    pub(in crate::client) async fn mark_shown(&self, sender: &Name, id: MessageId) {
         let shown = (sender.clone(), id);
-        if !self.pending().contains(&shown) {
+        if !self.unshown_keys().contains(&shown) {
             return;
         }
         let (me, sender) = (self.0.me.to_string(), sender.clone());
-        let noted = self.0.database.with(move |file| {
+        let recorded = self.0.database.with(move |file| {
             file.execute(
                 "UPDATE kept SET text = NULL WHERE receiver = ? AND sender = ? AND id = ?",
                 params![me, sender.as_str(), id.as_bytes()],
             )
         });
-        match noted.await {
-            Ok(_) => drop(self.pending().remove(&shown)),
+        match recorded.await {
+            Ok(_) => drop(self.unshown_keys().remove(&shown)),
             // It may be shown again after the next start.
-            Err(error) => tracing::warn!(%error, "cannot note that a message is shown"),
+            Err(error) => tracing::warn!(%error, "cannot mark a message as shown"),
         }
     }
 
-    fn pending(&self) -> MutexGuard<'_, HashSet<(Name, MessageId)>> {
+    fn unshown_keys(&self) -> MutexGuard<'_, HashSet<(Name, MessageId)>> {
         self.0.unshown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn which(message: &DirectMessage) -> (Name, MessageId) {
+fn key_of(message: &DirectMessage) -> (Name, MessageId) {
     (message.sender.clone(), message.id)
 }
 
@@ -182,7 +183,7 @@ fn add(
     direct: &Direct,
     at: Timestamp,
     with_text: bool,
-) -> rusqlite::Result<Noted> {
+) -> rusqlite::Result<Recorded> {
     let message = &direct.message;
     let (sender, text) = (message.sender.as_str(), message.text.as_str());
     let hash = Sha256::digest(text).to_vec();
@@ -196,13 +197,13 @@ fn add(
         )
         .optional()?;
     match first {
-        Some((first, _)) if first != hash => return Ok(Noted::Reused),
+        Some((first, _)) if first != hash => return Ok(Recorded::Reused),
         Some((_, first_at)) => {
-            return Ok(Noted::Before(Timestamp::from_microsecond(first_at).unwrap_or(at)));
+            return Ok(Recorded::Before(Timestamp::from_microsecond(first_at).unwrap_or(at)));
         }
         None => {}
     }
-    let standing = match direct.standing {
+    let standing = match direct.verification {
         Verification::Unverified(_) => 0,
         Verification::Known(_) => 1,
         Verification::Verified(_) => 2,
@@ -219,7 +220,7 @@ fn add(
             with_text.then_some(text),
             hub,
             message.sent_at.map(Timestamp::as_microsecond),
-            direct.standing.key().map(|key| *key.as_bytes()),
+            direct.verification.key().map(|key| *key.as_bytes()),
             standing
         ],
     )?;
@@ -229,15 +230,15 @@ fn add(
         "DELETE FROM kept WHERE receiver = ?1 AND sender = ?2 AND place <=
          (SELECT place FROM kept WHERE receiver = ?1 AND sender = ?2
           ORDER BY place DESC LIMIT 1 OFFSET ?3)",
-        params![me, sender, MAX_OF_ONE],
+        params![me, sender, MAX_PER_SENDER],
     )?;
     change.execute(
         "DELETE FROM kept WHERE accepted_at <=
          (SELECT accepted_at FROM kept ORDER BY accepted_at DESC LIMIT 1 OFFSET ?)",
-        [MAX_NOTES],
+        [MAX_RECORDS],
     )?;
     change.commit()?;
-    Ok(Noted::New)
+    Ok(Recorded::New)
 }
 
 fn list(file: &mut Connection, me: &str, hubs: &[String]) -> rusqlite::Result<Vec<Direct>> {
@@ -252,14 +253,14 @@ fn list(file: &mut Connection, me: &str, hubs: &[String]) -> rusqlite::Result<Ve
     rows.filter_map(Result::transpose).collect()
 }
 
-/// A row; what a person has written into the file by hand may be none.
+/// Reads a row; `None` if somebody has edited the file and it is not valid.
 fn read(row: &Row<'_>) -> rusqlite::Result<Option<Direct>> {
     let (sender, text): (String, String) = (row.get(0)?, row.get(2)?);
     let (Ok(sender), Ok(text)) = (Name::parse(&sender), Text::parse(text)) else { return Ok(None) };
     let sent_at: Option<i64> = row.get(3)?;
     let key: Option<[u8; 32]> = row.get(4)?;
     let key = key.map(Fingerprint::from_bytes);
-    let standing = match (row.get::<_, i64>(5)?, key) {
+    let verification = match (row.get::<_, i64>(5)?, key) {
         (2, Some(key)) => Verification::Verified(key),
         (1, Some(key)) => Verification::Known(key),
         (_, key) => Verification::Unverified(key),
@@ -270,7 +271,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Direct>> {
         sent_at: sent_at.and_then(|at| Timestamp::from_microsecond(at).ok()),
         text,
     };
-    Ok(Some(Direct { message, standing, from: None }))
+    Ok(Some(Direct { message, verification, from: None }))
 }
 
 #[cfg(test)]
@@ -281,68 +282,68 @@ mod tests {
     fn direct(said: &str) -> Direct {
         let (sender, text) = (Name::parse("bob").unwrap(), Text::parse(said).unwrap());
         let message = DirectMessage { id: MessageId::new(), sender, sent_at: None, text };
-        Direct { message, standing: Verification::Unverified(None), from: None }
+        Direct { message, verification: Verification::Unverified(None), from: None }
     }
 
     #[tokio::test]
-    async fn notes_outlive_the_process_and_go_when_nobody_can_ask_any_more() {
+    async fn records_outlive_the_process_and_expire() {
         let home = tempfile::tempdir().unwrap();
         let open = || {
             let (hub, me) =
                 (Endpoint::parse("127.0.0.1:1").unwrap(), Name::parse("alice").unwrap());
-            let people = ContactStore::new(hub, me.clone(), None, None);
-            DurableInbox::open(&home.path().join("inbox.db"), people, me).unwrap()
+            let contacts = ContactStore::new(hub, me.clone(), None, None);
+            DurableInbox::open(&home.path().join("inbox.db"), contacts, me).unwrap()
         };
-        let (kept, one, now) = (open(), direct("one"), Timestamp::now());
+        let (inbox, one, now) = (open(), direct("one"), Timestamp::now());
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap();
         let long_ago = now - MAX_AGE - SignedDuration::from_secs(1);
-        assert_eq!(kept.note(&one, long_ago).await.unwrap(), Noted::New);
-        // A second process notes no texts, but sees the notes.
+        assert_eq!(inbox.record(&one, long_ago).await.unwrap(), Recorded::New);
+        // A second process writes no texts, but sees the records.
         let second = open();
-        assert_eq!(second.note(&one, now).await.unwrap(), Noted::Before(long_ago));
+        assert_eq!(second.record(&one, now).await.unwrap(), Recorded::Before(long_ago));
         let mut forged = one.clone();
         forged.message.text = Text::parse("two").unwrap();
-        assert_eq!(second.note(&forged, now).await.unwrap(), Noted::Reused);
+        assert_eq!(second.record(&forged, now).await.unwrap(), Recorded::Reused);
         let two = direct("two");
-        assert_eq!(second.note(&two, now).await.unwrap(), Noted::New);
-        assert!(kept.holds(&one.message) && !second.holds(&two.message));
+        assert_eq!(second.record(&two, now).await.unwrap(), Recorded::New);
+        assert!(inbox.holds(&one.message) && !second.holds(&two.message));
         drop(second);
 
-        // The note of the first is gone, as that of the second came.
-        drop(kept);
-        let kept = open();
-        assert_eq!(kept.unshown().await.unwrap(), []);
-        assert_eq!(kept.note(&one, now).await.unwrap(), Noted::New);
-        assert_eq!(kept.note(&two, now).await.unwrap(), Noted::Before(now));
-        drop(kept);
-        let kept = open();
-        assert_eq!(kept.unshown().await.unwrap(), std::slice::from_ref(&one));
-        kept.shown(&one.message.sender, one.message.id).await;
-        assert!(!kept.holds(&one.message));
-        drop(kept);
+        // The second record displaced the first, which has expired.
+        drop(inbox);
+        let inbox = open();
+        assert_eq!(inbox.unshown().await.unwrap(), []);
+        assert_eq!(inbox.record(&one, now).await.unwrap(), Recorded::New);
+        assert_eq!(inbox.record(&two, now).await.unwrap(), Recorded::Before(now));
+        drop(inbox);
+        let inbox = open();
+        assert_eq!(inbox.unshown().await.unwrap(), std::slice::from_ref(&one));
+        inbox.mark_shown(&one.message.sender, one.message.id).await;
+        assert!(!inbox.holds(&one.message));
+        drop(inbox);
         assert_eq!(open().unshown().await.unwrap(), []);
     }
 
     #[test]
-    fn who_sends_much_has_nobody_elses_notes_forgotten() {
+    fn a_sender_displaces_only_their_own_records() {
         let mut file = Connection::open_in_memory().unwrap();
         for migration in PLAN.migrations {
             file.execute_batch(migration).unwrap();
         }
         let now = Timestamp::now();
-        let mut note =
+        let mut record =
             |direct: &Direct| add(&mut file, "alice", "hub", direct, now, false).unwrap();
         let mut first = direct("one");
         first.message.sender = Name::parse("carol").unwrap();
-        assert_eq!(note(&first), Noted::New);
-        let much: Vec<Direct> = (0..=MAX_OF_ONE).map(|_| direct("much")).collect();
+        assert_eq!(record(&first), Recorded::New);
+        let much: Vec<Direct> = (0..=MAX_PER_SENDER).map(|_| direct("much")).collect();
         for direct in &much {
-            assert_eq!(note(direct), Noted::New);
+            assert_eq!(record(direct), Recorded::New);
         }
-        assert!(matches!(note(&first), Noted::Before(_)));
-        assert!(matches!(note(&much[1]), Noted::Before(_)));
-        assert_eq!(note(&much[0]), Noted::New, "the oldest of the same sender went");
+        assert!(matches!(record(&first), Recorded::Before(_)));
+        assert!(matches!(record(&much[1]), Recorded::Before(_)));
+        assert_eq!(record(&much[0]), Recorded::New, "the oldest of the same sender was displaced");
         let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
-        assert_eq!(count("SELECT count(*) FROM kept"), MAX_OF_ONE + 1);
+        assert_eq!(count("SELECT count(*) FROM kept"), MAX_PER_SENDER + 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The task that delivers what the outbox holds.
+//! The task that delivers the messages of the outbox.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,67 +10,64 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Attempt, Outbox, problem,
-    store::{self, State, Which},
+    Attempt, Outbox, POLL, problem,
+    store::{self, DeliveryState, RetryScope},
 };
 use crate::{
     backoff::Backoff,
     client::{
-        events::Event,
+        event::Event,
         inbox::Inbox,
         peers::Peers,
-        watch_peers::{PeerChange, Watch},
+        watch_peers::{PeerChange, PeerWatcher},
     },
     error::Result,
     identity::Book,
     model::{MessageId, Name},
 };
 
-/// The pauses between attempts for a peer of whom nothing is heard: soon enough for somebody who was
-/// away for a moment, and seldom enough for somebody who is on holiday.
+/// The pauses between attempts for a peer that is not known to be online: short at first, for one who
+/// is away for a moment, and long in the end, for one who is on holiday.
 const PAUSES: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
 
-/// How often it is looked whether other processes, or a person, have changed the files.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// The pause where another process delivers, or has delivered.
+/// The pause if another process delivers, or has delivered.
 const BUSY: Duration = Duration::from_millis(250);
 
-/// The pause where the file cannot be used.
+/// The pause if the file cannot be used.
 const BROKEN: Duration = Duration::from_secs(5);
 
-/// The courier.
+/// The task.
 pub(in crate::client) struct DeliveryTask {
-    rounds: Rounds,
-    watch: Watch,
+    queue: DeliveryQueue,
+    watcher: PeerWatcher,
     stop: CancellationToken,
 }
 
-/// What the courier has to do.
-struct Rounds {
+/// What is to be delivered.
+struct DeliveryQueue {
     outbox: Outbox,
     peers: Arc<Peers>,
     inbox: Inbox,
-    /// The peers that something waits for, and when each is tried.
-    due: HashMap<Name, Due>,
-    /// What was seen last of the files.
+    /// The peers with waiting messages, and when each is tried.
+    due: HashMap<Name, DuePeer>,
+    /// The state of the files that was seen last.
     version: Option<i64>,
     book: Arc<Book>,
-    /// What was refused then, after so many attempts.
+    /// The messages that were refused by then, with their attempts.
     refused: HashMap<MessageId, u32>,
 }
 
-struct Due {
+struct DuePeer {
     at: Instant,
     pauses: Backoff,
-    /// Whether the hub said that they are here. Those come first: an attempt for somebody who is
+    /// Whether the hub has listed the peer as online. Those come first: an attempt for a peer that is
     /// away may take long.
-    here: bool,
+    online: bool,
 }
 
-impl Due {
+impl DuePeer {
     fn now() -> Self {
-        Self { at: Instant::now(), pauses: PAUSES, here: false }
+        Self { at: Instant::now(), pauses: PAUSES, online: false }
     }
 }
 
@@ -79,47 +76,46 @@ impl DeliveryTask {
         outbox: Outbox,
         peers: Arc<Peers>,
         inbox: Inbox,
-        watch: Watch,
+        watcher: PeerWatcher,
         stop: CancellationToken,
     ) -> Self {
         let (due, refused) = (HashMap::new(), HashMap::new());
-        // Not what the book says now: it may have changed while nobody looked, so whoever was refused
+        // Not the book as it is now: it may have changed while no client ran, so every refused peer
         // is tried once.
         let book = Arc::new(Book::default());
-        let rounds = Rounds { outbox, peers, inbox, due, version: None, book, refused };
-        Self { rounds, watch, stop }
+        let queue = DeliveryQueue { outbox, peers, inbox, due, version: None, book, refused };
+        Self { queue, watcher, stop }
     }
 
     /// Delivers until the client stops.
     pub(in crate::client) async fn run(self) {
-        let Self { mut rounds, mut watch, stop } = self;
+        let Self { mut queue, mut watcher, stop } = self;
         let deliver = async {
             loop {
-                rounds.until_seen(&mut watch).await;
+                queue.deliver_until_change(&mut watcher).await;
             }
         };
         stop.run_until_cancelled(deliver).await;
     }
 }
 
-impl Rounds {
-    /// Delivers what is due until the hub tells something of the list of peers, which is asked for
-    /// while somebody is waited for.
-    async fn until_seen(&mut self, watch: &mut Watch) {
-        let wake = self.outbox.clone();
-        let seen = watch.next();
-        tokio::pin!(seen);
+impl DeliveryQueue {
+    /// Delivers until the list of peers changes. The list is watched while messages wait.
+    async fn deliver_until_change(&mut self, watcher: &mut PeerWatcher) {
+        let outbox = self.outbox.clone();
+        let change = watcher.next();
+        tokio::pin!(change);
         loop {
             let until = self.work().await.unwrap_or_else(|error| {
-                tracing::warn!(%error, "the outbox cannot be delivered");
+                tracing::warn!(%error, "cannot deliver the outbox");
                 Instant::now() + BROKEN
             });
             tokio::select! {
                 biased;
-                change = &mut seen, if !self.due.is_empty() => {
-                    return change.iter().for_each(|change| self.seen(change));
+                change = &mut change, if !self.due.is_empty() => {
+                    return change.iter().for_each(|change| self.on_change(change));
                 }
-                () = wake.0.wake.notified() => {
+                () = outbox.0.wake.notified() => {
                     self.due.clear();
                     self.version = None;
                 }
@@ -128,27 +124,27 @@ impl Rounds {
         }
     }
 
-    /// Tries one peer, where one is due, and returns when to go on.
+    /// Tries one peer, if one is due, and returns when to go on.
     async fn work(&mut self) -> Result<Instant> {
-        if self.outbox.0.asked.swap(false, Ordering::AcqRel) {
-            self.outbox.revive(None, Which::All).await?;
+        if self.outbox.0.retry_requested.swap(false, Ordering::AcqRel) {
+            self.outbox.reset(None, RetryScope::All).await?;
             self.version = None;
         }
-        self.look().await?;
+        self.refresh().await?;
         let now = Instant::now();
-        let next = self.due.iter().min_by_key(|(_, due)| (!due.here, due.at));
+        let next = self.due.iter().min_by_key(|(_, due)| (!due.online, due.at));
         match next.map(|(peer, due)| (peer.clone(), due.at)) {
-            None => Ok(now + LOOK),
-            Some((_, at)) if at > now => Ok(at.min(now + LOOK)),
+            None => Ok(now + POLL),
+            Some((_, at)) if at > now => Ok(at.min(now + POLL)),
             Some((peer, _)) => self.deliver(&peer).await.map(|()| now),
         }
     }
 
-    /// Looks at the files where they have changed: new peers are tried at once, and those who were
-    /// refused where the contact book says something else of them.
-    async fn look(&mut self) -> Result<()> {
+    /// Reads the files again if they have changed: new peers are tried at once, and refused ones if
+    /// their contact has changed.
+    async fn refresh(&mut self) -> Result<()> {
         let version = self.outbox.0.database.with(store::version).await?;
-        let book = self.outbox.0.people.book().await?;
+        let book = self.outbox.0.contacts.book().await?;
         let seen = std::mem::replace(&mut self.book, book.clone());
         let changed = !Arc::ptr_eq(&seen, &book);
         if self.version.replace(version) != Some(version) || changed {
@@ -158,12 +154,12 @@ impl Rounds {
         Ok(())
     }
 
-    /// Has those tried again who were refused, and of whom the book says something else than when
-    /// it was `seen`. Who was refused since is tried in any case where it has changed: it may have
-    /// said something else in between.
+    /// Has refused peers tried again whose contact differs from the book that was `seen`. If the book
+    /// has changed, those that were refused since are tried in any case: it may have differed in
+    /// between.
     async fn reconsider(&mut self, seen: Option<&Book>, book: &Book) -> Result<()> {
-        let hub = self.outbox.0.people.hub().clone();
-        let stance = |book: &Book, peer: &Name| {
+        let hub = self.outbox.0.contacts.hub().clone();
+        let trust_of = |book: &Book, peer: &Name| {
             book.contact(&hub, peer).map(|one| (one.key, one.refused_key, one.blocked))
         };
         let (mut refused, mut again) = (HashMap::new(), HashSet::new());
@@ -171,44 +167,44 @@ impl Rounds {
             if !queued.refused {
                 continue;
             }
-            let known = self.refused.get(&queued.id) == Some(&queued.attempts);
+            let was_refused = self.refused.get(&queued.id) == Some(&queued.attempts);
             refused.insert(queued.id, queued.attempts);
             if let Some(seen) = seen
-                && (!known || stance(seen, &queued.peer) != stance(book, &queued.peer))
+                && (!was_refused || trust_of(seen, &queued.peer) != trust_of(book, &queued.peer))
             {
                 again.insert(queued.peer);
             }
         }
         self.refused = refused;
         for peer in again {
-            self.outbox.revive(Some(&peer), Which::Refused).await?;
+            self.outbox.reset(Some(&peer), RetryScope::Refused).await?;
         }
         Ok(())
     }
 
-    /// Finds the peers that something waits for.
+    /// Finds the peers with waiting messages.
     async fn list(&mut self) -> Result<()> {
         let mut waiting: HashMap<Name, bool> = HashMap::new();
         for (queued, state) in self.outbox.list().await? {
-            if state != State::GivenUp {
-                // The first decides: those behind it wait.
-                waiting.entry(queued.peer).or_insert(state == State::Waits);
+            if state != DeliveryState::GivenUp {
+                // The first one decides, as the others wait for it.
+                waiting.entry(queued.peer).or_insert(state == DeliveryState::Waits);
             }
         }
         waiting.retain(|_, waits| *waits);
         self.due.retain(|peer, _| waiting.contains_key(peer));
         for peer in waiting.into_keys() {
-            self.due.entry(peer).or_insert_with(Due::now);
+            self.due.entry(peer).or_insert_with(DuePeer::now);
         }
         Ok(())
     }
 
-    /// The hub says that somebody is here.
-    fn seen(&mut self, change: &PeerChange) {
+    /// Has a peer tried at once that came online.
+    fn on_change(&mut self, change: &PeerChange) {
         if let PeerChange::Updated(peer) = change
             && let Some(due) = self.due.get_mut(&peer.name)
         {
-            *due = Due { here: true, ..Due::now() };
+            *due = DuePeer { online: true, ..DuePeer::now() };
         }
     }
 
@@ -222,26 +218,26 @@ impl Rounds {
         let waits = attempts.last().is_some_and(|last| last.result.is_err() && !last.refused);
         match waits {
             true => {
-                (due.at, due.here) = (Instant::now() + due.pauses.next_delay(), false);
+                (due.at, due.online) = (Instant::now() + due.pauses.next_delay(), false);
             }
             false => drop(self.due.remove(peer)),
         }
         for attempt in attempts {
             if attempt.refused {
-                // Looked at again, as where another process has changed the file.
+                // Has the file read again.
                 self.version = None;
             }
-            self.tell(attempt);
+            self.report(attempt);
         }
         self.list().await
     }
 
-    fn tell(&self, attempt: Attempt) {
+    fn report(&self, attempt: Attempt) {
         let Attempt { queued, result, endpoint, refused, holds_up } = attempt;
         let (id, peer) = (queued.id, queued.peer);
         let event = match result {
             Ok(receipt) => Event::QueuedDelivered { id, receipt, endpoint },
-            // Otherwise it is tried again, or was told: nothing that somebody has to know.
+            // Otherwise it is tried again, or was reported before.
             Err(error) if refused && queued.last_error != Some(problem(&error)) => {
                 Event::QueuedFailed { id, peer, error, holds_up }
             }

@@ -1,4 +1,4 @@
-//! The outbox as a table.
+//! The tables of the outbox.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
@@ -10,11 +10,11 @@ use crate::{
     sqlite::Plan,
 };
 
-/// The most messages of an outbox: far more than anybody writes to people who are away.
+/// The most messages of an outbox: far more than anybody writes to peers who are away.
 const MAX_MESSAGES: i64 = 1000;
 
-/// The most messages for one peer: whoever comes back has room for them.
-const MAX_FOR_ONE: i64 = 100;
+/// The most messages for one peer: an inbox has room for them.
+const MAX_FOR_PEER: i64 = 100;
 
 /// The most bytes of their texts together.
 const MAX_BYTES: i64 = 4 * 1024 * 1024;
@@ -22,7 +22,7 @@ const MAX_BYTES: i64 = 4 * 1024 * 1024;
 /// How many receipts are kept.
 const MAX_RECEIPTS: i64 = 1000;
 
-/// The file: "chno".
+/// The format of the file; its mark is "chno".
 pub(super) const PLAN: Plan = Plan {
     what: "outbox of Chinwag's",
     mark: 0x6368_6e6f,
@@ -57,26 +57,26 @@ pub(super) const PLAN: Plan = Plan {
     ],
 };
 
-/// Whose messages.
+/// OutboxOwner messages an operation is about.
 #[derive(Debug, Clone)]
-pub(super) struct Whose {
-    /// The places of the hub.
+pub(super) struct OutboxOwner {
+    /// The endpoints of the hub.
     pub(super) hubs: Vec<String>,
     pub(super) sender: String,
 }
 
-/// How things stand with a message.
+/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// It is to be tried.
+pub(super) enum DeliveryState {
+    /// It waits for the next attempt.
     Waits,
-    /// It is not tried before a person says so, and neither are those behind it.
+    /// It is tried again only on request, and so are those behind it.
     Refused,
-    /// Nothing will come of it; those behind it pass.
+    /// It cannot be delivered. Those behind it are tried.
     GivenUp,
 }
 
-impl State {
+impl DeliveryState {
     fn number(self) -> i64 {
         match self {
             Self::Waits => 0,
@@ -94,16 +94,16 @@ impl State {
     }
 }
 
-/// Which messages are tried again.
+/// Selects the messages that are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
+pub(super) enum RetryScope {
     /// All that are not tried by themselves.
     All,
-    /// Those that were refused, without those that were given up.
+    /// The refused ones, without those that were given up.
     Refused,
 }
 
-/// Adds a message, on the disk when this returns.
+/// Adds a message. It is on the disk when this returns.
 pub(super) fn add(
     file: &mut Connection,
     hub: &str,
@@ -126,8 +126,8 @@ pub(super) fn add(
     if all >= MAX_MESSAGES {
         return Ok(Err(full(&format!("at most {MAX_MESSAGES} messages"))));
     }
-    if for_one >= MAX_FOR_ONE {
-        return Ok(Err(full(&format!("at most {MAX_FOR_ONE} messages for {peer}"))));
+    if for_one >= MAX_FOR_PEER {
+        return Ok(Err(full(&format!("at most {MAX_FOR_PEER} messages for {peer}"))));
     }
     if bytes.saturating_add(size) > MAX_BYTES {
         return Ok(Err(full(&format!("at most {MAX_BYTES} bytes"))));
@@ -159,42 +159,45 @@ fn full(most: &str) -> Error {
     Error::LimitReached { what: format!("the outbox is full: it holds {most}"), retry_after: None }
 }
 
-/// All messages, in the order of queueing.
-pub(super) fn list(file: &mut Connection, whose: &Whose) -> rusqlite::Result<Vec<(Queued, State)>> {
+/// Returns all messages, in the order of queueing.
+pub(super) fn list(
+    file: &mut Connection,
+    owner: &OutboxOwner,
+) -> rusqlite::Result<Vec<(Queued, DeliveryState)>> {
     let mut query = file.prepare_cached(
         "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
          WHERE sender = ? ORDER BY place",
     )?;
-    let rows = query.query_map([&whose.sender], |row| {
+    let rows = query.query_map([&owner.sender], |row| {
         let hub: String = row.get(7)?;
-        Ok(if whose.hubs.contains(&hub) { read(row)? } else { None })
+        Ok(if owner.hubs.contains(&hub) { read(row)? } else { None })
     })?;
     rows.filter_map(Result::transpose).collect()
 }
 
-/// One message.
+/// Returns one message.
 pub(super) fn find(
     file: &mut Connection,
-    whose: &Whose,
+    owner: &OutboxOwner,
     id: MessageId,
-) -> rusqlite::Result<Option<(Queued, State)>> {
+) -> rusqlite::Result<Option<(Queued, DeliveryState)>> {
     let mut query = file.prepare_cached(
         "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
          WHERE id = ? AND sender = ?",
     )?;
-    let row = query.query_row(params![id.as_bytes(), whose.sender], |row| {
+    let row = query.query_row(params![id.as_bytes(), owner.sender], |row| {
         let hub: String = row.get(7)?;
-        Ok(if whose.hubs.contains(&hub) { read(row)? } else { None })
+        Ok(if owner.hubs.contains(&hub) { read(row)? } else { None })
     });
     Ok(row.optional()?.flatten())
 }
 
-/// A row; what a person has written into the file by hand may be none.
-fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Queued, State)>> {
+/// Reads a row; `None` if somebody has edited the file and it is not valid.
+fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Queued, DeliveryState)>> {
     let (peer, text): (String, String) = (row.get(1)?, row.get(2)?);
     let (Ok(peer), Ok(text)) = (Name::parse(&peer), Text::parse(text)) else { return Ok(None) };
     let Ok(queued_at) = Timestamp::from_microsecond(row.get(3)?) else { return Ok(None) };
-    let state = State::of(row.get(6)?);
+    let state = DeliveryState::of(row.get(6)?);
     let queued = Queued {
         id: MessageId::from_bytes(row.get(0)?),
         peer,
@@ -202,31 +205,31 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Queued, State)>> {
         queued_at,
         attempts: row.get(4)?,
         last_error: row.get(5)?,
-        refused: state != State::Waits,
+        refused: state != DeliveryState::Waits,
     };
     Ok(Some((queued, state)))
 }
 
-/// Removes a message, and tells whether it was there.
+/// Removes a message, and returns whether it was there.
 pub(super) fn remove(
     file: &mut Connection,
-    whose: &Whose,
+    owner: &OutboxOwner,
     id: MessageId,
 ) -> rusqlite::Result<bool> {
     let hub: Option<String> = file
         .query_row(
             "SELECT hub FROM outbox WHERE id = ? AND sender = ?",
-            params![id.as_bytes(), whose.sender],
+            params![id.as_bytes(), owner.sender],
             |row| row.get(0),
         )
         .optional()?;
-    if hub.is_none_or(|hub| !whose.hubs.contains(&hub)) {
+    if hub.is_none_or(|hub| !owner.hubs.contains(&hub)) {
         return Ok(false);
     }
     Ok(file.execute("DELETE FROM outbox WHERE id = ?", [id.as_bytes()])? > 0)
 }
 
-/// Puts the receipt of a message in its place; also of one that was dropped meanwhile.
+/// Replaces a message by its receipt. Records the receipt of a dropped message as well.
 pub(super) fn delivered(
     file: &mut Connection,
     id: MessageId,
@@ -251,7 +254,7 @@ pub(super) fn delivered(
     change.commit()
 }
 
-/// The receipt of a message that was delivered.
+/// Returns the receipt of a message that was delivered.
 pub(super) fn receipt(file: &mut Connection, id: MessageId) -> rusqlite::Result<Option<Receipt>> {
     let found = file.query_row(
         "SELECT receiver, accepted_at, duplicate FROM delivered WHERE id = ?",
@@ -266,11 +269,11 @@ pub(super) fn receipt(file: &mut Connection, id: MessageId) -> rusqlite::Result<
     Ok(found.optional()?.flatten())
 }
 
-/// Notes an attempt that failed.
-pub(super) fn note(
+/// Records a failed attempt.
+pub(super) fn record_failure(
     file: &mut Connection,
     id: MessageId,
-    state: State,
+    state: DeliveryState,
     problem: &str,
 ) -> rusqlite::Result<()> {
     file.execute(
@@ -280,33 +283,33 @@ pub(super) fn note(
     Ok(())
 }
 
-/// Lets a peer's messages, or everybody's, be tried again.
-pub(super) fn revive(
+/// Has the messages of a peer, or all of them, tried again.
+pub(super) fn reset(
     file: &mut Connection,
-    whose: &Whose,
+    owner: &OutboxOwner,
     peer: Option<&str>,
-    which: Which,
+    which: RetryScope,
 ) -> rusqlite::Result<()> {
     let last = match which {
-        Which::All => State::GivenUp,
-        Which::Refused => State::Refused,
+        RetryScope::All => DeliveryState::GivenUp,
+        RetryScope::Refused => DeliveryState::Refused,
     };
-    for hub in &whose.hubs {
+    for hub in &owner.hubs {
         file.execute(
             "UPDATE outbox SET state = 0 WHERE state BETWEEN 1 AND ?4
              AND hub = ?1 AND sender = ?2 AND (?3 IS NULL OR peer = ?3)",
-            params![hub, whose.sender, peer, last.number()],
+            params![hub, owner.sender, peer, last.number()],
         )?;
     }
     Ok(())
 }
 
-/// Differs from before where another process has changed the file.
+/// Returns a number that changes when another process changes the file.
 pub(super) fn version(file: &mut Connection) -> rusqlite::Result<i64> {
     file.pragma_query_value(None, "data_version", |row| row.get(0))
 }
 
-/// A time as the file keeps it.
+/// Rounds a time as the file keeps it.
 pub(super) fn to_micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }

@@ -1,4 +1,4 @@
-//! What becomes of messages that cannot be delivered.
+//! Messages that cannot be delivered.
 
 use std::time::Duration;
 
@@ -23,44 +23,45 @@ fn refused(code: Code, reason: Reason, retry_after: Option<Duration>) -> Error {
 }
 
 #[test]
-fn what_passes_by_waiting_is_told_from_what_does_not() {
+fn transient_errors_are_told_from_final_ones() {
     let key = |byte| Fingerprint::from_bytes([byte; 32]);
     let later = Some(Duration::from_secs(1));
     for (error, state) in [
-        (Error::PeerUnknown(name("bob")), State::Waits),
-        (Error::PeerUnreachable { peer: "bob".into(), cause: String::new() }, State::Waits),
-        (refused(Code::ResourceExhausted, Reason::InboxFull, later), State::Waits),
-        (refused(Code::Unavailable, Reason::ShuttingDown, later), State::Waits),
-        (refused(Code::PermissionDenied, Reason::CallerRefused, later), State::Waits),
-        (refused(Code::PermissionDenied, Reason::CallerRefused, None), State::Refused),
-        (refused(Code::PermissionDenied, Reason::CallerKeyChanged, None), State::Refused),
-        (Error::Blocked(name("bob")), State::Refused),
-        (Error::KeyChanged { name: name("bob"), known: key(1), offered: key(2) }, State::Refused),
-        (refused(Code::AlreadyExists, Reason::MessageIdReused, None), State::GivenUp),
-        (refused(Code::InvalidArgument, Reason::InvalidField, None), State::GivenUp),
+        (Error::PeerUnknown(name("bob")), DeliveryState::Waits),
+        (Error::PeerUnreachable { peer: "bob".into(), cause: String::new() }, DeliveryState::Waits),
+        (refused(Code::ResourceExhausted, Reason::InboxFull, later), DeliveryState::Waits),
+        (refused(Code::Unavailable, Reason::ShuttingDown, later), DeliveryState::Waits),
+        (refused(Code::PermissionDenied, Reason::CallerRefused, later), DeliveryState::Waits),
+        (refused(Code::PermissionDenied, Reason::CallerRefused, None), DeliveryState::Refused),
+        (refused(Code::PermissionDenied, Reason::CallerKeyChanged, None), DeliveryState::Refused),
+        (Error::Blocked(name("bob")), DeliveryState::Refused),
+        (
+            Error::KeyChanged { name: name("bob"), known: key(1), offered: key(2) },
+            DeliveryState::Refused,
+        ),
+        (refused(Code::AlreadyExists, Reason::MessageIdReused, None), DeliveryState::GivenUp),
+        (refused(Code::InvalidArgument, Reason::InvalidField, None), DeliveryState::GivenUp),
     ] {
-        assert_eq!(fate(&error), state, "{error:?}");
-        assert_eq!(passes(&error), state == State::Waits, "{error:?}");
+        assert_eq!(state_after(&error), state, "{error:?}");
+        assert_eq!(is_transient(&error), state == DeliveryState::Waits, "{error:?}");
     }
-    assert!(!passes(&Error::Stopped) && !passes(&Error::Io(String::new())));
+    assert!(!is_transient(&Error::Stopped) && !is_transient(&Error::Io(String::new())));
 }
 
-/// A client whose hub it has met once, and which is nowhere now.
+/// Returns a client whose hub is in its contact book and away.
 async fn alone(home: &Path) -> Client {
     let hub = Endpoint::parse("127.0.0.1:1").unwrap();
     let contacts = Contacts::at(home.join("contacts.toml"));
     contacts.change(|book| book.meet_hub(&hub, None).map(drop)).unwrap();
-    let options = ClientOptions {
-        contacts: Some(contacts),
-        outbox: Some(home.join("outbox.db")),
-        may_start_away: true,
-        ..ClientOptions::new(hub, name("alice"))
-    };
+    let options = ClientOptions::new(hub, name("alice"))
+        .contacts(contacts)
+        .outbox(home.join("outbox.db"))
+        .may_start_away(true);
     Client::start(options).await.unwrap().0
 }
 
 #[tokio::test]
-async fn what_is_too_old_is_given_up_and_holds_up_nobody() {
+async fn expired_messages_are_given_up_and_hold_up_no_others() {
     let home = tempfile::tempdir().unwrap();
     let client = alone(home.path()).await;
     let outbox = client.outbox().unwrap();
@@ -87,19 +88,19 @@ async fn what_is_too_old_is_given_up_and_holds_up_nobody() {
 async fn an_outbox_is_of_one_hub_and_one_name() {
     let home = tempfile::tempdir().unwrap();
     let client = alone(home.path()).await;
-    let one = client.queue(&name("bob"), Text::parse("hello").unwrap()).await.unwrap();
-    let people = |hub: &str, me: &str| {
+    let one = client.send(&name("bob"), Text::parse("hello").unwrap()).durable().await.unwrap();
+    let contacts = |hub: &str, me: &str| {
         let book = Some(Contacts::at(home.path().join("contacts.toml")));
         ContactStore::new(Endpoint::parse(hub).unwrap(), name(me), None, book)
     };
-    let open = |hub, me| Outbox::open(&home.path().join("outbox.db"), people(hub, me), name(me));
+    let open = |hub, me| Outbox::open(&home.path().join("outbox.db"), contacts(hub, me), name(me));
     let elsewhere = open("127.0.0.1:2", "alice").unwrap();
     let other = open("127.0.0.1:1", "carol").unwrap();
     for not_theirs in [&elsewhere, &other] {
         assert_eq!(not_theirs.queued().await.unwrap(), []);
         assert!(not_theirs.drop(one.id).await.is_err());
     }
-    // The same hub at another place is the same hub.
+    // The same hub at another endpoint is the same hub.
     let contacts = Contacts::at(home.path().join("contacts.toml"));
     let toml = std::fs::read_to_string(contacts.path()).unwrap();
     let both = toml.replace("[\"127.0.0.1:1\"]", "[\"127.0.0.1:2\", \"127.0.0.1:1\"]");

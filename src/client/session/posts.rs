@@ -4,42 +4,46 @@ use std::collections::VecDeque;
 
 use tokio::time::Instant;
 
-use super::{super::retry, Counted, Reply, queues::SessionQueues};
+use super::{
+    super::{reply::Reply, retry},
+    PostCount,
+    queues::SessionQueues,
+};
 use crate::{
     error::{Error, Reason, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
     proto::chat_request::Request,
 };
 
-/// The most posts that wait: hours of one person's typing while a hub is away, and 16 MiB at the
+/// The most waiting posts: hours of one person's typing while a hub is away, and 16 MiB at the
 /// worst.
 const MAX_WAITING: usize = 1024;
 
-/// The posts.
+/// The posts of a session that are not acknowledged yet.
 #[derive(Debug, Default)]
-pub(super) struct Posts {
-    waiting: VecDeque<Waiting>,
-    /// Until when the hub wants to hear no more of them: there were too many.
+pub(super) struct PendingPosts {
+    waiting: VecDeque<PendingPost>,
+    /// When posting may go on, after the hub refused posts for their rate.
     paused: Option<Instant>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct PendingPost {
     draft: Draft,
     replies: Vec<Reply<Posted>>,
-    counted: Counted,
-    /// Whether it was sent over the present connection.
+    count: PostCount,
+    /// Whether it was sent on the present connection.
     sent: bool,
 }
 
-impl Posts {
-    /// Takes a post, and sends it at once where it is `ready`. Nothing earlier of the same room
-    /// waits then, so that the order within a room is that of the calls.
+impl PendingPosts {
+    /// Adds a post, and sends it at once if its room is `ready`: no earlier post to the room waits
+    /// then, so that posts to a room stay in the order of the calls.
     pub(super) fn add(
         &mut self,
         draft: Draft,
         reply: Reply<Posted>,
-        counted: Counted,
+        count: PostCount,
         ready: bool,
         out: &mut SessionQueues,
     ) {
@@ -57,14 +61,14 @@ impl Posts {
             let _ = reply.send(Err(Error::LimitReached { what, retry_after: None }));
             return;
         }
-        let mut waiting = Waiting { draft, replies: vec![reply], counted, sent: false };
+        let mut waiting = PendingPost { draft, replies: vec![reply], count, sent: false };
         if ready && self.paused.is_none() {
             waiting.send(out);
         }
         self.waiting.push_back(waiting);
     }
 
-    /// A new connection has seen none of them.
+    /// Marks all posts as unsent on a new connection.
     pub(super) fn connected(&mut self) {
         self.paused = None;
         for waiting in &mut self.waiting {
@@ -72,7 +76,7 @@ impl Posts {
         }
     }
 
-    /// Sends what was not sent yet to rooms that are ready.
+    /// Sends the unsent posts to rooms that are ready.
     pub(super) fn send(&mut self, ready: impl Fn(&RoomName) -> bool, out: &mut SessionQueues) {
         if self.paused.is_some() {
             return;
@@ -82,31 +86,31 @@ impl Posts {
         }
     }
 
-    /// When [`Self::resume`] is due, if it is.
+    /// Returns when to call [`Self::resume`], if posting is paused.
     pub(super) fn paused(&self) -> Option<Instant> {
         self.paused
     }
 
-    /// The pause that the hub asked for is over.
+    /// Ends the pause that the hub asked for.
     pub(super) fn resume(&mut self) {
         self.paused = None;
     }
 
-    /// The hub acknowledged a post.
+    /// Handles an acknowledgement.
     pub(super) fn stored(&mut self, posted: Posted) {
         if let Some(waiting) = self.take(posted.id) {
             waiting.answer(Ok(posted));
         }
     }
 
-    /// The hub refused a post. One that only came at the wrong moment stays.
+    /// Handles a refusal. A post that may be accepted later stays.
     pub(super) fn refused(
         &mut self,
         id: MessageId,
         refusal: Refusal,
         is_joining: impl Fn(&RoomName) -> bool,
     ) {
-        // The hub is about to end the stream; the next one begins with this post.
+        // The hub is about to end the stream; the post is sent again on the next one.
         if refusal.is_shutdown() {
             return;
         }
@@ -118,7 +122,7 @@ impl Posts {
             early.sent = false;
             return;
         }
-        // There were too many. The hub refuses those after it, too, so that they stay in order.
+        // Rate limited. The hub refuses the posts after it as well, so that they stay in order.
         if let Some(pause) = retry::pause(&refusal)
             && let Some(first) = self.waiting.iter().position(|w| w.draft.id == id)
         {
@@ -131,26 +135,26 @@ impl Posts {
         }
     }
 
-    fn take(&mut self, id: MessageId) -> Option<Waiting> {
-        // Acknowledgements mostly come in order: the first is the one.
+    fn take(&mut self, id: MessageId) -> Option<PendingPost> {
+        // Acknowledgements mostly come in order, so this finds the first.
         let index = self.waiting.iter().position(|waiting| waiting.draft.id == id)?;
         self.waiting.remove(index)
     }
 }
 
-impl Waiting {
+impl PendingPost {
     fn send(&mut self, out: &mut SessionQueues) {
         if out.is_online() {
-            out.ask(Request::Post((&self.draft).into()));
+            out.request(Request::Post((&self.draft).into()));
             self.sent = true;
         }
     }
 
     fn answer(self, answer: Result<Posted, Error>) {
-        // Whoever hears of it finds one less waiting.
-        drop(self.counted);
+        // Before the answer, so that whoever gets it sees one less waiting.
+        drop(self.count);
         for reply in self.replies {
-            // Whoever stopped waiting does not want to know.
+            // Nobody may be waiting any more.
             let _ = reply.send(answer.clone());
         }
     }

@@ -1,15 +1,18 @@
-//! The joined rooms: how far each was read, and how it goes on where it was left.
+//! The joined rooms: the last position of each, and how it is resumed.
 //!
-//! A message is told if it follows the last one that was told: its `prev_seq` is not beyond that
-//! one's seq. What was told already is dropped. Where something is missing the room is joined
-//! again right after the last message told; if even that leaves a gap, or is refused, the gap is
-//! told ([`Event::RoomReset`]) and the room goes on.
+//! A message is emitted if it follows the last one: its `prev_seq` is not beyond that one's seq.
+//! Repeated messages are dropped. If messages are missing the room is joined again right after the
+//! last one. If that leaves a gap as well, or is refused, the gap is reported
+//! ([`Event::RoomReset`]) and the room goes on.
 
 use std::collections::BTreeMap;
 
 use tonic::Code;
 
-use super::{super::events::Event, Reply, queues::SessionQueues};
+use super::{
+    super::{event::Event, reply::Reply},
+    queues::SessionQueues,
+};
 use crate::{
     error::{Error, Refusal},
     model::{Message, Position, RoomName, Start},
@@ -17,49 +20,52 @@ use crate::{
     text, wire,
 };
 
-/// The most rooms of one client; hubs allow no more than that.
+/// The most rooms of one client. Hubs allow no more than that.
 const MAX_ROOMS: usize = 256;
 
-/// The rooms.
+/// The rooms of a session.
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
-    rooms: BTreeMap<RoomName, Room>,
+pub(super) struct JoinedRooms {
+    rooms: BTreeMap<RoomName, RoomProgress>,
     leaving: Vec<(RoomName, Reply<()>)>,
 }
 
 #[derive(Debug, Default)]
-struct Room {
+struct RoomProgress {
     /// The join that the hub has not answered yet.
-    asked: Option<Asked>,
-    /// After which position the next message is expected; `None` before the room was joined.
+    join: Option<PendingJoin>,
+    /// The position of the last message; `None` before the room was joined.
     last: Option<Position>,
-    /// Where the room was joined again because something was missing: it is tried once.
+    /// The position after which the room was joined again because messages were missing. That is
+    /// tried once.
     retried: Option<Position>,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct PendingJoin {
     start: Start,
-    /// Whether the room should go on where it was, as opposed to where somebody wants to begin.
+    /// Whether the room is resumed after its last message, not begun anew.
     resumes: bool,
     replies: Vec<Reply<Position>>,
 }
 
-/// The hub's consent to a join.
+/// The hub's answer to an accepted join.
 #[derive(Debug)]
-pub(super) struct Accepted {
+pub(super) struct JoinAccepted {
     pub(super) room: RoomName,
     pub(super) position: Position,
     pub(super) head: Position,
 }
 
-impl Rooms {
-    /// Rooms to be joined once there is a connection.
+impl JoinedRooms {
+    /// Returns rooms that are joined once there is a connection.
     pub(super) fn new(rooms: Vec<(RoomName, Start)>) -> Self {
-        let asked = |start| Some(Asked { start, resumes: false, replies: Vec::new() });
+        let join = |start| Some(PendingJoin { start, resumes: false, replies: Vec::new() });
         let rooms = rooms
             .into_iter()
-            .map(|(name, start)| (name, Room { asked: asked(start), ..Room::default() }))
+            .map(|(name, start)| {
+                (name, RoomProgress { join: join(start), ..RoomProgress::default() })
+            })
             .collect();
         Self { rooms, leaving: Vec::new() }
     }
@@ -68,23 +74,23 @@ impl Rooms {
         self.rooms.keys().cloned().collect()
     }
 
-    /// Whether a post to the room should wait until the hub has answered a join.
+    /// Returns true if a post to the room has to wait until the hub has answered a join.
     pub(super) fn is_joining(&self, room: &RoomName) -> bool {
-        self.rooms.get(room).is_some_and(|room| room.asked.is_some())
+        self.rooms.get(room).is_some_and(|room| room.join.is_some())
     }
 
     /// Joins every room on a new connection.
     pub(super) fn connected(&mut self, out: &mut SessionQueues) {
         for (name, room) in &mut self.rooms {
-            match (&room.asked, room.last) {
-                (Some(asked), _) => out.ask(join(name, asked.start)),
+            match (&room.join, room.last) {
+                (Some(pending), _) => out.request(join_request(name, pending.start)),
                 (None, Some(last)) => room.resume(name, last, out),
                 (None, None) => {}
             }
         }
     }
 
-    /// With the connection every membership is gone.
+    /// The connection was lost, and with it every membership.
     pub(super) fn disconnected(&mut self) {
         for (_, reply) in self.leaving.drain(..) {
             let _ = reply.send(Ok(()));
@@ -102,14 +108,14 @@ impl Rooms {
             return refuse(reply, format!("at most {MAX_ROOMS} rooms"));
         }
         let room = self.rooms.entry(name.clone()).or_default();
-        match (&mut room.asked, room.last) {
+        match (&mut room.join, room.last) {
             (_, Some(last)) if start == Start::Head => drop(reply.send(Ok(last))),
-            (Some(asked), _) if start == Start::Head => {
-                asked.replies.retain(|reply| !reply.is_closed());
-                asked.replies.push(reply);
+            (Some(pending), _) if start == Start::Head => {
+                pending.replies.retain(|reply| !reply.is_closed());
+                pending.replies.push(reply);
             }
             (Some(_), _) => refuse(reply, format!("{name} is being joined already")),
-            (None, _) => room.ask(&name, start, vec![reply], out),
+            (None, _) => room.join(&name, start, vec![reply], out),
         }
     }
 
@@ -117,43 +123,43 @@ impl Rooms {
         let Some(room) = self.rooms.remove(name) else {
             return drop(reply.send(Err(Error::NotJoined(name.clone()))));
         };
-        for waiting in room.asked.into_iter().flat_map(|asked| asked.replies) {
+        for waiting in room.join.into_iter().flat_map(|pending| pending.replies) {
             let _ = waiting.send(Err(Error::NotJoined(name.clone())));
         }
         if room.last.is_some() {
-            out.tell(Event::Left { room: name.clone() });
+            out.emit(Event::Left { room: name.clone() });
         }
         if out.is_online() {
-            out.ask(Request::Leave(proto::Leave { room: name.to_string() }));
+            out.request(Request::Leave(proto::Leave { room: name.to_string() }));
             self.leaving.push((name.clone(), reply));
         } else {
             let _ = reply.send(Ok(()));
         }
     }
 
-    pub(super) fn joined(&mut self, accepted: Accepted, out: &mut SessionQueues) {
-        let Accepted { room: name, position, head } = accepted;
+    pub(super) fn joined(&mut self, accepted: JoinAccepted, out: &mut SessionQueues) {
+        let JoinAccepted { room: name, position, head } = accepted;
         let Some(room) = self.rooms.get_mut(&name) else {
-            // A stream that begins with a post begins in the default room, wanted or not.
-            return out.ask(Request::Leave(proto::Leave { room: name.to_string() }));
+            // A stream that begins with a post joins the default room, wanted or not.
+            return out.request(Request::Leave(proto::Leave { room: name.to_string() }));
         };
-        let Some(asked) = room.asked.take() else { return };
-        let before = room.last.filter(|_| asked.resumes);
+        let Some(pending) = room.join.take() else { return };
+        let before = room.last.filter(|_| pending.resumes);
         if before.is_none_or(|last| last.epoch != position.epoch) {
             if before.is_some() {
-                out.tell(reset(&name, "the room began anew"));
+                out.emit(reset(&name, "the room began anew"));
             }
             room.last = Some(position);
             tracing::info!(room = %name, "joined");
-            out.tell(Event::Joined { room: name, head });
+            out.emit(Event::Joined { room: name, head });
         }
-        for reply in asked.replies {
+        for reply in pending.replies {
             let _ = reply.send(Ok(head));
         }
     }
 
-    /// Returns the refusal where nothing is decided by it: the hub stops, or cannot read its store
-    /// now. Another connection, after a pause, is to ask again.
+    /// Handles a refused join. Returns the refusal if it is only temporary, because the hub stops or
+    /// cannot read its store now: the client has to reconnect after a pause and join again.
     pub(super) fn join_refused(
         &mut self,
         name: &RoomName,
@@ -161,46 +167,52 @@ impl Rooms {
         out: &mut SessionQueues,
     ) -> Option<Refusal> {
         let room = self.rooms.get_mut(name)?;
-        let asked = room.asked.take()?;
-        if refusal.code == Code::Unavailable && (asked.replies.is_empty() || refusal.is_shutdown())
+        let pending = room.join.take()?;
+        if refusal.code == Code::Unavailable
+            && (pending.replies.is_empty() || refusal.is_shutdown())
         {
-            room.asked = Some(asked);
+            room.join = Some(pending);
             return Some(refusal);
         }
-        self.join_denied(name, asked, refusal, out);
+        self.join_denied(name, pending, refusal, out);
         None
     }
 
     fn join_denied(
         &mut self,
         name: &RoomName,
-        asked: Asked,
+        pending: PendingJoin,
         refusal: Refusal,
         out: &mut SessionQueues,
     ) {
         let Some(room) = self.rooms.get_mut(name) else { return };
-        if asked.replies.is_empty() {
-            if refusal.code == Code::OutOfRange && matches!(asked.start, Start::After(_)) {
-                out.tell(reset(name, &refusal.message));
+        if pending.replies.is_empty() {
+            if refusal.code == Code::OutOfRange && matches!(pending.start, Start::After(_)) {
+                out.emit(reset(name, &refusal.message));
                 room.last = None;
-                return room.ask(name, Start::Head, Vec::new(), out);
+                return room.join(name, Start::Head, Vec::new(), out);
             }
             self.rooms.remove(name);
             let (room, error) = (name.clone(), Error::Refused(refusal));
-            return out.tell(Event::JoinRefused { room, error });
+            return out.emit(Event::JoinRefused { room, error });
         }
         match room.last {
-            // Beginning anew was refused; the room goes on as it was, also on a new connection.
+            // A new start was refused; the room goes on as it was, also on a new connection.
             Some(last) => room.resume(name, last, out),
             None => drop(self.rooms.remove(name)),
         }
-        for reply in asked.replies {
+        for reply in pending.replies {
             let _ = reply.send(Err(Error::Refused(refusal.clone())));
         }
     }
 
-    /// The hub says that a room was left: because it was asked to, or on its own account.
-    pub(super) fn left(&mut self, name: &RoomName, why: Option<Refusal>, out: &mut SessionQueues) {
+    /// Handles the end of a membership, requested or not.
+    pub(super) fn left(
+        &mut self,
+        name: &RoomName,
+        refusal: Option<Refusal>,
+        out: &mut SessionQueues,
+    ) {
         if let Some(index) = self.leaving.iter().position(|(room, _)| room == name) {
             let (_, reply) = self.leaving.remove(index);
             return drop(reply.send(Ok(())));
@@ -208,7 +220,7 @@ impl Rooms {
         let Some(room) = self.rooms.get_mut(name) else { return };
         match room.last {
             // The answer to a join will follow.
-            _ if room.asked.is_some() => {}
+            _ if room.join.is_some() => {}
             Some(last) if room.retried != Some(last) => {
                 room.retried = Some(last);
                 room.resume(name, last, out);
@@ -216,7 +228,7 @@ impl Rooms {
             _ => {
                 self.rooms.remove(name);
                 let room = name.clone();
-                out.tell(match why {
+                out.emit(match refusal {
                     Some(refusal) => Event::JoinRefused { room, error: Error::Refused(refusal) },
                     None => Event::Left { room },
                 });
@@ -228,7 +240,7 @@ impl Rooms {
         let name = &message.room;
         let Some(room) = self.rooms.get_mut(name) else { return };
         let Some(last) = room.last else { return };
-        if room.asked.as_ref().is_some_and(|asked| asked.resumes) {
+        if room.join.as_ref().is_some_and(|pending| pending.resumes) {
             // It comes again after the join that is under way.
             return;
         }
@@ -237,40 +249,40 @@ impl Rooms {
             return;
         }
         if at.epoch != last.epoch || message.prev_seq > last.seq {
-            if room.asked.is_some() {
+            if room.join.is_some() {
                 return;
             }
             if room.retried != Some(last) {
                 room.retried = Some(last);
                 return room.resume(name, last, out);
             }
-            out.tell(reset(name, "the hub left messages out"));
+            out.emit(reset(name, "the hub left messages out"));
         }
         room.last = Some(at);
-        out.tell(Event::Message(message));
+        out.emit(Event::Message(message));
     }
 }
 
-impl Room {
-    fn ask(
+impl RoomProgress {
+    fn join(
         &mut self,
         name: &RoomName,
         start: Start,
         replies: Vec<Reply<Position>>,
         out: &mut SessionQueues,
     ) {
-        self.asked = Some(Asked { start, resumes: false, replies });
-        out.ask(join(name, start));
+        self.join = Some(PendingJoin { start, resumes: false, replies });
+        out.request(join_request(name, start));
     }
 
     fn resume(&mut self, name: &RoomName, last: Position, out: &mut SessionQueues) {
         let start = Start::After(last);
-        self.asked = Some(Asked { start, resumes: true, replies: Vec::new() });
-        out.ask(join(name, start));
+        self.join = Some(PendingJoin { start, resumes: true, replies: Vec::new() });
+        out.request(join_request(name, start));
     }
 }
 
-fn join(name: &RoomName, start: Start) -> Request {
+fn join_request(name: &RoomName, start: Start) -> Request {
     Request::Join(wire::to_join(name, start))
 }
 

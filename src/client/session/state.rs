@@ -1,18 +1,15 @@
-//! What a session remembers from one connection to the next.
+//! What a session keeps from one connection to the next.
 
 use std::sync::Arc;
 
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 
 use super::{
-    super::events::Event,
-    Counted, PoisonError, Shown,
-    posts::Posts,
+    super::{event::Event, reply::Reply},
+    PoisonError, PostCount, SessionStatus,
+    posts::PendingPosts,
     queues::SessionQueues,
-    rooms::{Accepted, Rooms},
+    rooms::{JoinAccepted, JoinedRooms},
 };
 use crate::{
     error::{Error, Refusal, Result},
@@ -21,90 +18,87 @@ use crate::{
     wire,
 };
 
-/// Where the answer to a command goes.
-pub(in super::super) type Reply<T> = oneshot::Sender<Result<T>>;
-
 /// What a client asks of its session.
 #[derive(Debug)]
-pub(in super::super) enum Command {
-    /// To join a room.
+pub(in super::super) enum SessionCommand {
+    /// Join a room.
     Join { room: RoomName, start: Start, reply: Reply<Position> },
-    /// To leave a room.
+    /// Leave a room.
     Leave { room: RoomName, reply: Reply<()> },
-    /// To post.
-    Post { draft: Draft, reply: Reply<Posted>, counted: Counted },
+    /// Post to a room.
+    Post { draft: Draft, reply: Reply<Posted>, count: PostCount },
 }
 
-/// The joined rooms, the posts that wait, and what is to be said about them.
+/// The joined rooms, the pending posts, and what they queue. Knows nothing of sockets.
 #[derive(Debug)]
 pub(super) struct SessionState {
-    rooms: Rooms,
-    posts: Posts,
+    rooms: JoinedRooms,
+    posts: PendingPosts,
     pub(super) out: SessionQueues,
-    shown: Arc<Shown>,
+    status: Arc<SessionStatus>,
 }
 
 impl SessionState {
     pub(super) fn new(
         rooms: Vec<(RoomName, Start)>,
         events: mpsc::Sender<Event>,
-        shown: Arc<Shown>,
+        status: Arc<SessionStatus>,
     ) -> Self {
-        let (rooms, posts, out) = (Rooms::new(rooms), Posts::default(), SessionQueues::new(events));
-        let ledger = Self { rooms, posts, out, shown };
-        ledger.show_rooms();
-        ledger
+        let (rooms, posts) = (JoinedRooms::new(rooms), PendingPosts::default());
+        let state = Self { rooms, posts, out: SessionQueues::new(events), status };
+        state.publish_rooms();
+        state
     }
 
-    /// A connection began: every room is joined where it was left, and what was not acknowledged
-    /// is said again, each post after the join of its room.
+    /// Starts a connection: resumes every room, and sends the pending posts again, each after the
+    /// join of its room.
     pub(super) fn connected(&mut self) {
         self.out.set_online(true);
-        self.out.tell(Event::Connected);
+        self.out.emit(Event::Connected);
         self.rooms.connected(&mut self.out);
         self.posts.connected();
         self.send_posts();
     }
 
-    /// The connection was lost.
+    /// Ends a connection.
     pub(super) fn disconnected(&mut self) {
         self.out.set_online(false);
         self.rooms.disconnected();
     }
 
-    /// Drops everything that somebody waits for.
+    /// Drops all commands that wait for an answer.
     pub(super) fn forget(&mut self) {
-        self.rooms = Rooms::default();
-        self.posts = Posts::default();
-        self.show_rooms();
+        self.rooms = JoinedRooms::default();
+        self.posts = PendingPosts::default();
+        self.publish_rooms();
     }
 
-    /// Obeys a command, now or when it can be.
-    pub(super) fn obey(&mut self, command: Command) {
+    /// Handles a command, at once or as soon as possible.
+    pub(super) fn handle(&mut self, command: SessionCommand) {
         match command {
-            Command::Join { room, start, reply } => {
+            SessionCommand::Join { room, start, reply } => {
                 self.rooms.join(room, start, reply, &mut self.out);
-                self.show_rooms();
+                self.publish_rooms();
             }
-            Command::Leave { room, reply } => {
+            SessionCommand::Leave { room, reply } => {
                 self.rooms.leave(&room, reply, &mut self.out);
-                self.show_rooms();
+                self.publish_rooms();
                 self.send_posts();
             }
-            Command::Post { draft, reply, counted } => {
+            SessionCommand::Post { draft, reply, count } => {
                 let ready = !self.rooms.is_joining(&draft.room);
-                self.posts.add(draft, reply, counted, ready, &mut self.out);
+                self.posts.add(draft, reply, count, ready, &mut self.out);
             }
         }
     }
 
-    /// Takes an answer of the hub's. Some answers say why this connection is of no use any more.
-    pub(super) fn hear(&mut self, answer: proto::ChatResponse) -> Option<Refusal> {
-        match answer.event.map(|event| self.understand(event)) {
+    /// Handles an answer of the hub. Returns the reason if the connection has to end.
+    pub(super) fn on_answer(&mut self, answer: proto::ChatResponse) -> Option<Refusal> {
+        match answer.event.map(|event| self.on_event(event)) {
             Some(Ok(goodbye)) => goodbye,
             Some(Err(error)) => {
-                // What is passed over leaves a gap, and a gap is noticed.
-                tracing::warn!(%error, "an answer of the hub makes no sense");
+                // A skipped message leaves a gap, which is noticed.
+                tracing::warn!(%error, "the hub sent an invalid answer");
                 None
             }
             // An event of a later version of the protocol.
@@ -112,14 +106,14 @@ impl SessionState {
         }
     }
 
-    fn understand(&mut self, answer: Answer) -> Result<Option<Refusal>> {
+    fn on_event(&mut self, answer: Answer) -> Result<Option<Refusal>> {
         match answer {
             Answer::Message(message) => self.rooms.message(message.try_into()?, &mut self.out),
             Answer::Joined(joined) => self.joined(joined)?,
             Answer::Left(left) => {
-                let why = left.refusal.map(wire::refused_in_stream);
-                self.rooms.left(&room_name(&left.room)?, why, &mut self.out);
-                self.show_rooms();
+                let refusal = left.refusal.map(wire::refused_in_stream);
+                self.rooms.left(&room_name(&left.room)?, refusal, &mut self.out);
+                self.publish_rooms();
             }
             Answer::Posted(posted) => self.posts.stored(posted.try_into()?),
             Answer::Refused(refused) => return self.refused(refused),
@@ -132,7 +126,7 @@ impl SessionState {
     }
 
     fn joined(&mut self, joined: proto::Joined) -> Result<()> {
-        let accepted = Accepted {
+        let accepted = JoinAccepted {
             room: room_name(&joined.room)?,
             position: wire::present("position", joined.position)?.into(),
             head: wire::present("head", joined.head)?.into(),
@@ -146,10 +140,10 @@ impl SessionState {
         let refusal = wire::refused_in_stream(wire::present("refusal", refused.refusal)?);
         match wire::present("request", refused.request)? {
             About::Join(room) => {
-                let undecided = self.rooms.join_refused(&room_name(&room)?, refusal, &mut self.out);
-                self.show_rooms();
+                let temporary = self.rooms.join_refused(&room_name(&room)?, refusal, &mut self.out);
+                self.publish_rooms();
                 self.send_posts();
-                return Ok(undecided);
+                return Ok(temporary);
             }
             About::Leave(room) => self.rooms.left(&room_name(&room)?, None, &mut self.out),
             About::Post(id) => {
@@ -161,12 +155,12 @@ impl SessionState {
         Ok(None)
     }
 
-    /// When [`Self::resume`] is due, if it is.
+    /// Returns when to call [`Self::resume`], if posting is paused.
     pub(super) fn paused(&self) -> Option<Instant> {
         self.posts.paused()
     }
 
-    /// Posts on after the pause that the hub asked for.
+    /// Goes on posting after the pause that the hub asked for.
     pub(super) fn resume(&mut self) {
         self.posts.resume();
         self.send_posts();
@@ -177,8 +171,8 @@ impl SessionState {
         self.posts.send(|room| !rooms.is_joining(room), &mut self.out);
     }
 
-    fn show_rooms(&self) {
-        *self.shown.rooms.lock().unwrap_or_else(PoisonError::into_inner) = self.rooms.names();
+    fn publish_rooms(&self) {
+        *self.status.rooms.lock().unwrap_or_else(PoisonError::into_inner) = self.rooms.names();
     }
 }
 

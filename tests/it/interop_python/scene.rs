@@ -96,13 +96,11 @@ impl Scene {
     /// A client in Rust with a key, in the lobby, that others can reach.
     pub(crate) async fn client(&self, called: &str, key: &Key) -> (Client, Events) {
         let link = self.link();
-        let options = ClientOptions {
-            identity: Some(key.identity.clone()),
-            trust: HubTrust::Pinned(link.fingerprint.unwrap()),
-            listen: Some("127.0.0.1:0".parse().unwrap()),
-            rooms: vec![(RoomName::lobby(), Start::Head)],
-            ..ClientOptions::new(link.hub, name(called))
-        };
+        let options = ClientOptions::new(link.hub, name(called))
+            .identity(key.identity.clone())
+            .trust(HubTrust::Pinned(link.fingerprint.unwrap()))
+            .listen("127.0.0.1:0".parse().unwrap())
+            .rooms(vec![(RoomName::lobby(), Start::Head)]);
         within(PATIENCE, "the client's start", Client::start(options)).await.unwrap()
     }
 }

@@ -108,7 +108,7 @@ async fn who_stops_reading_misses_nothing_and_costs_little() {
     }
     let rooms = vec![(RoomName::lobby(), Start::Head)];
     let options = ClientOptions::new(hub.address().into(), Name::parse("busy").unwrap());
-    let (_client, mut events) = Client::start(ClientOptions { rooms, ..options }).await.unwrap();
+    let (_client, mut events) = Client::start(options.rooms(rooms)).await.unwrap();
     while !matches!(events.next().await.unwrap(), Event::Joined { .. }) {}
 
     let before = hub.memory();

@@ -119,7 +119,7 @@ async fn enter(hub: SocketAddr, name: String) -> (Client, Events) {
     let rooms: Vec<_> = rooms().map(|room| (room, Start::Head)).into();
     let mut missing = rooms.len();
     let options = ClientOptions::new(hub.into(), Name::parse(&name).unwrap());
-    let (client, mut events) = Client::start(ClientOptions { rooms, ..options }).await.unwrap();
+    let (client, mut events) = Client::start(options.rooms(rooms)).await.unwrap();
     while missing > 0 {
         if let Event::Joined { .. } = events.next().await.unwrap() {
             missing -= 1;
@@ -156,7 +156,7 @@ type Post = Pin<Box<dyn Future<Output = Result<Posted>> + Send>>;
 /// Begins to post: what is handed over first is posted first.
 async fn hand_over(client: Client, id: MessageId, room: RoomName, text: Text) -> Post {
     // Tokio may let the poll of a busy task come to nothing, and the post be overtaken.
-    let post = unconstrained(async move { client.post_draft(id, room, text).await });
+    let post = unconstrained(async move { client.post(room, text).id(id).await });
     let mut post: Post = Box::pin(post);
     match poll_fn(|context| Poll::Ready(post.as_mut().poll(context))).await {
         Poll::Ready(posted) => Box::pin(ready(posted)),

@@ -24,8 +24,8 @@ pub(crate) async fn quiet_hub() -> (Endpoint, QuietHub) {
 
 pub(crate) async fn client(hub: &Endpoint, who: &str) -> (Client, Events) {
     let options = ClientOptions::new(hub.clone(), name(who));
-    let listen = Some("127.0.0.1:0".parse().unwrap());
-    Client::start(ClientOptions { listen, ..options }).await.unwrap()
+    let listen = "127.0.0.1:0".parse().unwrap();
+    Client::start(options.listen(listen)).await.unwrap()
 }
 
 pub(crate) fn stub(client: &Client) -> PeerChatClient<Channel> {
@@ -58,7 +58,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
 pub(crate) async fn direct(events: &mut Events) -> String {
     match next(events).await {
         Event::Direct(direct) => {
-            assert_eq!(direct.standing, Verification::Unverified(None));
+            assert_eq!(direct.verification, Verification::Unverified(None));
             assert!(direct.from.unwrap().ip().is_loopback());
             format!("{}: {}", direct.message.sender, direct.message.text.as_str())
         }

@@ -66,13 +66,11 @@ impl Person {
     }
 
     pub(crate) fn options(&self, hub: &Hub) -> ClientOptions {
-        ClientOptions {
-            listen: Some("127.0.0.1:0".parse().unwrap()),
-            identity: Some(self.identity.clone()),
-            trust: HubTrust::Pinned(hub.key),
-            contacts: Some(self.contacts.clone()),
-            ..ClientOptions::new(hub.endpoint.clone(), name(self.name))
-        }
+        ClientOptions::new(hub.endpoint.clone(), name(self.name))
+            .listen("127.0.0.1:0".parse().unwrap())
+            .identity(self.identity.clone())
+            .trust(HubTrust::Pinned(hub.key))
+            .contacts(self.contacts.clone())
     }
 
     pub(crate) async fn start(&self, hub: &Hub) -> (Client, Events) {
@@ -80,7 +78,7 @@ impl Person {
     }
 
     pub(crate) async fn start_for(&self, hub: &Hub, direct: DirectPolicy) -> (Client, Events) {
-        let options = ClientOptions { direct, ..self.options(hub) };
+        let options = self.options(hub).direct(direct);
         Client::start(options).await.unwrap()
     }
 
@@ -106,7 +104,7 @@ pub(crate) async fn heard(events: &mut Events) -> (String, Verification, String)
     match next(events).await {
         Event::Direct(direct) => {
             let text = direct.message.text.as_str().to_owned();
-            (direct.message.sender.to_string(), direct.standing, text)
+            (direct.message.sender.to_string(), direct.verification, text)
         }
         other => panic!("not a private message: {other:?}"),
     }

@@ -18,13 +18,11 @@ pub(crate) fn text(raw: &str) -> Text {
 
 /// A client that nobody sees, of somebody whose files are in `home`.
 pub(crate) fn options(home: &Path, hub: SocketAddr, who: &str) -> ClientOptions {
-    ClientOptions {
-        status: PeerStatus::Invisible,
-        identity: Some(Identity::load_or_create(home).unwrap()),
-        trust: HubTrust::FirstUse,
-        contacts: Some(Contacts::at(home.join("contacts.toml"))),
-        outbox: Some(home.join("outbox.db")),
-        inbox: Some(home.join("inbox.db")),
-        ..ClientOptions::new(hub.into(), name(who))
-    }
+    ClientOptions::new(hub.into(), name(who))
+        .status(PeerStatus::Invisible)
+        .identity(Identity::load_or_create(home).unwrap())
+        .trust(HubTrust::FirstUse)
+        .contacts(Contacts::at(home.join("contacts.toml")))
+        .outbox(home.join("outbox.db"))
+        .inbox(home.join("inbox.db"))
 }

@@ -24,8 +24,8 @@ pub(crate) fn text(raw: &str) -> Text {
 }
 
 pub(crate) fn options(hub: &FakeHub, rooms: &[&str]) -> ClientOptions {
-    let rooms = rooms.iter().map(|raw| (room(raw), Start::Head)).collect();
-    ClientOptions { rooms, ..ClientOptions::new(hub.endpoint(), name("sova")) }
+    let rooms = rooms.iter().map(|raw| (room(raw), Start::Head));
+    ClientOptions::new(hub.endpoint(), name("sova")).rooms(rooms)
 }
 
 /// A client, and its stream in the room `r`, whose last message is number 10.

@@ -8,7 +8,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What `future` comes to, or a failure that says what was waited for.
 #[track_caller]
-pub(crate) fn within<F: Future>(
+pub(crate) fn within<F: IntoFuture>(
     limit: Duration,
     what: &str,
     future: F,

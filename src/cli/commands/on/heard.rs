@@ -51,7 +51,7 @@ impl Heard {
         Ok(Self {
             line: Line::from(direct).to_json()?,
             sender: direct.message.sender.clone(),
-            place: Place::Direct(words::standing(direct.standing)),
+            place: Place::Direct(words::standing(direct.verification)),
             id: direct.message.id.to_string(),
             text: direct.message.text.as_str().to_owned(),
         })

@@ -135,7 +135,7 @@ impl Talk {
         if self.transcript.get(key).is_some() {
             return;
         }
-        let (known, mark) = match direct.standing {
+        let (known, mark) = match direct.verification {
             Verification::Verified(_) => (Trust::Verified, Mark::Verified),
             Verification::Known(_) => (Trust::Known, Mark::Known),
             Verification::Unverified(_) => (Trust::Unverified, Mark::Unverified),

@@ -59,7 +59,7 @@ fn keeps_its_borders(state: &mut State, width: u16, height: u16) {
 fn came(from: &str, said: &str) -> Event {
     let message =
         DirectMessage { id: MessageId::new(), sender: name(from), sent_at: None, text: text(said) };
-    Event::Direct(Direct { message, standing: Verification::Unverified(None), from: None })
+    Event::Direct(Direct { message, verification: Verification::Unverified(None), from: None })
 }
 
 /// A morning in the lobby.

@@ -15,7 +15,11 @@ fn told(state: &mut State, what: What, now: Now) {
 pub(super) fn direct(who: &str, said: &str) -> Direct {
     let message =
         DirectMessage { id: MessageId::new(), sender: name(who), sent_at: None, text: text(said) };
-    Direct { message, standing: Verification::Known(Fingerprint::from_bytes([7; 32])), from: None }
+    Direct {
+        message,
+        verification: Verification::Known(Fingerprint::from_bytes([7; 32])),
+        from: None,
+    }
 }
 
 /// In a conversation with buzz, on a live line.
@@ -324,7 +328,7 @@ fn who_is_in_the_contact_book_is_somebody() {
 #[test]
 fn the_standing_is_said_where_it_is_another_or_a_warning() {
     let mut state = with_buzz();
-    let with = |said: &str, standing| Direct { standing, ..direct("buzz", said) };
+    let with = |said: &str, verification| Direct { verification, ..direct("buzz", said) };
     let key = Fingerprint::from_bytes([7; 32]);
     let said = [
         ("one", Verification::Known(key)),
@@ -357,15 +361,15 @@ fn what_was_kept_for_long_says_when_it_was_written() {
 }
 
 fn from_stranger(number: usize) -> Direct {
-    let standing = Verification::Unverified(None);
-    Direct { standing, ..direct(&format!("s{number}"), "hi") }
+    let verification = Verification::Unverified(None);
+    Direct { verification, ..direct(&format!("s{number}"), "hi") }
 }
 
 #[test]
 fn names_that_others_make_up_throw_out_nothing_that_matters() {
     let mut state = state(&["lobby"]);
     state.hear(Event::Direct(direct("ann", "lunch?")), at(1));
-    let impostor = Direct { standing: Verification::Unverified(None), ..direct("ann", "hi") };
+    let impostor = Direct { verification: Verification::Unverified(None), ..direct("ann", "hi") };
     state.hear(Event::Direct(impostor), at(1));
     state.line("/msg bob are you there?", at(1));
     state.line("/msg cleo", at(1));
