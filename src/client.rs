@@ -39,12 +39,9 @@
 //!    clients. The contact book (`contact_store`) has the keys.
 //! 5. Durable messages wait in a file until the receiver has confirmed them (`outbox`).
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, net::SocketAddr, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot, watch},
@@ -336,7 +333,7 @@ impl Client {
     }
 
     fn start_delivery(&self) {
-        let delivery = self.0.delivery.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let delivery = self.0.delivery.lock().take();
         if let Some(delivery) = delivery {
             self.0.tasks.spawn(delivery.run());
         }

@@ -9,7 +9,7 @@ use std::{
     io::{self, Write},
     net::Ipv4Addr,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use anyhow::Result;
@@ -20,6 +20,7 @@ use chinwag::{
     },
     transport::Acceptor,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{net::TcpListener, sync::broadcast};
 use tokio_stream::{Stream, StreamExt, wrappers::BroadcastStream};
 use tokio_util::task::TaskTracker;
@@ -83,7 +84,7 @@ impl Rooms {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Room>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

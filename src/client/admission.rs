@@ -9,11 +9,12 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use lru::LruCache;
+use parking_lot::Mutex;
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
@@ -218,7 +219,7 @@ impl Admission {
     /// Reports a wrong key, once each, and returns the refusal.
     fn key_changed(&self, name: &Name, mismatch: KeyMismatch) -> Error {
         let which = (name.clone(), mismatch.got);
-        let mut reported = self.0.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reported = self.0.reported.lock();
         if reported.get(&which).is_none() {
             let (known, offered) = (mismatch.want, mismatch.got);
             let event = Event::CallerKeyChanged { name: name.clone(), known, offered };
@@ -231,7 +232,7 @@ impl Admission {
 
     async fn query_hub(&self, caller: Caller, name: &Name, key: Fingerprint) -> HubAnswer {
         let which = (name.clone(), key);
-        let answers = || self.0.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let answers = || self.0.answers.lock();
         if let Some((until, answer)) = answers().get(&which)
             && Instant::now() < *until
         {
@@ -266,7 +267,7 @@ impl Admission {
     /// Returns the turn of an address: queries about callers from one address run one after the
     /// other, so that they do not hold up those from elsewhere.
     fn turn_of(&self, address: IpAddr) -> Arc<Semaphore> {
-        let mut turns = self.0.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut turns = self.0.by_address.lock();
         if let Some(turn) = turns.get(&address).and_then(Weak::upgrade) {
             return turn;
         }

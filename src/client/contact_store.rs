@@ -3,12 +3,9 @@
 //! The file is read again whenever it changed, so that a key that a person accepts, or a contact
 //! that they block, counts from then on in every process.
 
-use std::{
-    fs,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use std::{fs, path::Path, sync::Arc, time::SystemTime};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{blocking::blocking, received::Verification};
 use crate::{
@@ -191,7 +188,7 @@ impl PeerTrust {
 
 impl ContactStoreInner {
     fn cache(&self) -> MutexGuard<'_, BookCache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 
     fn refresh(&self) -> Result<Arc<Book>> {

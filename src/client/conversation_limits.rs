@@ -6,11 +6,9 @@
 //! key have places of their own, and so have strangers. Loopback has no bound of its own: it is
 //! everybody on this machine.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{caller::Caller, received::Verification};
 use crate::{
@@ -125,7 +123,7 @@ impl Table {
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 }
 

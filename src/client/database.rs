@@ -3,9 +3,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 
@@ -50,7 +51,7 @@ impl Database {
         let turn = self.turn.clone().acquire_owned().await.map_err(|_| Error::Stopped)?;
         blocking(move || {
             let _turn = turn;
-            let mut connection = this.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut connection = this.connection.lock();
             work(&mut connection).map_err(|problem| unusable(&this.path, &problem))
         })
         .await

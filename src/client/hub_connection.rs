@@ -1,12 +1,8 @@
 //! The connection to the hub: one channel, the session's token, and what every call needs.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
@@ -262,7 +258,7 @@ impl HubConnection {
     }
 
     fn registration(&self) -> MutexGuard<'_, Registration> {
-        self.registration.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registration.lock()
     }
 
     fn token(&self) -> Option<Arc<SessionToken>> {

@@ -12,15 +12,11 @@
 
 mod durable;
 
-use std::{
-    collections::hash_map::RandomState,
-    hash::BuildHasher,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::hash_map::RandomState, hash::BuildHasher, num::NonZeroUsize, sync::Arc};
 
 use jiff::Timestamp;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub(super) use self::durable::DurableInbox;
@@ -177,7 +173,7 @@ impl Inbox {
     }
 
     fn accepted(&self) -> MutexGuard<'_, AcceptedMessages> {
-        self.0.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.accepted.lock()
     }
 
     /// Returns true if a message would be refused because too many are unread.

@@ -6,13 +6,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep_until},
@@ -69,7 +70,7 @@ impl Drop for PostCount {
 
 impl SessionStatus {
     pub(super) fn rooms(&self) -> Vec<RoomName> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rooms.lock().clone()
     }
 
     pub(super) fn waiting(&self) -> usize {

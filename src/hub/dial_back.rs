@@ -8,10 +8,10 @@
 use std::{
     collections::HashSet,
     net::{IpAddr, SocketAddr},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
@@ -121,7 +121,7 @@ impl DialBacks {
     }
 
     fn under_way(&self) -> MutexGuard<'_, HashSet<SessionId>> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock()
     }
 }
 

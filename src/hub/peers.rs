@@ -4,14 +4,10 @@
 //! entry of a delta, and each delta is encoded once for all who watch. A watcher who fell behind
 //! the ring of deltas gets the list anew.
 
-use std::{
-    collections::BTreeMap,
-    ops::Bound,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 use prost::Message as _;
 use tokio::sync::{Notify, watch};
 use tonic::async_trait;
@@ -226,7 +222,7 @@ impl Peers {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -19,12 +19,12 @@ use std::{
     net::IpAddr,
     num::NonZeroU32,
     str::FromStr,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use governor::Quota;
 use http::Extensions;
+use parking_lot::{Mutex, MutexGuard};
 
 pub(crate) use post_order::PostOrder;
 pub(crate) use watch::Watch;
@@ -299,7 +299,7 @@ impl RateLimits {
     }
 
     fn barred(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
-        self.barred.lock().unwrap_or_else(PoisonError::into_inner)
+        self.barred.lock()
     }
 
     /// Forgets those who have used nothing for a while.

@@ -2,13 +2,10 @@
 
 mod reads;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::RwLock;
 use tonic::async_trait;
 
 use self::reads::{Read, Reads};
@@ -78,7 +75,7 @@ impl Rooms {
 
     /// How many rooms somebody reads, or did a moment ago.
     pub(crate) fn count(&self) -> usize {
-        self.read.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.read.read().len()
     }
 
     /// Finds where a stream begins.
@@ -106,7 +103,7 @@ impl Rooms {
 
     /// Forgets the rooms that nobody reads, and what the others have read from the store.
     pub(crate) fn sweep(&self) {
-        let mut rooms = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = self.read.write();
         // Whoever reads a room, or is about to, owns it too.
         rooms.retain(|_, room| Arc::strong_count(room) > 1);
         for room in rooms.values() {
@@ -121,7 +118,7 @@ impl Rooms {
         if self.count() >= MAX_ROOMS {
             self.sweep();
         }
-        let mut rooms = self.read.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = self.read.write();
         if rooms.len() >= MAX_ROOMS {
             let what = format!("{MAX_ROOMS} rooms are read already");
             return Err(Error::LimitReached { what, retry_after: Some(FULL_DELAY) });
@@ -131,7 +128,7 @@ impl Rooms {
     }
 
     fn existing(&self, room: &RoomName) -> Option<Arc<Room>> {
-        self.read.read().unwrap_or_else(PoisonError::into_inner).get(room).cloned()
+        self.read.read().get(room).cloned()
     }
 }
 

@@ -12,9 +12,11 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
+
+use parking_lot::Mutex;
 
 use super::loopback::is_loopback;
 use crate::error::{Error, Result};
@@ -202,8 +204,8 @@ impl ConnectionLimiter {
         Ok(Permit { places: self.clone(), sources })
     }
 
-    fn taken(&self) -> std::sync::MutexGuard<'_, Taken> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn taken(&self) -> parking_lot::MutexGuard<'_, Taken> {
+        self.0.lock()
     }
 }
 

@@ -11,9 +11,10 @@
 use std::{
     io::{self, Write as _},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, PoisonError, mpsc as std_mpsc},
+    sync::{Arc, mpsc as std_mpsc},
 };
 
+use parking_lot::{Condvar, Mutex};
 use rustyline::{
     Config, Context, ExternalPrinter, Helper,
     completion::Completer,
@@ -197,13 +198,13 @@ struct Gate {
 impl Gate {
     /// Sets the mode and returns the one before.
     fn set(&self, mode: Mode) -> Mode {
-        let mut now = self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.mode.lock();
         self.changed.notify_all();
         std::mem::replace(&mut now, mode)
     }
 
     fn set_unless_over(&self, mode: Mode) {
-        let mut now = self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.mode.lock();
         if *now != Mode::Over {
             *now = mode;
             self.changed.notify_all();
@@ -212,9 +213,9 @@ impl Gate {
 
     /// Waits as long as the editor is between two lines; then says whether one is being edited.
     fn wait(&self) -> bool {
-        let now = self.mode.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.changed.wait_while(now, |mode| *mode == Mode::Between);
-        *now.unwrap_or_else(PoisonError::into_inner) == Mode::Editing
+        let mut now = self.mode.lock();
+        self.changed.wait_while(&mut now, |mode| *mode == Mode::Between);
+        *now == Mode::Editing
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
     io::{self, Write},
     mem, panic,
     sync::{
-        Arc, Mutex, Once, PoisonError,
+        Arc, Once,
         atomic::{AtomicBool, Ordering},
         mpsc as std_mpsc,
     },
@@ -20,6 +20,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use ratatui::{
     Frame, Terminal,
     backend::CrosstermBackend,
@@ -205,13 +206,13 @@ impl Drop for Screen {
 
 impl Ink {
     fn take(&self) -> Vec<u8> {
-        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut self.0.lock())
     }
 }
 
 impl Write for Ink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -8,14 +8,10 @@
 //! Several processes of one person share the file. Only the one that holds the lock beside it writes
 //! texts: the others could not tell what it is about to show.
 
-use std::{
-    collections::HashSet,
-    fs::File,
-    path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashSet, fs::File, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
@@ -168,7 +164,7 @@ impl DurableInbox {
     }
 
     fn unshown_keys(&self) -> MutexGuard<'_, HashSet<(Name, MessageId)>> {
-        self.0.unshown.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.unshown.lock()
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::Instant};
 
 use super::{
     super::{event::Event, reply::Reply},
-    PoisonError, PostCount, SessionStatus,
+    PostCount, SessionStatus,
     posts::PendingPosts,
     queues::SessionQueues,
     rooms::{JoinAccepted, JoinedRooms},
@@ -172,7 +172,7 @@ impl SessionState {
     }
 
     fn publish_rooms(&self) {
-        *self.status.rooms.lock().unwrap_or_else(PoisonError::into_inner) = self.rooms.names();
+        *self.status.rooms.lock() = self.rooms.names();
     }
 }
 

@@ -1,11 +1,9 @@
 //! The recent end of a log, as frames that every reader shares.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use slab::Slab;
 
 use super::{Chunk, JOINED_BYTES, StreamQueue};
@@ -55,19 +53,19 @@ impl Ring {
 
     /// The seq of the last entry that the ring knows of.
     pub(crate) fn head(&self) -> u64 {
-        self.tail.read().unwrap_or_else(PoisonError::into_inner).head
+        self.tail.read().head
     }
 
     /// Says that the log reaches to `seq` at least, without having the entries.
     pub(crate) fn advance(&self, seq: u64) {
-        let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tail = self.tail.write();
         tail.head = tail.head.max(seq);
     }
 
     /// Appends entries that follow `prev_seq`, and wakes the readers.
     pub(crate) fn append(&self, prev_seq: u64, chunk: Chunk) {
         {
-            let mut tail = self.tail.write().unwrap_or_else(PoisonError::into_inner);
+            let mut tail = self.tail.write();
             if tail.batches.back().is_some_and(|last| last.last_seq != prev_seq) {
                 // Something is missing in between: readers find it in the store.
                 tail.batches.clear();
@@ -88,7 +86,7 @@ impl Ring {
 
     /// What follows `seq`: one large batch as it is, or several small ones joined.
     pub(crate) fn take(&self, seq: u64) -> Taken {
-        let tail = self.tail.read().unwrap_or_else(PoisonError::into_inner);
+        let tail = self.tail.read();
         let at = tail.batches.partition_point(|batch| batch.last_seq <= seq);
         let Some(first) = tail.batches.get(at) else {
             return if seq < tail.head { Taken::Behind } else { Taken::End };
@@ -132,7 +130,7 @@ impl Ring {
     }
 
     fn readers(&self) -> MutexGuard<'_, Slab<(Arc<StreamQueue>, usize)>> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.readers.lock()
     }
 }
 

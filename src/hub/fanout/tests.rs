@@ -3,12 +3,13 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::Poll,
 };
 
 use bytes::Bytes;
 use http_body::Body;
+use parking_lot::Mutex;
 use tonic::async_trait;
 
 use super::*;
@@ -39,7 +40,7 @@ impl FakeRoom {
 
     fn say(&self, text: &str) {
         for byte in text.bytes() {
-            let mut stored = self.stored.lock().unwrap();
+            let mut stored = self.stored.lock();
             stored.push(byte);
             let last_seq = stored.len() as u64;
             let frames = Bytes::copy_from_slice(&[byte]);
@@ -63,7 +64,7 @@ impl Source for FakeRoom {
             return Err(Error::PositionGone(Gone::Truncated));
         }
         tokio::task::yield_now().await;
-        let stored = self.stored.lock().unwrap();
+        let stored = self.stored.lock();
         // Two at a time, so that one reader needs several reads.
         let entries: Vec<u8> = stored[seq as usize..].iter().copied().take(2).collect();
         let last_seq = seq + entries.len() as u64;

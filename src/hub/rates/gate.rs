@@ -6,7 +6,6 @@ use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,6 +14,7 @@ use governor::{
     clock::{Clock, DefaultClock},
     middleware::NoOpMiddleware,
 };
+use parking_lot::Mutex;
 
 use self::cells::Cells;
 use crate::model::Name;
@@ -129,7 +129,7 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     }
 
     fn is_time_to_sweep(&self) -> bool {
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut swept = self.swept.lock();
         let due = swept.elapsed() >= SWEEP;
         if due {
             *swept = Instant::now();

@@ -3,11 +3,12 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tonic::async_trait;
 
@@ -158,7 +159,7 @@ impl EmbeddedLog {
         self.feed.close();
         // Refused where the writer has ended already.
         let _ = self.commands.send(Command::Stop);
-        std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.threads.lock())
     }
 }
 

@@ -7,11 +7,9 @@ mod book;
 mod invites;
 mod schema;
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tonic::async_trait;
 
 pub use book::{BOT_PREFIX, Book, FILE, Member};
@@ -64,7 +62,7 @@ impl EmbeddedNames {
 
     async fn poll(&self) -> Result<bool> {
         let version = self.book.with(|book| book.version()).await?;
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         Ok(told.replace(version) != Some(version))
     }
 }

@@ -1,7 +1,8 @@
 //! Work that may block, done by a few workers beside the runtime's own threads.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 
 use crate::error::{Error, Result};
@@ -42,7 +43,7 @@ impl<W: Send + 'static> Pool<W> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<W>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock()
     }
 }
 
@@ -56,7 +57,7 @@ struct Lent<'a, W> {
 
 impl<W> Drop for Lent<'_, W> {
     fn drop(&mut self) {
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.worker.take());
+        self.pool.idle.lock().extend(self.worker.take());
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn the_tail_hears_before_the_sender(test: &TestLog) {
     let heard = test.heard.clone();
     let (told, hears) = oneshot::channel();
     let done = Box::new(move |outcome: Result<Posted>| {
-        let _ = told.send((outcome, heard.0.lock().unwrap().len()));
+        let _ = told.send((outcome, heard.0.lock().len()));
     });
     test.log.append(draft("lobby", "alice", "hello"), done).await;
     let (outcome, heard) = hears.await.unwrap();

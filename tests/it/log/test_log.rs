@@ -1,10 +1,6 @@
 //! A log, what its tail heard, and what is done with it again and again.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chinwag::{
     error::Result,
@@ -14,6 +10,7 @@ use chinwag::{
         embedded::log::{EmbeddedLog, Store},
     },
 };
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 /// How long anything may take before a test gives up.
@@ -31,7 +28,7 @@ pub(crate) struct Heard(pub(crate) Mutex<Vec<Message>>);
 impl CommitListener for Heard {
     fn stored(&self, room: &RoomName, messages: &[Message]) {
         assert!(!messages.is_empty() && messages.iter().all(|message| message.room == *room));
-        self.0.lock().unwrap().extend_from_slice(messages);
+        self.0.lock().extend_from_slice(messages);
     }
 }
 
@@ -46,7 +43,7 @@ impl TestLog {
     }
 
     pub(crate) fn heard(&self) -> Vec<Message> {
-        self.heard.0.lock().unwrap().clone()
+        self.heard.0.lock().clone()
     }
 
     /// Hands a draft over, without waiting for what becomes of it.

@@ -3,12 +3,9 @@
 //! is told why where the protocol can say it.
 #![cfg(target_os = "linux")]
 
-use std::{
-    future::Future,
-    net::SocketAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
 
 mod connections;
 mod floods;
@@ -31,7 +28,7 @@ const AFAR: [u8; 4] = [127, 0, 0, 2];
 /// One attack at a time, so that each is what its honest client suffers from.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+    ALONE.lock()
 }
 
 /// A hub that treats this machine's callers as it treats others, and shows its metrics.

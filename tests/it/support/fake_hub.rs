@@ -6,7 +6,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,6 +19,7 @@ use chinwag::{
     },
     transport::Acceptor,
 };
+use parking_lot::Mutex;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -118,33 +119,33 @@ impl FakeHub {
 
     /// Answers the next registrations so, one each.
     pub(crate) fn refuse(&self, refusals: impl IntoIterator<Item = Status>) {
-        self.state.refusals.lock().unwrap().extend(refusals);
+        self.state.refusals.lock().extend(refusals);
     }
 
     /// Lets the next WatchPeers wait until the test says whether it is granted.
     pub(crate) fn hold_watch(&self) -> oneshot::Sender<Result<(), Status>> {
         let (answer, held) = oneshot::channel();
-        self.state.held_watches.lock().unwrap().push_back(held);
+        self.state.held_watches.lock().push_back(held);
         answer
     }
 
     pub(crate) fn set_clock(&self, seconds_ahead: i64) {
-        *self.state.clock.lock().unwrap() = seconds_ahead;
+        *self.state.clock.lock() = seconds_ahead;
     }
 
     pub(crate) fn set_lease(&self, lease: Duration) {
-        *self.state.lease.lock().unwrap() = Some(lease);
+        *self.state.lease.lock() = Some(lease);
     }
 
     /// Where GetPeer will say that a peer is.
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
-        self.state.peers.lock().unwrap().insert(name.into(), peer(name, endpoints));
+        self.state.peers.lock().insert(name.into(), peer(name, endpoints));
     }
 
     /// Lists a peer, sensible or not.
     pub(crate) fn list(&self, peer: proto::Peer) {
-        self.state.peers.lock().unwrap().insert(peer.name.clone(), peer);
+        self.state.peers.lock().insert(peer.name.clone(), peer);
     }
 
     pub(crate) async fn call(&mut self) -> Call {
@@ -212,7 +213,7 @@ impl QuietHub {
 
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
-        self.state.peers.lock().unwrap().insert(name.into(), peer(name, endpoints));
+        self.state.peers.lock().insert(name.into(), peer(name, endpoints));
     }
 
     /// Lists a peer, or lists it otherwise.
@@ -220,13 +221,13 @@ impl QuietHub {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
         let (certificate, guest) = (certificate.to_vec(), certificate.is_empty());
         let listed = proto::Peer { certificate, guest, ..peer(name, endpoints) };
-        self.state.peers.lock().unwrap().insert(name.into(), listed);
+        self.state.peers.lock().insert(name.into(), listed);
     }
 
     /// Knows nothing of a peer any more.
     pub(crate) fn forget(&self, name: &str) {
-        self.state.peers.lock().unwrap().remove(name);
-        self.state.unlisted.lock().unwrap().remove(name);
+        self.state.peers.lock().remove(name);
+        self.state.unlisted.lock().remove(name);
     }
 }
 

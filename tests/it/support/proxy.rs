@@ -3,9 +3,11 @@
 use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::Arc,
     thread,
 };
+
+use parking_lot::Mutex;
 
 /// A proxy on a port of its own in front of one server. Dropped, it is cut and stops.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl Proxy {
         let shared = state.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if shared.lock().unwrap().stopped {
+                if shared.lock().stopped {
                     break;
                 }
                 let _ = join(&shared, client, server);
@@ -51,7 +53,7 @@ impl Proxy {
 
     /// Breaks all connections, and every new one at once, until [`Proxy::heal`].
     pub(crate) fn cut(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         state.cut = true;
         state.break_all();
     }
@@ -59,30 +61,30 @@ impl Proxy {
     /// Breaks all connections, and passes on what new ones say: nobody who comes again at once finds
     /// it cut.
     pub(crate) fn begin_anew(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         state.break_all();
         (state.cut, state.muted) = (false, false);
     }
 
     /// Loses what the server says from now on, until [`Proxy::heal`]. What clients say arrives.
     pub(crate) fn mute(&self) {
-        self.state.lock().unwrap().muted = true;
+        self.state.lock().muted = true;
     }
 
     /// Passes on what comes from now on.
     pub(crate) fn heal(&self) {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state.lock();
         (state.cut, state.muted) = (false, false);
     }
 
     /// How many bytes went through.
     pub(crate) fn recorded(&self) -> usize {
-        self.state.lock().unwrap().streams.iter().map(Vec::len).sum()
+        self.state.lock().streams.iter().map(Vec::len).sum()
     }
 
     /// How often these bytes went through, in either direction.
     pub(crate) fn occurrences(&self, text: &str) -> usize {
-        let state = self.state.lock().unwrap();
+        let state = self.state.lock();
         let bytes = state.streams.iter();
         bytes.map(|all| all.windows(text.len()).filter(|w| *w == text.as_bytes()).count()).sum()
     }
@@ -99,20 +101,20 @@ impl State {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.cut();
-        self.state.lock().unwrap().stopped = true;
+        self.state.lock().stopped = true;
         // Wakes the listener, which then sees that it is to stop.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 fn join(state: &Arc<Mutex<State>>, client: TcpStream, server: SocketAddr) -> std::io::Result<()> {
-    if state.lock().unwrap().cut {
+    if state.lock().cut {
         return client.shutdown(Shutdown::Both);
     }
     let server = TcpStream::connect(server)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
-    state.lock().unwrap().open.extend([client.try_clone()?, server.try_clone()?]);
+    state.lock().open.extend([client.try_clone()?, server.try_clone()?]);
     for (from, to, can_be_muted) in [
         (client.try_clone()?, server.try_clone()?, false),
         (server.try_clone()?, client.try_clone()?, true),
@@ -126,14 +128,14 @@ fn join(state: &Arc<Mutex<State>>, client: TcpStream, server: SocketAddr) -> std
 /// Passes bytes on until either end closes; recorded first, so that whatever arrived is known.
 fn pass(state: &Mutex<State>, mut from: TcpStream, mut to: TcpStream, can_be_muted: bool) {
     let stream = {
-        let mut state = state.lock().unwrap();
+        let mut state = state.lock();
         state.streams.push(Vec::new());
         state.streams.len() - 1
     };
     let mut buffer = [0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         {
-            let mut state = state.lock().unwrap();
+            let mut state = state.lock();
             if can_be_muted && state.muted {
                 continue;
             }

@@ -4,11 +4,12 @@
 use std::{
     io::{Read, Write},
     path::Path,
-    sync::{Arc, Condvar, Mutex, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Instant,
 };
 
+use parking_lot::{Condvar, Mutex};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
 use crate::support::within::PATIENCE;
@@ -101,26 +102,26 @@ impl Terminal {
 
     /// Types.
     pub(crate) fn type_keys(&self, keys: &str) {
-        let mut keyboard = self.keyboard.lock().unwrap();
+        let mut keyboard = self.keyboard.lock();
         keyboard.write_all(keys.as_bytes()).unwrap();
         keyboard.flush().unwrap();
     }
 
     /// Gives the terminal so many columns and rows.
     pub(crate) fn resize(&self, size: (u16, u16)) {
-        let mut screen = self.shown.screen.lock().unwrap();
+        let mut screen = self.shown.screen.lock();
         screen.parser.screen_mut().set_size(size.1, size.0);
         self.master.as_ref().unwrap().resize(pty_size(size)).unwrap();
     }
 
     /// Whether a program has taken the whole screen.
     pub(crate) fn is_full_screen(&self) -> bool {
-        self.shown.screen.lock().unwrap().parser.screen().alternate_screen()
+        self.shown.screen.lock().parser.screen().alternate_screen()
     }
 
     /// What is on the screen.
     pub(crate) fn screen(&self) -> String {
-        self.shown.screen.lock().unwrap().contents()
+        self.shown.screen.lock().contents()
     }
 
     /// The first line with this text, once there is one.
@@ -134,7 +135,7 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn wait_until<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
-        let mut screen = self.shown.screen.lock().unwrap();
+        let mut screen = self.shown.screen.lock();
         loop {
             let contents = screen.contents();
             if let Some(found) = look(&contents) {
@@ -142,11 +143,9 @@ impl Terminal {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if screen.over || left.is_zero() {
-                // Before the panic, or its unwinding would find the lock poisoned.
-                drop(screen);
                 panic!("{what:?} was never shown; what was:\n{contents}\n---");
             }
-            screen = self.shown.changed.wait_timeout(screen, left).unwrap().0;
+            self.shown.changed.wait_for(&mut screen, left);
         }
     }
 
@@ -164,11 +163,11 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
-        let mut screen = self.shown.screen.lock().unwrap();
+        let mut screen = self.shown.screen.lock();
         while !screen.over {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "still running:\n{}\n---", screen.contents());
-            screen = self.shown.changed.wait_timeout(screen, left).unwrap().0;
+            self.shown.changed.wait_for(&mut screen, left);
         }
         drop(screen);
         self.child.wait().unwrap()
@@ -176,16 +175,14 @@ impl Terminal {
 
     /// Goes away, as a window does that is closed; a character is typed before.
     pub(crate) fn hang_up(&mut self) {
-        self.shown.screen.lock().unwrap().gone = true;
+        self.shown.screen.lock().gone = true;
         self.type_keys("x");
-        let screen = self.shown.screen.lock().unwrap();
-        let waited = self.shown.changed.wait_timeout_while(screen, PATIENCE, |s| !s.over).unwrap();
-        let in_vain = waited.1.timed_out();
-        // Before the panic, or its unwinding would find the lock poisoned.
-        drop(waited);
-        assert!(!in_vain, "what was typed was not answered");
+        let mut screen = self.shown.screen.lock();
+        let waited = self.shown.changed.wait_while_for(&mut screen, |s| !s.over, PATIENCE);
+        drop(screen);
+        assert!(!waited.timed_out(), "what was typed was not answered");
         self.master = None;
-        *self.keyboard.lock().unwrap() = Box::new(std::io::sink());
+        *self.keyboard.lock() = Box::new(std::io::sink());
     }
 
     /// Whether the program ends in time, whatever its terminal is; it is killed otherwise.
@@ -257,7 +254,7 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
     while let Ok(length @ 1..) = output.read(&mut buffer) {
         let written = &buffer[..length];
         let cursor = {
-            let mut screen = shown.screen.lock().unwrap();
+            let mut screen = shown.screen.lock();
             if screen.gone {
                 break;
             }
@@ -272,11 +269,11 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
                 WHERE_IS_THE_CURSOR => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
                 _ => continue,
             };
-            let _ = keyboard.lock().unwrap().write_all(answer.as_bytes());
+            let _ = keyboard.lock().write_all(answer.as_bytes());
         }
         begun.drain(..begun.len().saturating_sub(QUERY - 1));
     }
     drop(output);
-    shown.screen.lock().unwrap().over = true;
+    shown.screen.lock().over = true;
     shown.changed.notify_all();
 }

@@ -7,11 +7,12 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
-    sync::{Arc, Condvar, Mutex, mpsc},
+    sync::{Arc, mpsc},
     thread,
     time::Instant,
 };
 
+use parking_lot::{Condvar, Mutex};
 use tempfile::TempDir;
 
 use crate::support::{lacks::not_tested, within::PATIENCE};
@@ -170,41 +171,37 @@ impl Tmux {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // Before the screen is read: what is drawn in between is looked at again.
-            let seen = *self.drawn.times.lock().unwrap();
+            let seen = *self.drawn.times.lock();
             let screen = self.screen();
             if let Some(found) = look(&screen) {
                 return found;
             }
-            let mut times = self.drawn.times.lock().unwrap();
+            let mut times = self.drawn.times.lock();
             while *times == seen {
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    // Before the panic, or its unwinding would find the lock poisoned.
-                    drop(times);
                     panic!("{what:?} was never shown; what was:\n{screen}\n---");
                 }
-                times = self.drawn.again.wait_timeout(times, left).unwrap().0;
+                self.drawn.again.wait_for(&mut times, left);
             }
         }
     }
 
     fn order(&self, command: &str) -> String {
-        let mut line = self.line.lock().unwrap();
+        let mut line = self.line.lock();
         writeln!(line.commands, "{command}").unwrap();
         let answer = line.answers.recv_timeout(PATIENCE).expect("an answer of tmux");
         answer.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 
     fn answer(&self) -> Result<String, String> {
-        self.line.lock().unwrap().answers.recv_timeout(PATIENCE).expect("an answer of tmux")
+        self.line.lock().answers.recv_timeout(PATIENCE).expect("an answer of tmux")
     }
 }
 
 impl Drop for Tmux {
     fn drop(&mut self) {
-        if let Ok(mut line) = self.line.lock() {
-            let _ = writeln!(line.commands, "kill-server");
-        }
+        let _ = writeln!(self.line.lock().commands, "kill-server");
         let _ = self.child.wait();
     }
 }
@@ -244,7 +241,7 @@ fn listen(output: impl BufRead, said: &mpsc::Sender<Result<String, String>>, dra
 
 impl Drawn {
     fn ring(&self) {
-        *self.times.lock().unwrap() += 1;
+        *self.times.lock() += 1;
         self.again.notify_all();
     }
 }

@@ -1,13 +1,10 @@
 //! A process that may not open as many files as it would need.
 #![cfg(unix)]
 
-use std::{
-    fs::File,
-    process::Command,
-    sync::{Arc, Mutex},
-};
+use std::{fs::File, process::Command, sync::Arc};
 
 use chinwag::transport::{Acceptor, Dial, Limits};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 use super::{patient, server::TestServer};
@@ -60,7 +57,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -71,7 +68,7 @@ impl std::io::Write for Log {
 
 impl Log {
     fn contains(&self, text: &str) -> bool {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).contains(text)
+        String::from_utf8_lossy(&self.0.lock()).contains(text)
     }
 }
 

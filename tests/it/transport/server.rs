@@ -1,15 +1,12 @@
 //! A small gRPC server behind a door: health, and a record of who called.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chinwag::{
     model::Endpoint,
     transport::{self, Acceptor, Channel, Dial, PeerInfo, ServerIo},
 };
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -75,7 +72,7 @@ impl TestServer {
         let callers = Arc::<Mutex<Vec<PeerInfo>>>::default();
         let record = callers.clone();
         let note = move |request: http::Request<tonic::body::Body>| {
-            record.lock().unwrap().push(PeerInfo::of(request.extensions()).unwrap().clone());
+            record.lock().push(PeerInfo::of(request.extensions()).unwrap().clone());
             request
         };
         let stop = CancellationToken::new();
@@ -97,7 +94,7 @@ impl TestServer {
 
     /// Who made the latest call.
     pub(crate) fn latest_caller(&self) -> PeerInfo {
-        self.callers.lock().unwrap().last().unwrap().clone()
+        self.callers.lock().last().unwrap().clone()
     }
 
     pub(crate) fn channel(&self, dial: &Dial) -> Channel {

@@ -1,15 +1,12 @@
 //! How much each has used, for so many, and for all others together.
 
-use std::{
-    collections::HashMap,
-    hash::Hash,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, hash::Hash};
 
 use governor::{
     nanos::Nanos,
     state::{StateStore, keyed::ShrinkableKeyedStateStore},
 };
+use parking_lot::{Mutex, MutexGuard};
 
 /// What governor counts, by key. A key for which there is no room counts in a cell that all of those
 /// share; one that has a cell keeps it.
@@ -32,7 +29,7 @@ impl<K> Cells<K> {
     }
 
     fn table(&self) -> MutexGuard<'_, Table<K>> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 

@@ -6,10 +6,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
 
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::storage::embedded::private;
@@ -156,9 +156,7 @@ impl Database {
     pub(super) fn reading(&self) -> Gate<'_> {
         match self.place {
             Place::File(_) => Gate::Open,
-            Place::Memory { .. } => {
-                Gate::Reading { _guard: self.gate.read().unwrap_or_else(PoisonError::into_inner) }
-            }
+            Place::Memory { .. } => Gate::Reading { _guard: self.gate.read() },
         }
     }
 
@@ -166,9 +164,7 @@ impl Database {
     pub(super) fn writing(&self) -> Gate<'_> {
         match self.place {
             Place::File(_) => Gate::Open,
-            Place::Memory { .. } => {
-                Gate::Writing { _guard: self.gate.write().unwrap_or_else(PoisonError::into_inner) }
-            }
+            Place::Memory { .. } => Gate::Writing { _guard: self.gate.write() },
         }
     }
 }

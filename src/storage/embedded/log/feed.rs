@@ -1,10 +1,8 @@
 //! How the writer tells the indexer what there is to do, without ever waiting for it.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// How long the indexer gives way to a writer that is never idle. It then does a chunk of its work
 /// and gives way again, so that under a load without end it costs little and still gets on.
@@ -84,14 +82,10 @@ impl Feed {
 
     /// Waits for changes, lets them gather and takes them; `None` once closed.
     pub(super) fn take(&self) -> Option<Changes> {
-        let state = self
-            .changed
-            .wait_while(self.lock(), |state| state.rooms.is_empty() && !state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        let (mut state, _) = self
-            .changed
-            .wait_timeout_while(state, GATHERING, |state| !state.urgent && !state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        self.changed.wait_while(&mut state, |state| state.rooms.is_empty() && !state.closed);
+        let gathering = |state: &mut State| !state.urgent && !state.closed;
+        self.changed.wait_while_for(&mut state, gathering, GATHERING);
         state.urgent = false;
         let changes =
             Changes { rooms: std::mem::take(&mut state.rooms), generation: state.generation };
@@ -100,17 +94,19 @@ impl Feed {
 
     /// Lets a busy writer go first, for a while. Returns whether to go on.
     pub(super) fn give_way(&self) -> bool {
-        let wait = self.changed.wait_timeout_while(self.lock(), PATIENCE, |s| s.busy && !s.closed);
-        !wait.unwrap_or_else(PoisonError::into_inner).0.closed
+        let mut state = self.lock();
+        self.changed.wait_while_for(&mut state, |state| state.busy && !state.closed, PATIENCE);
+        !state.closed
     }
 
     /// Waits until closed, but not longer than this. Returns whether to go on.
     pub(super) fn pause(&self, limit: Duration) -> bool {
-        let wait = self.changed.wait_timeout_while(self.lock(), limit, |state| !state.closed);
-        !wait.unwrap_or_else(PoisonError::into_inner).0.closed
+        let mut state = self.lock();
+        self.changed.wait_while_for(&mut state, |state| !state.closed, limit);
+        !state.closed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }

@@ -190,8 +190,9 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use std::{path::Path, sync::Mutex};
+    use std::path::Path;
 
+    use parking_lot::Mutex;
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -206,7 +207,7 @@ mod tests {
     impl CommitListener for Heard {
         fn stored(&self, _: &RoomName, messages: &[Message]) {
             let seqs = messages.iter().map(|message| message.position.seq);
-            self.0.lock().unwrap().extend(seqs);
+            self.0.lock().extend(seqs);
         }
     }
 
@@ -237,12 +238,12 @@ mod tests {
                         sender: Name::parse("alice").unwrap(),
                         text: Text::parse("x".repeat(length)).unwrap(),
                     },
-                    done: Box::new(move |outcome| outcomes.lock().unwrap().push(outcome)),
+                    done: Box::new(move |outcome| outcomes.lock().push(outcome)),
                     share: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
                 }
             });
             self.writer.append(batch.collect());
-            Arc::into_inner(outcomes).unwrap().into_inner().unwrap()
+            Arc::into_inner(outcomes).unwrap().into_inner()
         }
     }
 
@@ -259,14 +260,14 @@ mod tests {
         for outcome in outcomes {
             assert!(matches!(outcome, Err(Error::StoreUnavailable(_))), "{outcome:?}");
         }
-        assert_eq!(*desk.heard.0.lock().unwrap(), [1]);
+        assert_eq!(*desk.heard.0.lock(), [1]);
         assert_eq!(desk.post(&[10])[0].as_ref().unwrap().position.seq, 2);
 
         desk.writer.ledger.limit_pages(1000);
         let seqs: Vec<_> =
             desk.post(&too_much).into_iter().map(|posted| posted.unwrap().position.seq).collect();
         assert_eq!(seqs, (3..=43).collect::<Vec<_>>());
-        assert_eq!(*desk.heard.0.lock().unwrap(), (1..=43).collect::<Vec<_>>());
+        assert_eq!(*desk.heard.0.lock(), (1..=43).collect::<Vec<_>>());
     }
 
     #[test]
@@ -278,7 +279,7 @@ mod tests {
         assert!(matches!(desk.post(&[10])[0], Err(Error::StoreUnavailable(_))));
         desk.writer.ledger.mend();
         assert!(matches!(desk.post(&[10])[0], Err(Error::StoreUnavailable(_))));
-        assert_eq!(*desk.heard.0.lock().unwrap(), [1]);
+        assert_eq!(*desk.heard.0.lock(), [1]);
     }
 
     #[test]

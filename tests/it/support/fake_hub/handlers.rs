@@ -44,7 +44,7 @@ impl Presence for Handlers {
         let shown = token(&request);
         let caller = PeerInfo::of(request.extensions()).cloned();
         let request = request.into_inner();
-        let answer = match self.state.refusals.lock().unwrap().pop_front() {
+        let answer = match self.state.refusals.lock().pop_front() {
             Some(refusal) => Err(refusal),
             None => Ok(()),
         };
@@ -58,13 +58,13 @@ impl Presence for Handlers {
         self.tell(Call::Register { request, shown })?;
         answer?;
         let table = if unlisted { &self.state.unlisted } else { &self.state.peers };
-        table.lock().unwrap().insert(peer.name.clone(), peer.clone());
+        table.lock().insert(peer.name.clone(), peer.clone());
         let number = {
-            let mut tokens = self.state.tokens.lock().unwrap();
+            let mut tokens = self.state.tokens.lock();
             *tokens += 1;
             *tokens
         };
-        let lease = self.state.lease.lock().unwrap().unwrap_or(Duration::from_secs(30));
+        let lease = self.state.lease.lock().unwrap_or(Duration::from_secs(30));
         Ok(Response::new(proto::RegisterResponse {
             token: format!("token-{number}"),
             lease: Some(lease.try_into().unwrap()),
@@ -95,9 +95,9 @@ impl Presence for Handlers {
         request: Request<proto::GetPeerRequest>,
     ) -> Result<Response<proto::GetPeerResponse>, Status> {
         let proto::GetPeerRequest { name, fingerprint } = request.into_inner();
-        let listed = self.state.peers.lock().unwrap().get(&name).cloned();
+        let listed = self.state.peers.lock().get(&name).cloned();
         let found = listed.or_else(|| {
-            let unlisted = self.state.unlisted.lock().unwrap().get(&name)?.clone();
+            let unlisted = self.state.unlisted.lock().get(&name)?.clone();
             let key = Certificate::parse(&unlisted.certificate).unwrap().fingerprint();
             (key.as_bytes()[..] == fingerprint).then_some(unlisted)
         });
@@ -114,7 +114,7 @@ impl Presence for Handlers {
         &self,
         _: Request<proto::CheckEndpointsRequest>,
     ) -> Result<Response<proto::CheckEndpointsResponse>, Status> {
-        let ahead = jiff::SignedDuration::from_secs(*self.state.clock.lock().unwrap());
+        let ahead = jiff::SignedDuration::from_secs(*self.state.clock.lock());
         let now = Some(chinwag::wire::to_timestamp(jiff::Timestamp::now() + ahead));
         let answer = proto::CheckEndpointsResponse { received_at: now, now, ..Default::default() };
         Ok(Response::new(answer))
@@ -126,7 +126,7 @@ impl Presence for Handlers {
         request: Request<proto::ListPeersRequest>,
     ) -> Result<Response<proto::ListPeersResponse>, Status> {
         let after = request.into_inner().page_token;
-        let peers = self.state.peers.lock().unwrap();
+        let peers = self.state.peers.lock();
         let mut rest: Vec<_> = peers.values().filter(|peer| peer.name > after).cloned().collect();
         rest.sort_by(|a, b| a.name.cmp(&b.name));
         let more = rest.len() > 1;
@@ -142,7 +142,7 @@ impl Presence for Handlers {
         request: Request<WatchPeersRequest>,
     ) -> Result<Response<Self::WatchPeersStream>, Status> {
         let (answers, stream) = mpsc::channel(16);
-        let held = self.state.held_watches.lock().unwrap().pop_front();
+        let held = self.state.held_watches.lock().pop_front();
         self.tell(Call::Watch(FakeWatch { request: request.into_inner(), answers }))?;
         if let Some(held) = held {
             held.await.map_err(|_| Status::unavailable("the test is over"))??;
