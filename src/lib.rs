@@ -11,7 +11,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0, pure | [`proto`], [`model`], [`error`] |
+//! | 0, pure | [`proto`], [`model`], [`error`], `limiter` |
 //! | 1, mechanics | [`wire`], [`identity`], [`transport`], [`backoff`], [`shutdown`], `sqlite`, [`text`] |
 //! | 2, storage | [`storage`]: where messages and leases are kept |
 //! | 3, two siblings | [`hub`] and [`client`], which never import each other |
@@ -20,6 +20,7 @@
 //! `fuzz`, above all of them, is part of the tests: what is done with bytes that strangers wrote.
 
 pub mod error;
+mod limiter;
 pub mod model;
 pub mod proto;
 

@@ -18,6 +18,7 @@ mod io;
 mod limits;
 mod loopback;
 mod meter;
+mod observe;
 mod refuse;
 mod tls;
 
@@ -38,6 +39,7 @@ pub use limits::Limits;
 pub(crate) use limits::source_of;
 pub use loopback::may_listen;
 pub use meter::{Meter, TurnedAway};
+pub use observe::{Observe, Observer};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 /// The deadline of a unary call, on either side. A stored post takes milliseconds; whatever takes
@@ -63,7 +65,7 @@ const MAX_LOCAL_RESETS: usize = 1024;
 
 /// A server with the limits of this house. `keepalive` is both how long a connection may be silent
 /// before it is asked for a sign of life and how long the answer may take.
-pub fn server(keepalive: Duration) -> Server<Stack<CountCalls, Identity>> {
+pub fn server(keepalive: Duration) -> Server<Stack<Observe<CountCalls>, Identity>> {
     Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(Some(MAX_STREAMS))
@@ -73,5 +75,5 @@ pub fn server(keepalive: Duration) -> Server<Stack<CountCalls, Identity>> {
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
         .http2_keepalive_interval(Some(keepalive))
         .http2_keepalive_timeout(Some(keepalive))
-        .layer(CountCalls)
+        .layer(Observe::new(CountCalls))
 }

@@ -104,7 +104,7 @@ impl Admission {
             contacts,
             hub,
             inbox,
-            limits: ConversationLimits::new(),
+            limits: ConversationLimits::default(),
             queries: Semaphore::new(QUERIES),
             by_address: Mutex::default(),
             answers: Mutex::new(LruCache::new(ANSWERS)),

@@ -1,176 +1,91 @@
-//! Places for the conversations that others open: few for each of them, so that nobody keeps out
-//! the rest.
+//! Limits of the conversations that others open, in all and for each caller, so that nobody takes the
+//! permits of the others.
 //!
-//! Keys cost nothing. Before a caller is let in, and where they are a stranger, the address counts;
-//! the key counts where it is somebody's whom the contact book or the hub knows. Those without a
-//! key have places of their own, and so have strangers. Loopback has no bound of its own: it is
-//! everybody on this machine.
+//! New keys cost nothing, so a stranger, and a caller who is not admitted yet, counts by address. A
+//! caller whose key the contact book or the hub knows counts by key. Strangers and callers without a
+//! key have limits of their own. Loopback has only the limits in all: it is everybody on this
+//! machine.
 
-use std::{collections::HashMap, net::IpAddr, sync::Arc};
-
-use parking_lot::{Mutex, MutexGuard};
+use std::{net::IpAddr, sync::Arc};
 
 use super::{caller::Caller, received::Verification};
 use crate::{
     error::{Error, Result},
+    limiter::{Exceeded, KeyedLimiter, KeyedPermit},
     model::Fingerprint,
     transport::source_of,
 };
 
-/// Callers with a key who have not been let in yet, in all and of one address.
+/// Callers with a key who are not admitted yet, in all and of one address.
 const ARRIVING: (usize, usize) = (128, 32);
 
 /// The same without a key.
 const ARRIVING_KEYLESS: (usize, usize) = (64, 16);
 
-/// Conversations with those who are known, in all and with one key: some for each of a person's
-/// devices and programs.
+/// Conversations with known callers, in all and with one key: some for each of a person's devices
+/// and programs.
 const KNOWN: (usize, usize) = (256, 8);
 
 /// Conversations with strangers, in all and of one address.
 const STRANGERS: (usize, usize) = (128, 8);
 
-/// All places.
+/// Counts the conversations of each kind.
+#[derive(Default)]
 pub(super) struct ConversationLimits {
-    arriving: Arc<Table>,
-    arriving_keyless: Arc<Table>,
-    known: Arc<Table>,
-    strangers: Arc<Table>,
+    arriving: Arc<KeyedLimiter<Source>>,
+    arriving_keyless: Arc<KeyedLimiter<Source>>,
+    known: Arc<KeyedLimiter<Source>>,
+    strangers: Arc<KeyedLimiter<Source>>,
 }
 
 impl ConversationLimits {
-    pub(super) fn new() -> Self {
-        Self {
-            arriving: Table::of(ARRIVING),
-            arriving_keyless: Table::of(ARRIVING_KEYLESS),
-            known: Table::of(KNOWN),
-            strangers: Table::of(STRANGERS),
-        }
-    }
-
-    /// A place for somebody who has not been let in yet.
+    /// Takes a permit for a caller who is not admitted yet.
     ///
     /// # Errors
     ///
     /// [`Error::LimitReached`], as below.
     pub(super) fn arrive(&self, caller: Caller) -> Result<Permit> {
-        let table = match caller.key {
-            Some(_) => &self.arriving,
-            None => &self.arriving_keyless,
-        };
-        table.take(address(caller))
+        match caller.key {
+            Some(_) => take(&self.arriving, ARRIVING, address(caller)),
+            None => take(&self.arriving_keyless, ARRIVING_KEYLESS, address(caller)),
+        }
     }
 
-    /// A place for somebody who was let in.
+    /// Takes a permit for a admitted caller.
     pub(super) fn sit(&self, caller: Caller, verification: Verification) -> Result<Permit> {
         match verification {
             Verification::Verified(key) | Verification::Known(key) => {
-                self.known.take(Some(Who::Key(key)))
+                take(&self.known, KNOWN, Some(Source::Key(key)))
             }
-            Verification::Unverified(_) => self.strangers.take(address(caller)),
+            Verification::Unverified(_) => take(&self.strangers, STRANGERS, address(caller)),
         }
     }
 }
 
-fn address(caller: Caller) -> Option<Who> {
-    caller.from.and_then(|from| source_of(from.ip())).map(Who::Address)
+fn take(
+    limiter: &Arc<KeyedLimiter<Source>>,
+    (most, most_each): (usize, usize),
+    source: Option<Source>,
+) -> Result<Permit> {
+    limiter.acquire(most, source.map(|source| (source, most_each))).map_err(|exceeded| {
+        let what = match exceeded {
+            Exceeded::Total => format!("at most {most} conversations at once"),
+            Exceeded::Key => format!("at most {most_each} conversations at once with one caller"),
+        };
+        Error::LimitReached { what, retry_after: None }
+    })
 }
 
-/// For whom places are counted.
+fn address(caller: Caller) -> Option<Source> {
+    caller.from.and_then(|from| source_of(from.ip())).map(Source::Address)
+}
+
+/// What permits are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Who {
+pub(super) enum Source {
     Key(Fingerprint),
     Address(IpAddr),
 }
 
-/// Places of one kind.
-#[derive(Debug)]
-struct Table {
-    most: usize,
-    most_each: usize,
-    taken: Mutex<Taken>,
-}
-
-#[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    by: HashMap<Who, usize>,
-}
-
-impl Table {
-    fn of((most, most_each): (usize, usize)) -> Arc<Self> {
-        Arc::new(Self { most, most_each, taken: Mutex::default() })
-    }
-
-    fn take(self: &Arc<Self>, who: Option<Who>) -> Result<Permit> {
-        let mut taken = self.taken();
-        let full = |most: usize, whose: &str| Error::LimitReached {
-            what: format!("at most {most} conversations at once{whose}"),
-            retry_after: None,
-        };
-        if taken.all >= self.most {
-            return Err(full(self.most, ""));
-        }
-        if let Some(who) = who {
-            let own = taken.by.get(&who).map_or(0, |own| *own);
-            if own >= self.most_each {
-                return Err(full(self.most_each, " with one caller"));
-            }
-            taken.by.insert(who, own + 1);
-        }
-        taken.all += 1;
-        Ok(Permit { table: self.clone(), who })
-    }
-
-    fn taken(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock()
-    }
-}
-
-/// One conversation's place, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Permit {
-    table: Arc<Table>,
-    who: Option<Who>,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut taken = self.table.taken();
-        taken.all -= 1;
-        if let Some(who) = self.who
-            && let Some(own) = taken.by.get_mut(&who)
-        {
-            *own -= 1;
-            if *own == 0 {
-                taken.by.remove(&who);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_takes_the_places_of_others() {
-        let table = Table::of((3, 2));
-        let key = |byte| Some(Who::Key(Fingerprint::from_bytes([byte; 32])));
-        let (first, second) = (table.take(key(1)).unwrap(), table.take(key(1)).unwrap());
-        assert!(table.take(key(1)).unwrap_err().to_string().contains("with one caller"));
-        let third = table.take(key(2)).unwrap();
-        assert!(table.take(key(3)).is_err());
-        drop(first);
-        let again = table.take(key(1)).unwrap();
-        drop((second, third, again));
-        {
-            let taken = table.taken();
-            assert_eq!((taken.all, taken.by.len()), (0, 0));
-        }
-        // On this machine only the whole counts.
-        let held: Vec<_> = (0..3).map(|_| table.take(None).unwrap()).collect();
-        assert!(table.take(None).is_err());
-        drop(held);
-    }
-}
+/// The permit of one conversation.
+pub(super) type Permit = KeyedPermit<Source>;

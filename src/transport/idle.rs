@@ -3,7 +3,6 @@
 //! What counts are calls in progress. Keepalive is no sign of use: every HTTP/2 stack answers it.
 
 use std::{
-    convert::Infallible,
     pin::Pin,
     sync::{
         Arc,
@@ -14,12 +13,11 @@ use std::{
 };
 
 use http::{Request, Response};
-use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::{Status, body::Body};
-use tower::{Layer, Service};
+use tonic::body::Body;
 
-use super::PeerInfo;
+use super::{Observer, PeerInfo};
 
 /// The calls of one connection.
 #[derive(Debug, Clone, Default)]
@@ -42,7 +40,7 @@ impl Calls {
 
 /// A call in progress.
 #[derive(Debug)]
-pub(super) struct Call(Calls);
+pub struct Call(Calls);
 
 impl Drop for Call {
     fn drop(&mut self) {
@@ -82,68 +80,23 @@ impl Idle {
     }
 }
 
-/// The layer that counts calls.
+/// Counts the calls of each connection. A call lasts until the end of its response was sent.
 #[derive(Debug, Clone, Copy)]
 pub struct CountCalls;
 
-impl<S> Layer<S> for CountCalls {
-    type Service = Counted<S>;
+impl Observer for CountCalls {
+    type Noted = Option<Call>;
 
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner }
-    }
-}
-
-/// A service whose calls are counted.
-#[derive(Debug, Clone)]
-pub struct Counted<S> {
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for Counted<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
+    fn on_request(&self, request: &Request<Body>) -> Option<Call> {
+        request.extensions().get::<PeerInfo>().map(|info| info.calls.begin())
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let call = request.extensions().get::<PeerInfo>().map(|info| info.calls.begin());
-        let answer = self.inner.call(request);
-        Box::pin(
-            async move { Ok(answer.await?.map(|body| Body::new(Counting { body, _call: call }))) },
-        )
-    }
-}
-
-/// An answer that is not over before its end was sent.
-struct Counting {
-    body: Body,
-    _call: Option<Call>,
-}
-
-impl http_body::Body for Counting {
-    type Data = bytes::Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Status>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+    fn on_response(&self, call: Option<Call>, response: Response<Body>) -> Response<Body> {
+        response.map(|body| {
+            Body::new(body.map_frame(move |frame| {
+                let _held = &call;
+                frame
+            }))
+        })
     }
 }

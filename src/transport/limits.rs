@@ -10,16 +10,16 @@
 //! is told to come back later.
 
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
 
-use parking_lot::Mutex;
-
 use super::loopback::is_loopback;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    limiter::{Exceeded, KeyedLimiter, KeyedPermit},
+};
 
 /// Bounds on the connections of a server. The defaults say why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,78 +155,39 @@ fn network_of(address: IpAddr) -> Option<IpAddr> {
     Some(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into())
 }
 
-/// Counts the open connections.
-#[derive(Debug, Default)]
-pub(super) struct ConnectionLimiter(Mutex<Taken>);
+/// Counts the open connections, by address and by network.
+pub(super) type ConnectionLimiter = KeyedLimiter<Source>;
 
-#[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    of: HashMap<Source, usize>,
-}
+/// The permit of one open connection.
+pub(super) type Permit = KeyedPermit<Source>;
 
-/// An address, or a network by its length.
+/// An address, or a network, with the length of its prefix.
 type Source = (IpAddr, u8);
 
 impl ConnectionLimiter {
-    /// Takes a place.
+    /// Takes a permit for a connection from `address`.
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`] where there is none left, in all or for the address.
+    /// [`Error::LimitReached`] where the server or the address has as many connections as allowed.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit> {
         let source = source_of(address);
-        let mut taken = self.taken();
-        let full = |what: &str| Error::LimitReached {
-            what: format!("{what}; come again later"),
-            retry_after: Some(RETRY),
-        };
-        if taken.all >= limits.open {
-            return Err(full("this server has as many connections as it takes"));
-        }
         let network = source.and_then(network_of);
         let per_address = limits.open_per_address;
-        let bounds = [
-            (source.map(|address| (address, 64)), per_address),
-            (network.map(|network| (network, 48)), per_address.saturating_mul(NETWORK_SHARE)),
+        let keys = [
+            source.map(|address| ((address, 64), per_address)),
+            network.map(|network| ((network, 48), per_address.saturating_mul(NETWORK_SHARE))),
         ];
-        for (source, most) in bounds {
-            let own = source.and_then(|source| taken.of.get(&source)).map_or(0, |own| *own);
-            if own >= most {
-                return Err(full("your address has as many connections as one may have"));
+        self.acquire(limits.open, keys.into_iter().flatten()).map_err(|exceeded| {
+            let what = match exceeded {
+                Exceeded::Total => "this server has as many connections as it takes",
+                Exceeded::Key => "your address has as many connections as one may have",
+            };
+            Error::LimitReached {
+                what: format!("{what}; come again later"),
+                retry_after: Some(RETRY),
             }
-        }
-        let sources = bounds.map(|(source, _)| source);
-        for source in sources.into_iter().flatten() {
-            *taken.of.entry(source).or_default() += 1;
-        }
-        taken.all += 1;
-        Ok(Permit { places: self.clone(), sources })
-    }
-
-    fn taken(&self) -> parking_lot::MutexGuard<'_, Taken> {
-        self.0.lock()
-    }
-}
-
-/// One open connection's place, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Permit {
-    places: Arc<ConnectionLimiter>,
-    sources: [Option<Source>; 2],
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        taken.all -= 1;
-        for source in self.sources.into_iter().flatten() {
-            let Some(own) = taken.of.get_mut(&source) else { continue };
-            *own -= 1;
-            if *own == 0 {
-                taken.of.remove(&source);
-            }
-        }
+        })
     }
 }
 
@@ -252,8 +213,6 @@ mod tests {
         drop(first);
         take("192.0.2.1").unwrap();
         drop((second, third));
-        assert_eq!(places.taken().all, 0);
-        assert!(places.taken().of.is_empty());
     }
 
     #[test]
@@ -268,7 +227,6 @@ mod tests {
         take(1, 0).unwrap();
         drop(held);
         take(0, most).unwrap();
-        assert!(places.taken().of.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::source::{Path, paths};
 
 /// The modules of each floor, from the ground up.
 const FLOORS: [&[&str]; 6] = [
-    &["proto", "model", "error"],
+    &["proto", "model", "error", "limiter"],
     &["wire", "identity", "transport", "backoff", "shutdown", "sqlite", "text"],
     &["storage"],
     &["hub", "client"],
