@@ -5,7 +5,7 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
+.PHONY: help features run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
 	bench-screen pictures man
 
 help: ## List what can be made
@@ -21,13 +21,17 @@ test: ## Run all tests, with the tools they want
 crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
 	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test stress crash:: -- --nocapture
 
-check: fmt clippy doc protos deny test ## Check everything, exactly as CI does
+check: fmt clippy features doc protos deny test ## Check everything, exactly as CI does
 
 fmt: ## Check the format
 	cargo fmt --check
 
 clippy: ## Lint the code, warnings denied
 	cargo clippy --locked --all-targets -- -D warnings
+
+features: ## Lint the client library and the embedded hub alone, warnings denied
+	cargo clippy --locked --no-default-features --lib -- -D warnings
+	cargo clippy --locked --no-default-features --features hub --lib -- -D warnings
 
 doc: ## Build the documentation, warnings denied
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps

@@ -21,6 +21,7 @@ mod chat;
 mod commands;
 mod complete;
 pub(crate) mod config;
+#[cfg(feature = "hub")]
 pub mod daemon;
 mod failure;
 mod first;

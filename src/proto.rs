@@ -17,6 +17,7 @@ pub const PEER_DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/pe
 ///
 /// The streaming methods are missing on purpose: [`crate::hub`] serves them itself, and a method
 /// that nobody calls should not have to be written.
+#[cfg(feature = "hub")]
 pub mod unary {
     include!(concat!(env!("OUT_DIR"), "/unary/chinwag.v1.rs"));
 }
