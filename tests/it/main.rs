@@ -50,6 +50,7 @@ mod logs;
 mod manual;
 mod metrics;
 mod names;
+mod old_client;
 mod on;
 mod operations;
 mod original_story;
@@ -65,6 +66,7 @@ mod story;
 mod strangers;
 mod transport;
 mod two_machines;
+mod upgrade;
 
 #[allow(dead_code, reason = "shared with stress.rs")]
 mod support;

@@ -6,6 +6,7 @@ pub(crate) mod crowd;
 pub(crate) mod direct_line;
 pub(crate) mod disk;
 pub(crate) mod fake_hub;
+pub(crate) mod fixture;
 pub(crate) mod grpcurl;
 pub(crate) mod help;
 pub(crate) mod hub;

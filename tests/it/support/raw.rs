@@ -7,11 +7,10 @@ use tonic::{
     Request, Status, Streaming,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    service::interceptor::InterceptedService,
 };
 
 use crate::support::{
-    peer::{Session, Token},
+    peer::Session,
     within::{PATIENCE, within},
 };
 
@@ -56,13 +55,28 @@ impl Decoder for Raw {
 /// Calls `/chinwag.v1.SERVICE/METHOD` with a stream of messages and their answers.
 pub(crate) async fn call(
     session: &Session,
-    method: &'static str,
+    method: &str,
     requests: impl Stream<Item = Bytes> + Send + 'static,
 ) -> Result<Streaming<Bytes>, Status> {
-    let service = InterceptedService::new(session.channel.clone(), session.token());
-    let mut grpc: Grpc<InterceptedService<Channel, Token>> = Grpc::new(service);
+    let authorization = format!("Bearer {}", session.registered.token);
+    let path = format!("/chinwag.v1.{method}");
+    within(PATIENCE, method, open(session.channel.clone(), Some(authorization), &path, requests))
+        .await
+}
+
+/// The same with any path, and with any authorization or none.
+pub(crate) async fn open(
+    channel: Channel,
+    authorization: Option<String>,
+    path: &str,
+    requests: impl Stream<Item = Bytes> + Send + 'static,
+) -> Result<Streaming<Bytes>, Status> {
+    let mut request = Request::new(requests);
+    if let Some(authorization) = authorization {
+        request.metadata_mut().insert("authorization", authorization.parse().unwrap());
+    }
+    let mut grpc = Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
-    let path = format!("/chinwag.v1.{method}").parse().unwrap();
-    let call = grpc.streaming(Request::new(requests), path, Raw);
-    Ok(within(PATIENCE, method, call).await?.into_inner())
+    let call = grpc.streaming(request, path.parse().unwrap(), Raw);
+    Ok(call.await?.into_inner())
 }

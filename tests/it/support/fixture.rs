@@ -1,0 +1,108 @@
+//! Files that a released version wrote: see `tests/fixtures/README.md`.
+
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use chinwag::identity::Identity;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{cli, hub::TestHub};
+
+/// A copy of the files of one version, which a test may change.
+pub(crate) struct Fixture(TempDir);
+
+impl Fixture {
+    /// The files of this version, as in `v0.1.0`.
+    pub(crate) fn of(version: &str) -> Self {
+        let copy = tempfile::tempdir().unwrap();
+        let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(version);
+        copy_all(&recorded, copy.path());
+        Self(copy)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// The objects of a file with one in each line.
+    pub(crate) fn objects(&self, name: &str) -> Vec<Value> {
+        self.text(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// One of the secrets that open the hub.
+    pub(crate) fn code(&self, name: &str) -> String {
+        let codes: Value = serde_json::from_str(&self.text("codes.json")).unwrap();
+        codes[name].as_str().unwrap().to_owned()
+    }
+
+    /// Today's hub on a data directory.
+    pub(crate) fn hub(&self, data: &str, args: &[&str]) -> TestHub {
+        let path = self.path(data);
+        TestHub::with(&[&["--data-dir", path.to_str().unwrap()], args].concat())
+    }
+
+    /// What today's operator command prints.
+    #[track_caller]
+    pub(crate) fn operator(&self, data: &str, args: &[&str]) -> String {
+        let mut command = crate::support::hub::command(env!("CARGO_BIN_EXE_chinwagd"));
+        let output = command.args(args).arg("--data-dir").arg(self.path(data)).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The key of one of the people.
+    pub(crate) fn key(&self, name: &str) -> Identity {
+        Identity::load(&self.path(&format!("homes/{name}"))).unwrap().unwrap()
+    }
+
+    /// Today's command of one of the people, at a hub that was moved here.
+    pub(crate) fn command(&self, hub: &TestHub, name: &str, args: &[&str]) -> Command {
+        let mut command = cli::homeless(&self.path(&format!("homes/{name}")), args);
+        command.env("CHINWAG_HUB", hub.link()).env("CHINWAG_LISTEN", "127.0.0.1:0");
+        // Alice's name is in her settings.
+        if name != "alice" {
+            command.env("CHINWAG_NAME", name);
+        }
+        command
+    }
+
+    /// Has messages that wait for delivery be as young as they were when they were recorded: they are
+    /// given up after 14 days, and forgotten after 30.
+    pub(crate) fn refresh(&self, name: &str) {
+        let now = Timestamp::now().as_microsecond();
+        for (file, change) in [
+            ("outbox.db", "UPDATE outbox SET queued_at = ?1"),
+            ("inbox.db", "UPDATE kept SET accepted_at = ?1, sent_at = ?1"),
+        ] {
+            let path = self.path(&format!("homes/{name}/{file}"));
+            Connection::open(path).unwrap().execute(change, [now]).unwrap();
+        }
+    }
+}
+
+/// Copies a folder. Only its owner may read the copy, as it was when it was written: git does not
+/// keep that.
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let copy = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            fs::create_dir(&copy).unwrap();
+            fs::set_permissions(&copy, Permissions::from_mode(0o700)).unwrap();
+            copy_all(&entry.path(), &copy);
+        } else {
+            fs::copy(entry.path(), &copy).unwrap();
+            fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}
