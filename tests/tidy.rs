@@ -12,11 +12,12 @@ mod tidy {
     pub(crate) mod documents;
     pub(crate) mod files;
     pub(crate) mod limits;
+    pub(crate) mod msrv;
     pub(crate) mod protos;
     pub(crate) mod source;
 }
 
-use tidy::{arrows, documents, files, limits, protos};
+use tidy::{arrows, documents, files, limits, msrv, protos};
 
 #[test]
 fn arrows_point_downwards() {
@@ -58,6 +59,11 @@ fn documented_limits_are_those_of_the_source() {
     let tree = tree();
     assert_none(limits::violations(&read("docs/limits.md"), &tree));
     assert_none(limits::unit_violations(&read("deploy/chinwagd.service"), &tree));
+}
+
+#[test]
+fn locked_crates_build_with_the_promised_compiler() {
+    assert_none(msrv::violations());
 }
 
 fn assert_none(violations: impl IntoIterator<Item = String>) {
