@@ -9,15 +9,17 @@ use chinwag::proto::{HUB_DESCRIPTORS, PEER_DESCRIPTORS};
 /// The folder beside this file.
 mod tidy {
     pub(crate) mod arrows;
+    pub(crate) mod circles;
     pub(crate) mod documents;
     pub(crate) mod files;
     pub(crate) mod limits;
     pub(crate) mod msrv;
+    pub(crate) mod names;
     pub(crate) mod protos;
     pub(crate) mod source;
 }
 
-use tidy::{arrows, documents, files, limits, msrv, protos};
+use tidy::{arrows, circles, documents, files, limits, msrv, names, protos};
 
 #[test]
 fn arrows_point_downwards() {
@@ -29,6 +31,26 @@ fn arrows_point_downwards() {
         let module: Vec<_> = module.split('/').collect();
         arrows::violations(&module, &content)
     }));
+}
+
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let module = |path: &str| -> Option<Vec<String>> {
+        let path = path.strip_prefix("src/")?.strip_suffix(".rs")?;
+        let module = path.split('/').map(str::to_owned);
+        let module: Vec<_> = module.filter(|segment| segment != "lib").collect();
+        (!path.starts_with("bin/") && !module.iter().any(|s| s == "tests")).then_some(module)
+    };
+    let files: Vec<_> =
+        tree().into_iter().filter_map(|(path, content)| Some((module(&path)?, content))).collect();
+    assert_known(&circles::KNOWN, &circles::circles(&files));
+}
+
+#[test]
+fn no_folder_has_two_types_of_one_name() {
+    let files: Vec<_> =
+        tree().into_iter().filter(|(p, _)| p.starts_with("src/") && p.ends_with(".rs")).collect();
+    assert_known(&names::KNOWN, &names::repeated(&files));
 }
 
 #[test]
@@ -69,6 +91,18 @@ fn locked_crates_build_with_the_promised_compiler() {
 fn assert_none(violations: impl IntoIterator<Item = String>) {
     let violations: Vec<_> = violations.into_iter().collect();
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
+}
+
+/// Fails on a problem in a place that is not known to have one, and on a known place without one.
+fn assert_known(known: &[&str], found: &[(String, String)]) {
+    let covers = |known: &str, place: &str| {
+        place.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let new = found.iter().filter(|(place, _)| !known.iter().any(|known| covers(known, place)));
+    let new = new.map(|(place, problem)| format!("{place}: {problem}"));
+    let solved = known.iter().filter(|known| !found.iter().any(|(place, _)| covers(known, place)));
+    let solved = solved.map(|place| format!("{place}: is in order now, remove it from KNOWN"));
+    assert_none(new.chain(solved));
 }
 
 /// Every text file of the project, with its path from the top. What is built or belongs to git

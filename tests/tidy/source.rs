@@ -97,11 +97,31 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
+/// The text of a file without its unit tests, which come last.
+pub(crate) fn without_tests(source: &str) -> &str {
+    source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+}
+
 /// Every path in a file, from its root: `use super::{a, b::C}` in the module `x::y` is `x::a` and
 /// `x::b::C` of this crate; `tonic::Code` is a path of another crate.
 ///
 /// `module` is the path of the file's own module.
 pub(crate) fn paths(module: &[&str], source: &str) -> Vec<Path> {
+    named(module, source).into_iter().map(|named| named.path).collect()
+}
+
+/// A path where it is written.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) path: Path,
+    /// Where it is imported, the name that it gets.
+    pub(crate) import: Option<String>,
+    /// It is imported for others too.
+    pub(crate) public: bool,
+}
+
+/// Every path in a file, as [`paths`] says, with how it is written.
+pub(crate) fn named(module: &[&str], source: &str) -> Vec<Named> {
     let tokens = tokens(source);
     let mut found = Vec::new();
     // Modules written within the file, each with the depth of braces it stands at.
@@ -122,12 +142,19 @@ pub(crate) fn paths(module: &[&str], source: &str) -> Vec<Path> {
             }
             _ => {}
         }
-        at += usize::from(token == "use");
+        let import = token == "use";
+        // `pub use`, or `pub(crate) use`.
+        let public = import && at > 0 && ["pub", ")"].contains(&tokens[at - 1]);
+        at += usize::from(import);
         let path = token.starts_with(is_word) && tokens.get(at + 1) == Some(&"::");
-        if token == "use" || path {
+        if import || path {
             let here = module.iter().copied().chain(inner.iter().map(|(name, _)| *name));
             let (branches, taken) = branches(&tokens[at..]);
-            found.extend(branches.iter().map(|path| Path::resolve(here.clone().collect(), path)));
+            found.extend(branches.iter().map(|branch| Named {
+                path: Path::resolve(here.clone().collect(), &branch.path),
+                import: import.then(|| branch.name().to_owned()),
+                public,
+            }));
             at += taken;
         } else {
             at += 1;
@@ -168,38 +195,55 @@ impl Path {
     }
 }
 
+/// A path of a use tree, or a plain one.
+struct Branch<'a> {
+    path: Vec<&'a str>,
+    alias: Option<&'a str>,
+}
+
+impl<'a> Branch<'a> {
+    /// The name that it has where it is imported.
+    fn name(&self) -> &'a str {
+        let mut names = self.path.iter().rev().filter(|segment| **segment != "self");
+        self.alias.or(names.next().copied()).unwrap_or_default()
+    }
+}
+
 /// The paths of a use tree or of a plain path, and how many tokens they take.
-fn branches<'a>(tokens: &[&'a str]) -> (Vec<Vec<&'a str>>, usize) {
-    let mut stem = Vec::new();
+fn branches<'a>(tokens: &[&'a str]) -> (Vec<Branch<'a>>, usize) {
+    let mut path = Vec::new();
     let mut at = usize::from(tokens.first() == Some(&"::"));
     loop {
         match tokens.get(at) {
             Some(&"{") => {
-                let (tails, taken) = group(&tokens[at + 1..]);
-                let join = |tail: Vec<&'a str>| stem.iter().copied().chain(tail).collect();
-                return (tails.into_iter().map(join).collect(), at + 1 + taken);
+                let (mut tails, taken) = group(&tokens[at + 1..]);
+                for tail in &mut tails {
+                    tail.path.splice(0..0, path.iter().copied());
+                }
+                return (tails, at + 1 + taken);
             }
-            Some(&word) => stem.push(word),
-            None => return (vec![stem], at),
+            Some(&word) => path.push(word),
+            None => return (vec![Branch { path, alias: None }], at),
         }
         at += 1;
         match tokens.get(at) {
             Some(&"::") => at += 1,
-            _ => return (vec![stem], at),
+            Some(&"as") => {
+                return (vec![Branch { path, alias: tokens.get(at + 1).copied() }], at + 2);
+            }
+            _ => return (vec![Branch { path, alias: None }], at),
         }
     }
 }
 
 /// The trees of a group, up to and including its closing brace.
-fn group<'a>(tokens: &[&'a str]) -> (Vec<Vec<&'a str>>, usize) {
+fn group<'a>(tokens: &[&'a str]) -> (Vec<Branch<'a>>, usize) {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(&token) = tokens.get(at) {
         match token {
             "}" => return (found, at + 1),
             "," => at += 1,
-            // `as name` follows a tree.
-            "as" => at += 2,
             _ => {
                 let (tails, taken) = branches(&tokens[at..]);
                 found.extend(tails);
