@@ -1,36 +1,233 @@
-//! `make bench-screen`: how long a frame of the full screen takes with 60,000 messages.
+//! `make bench-screen`: the time of a frame of the full screen with 60,000 messages.
+//!
+//! A frame is what the user waits for after a key: the change of the state, the layout, the drawing,
+//! ratatui's comparison with the previous frame, and the escape sequences, which are discarded.
 
 use std::{
-    io::{self, Write},
-    time::Duration,
+    fs,
+    io::{self, Sink, Write},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Result, ensure};
-use chinwag::cli::bench_screen;
+use chinwag::{
+    cli::HeadlessScreen,
+    model::{Message, MessageId, Name, Position, RoomName, Text},
+};
+use jiff::{Timestamp, ToSpan};
+use ratatui::{
+    Terminal, TerminalOptions, Viewport,
+    backend::CrosstermBackend,
+    crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers},
+    layout::Rect,
+};
 
-/// How many messages a room has that somebody scrolls through.
+/// The messages of the room.
 const MESSAGES: usize = 60_000;
 
-/// What a frame may take: of 60 in a second, each.
+/// The most time for a frame at 60 frames a second.
 const BUDGET: Duration = Duration::from_millis(16);
 
+/// The size of the terminal, and the small one that it is resized to.
+const USUAL: Rect = Rect::new(0, 0, 120, 40);
+const SMALL: Rect = Rect::new(0, 0, 40, 12);
+
+/// The frames of each measurement.
+const FRAMES: usize = 1_000;
+
+/// One in this many messages has 16 KiB without a blank.
+const LONG_EACH: usize = 500;
+
+/// The parts of messages. Some have wide scripts, or letters of several characters.
+const PHRASES: [&str; 12] = [
+    "the night was clear",
+    "see https://example.org/a/rather/long/path?with=a&query=too for that",
+    "and so we went",
+    "今日はとても良い天気です",
+    "né à Zürich",
+    "👩‍👩‍👧 🇨🇭 ❤\u{fe0f}",
+    "ok",
+    "no, the other one",
+    "שלום לכולם",
+    "e\u{301}a\u{308}o\u{302}",
+    "what does the log say",
+    "it is what it is and nobody can do anything about it before tomorrow morning",
+];
+
 fn main() -> Result<()> {
-    let figures = bench_screen(MESSAGES)?;
+    let before = resident();
+    let mut bench = Bench::new()?;
+    let all = bench.measure()?;
     let mut out = io::stdout().lock();
     writeln!(out, "{:<28}{:>9}{:>9}{:>9}", "ms a frame", "p50", "p99", "max")?;
-    for frames in &figures.frames {
-        let [p50, p99, max] = [50, 99, 100].map(|n| frames.percentile(n).as_secs_f64() * 1e3);
-        writeln!(out, "{:<28}{p50:>9.3}{p99:>9.3}{max:>9.3}", frames.action)?;
+    for (action, times) in &all {
+        let [p50, p99, max] = [50, 99, 100].map(|n| percentile(times, n).as_secs_f64() * 1e3);
+        writeln!(out, "{action:<28}{p50:>9.3}{p99:>9.3}{max:>9.3}")?;
     }
-    if let Some((before, after)) = figures.resident {
+    if let Some((before, after)) = before.zip(resident()) {
         let [before, after] = [before, after].map(|bytes| bytes as f64 / f64::from(1 << 20));
-        let messages = figures.messages;
         writeln!(
             out,
-            "\nresident: {before:.1} MiB before, {after:.1} MiB with {messages} messages"
+            "\nresident: {before:.1} MiB before, {after:.1} MiB with {MESSAGES} messages"
         )?;
     }
-    let slow = figures.frames.iter().find(|frames| frames.percentile(99) >= BUDGET);
-    ensure!(slow.is_none(), "a frame takes longer than {BUDGET:?}: {:?}", slow.map(|s| s.action));
+    let slow = all.iter().find(|(_, times)| percentile(times, 99) >= BUDGET);
+    ensure!(slow.is_none(), "a frame takes longer than {BUDGET:?}: {:?}", slow.map(|s| s.0));
     Ok(())
+}
+
+/// The times of the frames after an action, the shortest first.
+type FrameTimes = (&'static str, Vec<Duration>);
+
+/// The time that `per_cent` of the frames did not exceed.
+fn percentile(times: &[Duration], per_cent: usize) -> Duration {
+    let at = (times.len() * per_cent / 100).min(times.len().saturating_sub(1));
+    times.get(at).copied().unwrap_or_default()
+}
+
+struct Bench {
+    terminal: Terminal<CrosstermBackend<Sink>>,
+    screen: HeadlessScreen,
+    names: Vec<Name>,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let options = TerminalOptions { viewport: Viewport::Fixed(USUAL) };
+        let terminal = Terminal::with_options(CrosstermBackend::new(io::sink()), options)?;
+        let names =
+            ["sova", "buzz", "日本", "winter", "a-name-that-is-too-long", "o.k", "anna", "bob"];
+        let names: Vec<Name> = names.into_iter().map(Name::parse).collect::<Result<_, _>>()?;
+        let screen = HeadlessScreen::new(names[0].clone(), RoomName::lobby());
+        let mut bench = Self { terminal, screen, names };
+        for seq in 0..MESSAGES {
+            bench.receive(seq)?;
+        }
+        Ok(bench)
+    }
+
+    fn measure(&mut self) -> Result<Vec<FrameTimes>> {
+        use KeyCode::{Backspace, Char, Down, End, Home, PageUp, Up};
+        const NONE: KeyModifiers = KeyModifiers::NONE;
+        const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+        Ok(vec![
+            self.frames("first frame", 1, |_, _| Ok(()))?,
+            self.frames("typing a key", FRAMES, |bench, n| {
+                // Lines of 59 characters.
+                match n % 60 {
+                    0 if n > 0 => bench.press(Char('u'), CTRL),
+                    59 => bench.press(Backspace, NONE),
+                    _ => bench.press(Char('x'), NONE),
+                }
+            })?,
+            self.frames("a message comes", FRAMES, |bench, n| bench.receive(MESSAGES + n))?,
+            self.frames("scrolling up by a row", FRAMES, |bench, _| bench.press(Up, CTRL))?,
+            self.frames("a message comes meanwhile", FRAMES, |bench, n| {
+                bench.receive(MESSAGES + FRAMES + n)
+            })?,
+            self.frames("scrolling up by a page", FRAMES, |bench, _| bench.press(PageUp, NONE))?,
+            self.frames("up and down by a row", FRAMES, |bench, n| {
+                bench.press(if n % 2 == 0 { Up } else { Down }, CTRL)
+            })?,
+            self.frames("to the start and the end", FRAMES, |bench, n| {
+                bench.press(if n % 2 == 0 { Home } else { End }, CTRL)
+            })?,
+            self.frames("jumping anywhere", FRAMES, |bench, n| {
+                bench.screen.jump(position(scattered(n) % MESSAGES));
+                Ok(())
+            })?,
+            self.frames("jumping to 16 KiB of text", FRAMES, |bench, n| {
+                bench.screen.jump(position(scattered(n) % MESSAGES / LONG_EACH * LONG_EACH));
+                Ok(())
+            })?,
+            self.frames("200 older ones come", FRAMES / 20, |bench, n| {
+                let older = (n * 200..n * 200 + 200).map(|seq| bench.message(seq));
+                let older = older.collect::<Result<_>>()?;
+                bench.screen.prepend(older);
+                Ok(())
+            })?,
+            self.resizes()?,
+        ])
+    }
+
+    /// Measures `count` frames, each after an action.
+    fn frames(
+        &mut self,
+        action: &'static str,
+        count: usize,
+        mut act: impl FnMut(&mut Self, usize) -> Result<()>,
+    ) -> Result<FrameTimes> {
+        let mut times = Vec::with_capacity(count);
+        for n in 0..count {
+            let begun = Instant::now();
+            act(self, n)?;
+            self.draw()?;
+            times.push(begun.elapsed());
+        }
+        times.sort_unstable();
+        Ok((action, times))
+    }
+
+    /// Measures frames after the terminal was made small, and usual again.
+    fn resizes(&mut self) -> Result<FrameTimes> {
+        self.frames("resizing to 40×12 and back", FRAMES, |bench, n| {
+            bench.terminal.resize(if n % 2 == 0 { SMALL } else { USUAL })?;
+            Ok(())
+        })
+    }
+
+    fn draw(&mut self) -> Result<()> {
+        self.terminal.draw(|frame| self.screen.draw(frame))?;
+        Ok(())
+    }
+
+    fn press(&mut self, code: KeyCode, modifiers: KeyModifiers) -> Result<()> {
+        self.screen.on_terminal_event(Event::Key(KeyEvent::new(code, modifiers)));
+        Ok(())
+    }
+
+    fn receive(&mut self, seq: usize) -> Result<()> {
+        let message = self.message(seq)?;
+        self.screen.receive(message);
+        Ok(())
+    }
+
+    /// The message with this number. They are half a minute apart.
+    fn message(&self, seq: usize) -> Result<Message> {
+        let text = if seq.is_multiple_of(LONG_EACH) {
+            "abcdefghijklmnop".repeat(1024)
+        } else {
+            let phrases = 1 + scattered(seq) % 4;
+            let phrase = |n| PHRASES[scattered(seq * 4 + n) % PHRASES.len()];
+            (0..phrases).map(phrase).collect::<Vec<_>>().join(" ")
+        };
+        Ok(Message {
+            id: MessageId::new(),
+            room: RoomName::lobby(),
+            position: position(seq),
+            prev_seq: seq as u64,
+            sender: self.names[scattered(seq + 1) % self.names.len()].clone(),
+            created_at: Timestamp::UNIX_EPOCH.saturating_add((seq as i64 * 30).seconds())?,
+            text: Text::parse(text)?,
+        })
+    }
+}
+
+fn position(seq: usize) -> Position {
+    Position { epoch: 1, seq: seq as u64 + 1 }
+}
+
+/// A number that looks random: a step of a linear congruential generator.
+fn scattered(n: usize) -> usize {
+    (n as u64).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
+        as usize
+        >> 33
+}
+
+/// The resident memory of this process in bytes (`VmRSS` of Linux).
+fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }

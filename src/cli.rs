@@ -25,9 +25,12 @@ pub(crate) mod config;
 pub mod daemon;
 mod failure;
 mod first;
+mod graphemes;
 mod json;
+mod keymap;
 mod keys;
 mod line;
+mod links;
 mod logging;
 mod options;
 mod outage;
@@ -36,10 +39,12 @@ mod queries;
 mod question;
 mod stdin;
 mod terminal;
+mod theme;
 mod tui;
 mod values;
 mod view;
 mod words;
+mod wrap;
 mod writer;
 
 use std::{ffi::OsString, pin::pin, process::ExitCode, time::Duration};
@@ -58,7 +63,7 @@ use self::{
 use crate::shutdown;
 
 #[doc(hidden)]
-pub use self::tui::{FrameTimes, ScreenFigures, bench_screen};
+pub use self::tui::HeadlessScreen;
 
 /// How long a command whose time is over has for leaving the hub.
 const LEAVING: Duration = shutdown::GRACE;

@@ -51,7 +51,8 @@ use toml::Spanned;
 pub(crate) use self::remember::remember;
 use super::{
     failure::Failure,
-    tui::{self, keys::Keymap},
+    keymap::Keymap,
+    theme::Theme,
     values::{self, direct_policy, listen_address},
 };
 use crate::{
@@ -191,7 +192,7 @@ impl Config {
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
             quiet: raw.quiet,
-            theme: one("theme", raw.theme, tui::theme_name)?,
+            theme: one("theme", raw.theme, |name| Theme::parse(name).map(|_| name.to_owned()))?,
             keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
         })
     }
@@ -369,14 +370,11 @@ mod tests {
             ("listen = 'here'", "line 1, column 10: listen: "),
             ("room = 3", "line 1, column 8: expected a text or a list of texts"),
             ("name = 'sova'\nhub = 'nowhere'", "line 2, column 7: hub: "),
-            (
-                "hub = 'a:1'\n\n[keys]\nretry = 'f25'",
-                "line 4, column 9: keys.retry: there is no key",
-            ),
+            ("hub = 'a:1'\n\n[keys]\nretry = 'f25'", "line 4, column 9: keys.retry: no key"),
             ("[keys]\nretry = ['ctrl-n', 'g']", "line 2, column 9: keys.retry: \"g\" types"),
             ("[keys]\nretry = 'f5'\nsearch = 'f5'", "line 1, column 1: keys: F5 cannot mean both"),
-            ("\n[keys]\ndance = 'f5'", "line 3, column 9: keys: there is no action \"dance\""),
-            ("theme = 'blue'", "line 1, column 9: theme: there is no \"blue\": it is dark, light"),
+            ("\n[keys]\ndance = 'f5'", "line 3, column 9: keys: no action \"dance\""),
+            ("theme = 'blue'", "line 1, column 9: theme: no theme \"blue\": expected dark, light"),
             ("# ü\nname = 'ü' 3", "line 2, column 12: "),
         ] {
             let problem = Config::parse(text).unwrap_err();

@@ -1,5 +1,5 @@
-//! The loop of the full screen: whatever happens goes to the state, what the state orders is carried
-//! out, and what has changed is drawn, at most every [`FRAME`].
+//! The loop of the full screen: passes events to the state, carries out its effects, and draws the
+//! changes, at most once in [`FRAME`].
 
 use std::{
     io,
@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ratatui::crossterm::event::{Event as Typed, KeyCode};
+use ratatui::crossterm::event::{Event as TerminalEvent, KeyCode};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    state::{Command, Now, State},
+    effect::Effect,
+    layout,
+    moment::Moment,
+    state::State,
     talks::{Talks, Told},
     tasks::Tasks,
     term::Screen,
@@ -25,33 +28,32 @@ use crate::{
     error::Error,
 };
 
-/// The shortest time from one frame to the next: sixty a second are all that anybody sees.
+/// The least time between two frames: about sixty per second.
 const FRAME: Duration = Duration::from_millis(16);
 
-/// How often time itself may change what is shown.
+/// The interval at which the state is updated for the passing of time.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Makes F12 panic, in builds for tests: `CHINWAG_TEST_PANIC=1`. Only so can be shown that the
-/// terminal comes back.
+/// Makes F12 panic in debug builds (`CHINWAG_TEST_PANIC=1`), to test that the terminal is restored.
 const TEST_PANIC: &str = "CHINWAG_TEST_PANIC";
 
-/// The full screen and all that it stands between.
+/// The full screen: the state, the client and the terminal.
 pub(super) struct App {
     pub(super) state: State,
     client: Client,
     unseen: Unseen,
     screen: Screen,
-    keys: mpsc::Receiver<io::Result<Typed>>,
+    terminal_events: mpsc::Receiver<io::Result<TerminalEvent>>,
     tasks: Tasks,
     talks: Talks,
-    /// The file with the typed lines.
-    typed: PathBuf,
-    /// Why the client has ended.
-    ended: Option<Error>,
-    /// Whether the client may tell more.
-    tells: bool,
-    drawn: Instant,
-    dirty: bool,
+    /// The file with the input history.
+    history: PathBuf,
+    /// Why the client has stopped.
+    stopped: Option<Error>,
+    /// Whether the client can have more events.
+    has_events: bool,
+    drawn_at: Instant,
+    is_dirty: bool,
 }
 
 impl App {
@@ -60,8 +62,8 @@ impl App {
         client: Client,
         unseen: Unseen,
         screen: Screen,
-        keys: mpsc::Receiver<io::Result<Typed>>,
-        typed: PathBuf,
+        terminal_events: mpsc::Receiver<io::Result<TerminalEvent>>,
+        history: PathBuf,
     ) -> Self {
         Self {
             state,
@@ -70,233 +72,241 @@ impl App {
             client,
             unseen,
             screen,
-            keys,
-            typed,
-            ended: None,
-            tells: true,
-            drawn: Instant::now(),
-            dirty: true,
+            terminal_events,
+            history,
+            stopped: None,
+            has_events: true,
+            drawn_at: Instant::now(),
+            is_dirty: true,
         }
     }
 
-    /// Runs until the person leaves, or somebody wants the program to end. Returns why the client has
-    /// ended, where it has.
+    /// Runs until the user leaves or `stop` is cancelled. Returns why the client has stopped, if it has.
     pub(super) async fn run(
         &mut self,
         events: &mut Events,
         stop: &CancellationToken,
     ) -> Result<Option<Error>, Failure> {
-        let mut watch = Watching::of(self.client.clone());
+        let mut peers = PeerUpdates::request(self.client.clone());
         let mut connection = self.client.connection();
-        self.state.connection(&connection.borrow_and_update().clone());
+        self.state.on_connection(&connection.borrow_and_update().clone());
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            if self.carry_out().await? {
-                return Ok(self.ended.take());
+            if self.run_effects().await? {
+                return Ok(self.stopped.take());
             }
             self.draw()?;
-            // Only a frame shows what of the history is wanted.
-            if self.state.has_orders() {
+            // Drawing may have requested history.
+            if self.state.has_effects() {
                 continue;
             }
-            let due = self.drawn + FRAME;
-            let (wants, ready) = (self.dirty, self.screen.is_ready());
+            let due = self.drawn_at + FRAME;
+            let (is_dirty, is_ready) = (self.is_dirty, self.screen.is_ready());
             let readiness = self.screen.readiness();
-            let tells = self.tells;
+            let has_events = self.has_events;
             tokio::select! {
-                () = stop.cancelled() => return Ok(self.ended.take()),
-                asked = self.screen.asked() => {
-                    self.screen.obey(asked).await?;
-                    self.dirty = true;
+                () = stop.cancelled() => return Ok(self.stopped.take()),
+                signal = self.screen.next_signal() => {
+                    self.screen.handle(signal).await?;
+                    self.is_dirty = true;
                 }
-                key = self.keys.recv() => self.typed(key)?,
-                event = events.next(), if tells => self.heard(event),
-                change = watch.next() => self.watched(change),
-                outcome = self.tasks.next() => self.change(|state, now| state.done(outcome, now)),
-                Some(told) = self.talks.told.recv() => self.change(|state, now| state.told(told, now)),
-                Ok(()) = connection.changed() => self.connection(&mut connection),
-                _ = tick.tick() => self.ticked(),
-                () = tokio::time::sleep_until(due.into()), if wants && ready => {}
-                () = readiness, if wants && !ready => {}
+                event = self.terminal_events.recv() => self.on_terminal_event(event)?,
+                event = events.next(), if has_events => self.on_event(event),
+                change = peers.next() => self.on_peer_change(change),
+                outcome = self.tasks.next() => self.change(|state, now| state.on_outcome(outcome, now)),
+                Some(told) = self.talks.told.recv() => self.change(|state, now| state.on_conversation(told, now)),
+                Ok(()) = connection.changed() => self.on_connection(&mut connection),
+                _ = tick.tick() => self.on_tick(),
+                () = tokio::time::sleep_until(due.into()), if is_dirty && is_ready => {}
+                () = readiness, if is_dirty && !is_ready => {}
             }
         }
     }
 
-    fn change(&mut self, change: impl FnOnce(&mut State, Now)) {
-        change(&mut self.state, Now::here());
-        self.dirty = true;
+    fn change(&mut self, change: impl FnOnce(&mut State, Moment)) {
+        change(&mut self.state, Moment::now());
+        self.is_dirty = true;
     }
 
-    fn heard(&mut self, event: Option<Event>) {
+    fn on_event(&mut self, event: Option<Event>) {
         match event {
             None => {
-                self.tells = false;
-                if self.ended.is_none() {
-                    self.end(Error::Stopped);
+                self.has_events = false;
+                if self.stopped.is_none() {
+                    self.on_stopped(Error::Stopped);
                 }
             }
-            Some(Event::Ended { error }) => self.end(error),
+            Some(Event::Ended { error }) => self.on_stopped(error),
             Some(event) => {
                 if let Event::Conversation { line, event } = &event {
                     self.talks.theirs(line, event);
                 }
-                self.change(|state, now| state.hear(event, now));
+                self.change(|state, now| state.on_event(event, now));
             }
         }
     }
 
-    fn end(&mut self, error: Error) {
-        self.change(|state, now| state.ended(&error, now));
-        self.ended = Some(error);
+    fn on_stopped(&mut self, error: Error) {
+        self.change(|state, now| state.on_client_end(&error, now));
+        self.stopped = Some(error);
     }
 
-    fn watched(&mut self, change: Result<PeerChange, Error>) {
+    fn on_peer_change(&mut self, change: Result<PeerChange, Error>) {
         self.change(|state, now| match change {
-            Ok(change) => state.watch(change, now),
+            Ok(change) => state.on_peer_change(change, now),
             Err(error) => {
-                state.say(&format!("who comes and goes is not shown: {error}"), true, now);
+                state.announce(&format!("cannot list the peers on the hub: {error}"), true, now);
             }
         });
     }
 
-    fn ticked(&mut self) {
-        let now = Now::here();
-        self.dirty |= self.state.tick(now);
-        self.state.order_history(now);
-        self.state.order_files();
+    fn on_tick(&mut self) {
+        let now = Moment::now();
+        self.is_dirty |= self.state.on_tick(now);
+        self.state.request_history(now);
+        self.state.poll_files();
     }
 
-    fn connection(&mut self, connection: &mut watch::Receiver<Connection>) {
+    fn on_connection(&mut self, connection: &mut watch::Receiver<Connection>) {
         let now = connection.borrow_and_update().clone();
-        self.change(|state, _| state.connection(&now));
+        self.change(|state, _| state.on_connection(&now));
     }
 
-    fn typed(&mut self, typed: Option<io::Result<Typed>>) -> Result<(), Failure> {
-        let typed = match typed {
-            Some(typed) => typed?,
+    fn on_terminal_event(
+        &mut self,
+        event: Option<io::Result<TerminalEvent>>,
+    ) -> Result<(), Failure> {
+        let event = match event {
+            Some(event) => event?,
             None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         };
         if cfg!(debug_assertions) {
-            panic_for_a_test(&typed);
+            panic_if_tested(&event);
         }
-        self.change(|state, now| state.terminal(typed, now));
+        self.change(|state, now| state.on_terminal_event(event, now));
         Ok(())
     }
 
-    /// Draws, if something has changed, the last frame is old enough and the terminal has taken it.
+    /// Draws if something has changed and the terminal has taken the last frame.
     fn draw(&mut self) -> Result<(), Failure> {
-        if !self.dirty || self.drawn.elapsed() < FRAME || !self.screen.is_ready() {
+        if !self.is_dirty || self.drawn_at.elapsed() < FRAME || !self.screen.is_ready() {
             return Ok(());
         }
-        let (state, now) = (&mut self.state, Now::here());
-        self.screen.draw(|frame| view::draw(state, now, frame))?;
-        self.drawn = Instant::now();
-        self.dirty = false;
-        // Only now is it known how much of the history is in sight.
-        self.state.look();
-        self.state.order_history(now);
+        let (state, now) = (&mut self.state, Moment::now());
+        self.screen.draw(|frame| {
+            layout::arrange(state, frame.area(), now);
+            view::draw(state, now, frame);
+        })?;
+        self.drawn_at = Instant::now();
+        self.is_dirty = false;
+        // The layout decides which messages are visible.
+        self.state.mark_seen();
+        self.state.request_history(now);
         Ok(())
     }
 
-    /// Does what the state orders; true: leave.
-    async fn carry_out(&mut self) -> Result<bool, Failure> {
-        for command in self.state.take() {
-            match command {
-                Command::Quit => return Ok(true),
-                Command::Post { id, room, text } => self.tasks.post(id, room, text).await,
-                Command::Say { id, to, text } => {
+    /// Carries out the effects of the state. Returns true if the user leaves.
+    async fn run_effects(&mut self) -> Result<bool, Failure> {
+        for effect in self.state.take_effects() {
+            match effect {
+                Effect::Quit => return Ok(true),
+                Effect::Post { id, room, text } => self.tasks.post(id, room, text).await,
+                Effect::Send { id, to, text } => {
                     if !self.talks.say(&to, id, text) {
-                        let what = "too much is waiting to be said".to_owned();
+                        let what = "too many messages are waiting".to_owned();
                         let error = Error::LimitReached { what, retry_after: None };
-                        self.change(|state, now| state.told(Told::failed(to, id, error), now));
+                        self.change(|state, now| {
+                            state.on_conversation(Told::failed(to, id, error), now)
+                        });
                     }
                 }
-                Command::Remember(line) => self.remember(&line),
-                Command::Bell => self.screen.ring()?,
-                Command::Redraw => self.screen.forget()?,
-                Command::Suspend => self.screen.suspend().await?,
-                Command::Open(peer) => self.talks.open(&peer),
-                Command::Looked { from, ids } => {
-                    // Not beside the loop: whoever leaves now has seen it all the same.
+                Effect::StoreInput(line) => self.store_input(&line),
+                Effect::Bell => self.screen.ring()?,
+                Effect::Redraw => self.screen.force_redraw()?,
+                Effect::Suspend => self.screen.suspend().await?,
+                Effect::Open(peer) => self.talks.open(&peer),
+                Effect::MarkSeen { from, ids } => {
+                    // Not in a task, which leaving would end.
                     for id in ids {
                         self.unseen.seen(&from, id).await;
                     }
                 }
-                Command::MarkRead { to, id } => self.talks.mark_read(&to, id),
-                Command::Typing { to, active } => self.talks.typing(&to, active),
-                Command::Queue { id, to, text } => self.tasks.queue(id, to, text),
-                Command::Ask { request, room } => self.tasks.ask(request, room),
-                Command::Page { room, way, from } => self.tasks.page(room, way, from),
-                Command::Around(message) => self.tasks.around(message),
-                Command::Search { room, query } => self.tasks.search(room, query),
-                Command::Know(name) => self.tasks.know(name),
-                Command::Census => self.tasks.census(),
-                Command::Files { waiting } => self.tasks.files(waiting),
-                Command::Members(room) => self.tasks.members(room),
-                Command::Ping => self.tasks.ping(),
-                Command::SetStatus(status) => self.tasks.set_status(status),
+                Effect::MarkRead { to, id } => self.talks.mark_read(&to, id),
+                Effect::Typing { to, active } => self.talks.typing(&to, active),
+                Effect::Queue { id, to, text } => self.tasks.queue(id, to, text),
+                Effect::Run { request, room } => self.tasks.run(request, room),
+                Effect::LoadPage { room, direction, from } => {
+                    self.tasks.load_page(room, direction, from);
+                }
+                Effect::LoadContext(message) => self.tasks.load_context(message),
+                Effect::Search { room, query } => self.tasks.search(room, query),
+                Effect::LookUp(name) => self.tasks.look_up(name),
+                Effect::ListRooms => self.tasks.list_rooms(),
+                Effect::ReadFiles { queued } => self.tasks.read_files(queued),
+                Effect::ListMembers(room) => self.tasks.list_members(room),
+                Effect::Ping => self.tasks.ping(),
+                Effect::SetStatus(status) => self.tasks.set_status(status),
             }
-            self.dirty = true;
+            self.is_dirty = true;
         }
         Ok(false)
     }
 
-    fn remember(&mut self, line: &str) {
-        // The file has a line for each; what has several is remembered for this chat only.
+    fn store_input(&mut self, line: &str) {
+        // The file has one line per input. Longer inputs are recalled in this chat only.
         if line.contains(['\n', '\r']) {
             return;
         }
-        if let Err(error) = typed::append(&self.typed, line) {
-            let said = format!("what you type is not remembered: {error}");
-            self.change(|state, now| state.toast(said, true, now));
+        if let Err(error) = typed::append(&self.history, line) {
+            let text = format!("cannot store the input history: {error}");
+            self.change(|state, now| state.toast(text, true, now));
         }
     }
 
-    /// Gives the terminal back, and what the state holds.
+    /// Restores the terminal and returns the state.
     pub(super) async fn close(self) -> State {
         self.screen.close().await;
         self.state
     }
 }
 
-#[allow(clippy::panic, reason = "a test wants it")]
-fn panic_for_a_test(typed: &Typed) {
-    let wants = || std::env::var_os(TEST_PANIC).is_some_and(|wants| wants == "1");
-    if matches!(typed, Typed::Key(key) if key.code == KeyCode::F(12)) && wants() {
+#[allow(clippy::panic, reason = "a test requests it")]
+fn panic_if_tested(event: &TerminalEvent) {
+    let is_set = || std::env::var_os(TEST_PANIC).is_some_and(|value| value == "1");
+    if matches!(event, TerminalEvent::Key(key) if key.code == KeyCode::F(12)) && is_set() {
         panic!("{TEST_PANIC} is set, and F12 was pressed");
     }
 }
 
-/// Who comes and goes.
-enum Watching {
-    /// The hub was asked, which may take a while.
-    Asked(Pin<Box<dyn Future<Output = Result<PeerWatch, Error>> + Send>>),
+/// The changes of the peers on the hub.
+enum PeerUpdates {
+    Requested(Pin<Box<dyn Future<Output = Result<PeerWatch, Error>> + Send>>),
     Open(Box<PeerWatch>),
-    Over,
+    Closed,
 }
 
-impl Watching {
-    fn of(client: Client) -> Self {
-        Self::Asked(Box::pin(async move { client.watch_peers().await }))
+impl PeerUpdates {
+    fn request(client: Client) -> Self {
+        Self::Requested(Box::pin(async move { client.watch_peers().await }))
     }
 
-    /// The next change; nothing is lost when the future is dropped.
+    /// The next change. No change is lost if the future is dropped.
     async fn next(&mut self) -> Result<PeerChange, Error> {
         loop {
             match self {
-                Self::Asked(answer) => match answer.await {
+                Self::Requested(answer) => match answer.await {
                     Ok(watch) => *self = Self::Open(Box::new(watch)),
                     Err(error) => {
-                        *self = Self::Over;
+                        *self = Self::Closed;
                         return Err(error);
                     }
                 },
                 Self::Open(watch) => match watch.next().await {
                     Some(change) => return Ok(change),
-                    None => *self = Self::Over,
+                    None => *self = Self::Closed,
                 },
-                Self::Over => std::future::pending().await,
+                Self::Closed => std::future::pending().await,
             }
         }
     }

@@ -1,18 +1,14 @@
-//! What a person types: several lines, what they typed before, and the words that complete
-//! themselves.
+//! The input: several lines of text, its history, and completion.
 //!
-//! The text is kept by `ratatui_textarea`, which knows how to edit, cut and take back. Where it
-//! stands on the screen is the `layout`'s matter: it goes by what one sees as a character, and
-//! breaks lines at blanks.
+//! `ratatui_textarea` holds the text, cuts, pastes and undoes. `layout` computes the positions of the
+//! characters on the screen.
 //!
-//! What would harm a screen never gets into the text: it could only be meant to deceive whoever
-//! looks at it before they send it. That something was left out is said below the text.
+//! Characters that could harm a terminal, or that nobody would see, never get into the text. A note
+//! below the text says that they were left out.
 
 mod edit;
+mod input_history;
 mod layout;
-mod recall;
-
-use std::cell::Cell;
 
 use ratatui::{
     buffer::Buffer,
@@ -21,188 +17,189 @@ use ratatui::{
 };
 use ratatui_textarea::{CursorMove, TextArea};
 
-use self::{layout::Layout, recall::Recall};
-use super::{
-    complete::{self, Found, Menu, Words},
-    theme::Theme,
-};
+use self::{input_history::InputHistory, layout::InputLayout};
+use super::complete::{self, Candidates, CompletionMenu, Matches};
 use crate::{
+    cli::theme::Theme,
     model::{MAX_TEXT_BYTES, Name},
     text,
 };
 
-/// What a tab that is pasted becomes.
+/// A pasted tab becomes this.
 const TAB: &str = "    ";
 
-/// How wide the text is taken to be before it was drawn.
+/// The width before the first layout.
 const WIDTH: u16 = 80;
 
-/// A text that is being written.
+/// The input.
 #[derive(Debug)]
 pub(crate) struct Composer {
     area: TextArea<'static>,
-    recall: Recall,
-    /// A word that is being completed.
-    completing: Option<Completing>,
-    /// Why something is not in the text: shown below it.
+    history: InputHistory,
+    /// The completion in progress.
+    completing: Option<ActiveCompletion>,
+    /// Why something is not in the text, shown below it.
     note: Option<String>,
-    /// The end of what was typed is not in the text, and nobody has looked since: what is pasted
-    /// into a terminal that does not tell comes as keys, and Enter may be among them.
-    is_cut: bool,
-    /// How wide it was drawn last: up and down go by rows.
-    width: Cell<u16>,
-    /// The first row that was drawn last.
-    top: Cell<usize>,
+    /// Whether the last typed characters are not in the text. A terminal without bracketed paste sends
+    /// a paste as keys, with Enter among them, so the user may not have seen it.
+    is_truncated: bool,
+    /// The width of the last layout. Up and down move by rows.
+    width: u16,
+    /// The first visible row of the last layout.
+    top: usize,
 }
 
 #[derive(Debug)]
-struct Completing {
-    found: Found,
-    /// What was typed.
+struct ActiveCompletion {
+    matches: Matches,
+    /// The word before completion.
     typed: String,
-    /// Which choice stands there; `None`: what was typed.
+    /// The index of the inserted completion, or `None` for the typed word.
     selected: Option<usize>,
-    /// How many characters stand there now.
+    /// The number of characters of the inserted word.
     len: usize,
 }
 
-impl Completing {
-    fn menu(&self) -> Menu {
-        Menu { choices: self.found.choices.clone(), selected: self.selected }
+impl ActiveCompletion {
+    fn menu(&self) -> CompletionMenu {
+        CompletionMenu { completions: self.matches.completions.clone(), selected: self.selected }
     }
 }
 
 impl Composer {
-    /// Nothing typed yet; `history` is what was typed in earlier chats, oldest first.
+    /// An empty input. `history` has the inputs of earlier chats, oldest first.
     pub(crate) fn new(history: Vec<String>) -> Self {
         Self {
             area: TextArea::default(),
-            recall: Recall::new(history.iter().map(|text| harmless(text).0)),
+            history: InputHistory::new(history.iter().map(|text| sanitize(text).0)),
             completing: None,
             note: None,
-            is_cut: false,
-            width: Cell::new(WIDTH),
-            top: Cell::new(0),
+            is_truncated: false,
+            width: WIDTH,
+            top: 0,
         }
     }
 
-    /// A key that means no action: types a character or edits.
-    pub(crate) fn key(&mut self, key: KeyEvent) {
+    /// Handles a key that is bound to no action: types a character or edits.
+    pub(crate) fn on_key(&mut self, key: KeyEvent) {
         if key.kind == KeyEventKind::Release {
             return;
         }
-        self.forget_passing();
+        self.end_transient();
         match edit::typed(&key) {
             Some(c) => {
-                self.is_cut |= c.len_utf8() > self.free();
+                self.is_truncated |= c.len_utf8() > self.free_bytes();
                 self.insert(c.encode_utf8(&mut [0; 4]));
             }
             None if edit::yanks(&key) => self.insert(&self.area.yank_text()),
             None => {
-                self.is_cut = false;
-                edit::edit(&mut self.area, &key, self.width.get());
+                self.is_truncated = false;
+                edit::edit(&mut self.area, &key, self.width);
             }
         }
     }
 
-    /// Whether a key types a character.
+    /// Returns true if the key types a character.
     pub(crate) fn types(key: &KeyEvent) -> bool {
         edit::typed(key).is_some()
     }
 
-    /// A new line where the cursor is.
-    pub(crate) fn new_line(&mut self) {
-        self.forget_passing();
+    /// Inserts a line break.
+    pub(crate) fn insert_line_break(&mut self) {
+        self.end_transient();
         self.insert("\n");
     }
 
-    /// Puts in what was pasted, with its lines: it is not sent before the person says so.
+    /// Inserts pasted text, including its line breaks.
     pub(crate) fn paste(&mut self, text: &str) {
-        self.forget_passing();
+        self.end_transient();
         self.insert(text);
     }
 
-    /// What is typed.
+    /// The text.
     pub(crate) fn text(&self) -> String {
         self.area.lines().join("\n")
     }
 
-    /// Whether nothing is typed.
+    /// Returns true if there is no text.
     pub(crate) fn is_empty(&self) -> bool {
         self.area.is_empty()
     }
 
-    /// That the end of what was typed is not in the text, where that is so and may not have been seen.
-    pub(crate) fn cut(&self) -> Option<String> {
-        self.is_cut.then(|| format!("the rest was {}", too_long()))
+    /// A notice that the last typed characters are not in the text, if the user may not have seen it.
+    pub(crate) fn truncation(&self) -> Option<String> {
+        self.is_truncated.then(|| format!("the rest was {}", too_long()))
     }
 
-    /// Puts a text in the place of what is typed, with the cursor at its end.
+    /// Replaces the text and moves the cursor to its end.
     pub(crate) fn set(&mut self, text: &str) {
-        self.forget_passing();
-        self.recall.stop();
-        self.is_cut = false;
+        self.end_transient();
+        self.history.reset();
+        self.is_truncated = false;
         self.put(text);
     }
 
-    /// Removes what is typed; to take it back takes one key.
+    /// Clears the text. This can be undone.
     pub(crate) fn clear(&mut self) {
-        self.forget_passing();
-        self.recall.stop();
-        self.is_cut = false;
-        let cut = self.area.yank_text();
+        self.end_transient();
+        self.history.reset();
+        self.is_truncated = false;
+        let yank = self.area.yank_text();
         self.area.clear();
-        self.area.set_yank_text(cut);
+        self.area.set_yank_text(yank);
     }
 
-    /// Takes what is typed and remembers it for this chat. What is for one person alone must not
-    /// get into the file of what was typed: see `is_private` of the chat's input, and what is typed
-    /// in a direct conversation is private whatever it is. What was said to one peer alone comes back
-    /// only in the conversation with them. None where there is nothing but blanks.
-    pub(crate) fn submit_to(&mut self, peer: Option<&Name>) -> Option<String> {
+    /// Takes the text and adds it to the history of this chat, or returns `None` if it is blank. A text
+    /// sent to `peer` is recalled only in the chat with that peer. The caller stores the history, and
+    /// must leave out private texts (see `is_private` of the chat's input).
+    pub(crate) fn submit(&mut self, peer: Option<&Name>) -> Option<String> {
         let text = self.text();
         if text.trim().is_empty() {
             return None;
         }
-        self.recall.remember(&text, peer);
+        self.history.add(&text, peer);
         self.set("");
         Some(text)
     }
 
-    /// That one talks with this peer alone from now on, or with nobody alone.
-    pub(crate) fn be_with(&mut self, peer: Option<&Name>) {
-        self.recall.be_with(peer);
+    /// Sets the peer of the current direct chat.
+    pub(crate) fn set_peer(&mut self, peer: Option<&Name>) {
+        self.history.set_peer(peer);
     }
 
-    /// Goes up a row; from the first one, to what was typed before. Whether there was anything.
+    /// Moves up a row or, from the first one, recalls the previous input. Returns false if there is
+    /// none.
     pub(crate) fn history_up(&mut self) -> bool {
-        self.forget_passing();
-        edit::up(&mut self.area, self.width.get()) || {
-            let older = self.recall.older(self.text());
+        self.end_transient();
+        edit::up(&mut self.area, self.width) || {
+            let older = self.history.older(self.text());
             self.put_recalled(older)
         }
     }
 
-    /// Goes down a row; from the last one, to what was typed after, and at last to what was being
-    /// typed. Whether there was anything.
+    /// Moves down a row or, from the last one, recalls the next input and finally the draft. Returns
+    /// false if there is none.
     pub(crate) fn history_down(&mut self) -> bool {
-        self.forget_passing();
-        edit::down(&mut self.area, self.width.get()) || {
-            let newer = self.recall.newer(self.text());
+        self.end_transient();
+        edit::down(&mut self.area, self.width) || {
+            let newer = self.history.newer(self.text());
             self.put_recalled(newer)
         }
     }
 
-    /// Completes the word before the cursor; again: with what else fits, and at last what was
-    /// typed. What is to be shown as long as [`Composer::menu`] says so; none where there is
-    /// nothing to choose.
-    pub(crate) fn complete(&mut self, words: &Words<'_>, back: bool) -> Option<Menu> {
+    /// Completes the word before the cursor. Further calls insert the other completions in turn, and
+    /// finally the typed word. Returns the menu of completions if there are several.
+    pub(crate) fn complete(
+        &mut self,
+        candidates: &Candidates<'_>,
+        back: bool,
+    ) -> Option<CompletionMenu> {
         self.note = None;
         let mut completing = match self.completing.take() {
             Some(completing) => completing,
-            None => self.begin_completing(words)?,
+            None => self.begin_completing(candidates)?,
         };
-        let (count, selected) = (completing.found.choices.len(), completing.selected);
+        let (count, selected) = (completing.matches.completions.len(), completing.selected);
         completing.selected = match (selected, back) {
             (None, false) => Some(0),
             (None, true) => Some(count - 1),
@@ -214,29 +211,33 @@ impl Composer {
         self.menu()
     }
 
-    /// What can be chosen while a word is being completed.
-    pub(crate) fn menu(&self) -> Option<Menu> {
-        self.completing.as_ref().map(Completing::menu)
+    /// The menu of completions, while a word is being completed.
+    pub(crate) fn menu(&self) -> Option<CompletionMenu> {
+        self.completing.as_ref().map(ActiveCompletion::menu)
     }
 
-    /// Gives up completing: what was typed stands there again. Whether a word was being completed.
-    pub(crate) fn cancel(&mut self) -> bool {
+    /// Restores the typed word. Returns false if no word was being completed.
+    pub(crate) fn cancel_completion(&mut self) -> bool {
         let Some(mut completing) = self.completing.take() else { return false };
         completing.selected = None;
         self.replace_word(&mut completing);
         true
     }
 
-    /// How many rows it takes in this width, from 1 to `most`; one of them says why something is not
-    /// in the text, as long as that was the last thing to happen.
-    pub(crate) fn rows(&self, width: u16, most: u16) -> u16 {
-        let rows =
-            Layout::new(self.area.lines(), width).rows.len() + usize::from(self.note.is_some());
-        u16::try_from(rows).unwrap_or(u16::MAX).clamp(1, most.max(1))
+    /// Lays out for a width, and returns the number of rows that the input takes: 1 to `most`. A note
+    /// takes one of them.
+    pub(crate) fn arrange(&mut self, width: u16, most: u16) -> u16 {
+        let layout = InputLayout::new(self.area.lines(), width);
+        let rows = layout.rows.len() + usize::from(self.note.is_some());
+        let rows = u16::try_from(rows).unwrap_or(u16::MAX).clamp(1, most.max(1));
+        let (row, _) = layout.position(edit::cursor(&self.area));
+        self.top = layout.top(self.top, row, usize::from(self.text_rows(rows)));
+        self.width = width;
+        rows
     }
 
-    /// Draws it, or what is to be typed where nothing is. Where the terminal's cursor belongs: in
-    /// the area, and nowhere in an empty one.
+    /// Draws the input as [`Composer::arrange`] has laid it out, or the placeholder if it is empty.
+    /// Returns the position of the cursor, or `None` if the area is empty.
     pub(crate) fn draw(
         &self,
         area: Rect,
@@ -248,45 +249,47 @@ impl Composer {
         if area.is_empty() {
             return None;
         }
-        self.width.set(area.width);
-        let mut lines = area;
-        if let Some(note) = self.note.as_ref().filter(|_| area.height > 1) {
-            lines.height -= 1;
-            let width = usize::from(area.width);
-            buffer.set_stringn(area.x, lines.bottom(), note, width, theme.warn);
+        let width = usize::from(area.width);
+        let text_area = Rect { height: self.text_rows(area.height), ..area };
+        if let Some(note) = self.note.as_ref().filter(|_| text_area.height < area.height) {
+            buffer.set_stringn(area.x, text_area.bottom(), note, width, theme.warn);
         }
         if self.is_empty() {
             let shown = text::one_line(placeholder);
-            buffer.set_stringn(area.x, area.y, shown, usize::from(area.width), theme.dim);
+            buffer.set_stringn(area.x, area.y, shown, width, theme.dim);
         }
-        let layout = Layout::new(self.area.lines(), area.width);
-        let (row, column) = layout.place(edit::cursor(&self.area));
-        let top = layout.top(self.top.get(), row, usize::from(lines.height));
-        self.top.set(top);
-        layout.draw(top, lines, buffer, theme.text);
-        let x = area.x + column.min(area.width - 1);
-        Some(Position::new(x, area.y + u16::try_from(row - top).unwrap_or_default()))
+        let layout = InputLayout::new(self.area.lines(), area.width);
+        layout.draw(self.top, text_area, buffer, theme.text);
+        let (row, column) = layout.position(edit::cursor(&self.area));
+        let x = area.x + u16::try_from(column).unwrap_or(u16::MAX).min(area.width - 1);
+        let y = u16::try_from(row.saturating_sub(self.top)).unwrap_or(u16::MAX);
+        Some(Position::new(x, area.y + y.min(text_area.height.saturating_sub(1))))
     }
 
-    fn begin_completing(&self, words: &Words<'_>) -> Option<Completing> {
+    /// The rows that are left for the text beside the note.
+    fn text_rows(&self, rows: u16) -> u16 {
+        rows - u16::from(self.note.is_some() && rows > 1)
+    }
+
+    fn begin_completing(&self, candidates: &Candidates<'_>) -> Option<ActiveCompletion> {
         let (row, column) = edit::cursor(&self.area);
         let line = self.area.lines().get(row)?;
         let (before, after) = line.split_at(edit::byte(line, column));
-        let found = complete::find(before, after, row == 0, *words)?;
-        let typed: String = before.chars().skip(found.from).collect();
-        Some(Completing { len: typed.chars().count(), found, typed, selected: None })
+        let matches = complete::find(before, after, row == 0, *candidates)?;
+        let typed: String = before.chars().skip(matches.from).collect();
+        Some(ActiveCompletion { len: typed.chars().count(), matches, typed, selected: None })
     }
 
-    /// Puts the selected choice in the place of what stands there.
-    fn replace_word(&mut self, completing: &mut Completing) {
-        let word = completing.selected.and_then(|at| completing.found.choices.get(at));
-        let word = word.map_or(completing.typed.as_str(), |choice| &choice.text);
+    /// Replaces the inserted word by the selected completion.
+    fn replace_word(&mut self, completing: &mut ActiveCompletion) {
+        let word = completing.selected.and_then(|at| completing.matches.completions.get(at));
+        let word = word.map_or(completing.typed.as_str(), |completion| &completion.text);
         let (row, _) = edit::cursor(&self.area);
-        if self.free() + completing.len < word.len() {
+        if self.free_bytes() + completing.len < word.len() {
             self.refuse();
             return;
         }
-        edit::go_to(&mut self.area, row, completing.found.from);
+        edit::go_to(&mut self.area, row, completing.matches.from);
         edit::erase(&mut self.area, completing.len);
         self.area.insert_str(word);
         completing.len = word.chars().count();
@@ -297,7 +300,7 @@ impl Composer {
     }
 
     fn put(&mut self, text: &str) {
-        let (text, _) = harmless(text);
+        let (text, _) = sanitize(text);
         let mut area = TextArea::from(text.split('\n'));
         area.set_yank_text(self.area.yank_text());
         area.move_cursor(CursorMove::Bottom);
@@ -306,20 +309,20 @@ impl Composer {
     }
 
     fn insert(&mut self, text: &str) {
-        let (text, left_out) = harmless(text);
-        if text.len() > self.free() {
+        let (text, left_out) = sanitize(text);
+        if text.len() > self.free_bytes() {
             self.refuse();
             return;
         }
         self.area.insert_str(text);
         self.note = (left_out > 0).then(|| match left_out {
-            1 => "a character that nobody would see was left out".to_owned(),
-            some => format!("{some} characters that nobody would see were left out"),
+            1 => "left out an invisible character".to_owned(),
+            some => format!("left out {some} invisible characters"),
         });
     }
 
-    /// How many bytes more may be typed.
-    fn free(&self) -> usize {
+    /// The number of bytes that can still be typed.
+    fn free_bytes(&self) -> usize {
         let lines = self.area.lines();
         let bytes = lines.iter().map(String::len).sum::<usize>() + lines.len() - 1;
         MAX_TEXT_BYTES.saturating_sub(bytes)
@@ -329,20 +332,20 @@ impl Composer {
         self.note = Some(too_long());
     }
 
-    /// Forgets what holds for the next key only.
-    fn forget_passing(&mut self) {
+    /// Ends what lasts only until the next key.
+    fn end_transient(&mut self) {
         self.note = None;
         self.completing = None;
     }
 }
 
 fn too_long() -> String {
-    format!("not put in: a text must not be longer than {MAX_TEXT_BYTES} bytes")
+    format!("not inserted: a text can have at most {MAX_TEXT_BYTES} bytes")
 }
 
-/// A text without what a terminal would obey or hide, its lines ended in one way, tabs as blanks;
-/// and how many characters were left out.
-fn harmless(text: &str) -> (String, usize) {
+/// The text with line feeds as line ends, tabs as blanks, and without control characters and invisible
+/// ones; and the number of characters that were left out.
+fn sanitize(text: &str) -> (String, usize) {
     let mut left_out = 0;
     let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', TAB);
     let kept = lines.chars().filter(|&c| {

@@ -1,21 +1,21 @@
-//! The signals by which somebody stops the program, wakes it or ends it at once: the terminal is to
-//! go back before, and to be taken again after.
+//! The signals that stop, continue or end the program. The terminal is to be restored before it stops
+//! or ends, and taken again when it continues.
 
-/// What somebody wants.
+/// What a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "there are no such signals"))]
-pub(super) enum Asked {
-    /// To stop, as Ctrl-Z does: SIGTSTP.
+pub(super) enum JobControl {
+    /// Stop, as with Ctrl-Z: SIGTSTP.
     Stop,
-    /// To go on, after whatever stop: SIGCONT.
-    GoOn,
-    /// To end at once, with what a shell makes of the end by such a signal: SIGQUIT, and others that
-    /// would end the program in any case.
-    End { code: i32 },
+    /// Continue after a stop: SIGCONT.
+    Continue,
+    /// Exit at once with the code that a shell reports for the signal: SIGQUIT and others that would end
+    /// the program anyway.
+    Exit { code: i32 },
 }
 
 #[cfg(unix)]
-pub(super) use unix::{Signals, can_be_woken, stop_here};
+pub(super) use unix::{JobSignals, can_continue, stop_group};
 
 #[cfg(unix)]
 mod unix {
@@ -27,7 +27,8 @@ mod unix {
         time::Duration,
     };
 
-    // And not `rustix`, to which a process that this one cannot see is none: it panics at its 0.
+    // Not `rustix`, which panics at the process id 0: that is how a process outside of the container
+    // appears.
     use nix::{
         sys::signal::{Signal as Known, kill},
         unistd::{Pid, getpgid, getpgrp, getppid, getsid},
@@ -37,126 +38,125 @@ mod unix {
         time::timeout,
     };
 
-    use super::Asked;
+    use super::JobControl;
 
-    /// How long to wait for the word that the program goes on, once it does.
-    const WORD: Duration = Duration::from_millis(200);
+    /// How long to wait for SIGCONT once the program continues.
+    const CONTINUE_TIMEOUT: Duration = Duration::from_millis(200);
 
-    /// Whom to send a signal that is for one's own process group, as `kill(2)` has it.
+    /// The own process group, for `kill(2)`.
     const OWN_GROUP: Pid = Pid::from_raw(0);
 
-    /// What ends a program that does not hear of it. An `abort` of this one goes on all the same: it
-    /// waits for nobody who hears of it.
-    const ENDS: [Known; 5] =
+    /// The signals that end a program by default. `abort` still ends this one, because it does not wait
+    /// for the handler's task.
+    const FATAL: [Known; 5] =
         [Known::SIGQUIT, Known::SIGABRT, Known::SIGUSR1, Known::SIGUSR2, Known::SIGALRM];
 
-    /// What a shell adds to the number of a signal by which a program ended.
-    const BY_SIGNAL: i32 = 128;
+    /// What a shell adds to the number of the signal that has ended a program.
+    const EXIT_BY_SIGNAL: i32 = 128;
 
-    /// Hears of them, in the place of what the system would do.
-    pub(in super::super) struct Signals {
+    /// Listens for the signals, instead of their default actions.
+    pub(in super::super) struct JobSignals {
         stop: Signal,
-        go_on: Signal,
-        ends: Vec<(Known, Signal)>,
+        continues: Signal,
+        fatal: Vec<(Known, Signal)>,
     }
 
-    impl Signals {
+    impl JobSignals {
         pub(in super::super) fn listen() -> io::Result<Self> {
             let listen = |known: Known| signal(SignalKind::from_raw(known as i32));
             Ok(Self {
                 stop: listen(Known::SIGTSTP)?,
-                go_on: listen(Known::SIGCONT)?,
-                ends: ENDS
+                continues: listen(Known::SIGCONT)?,
+                fatal: FATAL
                     .into_iter()
                     .map(|known| Ok((known, listen(known)?)))
                     .collect::<io::Result<_>>()?,
             })
         }
 
-        /// The next one; none is lost when the future is dropped.
-        pub(in super::super) async fn next(&mut self) -> Asked {
+        /// The next request. None is lost if the future is dropped.
+        pub(in super::super) async fn next(&mut self) -> JobControl {
             tokio::select! {
-                _ = self.stop.recv() => Asked::Stop,
-                _ = self.go_on.recv() => Asked::GoOn,
-                code = poll_fn(|context| end(&mut self.ends, context)) => Asked::End { code },
+                _ = self.stop.recv() => JobControl::Stop,
+                _ = self.continues.recv() => JobControl::Continue,
+                code = poll_fn(|context| poll_exit(&mut self.fatal, context)) => JobControl::Exit { code },
             }
         }
 
-        /// Returns when the program goes on after it was stopped.
-        pub(in super::super) async fn went_on(&mut self) {
-            let _ = timeout(WORD, self.go_on.recv()).await;
+        /// Waits until the program continues after a stop.
+        pub(in super::super) async fn continued(&mut self) {
+            let _ = timeout(CONTINUE_TIMEOUT, self.continues.recv()).await;
         }
     }
 
-    /// With which code to end, once one of these signals has come.
-    fn end(signals: &mut [(Known, Signal)], context: &mut Context<'_>) -> Poll<i32> {
+    /// The exit code, once one of these signals has arrived.
+    fn poll_exit(signals: &mut [(Known, Signal)], context: &mut Context<'_>) -> Poll<i32> {
         let code = signals.iter_mut().find_map(|(known, signal)| {
-            signal.poll_recv(context).is_ready().then_some(BY_SIGNAL + *known as i32)
+            signal.poll_recv(context).is_ready().then_some(EXIT_BY_SIGNAL + *known as i32)
         });
         code.map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Stops this program and whoever started it in the same place, as the terminal would have done
-    /// it. Tells whether it did.
-    pub(in super::super) fn stop_here() -> bool {
-        // Not SIGTSTP, which is heard of here.
+    /// Stops the process group, as the terminal would. Returns false if that fails.
+    pub(in super::super) fn stop_group() -> bool {
+        // Not SIGTSTP, which this program handles.
         kill(OWN_GROUP, Known::SIGSTOP).is_ok()
     }
 
-    /// Whether a shell controls the program, to be asked before it stops: one of the same session,
+    /// Returns true if a shell can continue the program after a stop: one in the same session and
     /// outside of the process group.
     ///
-    /// In a container, a group or a session may be led by a process outside of it, and is 0 then.
-    pub(in super::super) fn can_be_woken() -> bool {
+    /// In a container, the leader of a group or session may be outside, and is 0 then.
+    pub(in super::super) fn can_continue() -> bool {
         let (group, session) = (getpgrp(), getsid(None));
-        let mut above = Some(getppid()).filter(is_seen);
+        let mut above = Some(getppid()).filter(is_visible);
         while let Some(parent) = above {
             let its = (getpgid(Some(parent)), getsid(Some(parent)));
             match its {
                 (Ok(_), its) if its != session => return false,
-                (Ok(its), _) if its == group => above = parent_of(parent).filter(is_seen),
+                (Ok(its), _) if its == group => above = parent_of(parent).filter(is_visible),
                 (its, _) => return its.is_ok(),
             }
         }
         false
     }
 
-    /// Whether this program can see a process, which it cannot outside of its container.
-    fn is_seen(pid: &Pid) -> bool {
+    /// Returns false for a process outside of the container.
+    fn is_visible(pid: &Pid) -> bool {
         pid.as_raw() != 0
     }
 
-    /// Who started a process, where the system tells.
+    /// The parent of a process, if the system tells.
     fn parent_of(pid: Pid) -> Option<Pid> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", pid)).ok()?;
-        // The name of the program may have blanks and brackets in it.
+        // The name of the program may contain blanks and brackets.
         let (_, after) = stat.rsplit_once(')')?;
         Some(Pid::from_raw(after.split_whitespace().nth(1)?.parse().ok()?))
     }
 }
 
 #[cfg(not(unix))]
-pub(super) struct Signals;
+pub(super) struct JobSignals;
 
 #[cfg(not(unix))]
-impl Signals {
+impl JobSignals {
     pub(super) fn listen() -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> JobControl {
         std::future::pending().await
     }
 
-    pub(super) async fn went_on(&mut self) {}
+    pub(super) async fn continued(&mut self) {}
 }
 
 #[cfg(not(unix))]
-pub(super) fn stop_here() -> bool {
+pub(super) fn stop_group() -> bool {
     false
 }
 
 #[cfg(not(unix))]
-pub(super) fn can_be_woken() -> bool {
+pub(super) fn can_continue() -> bool {
     false
 }

@@ -1,215 +1,143 @@
-//! What the full screen knows: places to talk in, who is here, what is typed, how the hub is.
+//! The state of the full screen: rooms, direct chats, peers, the input, the connection to the hub.
 //!
-//! It hears of everything ([`State::hear`], [`State::watch`], [`State::done`], [`State::key`], …)
-//! and answers with [`Command`]s, which the loop carries out. It knows no client, no terminal and
-//! no clock: whoever calls says what time it is.
+//! Everything that happens is passed in ([`State::on_event`], [`State::on_outcome`],
+//! [`State::on_terminal_event`], …). The state answers with [`Effect`]s, which the loop carries out. It
+//! knows no client, no terminal and no clock: the caller passes the time.
 
-mod act;
-mod done;
-mod hear;
-mod input;
-mod left_over;
+mod direct_chat;
+mod exit_report;
 mod mentions;
+mod navigation;
+mod on_event;
+mod on_input;
+mod on_outcome;
+mod on_tick;
 mod overlay;
-mod people;
-mod places;
-mod room;
-mod talk;
-mod tick;
+mod peer_list;
+mod room_chat;
+mod submit;
 mod timeline;
+mod unsent;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::tz::TimeZone;
 
 pub(crate) use self::{
+    direct_chat::DirectChat,
+    on_tick::HubStatus,
     overlay::Overlay,
-    people::{Person, short},
-    places::Place,
-    room::Room,
-    talk::{Talk, Trust},
-    tick::Link,
-    timeline::Way,
+    peer_list::{ListedPeer, short_duration},
+    room_chat::RoomChat,
 };
-use self::{people::People, tick::Idle};
+use self::{on_tick::ActivityTimers, peer_list::PeerList};
 use super::{
-    complete::Menu,
+    areas::Areas,
+    chat_id::ChatId,
+    complete::CompletionMenu,
     composer::Composer,
-    keys::Keymap,
-    theme::Theme,
-    transcript::{Body, Entry, Key},
-    view::Areas,
+    effect::Effect,
+    moment::Moment,
+    transcript::{EntryBody, EntryKey, TranscriptEntry},
 };
 use crate::{
-    cli::{
-        chat::{input::Request, roster::Roster},
-        outage::Outage,
-        view::Clock,
-    },
-    model::{MessageId, Name, PeerStatus, Position, RoomName, Text},
+    cli::{chat::roster::Roster, keymap::Keymap, outage::Outage, theme::Theme, view::Clock},
+    model::{MessageId, Name, Position, RoomName},
 };
 
-/// For how long a word is shown in the last line.
+/// How long a toast is shown.
 const TOAST: Duration = Duration::from_secs(6);
 
-/// The present moment, by both of its clocks.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Now {
-    /// For what lasts.
-    pub(crate) mono: Instant,
-    /// For what is shown.
-    pub(crate) wall: Timestamp,
-}
-
-impl Now {
-    /// The moment of the call.
-    pub(crate) fn here() -> Self {
-        Self { mono: Instant::now(), wall: Timestamp::now() }
-    }
-}
-
-/// What the loop is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Command {
-    /// Post, in the order of these commands.
-    Post { id: MessageId, room: RoomName, text: Text },
-    /// Say something directly.
-    Say { id: MessageId, to: Name, text: Text },
-    /// Open a line, for what is going to be said.
-    Open(Name),
-    /// Tell that everything up to a message was read.
-    MarkRead { to: Name, id: MessageId },
-    /// Note that the person has seen these messages.
-    Looked { from: Name, ids: Vec<MessageId> },
-    /// Tell that one types, or has stopped to.
-    Typing { to: Name, active: bool },
-    /// Keep a message until the peer is there.
-    Queue { id: MessageId, to: Name, text: Text },
-    /// What the grammar of the chat asks for; `room` is the one that it is about.
-    Ask { request: Request, room: Option<RoomName> },
-    /// Load a page of history.
-    Page { room: RoomName, way: Way, from: Position },
-    /// Load what was said around a message that was found.
-    Around(Box<crate::model::Message>),
-    /// Look for words.
-    Search { room: RoomName, query: String },
-    /// Look how far somebody is known.
-    Know(Name),
-    /// Look how many are in the rooms.
-    Census,
-    /// Look what other programs of the same person have changed: the contact book, and what became
-    /// of these messages that wait in the outbox.
-    Files { waiting: Vec<MessageId> },
-    /// Look who is in a room.
-    Members(RoomName),
-    /// See how long an answer of the hub takes.
-    Ping,
-    /// Tell the others how one is, without a word about it here.
-    SetStatus(PeerStatus),
-    /// Remember what was typed, beyond the end of the chat.
-    Remember(String),
-    /// Ring.
-    Bell,
-    /// Draw everything anew.
-    Redraw,
-    /// Stop until the person wants to go on.
-    Suspend,
-    /// Leave.
-    Quit,
-}
-
-/// A word in the last line, for a while.
+/// A short text in the status line.
 pub(crate) struct Toast {
-    pub(crate) said: String,
-    pub(crate) bad: bool,
+    pub(crate) text: String,
+    pub(crate) is_error: bool,
     until: Instant,
 }
 
-/// Which of the side panels are shown; `None`: where there is room for them.
+/// Which side panels are shown; `None`: if the screen is wide enough.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Folds {
+pub(crate) struct Panels {
     pub(crate) sidebar: Option<bool>,
     pub(crate) roster: Option<bool>,
 }
 
-/// What the person wants it to be like.
+/// The settings of the screen.
 pub(crate) struct Preferences {
     pub(crate) theme: Theme,
     pub(crate) zone: TimeZone,
     pub(crate) keymap: Keymap,
     /// No bell.
     pub(crate) quiet: bool,
-    /// What was typed in earlier chats.
-    pub(crate) typed: Vec<String>,
+    /// The inputs of earlier chats.
+    pub(crate) history: Vec<String>,
 }
 
 /// The state.
 pub(crate) struct State {
     pub(crate) me: Name,
     pub(crate) hub: String,
-    /// Where direct messages come in, in words.
+    /// Where direct messages are accepted, as a sentence.
     reached_at: String,
     pub(crate) theme: Theme,
     pub(crate) zone: TimeZone,
-    pub(crate) rooms: Vec<Room>,
-    pub(crate) talks: Vec<Talk>,
-    pub(crate) current: Option<Place>,
-    /// Where one was before that.
-    before: Option<Place>,
-    pub(crate) people: People,
-    pub(crate) link: Link,
+    pub(crate) rooms: Vec<RoomChat>,
+    pub(crate) direct_chats: Vec<DirectChat>,
+    pub(crate) current: Option<ChatId>,
+    /// The current chat before that.
+    previous: Option<ChatId>,
+    pub(crate) peers: PeerList,
+    pub(crate) hub_status: HubStatus,
     pub(crate) latency: Option<Duration>,
     pub(crate) composer: Composer,
-    pub(crate) menu: Option<Menu>,
+    pub(crate) menu: Option<CompletionMenu>,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) toast: Option<Toast>,
-    pub(crate) folds: Folds,
-    /// Where things were drawn, for the mouse.
+    pub(crate) panels: Panels,
     pub(crate) areas: Areas,
     clock: Clock,
     keymap: Keymap,
     quiet: bool,
     roster: Roster,
     outage: Outage,
-    /// Whether the person looks at this terminal, as far as it tells.
+    /// Whether the terminal has the focus, as far as it reports that.
     focused: bool,
-    idle: Idle,
+    timers: ActivityTimers,
     /// The rooms of the hub, for completion.
-    listed: Vec<RoomName>,
+    listed_rooms: Vec<RoomName>,
     muted: Vec<RoomName>,
-    /// Up to where rooms were seen in an earlier chat.
-    seen: BTreeMap<RoomName, Position>,
-    /// Whose messages are not shown.
+    /// Up to where rooms were read in earlier chats.
+    read_before: BTreeMap<RoomName, Position>,
     blocked: BTreeSet<Name>,
-    /// Whether it is being looked at what other programs have changed.
-    looking: bool,
-    /// The room that is being joined, to talk there: nothing has come between yet.
+    /// Whether the files of other programs are being read.
+    reading_files: bool,
+    /// The room to go to once it is joined, unless the user does something else first.
     joining: Option<RoomName>,
-    /// Until when one who leaves waits for what is under way.
+    /// While leaving: until when to wait for messages that are being sent.
     leaving: Option<Instant>,
-    /// What was not posted to rooms that are left.
+    /// The unsent posts and drafts of rooms that were left.
     lost: Vec<(Option<MessageId>, String)>,
     rang: Option<Instant>,
-    /// What was typed last and is remembered.
-    remembered: Option<String>,
+    /// The last stored input.
+    stored_input: Option<String>,
     notices: u64,
-    commands: Vec<Command>,
+    effects: Vec<Effect>,
 }
 
 impl State {
-    /// In `rooms`, talking in the first.
+    /// A state in `rooms`, of which the first is current.
     pub(crate) fn new(
         me: Name,
         (hub, reached_at): (String, String),
         rooms: &[RoomName],
-        taste: Preferences,
-        now: Now,
+        preferences: Preferences,
+        now: Moment,
     ) -> Self {
-        let Preferences { theme, zone, keymap, quiet, typed } = taste;
-        let remembered = typed.last().cloned();
+        let Preferences { theme, zone, keymap, quiet, history } = preferences;
+        let stored_input = history.last().cloned();
         Self {
             roster: Roster::new(me.clone()),
             me,
@@ -217,134 +145,134 @@ impl State {
             reached_at,
             theme,
             zone,
-            rooms: rooms.iter().cloned().map(Room::new).collect(),
-            talks: Vec::new(),
-            current: rooms.first().cloned().map(Place::Room),
-            before: None,
-            people: People::default(),
-            link: Link::Up,
+            rooms: rooms.iter().cloned().map(RoomChat::new).collect(),
+            direct_chats: Vec::new(),
+            current: rooms.first().cloned().map(ChatId::Room),
+            previous: None,
+            peers: PeerList::default(),
+            hub_status: HubStatus::Up,
             latency: None,
-            composer: Composer::new(typed),
+            composer: Composer::new(history),
             menu: None,
             overlay: None,
             toast: None,
-            folds: Folds::default(),
+            panels: Panels::default(),
             areas: Areas::default(),
             clock: Clock::local(),
             keymap,
             quiet,
             outage: Outage::default(),
             focused: true,
-            idle: Idle::new(now),
-            listed: Vec::new(),
+            timers: ActivityTimers::new(now),
+            listed_rooms: Vec::new(),
             muted: Vec::new(),
-            seen: BTreeMap::new(),
+            read_before: BTreeMap::new(),
             blocked: BTreeSet::new(),
-            looking: false,
+            reading_files: false,
             joining: None,
             leaving: None,
             lost: Vec::new(),
             rang: None,
-            remembered,
+            stored_input,
             notices: 0,
-            commands: vec![Command::Census, Command::Ping],
+            effects: vec![Effect::ListRooms, Effect::Ping],
         }
     }
 
-    /// Says what is good to know at the beginning.
-    pub(crate) fn greet(&mut self, now: Now) {
-        let said = format!("{} on {}; {}", self.me, self.hub, self.reached_at);
-        self.say(&said, false, now);
+    /// Shows the user's name, the hub, and where direct messages are accepted.
+    pub(crate) fn greet(&mut self, now: Moment) {
+        let text = format!("{} on {}; {}", self.me, self.hub, self.reached_at);
+        self.announce(&text, false, now);
     }
 
-    /// That nobody looks any more: the screen is gone.
-    pub(crate) fn look_away(&mut self) {
+    /// Stops counting messages as seen, because the screen is closed.
+    pub(crate) fn lose_focus(&mut self) {
         self.focused = false;
     }
 
-    /// Whether something is to be done.
-    pub(crate) fn has_orders(&self) -> bool {
-        !self.commands.is_empty()
+    /// Returns true if there are effects to carry out.
+    pub(crate) fn has_effects(&self) -> bool {
+        !self.effects.is_empty()
     }
 
-    /// What is to be done, in this order; each once.
-    pub(crate) fn take(&mut self) -> Vec<Command> {
-        std::mem::take(&mut self.commands)
+    /// Takes the effects, to be carried out in this order.
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
     }
 
-    fn order(&mut self, command: Command) {
-        self.commands.push(command);
+    fn emit(&mut self, effect: Effect) {
+        self.effects.push(effect);
     }
 
-    /// Says something in the last line, until something else is done, or for a while. A complaint
-    /// that does not fit there is said among the messages.
-    pub(crate) fn toast(&mut self, said: impl Into<String>, bad: bool, now: Now) {
-        let said = said.into();
+    /// Shows a text in the status line for a while. An error that does not fit there is shown among the
+    /// messages.
+    pub(crate) fn toast(&mut self, text: impl Into<String>, is_error: bool, now: Moment) {
+        let text = text.into();
         match self.current.clone() {
-            Some(place) if bad && !self.areas.holds(&said) => {
-                let entry = self.notice(&said, now);
-                self.note(&place, entry);
+            Some(chat) if is_error && !self.areas.fits_toast(&text) => {
+                let entry = self.notice(&text, now);
+                self.push_entry(&chat, entry);
                 if !self.is_at_end() {
-                    self.whisper(said, bad, now);
+                    self.show_toast(text, is_error, now);
                 }
             }
-            _ => self.whisper(said, bad, now),
+            _ => self.show_toast(text, is_error, now),
         }
     }
 
-    /// Says something in the last line, whether it fits or not.
-    fn whisper(&mut self, said: String, bad: bool, now: Now) {
-        self.toast = Some(Toast { said, bad, until: now.mono + TOAST });
+    /// Shows a text in the status line, even if it does not fit.
+    fn show_toast(&mut self, text: String, is_error: bool, now: Moment) {
+        self.toast = Some(Toast { text, is_error, until: now.mono + TOAST });
     }
 
-    /// Says something among the messages of where one is; in the last line, too, where that might
-    /// not be seen.
-    pub(crate) fn say(&mut self, said: &str, bad: bool, now: Now) {
-        let entry = self.notice(said, now);
+    /// Shows a notice in the current chat, and also as a toast if it could be overlooked there.
+    pub(crate) fn announce(&mut self, text: &str, is_error: bool, now: Moment) {
+        let entry = self.notice(text, now);
         match self.current.clone() {
-            Some(place) => self.note(&place, entry),
-            None => return self.whisper(said.to_owned(), bad, now),
+            Some(chat) => self.push_entry(&chat, entry),
+            None => return self.show_toast(text.to_owned(), is_error, now),
         }
-        if !self.is_at_end() || (bad && self.areas.holds(said)) {
-            self.whisper(said.to_owned(), bad, now);
+        if !self.is_at_end() || (is_error && self.areas.fits_toast(text)) {
+            self.show_toast(text.to_owned(), is_error, now);
         }
     }
 
-    /// Says something about the hub and who is there: not in the midst of what two talk about.
-    fn say_in_room(&mut self, said: &str, now: Now) {
+    /// Shows a notice about the hub and its peers: in the current room or else the first one, but not in
+    /// a direct chat.
+    fn announce_in_room(&mut self, text: &str, now: Moment) {
         if self.current_room().is_some() || self.rooms.is_empty() {
-            return self.say(said, false, now);
+            return self.announce(text, false, now);
         }
-        let entry = self.notice(said, now);
+        let entry = self.notice(text, now);
         if let Some(room) = self.rooms.first_mut() {
             room.live.transcript.push(entry);
         }
-        self.toast(said, false, now);
+        self.toast(text, false, now);
     }
 
-    fn note(&mut self, place: &Place, entry: Entry) {
-        match place {
-            Place::Room(name) => {
+    fn push_entry(&mut self, chat: &ChatId, entry: TranscriptEntry) {
+        match chat {
+            ChatId::Room(name) => {
                 if let Some(room) = self.room_mut(name) {
                     room.live.transcript.push(entry);
                 }
             }
-            Place::Peer(name) => {
-                if let Some(talk) = self.talk_mut(name) {
-                    talk.transcript.push(entry);
+            ChatId::Peer(name) => {
+                if let Some(chat) = self.direct_chat_mut(name) {
+                    chat.transcript.push(entry);
                 }
             }
         }
     }
 
-    fn notice(&mut self, said: &str, now: Now) -> Entry {
+    fn notice(&mut self, text: &str, now: Moment) -> TranscriptEntry {
         let key = self.notice_key();
-        Entry { key, at: now.wall, body: Body::Notice(said.to_owned()) }
+        TranscriptEntry { key, at: now.wall, body: EntryBody::Notice(text.to_owned()) }
     }
 
-    fn notice_key(&mut self) -> Key {
+    fn notice_key(&mut self) -> EntryKey {
         self.notices += 1;
-        Key::Notice(self.notices)
+        EntryKey::Notice(self.notices)
     }
 }
 

@@ -1,12 +1,12 @@
-//! The terminal as a full screen, and giving it back as it was.
+//! The terminal in full-screen mode.
 //!
-//! [`Screen`] takes the terminal: raw mode, the alternate screen, bracketed paste, reports of focus
-//! and mouse. It is given back by [`Screen::close`], or when it is dropped, and a panic gives it back
-//! before it is printed. A signal ends the loop of the chat, and with it the screen; those that stop
-//! the program, wake it or end it at once are heard here.
+//! [`Screen`] sets raw mode, the alternate screen, bracketed paste, and reports of focus and mouse.
+//! [`Screen::close`] or dropping it restores the terminal; a panic restores it before it is printed.
+//! Signals that stop, continue or end the program at once are handled here; those that shut it down end
+//! the loop of the chat and with it the screen.
 //!
-//! Frames are written by a thread of their own: a terminal that nobody reads from would hold up the
-//! task that hears of signals otherwise. While it writes, no further frame is drawn.
+//! A thread writes the frames, because writing to a terminal that nobody reads would block the task
+//! that handles signals. While the thread writes, no further frame is drawn.
 
 use std::{
     io::{self, Write},
@@ -41,72 +41,72 @@ use ratatui::{
 };
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
-use super::signals::{self, Asked, Signals};
+use super::signals::{self, JobControl, JobSignals};
 
-/// How long the thread that reads keys waits before it looks whether anybody still wants them.
-const LOOK: Duration = Duration::from_millis(100);
+/// The interval at which the thread that reads events checks whether it is still needed.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Keys that wait for the chat. Whatever is pasted is one of them.
-const KEYS: usize = 1024;
+/// The most events that wait for the chat. A paste is one event.
+const MAX_EVENTS: usize = 1024;
 
-/// Frames on their way to the terminal.
-const FRAMES: usize = 2;
+/// The most frames that wait for the terminal.
+const MAX_FRAMES: usize = 2;
 
-/// How long to wait at the end for the terminal to take the last frame.
-const LAST_FRAME: Duration = Duration::from_secs(1);
+/// How long to wait at the end until the last frame is written.
+const LAST_FRAME_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Rings.
+/// The bell.
 const BELL: &[u8] = b"\x07";
 
-/// What every terminal answers (DSR, ECMA-48).
-const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
+/// A request that every terminal answers (DSR, ECMA-48).
+const STATUS_REPORT_REQUEST: &[u8] = b"\x1b[5n";
 
-/// Whether a screen is taken.
-static TAKEN: AtomicBool = AtomicBool::new(false);
+/// Whether the terminal is in full-screen mode.
+static IS_FULL_SCREEN: AtomicBool = AtomicBool::new(false);
 
-/// The terminal, taken.
+/// The terminal in full-screen mode.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<Ink>>,
-    ink: Ink,
+    terminal: Terminal<CrosstermBackend<FrameBuffer>>,
+    buffer: FrameBuffer,
     frames: Option<mpsc::Sender<Vec<u8>>>,
     written: oneshot::Receiver<()>,
-    signals: Signals,
+    signals: JobSignals,
 }
 
-/// What is drawn and not on its way yet. Clones are one.
+/// The bytes of frames that are not sent to the thread yet. Clones share them.
 #[derive(Clone, Default)]
-struct Ink(Arc<Mutex<Vec<u8>>>);
+struct FrameBuffer(Arc<Mutex<Vec<u8>>>);
 
 impl Screen {
-    /// Takes the terminal.
+    /// Sets full-screen mode.
     pub(super) fn open() -> io::Result<Self> {
-        restore_in_panic();
-        let signals = Signals::listen()?;
-        let ink = Ink::default();
-        let terminal = Terminal::new(CrosstermBackend::new(ink.clone()))?;
-        let (frames, to_write) = mpsc::channel(FRAMES);
+        restore_on_panic();
+        let signals = JobSignals::listen()?;
+        let buffer = FrameBuffer::default();
+        let terminal = Terminal::new(CrosstermBackend::new(buffer.clone()))?;
+        let (frames, to_write) = mpsc::channel(MAX_FRAMES);
         let (done, written) = oneshot::channel();
-        // A thread that nobody waits for, since it may be in a write for ever.
+        // It is not joined, because a write may block forever.
         thread::spawn(move || {
             write_all(to_write);
             let _ = done.send(());
         });
-        take()?;
-        Ok(Self { terminal, ink, frames: Some(frames), written, signals })
+        set_full_screen()?;
+        Ok(Self { terminal, buffer, frames: Some(frames), written, signals })
     }
 
-    /// Whether the frames before are written, so that another one may be drawn.
+    /// Returns true if all frames are written, so that another one can be drawn.
     pub(super) fn is_ready(&self) -> bool {
-        self.frames.as_ref().is_some_and(|frames| frames.capacity() == FRAMES)
+        self.frames.as_ref().is_some_and(|frames| frames.capacity() == MAX_FRAMES)
     }
 
-    /// Returns when that may have become so.
+    /// Waits until that may be so.
     pub(super) fn readiness(&self) -> impl Future<Output = ()> + use<> {
         let frames = self.frames.clone();
         async move {
             if let Some(frames) = frames {
-                // Where the thread has gone, the next frame says why.
-                let _ = frames.reserve_many(FRAMES).await;
+                // If the thread has ended, the next frame fails.
+                let _ = frames.reserve_many(MAX_FRAMES).await;
             }
         }
     }
@@ -115,82 +115,81 @@ impl Screen {
     ///
     /// # Errors
     ///
-    /// Says why the terminal takes no more: it was closed.
+    /// If the terminal was closed.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        if !TAKEN.load(Ordering::SeqCst) {
-            // Something has panicked beside the chat, and the terminal was given back for it.
-            self.retake()?;
+        if !IS_FULL_SCREEN.load(Ordering::SeqCst) {
+            // A panic in another task has restored the terminal.
+            self.reset_full_screen()?;
         }
-        queue!(self.ink, BeginSynchronizedUpdate)?;
+        queue!(self.buffer, BeginSynchronizedUpdate)?;
         self.terminal.draw(view)?;
-        queue!(self.ink, EndSynchronizedUpdate)?;
+        queue!(self.buffer, EndSynchronizedUpdate)?;
         self.send()
     }
 
-    /// Rings the terminal's bell.
+    /// Rings the bell.
     pub(super) fn ring(&mut self) -> io::Result<()> {
-        self.ink.write_all(BELL)?;
+        self.buffer.write_all(BELL)?;
         self.send()
     }
 
-    /// Draws everything anew with the next frame.
-    pub(super) fn forget(&mut self) -> io::Result<()> {
+    /// Makes the next frame a complete one.
+    pub(super) fn force_redraw(&mut self) -> io::Result<()> {
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
 
-    /// Stops the program, as Ctrl-Z does, with the terminal as it was; comes back when the person
-    /// wants it to.
+    /// Restores the terminal and stops the program, as Ctrl-Z does, until it is continued.
     pub(super) async fn suspend(&mut self) -> io::Result<()> {
-        // What is typed while the terminal is given back comes in another way.
-        if !signals::can_be_woken() {
+        // Without a shell nobody could continue it.
+        if !signals::can_continue() {
             return Ok(());
         }
-        let _ = tokio::time::timeout(LAST_FRAME, self.readiness()).await;
-        give_back();
-        if signals::stop_here() {
-            self.signals.went_on().await;
+        let _ = tokio::time::timeout(LAST_FRAME_TIMEOUT, self.readiness()).await;
+        restore();
+        if signals::stop_group() {
+            self.signals.continued().await;
         }
-        self.retake()
+        self.reset_full_screen()
     }
 
-    /// What somebody asks of the program, once they do.
-    pub(super) async fn asked(&mut self) -> Asked {
+    /// The next signal that stops, continues or ends the program.
+    pub(super) async fn next_signal(&mut self) -> JobControl {
         self.signals.next().await
     }
 
-    /// Does what somebody asks of the program.
-    pub(super) async fn obey(&mut self, asked: Asked) -> io::Result<()> {
-        match asked {
-            Asked::Stop => self.suspend().await,
-            // Whoever stopped it has changed the terminal since.
-            Asked::GoOn => self.retake(),
-            Asked::End { code } => {
-                give_back();
+    /// Handles a signal.
+    pub(super) async fn handle(&mut self, signal: JobControl) -> io::Result<()> {
+        match signal {
+            JobControl::Stop => self.suspend().await,
+            // The shell may have changed the terminal.
+            JobControl::Continue => self.reset_full_screen(),
+            JobControl::Exit { code } => {
+                restore();
                 std::process::exit(code)
             }
         }
     }
 
-    /// Gives the terminal back, after what was drawn.
+    /// Restores the terminal after the last frame is written.
     pub(super) async fn close(mut self) {
         let _ = self.send();
         self.frames = None;
-        let _ = tokio::time::timeout(LAST_FRAME, &mut self.written).await;
+        let _ = tokio::time::timeout(LAST_FRAME_TIMEOUT, &mut self.written).await;
     }
 
-    fn retake(&mut self) -> io::Result<()> {
-        // What is raw already, as far as crossterm knows, would be left as somebody else has made it.
+    fn reset_full_screen(&mut self) -> io::Result<()> {
+        // Otherwise crossterm believes that raw mode is set, and leaves it.
         let _ = terminal::disable_raw_mode();
-        take()?;
-        self.forget()
+        set_full_screen()?;
+        self.force_redraw()
     }
 
-    /// Hands what is drawn to the thread; while that is busy it waits for the next frame.
+    /// Sends the buffer to the thread. If that is busy, the bytes wait for the next frame.
     fn send(&mut self) -> io::Result<()> {
         let Some(frames) = &self.frames else { return Ok(()) };
         match frames.try_reserve() {
-            Ok(place) => place.send(self.ink.take()),
+            Ok(permit) => permit.send(self.buffer.take()),
             Err(TrySendError::Full(())) => {}
             Err(TrySendError::Closed(())) => return Err(io::ErrorKind::BrokenPipe.into()),
         }
@@ -200,17 +199,17 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        give_back();
+        restore();
     }
 }
 
-impl Ink {
+impl FrameBuffer {
     fn take(&self) -> Vec<u8> {
         mem::take(&mut self.0.lock())
     }
 }
 
-impl Write for Ink {
+impl Write for FrameBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -230,19 +229,19 @@ fn write_all(mut frames: mpsc::Receiver<Vec<u8>>) {
     }
 }
 
-/// Reads what the person does, in a thread of its own: it ends soon after nobody listens any more.
-pub(super) fn keys() -> mpsc::Receiver<io::Result<Event>> {
-    let (typed, keys) = mpsc::channel(KEYS);
+/// Reads the events of the terminal in a thread, which ends after the receiver is dropped.
+pub(super) fn events() -> mpsc::Receiver<io::Result<Event>> {
+    let (sender, receiver) = mpsc::channel(MAX_EVENTS);
     thread::spawn({
-        let typed = typed.clone();
-        move || watch_for_end(&typed)
+        let sender = sender.clone();
+        move || watch_for_hangup(&sender)
     });
     thread::spawn(move || {
-        while !typed.is_closed() {
-            let read = match event::poll(LOOK) {
+        while !sender.is_closed() {
+            let read = match event::poll(POLL_INTERVAL) {
                 Ok(false) => {
-                    if is_overlooked() {
-                        ask_for_an_answer();
+                    if has_unread_input() {
+                        request_answer();
                     }
                     continue;
                 }
@@ -250,18 +249,18 @@ pub(super) fn keys() -> mpsc::Receiver<io::Result<Event>> {
                 Err(error) => Err(error),
             };
             let is_over = read.is_err();
-            if typed.blocking_send(read).is_err() || is_over {
+            if sender.blocking_send(read).is_err() || is_over {
                 return;
             }
         }
     });
-    keys
+    receiver
 }
 
-/// Whether something was typed that crossterm has not noticed, and would not before the next key: it
-/// forgets what comes in the same moment as a change of the terminal's size.
+/// Returns true if there is input that crossterm has not read and would not before the next key. It
+/// misses input that arrives together with a change of the size.
 #[cfg(unix)]
-fn is_overlooked() -> bool {
+fn has_unread_input() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let stdin = io::stdin();
     let mut ends = [PollFd::new(&stdin, PollFlags::IN)];
@@ -269,48 +268,47 @@ fn is_overlooked() -> bool {
     ready.is_ok() && ends[0].revents().contains(PollFlags::IN)
 }
 
-/// Says so when the terminal has gone away, which a hangup may not: `nohup` makes the program deaf to
-/// it. crossterm reads for ever from such a terminal and says nothing.
+/// Sends an error when the terminal is gone. The hangup signal may be ignored (`nohup`), and crossterm
+/// reads from such a terminal forever without an error.
 #[cfg(unix)]
-fn watch_for_end(typed: &mpsc::Sender<io::Result<Event>>) {
+fn watch_for_hangup(sender: &mpsc::Sender<io::Result<Event>>) {
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
         io::Errno,
     };
     let stdin = io::stdin();
     let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-    while !typed.is_closed() {
-        // Nothing is asked for: what is told anyway is the end.
+    while !sender.is_closed() {
+        // Without flags, only the end is reported.
         let mut ends = [PollFd::new(&stdin, PollFlags::empty())];
         match poll(&mut ends, Some(&second)) {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) if ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => {
-                let _ = typed.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
+                let _ = sender.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
                 return;
             }
-            // The system does not watch terminals of this kind.
+            // The system cannot poll this kind of terminal.
             Ok(_) | Err(_) => return,
         }
     }
 }
 
 #[cfg(not(unix))]
-fn is_overlooked() -> bool {
+fn has_unread_input() -> bool {
     false
 }
 
 #[cfg(not(unix))]
-fn watch_for_end(_: &mpsc::Sender<io::Result<Event>>) {}
+fn watch_for_hangup(_: &mpsc::Sender<io::Result<Event>>) {}
 
-/// Asks the terminal whether it is all right. The answer means nothing to anybody, but it makes
-/// crossterm read.
-fn ask_for_an_answer() {
+/// Requests a status report of the terminal. The answer makes crossterm read, and is ignored.
+fn request_answer() {
     let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(ARE_YOU_ALL_RIGHT).and_then(|()| stdout.flush());
+    let _ = stdout.write_all(STATUS_REPORT_REQUEST).and_then(|()| stdout.flush());
 }
 
-fn take() -> io::Result<()> {
-    TAKEN.store(true, Ordering::SeqCst);
+fn set_full_screen() -> io::Result<()> {
+    IS_FULL_SCREEN.store(true, Ordering::SeqCst);
     terminal::enable_raw_mode()?;
     let mut stdout = io::stdout().lock();
     queue!(stdout, EnterAlternateScreen, Clear(ClearType::All), cursor::Hide)?;
@@ -318,37 +316,37 @@ fn take() -> io::Result<()> {
     stdout.flush()
 }
 
-/// Gives the terminal back, once. A terminal that has gone away needs nothing.
-fn give_back() {
-    if !TAKEN.swap(false, Ordering::SeqCst) {
+/// Restores the terminal if it is in full-screen mode. Errors are ignored: the terminal may be gone.
+fn restore() {
+    if !IS_FULL_SCREEN.swap(false, Ordering::SeqCst) {
         return;
     }
     let mut end = Vec::new();
     let _ = queue!(end, EndSynchronizedUpdate, DisableMouseCapture, DisableFocusChange);
     let _ = queue!(end, DisableBracketedPaste, SetAttribute(Attribute::Reset), ResetColor);
     let _ = queue!(end, LeaveAlternateScreen, cursor::Show);
-    write_in_time(end);
+    write_with_timeout(end);
     let _ = terminal::disable_raw_mode();
 }
 
-/// Writes to a terminal of which nobody knows whether it still takes anything.
-fn write_in_time(bytes: Vec<u8>) {
+/// Writes to a terminal that may not take anything any more.
+fn write_with_timeout(bytes: Vec<u8>) {
     let (done, written) = std_mpsc::channel();
     thread::spawn(move || {
         let mut stdout = io::stdout().lock();
         let _ = stdout.write_all(&bytes).and_then(|()| stdout.flush());
         let _ = done.send(());
     });
-    let _ = written.recv_timeout(LAST_FRAME);
+    let _ = written.recv_timeout(LAST_FRAME_TIMEOUT);
 }
 
-/// Lets a panic give the terminal back before it is printed.
-fn restore_in_panic() {
+/// Makes a panic restore the terminal before it is printed.
+fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let print = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            give_back();
+            restore();
             print(info);
         }));
     });

@@ -1,107 +1,97 @@
-//! A conversation on the screen: messages become wrapped, styled lines, and one looks at some of
-//! them.
+//! A scrollable list of messages, wrapped and styled.
 //!
-//! The view hangs on a row of an entry, its anchor, not on a count of rows from the start: so what
-//! comes before or after does not move it, and only what is seen is laid out. However long the
-//! transcript is, a frame costs what the screen shows. Who was at the end stays at the end.
+//! The view is anchored to a row of an entry, not to a count of rows from the start. Entries that are
+//! added before or after do not move it, and only visible entries are laid out, so the cost of a
+//! frame depends on the size of the screen and not on the length of the transcript. A view at the end
+//! stays at the end.
 //!
-//! Pure: no client, no clock, no terminal.
+//! [`Transcript::arrange`] lays out for a size; [`Transcript::draw`] then draws and changes nothing.
+//! This module knows no client, no clock and no terminal.
 
+mod blocked;
 mod entries;
 mod entry;
-mod hidden;
 mod layout;
-mod links;
 mod paint;
-mod place;
-mod wrap;
+mod scroll;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
-use jiff::{Timestamp, civil, tz::TimeZone};
-use ratatui::{buffer::Buffer, layout::Rect};
+use jiff::{Timestamp, tz::TimeZone};
 
-pub(crate) use self::entry::{Body, Entry, Key, Mark};
+pub(crate) use self::entry::{EntryBody, EntryKey, Mark, TranscriptEntry};
 use self::{
-    entries::{Entries, MAX_BYTES, MAX_ENTRIES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Serial},
-    layout::{Columns, Layouts},
-    place::{Place, Spot},
+    entries::{EntryList, MAX_BYTES, MAX_ENTRIES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Serial},
+    layout::{Columns, EntryLayout, LayoutCache},
+    scroll::{Anchor, RowRef},
 };
-use super::{glyphs, theme::Theme};
 use crate::{
+    cli::graphemes,
     model::{MessageId, Name, Text},
     text,
 };
 
-/// How it looks, which changes when the person wants it or the clock strikes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Look<'a> {
-    /// The colours.
-    pub(crate) theme: &'a Theme,
-    /// Where the days begin.
-    pub(crate) zone: &'a TimeZone,
-    /// The day that is called so.
-    pub(crate) today: civil::Date,
-}
-
-/// See the module.
+/// A list of messages and the part of it that is in view.
 #[derive(Debug)]
 pub(crate) struct Transcript {
-    entries: Entries,
-    /// The cells of the widest name so far.
+    entries: EntryList,
+    /// The width of the widest name so far, in cells.
     widest: usize,
-    /// What the line "new messages" stands after.
-    seen: Option<Key>,
-    /// What was jumped to.
-    lit: Option<Key>,
-    place: Place,
-    /// The size and the zone of the last frame; movements are measured by them.
+    /// The entry above the line "new messages".
+    seen: Option<EntryKey>,
+    /// The entry that was jumped to.
+    highlighted: Option<EntryKey>,
+    anchor: Anchor,
+    /// The height and the time zone of the last layout. Scrolling is measured by them.
     rows: usize,
     zone: TimeZone,
-    layouts: Layouts,
+    layouts: LayoutCache,
     /// The first row of the view.
-    top: Option<Spot>,
-    /// The number after the last entry that is in the view to its end.
+    top: Option<RowRef>,
+    /// One past the last entry that is in view to its end.
     bottom: Serial,
-    /// Whose messages are not shown.
+    /// The rows in view, as of the last call of `arrange`.
+    view: Vec<(RowRef, Arc<EntryLayout>)>,
+    /// The senders whose messages are hidden.
     blocked: BTreeSet<Name>,
 }
 
 impl Transcript {
-    /// Nothing said yet.
+    /// An empty transcript.
     pub(crate) fn new() -> Self {
-        Self::of(Entries::up_to(MAX_ENTRIES, MAX_BYTES))
+        Self::of(EntryList::with_limits(MAX_ENTRIES, MAX_BYTES))
     }
 
-    /// Nothing said yet, by somebody to whom one has said nothing: there may be many of those, so it
-    /// holds less until one says something.
+    /// An empty transcript of a direct chat in which the user has said nothing. It holds fewer entries
+    /// until the user does, because strangers can open many of these.
     pub(crate) fn unanswered() -> Self {
-        Self::of(Entries::up_to(MAX_UNANSWERED, MAX_UNANSWERED_BYTES))
+        Self::of(EntryList::with_limits(MAX_UNANSWERED, MAX_UNANSWERED_BYTES))
     }
 
-    fn of(entries: Entries) -> Self {
+    fn of(entries: EntryList) -> Self {
         Self {
             entries,
             widest: 0,
             seen: None,
-            lit: None,
-            place: Place::End,
+            highlighted: None,
+            anchor: Anchor::End,
             rows: 0,
             zone: TimeZone::UTC,
-            layouts: Layouts::default(),
+            layouts: LayoutCache::default(),
             top: None,
             bottom: 0,
+            view: Vec::new(),
             blocked: BTreeSet::new(),
         }
     }
 
-    /// Adds what came last. The view stays where it is unless it is at the end. At the bound the
-    /// oldest go. What is here already, by its key, is replaced where it stands.
-    pub(crate) fn push(&mut self, entry: Entry) {
-        self.lit = None;
+    /// Appends an entry, or replaces the one with the same key. The view moves only if it is at the
+    /// end. Above the limit, the oldest entries are dropped.
+    pub(crate) fn push(&mut self, entry: TranscriptEntry) {
+        self.highlighted = None;
         if self.hides(&entry) {
             return self.push_hidden(entry);
         }
@@ -112,13 +102,12 @@ impl Transcript {
         }
     }
 
-    /// Puts the words of the program that stand right before the last entry, and are later than
-    /// that, after it.
+    /// Moves the notices right before the last entry behind it if they are newer.
     pub(crate) fn sink_notices(&mut self) {
         let Some(last) = self.last().map(|last| last.at) else { return };
         let mut later = Vec::new();
         while let Some(entry) = self.entries.at(self.entries.end() - 2)
-            && matches!(entry.body, Body::Notice(_))
+            && matches!(entry.body, EntryBody::Notice(_))
             && entry.at > last
         {
             let entry = entry.clone();
@@ -128,17 +117,17 @@ impl Transcript {
         later.into_iter().rev().for_each(|entry| self.push(entry));
     }
 
-    /// Puts a page of the past, the oldest first, before everything else, as much as there is room
-    /// for. The view stays where it is.
-    pub(crate) fn prepend(&mut self, older: Vec<Entry>) {
+    /// Prepends a page of history, oldest entry first, as far as the limit allows. The view does not
+    /// move.
+    pub(crate) fn prepend(&mut self, older: Vec<TranscriptEntry>) {
         let older = self.without_blocked(older);
         older.iter().for_each(|entry| self.measure(entry));
         self.entries.prepend(older);
     }
 
-    /// Puts this one in the place of another, as a posted message in that of the draft. If it is
-    /// here already, the other goes. False where the other is not here.
-    pub(crate) fn replace(&mut self, key: Key, entry: Entry) -> bool {
+    /// Replaces an entry by another, such as a draft by the posted message. If the other is in the
+    /// transcript already, the first is removed. Returns false if there is no entry with this key.
+    pub(crate) fn replace(&mut self, key: EntryKey, entry: TranscriptEntry) -> bool {
         let Some(serial) = self.entries.find(key) else { return false };
         self.measure(&entry);
         match self.entries.find(entry.key).filter(|here| *here != serial) {
@@ -147,23 +136,23 @@ impl Transcript {
                 self.remove(key);
             }
             None => {
-                for held in [&mut self.seen, &mut self.lit] {
+                for held in [&mut self.seen, &mut self.highlighted] {
                     if *held == Some(key) {
                         *held = Some(entry.key);
                     }
                 }
-                self.place.rename(key, entry.key);
+                self.anchor.rename(key, entry.key);
                 self.put(serial, entry);
             }
         }
         true
     }
 
-    /// Says what became of a message. False where it is not here.
-    pub(crate) fn mark(&mut self, key: Key, mark: Mark) -> bool {
+    /// Sets the mark of a message. Returns false if there is no such message.
+    pub(crate) fn mark(&mut self, key: EntryKey, mark: Mark) -> bool {
         let Some(serial) = self.entries.find(key) else { return false };
         self.layouts.forget(serial);
-        let set = |entry: &mut Entry| match entry.mark_mut() {
+        let set = |entry: &mut TranscriptEntry| match entry.mark_mut() {
             Some(old) => {
                 *old = Some(mark);
                 true
@@ -173,10 +162,10 @@ impl Transcript {
         self.entries.change(serial, set).unwrap_or_default()
     }
 
-    /// Says that the peer has read a message, if it was delivered. Tells whether it was.
-    pub(crate) fn mark_read(&mut self, key: Key) -> bool {
+    /// Marks a delivered message as read. Returns false if it was not delivered.
+    pub(crate) fn mark_read(&mut self, key: EntryKey) -> bool {
         let Some(serial) = self.entries.find(key) else { return false };
-        let set = |entry: &mut Entry| match entry.mark_mut() {
+        let set = |entry: &mut TranscriptEntry| match entry.mark_mut() {
             Some(Some(mark)) => mark.read(),
             _ => false,
         };
@@ -184,35 +173,36 @@ impl Transcript {
         self.entries.change(serial, set).unwrap_or_default()
     }
 
-    /// Takes an entry away. False where it is not here.
-    pub(crate) fn remove(&mut self, key: Key) -> bool {
+    /// Removes an entry. Returns false if there is none with this key.
+    pub(crate) fn remove(&mut self, key: EntryKey) -> bool {
         let Some(serial) = self.entries.find(key) else { return false };
         if self.seen == Some(key) {
             self.seen = self.entries.at(serial - 1).map(|before| before.key);
         }
-        self.lit.take_if(|lit| *lit == key);
-        self.place.removed(key, serial);
+        self.highlighted.take_if(|highlighted| *highlighted == key);
+        self.anchor.removed(key, serial);
         self.layouts.clear();
         self.entries.remove(serial);
         true
     }
 
-    /// Adds what one says oneself, which is on its way, and shows it: nothing before it is new.
-    pub(crate) fn say(&mut self, id: MessageId, me: &Name, text: &Text, at: Timestamp) {
-        let body = Body::Said {
+    /// Appends a message of the user that is being sent, scrolls to it, and removes the line "new
+    /// messages".
+    pub(crate) fn push_own(&mut self, id: MessageId, me: &Name, text: &Text, at: Timestamp) {
+        let body = EntryBody::Said {
             who: me.clone(),
             own: true,
             mention: false,
             text: text.as_str().to_owned(),
             mark: Some(Mark::Sending),
         };
-        self.entries.lift_bound();
+        self.entries.raise_limits();
         self.set_new_line(None);
-        self.push(Entry { key: Key::Own(id), at, body });
+        self.push(TranscriptEntry { key: EntryKey::Own(id), at, body });
         self.to_end();
     }
 
-    /// Takes everything away.
+    /// Removes all entries.
     #[cfg(test)]
     pub(crate) fn clear(&mut self) {
         let mut layouts = std::mem::take(&mut self.layouts);
@@ -221,67 +211,72 @@ impl Transcript {
     }
 
     /// The oldest entry.
-    pub(crate) fn first(&self) -> Option<&Entry> {
+    pub(crate) fn first(&self) -> Option<&TranscriptEntry> {
         self.entries.at(self.entries.first())
     }
 
     /// The newest entry.
-    pub(crate) fn last(&self) -> Option<&Entry> {
+    pub(crate) fn last(&self) -> Option<&TranscriptEntry> {
         self.entries.at(self.entries.end() - 1)
     }
 
     /// The entry with this key.
-    pub(crate) fn get(&self, key: Key) -> Option<&Entry> {
+    pub(crate) fn get(&self, key: EntryKey) -> Option<&TranscriptEntry> {
         self.entries.at(self.entries.find(key)?)
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Puts the line "new messages" after this entry. It shows as soon as something follows.
-    pub(crate) fn set_new_line(&mut self, after: Option<Key>) {
+    /// Puts the line "new messages" after this entry. It is shown as soon as an entry follows.
+    pub(crate) fn set_new_line(&mut self, after: Option<EntryKey>) {
         self.seen = after;
     }
 
-    /// Draws what is in the view, and lays it out as far as that is missing. An empty area is left
-    /// alone. The cells are expected to be blank, as they are in a new frame.
-    pub(crate) fn draw(&mut self, area: Rect, buffer: &mut Buffer, look: &Look<'_>) {
-        let area = area.intersection(*buffer.area());
-        if area.is_empty() {
+    /// Lays out the rows in view for a size in cells. Nothing happens if the size is empty.
+    pub(crate) fn arrange(&mut self, width: u16, height: u16, zone: &TimeZone) {
+        if width == 0 || height == 0 {
             return;
         }
-        self.rows = area.height.into();
-        self.zone = look.zone.clone();
-        let columns = Columns::of(area.width.into(), self.widest);
-        if self.layouts.reset(columns) {
+        self.rows = height.into();
+        self.zone = zone.clone();
+        if self.layouts.reset(Columns::of(width.into(), self.widest)) {
             self.find_anchor();
         }
         self.settle();
-        self.paint(area, buffer, look);
+        self.view.clear();
+        let Some(mut at) = self.top else { return };
+        let (_, below) = self.moved(at, scroll::rows(self.rows) - 1);
+        for _ in 0..=below {
+            if let Some(layout) = self.layout(at.serial) {
+                self.view.push((at, layout));
+            }
+            at = self.moved(at, 1).0;
+        }
     }
 
-    /// Changes an entry where it stands.
-    fn put(&mut self, serial: Serial, entry: Entry) {
+    /// Replaces an entry in place.
+    fn put(&mut self, serial: Serial, entry: TranscriptEntry) {
         self.layouts.forget(serial);
         self.entries.replace(serial, entry);
     }
 
-    /// Makes the column of names wide enough.
-    fn measure(&mut self, entry: &Entry) {
-        if let Body::Said { who, .. } = &entry.body
+    /// Widens the column of names if necessary.
+    fn measure(&mut self, entry: &TranscriptEntry) {
+        if let EntryBody::Said { who, .. } = &entry.body
             && self.widest < layout::MAX_NAME
         {
             let name = text::one_line(who.as_str());
-            self.widest = self.widest.max(glyphs::width(&glyphs::settled(&name)));
+            self.widest = self.widest.max(graphemes::width(&graphemes::visible(&name)));
         }
     }
 }
 
 impl Mark {
-    /// Makes delivered read; tells whether it was.
+    /// Turns delivered into read. Returns false if it was something else.
     fn read(&mut self) -> bool {
         let Self::Delivered(path) = self else { return false };
         *self = Self::Read(std::mem::take(path));

@@ -1,17 +1,16 @@
-//! Draws the state: where everything stands, and what stands there. Nothing is drawn that is not in
-//! sight, and nothing that others wrote is drawn as it is: it goes through `crate::text`, here in
-//! [`fit`].
+//! Draws the state, and changes nothing in it. `layout` decides beforehand where everything is.
+//!
+//! Text of others is escaped before it is drawn, here in [`fit`] and in the transcript.
 //!
 //! ```text
-//! rooms    │ lobby · 3 here                │ here
-//! 1 lobby  │ 09:13 sova  morning, all      │ ○ buzz
-//! 2 ops  3 │ 09:13 buzz  green here        │ ◦ winter 4m
-//! direct   │───────────────────────────────│
-//! 3 ● buzz │ lobby> what is typed          │
-//! ● 127.0.0.1:50051 1 ms                    09:14
+//! rooms              │ lobby · 3 here                │ on the hub: 3
+//!  1 lobby           │ 09:13 sova  morning, all      │ ● buzz
+//!  2 ops           3 │ 09:13 buzz  green here        │ ◌ winter 4m
+//! direct             │───────────────────────────────│
+//!  3 ● buzz          │ lobby> the input              │
+//!  ● 127.0.0.1:50051 · 1.2 ms                    09:14
 //! ```
 
-mod areas;
 mod bars;
 mod overlay;
 mod roster;
@@ -23,119 +22,107 @@ use ratatui::{
     layout::{Position, Rect},
     style::Style,
 };
+use unicode_width::UnicodeWidthStr;
 
-pub(crate) use self::areas::Areas;
-use self::areas::Parts;
-use super::{
-    complete::Menu,
-    state::{Now, Place, State},
-    theme::{Theme, fit, pad},
-    transcript::Look,
+pub(super) use self::{
+    bars::toast_cells,
+    overlay::{content as overlay_content, inside as inside_overlay},
+};
+use super::{chat_id::ChatId, complete::CompletionMenu, moment::Moment, state::State};
+use crate::cli::{
+    graphemes::{fit, pad},
+    theme::Theme,
 };
 
-/// Draws everything.
-pub(super) fn draw(state: &mut State, now: Now, frame: &mut Frame<'_>) {
-    let area = frame.area();
-    if let Some(cursor) = paint(state, now, area, frame.buffer_mut()) {
+/// Draws a frame.
+pub(super) fn draw(state: &State, now: Moment, frame: &mut Frame<'_>) {
+    if let Some(cursor) = paint(state, now, frame.buffer_mut()) {
         frame.set_cursor_position(cursor);
     }
 }
 
-/// Draws everything, and says where the cursor belongs.
-pub(crate) fn paint(
-    state: &mut State,
-    now: Now,
-    area: Rect,
-    buffer: &mut Buffer,
-) -> Option<Position> {
-    let parts = Parts::of(area, state, now);
-    state.areas.set(&parts);
+/// Draws into a buffer, and returns the position of the cursor.
+pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<Position> {
+    let parts = &state.areas.parts;
     sidebar::draw(state, parts.sidebar, now, buffer);
     roster::draw(state, parts.roster, now, buffer);
-    for line in parts.borders {
-        border(line, buffer, state.theme.border);
+    for area in parts.borders {
+        draw_border(area, buffer, state.theme.border);
     }
-    bars::title(state, parts.title, buffer);
-    messages(state, parts.messages, now, buffer);
-    bars::typing(state, parts.note, buffer);
+    bars::draw_title(state, parts.title, buffer);
+    if let Some(transcript) = state.transcript() {
+        let today = now.wall.to_zoned(state.zone.clone()).date();
+        transcript.draw(parts.messages, buffer, &state.theme, today);
+    }
+    bars::draw_typing(state, parts.typing, buffer);
     if let Some(menu) = &state.menu {
         draw_menu(menu, parts.menu, buffer, &state.theme);
     }
     let rule = "─".repeat(usize::from(parts.rule.width));
     put(buffer, parts.rule, 0, &rule, state.theme.dim);
-    let cursor = input(state, parts.input, buffer);
-    bars::status(state, parts.status, now, buffer);
-    match state.overlay.is_some() {
-        true => {
-            overlay::draw(state, area, now, buffer);
+    let cursor = draw_input(state, parts.input, buffer);
+    bars::draw_status(state, parts.status, now, buffer);
+    match &state.areas.overlay {
+        Some(overlay) => {
+            overlay::draw(state, overlay, buffer);
             None
         }
-        false => cursor,
+        None => cursor,
     }
 }
 
-fn messages(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
-    let (theme, zone) = (state.theme.clone(), state.zone.clone());
-    let today = now.wall.to_zoned(zone.clone()).date();
-    let look = Look { theme: &theme, zone: &zone, today };
-    if let Some(transcript) = state.transcript() {
-        transcript.draw(area, buffer, &look);
-    }
-}
-
-/// What is typed, behind where it goes.
-fn input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
-    let (place, style) = prompt(state);
+/// Draws the prompt and the input.
+fn draw_input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
+    let (target, style) = prompt(state);
     let width = prompt_width(state, area.width);
-    let name = usize::from(width).saturating_sub(PROMPT.len());
+    let target_width = usize::from(width).saturating_sub(PROMPT.len());
     let before = Rect { width, ..area };
-    put(buffer, before, 0, &format!("{}{PROMPT}", fit(&place, name)), style);
+    put(buffer, before, 0, &format!("{}{PROMPT}", fit(&target, target_width)), style);
     let text = Rect { x: area.x + width, width: area.width - width, ..area };
     state.composer.draw(text, buffer, &state.theme, &placeholder(state))
 }
 
-/// What stands between where a text goes and the text. It is never cut.
+/// What separates the target of the input from the input. It is never cut.
 const PROMPT: &str = "> ";
 
-/// Where a text goes: whom it reaches is to be seen at one glance.
+/// Who receives the input.
 fn prompt(state: &State) -> (String, Style) {
     match &state.current {
-        Some(Place::Room(room)) => (room.to_string(), state.theme.title),
-        Some(Place::Peer(peer)) => (format!("only {peer}"), state.theme.of_name(peer)),
-        None => ("nowhere".into(), state.theme.warn),
+        Some(ChatId::Room(room)) => (room.to_string(), state.theme.title),
+        Some(ChatId::Peer(peer)) => (format!("only {peer}"), state.theme.of_name(peer)),
+        None => ("no room".into(), state.theme.warn),
     }
 }
 
-/// How many cells of a row the prompt takes: never more than half of it.
-fn prompt_width(state: &State, width: u16) -> u16 {
-    let (prompt, _) = prompt(state);
-    let wanted = unicode_width::UnicodeWidthStr::width(prompt.as_str()) + PROMPT.len();
+/// The cells of the prompt: at most half of the row.
+pub(super) fn prompt_width(state: &State, width: u16) -> u16 {
+    let wanted = prompt(state).0.width() + PROMPT.len();
     u16::try_from(wanted).unwrap_or(u16::MAX).min(width / 2)
 }
 
 fn placeholder(state: &State) -> String {
     match &state.current {
-        Some(Place::Room(room)) => format!("say something in {room}, or ? for help"),
-        Some(Place::Peer(peer)) => format!("goes to {peer} alone, and not by the hub"),
-        None => "/join ROOM, or choose a place with Ctrl-N".into(),
+        Some(ChatId::Room(room)) => format!("say something in {room}, or ? for help"),
+        Some(ChatId::Peer(peer)) => format!("goes to {peer} directly, not through the hub"),
+        None => "/join ROOM, or Ctrl-N to go to one".into(),
     }
 }
 
-/// What could be chosen, the chosen one in sight.
-fn draw_menu(menu: &Menu, area: Rect, buffer: &mut Buffer, theme: &Theme) {
+/// Draws the completion menu, scrolled to the selected completion.
+fn draw_menu(menu: &CompletionMenu, area: Rect, buffer: &mut Buffer, theme: &Theme) {
     let rows = usize::from(area.height);
-    let chosen = menu.selected.unwrap_or(0);
-    let top = (chosen + 1).saturating_sub(rows);
-    let wide = menu.choices.iter().map(|choice| choice.shown.chars().count()).max().unwrap_or(0);
-    for (row, choice) in menu.choices.iter().enumerate().skip(top).take(rows) {
+    let top = (menu.selected.unwrap_or(0) + 1).saturating_sub(rows);
+    let all = menu.completions.iter();
+    let widest = all.clone().map(|it| it.shown.chars().count()).max().unwrap_or(0);
+    for (row, completion) in all.enumerate().skip(top).take(rows) {
         let style = if menu.selected == Some(row) { theme.selected } else { theme.text };
-        let line = format!(" {}  {}", pad(&choice.shown, wide), choice.about);
+        let line = format!(" {}  {}", pad(&completion.shown, widest), completion.about);
         let line = pad(&line, usize::from(area.width));
         put(buffer, area, row - top, &line, style);
     }
 }
 
-/// Writes a line that is harmless and fits, into a row of an area.
+/// Writes an escaped line that fits into a row of an area.
 fn put(buffer: &mut Buffer, area: Rect, row: usize, line: &str, style: Style) {
     let Ok(row) = u16::try_from(row) else { return };
     if row < area.height {
@@ -143,9 +130,9 @@ fn put(buffer: &mut Buffer, area: Rect, row: usize, line: &str, style: Style) {
     }
 }
 
-fn border(line: Rect, buffer: &mut Buffer, style: Style) {
-    for row in 0..usize::from(line.height) {
-        put(buffer, line, row, "│", style);
+fn draw_border(area: Rect, buffer: &mut Buffer, style: Style) {
+    for row in 0..usize::from(area.height) {
+        put(buffer, area, row, "│", style);
     }
 }
 

@@ -1,23 +1,23 @@
-//! What becomes of words that are begun.
+//! Completions of words.
 
 use super::*;
 
 const NAMES: [&str; 5] = ["bob", "alice", "alan", "élodie", "ali-baba"];
 const ROOMS: [&str; 3] = ["lobby", "ops", "options"];
 
-/// What a line, with the cursor at `|`, may become, as choices at a place.
-fn choices(line: &str) -> Option<(usize, Vec<String>)> {
+/// The completions of a line with the cursor at `|`, and where the word begins.
+fn completions(line: &str) -> Option<(usize, Vec<String>)> {
     let names: Vec<Name> = NAMES.map(|name| Name::parse(name).unwrap()).into();
     let rooms: Vec<RoomName> = ROOMS.map(|room| RoomName::parse(room).unwrap()).into();
     let (before, after) = line.split_once('|').unwrap();
-    let found = find(before, after, true, Words { names: &names, rooms: &rooms })?;
-    Some((found.from, found.choices.into_iter().map(|choice| choice.text).collect()))
+    let found = find(before, after, true, Candidates { names: &names, rooms: &rooms })?;
+    Some((found.from, found.completions.into_iter().map(|it| it.text).collect()))
 }
 
 #[track_caller]
 fn becomes(line: &str, from: usize, texts: &[&str]) {
     let texts: Vec<String> = texts.iter().map(|&text| text.to_owned()).collect();
-    assert_eq!(choices(line), Some((from, texts)), "{line}");
+    assert_eq!(completions(line), Some((from, texts)), "{line}");
 }
 
 #[test]
@@ -38,9 +38,9 @@ fn names_elsewhere_are_named() {
     becomes("ÉLO|", 0, &["élodie: "]);
     becomes("//msg b|", 6, &["bob "]);
     for line in ["zz|", "alice|x y z zz|", "a/|"] {
-        assert!(choices(line).is_none_or(|(from, _)| from == 0), "{line}");
+        assert!(completions(line).is_none_or(|(from, _)| from == 0), "{line}");
     }
-    assert_eq!(choices("zz|"), None);
+    assert_eq!(completions("zz|"), None);
 }
 
 #[test]
@@ -50,17 +50,17 @@ fn commands_at_the_beginning_of_the_first_line() {
     becomes("/ex|", 0, &["/exit"]);
     becomes("/un|", 0, &["/unmute ", "/unblock "]);
     becomes("  /wh|", 2, &["/who"]);
-    assert_eq!(choices("//jo|"), None);
-    assert_eq!(choices("a /jo|"), None);
-    assert_eq!(choices("/nonsense|"), None);
-    assert_eq!(choices("/|").unwrap().1.len(), COMMANDS.len());
-    assert_eq!(find("/jo", "", false, Words::default()), None);
-    let shown = find("/ms", "", true, Words::default()).unwrap().choices.remove(0);
+    assert_eq!(completions("//jo|"), None);
+    assert_eq!(completions("a /jo|"), None);
+    assert_eq!(completions("/nonsense|"), None);
+    assert_eq!(completions("/|").unwrap().1.len(), COMMANDS.len());
+    assert_eq!(find("/jo", "", false, Candidates::default()), None);
+    let shown = find("/ms", "", true, Candidates::default()).unwrap().completions.remove(0);
     assert_eq!((shown.shown.as_str(), shown.about.is_empty()), ("/msg NAME [TEXT]", false));
 }
 
 #[test]
-fn a_command_has_the_words_that_it_takes() {
+fn arguments_complete_as_the_command_takes_them() {
     for command in ["msg", "dm", "queue", "block", "unblock", "verify", "accept", "note", "forget"]
     {
         becomes(&format!("/{command} b|"), command.len() + 2, &["bob "]);
@@ -68,17 +68,17 @@ fn a_command_has_the_words_that_it_takes() {
     becomes("/msg bob ask al|", 13, &["alice ", "alan ", "ali-baba "]);
     for command in ["join", "j", "leave", "part", "mute", "unmute"] {
         becomes(&format!("/{command} op|"), command.len() + 2, &["ops ", "options "]);
-        assert_eq!(choices(&format!("/{command} ops al|")), None);
+        assert_eq!(completions(&format!("/{command} ops al|")), None);
     }
     becomes("/JOIN O|", 6, &["ops ", "options "]);
     becomes("/status A|", 8, &["away"]);
-    assert_eq!(choices("/status b|").unwrap().1, ["busy"]);
-    assert_eq!(choices("/nonsense b|"), None);
+    assert_eq!(completions("/status b|").unwrap().1, ["busy"]);
+    assert_eq!(completions("/nonsense b|"), None);
 }
 
 #[test]
 fn a_crowd_is_not_listed_whole() {
     let names: Vec<Name> = (0..500).map(|i| Name::parse(&format!("p{i}")).unwrap()).collect();
-    let found = find("p", "", true, Words { names: &names, rooms: &[] }).unwrap();
-    assert_eq!(found.choices.len(), MAX_CHOICES);
+    let found = find("p", "", true, Candidates { names: &names, rooms: &[] }).unwrap();
+    assert_eq!(found.completions.len(), MAX_COMPLETIONS);
 }

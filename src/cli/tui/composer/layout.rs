@@ -1,111 +1,81 @@
-//! Where the characters of a text stand on the screen.
+//! The position of each character of the input on the screen.
 //!
-//! What counts is what one sees as a character, a grapheme: a letter with its accents, or an emoji
-//! that is made of several. Unlike the `glyphs` of what others wrote, which may be shown as other
-//! characters, these know how many characters of the text they stand for: the cursor goes by them.
+//! The unit is the grapheme: a letter with its accents, or an emoji made of several characters. Unlike
+//! the text of messages, the input is drawn unescaped, and the cursor counts its characters.
 
-use ratatui::{
-    buffer::{Buffer, CellWidth},
-    layout::Rect,
-    style::Style,
-};
-use unicode_segmentation::UnicodeSegmentation;
+use std::ops::Range;
 
-/// The most characters of one grapheme: the longest emoji that are meant have ten.
-const MAX_CLUSTER: usize = 10;
+use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-/// The most cells of one: beyond that, terminals do not agree on how wide it is.
-const MAX_CELLS: u16 = 2;
+use crate::cli::{graphemes, wrap::wrap_input};
 
-/// What one sees as a character.
+/// A grapheme in a row.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Grapheme<'a> {
-    /// As it is drawn.
+struct InputGrapheme<'a> {
+    /// What is drawn.
     symbol: &'a str,
-    /// How many characters of the text it is made of.
+    /// The number of characters of the text.
     chars: usize,
-    /// How many cells it takes.
-    width: u16,
+    /// In cells.
+    width: usize,
 }
 
 /// One row of the screen.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
-    /// The line of the text that it shows a part of.
+pub(super) struct InputRow<'a> {
+    /// The line of the text that the row is a part of.
     line: usize,
-    /// Its characters of that line.
-    pub(super) from: usize,
-    pub(super) to: usize,
-    graphemes: Vec<Grapheme<'a>>,
+    /// The characters of the line.
+    chars: Range<usize>,
+    graphemes: Vec<InputGrapheme<'a>>,
 }
 
 /// All rows of a text.
 #[derive(Debug)]
-pub(super) struct Layout<'a> {
+pub(super) struct InputLayout<'a> {
     /// At least one.
-    pub(super) rows: Vec<Row<'a>>,
+    pub(super) rows: Vec<InputRow<'a>>,
 }
 
-/// The graphemes of a line that has no control characters.
-fn graphemes(line: &str) -> impl Iterator<Item = Grapheme<'_>> {
-    line.graphemes(true).flat_map(pieces)
-}
-
-/// The cluster; of a chain that no script needs, each character, without what joins them or is
-/// drawn over others.
-fn pieces(cluster: &str) -> impl Iterator<Item = Grapheme<'_>> {
-    let chars = cluster.chars().count();
-    let whole = chars <= MAX_CLUSTER && cluster.cell_width() <= MAX_CELLS;
-    let mut rest = cluster;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?.len_utf8();
-        let next = rest[first..].find(|c: char| c.encode_utf8(&mut [0; 4]).cell_width() > 0);
-        let drawn = if whole { rest.len() } else { first };
-        let taken = if whole { rest.len() } else { next.map_or(rest.len(), |next| first + next) };
-        let (symbol, chars) = (&rest[..drawn], rest[..taken].chars().count());
-        rest = &rest[taken..];
-        Some(Grapheme { symbol, chars, width: symbol.cell_width() })
-    })
-}
-
-/// Where graphemes begin, in characters, and the end of the last.
-pub(super) fn borders(line: &str) -> Vec<usize> {
-    let mut borders = vec![0];
+/// The character offsets where the graphemes of a line begin, and the end of the last.
+pub(super) fn boundaries(line: &str) -> Vec<usize> {
+    let mut boundaries = vec![0];
     let mut at = 0;
-    for grapheme in graphemes(line) {
-        at += grapheme.chars;
-        borders.push(at);
+    for grapheme in graphemes::of_input(line) {
+        at += grapheme.text.chars().count();
+        boundaries.push(at);
     }
-    borders
+    boundaries
 }
 
-impl<'a> Layout<'a> {
-    /// Breaks lines that are wider than `width`, after a blank where there is one. The last cell of
-    /// a row is the cursor's, and may hold the blank at which the line was broken.
+impl<'a> InputLayout<'a> {
+    /// Breaks lines that are wider than `width`. The last cell of a row is the cursor's, and may have
+    /// the blank behind which the line was broken.
     pub(super) fn new(lines: &'a [String], width: u16) -> Self {
+        let width = usize::from(width).saturating_sub(1).max(1);
         let mut rows = Vec::with_capacity(lines.len());
         for (line, text) in lines.iter().enumerate() {
-            rows.extend(broken(line, text, width));
+            push_rows(line, text, width, &mut rows);
         }
         Self { rows }
     }
 
-    /// The row and the column where a character of a line stands.
-    pub(super) fn place(&self, (line, column): (usize, usize)) -> (usize, u16) {
-        let before = |row: &Row<'_>| (row.line, row.from) <= (line, column);
+    /// The row and the column of a character of a line.
+    pub(super) fn position(&self, (line, column): (usize, usize)) -> (usize, usize) {
+        let before = |row: &InputRow<'_>| (row.line, row.chars.start) <= (line, column);
         let row = self.rows.partition_point(before).saturating_sub(1);
         (row, self.rows.get(row).map_or(0, |row| row.column(column)))
     }
 
-    /// The line and the character that stand in a row at a column, or next to it.
-    pub(super) fn character(&self, row: usize, column: u16) -> Option<(usize, usize)> {
+    /// The line and the character at a column of a row, or at its end.
+    pub(super) fn character(&self, row: usize, column: usize) -> Option<(usize, usize)> {
         let at = self.rows.get(row)?;
-        let last = self.rows.get(row + 1).is_none_or(|next| next.line != at.line);
-        let (mut character, mut x) = (at.from, 0);
+        let is_last = self.rows.get(row + 1).is_none_or(|next| next.line != at.line);
+        let (mut character, mut x) = (at.chars.start, 0);
         for grapheme in &at.graphemes {
-            // The place after a broken row's last character is in the next row.
+            // Behind the last character of a broken row, the cursor is in the next row.
             let end = character + grapheme.chars;
-            if x + grapheme.width > column || (end == at.to && !last) {
+            if x + grapheme.width > column || (end == at.chars.end && !is_last) {
                 break;
             }
             (character, x) = (end, x + grapheme.width);
@@ -113,10 +83,10 @@ impl<'a> Layout<'a> {
         Some((at.line, character))
     }
 
-    /// The first row to be shown, so that `row` is to be seen: as before where that will do.
-    pub(super) fn top(&self, before: usize, row: usize, height: usize) -> usize {
+    /// The first row to show so that `row` is in view: the previous one if possible.
+    pub(super) fn top(&self, previous: usize, row: usize, height: usize) -> usize {
         let last = self.rows.len().saturating_sub(height.max(1));
-        before.clamp((row + 1).saturating_sub(height.max(1)), row).min(last)
+        previous.clamp((row + 1).saturating_sub(height.max(1)), row).min(last)
     }
 
     /// Draws the rows from `top` on.
@@ -131,50 +101,39 @@ impl<'a> Layout<'a> {
     }
 }
 
-impl Row<'_> {
-    fn column(&self, character: usize) -> u16 {
-        let mut at = self.from;
+impl InputRow<'_> {
+    fn column(&self, character: usize) -> usize {
+        let mut at = self.chars.start;
         let before = self.graphemes.iter().take_while(|grapheme| {
             at += grapheme.chars;
             at <= character
         });
-        before.map(|grapheme| grapheme.width).fold(0, u16::saturating_add)
+        before.map(|grapheme| grapheme.width).sum()
     }
 }
 
-/// The rows of one line.
-fn broken(line: usize, text: &str, width: u16) -> Vec<Row<'_>> {
-    let limit = width.saturating_sub(1).max(1);
-    let mut rows = Vec::new();
-    let mut row = Row { line, from: 0, to: 0, graphemes: Vec::new() };
-    let mut used = 0_u16;
-    for grapheme in graphemes(text) {
-        let is_blank = grapheme.symbol == " ";
-        let most = if is_blank { limit + 1 } else { limit };
-        while used.saturating_add(grapheme.width) > most && !row.graphemes.is_empty() {
-            let rest = row.break_off();
-            used = rest.graphemes.iter().map(|grapheme| grapheme.width).sum();
-            rows.push(std::mem::replace(&mut row, rest));
+/// Adds the rows of one line.
+fn push_rows<'a>(line: usize, text: &'a str, width: usize, rows: &mut Vec<InputRow<'a>>) {
+    let mut graphemes = graphemes::of_input(text).peekable();
+    let mut end = 0;
+    let mut used = 0;
+    for range in wrap_input(text, width) {
+        let mut row = InputRow { line, chars: end..end, graphemes: Vec::new() };
+        while let Some(grapheme) = graphemes.next_if(|grapheme| grapheme.at < range.end) {
+            let chars = grapheme.text.chars().count();
+            row.chars.end += chars;
+            row.graphemes.push(InputGrapheme {
+                symbol: grapheme.symbol(),
+                chars,
+                width: grapheme.width,
+            });
         }
-        used = used.saturating_add(grapheme.width);
-        row.to += grapheme.chars;
-        row.graphemes.push(grapheme);
+        end = row.chars.end;
+        used = row.column(end);
+        rows.push(row);
     }
-    // The cursor goes on behind the blank at which the next word would be broken off.
-    let next =
-        (used > limit).then(|| Row { line, from: row.to, to: row.to, graphemes: Vec::new() });
-    rows.push(row);
-    rows.extend(next);
-    rows
-}
-
-impl Row<'_> {
-    /// Ends the row after its last blank, or where it is, and returns what is left.
-    fn break_off(&mut self) -> Self {
-        let blank = self.graphemes.iter().rposition(|grapheme| grapheme.symbol == " ");
-        let rest = self.graphemes.split_off(blank.map_or(self.graphemes.len(), |at| at + 1));
-        let end = self.to;
-        self.to -= rest.iter().map(|grapheme| grapheme.chars).sum::<usize>();
-        Self { line: self.line, from: self.to, to: end, graphemes: rest }
+    // Behind a blank in the last cell, the cursor is in the next row.
+    if used > width {
+        rows.push(InputRow { line, chars: end..end, graphemes: Vec::new() });
     }
 }

@@ -1,4 +1,4 @@
-//! Whatever is typed: the text stays bounded and what it should be, and the cursor where it belongs.
+//! The input under arbitrary edits: the text stays bounded, and the cursor in its area.
 
 use proptest::prelude::*;
 use ratatui::crossterm::event::{KeyCode, KeyModifiers};
@@ -17,7 +17,7 @@ fn composer(text: &str) -> Composer {
 }
 
 fn press(composer: &mut Composer, code: KeyCode, held: KeyModifiers) {
-    composer.key(KeyEvent::new(code, held));
+    composer.on_key(KeyEvent::new(code, held));
 }
 
 fn type_text(composer: &mut Composer, text: &str) {
@@ -41,9 +41,10 @@ fn with_cursor(composer: &mut Composer) -> String {
 }
 
 /// What is drawn, row by row, and where the cursor is.
-fn drawn(composer: &Composer, width: u16, height: u16) -> (Vec<String>, Position) {
+fn drawn(composer: &mut Composer, width: u16, height: u16) -> (Vec<String>, Position) {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
+    composer.arrange(width, height);
     let cursor = composer.draw(area, &mut buffer, &Theme::plain(), "say something").unwrap();
     let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>();
     ((0..height).map(|y| row(y).trim_end().to_owned()).collect(), cursor)
@@ -90,7 +91,7 @@ fn what_one_sees_as_a_character_is_one() {
         let text = format!("a{cluster}");
         assert_eq!(edited(&text, &[(Backspace, NONE)]), "a|");
         assert_eq!(edited(&text, &[(Left, NONE)]), format!("a|{cluster}"));
-        let (_, cursor) = drawn(&composer(&text), 20, 1);
+        let (_, cursor) = drawn(&mut composer(&text), 20, 1);
         let width = if cluster.starts_with('e') { 1 } else { 2 };
         assert_eq!(cursor, Position::new(1 + width, 0), "{cluster}");
     }
@@ -98,19 +99,20 @@ fn what_one_sees_as_a_character_is_one() {
 
 #[test]
 fn lines_break_at_blanks_and_long_words_anywhere() {
-    let shown = |text: &str, width| drawn(&composer(text), width, 4).0;
+    let shown = |text: &str, width| drawn(&mut composer(text), width, 4).0;
     assert_eq!(shown("one two three", 9), ["one two", "three", "", ""]);
     assert_eq!(shown("one two three", 8), ["one two", "three", "", ""]);
     assert_eq!(shown("0123456789", 5), ["0123", "4567", "89", ""]);
     assert_eq!(shown("日本語日本語", 6), ["日 本", "語 日", "本 語", ""]);
-    let composer = composer("one two three\nfour");
-    assert_eq!((composer.rows(9, 10), composer.rows(9, 2), composer.rows(80, 10)), (3, 2, 2));
-    assert_eq!(self::composer("").rows(80, 10), 1);
+    let mut composer = composer("one two three\nfour");
+    let sizes = [(9, 10), (9, 2), (80, 10)];
+    assert_eq!(sizes.map(|(width, most)| composer.arrange(width, most)), [3, 2, 2]);
+    assert_eq!(self::composer("").arrange(80, 10), 1);
 }
 
 #[test]
 fn the_cursor_is_where_the_next_character_goes_and_is_always_seen() {
-    let at = |text: &str, width, height| drawn(&composer(text), width, height).1;
+    let at = |text: &str, width, height| drawn(&mut composer(text), width, height).1;
     assert_eq!(at("", 10, 1), Position::new(0, 0));
     assert_eq!(at("abc", 10, 1), Position::new(3, 0));
     assert_eq!(at("日本", 10, 1), Position::new(4, 0));
@@ -123,8 +125,8 @@ fn the_cursor_is_where_the_next_character_goes_and_is_always_seen() {
 
 #[test]
 fn an_empty_input_shows_what_it_is_for() {
-    assert_eq!(drawn(&composer(""), 20, 1).0, ["say something"]);
-    assert_eq!(drawn(&composer("x"), 20, 1).0, ["x"]);
+    assert_eq!(drawn(&mut composer(""), 20, 1).0, ["say something"]);
+    assert_eq!(drawn(&mut composer("x"), 20, 1).0, ["x"]);
     let mut buffer = Buffer::empty(Rect::new(0, 0, 5, 5));
     let nowhere = Rect::new(0, 0, 0, 3);
     assert_eq!(composer("x").draw(nowhere, &mut buffer, &Theme::plain(), ""), None);
@@ -134,13 +136,13 @@ fn an_empty_input_shows_what_it_is_for() {
 fn what_is_pasted_keeps_its_lines_and_loses_what_harms() {
     let mut composer = composer("");
     composer.paste("def f():\r\n\treturn 1\rend\n");
-    assert_eq!(composer.submit_to(None).as_deref(), Some("def f():\n    return 1\nend\n"));
+    assert_eq!(composer.submit(None).as_deref(), Some("def f():\n    return 1\nend\n"));
     composer.paste("\x1b[31mred\u{202e}\u{200b}\u{7}");
     assert_eq!(composer.text(), "[31mred");
-    assert_eq!(composer.note.as_deref(), Some("4 characters that nobody would see were left out"));
-    let (rows, _) = drawn(&composer, 60, 2);
-    assert_eq!(rows[1], "4 characters that nobody would see were left out");
-    assert_eq!(composer.rows(60, 5), 2);
+    assert_eq!(composer.note.as_deref(), Some("left out 4 invisible characters"));
+    let (rows, _) = drawn(&mut composer, 60, 2);
+    assert_eq!(rows[1], "left out 4 invisible characters");
+    assert_eq!(composer.arrange(60, 5), 2);
     type_text(&mut composer, "!");
     assert_eq!((composer.text().as_str(), composer.note.as_deref()), ("[31mred!", None));
     type_text(&mut composer, "\u{200b}");
@@ -152,8 +154,9 @@ fn hostile_heaps_stay_in_their_cells() {
     let heap = format!("a{}b", "\u{301}".repeat(500));
     let chain = "👩\u{200d}".repeat(100);
     for text in [heap, chain, "\u{1100}".repeat(100), "\u{301}".repeat(50)] {
-        let composer = composer(&text);
+        let mut composer = composer(&text);
         assert_eq!(composer.text(), text);
+        composer.arrange(20, 20);
         let area = Rect::new(0, 0, 20, 20);
         let mut buffer = Buffer::empty(area);
         composer.draw(area, &mut buffer, &Theme::plain(), "");
@@ -168,7 +171,7 @@ fn too_much_is_refused_as_a_whole_and_said() {
     let mut composer = composer(&"x".repeat(MAX_TEXT_BYTES - 1));
     composer.paste("é");
     assert_eq!(composer.text().len(), MAX_TEXT_BYTES - 1);
-    assert!(composer.note.as_deref().unwrap().contains("not be longer than 16384 bytes"));
+    assert!(composer.note.as_deref().unwrap().contains("at most 16384 bytes"));
     type_text(&mut composer, "y");
     assert_eq!((composer.text().len(), composer.note.as_deref()), (MAX_TEXT_BYTES, None));
     for refused in ["z", "\n"] {
@@ -196,11 +199,11 @@ fn history_comes_back_and_so_does_the_draft() {
     assert!(composer.history_down() && composer.history_down());
     assert_eq!(composer.text(), "draft");
     assert!(!composer.history_down());
-    assert_eq!(composer.submit_to(None).as_deref(), Some("draft"));
-    assert!(composer.is_empty() && composer.submit_to(None).is_none());
+    assert_eq!(composer.submit(None).as_deref(), Some("draft"));
+    assert!(composer.is_empty() && composer.submit(None).is_none());
     assert!(composer.history_up());
     assert_eq!(composer.text(), "draft");
-    composer.submit_to(None);
+    composer.submit(None);
     assert!(composer.history_up() && composer.history_up(), "not remembered twice");
     assert_eq!(composer.text(), "se\ncond");
 }
@@ -222,7 +225,7 @@ fn what_is_made_of_an_older_text_is_kept_as_the_draft() {
 fn up_and_down_go_by_rows_as_they_are_drawn() {
     let mut composer = Composer::new(vec!["old".into()]);
     composer.set("one two three");
-    drawn(&composer, 8, 3);
+    drawn(&mut composer, 8, 3);
     assert!(composer.history_up());
     assert_eq!(with_cursor(&mut composer), "one t|wo three");
     assert!(composer.history_down());
@@ -240,7 +243,7 @@ fn what_was_cleared_can_be_taken_back_and_what_was_sent_cannot() {
     assert!(composer.is_empty());
     press(&mut composer, KeyCode::Char('_'), CTRL);
     assert_eq!(composer.text(), "much\nwork");
-    composer.submit_to(None);
+    composer.submit(None);
     press(&mut composer, KeyCode::Char('_'), CTRL);
     assert!(composer.is_empty());
 }
@@ -248,36 +251,36 @@ fn what_was_cleared_can_be_taken_back_and_what_was_sent_cannot() {
 #[test]
 fn a_word_completes_itself_around_and_back() {
     let names: Vec<Name> = ["alice", "alan", "bob"].map(|name| Name::parse(name).unwrap()).into();
-    let words = Words { names: &names, rooms: &[RoomName::lobby()] };
+    let candidates = Candidates { names: &names, rooms: &[RoomName::lobby()] };
     let mut composer = composer("al");
-    let menu = composer.complete(&words, false).unwrap();
-    assert_eq!((menu.choices.len(), menu.selected), (2, Some(0)));
+    let menu = composer.complete(&candidates, false).unwrap();
+    assert_eq!((menu.completions.len(), menu.selected), (2, Some(0)));
     assert_eq!(composer.text(), "alice: ");
-    assert_eq!(composer.complete(&words, false).unwrap().selected, Some(1));
+    assert_eq!(composer.complete(&candidates, false).unwrap().selected, Some(1));
     assert_eq!(composer.text(), "alan: ");
-    assert_eq!(composer.complete(&words, false).unwrap().selected, None);
+    assert_eq!(composer.complete(&candidates, false).unwrap().selected, None);
     assert_eq!(composer.text(), "al");
-    composer.complete(&words, true);
+    composer.complete(&candidates, true);
     assert_eq!(composer.text(), "alan: ");
-    assert!(composer.cancel() && !composer.cancel());
+    assert!(composer.cancel_completion() && !composer.cancel_completion());
     assert_eq!((composer.text().as_str(), composer.menu()), ("al", None));
 
-    composer.complete(&words, false);
+    composer.complete(&candidates, false);
     type_text(&mut composer, "b");
     assert_eq!(composer.menu(), None, "what is typed ends it");
-    assert_eq!(composer.complete(&words, false), None, "one thing is no choice");
+    assert_eq!(composer.complete(&candidates, false), None, "one thing is no choice");
     assert_eq!(composer.text(), "alice: bob ");
     composer.set("/join x");
-    assert_eq!(composer.complete(&words, false), None);
+    assert_eq!(composer.complete(&candidates, false), None);
     assert_eq!(composer.text(), "/join x");
     composer.set("/join l");
-    composer.complete(&words, false);
+    composer.complete(&candidates, false);
     assert_eq!(composer.text(), "/join lobby ");
 }
 
-/// What a person, or a cat, does to the input.
+/// An edit of the input.
 #[derive(Debug, Clone)]
-enum Deed {
+enum Edit {
     Key(KeyCode, KeyModifiers),
     Paste(String),
     Complete(bool),
@@ -290,7 +293,7 @@ enum Deed {
     Draw(u16, u16),
 }
 
-fn deeds() -> impl Strategy<Value = Deed> {
+fn edits() -> impl Strategy<Value = Edit> {
     let held = prop::sample::select(vec![NONE, CTRL, ALT, CTRL | ALT, KeyModifiers::SHIFT]);
     let named = prop::sample::select(vec![
         KeyCode::Left,
@@ -307,39 +310,40 @@ fn deeds() -> impl Strategy<Value = Deed> {
         "abdefhktuwy_7/@日e\u{301}👩\u{200d}\u{fe0f}\u{202e}\n\t".chars().collect::<Vec<_>>(),
     );
     prop_oneof![
-        4 => (letters, held.clone()).prop_map(|(c, held)| Deed::Key(KeyCode::Char(c), held)),
-        3 => (named, held).prop_map(|(code, held)| Deed::Key(code, held)),
-        1 => any::<char>().prop_map(|c| Deed::Key(KeyCode::Char(c), NONE)),
-        2 => "\\PC{0,12}|[ab \\n\\r\\t]{0,40}|(?s).{0,20}".prop_map(Deed::Paste),
-        1 => (1..MAX_TEXT_BYTES).prop_map(|length| Deed::Paste("y ".repeat(length / 2))),
-        1 => any::<bool>().prop_map(Deed::Complete),
-        1 => Just(Deed::Up),
-        1 => Just(Deed::Down),
-        1 => Just(Deed::Submit),
-        1 => Just(Deed::Clear),
-        1 => Just(Deed::Cancel),
-        1 => Just(Deed::NewLine),
-        1 => (0..30_u16, 0..6_u16).prop_map(|(width, height)| Deed::Draw(width, height)),
+        4 => (letters, held.clone()).prop_map(|(c, held)| Edit::Key(KeyCode::Char(c), held)),
+        3 => (named, held).prop_map(|(code, held)| Edit::Key(code, held)),
+        1 => any::<char>().prop_map(|c| Edit::Key(KeyCode::Char(c), NONE)),
+        2 => "\\PC{0,12}|[ab \\n\\r\\t]{0,40}|(?s).{0,20}".prop_map(Edit::Paste),
+        1 => (1..MAX_TEXT_BYTES).prop_map(|length| Edit::Paste("y ".repeat(length / 2))),
+        1 => any::<bool>().prop_map(Edit::Complete),
+        1 => Just(Edit::Up),
+        1 => Just(Edit::Down),
+        1 => Just(Edit::Submit),
+        1 => Just(Edit::Clear),
+        1 => Just(Edit::Cancel),
+        1 => Just(Edit::NewLine),
+        1 => (0..30_u16, 0..6_u16).prop_map(|(width, height)| Edit::Draw(width, height)),
     ]
 }
 
-fn do_it(composer: &mut Composer, deed: &Deed, words: &Words<'_>) {
-    match deed {
-        Deed::Key(code, held) => press(composer, *code, *held),
-        Deed::Paste(text) => composer.paste(text),
-        Deed::Complete(back) => drop(composer.complete(words, *back)),
-        Deed::Up => _ = composer.history_up(),
-        Deed::Down => _ = composer.history_down(),
-        Deed::Submit => {
+fn apply(composer: &mut Composer, edit: &Edit, candidates: &Candidates<'_>) {
+    match edit {
+        Edit::Key(code, held) => press(composer, *code, *held),
+        Edit::Paste(text) => composer.paste(text),
+        Edit::Complete(back) => drop(composer.complete(candidates, *back)),
+        Edit::Up => _ = composer.history_up(),
+        Edit::Down => _ = composer.history_down(),
+        Edit::Submit => {
             let typed = composer.text();
-            assert!(composer.submit_to(None).is_none_or(|text| text == typed));
+            assert!(composer.submit(None).is_none_or(|text| text == typed));
         }
-        Deed::Clear => composer.clear(),
-        Deed::Cancel => _ = composer.cancel(),
-        Deed::NewLine => composer.new_line(),
-        Deed::Draw(width, height) => {
+        Edit::Clear => composer.clear(),
+        Edit::Cancel => _ = composer.cancel_completion(),
+        Edit::NewLine => composer.insert_line_break(),
+        Edit::Draw(width, height) => {
             let area = Rect::new(3, 2, *width, *height);
             let mut buffer = Buffer::empty(Rect::new(0, 0, 40, 10));
+            composer.arrange(*width, *height);
             let cursor = composer.draw(area, &mut buffer, &Theme::plain(), "say something");
             assert_eq!(cursor.is_none(), area.is_empty());
             assert!(cursor.is_none_or(|cursor| area.contains(cursor)), "{cursor:?} in {area:?}");
@@ -356,16 +360,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_is_typed(deeds in prop::collection::vec(deeds(), 1..60)) {
+    fn whatever_is_typed(edits in prop::collection::vec(edits(), 1..60)) {
         let names = ["alice", "bob", "日本"].map(|name| Name::parse(name).unwrap());
-        let words = Words { names: &names, rooms: &[RoomName::lobby()] };
+        let candidates = Candidates { names: &names, rooms: &[RoomName::lobby()] };
         let mut composer = Composer::new(vec!["old\nlines".into(), "\x1b[2J".into()]);
-        for deed in &deeds {
-            do_it(&mut composer, deed, &words);
+        for edit in &edits {
+            apply(&mut composer, edit, &candidates);
             let text = composer.text();
             prop_assert!(text.len() <= MAX_TEXT_BYTES);
             prop_assert!(!text.chars().any(|c| c != '\n' && text::is_dangerous(c)));
-            do_it(&mut composer, &Deed::Draw(20, 3), &words);
+            apply(&mut composer, &Edit::Draw(20, 3), &candidates);
             prop_assert_eq!(composer.text(), text);
         }
     }
@@ -378,12 +382,12 @@ proptest! {
         let mut typed = composer("");
         for c in text.chars() {
             match c {
-                '\n' => typed.new_line(),
+                '\n' => typed.insert_line_break(),
                 c => press(&mut typed, KeyCode::Char(c), NONE),
             }
         }
         prop_assert_eq!(&typed.text(), &text);
-        let sent = typed.submit_to(None);
+        let sent = typed.submit(None);
         prop_assert_eq!(sent.as_deref(), Some(text.as_str()).filter(|text| !text.trim().is_empty()));
     }
 }

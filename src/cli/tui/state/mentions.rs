@@ -1,18 +1,18 @@
-//! Whether a text names somebody.
+//! Finding mentions of a name.
 
 use crate::model::Name;
 
-/// Whether `text` has the name as a word of its own, in small letters or large.
+/// Returns true if the name is a word of the text, in upper or lower case.
 pub(crate) fn mentions(text: &str, name: &Name) -> bool {
     let (text, name) = (text.to_lowercase(), name.as_str());
     text.match_indices(name).any(|(at, found)| {
         let before = text[..at].chars().next_back();
         let after = text[at + found.len()..].chars().next();
-        !before.is_some_and(is_of_a_word) && !after.is_some_and(is_of_a_word)
+        !before.is_some_and(is_word_char) && !after.is_some_and(is_word_char)
     })
 }
 
-fn is_of_a_word(c: char) -> bool {
+fn is_word_char(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || unicode_width::UnicodeWidthChar::width(c) == Some(0)
 }
 

@@ -1,94 +1,92 @@
-//! What lies over everything else until it is closed: texts, what was found, a question.
+//! Overlays: boxes with text, search hits or a question, which stay open until they are closed.
 
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+
+use super::{ChatId, Effect, Moment, State};
 use crate::{
     cli::{
         chat,
-        tui::{
-            composer::Composer,
-            keys::{Action, Keymap},
-        },
+        keymap::{Action, Keymap},
+        tui::{composer::Composer, transcript::EntryKey},
     },
     model::{Message, SearchHit},
 };
 
-use super::{Command, Now, Place, State};
-use ratatui::crossterm::event::{KeyCode, KeyEvent};
-
-/// What lies over everything.
+/// An overlay.
 pub(crate) enum Overlay {
-    /// Lines to read. `top` is the first that is shown.
+    /// Text. `top` is the first visible line.
     Lines { title: String, lines: Vec<String>, top: usize },
-    /// What was found, to be looked at where it was said.
-    Hits { query: String, hits: Vec<SearchHit>, chosen: usize },
-    /// Whether to leave, though something is not sent.
+    /// Search hits to go to.
+    Hits { query: String, hits: Vec<SearchHit>, selected: usize },
+    /// The question whether to leave, with the messages that have not arrived.
     Quit,
 }
 
 impl Overlay {
-    /// Lines under a title.
+    /// Text with a title.
     pub(crate) fn lines(title: impl Into<String>, lines: Vec<String>) -> Self {
         Self::Lines { title: title.into(), lines, top: 0 }
     }
 
-    /// The keys, the signs and the commands: `commands` first, or the keys.
+    /// The help: keys, symbols and commands. `commands` come first, or the keys.
     pub(crate) fn help(keymap: &Keymap, commands: bool) -> Self {
         let mut keys = Vec::new();
-        for (key, what) in keymap.listing() {
+        for (key, about) in keymap.listing() {
             match key.chars().count() {
-                0 => keys.extend([String::new(), what.to_owned()]),
-                1..=KEYS => keys.push(format!("  {key:KEYS$}  {what}")),
-                _ => keys.extend([format!("  {key}"), format!("  {:KEYS$}  {what}", "")]),
+                0 => keys.extend([String::new(), about.to_owned()]),
+                1..=KEYS => keys.push(format!("  {key:KEYS$}  {about}")),
+                _ => keys.extend([format!("  {key}"), format!("  {:KEYS$}  {about}", "")]),
             }
         }
-        let signs = SIGNS.iter().map(|(sign, what)| format!("  {sign:KEYS$}  {what}"));
-        let signs = [String::new(), "Signs".into()].into_iter().chain(signs);
+        let symbols = SYMBOLS.iter().map(|(symbol, about)| format!("  {symbol:KEYS$}  {about}"));
+        let symbols = [String::new(), "Symbols".into()].into_iter().chain(symbols);
         let listed = chat::help();
         let listed = listed.lines().map(str::to_owned);
         let listed = [String::new(), "Commands".into()].into_iter().chain(listed);
         let lines: Vec<String> = match commands {
-            true => listed.chain(signs).chain(keys).collect(),
-            false => keys.into_iter().chain(signs).chain(listed).collect(),
+            true => listed.chain(symbols).chain(keys).collect(),
+            false => keys.into_iter().chain(symbols).chain(listed).collect(),
         };
-        // Nothing stands above the first head.
+        // Without the blank line above the first heading.
         Self::lines("help", lines.into_iter().skip(1).collect())
     }
 
-    /// Moves by so many lines, or hits. The view keeps it from going beyond the end.
+    /// Scrolls by lines, or moves the selection by hits. The next layout limits scrolling to the text.
     pub(crate) fn scroll(&mut self, by: isize) {
         match self {
             Self::Lines { top, .. } => *top = top.saturating_add_signed(by),
-            Self::Hits { hits, chosen, .. } => {
-                *chosen = chosen.saturating_add_signed(by).min(hits.len().saturating_sub(1));
+            Self::Hits { hits, selected, .. } => {
+                *selected = selected.saturating_add_signed(by).min(hits.len().saturating_sub(1));
             }
             Self::Quit => {}
         }
     }
 }
 
-/// The cells of the keys' column in the help: what needs more has a line of its own.
+/// The width of the key column of the help. Longer keys have a line of their own.
 const KEYS: usize = 18;
 
-/// What the signs of the screen mean.
-const SIGNS: &[(&str, &str)] = &[
-    ("● ■ ◌ ✗", "before somebody: online, busy, away, not here"),
-    ("…", "after a conversation: they type"),
-    ("5m, 2h", "after a name: for how long nothing was heard of them"),
-    ("3, @1", "after a place: how much is unread there; you are named, or it is for you"),
-    ("… ✓ ✗", "after what you said: under way, stored, not sent and why"),
-    ("✓ ✓✓ ⧗", "after a direct message: they have it, have read it; it waits for them"),
-    ("● ✗", "in the last line: the hub is there, or away"),
+/// The symbols on the screen.
+const SYMBOLS: &[(&str, &str)] = &[
+    ("● ■ ◌ ✗", "before a peer: online, busy, away, not on the hub"),
+    ("…", "after a peer: typing"),
+    ("5m, 2h", "after a peer: inactive for that long"),
+    ("3, @1", "after a room or peer: unread messages; with @, one mentions you"),
+    ("… ✓ ✗", "after your message: being sent, stored, failed with the reason"),
+    ("✓ ✓✓ ⧗", "after your direct message: delivered, read, in the outbox"),
+    ("● ✗", "in the last line: connected to the hub, or not"),
 ];
 
 impl State {
-    /// Deals with a key while something lies over the rest. What is typed is typed: a list that lies
-    /// over the input, or has come while somebody was writing, gives way to it.
-    pub(super) fn overlay_key(&mut self, key: &KeyEvent, now: Now) {
+    /// Handles a key while an overlay is open. A key that types closes the overlay and edits the input,
+    /// because an overlay can open while the user is writing.
+    pub(super) fn overlay_key(&mut self, key: &KeyEvent, now: Moment) {
         if matches!(self.overlay, Some(Overlay::Quit)) {
-            return self.answer(key, now);
+            return self.answer_quit(key, now);
         }
-        let page = isize::try_from(self.areas.page.max(1)).unwrap_or(isize::MAX);
-        let written = !self.composer.is_empty();
-        let action = match written {
+        let page = isize::try_from(self.areas.overlay_rows.max(1)).unwrap_or(isize::MAX);
+        let has_input = !self.composer.is_empty();
+        let action = match has_input {
             true => self.keymap.action(key),
             false => self.keymap.action_on_empty(key),
         };
@@ -96,13 +94,13 @@ impl State {
         match (action, key.code) {
             _ if Composer::types(key) => {
                 self.overlay = None;
-                self.write(key, now);
+                self.edit(key, now);
             }
-            // What was written behind a list is not sent by the key that closes the list.
-            (Some(Action::Submit), _) if written => self.overlay = None,
-            (Some(Action::Submit), _) => self.overlay_chosen(now),
-            (Some(Action::Redraw), _) => self.order(Command::Redraw),
-            (Some(Action::Suspend), _) => self.order(Command::Suspend),
+            // The key that closes an overlay does not send the input behind it.
+            (Some(Action::Submit), _) if has_input => self.overlay = None,
+            (Some(Action::Submit), _) => self.accept_overlay(now),
+            (Some(Action::Redraw), _) => self.emit(Effect::Redraw),
+            (Some(Action::Suspend), _) => self.emit(Effect::Suspend),
             (Some(Action::Cancel | Action::Interrupt | Action::Help), _) | (_, KeyCode::Esc) => {
                 self.overlay = None;
             }
@@ -114,7 +112,7 @@ impl State {
             (_, KeyCode::End) => overlay.scroll(isize::MAX),
             (Some(action), _) => {
                 self.overlay = None;
-                self.act(action, now);
+                self.perform(action, now);
             }
             (
                 None,
@@ -123,62 +121,62 @@ impl State {
                 | KeyCode::Delete
                 | KeyCode::Left
                 | KeyCode::Right,
-            ) if written => {
+            ) if has_input => {
                 self.overlay = None;
-                self.write(key, now);
+                self.edit(key, now);
             }
             (None, _) => {}
         }
     }
 
-    /// Takes the answer to whether to leave.
-    fn answer(&mut self, key: &KeyEvent, now: Now) {
+    /// Handles the answer to the question whether to leave.
+    fn answer_quit(&mut self, key: &KeyEvent, now: Moment) {
         let may_leave = self.unsent().is_empty();
         match (self.keymap.action_on_empty(key), key.code) {
             (Some(Action::Submit | Action::Quit), _) | (_, KeyCode::Char('y')) => {
-                self.overlay_chosen(now);
+                self.accept_overlay(now);
             }
-            (Some(Action::Interrupt), _) if may_leave => self.overlay_chosen(now),
-            (Some(Action::Redraw), _) => self.order(Command::Redraw),
-            (Some(Action::Suspend), _) => self.order(Command::Suspend),
+            (Some(Action::Interrupt), _) if may_leave => self.accept_overlay(now),
+            (Some(Action::Redraw), _) => self.emit(Effect::Redraw),
+            (Some(Action::Suspend), _) => self.emit(Effect::Suspend),
             (Some(Action::Cancel | Action::Interrupt), _)
             | (_, KeyCode::Char('n') | KeyCode::Esc) => self.overlay = None,
             _ => {}
         }
     }
 
-    /// Lays something over the rest, unless a question waits there for its answer.
-    pub(super) fn lay(&mut self, overlay: Overlay) {
+    /// Opens an overlay, unless a question is open.
+    pub(super) fn open_overlay(&mut self, overlay: Overlay) {
         if !matches!(self.overlay, Some(Overlay::Quit)) {
             self.overlay = Some(overlay);
         }
     }
 
-    fn overlay_chosen(&mut self, now: Now) {
+    fn accept_overlay(&mut self, now: Moment) {
         match self.overlay.take() {
-            Some(Overlay::Quit) => self.order(Command::Quit),
-            Some(Overlay::Hits { hits, chosen, .. }) => {
-                if let Some(hit) = hits.into_iter().nth(chosen) {
-                    self.jump(hit.message, now);
+            Some(Overlay::Quit) => self.emit(Effect::Quit),
+            Some(Overlay::Hits { hits, selected, .. }) => {
+                if let Some(hit) = hits.into_iter().nth(selected) {
+                    self.show_message(hit.message, now);
                 }
             }
             Some(Overlay::Lines { .. }) | None => {}
         }
     }
 
-    /// Shows a message where it was said. What is not loaded is loaded first.
-    fn jump(&mut self, message: Message, now: Now) {
+    /// Goes to a message in its room. If it is not loaded, it is requested.
+    fn show_message(&mut self, message: Message, now: Moment) {
         let room = message.room.clone();
         if self.room(&room).is_none() {
-            return self.say(&format!("you are not in {room}: /join {room}"), true, now);
+            return self.announce(&format!("you are not in {room}: /join {room}"), true, now);
         }
-        self.go_to(Place::Room(room.clone()), now);
-        let key = crate::cli::tui::transcript::Key::Posted(message.position);
+        self.go_to(ChatId::Room(room.clone()), now);
+        let key = EntryKey::Posted(message.position);
         let Some(shown) = self.room_mut(&room) else { return };
         if shown.live.transcript.jump(key) {
             shown.past = None;
-        } else if !shown.transcript().jump(key) {
-            self.order(Command::Around(Box::new(message)));
+        } else if !shown.transcript_mut().jump(key) {
+            self.emit(Effect::LoadContext(Box::new(message)));
         }
     }
 }

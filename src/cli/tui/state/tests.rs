@@ -1,4 +1,4 @@
-//! The state as one sees it from outside: what goes in, and which orders come out.
+//! The state from outside: events go in, effects come out.
 
 mod direct;
 mod files;
@@ -7,14 +7,21 @@ mod overlays;
 mod person;
 mod rooms;
 
-use jiff::tz::TimeZone;
+use jiff::{Timestamp, tz::TimeZone};
 use ratatui::crossterm::event::{Event as Typed, KeyCode, KeyEvent, KeyModifiers};
 
 use super::*;
 use crate::{
-    cli::tui::{keys::Action, tasks::Outcome},
+    cli::{
+        keymap::Action,
+        tui::{
+            layout,
+            outcome::{Outcome, PageDirection, TrustLevel},
+            view,
+        },
+    },
     client::{Event, PeerChange},
-    model::{Message, Peer, Posted},
+    model::{Message, MessageId, Peer, PeerStatus, Posted, Text},
 };
 
 pub(crate) fn name(raw: &str) -> Name {
@@ -30,13 +37,13 @@ pub(crate) fn text(raw: &str) -> Text {
 }
 
 /// Noon of some day, and a second more with each step.
-pub(crate) fn at(second: i64) -> Now {
+pub(crate) fn at(second: i64) -> Moment {
     use std::sync::OnceLock;
     static BEGIN: OnceLock<Instant> = OnceLock::new();
     let begin = *BEGIN.get_or_init(Instant::now);
     let seconds = Duration::from_secs(second.unsigned_abs());
     let noon: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
-    Now { mono: begin + seconds, wall: noon + seconds }
+    Moment { mono: begin + seconds, wall: noon + seconds }
 }
 
 pub(crate) fn position(seq: u64) -> Position {
@@ -45,20 +52,20 @@ pub(crate) fn position(seq: u64) -> Position {
 
 /// In these rooms, which nobody has spoken in; what is ordered at the start is done.
 pub(crate) fn state(rooms: &[&str]) -> State {
-    let taste = Preferences {
+    let preferences = Preferences {
         theme: Theme::plain(),
         zone: TimeZone::UTC,
-        keymap: Keymap::usual(),
+        keymap: Keymap::defaults(),
         quiet: false,
-        typed: Vec::new(),
+        history: Vec::new(),
     };
     let rooms: Vec<RoomName> = rooms.iter().map(|raw| room(raw)).collect();
     let at_hub = ("127.0.0.1:50051".to_owned(), "no direct messages come in".to_owned());
-    let mut state = State::new(name("sova"), at_hub, &rooms, taste, at(0));
+    let mut state = State::new(name("sova"), at_hub, &rooms, preferences, at(0));
     for room in rooms {
-        state.hear(Event::Joined { room, head: position(0) }, at(0));
+        state.on_event(Event::Joined { room, head: position(0) }, at(0));
     }
-    state.take();
+    state.take_effects();
     state
 }
 
@@ -77,28 +84,28 @@ pub(crate) fn message(raw: &str, seq: u64, who: &str, said: &str) -> Message {
 
 impl State {
     pub(crate) fn said(&mut self, raw: &str, seq: u64, who: &str, what: &str) {
-        self.hear(Event::Message(message(raw, seq, who, what)), at(1));
+        self.on_event(Event::Message(message(raw, seq, who, what)), at(1));
     }
 
     /// Types a line and sends it, and returns what is ordered then.
     #[track_caller]
-    pub(crate) fn line(&mut self, line: &str, now: Now) -> Vec<Command> {
-        self.take();
+    pub(crate) fn line(&mut self, line: &str, now: Moment) -> Vec<Effect> {
+        self.take_effects();
         self.composer.set(line);
-        self.act(Action::Submit, now);
-        self.take()
+        self.perform(Action::Submit, now);
+        self.take_effects()
     }
 
-    pub(crate) fn press(&mut self, code: KeyCode, now: Now) {
-        self.terminal(Typed::Key(KeyEvent::new(code, KeyModifiers::NONE)), now);
+    pub(crate) fn press(&mut self, code: KeyCode, now: Moment) {
+        self.on_terminal_event(Typed::Key(KeyEvent::new(code, KeyModifiers::NONE)), now);
     }
 
     /// The id of one's own post that is ordered by a line.
     #[track_caller]
     pub(crate) fn posts(&mut self, line: &str) -> MessageId {
         let ordered = self.line(line, at(1));
-        let posts = ordered.iter().find_map(|command| match command {
-            Command::Post { id, .. } => Some(*id),
+        let posts = ordered.iter().find_map(|effect| match effect {
+            Effect::Post { id, .. } => Some(*id),
             _ => None,
         });
         posts.unwrap_or_else(|| panic!("not posted: {ordered:?}"))
@@ -107,7 +114,7 @@ impl State {
     /// The same post as the hub sends it to everybody.
     pub(crate) fn comes_back(&mut self, id: MessageId, raw: &str, seq: u64, said: &str) {
         let message = Message { id, ..message(raw, seq, "sova", said) };
-        self.hear(Event::Message(message), at(2));
+        self.on_event(Event::Message(message), at(2));
     }
 
     pub(crate) fn acked(&mut self, id: MessageId, raw: &str, seq: u64) {
@@ -118,15 +125,16 @@ impl State {
             created_at: at(1).wall,
             duplicate: false,
         });
-        self.done(Outcome::Posted { id, room: room(raw), result }, at(2));
+        self.on_outcome(Outcome::Posted { id, room: room(raw), result }, at(2));
     }
 
     /// What stands in the current place: texts with their marks, each in one line.
     pub(crate) fn shown(&mut self) -> Vec<String> {
         let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
-        self.folds = Folds { sidebar: Some(false), roster: Some(false) };
+        self.panels = Panels { sidebar: Some(false), roster: Some(false) };
         let area = buffer.area;
-        crate::cli::tui::view::paint(self, at(3), area, &mut buffer);
+        layout::arrange(self, area, at(3));
+        view::paint(self, at(3), &mut buffer);
         let rows = buffer.content().chunks(78);
         let rows = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
         let rows = rows.map(|row| row.trim_end().to_owned());
@@ -145,13 +153,14 @@ impl State {
     /// All that stands in the current place, as one text.
     pub(crate) fn shown_notices(&mut self) -> String {
         let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
-        self.folds = Folds { sidebar: Some(false), roster: Some(false) };
+        self.panels = Panels { sidebar: Some(false), roster: Some(false) };
         let area = buffer.area;
-        crate::cli::tui::view::paint(self, at(3), area, &mut buffer);
+        layout::arrange(self, area, at(3));
+        view::paint(self, at(3), &mut buffer);
         buffer.content().iter().map(|cell| cell.symbol()).collect()
     }
 
-    pub(crate) fn came(&mut self, who: &str, status: PeerStatus, now: Now) {
+    pub(crate) fn came(&mut self, who: &str, status: PeerStatus, now: Moment) {
         let peer = Peer {
             name: name(who),
             endpoints: Vec::new(),
@@ -161,6 +170,6 @@ impl State {
             certificate: None,
             guest: true,
         };
-        self.watch(PeerChange::Updated(peer), now);
+        self.on_peer_change(PeerChange::Updated(peer), now);
     }
 }

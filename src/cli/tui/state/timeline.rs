@@ -1,60 +1,60 @@
-//! A stretch of a room's messages without a hole in it: shown, and longer at either end when it is
-//! wanted.
+//! Consecutive messages of a room. History is added at either end on demand.
 
 use std::time::{Duration, Instant};
 
+use super::{Moment, mentions::mentions};
 use crate::{
-    cli::tui::transcript::{Body, Entry, Key, Mark, Transcript},
+    cli::tui::{
+        outcome::PageDirection,
+        transcript::{EntryBody, EntryKey, Mark, Transcript, TranscriptEntry},
+    },
     model::{Message, Name, Position},
 };
 
-use super::{Now, mentions::mentions};
-
-/// What is said above the first message of a room.
+/// The notice above the first message of a room.
 const BEGINNING: &str = "the room begins here";
 
-/// How long to wait after a page that could not be loaded.
+/// The pause after a page could not be loaded.
 const PAUSE: Duration = Duration::from_secs(3);
 
-/// In which direction history is being loaded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// What was said before.
-    Older,
-    /// What was said after.
-    Newer,
-}
-
-/// Messages of a room, one after the other.
+/// Consecutive messages of a room.
 pub(crate) struct Timeline {
     pub(crate) transcript: Transcript,
     oldest: Option<Position>,
     newest: Option<Position>,
-    /// Nothing was said before the oldest, as far as the hub knows.
-    begins: bool,
-    pub(crate) loading: Option<Way>,
-    /// Until when nothing is loaded, as the last time failed.
+    /// Whether the hub has no messages before the oldest.
+    is_complete: bool,
+    pub(crate) loading: Option<PageDirection>,
+    /// No page is loaded until then, because the last one failed.
     paused: Option<Instant>,
 }
 
 impl Timeline {
     pub(crate) fn new() -> Self {
         let transcript = Transcript::new();
-        Self { transcript, oldest: None, newest: None, begins: false, loading: None, paused: None }
+        Self {
+            transcript,
+            oldest: None,
+            newest: None,
+            is_complete: false,
+            loading: None,
+            paused: None,
+        }
     }
 
-    /// The last position.
+    /// The position of the newest message.
     pub(crate) fn newest(&self) -> Option<Position> {
         self.newest
     }
 
-    /// Whether a message is new here. Positions of another life of the log are: nobody knows more.
+    /// Returns true if a message is newer than all others. Positions of different epochs cannot be
+    /// compared and count as newer.
     pub(crate) fn is_news(&self, at: Position) -> bool {
         self.newest.is_none_or(|newest| at.epoch != newest.epoch || at.seq > newest.seq)
     }
 
-    /// Adds a message that is news; one of one's own takes the place of `local`.
-    pub(crate) fn add(&mut self, message: &Message, me: &Name, local: Option<Key>) {
+    /// Adds a message that is newer than all others. It replaces the entry `local`, if there is one.
+    pub(crate) fn add(&mut self, message: &Message, me: &Name, local: Option<EntryKey>) {
         let entry = entry(message, me);
         let replaced = local.is_some_and(|local| {
             self.transcript.get(local).is_some() && self.transcript.replace(local, entry.clone())
@@ -65,13 +65,19 @@ impl Timeline {
         self.newest = Some(message.position);
         if self.oldest.is_none() {
             self.oldest = Some(message.position);
-            self.begins = message.prev_seq == 0;
+            self.is_complete = message.prev_seq == 0;
         }
-        self.forget_with_transcript();
+        self.follow_transcript();
     }
 
-    /// Adds what was said before; `more`: something was said before that, too.
-    pub(crate) fn add_older(&mut self, messages: &[Message], more: bool, me: &Name, notice: Key) {
+    /// Adds a page of older messages. `more`: the hub has still older ones.
+    pub(crate) fn add_older(
+        &mut self,
+        messages: &[Message],
+        more: bool,
+        me: &Name,
+        notice: EntryKey,
+    ) {
         self.loading = None;
         let oldest = self.oldest;
         let is_older = |at: Position| {
@@ -85,17 +91,18 @@ impl Timeline {
             self.newest = older.last().map(|last| last.position);
         }
         let first = older.first();
-        self.begins = !more || first.is_none_or(|first| first.prev_seq == 0);
-        let mut entries: Vec<Entry> = older.iter().map(|message| entry(message, me)).collect();
-        if self.begins {
+        self.is_complete = !more || first.is_none_or(|first| first.prev_seq == 0);
+        let mut entries: Vec<TranscriptEntry> =
+            older.iter().map(|message| entry(message, me)).collect();
+        if self.is_complete {
             let at = first.map(|m| m.created_at).or(self.transcript.first().map(|e| e.at));
-            let body = Body::Notice(BEGINNING.into());
-            entries.splice(..0, at.map(|at| Entry { key: notice, at, body }));
+            let body = EntryBody::Notice(BEGINNING.into());
+            entries.splice(..0, at.map(|at| TranscriptEntry { key: notice, at, body }));
         }
         self.transcript.prepend(entries);
     }
 
-    /// Adds what was said after; returns whether that was all.
+    /// Adds a page of newer messages. Returns true if it was the last one.
     pub(crate) fn add_newer(&mut self, messages: &[Message], more: bool, me: &Name) -> bool {
         self.loading = None;
         for message in messages {
@@ -106,47 +113,47 @@ impl Timeline {
         !more
     }
 
-    /// That nothing more can be loaded at the beginning.
-    pub(crate) fn end_here(&mut self) {
+    /// Records that the hub has no older messages.
+    pub(crate) fn set_complete(&mut self) {
         self.loading = None;
-        self.begins = true;
+        self.is_complete = true;
     }
 
-    /// That loading failed: it is tried again, but not at once.
-    pub(crate) fn failed(&mut self, now: Now) {
+    /// Records that a page could not be loaded. The next attempt is after [`PAUSE`].
+    pub(crate) fn on_load_failed(&mut self, now: Moment) {
         self.loading = None;
         self.paused = Some(now.mono + PAUSE);
     }
 
-    fn may_load(&self, now: Now) -> bool {
+    fn may_load(&self, now: Moment) -> bool {
         self.loading.is_none() && self.paused.is_none_or(|until| now.mono >= until)
     }
 
-    /// From where older messages are to be loaded now, if they are.
-    pub(crate) fn wants_older(&mut self, now: Now) -> Option<Position> {
-        let wanted = self.may_load(now) && !self.begins && self.transcript.wants_older();
+    /// The position from which to load older messages, if that is to be done now.
+    pub(crate) fn begin_loading_older(&mut self, now: Moment) -> Option<Position> {
+        let wanted = self.may_load(now) && !self.is_complete && self.transcript.wants_older();
         let from = self.oldest.filter(|_| wanted)?;
-        self.loading = Some(Way::Older);
+        self.loading = Some(PageDirection::Older);
         Some(from)
     }
 
-    /// From where newer messages are to be loaded now, if they are.
-    pub(crate) fn wants_newer(&mut self, now: Now) -> Option<Position> {
+    /// The position from which to load newer messages, if that is to be done now.
+    pub(crate) fn begin_loading_newer(&mut self, now: Moment) -> Option<Position> {
         let wanted = self.may_load(now) && self.transcript.below() == 0;
         let from = self.newest.filter(|_| wanted)?;
-        self.loading = Some(Way::Newer);
+        self.loading = Some(PageDirection::Newer);
         Some(from)
     }
 
-    /// The transcript drops its oldest entries when it is full; these can be loaded again.
-    fn forget_with_transcript(&mut self) {
+    /// Follows the transcript, which drops its oldest entries when it is full. They can be loaded again.
+    fn follow_transcript(&mut self) {
         let Some(oldest) = self.oldest else { return };
-        if self.transcript.get(Key::Posted(oldest)).is_some() {
+        if self.transcript.get(EntryKey::Posted(oldest)).is_some() {
             return;
         }
-        self.begins = false;
+        self.is_complete = false;
         while let Some(first) = self.transcript.first().map(|first| first.key) {
-            if let Key::Posted(at) = first {
+            if let EntryKey::Posted(at) = first {
                 self.oldest = Some(at);
                 return;
             }
@@ -156,16 +163,16 @@ impl Timeline {
     }
 }
 
-/// A message of a room as it stands in the transcript.
-pub(crate) fn entry(message: &Message, me: &Name) -> Entry {
+/// The entry of a message in the transcript.
+pub(crate) fn entry(message: &Message, me: &Name) -> TranscriptEntry {
     let own = message.sender == *me;
     let text = message.text.as_str().to_owned();
-    let body = Body::Said {
+    let body = EntryBody::Said {
         mention: !own && mentions(&text, me),
         who: message.sender.clone(),
         own,
         text,
         mark: own.then_some(Mark::Sent),
     };
-    Entry { key: Key::Posted(message.position), at: message.created_at, body }
+    TranscriptEntry { key: EntryKey::Posted(message.position), at: message.created_at, body }
 }

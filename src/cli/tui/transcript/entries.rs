@@ -1,47 +1,46 @@
-//! The entries in order, found by their keys, within a bound.
+//! The entries of a transcript in order, indexed by key, with a limit.
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Entry, Key};
+use super::{EntryKey, TranscriptEntry};
 
-/// The most entries of one transcript: what a person scrolls through, and more.
+/// The most entries of a transcript: more than anybody scrolls through.
 pub(crate) const MAX_ENTRIES: usize = 65_536;
 
-/// The most bytes of one transcript's entries: as many with 400 bytes each, which few texts have.
-/// Entries with the longest text (16 KiB) are 2,000 then.
+/// The most bytes of a transcript: [`MAX_ENTRIES`] of 512 bytes each, which few texts exceed, or
+/// 2,000 of the longest texts (16 KiB).
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// The same for a conversation in which one has said nothing: what a hundred strangers may hold at
-/// a time is still little.
+/// The limits of a direct chat in which the user has said nothing, so that a hundred strangers cannot
+/// take much memory.
 pub(crate) const MAX_UNANSWERED: usize = 2_000;
 pub(crate) const MAX_UNANSWERED_BYTES: usize = 1024 * 1024;
 
-/// The number of an entry, which it keeps when others are put before it or taken from there.
+/// The number of an entry. It does not change when entries are prepended or dropped from the front.
 pub(super) type Serial = i64;
 
-/// See the module.
 #[derive(Debug)]
-pub(super) struct Entries {
-    list: VecDeque<Entry>,
-    serials: HashMap<Key, Serial>,
-    /// The number of the first entry.
+pub(super) struct EntryList {
+    list: VecDeque<TranscriptEntry>,
+    serials: HashMap<EntryKey, Serial>,
+    /// The serial of the first entry.
     first: Serial,
     bytes: usize,
     max_entries: usize,
     max_bytes: usize,
-    /// Whether something was left out because of the bound: no more of the past is wanted then.
+    /// Whether entries were dropped because of the limit. No more history is loaded then.
     full: bool,
 }
 
-impl Entries {
-    /// None yet; there may be up to so many, and so many bytes.
-    pub(super) fn up_to(max_entries: usize, max_bytes: usize) -> Self {
+impl EntryList {
+    /// An empty list with these limits.
+    pub(super) fn with_limits(max_entries: usize, max_bytes: usize) -> Self {
         let (list, serials) = (VecDeque::new(), HashMap::new());
         Self { list, serials, first: 0, bytes: 0, max_entries, max_bytes, full: false }
     }
 
-    /// There may be as many as anywhere from now on.
-    pub(super) fn lift_bound(&mut self) {
+    /// Raises the limits to [`MAX_ENTRIES`] and [`MAX_BYTES`].
+    pub(super) fn raise_limits(&mut self) {
         (self.max_entries, self.max_bytes) = (MAX_ENTRIES, MAX_BYTES);
     }
 
@@ -53,7 +52,7 @@ impl Entries {
         self.first
     }
 
-    /// The number that the next entry will have.
+    /// The serial of the next entry.
     pub(super) fn end(&self) -> Serial {
         // A list is never longer than MAX_ENTRIES.
         self.first + self.list.len() as Serial
@@ -63,25 +62,25 @@ impl Entries {
         self.full
     }
 
-    pub(super) fn at(&self, serial: Serial) -> Option<&Entry> {
+    pub(super) fn at(&self, serial: Serial) -> Option<&TranscriptEntry> {
         self.list.get(usize::try_from(serial - self.first).ok()?)
     }
 
-    pub(super) fn find(&self, key: Key) -> Option<Serial> {
+    pub(super) fn find(&self, key: EntryKey) -> Option<Serial> {
         self.serials.get(&key).copied()
     }
 
-    /// Adds one whose key is new; the oldest make room for it.
-    pub(super) fn push(&mut self, entry: Entry) {
+    /// Appends an entry with a new key, and drops the oldest ones above the limit.
+    pub(super) fn push(&mut self, entry: TranscriptEntry) {
         self.bytes += entry.weight();
         self.serials.insert(entry.key, self.end());
         self.list.push_back(entry);
         self.shrink();
     }
 
-    /// Puts these before all others, as many of the newest of them as there is room for, without
-    /// those that are here already.
-    pub(super) fn prepend(&mut self, older: Vec<Entry>) {
+    /// Prepends entries, without those that are in the list already. Above the limit, the older ones
+    /// are left out.
+    pub(super) fn prepend(&mut self, older: Vec<TranscriptEntry>) {
         for entry in older.into_iter().rev() {
             if self.serials.contains_key(&entry.key) {
                 continue;
@@ -97,11 +96,11 @@ impl Entries {
         }
     }
 
-    /// Changes one, but not its key.
+    /// Changes an entry, but not its key.
     pub(super) fn change<T>(
         &mut self,
         serial: Serial,
-        change: impl FnOnce(&mut Entry) -> T,
+        change: impl FnOnce(&mut TranscriptEntry) -> T,
     ) -> Option<T> {
         let at = usize::try_from(serial - self.first).ok()?;
         let entry = self.list.get_mut(at)?;
@@ -111,8 +110,8 @@ impl Entries {
         Some(changed)
     }
 
-    /// Puts this one in the place of another. Its key must be the other's or new.
-    pub(super) fn replace(&mut self, serial: Serial, entry: Entry) {
+    /// Replaces an entry. The key must be the same or new.
+    pub(super) fn replace(&mut self, serial: Serial, entry: TranscriptEntry) {
         let key = entry.key;
         if let Some(old) = self.change(serial, |place| std::mem::replace(place, entry)) {
             self.serials.remove(&old.key);
@@ -121,7 +120,7 @@ impl Entries {
         self.shrink();
     }
 
-    /// Takes one away; those after it move up by one number.
+    /// Removes an entry. The serials of those after it decrease by one.
     pub(super) fn remove(&mut self, serial: Serial) {
         let Some(at) = usize::try_from(serial - self.first).ok().filter(|at| *at < self.len())
         else {
@@ -138,8 +137,8 @@ impl Entries {
         }
     }
 
-    /// Takes all of them away.
-    pub(super) fn take(&mut self) -> VecDeque<Entry> {
+    /// Removes and returns all entries.
+    pub(super) fn take(&mut self) -> VecDeque<TranscriptEntry> {
         (self.first, self.bytes) = (0, 0);
         self.serials.clear();
         std::mem::take(&mut self.list)

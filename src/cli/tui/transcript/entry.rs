@@ -1,104 +1,97 @@
-//! What a transcript is made of.
+//! The entries of a transcript.
 
 use jiff::Timestamp;
 
 use crate::model::{MessageId, Name, Position};
 
-/// What identifies an entry: to update it, to jump to it.
+/// Identifies an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
-    /// A room's message, by its place.
+pub(crate) enum EntryKey {
+    /// A message of a room, by its position.
     Posted(Position),
-    /// One's own direct message, or one's own post that has no place yet.
+    /// A direct message of the user, or a post that has no position yet.
     Own(MessageId),
-    /// A direct message of somebody else: ids are made by whoever speaks, so it never stands for
-    /// one's own.
+    /// A direct message of a peer. Senders choose ids, so it must not be taken for one of the user's.
     Theirs(MessageId),
-    /// A word of the program, by a number that whoever counts them gives.
+    /// A notice of the program, by a number.
     Notice(u64),
 }
 
-/// A line of a conversation, or several.
+/// A message or notice.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    /// What identifies it.
-    pub(crate) key: Key,
-    /// When it was.
+pub(crate) struct TranscriptEntry {
+    pub(crate) key: EntryKey,
     pub(crate) at: Timestamp,
-    /// What it was.
-    pub(crate) body: Body,
+    pub(crate) body: EntryBody,
 }
 
-/// What an entry says. Texts are as they came: drawing makes them harmless.
+/// The content of an entry. Texts are unescaped; drawing escapes them.
 #[derive(Debug, Clone)]
-pub(crate) enum Body {
-    /// Somebody said something.
+pub(crate) enum EntryBody {
+    /// A message.
     Said {
-        /// Who.
         who: Name,
-        /// Whether that is oneself.
+        /// Whether the user has sent it.
         own: bool,
-        /// Whether oneself is spoken of.
+        /// Whether it mentions the user.
         mention: bool,
-        /// What was said.
         text: String,
-        /// What is to be known of it: for one's own, and for direct ones.
+        /// For messages of the user and direct messages.
         mark: Option<Mark>,
     },
-    /// A word of the program: who came and went, a gap.
+    /// A notice of the program.
     Notice(String),
-    /// What somebody has said whom the person has blocked: one line for all of it.
+    /// Consecutive messages of a blocked peer, shown as one line.
     Hidden {
-        /// Who.
         who: Name,
-        /// What, to be shown when they are not blocked any more.
-        said: Vec<Entry>,
+        /// The messages, to be shown when the peer is unblocked.
+        said: Vec<TranscriptEntry>,
     },
 }
 
-/// What became of a message, or what is known of who sent it.
+/// The state of a message of the user, or what is known about the sender of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// On its way.
+    /// Being sent.
     Sending,
-    /// The hub has it.
+    /// Stored by the hub.
     Sent,
-    /// It did not get there, for this reason.
+    /// Failed, for this reason.
     Failed(String),
-    /// Kept until the peer is back.
+    /// In the outbox, until the peer is back.
     Queued,
-    /// The peer's client has it; by this path, as `direct 127.0.0.1:54322`.
+    /// Delivered, by a path such as `direct 127.0.0.1:54322`.
     Delivered(String),
-    /// The peer has seen it; by this path.
+    /// Read by the peer; delivered by this path.
     Read(String),
-    /// From somebody with the key that the contact book has.
+    /// Sent with the key in the contact book.
     Known,
-    /// From somebody whose key was compared.
+    /// Sent with a key that was compared.
     Verified,
-    /// From somebody whose key is not known to be theirs.
+    /// Sent without a proof that the key is the sender's.
     Unverified,
-    /// It was written some time before it came: when, and what else is known of it.
+    /// Received some time after it was written: the time, and the other mark.
     Late(String, Option<Box<Mark>>),
 }
 
-impl Entry {
-    /// The bytes that it holds, about.
+impl TranscriptEntry {
+    /// The approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         let texts = match &self.body {
-            Body::Notice(text) => text.len(),
-            Body::Hidden { said, .. } => said.iter().map(Self::weight).sum(),
-            Body::Said { who, text, mark, .. } => {
+            EntryBody::Notice(text) => text.len(),
+            EntryBody::Hidden { said, .. } => said.iter().map(Self::weight).sum(),
+            EntryBody::Said { who, text, mark, .. } => {
                 who.as_str().len() + text.len() + mark.as_ref().map_or(0, Mark::weight)
             }
         };
         size_of::<Self>() + texts
     }
 
-    /// Its mark; `None` in a word of the program.
+    /// The mark, or `None` if this is no message.
     pub(super) fn mark_mut(&mut self) -> Option<&mut Option<Mark>> {
         match &mut self.body {
-            Body::Said { mark, .. } => Some(mark),
-            Body::Notice(_) | Body::Hidden { .. } => None,
+            EntryBody::Said { mark, .. } => Some(mark),
+            EntryBody::Notice(_) | EntryBody::Hidden { .. } => None,
         }
     }
 }

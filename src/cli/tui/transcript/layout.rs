@@ -1,26 +1,26 @@
-//! Entries laid out for a width: what stands in which row.
+//! Laying out entries for a width.
 //!
 //! ```text
-//! 09:15  sova    the first row of a text
-//!                and all that follow stand under it
-//! 09:15 * a word of the program
+//! 09:15 sova  the first row of a text
+//!             and the following rows, indented
+//! 09:15 * a notice of the program
 //! ```
 //!
-//! Where there is little room, the name stands in the text's first row. In no case does a further
-//! row begin where a time or a name does, so that no text passes for another message.
+//! On a narrow screen the name is in the first row of the text. A following row never begins in the
+//! column of the time or the name, so that no text can pass for another message.
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use super::{Body, Entry, Mark, Serial, links::links, wrap::wrap};
+use super::{EntryBody, Mark, Serial, TranscriptEntry};
 use crate::{
-    cli::tui::{glyphs, theme},
+    cli::{graphemes, links::links, wrap::wrap},
     text,
 };
 
-/// The most cells of the column of names.
+/// The most cells of the name column.
 pub(super) const MAX_NAME: usize = 16;
 
-/// The fewest cells of it.
+/// The fewest cells of the name column.
 const MIN_NAME: usize = 4;
 
 /// The cells of `HH:MM` and a blank.
@@ -29,41 +29,41 @@ const TIME: usize = 6;
 /// The cells between name and text.
 const GAP: usize = 2;
 
-/// From this width on names have a column.
+/// The least width at which names have a column.
 const ALIGNED_FROM: usize = 50;
 
-/// From this width on the time is shown.
+/// The least width at which the time is shown.
 const TIMED_FROM: usize = 16;
 
-/// The fewest cells that a text is drawn in together with a name.
+/// The fewest cells for a text beside a name.
 const MIN_TEXT: usize = 8;
 
-/// The most entries that are kept laid out: more than a view shows.
-const MAX_KEPT: usize = 512;
+/// The most cached layouts: more than a view shows.
+const MAX_CACHED: usize = 512;
 
-/// The most bytes of them. A text made for it takes 1 MiB (a row for each cell, as many cells as
-/// its characters have when they are shown as `<U+0080>`); of such, a view has two at its edges.
-const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;
+/// The most bytes of cached layouts. A text written for the purpose takes 1 MiB (one row per cell, each
+/// character shown as `<U+0080>`); a view can have two of them at its edges.
+const MAX_CACHED_BYTES: usize = 8 * 1024 * 1024;
 
-/// Where things stand in a row.
+/// The columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Columns {
-    /// All cells.
+    /// The width of the row in cells.
     pub(super) width: usize,
-    /// Those of the time; 0: it is not shown.
+    /// The cells of the time, or 0 if it is not shown.
     pub(super) time: usize,
-    /// Those of the name; 0: it stands in the text's first row.
+    /// The cells of the name, or 0 if it is in the first row of the text.
     pub(super) name: usize,
 }
 
 impl Columns {
-    /// For a width, where names have up to so many cells.
+    /// The columns for a width and the width of the widest name.
     pub(super) fn of(width: usize, widest: usize) -> Self {
         let name = if width < ALIGNED_FROM { 0 } else { widest.clamp(MIN_NAME, MAX_NAME) };
         Self { width, time: if width < TIMED_FROM { 0 } else { TIME }, name }
     }
 
-    /// Where the text of a message begins.
+    /// The column where the text of a message begins.
     fn text(&self) -> usize {
         match self.name {
             0 if self.width < MIN_TEXT => 0,
@@ -73,112 +73,112 @@ impl Columns {
     }
 }
 
-/// An entry laid out.
+/// The layout of an entry.
 #[derive(Debug)]
-pub(super) struct Laid {
-    /// Who said it, or the sign of a notice, as it is drawn.
+pub(super) struct EntryLayout {
+    /// The name of the sender or the sign of a notice, as drawn.
     pub(super) name: String,
-    /// Harmless, and of the same characters as what is drawn.
+    /// The text as drawn, escaped.
     pub(super) text: String,
     pub(super) links: Vec<Range<usize>>,
     pub(super) rows: Vec<Range<usize>>,
-    /// Where the text begins in all rows, and how much further to the right it does in the first.
+    /// The column where the text begins, and the further indent of its first row.
     pub(super) left: usize,
     pub(super) head: usize,
-    /// What became of it, in rows of its own or beside the last row, from this column on.
-    pub(super) tail: String,
-    pub(super) tail_rows: Vec<Range<usize>>,
-    pub(super) tail_at: Option<usize>,
+    /// The mark, in rows of its own or in the last row from column `mark_at` on.
+    pub(super) mark: String,
+    pub(super) mark_rows: Vec<Range<usize>>,
+    pub(super) mark_at: Option<usize>,
 }
 
-impl Laid {
-    fn new(entry: &Entry, columns: &Columns) -> Self {
+impl EntryLayout {
+    fn new(entry: &TranscriptEntry, columns: &Columns) -> Self {
         let hidden = match &entry.body {
-            Body::Hidden { who, .. } => format!("{who} is blocked: hidden"),
+            EntryBody::Hidden { who, .. } => format!("{who} is blocked: hidden"),
             _ => String::new(),
         };
         let (raw, name, left, head, mark) = match &entry.body {
-            Body::Notice(_) | Body::Hidden { .. } => {
+            EntryBody::Notice(_) | EntryBody::Hidden { .. } => {
                 let text = match &entry.body {
-                    Body::Notice(text) => text,
+                    EntryBody::Notice(text) => text,
                     _ => &hidden,
                 };
                 let sign = if columns.width < MIN_TEXT { "" } else { "*" };
                 (text, sign.to_owned(), columns.time + 2 * sign.len(), 0, None)
             }
-            Body::Said { who, text, mark, .. } => {
+            EntryBody::Said { who, text, mark, .. } => {
                 let left = columns.text();
                 let (name, head) = inline_name(who.as_str(), columns, left);
                 (text, name, left, head, mark.as_ref())
             }
         };
         let lines = text::lines(raw.trim_end_matches('\n'));
-        let text = glyphs::settled(&lines).into_owned();
+        let text = graphemes::visible(&lines).into_owned();
         let links = links(&text);
         let width = columns.width - left;
         let rows = wrap(&text, &links, width - head, width);
-        let tail = mark.map(said_of).unwrap_or_default();
-        let mut laid =
-            Self { name, text, links, rows, left, head, tail, tail_rows: vec![], tail_at: None };
-        laid.place_tail(width);
-        laid
+        let mark = mark.map(shown_mark).unwrap_or_default();
+        let mut layout =
+            Self { name, text, links, rows, left, head, mark, mark_rows: vec![], mark_at: None };
+        layout.place_mark(width);
+        layout
     }
 
-    /// Puts the mark behind the text where it fits there, else below it.
-    fn place_tail(&mut self, width: usize) {
-        if self.tail.is_empty() {
+    /// Puts the mark behind the text if it fits there, else below it.
+    fn place_mark(&mut self, width: usize) {
+        if self.mark.is_empty() {
             return;
         }
         let row = self.rows.last().map_or("", |row| &self.text[row.clone()]);
         let head = if self.rows.len() == 1 { self.head } else { 0 };
-        let at = head + glyphs::width(row.trim_end()) + 1;
-        if at + glyphs::width(&self.tail) <= width {
-            self.tail_at = Some(self.left + at);
+        let at = head + graphemes::width(row.trim_end()) + 1;
+        if at + graphemes::width(&self.mark) <= width {
+            self.mark_at = Some(self.left + at);
         } else {
-            self.tail_rows = wrap(&self.tail, &[], width, width);
+            self.mark_rows = wrap(&self.mark, &[], width, width);
         }
     }
 
     pub(super) fn height(&self) -> usize {
-        self.rows.len() + self.tail_rows.len()
+        self.rows.len() + self.mark_rows.len()
     }
 
-    /// The bytes that it holds, about.
+    /// The approximate size in bytes.
     fn weight(&self) -> usize {
-        self.height() * size_of::<Range<usize>>() + self.text.len() + self.tail.len()
+        self.height() * size_of::<Range<usize>>() + self.text.len() + self.mark.len()
     }
 
-    /// Where a row begins in the text.
+    /// The byte offset where a row begins.
     pub(super) fn start(&self, row: usize) -> usize {
         self.rows.get(row).map_or(self.text.len(), |row| row.start)
     }
 
-    /// The row that this place of the text is in.
+    /// The row of a byte offset.
     pub(super) fn row_at(&self, offset: usize) -> usize {
         self.rows.partition_point(|row| row.start <= offset).saturating_sub(1)
     }
 }
 
-/// The name as it is drawn, and the cells that it takes from the text's first row.
+/// The name as drawn, and the cells that it takes from the first row of the text.
 fn inline_name(who: &str, columns: &Columns, left: usize) -> (String, usize) {
     if columns.name > 0 {
-        return (theme::fit(who, columns.name), 0);
+        return (graphemes::fit(who, columns.name), 0);
     }
     if columns.width < left + MIN_TEXT {
         return (String::new(), 0);
     }
-    let name = theme::fit(who, MAX_NAME.min((columns.width - left) / 2)) + ":";
-    let taken = glyphs::width(&name) + 1;
+    let name = graphemes::fit(who, MAX_NAME.min((columns.width - left) / 2)) + ":";
+    let taken = graphemes::width(&name) + 1;
     // Without a time, names begin where the row does.
     let before = if columns.time == 0 { left } else { 0 };
     (name, taken - before)
 }
 
-/// What is drawn of a mark.
-fn said_of(mark: &Mark) -> String {
+/// A mark as drawn.
+fn shown_mark(mark: &Mark) -> String {
     let with = |sign: &str, text: &str| {
         let line = text::one_line(text);
-        glyphs::settled(format!("{sign} {line}").trim_end()).into_owned()
+        graphemes::visible(format!("{sign} {line}").trim_end()).into_owned()
     };
     match mark {
         Mark::Sending => "…".into(),
@@ -191,20 +191,20 @@ fn said_of(mark: &Mark) -> String {
         Mark::Verified => "(verified)".into(),
         Mark::Unverified => "(unverified)".into(),
         Mark::Late(from, None) => format!("(from {from})"),
-        Mark::Late(from, Some(mark)) => format!("{} (from {from})", said_of(mark)),
+        Mark::Late(from, Some(mark)) => format!("{} (from {from})", shown_mark(mark)),
     }
 }
 
-/// What was laid out lately.
+/// Recently computed layouts.
 #[derive(Debug, Default)]
-pub(super) struct Layouts {
+pub(super) struct LayoutCache {
     pub(super) columns: Columns,
-    kept: HashMap<Serial, Arc<Laid>>,
+    cached: HashMap<Serial, Arc<EntryLayout>>,
     bytes: usize,
 }
 
-impl Layouts {
-    /// Lays out for these columns from now on. Tells whether they are others than before.
+impl LayoutCache {
+    /// Changes the columns and clears the cache. Returns false if they are the same.
     pub(super) fn reset(&mut self, columns: Columns) -> bool {
         let changed = self.columns != columns;
         if changed {
@@ -214,30 +214,30 @@ impl Layouts {
         changed
     }
 
-    /// The entry of this number, laid out.
-    pub(super) fn of(&mut self, serial: Serial, entry: &Entry) -> Arc<Laid> {
-        if let Some(laid) = self.kept.get(&serial) {
-            return Arc::clone(laid);
+    /// The layout of an entry, computed if it is not cached.
+    pub(super) fn get(&mut self, serial: Serial, entry: &TranscriptEntry) -> Arc<EntryLayout> {
+        if let Some(layout) = self.cached.get(&serial) {
+            return Arc::clone(layout);
         }
-        let laid = Arc::new(Laid::new(entry, &self.columns));
-        if self.kept.len() >= MAX_KEPT || self.bytes + laid.weight() > MAX_KEPT_BYTES {
+        let layout = Arc::new(EntryLayout::new(entry, &self.columns));
+        if self.cached.len() >= MAX_CACHED || self.bytes + layout.weight() > MAX_CACHED_BYTES {
             self.clear();
         }
-        self.bytes += laid.weight();
-        self.kept.insert(serial, Arc::clone(&laid));
-        laid
+        self.bytes += layout.weight();
+        self.cached.insert(serial, Arc::clone(&layout));
+        layout
     }
 
-    /// The entry of this number has changed.
+    /// Removes the layout of an entry that has changed.
     pub(super) fn forget(&mut self, serial: Serial) {
-        if let Some(laid) = self.kept.remove(&serial) {
-            self.bytes -= laid.weight();
+        if let Some(layout) = self.cached.remove(&serial) {
+            self.bytes -= layout.weight();
         }
     }
 
-    /// Numbers have changed.
+    /// Removes all layouts.
     pub(super) fn clear(&mut self) {
-        self.kept.clear();
+        self.cached.clear();
         self.bytes = 0;
     }
 }

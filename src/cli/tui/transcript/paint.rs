@@ -1,95 +1,103 @@
-//! Drawing what is in the view.
+//! Drawing the rows in view.
 
 use jiff::civil::Date;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{
-    Body, Entry, Look, Mark, Serial, Transcript,
-    layout::Laid,
-    place::{Spot, rows},
+    Transcript,
+    entries::Serial,
+    entry::{EntryBody, Mark, TranscriptEntry},
+    layout::EntryLayout,
+    scroll::RowRef,
 };
-use crate::cli::tui::{
-    glyphs::{self, glyphs},
-    theme::{Theme, fit},
+use crate::cli::{
+    graphemes::{self, fit, graphemes},
+    theme::Theme,
 };
 
 impl Transcript {
-    /// Draws the rows from the first one of the view on. Few rows stand at the bottom.
-    pub(super) fn paint(&mut self, area: Rect, buffer: &mut Buffer, look: &Look<'_>) {
-        let Some(mut spot) = self.top else { return };
-        let (_, more) = self.moved(spot, rows(self.rows) - 1);
-        let shown = u16::try_from(more + 1).unwrap_or(area.height).min(area.height);
-        for y in area.bottom() - shown..area.bottom() {
-            let row = Rect { y, height: 1, ..area };
-            self.paint_row(spot, &mut Pen { row, buffer }, look);
-            spot = self.moved(spot, 1).0;
+    /// Draws the rows that [`Transcript::arrange`] has laid out. If they are fewer than the area has,
+    /// they are at its bottom. The cells must be blank, as they are in a new frame.
+    pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, theme: &Theme, today: Date) {
+        let area = area.intersection(*buffer.area());
+        let shown = u16::try_from(self.view.len()).unwrap_or(u16::MAX).min(area.height);
+        for (y, (at, layout)) in (area.bottom() - shown..area.bottom()).zip(&self.view) {
+            let pen = &mut Pen { row: Rect { y, height: 1, ..area }, buffer };
+            match usize::try_from(at.row) {
+                Ok(row) => self.draw_row(row, at.serial, layout, pen, theme),
+                Err(_) => self.draw_line_above(*at, pen, theme, today),
+            }
         }
     }
 
-    fn paint_row(&mut self, spot: Spot, pen: &mut Pen<'_>, look: &Look<'_>) {
-        let Ok(row) = usize::try_from(spot.row) else {
-            return self.paint_line_above(spot, pen, look);
-        };
-        let Some(laid) = self.laid(spot.serial) else { return };
-        let Some(entry) = self.entries.at(spot.serial) else { return };
-        if row == 0 && self.layouts.columns.time > 0 {
-            let time = self.zone.to_datetime(entry.at).strftime("%H:%M").to_string();
-            pen.write(0, &time, look.theme.dim);
-        }
+    fn draw_row(
+        &self,
+        row: usize,
+        serial: Serial,
+        layout: &EntryLayout,
+        pen: &mut Pen<'_>,
+        theme: &Theme,
+    ) {
+        let Some(entry) = self.entries.at(serial) else { return };
         if row == 0 {
-            let style = name_style(entry, look.theme);
-            pen.write(self.layouts.columns.time, &laid.name, style);
+            if self.layouts.columns.time > 0 {
+                let time = self.zone.to_datetime(entry.at).strftime("%H:%M").to_string();
+                pen.write(0, &time, theme.dim);
+            }
+            pen.write(self.layouts.columns.time, &layout.name, name_style(entry, theme));
         }
-        paint_text(row, &laid, entry, pen, look.theme);
-        if self.lit == Some(entry.key) {
-            pen.buffer.set_style(pen.row, look.theme.selected);
-        }
-    }
-
-    /// The lines that stand above an entry: the day, and below that, what is new.
-    fn paint_line_above(&self, spot: Spot, pen: &mut Pen<'_>, look: &Look<'_>) {
-        if spot.row == -1 && self.is_new(spot.serial) {
-            pen.rule("new messages", look.theme.new_line);
-        } else if let Some(day) = self.new_day(spot.serial) {
-            pen.rule(&day_name(day, look.today), look.theme.day);
+        draw_text(row, layout, entry, pen, theme);
+        if self.highlighted == Some(entry.key) {
+            pen.buffer.set_style(pen.row, theme.selected);
         }
     }
 
-    pub(super) fn laid(&mut self, serial: Serial) -> Option<std::sync::Arc<Laid>> {
-        Some(self.layouts.of(serial, self.entries.at(serial)?))
+    /// Draws a line above an entry: the day or, below that, "new messages".
+    fn draw_line_above(&self, at: RowRef, pen: &mut Pen<'_>, theme: &Theme, today: Date) {
+        if at.row == -1 && self.is_new(at.serial) {
+            pen.rule("new messages", theme.new_line);
+        } else if let Some(day) = self.new_day(at.serial) {
+            pen.rule(&day_name(day, today), theme.day);
+        }
     }
 }
 
-fn paint_text(row: usize, laid: &Laid, entry: &Entry, pen: &mut Pen<'_>, theme: &Theme) {
+fn draw_text(
+    row: usize,
+    layout: &EntryLayout,
+    entry: &TranscriptEntry,
+    pen: &mut Pen<'_>,
+    theme: &Theme,
+) {
     let (style, mark) = match &entry.body {
-        Body::Notice(_) => (theme.notice, None),
-        Body::Hidden { .. } => (theme.dim, None),
-        Body::Said { mention: true, mark, .. } => (theme.mention, mark.as_ref()),
-        Body::Said { mark, .. } => (theme.text, mark.as_ref()),
+        EntryBody::Notice(_) => (theme.notice, None),
+        EntryBody::Hidden { .. } => (theme.dim, None),
+        EntryBody::Said { mention: true, mark, .. } => (theme.mention, mark.as_ref()),
+        EntryBody::Said { mark, .. } => (theme.text, mark.as_ref()),
     };
-    let tail = mark.map_or(theme.dim, |mark| mark_style(mark, theme));
-    if let Some(range) = laid.rows.get(row) {
-        let x = laid.left + if row == 0 { laid.head } else { 0 };
-        pen.write_with(x, &laid.text[range.clone()], |at| {
+    let mark_style = mark.map_or(theme.dim, |mark| mark_style(mark, theme));
+    if let Some(range) = layout.rows.get(row) {
+        let x = layout.left + if row == 0 { layout.head } else { 0 };
+        pen.write_with(x, &layout.text[range.clone()], |at| {
             let at = range.start + at;
-            let next = laid.links.partition_point(|link| link.end <= at);
-            let linked = laid.links.get(next).is_some_and(|link| link.start <= at);
-            if linked { style.patch(theme.link) } else { style }
+            let next = layout.links.partition_point(|link| link.end <= at);
+            let is_link = layout.links.get(next).is_some_and(|link| link.start <= at);
+            if is_link { style.patch(theme.link) } else { style }
         });
-    } else if let Some(range) = laid.tail_rows.get(row - laid.rows.len()) {
-        pen.write(laid.left, &laid.tail[range.clone()], tail);
+    } else if let Some(range) = layout.mark_rows.get(row - layout.rows.len()) {
+        pen.write(layout.left, &layout.mark[range.clone()], mark_style);
     }
-    if let Some(at) = laid.tail_at.filter(|_| row + 1 == laid.rows.len()) {
-        pen.write(at, &laid.tail, tail);
+    if let Some(x) = layout.mark_at.filter(|_| row + 1 == layout.rows.len()) {
+        pen.write(x, &layout.mark, mark_style);
     }
 }
 
-fn name_style(entry: &Entry, theme: &Theme) -> Style {
+fn name_style(entry: &TranscriptEntry, theme: &Theme) -> Style {
     match &entry.body {
-        Body::Notice(_) => theme.notice,
-        Body::Hidden { .. } => theme.dim,
-        Body::Said { own: true, .. } => theme.own,
-        Body::Said { who, .. } => theme.of_name(who),
+        EntryBody::Notice(_) => theme.notice,
+        EntryBody::Hidden { .. } => theme.dim,
+        EntryBody::Said { own: true, .. } => theme.own,
+        EntryBody::Said { who, .. } => theme.of_name(who),
     }
 }
 
@@ -125,30 +133,30 @@ impl Pen<'_> {
         self.write_with(x, text, |_| style);
     }
 
-    /// Writes from column `x` on, up to the edge, each glyph in the style of its place in the text.
+    /// Writes from column `x` up to the edge, with the style for each byte offset of the text.
     fn write_with(&mut self, mut x: usize, text: &str, style: impl Fn(usize) -> Style) {
         let width = usize::from(self.row.width);
-        for glyph in glyphs(text) {
+        for grapheme in graphemes(text) {
             let room = width.saturating_sub(x);
-            // What is wider than the whole row is not drawn, but not kept back either.
-            let symbol = if glyph.width <= room { glyph.text } else { "…" };
-            let taken = glyph.width.min(room);
-            if room == 0 || (symbol != glyph.text && glyph.is_blank()) {
+            // A grapheme wider than the row is shown as an ellipsis.
+            let symbol = if grapheme.width <= room { grapheme.text } else { "…" };
+            let taken = grapheme.width.min(room);
+            if room == 0 || (symbol != grapheme.text && grapheme.is_blank()) {
                 return;
             }
             let column = self.row.x.saturating_add(u16::try_from(x).unwrap_or(u16::MAX));
             if let Some(cell) = self.buffer.cell_mut((column, self.row.y)) {
-                cell.set_symbol(symbol).set_style(style(glyph.at));
+                cell.set_symbol(symbol).set_style(style(grapheme.at));
             }
             x += taken;
         }
     }
 
-    /// A line from edge to edge with a word in it.
+    /// Draws a line from edge to edge with a word in it.
     fn rule(&mut self, word: &str, style: Style) {
         let width = usize::from(self.row.width);
         let word = fit(word, width.saturating_sub(4));
-        let taken = glyphs::width(&word) + 2;
+        let taken = graphemes::width(&word) + 2;
         let before = width.saturating_sub(taken) / 2;
         let after = width.saturating_sub(taken + before);
         let line = format!("{} {word} {}", "─".repeat(before), "─".repeat(after));

@@ -5,54 +5,65 @@ mod looks;
 mod moving;
 mod random;
 
-use jiff::{Timestamp, civil::date};
-use ratatui::{buffer::CellWidth, style::Style};
+use jiff::{
+    Timestamp,
+    civil::{Date, date},
+};
+use ratatui::{
+    buffer::{Buffer, CellWidth},
+    layout::Rect,
+    style::Style,
+};
 
 use super::*;
-use crate::model::{Name, Position};
+use crate::{
+    cli::theme::Theme,
+    model::{Name, Position},
+};
 
 /// 09:15 of the day that is called today.
 const MORNING: &str = "2026-11-22T09:15:00Z";
 
-fn key(seq: u64) -> Key {
-    Key::Posted(Position { epoch: 1, seq })
+const TODAY: Date = date(2026, 11, 22);
+
+fn key(seq: u64) -> EntryKey {
+    EntryKey::Posted(Position { epoch: 1, seq })
 }
 
-fn at(seq: u64, raw: &str, body: Body) -> Entry {
-    Entry { key: key(seq), at: raw.parse::<Timestamp>().unwrap(), body }
+fn at(seq: u64, raw: &str, body: EntryBody) -> TranscriptEntry {
+    TranscriptEntry { key: key(seq), at: raw.parse::<Timestamp>().unwrap(), body }
 }
 
-fn body(who: &str, text: &str, mark: Option<Mark>) -> Body {
+fn body(who: &str, text: &str, mark: Option<Mark>) -> EntryBody {
     let who = Name::parse(who).unwrap();
-    Body::Said { who, own: false, mention: false, text: text.into(), mark }
+    EntryBody::Said { who, own: false, mention: false, text: text.into(), mark }
 }
 
-fn said(seq: u64, who: &str, text: &str) -> Entry {
+fn said(seq: u64, who: &str, text: &str) -> TranscriptEntry {
     at(seq, MORNING, body(who, text, None))
 }
 
 /// So many short messages, from `from` on.
-fn numbered(from: u64, count: u64) -> Vec<Entry> {
+fn numbered(from: u64, count: u64) -> Vec<TranscriptEntry> {
     (from..from + count).map(|seq| said(seq, "sova", &format!("text {seq}"))).collect()
 }
 
-fn of(entries: impl IntoIterator<Item = Entry>) -> Transcript {
+fn of(entries: impl IntoIterator<Item = TranscriptEntry>) -> Transcript {
     let mut transcript = Transcript::new();
     entries.into_iter().for_each(|entry| transcript.push(entry));
     transcript
 }
 
-fn drawn_with(transcript: &mut Transcript, width: u16, height: u16, look: &Look<'_>) -> Buffer {
+fn drawn_in(transcript: &mut Transcript, width: u16, height: u16, zone: &TimeZone) -> Buffer {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
-    transcript.draw(area, &mut buffer, look);
+    transcript.arrange(width, height, zone);
+    transcript.draw(area, &mut buffer, &Theme::dark(), TODAY);
     buffer
 }
 
 fn drawn(transcript: &mut Transcript, width: u16, height: u16) -> Buffer {
-    let (theme, zone) = (Theme::dark(), TimeZone::UTC);
-    let look = Look { theme: &theme, zone: &zone, today: date(2026, 11, 22) };
-    drawn_with(transcript, width, height, &look)
+    drawn_in(transcript, width, height, &TimeZone::UTC)
 }
 
 /// The rows as a terminal shows them, without what is blank at their ends.
@@ -81,7 +92,7 @@ fn style_of(buffer: &Buffer, word: &str) -> Style {
     let width = buffer.area.width;
     for (y, row) in (0..).zip(rows_of(buffer)) {
         if let Some(before) = row.find(word) {
-            let x = u16::try_from(glyphs::width(&row[..before])).unwrap();
+            let x = u16::try_from(graphemes::width(&row[..before])).unwrap();
             assert!(x < width);
             return buffer[(x, y)].style();
         }

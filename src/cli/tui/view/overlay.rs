@@ -1,4 +1,4 @@
-//! What lies over everything: a box with lines, with what was found, or with a question.
+//! Overlays: a box with text, search hits, or a question.
 
 use jiff::tz::TimeZone;
 use ratatui::{
@@ -11,137 +11,28 @@ use super::{fit, pad, put};
 use crate::{
     cli::{
         tui::{
-            state::{Now, Overlay, State},
-            tasks::HITS,
-            theme::Theme,
+            areas::OverlayBox,
+            moment::Moment,
+            outcome::MAX_HITS,
+            state::{Overlay, State},
         },
-        view::{when, wrap},
+        view::{INDENT, when},
+        wrap::wrap_indented,
     },
     model::SearchHit,
     text,
 };
 
-/// How wide the box is at most: wider lines are hard to read.
-const WIDTH: u16 = 110;
-
-/// How much of a text is shown before what was found in it.
+/// The number of characters that are shown before a hit in a text.
 const BEFORE: usize = 16;
 
-/// Draws the box.
-pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
-    let unsent = state.unsent();
-    let zone = state.zone.clone();
-    let theme = state.theme.clone();
-    let Some(overlay) = &mut state.overlay else { return };
-    let inner_width = usize::from(area.width.min(WIDTH).saturating_sub(4));
-    let (title, lines, chosen) = content(overlay, &unsent, &zone, now, inner_width);
-    let inside = frame(area, &title, lines.len(), buffer, &theme);
-    let rows = usize::from(inside.height);
-    state.areas.page = rows;
-    let top = match overlay {
-        Overlay::Lines { top, .. } => {
-            *top = (*top).min(lines.len().saturating_sub(rows));
-            *top
-        }
-        _ => chosen.map_or(0, |chosen| (chosen + 1).saturating_sub(rows)),
-    };
-    for (row, line) in lines.iter().enumerate().skip(top).take(rows) {
-        let style = if chosen == Some(row) { theme.selected } else { theme.text };
-        put(buffer, inside, row - top, &pad(line, usize::from(inside.width)), style);
-    }
-    let asks = matches!(overlay, Overlay::Quit);
-    let line = Rect { x: inside.x, y: inside.bottom(), height: 1, ..inside };
-    let edge = edge(top, rows, lines.len(), asks);
-    put(buffer, line.intersection(area), 0, &fit(&edge, usize::from(line.width)), theme.dim);
-}
-
-/// What the lower edge says: what there is beyond the lines that are shown, and the way out.
-fn edge(top: usize, rows: usize, lines: usize, asks: bool) -> String {
-    let last = (top + rows).min(lines);
-    let part =
-        if lines > rows { format!(" {}–{last} of {lines} ·", top + 1) } else { String::new() };
-    let more = if last < lines { " PageDown goes on ·" } else { "" };
-    match asks {
-        // The lines say it.
-        true => part.trim_end_matches('·').to_owned(),
-        false => format!("{part}{more} Esc closes "),
-    }
-}
-
-type Content = (String, Vec<String>, Option<usize>);
-
-fn content(
-    overlay: &Overlay,
-    unsent: &[String],
-    zone: &TimeZone,
-    now: Now,
-    width: usize,
-) -> Content {
-    match overlay {
-        Overlay::Lines { title, lines, .. } => {
-            let wrapped = lines.iter().flat_map(|line| broken(line, width)).collect();
-            (title.clone(), wrapped, None)
-        }
-        Overlay::Hits { query, hits, chosen } => {
-            let lines = hits.iter().map(|hit| excerpt(hit, zone, now, width)).collect();
-            // The hub was asked for no more.
-            let more = if hits.len() >= HITS as usize { " or more" } else { "" };
-            let title = format!("{}{more} found: {query} — Enter goes there", hits.len());
-            (title, lines, Some(*chosen))
-        }
-        Overlay::Quit if unsent.is_empty() => {
-            ("leave?".into(), vec!["Enter or y leaves, Esc stays".into()], None)
-        }
-        Overlay::Quit => {
-            let mut lines = vec![
-                "This has not arrived, and is not tried again once you leave:".into(),
-                String::new(),
-            ];
-            lines.extend(unsent.iter().map(|line| fit(line, width)));
-            lines.extend([String::new(), "Enter or y leaves, Esc stays".into()]);
-            ("leave?".into(), lines, None)
-        }
-    }
-}
-
-/// A line in as many rows as it takes, harmless.
-fn broken(line: &str, width: usize) -> Vec<String> {
-    let safe = text::one_line(line);
-    wrap(&safe, width.max(1)).split('\n').map(str::to_owned).collect()
-}
-
-/// A message that was found: when, who, and the words around what was found.
-fn excerpt(hit: &SearchHit, zone: &TimeZone, now: Now, width: usize) -> String {
-    let message = &hit.message;
-    let at = when(message.created_at, now.wall, zone);
-    let head = format!("{at} {}: ", message.sender);
-    let text = message.text.as_str();
-    let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
-    let before = text.get(..found).unwrap_or_default();
-    let left = width.saturating_sub(head.chars().count());
-    // From the beginning, where what was found is in sight then.
-    if before.chars().count() + BEFORE < left {
-        return fit(&format!("{head}{text}"), width);
-    }
-    let skip = before.char_indices().rev().nth(BEFORE).map_or(0, |(index, _)| index);
-    fit(&format!("{head}…{}", text.get(skip..).unwrap_or(text)), width)
-}
-
-/// Draws an empty box for so many lines, and returns what is inside.
-fn frame(area: Rect, title: &str, lines: usize, buffer: &mut Buffer, theme: &Theme) -> Rect {
-    let width = area.width.min(WIDTH);
-    let height = u16::try_from(lines).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
-    let x = area.x + (area.width - width) / 2;
-    let y = area.y + (area.height - height) / 2;
-    let outside = Rect { x, y, width, height };
-    let title = fit(&format!(" {title} "), usize::from(width.saturating_sub(2)));
-    let block = Block::bordered()
-        .border_style(theme.border)
-        .title_style(theme.title)
-        .title(title)
-        .padding(Padding::horizontal(1));
-    let inside = block.inner(outside);
-    // A wide character before the edge would take the first column of it.
+/// Draws the overlay.
+pub(super) fn draw(state: &State, overlay: &OverlayBox, buffer: &mut Buffer) {
+    let OverlayBox { outside, inside, title, lines, selected, top } = overlay;
+    let theme = &state.theme;
+    let title = fit(&format!(" {title} "), usize::from(outside.width.saturating_sub(2)));
+    let block = frame().border_style(theme.border).title_style(theme.title).title(title);
+    // A wide character before the edge would cover its first column.
     for y in outside.rows().map(|row| row.y) {
         if let Some(cell) = outside.x.checked_sub(1).and_then(|x| buffer.cell_mut((x, y)))
             && cell.symbol().cell_width() > 1
@@ -149,23 +40,112 @@ fn frame(area: Rect, title: &str, lines: usize, buffer: &mut Buffer, theme: &The
             cell.set_symbol(" ");
         }
     }
-    Clear.render(outside, buffer);
-    block.render(outside, buffer);
-    inside
+    Clear.render(*outside, buffer);
+    block.render(*outside, buffer);
+    let rows = usize::from(inside.height);
+    for (row, line) in lines.iter().enumerate().skip(*top).take(rows) {
+        let style = if *selected == Some(row) { theme.selected } else { theme.text };
+        put(buffer, *inside, row - top, &pad(line, usize::from(inside.width)), style);
+    }
+    let is_question = matches!(state.overlay, Some(Overlay::Quit));
+    let line = Rect { y: inside.bottom(), height: 1, ..*inside }.intersection(*outside);
+    let edge = edge(*top, rows, lines.len(), is_question);
+    put(buffer, line, 0, &fit(&edge, usize::from(line.width)), theme.dim);
+}
+
+fn frame() -> Block<'static> {
+    Block::bordered().padding(Padding::horizontal(1))
+}
+
+/// The area inside the frame.
+pub(in crate::cli::tui) fn inside(outside: Rect) -> Rect {
+    frame().inner(outside)
+}
+
+/// The text of the lower edge: which lines are visible, and how to close the overlay.
+fn edge(top: usize, rows: usize, lines: usize, is_question: bool) -> String {
+    let last = (top + rows).min(lines);
+    let part =
+        if lines > rows { format!(" {}–{last} of {lines} ·", top + 1) } else { String::new() };
+    let more = if last < lines { " PageDown goes on ·" } else { "" };
+    match is_question {
+        // The lines say how to answer.
+        true => part.trim_end_matches('·').to_owned(),
+        false => format!("{part}{more} Esc closes "),
+    }
+}
+
+/// The title, the lines for a width, and the selected line.
+pub(in crate::cli::tui) fn content(
+    state: &State,
+    now: Moment,
+    width: u16,
+) -> Option<(String, Vec<String>, Option<usize>)> {
+    let width = usize::from(width);
+    Some(match state.overlay.as_ref()? {
+        Overlay::Lines { title, lines, .. } => {
+            let wrapped = lines.iter().flat_map(|line| wrapped(line, width)).collect();
+            (title.clone(), wrapped, None)
+        }
+        Overlay::Hits { query, hits, selected } => {
+            let lines = hits.iter().map(|hit| excerpt(hit, &state.zone, now, width)).collect();
+            (hits_title(query, hits.len()), lines, Some(*selected))
+        }
+        Overlay::Quit => {
+            let answers = "Enter or y leaves, Esc stays".to_owned();
+            let unsent = state.unsent();
+            if unsent.is_empty() {
+                return Some(("leave?".into(), vec![answers], None));
+            }
+            let about = "These messages have not arrived, and are lost if you leave:".to_owned();
+            let mut lines = vec![about, String::new()];
+            lines.extend(unsent.iter().map(|line| fit(line, width)));
+            lines.extend([String::new(), answers]);
+            ("leave?".into(), lines, None)
+        }
+    })
+}
+
+fn hits_title(query: &str, count: usize) -> String {
+    // The hub was not asked for more.
+    let more = if count >= MAX_HITS as usize { " or more" } else { "" };
+    format!("{count}{more} found: {query} — Enter goes there")
+}
+
+/// The rows of a line, escaped.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let safe = text::one_line(line);
+    wrap_indented(&safe, width.max(1), INDENT).split('\n').map(str::to_owned).collect()
+}
+
+/// A search hit in one line: the time, the sender, and the text around the found words.
+fn excerpt(hit: &SearchHit, zone: &TimeZone, now: Moment, width: usize) -> String {
+    let message = &hit.message;
+    let at = when(message.created_at, now.wall, zone);
+    let head = format!("{at} {}: ", message.sender);
+    let text = message.text.as_str();
+    let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
+    let before = text.get(..found).unwrap_or_default();
+    let left = width.saturating_sub(head.chars().count());
+    // From the beginning, if the found words are visible then.
+    if before.chars().count() + BEFORE < left {
+        return fit(&format!("{head}{text}"), width);
+    }
+    let skip = before.char_indices().rev().nth(BEFORE).map_or(0, |(index, _)| index);
+    fit(&format!("{head}…{}", text.get(skip..).unwrap_or(text)), width)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::tui::state::tests::{at, message};
+    use crate::cli::tui::state::tests::state;
 
     #[test]
-    fn as_many_hits_as_were_asked_for_may_not_be_all() {
-        let hit = SearchHit { message: message("lobby", 1, "buzz", "disk"), ranges: vec![] };
-        for (count, head) in [(HITS - 1, "99 found: disk"), (HITS, "100 or more found: disk")] {
-            let hits = vec![hit.clone(); count as usize];
-            let overlay = Overlay::Hits { query: "disk".into(), hits, chosen: 0 };
-            let (title, ..) = content(&overlay, &[], &TimeZone::UTC, at(1), 80);
+    fn more_hits_than_requested_may_exist() {
+        for (count, head) in
+            [(MAX_HITS - 1, "99 found: disk"), (MAX_HITS, "100 or more found: disk")]
+        {
+            let title = hits_title("disk", count as usize);
             assert!(title.starts_with(head), "{title}");
         }
     }
@@ -173,8 +153,17 @@ mod tests {
     #[test]
     fn no_wide_character_covers_the_edge() {
         let mut buffer = Buffer::with_lines(vec!["日".repeat(60); 5]);
-        let area = Rect { x: 0, y: 1, width: 120, height: 3 };
-        frame(area, "found", 1, &mut buffer, &Theme::dark());
+        let outside = Rect { x: 5, y: 1, width: 110, height: 3 };
+        let (inside, title) = (inside(outside), "found".into());
+        let overlay = OverlayBox {
+            outside,
+            inside,
+            title,
+            lines: vec![String::new()],
+            selected: None,
+            top: 0,
+        };
+        draw(&state(&[]), &overlay, &mut buffer);
         let row = |y| [4, 5].map(|x| buffer[(x, y)].symbol().to_owned());
         assert_eq!(row(0), ["日", " "]);
         assert_eq!(row(2), [" ", "│"]);

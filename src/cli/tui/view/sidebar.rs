@@ -1,62 +1,56 @@
-//! The places one can talk in: rooms, and peers.
+//! The list of rooms and direct chats.
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use super::{fit, pad, put};
-use crate::cli::tui::state::{Now, Person, Place, State};
+use crate::cli::{
+    graphemes,
+    tui::{
+        chat_id::ChatId,
+        moment::Moment,
+        state::{ListedPeer, State},
+    },
+};
 
 /// A row of the list.
-struct Row {
+struct SidebarRow {
     text: String,
-    /// What stands at its end: how much is unread, or that somebody types.
+    /// At the end of the row: the number of unread messages, or that the peer is typing.
     tail: String,
     style: Style,
-    place: Option<Place>,
-    /// How much there is unread, and not muted.
+    is_current: bool,
+    /// The unread messages that are not muted.
     unread: usize,
 }
 
-/// Draws the list, and notes which place is in which row.
-pub(super) fn draw(state: &mut State, area: Rect, now: Now, buffer: &mut Buffer) {
+/// Draws the list.
+pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
     let rows = rows(state, now);
-    // Where not all of them fit, the last row is for what is unread beyond the others.
-    let all = usize::from(area.height);
-    let height = all - usize::from(rows.len() > all && all > 1);
-    let chosen = rows.iter().position(|row| row.place.is_some() && row.place == state.current);
-    let areas = &mut state.areas;
-    if areas.shown != state.current {
-        areas.shown.clone_from(&state.current);
-        let chosen = chosen.unwrap_or(0);
-        areas.places_top = areas.places_top.clamp((chosen + 1).saturating_sub(height), chosen);
+    let (top, height) = (state.areas.sidebar_top, state.areas.sidebar_rows);
+    let width = usize::from(area.width);
+    if height < usize::from(area.height) {
+        let line = unread_beyond(&rows, top, height);
+        put(buffer, area, height, &fit(&line, width), state.theme.unread);
     }
-    areas.places_top = areas.places_top.min(rows.len().saturating_sub(height));
-    if height < all {
-        let line = beyond(&rows, areas.places_top, height);
-        put(buffer, area, height, &fit(&line, usize::from(area.width)), state.theme.unread);
-    }
-    for (line, row) in rows.into_iter().skip(areas.places_top).take(height).enumerate() {
-        let style = match row.place.is_some() && row.place == state.current {
+    for (line, row) in rows.into_iter().skip(top).take(height).enumerate() {
+        let style = match row.is_current {
             true => row.style.patch(state.theme.selected),
             false => row.style,
         };
-        let width = usize::from(area.width);
         let tail = fit(&row.tail, width);
-        let text = pad(&row.text, width - unicode_width::UnicodeWidthStr::width(tail.as_str()));
+        let text = pad(&row.text, width - graphemes::width(&tail));
         put(buffer, area, line, &format!("{text}{tail}"), style);
-        if let (Some(place), Ok(line)) = (row.place, u16::try_from(line)) {
-            state.areas.places.push((area.y + line, place));
-        }
     }
 }
 
-/// How much is unread in the rows above and below those that are shown.
-fn beyond(rows: &[Row], top: usize, height: usize) -> String {
-    let unread = |rows: &[Row]| rows.iter().map(|row| row.unread).sum();
-    let (above, shown) = rows.split_at(top);
-    let below = shown.get(height..).unwrap_or_default();
+/// The numbers of unread messages in the rows above and below the visible ones.
+fn unread_beyond(rows: &[SidebarRow], top: usize, height: usize) -> String {
+    let unread = |rows: &[SidebarRow]| rows.iter().map(|row| row.unread).sum();
+    let (above, rest) = rows.split_at(top.min(rows.len()));
+    let below = rest.get(height..).unwrap_or_default();
     match (unread(above), unread(below)) {
         (0, 0) => String::new(),
         (above, 0) => format!(" ↑ {above} unread"),
@@ -65,34 +59,33 @@ fn beyond(rows: &[Row], top: usize, height: usize) -> String {
     }
 }
 
-/// What is unread elsewhere, in one line for where the list is not shown: who is meant, then the
-/// rest.
-pub(super) fn unread(state: &State, width: usize) -> String {
-    let elsewhere = |place: Place| state.current.as_ref() != Some(&place);
+/// The unread messages of other chats in one line, for a screen without the list: mentions first.
+pub(super) fn unread_elsewhere(state: &State, width: usize) -> String {
+    let elsewhere = |chat: ChatId| state.current.as_ref() != Some(&chat);
     let rooms = || {
         let unread = state.rooms.iter().filter(|room| room.unread > 0);
-        unread.filter(|room| elsewhere(Place::Room(room.name.clone())))
+        unread.filter(|room| elsewhere(ChatId::Room(room.name.clone())))
     };
     let mentions = rooms().filter(|room| room.mentioned).map(|room| format!("@{}", room.name));
-    let talks = state.talks.iter().filter(|talk| talk.unread > 0);
-    let talks = talks.filter(|talk| elsewhere(Place::Peer(talk.name.clone())));
-    let talks = talks.map(|talk| format!("{}:{}", talk.name, talk.unread));
+    let direct = state.direct_chats.iter().filter(|chat| chat.unread > 0);
+    let direct = direct.filter(|chat| elsewhere(ChatId::Peer(chat.name.clone())));
+    let direct = direct.map(|chat| format!("{}:{}", chat.name, chat.unread));
     let rest = rooms().filter(|room| !room.mentioned && !room.muted);
     let rest = rest.map(|room| format!("{}:{}", room.name, room.unread));
-    let all: Vec<String> = mentions.chain(talks).chain(rest).collect();
+    let all: Vec<String> = mentions.chain(direct).chain(rest).collect();
     fit(&all.join(" "), width)
 }
 
-fn rows(state: &State, now: Now) -> Vec<Row> {
+fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     let theme = &state.theme;
-    let head = |text: &str| Row {
+    let heading = |text: &str| SidebarRow {
         text: text.into(),
         tail: String::new(),
         style: theme.title,
-        place: None,
+        is_current: false,
         unread: 0,
     };
-    let mut rows = vec![head("rooms")];
+    let mut rows = vec![heading("rooms")];
     for (index, room) in state.rooms.iter().enumerate() {
         let mention = if room.mentioned { "@" } else { "" };
         let style = match (room.muted, room.mentioned, room.unread) {
@@ -101,28 +94,30 @@ fn rows(state: &State, now: Now) -> Vec<Row> {
             (_, _, 0) => theme.text,
             _ => theme.unread,
         };
-        let tail = if room.unread > 0 { format!("{mention}{} ", room.unread) } else { " ".into() };
-        let text = format!("{:>2} {}", index + 1, room.name);
-        let unread = if room.muted && !room.mentioned { 0 } else { room.unread };
-        rows.push(Row { text, tail, style, place: Some(Place::Room(room.name.clone())), unread });
+        rows.push(SidebarRow {
+            text: format!("{:>2} {}", index + 1, room.name),
+            tail: if room.unread > 0 { format!("{mention}{} ", room.unread) } else { " ".into() },
+            style,
+            is_current: state.current_room() == Some(&room.name),
+            unread: if room.muted && !room.mentioned { 0 } else { room.unread },
+        });
     }
-    if !state.talks.is_empty() {
-        rows.push(head("direct"));
+    if !state.direct_chats.is_empty() {
+        rows.push(heading("direct"));
     }
-    for (index, talk) in state.talks.iter().enumerate() {
-        let mark = state.people.get(&talk.name).map_or('✗', Person::sign);
-        let style = match talk.unread {
-            0 => theme.of_name(&talk.name),
-            _ => theme.unread,
-        };
-        let tail = match (talk.is_typing(now), talk.unread) {
-            (true, _) => "… ".into(),
-            (_, 0) => " ".into(),
-            (_, unread) => format!("{unread} "),
-        };
-        let text = format!("{:>2} {mark} {}", state.rooms.len() + index + 1, talk.name);
-        let (place, unread) = (Some(Place::Peer(talk.name.clone())), talk.unread);
-        rows.push(Row { text, tail, style, place, unread });
+    for (index, chat) in state.direct_chats.iter().enumerate() {
+        let symbol = state.peers.get(&chat.name).map_or('✗', ListedPeer::symbol);
+        rows.push(SidebarRow {
+            text: format!("{:>2} {symbol} {}", state.rooms.len() + index + 1, chat.name),
+            tail: match (chat.is_typing(now), chat.unread) {
+                (true, _) => "… ".into(),
+                (_, 0) => " ".into(),
+                (_, unread) => format!("{unread} "),
+            },
+            style: if chat.unread > 0 { theme.unread } else { theme.of_name(&chat.name) },
+            is_current: state.current_peer() == Some(&chat.name),
+            unread: chat.unread,
+        });
     }
     rows
 }

@@ -14,14 +14,16 @@ use super::*;
 use crate::{
     cli::{
         chat::actions::Done,
+        keymap::Action,
         tui::{
-            keys::Action,
+            effect::Effect,
+            layout,
+            outcome::Outcome,
             state::{
-                Command, Link, Overlay,
+                HubStatus, Overlay,
                 tests::{at, message, name, position, room, state, text},
             },
             talks::{Told, What},
-            tasks::Outcome,
         },
     },
     client::{ConversationEvent, Direct, Event, Verification},
@@ -30,8 +32,8 @@ use crate::{
 
 fn picture(state: &mut State, width: u16, height: u16) -> Vec<String> {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-    let area = buffer.area;
-    paint(state, at(60), area, &mut buffer);
+    layout::arrange(state, buffer.area, at(60));
+    paint(state, at(60), &mut buffer);
     let mut rows = Vec::new();
     for y in 0..height {
         let row: String = (0..width).map(|x| buffer[(x, y)].symbol()).collect();
@@ -44,9 +46,9 @@ fn picture(state: &mut State, width: u16, height: u16) -> Vec<String> {
 #[track_caller]
 fn keeps_its_borders(state: &mut State, width: u16, height: u16) {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-    let area = buffer.area;
-    paint(state, at(60), area, &mut buffer);
-    for border in Parts::of(area, state, at(60)).borders {
+    layout::arrange(state, buffer.area, at(60));
+    paint(state, at(60), &mut buffer);
+    for border in state.areas.parts.borders {
         for y in border.y..border.bottom() {
             assert_eq!(buffer[(border.x, y)].symbol(), "│", "at {}, {y}", border.x);
         }
@@ -76,7 +78,7 @@ fn morning() -> State {
     state.said("lobby", 1, "sova", "morning, all. does the new build run for you?");
     state.said("lobby", 2, "buzz", "green here. winter is still on the old one, sova");
     state.said("ops", 3, "colt", "sova: the disk is full");
-    state.hear(came("buzz", "psst"), at(1));
+    state.on_event(came("buzz", "psst"), at(1));
     let rooms = vec![crate::model::Room {
         name: room("lobby"),
         members: 3,
@@ -84,10 +86,10 @@ fn morning() -> State {
         first: position(1),
         last_message_at: None,
     }];
-    state.done(Outcome::Census(rooms), at(2));
-    state.done(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
+    state.on_outcome(Outcome::Rooms(rooms), at(2));
+    state.on_outcome(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
     state.toast = None;
-    state.take();
+    state.take_effects();
     state
 }
 
@@ -124,28 +126,28 @@ fn narrow_terminals_fold_the_panels() {
     assert!(rows[10].starts_with("lobby> "), "{rows:#?}");
     assert_eq!(rows[11], " ● 127.0.0.1:50051… @ops buzz:1 · 12:01");
     // Whoever wants them has them.
-    state.act(Action::ToggleSidebar, at(60));
+    state.perform(Action::ToggleSidebar, at(60));
     assert!(picture(&mut state, 40, 12)[0].starts_with("rooms"));
-    state.act(Action::ToggleSidebar, at(60));
+    state.perform(Action::ToggleSidebar, at(60));
     assert_eq!(picture(&mut state, 100, 12)[0].find("rooms"), None);
-    state.act(Action::ToggleRoster, at(60));
+    state.perform(Action::ToggleRoster, at(60));
     assert!(!picture(&mut state, 100, 12)[0].contains("on the hub: 4"));
 }
 
 #[test]
 fn a_conversation_says_whom_it_reaches_and_how() {
     let mut state = morning();
-    state.act(Action::GoTo(3), at(3));
+    state.perform(Action::GoTo(3), at(3));
     let path = Some("direct 127.0.0.1:54322".to_owned());
-    state.told(Told { peer: name("buzz"), what: What::Open(path) }, at(3));
+    state.on_conversation(Told { peer: name("buzz"), what: What::Open(path) }, at(3));
     let typing = What::Heard(ConversationEvent::Typing(true));
-    state.told(Told { peer: name("buzz"), what: typing }, at(58));
+    state.on_conversation(Told { peer: name("buzz"), what: typing }, at(58));
     let rows = picture(&mut state, 100, 12);
     let title = " buzz · unverified · live · direct 127.0.0.1:54322";
     assert!(rows[0].contains(title), "{rows:#?}");
     assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
     assert!(rows[8].contains("buzz is typing…"), "{rows:#?}");
-    assert!(rows[10].contains("only buzz> goes to buzz alone"), "{rows:#?}");
+    assert!(rows[10].contains("only buzz> goes to buzz directly"), "{rows:#?}");
     assert!(rows.iter().any(|row| row.contains("psst (unverified)")), "{rows:#?}");
 }
 
@@ -153,18 +155,18 @@ fn a_conversation_says_whom_it_reaches_and_how() {
 fn the_last_line_tells_how_the_hub_is() {
     let mut state = morning();
     let last = |state: &mut State| picture(state, 100, 12).pop().unwrap();
-    state.link = Link::Lost { retry_at: at(63).mono };
+    state.hub_status = HubStatus::Lost { retry_at: at(63).mono };
     assert!(last(&mut state).starts_with(" ✗ 127.0.0.1:50051 is away; trying again in 3 s  "));
     state.posts("waits");
     state.toast = None;
     assert!(last(&mut state).ends_with("1 waiting · 12:01"), "{}", last(&mut state));
-    state.link = Link::Ended("the name is taken".into());
+    state.hub_status = HubStatus::Ended("the name is taken".into());
     assert!(last(&mut state).starts_with(" ✗ the name is taken"));
     state.toast("a word", false, at(59));
     assert!(last(&mut state).starts_with(" ✗ a word "));
-    state.link = Link::Lost { retry_at: at(63).mono };
+    state.hub_status = HubStatus::Lost { retry_at: at(63).mono };
     assert!(last(&mut state).starts_with(" ✗ 3 s · a word "));
-    state.link = Link::Up;
+    state.hub_status = HubStatus::Up;
     assert!(last(&mut state).starts_with(" ● a word "));
     assert!(last(&mut state).ends_with("1 waiting · 12:01"));
 }
@@ -181,19 +183,22 @@ fn a_word_in_the_last_line_goes_when_something_else_is_done() {
     state.press(KeyCode::Char('x'), at(59));
     assert!(gone(&mut state));
     word(&mut state);
-    state.terminal(Typed::Paste("y".into()), at(59));
+    state.on_terminal_event(Typed::Paste("y".into()), at(59));
     assert!(gone(&mut state));
     word(&mut state);
-    state.act(Action::NextPlace, at(59));
+    state.perform(Action::NextPlace, at(59));
     assert!(gone(&mut state));
     state.composer.set("/peers");
     word(&mut state);
     state.press(KeyCode::Enter, at(59));
     assert!(gone(&mut state));
-    state.link = Link::Lost { retry_at: at(63).mono };
+    state.hub_status = HubStatus::Lost { retry_at: at(63).mono };
     state.posts("waits");
     assert!(state.toast.is_some());
-    state.connection(&crate::client::Connection::Connected { since: at(60).wall, observed: None });
+    state.on_connection(&crate::client::Connection::Connected {
+        since: at(60).wall,
+        observed: None,
+    });
     assert!(gone(&mut state));
 }
 
@@ -208,7 +213,7 @@ fn a_complaint_that_is_longer_than_the_last_line_is_read_whole() {
     assert!(shown.replace(' ', "").contains(&said.replace(' ', "")), "{rows:#?}");
     assert_eq!(rows.join("").matches("not sent").count(), 1, "{rows:#?}");
     // Once, too, where it is said among the messages in any case.
-    state.say(&said.replace("colt", "cold"), true, at(59));
+    state.announce(&said.replace("colt", "cold"), true, at(59));
     let rows = picture(&mut state, 60, 16);
     assert_eq!(rows.join("").matches("cold").count(), 1, "{rows:#?}");
 }
@@ -228,23 +233,23 @@ fn a_long_name_leaves_the_sign_that_one_may_write() {
 fn no_size_is_too_small_for_anything() {
     let mut plain = morning();
     let mut talking = morning();
-    talking.act(Action::GoTo(3), at(3));
+    talking.perform(Action::GoTo(3), at(3));
     let mut asking = morning();
     asking.overlay = Some(Overlay::Quit);
     let mut helping = morning();
-    helping.act(Action::Help, at(3));
+    helping.perform(Action::Help, at(3));
     let mut choosing = morning();
     choosing.composer.set("/m");
-    choosing.act(Action::Complete, at(3));
+    choosing.perform(Action::Complete, at(3));
     let mut long = morning();
     long.composer.set(&"日本語 long text\n".repeat(20));
     let mut empty = state(&[]);
     for state in
         [&mut plain, &mut talking, &mut asking, &mut helping, &mut choosing, &mut long, &mut empty]
     {
-        for folds in [None, Some(true)] {
-            state.folds.sidebar = folds;
-            state.folds.roster = folds;
+        for panels in [None, Some(true)] {
+            state.panels.sidebar = panels;
+            state.panels.roster = panels;
             for (width, height) in (0..50).flat_map(|w| [0, 1, 2, 3, 4, 5, 7, 12].map(|h| (w, h))) {
                 picture(state, width, height);
             }
@@ -263,8 +268,11 @@ fn what_others_write_stays_in_its_place_and_is_harmless() {
     ];
     let mut state = morning();
     for (seq, said) in (10..).zip(&hostile) {
-        state.hear(Event::Message(message("lobby", seq, "日本語名前がとても長い人", said)), at(2));
-        state.hear(came("日本語名前がとても長い人", said), at(2));
+        state.on_event(
+            Event::Message(message("lobby", seq, "日本語名前がとても長い人", said)),
+            at(2),
+        );
+        state.on_event(came("日本語名前がとても長い人", said), at(2));
         state.toast(said.clone(), true, at(59));
         for (width, height) in [(100, 30), (60, 20), (40, 12)] {
             keeps_its_borders(&mut state, width, height);
@@ -274,7 +282,7 @@ fn what_others_write_stays_in_its_place_and_is_harmless() {
         let hits = vec![found.clone(), SearchHit { ranges: vec![3..9, 500..9000], ..found }];
         for overlay in [
             Overlay::lines(said.clone(), vec![said.clone()]),
-            Overlay::Hits { query: said.clone(), hits, chosen: 1 },
+            Overlay::Hits { query: said.clone(), hits, selected: 1 },
         ] {
             state.overlay = Some(overlay);
             let rows = picture(&mut state, 100, 30).join("\n");
@@ -282,7 +290,7 @@ fn what_others_write_stays_in_its_place_and_is_harmless() {
         }
         state.overlay = None;
     }
-    state.act(Action::GoTo(4), at(3));
+    state.perform(Action::GoTo(4), at(3));
     keeps_its_borders(&mut state, 100, 30);
 }
 
@@ -291,7 +299,7 @@ fn a_click_goes_to_a_place_and_the_wheel_moves_what_is_under_it() {
     let mut state = morning();
     let mouse = |state: &mut State, kind, column, row| {
         let mouse = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
-        state.terminal(Typed::Mouse(mouse), at(5));
+        state.on_terminal_event(Typed::Mouse(mouse), at(5));
     };
     let click = MouseEventKind::Down(MouseButton::Left);
     picture(&mut state, 100, 12);
@@ -302,11 +310,11 @@ fn a_click_goes_to_a_place_and_the_wheel_moves_what_is_under_it() {
     picture(&mut state, 100, 12);
     mouse(&mut state, click, 85, 4);
     assert_eq!(state.current_peer(), Some(&name("winter")));
-    assert!(state.take().contains(&Command::Open(name("winter"))));
+    assert!(state.take_effects().contains(&Effect::Open(name("winter"))));
     mouse(&mut state, click, 85, 3);
     assert_eq!(state.current_peer(), Some(&name("winter")), "oneself is nobody to talk with");
 
-    state.act(Action::GoTo(1), at(5));
+    state.perform(Action::GoTo(1), at(5));
     for seq in 10..60 {
         state.said("lobby", seq, "buzz", "more");
     }
@@ -326,9 +334,9 @@ fn the_list_keeps_the_chosen_place_in_sight() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut state = state(&names);
     picture(&mut state, 100, 12);
-    state.act(Action::PreviousPlace, at(1));
+    state.perform(Action::PreviousPlace, at(1));
     assert!(picture(&mut state, 100, 12).iter().any(|row| row.contains("60 room59")));
-    state.act(Action::NextPlace, at(1));
+    state.perform(Action::NextPlace, at(1));
     assert!(picture(&mut state, 100, 12).iter().any(|row| row.contains(" 1 room0")));
 }
 
@@ -338,13 +346,13 @@ fn what_is_unread_beyond_the_list_is_counted_in_its_last_row() {
     for who in 0..40 {
         state.line(&format!("/msg friend{who}"), at(1));
     }
-    state.act(Action::GoTo(2), at(1));
+    state.perform(Action::GoTo(2), at(1));
     assert_eq!(picture(&mut state, 100, 24)[22].split('│').next().unwrap().trim(), "");
-    state.hear(came("friend30", "psst"), at(2));
-    state.hear(came("stranger", "psst"), at(2));
+    state.on_event(came("friend30", "psst"), at(2));
+    state.on_event(came("stranger", "psst"), at(2));
     assert!(picture(&mut state, 100, 24)[22].starts_with(" ↓ 2 unread  "));
-    state.act(Action::PreviousPlace, at(3));
-    state.act(Action::PreviousPlace, at(3));
+    state.perform(Action::PreviousPlace, at(3));
+    state.perform(Action::PreviousPlace, at(3));
     let rows = picture(&mut state, 100, 24);
     assert!(rows[21].contains("stranger") && rows[22].trim_start().starts_with('│'), "{rows:#?}");
     state.said("lobby", 1, "buzz", "hello");
@@ -354,13 +362,13 @@ fn what_is_unread_beyond_the_list_is_counted_in_its_last_row() {
 #[test]
 fn long_texts_over_everything_scroll_to_their_end_and_no_further() {
     let mut state = morning();
-    state.act(Action::Help, at(3));
+    state.perform(Action::Help, at(3));
     let first = picture(&mut state, 80, 12);
     assert!(first[11].contains(" 1–10 of "), "{first:#?}");
     assert!(first[11].contains(" · PageDown goes on · Esc closes ─"), "{first:#?}");
     state.press(KeyCode::PageDown, at(3));
     assert!(picture(&mut state, 80, 12)[11].contains(" 11–20 of "));
-    state.terminal(
+    state.on_terminal_event(
         Typed::Key(ratatui::crossterm::event::KeyEvent::new(KeyCode::End, KeyModifiers::NONE)),
         at(3),
     );
@@ -377,7 +385,7 @@ fn every_list_is_a_box_with_a_title_and_says_how_to_close_it() {
     for (title, lines) in [("your key", 1), ("contacts", 1), ("rooms", 3)] {
         let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
         let rows = lines.len();
-        state.done(Outcome::Done { title, done: Done::Shown(lines) }, at(4));
+        state.on_outcome(Outcome::Ran { title, done: Done::Shown(lines) }, at(4));
         let shown = picture(&mut state, 80, 24);
         let top = shown.iter().position(|row| row.contains(&format!("┌ {title} ─"))).unwrap();
         assert!(shown[top + 1].contains("│ line 0"), "{shown:#?}");
@@ -387,7 +395,7 @@ fn every_list_is_a_box_with_a_title_and_says_how_to_close_it() {
     for (title, none) in
         [("contacts", "no contacts yet"), ("outbox", "the outbox is empty"), ("peers", "nobody")]
     {
-        state.done(Outcome::Done { title, done: Done::Shown(Vec::new()) }, at(4));
+        state.on_outcome(Outcome::Ran { title, done: Done::Shown(Vec::new()) }, at(4));
         assert!(state.overlay.is_none());
         assert!(picture(&mut state, 80, 24)[23].contains(none));
     }

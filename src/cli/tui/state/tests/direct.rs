@@ -8,8 +8,8 @@ use crate::{
     model::{DirectMessage, Endpoint, Fingerprint, Receipt},
 };
 
-fn told(state: &mut State, what: What, now: Now) {
-    state.told(Told { peer: name("buzz"), what }, now);
+fn told(state: &mut State, what: What, now: Moment) {
+    state.on_conversation(Told { peer: name("buzz"), what }, now);
 }
 
 pub(super) fn direct(who: &str, said: &str) -> Direct {
@@ -26,10 +26,10 @@ pub(super) fn direct(who: &str, said: &str) -> Direct {
 pub(super) fn with_buzz() -> State {
     let mut state = state(&["lobby"]);
     let ordered = state.line("/msg buzz", at(1));
-    assert!(ordered.contains(&Command::Open(name("buzz"))), "{ordered:?}");
+    assert!(ordered.contains(&Effect::Open(name("buzz"))), "{ordered:?}");
     told(&mut state, What::Open(Some("direct 127.0.0.1:54322".into())), at(1));
     assert_eq!(state.current_peer(), Some(&name("buzz")));
-    state.take();
+    state.take_effects();
     state
 }
 
@@ -38,7 +38,7 @@ pub(super) fn with_buzz() -> State {
 pub(super) fn say(state: &mut State, said: &str) -> MessageId {
     let ordered = state.line(said, at(1));
     match ordered.as_slice() {
-        [Command::Say { id, to, text }] if *to == name("buzz") && text.as_str() == said => *id,
+        [Effect::Send { id, to, text }] if *to == name("buzz") && text.as_str() == said => *id,
         _ => panic!("{ordered:?}"),
     }
 }
@@ -48,9 +48,9 @@ fn what_is_typed_in_a_conversation_goes_to_the_peer_alone_and_into_no_file() {
     let mut state = with_buzz();
     say(&mut state, "between us");
     say(&mut state, "//even with a slash".trim_start_matches('/'));
-    // A paste with a command inside goes nowhere.
+    // A paste with a effect inside goes nowhere.
     assert_eq!(state.line("hello\n/join ops", at(1)), []);
-    assert!(state.toast.as_ref().unwrap().said.contains("nothing was sent"));
+    assert!(state.toast.as_ref().unwrap().text.contains("nothing was sent"));
     assert_eq!(state.composer.text(), "hello\n/join ops", "and is not lost");
 }
 
@@ -58,9 +58,9 @@ fn what_is_typed_in_a_conversation_goes_to_the_peer_alone_and_into_no_file() {
 fn what_is_typed_in_a_room_goes_there_and_private_lines_into_no_file() {
     let mut state = state(&["lobby"]);
     let ordered = state.line("hello", at(1));
-    assert_eq!(ordered[0], Command::Remember("hello".into()));
+    assert_eq!(ordered[0], Effect::StoreInput("hello".into()));
     let ordered = state.line("/msg buzz psst", at(1));
-    assert!(!ordered.iter().any(|c| matches!(c, Command::Remember(_) | Command::Post { .. })));
+    assert!(!ordered.iter().any(|c| matches!(c, Effect::StoreInput(_) | Effect::Post { .. })));
     assert_eq!(state.current_room(), Some(&room("lobby")), "one stays where one is");
     assert_eq!(state.line("/mgs buzz psst", at(1)), []);
     assert_eq!(state.line("hello\n/msg buzz psst", at(1)), []);
@@ -75,25 +75,25 @@ fn what_was_said_to_one_person_comes_back_only_there() {
     state.line("/msg buzz", at(1));
     say(&mut state, "between us");
     say(&mut state, "and this");
-    state.act(Action::HistoryUp, at(2));
+    state.perform(Action::HistoryUp, at(2));
     assert_eq!(state.composer.text(), "and this");
-    state.act(Action::HistoryUp, at(2));
+    state.perform(Action::HistoryUp, at(2));
     assert_eq!(state.composer.text(), "between us");
-    state.act(Action::HistoryUp, at(2));
+    state.perform(Action::HistoryUp, at(2));
     assert_eq!(state.composer.text(), "/msg buzz", "it says itself to whom");
-    state.act(Action::HistoryDown, at(2));
+    state.perform(Action::HistoryDown, at(2));
     assert_eq!(state.composer.text(), "between us");
     state.composer.set("");
-    state.act(Action::GoTo(1), at(3));
+    state.perform(Action::GoTo(1), at(3));
     let mut found = Vec::new();
     for _ in 0..9 {
-        state.act(Action::HistoryUp, at(3));
+        state.perform(Action::HistoryUp, at(3));
         found.push(state.composer.text());
     }
     found.dedup();
     assert_eq!(found, ["/msg buzz", "/msg eve", "hello all"]);
     for expected in ["/msg eve", "/msg buzz", ""] {
-        state.act(Action::HistoryDown, at(3));
+        state.perform(Action::HistoryDown, at(3));
         assert_eq!(state.composer.text(), expected);
     }
 }
@@ -123,18 +123,18 @@ fn who_is_away_gets_it_later_or_again() {
     told(&mut state, What::Failed { id, error: error.clone() }, at(2));
     let shown = state.shown().join(" ");
     assert!(shown.contains("✗ buzz is away: Ctrl-R"), "{shown}");
-    state.act(Action::Retry, at(3));
-    let again = Command::Say { id, to: name("buzz"), text: text("are you there?") };
-    assert_eq!(state.take(), [again]);
+    state.perform(Action::Retry, at(3));
+    let again = Effect::Send { id, to: name("buzz"), text: text("are you there?") };
+    assert_eq!(state.take_effects(), [again]);
     told(&mut state, What::Failed { id, error }, at(4));
-    let queue = Command::Queue { id, to: name("buzz"), text: text("are you there?") };
+    let queue = Effect::Queue { id, to: name("buzz"), text: text("are you there?") };
     assert!(state.line("/queue", at(4)).contains(&queue));
-    state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
+    state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
     assert!(state.shown()[0].contains('⧗'), "{:?}", state.shown());
     assert!(state.unsent().is_empty(), "it is kept");
     let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
     let endpoint = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
-    state.hear(Event::QueuedDelivered { id, receipt, endpoint }, at(6));
+    state.on_event(Event::QueuedDelivered { id, receipt, endpoint }, at(6));
     let shown = state.shown();
     assert!(shown[0].contains("✓ direct 127.0.0.1:54322"), "as the attempt went: {shown:?}");
 }
@@ -162,10 +162,12 @@ fn what_is_sent_again_goes_in_order_and_was_not_read_before_it_came() {
     }
     told(&mut state, What::Delivered { id: three, path: None }, at(3));
     told(&mut state, What::Heard(ConversationEvent::Read(three)), at(3));
-    state.take();
+    state.take_effects();
     for id in [one, two] {
-        state.act(Action::Retry, at(4));
-        assert!(matches!(state.take()[..], [Command::Say { id: again, .. }] if again == id));
+        state.perform(Action::Retry, at(4));
+        assert!(
+            matches!(state.take_effects()[..], [Effect::Send { id: again, .. }] if again == id)
+        );
         told(&mut state, What::Delivered { id, path: None }, at(4));
     }
     let marks = |state: &mut State| state.shown().iter().map(|row| row.contains("✓✓")).collect();
@@ -183,9 +185,9 @@ fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
     told(&mut state, What::Delivered { id, path: None }, at(2));
     let mut forged = direct("buzz", "I agree");
     forged.message.id = id;
-    state.hear(Event::Direct(forged.clone()), at(2));
+    state.on_event(Event::Direct(forged.clone()), at(2));
     forged.message.text = text("I said no such thing");
-    state.hear(Event::Direct(forged), at(3));
+    state.on_event(Event::Direct(forged), at(3));
     let said =
         ["12:00 sova  I never agreed to that ✓ direct 127.0.0.1:54322", "12:00 buzz  I agree"];
     assert_eq!(state.shown(), said);
@@ -197,25 +199,25 @@ fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
 fn what_comes_is_marked_as_read_when_it_is_seen() {
     let mut state = with_buzz();
     let seen = direct("buzz", "hi");
-    state.hear(Event::Direct(seen.clone()), at(2));
+    state.on_event(Event::Direct(seen.clone()), at(2));
     let id = seen.message.id;
-    let looked = Command::Looked { from: name("buzz"), ids: vec![id] };
-    assert_eq!(state.take(), [looked, Command::MarkRead { to: name("buzz"), id }]);
-    state.terminal(Typed::FocusLost, at(3));
+    let looked = Effect::MarkSeen { from: name("buzz"), ids: vec![id] };
+    assert_eq!(state.take_effects(), [looked, Effect::MarkRead { to: name("buzz"), id }]);
+    state.on_terminal_event(Typed::FocusLost, at(3));
     let unseen = direct("buzz", "again");
-    state.hear(Event::Direct(unseen.clone()), at(3));
-    assert_eq!(state.take(), [Command::Bell]);
-    assert_eq!(state.talk(&name("buzz")).unwrap().unread, 1);
-    state.terminal(Typed::FocusGained, at(4));
+    state.on_event(Event::Direct(unseen.clone()), at(3));
+    assert_eq!(state.take_effects(), [Effect::Bell]);
+    assert_eq!(state.direct_chat(&name("buzz")).unwrap().unread, 1);
+    state.on_terminal_event(Typed::FocusGained, at(4));
     let id = unseen.message.id;
-    let looked = Command::Looked { from: name("buzz"), ids: vec![id] };
-    assert_eq!(state.take(), [looked, Command::MarkRead { to: name("buzz"), id }]);
-    assert!(state.unseen().is_empty());
-    state.act(Action::GoTo(1), at(4));
-    state.hear(Event::Direct(direct("buzz", "elsewhere")), at(5));
-    assert!(state.unseen()[0].ends_with("[direct] buzz (known): elsewhere"));
-    assert!(!state.take().iter().any(|command| matches!(command, Command::MarkRead { .. })));
-    assert_eq!(state.talk(&name("buzz")).unwrap().unread, 1);
+    let looked = Effect::MarkSeen { from: name("buzz"), ids: vec![id] };
+    assert_eq!(state.take_effects(), [looked, Effect::MarkRead { to: name("buzz"), id }]);
+    assert!(state.unread_messages().is_empty());
+    state.perform(Action::GoTo(1), at(4));
+    state.on_event(Event::Direct(direct("buzz", "elsewhere")), at(5));
+    assert!(state.unread_messages()[0].ends_with("[direct] buzz (known): elsewhere"));
+    assert!(!state.take_effects().iter().any(|effect| matches!(effect, Effect::MarkRead { .. })));
+    assert_eq!(state.direct_chat(&name("buzz")).unwrap().unread, 1);
 }
 
 #[test]
@@ -223,39 +225,39 @@ fn what_is_left_over_gets_into_no_file() {
     let mut state = with_buzz();
     say(&mut state, "my secret");
     say(&mut state, "another");
-    state.act(Action::GoTo(1), at(2));
-    state.hear(Event::Direct(direct("buzz", "your secret")), at(2));
-    let left = state.left_over(true);
+    state.perform(Action::GoTo(1), at(2));
+    state.on_event(Event::Direct(direct("buzz", "your secret")), at(2));
+    let left = state.exit_report(true);
     assert!(left[0].starts_with("not read: ") && left[0].ends_with("buzz (known): your secret"));
     assert_eq!(left[1..], ["not sent to buzz: my secret", "not sent to buzz: another"]);
-    assert_eq!(state.left_over(false), ["not read: 1 from buzz", "not sent to buzz: 2"]);
+    assert_eq!(state.exit_report(false), ["not read: 1 from buzz", "not sent to buzz: 2"]);
     for _ in 0..150 {
-        state.hear(Event::Direct(direct("buzz", "more")), at(3));
+        state.on_event(Event::Direct(direct("buzz", "more")), at(3));
     }
-    let left = state.left_over(true);
+    let left = state.exit_report(true);
     assert!(left.contains(&"not read: 51 more from buzz".to_owned()), "{left:?}");
-    assert_eq!(state.left_over(false)[0], "not read: 151 from buzz");
+    assert_eq!(state.exit_report(false)[0], "not read: 151 from buzz");
 }
 
 #[test]
 fn typing_is_told_now_and_then_and_fades() {
     let mut state = with_buzz();
-    let typing = |active| Command::Typing { to: name("buzz"), active };
+    let typing = |active| Effect::Typing { to: name("buzz"), active };
     for (second, expected) in [(10, vec![typing(true)]), (11, vec![]), (13, vec![typing(true)])] {
         state.press(KeyCode::Char('x'), at(second));
-        assert_eq!(state.take(), expected, "after {second} s");
+        assert_eq!(state.take_effects(), expected, "after {second} s");
     }
-    state.act(Action::Interrupt, at(13));
-    assert_eq!(state.take(), [typing(false)]);
+    state.perform(Action::Interrupt, at(13));
+    assert_eq!(state.take_effects(), [typing(false)]);
     state.composer.set("/join op");
     state.press(KeyCode::Char('s'), at(14));
-    assert_eq!(state.take(), [], "a command is nobody's business");
+    assert_eq!(state.take_effects(), [], "a effect is nobody's business");
 
     told(&mut state, What::Heard(ConversationEvent::Typing(true)), at(20));
-    assert!(state.talk(&name("buzz")).unwrap().is_typing(at(25)));
-    assert!(!state.tick(at(25)) || state.talk(&name("buzz")).unwrap().is_typing(at(25)));
-    assert!(state.tick(at(26)));
-    assert!(!state.talk(&name("buzz")).unwrap().is_typing(at(26)));
+    assert!(state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
+    assert!(!state.on_tick(at(25)) || state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
+    assert!(state.on_tick(at(26)));
+    assert!(!state.direct_chat(&name("buzz")).unwrap().is_typing(at(26)));
 }
 
 #[test]
@@ -265,7 +267,7 @@ fn another_key_is_told_with_what_to_do() {
     let id = say(&mut state, "secret");
     let error = Error::KeyChanged { name: name("buzz"), known, offered };
     told(&mut state, What::Failed { id, error }, at(2));
-    let said = state.toast.as_ref().unwrap().said.clone();
+    let said = state.toast.as_ref().unwrap().text.clone();
     assert!(said.contains(&format!("/accept buzz {offered}")), "{said}");
     assert_eq!(state.unsent(), ["not sent to buzz: secret"]);
 }
@@ -274,11 +276,11 @@ fn another_key_is_told_with_what_to_do() {
 fn names_that_others_make_up_do_not_fill_the_memory() {
     let mut state = with_buzz();
     for stranger in 0..1000 {
-        state.hear(Event::Direct(from_stranger(stranger)), at(2));
+        state.on_event(Event::Direct(from_stranger(stranger)), at(2));
     }
-    assert_eq!(state.talks.len(), 256);
-    assert!(state.talk(&name("buzz")).is_some(), "the one in sight stays");
-    assert!(state.talk(&name("s999")).is_some());
+    assert_eq!(state.direct_chats.len(), 256);
+    assert!(state.direct_chat(&name("buzz")).is_some(), "the one in sight stays");
+    assert!(state.direct_chat(&name("s999")).is_some());
 }
 
 #[test]
@@ -286,28 +288,28 @@ fn what_is_said_to_nobody_comes_back_into_the_input() {
     let mut state = state(&["lobby"]);
     let ordered = state.line("/msg dvae hi there", at(1));
     let id = match ordered.last() {
-        Some(Command::Say { id, .. }) => *id,
+        Some(Effect::Send { id, .. }) => *id,
         _ => panic!("{ordered:?}"),
     };
-    state.done(Outcome::Known { name: name("dvae"), known: None }, at(1));
+    state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
     let error = Error::PeerUnknown(name("dvae"));
-    state.told(Told { peer: name("dvae"), what: What::Failed { id, error } }, at(2));
-    assert!(state.talks.is_empty() && state.unsent().is_empty());
+    state.on_conversation(Told { peer: name("dvae"), what: What::Failed { id, error } }, at(2));
+    assert!(state.direct_chats.is_empty() && state.unsent().is_empty());
     assert_eq!(state.composer.text(), "/msg dvae hi there");
-    let said = &state.toast.as_ref().unwrap().said;
-    assert_eq!(said, "not sent: nobody called dvae is here or in your contact book");
+    let said = &state.toast.as_ref().unwrap().text;
+    assert_eq!(said, "not sent: nobody called dvae is on the hub or in your contact book");
 }
 
 #[test]
 fn a_place_of_nobody_is_left_again_but_not_in_mid_typing() {
     for typed in ["", "hal"] {
         let mut state = state(&["lobby", "ops"]);
-        state.act(Action::GoTo(2), at(1));
+        state.perform(Action::GoTo(2), at(1));
         state.line("/msg dvae", at(1));
         state.composer.set(typed);
-        state.done(Outcome::Known { name: name("dvae"), known: None }, at(1));
+        state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
         let error = Error::PeerUnknown(name("dvae"));
-        state.told(Told { peer: name("dvae"), what: What::NotOpen(error) }, at(2));
+        state.on_conversation(Told { peer: name("dvae"), what: What::NotOpen(error) }, at(2));
         let stays = !typed.is_empty();
         assert_eq!(state.current_peer().is_some(), stays, "{typed:?}");
         assert_eq!(state.current_room().is_some_and(|at| *at == room("ops")), !stays);
@@ -319,10 +321,11 @@ fn a_place_of_nobody_is_left_again_but_not_in_mid_typing() {
 fn who_is_in_the_contact_book_is_somebody() {
     let mut state = state(&["lobby"]);
     let ordered = state.line("/msg buzz hi", at(1));
-    let Some(Command::Say { id, .. }) = ordered.last() else { panic!("{ordered:?}") };
-    state.done(Outcome::Known { name: name("buzz"), known: Some(Trust::Known) }, at(1));
+    let Some(Effect::Send { id, .. }) = ordered.last() else { panic!("{ordered:?}") };
+    state
+        .on_outcome(Outcome::Contact { name: name("buzz"), trust: Some(TrustLevel::Known) }, at(1));
     told(&mut state, What::Failed { id: *id, error: Error::PeerUnknown(name("buzz")) }, at(2));
-    assert_eq!((state.talks.len(), state.unsent().len()), (1, 1));
+    assert_eq!((state.direct_chats.len(), state.unsent().len()), (1, 1));
 }
 
 #[test]
@@ -338,7 +341,7 @@ fn the_standing_is_said_where_it_is_another_or_a_warning() {
         ("five", Verification::Unverified(None)),
     ];
     for (said, standing) in said {
-        state.hear(Event::Direct(with(said, standing)), at(2));
+        state.on_event(Event::Direct(with(said, standing)), at(2));
     }
     let shown: Vec<String> = state.shown().iter().map(|row| row[12..].to_owned()).collect();
     let expected = ["one", "two (verified)", "three", "four (unverified)", "five (unverified)"];
@@ -352,7 +355,7 @@ fn what_was_kept_for_long_says_when_it_was_written() {
     for (said, before) in [("late", 120), ("older", 86_400 * 2), ("fresh", 30)] {
         let mut late = direct("buzz", said);
         late.message.sent_at = Some(noon - Duration::from_secs(before));
-        state.hear(Event::Direct(late), at(0));
+        state.on_event(Event::Direct(late), at(0));
     }
     let shown = state.shown();
     assert!(shown[0].ends_with("late (from 11:58)"), "{shown:?}");
@@ -368,31 +371,31 @@ fn from_stranger(number: usize) -> Direct {
 #[test]
 fn names_that_others_make_up_throw_out_nothing_that_matters() {
     let mut state = state(&["lobby"]);
-    state.hear(Event::Direct(direct("ann", "lunch?")), at(1));
+    state.on_event(Event::Direct(direct("ann", "lunch?")), at(1));
     let impostor = Direct { verification: Verification::Unverified(None), ..direct("ann", "hi") };
-    state.hear(Event::Direct(impostor), at(1));
+    state.on_event(Event::Direct(impostor), at(1));
     state.line("/msg bob are you there?", at(1));
     state.line("/msg cleo", at(1));
     state.composer.set("half a tho");
-    state.act(Action::GoTo(1), at(1));
+    state.perform(Action::GoTo(1), at(1));
     let kept = ["ann", "bob", "cleo"].map(name);
     for stranger in 0..300 {
-        state.hear(Event::Direct(from_stranger(stranger)), at(2));
+        state.on_event(Event::Direct(from_stranger(stranger)), at(2));
     }
-    assert!(kept.iter().all(|name| state.talk(name).is_some()));
-    assert_eq!(state.talk(&name("cleo")).unwrap().draft, "half a tho");
-    assert_eq!(state.talks.len(), 256);
+    assert!(kept.iter().all(|name| state.direct_chat(name).is_some()));
+    assert_eq!(state.direct_chat(&name("cleo")).unwrap().draft, "half a tho");
+    assert_eq!(state.direct_chats.len(), 256);
 
     // Once everything matters, the next one is told in a word, and one's own are begun all the same.
-    let strangers: Vec<_> = state.talks.iter().map(|talk| talk.name.clone()).collect();
+    let strangers: Vec<_> = state.direct_chats.iter().map(|talk| talk.name.clone()).collect();
     for stranger in strangers {
         state.line(&format!("/msg {stranger} who are you?"), at(3));
     }
-    state.hear(Event::Direct(from_stranger(400)), at(4));
-    assert!(state.talk(&name("s400")).is_none());
+    state.on_event(Event::Direct(from_stranger(400)), at(4));
+    assert!(state.direct_chat(&name("s400")).is_none());
     let shown = state.shown().join(" ");
     assert!(shown.contains("s400 (unverified): hi"), "{shown}");
     state.line("/msg dora hello", at(5));
-    assert!(state.talk(&name("dora")).is_some());
-    assert!(kept.iter().all(|name| state.talk(name).is_some()));
+    assert!(state.direct_chat(&name("dora")).is_some());
+    assert!(kept.iter().all(|name| state.direct_chat(name).is_some()));
 }

@@ -11,31 +11,35 @@ fn what_another_program_did_to_the_outbox_is_seen() {
     let mut state = with_buzz();
     let ids = ["one", "two"].map(|said| {
         let id = say(&mut state, said);
-        state.done(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(2));
+        state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(2));
         id
     });
-    state.order_files();
-    assert_eq!(state.take(), [Command::Files { waiting: ids.to_vec() }]);
-    state.order_files();
-    assert_eq!(state.take(), [], "one look at a time");
+    state.poll_files();
+    assert_eq!(state.take_effects(), [Effect::ReadFiles { queued: ids.to_vec() }]);
+    state.poll_files();
+    assert_eq!(state.take_effects(), [], "one look at a time");
     let id = ids[0];
     let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };
     let settled = vec![(id, Some(receipt)), (ids[1], None)];
-    state.done(Outcome::Files { muted: None, blocked: None, settled, problem: None }, at(7));
+    state.on_outcome(Outcome::Files { muted: None, blocked: None, settled, problem: None }, at(7));
     let shown = state.shown();
     assert!(shown[0].contains("one ✓") && shown[1].contains("✗ dropped"), "{shown:?}");
-    state.order_files();
-    assert_eq!(state.take(), [Command::Files { waiting: Vec::new() }]);
+    state.poll_files();
+    assert_eq!(state.take_effects(), [Effect::ReadFiles { queued: Vec::new() }]);
 }
 
 #[test]
 fn who_is_forgotten_is_verified_no_more() {
     let mut state = with_buzz();
-    let known = |known| Outcome::Known { name: name("buzz"), known };
-    state.done(known(Some(Trust::Verified)), at(1));
-    state.done(known(None), at(2));
-    assert_eq!(state.talk(&name("buzz")).unwrap().known, None);
-    state.hear(Event::Direct(direct("buzz", "hello")), at(3));
-    state.done(known(None), at(4));
-    assert_eq!(state.talk(&name("buzz")).unwrap().known, Some(Trust::Known), "by the hub");
+    let known = |trust| Outcome::Contact { name: name("buzz"), trust };
+    state.on_outcome(known(Some(TrustLevel::Verified)), at(1));
+    state.on_outcome(known(None), at(2));
+    assert_eq!(state.direct_chat(&name("buzz")).unwrap().trust, None);
+    state.on_event(Event::Direct(direct("buzz", "hello")), at(3));
+    state.on_outcome(known(None), at(4));
+    assert_eq!(
+        state.direct_chat(&name("buzz")).unwrap().trust,
+        Some(TrustLevel::Known),
+        "by the hub"
+    );
 }

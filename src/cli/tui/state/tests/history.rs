@@ -15,19 +15,19 @@ fn page(seqs: std::ops::Range<u64>, more: bool) -> Page<Message> {
 /// The lobby with the messages from 50 to 59, all of them told.
 fn lobby() -> State {
     let mut state = state(&[]);
-    state.hear(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
-    state.go_to(Place::Room(room("lobby")), at(0));
+    state.on_event(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
+    state.go_to(ChatId::Room(room("lobby")), at(0));
     for seq in 50..60 {
         state.said("lobby", seq, "buzz", &format!("number {seq}"));
     }
-    state.take();
+    state.take_effects();
     state
 }
 
-fn orders(state: &mut State, now: Now) -> Vec<Command> {
+fn orders(state: &mut State, now: Moment) -> Vec<Effect> {
     state.shown();
-    state.order_history(now);
-    state.take()
+    state.request_history(now);
+    state.take_effects()
 }
 
 fn numbers(state: &mut State) -> Vec<u64> {
@@ -39,18 +39,27 @@ fn numbers(state: &mut State) -> Vec<u64> {
 fn older_messages_are_loaded_one_page_at_a_time_without_hole_or_double() {
     let mut state = lobby();
     let from = position(50);
-    let wanted = Command::Page { room: room("lobby"), way: Way::Older, from };
+    let wanted = Effect::LoadPage { room: room("lobby"), direction: PageDirection::Older, from };
     assert_eq!(orders(&mut state, at(3)), [wanted]);
     assert_eq!(orders(&mut state, at(3)), [], "one at a time");
     state.said("lobby", 60, "buzz", "number 60");
     let result = Ok(page(44..52, true));
-    state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
+    state.on_outcome(
+        Outcome::Page { room: room("lobby"), direction: PageDirection::Older, result },
+        at(2),
+    );
     assert_eq!(numbers(&mut state), (44..=60).collect::<Vec<_>>());
     let next = orders(&mut state, at(3));
     let from = position(44);
-    assert_eq!(next, [Command::Page { room: room("lobby"), way: Way::Older, from }]);
+    assert_eq!(
+        next,
+        [Effect::LoadPage { room: room("lobby"), direction: PageDirection::Older, from }]
+    );
     let result = Ok(page(41..44, false));
-    state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
+    state.on_outcome(
+        Outcome::Page { room: room("lobby"), direction: PageDirection::Older, result },
+        at(2),
+    );
     assert_eq!(numbers(&mut state), (41..=60).collect::<Vec<_>>());
     assert!(state.shown()[0].contains("the room begins here"), "{:?}", state.shown());
     assert_eq!(orders(&mut state, at(3)), [], "there is no more");
@@ -59,9 +68,9 @@ fn older_messages_are_loaded_one_page_at_a_time_without_hole_or_double() {
 #[test]
 fn nothing_is_loaded_before_what_comes_with_the_room() {
     let mut state = state(&[]);
-    state.hear(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
-    state.go_to(Place::Room(room("lobby")), at(0));
-    state.take();
+    state.on_event(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
+    state.go_to(ChatId::Room(room("lobby")), at(0));
+    state.take_effects();
     state.said("lobby", 58, "buzz", "number 58");
     assert_eq!(orders(&mut state, at(3)), []);
     state.said("lobby", 59, "buzz", "number 59");
@@ -72,12 +81,12 @@ fn nothing_is_loaded_before_what_comes_with_the_room() {
 fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
     let mut state = lobby();
     assert_eq!(orders(&mut state, at(3)).len(), 1);
-    let way = Way::Older;
+    let direction = PageDirection::Older;
     let result = Err(Error::HubUnreachable {
         hub: crate::model::Endpoint::parse("127.0.0.1:1").unwrap(),
         cause: "refused".into(),
     });
-    state.done(Outcome::Page { room: room("lobby"), way, result }, at(2));
+    state.on_outcome(Outcome::Page { room: room("lobby"), direction, result }, at(2));
     assert_eq!(orders(&mut state, at(3)), [], "not at once");
     assert_eq!(orders(&mut state, at(9)).len(), 1);
     let mut refused = |code, now| {
@@ -88,7 +97,7 @@ fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
             violations: Vec::new(),
             retry_after: None,
         }));
-        state.done(Outcome::Page { room: room("lobby"), way, result }, at(now));
+        state.on_outcome(Outcome::Page { room: room("lobby"), direction, result }, at(now));
         orders(&mut state, at(now + 50)).len()
     };
     assert_eq!(refused(tonic::Code::Unavailable, 10), 1, "it may be able to later");
@@ -104,43 +113,46 @@ fn found(seq: u64) -> Outcome {
 #[test]
 fn what_was_found_is_shown_where_it_was_said() {
     let mut state = lobby();
-    state.act(Action::Search, at(1));
+    state.perform(Action::Search, at(1));
     assert_eq!(state.composer.text(), "/search ");
     let ordered = state.line("/search number", at(1));
-    let search = Command::Search { room: room("lobby"), query: "number".into() };
+    let search = Effect::Search { room: room("lobby"), query: "number".into() };
     assert!(ordered.contains(&search), "{ordered:?}");
-    state.done(found(55), at(2));
+    state.on_outcome(found(55), at(2));
     state.press(KeyCode::Enter, at(2));
     assert!(state.overlay.is_none());
-    assert!(!state.take().iter().any(|command| matches!(command, Command::Around(_))));
+    assert!(!state.take_effects().iter().any(|effect| matches!(effect, Effect::LoadContext(_))));
     assert!(!state.room(&room("lobby")).unwrap().is_at_end());
 }
 
 #[test]
 fn what_was_found_far_away_is_loaded_with_its_neighbours_and_leads_back_to_now() {
     let mut state = lobby();
-    state.done(found(20), at(2));
+    state.on_outcome(found(20), at(2));
     state.press(KeyCode::Enter, at(2));
-    let ordered = state.take();
-    let around = ordered.into_iter().find_map(|command| match command {
-        Command::Around(message) => Some(message),
+    let ordered = state.take_effects();
+    let around = ordered.into_iter().find_map(|effect| match effect {
+        Effect::LoadContext(message) => Some(message),
         _ => None,
     });
     let message = around.expect("it is loaded");
     let result = Ok((page(10..20, true), page(21..30, true)));
-    state.done(Outcome::Around { message, result }, at(2));
+    state.on_outcome(Outcome::Context { message, result }, at(2));
     assert!(state.room(&room("lobby")).unwrap().past.is_some());
     // What comes meanwhile waits, and is counted.
     state.said("lobby", 60, "buzz", "number 60");
     assert_eq!(state.room(&room("lobby")).unwrap().unread, 1);
     let id = {
         let lobby = state.room_mut(&room("lobby")).unwrap();
-        lobby.transcript().to_end();
-        lobby.strand().loading = Some(Way::Newer);
+        lobby.transcript_mut().to_end();
+        lobby.timeline_mut().loading = Some(PageDirection::Newer);
         MessageId::new()
     };
     let result = Ok(page(30..61, false));
-    state.done(Outcome::Page { room: room("lobby"), way: Way::Newer, result }, at(2));
+    state.on_outcome(
+        Outcome::Page { room: room("lobby"), direction: PageDirection::Newer, result },
+        at(2),
+    );
     let lobby = state.room(&room("lobby")).unwrap();
     assert!(lobby.past.is_none(), "the past has come to the present");
     state.comes_back(id, "lobby", 61, "number 61");
@@ -152,11 +164,11 @@ fn what_was_found_far_away_is_loaded_with_its_neighbours_and_leads_back_to_now()
 #[test]
 fn escape_leads_back_to_now() {
     let mut state = lobby();
-    state.done(found(20), at(2));
+    state.on_outcome(found(20), at(2));
     state.press(KeyCode::Enter, at(2));
     let message = Box::new(message("lobby", 20, "buzz", "number 20"));
     let result = Ok((page(10..20, true), page(21..30, true)));
-    state.done(Outcome::Around { message, result }, at(2));
+    state.on_outcome(Outcome::Context { message, result }, at(2));
     state.toast = None;
     state.press(KeyCode::Esc, at(3));
     assert!(state.room(&room("lobby")).unwrap().past.is_none());
@@ -166,7 +178,7 @@ fn escape_leads_back_to_now() {
 #[test]
 fn a_gap_is_told_where_it_is() {
     let mut state = lobby();
-    state.hear(Event::RoomReset { room: room("lobby"), cause: "gone".into() }, at(2));
+    state.on_event(Event::RoomReset { room: room("lobby"), cause: "gone".into() }, at(2));
     let shown = state.shown();
     assert!(shown.last().unwrap().contains("messages may be missing here: gone"), "{shown:?}");
 }
@@ -182,20 +194,20 @@ fn what_the_blocked_say_is_neither_shown_nor_counted_nor_rung_for() {
         blocked,
         said: "done".into(),
     };
-    state.done(Outcome::Done { title: "", done: blocks(true) }, at(2));
-    state.terminal(Typed::FocusLost, at(2));
-    state.take();
+    state.on_outcome(Outcome::Ran { title: "", done: blocks(true) }, at(2));
+    state.on_terminal_event(Typed::FocusLost, at(2));
+    state.take_effects();
     for (seq, raw) in [(4, "lobby"), (5, "lobby"), (1, "ops")] {
         state.said(raw, seq, "buzz", "sova: hear me");
     }
-    assert_eq!(state.take(), []);
+    assert_eq!(state.take_effects(), []);
     assert!(state.rooms.iter().all(|room| room.unread == 0 && !room.mentioned));
     let hidden = "* buzz is blocked: hidden";
     let shown = state.shown_notices();
     assert!(shown.contains("morning") && !shown.contains("hear me"), "{shown}");
     assert!(!shown.contains("before") && !shown.contains("new messages"), "{shown}");
     assert_eq!(shown.matches(hidden).count(), 2, "{shown}");
-    state.done(Outcome::Done { title: "", done: blocks(false) }, at(3));
+    state.on_outcome(Outcome::Ran { title: "", done: blocks(false) }, at(3));
     let shown = state.shown_notices();
     assert_eq!(shown.matches("hear me").count(), 2, "{shown}");
     assert!(shown.contains("once more") && !shown.contains(hidden), "{shown}");
@@ -204,27 +216,33 @@ fn what_the_blocked_say_is_neither_shown_nor_counted_nor_rung_for() {
 #[test]
 fn a_page_of_the_past_makes_one_run_with_what_is_here() {
     let mut state = state(&[]);
-    state.be_in(&room("lobby"));
-    state.go_to(Place::Room(room("lobby")), at(0));
-    state.block([name("buzz")].into());
-    state.hear(Event::Joined { room: room("lobby"), head: position(0) }, at(0));
+    state.ensure_room(&room("lobby"));
+    state.go_to(ChatId::Room(room("lobby")), at(0));
+    state.set_blocked([name("buzz")].into());
+    state.on_event(Event::Joined { room: room("lobby"), head: position(0) }, at(0));
     for seq in [7, 8] {
         state.said("lobby", seq, "buzz", "late");
     }
     state.said("lobby", 9, "kim", "hi");
-    state.take();
+    state.take_effects();
     state.shown_notices();
-    state.order_history(at(1));
-    let asked = state.take();
+    state.request_history(at(1));
+    let asked = state.take_effects();
     let from = position(7);
-    assert_eq!(asked, [Command::Page { room: room("lobby"), way: Way::Older, from }]);
+    assert_eq!(
+        asked,
+        [Effect::LoadPage { room: room("lobby"), direction: PageDirection::Older, from }]
+    );
     let items = vec![message("lobby", 5, "kim", "early"), message("lobby", 6, "buzz", "older")];
     let result = Ok(crate::client::Page { items, next: None });
-    state.done(Outcome::Page { room: room("lobby"), way: Way::Older, result }, at(2));
+    state.on_outcome(
+        Outcome::Page { room: room("lobby"), direction: PageDirection::Older, result },
+        at(2),
+    );
     let shown = state.shown_notices();
     assert_eq!(shown.matches("buzz is blocked: hidden").count(), 1, "{shown}");
     assert!(shown.contains("early"), "{shown}");
-    state.block(Default::default());
+    state.set_blocked(Default::default());
     let shown = state.shown_notices();
     let at = ["early", "older", "late", "hi"].map(|said| shown.find(said).unwrap());
     assert!(at.is_sorted(), "{shown}");
@@ -233,12 +251,12 @@ fn a_page_of_the_past_makes_one_run_with_what_is_here() {
 #[test]
 fn what_is_said_at_the_start_stands_below_what_was_said_before() {
     let mut state = state(&[]);
-    state.be_in(&room("lobby"));
-    state.go_to(Place::Room(room("lobby")), at(0));
+    state.ensure_room(&room("lobby"));
+    state.go_to(ChatId::Room(room("lobby")), at(0));
     state.greet(at(9));
-    state.hear(Event::Joined { room: room("lobby"), head: position(2) }, at(9));
+    state.on_event(Event::Joined { room: room("lobby"), head: position(2) }, at(9));
     state.said("lobby", 1, "kim", "early");
-    state.say("buzz is here", false, at(10));
+    state.announce("buzz is here", false, at(10));
     state.said("lobby", 2, "kim", "earlier");
     state.said("lobby", 3, "kim", "now");
     let shown = state.shown_notices();

@@ -7,14 +7,14 @@ use crate::{cli::chat::actions::Done, model::SearchHit};
 
 fn list(state: &mut State) {
     let lines = (0..100).map(|line| line.to_string()).collect();
-    state.done(Outcome::Done { title: "peers", done: Done::Shown(lines) }, at(2));
+    state.on_outcome(Outcome::Ran { title: "peers", done: Done::Shown(lines) }, at(2));
     assert!(state.overlay.is_some());
 }
 
 fn hits(state: &mut State) {
     let hit = |seq| SearchHit { message: message("lobby", seq, "buzz", "disk"), ranges: vec![] };
     let result = Ok(vec![hit(1), hit(2)]);
-    state.done(Outcome::Hits { query: "disk".into(), result }, at(2));
+    state.on_outcome(Outcome::Hits { query: "disk".into(), result }, at(2));
     assert!(state.overlay.is_some());
 }
 
@@ -24,13 +24,13 @@ fn types(state: &mut State, typed: &str) {
     }
 }
 
-fn posts(ordered: &[Command]) -> bool {
-    ordered.iter().any(|command| matches!(command, Command::Post { .. } | Command::Say { .. }))
+fn posts(ordered: &[Effect]) -> bool {
+    ordered.iter().any(|effect| matches!(effect, Effect::Post { .. } | Effect::Send { .. }))
 }
 
 #[test]
 fn what_is_typed_over_a_list_arrives_whole() {
-    let overlays: [fn(&mut State); 3] = [list, hits, |state| state.act(Action::Help, at(1))];
+    let overlays: [fn(&mut State); 3] = [list, hits, |state| state.perform(Action::Help, at(1))];
     for over in overlays {
         for typed in ["/msg lee can you keep quiet?", "quit?", "no", "gG kj", " a", "?", "y", "{@é"]
         {
@@ -42,7 +42,7 @@ fn what_is_typed_over_a_list_arrives_whole() {
         }
         let mut state = state(&["lobby"]);
         over(&mut state);
-        state.terminal(Typed::Paste("q\n n".into()), at(3));
+        state.on_terminal_event(Typed::Paste("q\n n".into()), at(3));
         assert_eq!((state.composer.text().as_str(), state.overlay.is_none()), ("q\n n", true));
     }
 }
@@ -51,19 +51,19 @@ fn what_is_typed_over_a_list_arrives_whole() {
 fn a_private_line_over_a_list_reaches_one_person() {
     let mut state = state(&["lobby"]);
     list(&mut state);
-    state.take();
+    state.take_effects();
     types(&mut state, "/msg lee can you");
     state.press(KeyCode::Enter, at(4));
-    let ordered = state.take();
-    let said = Command::Say { id: MessageId::new(), to: name("lee"), text: text("can you") };
-    let same = |command: &Command| match (command, &said) {
-        (Command::Say { to, text, .. }, Command::Say { to: lee, text: can, .. }) => {
+    let ordered = state.take_effects();
+    let said = Effect::Send { id: MessageId::new(), to: name("lee"), text: text("can you") };
+    let same = |effect: &Effect| match (effect, &said) {
+        (Effect::Send { to, text, .. }, Effect::Send { to: lee, text: can, .. }) => {
             to == lee && text == can
         }
         _ => false,
     };
     assert!(ordered.iter().any(same), "{ordered:?}");
-    assert!(!ordered.iter().any(|c| matches!(c, Command::Post { .. })), "{ordered:?}");
+    assert!(!ordered.iter().any(|c| matches!(c, Effect::Post { .. })), "{ordered:?}");
 }
 
 #[test]
@@ -87,12 +87,15 @@ fn a_list_that_comes_while_one_types_takes_nothing() {
         types(&mut state, "_");
         assert_eq!(state.composer.text(), "hell_o");
         outcome(&mut state);
-        state.take();
+        state.take_effects();
         state.press(KeyCode::Enter, at(3));
-        assert!(!posts(&state.take()) && state.overlay.is_none(), "it closes the list, no more");
+        assert!(
+            !posts(&state.take_effects()) && state.overlay.is_none(),
+            "it closes the list, no more"
+        );
         assert_eq!(state.composer.text(), "hell_o");
         state.press(KeyCode::Enter, at(3));
-        assert!(posts(&state.take()));
+        assert!(posts(&state.take_effects()));
     }
 }
 
@@ -100,7 +103,7 @@ fn a_list_that_comes_while_one_types_takes_nothing() {
 fn keys_that_type_nothing_move_and_choose() {
     let mut state = state(&["lobby"]);
     list(&mut state);
-    state.areas.page = 7;
+    state.areas.overlay_rows = 7;
     let top = |state: &State| match &state.overlay {
         Some(Overlay::Lines { top, .. }) => *top,
         _ => panic!("closed"),
@@ -122,11 +125,11 @@ fn keys_that_type_nothing_move_and_choose() {
     assert!(state.overlay.is_none());
 
     hits(&mut state);
-    state.take();
+    state.take_effects();
     state.press(KeyCode::Down, at(3));
     state.press(KeyCode::Enter, at(3));
-    let around = state.take().into_iter().find_map(|command| match command {
-        Command::Around(message) => Some(message.position),
+    let around = state.take_effects().into_iter().find_map(|effect| match effect {
+        Effect::LoadContext(message) => Some(message.position),
         _ => None,
     });
     assert_eq!(around, Some(position(2)));
@@ -135,9 +138,9 @@ fn keys_that_type_nothing_move_and_choose() {
 #[test]
 fn a_question_stays_until_it_is_answered() {
     let mut state = state(&["lobby"]);
-    state.act(Action::Interrupt, at(1));
+    state.perform(Action::Interrupt, at(1));
     let result = Ok(vec![SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] }]);
-    state.done(Outcome::Hits { query: "a".into(), result }, at(2));
+    state.on_outcome(Outcome::Hits { query: "a".into(), result }, at(2));
     types(&mut state, "x");
     assert!(matches!(state.overlay, Some(Overlay::Quit)));
     state.press(KeyCode::Char('n'), at(3));
@@ -147,8 +150,8 @@ fn a_question_stays_until_it_is_answered() {
     state.posts("a last word");
     state.line("/quit", at(4));
     types(&mut state, "y");
-    state.tick(at(9));
-    assert!(state.overlay.is_none() && !state.take().contains(&Command::Quit));
+    state.on_tick(at(9));
+    assert!(state.overlay.is_none() && !state.take_effects().contains(&Effect::Quit));
     assert_eq!(state.composer.text(), "y");
 }
 
@@ -160,6 +163,6 @@ impl State {
             row: 1,
             modifiers: KeyModifiers::NONE,
         };
-        self.terminal(Typed::Mouse(mouse), at(3));
+        self.on_terminal_event(Typed::Mouse(mouse), at(3));
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::error::Error;
 
 fn fails(state: &mut State, id: MessageId, raw: &str, error: Error) {
-    state.done(Outcome::Posted { id, room: room(raw), result: Err(error) }, at(2));
+    state.on_outcome(Outcome::Posted { id, room: room(raw), result: Err(error) }, at(2));
 }
 
 #[test]
@@ -41,16 +41,16 @@ fn a_post_that_failed_is_sent_again_under_its_id_and_stands_once() {
     fails(&mut state, id, "lobby", Error::Protocol("no".into()));
     assert!(state.shown()[0].contains("hello ✗"), "{:?}", state.shown());
     assert_eq!((state.sending(), state.unsent().len()), (0, 1));
-    state.act(Action::Retry, at(3));
-    let again = Command::Post { id, room: room("lobby"), text: text("hello") };
-    assert!(state.take().contains(&again));
+    state.perform(Action::Retry, at(3));
+    let again = Effect::Post { id, room: room("lobby"), text: text("hello") };
+    assert!(state.take_effects().contains(&again));
     assert_eq!(state.shown(), ["12:00 sova  hello …"]);
     state.comes_back(id, "lobby", 4, "hello");
     state.acked(id, "lobby", 4);
     assert_eq!(state.shown(), ["12:00 sova  hello ✓"]);
     assert!(state.unsent().is_empty());
-    state.act(Action::Retry, at(3));
-    assert_eq!(state.take(), []);
+    state.perform(Action::Retry, at(3));
+    assert_eq!(state.take_effects(), []);
 }
 
 #[test]
@@ -67,23 +67,23 @@ fn a_failure_that_was_none_leaves_no_double() {
 fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
     let mut state = state(&["lobby"]);
     state.posts("hello");
-    state.ended(&Error::NameTaken(name("sova")), at(2));
+    state.on_client_end(&Error::NameTaken(name("sova")), at(2));
     assert_eq!(state.sending(), 0);
     assert!(state.shown()[1].contains("the chat is over: the name sova is taken"));
     assert_eq!(state.unsent(), ["not posted in lobby: hello"]);
     assert_eq!(state.line("more", at(3)), []);
     assert_eq!(state.composer.text(), "more", "it is not lost");
-    assert!(matches!(&state.link, Link::Ended(why) if why.contains("--name NAME")));
+    assert!(matches!(&state.hub_status, HubStatus::Ended(why) if why.contains("--name NAME")));
 }
 
 #[test]
 fn after_an_end_for_good_nothing_is_said_to_wait() {
     let mut state = state(&["lobby"]);
-    state.link = Link::Lost { retry_at: at(9).mono };
+    state.hub_status = HubStatus::Lost { retry_at: at(9).mono };
     state.posts("hello");
-    assert!(state.shown_notices().contains("what you say is kept"));
-    state.ended(&Error::NameTaken(name("sova")), at(2));
-    assert!(!state.shown_notices().contains("what you say is kept"));
+    assert!(state.shown_notices().contains("your messages are posted when"));
+    state.on_client_end(&Error::NameTaken(name("sova")), at(2));
+    assert!(!state.shown_notices().contains("your messages are posted when"));
 }
 
 #[test]
@@ -96,8 +96,8 @@ fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
     assert_eq!((ops.unread, ops.mentioned), (2, true));
     assert_eq!(state.room(&room("lobby")).unwrap().unread, 0);
     // Whoever leaves now has them before them the next time.
-    assert_eq!(state.seen().get(&room("ops")), Some(&position(0)));
-    state.act(Action::NextUnread, at(2));
+    assert_eq!(state.read_positions().get(&room("ops")), Some(&position(0)));
+    state.perform(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")));
     let ops = state.room(&room("ops")).unwrap();
     assert_eq!((ops.unread, ops.mentioned), (0, false));
@@ -107,10 +107,10 @@ fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
 fn a_line_stands_above_what_came_while_one_looked_elsewhere() {
     let mut state = state(&["lobby"]);
     state.said("lobby", 1, "buzz", "old");
-    state.terminal(Typed::FocusLost, at(1));
+    state.on_terminal_event(Typed::FocusLost, at(1));
     state.said("lobby", 2, "buzz", "new one");
     state.said("lobby", 3, "buzz", "another");
-    state.terminal(Typed::FocusGained, at(2));
+    state.on_terminal_event(Typed::FocusGained, at(2));
     let shown = state.shown();
     assert!(shown[1].contains("new"), "{shown:?}");
     assert_eq!((shown.len(), state.room(&room("lobby")).unwrap().unread), (4, 0));
@@ -122,10 +122,10 @@ fn a_line_stands_above_what_came_while_one_looked_elsewhere() {
 #[test]
 fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
     let mut state = state(&["lobby", "ops"]);
-    let rings = |state: &mut State| state.take().contains(&Command::Bell);
+    let rings = |state: &mut State| state.take_effects().contains(&Effect::Bell);
     state.said("lobby", 1, "buzz", "sova?");
     assert!(!rings(&mut state), "one looks");
-    state.terminal(Typed::FocusLost, at(1));
+    state.on_terminal_event(Typed::FocusLost, at(1));
     state.said("lobby", 2, "buzz", "nothing of you");
     assert!(!rings(&mut state));
     state.said("lobby", 3, "buzz", "sova?");
@@ -133,22 +133,25 @@ fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
     state.said("lobby", 4, "buzz", "sova!");
     assert!(!rings(&mut state), "in the same second");
     let muted = Some(vec![room("ops")]);
-    state.done(Outcome::Files { muted, blocked: None, settled: Vec::new(), problem: None }, at(2));
-    state.hear(Event::Message(message("ops", 5, "buzz", "sova!")), at(9));
+    state.on_outcome(
+        Outcome::Files { muted, blocked: None, settled: Vec::new(), problem: None },
+        at(2),
+    );
+    state.on_event(Event::Message(message("ops", 5, "buzz", "sova!")), at(9));
     assert!(!rings(&mut state), "muted");
-    state.hear(Event::Message(message("lobby", 6, "buzz", "sova!")), at(10));
+    state.on_event(Event::Message(message("lobby", 6, "buzz", "sova!")), at(10));
     assert!(rings(&mut state));
     state.quiet = true;
-    state.hear(Event::Message(message("lobby", 7, "buzz", "sova!")), at(20));
+    state.on_event(Event::Message(message("lobby", 7, "buzz", "sova!")), at(20));
     assert!(!rings(&mut state), "quiet");
 }
 
 #[test]
 fn what_was_said_before_one_came_is_no_news() {
     let mut state = state(&[]);
-    state.hear(Event::Joined { room: room("ops"), head: position(2) }, at(0));
-    state.be_in(&room("lobby"));
-    state.go_to(Place::Room(room("lobby")), at(0));
+    state.on_event(Event::Joined { room: room("ops"), head: position(2) }, at(0));
+    state.ensure_room(&room("lobby"));
+    state.go_to(ChatId::Room(room("lobby")), at(0));
     state.said("ops", 1, "buzz", "sova, old");
     state.said("ops", 2, "buzz", "old");
     assert_eq!(state.room(&room("ops")).unwrap().unread, 0);
@@ -160,34 +163,34 @@ fn what_was_said_before_one_came_is_no_news() {
 fn a_room_that_is_lost_takes_nothing_that_is_being_typed_elsewhere() {
     let mut state = state(&["lobby", "ops"]);
     state.composer.set("for the lobby");
-    state.hear(Event::Left { room: room("lobby") }, at(1));
+    state.on_event(Event::Left { room: room("lobby") }, at(1));
     assert_eq!((state.current.as_ref(), state.composer.text().as_str()), (None, "for the lobby"));
-    state.act(Action::Submit, at(1));
-    assert!(!state.take().iter().any(|command| matches!(command, Command::Post { .. })));
-    state.go_to(Place::Room(room("ops")), at(1));
+    state.perform(Action::Submit, at(1));
+    assert!(!state.take_effects().iter().any(|effect| matches!(effect, Effect::Post { .. })));
+    state.go_to(ChatId::Room(room("ops")), at(1));
     assert_eq!(state.composer.text(), "for the lobby", "now the person has chosen");
     state.composer.clear();
-    state.hear(Event::Left { room: room("ops") }, at(1));
-    assert_eq!(state.places(), []);
+    state.on_event(Event::Left { room: room("ops") }, at(1));
+    assert_eq!(state.chats(), []);
 }
 
 #[test]
 fn each_place_has_its_own_draft() {
     let mut state = state(&["lobby", "ops"]);
     state.composer.set("half a tho");
-    state.act(Action::NextPlace, at(1));
+    state.perform(Action::NextPlace, at(1));
     assert_eq!(state.composer.text(), "");
     state.composer.set("other");
-    state.act(Action::GoTo(1), at(1));
+    state.perform(Action::GoTo(1), at(1));
     assert_eq!(state.composer.text(), "half a tho");
-    state.act(Action::PreviousPlace, at(1));
+    state.perform(Action::PreviousPlace, at(1));
     assert_eq!(state.composer.text(), "other");
 }
 
 fn joined(state: &mut State, raw: &str) {
-    state.hear(Event::Joined { room: room(raw), head: position(0) }, at(9));
+    state.on_event(Event::Joined { room: room(raw), head: position(0) }, at(9));
     let done = crate::cli::chat::actions::Done::Joined(room(raw));
-    state.done(Outcome::Done { title: "", done }, at(9));
+    state.on_outcome(Outcome::Ran { title: "", done }, at(9));
 }
 
 #[test]
@@ -204,24 +207,24 @@ fn a_room_that_is_joined_late_takes_nobody_away() {
         joined(state, "ops");
         assert_eq!(state.current_room(), Some(&room("lobby")), "{typed:?}");
         assert_eq!(state.composer.text(), typed);
-        assert!(state.places().contains(&Place::Room(room("ops"))));
+        assert!(state.chats().contains(&ChatId::Room(room("ops"))));
         assert!(state.shown_notices().contains("joined ops; /join ops to talk there"));
     };
     let lost = || Event::Disconnected { cause: "gone".into(), retry_in: Duration::from_secs(1) };
     // Said while the hub is away.
     let mut away = state(&["lobby"]);
-    away.hear(lost(), at(1));
-    away.link = Link::Lost { retry_at: at(2).mono };
+    away.on_event(lost(), at(1));
+    away.hub_status = HubStatus::Lost { retry_at: at(2).mono };
     away.line("/join ops", at(1));
     away.press(KeyCode::Char('x'), at(2));
-    away.hear(Event::Connected, at(3));
-    away.link = Link::Up;
+    away.on_event(Event::Connected, at(3));
+    away.hub_status = HubStatus::Up;
     stays(&mut away, "x");
     // The hub goes while it is asked.
     let mut goes = state(&["lobby"]);
     goes.line("/join ops", at(1));
-    goes.hear(lost(), at(1));
-    goes.hear(Event::Connected, at(3));
+    goes.on_event(lost(), at(1));
+    goes.on_event(Event::Connected, at(3));
     stays(&mut goes, "");
     // Somebody types on, and has even wiped it again.
     let mut typing = state(&["lobby"]);
@@ -232,7 +235,7 @@ fn a_room_that_is_joined_late_takes_nobody_away() {
     // Somebody has gone elsewhere meanwhile.
     let mut gone = state(&["lobby", "den"]);
     gone.line("/join ops", at(1));
-    gone.act(Action::GoTo(2), at(2));
+    gone.perform(Action::GoTo(2), at(2));
     joined(&mut gone, "ops");
     assert_eq!(gone.current_room(), Some(&room("den")));
 }
@@ -241,66 +244,66 @@ fn a_room_that_is_joined_late_takes_nobody_away() {
 fn what_is_typed_in_a_room_that_is_lost_goes_nowhere_by_itself() {
     let mut state = state(&["lobby", "ops"]);
     state.press(KeyCode::Char('x'), at(1));
-    state.act(Action::GoTo(2), at(1));
+    state.perform(Action::GoTo(2), at(1));
     state.composer.set("for ops alone");
-    state.hear(Event::Left { room: room("ops") }, at(2));
-    state.hear(Event::Joined { room: room("den"), head: position(0) }, at(2));
+    state.on_event(Event::Left { room: room("ops") }, at(2));
+    state.on_event(Event::Joined { room: room("den"), head: position(0) }, at(2));
     assert_eq!((state.current.clone(), state.composer.text()), (None, "for ops alone".into()));
-    state.act(Action::Submit, at(2));
-    assert!(!state.take().iter().any(|command| matches!(command, Command::Post { .. })));
+    state.perform(Action::Submit, at(2));
+    assert!(!state.take_effects().iter().any(|effect| matches!(effect, Effect::Post { .. })));
     assert_eq!(state.composer.text(), "for ops alone");
     // The person chooses; what was typed there before is not lost either.
-    state.act(Action::GoTo(1), at(3));
+    state.perform(Action::GoTo(1), at(3));
     assert_eq!(state.composer.text(), "x\nfor ops alone");
 }
 
 #[test]
 fn who_speaks_and_is_new_is_counted_at_once() {
     let mut state = state(&["lobby"]);
-    let members = Command::Members(room("lobby"));
+    let members = Effect::ListMembers(room("lobby"));
     let are = |state: &mut State, names: &[&str]| {
         let names = names.iter().map(|raw| name(raw)).collect();
-        state.done(Outcome::Members { room: room("lobby"), names: Some(names) }, at(1));
-        state.take();
+        state.on_outcome(Outcome::Members { room: room("lobby"), names: Some(names) }, at(1));
+        state.take_effects();
         state.shown_notices()
     };
     assert!(are(&mut state, &["sova", "kim"]).contains("lobby · 2 here"));
     let says = |state: &mut State, seq, who, second| {
-        state.hear(Event::Message(message("lobby", seq, who, "hi")), at(second));
-        state.take().contains(&members)
+        state.on_event(Event::Message(message("lobby", seq, who, "hi")), at(second));
+        state.take_effects().contains(&members)
     };
     assert!(!says(&mut state, 1, "kim", 10), "kim was here");
     assert!(says(&mut state, 2, "buzz", 10));
     assert!(!says(&mut state, 3, "buzz", 11), "not all the time");
     assert!(are(&mut state, &["sova", "kim", "buzz"]).contains("lobby · 3 here"));
     assert!(!says(&mut state, 4, "buzz", 20));
-    state.watch(PeerChange::Left(name("buzz")), at(21));
+    state.on_peer_change(PeerChange::Left(name("buzz")), at(21));
     assert!(state.shown_notices().contains("lobby · 2 here"));
 }
 
 #[test]
 fn no_draft_is_lost_with_a_room() {
     let mut state = state(&["lobby", "ops", "dev"]);
-    state.act(Action::GoTo(2), at(1));
+    state.perform(Action::GoTo(2), at(1));
     state.composer.set("for ops");
-    state.act(Action::GoTo(3), at(1));
+    state.perform(Action::GoTo(3), at(1));
     state.composer.set("for dev");
-    state.act(Action::GoTo(1), at(1));
+    state.perform(Action::GoTo(1), at(1));
     state.composer.set("for the lobby");
-    state.hear(Event::Left { room: room("lobby") }, at(2));
+    state.on_event(Event::Left { room: room("lobby") }, at(2));
     assert_eq!(state.current, None);
-    state.go_to(Place::Room(room("ops")), at(2));
+    state.go_to(ChatId::Room(room("ops")), at(2));
     assert_eq!(state.composer.text(), "for ops\nfor the lobby");
-    state.hear(Event::Left { room: room("dev") }, at(4));
+    state.on_event(Event::Left { room: room("dev") }, at(4));
     assert_eq!(state.unsent(), ["not posted in dev: for dev"]);
-    // What was on its way to a room that one left may have arrived.
+    // What was on its direction to a room that one left may have arrived.
     let ordered = state.line("bye", at(5));
-    let id = ordered.iter().find_map(|command| match command {
-        Command::Post { id, .. } => Some(*id),
+    let id = ordered.iter().find_map(|effect| match effect {
+        Effect::Post { id, .. } => Some(*id),
         _ => None,
     });
     let id = id.unwrap();
-    state.hear(Event::Left { room: room("ops") }, at(6));
+    state.on_event(Event::Left { room: room("ops") }, at(6));
     assert_eq!(state.unsent().len(), 2);
     state.acked(id, "ops", 9);
     assert_eq!(state.unsent(), ["not posted in dev: for dev"]);
@@ -313,8 +316,8 @@ fn a_mention_in_a_muted_room_calls_nobody() {
     state.said("loud", 1, "buzz", "sova!");
     state.said("ops", 1, "buzz", "anybody?");
     assert!(!state.room(&room("loud")).unwrap().mentioned);
-    state.act(Action::NextUnread, at(2));
+    state.perform(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")));
-    state.act(Action::NextUnread, at(2));
+    state.perform(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")), "nothing else is unread");
 }

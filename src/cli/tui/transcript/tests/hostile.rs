@@ -1,7 +1,7 @@
 //! Text that was written to do harm draws safely, and stays in its place.
 
 use super::*;
-use crate::cli::tui::theme::fit;
+use crate::cli::graphemes::fit;
 
 /// Texts with the actual bytes, as they could come from the wire.
 fn hostile() -> Vec<String> {
@@ -41,7 +41,7 @@ fn nothing_that_a_terminal_obeys_gets_into_a_cell() {
         let marks = Some(Mark::Failed(text.clone()));
         let mut transcript = of([
             at(1, MORNING, body("sova", &text, marks)),
-            at(2, MORNING, Body::Notice(text.clone())),
+            at(2, MORNING, EntryBody::Notice(text.clone())),
         ]);
         for (width, height) in [(80, 24), (40, 12), (7, 4), (1, 1)] {
             for seq in [1, 2] {
@@ -80,17 +80,16 @@ fn no_text_passes_for_another_line() {
 
 #[test]
 fn nothing_is_drawn_beyond_the_area() {
-    let (theme, zone) = (Theme::dark(), TimeZone::UTC);
-    let look = Look { theme: &theme, zone: &zone, today: date(2026, 11, 22) };
     let area = Rect::new(3, 2, 33, 9);
     for text in hostile() {
-        let mut transcript = of([said(1, "sova", &text), at(2, MORNING, Body::Notice(text))]);
+        let mut transcript = of([said(1, "sova", &text), at(2, MORNING, EntryBody::Notice(text))]);
         let around = Buffer::filled(Rect::new(0, 0, 40, 14), ratatui::buffer::Cell::new("#"));
         let mut buffer = around.clone();
         for y in area.rows().flat_map(Rect::positions) {
             buffer[y].reset();
         }
-        transcript.draw(area, &mut buffer, &look);
+        transcript.arrange(area.width, area.height, &TimeZone::UTC);
+        transcript.draw(area, &mut buffer, &Theme::dark(), TODAY);
         for place in around.area.positions().filter(|place| !area.contains(*place)) {
             assert_eq!(buffer[place], around[place]);
         }
@@ -125,7 +124,7 @@ fn sixteen_kilobytes_without_a_blank_take_the_rows_they_need() {
     let mut met = String::new();
     while met.len() < text.len() {
         met.push_str(&shown(&mut transcript, 80, 24)[0][12..]);
-        if transcript.at_end() {
+        if transcript.is_at_end() {
             let rest = shown(&mut transcript, 80, 24);
             rest[1..].iter().for_each(|row| met.push_str(&row[12..]));
         }
@@ -139,7 +138,7 @@ fn what_is_cut_is_harmless_too() {
     for text in hostile() {
         for width in [0, 1, 2, 3, 20] {
             let cut = fit(&text, width);
-            assert!(glyphs::width(&cut) <= width && !cut.contains(text::is_dangerous));
+            assert!(graphemes::width(&cut) <= width && !cut.contains(text::is_dangerous));
         }
     }
 }

@@ -27,17 +27,17 @@ fn few_rows_stand_at_the_bottom_and_an_empty_area_is_left_alone() {
     }
     assert_eq!(shown(&mut Transcript::new(), 5, 2), ["", ""]);
     // An area beyond the buffer.
-    let (theme, zone) = (Theme::plain(), TimeZone::UTC);
-    let look = Look { theme: &theme, zone: &zone, today: date(2026, 11, 22) };
     let mut buffer = Buffer::empty(Rect::new(0, 0, 20, 2));
-    transcript.draw(Rect::new(10, 1, 50, 50), &mut buffer, &look);
+    transcript.arrange(10, 1, &TimeZone::UTC);
+    transcript.draw(Rect::new(10, 1, 50, 50), &mut buffer, &Theme::plain(), TODAY);
     assert_eq!(rows_of(&buffer)[1], "          sova: hi");
 }
 
 #[test]
 fn where_there_is_little_room_names_stand_in_the_text() {
     let text = "the quick brown fox jumps over the lazy dog";
-    let mut transcript = of([said(1, "sova", text), at(2, MORNING, Body::Notice(text.into()))]);
+    let mut transcript =
+        of([said(1, "sova", text), at(2, MORNING, EntryBody::Notice(text.into()))]);
     let expected = [
         "09:15 sova: the quick brown",
         "      fox jumps over the",
@@ -59,11 +59,9 @@ fn days_begin_where_the_zone_says() {
         at(3, "2026-11-21T23:30:00Z", body("sova", "later", None)),
         at(4, "2026-11-22T00:30:00Z", body("sova", "latest", None)),
     ]);
-    let theme = Theme::dark();
     let mut times = |zone: &str| -> Vec<String> {
         let zone = TimeZone::get(zone).unwrap();
-        let look = Look { theme: &theme, zone: &zone, today: date(2026, 11, 22) };
-        let rows = rows_of(&drawn_with(&mut transcript, 60, 7, &look));
+        let rows = rows_of(&drawn_in(&mut transcript, 60, 7, &zone));
         let words =
             |row: &String| row.trim_matches(['─', ' ']).split("  ").next().unwrap().to_owned();
         rows.iter().map(words).collect()
@@ -99,7 +97,7 @@ fn what_became_of_a_message_stands_behind_it() {
         assert_eq!(shown(&mut transcript, 50, 1), [format!("09:15 sova  hi {expected}")]);
     }
     assert!(!Transcript::new().mark(key(1), Mark::Sent));
-    assert!(!of([at(1, MORNING, Body::Notice("x".into()))]).mark(key(1), Mark::Sent));
+    assert!(!of([at(1, MORNING, EntryBody::Notice("x".into()))]).mark(key(1), Mark::Sent));
 }
 
 #[test]
@@ -142,7 +140,7 @@ fn roles_have_styles() {
     let theme = Theme::dark();
     let who = Name::parse("buzz").unwrap();
     let mut transcript = of([said(1, "buzz", "see https://a.example/ now")]);
-    let said = |own, mention, text: &str, mark| Body::Said {
+    let said = |own, mention, text: &str, mark| EntryBody::Said {
         who: who.clone(),
         own,
         mention,
@@ -151,7 +149,7 @@ fn roles_have_styles() {
     };
     transcript.push(at(2, MORNING, said(true, false, "mine", Some(Mark::Failed("why".into())))));
     transcript.push(at(3, MORNING, said(false, true, "you!", Some(Mark::Verified))));
-    transcript.push(at(4, MORNING, Body::Notice("a word".into())));
+    transcript.push(at(4, MORNING, EntryBody::Notice("a word".into())));
     transcript.set_new_line(Some(key(3)));
     let buffer = drawn(&mut transcript, 60, 7);
     let is = |word, style: Style| {

@@ -14,7 +14,7 @@ fn at_the_end_one_stays_at_the_end() {
     assert_eq!(seen(&mut transcript, 50, 3), [98, 99, 100]);
     transcript.push(said(101, "sova", "text 101"));
     assert_eq!(seen(&mut transcript, 50, 3), [99, 100, 101]);
-    assert!(transcript.at_end());
+    assert!(transcript.is_at_end());
     assert_eq!(transcript.below(), 0);
 }
 
@@ -25,7 +25,7 @@ fn who_scrolled_up_sees_the_same_whatever_comes() {
     transcript.scroll(-50);
     let before = shown(&mut transcript, 50, 5);
     assert_eq!(seen(&mut transcript, 50, 5), [146, 147, 148, 149, 150]);
-    assert_eq!((transcript.at_end(), transcript.below()), (false, 50));
+    assert_eq!((transcript.is_at_end(), transcript.below()), (false, 50));
     for entry in numbered(201, 10) {
         transcript.push(entry);
     }
@@ -38,7 +38,7 @@ fn who_scrolled_up_sees_the_same_whatever_comes() {
     assert_eq!(shown(&mut transcript, 50, 5), before);
     assert_eq!(transcript.below(), 59);
     transcript.to_end();
-    assert!(transcript.at_end());
+    assert!(transcript.is_at_end());
     assert_eq!(seen(&mut transcript, 50, 5).last(), Some(&210));
 }
 
@@ -53,7 +53,7 @@ fn a_page_leaves_a_row_in_sight() {
     transcript.page(1);
     assert_eq!(seen(&mut transcript, 50, 5), [88, 89, 90, 91, 92]);
     transcript.page(9);
-    assert!(transcript.at_end());
+    assert!(transcript.is_at_end());
 }
 
 #[test]
@@ -65,14 +65,14 @@ fn scrolling_ends_at_the_ends() {
     transcript.scroll(1);
     assert_eq!(seen(&mut transcript, 50, 5), [1, 2, 3, 4, 5]);
     transcript.scroll(1000);
-    assert!(transcript.at_end());
+    assert!(transcript.is_at_end());
     transcript.to_start();
     assert!(shown(&mut transcript, 50, 5)[0].contains("today"));
     // All of it is in view: that is the end, too.
     drawn(&mut transcript, 50, 20);
-    assert!(transcript.at_end());
+    assert!(transcript.is_at_end());
     transcript.scroll(-1);
-    assert!(transcript.at_end());
+    assert!(transcript.is_at_end());
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn rows_within_a_long_text_are_gone_through_one_by_one() {
     let mut met = Vec::new();
     loop {
         met.push(shown(&mut transcript, 30, 5)[0].clone());
-        if transcript.at_end() {
+        if transcript.is_at_end() {
             break;
         }
         assert_eq!(transcript.below(), 1);

@@ -121,7 +121,7 @@ proptest! {
         let buffer = drawn(&mut transcript, width, rows.min(u16::MAX / width));
         let drawn: String = rows_of(&buffer).concat();
         let solid = |text: &str| -> String {
-            glyphs::settled(text).graphemes(true).filter(|c| !c.trim().is_empty()).collect()
+            graphemes::visible(text).graphemes(true).filter(|c| !c.trim().is_empty()).collect()
         };
         let expected: String = solid(&safe).split_whitespace().collect();
         let drawn: String = drawn.split_whitespace().collect();
@@ -151,7 +151,7 @@ proptest! {
         for (before, after) in before.iter().zip(&after).filter(|(before, _)| !before.is_empty()) {
             prop_assert!(before == after || day(before), "{before:?} {after:?}");
         }
-        if !transcript.at_end() {
+        if !transcript.is_at_end() {
             let below = transcript.below();
             transcript.push(said(1000, "sova", "new"));
             prop_assert_eq!(shown(&mut transcript, width, height), after);
@@ -170,7 +170,7 @@ proptest! {
         drawn(&mut transcript, width, height);
         transcript.to_start();
         let mut down = vec![shown(&mut transcript, width, height)];
-        while !transcript.at_end() {
+        while !transcript.is_at_end() {
             transcript.scroll(1);
             let next = shown(&mut transcript, width, height);
             prop_assert_eq!(&down[down.len() - 1][1..], &next[..next.len() - 1]);

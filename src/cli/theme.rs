@@ -1,50 +1,49 @@
-//! How things look: a style for each role. Nothing else of the screen names a colour.
+//! The colours of the full screen: a style for each role. No other module names a colour.
 //!
-//! Backgrounds are the terminal's own, except for bars and for what is selected. The colours are of
-//! the 256 whose values are fixed, as the first sixteen are whatever somebody has made of them; the
-//! tests compute how well they can be read. `plain` has none at all, for `NO_COLOR`.
+//! The background is the terminal's own, except for bars and selected rows. Colours are indexes from
+//! 16 on in the 256-colour palette, because terminals let users redefine the first sixteen. The tests
+//! compute the contrast of each. `plain` has no colours, for `NO_COLOR`.
 
 use ratatui::style::{Color, Modifier, Style};
 
-use super::glyphs::{glyphs, settled};
-use crate::{model::Name, text};
+use crate::model::Name;
 
 /// A style for each role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Theme {
-    /// What people say.
+    /// Message texts.
     pub(crate) text: Style,
-    /// What is there to be looked up: times, paths, hints.
+    /// Secondary information: times, paths, hints.
     pub(crate) dim: Style,
-    /// Words of the program.
+    /// Notices of the program.
     pub(crate) notice: Style,
-    /// One's own name.
+    /// The user's own name.
     pub(crate) own: Style,
-    /// A text that speaks of oneself.
+    /// A text that mentions the user.
     pub(crate) mention: Style,
-    /// What a link has besides its text's style.
+    /// Patched onto the text's style for a link.
     pub(crate) link: Style,
-    /// What is chosen, or was jumped to; besides the style it has.
+    /// Patched onto the style of a row that is selected or was jumped to.
     pub(crate) selected: Style,
     /// Lines between the parts of the screen.
     pub(crate) border: Style,
-    /// The heads of the parts.
+    /// Headings.
     pub(crate) title: Style,
     /// The line between two days.
     pub(crate) day: Style,
-    /// The line above what is new.
+    /// The line above unread messages.
     pub(crate) new_line: Style,
-    /// The bar with the state of the connection.
+    /// The status line.
     pub(crate) status: Style,
-    /// All is well; a key was compared.
+    /// Success; a verified key.
     pub(crate) good: Style,
-    /// To be looked at.
+    /// Warnings.
     pub(crate) warn: Style,
-    /// Failed, refused, gone.
+    /// Errors.
     pub(crate) bad: Style,
-    /// A place with something new.
+    /// A room or peer with unread messages.
     pub(crate) unread: Style,
-    /// What the names of others are told apart by.
+    /// The colours that other people's names are spread over.
     names: &'static [Style],
 }
 
@@ -60,7 +59,7 @@ const fn modified(modifier: Modifier) -> Style {
     Style::new().add_modifier(modifier)
 }
 
-/// Colours of names on a dark ground.
+/// Colours of names on a dark background.
 const ON_DARK: [Style; 12] = [
     on(39),
     on(208),
@@ -76,7 +75,7 @@ const ON_DARK: [Style; 12] = [
     on(75),
 ];
 
-/// Colours of names on a light ground.
+/// Colours of names on a light background.
 const ON_LIGHT: [Style; 12] = [
     on(25),
     on(130),
@@ -93,7 +92,7 @@ const ON_LIGHT: [Style; 12] = [
 ];
 
 impl Theme {
-    /// For a dark ground.
+    /// For a dark background.
     pub(crate) const fn dark() -> Self {
         Self {
             text: Style::new(),
@@ -116,7 +115,7 @@ impl Theme {
         }
     }
 
-    /// For a light ground.
+    /// For a light background.
     pub(crate) const fn light() -> Self {
         Self {
             text: Style::new(),
@@ -139,7 +138,7 @@ impl Theme {
         }
     }
 
-    /// Without any colour.
+    /// Without colours.
     pub(crate) const fn plain() -> Self {
         const PLAIN: Style = Style::new();
         const BOLD: Style = modified(Modifier::BOLD);
@@ -165,19 +164,23 @@ impl Theme {
         }
     }
 
-    /// The theme that a configuration names: `dark`, `light` or `plain`.
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// The theme with this name in the configuration: `dark`, `light` or `plain`.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such theme; the message lists the names.
+    pub(crate) fn parse(name: &str) -> Result<Self, String> {
         match name {
-            "dark" => Some(Self::dark()),
-            "light" => Some(Self::light()),
-            "plain" => Some(Self::plain()),
-            _ => None,
+            "dark" => Ok(Self::dark()),
+            "light" => Ok(Self::light()),
+            "plain" => Ok(Self::plain()),
+            _ => Err(format!("no theme {name:?}: expected dark, light or plain")),
         }
     }
 
-    /// The style of somebody's name: always the same one.
+    /// The style of a peer's name, the same for every occurrence of the name.
     pub(crate) fn of_name(&self, name: &Name) -> Style {
-        // FNV-1a, and its halves folded: names that differ in one letter differ in the low bits.
+        // FNV-1a with its halves folded, so that names differing in one letter differ in the low bits.
         let hash = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
@@ -188,39 +191,11 @@ impl Theme {
     }
 }
 
-/// One line of `text` made harmless, and cut to `width` cells: what is cut off shows as `…`.
-pub(crate) fn fit(text: &str, width: usize) -> String {
-    let line = text::one_line(text);
-    let line = settled(&line);
-    let mut taken = 0;
-    // Where it is cut if it turns out to be too long: room is left for the …
-    let mut cut = 0;
-    for glyph in glyphs(&line) {
-        if taken + glyph.width > width {
-            let end = if width > 0 { "…" } else { "" };
-            return format!("{}{end}", &line[..cut]);
-        }
-        taken += glyph.width;
-        if taken < width {
-            cut = glyph.at + glyph.text.len();
-        }
-    }
-    line.into_owned()
-}
-
-/// As [`fit`], and filled up with blanks to `width` cells.
-pub(crate) fn pad(text: &str, width: usize) -> String {
-    let mut padded = fit(text, width);
-    let taken = super::glyphs::width(&padded);
-    padded.extend(std::iter::repeat_n(' ', width.saturating_sub(taken)));
-    padded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// How light one of the colours 16–255 of xterm is: WCAG 2.1, relative luminance.
+    /// Relative luminance (WCAG 2.1) of one of the xterm colours 16–255.
     fn luminance(colour: u8) -> f64 {
         let steps = [0.0, 95.0, 135.0, 175.0, 215.0, 255.0];
         let rgb = match colour {
@@ -229,7 +204,7 @@ mod tests {
                 [steps[cube / 36], steps[cube / 6 % 6], steps[cube % 6]]
             }
             232.. => [8.0 + 10.0 * f64::from(colour - 232); 3],
-            _ => panic!("{colour} is what somebody has made of it"),
+            _ => panic!("{colour} can be redefined by the user"),
         };
         let linear = |value: f64| {
             let value: f64 = value / 255.0;
@@ -245,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_can_be_read() {
+    fn every_colour_has_enough_contrast() {
         for (theme, ground, selected) in [(Theme::dark(), 234, 237), (Theme::light(), 231, 253)] {
             let Theme { dim, notice, own, mention, title, .. } = theme;
             let Theme { day, new_line, good, warn, bad, unread, .. } = theme;
@@ -265,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn names_have_a_colour_for_good_and_look_alikes_their_own() {
+    fn names_keep_their_colour_and_lookalikes_differ() {
         let name = |raw: &str| Name::parse(raw).unwrap();
         for theme in [Theme::dark(), Theme::light()] {
             assert_eq!(theme.of_name(&name("sova")), theme.of_name(&name("Sova")));
@@ -277,18 +252,5 @@ mod tests {
             let first = crowd.filter(|style| *style == theme.names[0]).count();
             assert!((50..150).contains(&first), "{first} of 1200 have the first of 12 colours");
         }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_cut_by_what_one_sees() {
-        assert_eq!(fit("hello", 5), "hello");
-        assert_eq!(fit("hello!", 5), "hell…");
-        assert_eq!(fit("日本語", 5), "日本…");
-        assert_eq!(fit("日本語", 4), "日…");
-        assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
-        assert_eq!((fit("ab", 1), fit("ab", 0), fit("", 0)), ("…".into(), "".into(), "".into()));
-        assert_eq!(fit("a\x1b[31m\n", 20), "a␛[31m␊");
-        assert_eq!(pad("日本", 6), "日本  ");
-        assert_eq!(pad("日本語", 4), "日… ");
     }
 }

@@ -1,17 +1,17 @@
-//! A key with what is held down beside it: how a person writes it, and how terminals report it.
+//! A key with its modifiers: how a user writes it and how terminals report it.
 
 use std::fmt;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// What may be held down, in the order in which it is shown.
-const HELD: [(&str, &str, KeyModifiers); 3] = [
+/// The modifiers, in the order in which they are shown.
+const MODIFIERS: [(&str, &str, KeyModifiers); 3] = [
     ("ctrl", "Ctrl-", KeyModifiers::CONTROL),
     ("alt", "Alt-", KeyModifiers::ALT),
     ("shift", "Shift-", KeyModifiers::SHIFT),
 ];
 
-/// Keys with names, as they are written first and as they are shown.
+/// Named keys: the names to write, the name that is shown, the key.
 const NAMED: [(&[&str], &str, KeyCode); 15] = [
     (&["enter", "return"], "Enter", KeyCode::Enter),
     (&["tab"], "Tab", KeyCode::Tab),
@@ -33,81 +33,83 @@ const NAMED: [(&[&str], &str, KeyCode); 15] = [
 /// The highest function key.
 const MAX_F: u8 = 24;
 
-/// What a terminal sends the same bytes for, so that it cannot be told from another key.
-const SAME: [(char, &str); 3] = [('i', "tab"), ('m', "enter"), ('[', "esc")];
+/// With Ctrl, the keys that terminals send the same bytes for as for another key.
+const ALIASES: [(char, &str); 3] = [('i', "tab"), ('m', "enter"), ('[', "esc")];
 
-/// A key and what is held down with it. Two that terminals report in several ways are one.
+/// A key with its modifiers, normalized: what terminals report in several ways is one chord.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Chord {
     code: KeyCode,
-    held: KeyModifiers,
+    modifiers: KeyModifiers,
 }
 
 impl Chord {
-    /// What a terminal has reported.
+    /// The chord that a terminal has reported.
     pub(super) fn of(key: &KeyEvent) -> Self {
-        let held = key.modifiers;
+        let modifiers = key.modifiers;
         match key.code {
-            // Sent for Shift-Tab, with and without the shift.
-            KeyCode::BackTab => Self { code: KeyCode::Tab, held: held | KeyModifiers::SHIFT },
-            KeyCode::Char(c) => Self::of_char(c, held),
-            code => Self { code, held },
+            // Sent for Shift-Tab, with and without the modifier.
+            KeyCode::BackTab => {
+                Self { code: KeyCode::Tab, modifiers: modifiers | KeyModifiers::SHIFT }
+            }
+            KeyCode::Char(c) => Self::of_char(c, modifiers),
+            code => Self { code, modifiers },
         }
     }
 
-    fn of_char(c: char, held: KeyModifiers) -> Self {
+    fn of_char(c: char, modifiers: KeyModifiers) -> Self {
         let c = match c {
-            // The byte of Ctrl-_ and Ctrl-/ is read as that of Ctrl-7.
-            '7' | '/' if held.contains(KeyModifiers::CONTROL) => '_',
-            c if held.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
+            // crossterm reads the byte of Ctrl-_ and Ctrl-/ as Ctrl-7.
+            '7' | '/' if modifiers.contains(KeyModifiers::CONTROL) => '_',
+            c if modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT) => {
                 c.to_ascii_lowercase()
             }
             c => c,
         };
-        // What shift does to a character is in the character.
-        Self { code: KeyCode::Char(c), held: held - KeyModifiers::SHIFT }
+        // The character itself tells whether shift was held.
+        Self { code: KeyCode::Char(c), modifiers: modifiers - KeyModifiers::SHIFT }
     }
 
-    /// Reads a key as a person writes it: `ctrl-n`, `alt-1`, `f2`, `pageup`, `?`.
+    /// Parses a key as a user writes it: `ctrl-n`, `alt-1`, `f2`, `pageup`, `?`.
     pub(super) fn parse(written: &str) -> Result<Self, String> {
         let mut rest = written.trim();
-        let mut held = KeyModifiers::NONE;
+        let mut modifiers = KeyModifiers::NONE;
         while let Some((modifier, after)) = modifier(rest) {
-            (held, rest) = (held | modifier, after);
+            (modifiers, rest) = (modifiers | modifier, after);
         }
         let code = code(rest).ok_or_else(|| {
-            format!("there is no key {written:?}; keys are written as ctrl-n, alt-1, f2, pageup, ?")
+            format!("no key {written:?}; write keys as ctrl-n, alt-1, f2, pageup, ?")
         })?;
         if let KeyCode::Char(c) = code {
-            let same = SAME.iter().find(|(same, _)| same.eq_ignore_ascii_case(&c));
-            if let Some((_, other)) = same.filter(|_| held.contains(KeyModifiers::CONTROL)) {
-                return Err(format!("{written} is what terminals send for {other}: say {other}"));
+            let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(&c));
+            if let Some((_, other)) = alias.filter(|_| modifiers.contains(KeyModifiers::CONTROL)) {
+                return Err(format!("terminals send {written} as {other}: write {other}"));
             }
-            if held.contains(KeyModifiers::SHIFT) {
-                return Err(format!("write what {written} types, as in A, instead of shift"));
+            if modifiers.contains(KeyModifiers::SHIFT) {
+                return Err(format!("write the character that {written} types, such as A"));
             }
         }
-        Ok(Self::of(&KeyEvent::new(code, held)))
+        Ok(Self::of(&KeyEvent::new(code, modifiers)))
     }
 
-    /// Whether it edits a text, so that it can mean something else only while there is none: it
-    /// types a character, or it is the key that is both the end of the input and a deletion.
-    pub(super) fn is_typed(&self) -> bool {
-        let ends_input = self.code == KeyCode::Char('d') && self.held == KeyModifiers::CONTROL;
-        self.types().is_some() || ends_input
+    /// Returns true if the key edits the input and so can be bound only while that is empty: it types
+    /// a character, or it is Ctrl-D, which deletes one.
+    pub(super) fn edits(&self) -> bool {
+        let is_ctrl_d = self.code == KeyCode::Char('d') && self.modifiers == KeyModifiers::CONTROL;
+        self.character().is_some() || is_ctrl_d
     }
 
-    /// The character that it types.
-    pub(super) fn types(&self) -> Option<char> {
+    /// The character that the key types.
+    pub(super) fn character(&self) -> Option<char> {
         match self.code {
-            KeyCode::Char(c) if self.held.is_empty() => Some(c),
+            KeyCode::Char(c) if self.modifiers.is_empty() => Some(c),
             _ => None,
         }
     }
 }
 
 fn modifier(written: &str) -> Option<(KeyModifiers, &str)> {
-    HELD.iter().find_map(|(name, _, modifier)| {
+    MODIFIERS.iter().find_map(|(name, _, modifier)| {
         let (head, rest) = written.split_at_checked(name.len())?;
         let rest = rest.strip_prefix(['-', '+']).filter(|rest| !rest.is_empty())?;
         head.eq_ignore_ascii_case(name).then_some((*modifier, rest))
@@ -129,8 +131,8 @@ fn code(written: &str) -> Option<KeyCode> {
 
 impl fmt::Display for Chord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (_, shown, modifier) in HELD {
-            if self.held.contains(modifier) {
+        for (_, shown, modifier) in MODIFIERS {
+            if self.modifiers.contains(modifier) {
                 f.write_str(shown)?;
             }
         }
@@ -138,7 +140,7 @@ impl fmt::Display for Chord {
             return f.write_str(shown);
         }
         match self.code {
-            KeyCode::Char(c) if self.held.is_empty() => write!(f, "{c}"),
+            KeyCode::Char(c) if self.modifiers.is_empty() => write!(f, "{c}"),
             KeyCode::Char(c) => write!(f, "{}", c.to_uppercase()),
             KeyCode::F(number) => write!(f, "F{number}"),
             other => write!(f, "{other}"),

@@ -1,6 +1,5 @@
-//! Up to where one has seen each room, kept from one chat to the next: a file with a table for each
-//! hub, of positions as `EPOCH:SEQ`. It is only for the line "new messages" and what is counted as
-//! unread, so what cannot be read of it is left out.
+//! The file with the positions up to which the user has read each room. It has a table per hub, with
+//! positions as `EPOCH:SEQ`. They are used only for unread messages, so invalid ones are ignored.
 
 use std::{
     collections::BTreeMap,
@@ -16,34 +15,34 @@ use crate::{
     model::{Position, RoomName},
 };
 
-/// The most bytes that are read, rooms that are kept of a hub, and hubs.
+/// The most bytes of the file, rooms of a hub, and hubs.
 const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_ROOMS: usize = 500;
 const MAX_HUBS: usize = 20;
 
-/// What was seen at a hub.
+/// The positions of a hub.
 pub(super) fn load(file: &Path, hub: &str) -> BTreeMap<RoomName, Position> {
-    let all = read(file);
+    let all = load_all(file);
     let rooms = all.get(hub).and_then(Value::as_table).into_iter().flatten();
     rooms.filter_map(|(room, at)| Some((RoomName::parse(room).ok()?, position(at)?))).collect()
 }
 
-/// Notes what was seen at a hub, and leaves what is noted of other rooms and hubs.
-pub(super) fn save(file: &Path, hub: &str, seen: &BTreeMap<RoomName, Position>) -> io::Result<()> {
-    // Another chat may end in this moment.
-    let _alone = files::lock(file).map_err(io::Error::other)?;
-    let mut all = read(file);
+/// Stores positions of a hub, and keeps those of other rooms and hubs.
+pub(super) fn save(file: &Path, hub: &str, read: &BTreeMap<RoomName, Position>) -> io::Result<()> {
+    // Another chat may end at the same time.
+    let _lock = files::lock(file).map_err(io::Error::other)?;
+    let mut all = load_all(file);
     let mut rooms = match all.remove(hub) {
         Some(Value::Table(rooms)) => rooms,
         _ => Table::new(),
     };
-    if rooms.len() + seen.len() > MAX_ROOMS {
+    if rooms.len() + read.len() > MAX_ROOMS {
         rooms.clear();
     }
-    for (room, at) in seen.iter().take(MAX_ROOMS) {
-        let noted = rooms.get(room.as_str()).and_then(position);
-        // Another chat may have seen more.
-        if noted.is_none_or(|noted| noted.epoch != at.epoch || noted.seq < at.seq) {
+    for (room, at) in read.iter().take(MAX_ROOMS) {
+        let stored = rooms.get(room.as_str()).and_then(position);
+        // Another chat may have read more.
+        if stored.is_none_or(|stored| stored.epoch != at.epoch || stored.seq < at.seq) {
             let at = format!("{}:{}", at.epoch, at.seq);
             rooms.insert(room.to_string(), Value::String(at));
         }
@@ -54,14 +53,14 @@ pub(super) fn save(file: &Path, hub: &str, seen: &BTreeMap<RoomName, Position>) 
         all.remove(&other);
     }
     all.insert(hub.to_owned(), Value::Table(rooms));
-    // In one go, and for its owner alone.
+    // Replaced atomically, and readable by the owner only.
     let mut written = tempfile::Builder::new().tempfile_in(file.parent().unwrap_or(file))?;
     written.write_all(all.to_string().as_bytes())?;
     written.persist(file).map_err(|error| error.error)?;
     Ok(())
 }
 
-fn read(file: &Path) -> Table {
+fn load_all(file: &Path) -> Table {
     let small = fs::metadata(file).is_ok_and(|about| about.len() <= MAX_BYTES);
     let content = if small { fs::read_to_string(file).unwrap_or_default() } else { String::new() };
     content.parse().unwrap_or_default()
@@ -77,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_seen_is_known_again_and_to_its_owner_alone() {
+    fn positions_are_stored_for_the_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("seen.toml");
         assert!(load(&file, "one:1").is_empty());
@@ -100,7 +99,7 @@ mod tests {
         for hub in 0..2 * MAX_HUBS {
             save(&file, &format!("hub{hub}:1"), &seen("lobby", 1)).unwrap();
         }
-        assert_eq!(read(&file).len(), MAX_HUBS);
+        assert_eq!(load_all(&file).len(), MAX_HUBS);
         fs::write(&file, "not = [toml").unwrap();
         assert!(load(&file, "one:1").is_empty());
     }

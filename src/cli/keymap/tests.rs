@@ -1,4 +1,4 @@
-//! Every usual key, and what a configuration may make of them.
+//! The default bindings, and what a configuration can change.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,8 @@ fn refused(bindings: &[(&str, &[&str])], said: &str) {
 }
 
 #[test]
-fn the_usual_keys_as_terminals_report_them() {
-    let keymap = Keymap::usual();
+fn default_keys_as_terminals_report_them() {
+    let keymap = Keymap::defaults();
     for (event, action) in [
         (key(KeyCode::Enter, NONE), Action::Submit),
         (key(KeyCode::Enter, ALT), Action::NewLine),
@@ -84,8 +84,8 @@ fn the_usual_keys_as_terminals_report_them() {
 }
 
 #[test]
-fn what_could_not_be_typed_any_more_means_something_only_where_nothing_is_typed() {
-    let keymap = Keymap::usual();
+fn keys_that_edit_are_bound_only_in_an_empty_input() {
+    let keymap = Keymap::defaults();
     for (event, action) in [(char('?', SHIFT), Action::Help), (char('d', CTRL), Action::Quit)] {
         assert_eq!(keymap.action(&event), None);
         assert_eq!(keymap.action_on_empty(&event), Some(action));
@@ -96,28 +96,28 @@ fn what_could_not_be_typed_any_more_means_something_only_where_nothing_is_typed(
 }
 
 #[test]
-fn no_usual_key_means_two_things_and_each_can_be_written() {
+fn default_keys_are_unique_and_parse() {
     let mut keys = Vec::new();
-    for usual in usual::all() {
-        for key in usual.keys {
-            keys.push(Chord::parse(key).unwrap_or_else(|why| panic!("{}: {why}", usual.name)));
+    for binding in defaults::all() {
+        for key in binding.keys {
+            keys.push(Chord::parse(key).unwrap_or_else(|why| panic!("{}: {why}", binding.name)));
         }
     }
-    assert_eq!(keys.len(), Keymap::usual().bound.len());
+    assert_eq!(keys.len(), Keymap::defaults().bound.len());
     for (at, chord) in keys.iter().enumerate() {
         assert!(!keys[..at].contains(chord), "{chord} twice");
         let shown = chord.to_string();
         assert_eq!(Chord::parse(&shown), Ok(*chord), "{shown}");
     }
-    let names: BTreeSet<&str> = usual::all().map(|usual| usual.name).collect();
-    assert_eq!(names.len(), usual::all().count());
+    let names: BTreeSet<&str> = defaults::all().map(|binding| binding.name).collect();
+    assert_eq!(names.len(), defaults::all().count());
     for key in EDITING.iter().flat_map(|(keys, _)| *keys) {
         Chord::parse(key).unwrap();
     }
 }
 
 #[test]
-fn a_configuration_gives_keys_takes_them_and_leaves_the_others() {
+fn a_configuration_binds_and_unbinds_keys() {
     let keymap = with(&[
         ("next-place", &["alt-n", "Ctrl+N"]),
         ("help", &["F12"]),
@@ -133,68 +133,68 @@ fn a_configuration_gives_keys_takes_them_and_leaves_the_others() {
     assert_eq!(keymap.action(&key(KeyCode::F(12), NONE)), Some(Action::Help));
     assert_eq!(keymap.action(&char('z', CTRL)), Some(Action::Retry));
     assert_eq!(keymap.action(&char('p', CTRL)), Some(Action::PreviousPlace));
-    // A usual key gives way to a configured one.
+    // A default key gives way to a configured one.
     let keymap = with(&[("next-unread", &["ctrl-n"])]).unwrap();
     assert_eq!(keymap.action(&char('n', CTRL)), Some(Action::NextUnread));
     assert_eq!(keymap.action(&key(KeyCode::Down, ALT)), Some(Action::NextPlace));
-    assert_eq!(Keymap::with(&BTreeMap::new()).unwrap().bound, Keymap::usual().bound);
+    assert_eq!(Keymap::with(&BTreeMap::new()).unwrap().bound, Keymap::defaults().bound);
 }
 
 #[test]
-fn mistakes_in_a_configuration_are_named() {
-    refused(&[("dance", &["ctrl-n"])], "there is no action \"dance\"; there are submit, new-line");
+fn mistakes_in_a_configuration_are_explained() {
+    refused(&[("dance", &["ctrl-n"])], "no action \"dance\"; the actions are submit, new-line");
     for key in ["", "ctrl-", "hyper-x", "f25", "f0", "nokey", "ctrl-ctrl"] {
-        refused(&[("retry", &[key])], &format!("keys.retry: there is no key {key:?}"));
+        refused(&[("retry", &[key])], &format!("keys.retry: no key {key:?}"));
     }
-    refused(&[("retry", &["ctrl-i"])], "ctrl-i is what terminals send for tab: say tab");
-    refused(&[("retry", &["ctrl-M"])], "say enter");
-    refused(&[("retry", &["shift-a"])], "write what shift-a types");
+    refused(&[("retry", &["ctrl-i"])], "terminals send ctrl-i as tab: write tab");
+    refused(&[("retry", &["ctrl-M"])], "write enter");
+    refused(&[("retry", &["shift-a"])], "write the character that shift-a types");
     refused(
         &[("retry", &["ctrl-n"]), ("search", &["CTRL-N"])],
         "Ctrl-N cannot mean both retry and search",
     );
-    refused(&[("retry", &["backtab"])], "there is no key");
-    refused(&[("submit", &[])], "no key is left for submit");
-    refused(&[("retry", &["enter"])], "no key is left for submit");
-    refused(&[("submit", &["?"])], "no key is left for submit");
+    refused(&[("retry", &["backtab"])], "no key");
+    refused(&[("submit", &[])], "submit needs a key");
+    refused(&[("retry", &["enter"])], "submit needs a key");
+    refused(&[("submit", &["?"])], "submit needs a key");
     for key in ["x", "A", "é", "1", "space"] {
-        refused(&[("next-unread", &[key])], "types a character; hold ctrl or alt with it");
+        refused(&[("next-unread", &[key])], "types a character; combine it with ctrl or alt");
     }
     assert!(with(&[("submit", &["ctrl-g"]), ("new-line", &["enter"])]).is_ok());
 }
 
 #[test]
 fn the_help_lists_every_action_and_every_editing_key() {
-    let listing = Keymap::usual().listing();
+    let listing = Keymap::defaults().listing();
     let heads: Vec<_> = listing.iter().filter(|(keys, _)| keys.is_empty()).collect();
     assert_eq!(heads.len(), GROUPS.len() + 1);
     let lines = listing.len() - heads.len();
-    let row = ("Alt-1 … Alt-9".to_owned(), "the first to the ninth of the list");
+    let row = ("Alt-1 … Alt-9".to_owned(), "go to the first … ninth of the list");
     assert_eq!(listing.iter().filter(|line| **line == row).count(), 1);
-    assert_eq!(lines, usual::all().count() - 8 + EDITING.len());
-    let line = |does: &str| &listing.iter().find(|(_, said)| *said == does).unwrap().0;
-    assert_eq!(line("shows this"), "F1, ? in an empty input");
-    assert_eq!(line("goes on in a new line"), "Alt-Enter, Ctrl-J, Shift-Enter, Ctrl-Enter");
-    assert_eq!(line("deletes the character under the cursor"), "Delete, Ctrl-D");
-    assert_eq!(line("takes the last change back"), "Ctrl-_");
+    assert_eq!(lines, defaults::all().count() - 8 + EDITING.len());
+    let line = |about: &str| &listing.iter().find(|(_, listed)| *listed == about).unwrap().0;
+    assert_eq!(line("show this help"), "F1, ? in an empty input");
+    assert_eq!(line("insert a line break"), "Alt-Enter, Ctrl-J, Shift-Enter, Ctrl-Enter");
+    assert_eq!(line("delete the character at the cursor"), "Delete, Ctrl-D");
+    assert_eq!(line("undo"), "Ctrl-_");
 
     // Numbers with keys of their own have rows of their own.
     let listing = with(&[("go-to-3", &["f5"])]).unwrap().listing();
-    assert!(listing.contains(&("F5".into(), "the third")) && !listing.contains(&row));
+    assert!(listing.contains(&("F5".into(), "go to the third")) && !listing.contains(&row));
 
-    // What was taken from them is not listed.
+    // Keys that are bound to something else are not listed.
     let listing = with(&[("retry", &["ctrl-_", "home"]), ("suspend", &[])]).unwrap().listing();
-    assert!(!listing.iter().any(|(_, does)| *does == "takes the last change back"));
-    assert!(!listing.iter().any(|(_, does)| does.contains("background")));
-    assert!(listing.contains(&("Ctrl-A".into(), "the beginning of the line")));
-    assert!(listing.contains(&("Ctrl-_, Home".into(), "sends again what failed")));
+    assert!(!listing.iter().any(|(_, about)| *about == "undo"));
+    assert!(!listing.iter().any(|(_, about)| about.contains("suspend")));
+    assert!(listing.contains(&("Ctrl-A".into(), "start of the line")));
+    assert!(listing.contains(&("Ctrl-_, Home".into(), "send a failed message again")));
 }
 
 #[test]
 fn the_documentation_names_every_action() {
     const CHAT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/chat.md"));
     let between = ["go-to-2", "go-to-3", "go-to-4", "go-to-5", "go-to-6", "go-to-7", "go-to-8"];
-    for usual in usual::all().filter(|usual| !between.contains(&usual.name)) {
-        assert!(CHAT.contains(&format!("`{}`", usual.name)), "{}", usual.name);
+    for binding in defaults::all().filter(|binding| !between.contains(&binding.name)) {
+        assert!(CHAT.contains(&format!("`{}`", binding.name)), "{}", binding.name);
     }
 }

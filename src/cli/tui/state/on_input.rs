@@ -1,40 +1,43 @@
-//! What the person does: keys, the mouse, pasting, going away and coming back.
+//! Handling the terminal: keys, the mouse, pastes, focus.
 
 use ratatui::{
     crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind},
     layout::Position,
 };
 
-use crate::cli::tui::{complete::Words, keys::Action};
+use crate::cli::{
+    keymap::Action,
+    tui::{complete::Candidates, outcome::PageDirection},
+};
 
-use super::{Command, Link, Now, Overlay, Place, State};
+use super::{ChatId, Effect, HubStatus, Moment, Overlay, State};
 
-/// How many rows the wheel moves by.
+/// The rows that the mouse wheel scrolls by.
 const WHEEL: isize = 3;
 
 impl State {
-    /// Takes what the terminal tells.
-    pub(crate) fn terminal(&mut self, event: Event, now: Now) {
+    /// Handles an event of the terminal.
+    pub(crate) fn on_terminal_event(&mut self, event: Event, now: Moment) {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(&key, now),
             Event::Mouse(mouse) => self.mouse(mouse, now),
             Event::Paste(text) => {
-                self.is_here(now);
+                self.on_activity(now);
                 self.overlay = None;
                 self.composer.paste(&text);
-                self.typed(now);
+                self.on_edit(now);
             }
             Event::FocusGained => self.focused = true,
             Event::FocusLost => self.focused = false,
             _ => {}
         }
-        self.leave_in_time(now);
-        self.look();
+        self.leave_if_done(now);
+        self.mark_seen();
     }
 
-    fn key(&mut self, key: &KeyEvent, now: Now) {
-        self.is_here(now);
-        // Whoever types looks, whatever the terminal says of it.
+    fn key(&mut self, key: &KeyEvent, now: Moment) {
+        self.on_activity(now);
+        // Not all terminals report the focus.
         self.focused = true;
         if self.overlay.is_some() {
             return self.overlay_key(key, now);
@@ -44,29 +47,29 @@ impl State {
             false => self.keymap.action(key),
         };
         match action {
-            Some(action) => self.act(action, now),
-            None => self.write(key, now),
+            Some(action) => self.perform(action, now),
+            None => self.edit(key, now),
         }
     }
 
-    /// Gives a key to what is typed.
-    pub(super) fn write(&mut self, key: &KeyEvent, now: Now) {
-        self.composer.key(*key);
-        self.typed(now);
+    /// Passes a key to the composer.
+    pub(super) fn edit(&mut self, key: &KeyEvent, now: Moment) {
+        self.composer.on_key(*key);
+        self.on_edit(now);
     }
 
-    /// Does what a key means.
-    pub(crate) fn act(&mut self, action: Action, now: Now) {
+    /// Performs an action.
+    pub(crate) fn perform(&mut self, action: Action, now: Moment) {
         if !matches!(action, Action::Complete | Action::CompleteBack | Action::Cancel) {
             self.menu = None;
         }
         if matches!(action, Action::HistoryUp | Action::HistoryDown) {
             let peer = self.current_peer().cloned();
-            self.composer.be_with(peer.as_ref());
+            self.composer.set_peer(peer.as_ref());
         }
         match action {
             Action::Submit => self.submit(now),
-            Action::NewLine => self.composer.new_line(),
+            Action::NewLine => self.composer.insert_line_break(),
             Action::Quit => self.quit(now),
             Action::Interrupt if self.composer.is_empty() => self.overlay = Some(Overlay::Quit),
             Action::Interrupt => {
@@ -83,113 +86,119 @@ impl State {
             Action::PageUp => self.page_by(-1),
             Action::PageDown => self.page_by(1),
             Action::Top => self.top(),
-            Action::Bottom => self.back_to_now(),
+            Action::Bottom => self.go_to_latest(),
             Action::NextPlace => self.step(1, now),
             Action::PreviousPlace => self.step(-1, now),
             Action::NextUnread => self.next_unread(now),
             Action::GoTo(number) => self.go_to_number(number, now),
-            Action::ToggleSidebar => self.folds.sidebar = Some(self.areas.sidebar.is_empty()),
-            Action::ToggleRoster => self.folds.roster = Some(self.areas.roster.is_empty()),
-            Action::Search => self.begin_search(),
+            Action::ToggleSidebar => {
+                self.panels.sidebar = Some(self.areas.parts.sidebar.is_empty())
+            }
+            Action::ToggleRoster => self.panels.roster = Some(self.areas.parts.roster.is_empty()),
+            Action::Search => self.start_search(),
             Action::Retry if self.retry() => {}
-            Action::Retry => self.toast("nothing has failed here", false, now),
-            Action::Redraw => self.order(Command::Redraw),
+            Action::Retry => self.toast("no failed messages here", false, now),
+            Action::Redraw => self.emit(Effect::Redraw),
             Action::Cancel => self.cancel(),
-            Action::Suspend => self.order(Command::Suspend),
+            Action::Suspend => self.emit(Effect::Suspend),
         }
     }
 
-    /// Closes what is open, from the top.
+    /// Closes the topmost of what is open.
     fn cancel(&mut self) {
-        if self.composer.cancel() || self.menu.take().is_some() || self.toast.take().is_some() {
+        if self.composer.cancel_completion()
+            || self.menu.take().is_some()
+            || self.toast.take().is_some()
+        {
             self.menu = None;
             return;
         }
-        self.back_to_now();
+        self.go_to_latest();
     }
 
-    /// Shows what comes, where something else was shown.
-    fn back_to_now(&mut self) {
+    /// Scrolls to the latest message.
+    fn go_to_latest(&mut self) {
         if let Some(name) = self.current_room().cloned()
             && let Some(room) = self.room_mut(&name)
         {
             room.past = None;
         }
-        if let Some(transcript) = self.transcript() {
+        if let Some(transcript) = self.transcript_mut() {
             transcript.to_end();
         }
     }
 
-    fn go_to_number(&mut self, number: usize, now: Now) {
-        let place = number.checked_sub(1).and_then(|index| self.places().into_iter().nth(index));
-        if let Some(place) = place {
-            self.go_to(place, now);
+    fn go_to_number(&mut self, number: usize, now: Moment) {
+        let chat = number.checked_sub(1).and_then(|index| self.chats().into_iter().nth(index));
+        if let Some(chat) = chat {
+            self.go_to(chat, now);
         }
     }
 
-    fn begin_search(&mut self) {
+    fn start_search(&mut self) {
         if self.composer.is_empty() {
             self.composer.set("/search ");
         }
     }
 
     fn complete(&mut self, back: bool) {
-        let mut names = self.people.likely();
+        let mut names = self.peers.by_activity();
         names.retain(|name| *name != self.me);
         if let Some(peer) = self.current_peer().cloned() {
             names.retain(|name| *name != peer);
             names.insert(0, peer);
         }
-        let talks = self.talks.iter().map(|talk| talk.name.clone());
-        let others: Vec<_> = talks.filter(|name| !names.contains(name)).collect();
+        let others = self.direct_chats.iter().map(|chat| chat.name.clone());
+        let others: Vec<_> = others.filter(|name| !names.contains(name)).collect();
         names.extend(others);
         let mut rooms: Vec<_> = self.rooms.iter().map(|room| room.name.clone()).collect();
-        let others: Vec<_> = self.listed.iter().filter(|r| !rooms.contains(r)).cloned().collect();
+        let others: Vec<_> =
+            self.listed_rooms.iter().filter(|r| !rooms.contains(r)).cloned().collect();
         rooms.extend(others);
-        self.menu = self.composer.complete(&Words { names: &names, rooms: &rooms }, back);
+        self.menu = self.composer.complete(&Candidates { names: &names, rooms: &rooms }, back);
     }
 
     fn scroll(&mut self, rows: isize) {
-        if let Some(transcript) = self.transcript() {
+        if let Some(transcript) = self.transcript_mut() {
             transcript.scroll(rows);
         }
     }
 
     fn page_by(&mut self, pages: isize) {
-        if let Some(transcript) = self.transcript() {
+        if let Some(transcript) = self.transcript_mut() {
             transcript.page(pages);
         }
     }
 
     fn top(&mut self) {
-        if let Some(transcript) = self.transcript() {
+        if let Some(transcript) = self.transcript_mut() {
             transcript.to_start();
         }
     }
 
-    /// Orders the history that the view is about to need.
-    pub(crate) fn order_history(&mut self, now: Now) {
-        if self.link != Link::Up {
+    /// Requests history if the view is close to the end of what is loaded.
+    pub(crate) fn request_history(&mut self, now: Moment) {
+        if self.hub_status != HubStatus::Up {
             return;
         }
         let Some(name) = self.current_room().cloned() else { return };
-        let Some(room) = self.room_mut(&name).filter(|room| room.is_told()) else { return };
-        let looks_back = room.past.is_some();
-        let strand = room.strand();
-        if let Some(from) = strand.wants_older(now) {
-            self.order(Command::Page { room: name, way: super::Way::Older, from });
-        } else if let Some(from) = looks_back.then(|| strand.wants_newer(now)).flatten() {
-            self.order(Command::Page { room: name, way: super::Way::Newer, from });
+        let Some(room) = self.room_mut(&name).filter(|room| room.has_history()) else { return };
+        let is_past = room.past.is_some();
+        let timeline = room.timeline_mut();
+        if let Some(from) = timeline.begin_loading_older(now) {
+            self.emit(Effect::LoadPage { room: name, direction: PageDirection::Older, from });
+        } else if let Some(from) = is_past.then(|| timeline.begin_loading_newer(now)).flatten() {
+            self.emit(Effect::LoadPage { room: name, direction: PageDirection::Newer, from });
         }
     }
 
-    fn mouse(&mut self, mouse: MouseEvent, now: Now) {
+    fn mouse(&mut self, mouse: MouseEvent, now: Moment) {
         let at = Position::new(mouse.column, mouse.row);
         match mouse.kind {
             MouseEventKind::ScrollUp => self.wheel(at, -WHEEL),
             MouseEventKind::ScrollDown => self.wheel(at, WHEEL),
             MouseEventKind::Down(MouseButton::Left) => {
-                self.is_here(now);
+                self.on_activity(now);
                 self.click(at, now);
             }
             _ => {}
@@ -199,26 +208,26 @@ impl State {
     fn wheel(&mut self, at: Position, rows: isize) {
         if let Some(overlay) = &mut self.overlay {
             overlay.scroll(rows);
-        } else if self.areas.sidebar.contains(at) {
+        } else if self.areas.parts.sidebar.contains(at) {
             self.areas.scroll_sidebar(rows);
-        } else if self.areas.roster.contains(at) {
+        } else if self.areas.parts.roster.contains(at) {
             self.areas.scroll_roster(rows);
         } else {
             self.scroll(rows);
         }
     }
 
-    fn click(&mut self, at: Position, now: Now) {
+    fn click(&mut self, at: Position, now: Moment) {
         if self.overlay.is_some() {
             return;
         }
-        if let Some(place) = self.areas.place_at(at).cloned() {
-            self.go_to(place, now);
-        } else if let Some(name) = self.areas.person_at(at).cloned()
+        if let Some(chat) = self.areas.chat_at(at).cloned() {
+            self.go_to(chat, now);
+        } else if let Some(name) = self.areas.peer_at(at).cloned()
             && name != self.me
         {
-            self.talk_with(&name);
-            self.go_to(Place::Peer(name), now);
+            self.ensure_direct_chat(&name);
+            self.go_to(ChatId::Peer(name), now);
         }
     }
 }

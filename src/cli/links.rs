@@ -1,18 +1,18 @@
-//! Finding links in a text, to keep them whole and to show where they end.
+//! Finding links in a text, to keep them whole and to underline them.
 
 use std::ops::Range;
 
-/// What a link begins with.
+/// The schemes of links.
 const SCHEMES: [&str; 3] = ["http://", "https://", "chinwag://"];
 
-/// What ends a link wherever it stands, besides blanks: no link has it unquoted.
-const NEVER_WITHIN: &[char] = &['<', '>', '"', '「', '」', '、', '。', '（', '）', '，'];
+/// Characters that end a link, besides blanks. None of them is in a link unescaped.
+const NEVER_IN_LINK: &[char] = &['<', '>', '"', '「', '」', '、', '。', '（', '）', '，'];
 
-/// What belongs to the sentence where a link ends with it.
-const SELDOM_LAST: &[char] = &['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '”', '’'];
+/// Characters that belong to the sentence and not to the link before them.
+const PUNCTUATION: &[char] = &['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '”', '’'];
 
 /// The links in a text, in order.
-pub(super) fn links(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn links(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
     while let Some(colon) = text[from..].find("://").map(|at| from + at) {
@@ -24,8 +24,8 @@ pub(super) fn links(text: &str) -> Vec<Range<usize>> {
         from = colon + 3;
         let Some(start) = start.filter(|start| begins_a_word(&text[..*start])) else { continue };
         let rest = &text[start..];
-        let long = rest.find(|c: char| c.is_whitespace() || NEVER_WITHIN.contains(&c));
-        let link = without_what_closes(&rest[..long.unwrap_or(rest.len())]);
+        let long = rest.find(|c: char| c.is_whitespace() || NEVER_IN_LINK.contains(&c));
+        let link = without_punctuation(&rest[..long.unwrap_or(rest.len())]);
         if start + link.len() > from {
             from = start + link.len();
             found.push(start..from);
@@ -38,9 +38,9 @@ fn begins_a_word(before: &str) -> bool {
     !before.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// The link without the end of the sentence that it stands in, and without a bracket that was
-/// opened before it.
-fn without_what_closes(mut link: &str) -> &str {
+/// The link without the punctuation of the sentence, and without a closing bracket that was opened
+/// before it.
+fn without_punctuation(mut link: &str) -> &str {
     let surplus = |(open, close): (char, char)| {
         let count = |bracket| link.matches(bracket).count();
         (close, count(close).saturating_sub(count(open)))
@@ -48,7 +48,7 @@ fn without_what_closes(mut link: &str) -> &str {
     let mut unopened = [('(', ')'), ('[', ']'), ('{', '}')].map(surplus);
     loop {
         let closing = unopened.iter_mut().find(|(close, more)| *more > 0 && link.ends_with(*close));
-        if let Some(shorter) = link.strip_suffix(SELDOM_LAST) {
+        if let Some(shorter) = link.strip_suffix(PUNCTUATION) {
             link = shorter;
         } else if let Some((close, more)) = closing {
             *more -= 1;
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn links_end_where_people_mean_it() {
+    fn links_end_before_punctuation() {
         assert_eq!(found("see https://a.example/b?c=d&e. Yes"), ["https://a.example/b?c=d&e"]);
         assert_eq!(found("(http://a.example/b_(c)), x"), ["http://a.example/b_(c)"]);
         assert_eq!(found("<chinwag://h:1/#k>\nHTTP://X"), ["chinwag://h:1/#k", "HTTP://X"]);
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_made_to_take_long_does_not() {
+    fn hostile_texts_take_no_long_time() {
         let chain = "https://".repeat(2048);
         assert!(found(&chain) == [chain.as_str()]);
         let brackets = format!("https://a{}", ")".repeat(16 * 1024));

@@ -1,0 +1,212 @@
+//! Text measured in terminal cells.
+//!
+//! A [`Grapheme`] is what a reader sees as one character and is never torn apart: an accented letter,
+//! a flag, a family of emoji. Its width is the one that ratatui's buffer computes. Clusters can be
+//! chained without end (letters by viramas, emoji by joiners) and terminals disagree on the width of
+//! such a chain, so a chain longer than any script needs is split into its characters.
+
+use std::{borrow::Cow, iter};
+
+use ratatui::buffer::CellWidth;
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::text;
+
+/// The most characters of one cluster. The longest emoji in use (a couple kissing, each with a skin
+/// tone) has ten.
+const MAX_CHARS: usize = 10;
+
+/// The most cells of one cluster. Beyond that, terminals disagree on the width.
+const MAX_CELLS: usize = 2;
+
+/// A grapheme cluster, or a part of one that is too long or too wide to be drawn at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grapheme<'a> {
+    /// The byte offset in the line.
+    pub(crate) at: usize,
+    pub(crate) text: &'a str,
+    /// In cells.
+    pub(crate) width: usize,
+    /// Whether this is only a part of a cluster.
+    is_part: bool,
+}
+
+impl<'a> Grapheme<'a> {
+    /// Returns true if a line may be broken behind it and the grapheme be dropped.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.text.chars().all(|c| c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{202f}'))
+    }
+
+    /// The text, without the joiners and marks that would combine a part with its neighbours.
+    pub(crate) fn symbol(&self) -> &'a str {
+        let first = self.text.chars().next().map_or(0, char::len_utf8);
+        if self.is_part { &self.text[..first] } else { self.text }
+    }
+}
+
+/// All graphemes of a line, including those of width 0.
+fn split(line: &str) -> impl Iterator<Item = Grapheme<'_>> {
+    // Most lines are ASCII, and need no tables.
+    let plain = line.is_ascii();
+    let bytes = if plain { line } else { "" };
+    let bytes = bytes.char_indices().map(|(at, c)| {
+        let width = usize::from(!c.is_control());
+        Grapheme { at, text: &line[at..=at], width, is_part: false }
+    });
+    let clusters = if plain { "" } else { line };
+    bytes.chain(clusters.grapheme_indices(true).flat_map(|(at, cluster)| parts(at, cluster)))
+}
+
+/// The graphemes of a line that take cells. [`visible`] leaves no others.
+pub(crate) fn graphemes(line: &str) -> impl Iterator<Item = Grapheme<'_>> {
+    split(line).filter(|grapheme| grapheme.width > 0)
+}
+
+/// All graphemes of a line of the input, which is drawn as it is: each as wide as its symbol.
+pub(crate) fn of_input(line: &str) -> impl Iterator<Item = Grapheme<'_>> {
+    split(line).map(|grapheme| Grapheme { width: cells(grapheme.symbol()), ..grapheme })
+}
+
+/// The width of a line in cells.
+pub(crate) fn width(line: &str) -> usize {
+    graphemes(line).map(|grapheme| grapheme.width).sum()
+}
+
+/// The cluster itself or, if it is too long or too wide, each character with the marks on it.
+fn parts(mut at: usize, cluster: &str) -> impl Iterator<Item = Grapheme<'_>> {
+    let is_part = cluster.len() > 1 && (is_chain(cluster) || cells(cluster) > MAX_CELLS);
+    let mut rest = cluster;
+    iter::from_fn(move || {
+        let first = rest.chars().next()?.len_utf8();
+        let length = match is_part {
+            true => rest[first..]
+                .find(|c: char| cells(c.encode_utf8(&mut [0; 4])) > 0)
+                .map_or(rest.len(), |marks| first + marks),
+            false => rest.len(),
+        };
+        let text = &rest[..length];
+        let grapheme = Grapheme { at, text, width: cells(text), is_part };
+        (at, rest) = (at + length, &rest[length..]);
+        Some(grapheme)
+    })
+}
+
+/// Text in which everything takes a cell: characters of width 0 that would be drawn onto nothing, and
+/// those in overlong chains, become visible as `<U+200D>`. Line feeds stay.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let is_odd = |cluster: &str| cluster != "\n" && (is_chain(cluster) || cells(cluster) == 0);
+    if !text.graphemes(true).any(is_odd) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for cluster in text.graphemes(true) {
+        if !is_odd(cluster) {
+            shown.push_str(cluster);
+            continue;
+        }
+        for c in cluster.chars() {
+            if cells(c.encode_utf8(&mut [0; 4])) == 0 {
+                shown.push_str(&format!("<U+{:04X}>", u32::from(c)));
+            } else {
+                shown.push(c);
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// One line of `text`, escaped and cut to `width` cells. A cut is marked with `…`.
+pub(crate) fn fit(text: &str, width: usize) -> String {
+    let line = text::one_line(text);
+    let line = visible(&line);
+    let mut taken = 0;
+    // Where to cut if the line turns out to be too long: this leaves a cell for the `…`.
+    let mut cut = 0;
+    for grapheme in graphemes(&line) {
+        if taken + grapheme.width > width {
+            let end = if width > 0 { "…" } else { "" };
+            return format!("{}{end}", &line[..cut]);
+        }
+        taken += grapheme.width;
+        if taken < width {
+            cut = grapheme.at + grapheme.text.len();
+        }
+    }
+    line.into_owned()
+}
+
+/// Like [`fit`], and padded with blanks to `width` cells.
+pub(crate) fn pad(text: &str, width: usize) -> String {
+    let mut padded = fit(text, width);
+    let taken = self::width(&padded);
+    padded.extend(iter::repeat_n(' ', width.saturating_sub(taken)));
+    padded
+}
+
+fn is_chain(cluster: &str) -> bool {
+    cluster.chars().nth(MAX_CHARS).is_some()
+}
+
+/// The cells of a cluster or character as ratatui counts them; 0 for controls, which it does not expect.
+fn cells(cluster: &str) -> usize {
+    if cluster.contains(char::is_control) { 0 } else { cluster.cell_width().into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Vec<(String, usize)> {
+        graphemes(&visible(text)).map(|it| (it.text.to_owned(), it.width)).collect()
+    }
+
+    #[test]
+    fn a_cluster_stays_together() {
+        for (cluster, width) in [
+            ("e\u{301}", 1),
+            ("日", 2),
+            ("👩‍👩‍👧", 2),
+            ("🇨🇭", 2),
+            ("❤\u{fe0f}", 2),
+            ("👩🏻‍❤️‍💋‍👩🏻", 2),
+            ("한", 2),
+        ] {
+            assert_eq!(shown(cluster), [(cluster.to_owned(), width)]);
+        }
+    }
+
+    #[test]
+    fn overlong_chains_are_split_and_their_joiners_shown() {
+        let chain = "👩\u{200d}".repeat(100) + "👩";
+        let shown = shown(&chain);
+        assert!(shown.iter().all(|(text, _)| !text.contains('\u{200d}')));
+        assert_eq!(shown.iter().filter(|(text, _)| text == "👩").count(), 101);
+        for chain in ["क\u{94d}".repeat(50), "\u{1100}".repeat(50), "\u{600}".repeat(50)] {
+            let visible = visible(&chain);
+            assert!(graphemes(&visible).all(|grapheme| grapheme.width <= MAX_CELLS));
+            assert!(width(&visible) >= 50);
+        }
+    }
+
+    #[test]
+    fn a_mark_on_nothing_is_shown() {
+        assert_eq!(visible("\u{301}a\n\u{301}"), "<U+0301>a\n<U+0301>");
+        assert_eq!(visible("a\u{301}"), "a\u{301}");
+    }
+
+    #[test]
+    fn a_line_that_does_not_fit_is_cut_between_graphemes() {
+        assert_eq!(fit("hello", 5), "hello");
+        assert_eq!(fit("hello!", 5), "hell…");
+        assert_eq!(fit("日本語", 5), "日本…");
+        assert_eq!(fit("日本語", 4), "日…");
+        assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
+        assert_eq!((fit("ab", 1), fit("ab", 0), fit("", 0)), ("…".into(), "".into(), "".into()));
+        assert_eq!(fit("a\x1b[31m\n", 20), "a␛[31m␊");
+        assert_eq!(pad("日本", 6), "日本  ");
+        assert_eq!(pad("日本語", 4), "日… ");
+    }
+}

@@ -1,0 +1,86 @@
+//! Where everything is on the screen, as of the last layout. The mouse and scrolling need it.
+
+use ratatui::layout::{Position, Rect};
+use unicode_width::UnicodeWidthStr;
+
+use super::chat_id::ChatId;
+use crate::model::Name;
+
+/// The parts of the screen. Those that have no place are empty.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Parts {
+    pub(crate) sidebar: Rect,
+    pub(crate) roster: Rect,
+    pub(crate) borders: [Rect; 2],
+    pub(crate) title: Rect,
+    pub(crate) messages: Rect,
+    /// That the peer is typing.
+    pub(crate) typing: Rect,
+    pub(crate) menu: Rect,
+    pub(crate) rule: Rect,
+    pub(crate) input: Rect,
+    pub(crate) status: Rect,
+}
+
+/// The box of an overlay and what is in it.
+#[derive(Debug)]
+pub(crate) struct OverlayBox {
+    pub(crate) outside: Rect,
+    pub(crate) inside: Rect,
+    pub(crate) title: String,
+    /// All lines, each as wide as the box at most.
+    pub(crate) lines: Vec<String>,
+    pub(crate) selected: Option<usize>,
+    /// The first visible line.
+    pub(crate) top: usize,
+}
+
+/// The layout of the screen.
+#[derive(Debug, Default)]
+pub(crate) struct Areas {
+    pub(crate) parts: Parts,
+    /// The cells for a toast in the status line; `None` before the first layout.
+    pub(crate) toast_cells: Option<usize>,
+    pub(crate) overlay: Option<OverlayBox>,
+    /// The rows of the overlay that are visible.
+    pub(crate) overlay_rows: usize,
+    /// The rows of the sidebar that list chats and headings.
+    pub(crate) sidebar_rows: usize,
+    /// The visible chats and peers with their rows.
+    pub(crate) chats: Vec<(u16, ChatId)>,
+    pub(crate) peers: Vec<(u16, Name)>,
+    /// The first visible rows of the lists.
+    pub(crate) sidebar_top: usize,
+    pub(crate) roster_top: usize,
+    /// The chat that was current then. When it changes, the sidebar scrolls to it.
+    pub(crate) current: Option<ChatId>,
+}
+
+impl Areas {
+    /// Returns true if the status line has room for a toast.
+    pub(crate) fn fits_toast(&self, text: &str) -> bool {
+        self.toast_cells.is_none_or(|cells| text.width() <= cells)
+    }
+
+    /// The chat at a position.
+    pub(crate) fn chat_at(&self, at: Position) -> Option<&ChatId> {
+        let row = self.chats.iter().find(|(row, _)| *row == at.y)?;
+        self.parts.sidebar.contains(at).then_some(&row.1)
+    }
+
+    /// The peer at a position.
+    pub(crate) fn peer_at(&self, at: Position) -> Option<&Name> {
+        let row = self.peers.iter().find(|(row, _)| *row == at.y)?;
+        self.parts.roster.contains(at).then_some(&row.1)
+    }
+
+    /// Scrolls the sidebar. The next layout limits it to the list.
+    pub(crate) fn scroll_sidebar(&mut self, rows: isize) {
+        self.sidebar_top = self.sidebar_top.saturating_add_signed(rows);
+    }
+
+    /// Scrolls the list of peers. The next layout limits it to the list.
+    pub(crate) fn scroll_roster(&mut self, rows: isize) {
+        self.roster_top = self.roster_top.saturating_add_signed(rows);
+    }
+}

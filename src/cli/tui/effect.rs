@@ -1,0 +1,57 @@
+//! What the state asks the loop to do.
+
+use super::outcome::PageDirection;
+use crate::{
+    cli::chat::input::Request,
+    model::{Message, MessageId, Name, PeerStatus, Position, RoomName, Text},
+};
+
+/// A request to the loop of the screen, which carries them out in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Post to a room, after the posts before.
+    Post { id: MessageId, room: RoomName, text: Text },
+    /// Send a direct message.
+    Send { id: MessageId, to: Name, text: Text },
+    /// Open a live conversation, to send in it later.
+    Open(Name),
+    /// Tell a peer that everything up to a message was read.
+    MarkRead { to: Name, id: MessageId },
+    /// Record that the user has seen these messages.
+    MarkSeen { from: Name, ids: Vec<MessageId> },
+    /// Tell a peer that the user types, or has stopped.
+    Typing { to: Name, active: bool },
+    /// Put a message into the outbox.
+    Queue { id: MessageId, to: Name, text: Text },
+    /// Run a command of the chat; `room` is the current one.
+    Run { request: Request, room: Option<RoomName> },
+    /// Load a page of history.
+    LoadPage { room: RoomName, direction: PageDirection, from: Position },
+    /// Load the messages before and after one that was found.
+    LoadContext(Box<Message>),
+    /// Search a room.
+    Search { room: RoomName, query: String },
+    /// Look up a peer in the contact book.
+    LookUp(Name),
+    /// List the rooms of the hub.
+    ListRooms,
+    /// Read what other programs of the same user may have changed: the contact book, the muted rooms,
+    /// and which of these messages are still in the outbox.
+    ReadFiles { queued: Vec<MessageId> },
+    /// List the members of a room.
+    ListMembers(RoomName),
+    /// Measure the round trip to the hub.
+    Ping,
+    /// Set the user's status on the hub.
+    SetStatus(PeerStatus),
+    /// Append a line to the stored input history.
+    StoreInput(String),
+    /// Ring the terminal's bell.
+    Bell,
+    /// Redraw the whole screen.
+    Redraw,
+    /// Suspend the program.
+    Suspend,
+    /// Leave the chat.
+    Quit,
+}

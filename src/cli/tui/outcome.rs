@@ -1,0 +1,78 @@
+//! The results of tasks.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    cli::chat::actions::Done,
+    client::Page,
+    error::Result,
+    model::{Message, MessageId, Name, Posted, Receipt, Room, RoomName, SearchHit},
+};
+
+/// The most hits that a search shows.
+pub(crate) const MAX_HITS: u32 = 100;
+
+/// The direction in which history is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PageDirection {
+    Older,
+    Newer,
+}
+
+/// What is known about the key of a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TrustLevel {
+    Verified,
+    Known,
+    Unverified,
+    Blocked,
+}
+
+impl TrustLevel {
+    /// The word for it on the screen.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Known => "known",
+            Self::Unverified => "unverified",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// The result of a task.
+pub(crate) enum Outcome {
+    /// A post was stored or refused.
+    Posted { id: MessageId, room: RoomName, result: Result<Posted> },
+    /// A command of the chat has run. `title` is for commands that print a list.
+    Ran { title: &'static str, done: Done },
+    /// A page of history was loaded.
+    Page { room: RoomName, direction: PageDirection, result: Result<Page<Message>> },
+    /// The messages before and after one were loaded.
+    Context { message: Box<Message>, result: Result<(Page<Message>, Page<Message>)> },
+    /// The hits of a search.
+    Hits { query: String, result: Result<Vec<SearchHit>> },
+    /// What the contact book has about a peer.
+    Contact { name: Name, trust: Option<TrustLevel> },
+    /// The rooms of the hub, or none if it could not be asked.
+    Rooms(Vec<Room>),
+    /// What the files have: muted rooms and blocked peers, if they could be read, and the messages that
+    /// have left the outbox, with the receipt of those that were delivered.
+    Files {
+        muted: Option<Vec<RoomName>>,
+        blocked: Option<BTreeSet<Name>>,
+        settled: Vec<(MessageId, Option<Receipt>)>,
+        /// A new problem of the contact book.
+        problem: Option<String>,
+    },
+    /// The members of a room, if the hub could be asked.
+    Members { room: RoomName, names: Option<BTreeSet<Name>> },
+    /// The round trip to the hub, if it has answered.
+    Pong(Option<Duration>),
+    /// A message was put into the outbox, or not.
+    Queued { id: MessageId, to: Name, result: Result<()> },
+    /// Nothing to report.
+    Nothing,
+    /// A task has panicked.
+    Panicked(String),
+}

@@ -1,0 +1,308 @@
+//! A direct chat on the screen: its messages, their delivery, and what is known about the peer.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+
+use super::{Moment, unsent::UnsentMessages};
+use crate::{
+    cli::{
+        tui::{
+            outcome::TrustLevel,
+            transcript::{EntryBody, EntryKey, Mark, Transcript, TranscriptEntry},
+        },
+        view::when,
+    },
+    client::{Direct, Verification},
+    model::{MessageId, Name, Text},
+};
+
+/// How long a peer counts as typing after the last notification.
+const TYPING: Duration = Duration::from_secs(6);
+
+/// The most delivered messages that a read mark can cover. Older ones stay marked as delivered.
+const MAX_DELIVERED: usize = 1000;
+
+/// The most unread messages that are kept for the report at exit.
+const MAX_UNREAD: usize = 100;
+
+/// How often the peer is notified while the user types.
+const TYPING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// The direct chat with a peer.
+pub(crate) struct DirectChat {
+    pub(crate) name: Name,
+    pub(crate) transcript: Transcript,
+    pub(crate) unread: usize,
+    /// The input of the chat while another one is current.
+    pub(crate) draft: String,
+    /// Whether a live conversation is open.
+    pub(crate) live: bool,
+    /// The path of the last connection, as in `direct 127.0.0.1:54322`.
+    pub(crate) path: Option<String>,
+    /// What is known about the peer's key.
+    pub(crate) trust: Option<TrustLevel>,
+    /// Whether the user or a peer with a known key has sent a message, so that the chat is not closed to
+    /// make room for others.
+    matters: bool,
+    typing_until: Option<Instant>,
+    /// When the peer was last notified that the user types.
+    typing_sent: Option<Instant>,
+    /// The unread messages, the latest first. The senders have receipts for them.
+    unread_messages: VecDeque<Direct>,
+    /// The delivered messages that the peer has not read, the latest first.
+    delivered: VecDeque<MessageId>,
+    /// The ids of messages that the user has not seen.
+    unseen_ids: Vec<MessageId>,
+    /// The last received message, and the last one that was marked as read.
+    received: Option<MessageId>,
+    marked: Option<MessageId>,
+    /// The last message that the peer has read.
+    read_until: Option<MessageId>,
+    unsent: UnsentMessages,
+    /// Whether the contact book was asked for the peer.
+    looked_up: bool,
+    /// Whether any message was delivered to the peer.
+    reached: bool,
+    /// The path that was shown last.
+    shown_path: Option<String>,
+}
+
+impl DirectChat {
+    pub(crate) fn new(name: Name) -> Self {
+        Self {
+            name,
+            transcript: Transcript::unanswered(),
+            unread: 0,
+            draft: String::new(),
+            live: false,
+            path: None,
+            trust: None,
+            matters: false,
+            typing_until: None,
+            typing_sent: None,
+            unread_messages: VecDeque::new(),
+            unseen_ids: Vec::new(),
+            delivered: VecDeque::new(),
+            received: None,
+            marked: None,
+            read_until: None,
+            unsent: UnsentMessages::default(),
+            looked_up: false,
+            reached: false,
+            shown_path: None,
+        }
+    }
+
+    /// Adds a message, unless it is a duplicate. If the user does not see it, it is counted as unread.
+    pub(crate) fn receive(&mut self, direct: &Direct, seen: bool, now: Moment, zone: &TimeZone) {
+        let message = &direct.message;
+        let key = EntryKey::Theirs(message.id);
+        if self.transcript.get(key).is_some() {
+            return;
+        }
+        let (trust, mark) = match direct.verification {
+            Verification::Verified(_) => (TrustLevel::Verified, Mark::Verified),
+            Verification::Known(_) => (TrustLevel::Known, Mark::Known),
+            Verification::Unverified(_) => (TrustLevel::Unverified, Mark::Unverified),
+        };
+        self.unseen_ids.push(message.id);
+        if !seen {
+            if self.unread == 0 {
+                let last = self.transcript.last().map(|last| last.key);
+                self.transcript.set_new_line(last);
+            }
+            self.unread += 1;
+            self.unread_messages.truncate(MAX_UNREAD - 1);
+            self.unread_messages.push_front(direct.clone());
+        }
+        // The title shows the trust level. A message repeats it only if it changes, or as a warning.
+        let differs = self.trust.is_some_and(|before| before != trust);
+        let mark = Some(mark).filter(|_| differs || trust == TrustLevel::Unverified);
+        let mark = match message.sent_at.and_then(|sent| late_since(sent, now, zone)) {
+            Some(from) => Some(Mark::Late(from, mark.map(Box::new))),
+            None => mark,
+        };
+        self.trust = Some(trust);
+        self.matters |= trust != TrustLevel::Unverified;
+        self.typing_until = None;
+        self.received = Some(message.id);
+        let body = EntryBody::Said {
+            who: message.sender.clone(),
+            own: false,
+            mention: false,
+            text: message.text.as_str().to_owned(),
+            mark,
+        };
+        self.transcript.push(TranscriptEntry { key, at: now.wall, body });
+    }
+
+    /// Returns true if the chat can be closed to make room for another one.
+    pub(super) fn is_closable(&self) -> bool {
+        let stranger = matches!(self.trust, None | Some(TrustLevel::Unverified));
+        stranger && !self.matters && self.draft.is_empty() && self.unsent.is_empty()
+    }
+
+    /// Sets what the contact book has about the peer.
+    pub(crate) fn set_contact(&mut self, trust: Option<TrustLevel>) {
+        self.looked_up = true;
+        // Only the contact book tells that a peer is verified or blocked.
+        let by_book =
+            |trust: &TrustLevel| matches!(trust, TrustLevel::Verified | TrustLevel::Blocked);
+        let received = self.trust.filter(|trust| !by_book(trust));
+        self.trust = trust.or(received);
+    }
+
+    /// Returns true if the peer is not in the contact book and was never heard of here.
+    pub(crate) fn is_with_unknown_peer(&self) -> bool {
+        let queued = self.queued().next().is_some();
+        let heard_of = self.received.is_some() || self.reached || self.live;
+        self.looked_up && self.trust.is_none() && !heard_of && !queued
+    }
+
+    /// The unread messages, the latest last.
+    pub(crate) fn unread_messages(&self) -> impl Iterator<Item = &Direct> {
+        self.unread_messages.iter().rev()
+    }
+
+    /// Drops the unread messages that will be received again.
+    pub(crate) fn drop_redelivered(&mut self, is_redelivered: impl Fn(&Direct) -> bool) {
+        let before = self.unread_messages.len();
+        self.unread_messages.retain(|direct| !is_redelivered(direct));
+        self.unread -= before - self.unread_messages.len();
+    }
+
+    /// The messages that have become visible.
+    pub(crate) fn take_unseen_ids(&mut self) -> Vec<MessageId> {
+        std::mem::take(&mut self.unseen_ids)
+    }
+
+    /// Marks all messages as read. Returns the message to report to the peer, if there is a new one.
+    pub(crate) fn mark_read(&mut self) -> Option<MessageId> {
+        self.unread = 0;
+        self.unread_messages.clear();
+        let received = self.received.filter(|_| self.marked != self.received);
+        self.marked = self.received;
+        received
+    }
+
+    /// Adds a message of the user that is being sent.
+    pub(crate) fn send(&mut self, id: MessageId, text: Text, me: &Name, now: Moment) {
+        self.typing_sent = None;
+        self.matters = true;
+        self.transcript.push_own(id, me, &text, now.wall);
+        self.unsent.push(id, text);
+    }
+
+    /// Records that a message was delivered.
+    pub(crate) fn on_delivered(&mut self, id: MessageId, path: Option<String>) {
+        self.unsent.remove(id);
+        if path.is_some() {
+            self.path = path;
+        }
+        self.reached = true;
+        // The path is shown once, and when it changes.
+        let path = self.path.clone().unwrap_or_else(|| "direct".into());
+        let news = self.shown_path.as_ref() != Some(&path);
+        let shown = if news { path.clone() } else { String::new() };
+        self.shown_path = Some(path);
+        self.transcript.mark(EntryKey::Own(id), Mark::Delivered(shown));
+        self.delivered.truncate(MAX_DELIVERED - 1);
+        self.delivered.push_front(id);
+        // On another connection, the read mark may have come before the receipt.
+        if self.read_until == Some(id) {
+            self.on_read(id);
+        }
+    }
+
+    /// Records that the peer has read everything up to a message, in the order of delivery.
+    pub(crate) fn on_read(&mut self, id: MessageId) {
+        let Some(at) = self.delivered.iter().position(|delivered| *delivered == id) else {
+            self.read_until = Some(id);
+            return;
+        };
+        for id in self.delivered.drain(at..) {
+            self.transcript.mark_read(EntryKey::Own(id));
+        }
+    }
+
+    /// Marks a message as failed.
+    pub(crate) fn fail(&mut self, id: MessageId, reason: String) {
+        self.unsent.fail(id, reason, &mut self.transcript);
+    }
+
+    /// Marks all messages that are being sent as failed. Those in the outbox stay there.
+    pub(crate) fn fail_all(&mut self, reason: &str) {
+        self.unsent.fail_all(reason, &mut self.transcript);
+    }
+
+    /// Records that a message is in the outbox.
+    pub(crate) fn queue(&mut self, id: MessageId) {
+        self.unsent.queue(id, &mut self.transcript);
+    }
+
+    /// The messages in the outbox.
+    pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
+        self.unsent.queued()
+    }
+
+    /// Records that a message was dropped from the outbox, if it was there.
+    pub(crate) fn on_dropped(&mut self, id: MessageId) {
+        if self.unsent.remove_queued(id) {
+            self.transcript.mark(EntryKey::Own(id), Mark::Failed("dropped".into()));
+        }
+    }
+
+    /// The first failed message, to be sent again with the same id.
+    pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
+        self.unsent.retry(&mut self.transcript)
+    }
+
+    /// The number of messages that are being sent.
+    pub(crate) fn sending(&self) -> usize {
+        self.unsent.sending()
+    }
+
+    /// All messages that were not delivered, without those in the outbox.
+    pub(crate) fn unsent(&self) -> impl Iterator<Item = (MessageId, &Text)> {
+        self.unsent.iter()
+    }
+
+    /// Records that the peer types, or has stopped.
+    pub(crate) fn set_typing(&mut self, active: bool, now: Moment) {
+        self.typing_until = active.then(|| now.mono + TYPING);
+    }
+
+    /// Returns true if the peer is typing.
+    pub(crate) fn is_typing(&self, now: Moment) -> bool {
+        self.typing_until.is_some_and(|until| now.mono < until)
+    }
+
+    /// Ends typing after [`TYPING`]. Returns true if it has just ended.
+    pub(crate) fn expire_typing(&mut self, now: Moment) -> bool {
+        self.typing_until.take_if(|until| now.mono >= *until).is_some()
+    }
+
+    /// Returns true if the peer is to be notified that the user types, or has stopped. While the user
+    /// types, this is so once in [`TYPING_INTERVAL`].
+    pub(crate) fn notifies_typing(&mut self, active: bool, now: Moment) -> bool {
+        let notify = match (active, self.typing_sent) {
+            (true, Some(at)) => now.mono.duration_since(at) >= TYPING_INTERVAL,
+            (true, None) => true,
+            (false, sent) => sent.is_some(),
+        };
+        if notify {
+            self.typing_sent = active.then_some(now.mono);
+        }
+        notify
+    }
+}
+
+/// The time when a message was written, if it was received more than a minute later.
+fn late_since(sent: Timestamp, now: Moment, zone: &TimeZone) -> Option<String> {
+    let late = now.wall.duration_since(sent) > SignedDuration::from_secs(60);
+    late.then(|| when(sent, now.wall, zone))
+}

@@ -1,0 +1,246 @@
+//! Handling events of the client: messages, the connection to the hub, peers, conversations.
+
+use std::time::Duration;
+
+use crate::{
+    cli::{
+        tui::talks::{Told, What},
+        view, words,
+    },
+    client::{ConversationEvent, Direct, Event, PeerChange},
+    error::Error,
+    model::{Message, MessageId, Name, Position, RoomName},
+};
+
+use super::{ChatId, Effect, Moment, State, room_chat::Arrival};
+
+/// Arrivals and departures are announced up to this number of peers on the hub.
+const CROWD: usize = 50;
+
+/// The least time between two rings of the bell.
+const BELL_INTERVAL: Duration = Duration::from_secs(1);
+
+impl State {
+    /// Handles an event of the client.
+    pub(crate) fn on_event(&mut self, event: Event, now: Moment) {
+        match event {
+            Event::Connected | Event::Disconnected { .. } => {
+                if let Some(text) = self.outage.hear(&event, now.mono) {
+                    self.announce_in_room(&text, now);
+                }
+                match event {
+                    Event::Connected => self.request_listing(),
+                    // A room that is joined after a reconnect must not become current then.
+                    _ => self.joining = None,
+                }
+            }
+            Event::Message(message) => self.on_message(&message, now),
+            Event::Joined { room, head } => self.on_room_joined(room, head, now),
+            Event::Left { room } => self.on_room_left(&room, &format!("left {room}"), now),
+            Event::JoinRefused { room, error } => {
+                self.on_room_left(&room, &format!("not in {room}: {error}"), now);
+            }
+            Event::RoomReset { room, cause } => {
+                let text = format!("messages may be missing here: {cause}");
+                let entry = self.notice(&text, now);
+                self.push_entry(&ChatId::Room(room), entry);
+            }
+            Event::Direct(direct) => self.on_direct(&direct, now),
+            Event::Conversation { line, event } => {
+                self.on_conversation_event(line.peer(), event, now)
+            }
+            Event::CallerKeyChanged { name, known, offered } => {
+                let changed = view::caller_key_changed(&name, known, offered);
+                let text = format!("{changed}: /accept {name} {offered}");
+                self.announce_to(&name, &text, now);
+            }
+            Event::QueuedDelivered { id, receipt, endpoint } => {
+                let path = endpoint.map(|at| format!("direct {at}"));
+                let peer = &receipt.receiver;
+                self.ensure_direct_chat(peer).on_delivered(id, path);
+                self.toast(format!("delivered a queued message to {peer}"), false, now);
+            }
+            Event::QueuedFailed { id, peer, error, .. } => {
+                self.on_send_failed(&peer, id, &error, now)
+            }
+            Event::Ended { error } => self.on_client_end(&error, now),
+        }
+        self.leave_if_done(now);
+        self.mark_seen();
+    }
+
+    fn on_room_joined(&mut self, room: RoomName, head: Position, now: Moment) {
+        self.ensure_room(&room).on_joined(head);
+        self.request_listing();
+        if self.current.is_none() && self.composer.is_empty() {
+            self.go_to(ChatId::Room(room), now);
+        }
+    }
+
+    fn on_message(&mut self, message: &Message, now: Moment) {
+        self.peers.set_active(&message.sender, now);
+        let is_visible = self.is_visible(&ChatId::Room(message.room.clone()));
+        let me = self.me.clone();
+        let is_hidden = self.blocked.contains(&message.sender);
+        let Some(room) = self.room_mut(&message.room) else { return };
+        // Hidden messages do not count as unread.
+        let arrival = room.receive(message, &me, is_visible || is_hidden);
+        if matches!(arrival, Arrival::New { mention: true }) && !room.muted && !is_hidden {
+            self.ring(now);
+        }
+        if matches!(arrival, Arrival::New { .. }) {
+            self.on_speaker(&message.room, &message.sender, now);
+        }
+    }
+
+    fn on_room_left(&mut self, room: &RoomName, text: &str, now: Moment) {
+        if self.remove_room(room, now) {
+            self.announce(text, false, now);
+        }
+    }
+
+    /// Handles a direct message.
+    pub(super) fn on_direct(&mut self, direct: &Direct, now: Moment) {
+        let sender = &direct.message.sender;
+        self.peers.set_active(sender, now);
+        if !self.can_open_direct_chat(sender) {
+            return self.announce(&view::direct(&self.clock, direct), true, now);
+        }
+        let is_visible = self.is_visible(&ChatId::Peer(sender.clone()));
+        let zone = self.zone.clone();
+        self.ensure_direct_chat(sender).receive(direct, is_visible, now, &zone);
+        self.ring(now);
+    }
+
+    /// Shows an error in the direct chat with a peer, and as a toast if another chat is current.
+    fn announce_to(&mut self, name: &Name, text: &str, now: Moment) {
+        self.ensure_direct_chat(name);
+        if self.current_peer() == Some(name) {
+            return self.announce(text, true, now);
+        }
+        let entry = self.notice(text, now);
+        self.push_entry(&ChatId::Peer(name.clone()), entry);
+        self.toast(text, true, now);
+    }
+
+    /// Handles an event of a live conversation, whoever has opened it.
+    fn on_conversation_event(&mut self, peer: &Name, event: ConversationEvent, now: Moment) {
+        match event {
+            ConversationEvent::Message(direct) => self.on_direct(&direct, now),
+            ConversationEvent::Read(id) => {
+                if let Some(chat) = self.direct_chat_mut(peer) {
+                    chat.on_read(id);
+                }
+            }
+            ConversationEvent::Typing(active) => {
+                self.peers.set_active(peer, now);
+                if let Some(chat) = self.direct_chat_mut(peer) {
+                    chat.set_typing(active, now);
+                }
+            }
+            // Opening and closing count only for the user's own conversation: see `on_conversation`.
+            _ => {}
+        }
+    }
+
+    /// Handles an update of a conversation that the user has opened.
+    pub(crate) fn on_conversation(&mut self, told: Told, now: Moment) {
+        let Told { peer, what } = told;
+        match what {
+            What::Heard(event) => self.on_conversation_event(&peer, event, now),
+            What::Open(path) => {
+                let chat = self.ensure_direct_chat(&peer);
+                chat.live = true;
+                chat.path = path.or(chat.path.take());
+                // The contact book has the peer from now on.
+                self.emit(Effect::LookUp(peer));
+            }
+            What::Closed => {
+                if let Some(chat) = self.direct_chat_mut(&peer) {
+                    chat.live = false;
+                    chat.set_typing(false, now);
+                }
+            }
+            What::NotOpen(error) => self.on_call_failed(&peer, &error, now),
+            What::Delivered { id, path } => self.ensure_direct_chat(&peer).on_delivered(id, path),
+            What::Failed { id, error } => self.on_send_failed(&peer, id, &error, now),
+        }
+        self.leave_if_done(now);
+        self.mark_seen();
+    }
+
+    /// Handles that no conversation could be opened. Until there is a message to send, only a changed
+    /// key is reported.
+    fn on_call_failed(&mut self, peer: &Name, error: &Error, now: Moment) {
+        if let Error::PeerUnknown(_) = error
+            && self.is_unknown_peer(peer)
+        {
+            return self.on_unknown_peer(peer, None, now);
+        }
+        if let Some(chat) = self.direct_chat_mut(peer) {
+            chat.live = false;
+        }
+        if let Error::KeyChanged { offered, .. } = error {
+            let text = format!(
+                "{error}; if {peer} has told you that this is the new key: /accept {peer} {offered}"
+            );
+            self.announce_to(peer, &text, now);
+        }
+    }
+
+    fn on_send_failed(&mut self, peer: &Name, id: MessageId, error: &Error, now: Moment) {
+        if let Error::PeerUnknown(_) = error
+            && self.is_unknown_peer(peer)
+        {
+            return self.on_unknown_peer(peer, Some(id), now);
+        }
+        if matches!(error, Error::KeyChanged { .. }) {
+            self.on_call_failed(peer, error, now);
+        }
+        let reason = match error {
+            Error::PeerUnknown(_)
+            | Error::PeerUnreachable { .. }
+            | Error::HubUnreachable { .. } => {
+                format!(
+                    "{peer} is away: Ctrl-R sends again, /queue sends when {peer} is back ({error})"
+                )
+            }
+            error => words::problem(error),
+        };
+        self.ensure_direct_chat(peer).fail(id, reason.clone());
+        if self.current_peer() != Some(peer) {
+            self.toast(format!("not sent to {peer}: {reason}"), true, now);
+        }
+    }
+
+    /// Handles a change of the peers on the hub.
+    pub(crate) fn on_peer_change(&mut self, change: PeerChange, now: Moment) {
+        self.peers.apply(&change, now);
+        if let PeerChange::Left(name) = &change {
+            for room in &mut self.rooms {
+                room.names.as_mut().map(|names| names.remove(name));
+            }
+        }
+        self.on_peers_changed();
+        // The peer of the current chat may be back.
+        if let PeerChange::Updated(peer) = &change
+            && self.current_peer() == Some(&peer.name)
+            && self.direct_chat(&peer.name).is_some_and(|chat| !chat.live)
+        {
+            self.emit(Effect::Open(peer.name.clone()));
+        }
+        let text = self.roster.hear(change, now.mono);
+        if let Some(text) = text.filter(|_| self.peers.len() <= CROWD) {
+            self.announce_in_room(&text, now);
+        }
+    }
+
+    /// Rings the bell, unless the terminal has the focus or the user wants no bell.
+    fn ring(&mut self, now: Moment) {
+        let rang = self.rang.is_some_and(|rang| now.mono.duration_since(rang) < BELL_INTERVAL);
+        if !self.focused && !self.quiet && !rang {
+            self.rang = Some(now.mono);
+            self.emit(Effect::Bell);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Handling the outcomes of tasks.
+
+use std::collections::BTreeSet;
+
+use tonic::Code;
+
+use crate::{
+    cli::{
+        chat::actions::Done,
+        tui::{
+            outcome::{Outcome, PageDirection},
+            transcript::EntryKey,
+        },
+        view, words,
+    },
+    client::Page,
+    error::{Error, Result},
+    model::{Message, MessageId, Name, Posted, Receipt, RoomName, SearchHit},
+};
+
+use super::{Effect, Moment, Overlay, State, timeline::Timeline};
+
+impl State {
+    /// Handles the outcome of a task.
+    pub(crate) fn on_outcome(&mut self, outcome: Outcome, now: Moment) {
+        match outcome {
+            Outcome::Posted { id, room, result } => self.on_posted(id, &room, result, now),
+            Outcome::Ran { title, done } => self.on_request_done(title, done, now),
+            Outcome::Page { room, direction, result } => {
+                self.on_page(&room, direction, result, now)
+            }
+            Outcome::Context { message, result } => self.on_context(*message, result, now),
+            Outcome::Hits { query, result } => self.on_hits(query, result, now),
+            Outcome::Contact { name, trust } => {
+                if let Some(chat) = self.direct_chat_mut(&name) {
+                    chat.set_contact(trust);
+                }
+            }
+            Outcome::Rooms(rooms) => self.on_room_list(&rooms),
+            Outcome::Files { muted, blocked, settled, problem } => {
+                self.on_files(muted, blocked, settled);
+                problem.iter().for_each(|problem| self.announce(problem, true, now));
+            }
+            Outcome::Members { room, names } => {
+                let lists_members = self.lists_members();
+                if let Some(room) = self.room_mut(&room) {
+                    room.names = names.filter(|_| lists_members);
+                }
+            }
+            Outcome::Pong(latency) => self.latency = latency,
+            Outcome::Queued { id, to, result } => self.on_queued(id, &to, result, now),
+            Outcome::Nothing => {}
+            Outcome::Panicked(why) => self.announce(&format!("internal error: {why}"), true, now),
+        }
+        self.leave_if_done(now);
+        self.mark_seen();
+    }
+
+    fn on_posted(&mut self, id: MessageId, room: &RoomName, result: Result<Posted>, now: Moment) {
+        if result.is_ok() {
+            // The room may have been left since.
+            self.lost.retain(|(lost, _)| *lost != Some(id));
+        }
+        let Some(found) = self.room_mut(room) else { return };
+        match result {
+            Ok(posted) => found.on_posted(id, posted.position),
+            // The event of the client that it has stopped says why.
+            Err(Error::Stopped) => {}
+            Err(error) => {
+                let reason = words::problem(&error);
+                found.fail(id, reason.clone());
+                self.toast(
+                    format!("not posted in {room}: {reason}; Ctrl-R sends again"),
+                    true,
+                    now,
+                );
+            }
+        }
+    }
+
+    fn on_request_done(&mut self, title: &str, done: Done, now: Moment) {
+        // The command may have changed these.
+        self.request_listing();
+        if let Some(peer) = self.current_peer().cloned() {
+            self.emit(Effect::LookUp(peer));
+        }
+        match done {
+            // Posts do not go through commands here.
+            Done::Posted(_) => {}
+            Done::Joined(room) => self.on_join_done(room, now),
+            Done::Left(room) => {
+                if self.remove_room(&room, now) {
+                    self.announce(&format!("left {room}"), false, now);
+                }
+            }
+            Done::Blocked { name, blocked, said } => {
+                let mut all = self.blocked.clone();
+                match blocked {
+                    true => all.insert(name),
+                    false => all.remove(&name),
+                };
+                self.set_blocked(all);
+                self.announce(&said, false, now);
+            }
+            Done::Messages(messages) => {
+                let shown = messages.iter().filter(|it| !self.blocked.contains(&it.sender));
+                let lines = shown.map(|message| view::message(&self.clock, message, None));
+                let lines: Vec<String> = lines
+                    .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+                    .collect();
+                self.show(title, lines, now);
+            }
+            Done::Shown(lines) => self.show(title, lines, now),
+            Done::Said(said) => self.announce(&said, false, now),
+            Done::Failed(why) => self.announce(&why, true, now),
+        }
+    }
+
+    /// Shows lines in an overlay, or a single one without a title among the messages.
+    fn show(&mut self, title: &str, lines: Vec<String>, now: Moment) {
+        match lines.as_slice() {
+            [] => self.toast(empty_list(title), false, now),
+            [line] if title.is_empty() => self.announce(line, false, now),
+            _ => self.open_overlay(Overlay::lines(title, lines)),
+        }
+    }
+
+    fn on_page(
+        &mut self,
+        room: &RoomName,
+        direction: PageDirection,
+        result: Result<Page<Message>>,
+        now: Moment,
+    ) {
+        let (me, notice) = (self.me.clone(), self.notice_key());
+        let Some(found) = self.room_mut(room) else { return };
+        let timeline = match found.timeline().loading {
+            Some(loading) if loading == direction => found.timeline_mut(),
+            // The past that it was requested for is closed.
+            _ => &mut found.live,
+        };
+        match (result, direction) {
+            (Ok(page), PageDirection::Older) => {
+                timeline.add_older(&page.items, page.next.is_some(), &me, notice);
+            }
+            (Ok(page), PageDirection::Newer) => {
+                if timeline.add_newer(&page.items, page.next.is_some(), &me) {
+                    found.join_past();
+                }
+            }
+            (Err(error), direction) => {
+                // Other errors are temporary.
+                let is_gone = matches!(&error, Error::Refused(refusal) if matches!(
+                    refusal.code, Code::OutOfRange | Code::NotFound | Code::InvalidArgument
+                ));
+                timeline.on_load_failed(now);
+                if is_gone && direction == PageDirection::Older {
+                    timeline.set_complete();
+                }
+                self.toast(words::problem(&error), true, now);
+            }
+        }
+    }
+
+    fn on_context(
+        &mut self,
+        message: Message,
+        result: Result<(Page<Message>, Page<Message>)>,
+        now: Moment,
+    ) {
+        let (me, notice) = (self.me.clone(), self.notice_key());
+        let (older, newer) = match result {
+            Ok(pages) => pages,
+            Err(error) => return self.toast(words::problem(&error), true, now),
+        };
+        let mut past = Timeline::new();
+        past.add(&message, &me, None);
+        past.add_older(&older.items, older.next.is_some(), &me, notice);
+        past.add_newer(&newer.items, newer.next.is_some(), &me);
+        past.transcript.set_blocked(&self.blocked);
+        past.transcript.jump(EntryKey::Posted(message.position));
+        let Some(room) = self.room_mut(&message.room) else { return };
+        room.past = Some(past);
+        self.toast("older messages: Esc goes to the latest", false, now);
+    }
+
+    fn on_hits(&mut self, query: String, result: Result<Vec<SearchHit>>, now: Moment) {
+        let blocked = &self.blocked;
+        let shown = |hit: &SearchHit| !blocked.contains(&hit.message.sender);
+        match result.map(|hits| hits.into_iter().filter(shown).collect::<Vec<_>>()) {
+            Ok(hits) if hits.is_empty() => {
+                self.announce(&format!("nothing found: {query}"), false, now)
+            }
+            Ok(hits) => self.open_overlay(Overlay::Hits { query, hits, selected: 0 }),
+            Err(error) => self.announce(&words::problem(&error), true, now),
+        }
+    }
+
+    fn on_room_list(&mut self, rooms: &[crate::model::Room]) {
+        for listed in rooms {
+            if let Some(room) = self.room_mut(&listed.name) {
+                room.members = Some(listed.members);
+            }
+        }
+        if !rooms.is_empty() {
+            self.listed_rooms = rooms.iter().map(|room| room.name.clone()).collect();
+        }
+    }
+
+    fn on_files(
+        &mut self,
+        muted: Option<Vec<RoomName>>,
+        blocked: Option<BTreeSet<Name>>,
+        settled: Vec<(MessageId, Option<Receipt>)>,
+    ) {
+        self.reading_files = false;
+        if let Some(muted) = muted {
+            for room in &mut self.rooms {
+                room.muted = muted.contains(&room.name);
+            }
+            self.muted = muted;
+        }
+        if let Some(blocked) = blocked.filter(|blocked| *blocked != self.blocked) {
+            self.set_blocked(blocked);
+        }
+        for (id, receipt) in settled {
+            match receipt {
+                Some(receipt) => self.ensure_direct_chat(&receipt.receiver).on_delivered(id, None),
+                None => self.direct_chats.iter_mut().for_each(|chat| chat.on_dropped(id)),
+            }
+        }
+    }
+
+    fn on_queued(&mut self, id: MessageId, to: &Name, result: Result<()>, now: Moment) {
+        match result {
+            Ok(()) => self.ensure_direct_chat(to).queue(id),
+            Err(error) => {
+                let reason = words::problem(&error);
+                self.ensure_direct_chat(to).fail(id, reason.clone());
+                self.toast(format!("not queued for {to}: {reason}"), true, now);
+            }
+        }
+    }
+}
+
+/// The text for an empty list.
+fn empty_list(title: &str) -> &'static str {
+    match title {
+        "peers" => "nobody is on the hub",
+        "rooms" => "there are no rooms yet",
+        "contacts" => "no contacts yet",
+        "outbox" => "the outbox is empty",
+        "messages" => "there are no messages yet",
+        _ => "there are none",
+    }
+}

@@ -1,0 +1,228 @@
+//! Submitting the input: sending it, or running it as a command.
+
+use crate::{
+    cli::chat::{
+        actions::{IS_YOU, NO_ROOM},
+        input::{self, Input, Request},
+    },
+    model::{MessageId, Name, RoomName, Text},
+};
+
+use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, RoomChat, State};
+
+/// The toast for a post while the hub is away.
+const HUB_AWAY: &str = "the hub is away; your messages are posted when it is back";
+
+impl State {
+    /// Submits the input: a text for the current chat, or a command.
+    pub(super) fn submit(&mut self, now: Moment) {
+        self.toast = None;
+        let typed = self.composer.text();
+        let input = match self.screen_command(&typed, now) {
+            true => Input::Nothing,
+            false => Input::parse(&typed),
+        };
+        match input {
+            Input::Mistake(problem) => return self.toast(problem, true, now),
+            Input::Ask(
+                Request::Talk(to) | Request::Send { to, .. } | Request::Queue { to, .. },
+            ) if to == self.me => return self.toast(IS_YOU, true, now),
+            Input::Post(_) if self.current.is_none() => return self.toast(NO_ROOM, true, now),
+            Input::Post(_) if let HubStatus::Ended(why) = &self.hub_status => {
+                return self.toast(format!("not sent: {why}"), true, now);
+            }
+            _ => {}
+        }
+        let in_private = self.current_peer().is_some() && matches!(input, Input::Post(_));
+        self.stop_typing(now);
+        self.joining = None;
+        let to = self.current_peer().filter(|_| in_private).cloned();
+        let truncation = self.composer.truncation();
+        let Some(typed) = self.composer.submit(to.as_ref()) else { return };
+        let may_store = !in_private && !input::is_private(&typed);
+        if may_store && self.stored_input.as_ref() != Some(&typed) {
+            self.stored_input = Some(typed.clone());
+            self.emit(Effect::StoreInput(typed));
+        }
+        self.run_input(input, now);
+        // Not as a toast, which the rest of the paste would close.
+        if let Some(truncation) = truncation {
+            self.announce(&truncation, false, now);
+        }
+    }
+
+    /// Runs a command that only the full screen has. Returns false if the input is something else.
+    fn screen_command(&mut self, typed: &str, now: Moment) -> bool {
+        match typed.trim() {
+            "/retry" => self.retry(),
+            "/queue" => self.queue_failed(now),
+            _ => false,
+        }
+    }
+
+    fn run_input(&mut self, input: Input, now: Moment) {
+        match input {
+            Input::Nothing | Input::Mistake(_) => {}
+            Input::Quit => self.quit(now),
+            Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
+            Input::ShowStatus => self.show_status(),
+            Input::Post(text) => self.send_here(text, now),
+            Input::Ask(request) => self.run_request(request, now),
+        }
+    }
+
+    fn send_here(&mut self, text: Text, now: Moment) {
+        match self.current.clone() {
+            Some(ChatId::Room(room)) => self.post(room, text, now),
+            Some(ChatId::Peer(to)) => self.send(to, text, now),
+            None => {}
+        }
+    }
+
+    fn post(&mut self, name: RoomName, text: Text, now: Moment) {
+        let (id, me) = (MessageId::new(), self.me.clone());
+        let Some(room) = self.room_mut(&name) else { return };
+        room.post(id, text.clone(), &me, now);
+        self.emit(Effect::Post { id, room: name, text });
+        if matches!(self.hub_status, HubStatus::Lost { .. }) {
+            self.toast(HUB_AWAY, false, now);
+        }
+    }
+
+    fn send(&mut self, to: Name, text: Text, now: Moment) {
+        let (id, me) = (MessageId::new(), self.me.clone());
+        self.ensure_direct_chat(&to).send(id, text.clone(), &me, now);
+        self.emit(Effect::Send { id, to, text });
+    }
+
+    fn run_request(&mut self, request: Request, now: Moment) {
+        let room = self.current_room().cloned();
+        match request {
+            Request::Send { to, text } => {
+                if self.current_peer() != Some(&to) {
+                    self.toast(format!("sent to {to} only: see the list on the left"), false, now);
+                }
+                self.send(to, text, now);
+            }
+            Request::Talk(name) => {
+                self.ensure_direct_chat(&name);
+                self.go_to(ChatId::Peer(name), now);
+            }
+            Request::Queue { to, text } => {
+                let (id, me) = (MessageId::new(), self.me.clone());
+                self.ensure_direct_chat(&to).send(id, text.clone(), &me, now);
+                self.emit(Effect::Queue { id, to, text });
+            }
+            Request::Join(name) if self.room(&name).is_some() => {
+                self.go_to(ChatId::Room(name), now);
+            }
+            Request::Join(name) if matches!(self.hub_status, HubStatus::Lost { .. }) => {
+                self.announce(&format!("{name} will be joined when the hub is back"), false, now);
+                self.emit(Effect::Run { request: Request::Join(name), room });
+            }
+            Request::Search(query) => match room {
+                Some(room) => self.emit(Effect::Search { room, query }),
+                None => self.toast("go to a room to search in it", true, now),
+            },
+            Request::Leave(None) if self.current_peer().is_some() => self.close_direct_chat(now),
+            request => {
+                if let Request::Join(name) = &request {
+                    self.joining = Some(name.clone());
+                }
+                if let Request::SetStatus(status) = request {
+                    self.on_status_chosen(status);
+                }
+                self.emit(Effect::Run { request, room });
+            }
+        }
+    }
+
+    /// Closes the current direct chat.
+    fn close_direct_chat(&mut self, now: Moment) {
+        let Some(peer) = self.current_peer().cloned() else { return };
+        let has_unsent = |chat: &DirectChat| chat.unsent().next().is_some();
+        if self.direct_chat(&peer).is_some_and(has_unsent) {
+            return self.toast(format!("a message to {peer} is not sent yet"), true, now);
+        }
+        self.direct_chats.retain(|chat| chat.name != peer);
+        self.current = None;
+        if let Some(chat) = self.chats().into_iter().next() {
+            self.go_to(chat, now);
+        }
+    }
+
+    /// Sends the first failed message of the current chat again. Returns false if there is none.
+    pub(super) fn retry(&mut self) -> bool {
+        let effect = match self.current.clone() {
+            Some(ChatId::Room(name)) => self
+                .room_mut(&name)
+                .and_then(RoomChat::retry)
+                .map(|(id, text)| Effect::Post { id, room: name, text }),
+            Some(ChatId::Peer(to)) => self
+                .direct_chat_mut(&to)
+                .and_then(DirectChat::retry)
+                .map(|(id, text)| Effect::Send { id, to, text }),
+            None => None,
+        };
+        effect.map(|effect| self.emit(effect)).is_some()
+    }
+
+    /// Puts the first failed message into the outbox. Returns false if the current chat is a room.
+    fn queue_failed(&mut self, now: Moment) -> bool {
+        let Some(to) = self.current_peer().cloned() else { return false };
+        match self.direct_chat_mut(&to).and_then(DirectChat::retry) {
+            Some((id, text)) => self.emit(Effect::Queue { id, to, text }),
+            None => self.toast("no failed messages here", false, now),
+        }
+        true
+    }
+
+    /// Handles a change of the input.
+    pub(super) fn on_edit(&mut self, now: Moment) {
+        self.menu = None;
+        self.toast = None;
+        if self.leaving.take().is_some() {
+            self.toast("not leaving, because you typed", false, now);
+        }
+        self.joining = None;
+        let text = self.composer.text();
+        let is_message = !text.trim().is_empty() && !text.starts_with('/');
+        self.notify_typing(is_message, now);
+    }
+
+    /// Notifies the peer that the user has stopped typing.
+    pub(super) fn stop_typing(&mut self, now: Moment) {
+        self.notify_typing(false, now);
+    }
+
+    fn notify_typing(&mut self, active: bool, now: Moment) {
+        let Some(to) = self.current_peer().cloned() else { return };
+        if self
+            .direct_chat_mut(&to)
+            .is_some_and(|chat| chat.live && chat.notifies_typing(active, now))
+        {
+            self.emit(Effect::Typing { to, active });
+        }
+    }
+
+    fn show_status(&mut self) {
+        let connection = match &self.hub_status {
+            HubStatus::Up => format!("on {}", self.hub),
+            HubStatus::Lost { .. } => format!("{} is away", self.hub),
+            HubStatus::Ended(why) => why.clone(),
+        };
+        let rooms: Vec<&str> = self.rooms.iter().map(|room| room.name.as_str()).collect();
+        let rooms = match rooms.as_slice() {
+            [] => "in no room".to_owned(),
+            rooms => format!("in {}", rooms.join(", ")),
+        };
+        let sending = match self.sending() {
+            0 => "all your messages have arrived".to_owned(),
+            1 => "1 of your messages is being sent".to_owned(),
+            sending => format!("{sending} of your messages are being sent"),
+        };
+        let lines =
+            vec![format!("{} {connection}", self.me), self.reached_at.clone(), rooms, sending];
+        self.overlay = Some(Overlay::lines("status", lines));
+    }
+}

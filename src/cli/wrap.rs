@@ -1,0 +1,218 @@
+//! Breaking text into rows: of messages, of the input, and of what line mode prints.
+//!
+//! Rows are ranges of the text. One after the other they are the whole text, so that what is copied
+//! from a screen is what was said.
+
+use std::ops::Range;
+
+use super::{
+    graphemes::{self, Grapheme, graphemes},
+    links::links,
+};
+
+/// Characters that must not begin a row, because they close what is before them.
+const CLOSING: &[char] = &[
+    '、', '。', '，', '．', '！', '？', '」', '』', '）', '】', '〉', '》', '：', '；', 'ー', '々',
+];
+
+/// The rows of a text for reading: the first one of `first` cells, the others of `rest`, which must
+/// not be less.
+///
+/// Rows are broken behind blanks and beside wide characters, whose scripts have no blanks. A word that
+/// is wider than a row is broken at the edge. A link is not broken if it fits into a row. Blanks that
+/// do not fit at the end of a row are beyond its edge.
+pub(crate) fn wrap(
+    text: &str,
+    links: &[Range<usize>],
+    first: usize,
+    rest: usize,
+) -> Vec<Range<usize>> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    let mut links = links.iter().peekable();
+    for line in text.split('\n') {
+        let width = if start == 0 { first } else { rest };
+        let mut row = Row { start, taken: 0, width, rest, chance: None };
+        // A word that does not fit into a short first row may begin in the next one.
+        row.chance = (width < rest).then_some((start, 0));
+        let mut before: Option<Grapheme<'_>> = None;
+        for grapheme in graphemes(line) {
+            let here = start + grapheme.at;
+            while links.next_if(|link| link.end <= here).is_some() {}
+            let in_link = links.peek().is_some_and(|link| link.start < here);
+            if !in_link && before.is_some_and(|before| may_break(before, grapheme)) {
+                row.chance = Some((here, row.taken));
+            }
+            before = Some(grapheme);
+            if !grapheme.is_blank() || row.taken + grapheme.width <= row.width {
+                row.take(here, grapheme.width, 0, &mut rows);
+            }
+        }
+        rows.push(row.start..start + line.len());
+        start += line.len() + 1;
+    }
+    rows
+}
+
+/// The rows of a line of the input. They are broken behind blanks, and a word that is wider than a row
+/// at the edge. One blank may be in the cell behind the edge, which is the cursor's.
+pub(crate) fn wrap_input(line: &str, width: usize) -> Vec<Range<usize>> {
+    let mut rows = Vec::new();
+    let mut row = Row { start: 0, taken: 0, width, rest: width, chance: None };
+    let mut is_blank = false;
+    for grapheme in graphemes::of_input(line) {
+        if is_blank {
+            row.chance = Some((grapheme.at, row.taken));
+        }
+        is_blank = grapheme.text == " ";
+        row.take(grapheme.at, grapheme.width, usize::from(is_blank), &mut rows);
+    }
+    rows.push(row.start..line.len());
+    rows
+}
+
+/// The text with lines that are wider than `columns` broken as in [`wrap`]. The further rows begin with
+/// `indent`, so that no text can put a made-up line where the terminal would break it.
+pub(crate) fn wrap_indented(text: &str, columns: usize, indent: &str) -> String {
+    let narrow = columns.saturating_sub(indent.len());
+    if narrow <= indent.len() {
+        return text.to_owned();
+    }
+    let mut wrapped = String::with_capacity(text.len());
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            wrapped.push('\n');
+        }
+        // Not behind the blanks that the line begins with: the row would be empty.
+        let unindented = line.trim_start_matches(' ');
+        let blanks = line.len() - unindented.len();
+        let first = match columns.checked_sub(blanks) {
+            None | Some(0) => blanks,
+            Some(left) => {
+                let rows = wrap(unindented, &links(unindented), left, left);
+                blanks + rows.first().map_or(0, |row| row.end)
+            }
+        };
+        wrapped.push_str(line[..first].trim_end_matches(' '));
+        let rest = &line[first..];
+        if rest.is_empty() {
+            continue;
+        }
+        for row in wrap(rest, &links(rest), narrow, narrow) {
+            wrapped.push('\n');
+            wrapped.push_str(indent);
+            wrapped.push_str(rest[row].trim_end_matches(' '));
+        }
+    }
+    wrapped
+}
+
+/// The row that is being filled.
+struct Row {
+    start: usize,
+    taken: usize,
+    width: usize,
+    /// The width of the following rows.
+    rest: usize,
+    /// The last place where the next row may begin, and the cells taken up to there.
+    chance: Option<(usize, usize)>,
+}
+
+impl Row {
+    /// Adds a grapheme of `width` cells at `here`, which may reach `spare` cells over the edge. If it
+    /// does not fit, the row is moved to `rows`.
+    fn take(&mut self, here: usize, width: usize, spare: usize, rows: &mut Vec<Range<usize>>) {
+        while self.taken + width > self.width + spare {
+            let (next, taken) = self.chance.take().unwrap_or((here, self.taken));
+            if next == self.start && self.width == self.rest {
+                // It is alone in the row, and wider.
+                break;
+            }
+            rows.push(self.start..next);
+            (self.start, self.width) = (next, self.rest);
+            self.taken -= taken;
+        }
+        self.taken += width;
+    }
+}
+
+fn may_break(before: Grapheme<'_>, grapheme: Grapheme<'_>) -> bool {
+    let wide = before.width > 1 || grapheme.width > 1;
+    !grapheme.is_blank() && (before.is_blank() || (wide && !grapheme.text.starts_with(CLOSING)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, first: usize, rest: usize) -> Vec<&str> {
+        wrap(text, &links(text), first, rest).into_iter().map(|row| &text[row]).collect()
+    }
+
+    fn indented(text: &str, columns: usize) -> String {
+        wrap_indented(text, columns, "    ")
+    }
+
+    #[test]
+    fn words_stay_whole() {
+        assert_eq!(rows("the quick brown fox", 9, 9), ["the quick ", "brown fox"]);
+        assert_eq!(rows("the quick brown fox", 5, 9), ["the ", "quick ", "brown fox"]);
+        assert_eq!(rows("a  b", 2, 2), ["a  ", "b"]);
+        assert_eq!(rows("", 5, 5), [""]);
+        assert_eq!(rows("  indented\n\nline", 10, 10), ["  indented", "", "line"]);
+    }
+
+    #[test]
+    fn words_wider_than_a_row_break_at_the_edge() {
+        assert_eq!(rows("abcdefgh", 3, 3), ["abc", "def", "gh"]);
+        assert_eq!(rows("x abcdefgh", 3, 3), ["x ", "abc", "def", "gh"]);
+        assert_eq!(rows("abcdefgh", 1, 3), ["", "abc", "def", "gh"]);
+        let endless = "x".repeat(16 * 1024);
+        assert!(rows(&endless, 80, 80).iter().all(|row| row.len() <= 80));
+    }
+
+    #[test]
+    fn many_blanks_make_no_rows() {
+        let text = format!("a{}b", " ".repeat(1000));
+        assert_eq!(rows(&text, 10, 10), [&text[..1001], "b"]);
+    }
+
+    #[test]
+    fn wide_characters_never_straddle_the_edge() {
+        assert_eq!(rows("日本語日本", 5, 5), ["日本", "語日", "本"]);
+        assert_eq!(rows("日本。語", 4, 4), ["日", "本。", "語"]);
+        assert_eq!(rows("ab👩‍👩‍👧🇨🇭", 3, 3), ["ab", "👩‍👩‍👧", "🇨🇭"]);
+        assert_eq!(rows("日本", 1, 1), ["日", "本"]);
+        assert_eq!(rows("e\u{301}e\u{301}e\u{301}", 2, 2), ["e\u{301}e\u{301}", "e\u{301}"]);
+    }
+
+    #[test]
+    fn links_stay_whole_if_they_fit() {
+        let link = "https://a.example/日本";
+        assert_eq!(rows(&format!("see {link} now"), 22, 22), ["see ", &format!("{link} "), "now"]);
+        assert_eq!(rows(link, 10, 22), ["", link]);
+        assert_eq!(rows(link, 20, 20), ["https://a.example/日", "本"]);
+    }
+
+    #[test]
+    fn further_rows_are_indented() {
+        assert_eq!(indented("0123456789ab", 10), "0123456789\n    ab");
+        assert_eq!(indented("0123456789", 10), "0123456789");
+        assert_eq!(indented("日本語日本語", 9), "日本語日\n    本語");
+        assert_eq!(indented("a\n    b", 10), "a\n    b");
+        assert_eq!(indented("one two three four", 12), "one two\n    three\n    four");
+        assert_eq!(indented("0123456789 ab", 10), "0123456789\n    ab");
+        assert_eq!(indented("see https://a.example/b", 20), "see\n    https://a.exampl\n    e/b");
+        assert_eq!(indented("see https://a.example", 21), "see https://a.example");
+        assert_eq!(indented("    0123456789ab", 10), "    012345\n    6789ab");
+        assert_eq!(indented("do see https://a.example", 22), "do see\n    https://a.example");
+        // A text that pads itself to the edge of the terminal forges no line.
+        let forged = indented(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
+        assert_eq!(forged.lines().nth(1), Some("    09:16 buzz: I quit"));
+        for line in ["a b".repeat(40), " ".repeat(99), "日本 語".repeat(20), "x".repeat(99)] {
+            for row in indented(&line, 11).lines() {
+                assert!(graphemes::width(row) <= 11, "{row:?}");
+            }
+        }
+    }
+}
