@@ -1,4 +1,4 @@
-# Everything that is done to this project has a name here; `make help` lists them.
+# All tasks of this project. `make help` lists them.
 
 HUB ?= 127.0.0.1:50051
 NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
@@ -8,61 +8,61 @@ export HUB NAME
 .PHONY: help features run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
 	bench-screen pictures man
 
-help: ## List what can be made
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
 
-run: ## Chat: starts a hub where none is running (NAME=bob: as bob; HUB=127.0.0.1:25051: elsewhere)
+run: ## Start a hub if none is running, and open the chat (NAME=bob HUB=127.0.0.1:25051)
 	@tools/run.sh "$$NAME" "$$HUB"
 
-test: ## Run all tests, with the tools they want
+test: ## Run all tests, and fetch the tools they need
 	tools/fetch.sh grpcurl python tmux
 	cargo test --locked
 
-crash-test: ## Kill the hub 200 times while 50 clients talk (CYCLES=1000: that often)
+crash-test: ## Kill the hub 200 times while 50 clients chat (CYCLES=1000)
 	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test stress crash:: -- --nocapture
 
-check: fmt clippy features doc protos deny test ## Check everything, exactly as CI does
+check: fmt clippy features doc protos deny test ## Run all checks of CI
 
-fmt: ## Check the format
+fmt: ## Check the formatting
 	cargo fmt --check
 
-clippy: ## Lint the code, warnings denied
+clippy: ## Lint the code; warnings are errors
 	cargo clippy --locked --all-targets -- -D warnings
 
-features: ## Lint the client library and the embedded hub alone, warnings denied
+features: ## Lint the client library and the hub without the rest; warnings are errors
 	cargo clippy --locked --no-default-features --lib -- -D warnings
 	cargo clippy --locked --no-default-features --features hub --lib -- -D warnings
 
-doc: ## Build the documentation, warnings denied
+doc: ## Build the documentation; warnings are errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 protos: ## Lint the protos with buf
 	tools/fetch.sh buf
 	test ! -x target/tools/bin/buf || target/tools/bin/buf lint
 
-deny: ## Check the licences and the sources of all crates
+deny: ## Check licences and sources of all crates
 	tools/fetch.sh cargo-deny
 	test ! -x target/tools/bin/cargo-deny || \
 		target/tools/bin/cargo-deny --locked check licenses bans sources
 
-advisories: ## Look for known holes in all crates (fetches RustSec's database)
+advisories: ## Check all crates for known vulnerabilities (fetches the RustSec database)
 	tools/fetch.sh cargo-deny
 	target/tools/bin/cargo-deny --locked check advisories
 
-fuzz: ## Look for inputs that break a parser (TARGET=join_link SECONDS=60; all of them otherwise)
+fuzz: ## Search for inputs that break a parser (TARGET=join_link SECONDS=60; default: all parsers)
 	tools/fuzz.sh "$(or $(SECONDS),10)" $(TARGET)
 
-man: ## Write the manual's pages into target/man
+man: ## Write the manual pages to target/man
 	cargo build --release --locked --bins
 	"$${CARGO_TARGET_DIR:-target}/release/chinwag" man target/man/man1
 
-bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
+bench: ## Compare the hub with other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 	tools/fetch.sh nats-server
 	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench compare -- \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WITH),--with $(WITH)) \
 		$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SCALE),--scale $(SCALE))
 
-bench-screen: ## Measure how long a frame takes in a chat of 60,000 messages
+bench-screen: ## Measure the time of a frame in a chat of 60,000 messages
 	cargo bench --locked --bench screen
 
 pictures: ## Draw the pictures of the documents from the real screen

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Answers !time, !roll, !echo and !help, in rooms and directly: examples/bot.sh --name dice
+# Answers !time, !roll, !echo and !help in rooms and in direct messages: examples/bot.sh --name dice
 set -eu
 if [ -z "${MESSAGE_TYPE-}" ]; then BOT=$0; export BOT; exec chinwag on --run 'exec sh "$BOT"' "$@"; fi
 case $MESSAGE_TEXT in

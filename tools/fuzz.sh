@@ -1,12 +1,12 @@
 #!/bin/sh
-# Runs libFuzzer on some targets of fuzz/, or on all, for so many seconds each.
+# Runs libFuzzer on the given targets of fuzz/, or on all, for a number of seconds each.
 #
 #   tools/fuzz.sh 60 join_link name
 #
-# It needs no nightly compiler and no tool: what `cargo fuzz` would tell the compiler (coverage, but
-# no sanitizer, as the code has no unsafe part) goes to our own crate through a wrapper, so
-# that the crates below are compiled as usual and only once. What is found is left in
-# fuzz/artifacts; `target/fuzz/release/TARGET FILE` runs it again.
+# It needs neither a nightly compiler nor cargo-fuzz: a wrapper passes the compiler options of
+# `cargo fuzz` to our own crate only, so that dependencies are compiled once. No sanitizer is used,
+# because the code has no unsafe part. Findings are in fuzz/artifacts; run one again with
+# `target/fuzz/release/TARGET FILE`.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -18,7 +18,7 @@ RUSTC_WRAPPER=$PWD/tools/fuzz-rustc.sh RUSTFLAGS='--cfg fuzzing' \
     cargo build --release --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --locked
 
 for target in $targets; do
-    # New inputs go to a corpus of this machine's own; fuzz/corpus holds what is worth keeping.
+    # New inputs go to a corpus in target; fuzz/corpus contains the ones that are kept.
     mkdir -p "target/fuzz/corpus/$target" "fuzz/artifacts/$target"
     echo "--- $target"
     "target/fuzz/release/$target" "target/fuzz/corpus/$target" "fuzz/corpus/$target" \

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Puts NAME into a chat on HUB, and starts a hub there where none is. `make run` calls this.
+# Opens the chat as NAME on HUB, and starts a hub there if none is running. `make run` calls this.
 #
 #   tools/run.sh NAME HUB
 #
-# The hub stays for the other terminals and stops by itself a minute after the last has left. All
-# that it and the clients keep is in target/run.
+# The hub stays for other terminals, and stops one minute after the last client has left. The files
+# of the hub and of the clients are in target/run.
 set -eu
 
 name=$1
@@ -19,8 +19,8 @@ bin=${CARGO_TARGET_DIR:-target}/release
 mkdir -p "$run"
 cargo build --release --locked --bins
 
-# Where a hub is running already, the new one finds its address in use and exits: that way two
-# terminals cannot both believe that they were first.
+# If a hub is running, the new one finds its address in use and exits. Two terminals can therefore
+# start at the same time.
 said=$(mktemp "$run/hub.XXXXXX")
 trap 'rm -f "$said" "$said.log"' EXIT
 session=$(command -v setsid || command -v nohup)
@@ -38,7 +38,7 @@ fi
 echo "* for scripts: $bin/chinwag --home $run/$name --name $name --hub $hub post ROOM TEXT"
 status=0
 "$bin/chinwag" --home "$run/$name" --name "$name" --hub "$hub" chat || status=$?
-# No hub, and ours did not start: say why.
+# No hub was running, and ours did not start: print the reason.
 if test "$status" -eq 3 && test -f "$said.log"; then
     cat "$said.log" >&2
     echo "something else uses $hub; try: make run HUB=127.0.0.1:25051" >&2

@@ -1,8 +1,8 @@
-"""Draws screens of a terminal, kept with their colours, as SVG.
+"""Draws recorded terminal screens as SVG.
 
     draw.py FROM TO NAME...
 
-Each FROM/NAME.ansi becomes TO/NAME.svg. The fonts are the reader's own: a picture fetches nothing.
+Each FROM/NAME.ansi becomes TO/NAME.svg. Pictures use the fonts of the reader and fetch nothing.
 """
 
 import io
