@@ -49,7 +49,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    error::{Error, Result},
+    error::SystemError,
     identity::Identity,
     model::{Endpoint, Fingerprint, Name, Position, RoomName, Start},
     shutdown,
@@ -65,6 +65,7 @@ mod conversation;
 mod conversation_limits;
 mod database;
 mod direct;
+mod error;
 mod event;
 mod events;
 mod hub_connection;
@@ -98,6 +99,7 @@ pub use self::{
     check::{Check, EndpointCheck, Reach},
     conversation::Conversation,
     direct::{DirectSend, DurableSend},
+    error::{Error, Result},
     event::{Connection, Event},
     events::{Events, Unseen},
     hub_connection::Registered,
@@ -188,7 +190,8 @@ impl Client {
             None => None,
         };
         let address = listener.as_ref().map(TcpListener::local_addr).transpose();
-        let direct_address = address.map_err(|error| Error::Io(error.to_string()))?;
+        let direct_address =
+            address.map_err(|error| SystemError::because("the listener has no address", error))?;
 
         let dialer = options.trust.dialer(identity.as_ref(), &options.hub, &contacts).await?;
         let (rooms, policy) = (options.rooms.clone(), options.direct);

@@ -1,14 +1,36 @@
-//! What can go wrong, in the terms of those who asked.
+//! Errors that more than one part of the library knows.
+//!
+//! What can go wrong differs by who asks:
+//!
+//! - A server refuses a request with a [`RequestError`]. `wire` alone maps it to a gRPC status.
+//! - A client gets that status as a [`Refusal`], within the error of its own operations,
+//!   [`client::Error`](crate::client::Error).
+//! - What starts on this machine, such as a hub, fails with a [`SystemError`] where a file, a
+//!   socket or the like is the cause.
+//!
+//! `Display` includes the cause, and [`source`](std::error::Error::source) gives it once more to
+//! programs that look for its type.
 
-use std::time::Duration;
+use std::{
+    error::Error as StdError,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 mod reason;
 
 pub use reason::Reason;
 
-use crate::model::{Endpoint, Fingerprint, MessageId, Name, RoomName};
+use crate::model::{MessageId, Name, RoomName};
 
-/// One thing wrong with a request.
+/// The cause of an error, shared by its clones.
+pub type Source = Arc<dyn StdError + Send + Sync>;
+
+/// A result whose error is a [`RequestError`].
+pub type Result<T, E = RequestError> = std::result::Result<T, E>;
+
+/// One invalid field of a request, or one invalid option.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// The path of the field, for example `join.room`.
@@ -17,44 +39,57 @@ pub struct Violation {
     pub problem: String,
 }
 
-/// Why a log cannot be read from where somebody wants to.
+impl Violation {
+    /// A violation of the field at this path.
+    pub fn new(field: impl Into<String>, problem: impl ToString) -> Self {
+        Self { field: field.into(), problem: problem.to_string() }
+    }
+}
+
+/// Formats violations as one line.
+pub(crate) fn describe(violations: &[Violation]) -> String {
+    violations.iter().map(|v| format!("{}: {}", v.field, v.problem)).collect::<Vec<_>>().join("; ")
+}
+
+/// Why a log cannot be read from a position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
-    /// The position is of another life of the log.
+    /// The position belongs to another epoch.
     Epoch,
-    /// What follows the position has been removed.
+    /// The messages after the position have been removed.
     Truncated,
-    /// The log has not come that far.
+    /// The log has not reached the position.
     Ahead,
 }
 
-/// A refusal by the other side, as it came over the wire.
+/// A refusal by a server, as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The gRPC code.
     pub code: tonic::Code,
     /// The stable reason.
     pub reason: Reason,
-    /// What the other side says, in English. Not to be trusted by a terminal.
+    /// The server's message, in English. Make it harmless before printing it to a terminal
+    /// ([`text::one_line`](crate::text::one_line)).
     pub message: String,
-    /// The fields that were wrong.
+    /// The invalid fields.
     pub violations: Vec<Violation>,
     /// How long to wait before trying again.
     pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
-    /// Whether the other side is about to stop, and would have consented otherwise.
+    /// Returns true if the server refused only because it is stopping.
     pub fn is_shutdown(&self) -> bool {
         self.code == tonic::Code::Unavailable && self.reason == Reason::ShuttingDown
     }
 }
 
-/// What can go wrong in the hub and in a client.
+/// Why a server of ours, a hub or a client's PeerChat, refuses a request.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
-    /// The request is malformed.
+pub enum RequestError {
+    /// Fields of the request are invalid.
     #[error("{}", describe(.0))]
     Invalid(Vec<Violation>),
     /// The name belongs to somebody else.
@@ -65,10 +100,10 @@ pub enum Error {
     OtherName {
         /// The refused name.
         wanted: Name,
-        /// Those that the caller may have; at least one.
+        /// The caller's names; at least one.
         yours: Vec<Name>,
     },
-    /// The name is too easily taken for one that belongs to somebody else.
+    /// The name looks like one that belongs to somebody else.
     #[error("the name {wanted} looks like {taken}, which is taken")]
     NameConfusable {
         /// The refused name.
@@ -76,182 +111,176 @@ pub enum Error {
         /// The name it looks like.
         taken: Name,
     },
-    /// The hub hears nobody who shows no key and no token of a name's owner.
+    /// The hub accepts only callers with a key or the token of a name's owner.
     #[error("this hub takes no guests here: use TLS with a key of your own")]
     GuestsRefused,
-    /// The hub is closed to newcomers without an invitation.
+    /// Newcomers need an invitation.
     #[error("{}", if *shown {
-        "the invitation is unknown, used up or expired: ask the hub's keeper for another"
+        "the invitation is unknown, used up or expired: ask the hub's operator for another"
     } else {
-        "newcomers need an invitation to this hub: ask its keeper for one"
+        "newcomers need an invitation to this hub: ask its operator for one"
     })]
     InviteRequired {
-        /// Whether one was shown.
+        /// Whether the caller showed one.
         shown: bool,
     },
-    /// The hub's keeper has removed the caller.
-    #[error("the hub's keeper has removed you: only a new invitation lets you in again")]
+    /// The hub's operator has removed the caller.
+    #[error("the hub's operator has removed you: only a new invitation lets you in again")]
     Removed,
-    /// The token is none that the hub knows, or is shown by somebody else than its owner.
+    /// The token is unknown to the hub, or belongs to somebody else.
     #[error("the token is refused: {0}")]
     TokenRefused(String),
     /// The name belongs to nobody, or to no bot.
     #[error("no member is named {0}")]
     MemberUnknown(Name),
-    /// The call needs a session's token and has none.
+    /// The call needs a session token and has none.
     #[error("no session: register first and send \"authorization: Bearer TOKEN\"")]
     SessionMissing,
-    /// The session has ended, or never was.
+    /// The session has ended or never existed.
     #[error("the session has ended: register again")]
     SessionEnded,
-    /// The caller speaks without encryption and may not.
+    /// The caller uses plaintext where TLS is required.
     #[error("plaintext is accepted from loopback at most; use TLS")]
     PlaintextRefused,
-    /// The session is not in the room.
+    /// The session has not joined the room.
     #[error("not in the room {0}: join it first")]
     NotJoined(RoomName),
     /// The hub lists no such peer.
     #[error("no peer named {0} is here")]
     PeerUnknown(Name),
-    /// The sender has used the id for another message.
+    /// The sender used the id for another message.
     #[error("the message id {0} was used for another message")]
     MessageIdReused(MessageId),
-    /// The log cannot be read from there.
+    /// The log cannot be read from the position.
     #[error("{}", match .0 {
-        Gone::Epoch => "the position is of an earlier life of the log, which is lost",
+        Gone::Epoch => "the position belongs to an earlier log, which is lost",
         Gone::Truncated => "the messages after that position have been removed",
-        Gone::Ahead => "the log has not come to that position",
+        Gone::Ahead => "the log has not reached that position",
     })]
     PositionGone(Gone),
-    /// A bound was reached.
+    /// A limit is reached.
     #[error("{what}")]
     LimitReached {
-        /// Which, and its value.
+        /// The limit and its value.
         what: String,
-        /// When it may be worth trying again; `None`: not by waiting.
+        /// When to try again; `None` if waiting does not help.
         retry_after: Option<Duration>,
     },
-    /// The caller does something too often.
+    /// The caller sends too many requests.
     #[error("too many {what}: come again in {:.1} s", .retry_after.as_secs_f64())]
     RateLimited {
         /// What there are too many of.
         what: &'static str,
-        /// When there may be another.
+        /// When to try again.
         retry_after: Duration,
     },
     /// The receiving client's inbox is full.
     #[error("the inbox is full")]
     InboxFull,
-    /// The message is meant for another client than the one it came to.
+    /// The message is for another client.
     #[error("nobody named {0} listens here")]
     WrongReceiver(Name),
-    /// The server is about to stop.
-    #[error("shutting down")]
-    ShuttingDown,
-    /// The store takes no messages.
-    #[error("the store is not available: {0}")]
-    StoreUnavailable(String),
-    /// The store, or a client's outbox or inbox, holds something it should not, or cannot be opened.
-    #[error("{0}")]
-    Store(String),
-    /// The hub cannot be reached.
-    #[error("no hub at {hub}: {cause}")]
-    HubUnreachable {
-        /// Where it should be.
-        hub: Endpoint,
-        /// What was tried and how it failed.
-        cause: String,
-    },
-    /// The hub has another key than it should: it is another one, or somebody stands in between.
-    /// Nothing was said to it.
-    #[error(
-        "the hub at {hub} has another key than before, and nothing was said to it; known: {known}; \
-         now: {offered}"
-    )]
-    HubKeyChanged {
-        /// Where it is.
-        hub: Endpoint,
-        /// The key it should have.
-        known: Fingerprint,
-        /// The key it showed.
-        offered: Fingerprint,
-    },
-    /// What answers at the hub's place cannot be shown to be the hub. Nothing was said to it.
-    #[error("the hub at {hub} is not to be trusted: {cause}")]
-    HubUntrusted {
-        /// Where it should be.
-        hub: Endpoint,
-        /// The key that it should have, where that is known.
-        known: Option<Fingerprint>,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// The hub lists another key for a peer than the contact book has. Nothing was sent.
-    #[error(
-        "{name} has another key than before, and nothing was sent; known: {known}; now: {offered}"
-    )]
-    KeyChanged {
-        /// The peer.
-        name: Name,
-        /// The key in the contact book.
-        known: Fingerprint,
-        /// The key that the hub lists.
-        offered: Fingerprint,
-    },
-    /// A peer has no key, so there is nothing to compare.
-    #[error("{0} has no key: there is nothing to compare")]
-    NoKey(Name),
-    /// Somebody has no key, and the hub that says so is not on this machine. Nothing was sent.
-    #[error("nothing was sent: with a hub elsewhere only who has a key is spoken to")]
-    Keyless,
-    /// One wants to hear nothing of somebody, and therefore says nothing to them.
-    #[error("{0} is blocked in the contact book")]
-    Blocked(Name),
-    /// This client does not hear this caller.
-    #[error("this client does not hear you: {0}")]
+    /// This client accepts no messages from the caller.
+    #[error("this client does not accept messages from you: {0}")]
     CallerRefused(&'static str),
-    /// The same as long as the hub cannot be asked about the caller.
-    #[error("this client does not hear you yet: {0}")]
+    /// This client cannot ask its hub about the caller now.
+    #[error("this client does not accept messages from you yet: {0}")]
     CallerUnproved(&'static str),
-    /// The caller's name is known here by another key.
+    /// This client knows the caller's name by another key.
     #[error("{0} is known here by another key than yours")]
     CallerKeyChanged(Name),
-    /// A peer cannot be reached.
-    #[error("{peer} cannot be reached: {cause}")]
-    PeerUnreachable {
-        /// The peer's name or endpoint.
-        peer: String,
-        /// What was tried and how it failed.
-        cause: String,
-    },
-    /// The other side refused.
+    /// The server is stopping.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// The hub cannot write its store.
+    #[error("the store is not available: {0}")]
+    StoreUnavailable(#[source] Source),
+    /// The other side ended a stream with this refusal.
     #[error("{}", .0.message)]
     Refused(Refusal),
-    /// The other side does not keep to the protocol.
-    #[error("the other side broke the protocol: {0}")]
-    Protocol(String),
-    /// The client was stopped.
-    #[error("the client has stopped")]
-    Stopped,
-    /// An operation of the machine failed.
+    /// The server itself failed. The other side is not told why.
     #[error("{0}")]
-    Io(String),
+    Internal(#[source] Source),
 }
 
-fn describe(violations: &[Violation]) -> String {
-    violations.iter().map(|v| format!("{}: {}", v.field, v.problem)).collect::<Vec<_>>().join("; ")
+impl RequestError {
+    /// One invalid field.
+    pub fn invalid(field: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Invalid(vec![Violation::new(field, problem)])
+    }
+
+    /// A failure of the server itself.
+    pub(crate) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Internal(cause.into().into())
+    }
+}
+
+impl From<SystemError> for RequestError {
+    fn from(error: SystemError) -> Self {
+        Self::internal(error)
+    }
 }
 
 fn list(names: &[Name]) -> String {
     names.iter().map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
-impl Error {
-    /// One field is wrong.
-    pub fn invalid(field: impl Into<String>, problem: impl ToString) -> Self {
-        Self::Invalid(vec![Violation { field: field.into(), problem: problem.to_string() }])
+/// An operation of this machine failed: a file, a socket, the random numbers.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct SystemError {
+    message: String,
+    path: Option<PathBuf>,
+    #[source]
+    source: Option<Source>,
+}
+
+impl SystemError {
+    /// A failure without a cause of its own.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), path: None, source: None }
+    }
+
+    /// A failure with its cause: `cannot make a key: CAUSE`.
+    pub(crate) fn because(
+        failure: impl std::fmt::Display,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        let cause = cause.into();
+        Self::caused(format!("{failure}: {cause}"), cause)
+    }
+
+    /// A failure with its cause, which the message names already.
+    pub(crate) fn caused(message: String, cause: Box<dyn StdError + Send + Sync>) -> Self {
+        Self { message, path: None, source: Some(cause.into()) }
+    }
+
+    /// A failed operation on a file: `cannot read PATH: CAUSE`.
+    pub(crate) fn file(
+        operation: &str,
+        path: &Path,
+        cause: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self::because(format_args!("cannot {operation} {}", path.display()), cause).at(path)
+    }
+
+    /// A file that cannot be used: `PATH cannot be used: CAUSE`.
+    pub(crate) fn unusable(path: &Path, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::because(format_args!("{} cannot be used", path.display()), cause).at(path)
+    }
+
+    /// The same failure, of the file at `path`.
+    pub(crate) fn at(self, path: &Path) -> Self {
+        Self { path: Some(path.to_owned()), ..self }
+    }
+
+    /// The file or directory that the operation was about.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 }
 
-/// A result whose error is [`Error`].
-pub type Result<T, E = Error> = std::result::Result<T, E>;
+/// An answer of the other side that breaks the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the other side broke the protocol: {0}")]
+pub struct ProtocolError(pub String);

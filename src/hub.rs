@@ -12,6 +12,7 @@ mod auth;
 mod broadcast;
 mod chat;
 mod dial_back;
+mod error;
 mod fanout;
 mod jwt;
 mod maintenance;
@@ -25,6 +26,7 @@ mod sessions;
 mod streams;
 
 pub use admission::{Admission, Guests};
+pub use error::Error;
 pub use jwt::Issuer;
 pub use rates::{Rate, Rates};
 
@@ -49,7 +51,7 @@ use self::{
     streams::WithStreams,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Result, SystemError},
     identity::{Credentials, Identity},
     model::{Certificate, Name},
     proto::{
@@ -193,9 +195,9 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the lease is too short; [`Error::Store`] where the store cannot be
-    /// used; [`Error::Io`] where the key cannot.
-    pub async fn new(options: HubOptions) -> Result<Self> {
+    /// [`Error::Invalid`] if the lease is too short; [`Error::System`] if the store or the key cannot
+    /// be used.
+    pub async fn new(options: HubOptions) -> Result<Self, Error> {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
@@ -245,9 +247,9 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the address cannot be had.
-    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
-        self.door.listen(address).await
+    /// [`Error::System`] where the address cannot be had.
+    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, Error> {
+        Ok(self.door.listen(address).await?)
     }
 
     /// Answers on `listener` until `stop` is cancelled, then tells all streams and waits for them
@@ -255,8 +257,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<()> {
+    /// [`Error::System`] where the listener fails.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
         let mut upkeep = maintenance::begin(&self.state, self.retention);
@@ -300,7 +302,7 @@ impl Hub {
             tokio::time::sleep(self.grace).await;
         };
         tokio::select! {
-            served = server => served.map_err(internal),
+            served = server => Ok(served.map_err(internal)?),
             () = drain => Ok(()),
         }
     }
@@ -314,7 +316,7 @@ struct Opened {
 }
 
 /// Reads and writes files.
-fn open(store: &Store, credentials: Option<Credentials>) -> Result<Opened> {
+fn open(store: &Store, credentials: Option<Credentials>) -> Result<Opened, SystemError> {
     let members = EmbeddedNames::open(store)?;
     if let Some(credentials) = credentials {
         return Ok(Opened { members, credentials, certificate: None });
@@ -351,7 +353,7 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
     }
 }
 
-fn reflection() -> Result<tonic_reflection::server::Builder<'static>> {
+fn reflection() -> Result<tonic_reflection::server::Builder<'static>, SystemError> {
     Ok(tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::HUB_DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -360,8 +362,8 @@ fn reflection() -> Result<tonic_reflection::server::Builder<'static>> {
         .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET))
 }
 
-fn internal(error: impl std::fmt::Display) -> Error {
-    Error::Io(error.to_string())
+fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> SystemError {
+    SystemError::because("the hub failed", cause)
 }
 
 /// A handler's result as tonic wants it.

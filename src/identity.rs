@@ -26,13 +26,14 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 
 pub use contacts::{
-    Book, Contact, Contacts, KeyCheck, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES,
+    Book, Contact, Contacts, ContactsError, KeyCheck, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_MUTED,
+    MAX_NOTE_BYTES,
 };
 pub use credentials::Credentials;
 pub use secret::{SecretHash, hash_secret, new_secret};
 
 use crate::{
-    error::{Error, Result},
+    error::SystemError,
     model::{Certificate, Fingerprint},
 };
 use files::Readers;
@@ -59,8 +60,8 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the machine gives no random numbers.
-    pub fn generate() -> Result<Self> {
+    /// If the machine has no random numbers.
+    pub fn generate() -> Result<Self, SystemError> {
         let key = new_key()?;
         Self::of(&key, certify(&key)?.der())
     }
@@ -70,18 +71,19 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where a file cannot be read or made, where others can read the key, and where
+    /// If a file cannot be read or made, where others can read the key, and where
     /// what stands in the files is no identity. What is there is never overwritten.
-    pub fn load_or_create(directory: &Path) -> Result<Self> {
+    pub fn load_or_create(directory: &Path) -> Result<Self, SystemError> {
         let (key_path, path) = (directory.join(KEY_FILE), directory.join(CERTIFICATE_FILE));
         // The key is written first, so a certificate alone is what a loss leaves behind.
         if path.exists() && !key_path.exists() {
-            return Err(Error::Io(format!(
+            return Err(SystemError::new(format!(
                 "{} is here, but its key {} is not: restore the key, or remove the certificate to \
                  get another identity, which nobody knows yet",
                 path.display(),
                 key_path.display()
-            )));
+            ))
+            .at(&key_path));
         }
         files::create_directory(directory)?;
         let key = load_or_create_key(&key_path)?;
@@ -89,9 +91,8 @@ impl Identity {
             Some(pem) => pem,
             None => files::write_new(&path, &certify(&key)?.pem(), Readers::All)?,
         };
-        let unusable = |problem: &dyn std::fmt::Display| unusable(&path, problem);
-        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| unusable(&e))?;
-        Self::of(&key, &der).map_err(|e| unusable(&e))
+        let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| unusable(&path, e))?;
+        Self::of(&key, &der).map_err(|e| unusable(&path, e))
     }
 
     /// The identity kept in `directory`, if it is there; nothing is made. Reads files: not for an
@@ -100,16 +101,17 @@ impl Identity {
     /// # Errors
     ///
     /// As [`Self::load_or_create`].
-    pub fn load(directory: &Path) -> Result<Option<Self>> {
+    pub fn load(directory: &Path) -> Result<Option<Self>, SystemError> {
         let is_whole =
             [KEY_FILE, CERTIFICATE_FILE].iter().all(|file| directory.join(file).exists());
         if is_whole { Self::load_or_create(directory).map(Some) } else { Ok(None) }
     }
 
-    fn of(key: &KeyPair, der: &CertificateDer<'static>) -> Result<Self> {
+    fn of(key: &KeyPair, der: &CertificateDer<'static>) -> Result<Self, SystemError> {
         let secret = PrivatePkcs8KeyDer::from(key.serialized_der().to_vec());
         let credentials = Credentials::new(vec![der.clone()], secret.into())?;
-        let certificate = Certificate::parse(der).map_err(|problem| Error::Io(problem.0))?;
+        let certificate = Certificate::parse(der)
+            .map_err(|problem| SystemError::because("the certificate is invalid", problem))?;
         Ok(Self { certificate, credentials })
     }
 
@@ -129,25 +131,25 @@ impl Identity {
     }
 }
 
-fn new_key() -> Result<KeyPair> {
+fn new_key() -> Result<KeyPair, SystemError> {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)
-        .map_err(|error| Error::Io(format!("cannot make a key: {error}")))
+        .map_err(|error| SystemError::because("cannot make a key", error))
 }
 
-fn load_or_create_key(path: &Path) -> Result<KeyPair> {
+fn load_or_create_key(path: &Path) -> Result<KeyPair, SystemError> {
     let pem = match files::read_secret(path)? {
         Some(pem) => pem,
         None => files::write_new(path, &new_key()?.serialize_pem(), Readers::Owner)?,
     };
     KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &PKCS_ECDSA_P256_SHA256)
-        .map_err(|_| unusable(path, &"no P-256 key in PKCS #8 PEM"))
+        .map_err(|_| unusable(path, "no P-256 key in PKCS #8 PEM"))
 }
 
 /// The certificate of a key, in the form that grpc-core, node, Go, OpenSSL and webpki all accept:
 /// with a name, explicitly not of an authority, usable by both ends, and without an end.
-fn certify(key: &KeyPair) -> Result<rcgen::Certificate> {
+fn certify(key: &KeyPair) -> Result<rcgen::Certificate, SystemError> {
     let fingerprint = Fingerprint::from_bytes(Sha256::digest(key.subject_public_key_info()).into());
-    let failed = |error| Error::Io(format!("cannot make a certificate: {error}"));
+    let failed = |error| SystemError::because("cannot make a certificate", error);
     let names = [TLS_NAME, "localhost", "127.0.0.1", "::1"].map(String::from);
     let mut params = CertificateParams::new(names).map_err(failed)?;
     params.distinguished_name = DistinguishedName::new();
@@ -159,11 +161,15 @@ fn certify(key: &KeyPair) -> Result<rcgen::Certificate> {
     params.self_signed(key).map_err(failed)
 }
 
-fn unusable(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    Error::Io(format!(
-        "{} cannot be used: {problem}; mend it or restore it from a copy; it is not overwritten",
-        path.display()
-    ))
+/// The error of a file that is damaged, and is not overwritten for that reason.
+fn unusable(
+    path: &Path,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> SystemError {
+    let cause = cause.into();
+    let advice = "repair it or restore it from a copy; it is not overwritten";
+    SystemError::caused(format!("{} cannot be used: {cause}; {advice}", path.display()), cause)
+        .at(path)
 }
 
 #[cfg(test)]

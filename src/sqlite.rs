@@ -20,7 +20,7 @@ pub(crate) struct Plan {
 }
 
 /// Why a database cannot be used.
-pub(crate) type Trouble = Box<dyn std::error::Error>;
+pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes a connection wait for other processes, and refuses a database that is something else.
 ///

@@ -43,7 +43,7 @@ pub trait MessageLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`PositionGone`](crate::error::Error::PositionGone) where what followed an [`Edge::After`]
+    /// [`PositionGone`](crate::error::RequestError::PositionGone) where what followed an [`Edge::After`]
     /// other than 0, which stands for the beginning, has been removed.
     async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>>;
 
@@ -55,7 +55,7 @@ pub trait MessageLog: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::Error::Invalid) where the query holds no word; nothing else in it is
+    /// [`Invalid`](crate::error::RequestError::Invalid) where the query holds no word; nothing else in it is
     /// wrong.
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;
 

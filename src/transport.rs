@@ -37,7 +37,7 @@ pub use incoming::{Accepted, Incoming};
 pub use io::{Duplex, PeerInfo, ServerIo, Via};
 pub use limits::Limits;
 pub(crate) use limits::source_of;
-pub use loopback::may_listen;
+pub use loopback::{ListenError, may_listen};
 pub use meter::{Meter, TurnedAway};
 pub use observe::{Observe, Observer};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};

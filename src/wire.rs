@@ -1,7 +1,7 @@
 //! The border between what travels and what is meant.
 //!
 //! Everything that comes from outside is parsed here, field by field, with the field's path in the
-//! error; everything that goes out is made here. No other module turns an [`Error`] into a
+//! error; everything that goes out is made here. No other module turns an [`RequestError`] into a
 //! [`Status`].
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::{
-    error::{Error, Gone, Reason, Refusal, Result, Violation},
+    error::{Gone, ProtocolError, Reason, Refusal, RequestError, Result, Violation},
     model::{
         Certificate, DirectMessage, Draft, Endpoint, Invalid, InviteCode, MAX_ENDPOINTS, MAX_LAST,
         Message, MessageId, Name, Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName,
@@ -37,67 +37,62 @@ const PROOF_DELAY: Duration = Duration::from_secs(1);
 // Errors
 
 /// What an error is on the wire: code, stable reason, and when to try again.
-fn facts(error: &Error) -> (Code, Reason, Option<Duration>) {
+fn facts(error: &RequestError) -> (Code, Reason, Option<Duration>) {
     match error {
-        Error::Invalid(_) => (Code::InvalidArgument, Reason::InvalidField, None),
-        Error::NameTaken(_) | Error::OtherName { .. } => {
+        RequestError::Invalid(_) => (Code::InvalidArgument, Reason::InvalidField, None),
+        RequestError::NameTaken(_) | RequestError::OtherName { .. } => {
             (Code::AlreadyExists, Reason::NameTaken, None)
         }
-        Error::NameConfusable { .. } => (Code::AlreadyExists, Reason::NameConfusable, None),
-        Error::GuestsRefused => (Code::PermissionDenied, Reason::GuestsRefused, None),
-        Error::InviteRequired { .. } => (Code::PermissionDenied, Reason::InviteRequired, None),
-        Error::Removed => (Code::PermissionDenied, Reason::Removed, None),
-        Error::TokenRefused(_) => (Code::Unauthenticated, Reason::TokenRefused, None),
-        Error::MemberUnknown(_) => (Code::NotFound, Reason::NotFound, None),
-        Error::SessionMissing => (Code::Unauthenticated, Reason::SessionMissing, None),
-        Error::SessionEnded => (Code::Unauthenticated, Reason::SessionEnded, None),
-        Error::PlaintextRefused => (Code::FailedPrecondition, Reason::PlaintextRefused, None),
-        Error::NotJoined(_) => (Code::FailedPrecondition, Reason::NotJoined, None),
-        Error::PeerUnknown(_) => (Code::NotFound, Reason::PeerUnknown, None),
-        Error::MessageIdReused(_) => (Code::AlreadyExists, Reason::MessageIdReused, None),
-        Error::PositionGone(Gone::Epoch) => (Code::OutOfRange, Reason::EpochChanged, None),
-        Error::PositionGone(Gone::Truncated) => (Code::OutOfRange, Reason::PositionGone, None),
-        Error::PositionGone(Gone::Ahead) => (Code::OutOfRange, Reason::PositionAhead, None),
-        Error::LimitReached { retry_after, .. } => {
+        RequestError::NameConfusable { .. } => (Code::AlreadyExists, Reason::NameConfusable, None),
+        RequestError::GuestsRefused => (Code::PermissionDenied, Reason::GuestsRefused, None),
+        RequestError::InviteRequired { .. } => {
+            (Code::PermissionDenied, Reason::InviteRequired, None)
+        }
+        RequestError::Removed => (Code::PermissionDenied, Reason::Removed, None),
+        RequestError::TokenRefused(_) => (Code::Unauthenticated, Reason::TokenRefused, None),
+        RequestError::MemberUnknown(_) => (Code::NotFound, Reason::NotFound, None),
+        RequestError::SessionMissing => (Code::Unauthenticated, Reason::SessionMissing, None),
+        RequestError::SessionEnded => (Code::Unauthenticated, Reason::SessionEnded, None),
+        RequestError::PlaintextRefused => {
+            (Code::FailedPrecondition, Reason::PlaintextRefused, None)
+        }
+        RequestError::NotJoined(_) => (Code::FailedPrecondition, Reason::NotJoined, None),
+        RequestError::PeerUnknown(_) => (Code::NotFound, Reason::PeerUnknown, None),
+        RequestError::MessageIdReused(_) => (Code::AlreadyExists, Reason::MessageIdReused, None),
+        RequestError::PositionGone(Gone::Epoch) => (Code::OutOfRange, Reason::EpochChanged, None),
+        RequestError::PositionGone(Gone::Truncated) => {
+            (Code::OutOfRange, Reason::PositionGone, None)
+        }
+        RequestError::PositionGone(Gone::Ahead) => (Code::OutOfRange, Reason::PositionAhead, None),
+        RequestError::LimitReached { retry_after, .. } => {
             (Code::ResourceExhausted, Reason::LimitReached, *retry_after)
         }
-        Error::RateLimited { retry_after, .. } => {
+        RequestError::RateLimited { retry_after, .. } => {
             (Code::ResourceExhausted, Reason::RateLimited, Some(*retry_after))
         }
-        Error::InboxFull => (Code::ResourceExhausted, Reason::InboxFull, Some(INBOX_DELAY)),
-        Error::WrongReceiver(_) => (Code::FailedPrecondition, Reason::WrongReceiver, None),
-        Error::CallerRefused(_) => (Code::PermissionDenied, Reason::CallerRefused, None),
-        Error::CallerUnproved(_) => {
+        RequestError::InboxFull => (Code::ResourceExhausted, Reason::InboxFull, Some(INBOX_DELAY)),
+        RequestError::WrongReceiver(_) => (Code::FailedPrecondition, Reason::WrongReceiver, None),
+        RequestError::CallerRefused(_) => (Code::PermissionDenied, Reason::CallerRefused, None),
+        RequestError::CallerUnproved(_) => {
             (Code::PermissionDenied, Reason::CallerRefused, Some(PROOF_DELAY))
         }
-        Error::CallerKeyChanged(_) => (Code::PermissionDenied, Reason::CallerKeyChanged, None),
-        Error::ShuttingDown => (Code::Unavailable, Reason::ShuttingDown, Some(RESTART_DELAY)),
-        Error::StoreUnavailable(_) => (Code::Unavailable, Reason::StoreUnavailable, None),
-        Error::HubUnreachable { .. } => {
-            (Code::Unavailable, Reason::Other("HUB_UNREACHABLE".into()), None)
+        RequestError::CallerKeyChanged(_) => {
+            (Code::PermissionDenied, Reason::CallerKeyChanged, None)
         }
-        Error::PeerUnreachable { .. } => {
-            (Code::Unavailable, Reason::Other("PEER_UNREACHABLE".into()), None)
+        RequestError::ShuttingDown => {
+            (Code::Unavailable, Reason::ShuttingDown, Some(RESTART_DELAY))
         }
-        Error::Refused(refusal) => (refusal.code, Reason::Refused, refusal.retry_after),
-        Error::Store(_)
-        | Error::Protocol(_)
-        | Error::HubKeyChanged { .. }
-        | Error::HubUntrusted { .. }
-        | Error::KeyChanged { .. }
-        | Error::NoKey(_)
-        | Error::Keyless
-        | Error::Blocked(_)
-        | Error::Stopped
-        | Error::Io(_) => (Code::Internal, Reason::Internal, None),
+        RequestError::StoreUnavailable(_) => (Code::Unavailable, Reason::StoreUnavailable, None),
+        RequestError::Refused(refusal) => (refusal.code, Reason::Refused, refusal.retry_after),
+        RequestError::Internal(_) => (Code::Internal, Reason::Internal, None),
     }
 }
 
 /// What may be said of an error to the other side. The inner workings go to the log instead.
-fn public_message(error: &Error, code: Code) -> String {
+fn public_message(error: &RequestError, code: Code) -> String {
     match error {
         // The store has logged why, once: each post that it refuses says so again.
-        Error::StoreUnavailable(_) => "the hub's store takes no messages now".into(),
+        RequestError::StoreUnavailable(_) => "the hub's store takes no messages now".into(),
         _ if code == Code::Internal => {
             tracing::error!(?error, "internal error");
             "internal error".into()
@@ -107,15 +102,15 @@ fn public_message(error: &Error, code: Code) -> String {
 }
 
 /// The stable reason that stands for an error.
-pub fn reason(error: &Error) -> Reason {
+pub fn reason(error: &RequestError) -> Reason {
     facts(error).1
 }
 
 /// The refusal that stands for an error on a stream.
-pub fn refusal(error: &Error) -> proto::Refusal {
+pub fn refusal(error: &RequestError) -> proto::Refusal {
     let (code, reason, retry_after) = facts(error);
     let violations = match error {
-        Error::Invalid(violations) => violations.as_slice(),
+        RequestError::Invalid(violations) => violations.as_slice(),
         _ => &[],
     };
     proto::Refusal {
@@ -134,11 +129,11 @@ pub fn refusal(error: &Error) -> proto::Refusal {
 }
 
 /// The status that stands for an error, with google.rpc details.
-pub fn status(error: &Error) -> Status {
+pub fn status(error: &RequestError) -> Status {
     let (code, reason, retry_after) = facts(error);
     let mut details = ErrorDetails::new();
     details.set_error_info(reason.as_str(), ERROR_DOMAIN, [] as [(String, String); 0]);
-    if let Error::Invalid(violations) = error {
+    if let RequestError::Invalid(violations) = error {
         for violation in violations {
             details.add_bad_request_violation(&violation.field, &violation.problem);
         }
@@ -150,13 +145,13 @@ pub fn status(error: &Error) -> Status {
 }
 
 /// Why a request cannot be read, in our terms: tonic has other codes for it, and no details.
-pub fn undecodable(status: &Status) -> Error {
+pub fn undecodable(status: &Status) -> RequestError {
     match status.code() {
         // Its message tells how long the request is, and how long it may be.
         Code::OutOfRange | Code::ResourceExhausted => {
-            Error::LimitReached { what: status.message().to_owned(), retry_after: None }
+            RequestError::LimitReached { what: status.message().to_owned(), retry_after: None }
         }
-        _ => Error::invalid("request", "cannot be decoded"),
+        _ => RequestError::invalid("request", "cannot be decoded"),
     }
 }
 
@@ -224,7 +219,7 @@ pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
 
 /// Puts a field's path to what is wrong with its value.
 pub fn field<T>(path: &str, value: Result<T, Invalid>) -> Result<T> {
-    value.map_err(|problem| Error::invalid(path, problem))
+    value.map_err(|problem| RequestError::invalid(path, problem))
 }
 
 /// Reads a peer's name.
@@ -245,7 +240,7 @@ pub fn room_name_or_lobby(path: &str, raw: &str) -> Result<RoomName> {
 /// Reads a list of endpoints.
 pub fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
     if raw.len() > MAX_ENDPOINTS {
-        return Err(Error::invalid(path, format!("at most {MAX_ENDPOINTS} endpoints")));
+        return Err(RequestError::invalid(path, format!("at most {MAX_ENDPOINTS} endpoints")));
     }
     raw.iter()
         .enumerate()
@@ -261,7 +256,7 @@ pub fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
         Ok(proto::PeerStatus::Away) => Ok(Some(PeerStatus::Away)),
         Ok(proto::PeerStatus::Busy) => Ok(Some(PeerStatus::Busy)),
         Ok(proto::PeerStatus::Invisible) => Ok(Some(PeerStatus::Invisible)),
-        Err(_) => Err(Error::invalid(path, format!("there is no status {raw}"))),
+        Err(_) => Err(RequestError::invalid(path, format!("there is no status {raw}"))),
     }
 }
 
@@ -275,7 +270,7 @@ pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
     Timestamp::new(raw.seconds, raw.nanos)
         .ok()
         .filter(|_| (0..1_000_000_000).contains(&raw.nanos))
-        .ok_or_else(|| Error::invalid(path, "not a time"))
+        .ok_or_else(|| RequestError::invalid(path, "not a time"))
 }
 
 /// Reads a post, whose fields' paths begin with `prefix`; the sender is whoever the caller proved
@@ -304,7 +299,7 @@ pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
         Some(Raw::After(position)) => Start::After(position.into()),
         Some(Raw::Last(count)) if count > MAX_LAST => {
             let most = format!("at most {MAX_LAST} messages");
-            return Err(Error::invalid(format!("{path}.last"), most));
+            return Err(RequestError::invalid(format!("{path}.last"), most));
         }
         Some(Raw::Last(count)) => Start::Last(count),
         Some(Raw::Since(at)) => Start::Since(timestamp(&format!("{path}.since"), at)?),
@@ -314,7 +309,7 @@ pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
 
 /// Reads a private message.
 pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<DirectMessage> {
-    let raw = raw.ok_or_else(|| Error::invalid(path, "missing"))?;
+    let raw = raw.ok_or_else(|| RequestError::invalid(path, "missing"))?;
     let within = |field: &str| format!("{path}.{field}");
     Ok(DirectMessage {
         id: field(&within("id"), MessageId::parse(&raw.id))?,
@@ -328,18 +323,18 @@ pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<D
 // Answers: what the other side sends is no less foreign, but it is the other side that erred.
 
 /// A part of an answer that must be there.
-pub fn present<T>(what: &str, value: Option<T>) -> Result<T> {
-    value.ok_or_else(|| Error::Protocol(format!("{what} is missing")))
+pub fn present<T>(what: &str, value: Option<T>) -> Result<T, ProtocolError> {
+    value.ok_or_else(|| ProtocolError(format!("{what} is missing")))
 }
 
-fn sound<T, E: std::fmt::Display>(what: &str, value: Result<T, E>) -> Result<T> {
-    value.map_err(|problem| Error::Protocol(format!("{what}: {problem}")))
+fn sound<T, E: std::fmt::Display>(what: &str, value: Result<T, E>) -> Result<T, ProtocolError> {
+    value.map_err(|problem| ProtocolError(format!("{what}: {problem}")))
 }
 
 impl TryFrom<proto::Message> for Message {
-    type Error = Error;
+    type Error = ProtocolError;
 
-    fn try_from(raw: proto::Message) -> Result<Self> {
+    fn try_from(raw: proto::Message) -> Result<Self, ProtocolError> {
         Ok(Self {
             id: sound("message id", MessageId::parse(&raw.id))?,
             room: sound("room", RoomName::parse(&raw.room))?,
@@ -353,16 +348,16 @@ impl TryFrom<proto::Message> for Message {
 }
 
 impl TryFrom<proto::SearchHit> for SearchHit {
-    type Error = Error;
+    type Error = ProtocolError;
 
-    fn try_from(raw: proto::SearchHit) -> Result<Self> {
+    fn try_from(raw: proto::SearchHit) -> Result<Self, ProtocolError> {
         let message = Message::try_from(present("message", raw.message)?)?;
         let text = message.text.as_str();
         let mut from = 0;
         for range in &raw.ranges {
             let (start, end) = (range.start as usize, range.end as usize);
             if start < from || end < start || text.get(start..end).is_none() {
-                return Err(Error::Protocol("a range outside of the text".into()));
+                return Err(ProtocolError("a range outside of the text".into()));
             }
             from = end;
         }
@@ -372,9 +367,9 @@ impl TryFrom<proto::SearchHit> for SearchHit {
 }
 
 impl TryFrom<proto::PostResponse> for Posted {
-    type Error = Error;
+    type Error = ProtocolError;
 
-    fn try_from(raw: proto::PostResponse) -> Result<Self> {
+    fn try_from(raw: proto::PostResponse) -> Result<Self, ProtocolError> {
         Ok(Self {
             id: sound("message id", MessageId::parse(&raw.id))?,
             room: sound("room", RoomName::parse(&raw.room))?,
@@ -394,10 +389,10 @@ pub fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
 }
 
 impl TryFrom<proto::Peer> for Peer {
-    type Error = Error;
+    type Error = ProtocolError;
 
     /// Of its endpoints the first [`MAX_ENDPOINTS`] that make sense are taken.
-    fn try_from(raw: proto::Peer) -> Result<Self> {
+    fn try_from(raw: proto::Peer) -> Result<Self, ProtocolError> {
         let since = present("online_since", raw.online_since)?;
         let endpoints = raw.endpoints.iter().filter_map(|e| Endpoint::new(&e.host, e.port).ok());
         Ok(Self {
@@ -419,9 +414,9 @@ impl TryFrom<proto::Peer> for Peer {
 }
 
 impl TryFrom<proto::Room> for Room {
-    type Error = Error;
+    type Error = ProtocolError;
 
-    fn try_from(raw: proto::Room) -> Result<Self> {
+    fn try_from(raw: proto::Room) -> Result<Self, ProtocolError> {
         Ok(Self {
             name: sound("room", RoomName::parse(&raw.name))?,
             members: raw.members,
@@ -436,9 +431,9 @@ impl TryFrom<proto::Room> for Room {
 }
 
 impl TryFrom<proto::Receipt> for Receipt {
-    type Error = Error;
+    type Error = ProtocolError;
 
-    fn try_from(raw: proto::Receipt) -> Result<Self> {
+    fn try_from(raw: proto::Receipt) -> Result<Self, ProtocolError> {
         let at = present("accepted_at", raw.accepted_at)?;
         Ok(Self {
             id: sound("message id", MessageId::parse(&raw.id))?,

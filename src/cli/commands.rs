@@ -33,8 +33,7 @@ use super::{
     view,
 };
 use crate::{
-    client::{Client, ClientOptions, Event, Events},
-    error::Error,
+    client::{Client, ClientOptions, Error, Event, Events},
     model::Text,
 };
 

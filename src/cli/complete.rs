@@ -24,8 +24,7 @@ use super::{
     options::{Flags, Settings},
 };
 use crate::{
-    client::{Client, ClientOptions, HubTrust, PeerFilter},
-    error::Result,
+    client::{Client, ClientOptions, HubTrust, PeerFilter, Result},
     identity::{Book, Identity},
     model::{PeerStatus, RoomName},
 };

@@ -13,8 +13,9 @@
 //! log_format = "json"
 //! ```
 //!
-//! Without a command it serves; the commands of the hub's keeper are in `daemon/tasks.rs`.
+//! Without a command it serves; the commands of the hub's operator are in `daemon/tasks.rs`.
 
+mod error;
 mod guard;
 mod link;
 mod logging;
@@ -35,13 +36,14 @@ use std::{
 use clap::Parser;
 
 use self::{
+    error::{Error, Result},
     logging::{LogFormat, log},
     settings::DEFAULT_LISTEN,
     tasks::Task,
 };
 use super::options::without_environment;
 use crate::{
-    error::{Error, Result},
+    error::SystemError,
     hub::{Hub, HubOptions},
     shutdown,
     storage::embedded::Store,
@@ -105,7 +107,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "chinwagd: {error}");
-            ExitCode::from(if matches!(error, Error::Invalid(_)) { USAGE } else { FAILED })
+            ExitCode::from(if error.is_usage() { USAGE } else { FAILED })
         }
     }
 }
@@ -123,18 +125,18 @@ fn run(command: Command) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Error::Io(format!("no threads to run on: {error}")))?;
+        .map_err(|error| SystemError::because("no threads to run on", error))?;
     runtime.block_on(serve(settings, options))
 }
 
 async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
     let stop = shutdown::on_signal()
-        .map_err(|error| Error::Io(format!("cannot listen for signals: {error}")))?;
+        .map_err(|error| SystemError::because("cannot listen for signals", error))?;
     let hub = Hub::new(options).await?;
     let listener = hub.listen(settings.listen.unwrap_or(DEFAULT_LISTEN)).await?;
     let address = listener
         .local_addr()
-        .map_err(|error| Error::Io(format!("the listener has no address: {error}")))?;
+        .map_err(|error| SystemError::because("the listener has no address", error))?;
     let link = link::of_hub(settings.advertise.as_ref(), address, hub.certificate())?;
     if let Store::Directory(directory) = settings.store()? {
         let left = link.clone();
@@ -155,9 +157,7 @@ async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
         .unwrap_or_default();
     let said =
         format!("chinwagd listening on {address}\njoin with: chinwag chat {joining}\n{newcomers}");
-    io::stdout()
-        .write_all(said.as_bytes())
-        .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
+    io::stdout().write_all(said.as_bytes()).map_err(Error::output)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-    hub.serve(listener, stop).await
+    Ok(hub.serve(listener, stop).await?)
 }

@@ -3,8 +3,9 @@
 use std::{fmt::Display, io, path::Path, time::Duration};
 
 use crate::{
-    client::DeliveryError,
-    error::{Error, Reason, Refusal},
+    client::{DeliveryError, Error},
+    error::{Reason, Refusal, SystemError},
+    identity::ContactsError,
     text,
 };
 
@@ -52,6 +53,18 @@ impl From<DeliveryError> for Failure {
             DeliveryError::Failed(error) => Self::Chat(error),
             other => Self::Other(other.to_string()),
         }
+    }
+}
+
+impl From<SystemError> for Failure {
+    fn from(error: SystemError) -> Self {
+        Self::Chat(error.into())
+    }
+}
+
+impl From<ContactsError> for Failure {
+    fn from(error: ContactsError) -> Self {
+        Self::Chat(error.into())
     }
 }
 
@@ -136,7 +149,7 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
             "start one with `chinwagd`, or join one with `chinwag chat chinwag://…`"
         }
         Error::HubUnreachable { .. } => {
-            "ask its keeper whether it runs, or join another with `chinwag chat chinwag://…`"
+            "ask its operator whether it runs, or join another with `chinwag chat chinwag://…`"
         }
         Error::HubKeyChanged { .. } => GET_LINK,
         // Nobody is to go without encryption because somebody else answers in the hub's place.
@@ -148,7 +161,7 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
             "a hub on this machine that has no key is reached with --plaintext"
         }
         Error::HubUntrusted { .. } => {
-            "ask its keeper for the join link (`chinwagd link`), and join with `chinwag chat LINK`"
+            "ask its operator for the join link (`chinwagd link`), and join with `chinwag chat LINK`"
         }
         Error::KeyChanged { name, .. } => {
             return Some(format!(
@@ -156,7 +169,6 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
                  `chinwag accept {name}`"
             ));
         }
-        Error::NameTaken(_) | Error::NameConfusable { .. } => TAKE_ANOTHER,
         Error::PeerUnknown(_) => LOOK,
         Error::PeerUnreachable { .. } => {
             "see with `chinwag peers` whether it is still here, or leave it with `chinwag send --queue`"
@@ -164,7 +176,6 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
         Error::Blocked(name) => {
             return Some(format!("to speak with them all the same: `chinwag unblock {name}`"));
         }
-        Error::InboxFull => LATER,
         Error::Store(_) => {
             "restore that file from a copy, or move it away: a new one is made, without what it held"
         }
@@ -195,7 +206,7 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
 
 /// What to do where a hub does not have the key that it should have. No link is made of the key that
 /// it showed: nobody should take that for the right one because a program wrote it down for them.
-pub(crate) const GET_LINK: &str = "get the join link from its keeper again (`chinwagd link` shows \
+pub(crate) const GET_LINK: &str = "get the join link from its operator again (`chinwagd link` shows \
                                    it), in another way than through this hub, and join with \
                                    `chinwag chat LINK`";
 const TAKE_ANOTHER: &str = "choose another with --name NAME, or use the --home with its key if it is \
@@ -235,7 +246,7 @@ mod tests {
             (Error::HubUnreachable { hub, cause: "refused".into() }.into(), HUB_UNREACHABLE),
             (Error::PeerUnknown(bob.clone()).into(), PEER_UNREACHABLE),
             (refused(Reason::PeerUnknown), PEER_UNREACHABLE),
-            (Error::NameTaken(bob).into(), FAILED),
+            (Error::Blocked(bob).into(), FAILED),
             (changed.into(), FAILED),
             (refused(Reason::NameTaken), FAILED),
             (io::Error::from(io::ErrorKind::BrokenPipe).into(), 0),
@@ -262,7 +273,9 @@ mod tests {
             "no hub at 127.0.0.1:50051: start one with `chinwagd`, or join one with `chinwag chat \
              chinwag://…` (refused)"
         );
-        assert!(no_hub(hub("hub.example:1")).contains(": ask its keeper whether it runs, or join"));
+        assert!(
+            no_hub(hub("hub.example:1")).contains(": ask its operator whether it runs, or join")
+        );
     }
 
     #[test]

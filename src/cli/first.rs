@@ -15,7 +15,8 @@ use super::{
     question, values,
 };
 use crate::{
-    error::{Error, Reason},
+    client::Error,
+    error::Reason,
     model::{JoinLink, Name},
     text,
 };

@@ -33,8 +33,7 @@ use super::{
     view::{self, Clock},
 };
 use crate::{
-    client::{Client, Connection, Event, Events, PeerChange, PeerWatch},
-    error::Error,
+    client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch},
     model::{MAX_TEXT_BYTES, RoomName, Text},
 };
 

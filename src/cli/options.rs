@@ -11,8 +11,7 @@ use super::{
     values::hub,
 };
 use crate::{
-    client::{ClientOptions, DirectPolicy, HubTrust},
-    error::Error,
+    client::{ClientOptions, DirectPolicy, Error, HubTrust},
     identity::{Contacts, Identity},
     model::{Endpoint, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
     transport,

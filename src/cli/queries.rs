@@ -2,8 +2,7 @@
 
 use super::failure::Failure;
 use crate::{
-    client::{Client, PageRequest, Queued, SearchRequest},
-    error::Result,
+    client::{Client, PageRequest, Queued, Result, SearchRequest},
     model::{Message, MessageId, Name, RoomName, SearchHit},
 };
 

@@ -12,8 +12,7 @@ use super::{
     words::{standing, status},
 };
 use crate::{
-    client::{Direct, Queued, Verification},
-    error::Error,
+    client::{Direct, Error, Queued, Verification},
     model::{Endpoint, Fingerprint, Message, MessageId, Name, Peer, Receipt, Room, RoomName},
     text,
 };

@@ -1,8 +1,8 @@
 //! What has one word, in text and in JSON.
 
 use crate::{
-    client::Verification,
-    error::{Error, Refusal, Violation},
+    client::{Error, Verification},
+    error::{Refusal, Violation},
     model::PeerStatus,
 };
 
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn problems_are_told_without_the_names_of_fields() {
         assert_eq!(problem(&Error::invalid("join.room", "too long")), "too long");
-        assert_eq!(problem(&Error::ShuttingDown), "shutting down");
+        assert_eq!(problem(&Error::Stopped), "the client has stopped");
         let violations = ["one", "two"]
             .map(|problem| Violation { field: "text".into(), problem: problem.into() });
         assert_eq!(problem(&Error::Invalid(violations.into())), "one; two");

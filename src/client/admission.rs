@@ -28,7 +28,8 @@ use super::{
     received::Verification,
 };
 use crate::{
-    error::{Error, Result},
+    client::error::Error,
+    error::{RequestError, Result},
     identity::KeyCheck,
     model::{Fingerprint, KeyMismatch, Name},
     transport::{Via, source_of},
@@ -123,7 +124,7 @@ impl Admission {
             (None, Via::Tls) if policy == DirectPolicy::Anyone => {
                 self.admit_keyless(caller, name).await
             }
-            (None, _) => Err(Error::CallerRefused("show a key of your own")),
+            (None, _) => Err(RequestError::CallerRefused("show a key of your own")),
         }
     }
 
@@ -152,8 +153,8 @@ impl Admission {
     async fn admit_keyless(&self, caller: Caller, name: &Name) -> Result<Verification> {
         let (book, hub) = (self.0.contacts.book().await?, self.0.contacts.hub());
         match book.contact(hub, name).or_else(|| book.look_alike(hub, name)) {
-            Some(contact) if contact.blocked => Err(Error::CallerRefused(BLOCKED)),
-            Some(_) if caller.via == Via::Tls => Err(Error::CallerKeyChanged(name.clone())),
+            Some(contact) if contact.blocked => Err(RequestError::CallerRefused(BLOCKED)),
+            Some(_) if caller.via == Via::Tls => Err(RequestError::CallerKeyChanged(name.clone())),
             _ => Ok(Verification::Unverified(None)),
         }
     }
@@ -170,7 +171,7 @@ impl Admission {
         }
         let book = inner.contacts.book().await?;
         match book.standing(inner.contacts.hub(), name, key) {
-            KeyCheck::Blocked => Err(Error::CallerRefused(BLOCKED)),
+            KeyCheck::Blocked => Err(RequestError::CallerRefused(BLOCKED)),
             KeyCheck::Known => {
                 let contact = book.contact(inner.contacts.hub(), name);
                 Ok(match contact.is_some_and(|contact| contact.verified) {
@@ -190,7 +191,7 @@ impl Admission {
                 Err(self.key_changed(name, mismatch))
             }
             KeyCheck::New if inner.policy == DirectPolicy::Contacts => {
-                Err(Error::CallerRefused("you are not among its contacts"))
+                Err(RequestError::CallerRefused("you are not among its contacts"))
             }
             KeyCheck::New => match self.query_hub(caller, name, key).await {
                 HubAnswer::SameKey => Ok(Verification::Known(key)),
@@ -202,22 +203,22 @@ impl Admission {
                 {
                     Ok(Verification::Unverified(Some(key)))
                 }
-                HubAnswer::Unknown => {
-                    Err(Error::CallerRefused("it does not know you, and its hub does not either"))
-                }
-                HubAnswer::Unreachable => {
-                    Err(Error::CallerUnproved("it does not know you, and cannot ask its hub now"))
-                }
+                HubAnswer::Unknown => Err(RequestError::CallerRefused(
+                    "it does not know you, and its hub does not either",
+                )),
+                HubAnswer::Unreachable => Err(RequestError::CallerUnproved(
+                    "it does not know you, and cannot ask its hub now",
+                )),
                 // Refused by any policy, or an attacker who overloads the hub could take any name.
-                HubAnswer::Timeout => {
-                    Err(Error::CallerUnproved("it does not know you, and its hub does not answer"))
-                }
+                HubAnswer::Timeout => Err(RequestError::CallerUnproved(
+                    "it does not know you, and its hub does not answer",
+                )),
             },
         }
     }
 
     /// Reports a wrong key, once each, and returns the refusal.
-    fn key_changed(&self, name: &Name, mismatch: KeyMismatch) -> Error {
+    fn key_changed(&self, name: &Name, mismatch: KeyMismatch) -> RequestError {
         let which = (name.clone(), mismatch.got);
         let mut reported = self.0.reported.lock();
         if reported.get(&which).is_none() {
@@ -227,7 +228,7 @@ impl Admission {
                 reported.put(which, ());
             }
         }
-        Error::CallerKeyChanged(name.clone())
+        RequestError::CallerKeyChanged(name.clone())
     }
 
     async fn query_hub(&self, caller: Caller, name: &Name, key: Fingerprint) -> HubAnswer {

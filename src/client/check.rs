@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Client, hub_connection::Registered};
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
     model::{Endpoint, MAX_ENDPOINTS},
     proto::{self, presence_client::PresenceClient},
     text, wire,
@@ -80,8 +80,7 @@ impl Client {
         let request = proto::CheckEndpointsRequest {};
         let (answer, sent_at, took) = self.0.hub.call(request, rpc).await?;
         let time = |what: &str, at: Option<prost_types::Timestamp>| {
-            wire::timestamp(what, wire::present(what, at)?)
-                .map_err(|problem| Error::Protocol(problem.to_string()))
+            wire::timestamp(what, wire::present(what, at)?).map_err(Error::protocol)
         };
         let hub = (time("received_at", answer.received_at)?, time("now", answer.now)?);
         let (clock_ahead, round_trip) = compare((sent_at, took), hub);

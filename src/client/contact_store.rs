@@ -9,8 +9,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{blocking::blocking, received::Verification};
 use crate::{
-    error::{Error, Result},
-    identity::{Book, Contact, Contacts, KeyCheck},
+    client::error::{Error, Result},
+    identity::{Book, Contact, Contacts, ContactsError, KeyCheck},
     model::{Endpoint, Fingerprint, KeyMismatch, Name},
 };
 
@@ -89,7 +89,7 @@ impl ContactStore {
     /// Changes the book. The closure gets the endpoint of this hub.
     pub(super) async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut Book, &Endpoint) -> Result<T> + Send + 'static,
+        change: impl FnOnce(&mut Book, &Endpoint) -> Result<T, ContactsError> + Send + 'static,
     ) -> Result<T> {
         let inner = self.0.clone();
         blocking(move || inner.change(change)).await
@@ -222,9 +222,12 @@ impl ContactStoreInner {
         Ok(cache.book.clone())
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Book, &Endpoint) -> Result<T>) -> Result<T> {
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Book, &Endpoint) -> Result<T, ContactsError>,
+    ) -> Result<T> {
         if let Some(file) = &self.file {
-            return file.change(|book| change(book, &self.hub));
+            return Ok(file.change(|book| change(book, &self.hub))?);
         }
         let mut cache = self.cache();
         let mut book = Book::clone(&cache.book);

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Client;
 use crate::{
-    error::{Error, Result},
-    identity::{Book, Contact},
+    client::error::{Error, Result},
+    identity::{Book, Contact, ContactsError},
     model::{Endpoint, Fingerprint, Name, RoomName},
 };
 
@@ -159,7 +159,7 @@ impl Client {
     async fn change_contact<T: Send + 'static>(
         &self,
         name: &Name,
-        change: impl FnOnce(&mut Book, &Endpoint, &Name) -> Result<T> + Send + 'static,
+        change: impl FnOnce(&mut Book, &Endpoint, &Name) -> Result<T, ContactsError> + Send + 'static,
     ) -> Result<T> {
         let name = name.clone();
         self.0.contacts.change(move |book, hub| change(book, hub, &name)).await

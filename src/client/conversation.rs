@@ -29,7 +29,8 @@ use super::{
 };
 pub(super) use crate::proto::converse_request::Event as ConverseEvent;
 use crate::{
-    error::{Error, Result},
+    client::error::Result,
+    error::RequestError,
     model::{MessageId, Name, Receipt, Text},
     proto, wire,
 };
@@ -126,10 +127,10 @@ pub(super) fn say_hello(peer: &Name, inbox: &Inbox, outgoing: &Outgoing) {
 pub(super) async fn expect_hello(
     peer: &Name,
     incoming: &mut impl Incoming,
-) -> Result<Result<()>, Status> {
+) -> Result<Result<(), RequestError>, Status> {
     Ok(match read_hello(incoming).await? {
         Ok(hello) if hello.name == peer.as_str() => Ok(()),
-        Ok(_) => Err(Error::WrongReceiver(peer.clone())),
+        Ok(_) => Err(RequestError::WrongReceiver(peer.clone())),
         Err(error) => Err(error),
     })
 }
@@ -162,15 +163,16 @@ pub(super) async fn answer(
 ) {
     let admitted = admit(&inbox, &admission, caller, &mut incoming);
     let admitted = stop.run_until_cancelled(admitted).await;
-    let (peer, verification, _permit) = match admitted.unwrap_or(Ok(Err(Error::ShuttingDown))) {
-        Ok(Ok(admitted)) => admitted,
-        Ok(Err(error)) => {
-            let _ = outgoing.try_send(Err(wire::status(&error)));
-            return;
-        }
-        // The stream broke; nobody is left to answer.
-        Err(_) => return,
-    };
+    let (peer, verification, _permit) =
+        match admitted.unwrap_or(Ok(Err(RequestError::ShuttingDown))) {
+            Ok(Ok(admitted)) => admitted,
+            Ok(Err(error)) => {
+                let _ = outgoing.try_send(Err(wire::status(&error)));
+                return;
+            }
+            // The stream broke; nobody is left to answer.
+            Err(_) => return,
+        };
     drop(arrival);
     let hello = proto::Hello { name: inbox.owner().to_string(), receiver: String::new() };
     let _ = outgoing.try_send(Ok(ConverseEvent::Hello(hello)));
@@ -189,7 +191,7 @@ async fn admit(
     admission: &Admission,
     caller: Caller,
     incoming: &mut impl Incoming,
-) -> Result<Result<(Name, Verification, Permit)>, Status> {
+) -> Result<Result<(Name, Verification, Permit), RequestError>, Status> {
     let peer = read_hello(incoming).await?.and_then(|hello| {
         let peer = wire::name("hello.name", &hello.name)?;
         inbox.check_receiver("hello.receiver", &hello.receiver)?;
@@ -204,12 +206,14 @@ async fn admit(
     })
 }
 
-async fn read_hello(incoming: &mut impl Incoming) -> Result<Result<proto::Hello>, Status> {
+async fn read_hello(
+    incoming: &mut impl Incoming,
+) -> Result<Result<proto::Hello, RequestError>, Status> {
     match tokio::time::timeout(HELLO_TIMEOUT, incoming.next()).await {
         Ok(Some(Ok(Some(ConverseEvent::Hello(hello))))) => Ok(Ok(hello)),
-        Ok(Some(Ok(_))) => Ok(Err(Error::invalid("hello", "must be the first event"))),
+        Ok(Some(Ok(_))) => Ok(Err(RequestError::invalid("hello", "must be the first event"))),
         Ok(Some(Err(status))) => Err(status),
-        Ok(None) | Err(_) => Ok(Err(Error::invalid("hello", "missing"))),
+        Ok(None) | Err(_) => Ok(Err(RequestError::invalid("hello", "missing"))),
     }
 }
 

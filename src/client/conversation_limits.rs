@@ -10,7 +10,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{caller::Caller, received::Verification};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     limiter::{Exceeded, KeyedLimiter, KeyedPermit},
     model::Fingerprint,
     transport::source_of,
@@ -43,7 +43,7 @@ impl ConversationLimits {
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`], as below.
+    /// [`RequestError::LimitReached`], as below.
     pub(super) fn arrive(&self, caller: Caller) -> Result<Permit> {
         match caller.key {
             Some(_) => take(&self.arriving, ARRIVING, address(caller)),
@@ -72,7 +72,7 @@ fn take(
             Exceeded::Total => format!("at most {most} conversations at once"),
             Exceeded::Key => format!("at most {most_each} conversations at once with one caller"),
         };
-        Error::LimitReached { what, retry_after: None }
+        RequestError::LimitReached { what, retry_after: None }
     })
 }
 

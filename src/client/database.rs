@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 
 use super::blocking::blocking;
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
+    error::SystemError,
     identity::files,
     sqlite::{self, Plan, Trouble},
 };
@@ -36,7 +37,7 @@ impl Database {
             set_up(&mut connection, plan)?;
             Ok(connection)
         });
-        let connection = opened.map_err(|problem| unusable(path, &*problem))?;
+        let connection = opened.map_err(|problem| unusable(path, problem))?;
         let connection = Arc::new(Mutex::new(connection));
         let (path, turn) = (Arc::new(path.to_owned()), Arc::new(Semaphore::new(1)));
         Ok(Self { path, connection, turn })
@@ -52,7 +53,7 @@ impl Database {
         blocking(move || {
             let _turn = turn;
             let mut connection = this.connection.lock();
-            work(&mut connection).map_err(|problem| unusable(&this.path, &problem))
+            work(&mut connection).map_err(|problem| unusable(&this.path, problem))
         })
         .await
     }
@@ -65,19 +66,20 @@ pub(super) fn check(path: &Path) -> Result<()> {
         connection.busy_timeout(sqlite::BUSY_TIMEOUT)?;
         connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0))
     });
-    match found.map_err(|problem| unusable(path, &problem))? {
+    match found.map_err(|problem| unusable(path, problem))? {
         said if said == "ok" => Ok(()),
-        said => Err(Error::Store(format!("{} cannot be used: {said}", path.display()))),
+        said => Err(Error::Store(SystemError::unusable(path, said))),
     }
 }
 
-/// [`Error::Store`] is for what another attempt will not repair.
-fn unusable(path: &Path, problem: &(dyn std::error::Error + 'static)) -> Error {
-    let said = format!("{} cannot be used: {problem}", path.display());
+/// Returns [`Error::Store`] for a damaged file, which another attempt does not repair.
+fn unusable(path: &Path, problem: impl Into<Trouble>) -> Error {
+    let problem = problem.into();
     let code = problem.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
+    let error = SystemError::unusable(path, problem);
     match code {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Store(said),
-        _ => Error::Io(said),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Store(error),
+        _ => Error::Io(error),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backoff,
-    error::{Error, Result},
+    client::error::{Error, Result},
     model::{Endpoint, MessageId, Name, Receipt, Text},
 };
 

@@ -10,7 +10,7 @@ use super::{
     received::Direct,
 };
 use crate::{
-    error::Error,
+    client::error::Error,
     model::{Endpoint, Fingerprint, Message, MessageId, Name, Position, Receipt, RoomName},
 };
 

@@ -16,7 +16,8 @@ use super::{
     trust::{HubDialer, hub_error},
 };
 use crate::{
-    error::{Error, Reason, Result},
+    client::error::{Error, Result},
+    error::Reason,
     model::{Endpoint, Fingerprint, InviteCode, Name, Peer, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
     transport::{CALL_TIMEOUT, Channel, DialFailure, why},
@@ -68,7 +69,7 @@ struct SessionToken {
 impl SessionToken {
     fn new(raw: String) -> Result<Self> {
         let mut bearer = MetadataValue::try_from(format!("Bearer {raw}"))
-            .map_err(|_| Error::Protocol("the token does not fit into a header".into()))?;
+            .map_err(|_| Error::protocol("the token does not fit into a header"))?;
         bearer.set_sensitive(true);
         Ok(Self { raw, bearer })
     }
@@ -247,7 +248,7 @@ impl HubConnection {
         })?;
         let peer = Peer::try_from(wire::present("peer", answer.peer)?)?;
         if peer.name != *name {
-            return Err(Error::Protocol(format!("asked for {name}, got {}", peer.name)));
+            return Err(Error::protocol(format!("asked for {name}, got {}", peer.name)));
         }
         Ok(peer)
     }

@@ -23,7 +23,8 @@ pub(super) use self::durable::DurableInbox;
 use self::durable::Recorded;
 use super::{event::Event, received::Direct};
 use crate::{
-    error::{Error, Result},
+    client::error::Error,
+    error::{RequestError, Result},
     model::{DirectMessage, MessageId, Name, Receipt},
 };
 
@@ -86,7 +87,7 @@ impl Inbox {
     }
 
     /// Hands out the durable messages that earlier runs accepted and did not show.
-    pub(super) async fn hand_out_unshown(&self) -> Result<()> {
+    pub(super) async fn hand_out_unshown(&self) -> Result<(), Error> {
         let Some(durable) = &self.0.durable else { return Ok(()) };
         for direct in durable.unshown().await? {
             // The rest comes out after the next start.
@@ -111,7 +112,7 @@ impl Inbox {
         }
         match crate::wire::name(field, receiver)? {
             receiver if receiver == self.0.me => Ok(()),
-            receiver => Err(Error::WrongReceiver(receiver)),
+            receiver => Err(RequestError::WrongReceiver(receiver)),
         }
     }
 
@@ -142,7 +143,7 @@ impl Inbox {
                 Ok(Receipt { id, receiver, accepted_at: now, duplicate: false })
             }
             Recorded::Before(at) => Ok(Receipt { id, receiver, accepted_at: at, duplicate: true }),
-            Recorded::Reused => Err(Error::MessageIdReused(id)),
+            Recorded::Reused => Err(RequestError::MessageIdReused(id)),
         }
     }
 
@@ -205,14 +206,14 @@ impl AcceptedMessages {
     ) -> Result<Reservation<P>> {
         let id = key.1;
         match self.recent.get(key) {
-            Some(first) if first.text_hash != text_hash => Err(Error::MessageIdReused(id)),
+            Some(first) if first.text_hash != text_hash => Err(RequestError::MessageIdReused(id)),
             Some(first) => {
                 let (receiver, accepted_at) = (receiver.clone(), first.at);
                 let receipt = Receipt { id, receiver, accepted_at, duplicate: true };
                 Ok(Reservation::Duplicate(receipt))
             }
             None => {
-                let left = self.left.checked_sub(1).ok_or(Error::ShuttingDown)?;
+                let left = self.left.checked_sub(1).ok_or(RequestError::ShuttingDown)?;
                 let room = room()?;
                 self.left = left;
                 Ok(Reservation::Room(room))
@@ -222,10 +223,10 @@ impl AcceptedMessages {
 }
 
 /// Returns the refusal of a message that there is no room for.
-fn refusal<T>(problem: &TrySendError<T>) -> Error {
+fn refusal<T>(problem: &TrySendError<T>) -> RequestError {
     match problem {
-        TrySendError::Full(_) => Error::InboxFull,
-        TrySendError::Closed(_) => Error::ShuttingDown,
+        TrySendError::Full(_) => RequestError::InboxFull,
+        TrySendError::Closed(_) => RequestError::ShuttingDown,
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{received::Direct, reply::Reply};
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
     model::{MessageId, Name, Receipt, Text},
 };
 

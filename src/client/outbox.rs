@@ -34,7 +34,8 @@ pub(super) use self::delivery::DeliveryTask;
 use self::store::{DeliveryState, OutboxOwner, RetryScope};
 use super::{blocking::blocking, contact_store::ContactStore, database::Database, peers::Peers};
 use crate::{
-    error::{Error, Reason, Result},
+    client::error::{Error, Result},
+    error::Reason,
     identity::{Book, files},
     model::{DirectMessage, Endpoint, MessageId, Name, Receipt, Text},
 };

@@ -14,7 +14,7 @@ use super::{
     received::Direct,
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result, SystemError},
     identity::Identity,
     model::Receipt,
     proto::{
@@ -46,7 +46,7 @@ const OPEN_PER_ADDRESS: usize = 32;
 const PENDING: (usize, usize) = (64, 16);
 
 /// Returns the acceptor of the PeerChat server.
-pub(super) fn acceptor(identity: Option<&Identity>) -> Result<Acceptor> {
+pub(super) fn acceptor(identity: Option<&Identity>) -> Result<Acceptor, SystemError> {
     let acceptor = match identity {
         Some(own) => {
             let config = server_config(own.credentials(), ClientKeys::Optional)?;
@@ -162,12 +162,12 @@ impl Handlers {
         // In a task, since a recorded message has to be handed out even if the caller hangs up.
         let inbox = self.inbox.clone();
         let accepted = self.tasks.spawn(async move { inbox.accept(direct, true).await });
-        accepted.await.unwrap_or(Err(Error::Stopped))
+        accepted.await.unwrap_or_else(|error| Err(RequestError::internal(error)))
     }
 
     fn arrive(&self, caller: Caller) -> Result<Permit> {
         if self.stop.is_cancelled() {
-            return Err(Error::ShuttingDown);
+            return Err(RequestError::ShuttingDown);
         }
         self.admission.arrive(caller)
     }

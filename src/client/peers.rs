@@ -26,7 +26,7 @@ use super::{
     received::Verification,
 };
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
     identity::{Identity, KeyCheck},
     model::{DirectMessage, Endpoint, Fingerprint, MessageId, Name, Peer, Receipt, Text},
     text,

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use super::{Client, session::SessionCommand};
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
     model::{Draft, MessageId, Posted, RoomName, Text},
     proto::{self, broadcast_client::BroadcastClient},
 };
@@ -78,7 +78,8 @@ impl<'a> Post<'a> {
     pub async fn unary(self) -> Result<Posted> {
         let rpc =
             |channel, request| async move { BroadcastClient::new(channel).post(request).await };
-        self.client.0.hub.call(proto::PostRequest::from(&self.draft), rpc).await?.try_into()
+        let posted = self.client.0.hub.call(proto::PostRequest::from(&self.draft), rpc).await?;
+        Ok(posted.try_into()?)
     }
 }
 

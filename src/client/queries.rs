@@ -2,7 +2,8 @@
 
 use super::Client;
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
+    error::ProtocolError,
     model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName, SearchHit},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
     wire,
@@ -121,7 +122,7 @@ impl Client {
             let page = self.0.hub.call(request, rpc).await?;
             Ok((page.rooms, page.next_page_token))
         });
-        listed.await?.into_iter().map(Room::try_from).collect()
+        Ok(listed.await?.into_iter().map(Room::try_from).collect::<Result<_, _>>()?)
     }
 
     /// Reads a page of a room's history.
@@ -189,9 +190,9 @@ impl Client {
 impl<T> Page<T> {
     fn new<R>(raw: Vec<R>, next: String) -> Result<Self>
     where
-        T: TryFrom<R, Error = Error>,
+        T: TryFrom<R, Error = ProtocolError>,
     {
-        let items = raw.into_iter().map(T::try_from).collect::<Result<_>>()?;
+        let items = raw.into_iter().map(T::try_from).collect::<Result<_, _>>()?;
         Ok(Self { items, next: Some(next).filter(|next| !next.is_empty()) })
     }
 }
@@ -210,7 +211,7 @@ where
         }
         token = next;
     }
-    Err(Error::Protocol("a list has no end".into()))
+    Err(Error::protocol("a list has no end"))
 }
 
 fn page_size(size: u32) -> i32 {

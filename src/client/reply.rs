@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::error::Result;
+use crate::client::error::Result;
 
 /// Where the answer to a command goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T>>;

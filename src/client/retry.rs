@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, Reason, Refusal, Result};
+use crate::client::error::{Error, Result};
+use crate::error::{Reason, Refusal};
 
 /// The longest pause that a hub may ask for. A longer one would keep the client away.
 pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);

@@ -30,7 +30,8 @@ use super::{
 };
 use crate::{
     backoff::{self, Backoff},
-    error::{Error, Refusal},
+    client::error::Error,
+    error::Refusal,
     model::{RoomName, Start},
     text,
 };

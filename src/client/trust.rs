@@ -4,7 +4,7 @@ use tonic::Code;
 
 use super::{blocking::blocking, contact_store::ContactStore};
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
     identity::Identity,
     model::{Endpoint, Fingerprint},
     transport::{Authorities, Dial, DialFailure, Trust, certificate_on_loopback},

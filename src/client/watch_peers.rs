@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     backoff::{self, Backoff},
-    error::{Error, Result},
+    client::error::{Error, Result},
     model::{Name, Peer},
     proto::{self, watch_peers_response::Event as Answer},
     wire,

@@ -19,7 +19,7 @@ use super::{
     sessions::{Caller, Sessions},
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{InviteCode, Name},
     storage::{Claim, Directory, Entry, Known, NameRegistry, Owner, Session},
     transport::PeerInfo,
@@ -75,7 +75,7 @@ pub(crate) struct Newcomer {
 ///
 /// # Errors
 ///
-/// [`Error::TokenRefused`] and [`Error::Removed`].
+/// [`RequestError::TokenRefused`] and [`RequestError::Removed`].
 pub(crate) async fn identify(
     state: &State,
     extensions: &Extensions,
@@ -86,7 +86,7 @@ pub(crate) async fn identify(
         Newcomer { owner: certificate.map(Owner::key), beside: None, only: None, vouched: false };
     match shown {
         // A session that has ended makes nobody: the name may be free all the same.
-        Shown::Nothing | Shown::Session(Err(Error::SessionEnded)) => Ok(match replaces {
+        Shown::Nothing | Shown::Session(Err(RequestError::SessionEnded)) => Ok(match replaces {
             Some(replaced) if replaced.is_vouched() => successor(replaced, None),
             _ => key,
         }),
@@ -98,20 +98,22 @@ pub(crate) async fn identify(
             }
             match replaces {
                 Some(replaced) if *replaced == caller => Ok(successor(replaced, Some(caller))),
-                _ => Err(Error::TokenRefused("show the one with which its session began".into())),
+                _ => Err(RequestError::TokenRefused(
+                    "show the one with which its session began".into(),
+                )),
             }
         }
         Shown::Bot(owner) => match state.members.find(owner.id()).await? {
             Known::Member(names) => {
                 Ok(Newcomer { owner: Some(owner), only: names.into_iter().next(), ..key })
             }
-            Known::Removed => Err(Error::Removed),
-            Known::Stranger => Err(Error::TokenRefused("it is no bot's".into())),
+            Known::Removed => Err(RequestError::Removed),
+            Known::Stranger => Err(RequestError::TokenRefused("it is no bot's".into())),
         },
         Shown::Jwt(jwt) => {
             let issuer = state.issuer.as_ref();
             let issuer = issuer.ok_or_else(|| {
-                Error::TokenRefused("this hub believes no issuer of tokens".into())
+                RequestError::TokenRefused("this hub believes no issuer of tokens".into())
             })?;
             let subject = issuer.subject(&jwt.0)?;
             let owner = Owner::outside(issuer.name(), &subject.raw);
@@ -122,7 +124,7 @@ pub(crate) async fn identify(
             };
             Ok(Newcomer { owner: Some(owner), only, vouched: true, ..key })
         }
-        Shown::Unknown => Err(Error::TokenRefused("it is no token of this hub".into())),
+        Shown::Unknown => Err(RequestError::TokenRefused("it is no token of this hub".into())),
     }
 }
 
@@ -136,8 +138,8 @@ fn successor(replaced: &Caller, beside: Option<Caller>) -> Newcomer {
 ///
 /// # Errors
 ///
-/// As [`NameRegistry::claim`](crate::storage::NameRegistry::claim), [`Error::GuestsRefused`], and
-/// [`Error::RateLimited`] where too many names were taken for good.
+/// As [`NameRegistry::claim`](crate::storage::NameRegistry::claim), [`RequestError::GuestsRefused`], and
+/// [`RequestError::RateLimited`] where too many names were taken for good.
 pub(crate) async fn admit(
     state: &State,
     newcomer: &Newcomer,
@@ -148,7 +150,7 @@ pub(crate) async fn admit(
 ) -> Result<()> {
     let name = &session.peer;
     if let Some(only) = newcomer.only.as_ref().filter(|only| *only != name) {
-        return Err(Error::invalid("name", format!("the token that is shown is {only}'s")));
+        return Err(RequestError::invalid("name", format!("the token that is shown is {only}'s")));
     }
     let Some(owner) = &session.owner else {
         check_guest(state.admission.guests, extensions)?;
@@ -160,8 +162,8 @@ pub(crate) async fn admit(
     };
     // Whom the hub's keeper has given another name does not know it yet.
     let refused = |error| match error {
-        Error::NameTaken(wanted) if !theirs.is_empty() && !theirs.contains(&wanted) => {
-            Error::OtherName { wanted, yours: theirs.clone() }
+        RequestError::NameTaken(wanted) if !theirs.is_empty() && !theirs.contains(&wanted) => {
+            RequestError::OtherName { wanted, yours: theirs.clone() }
         }
         error => error,
     };
@@ -185,7 +187,7 @@ fn check_guest(guests: Guests, extensions: &Extensions) -> Result<()> {
             .is_some_and(|info| info.remote.ip().to_canonical().is_loopback()),
         Guests::Always => true,
     };
-    if may { Ok(()) } else { Err(Error::GuestsRefused) }
+    if may { Ok(()) } else { Err(RequestError::GuestsRefused) }
 }
 
 /// Ends the sessions of those who may not hold their names any more, for as long as it is polled.
@@ -212,7 +214,7 @@ async fn expel(
     for session in members.expelled(sessions.holders()).await? {
         match directory.release(session).await {
             // It may have ended meanwhile, which changes nothing.
-            Ok(()) | Err(Error::SessionEnded) => {}
+            Ok(()) | Err(RequestError::SessionEnded) => {}
             Err(error) => return Err(error),
         }
     }
@@ -231,6 +233,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        error::SystemError,
         hub::{Lists, peers::Peers},
         storage::{Holder, OwnerId, SessionId, embedded::EmbeddedDirectory},
     };
@@ -255,7 +258,7 @@ mod tests {
 
         async fn expelled(&self, holders: Vec<Holder>) -> Result<Vec<SessionId>> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
-                0 => Err(Error::StoreUnavailable("not now".into())),
+                0 => Err(RequestError::StoreUnavailable(Arc::new(SystemError::new("not now")))),
                 _ => Ok(holders.into_iter().map(|holder| holder.session).collect()),
             }
         }

@@ -12,7 +12,7 @@ use http::{Extensions, Request, header::AUTHORIZATION};
 
 use super::sessions::{Caller, Sessions};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{Certificate, Fingerprint},
     storage::{Owner, embedded::members::BOT_PREFIX},
     transport::PeerInfo,
@@ -103,14 +103,16 @@ pub(crate) fn credentials(extensions: &Extensions) -> Credentials {
 ///
 /// # Errors
 ///
-/// [`Error::SessionMissing`], [`Error::SessionEnded`], and [`Error::TokenRefused`] where the session
+/// [`RequestError::SessionMissing`], [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] where the session
 /// is of another key.
 pub(crate) fn caller(extensions: &Extensions) -> Result<Caller> {
     match extensions.get::<Credentials>().map(|credentials| &credentials.shown) {
         Some(Shown::Session(caller)) => caller.clone(),
         // It may be good for Register.
-        None | Some(Shown::Nothing | Shown::Bot(_) | Shown::Jwt(_)) => Err(Error::SessionMissing),
-        Some(Shown::Unknown) => Err(Error::SessionEnded),
+        None | Some(Shown::Nothing | Shown::Bot(_) | Shown::Jwt(_)) => {
+            Err(RequestError::SessionMissing)
+        }
+        Some(Shown::Unknown) => Err(RequestError::SessionEnded),
     }
 }
 
@@ -162,15 +164,18 @@ mod tests {
         for scheme in ["Bearer", "bearer"] {
             assert_eq!(who(&sessions, Some(&format!("{scheme} {token}"))).unwrap(), alice);
         }
-        assert!(matches!(who(&sessions, None), Err(Error::SessionMissing)));
-        assert!(matches!(who(&sessions, Some("Basic YQ==")), Err(Error::SessionMissing)));
-        assert!(matches!(who(&sessions, Some("Bearer x")), Err(Error::SessionEnded)));
+        assert!(matches!(who(&sessions, None), Err(RequestError::SessionMissing)));
+        assert!(matches!(who(&sessions, Some("Basic YQ==")), Err(RequestError::SessionMissing)));
+        assert!(matches!(who(&sessions, Some("Bearer x")), Err(RequestError::SessionEnded)));
         let lobby = RoomName::lobby();
         assert!(sessions.check_member(alice.session, &lobby).is_ok());
         sessions.remove(alice.session);
-        assert!(matches!(sessions.check_member(alice.session, &lobby), Err(Error::SessionEnded)));
+        assert!(matches!(
+            sessions.check_member(alice.session, &lobby),
+            Err(RequestError::SessionEnded)
+        ));
         let bearer = format!("Bearer {token}");
-        assert!(matches!(who(&sessions, Some(&bearer)), Err(Error::SessionEnded)));
+        assert!(matches!(who(&sessions, Some(&bearer)), Err(RequestError::SessionEnded)));
     }
 
     #[test]
@@ -182,7 +187,7 @@ mod tests {
         let as_shown = |key| caller(&shown(&sessions, Some(&bearer), key));
         assert_eq!(as_shown(Some(&hers)).unwrap(), alice);
         for thief in [Some(&his), None] {
-            assert!(matches!(as_shown(thief), Err(Error::TokenRefused(_))));
+            assert!(matches!(as_shown(thief), Err(RequestError::TokenRefused(_))));
         }
     }
 

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{State, answer, auth, paging};
 use crate::{
-    error::{Error, Gone, Result},
+    error::{Gone, RequestError, Result},
     model::{Position, Room, RoomName},
     proto::{self, unary::broadcast_server},
     storage::{Edge, Extent, Rooms as Which, Search, Slice},
@@ -71,7 +71,7 @@ impl Broadcast {
         // Whoever gave up waiting does not hear of it any more; the post stands.
         let done = Box::new(|result| drop(done.send(result)));
         state.log.append(draft, done).await;
-        let posted = posted.await.map_err(|_| Error::ShuttingDown)??;
+        let posted = posted.await.map_err(|_| RequestError::ShuttingDown)??;
         Ok((&posted).into())
     }
 
@@ -95,7 +95,7 @@ impl Broadcast {
         let first = extent.map_or(0, |extent| extent.first);
         let from = match (asked.forward, from) {
             (true, Some(seq)) if seq.saturating_add(1) < first => {
-                return Err(Error::PositionGone(Gone::Truncated));
+                return Err(RequestError::PositionGone(Gone::Truncated));
             }
             (true, from) => Edge::After(from.unwrap_or(0)),
             (false, from) => Edge::Before(from.unwrap_or(last + 1)),
@@ -125,10 +125,11 @@ impl Broadcast {
         self.0.may_read(request.extensions(), &caller)?;
         let asked = request.into_inner();
         if asked.query.len() > MAX_QUERY_BYTES {
-            return Err(Error::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")));
+            return Err(RequestError::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")));
         }
-        let order = proto::SearchOrder::try_from(asked.order)
-            .map_err(|_| Error::invalid("order", format!("there is no order {}", asked.order)))?;
+        let order = proto::SearchOrder::try_from(asked.order).map_err(|_| {
+            RequestError::invalid("order", format!("there is no order {}", asked.order))
+        })?;
         let limit = paging::page_size(asked.page_size, DEFAULT_HITS, MAX_HITS)?;
         let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string()];
         let filters = filters.map(String::as_str);
@@ -201,7 +202,7 @@ impl Broadcast {
 
     fn seq_of(&self, position: proto::Position) -> Result<u64> {
         if position.epoch != self.0.log.epoch() {
-            return Err(Error::PositionGone(Gone::Epoch));
+            return Err(RequestError::PositionGone(Gone::Epoch));
         }
         Ok(position.seq)
     }

@@ -14,7 +14,7 @@ use super::{
     sessions::{Caller, Membership, StreamGuard},
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{Draft, Position, Posted, RoomName, Start},
     proto::{self, chat_request::Request, chat_response::Event, refused},
     wire,
@@ -59,7 +59,7 @@ pub(crate) async fn subscribe(
 ) -> Result<EventStream<Guard>> {
     let mut joins = request.joins;
     if joins.len() > MAX_JOINS {
-        return Err(Error::invalid("joins", format!("at most {MAX_JOINS} rooms")));
+        return Err(RequestError::invalid("joins", format!("at most {MAX_JOINS} rooms")));
     }
     if joins.is_empty() {
         joins.push(wire::to_join(&RoomName::lobby(), Start::Head));
@@ -74,7 +74,7 @@ pub(crate) async fn subscribe(
         mailbox.admit().await;
         let (membership, order) = begin(&state, &caller, &room, start).await?;
         if rooms.insert(room, membership).is_some() {
-            return Err(Error::invalid(format!("joins[{i}].room"), "named twice"));
+            return Err(RequestError::invalid(format!("joins[{i}].room"), "named twice"));
         }
         mailbox.push(order);
     }
@@ -161,7 +161,8 @@ impl Reader {
             Some(Request::Leave(leave)) => self.leave(&leave),
             Some(Request::Post(post)) => self.post(post).await,
             None => {
-                let error = Error::invalid("request", "one of join, leave and post must be set");
+                let error =
+                    RequestError::invalid("request", "one of join, leave and post must be set");
                 self.refuse(None, &error);
             }
         }
@@ -189,7 +190,7 @@ impl Reader {
 
     fn leave(&mut self, leave: &proto::Leave) {
         let left = wire::room_name("leave.room", &leave.room).and_then(|room| {
-            self.rooms.remove(&room).map(|_| room.clone()).ok_or(Error::NotJoined(room))
+            self.rooms.remove(&room).map(|_| room.clone()).ok_or(RequestError::NotJoined(room))
         });
         match left {
             Ok(room) => {
@@ -228,12 +229,16 @@ impl Reader {
         Ok(draft)
     }
 
-    fn refuse(&self, request: Option<refused::Request>, error: &Error) {
+    fn refuse(&self, request: Option<refused::Request>, error: &RequestError) {
         self.mailbox.push(refusal(&self.state.metrics, request, error));
     }
 }
 
-fn refusal(metrics: &Metrics, request: Option<refused::Request>, error: &Error) -> StreamCommand {
+fn refusal(
+    metrics: &Metrics,
+    request: Option<refused::Request>,
+    error: &RequestError,
+) -> StreamCommand {
     metrics.refused(&wire::reason(error));
     let refused = proto::Refused { request, refusal: Some(wire::refusal(error)) };
     StreamCommand::Answer(event(Event::Refused(refused)))

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{Certificate, Endpoint, Fingerprint},
     proto::{EndpointCheck, EndpointReach},
     storage::{Owner, Session, SessionId},
@@ -53,14 +53,16 @@ impl DialBacks {
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`] where one is under way for this session, or too many for all.
+    /// [`RequestError::LimitReached`] where one is under way for this session, or too many for all.
     pub(crate) async fn check(
         &self,
         session: &Session,
         own: Option<IpAddr>,
     ) -> Result<Vec<EndpointCheck>> {
-        let busy =
-            |what: &str| Error::LimitReached { what: what.into(), retry_after: Some(BUSY_DELAY) };
+        let busy = |what: &str| RequestError::LimitReached {
+            what: what.into(),
+            retry_after: Some(BUSY_DELAY),
+        };
         let _turn =
             self.enter(session.id).ok_or_else(|| busy("a session may have one check at a time"))?;
         let _place =

@@ -17,8 +17,9 @@ use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
 
 use self::keys::Key;
+use super::Error;
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::Name,
 };
 
@@ -56,7 +57,7 @@ impl Issuer {
     /// # Errors
     ///
     /// [`Error::Invalid`] where the file cannot be read or holds no key that can be used.
-    pub fn load(name: String, audience: String, keys: &Path) -> Result<Self> {
+    pub fn load(name: String, audience: String, keys: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(keys).map_err(|error| {
             Error::invalid("jwt-keys", format!("cannot read {}: {error}", keys.display()))
         })?;
@@ -79,16 +80,17 @@ impl Issuer {
     ///
     /// # Errors
     ///
-    /// [`Error::TokenRefused`].
+    /// [`RequestError::TokenRefused`].
     pub(crate) fn subject(&self, token: &str) -> Result<Subject> {
         let header = decode_header(token).map_err(|error| refused(&error))?;
         if header.crit.is_some() {
             // RFC 7515, section 4.1.11: what is not understood must not be passed over.
-            return Err(Error::TokenRefused(
+            return Err(RequestError::TokenRefused(
                 "its header demands what this hub does not know".into(),
             ));
         }
-        let mut problem = Error::TokenRefused("it is signed with no key of its issuer".into());
+        let mut problem =
+            RequestError::TokenRefused("it is signed with no key of its issuer".into());
         for key in &self.keys {
             if key.algorithm != header.alg || !key.may_be(header.kid.as_deref()) {
                 continue;
@@ -116,11 +118,13 @@ impl Issuer {
 fn name(raw: String) -> Result<Subject> {
     match Name::parse(&raw) {
         Ok(name) => Ok(Subject { raw, name }),
-        Err(problem) => Err(Error::TokenRefused(format!("its subject is no name: {problem}"))),
+        Err(problem) => {
+            Err(RequestError::TokenRefused(format!("its subject is no name: {problem}")))
+        }
     }
 }
 
-fn refused(error: &jsonwebtoken::errors::Error) -> Error {
+fn refused(error: &jsonwebtoken::errors::Error) -> RequestError {
     let problem = match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired".into(),
         ErrorKind::ImmatureSignature => "it is not valid yet".into(),
@@ -130,5 +134,5 @@ fn refused(error: &jsonwebtoken::errors::Error) -> Error {
         ErrorKind::InvalidClaimFormat(claim) => format!("its {claim:?} makes no sense"),
         _ => "it cannot be read".into(),
     };
-    Error::TokenRefused(problem)
+    RequestError::TokenRefused(problem)
 }

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::error::{RequestError, Result};
 
 /// Bytes of the filters' digest within a token: enough to notice that they were changed.
 const DIGEST_BYTES: usize = 8;
@@ -17,7 +17,7 @@ pub(crate) fn page_size(raw: i32, default: usize, most: usize) -> Result<usize> 
     match usize::try_from(raw) {
         Ok(0) => Ok(default),
         Ok(size) => Ok(size.min(most)),
-        Err(_) => Err(Error::invalid("page_size", "must not be negative")),
+        Err(_) => Err(RequestError::invalid("page_size", "must not be negative")),
     }
 }
 
@@ -44,7 +44,10 @@ pub(crate) fn parse_token(filters: &[&str], token: &str) -> Result<Option<String
         .filter(|raw| raw.starts_with(&digest(filters)))
         .and_then(|raw| String::from_utf8(raw[DIGEST_BYTES..].to_vec()).ok());
     last.map(Some).ok_or_else(|| {
-        Error::invalid("page_token", "not a token of this hub for a request with these filters")
+        RequestError::invalid(
+            "page_token",
+            "not a token of this hub for a request with these filters",
+        )
     })
 }
 
@@ -54,7 +57,9 @@ pub(crate) fn parse_number<T: std::str::FromStr>(
     token: &str,
 ) -> Result<Option<T>> {
     let Some(last) = parse_token(filters, token)? else { return Ok(None) };
-    last.parse().map(Some).map_err(|_| Error::invalid("page_token", "not a token of this hub"))
+    last.parse()
+        .map(Some)
+        .map_err(|_| RequestError::invalid("page_token", "not a token of this hub"))
 }
 
 fn digest(filters: &[&str]) -> [u8; DIGEST_BYTES] {

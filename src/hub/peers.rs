@@ -14,7 +14,7 @@ use tonic::async_trait;
 
 use super::fanout::{self, Chunk, Ring, Source};
 use crate::{
-    error::{Error, Gone, Result},
+    error::{Gone, RequestError, Result},
     model::{MAX_ENDPOINTS, Name, Peer, PeerStatus, Position, RoomName},
     proto::{self, watch_peers_response::Event},
     storage::{Owner, Session, SessionId},
@@ -151,16 +151,16 @@ impl Peers {
     ///
     /// # Errors
     ///
-    /// [`Error::PositionGone`] where the changes since then are not known.
+    /// [`RequestError::PositionGone`] where the changes since then are not known.
     pub(crate) fn resume(&self, revision: Position) -> Result<u64> {
         if revision.epoch != self.epoch {
-            return Err(Error::PositionGone(Gone::Epoch));
+            return Err(RequestError::PositionGone(Gone::Epoch));
         }
         if revision.seq > self.lock().revision {
-            return Err(Error::PositionGone(Gone::Ahead));
+            return Err(RequestError::PositionGone(Gone::Ahead));
         }
         if self.ring.lacks(revision.seq) {
-            return Err(Error::PositionGone(Gone::Truncated));
+            return Err(RequestError::PositionGone(Gone::Truncated));
         }
         Ok(revision.seq)
     }
@@ -240,7 +240,7 @@ impl Source for Peers {
         Ok(self.snapshot())
     }
 
-    fn farewell(&self, _error: &Error) -> Option<Bytes> {
+    fn farewell(&self, _error: &RequestError) -> Option<Bytes> {
         None
     }
 }

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status, async_trait};
 
 use super::{State, admission, answer, auth, paging, peers, sessions::Caller};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
     proto::{self, unary::presence_server},
     storage::{Change, Claim, Session, SessionId},
@@ -166,7 +166,7 @@ impl Presence {
         let name = wire::name("name", &asked.name)?;
         let listed = self.0.peers.get(&name).map(|peer| (&peer).into());
         let peer = listed.or_else(|| self.unlisted(&name, &asked.fingerprint));
-        Ok(proto::GetPeerResponse { peer: Some(peer.ok_or(Error::PeerUnknown(name))?) })
+        Ok(proto::GetPeerResponse { peer: Some(peer.ok_or(RequestError::PeerUnknown(name))?) })
     }
 
     /// A peer that is here and not listed, for somebody who knows its key: that it is who it says,
@@ -232,7 +232,7 @@ impl Presence {
         let remote = PeerInfo::of(request.extensions()).map(|info| info.remote);
         state.gates.dial_back(state.gates.origin(request.extensions()), &caller.peer)?;
         let session = state.peers.session(&caller.peer, caller.session);
-        let session = session.ok_or(Error::SessionEnded)?;
+        let session = session.ok_or(RequestError::SessionEnded)?;
         let checks = state.dial_backs.check(&session, remote.map(|address| address.ip())).await?;
         Ok(proto::CheckEndpointsResponse {
             checks,

@@ -32,7 +32,7 @@ pub(crate) use watch::Watch;
 use self::gate::{Gate, Quotas};
 use super::metrics::Metrics;
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::Name,
     transport::{self, PeerInfo},
 };
@@ -241,7 +241,7 @@ impl RateLimits {
     ///
     /// # Errors
     ///
-    /// [`Error::RateLimited`], as all of these.
+    /// [`RequestError::RateLimited`], as all of these.
     pub(crate) fn post(&self, origin: Origin, peer: &Name) -> Result<()> {
         self.check(&self.posts, origin, Some(peer))
     }
@@ -264,7 +264,7 @@ impl RateLimits {
 
     /// The same, as soon as there may be one more.
     pub(crate) async fn read_in_turn(&self, origin: Origin, peer: &Name) {
-        while let Err(Error::RateLimited { retry_after, .. }) = self.read(origin, peer) {
+        while let Err(RequestError::RateLimited { retry_after, .. }) = self.read(origin, peer) {
             tokio::time::sleep(retry_after).await;
         }
     }
@@ -277,7 +277,9 @@ impl RateLimits {
     /// Notes a failure to prove something.
     pub(crate) fn fail(&self, origin: Origin) -> Result<()> {
         let failed = self.check(&self.failures, origin, None);
-        if let (Err(Error::RateLimited { retry_after, .. }), Some(address)) = (&failed, origin.0) {
+        if let (Err(RequestError::RateLimited { retry_after, .. }), Some(address)) =
+            (&failed, origin.0)
+        {
             let mut barred = self.barred();
             if barred.len() < MAX_BARRED {
                 barred.insert(address, Instant::now() + *retry_after);
@@ -292,7 +294,7 @@ impl RateLimits {
         let retry_after = until.and_then(|until| until.checked_duration_since(Instant::now()));
         match retry_after {
             Some(retry_after) => {
-                Err(Error::RateLimited { what: self.failures.what(), retry_after })
+                Err(RequestError::RateLimited { what: self.failures.what(), retry_after })
             }
             None => Ok(()),
         }
@@ -315,7 +317,7 @@ impl RateLimits {
         let Some(address) = address else { return Ok(()) };
         gate.check(address, peer).map_err(|retry_after| {
             self.metrics.rate_limited(gate.what());
-            Error::RateLimited { what: gate.what(), retry_after }
+            RequestError::RateLimited { what: gate.what(), retry_after }
         })
     }
 }

@@ -14,7 +14,7 @@ use super::{
     metrics::Metrics,
 };
 use crate::{
-    error::{Error, Gone, Result},
+    error::{Gone, RequestError, Result},
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_response::Event},
     storage::{CommitListener, Edge, Extent, MessageLog, Rooms as Which, Slice},
@@ -121,7 +121,7 @@ impl Rooms {
         let mut rooms = self.read.write();
         if rooms.len() >= MAX_ROOMS {
             let what = format!("{MAX_ROOMS} rooms are read already");
-            return Err(Error::LimitReached { what, retry_after: Some(FULL_DELAY) });
+            return Err(RequestError::LimitReached { what, retry_after: Some(FULL_DELAY) });
         }
         let new = || Room { ring: Ring::new(RING_BYTES), reads: Reads::default() };
         Ok(rooms.entry(name.clone()).or_insert_with(|| Arc::new(new())).clone())
@@ -180,7 +180,7 @@ impl Source for RoomSource {
             let messages = self.log.read(&self.name, slice).await?;
             match messages.first() {
                 Some(first) if first.prev_seq <= seq => Ok(encode(&messages, usize::MAX)),
-                _ => Err(Error::PositionGone(Gone::Truncated)),
+                _ => Err(RequestError::PositionGone(Gone::Truncated)),
             }
         };
         self.room.reads.after(seq, read).await
@@ -194,7 +194,7 @@ impl Source for RoomSource {
         self.metrics.left_behind();
     }
 
-    fn farewell(&self, error: &Error) -> Option<Bytes> {
+    fn farewell(&self, error: &RequestError) -> Option<Bytes> {
         let room = self.name.to_string();
         let left = proto::Left { room, refusal: Some(wire::refusal(error)) };
         Some(fanout::frame(&proto::ChatResponse { event: Some(Event::Left(left)) }))
@@ -211,12 +211,14 @@ async fn seq_of(
     match start {
         Start::Head => Ok(last),
         Start::After(position) if position.epoch != log.epoch() => {
-            Err(Error::PositionGone(Gone::Epoch))
+            Err(RequestError::PositionGone(Gone::Epoch))
         }
-        Start::After(position) if position.seq > last => Err(Error::PositionGone(Gone::Ahead)),
+        Start::After(position) if position.seq > last => {
+            Err(RequestError::PositionGone(Gone::Ahead))
+        }
         Start::After(position) => match extent {
             Some(extent) if position.seq + 1 < extent.first => {
-                Err(Error::PositionGone(Gone::Truncated))
+                Err(RequestError::PositionGone(Gone::Truncated))
             }
             _ => Ok(position.seq),
         },
@@ -258,7 +260,10 @@ mod tests {
         let name = |i: usize| RoomName::parse(&format!("r{i}")).unwrap();
         let mut held: Vec<_> = (0..MAX_ROOMS).map(|i| rooms.room(&name(i)).unwrap()).collect();
         let refused = rooms.room(&name(MAX_ROOMS)).unwrap_err();
-        assert!(matches!(refused, Error::LimitReached { retry_after: Some(_), .. }), "{refused}");
+        assert!(
+            matches!(refused, RequestError::LimitReached { retry_after: Some(_), .. }),
+            "{refused}"
+        );
         rooms.room(&name(0)).unwrap();
         held.pop();
         rooms.room(&name(MAX_ROOMS)).unwrap();

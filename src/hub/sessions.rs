@@ -20,7 +20,7 @@ use tokio::{
 
 use super::fanout::{self, StreamCommand, StreamQueue};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     identity::{SecretHash, hash_secret, new_secret},
     model::{Fingerprint, Name, RoomName},
     proto,
@@ -108,7 +108,7 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the machine has no random numbers.
+    /// [`RequestError::Io`] where the machine has no random numbers.
     pub(crate) fn enter(&self, caller: Caller, lease: Duration) -> Result<String> {
         let token = new_secret::<TOKEN_BYTES>()?;
         let hash = hash_secret(&token);
@@ -116,7 +116,7 @@ impl Sessions {
         let mut table = self.lock();
         if table.entries.len() >= MAX_SESSIONS {
             let what = "the hub has as many sessions as it takes".into();
-            return Err(Error::LimitReached { what, retry_after: Some(FULL_DELAY) });
+            return Err(RequestError::LimitReached { what, retry_after: Some(FULL_DELAY) });
         }
         table.by_token.insert(hash, id);
         let entry = Entry {
@@ -143,7 +143,7 @@ impl Sessions {
         }
         self.count.send_replace(table.entries.len());
         for (_, mailbox) in &entry.streams {
-            mailbox.push(goodbye(Error::SessionEnded));
+            mailbox.push(goodbye(RequestError::SessionEnded));
         }
     }
 
@@ -152,14 +152,14 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::SessionEnded`], and [`Error::TokenRefused`] where the key is another.
+    /// [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] where the key is another.
     pub(crate) fn authenticate(&self, token: &str, key: Option<Fingerprint>) -> Result<Caller> {
         let table = self.lock();
-        let session = *table.by_token.get(&hash_secret(token)).ok_or(Error::SessionEnded)?;
-        let entry = table.entries.get(&session).ok_or(Error::SessionEnded)?;
+        let session = *table.by_token.get(&hash_secret(token)).ok_or(RequestError::SessionEnded)?;
+        let entry = table.entries.get(&session).ok_or(RequestError::SessionEnded)?;
         if entry.key.is_some() && entry.key != key {
             let problem = "it is of a session that began with another key";
-            return Err(Error::TokenRefused(problem.into()));
+            return Err(RequestError::TokenRefused(problem.into()));
         }
         let (peer, owner) = (entry.peer.clone(), entry.owner.clone());
         Ok(Caller { session, peer, owner, key: entry.key })
@@ -183,12 +183,12 @@ impl Sessions {
     ) -> Result<StreamGuard> {
         let mut table = self.lock();
         if table.closing {
-            return Err(Error::ShuttingDown);
+            return Err(RequestError::ShuttingDown);
         }
-        let entry = table.entries.get_mut(&id).ok_or(Error::SessionEnded)?;
+        let entry = table.entries.get_mut(&id).ok_or(RequestError::SessionEnded)?;
         if entry.streams.len() == MAX_STREAMS {
             let what = format!("a session may have {MAX_STREAMS} streams open");
-            return Err(Error::LimitReached { what, retry_after: None });
+            return Err(RequestError::LimitReached { what, retry_after: None });
         }
         let key = entry.streams.insert(mailbox);
         Ok(StreamGuard { sessions: self.clone(), id, key })
@@ -197,10 +197,10 @@ impl Sessions {
     /// Puts the session into a room for as long as the answer lives.
     pub(crate) fn join(self: &Arc<Self>, id: SessionId, room: &RoomName) -> Result<Membership> {
         let mut table = self.lock();
-        let entry = table.entries.get_mut(&id).ok_or(Error::SessionEnded)?;
+        let entry = table.entries.get_mut(&id).ok_or(RequestError::SessionEnded)?;
         if entry.rooms.len() >= MAX_ROOMS && !entry.rooms.contains_key(room) {
             let what = format!("a session may be in {MAX_ROOMS} rooms");
-            return Err(Error::LimitReached { what, retry_after: None });
+            return Err(RequestError::LimitReached { what, retry_after: None });
         }
         *entry.rooms.entry(room.clone()).or_default() += 1;
         let peer = entry.peer.clone();
@@ -212,15 +212,15 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Error::SessionEnded`], which a stream whose client does not read learns late, and
-    /// [`Error::NotJoined`].
+    /// [`RequestError::SessionEnded`], which a stream whose client does not read learns late, and
+    /// [`RequestError::NotJoined`].
     pub(crate) fn check_member(&self, id: SessionId, room: &RoomName) -> Result<()> {
         let table = self.lock();
-        let entry = table.entries.get(&id).ok_or(Error::SessionEnded)?;
+        let entry = table.entries.get(&id).ok_or(RequestError::SessionEnded)?;
         if *room == RoomName::lobby() || entry.rooms.contains_key(room) {
             Ok(())
         } else {
-            Err(Error::NotJoined(room.clone()))
+            Err(RequestError::NotJoined(room.clone()))
         }
     }
 
@@ -301,7 +301,7 @@ impl Sessions {
         let mut table = self.lock();
         table.closing = true;
         for (_, mailbox) in table.entries.values().flat_map(|entry| &entry.streams) {
-            mailbox.push(goodbye(Error::ShuttingDown));
+            mailbox.push(goodbye(RequestError::ShuttingDown));
         }
     }
 
@@ -373,7 +373,7 @@ impl Drop for Membership {
 }
 
 /// Tells a stream why it ends, and ends it.
-fn goodbye(error: Error) -> StreamCommand {
+fn goodbye(error: RequestError) -> StreamCommand {
     use proto::chat_response::Event;
     let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };
     let last: Bytes = fanout::frame(&proto::ChatResponse { event: Some(Event::Goodbye(goodbye)) });

@@ -26,7 +26,7 @@ use super::{
     sessions::StreamGuard,
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     proto, wire,
 };
 
@@ -138,7 +138,7 @@ where
 {
     match requests(request).message().await {
         Ok(Some(message)) => Ok(message),
-        Ok(None) => Err(Error::invalid("request", "missing")),
+        Ok(None) => Err(RequestError::invalid("request", "missing")),
         Err(status) => Err(wire::undecodable(&status)),
     }
 }

@@ -24,7 +24,28 @@ pub use book::{Book, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES};
 pub use entry::{Contact, KeyCheck, KnownHub};
 
 use super::{files, unusable};
-use crate::error::Result;
+use crate::error::{SystemError, Violation};
+
+/// Why a contact book cannot be read or changed.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContactsError {
+    /// The change is invalid, for example of somebody who is not in the book.
+    #[error("{}: {}", .0.field, .0.problem)]
+    Invalid(Violation),
+    /// The book is full.
+    #[error("{0}")]
+    Full(String),
+    /// The file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] SystemError),
+}
+
+impl ContactsError {
+    fn invalid(field: impl Into<String>, problem: impl ToString) -> Self {
+        Self::Invalid(Violation::new(field, problem))
+    }
+}
 
 /// A contact book in a file. It reads and writes files: not for async tasks.
 #[derive(Debug, Clone)]
@@ -47,10 +68,10 @@ impl Contacts {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`](crate::error::Error::Io) where the file cannot be read, or is no contact book.
-    pub fn read(&self) -> Result<Book> {
+    /// [`ContactsError::File`] if the file cannot be read, or is no contact book.
+    pub fn read(&self) -> Result<Book, ContactsError> {
         let content = files::read(&self.path)?.unwrap_or_default();
-        Book::parse(&content).map_err(|problem| unusable(&self.path, &problem))
+        Book::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
     }
 
     /// Changes what stands in it. Nothing is written where `change` fails or changes nothing.
@@ -58,7 +79,10 @@ impl Contacts {
     /// # Errors
     ///
     /// As [`Self::read`], and where the file cannot be written; and what `change` returns.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Book) -> Result<T>) -> Result<T> {
+    pub fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Book) -> Result<T, ContactsError>,
+    ) -> Result<T, ContactsError> {
         files::create_directory(files::directory_of(&self.path))?;
         let _lock = files::lock(&self.path)?;
         let before = self.read()?;

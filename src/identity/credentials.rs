@@ -9,7 +9,7 @@ use rustls::{
 };
 
 use super::{files, unusable};
-use crate::error::{Error, Result};
+use crate::error::SystemError;
 
 /// A certificate, those that vouch for it, and its private key, which does not show in `Debug`.
 #[derive(Clone)]
@@ -21,19 +21,21 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where a file cannot be read, where others can read the key, and where the two
+    /// If a file cannot be read, where others can read the key, and where the two
     /// do not belong together.
-    pub fn load(certificates: &Path, key: &Path) -> Result<Self> {
-        let missing = |path: &Path| Error::Io(format!("{} does not exist", path.display()));
+    pub fn load(certificates: &Path, key: &Path) -> Result<Self, SystemError> {
+        let missing =
+            |path: &Path| SystemError::new(format!("{} does not exist", path.display())).at(path);
         let pem = files::read(certificates)?.ok_or_else(|| missing(certificates))?;
         let chain = CertificateDer::pem_slice_iter(pem.as_bytes())
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|problem| unusable(certificates, &problem))?;
+            .map_err(|problem| unusable(certificates, problem))?;
         let pem = files::read_secret(key)?.ok_or_else(|| missing(key))?;
         let secret = PrivateKeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|problem| unusable(key, &problem))?;
+            .map_err(|problem| unusable(key, problem))?;
         Self::new(chain, secret).map_err(|problem| {
-            Error::Io(format!("{} and {}: {problem}", certificates.display(), key.display()))
+            let files = format!("{} and {}", certificates.display(), key.display());
+            SystemError::because(files, problem).at(key)
         })
     }
 
@@ -41,11 +43,14 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where the key is of no known kind, or not the certificate's.
-    pub fn new(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self> {
+    /// If the key is of no known kind, or not the certificate's.
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, SystemError> {
         CertifiedKey::from_der(chain, key, &ring::default_provider())
             .map(|certified| Self(Arc::new(certified)))
-            .map_err(|problem| Error::Io(problem.to_string()))
+            .map_err(|problem| SystemError::caused(problem.to_string(), problem.into()))
     }
 
     /// What the TLS library wants of either end of a connection.

@@ -8,7 +8,9 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use crate::error::SystemError;
+
+type Result<T> = std::result::Result<T, SystemError>;
 
 /// The most bytes that a file here may have: a contact book at its fullest, and many times a chain
 /// of certificates. Whatever is longer is not what it is taken for.
@@ -27,7 +29,7 @@ pub(crate) fn create_directory(path: &Path) -> Result<()> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| failed("make", path, &error))
+    builder.create(path).map_err(|error| SystemError::file("make", path, error))
 }
 
 /// What stands in a file; `None` where there is none.
@@ -38,13 +40,14 @@ pub(super) fn read(path: &Path) -> Result<Option<String>> {
 /// As [`read`], for what nobody but its owner may see.
 pub(super) fn read_secret(path: &Path) -> Result<Option<String>> {
     read_checked(path, |file| {
-        let shared = is_shared(file).map_err(|error| failed("read", path, &error))?;
+        let shared = is_shared(file).map_err(|error| SystemError::file("read", path, error))?;
         if shared {
-            return Err(Error::Io(format!(
+            return Err(SystemError::new(format!(
                 "others can read {}, which holds a private key: run chmod 600 on it, and think of \
                  whether somebody has done so",
                 path.display()
-            )));
+            ))
+            .at(path));
         }
         Ok(())
     })
@@ -53,15 +56,15 @@ pub(super) fn read_secret(path: &Path) -> Result<Option<String>> {
 fn read_checked(path: &Path, check: impl FnOnce(&File) -> Result<()>) -> Result<Option<String>> {
     let file = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(|error| failed("read", path, &error))?,
+        opened => opened.map_err(|error| SystemError::file("read", path, error))?,
     };
     check(&file)?;
     let mut content = String::new();
     file.take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut content)
-        .map_err(|error| failed("read", path, &error))?;
+        .map_err(|error| SystemError::file("read", path, error))?;
     if content.len() as u64 > MAX_FILE_BYTES {
-        return Err(Error::Io(format!("{} is far too long", path.display())));
+        return Err(too_long(path));
     }
     Ok(Some(content))
 }
@@ -84,18 +87,20 @@ fn is_shared(_: &File) -> io::Result<bool> {
 /// what they wrote.
 pub(super) fn write_new(path: &Path, content: &str, readers: Readers) -> Result<String> {
     let written = write_beside(path, content, readers)
-        .map_err(|error| failed("write", path, &error))?
+        .map_err(|error| SystemError::file("write", path, error))?
         .persist_noclobber(path);
     match written {
         Ok(_) => {
-            sync_directory(path).map_err(|error| failed("write", path, &error))?;
+            sync_directory(path).map_err(|error| SystemError::file("write", path, error))?;
             Ok(content.to_owned())
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
             let theirs = if readers == Readers::Owner { read_secret(path) } else { read(path) };
-            theirs?.ok_or_else(|| Error::Io(format!("{} comes and goes", path.display())))
+            theirs?.ok_or_else(|| {
+                SystemError::file("read", path, io::Error::from(io::ErrorKind::NotFound))
+            })
         }
-        Err(error) => Err(failed("write", path, &error.error)),
+        Err(error) => Err(SystemError::file("write", path, error.error)),
     }
 }
 
@@ -103,13 +108,13 @@ pub(super) fn write_new(path: &Path, content: &str, readers: Readers) -> Result<
 /// finds either whole. A link to it stays one: such files are often kept elsewhere.
 pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
     if content.len() as u64 > MAX_FILE_BYTES {
-        return Err(Error::Io(format!("{} would become far too long", path.display())));
+        return Err(too_long(path));
     }
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     write_beside(&place, content, Readers::Owner)
         .and_then(|file| file.persist(&place).map_err(|error| error.error))
         .and_then(|_| sync_directory(&place))
-        .map_err(|error| failed("write", path, &error))
+        .map_err(|error| SystemError::file("write", path, error))
 }
 
 /// Waits until no other process holds the lock of a file, and holds it until the result is dropped.
@@ -119,7 +124,9 @@ pub(crate) fn lock(path: &Path) -> Result<File> {
     name.push(".lock");
     let name = Path::new(&name);
     let locked = File::options().create(true).truncate(false).write(true).open(name);
-    locked.and_then(|file| file.lock().map(|()| file)).map_err(|error| failed("lock", name, &error))
+    locked
+        .and_then(|file| file.lock().map(|()| file))
+        .map_err(|error| SystemError::file("lock", name, error))
 }
 
 /// As [`lock`], but `None` where another process holds it, instead of waiting.
@@ -131,7 +138,9 @@ pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
     match file.map(|file| file.try_lock().map(|()| file)) {
         Ok(Ok(file)) => Ok(Some(file)),
         Ok(Err(TryLockError::WouldBlock)) => Ok(None),
-        Ok(Err(TryLockError::Error(error))) | Err(error) => Err(failed("lock", name, &error)),
+        Ok(Err(TryLockError::Error(error))) | Err(error) => {
+            Err(SystemError::file("lock", name, error))
+        }
     }
 }
 
@@ -150,7 +159,7 @@ pub(crate) fn make_private(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     });
-    made.map_err(|error| failed("make", path, &error))
+    made.map_err(|error| SystemError::file("make", path, error))
 }
 
 /// A finished file without a name of its own, in the directory where it shall get one.
@@ -179,6 +188,7 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn failed(what: &str, path: &Path, error: &io::Error) -> Error {
-    Error::Io(format!("cannot {what} {}: {error}", path.display()))
+fn too_long(path: &Path) -> SystemError {
+    let problem = format!("{} has more than {MAX_FILE_BYTES} bytes", path.display());
+    SystemError::new(problem).at(path)
 }

@@ -23,11 +23,11 @@ pub trait NameRegistry: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`NameTaken`](crate::error::Error::NameTaken) and
-    /// [`NameConfusable`](crate::error::Error::NameConfusable) where it, or its like, is another's or
-    /// of this owner's other name; [`Removed`](crate::error::Error::Removed) and
-    /// [`InviteRequired`](crate::error::Error::InviteRequired) where there is no entry;
-    /// [`LimitReached`](crate::error::Error::LimitReached) beyond [`MAX_NAMES`].
+    /// [`NameTaken`](crate::error::RequestError::NameTaken) and
+    /// [`NameConfusable`](crate::error::RequestError::NameConfusable) where it, or its like, is another's or
+    /// of this owner's other name; [`Removed`](crate::error::RequestError::Removed) and
+    /// [`InviteRequired`](crate::error::RequestError::InviteRequired) where there is no entry;
+    /// [`LimitReached`](crate::error::RequestError::LimitReached) beyond [`MAX_NAMES`].
     async fn claim(&self, name: &Name, owner: &OwnerId, entry: Entry) -> Result<()>;
 
     /// Checks that a name, and what looks like it, belongs to nobody.

@@ -15,9 +15,9 @@ use super::{
     handshake::Reception,
     incoming::{Accepted, Incoming},
     io::Duplex,
-    loopback,
+    loopback::{self, ListenError},
 };
-use crate::error::{Error, Result};
+use crate::error::SystemError;
 
 /// Whether callers from loopback may speak without TLS where there is TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,9 +72,9 @@ impl Acceptor {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the address is beyond loopback and there is no TLS; [`Error::Io`]
-    /// where it cannot be had.
-    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener> {
+    /// [`ListenError::NotLoopback`] if there is no TLS and the address is not loopback;
+    /// [`ListenError::Failed`] if the socket cannot be opened.
+    pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, ListenError> {
         self.listen_on_next_free(address, 1).await
     }
 
@@ -87,7 +87,7 @@ impl Acceptor {
         &self,
         mut address: SocketAddr,
         tries: u16,
-    ) -> Result<TcpListener> {
+    ) -> Result<TcpListener, ListenError> {
         if matches!(self.way, Way::Plaintext) {
             loopback::may_listen(address)?;
         }
@@ -102,8 +102,10 @@ impl Acceptor {
                     address.set_port(address.port() + 1);
                 }
                 bound => {
-                    let failed = |error| format!("cannot listen on {address}: {error}");
-                    return bound.map_err(|error| Error::Io(failed(error)));
+                    return bound.map_err(|error| {
+                        let failure = format_args!("cannot listen on {address}");
+                        ListenError::Failed(SystemError::because(failure, error))
+                    });
                 }
             }
         }

@@ -23,7 +23,7 @@ use super::{
     client_config, io::Duplex, loopback, tls::ALPN_H2,
 };
 use crate::{
-    error::{Error, Result},
+    error::SystemError,
     identity::{Credentials, TLS_NAME},
     model::Endpoint,
 };
@@ -69,7 +69,7 @@ impl Dial {
     /// # Errors
     ///
     /// As [`client_config`].
-    pub fn tls(own: Option<&Credentials>, trust: &Trust) -> Result<Self> {
+    pub fn tls(own: Option<&Credentials>, trust: &Trust) -> Result<Self, SystemError> {
         let name = match trust {
             Trust::Pinned(_) => Some(TLS_NAME),
             Trust::Authorities(_) => None,
@@ -83,8 +83,8 @@ impl Dial {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where `endpoint` makes no URI.
-    pub fn channel(&self, endpoint: &Endpoint) -> Result<Channel> {
+    /// If `endpoint` makes no URI.
+    pub fn channel(&self, endpoint: &Endpoint) -> Result<Channel, SystemError> {
         self.open(endpoint, HUB_KEEPALIVE)
     }
 
@@ -92,18 +92,20 @@ impl Dial {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where `endpoint` makes no URI.
-    pub fn peer_channel(&self, endpoint: &Endpoint) -> Result<Channel> {
+    /// If `endpoint` makes no URI.
+    pub fn peer_channel(&self, endpoint: &Endpoint) -> Result<Channel, SystemError> {
         self.open(endpoint, PEER_KEEPALIVE)
     }
 
-    fn open(&self, endpoint: &Endpoint, keepalive: Duration) -> Result<Channel> {
-        let invalid = |problem: &dyn ToString| Error::invalid("endpoint", problem.to_string());
+    fn open(&self, endpoint: &Endpoint, keepalive: Duration) -> Result<Channel, SystemError> {
+        let failure = format_args!("cannot dial {endpoint}");
         // To tonic the connection is a plain one, as TLS is made here; callees see the real scheme.
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let origin: Uri = format!("{scheme}://{endpoint}").parse().map_err(|e| invalid(&e))?;
+        let origin: Uri = format!("{scheme}://{endpoint}")
+            .parse()
+            .map_err(|e| SystemError::because(failure, e))?;
         let settings = Settings::from_shared(format!("http://{endpoint}"))
-            .map_err(|e| invalid(&e))?
+            .map_err(|e| SystemError::because(failure, e))?
             .origin(origin)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)

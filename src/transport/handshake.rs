@@ -22,7 +22,7 @@ use super::{
     tls::ALPN_H2,
 };
 use crate::{
-    error::Error,
+    error::RequestError,
     model::{Certificate, Invalid},
 };
 
@@ -63,7 +63,7 @@ pub(super) enum Refused {
     #[error("it speaks neither TLS nor HTTP/2")]
     Garbage,
     #[error("{0}")]
-    Told(Error),
+    Told(RequestError),
 }
 
 /// What decides on those who come.
@@ -153,10 +153,10 @@ impl Reception {
         ))
     }
 
-    fn admit(&self, caller: &PeerInfo) -> Result<Permit, Error> {
+    fn admit(&self, caller: &PeerInfo) -> Result<Permit, RequestError> {
         if caller.via == Via::Plaintext {
             if !self.plaintext {
-                return Err(Error::PlaintextRefused);
+                return Err(RequestError::PlaintextRefused);
             }
             loopback::may_call(caller.remote)?;
         }

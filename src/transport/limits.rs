@@ -17,7 +17,7 @@ use std::{
 
 use super::loopback::is_loopback;
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     limiter::{Exceeded, KeyedLimiter, KeyedPermit},
 };
 
@@ -169,7 +169,7 @@ impl ConnectionLimiter {
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`] where the server or the address has as many connections as allowed.
+    /// [`RequestError::LimitReached`] where the server or the address has as many connections as allowed.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit> {
         let source = source_of(address);
         let network = source.and_then(network_of);
@@ -183,7 +183,7 @@ impl ConnectionLimiter {
                 Exceeded::Total => "this server has as many connections as it takes",
                 Exceeded::Key => "your address has as many connections as one may have",
             };
-            Error::LimitReached {
+            RequestError::LimitReached {
                 what: format!("{what}; come again later"),
                 retry_after: Some(RETRY),
             }

@@ -7,35 +7,43 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::error::{Error, Result};
+use crate::error::{RequestError, SystemError};
 
 /// Whether an address is of this machine only.
 pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Whether a server may listen on an address without TLS, at whatever port.
+const NOT_LOOPBACK: &str = "is not a loopback address; without encryption this server listens on \
+                            loopback only, such as 127.0.0.1";
+
+/// Why a server cannot listen.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// Without TLS a server listens on loopback only.
+    #[error("{address} {NOT_LOOPBACK}:{}", .address.port())]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The socket cannot be opened.
+    #[error(transparent)]
+    Failed(SystemError),
+}
+
+/// Checks that a server may listen on an address without TLS.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where the address is beyond loopback.
-pub fn may_listen(address: SocketAddr) -> Result<()> {
-    if is_loopback(address.ip()) {
-        return Ok(());
-    }
-    Err(Error::invalid(
-        "listen",
-        format!(
-            "{address} is not a loopback address; without encryption this server listens on \
-             loopback only, such as 127.0.0.1:{}",
-            address.port()
-        ),
-    ))
+/// [`ListenError::NotLoopback`].
+pub fn may_listen(address: SocketAddr) -> Result<(), ListenError> {
+    if is_loopback(address.ip()) { Ok(()) } else { Err(ListenError::NotLoopback { address }) }
 }
 
 /// Whether a caller may speak without TLS.
-pub(super) fn may_call(remote: SocketAddr) -> Result<()> {
-    if is_loopback(remote.ip()) { Ok(()) } else { Err(Error::PlaintextRefused) }
+pub(super) fn may_call(remote: SocketAddr) -> Result<(), RequestError> {
+    if is_loopback(remote.ip()) { Ok(()) } else { Err(RequestError::PlaintextRefused) }
 }
 
 /// Somebody is not on this machine.

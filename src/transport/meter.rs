@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{Via, handshake::Refused};
-use crate::error::Error;
+use crate::error::RequestError;
 
 /// Why a connection came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl From<&Refused> for TurnedAway {
             Refused::Certificate(_) => Self::Certificate,
             Refused::Http1 => Self::Http1,
             Refused::Garbage => Self::Garbage,
-            Refused::Told(Error::LimitReached { .. }) => Self::Full,
+            Refused::Told(RequestError::LimitReached { .. }) => Self::Full,
             Refused::Told(_) => Self::Plaintext,
         }
     }

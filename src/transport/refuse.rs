@@ -5,7 +5,7 @@ use http::Response;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::MAX_HEADER_LIST;
-use crate::{error::Error, wire};
+use crate::{error::RequestError, wire};
 
 /// Calls that are answered at once. A caller has one, or a few that it began together.
 const MAX_CALLS: u32 = 8;
@@ -27,7 +27,7 @@ const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
 /// # Errors
 ///
 /// That the connection was lost, or is no HTTP/2.
-pub(super) async fn grpc<IO>(io: IO, why: &Error) -> Result<(), h2::Error>
+pub(super) async fn grpc<IO>(io: IO, why: &RequestError) -> Result<(), h2::Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {

@@ -18,11 +18,7 @@ use rustls::{
 
 use verify::{AnyClientKey, AnyServerKey, PinnedServer};
 
-use crate::{
-    error::{Error, Result},
-    identity::Credentials,
-    model::Fingerprint,
-};
+use crate::{error::SystemError, identity::Credentials, model::Fingerprint};
 
 /// The one protocol that is spoken inside, as ALPN names it.
 pub(super) const ALPN_H2: &[u8] = b"h2";
@@ -56,8 +52,8 @@ impl Authorities {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where there are none.
-    pub fn of_this_machine() -> Result<Self> {
+    /// If there are none.
+    pub fn of_this_machine() -> Result<Self, SystemError> {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "some certificates of authorities cannot be read");
@@ -69,15 +65,16 @@ impl Authorities {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where none of the certificates can be used.
-    pub fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Self> {
+    /// If none of the certificates can be used.
+    pub fn new(
+        certificates: impl IntoIterator<Item = CertificateDer<'static>>,
+    ) -> Result<Self, SystemError> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
         if roots.is_empty() {
-            return Err(Error::Io(
+            return Err(SystemError::new(
                 "no certificates of authorities: install them (often a package named \
-                 ca-certificates), or use a join link with a fingerprint"
-                    .into(),
+                 ca-certificates), or use a join link with a fingerprint",
             ));
         }
         Ok(Self(Arc::new(roots)))
@@ -88,8 +85,11 @@ impl Authorities {
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the TLS library does not take the credentials.
-pub fn server_config(own: &Credentials, clients: ClientKeys) -> Result<Arc<ServerConfig>> {
+/// If the TLS library does not take the credentials.
+pub fn server_config(
+    own: &Credentials,
+    clients: ClientKeys,
+) -> Result<Arc<ServerConfig>, SystemError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = AnyClientKey {
         algorithms: provider.signature_verification_algorithms,
@@ -110,8 +110,11 @@ pub fn server_config(own: &Credentials, clients: ClientKeys) -> Result<Arc<Serve
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the TLS library does not take the credentials.
-pub fn client_config(own: Option<&Credentials>, trust: &Trust) -> Result<Arc<ClientConfig>> {
+/// If the TLS library does not take the credentials.
+pub fn client_config(
+    own: Option<&Credentials>,
+    trust: &Trust,
+) -> Result<Arc<ClientConfig>, SystemError> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(provider)
@@ -133,7 +136,7 @@ pub fn client_config(own: Option<&Credentials>, trust: &Trust) -> Result<Arc<Cli
 }
 
 /// TLS that asks a server for its key and believes whatever it says.
-pub(super) fn asking_config() -> Result<Arc<ClientConfig>> {
+pub(super) fn asking_config() -> Result<Arc<ClientConfig>, SystemError> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let mut config = ClientConfig::builder_with_provider(provider)
@@ -151,8 +154,8 @@ fn resolver(own: &Credentials) -> Arc<SingleCertAndKey> {
     Arc::new(own.certified_key().into())
 }
 
-fn unusable(error: rustls::Error) -> Error {
-    Error::Io(format!("cannot set up TLS: {error}"))
+fn unusable(error: rustls::Error) -> SystemError {
+    SystemError::because("cannot set up TLS", error)
 }
 
 #[cfg(test)]

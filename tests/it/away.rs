@@ -10,10 +10,9 @@ use crate::support::{
 };
 use chinwag::{
     client::{
-        Client, ClientOptions, Connection, Conversation, ConversationEvent, Event, Events,
+        Client, ClientOptions, Connection, Conversation, ConversationEvent, Error, Event, Events,
         HubTrust, PeerChange,
     },
-    error::Error,
     identity::Identity,
     model::{MessageId, PeerStatus, RoomName},
 };

@@ -7,8 +7,10 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, ClientOptions, Connection, Event, Events, HubTrust, PageRequest, PeerChange},
-    error::{Error, Reason},
+    client::{
+        Client, ClientOptions, Connection, Error, Event, Events, HubTrust, PageRequest, PeerChange,
+    },
+    error::Reason,
     identity::Identity,
     model::{Message, Name, PeerStatus, RoomName, Start, Text},
 };

@@ -6,8 +6,8 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, PeerChange, PeerFilter, PeerWatch, SearchRequest},
-    error::Error,
+    client::{Client, Error, PeerChange, PeerFilter, PeerWatch, SearchRequest},
+    error::RequestError,
     model::PeerStatus,
     proto::{self, watch_peers_response::Event as Watched},
     wire,
@@ -228,8 +228,8 @@ async fn a_watch_that_is_refused_for_now_begins_later() {
     assert!(matches!(for_good, Err(Error::Refused(_))), "{for_good:?}");
 
     let retry_after = std::time::Duration::from_millis(1);
-    let too_many = wire::status(&Error::RateLimited { what: "calls", retry_after });
-    let ended = wire::status(&Error::SessionEnded);
+    let too_many = wire::status(&RequestError::RateLimited { what: "calls", retry_after });
+    let ended = wire::status(&RequestError::SessionEnded);
     for for_now in [Status::unavailable("shutting down"), too_many, ended] {
         let mut watch = refused(&mut hub, &client, for_now).await.unwrap();
         let listed = async {

@@ -7,8 +7,8 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, Event},
-    error::{Error, Reason},
+    client::{Client, Error, Event},
+    error::Reason,
     model::{MessageId, Position, Start},
     proto::{self, refused::Request as About},
 };

@@ -8,8 +8,8 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, Connection, Event},
-    error::{Error, Reason},
+    client::{Client, Connection, Error, Event},
+    error::{Reason, RequestError},
     model::Start,
     proto::{self, join::Start as RawStart, refused::Request as About},
 };
@@ -126,7 +126,7 @@ async fn a_hub_that_restarts_is_found_again() {
 async fn a_session_that_ended_is_begun_anew() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, chat) = in_a_room(&mut hub).await;
-    chat.end(chinwag::wire::status(&Error::SessionEnded)).await;
+    chat.end(chinwag::wire::status(&RequestError::SessionEnded)).await;
     disconnected(&mut events).await;
     let (asked, shown) = hub.registration().await;
     assert_eq!((asked.replace_token.as_str(), shown), ("token-1", None));
@@ -136,7 +136,7 @@ async fn a_session_that_ended_is_begun_anew() {
 #[tokio::test]
 async fn a_start_fails_where_the_hub_refuses_or_is_not_there() {
     let hub = FakeHub::start().await;
-    hub.refuse([chinwag::wire::status(&Error::NameTaken(name("sova")))]);
+    hub.refuse([chinwag::wire::status(&RequestError::NameTaken(name("sova")))]);
     let refused = Client::start(options(&hub, &[])).await.unwrap_err();
     assert!(matches!(refused, Error::Refused(why) if why.reason == Reason::NameTaken));
     let nobody = options(&hub, &[]);
@@ -172,7 +172,7 @@ async fn a_name_that_is_taken_is_asked_for_again_as_long_as_a_lease_may_live() {
     let mut hub = FakeHub::start().await;
     hub.set_lease(Duration::ZERO);
     let (_client, mut events, chat) = in_a_room(&mut hub).await;
-    let taken = || chinwag::wire::status(&Error::NameTaken(name("sova")));
+    let taken = || chinwag::wire::status(&RequestError::NameTaken(name("sova")));
     hub.refuse((0..100).map(|_| taken()));
     chat.end(Status::unavailable("gone")).await;
     disconnected(&mut events).await;

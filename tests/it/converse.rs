@@ -6,8 +6,8 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, ConversationEvent, Event},
-    error::{Error, Reason},
+    client::{Client, ConversationEvent, Error, Event},
+    error::Reason,
     proto::{
         self, ConverseRequest, ConverseResponse, converse_request::Event as Said,
         converse_response::Event as Heard,

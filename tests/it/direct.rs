@@ -7,8 +7,8 @@ use crate::support::{
     fake_hub::name,
 };
 use chinwag::{
-    client::{Client, ClientOptions},
-    error::{Error, Reason},
+    client::{Client, ClientOptions, Error},
+    error::Reason,
     model::{Endpoint, MessageId, Receipt, Text},
     proto::{
         self, ConverseRequest, ConverseResponse, SendRequest,

@@ -8,8 +8,8 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, ConversationEvent, DirectPolicy, Event, Verification},
-    error::{Error, Reason},
+    client::{Client, ConversationEvent, DirectPolicy, Error, Event, Verification},
+    error::Reason,
     identity::Contact,
     model::PeerStatus,
     proto::peer_chat_client::PeerChatClient,

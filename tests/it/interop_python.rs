@@ -4,8 +4,7 @@
 mod scene;
 
 use chinwag::{
-    client::{Event, Verification},
-    error::Error,
+    client::{Error, Event, Verification},
     identity::CERTIFICATE_FILE,
     model::RoomName,
 };

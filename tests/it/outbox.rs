@@ -9,8 +9,7 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, ClientOptions, Event, Events},
-    error::Error,
+    client::{Client, ClientOptions, Error, Event, Events},
     model::PeerStatus,
 };
 

@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result};
 use chinwag::{
-    client::{Client, ClientOptions, Conversation, Event, Events, HubTrust},
-    error::{Error, Reason},
+    client::{Client, ClientOptions, Conversation, Error, Event, Events, HubTrust},
+    error::Reason,
     identity::Identity,
     model::{Endpoint, Name, Text},
 };

@@ -11,8 +11,7 @@ use crate::{
         view::{self, Clock},
         words,
     },
-    client::{Client, PeerFilter, SearchRequest},
-    error::{Error, Result},
+    client::{Client, Error, PeerFilter, Result, SearchRequest},
     model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
     text,
 };

@@ -26,8 +26,8 @@ use crate::{
         output::{Output, complain, tell},
         values::duration,
     },
-    client::{Client, Event},
-    error::{Error, Reason, Result},
+    client::{Client, Error, Event, Result},
+    error::Reason,
     model::{MessageId, Posted, Receipt, RoomName, Start, Text},
     text,
 };

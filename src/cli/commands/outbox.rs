@@ -11,8 +11,7 @@ use crate::{
         queries::{id_prefix_length, matching_ids, peer_of},
         view,
     },
-    client::{ClientOptions, Queued},
-    error::Error,
+    client::{ClientOptions, Error, Queued},
     model::MessageId,
 };
 

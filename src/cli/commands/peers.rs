@@ -5,8 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::{follow, with_client};
 use crate::{
     cli::{failure::Failure, json::Line, options::Settings, output::Output, view},
-    client::{PeerChange, PeerFilter, PeerWatch},
-    error::Error,
+    client::{Error, PeerChange, PeerFilter, PeerWatch},
 };
 
 #[derive(Debug, clap::Args)]

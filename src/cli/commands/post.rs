@@ -15,8 +15,7 @@ use crate::{
         output::{Output, complain, tell},
         stdin, terminal,
     },
-    client::{Client, Event},
-    error::Error,
+    client::{Client, Error, Event},
     model::{Posted, RoomName, Start, Text},
 };
 

@@ -12,8 +12,7 @@ use crate::{
         output::{Output, tell},
         stdin, view,
     },
-    client::{Client, ClientOptions, Queued},
-    error::Error,
+    client::{Client, ClientOptions, Error, Queued},
     model::{Name, Text},
 };
 

@@ -1,10 +1,13 @@
 //! The join link: what the hub's keeper hands to those who shall come.
 
-use std::{fmt::Display, fs, net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
-use super::settings::Settings;
-use crate::{
+use super::{
     error::{Error, Result},
+    settings::Settings,
+};
+use crate::{
+    error::SystemError,
     model::{Certificate, Endpoint, JoinLink},
 };
 
@@ -29,7 +32,7 @@ pub(super) fn of_hub(
 pub(super) fn keep(link: &JoinLink, directory: &Path) -> Result<()> {
     let path = directory.join(LINK_FILE);
     fs::write(&path, format!("{link}\n"))
-        .map_err(|error| Error::Io(format!("cannot write {}: {error}", path.display())))
+        .map_err(|error| SystemError::file("write", &path, error).into())
 }
 
 /// Whether a hub has ever left its link there.
@@ -41,9 +44,11 @@ pub(super) fn is_kept(directory: &Path) -> bool {
 /// settings say, if they do.
 pub(super) fn kept(directory: &Path, settings: &Settings) -> Result<JoinLink> {
     let path = directory.join(LINK_FILE);
-    let unusable = |problem: &dyn Display| Error::Io(format!("{}: {problem}", path.display()));
-    let raw = fs::read_to_string(&path).map_err(|error| unusable(&error))?;
-    let link = JoinLink::parse(&raw).map_err(|problem| unusable(&problem))?;
+    let name = &path.display();
+    let raw =
+        fs::read_to_string(&path).map_err(|error| SystemError::because(name, error).at(&path))?;
+    let link =
+        JoinLink::parse(&raw).map_err(|error| SystemError::because(name, error).at(&path))?;
     let hub = match (&settings.advertise, settings.listen) {
         (Some(endpoint), _) => endpoint.clone(),
         (None, Some(address)) if address.port() != 0 => reachable(address)?,

@@ -6,7 +6,8 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
-use crate::error::{Error, Result};
+use super::error::{Error, Result};
+use crate::error::SystemError;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -34,5 +35,5 @@ pub(super) fn log(filter: &str, format: LogFormat) -> Result<()> {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),
     }
-    .map_err(|error| Error::Io(format!("cannot log: {error}")))
+    .map_err(|error| SystemError::because("cannot log", error).into())
 }

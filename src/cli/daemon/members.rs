@@ -4,10 +4,8 @@ use std::io::Write;
 
 use serde::Serialize;
 
-use crate::{
-    error::{Error, Result},
-    storage::embedded::members::Member,
-};
+use super::error::{Error, Result};
+use crate::storage::embedded::members::Member;
 
 /// A member as a JSON object; what does not apply is null.
 #[derive(Serialize)]
@@ -37,7 +35,7 @@ pub(super) fn list(members: &[Member], json: bool, out: &mut impl Write) -> Resu
             let text = format!("{name:width$}  {since}  {kind}  {whose}");
             writeln!(out, "{}", text.trim_end())
         };
-        written.map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))?;
+        written.map_err(Error::output)?;
     }
     Ok(())
 }

@@ -10,13 +10,13 @@ use clap::{Args, builder::FalseyValueParser};
 use serde::Deserialize;
 
 use super::{
+    error::{Error, Result},
     guard::{Allowed, Local, allowed},
     logging::LogFormat,
     values::{guests, read_duration, read_endpoint, read_guests, read_retention, retention},
 };
 use crate::{
     cli::values::duration,
-    error::{Error, Result},
     hub::{Admission, DEFAULT_LEASE, Guests, HubOptions, Issuer, Rates},
     identity::Credentials,
     model::Endpoint,
@@ -223,7 +223,7 @@ impl Settings {
     fn credentials(&self) -> Result<Option<Credentials>> {
         match (&self.tls_cert, &self.tls_key) {
             (None, None) => Ok(None),
-            (Some(certificates), Some(key)) => Credentials::load(certificates, key).map(Some),
+            (Some(certificates), Some(key)) => Ok(Some(Credentials::load(certificates, key)?)),
             _ => Err(Error::invalid("tls-cert", "--tls-cert and --tls-key go together")),
         }
     }
@@ -250,7 +250,7 @@ impl Settings {
             (None, None) => Ok(None),
             (Some(name), Some(keys)) => {
                 let audience = self.jwt_audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
-                Issuer::load(name.clone(), audience.to_owned(), keys).map(Some)
+                Ok(Some(Issuer::load(name.clone(), audience.to_owned(), keys)?))
             }
             _ => Err(Error::invalid("jwt-issuer", "--jwt-issuer and --jwt-keys go together")),
         }

@@ -9,10 +9,14 @@ use std::{
 
 use clap::Subcommand;
 
-use super::{link, members, settings::Settings};
+use super::{
+    error::{Error, Result},
+    link, members,
+    settings::Settings,
+};
 use crate::{
     cli::values::duration,
-    error::{Error, Result},
+    error::SystemError,
     model::{JoinLink, Name},
     storage::embedded::{Store, members::Book},
 };
@@ -93,17 +97,19 @@ pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
 }
 
 fn book(settings: &Settings) -> Result<Book> {
-    Book::open(&directory(settings)?)
+    Ok(Book::open(&directory(settings)?)?)
 }
 
 /// Where the hub keeps what it keeps. A mistyped place must not become another hub's.
 fn directory(settings: &Settings) -> Result<PathBuf> {
     match settings.store()? {
         Store::Directory(directory) if link::is_kept(&directory) => Ok(directory),
-        Store::Directory(directory) => Err(Error::Io(format!(
+        Store::Directory(directory) => Err(SystemError::new(format!(
             "no hub keeps its data in {}: start it there once, or say where it is with --data-dir",
             directory.display()
-        ))),
+        ))
+        .at(&directory)
+        .into()),
         Store::Memory => {
             Err(Error::invalid("ephemeral", "what the keeper wants is in the memory of the hub"))
         }
@@ -119,6 +125,5 @@ fn say_link(link: &JoinLink) -> Result<()> {
 }
 
 fn say(line: &impl std::fmt::Display) -> Result<()> {
-    writeln!(io::stdout(), "{line}")
-        .map_err(|error| Error::Io(format!("cannot write to standard output: {error}")))
+    writeln!(io::stdout(), "{line}").map_err(Error::output)
 }

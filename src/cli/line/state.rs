@@ -247,7 +247,7 @@ fn said_before(room: &RoomName) -> String {
 mod tests {
     use super::*;
     use crate::{
-        error::Error,
+        client::Error,
         model::{MessageId, Text},
     };
 
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(said.as_deref(), Some("* left ops"));
         assert_eq!(state.current(), Some(&room("lobby")));
         assert_eq!(state.leave(&room("ops")), None, "said already");
-        let error = Error::Protocol("no\nway".into());
+        let error = Error::protocol("no\nway");
         let said = state.hear(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
         assert_eq!(said, "* not in lobby: the other side broke the protocol: no␊way");
         assert_eq!(state.current(), None);

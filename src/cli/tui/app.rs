@@ -24,8 +24,7 @@ use super::{
 };
 use crate::{
     cli::{chat::typed, failure::Failure},
-    client::{Client, Connection, Event, Events, PeerChange, PeerWatch, Unseen},
-    error::Error,
+    client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch, Unseen},
 };
 
 /// The least time between two frames: about sixty per second.
@@ -215,7 +214,7 @@ impl App {
                 Effect::Send { id, to, text } => {
                     if !self.talks.say(&to, id, text) {
                         let what = "too many messages are waiting".to_owned();
-                        let error = Error::LimitReached { what, retry_after: None };
+                        let error = Error::LimitReached(what);
                         self.change(|state, now| {
                             state.on_conversation(Told::failed(to, id, error), now)
                         });

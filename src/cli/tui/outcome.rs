@@ -4,8 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     cli::chat::actions::Done,
-    client::Page,
-    error::Result,
+    client::{Page, Result},
     model::{Message, MessageId, Name, Posted, Receipt, Room, RoomName, SearchHit},
 };
 

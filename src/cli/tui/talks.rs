@@ -17,8 +17,7 @@ use std::{
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{
-    client::{Client, Conversation, ConversationEvent, Line},
-    error::{Error, Result},
+    client::{Client, Conversation, ConversationEvent, Error, Line, Result},
     model::{MessageId, Name, Receipt, Text},
 };
 

@@ -13,8 +13,7 @@ use crate::{
         },
         queries, words,
     },
-    client::{Client, PageRequest, PeerFilter, SearchRequest},
-    error::Result,
+    client::{Client, PageRequest, PeerFilter, Result, SearchRequest},
     model::{Message, MessageId, Name, PeerStatus, Position, Receipt, RoomName, Start, Text},
 };
 

@@ -27,7 +27,8 @@ use super::{
     ConversationEvent, ConverseEvent, Incoming, Line, Outgoing, ROOM_TIMEOUT, WINDOW, WINDOW_BYTES,
 };
 use crate::{
-    error::{Error, Result},
+    client::error::Error,
+    error::{RequestError, Result},
     model::{DirectMessage, MessageId, Name, Receipt},
     proto, text, transport, wire,
 };
@@ -113,8 +114,31 @@ impl InFlight {
     }
 }
 
-/// Why a conversation ended; `None` if the other side hung up.
-type End = Option<Error>;
+/// Why a conversation ended; `None` if one side hung up.
+type End = Option<Cause>;
+
+/// Why a conversation ended early.
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    /// This side ended it, and tells the other side why.
+    #[error(transparent)]
+    Refused(#[from] RequestError),
+    /// The contact book says so, or the stream broke.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl Cause {
+    /// The status that the other side gets.
+    fn status(&self, peer: &Name) -> Status {
+        wire::status(&match self {
+            Self::Refused(error) => error.clone(),
+            Self::Failed(Error::Blocked(_)) => RequestError::CallerRefused(BLOCKED),
+            Self::Failed(Error::KeyChanged { .. }) => RequestError::CallerKeyChanged(peer.clone()),
+            Self::Failed(error) => RequestError::internal(error.clone()),
+        })
+    }
+}
 
 impl ConversationTask {
     pub(super) fn new(
@@ -143,17 +167,10 @@ impl ConversationTask {
 
     pub(super) async fn run(mut self, incoming: impl Incoming, stop: CancellationToken) {
         let end = stop.run_until_cancelled(self.converse(incoming)).await;
-        let end = end.unwrap_or(Some(Error::ShuttingDown));
-        if let Some(error) = &end {
-            let status = match error {
-                Error::Blocked(_) => wire::status(&Error::CallerRefused(BLOCKED)),
-                Error::KeyChanged { .. } => {
-                    wire::status(&Error::CallerKeyChanged(self.peer.clone()))
-                }
-                error => wire::status(error),
-            };
+        let end = end.unwrap_or(Some(RequestError::ShuttingDown.into()));
+        if let Some(cause) = &end {
             // If the queue is full or closed, the end of the stream has to do.
-            let _ = self.outgoing.try_send(Err(status));
+            let _ = self.outgoing.try_send(Err(cause.status(&self.peer)));
         }
         let cause = end.map(|error| text::one_line(&error.to_string()).into_owned());
         self.consumer.hint(&self.inbox, ConversationEvent::Closed { cause });
@@ -185,7 +202,11 @@ impl ConversationTask {
         }
     }
 
-    async fn handle(&mut self, command: LineCommand, in_flight: &mut InFlight) -> Result<()> {
+    async fn handle(
+        &mut self,
+        command: LineCommand,
+        in_flight: &mut InFlight,
+    ) -> Result<(), Cause> {
         self.trust.refresh().await?;
         let event = match command {
             LineCommand::Send { id, text, reply } => {
@@ -202,18 +223,25 @@ impl ConversationTask {
         self.write(event).await
     }
 
-    async fn on_event(&mut self, event: ConverseEvent, in_flight: &mut InFlight) -> Result<()> {
+    async fn on_event(
+        &mut self,
+        event: ConverseEvent,
+        in_flight: &mut InFlight,
+    ) -> Result<(), Cause> {
         if !matches!(event, ConverseEvent::Receipt(_) | ConverseEvent::Refused(_)) {
             self.trust.refresh().await?;
         }
         match event {
-            ConverseEvent::Hello(_) => Err(Error::invalid("hello", "must be the first event only")),
+            ConverseEvent::Hello(_) => {
+                Err(RequestError::invalid("hello", "must be the first event only").into())
+            }
             ConverseEvent::Message(message) => self.on_message(message).await,
             ConverseEvent::Receipt(receipt) => {
                 let receipt = Receipt::try_from(receipt)
-                    .map_err(|problem| Error::invalid("receipt", problem))?;
+                    .map_err(|problem| RequestError::invalid("receipt", problem))?;
                 if receipt.receiver != self.peer {
-                    return Err(Error::invalid("receipt.receiver", "not the name of the hello"));
+                    let problem = "not the name of the hello";
+                    return Err(RequestError::invalid("receipt.receiver", problem).into());
                 }
                 if let Some(reply) = in_flight.remove(&receipt.id) {
                     let _ = reply.send(Ok(receipt));
@@ -243,7 +271,7 @@ impl ConversationTask {
     /// Answers a message, or holds it until there is room. A side that has more under way than the
     /// window gets an answer at once. A message without a valid id cannot be answered: it ends the
     /// conversation.
-    async fn on_message(&mut self, raw: proto::DirectMessage) -> Result<()> {
+    async fn on_message(&mut self, raw: proto::DirectMessage) -> Result<(), Cause> {
         let id = raw.id.clone();
         wire::field("message.id", MessageId::parse(&id))?;
         // Parsed before it is held, which bounds its size.
@@ -267,7 +295,7 @@ impl ConversationTask {
 
     /// Accepts held messages as far as there is room. If there was none in time nobody reads, and
     /// all of them are refused.
-    async fn accept_held(&mut self, has_room: bool) -> Result<()> {
+    async fn accept_held(&mut self, has_room: bool) -> Result<(), Cause> {
         self.trust.refresh().await?;
         while !(has_room && self.consumer.is_full(&self.inbox))
             && let Some(message) = self.held.pop_front()
@@ -283,7 +311,7 @@ impl ConversationTask {
     fn parse(&self, raw: proto::DirectMessage) -> Result<DirectMessage> {
         let message = wire::direct_message("message", Some(raw))?;
         if message.sender != self.peer {
-            return Err(Error::invalid("message.sender", "not the name of the hello"));
+            return Err(RequestError::invalid("message.sender", "not the name of the hello"));
         }
         Ok(message)
     }
@@ -304,14 +332,15 @@ impl ConversationTask {
         }
     }
 
-    async fn write(&self, event: ConverseEvent) -> Result<()> {
-        self.outgoing.send(Ok(event)).await.map_err(|_| self.unreachable("the stream ended"))
+    async fn write(&self, event: ConverseEvent) -> Result<(), Cause> {
+        let sent = self.outgoing.send(Ok(event)).await;
+        sent.map_err(|_| self.unreachable("the stream ended").into())
     }
 
-    fn stream_error(&self, status: &Status) -> Error {
+    fn stream_error(&self, status: &Status) -> Cause {
         match transport::why(status) {
-            Some(failure) => self.unreachable(&text::one_line(&failure.to_string())),
-            None => Error::Refused(wire::refused(status)),
+            Some(failure) => self.unreachable(&text::one_line(&failure.to_string())).into(),
+            None => RequestError::Refused(wire::refused(status)).into(),
         }
     }
 
@@ -320,7 +349,7 @@ impl ConversationTask {
     }
 }
 
-fn refused(id: String, error: &Error) -> ConverseEvent {
+fn refused(id: String, error: &RequestError) -> ConverseEvent {
     ConverseEvent::Refused(proto::MessageRefused { id, refusal: Some(wire::refusal(error)) })
 }
 

@@ -16,12 +16,12 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
 use crate::{
+    client::error::Result,
     client::{
         contact_store::ContactStore,
         database::Database,
         received::{Direct, Verification},
     },
-    error::Result,
     identity::{KeyCheck, files},
     model::{DirectMessage, Fingerprint, MessageId, Name, Text},
     sqlite::Plan,

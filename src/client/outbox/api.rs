@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 
 use super::{Attempt, DeliveryState, LOCK_PAUSE, LOCK_TIMEOUT, Outbox, POLL, Queued};
 use crate::{
+    client::error::{Error, Result},
     client::{
         Client, ClientOptions, blocking::blocking, contact_store::ContactStore, database,
         inbox::DurableInbox,
     },
-    error::{Error, Result},
     model::{MessageId, Name, Receipt},
 };
 

@@ -15,13 +15,13 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
+    client::error::Result,
     client::{
         event::Event,
         inbox::Inbox,
         peers::Peers,
         watch_peers::{PeerChange, PeerWatcher},
     },
-    error::Result,
     identity::Book,
     model::{MessageId, Name},
 };

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::Queued;
 use crate::{
-    error::{Error, Result},
+    client::error::{Error, Result},
     model::{MessageId, Name, Receipt, Text},
     sqlite::Plan,
 };
@@ -156,7 +156,7 @@ pub(super) fn add(
 }
 
 fn full(most: &str) -> Error {
-    Error::LimitReached { what: format!("the outbox is full: it holds {most}"), retry_after: None }
+    Error::LimitReached(format!("the outbox is full: it holds {most}"))
 }
 
 /// Returns all messages, in the order of queueing.

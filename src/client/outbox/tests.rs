@@ -8,7 +8,7 @@ use tonic::Code;
 use super::*;
 use crate::{
     client::{Client, ClientOptions},
-    error::Refusal,
+    error::{Refusal, SystemError},
     identity::Contacts,
     model::{Endpoint, Fingerprint},
 };
@@ -45,7 +45,7 @@ fn transient_errors_are_told_from_final_ones() {
         assert_eq!(state_after(&error), state, "{error:?}");
         assert_eq!(is_transient(&error), state == DeliveryState::Waits, "{error:?}");
     }
-    assert!(!is_transient(&Error::Stopped) && !is_transient(&Error::Io(String::new())));
+    assert!(!is_transient(&Error::Stopped) && !is_transient(&Error::Io(SystemError::new(""))));
 }
 
 /// Returns a client whose hub is in its contact book and away.

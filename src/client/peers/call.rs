@@ -14,7 +14,8 @@ use super::{
     CallError, Peers, Target, locked,
 };
 use crate::{
-    error::{Error, Reason, Result},
+    client::error::{Error, Result},
+    error::Reason,
     identity::Identity,
     model::{DirectMessage, MessageId, Name, Receipt, Text},
     proto::{ConverseRequest, SendRequest, peer_chat_client::PeerChatClient},
@@ -118,7 +119,7 @@ impl Peers {
             Some(key) => Dial::tls(own, &Trust::Pinned(key))?,
             None => Dial::plaintext(),
         };
-        dial.peer_channel(&target.endpoint)
+        Ok(dial.peer_channel(&target.endpoint)?)
     }
 
     /// Converts the status of a failed call, and drops a channel that has failed.

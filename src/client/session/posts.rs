@@ -10,7 +10,8 @@ use super::{
     queues::SessionQueues,
 };
 use crate::{
-    error::{Error, Reason, Refusal},
+    client::error::Error,
+    error::{Reason, Refusal},
     model::{Draft, MessageId, Posted, RoomName},
     proto::chat_request::Request,
 };
@@ -58,7 +59,7 @@ impl PendingPosts {
         }
         if self.waiting.len() >= MAX_WAITING {
             let what = format!("{MAX_WAITING} posts wait for the hub already");
-            let _ = reply.send(Err(Error::LimitReached { what, retry_after: None }));
+            let _ = reply.send(Err(Error::LimitReached(what)));
             return;
         }
         let mut waiting = PendingPost { draft, replies: vec![reply], count, sent: false };

@@ -14,7 +14,8 @@ use super::{
     queues::SessionQueues,
 };
 use crate::{
-    error::{Error, Refusal},
+    client::error::Error,
+    error::Refusal,
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_request::Request},
     text, wire,
@@ -291,5 +292,5 @@ fn reset(room: &RoomName, cause: &str) -> Event {
 }
 
 fn refuse<T>(reply: Reply<T>, what: String) {
-    let _ = reply.send(Err(Error::LimitReached { what, retry_after: None }));
+    let _ = reply.send(Err(Error::LimitReached(what)));
 }

@@ -12,7 +12,8 @@ use super::{
     rooms::{JoinAccepted, JoinedRooms},
 };
 use crate::{
-    error::{Error, Refusal, Result},
+    client::error::{Error, Result},
+    error::Refusal,
     model::{Draft, MessageId, Position, Posted, RoomName, Start},
     proto::{self, chat_response::Event as Answer, refused::Request as About},
     wire,
@@ -147,7 +148,7 @@ impl SessionState {
             }
             About::Leave(room) => self.rooms.left(&room_name(&room)?, None, &mut self.out),
             About::Post(id) => {
-                let id = MessageId::parse(&id).map_err(|e| Error::Protocol(e.to_string()))?;
+                let id = MessageId::parse(&id).map_err(|e| Error::protocol(e))?;
                 let rooms = &self.rooms;
                 self.posts.refused(id, refusal, |room| rooms.is_joining(room));
             }
@@ -177,5 +178,5 @@ impl SessionState {
 }
 
 fn room_name(raw: &str) -> Result<RoomName> {
-    RoomName::parse(raw).map_err(|problem| Error::Protocol(problem.to_string()))
+    RoomName::parse(raw).map_err(Error::protocol)
 }

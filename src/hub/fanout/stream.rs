@@ -17,7 +17,7 @@ use tonic::{Status, async_trait};
 
 use super::{Chunk, Ring, StreamCommand, StreamQueue, ring::Taken, stream_queue::Mail};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::RoomName,
     wire,
 };
@@ -43,7 +43,7 @@ pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
 
     /// The event that tells that the source cannot be read on, after which the stream goes on
     /// without it. `None`: the stream has to end.
-    fn farewell(&self, error: &Error) -> Option<Bytes>;
+    fn farewell(&self, error: &RequestError) -> Option<Bytes>;
 }
 
 /// A source that is delivered, and how far.
@@ -249,7 +249,7 @@ impl<G> EventStream<G> {
         self.catch_up.take_if(|read| read.slot == slot);
     }
 
-    fn finish(&mut self, error: Option<&Error>) {
+    fn finish(&mut self, error: Option<&RequestError>) {
         self.end = Some(error.map_or_else(|| Status::ok(""), wire::status));
         self.unsubscribe();
     }

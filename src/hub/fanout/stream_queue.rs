@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 
 use super::{JOINED_BYTES, Source};
-use crate::{error::Error, model::RoomName};
+use crate::{error::RequestError, model::RoomName};
 
 /// Requests of one stream that may be under way at a time: accepted, but their answers not yet
 /// handed to HTTP/2. It bounds the memory of a client that asks and does not read (an answer has
@@ -44,7 +44,7 @@ pub(crate) enum StreamCommand {
         /// A last event; empty: none.
         last: Bytes,
         /// The status; `None`: OK.
-        error: Option<Error>,
+        error: Option<RequestError>,
     },
 }
 

@@ -14,7 +14,7 @@ use tonic::async_trait;
 
 use super::*;
 use crate::{
-    error::{Error, Gone, Result},
+    error::{Gone, RequestError, Result},
     model::RoomName,
 };
 
@@ -61,7 +61,7 @@ impl Source for FakeRoom {
 
     async fn catch_up(&self, seq: u64) -> Result<Chunk> {
         if self.truncated {
-            return Err(Error::PositionGone(Gone::Truncated));
+            return Err(RequestError::PositionGone(Gone::Truncated));
         }
         tokio::task::yield_now().await;
         let stored = self.stored.lock();
@@ -71,7 +71,7 @@ impl Source for FakeRoom {
         Ok(Chunk { frames: entries.into(), last_seq })
     }
 
-    fn farewell(&self, _error: &Error) -> Option<Bytes> {
+    fn farewell(&self, _error: &RequestError) -> Option<Bytes> {
         Some(Bytes::from_static(b"!"))
     }
 }
@@ -194,7 +194,8 @@ async fn an_end_with_an_error_comes_at_once_and_says_it() {
     let (mut stream, mailbox) = stream();
     let room = FakeRoom::new("a", 100);
     join(&mailbox, &room, 0, "");
-    mailbox.push(StreamCommand::End { last: "bye".into(), error: Some(Error::SessionEnded) });
+    mailbox
+        .push(StreamCommand::End { last: "bye".into(), error: Some(RequestError::SessionEnded) });
     room.say("a");
     assert_eq!(said(&mut stream).await, "bye<16>");
 }

@@ -10,7 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
 use super::Page;
-use crate::error::{Error, Result};
+use crate::error::SystemError;
 
 /// Where the page is.
 const PATH: &str = "/metrics";
@@ -34,9 +34,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 ///
-/// [`Error::Io`] where the address cannot be had.
-pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    let failed = |error| Error::Io(format!("cannot show metrics on {address}: {error}"));
+/// If the address cannot be used.
+pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, SystemError> {
+    let failed = |error: std::io::Error| {
+        SystemError::because(format_args!("cannot show metrics on {address}"), error)
+    };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     tracing::info!(%address, "showing metrics");

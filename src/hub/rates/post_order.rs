@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Origin, RateLimits};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{MessageId, Name},
 };
 
@@ -36,7 +36,7 @@ impl PostOrder {
     ///
     /// # Errors
     ///
-    /// [`Error::RateLimited`].
+    /// [`RequestError::RateLimited`].
     pub(crate) fn pass(
         &mut self,
         gates: &RateLimits,
@@ -50,11 +50,11 @@ impl PostOrder {
             && now < *due + PATIENCE
         {
             let retry_after = due.saturating_duration_since(now);
-            return Err(Error::RateLimited { what: "posts", retry_after });
+            return Err(RequestError::RateLimited { what: "posts", retry_after });
         }
         let passed = gates.post(origin, peer);
         self.0 = match &passed {
-            Err(Error::RateLimited { retry_after, .. }) => {
+            Err(RequestError::RateLimited { retry_after, .. }) => {
                 Some(First { id, due: now + *retry_after })
             }
             _ => None,

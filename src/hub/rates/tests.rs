@@ -35,14 +35,14 @@ fn a_peer_has_its_rate_and_an_address_ten_times_that() {
     let name = |i| Name::parse(&format!("peer{i}")).unwrap();
     gates.post(origin, &name(0)).unwrap();
     let refused = gates.post(origin, &name(0)).unwrap_err();
-    let Error::RateLimited { what, retry_after } = refused else { panic!("{refused}") };
+    let RequestError::RateLimited { what, retry_after } = refused else { panic!("{refused}") };
     assert_eq!(what, "posts");
     assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&retry_after));
     for i in 1..10 {
         gates.post(origin, &name(i)).unwrap();
     }
     let refused = gates.post(origin, &name(10)).unwrap_err();
-    assert!(matches!(refused, Error::RateLimited { .. }), "the address has had ten");
+    assert!(matches!(refused, RequestError::RateLimited { .. }), "the address has had ten");
     gates.post(gates.origin(&from("192.0.2.8")), &name(11)).unwrap();
     for _ in 0..100 {
         gates.register(origin).unwrap();
@@ -57,7 +57,7 @@ fn who_has_failed_too_often_makes_no_more_work_for_a_while() {
     gates.fail(origin).unwrap();
     gates.prove(origin).unwrap();
     gates.fail(origin).unwrap_err();
-    assert!(matches!(gates.prove(origin), Err(Error::RateLimited { what: "failures", .. })));
+    assert!(matches!(gates.prove(origin), Err(RequestError::RateLimited { what: "failures", .. })));
     gates.sweep();
     gates.prove(origin).unwrap_err();
     gates.prove(other).unwrap();
@@ -71,7 +71,7 @@ fn names_are_taken_for_good_at_a_rate_of_their_own() {
         gates.claim(origin).unwrap();
     }
     let refused = gates.claim(origin).unwrap_err();
-    assert!(matches!(refused, Error::RateLimited { what: "new names", .. }), "{refused}");
+    assert!(matches!(refused, RequestError::RateLimited { what: "new names", .. }), "{refused}");
     gates.claim(gates.origin(&from("192.0.2.8"))).unwrap();
     gates.register(origin).unwrap();
 }
@@ -86,7 +86,7 @@ fn nobody_has_the_hub_dial_without_end() {
     }
     for i in 0..2 {
         let refused = gates.dial_back(origin, &name(i)).unwrap_err();
-        assert!(matches!(refused, Error::RateLimited { what: "checks of endpoints", .. }));
+        assert!(matches!(refused, RequestError::RateLimited { what: "checks of endpoints", .. }));
     }
     gates.read(origin, &name(0)).unwrap();
 }

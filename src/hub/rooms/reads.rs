@@ -92,14 +92,14 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Error, Gone};
+    use crate::error::{Gone, RequestError};
 
     async fn read(frames: &'static [u8], ends: &[(u64, usize)]) -> Result<Read> {
         Ok(Read { frames: Bytes::from_static(frames), ends: ends.to_vec() })
     }
 
     async fn refused() -> Result<Read> {
-        Err(Error::PositionGone(Gone::Truncated))
+        Err(RequestError::PositionGone(Gone::Truncated))
     }
 
     #[tokio::test]

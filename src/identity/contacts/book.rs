@@ -4,9 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::entry::{Contact, KeyCheck, KnownHub, now};
+use super::{
+    ContactsError,
+    entry::{Contact, KeyCheck, KnownHub, now},
+};
 use crate::{
-    error::{Error, Result},
+    error::SystemError,
     model::{Endpoint, Fingerprint, KeyMismatch, Name, RoomName},
 };
 
@@ -84,8 +87,12 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`] where the book is full.
-    pub fn meet_hub(&mut self, at: &Endpoint, key: Option<Fingerprint>) -> Result<KeyCheck> {
+    /// [`ContactsError::Full`] where the book is full.
+    pub fn meet_hub(
+        &mut self,
+        at: &Endpoint,
+        key: Option<Fingerprint>,
+    ) -> Result<KeyCheck, ContactsError> {
         let met = self.hubs.iter_mut().find(|hub| hub.endpoints.contains(at));
         if let Some(hub) = met {
             return Ok(hub.show(key));
@@ -114,8 +121,8 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the hub is not in the book.
-    pub fn accept_hub(&mut self, at: &Endpoint, key: Fingerprint) -> Result<()> {
+    /// [`ContactsError::Invalid`] where the hub is not in the book.
+    pub fn accept_hub(&mut self, at: &Endpoint, key: Fingerprint) -> Result<(), ContactsError> {
         let other = self.hubs.iter().position(|hub| hub.key == Some(key));
         let hub = self.hub_mut(at)?;
         hub.refused_key = None;
@@ -133,8 +140,8 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the hub is not in the book.
-    pub fn forget_hub(&mut self, at: &Endpoint) -> Result<()> {
+    /// [`ContactsError::Invalid`] where the hub is not in the book.
+    pub fn forget_hub(&mut self, at: &Endpoint) -> Result<(), ContactsError> {
         self.hub_mut(at)?;
         self.hubs.retain(|hub| !hub.endpoints.contains(at));
         Ok(())
@@ -144,7 +151,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::LimitReached`] where the book is full; [`Error::Invalid`] where the hub is not in
+    /// [`ContactsError::Full`] where the book is full; [`ContactsError::Invalid`] where the hub is not in
     /// it.
     pub fn meet(
         &mut self,
@@ -152,7 +159,7 @@ impl Book {
         name: &Name,
         key: Fingerprint,
         endpoints: &[Endpoint],
-    ) -> Result<KeyCheck> {
+    ) -> Result<KeyCheck, ContactsError> {
         let standing = self.standing(hub, name, key);
         let contacts: usize = self.hubs.iter().map(|hub| hub.contacts.len()).sum();
         let hub = self.hub_mut(hub)?;
@@ -174,8 +181,13 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book.
-    pub fn accept(&mut self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Result<()> {
+    /// [`ContactsError::Invalid`] where they are not in the book.
+    pub fn accept(
+        &mut self,
+        hub: &Endpoint,
+        name: &Name,
+        key: Fingerprint,
+    ) -> Result<(), ContactsError> {
         let contact = self.contact_mut(hub, name)?;
         contact.verified &= contact.key == key;
         (contact.key, contact.refused_key) = (key, None);
@@ -187,23 +199,23 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book, no key of theirs was refused, or it is not
+    /// [`ContactsError::Invalid`] where they are not in the book, no key of theirs was refused, or it is not
     /// the one that was said.
     pub fn accept_refused(
         &mut self,
         hub: &Endpoint,
         name: &Name,
         said: Option<Fingerprint>,
-    ) -> Result<Fingerprint> {
+    ) -> Result<Fingerprint, ContactsError> {
         let key = self.contact_mut(hub, name)?.refused_key.ok_or_else(|| {
-            Error::invalid(
+            ContactsError::invalid(
                 "name",
                 format!("{name} has the key they are known by; no other was seen"),
             )
         })?;
         if let Some(said) = said.filter(|said| *said != key) {
             let problem = format!("{name} has shown the key {key}, and not {said}");
-            return Err(Error::invalid("key", problem));
+            return Err(ContactsError::invalid("key", problem));
         }
         self.accept(hub, name, key)?;
         Ok(key)
@@ -213,12 +225,17 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book, or have another key in it.
-    pub fn verify(&mut self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Result<()> {
+    /// [`ContactsError::Invalid`] where they are not in the book, or have another key in it.
+    pub fn verify(
+        &mut self,
+        hub: &Endpoint,
+        name: &Name,
+        key: Fingerprint,
+    ) -> Result<(), ContactsError> {
         let contact = self.contact_mut(hub, name)?;
         if contact.key != key {
             let mismatch = KeyMismatch { want: contact.key, got: key };
-            return Err(Error::invalid("key", mismatch));
+            return Err(ContactsError::invalid("key", mismatch));
         }
         (contact.verified, contact.refused_key) = (true, None);
         Ok(())
@@ -228,8 +245,13 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book.
-    pub fn block(&mut self, hub: &Endpoint, name: &Name, blocked: bool) -> Result<()> {
+    /// [`ContactsError::Invalid`] where they are not in the book.
+    pub fn block(
+        &mut self,
+        hub: &Endpoint,
+        name: &Name,
+        blocked: bool,
+    ) -> Result<(), ContactsError> {
         self.contact_mut(hub, name)?.blocked = blocked;
         Ok(())
     }
@@ -238,11 +260,11 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book, or the note is too long.
-    pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<()> {
+    /// [`ContactsError::Invalid`] where they are not in the book, or the note is too long.
+    pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<(), ContactsError> {
         if note.len() > MAX_NOTE_BYTES {
             let problem = format!("must not be longer than {MAX_NOTE_BYTES} bytes");
-            return Err(Error::invalid("note", problem));
+            return Err(ContactsError::invalid("note", problem));
         }
         self.contact_mut(hub, name)?.note = note.to_owned();
         Ok(())
@@ -252,8 +274,8 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where they are not in the book.
-    pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<()> {
+    /// [`ContactsError::Invalid`] where they are not in the book.
+    pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<(), ContactsError> {
         self.contact_mut(hub, name)?;
         self.hub_mut(hub)?.contacts.remove(name);
         Ok(())
@@ -268,15 +290,20 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the hub is not in the book; [`Error::LimitReached`] where
+    /// [`ContactsError::Invalid`] where the hub is not in the book; [`ContactsError::Full`] where
     /// [`MAX_MUTED`] rooms are muted.
-    pub fn mute(&mut self, hub: &Endpoint, room: &RoomName, muted: bool) -> Result<()> {
+    pub fn mute(
+        &mut self,
+        hub: &Endpoint,
+        room: &RoomName,
+        muted: bool,
+    ) -> Result<(), ContactsError> {
         let rooms = &mut self.hub_mut(hub)?.muted;
         if !muted {
             rooms.remove(room);
         } else if rooms.len() >= MAX_MUTED && !rooms.contains(room) {
             let what = format!("at most {MAX_MUTED} muted rooms of a hub: unmute some first");
-            return Err(Error::LimitReached { what, retry_after: None });
+            return Err(ContactsError::Full(what));
         } else {
             rooms.insert(room.clone());
         }
@@ -287,12 +314,12 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`], which says where the text is no book.
-    pub fn parse(toml: &str) -> Result<Self> {
+    /// [`ContactsError::Invalid`], which says where the text is no book.
+    pub fn parse(toml: &str) -> Result<Self, ContactsError> {
         toml::from_str(toml).map_err(|problem: toml::de::Error| {
             let before = problem.span().map_or(0, |at| at.start.min(toml.len()));
             let line = 1 + toml.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count();
-            Error::invalid(format!("line {line}"), problem.message())
+            ContactsError::invalid(format!("line {line}"), problem.message())
         })
     }
 
@@ -300,29 +327,28 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] where it cannot be written as TOML.
-    pub fn to_toml(&self) -> Result<String> {
-        let hubs = toml::to_string_pretty(self).map_err(|error| Error::Io(error.to_string()))?;
+    /// [`ContactsError::File`] if it cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String, ContactsError> {
+        let hubs = toml::to_string_pretty(self)
+            .map_err(|error| SystemError::because("cannot write the contact book", error))?;
         Ok(format!("{HEADER}{hubs}"))
     }
 
-    fn hub_mut(&mut self, at: &Endpoint) -> Result<&mut KnownHub> {
-        self.hubs
-            .iter_mut()
-            .find(|hub| hub.endpoints.contains(at))
-            .ok_or_else(|| Error::invalid("hub", format!("{at} is not in the contact book")))
+    fn hub_mut(&mut self, at: &Endpoint) -> Result<&mut KnownHub, ContactsError> {
+        self.hubs.iter_mut().find(|hub| hub.endpoints.contains(at)).ok_or_else(|| {
+            ContactsError::invalid("hub", format!("{at} is not in the contact book"))
+        })
     }
 
-    fn contact_mut(&mut self, hub: &Endpoint, name: &Name) -> Result<&mut Contact> {
+    fn contact_mut(&mut self, hub: &Endpoint, name: &Name) -> Result<&mut Contact, ContactsError> {
         self.hub_mut(hub)?.contacts.get_mut(name).ok_or_else(|| {
-            Error::invalid("name", format!("{name} is not in the contact book for {hub}"))
+            ContactsError::invalid("name", format!("{name} is not in the contact book for {hub}"))
         })
     }
 }
 
-fn full(what: &str, most: usize) -> Error {
-    Error::LimitReached {
-        what: format!("the contact book is full: it holds {most} {what}; forget some first"),
-        retry_after: None,
-    }
+fn full(what: &str, most: usize) -> ContactsError {
+    ContactsError::Full(format!(
+        "the contact book is full: it holds {most} {what}; forget some first"
+    ))
 }

@@ -15,7 +15,7 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tonic::async_trait;
 
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::Name,
     storage::{Change, Claim, Directory, Owner, Session, SessionId, SessionListener},
 };
@@ -94,7 +94,7 @@ impl Directory for EmbeddedDirectory {
     async fn renew(&self, id: SessionId, lease: Duration) -> Result<()> {
         let mut table = self.shared.lock();
         let ends_at = Instant::now() + lease;
-        let renewed = table.leases.get_mut(&id).ok_or(Error::SessionEnded)?;
+        let renewed = table.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?;
         let before = std::mem::replace(&mut renewed.ends_at, ends_at);
         table.ends.remove(&(before, id));
         table.ends.insert((ends_at, id));
@@ -106,7 +106,7 @@ impl Directory for EmbeddedDirectory {
 
     async fn update(&self, id: SessionId, change: Change) -> Result<()> {
         let mut table = self.shared.lock();
-        let session = &mut table.leases.get_mut(&id).ok_or(Error::SessionEnded)?.session;
+        let session = &mut table.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?.session;
         // Said again, a status is no newer.
         if let Some(status) = change.status.filter(|status| *status != session.status) {
             (session.status, session.status_since) = (status, Timestamp::now());
@@ -170,7 +170,7 @@ impl Table {
         }
         if holder.sessions.len() >= MAX_SESSIONS && replaces.is_none() {
             let what = format!("a peer may have {MAX_SESSIONS} sessions");
-            return Err(Error::LimitReached { what, retry_after: Some(claim.lease) });
+            return Err(RequestError::LimitReached { what, retry_after: Some(claim.lease) });
         }
         Ok(replaces)
     }
@@ -198,8 +198,12 @@ async fn expire(shared: Arc<Shared>) {
     }
 }
 
-fn taken(wanted: Name, taken: Name) -> Error {
-    if wanted == taken { Error::NameTaken(wanted) } else { Error::NameConfusable { wanted, taken } }
+fn taken(wanted: Name, taken: Name) -> RequestError {
+    if wanted == taken {
+        RequestError::NameTaken(wanted)
+    } else {
+        RequestError::NameConfusable { wanted, taken }
+    }
 }
 
 #[cfg(test)]
@@ -260,7 +264,7 @@ mod tests {
         let before = Instant::now();
         assert_eq!(told.recv().await, Some(("gone", alice.id)));
         assert!(before.elapsed() < Duration::from_millis(20));
-        assert!(matches!(directory.renew(alice.id, LEASE).await, Err(Error::SessionEnded)));
+        assert!(matches!(directory.renew(alice.id, LEASE).await, Err(RequestError::SessionEnded)));
         directory.claim(session("alice"), alone()).await.unwrap();
     }
 
@@ -282,9 +286,9 @@ mod tests {
         let (directory, _told) = directory();
         directory.claim(session("alice"), alone()).await.unwrap();
         let refused = directory.claim(session("ALICE"), alone()).await;
-        assert!(matches!(refused, Err(Error::NameTaken(_))), "{refused:?}");
+        assert!(matches!(refused, Err(RequestError::NameTaken(_))), "{refused:?}");
         let cyrillic = directory.claim(session("аlice"), alone()).await;
-        assert!(matches!(cyrillic, Err(Error::NameConfusable { .. })), "{cyrillic:?}");
+        assert!(matches!(cyrillic, Err(RequestError::NameConfusable { .. })), "{cyrillic:?}");
     }
 
     #[tokio::test]
@@ -295,11 +299,11 @@ mod tests {
         directory.claim(bob.clone(), alone()).await.unwrap();
         let beside = |id| Claim { beside: Some(id), ..alone() };
         let refused = directory.claim(second.clone(), beside(bob.id)).await;
-        assert!(matches!(refused, Err(Error::NameTaken(_))), "bob's session is not alice's");
+        assert!(matches!(refused, Err(RequestError::NameTaken(_))), "bob's session is not alice's");
         directory.claim(second.clone(), beside(first.id)).await.unwrap();
         directory.release(first.id).await.unwrap();
         let refused = directory.claim(session("alice"), alone()).await;
-        assert!(matches!(refused, Err(Error::NameTaken(_))), "the second session holds it");
+        assert!(matches!(refused, Err(RequestError::NameTaken(_))), "the second session holds it");
         directory.release(second.id).await.unwrap();
         directory.claim(session("alice"), alone()).await.unwrap();
     }
@@ -313,7 +317,7 @@ mod tests {
         directory.claim(of("hers"), alone()).await.unwrap();
         for other in [of("his"), session("alice")] {
             let refused = directory.claim(other, alone()).await;
-            assert!(matches!(refused, Err(Error::NameTaken(_))), "{refused:?}");
+            assert!(matches!(refused, Err(RequestError::NameTaken(_))), "{refused:?}");
         }
     }
 

@@ -24,7 +24,7 @@ use self::{
 };
 use super::pool::Pool;
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result, SystemError},
     model::{Draft, Message, RoomName, SearchHit},
     storage::{CommitListener, Done, Extent, MessageLog, Retention, Rooms, Search, Slice},
 };
@@ -86,9 +86,9 @@ impl EmbeddedLog {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] where the directory is in use by another hub, cannot be used, or holds
+    /// If the directory is in use by another hub, cannot be used, or holds
     /// something else; nothing in it was changed then.
-    pub fn open(store: Store, tail: Arc<dyn CommitListener>) -> Result<Self> {
+    pub fn open(store: Store, tail: Arc<dyn CommitListener>) -> Result<Self, SystemError> {
         let (home, log, index) = match store {
             Store::Directory(directory) => {
                 let home = Home::take(&directory)?;
@@ -134,13 +134,13 @@ impl EmbeddedLog {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] where there is no search, because the index failed or the log was closed.
-    pub async fn searchable(&self) -> Result<()> {
+    /// If there is no search, because the index failed or the log was closed.
+    pub async fn searchable(&self) -> Result<(), SystemError> {
         let now = self.feed.hurry();
         let mut reached = self.reached.clone();
         match reached.wait_for(|&generation| generation >= now).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(Error::Store("the search index has stopped".into())),
+            Err(_) => Err(SystemError::new("the search index has stopped")),
         }
     }
 
@@ -169,9 +169,9 @@ impl Drop for EmbeddedLog {
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, SystemError> {
     let thread = thread::Builder::new().name(name.into()).spawn(work);
-    thread.map_err(|error| Error::Io(error.to_string()))
+    thread.map_err(|error| SystemError::because("cannot start a thread", error))
 }
 
 fn join(threads: Vec<JoinHandle<()>>) {
@@ -182,8 +182,8 @@ fn join(threads: Vec<JoinHandle<()>>) {
     }
 }
 
-fn unopened(error: rusqlite::Error) -> Error {
-    Error::Store(format!("the log cannot be opened: {error}"))
+fn unopened(error: rusqlite::Error) -> SystemError {
+    SystemError::because("the log cannot be opened", error)
 }
 
 #[async_trait]
@@ -196,13 +196,13 @@ impl MessageLog for EmbeddedLog {
         let bytes = u32::try_from(draft.text.as_str().len()).unwrap_or(MAX_UNDER_WAY);
         let cost = bytes.saturating_add(DRAFT_BYTES).min(MAX_UNDER_WAY);
         let Ok(share) = self.shares.clone().acquire_many_owned(cost).await else {
-            return done(Err(Error::ShuttingDown));
+            return done(Err(RequestError::ShuttingDown));
         };
         let append = Append { draft, done, share };
         if let Err(mpsc::error::SendError(Command::Append(refused))) =
             self.commands.send(Command::Append(append))
         {
-            (refused.done)(Err(Error::ShuttingDown));
+            (refused.done)(Err(RequestError::ShuttingDown));
         }
     }
 
@@ -227,7 +227,7 @@ impl MessageLog for EmbeddedLog {
     async fn retain(&self, retention: Retention) -> Result<u64> {
         let (told, removed) = oneshot::channel();
         let asked = self.commands.send(Command::Retain(retention, told));
-        asked.map_err(|_| Error::ShuttingDown)?;
-        removed.await.map_err(|_| Error::ShuttingDown)?
+        asked.map_err(|_| RequestError::ShuttingDown)?;
+        removed.await.map_err(|_| RequestError::ShuttingDown)?
     }
 }

@@ -16,7 +16,7 @@ pub use book::{BOT_PREFIX, Book, FILE, Member};
 
 use super::{Store, pool::Pool};
 use crate::{
-    error::Result,
+    error::{Result, SystemError},
     model::Name,
     storage::{Entry, Holder, Known, NameRegistry, OwnerId, SessionId},
 };
@@ -44,8 +44,8 @@ impl EmbeddedNames {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`](crate::error::Error::Store) where the file cannot be used.
-    pub fn open(store: &Store) -> Result<Self> {
+    /// If the file cannot be used.
+    pub fn open(store: &Store) -> Result<Self, SystemError> {
         let (book, readers) = match store.clone() {
             Store::Directory(directory) => {
                 let open = move || Book::open(&directory);
@@ -108,7 +108,7 @@ impl NameRegistry for EmbeddedNames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{error::Error, storage::Owner};
+    use crate::{error::RequestError, storage::Owner};
 
     fn name(raw: &str) -> Name {
         Name::parse(raw).unwrap()
@@ -140,14 +140,14 @@ mod tests {
             members.check_free(&name("alice")).await.unwrap();
             claim("alice", &hers).await.unwrap();
             claim("ALICE", &hers).await.unwrap();
-            assert!(matches!(claim("alice", &his).await, Err(Error::NameTaken(_))));
+            assert!(matches!(claim("alice", &his).await, Err(RequestError::NameTaken(_))));
             // Not even of the same owner: people could not tell the two apart.
             for owner in [&his, &hers] {
                 let refused = claim("\u{430}lice", owner).await;
-                assert!(matches!(refused, Err(Error::NameConfusable { .. })), "{refused:?}");
+                assert!(matches!(refused, Err(RequestError::NameConfusable { .. })), "{refused:?}");
             }
             let refused = members.check_free(&name("a1ice")).await;
-            assert!(matches!(refused, Err(Error::NameConfusable { .. })), "{refused:?}");
+            assert!(matches!(refused, Err(RequestError::NameConfusable { .. })), "{refused:?}");
             assert_eq!(members.find(&hers).await.unwrap(), Known::Member(vec![name("alice")]));
             assert_eq!(members.find(&his).await.unwrap(), Known::Stranger);
         }

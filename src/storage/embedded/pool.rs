@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Semaphore;
 
-use crate::error::{Error, Result};
+use crate::error::{RequestError, Result, SystemError};
 
 /// A few workers of one kind, made when they are first needed, each used by one call at a time.
 pub(super) struct Pool<W> {
@@ -16,10 +16,11 @@ pub(super) struct Pool<W> {
 
 impl<W: Send + 'static> Pool<W> {
     /// A pool of up to `size` workers.
-    pub(super) fn new(
+    pub(super) fn new<E: Into<RequestError>>(
         size: usize,
-        make: impl Fn() -> Result<W> + Send + Sync + 'static,
+        make: impl Fn() -> Result<W, E> + Send + Sync + 'static,
     ) -> Arc<Self> {
+        let make = move || make().map_err(Into::into);
         let permits = Arc::new(Semaphore::new(size));
         Arc::new(Self { make: Box::new(make), idle: Mutex::default(), permits })
     }
@@ -29,7 +30,8 @@ impl<W: Send + 'static> Pool<W> {
         self: &Arc<Self>,
         work: impl FnOnce(&mut W) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| Error::ShuttingDown)?;
+        let permit =
+            self.permits.clone().acquire_owned().await.map_err(|_| RequestError::ShuttingDown)?;
         let pool = self.clone();
         let working = tokio::task::spawn_blocking(move || {
             // Held by the work itself: a caller who goes away does not set free what is in use.
@@ -37,9 +39,9 @@ impl<W: Send + 'static> Pool<W> {
             let idle = pool.lock().pop();
             let worker = idle.map_or_else(|| (pool.make)(), Ok)?;
             let mut lent = Lent { worker: Some(worker), pool: &pool };
-            lent.worker.as_mut().map_or(Err(Error::ShuttingDown), work)
+            lent.worker.as_mut().map_or(Err(RequestError::ShuttingDown), work)
         });
-        working.await.map_err(|error| Error::Store(format!("a reader failed: {error}")))?
+        working.await.map_err(|error| SystemError::because("a reader failed", error))?
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<W>> {
@@ -67,7 +69,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_worker_outlives_work_that_panics() {
-        let pool = Pool::new(1, || Ok(0));
+        let pool = Pool::new(1, || Ok::<_, RequestError>(0));
         let one_more = |count: &mut _| {
             *count += 1;
             Ok(())

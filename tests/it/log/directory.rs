@@ -8,7 +8,6 @@ use std::{
 };
 
 use chinwag::{
-    error::Error,
     model::Posted,
     storage::{
         Edge, MessageLog, Retention,
@@ -30,8 +29,7 @@ async fn used() -> TempDir {
 fn refusal(directory: &Path) -> String {
     let store = Store::Directory(directory.into());
     match EmbeddedLog::open(store, Arc::new(Heard::default())) {
-        Err(Error::Store(problem)) => problem,
-        Err(other) => panic!("another error: {other:?}"),
+        Err(error) => error.to_string(),
         Ok(_) => panic!("it was opened"),
     }
 }

@@ -4,7 +4,7 @@
 use std::{env, fs, path::Path, process::Command};
 
 use chinwag::{
-    error::Error,
+    error::RequestError,
     model::{MAX_TEXT_BYTES, Message},
     storage::{Edge, MessageLog, Slice},
 };
@@ -55,10 +55,10 @@ async fn write_until_it_fails(directory: &Path) {
             Err(failure) => break failure,
         }
     };
-    assert!(matches!(failure, Error::StoreUnavailable(_)), "{failure:?}");
+    assert!(matches!(failure, RequestError::StoreUnavailable(_)), "{failure:?}");
     for _ in 0..20 {
         let refused = test.post(draft("attic", "bob", "short")).await.unwrap_err();
-        assert!(matches!(refused, Error::StoreUnavailable(_)), "{refused:?}");
+        assert!(matches!(refused, RequestError::StoreUnavailable(_)), "{refused:?}");
     }
     assert_eq!(numbers(&all(&test).await), (0..acknowledged).collect::<Vec<_>>());
     assert_eq!(test.heard().len(), acknowledged);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chinwag::{
-    error::{Error, Gone},
+    error::{Gone, RequestError},
     model::{Draft, Posted, Text},
     storage::{Edge, MessageLog, Retention, Rooms, Slice},
 };
@@ -35,7 +35,7 @@ pub(crate) async fn old_messages_are_forgotten_by_count(test: &TestLog) {
     let again = test.post(old.clone()).await.unwrap();
     assert_eq!(again, Posted { duplicate: true, ..posted });
     let other = Draft { text: Text::parse("new").unwrap(), ..old };
-    assert!(matches!(test.post(other).await, Err(Error::MessageIdReused(_))));
+    assert!(matches!(test.post(other).await, Err(RequestError::MessageIdReused(_))));
 }
 
 pub(crate) async fn old_messages_are_forgotten_by_age(test: &TestLog) {
@@ -64,7 +64,10 @@ pub(crate) async fn forgetting_leaves_no_silent_hole(test: &TestLog) {
     for seq in 1..15 {
         let slice = Slice { from: Edge::After(seq), limit: 10 };
         let refused = test.log.read(&room("lobby"), slice).await.unwrap_err();
-        assert!(matches!(refused, Error::PositionGone(Gone::Truncated)), "{seq}: {refused:?}");
+        assert!(
+            matches!(refused, RequestError::PositionGone(Gone::Truncated)),
+            "{seq}: {refused:?}"
+        );
     }
     assert_eq!(seqs(&test.read("lobby", Edge::After(15), 10).await), [16, 17, 18, 19, 20]);
     let rest = test.read("lobby", Edge::After(0), 10).await;

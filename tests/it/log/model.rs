@@ -3,7 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use chinwag::{
-    error::{Error, Gone, Result},
+    error::{Gone, RequestError, Result},
     model::{Draft, Message, MessageId, Name, Posted, Text},
     storage::{Edge, MAX_SLICE_BYTES, MessageLog, Retention, Rooms, Slice, embedded::log::Store},
 };
@@ -84,7 +84,7 @@ impl Model {
             }
             Some(_) => {
                 assert!(
-                    matches!(outcome, Err(Error::MessageIdReused(id)) if id == post.message_id())
+                    matches!(outcome, Err(RequestError::MessageIdReused(id)) if id == post.message_id())
                 );
             }
         }
@@ -127,7 +127,9 @@ impl Model {
                         assert!(from >= gone || edge == 0);
                         assert!(read.iter().eq(messages[from.max(gone)..].iter().take(limit)));
                     }
-                    Err(Error::PositionGone(Gone::Truncated)) => assert!(edge > 0 && from < gone),
+                    Err(RequestError::PositionGone(Gone::Truncated)) => {
+                        assert!(edge > 0 && from < gone)
+                    }
                     Err(other) => panic!("{other}"),
                 }
                 let before = Slice { from: Edge::Before(edge), limit };

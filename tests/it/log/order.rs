@@ -1,7 +1,7 @@
 //! One order per room, acknowledged when stored, and no message twice.
 
 use chinwag::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{Draft, Name, Posted, Text},
     storage::{Edge, MessageLog, Rooms},
 };
@@ -87,7 +87,7 @@ pub(crate) async fn an_id_belongs_to_one_message_of_its_sender(test: &TestLog) {
     let text = Text::parse("goodbye").unwrap();
     for other in [Draft { text, ..hello.clone() }, Draft { room: room("attic"), ..hello.clone() }] {
         let refused = test.post(other).await.unwrap_err();
-        assert!(matches!(refused, Error::MessageIdReused(id) if id == hello.id));
+        assert!(matches!(refused, RequestError::MessageIdReused(id) if id == hello.id));
     }
     let of_bob = Draft { sender: Name::parse("bob").unwrap(), ..hello };
     assert!(!test.post(of_bob).await.unwrap().duplicate);
@@ -104,6 +104,6 @@ pub(crate) async fn a_closed_log_refuses(test: &TestLog) {
         outcome.await.unwrap().unwrap();
     }
     let refused = test.post(draft("lobby", "alice", "late")).await.unwrap_err();
-    assert!(matches!(refused, Error::ShuttingDown));
+    assert!(matches!(refused, RequestError::ShuttingDown));
     assert_eq!(test.read("lobby", Edge::After(0), 1000).await.len(), 100);
 }

@@ -1,7 +1,7 @@
 //! Finding messages by their words.
 
 use chinwag::{
-    error::Error,
+    error::RequestError,
     model::Name,
     storage::{MessageLog, Search},
 };
@@ -122,7 +122,7 @@ pub(crate) async fn hostile_queries_find_or_are_refused(test: &TestLog) {
     for query in ["", "  ", "\"\"", "*", "!?", "\0"] {
         let refused = test.log.search(search(query)).await.unwrap_err();
         assert!(
-            matches!(&refused, Error::Invalid(what) if what[0].field == "query"),
+            matches!(&refused, RequestError::Invalid(what) if what[0].field == "query"),
             "{refused:?}"
         );
     }

@@ -11,8 +11,7 @@ use std::{
 };
 
 use chinwag::{
-    client::{Client, ClientOptions, Connection, Event, Events},
-    error::Result,
+    client::{Client, ClientOptions, Connection, Event, Events, Result},
     model::{Message, MessageId, Name, Posted, RoomName, Start, Text},
 };
 use tokio::{

@@ -4,8 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use chinwag::{
     client::{Client, ClientOptions, DirectPolicy, Event, Events, HubTrust, Verification},
-    error::Result,
-    identity::{Book, Contacts, Identity, TLS_NAME},
+    identity::{Book, Contacts, ContactsError, Identity, TLS_NAME},
     model::{Endpoint, Fingerprint},
     transport::{Acceptor, ClientKeys, Plaintext, Trust, client_config, server_config},
 };
@@ -82,7 +81,7 @@ impl Person {
         Client::start(options).await.unwrap()
     }
 
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Book) -> Result<()>) {
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Book) -> Result<(), ContactsError>) {
         self.contacts.change(change).unwrap();
     }
 }

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use chinwag::{
-    client::{Client, ClientOptions, Event, Events},
-    error::Error,
+    client::{Client, ClientOptions, Error, Event, Events},
     model::{Posted, RoomName, Start, Text},
     proto::join::Start as RawStart,
 };

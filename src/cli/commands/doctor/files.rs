@@ -3,8 +3,7 @@
 use super::Finding;
 use crate::{
     cli::options::Settings,
-    client::ClientOptions,
-    error::Error,
+    client::{ClientOptions, Error},
     identity::{Book, CERTIFICATE_FILE, Identity, KEY_FILE, KnownHub},
     model::Name,
 };

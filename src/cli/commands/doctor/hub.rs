@@ -5,8 +5,8 @@ use jiff::SignedDuration;
 use super::{Finding, Me};
 use crate::{
     cli::failure::advice,
-    client::{Check, Client, HubTrust, Registered},
-    error::{Error, Refusal},
+    client::{Check, Client, Error, HubTrust, Registered},
+    error::Refusal,
     model::Peer,
 };
 

@@ -12,8 +12,7 @@ use super::{
     hub::{MEND_KEY, unchecked},
 };
 use crate::{
-    client::{Check, Client, ClientOptions, EndpointCheck, Reach},
-    error::Error,
+    client::{Check, Client, ClientOptions, EndpointCheck, Error, Reach},
     model::{Endpoint, Peer},
 };
 
@@ -55,7 +54,7 @@ pub(super) async fn check(me: &Me<'_>, listed: Option<Peer>) -> Vec<Finding> {
         }
         Err(Error::Io(problem)) => vec![Finding::fail(
             ADDRESSES,
-            problem,
+            problem.to_string(),
             "listen at an address of this machine: --listen 127.0.0.1:54321",
         )],
         Err(Error::Invalid(problem)) => {

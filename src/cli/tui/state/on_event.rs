@@ -7,8 +7,7 @@ use crate::{
         tui::talks::{Told, What},
         view, words,
     },
-    client::{ConversationEvent, Direct, Event, PeerChange},
-    error::Error,
+    client::{ConversationEvent, Direct, Error, Event, PeerChange},
     model::{Message, MessageId, Name, Position, RoomName},
 };
 

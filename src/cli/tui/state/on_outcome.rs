@@ -13,8 +13,7 @@ use crate::{
         },
         view, words,
     },
-    client::Page,
-    error::{Error, Result},
+    client::{Error, Page, Result},
     model::{Message, MessageId, Name, Posted, Receipt, RoomName, SearchHit},
 };
 

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     cli::failure,
-    client::Connection,
-    error::Error,
+    client::{Connection, Error},
     model::{Name, PeerStatus, RoomName},
 };
 

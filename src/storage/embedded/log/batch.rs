@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::schema;
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     model::{Draft, Message, MessageId, Name, Position, Posted, RoomName, Text},
 };
 
@@ -94,7 +94,7 @@ impl<'a> Batch<'a> {
                 Some(head) if head.last < schema::MAX_SEQ => {
                     Ok(self.append(draft, head, sender, digest)?)
                 }
-                _ => Err(Error::LimitReached {
+                _ => Err(RequestError::LimitReached {
                     what: format!("the log has no place left for the room {}", draft.room),
                     retry_after: None,
                 }),
@@ -157,7 +157,7 @@ impl<'a> Batch<'a> {
     ) -> rusqlite::Result<Result<Posted>> {
         let room = self.known_head(&draft.room)?.map(|head| head.room);
         if room != Some(schema::room(first.key)) || digest != first.digest {
-            return Ok(Err(Error::MessageIdReused(draft.id)));
+            return Ok(Err(RequestError::MessageIdReused(draft.id)));
         }
         let seq = schema::seq(first.key).cast_unsigned();
         Ok(Ok(Posted {

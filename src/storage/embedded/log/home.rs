@@ -14,10 +14,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{database::with_suffix, schema};
-use crate::{
-    error::{Error, Result},
-    storage::embedded::private,
-};
+use crate::{error::SystemError, storage::embedded::private};
 
 /// The bytes of a database page: large enough that a long text rarely needs pages of its own,
 /// small enough that a commit of one message writes little.
@@ -32,26 +29,26 @@ pub(super) struct Home {
     _lock: File,
 }
 
-type Attempt<T> = std::result::Result<T, Box<dyn StdError>>;
+type Attempt<T> = Result<T, Box<dyn StdError + Send + Sync>>;
 
 impl Home {
     /// Takes the directory, making it (for its owner alone) where there is none.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] where another hub has it or it cannot be used.
-    pub(super) fn take(directory: &Path) -> Result<Self> {
-        private::directory(directory).map_err(|error| unusable(directory, error))?;
+    /// If another hub has it or it cannot be used.
+    pub(super) fn take(directory: &Path) -> Result<Self, SystemError> {
+        private::directory(directory).map_err(|error| SystemError::unusable(directory, error))?;
         let path = directory.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(|error| unusable(&path, error))?;
+        let lock = lock.map_err(|error| SystemError::unusable(&path, error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => {
                 let problem = format!("{} is in use by another hub", directory.display());
-                Err(Error::Store(problem))
+                Err(SystemError::new(problem).at(directory))
             }
-            Err(TryLockError::Error(error)) => Err(unusable(&path, error)),
+            Err(TryLockError::Error(error)) => Err(SystemError::unusable(&path, error)),
         }
     }
 
@@ -65,23 +62,19 @@ impl Home {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] says what is wrong with what is there; nothing was changed then.
-    pub(super) fn log(&self) -> Result<PathBuf> {
+    /// Says what is wrong with what is there; nothing was changed then.
+    pub(super) fn log(&self) -> Result<PathBuf, SystemError> {
         let path = self.directory.join("log.db");
-        let there = path.try_exists().map_err(|error| unusable(&path, error))?;
+        let there = path.try_exists().map_err(|error| SystemError::unusable(&path, error))?;
         if !there {
-            create(&path).map_err(|error| unusable(&path, error))?;
+            create(&path).map_err(|error| SystemError::unusable(&path, error))?;
         }
-        check(&path).map_err(|error| unusable(&path, error))?;
+        check(&path).map_err(|error| SystemError::unusable(&path, error))?;
         for ours in [&path, &self.index()].into_iter().filter(|path| path.exists()) {
-            private::file(ours).map_err(|error| unusable(ours, error))?;
+            private::file(ours).map_err(|error| SystemError::unusable(ours, error))?;
         }
         Ok(path)
     }
-}
-
-fn unusable(path: &Path, error: impl std::fmt::Display) -> Error {
-    Error::Store(format!("{} cannot be used: {error}", path.display()))
 }
 
 /// Makes a new database, whole or not at all.

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{database::Database, schema};
 use crate::{
-    error::{Error, Gone, Result},
+    error::{Gone, RequestError, Result, SystemError},
     model::{Invalid, Message, MessageId, Name, Position, RoomName, Text},
     storage::{Edge, Extent, MAX_SLICE_BYTES, Rooms, Slice},
 };
@@ -81,7 +81,7 @@ impl Reader {
         let Some(row) = self.room(room)? else { return Ok(Vec::new()) };
         let (sql, from, to) = match slice.from {
             Edge::After(seq) if seq > 0 && seq.saturating_add(1) < row.first.cast_unsigned() => {
-                return Err(Error::PositionGone(Gone::Truncated));
+                return Err(RequestError::PositionGone(Gone::Truncated));
             }
             Edge::After(seq) => (
                 "SELECT key, sender, id, created_at, text FROM messages \
@@ -259,8 +259,8 @@ where
 }
 
 /// The error of a log that does not hold what it should, or cannot be read.
-fn unreadable(cause: impl std::fmt::Display) -> Error {
-    Error::Store(format!("the log cannot be read: {cause}"))
+fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RequestError {
+    SystemError::because("the log cannot be read", cause).into()
 }
 
 /// A number as SQLite takes it.

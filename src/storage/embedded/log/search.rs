@@ -17,7 +17,7 @@ use super::{
     reader::{Reader, clamp},
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result, SystemError},
     model::SearchHit,
     storage::Search,
 };
@@ -75,7 +75,7 @@ impl Searcher {
     /// See [`MessageLog::search`](crate::storage::MessageLog::search).
     pub(super) fn search(&mut self, search: &Search) -> Result<Vec<SearchHit>> {
         let Some(words) = query::expression(&search.query) else {
-            return Err(Error::invalid("query", "it holds no word to look for"));
+            return Err(RequestError::invalid("query", "it holds no word to look for"));
         };
         let words = format!("text : ({words})");
         let Some(expression) = self.narrow(&words, search)? else { return Ok(Vec::new()) };
@@ -160,6 +160,6 @@ fn between(marked: &str, open: char, close: char) -> Vec<Range<usize>> {
     ranges
 }
 
-fn unsearchable(cause: impl std::fmt::Display) -> Error {
-    Error::Store(format!("the search index cannot be read: {cause}"))
+fn unsearchable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RequestError {
+    SystemError::because("the search index cannot be read", cause).into()
 }

@@ -26,7 +26,7 @@ use super::{
     retention::{Step, Trim},
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result, Source},
     model::Draft,
     storage::{CommitListener, Done, Retention},
 };
@@ -72,7 +72,7 @@ enum Health {
     /// The last batch did not fit.
     Full,
     /// Not any more, and why.
-    Broken(String),
+    Broken(Source),
 }
 
 impl Writer {
@@ -167,20 +167,21 @@ impl Writer {
     /// Does something to the store, unless it has failed before.
     fn write<T>(&mut self, work: impl FnOnce(&mut Ledger) -> rusqlite::Result<T>) -> Result<T> {
         if let Health::Broken(cause) = &self.health {
-            return Err(Error::StoreUnavailable(cause.clone()));
+            return Err(RequestError::StoreUnavailable(cause.clone()));
         }
         work(&mut self.ledger).map_err(|error| {
-            let cause = error.to_string();
-            self.note(error.sqlite_error_code(), &cause);
-            Error::StoreUnavailable(cause)
+            let code = error.sqlite_error_code();
+            let cause: Source = Arc::new(error);
+            self.note(code, &cause);
+            RequestError::StoreUnavailable(cause)
         })
     }
 
     /// Notes a failure, and says so once.
-    fn note(&mut self, code: Option<ErrorCode>, cause: &str) {
+    fn note(&mut self, code: Option<ErrorCode>, cause: &Source) {
         if code != Some(ErrorCode::DiskFull) {
             tracing::error!(%cause, "the log cannot be written: posts fail until a restart");
-            self.health = Health::Broken(cause.into());
+            self.health = Health::Broken(cause.clone());
         } else if !matches!(self.health, Health::Full) {
             tracing::error!(%cause, "the log's disk is full: posts fail until there is room");
             self.health = Health::Full;
@@ -258,7 +259,7 @@ mod tests {
         let outcomes = desk.post(&too_much);
         assert_eq!(outcomes.len(), too_much.len());
         for outcome in outcomes {
-            assert!(matches!(outcome, Err(Error::StoreUnavailable(_))), "{outcome:?}");
+            assert!(matches!(outcome, Err(RequestError::StoreUnavailable(_))), "{outcome:?}");
         }
         assert_eq!(*desk.heard.0.lock(), [1]);
         assert_eq!(desk.post(&[10])[0].as_ref().unwrap().position.seq, 2);
@@ -276,9 +277,9 @@ mod tests {
         let mut desk = Desk::new(directory.path());
         assert!(desk.post(&[10])[0].is_ok());
         desk.writer.ledger.break_off();
-        assert!(matches!(desk.post(&[10])[0], Err(Error::StoreUnavailable(_))));
+        assert!(matches!(desk.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
         desk.writer.ledger.mend();
-        assert!(matches!(desk.post(&[10])[0], Err(Error::StoreUnavailable(_))));
+        assert!(matches!(desk.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
         assert_eq!(*desk.heard.0.lock(), [1]);
     }
 

@@ -7,10 +7,10 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::{
     invites,
-    schema::{self, NEXT_SERIAL},
+    schema::{self, NEXT_SERIAL, failed},
 };
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result, SystemError},
     identity::new_secret,
     model::{InviteCode, Name},
     storage::{Entry, Holder, Known, MAX_NAMES, Owner, OwnerId, SessionId},
@@ -60,8 +60,8 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] where the file cannot be used.
-    pub fn open(directory: &Path) -> Result<Self> {
+    /// If the file cannot be used.
+    pub fn open(directory: &Path) -> Result<Self, SystemError> {
         Ok(Self { conn: schema::open(directory)?, changes: 0 })
     }
 
@@ -69,8 +69,8 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] where there is no memory for it.
-    pub fn in_memory() -> Result<Self> {
+    /// If there is no memory for it.
+    pub fn in_memory() -> Result<Self, SystemError> {
         Ok(Self { conn: schema::in_memory()?, changes: 0 })
     }
 
@@ -78,7 +78,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// [`Error::StoreUnavailable`], as in all that follows, where the file cannot be used now.
+    /// [`RequestError::StoreUnavailable`], as in all that follows, where the file cannot be used now.
     pub fn members(&self) -> Result<Vec<Member>> {
         let mut query = self
             .conn
@@ -97,7 +97,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// Also [`Error::Io`] where the machine has no random numbers.
+    /// Also [`RequestError::Internal`] if the machine has no random numbers.
     pub fn invite(&mut self, uses: u32, lasts: Duration) -> Result<InviteCode> {
         invites::make(&self.conn, uses, lasts)
     }
@@ -106,8 +106,8 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// Also [`Error::NameTaken`] and [`Error::NameConfusable`] where the name is no bot's;
-    /// [`Error::Io`] where the machine has no random numbers.
+    /// Also [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] where the name is no bot's;
+    /// [`RequestError::Internal`] if the machine has no random numbers.
     pub fn make_token(&mut self, name: &Name) -> Result<String> {
         let token = format!("{BOT_PREFIX}{}", new_secret::<TOKEN_BYTES>()?);
         let owner = Owner::bot(&token);
@@ -128,7 +128,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// Also [`Error::MemberUnknown`].
+    /// Also [`RequestError::MemberUnknown`].
     pub fn remove(&mut self, name: &Name) -> Result<Vec<Name>> {
         self.write(|tx| {
             let found = lookup_exactly(tx, name)?;
@@ -142,12 +142,12 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// Also [`Error::MemberUnknown`] where there is no bot of that name.
+    /// Also [`RequestError::MemberUnknown`] where there is no bot of that name.
     pub fn revoke_token(&mut self, name: &Name) -> Result<()> {
         self.write(|tx| {
             let found = lookup_exactly(tx, name)?;
             if !found.owner.is_bot() {
-                return Err(Error::MemberUnknown(name.clone()));
+                return Err(RequestError::MemberUnknown(name.clone()));
             }
             remove(tx, &found.owner)
         })
@@ -158,7 +158,7 @@ impl Book {
     ///
     /// # Errors
     ///
-    /// Also [`Error::MemberUnknown`], and [`Error::NameTaken`] and [`Error::NameConfusable`] where the
+    /// Also [`RequestError::MemberUnknown`], and [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] where the
     /// new name, or its like, is another's.
     pub fn rename(&mut self, old: &Name, new: &Name) -> Result<()> {
         self.write(|tx| {
@@ -190,16 +190,16 @@ impl Book {
                 return found.check(name, owner);
             }
             if has_given_up(tx, name, owner)? {
-                return Err(Error::NameTaken(name.clone()));
+                return Err(RequestError::NameTaken(name.clone()));
             }
             let removed = removal(tx, owner)?;
             if removed.is_some() && entry.invite.is_none() {
-                return Err(Error::Removed);
+                return Err(RequestError::Removed);
             }
             let names = names_of(tx, owner)?.len();
             if names >= MAX_NAMES {
                 let what = format!("one may have {MAX_NAMES} names");
-                return Err(Error::LimitReached { what, retry_after: None });
+                return Err(RequestError::LimitReached { what, retry_after: None });
             }
             if removed.is_some() || (entry.by_invitation && names == 0) {
                 invites::redeem(tx, entry.invite.as_ref(), removed.unwrap_or(ANY_SERIAL))?;
@@ -292,7 +292,7 @@ fn lookup(conn: &Connection, name: &Name) -> Result<Option<Found>> {
 
 fn lookup_exactly(conn: &Connection, name: &Name) -> Result<Found> {
     let found = lookup(conn, name)?.filter(|found| found.name == *name);
-    found.ok_or_else(|| Error::MemberUnknown(name.clone()))
+    found.ok_or_else(|| RequestError::MemberUnknown(name.clone()))
 }
 
 fn names_of(conn: &Connection, owner: &OwnerId) -> Result<Vec<Name>> {
@@ -333,19 +333,18 @@ fn remove(conn: &Connection, owner: &OwnerId) -> Result<()> {
         .map_err(failed)
 }
 
-fn taken(wanted: &Name, taken: Name) -> Error {
+fn taken(wanted: &Name, taken: Name) -> RequestError {
     let wanted = wanted.clone();
-    if wanted == taken { Error::NameTaken(wanted) } else { Error::NameConfusable { wanted, taken } }
+    if wanted == taken {
+        RequestError::NameTaken(wanted)
+    } else {
+        RequestError::NameConfusable { wanted, taken }
+    }
 }
 
 /// A name that was checked when it was written.
 fn known_name(raw: &str) -> Result<Name> {
     Name::parse(raw).map_err(|problem| {
-        Error::Store(format!("{FILE} holds {raw:?}, which is no name: {problem}"))
+        SystemError::because(format_args!("{FILE} holds {raw:?}, which is no name"), problem).into()
     })
-}
-
-pub(super) fn failed(error: rusqlite::Error) -> Error {
-    tracing::error!(%error, "the list of members cannot be used");
-    Error::StoreUnavailable(format!("the list of members cannot be used: {error}"))
 }

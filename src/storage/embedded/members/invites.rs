@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::schema::NEXT_SERIAL;
+use super::schema::{NEXT_SERIAL, failed};
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, Result},
     identity::{hash_secret, new_secret},
     model::InviteCode,
 };
@@ -17,8 +17,7 @@ const CODE_BYTES: usize = 16;
 
 /// Makes an invitation for so many newcomers until it is too late.
 pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<InviteCode> {
-    let code = InviteCode::parse(&new_secret::<CODE_BYTES>()?)
-        .map_err(|problem| Error::Io(problem.to_string()))?;
+    let code = InviteCode::parse(&new_secret::<CODE_BYTES>()?).map_err(RequestError::internal)?;
     let now = Timestamp::now().as_second();
     let ends_at = now.saturating_add(i64::try_from(lasts.as_secs()).unwrap_or(i64::MAX));
     let kept =
@@ -27,7 +26,7 @@ pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<Invi
             let insert = format!("{columns} VALUES (?1, ?2, ?3, {NEXT_SERIAL})");
             conn.execute(&insert, params![hash_secret(code.as_str()), uses, ends_at])
         });
-    kept.map_err(super::book::failed)?;
+    kept.map_err(failed)?;
     Ok(code)
 }
 
@@ -35,15 +34,15 @@ pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<Invi
 ///
 /// # Errors
 ///
-/// [`Error::InviteRequired`] where that cannot be.
+/// [`RequestError::InviteRequired`] where that cannot be.
 pub(super) fn redeem(conn: &Connection, code: Option<&InviteCode>, after: i64) -> Result<()> {
-    let code = code.ok_or(Error::InviteRequired { shown: false })?;
+    let code = code.ok_or(RequestError::InviteRequired { shown: false })?;
     let update = "UPDATE invites SET uses = uses - 1
         WHERE hash = ?1 AND uses > 0 AND ends_at > ?2 AND serial > ?3";
     let now = Timestamp::now().as_second();
     let redeemed = conn.execute(update, params![hash_secret(code.as_str()), now, after]);
-    match redeemed.map_err(super::book::failed)? {
-        0 => Err(Error::InviteRequired { shown: true }),
+    match redeemed.map_err(failed)? {
+        0 => Err(RequestError::InviteRequired { shown: true }),
         _ => Ok(()),
     }
 }

@@ -1,12 +1,12 @@
 //! What stands in `members.db`, and how it is opened.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, ErrorCode};
 
 use super::FILE;
 use crate::{
-    error::{Error, Result},
+    error::{RequestError, SystemError},
     sqlite::{self, Plan, Trouble},
     storage::embedded::private,
 };
@@ -57,23 +57,21 @@ pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
     (SELECT 0 AS serial UNION ALL SELECT serial FROM invites UNION ALL SELECT serial FROM removed))";
 
 /// Opens the file in this directory, making both where they are missing.
-pub(super) fn open(directory: &Path) -> Result<Connection> {
+pub(super) fn open(directory: &Path) -> Result<Connection, SystemError> {
     let path = directory.join(FILE);
-    let unusable = |problem: &dyn std::fmt::Display| {
-        Error::Store(format!("{} cannot be used: {problem}", path.display()))
-    };
-    private::directory(directory).map_err(|error| unusable(&error))?;
-    private::file(&path).map_err(|error| unusable(&error))?;
-    let mut conn = Connection::open(&path).map_err(|error| unusable(&error))?;
-    set_up(&mut conn).map_err(|error| unusable(&error))?;
+    private::directory(directory).map_err(|error| SystemError::unusable(&path, error))?;
+    private::file(&path).map_err(|error| SystemError::unusable(&path, error))?;
+    let mut conn = Connection::open(&path).map_err(|error| SystemError::unusable(&path, error))?;
+    set_up(&mut conn).map_err(|error| SystemError::unusable(&path, error))?;
     Ok(conn)
 }
 
 /// A new one in memory.
-pub(super) fn in_memory() -> Result<Connection> {
-    let unusable = |error| Error::Store(format!("no memory for the members: {error}"));
+pub(super) fn in_memory() -> Result<Connection, SystemError> {
+    let unusable = |error| SystemError::because("no memory for the members", error);
     let mut conn = Connection::open_in_memory().map_err(unusable)?;
-    sqlite::migrate(&mut conn, PLAN).map_err(|error| Error::Store(error.to_string()))?;
+    sqlite::migrate(&mut conn, PLAN)
+        .map_err(|error| SystemError::because("no memory for the members", error))?;
     Ok(conn)
 }
 
@@ -89,6 +87,13 @@ fn set_up(conn: &mut Connection) -> Result<(), Trouble> {
         }
         _ => Ok(()),
     }
+}
+
+/// The error of a list that cannot be read or written now, which is logged.
+pub(super) fn failed(error: rusqlite::Error) -> RequestError {
+    let error = SystemError::because("the list of members cannot be used", error);
+    tracing::error!(%error);
+    RequestError::StoreUnavailable(Arc::new(error))
 }
 
 #[cfg(test)]

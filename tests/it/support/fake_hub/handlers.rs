@@ -103,9 +103,9 @@ impl Presence for Handlers {
         });
         match found {
             Some(peer) => Ok(Response::new(proto::GetPeerResponse { peer: Some(peer) })),
-            None => {
-                Err(chinwag::wire::status(&chinwag::error::Error::PeerUnknown(super::name(&name))))
-            }
+            None => Err(chinwag::wire::status(&chinwag::error::RequestError::PeerUnknown(
+                super::name(&name),
+            ))),
         }
     }
 

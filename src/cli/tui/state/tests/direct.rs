@@ -3,8 +3,7 @@
 use super::*;
 use crate::{
     cli::tui::talks::{Told, What},
-    client::{ConversationEvent, Direct, Verification},
-    error::Error,
+    client::{ConversationEvent, Direct, Error, Verification},
     model::{DirectMessage, Endpoint, Fingerprint, Receipt},
 };
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    client::Page,
-    error::{Error, Refusal},
+    client::{Error, Page},
+    error::Refusal,
     model::SearchHit,
 };
 

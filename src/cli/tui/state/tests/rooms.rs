@@ -1,10 +1,23 @@
 //! Rooms: one's own posts from the first to the last, and what is unread.
 
 use super::*;
-use crate::error::Error;
+use crate::{
+    client::Error,
+    error::{Reason, Refusal},
+};
 
 fn fails(state: &mut State, id: MessageId, raw: &str, error: Error) {
     state.on_outcome(Outcome::Posted { id, room: room(raw), result: Err(error) }, at(2));
+}
+
+fn name_taken() -> Error {
+    Error::Refused(Refusal {
+        code: tonic::Code::AlreadyExists,
+        reason: Reason::NameTaken,
+        message: "the name sova is taken".into(),
+        violations: Vec::new(),
+        retry_after: None,
+    })
 }
 
 #[test]
@@ -38,7 +51,7 @@ fn several_posts_keep_their_order_while_they_are_stored() {
 fn a_post_that_failed_is_sent_again_under_its_id_and_stands_once() {
     let mut state = state(&["lobby"]);
     let id = state.posts("hello");
-    fails(&mut state, id, "lobby", Error::Protocol("no".into()));
+    fails(&mut state, id, "lobby", Error::protocol("no"));
     assert!(state.shown()[0].contains("hello ✗"), "{:?}", state.shown());
     assert_eq!((state.sending(), state.unsent().len()), (0, 1));
     state.perform(Action::Retry, at(3));
@@ -57,7 +70,7 @@ fn a_post_that_failed_is_sent_again_under_its_id_and_stands_once() {
 fn a_failure_that_was_none_leaves_no_double() {
     let mut state = state(&["lobby"]);
     let id = state.posts("hello");
-    fails(&mut state, id, "lobby", Error::Protocol("no".into()));
+    fails(&mut state, id, "lobby", Error::protocol("no"));
     state.comes_back(id, "lobby", 1, "hello");
     assert_eq!(state.shown(), ["12:00 sova  hello ✓"]);
     assert!(state.unsent().is_empty());
@@ -67,7 +80,7 @@ fn a_failure_that_was_none_leaves_no_double() {
 fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
     let mut state = state(&["lobby"]);
     state.posts("hello");
-    state.on_client_end(&Error::NameTaken(name("sova")), at(2));
+    state.on_client_end(&name_taken(), at(2));
     assert_eq!(state.sending(), 0);
     assert!(state.shown()[1].contains("the chat is over: the name sova is taken"));
     assert_eq!(state.unsent(), ["not posted in lobby: hello"]);
@@ -82,7 +95,7 @@ fn after_an_end_for_good_nothing_is_said_to_wait() {
     state.hub_status = HubStatus::Lost { retry_at: at(9).mono };
     state.posts("hello");
     assert!(state.shown_notices().contains("your messages are posted when"));
-    state.on_client_end(&Error::NameTaken(name("sova")), at(2));
+    state.on_client_end(&name_taken(), at(2));
     assert!(!state.shown_notices().contains("your messages are posted when"));
 }
 
