@@ -1,20 +1,20 @@
-//! The command line: what people and scripts use.
+//! The command line of `chinwag`.
 //!
-//! Data goes to standard output and everything else to standard error, a line at a time. Every
-//! command is a client of its own. `chat`, `listen` and `on` are listed and can be reached; all others
-//! register invisibly, and with the same key, so that they work beside a `chat` of the same name.
+//! Data goes to standard output, everything else to standard error, line by line. Every command is a
+//! client of its own. `chat`, `listen` and `on` are listed and accept direct messages. All others
+//! register as invisible, with the same key, so that they can run beside a `chat` of the same name.
 //!
 //! | exit code | meaning |
 //! |---|---|
-//! | 0 | done; also: ended by a signal where nothing else ends it (`chat`, `tail`, `listen`, `on`, `peers --watch`) |
-//! | 1 | failed, or refused by the hub, the peer, or for a wrong key; of `chat` without a terminal also: one of the lines could not be obeyed |
+//! | 0 | success; also a signal that ends `chat`, `tail`, `listen`, `on` or `peers --watch` |
+//! | 1 | failure, or refused by the hub, by the peer, or because of a wrong key; without a terminal, also `chat` if a line could not be carried out |
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the hub cannot be reached |
 //! | 4 | the peer is unknown or cannot be reached |
-//! | 124 | `--timeout` was over first; of a command without an end of its own, it is the usual end |
-//! | 130 | interrupted before it was done |
+//! | 124 | ended by `--timeout`; the usual end of commands that run until they are stopped |
+//! | 130 | interrupted before the work was done |
 //!
-//! The shapes of `--json` are listed in `cli/json.rs`.
+//! `cli/json.rs` lists the objects that `--json` prints.
 
 mod args;
 mod chat;
@@ -24,7 +24,6 @@ pub(crate) mod config;
 #[cfg(feature = "hub")]
 pub mod daemon;
 mod failure;
-mod first;
 mod graphemes;
 mod json;
 mod keymap;
@@ -37,6 +36,7 @@ mod outage;
 mod output;
 mod queries;
 mod question;
+mod setup;
 mod stdin;
 mod terminal;
 mod theme;
@@ -54,8 +54,8 @@ use tokio_util::sync::CancellationToken;
 use self::{
     args::{Cli, Command},
     commands::{
-        accept, completions, contacts, doctor, history, id, listen, man, on, outbox, peers, people,
-        post, rooms, search, send, tail, verify,
+        accept, completions, contact_book, contacts, doctor, history, id, listen, man, on, outbox,
+        peers, post, rooms, search, send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -65,11 +65,10 @@ use crate::shutdown;
 #[doc(hidden)]
 pub use self::tui::HeadlessScreen;
 
-/// How long a command whose time is over has for leaving the hub.
-const LEAVING: Duration = shutdown::GRACE;
+/// How long a command has to leave the hub once its `--timeout` is over.
+const LEAVE_TIMEOUT: Duration = shutdown::GRACE;
 
-/// Does what the command line says and returns the exit code. `args` begins with the program's
-/// name.
+/// Runs the command line and returns the exit code. `args` begins with the name of the program.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(completed) = complete::answer(&args) {
@@ -77,13 +76,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
     let cli = match args::parse(args) {
         Ok(cli) => cli,
-        Err(help_or_mistake) => {
-            // Nobody to tell where standard error is closed.
-            let _ = help_or_mistake.print();
-            return u8::try_from(help_or_mistake.exit_code()).map_or(ExitCode::FAILURE, Into::into);
+        Err(help_or_error) => {
+            // If standard error is closed, nobody can be told.
+            let _ = help_or_error.print();
+            return u8::try_from(help_or_error.exit_code()).map_or(ExitCode::FAILURE, Into::into);
         }
     };
-    match obey(cli) {
+    match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(line) = failure.line() {
@@ -94,9 +93,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn obey(cli: Cli) -> Result<(), Failure> {
+fn execute(cli: Cli) -> Result<(), Failure> {
     let Cli { mut flags, command } = cli;
-    // These are about the program alone, whatever the settings are.
+    // These need neither settings nor a hub.
     match &command {
         Command::Completions(args) => return completions::run(args),
         Command::Man(args) => return man::run(args, [args::program(), daemon::command()]),
@@ -109,19 +108,19 @@ fn obey(cli: Cli) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
-    let done = runtime.block_on(in_time(command, flags));
+    let result = runtime.block_on(run_with_timeout(command, flags));
     runtime.shutdown_background();
-    done
+    result
 }
 
-/// Does what a command is for, until that is done, a signal comes, or its time is over.
-async fn in_time(command: Command, flags: Flags) -> Result<(), Failure> {
+/// Runs a command until it ends, a signal comes, or its `--timeout` is over.
+async fn run_with_timeout(command: Command, flags: Flags) -> Result<(), Failure> {
     let stop = shutdown::on_signal()
         .map_err(|error| Failure::Other(format!("cannot listen for signals: {error}")))?;
     let (is_chat, is_endless) = (matches!(command, Command::Chat(_)), command.is_endless());
     let timeout = flags.timeout;
-    let mut work = pin!(work(command, flags, &stop));
-    let out_of_time = async {
+    let mut running = pin!(run_command(command, flags, &stop));
+    let timed_out = async {
         match timeout {
             Some(timeout) => tokio::time::sleep(timeout).await,
             None => std::future::pending().await,
@@ -130,34 +129,38 @@ async fn in_time(command: Command, flags: Flags) -> Result<(), Failure> {
     };
     let timeout = tokio::select! {
         biased;
-        done = &mut work => return match done {
+        result = &mut running => return match result {
             Err(Failure::Interrupted) if is_endless => Ok(()),
-            done => done,
+            result => result,
         },
-        timeout = out_of_time => timeout,
+        timeout = timed_out => timeout,
     };
-    // From here on as after a signal, so that it leaves the hub and shows what it has.
+    // From here on as after a signal: the command leaves the hub and prints what it has.
     stop.cancel();
-    match tokio::time::timeout(LEAVING, work).await {
+    match tokio::time::timeout(LEAVE_TIMEOUT, running).await {
         Ok(Ok(())) if is_chat => Err(Failure::TimedOut(timeout)),
         Ok(Err(Failure::Interrupted)) | Err(_) => Err(Failure::TimedOut(timeout)),
-        Ok(done) => done,
+        Ok(result) => result,
     }
 }
 
-async fn work(command: Command, flags: Flags, stop: &CancellationToken) -> Result<(), Failure> {
+async fn run_command(
+    command: Command,
+    flags: Flags,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let settings = match &command {
         Command::Chat(args) if terminal::can_ask() => {
-            first::settle(flags, args.link.as_ref(), stop).await?
+            setup::load_or_ask(flags, args.link.as_ref(), stop).await?
         }
         _ => Settings::load(flags)?,
     };
     if settings.quiet {
         output::be_quiet();
     }
-    // What a log writes on a terminal would be in the middle of what is drawn there.
-    let drawn = matches!(command, Command::Chat(_)) && terminal::can_edit();
-    logging::start(settings.verbose, drawn.then(|| settings.home.log()))?;
+    // Log lines on the terminal would garble the chat that is drawn there.
+    let draws = matches!(command, Command::Chat(_)) && terminal::can_edit();
+    logging::start(settings.verbose, draws.then(|| settings.home.log()))?;
     dispatch(command, &settings, stop).await.map_err(|failure| settings.explain(failure))
 }
 
@@ -185,14 +188,14 @@ async fn dispatch(
         Command::Verify(args) => verify::run(args, settings, stop).await,
         Command::Accept(args) => accept::run(&args, settings, stop).await,
         Command::Outbox(args) => outbox::run(args, settings, stop).await,
-        Command::Block(who) => people::block(who, true, settings, stop).await,
-        Command::Unblock(who) => people::block(who, false, settings, stop).await,
-        Command::Note(args) => people::note(args, settings, stop).await,
-        Command::Forget(who) => people::forget(&who, settings),
-        Command::Mute(room) => people::mute(&room, true, settings),
-        Command::Unmute(room) => people::mute(&room, false, settings),
+        Command::Block(peer) => contact_book::block(peer, true, settings, stop).await,
+        Command::Unblock(peer) => contact_book::block(peer, false, settings, stop).await,
+        Command::Note(args) => contact_book::note(args, settings, stop).await,
+        Command::Forget(peer) => contact_book::forget(&peer, settings),
+        Command::Mute(room) => contact_book::mute(&room, true, settings),
+        Command::Unmute(room) => contact_book::mute(&room, false, settings),
         Command::Doctor(args) => doctor::run(args, settings, stop).await,
-        // Done already: they want neither settings nor a hub.
+        // Handled by `execute`.
         Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }

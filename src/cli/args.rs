@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSour
 use super::{
     chat,
     commands::{
-        accept, completions, contacts, doctor, history, id, listen, man, on, outbox, peers, people,
-        post, rooms, search, send, tail, verify,
+        accept, completions, contact_book, contacts, doctor, history, id, listen, man, on, outbox,
+        peers, post, rooms, search, send, tail, verify,
     },
     options::{Flags, without_environment},
 };
@@ -68,17 +68,17 @@ pub(super) enum Command {
     /// Accept a peer's new key after it has changed
     Accept(accept::Args),
     /// Block a peer: no direct messages in either direction
-    Block(people::Person),
+    Block(contact_book::PeerArg),
     /// Unblock a peer
-    Unblock(people::Person),
+    Unblock(contact_book::PeerArg),
     /// Show, set or remove your private note on a peer
-    Note(people::Note),
+    Note(contact_book::NoteArgs),
     /// Remove a peer and their key from your contacts
-    Forget(people::Person),
+    Forget(contact_book::PeerArg),
     /// Mute notifications of a room
-    Mute(people::Place),
+    Mute(contact_book::RoomArg),
     /// Unmute notifications of a room
-    Unmute(people::Place),
+    Unmute(contact_book::RoomArg),
     /// Check your setup, the hub and reachability, and suggest fixes
     Doctor(doctor::Args),
     /// Print the completion script for a shell
@@ -91,12 +91,12 @@ pub(super) enum Command {
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
     let mut program = program();
-    let said = program
+    let matches = program
         .try_get_matches_from_mut(&args)
-        .map_err(|mistake| without_environment(mistake, Cli::command(), args))?;
-    let mut cli = Cli::from_arg_matches(&said).map_err(|error| error.format(&mut program))?;
-    if let (Command::Post(args), Some((_, said))) = (&mut cli.command, said.subcommand()) {
-        args.room_is_said = said.value_source("room") == Some(ValueSource::CommandLine);
+        .map_err(|error| without_environment(error, Cli::command(), args))?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))?;
+    if let (Command::Post(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+        args.has_room_option = matches.value_source("room") == Some(ValueSource::CommandLine);
     }
     Ok(cli)
 }

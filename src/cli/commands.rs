@@ -1,7 +1,8 @@
-//! The commands for scripts, one file each, and what they share.
+//! The commands other than `chat`, one file each, and what they share.
 
 pub(super) mod accept;
 pub(super) mod completions;
+pub(super) mod contact_book;
 pub(super) mod contacts;
 pub(super) mod doctor;
 pub(super) mod history;
@@ -11,7 +12,6 @@ pub(super) mod man;
 pub(super) mod on;
 pub(super) mod outbox;
 pub(super) mod peers;
-pub(super) mod people;
 pub(super) mod post;
 pub(super) mod rooms;
 pub(super) mod search;
@@ -37,11 +37,11 @@ use crate::{
     model::Text,
 };
 
-/// How long a start may go on after a signal.
-const LAST_START: Duration = Duration::from_secs(1);
+/// How long a client may still take to start after a signal.
+const START_GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a client. One that a signal finds on its way into the hub still gets there and leaves
-/// again: half of a session would be listed until its lease is over.
+/// Starts a client. If a signal comes while it registers, it still completes that and leaves again:
+/// otherwise the session would be listed until its lease expires.
 pub(super) async fn start(
     options: ClientOptions,
     stop: &CancellationToken,
@@ -50,13 +50,13 @@ pub(super) async fn start(
     if let Some(started) = stop.run_until_cancelled(&mut started).await {
         return Ok(started?);
     }
-    if let Ok(Ok((client, _))) = tokio::time::timeout(LAST_START, started).await {
+    if let Ok(Ok((client, _))) = tokio::time::timeout(START_GRACE, started).await {
         client.stop().await;
     }
     Err(Failure::Interrupted)
 }
 
-/// Starts a client, does `work` with it, and leaves the hub cleanly whatever came of that and
+/// Starts a client, runs `work` with it, and leaves the hub cleanly, whatever the result is and
 /// whether or not somebody reads `out`.
 async fn with_client(
     options: ClientOptions,
@@ -75,40 +75,40 @@ async fn with_client(
     }
 }
 
-/// As [`with_client`], for work that has no end of its own: a reader who has seen enough is one of
-/// its usual ends, and a signal the other.
+/// As [`with_client`], for work that never ends by itself: it ends with success once the reader of
+/// standard output is gone.
 async fn follow(
     options: ClientOptions,
     out: Output,
     stop: &CancellationToken,
     work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    with_client(options, out, stop, async |client, happenings, out| {
+    with_client(options, out, stop, async |client, events, out| {
         tokio::select! {
             () = reader_gone() => Ok(()),
-            done = work(client, happenings, out) => done,
+            done = work(client, events, out) => done,
         }
     })
     .await
 }
 
-/// The events of a command's client; those about the hub are told to the person here.
+/// The events of a command's client, without those about the hub, which are printed as notices.
 struct CommandEvents {
-    events: Events,
+    inner: Events,
     outage: Outage,
 }
 
 impl CommandEvents {
-    fn new(events: Events) -> Self {
-        Self { events, outage: Outage::default() }
+    fn new(inner: Events) -> Self {
+        Self { inner, outage: Outage::default() }
     }
 
-    /// The next event that concerns the command.
+    /// Returns the next event for the command.
     async fn next(&mut self) -> Result<Event, Failure> {
         loop {
-            let event = self.events.next().await.ok_or(Error::Stopped)?;
-            if let Some(said) = self.outage.hear(&event, Instant::now()) {
-                tell(&crate::text::one_line(&said));
+            let event = self.inner.next().await.ok_or(Error::Stopped)?;
+            if let Some(notice) = self.outage.on_event(&event, Instant::now()) {
+                tell(&crate::text::one_line(&notice));
             }
             match event {
                 Event::Connected | Event::Disconnected { .. } => {}
@@ -116,16 +116,16 @@ impl CommandEvents {
                     return Err(error.into());
                 }
                 Event::CallerKeyChanged { name, known, offered } => {
-                    let said = view::caller_key_changed(&name, known, offered);
-                    tell(&format!("{said}: `chinwag accept {name}`"));
+                    let notice = view::caller_key_changed(&name, known, offered);
+                    tell(&format!("{notice}: `chinwag accept {name}`"));
                 }
                 event => return Ok(event),
             }
         }
     }
 
-    /// Lets events pass until the client ends for good.
-    async fn pass(mut self) -> Failure {
+    /// Discards events until the client ends for good.
+    async fn drain(mut self) -> Failure {
         loop {
             if let Err(failure) = self.next().await {
                 return failure;
@@ -134,13 +134,13 @@ impl CommandEvents {
     }
 }
 
-/// A text to be said; nothing but white space is none.
-fn said(raw: String) -> Result<Text, Failure> {
+/// Parses a message. White space alone counts as empty.
+fn parse_text(raw: String) -> Result<Text, Failure> {
     let raw = if raw.trim().is_empty() { String::new() } else { raw };
     Text::parse(raw).map_err(|problem| Failure::Usage(problem.to_string()))
 }
 
-/// The words of a text, as a shell took them apart.
+/// Joins the words of a message.
 fn join_words(words: &[String]) -> String {
     words.join(" ")
 }

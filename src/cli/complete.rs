@@ -1,12 +1,12 @@
-//! What a shell is told when somebody asks it to complete a word.
+//! Completion of words for shells.
 //!
-//! The script that `chinwag completions` prints calls this program with [`VARIABLE`] set and the line
-//! so far behind `--`. Commands, flags and their values are known without asking anybody. Names of
-//! peers come from the contact book, and they and rooms from the hub, as long as it answers quickly.
+//! The script that `chinwag completions` prints calls this program with [`VARIABLE`] set and the
+//! command line so far after `--`. Commands, options and their values need no hub. Names of peers come
+//! from the contact book and the hub, rooms from the settings and the hub.
 //!
-//! Nobody waits for a completion, and nobody expects it to do anything. So the hub is asked only where
-//! there is a key already and the hub was met before, invisibly; no file is made or changed; and
-//! whatever fails, fails silently.
+//! A completion must be quick and must not change anything. So it asks the hub only if there is
+//! already a key and the contact book has the hub, as an invisible client and with a short timeout. It
+//! writes no file, and errors are silent.
 
 use std::{
     collections::BTreeSet,
@@ -29,17 +29,16 @@ use crate::{
     model::{PeerStatus, RoomName},
 };
 
-/// How long the hub may take: what a person hardly notices.
-const PATIENCE: Duration = Duration::from_millis(700);
+/// How long the hub may take to answer: hardly noticeable.
+const HUB_TIMEOUT: Duration = Duration::from_millis(700);
 
-/// How long the hub may take to hear that this client leaves; its lease ends in any case.
-const LEAVING: Duration = Duration::from_millis(200);
+/// How long leaving the hub may take; the lease expires in any case.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The most that is offered: more than anybody reads.
-const MAX_OFFERED: usize = 1_000;
+/// The most candidates offered: more than anybody reads.
+const MAX_CANDIDATES: usize = 1_000;
 
-/// Completes a word where that is what the program was called for. Answers whether it was, and if so,
-/// whether that could be done.
+/// Completes a word if [`VARIABLE`] asks for it. Returns `None` if not, otherwise whether it succeeded.
 pub(super) fn answer(args: &[OsString]) -> Option<bool> {
     let answered = clap_complete::CompleteEnv::with_factory(|| with_completers(program()))
         .var(VARIABLE)
@@ -64,53 +63,56 @@ fn completer(arg: &Arg) -> Option<ArgValueCompleter> {
     match arg.get_value_names()?.first()?.as_str() {
         // One's own name.
         _ if arg.get_id() == "name" => None,
-        "NAME" | "NAME|ID" => {
-            Some(ArgValueCompleter::new(|current: &OsStr| offer(current, Asker::peers)))
-        }
-        "ROOM" => Some(ArgValueCompleter::new(|current: &OsStr| offer(current, Asker::rooms))),
+        "NAME" | "NAME|ID" => Some(ArgValueCompleter::new(|current: &OsStr| {
+            candidates(current, CompletionContext::peers)
+        })),
+        "ROOM" => Some(ArgValueCompleter::new(|current: &OsStr| {
+            candidates(current, CompletionContext::rooms)
+        })),
         _ => None,
     }
 }
 
-fn offer(
+fn candidates(
     current: &OsStr,
-    find: impl FnOnce(&Asker, &str) -> BTreeSet<String>,
+    find: impl FnOnce(&CompletionContext, &str) -> BTreeSet<String>,
 ) -> Vec<CompletionCandidate> {
-    let (Some(current), Some(asker)) = (current.to_str(), Asker::of_this_line()) else {
+    let (Some(current), Some(context)) = (current.to_str(), CompletionContext::from_command_line())
+    else {
         return Vec::new();
     };
-    // Names are in small letters, as they are normalized.
-    let begun = current.to_lowercase();
-    let found = find(&asker, &begun).into_iter();
-    found.filter(|name| name.starts_with(&begun)).take(MAX_OFFERED).map(Into::into).collect()
+    // Names are normalized to lower case.
+    let prefix = current.to_lowercase();
+    let found = find(&context, &prefix).into_iter();
+    found.filter(|name| name.starts_with(&prefix)).take(MAX_CANDIDATES).map(Into::into).collect()
 }
 
-/// Whoever types.
-struct Asker {
+/// The settings and contacts to complete with.
+struct CompletionContext {
     settings: Settings,
     book: Book,
 }
 
-impl Asker {
-    /// Reads what stands on the line so far, in the environment and in the configuration.
-    fn of_this_line() -> Option<Self> {
+impl CompletionContext {
+    /// Reads the command line so far, the environment and the configuration.
+    fn from_command_line() -> Option<Self> {
         let line = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
         let mut flags = match program().ignore_errors(true).try_get_matches_from(line) {
             Ok(said) => Flags::from_arg_matches(&said).unwrap_or_default(),
             Err(_) => Flags::default(),
         };
-        // The one that is being typed is among them.
+        // These include the one that is being typed.
         flags.room.clear();
         let settings = Settings::load(flags).ok()?;
         let book = settings.contacts().read().unwrap_or_default();
         Some(Self { settings, book })
     }
 
-    fn peers(&self, begun: &str) -> BTreeSet<String> {
+    fn peers(&self, prefix: &str) -> BTreeSet<String> {
         let hub = self.book.hub(&self.settings.hub.hub);
         let met = hub.into_iter().flat_map(|hub| hub.contacts.keys());
         let mut names: BTreeSet<String> = met.map(ToString::to_string).collect();
-        let filter = PeerFilter { name_prefix: begun.to_owned(), ..PeerFilter::default() };
+        let filter = PeerFilter { name_prefix: prefix.to_owned(), ..PeerFilter::default() };
         let here = self.ask(async |client| client.peers(filter).await);
         let others = here.into_iter().flatten().map(|peer| peer.name);
         names
@@ -125,7 +127,7 @@ impl Asker {
         names.iter().map(ToString::to_string).collect()
     }
 
-    /// Asks the hub something, if it is one that was met before, and there is a key to come with.
+    /// Asks the hub, if the contact book has it and there is already a key.
     fn ask<T>(&self, question: impl AsyncFnOnce(&Client) -> Result<T>) -> Option<T> {
         let hub = self.book.hub(&self.settings.hub.hub)?;
         if self.settings.plaintext {
@@ -139,13 +141,13 @@ impl Asker {
         options.trust = hub.key.map_or(HubTrust::FirstUse, HubTrust::Pinned);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
         let answer = runtime.block_on(async {
-            let asked = timeout(PATIENCE, async {
+            let asked = timeout(HUB_TIMEOUT, async {
                 let (client, _events) = Client::start(options).await?;
                 let answer = question(&client).await;
                 answer.map(|answer| (answer, client))
             });
             let (answer, client) = asked.await.ok()?.ok()?;
-            let _ = timeout(LEAVING, client.stop()).await;
+            let _ = timeout(LEAVE_TIMEOUT, client.stop()).await;
             Some(answer)
         });
         runtime.shutdown_background();

@@ -1,25 +1,25 @@
-//! Where the command line keeps its files, and the file with a person's settings.
+//! The files of the command line, and the file with the user's settings.
 //!
 //! | what | where |
 //! |---|---|
 //! | settings | `config.toml` in the configuration directory |
-//! | one's own key and certificate | `identity.key` and `identity.crt` in the data directory |
+//! | the user's key and certificate | `identity.key` and `identity.crt` in the data directory |
 //! | the contact book | `contacts.toml` in the data directory |
-//! | messages for those who are away | `outbox.db` in the data directory |
-//! | what was accepted of such messages | `inbox.db` in the data directory |
+//! | queued messages for absent peers | `outbox.db` in the data directory |
+//! | such messages that were accepted | `inbox.db` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
-//! | up to where each room was seen | `seen.toml` there |
+//! | the last position read in each room | `seen.toml` in the data directory |
 //! | the log of the last chat with `-v` on a terminal | `chinwag.log` in the data directory |
 //!
-//! `--home DIR` makes `DIR` both directories; without it they are the system's own for this user, as
-//! `~/.config/chinwag` and `~/.local/share/chinwag` are on Linux.
+//! With `--home DIR`, `DIR` is both directories. Otherwise they are those of the system for this user,
+//! such as `~/.config/chinwag` and `~/.local/share/chinwag` on Linux.
 //!
 //! ```toml
 //! hub = "127.0.0.1:50051"                  # or a join link
 //! name = "sova"
 //! listen = "127.0.0.1:54321"
-//! advertise = ["chat.example.org:54321"]   # or one text
-//! room = ["lobby", "ops"]                  # or one text
+//! advertise = ["chat.example.org:54321"]   # or one string
+//! room = ["lobby", "ops"]                  # or one string
 //! direct = "known"                         # or "contacts", or "anyone"
 //! no_direct = false
 //! plaintext = false
@@ -30,7 +30,7 @@
 //! quit = "ctrl-q"                          # or several: ["ctrl-q", "f10"]
 //! ```
 //!
-//! The first chat on a terminal writes `hub` and `name` into it, with the answers that it got.
+//! The first chat on a terminal asks for `hub` and `name`, and adds them to the file.
 
 mod remember;
 
@@ -64,7 +64,7 @@ use crate::{
 /// The file with the settings, in the configuration directory.
 const CONFIG_FILE: &str = "config.toml";
 
-/// The directories of one person.
+/// The directories of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Home {
     config: PathBuf,
@@ -73,20 +73,18 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// Everything in `given`, or where this system keeps a user's files.
+    /// Returns `given` for everything, or else the directories of the system.
     pub(crate) fn find(given: Option<PathBuf>) -> Result<Self, Failure> {
         if let Some(dir) = given {
             return Ok(Self { config: dir.clone(), data: dir, given: true });
         }
         let dirs = ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
-            Failure::Usage(
-                "this user has no home directory; say where to keep files with --home DIR".into(),
-            )
+            Failure::Usage("this user has no home directory: use --home DIR".into())
         })?;
         Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into(), given: false })
     }
 
-    /// The directory that somebody named, if they did.
+    /// Returns the directory of `--home`, if it is set.
     pub(crate) fn given(&self) -> Option<&Path> {
         self.given.then_some(&self.data)
     }
@@ -96,22 +94,22 @@ impl Home {
         self.config.join(CONFIG_FILE)
     }
 
-    /// The directory with one's own key.
+    /// The directory with the user's key.
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// The file with the keys of others.
+    /// The contact book.
     pub(crate) fn contact_book(&self) -> PathBuf {
         self.data.join("contacts.toml")
     }
 
-    /// The messages that wait for somebody who is away.
+    /// The queued messages for absent peers.
     pub(crate) fn outbox(&self) -> PathBuf {
         self.data.join("outbox.db")
     }
 
-    /// What was accepted of messages that their senders keep.
+    /// The accepted messages that were queued by their senders.
     pub(crate) fn inbox(&self) -> PathBuf {
         self.data.join("inbox.db")
     }
@@ -121,42 +119,42 @@ impl Home {
         self.data.join("typed.txt")
     }
 
-    /// Up to where one has seen each room.
+    /// The last position read in each room.
     pub(crate) fn seen(&self) -> PathBuf {
         self.data.join("seen.toml")
     }
 
-    /// What a chat on a terminal logs where that is wanted.
+    /// The log of a chat on a terminal.
     pub(crate) fn log(&self) -> PathBuf {
         self.data.join("chinwag.log")
     }
 }
 
-/// Makes the directory that `file` is to be in, for its owner alone.
+/// Creates the directory of `file`, accessible to its owner only.
 pub(crate) fn make_parent(file: &Path) -> Result<(), Failure> {
     Ok(files::create_directory(files::directory_of(file))?)
 }
 
-/// What the configuration file says.
+/// The content of the configuration file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// Where the hub is.
+    /// The hub.
     pub(crate) hub: Option<JoinLink>,
-    /// What one is called.
+    /// The user's name.
     pub(crate) name: Option<Name>,
-    /// Where one's PeerChat server listens.
+    /// Where the user's PeerChat server listens.
     pub(crate) listen: Option<SocketAddr>,
-    /// Where others should dial instead.
+    /// The addresses to publish instead.
     pub(crate) advertise: Vec<Endpoint>,
-    /// The rooms to be in.
+    /// The rooms to join.
     pub(crate) rooms: Vec<RoomName>,
-    /// Who may speak directly.
+    /// Who may send direct messages.
     pub(crate) direct: Option<DirectPolicy>,
-    /// Whether nobody may.
+    /// Whether to receive no direct messages.
     pub(crate) no_direct: bool,
-    /// Whether nothing is encrypted.
+    /// Whether to connect without encryption.
     pub(crate) plaintext: bool,
-    /// Whether to say nothing but errors, and to ring no bell.
+    /// Whether to print nothing but errors, and ring no bell.
     pub(crate) quiet: bool,
     /// The name of the colours.
     pub(crate) theme: Option<String>,
@@ -165,7 +163,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads `file`; one that does not exist says nothing.
+    /// Reads `file`; a missing file counts as empty.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         match std::fs::read_to_string(file) {
             Ok(text) => Self::parse(&text)
@@ -175,13 +173,20 @@ impl Config {
         }
     }
 
+    /// Parses the text of a file.
+    ///
+    /// # Errors
+    ///
+    /// Errors with the line and column of the problem.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        Self::read_toml(text).map_err(|mistake| mistake.show(text))
+        Self::read_toml(text).map_err(|problem| problem.show(text))
     }
 
-    fn read_toml(text: &str) -> Result<Self, Mistake> {
-        let raw: Raw = toml::from_str(text)
-            .map_err(|error| Mistake { at: error.span(), problem: error.message().to_owned() })?;
+    fn read_toml(text: &str) -> Result<Self, FileProblem> {
+        let raw: RawConfig = toml::from_str(text).map_err(|error| FileProblem {
+            at: error.span(),
+            problem: error.message().to_owned(),
+        })?;
         Ok(Self {
             hub: one("hub", raw.hub, values::hub)?,
             name: one("name", raw.name, str::parse)?,
@@ -198,13 +203,13 @@ impl Config {
     }
 }
 
-/// What is wrong with a file, and where in it.
-struct Mistake {
+/// A problem in the file, and where it is.
+struct FileProblem {
     at: Option<Range<usize>>,
     problem: String,
 }
 
-impl Mistake {
+impl FileProblem {
     fn show(&self, text: &str) -> String {
         let Some(before) = self.at.as_ref().and_then(|at| text.get(..at.start)) else {
             return self.problem.clone();
@@ -217,10 +222,10 @@ impl Mistake {
     }
 }
 
-/// The file as it is written.
+/// The file as TOML.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Raw {
+struct RawConfig {
     hub: Option<Spanned<String>>,
     name: Option<Spanned<String>>,
     listen: Option<Spanned<TextOrPort>>,
@@ -241,7 +246,7 @@ struct Raw {
 type RawKeys = BTreeMap<String, Spanned<OneOrMany>>;
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a text or a list of texts")]
+#[serde(untagged, expecting = "expected a string or a list of strings")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -266,52 +271,52 @@ impl From<OneOrMany> for Vec<String> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a text or a port")]
+#[serde(untagged, expecting = "expected a string or a port")]
 enum TextOrPort {
     Text(String),
     Port(u16),
 }
 
-fn listen(raw: Spanned<TextOrPort>) -> Result<SocketAddr, Mistake> {
+fn listen(raw: Spanned<TextOrPort>) -> Result<SocketAddr, FileProblem> {
     let read = match raw.get_ref() {
         TextOrPort::Text(text) => listen_address(text),
         TextOrPort::Port(port) => listen_address(&port.to_string()),
     };
-    read.map_err(|problem| wrong("listen", &raw, problem))
+    read.map_err(|problem| problem_in("listen", &raw, problem))
 }
 
 fn one<T, E: Display>(
     key: &str,
     raw: Option<Spanned<String>>,
     read: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<Option<T>, Mistake> {
-    raw.map(|raw| read(raw.get_ref()).map_err(|problem| wrong(key, &raw, problem))).transpose()
+) -> Result<Option<T>, FileProblem> {
+    raw.map(|raw| read(raw.get_ref()).map_err(|problem| problem_in(key, &raw, problem))).transpose()
 }
 
 fn many<T: FromStr<Err: Display>>(
     key: &str,
     raw: Option<Spanned<OneOrMany>>,
-) -> Result<Vec<T>, Mistake> {
+) -> Result<Vec<T>, FileProblem> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
-    let read = |one: &String| one.parse().map_err(|problem| wrong(key, &raw, problem));
+    let read = |one: &String| one.parse().map_err(|problem| problem_in(key, &raw, problem));
     raw.get_ref().all().iter().map(read).collect()
 }
 
-/// Reads the keys of the full screen, whatever face the chat has.
-fn keys(raw: Spanned<RawKeys>) -> Result<BTreeMap<String, Vec<String>>, Mistake> {
+/// Checks the key bindings, also for a chat in line mode.
+fn keys(raw: Spanned<RawKeys>) -> Result<BTreeMap<String, Vec<String>>, FileProblem> {
     let table = raw.span();
     for (action, keys) in raw.get_ref() {
         Keymap::check(action, keys.get_ref().all())
-            .map_err(|problem| Mistake { at: Some(keys.span()), problem })?;
+            .map_err(|problem| FileProblem { at: Some(keys.span()), problem })?;
     }
-    let said = raw.into_inner().into_iter();
-    let said = said.map(|(action, keys)| (action, keys.into_inner().into())).collect();
-    Keymap::with(&said).map_err(|problem| Mistake { at: Some(table), problem })?;
-    Ok(said)
+    let bindings = raw.into_inner().into_iter();
+    let bindings = bindings.map(|(action, keys)| (action, keys.into_inner().into())).collect();
+    Keymap::with(&bindings).map_err(|problem| FileProblem { at: Some(table), problem })?;
+    Ok(bindings)
 }
 
-fn wrong<T>(key: &str, raw: &Spanned<T>, problem: impl Display) -> Mistake {
-    Mistake { at: Some(raw.span()), problem: format!("{key}: {problem}") }
+fn problem_in<T>(key: &str, raw: &Spanned<T>, problem: impl Display) -> FileProblem {
+    FileProblem { at: Some(raw.span()), problem: format!("{key}: {problem}") }
 }
 
 #[cfg(test)]
@@ -319,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_may_say_everything_or_nothing() {
+    fn all_keys_are_optional() {
         assert_eq!(Config::parse("").unwrap(), Config::default());
         let all = Config::parse(
             "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
@@ -359,16 +364,16 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_named() {
-        for (text, said) in [
+    fn a_problem_is_located() {
+        for (text, expected) in [
             ("hub = 'nowhere'", "hub: \"nowhere\" is not of the form HOST:PORT"),
             ("room = ['lobby', '!']", "room: "),
             ("hubb = 'a:1'", "line 1, column 1: unknown field `hubb`"),
-            ("direct = 'all'", "direct: it is contacts, known or anyone"),
+            ("direct = 'all'", "direct: expected contacts, known or anyone"),
             ("hub = 'chinwag://a:1#x'", "hub: a fingerprint has"),
-            ("listen = 70000", "line 1, column 10: expected a text or a port"),
+            ("listen = 70000", "line 1, column 10: expected a string or a port"),
             ("listen = 'here'", "line 1, column 10: listen: "),
-            ("room = 3", "line 1, column 8: expected a text or a list of texts"),
+            ("room = 3", "line 1, column 8: expected a string or a list of strings"),
             ("name = 'sova'\nhub = 'nowhere'", "line 2, column 7: hub: "),
             ("hub = 'a:1'\n\n[keys]\nretry = 'f25'", "line 4, column 9: keys.retry: no key"),
             ("[keys]\nretry = ['ctrl-n', 'g']", "line 2, column 9: keys.retry: \"g\" types"),
@@ -378,12 +383,12 @@ mod tests {
             ("# ü\nname = 'ü' 3", "line 2, column 12: "),
         ] {
             let problem = Config::parse(text).unwrap_err();
-            assert!(problem.contains(said), "{text}: {problem}");
+            assert!(problem.contains(expected), "{text}: {problem}");
         }
     }
 
     #[test]
-    fn a_file_that_is_not_there_says_nothing() {
+    fn a_missing_file_is_empty() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Config::read(&dir.path().join("none.toml")).unwrap(), Config::default());
         assert!(matches!(Config::read(dir.path()), Err(Failure::Usage(_))));

@@ -1,8 +1,8 @@
-//! `chinwagd`: the hub's command line.
+//! The command line of `chinwagd`, the hub.
 //!
-//! What is on the command line wins over the environment, the environment over the file given with
-//! `--config`, and the file over the defaults. The file is TOML; its keys are the options' names
-//! with `_` for `-`:
+//! Options override the environment, the environment overrides the file of `--config`, and the file
+//! overrides the defaults. The file is TOML; its keys are the long names of the options with `_` for
+//! `-`:
 //!
 //! ```toml
 //! listen = "127.0.0.1:50051"
@@ -13,18 +13,17 @@
 //! log_format = "json"
 //! ```
 //!
-//! Without a command it serves; the commands of the hub's operator are in `daemon/tasks.rs`.
+//! Without a command it serves. The commands for operators are in `daemon/operator.rs`.
 
 mod error;
-mod guard;
 mod link;
 mod logging;
 mod members;
+mod operator;
 mod settings;
-mod tasks;
 mod values;
 
-pub(crate) use settings::Settings;
+pub(crate) use settings::HubSettings;
 
 use std::{
     ffi::OsString,
@@ -38,8 +37,8 @@ use clap::Parser;
 use self::{
     error::{Error, Result},
     logging::{LogFormat, log},
+    operator::OperatorCommand,
     settings::DEFAULT_LISTEN,
-    tasks::Task,
 };
 use super::options::without_environment;
 use crate::{
@@ -49,13 +48,13 @@ use crate::{
     storage::embedded::Store,
 };
 
-/// Exit code: the hub could not start, or failed.
+/// Exit code: the hub could not start, or has failed.
 const FAILED: u8 = 1;
 
-/// Exit code: the command line, the environment or the file asks for what cannot be.
+/// Exit code: the command line, the environment or the file is wrong.
 const USAGE: u8 = 2;
 
-/// What is logged unless something else is said.
+/// The default of `--log`.
 const DEFAULT_LOG: &str = "info";
 
 /// What `--help` ends with.
@@ -73,32 +72,32 @@ Exit codes: 0 success, 1 failure, 2 usage error.";
 #[derive(Debug, Parser)]
 #[command(name = "chinwagd", version, max_term_width = 100)]
 #[command(after_help = AFTER_HELP)]
-struct Command {
+struct HubCommandLine {
     /// Read options from this TOML file: the long names, with '_' for '-'
     #[arg(long, env = "CHINWAG_HUB_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
     #[command(flatten)]
-    settings: Settings,
+    settings: HubSettings,
 
     #[command(subcommand)]
-    task: Option<Task>,
+    operator: Option<OperatorCommand>,
 }
 
-/// The hub's command line, for those who describe it.
+/// Returns the definition of the command line.
 pub(crate) fn command() -> clap::Command {
-    <Command as clap::CommandFactory>::command()
+    <HubCommandLine as clap::CommandFactory>::command()
 }
 
-/// Runs the hub as `args` say, program name first, until it is told to stop.
+/// Runs `chinwagd` and returns its exit code. `args` begins with the name of the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
-    let said = Command::try_parse_from(&args)
-        .map_err(|mistake| without_environment(mistake, command(), args));
-    let command = match said {
+    let parsed = HubCommandLine::try_parse_from(&args)
+        .map_err(|error| without_environment(error, command(), args));
+    let command = match parsed {
         Ok(command) => command,
         Err(error) => {
-            // Help that cannot be written interests nobody.
+            // If it cannot be written, nobody reads it.
             let _ = error.print();
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
@@ -112,24 +111,24 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run(command: HubCommandLine) -> Result<()> {
     let settings = match &command.config {
         Some(file) => command.settings.or(settings::read(file)?),
         None => command.settings,
     };
-    if let Some(task) = command.task {
-        return tasks::run(task, &settings);
+    if let Some(command) = command.operator {
+        return operator::run(command, &settings);
     }
     log(settings.log.as_deref().unwrap_or(DEFAULT_LOG), settings.log_format.unwrap_or_default())?;
     let options = settings.options()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| SystemError::because("no threads to run on", error))?;
+        .map_err(|error| SystemError::because("cannot start", error))?;
     runtime.block_on(serve(settings, options))
 }
 
-async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
+async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
     let stop = shutdown::on_signal()
         .map_err(|error| SystemError::because("cannot listen for signals", error))?;
     let hub = Hub::new(options).await?;
@@ -137,27 +136,27 @@ async fn serve(settings: Settings, options: HubOptions) -> Result<()> {
     let address = listener
         .local_addr()
         .map_err(|error| SystemError::because("the listener has no address", error))?;
-    let link = link::of_hub(settings.advertise.as_ref(), address, hub.certificate())?;
+    let link = link::for_hub(settings.advertise.as_ref(), address, hub.certificate())?;
     if let Store::Directory(directory) = settings.store()? {
-        let left = link.clone();
-        let kept = tokio::task::spawn_blocking(move || link::keep(&left, &directory)).await;
-        if let Ok(Err(error)) = kept {
-            tracing::warn!(%error, "the keeper's commands will not know where this hub is");
+        let saved = link.clone();
+        let result = tokio::task::spawn_blocking(move || link::save(&saved, &directory)).await;
+        if let Ok(Err(error)) = result {
+            tracing::warn!(%error, "cannot save the join link; `chinwagd link` and `invite` will not have it");
         }
     }
-    let is_found_there = settings.advertise.is_some() || address.ip().is_loopback();
-    if !is_found_there && settings.log_format.unwrap_or_default() == LogFormat::Text {
-        // Where nobody reads it, nobody wants to know.
-        let _ = writeln!(io::stderr(), "chinwagd: {}", link::elsewhere(&link));
+    let is_reachable = settings.advertise.is_some() || address.ip().is_loopback();
+    if !is_reachable && settings.log_format.unwrap_or_default() == LogFormat::Text {
+        // Fails if standard error is closed.
+        let _ = writeln!(io::stderr(), "chinwagd: {}", link::advertise_hint(&link));
     }
     let joining = link::for_shell(&link);
     let newcomers = settings
-        .how_to_invite()
+        .invite_command()
         .map(|how| format!("newcomers need an invitation: `{how}`\n"))
         .unwrap_or_default();
-    let said =
+    let greeting =
         format!("chinwagd listening on {address}\njoin with: chinwag chat {joining}\n{newcomers}");
-    io::stdout().write_all(said.as_bytes()).map_err(Error::output)?;
+    io::stdout().write_all(greeting.as_bytes()).map_err(Error::output)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     Ok(hub.serve(listener, stop).await?)
 }

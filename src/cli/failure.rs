@@ -1,4 +1,4 @@
-//! Why a command ended early: one line for the person, one number for the script.
+//! Errors of commands: a line for the user and an exit code for scripts.
 
 use std::{fmt::Display, io, path::Path, time::Duration};
 
@@ -9,33 +9,33 @@ use crate::{
     text,
 };
 
-/// Exit code: what was asked for was not done.
+/// Exit code: the command failed.
 pub(crate) const FAILED: u8 = 1;
 /// Exit code: the command line or the configuration is wrong.
 pub(crate) const USAGE: u8 = 2;
-/// Exit code: there is no hub where it should be.
+/// Exit code: the hub cannot be reached.
 pub(crate) const HUB_UNREACHABLE: u8 = 3;
-/// Exit code: the peer is not here, or cannot be reached.
+/// Exit code: the peer is unknown or cannot be reached.
 pub(crate) const PEER_UNREACHABLE: u8 = 4;
-/// Exit code: not done in time, as `timeout` has it.
+/// Exit code: ended by `--timeout`, as of timeout(1).
 pub(crate) const TIMED_OUT: u8 = 124;
-/// Exit code: ended by a signal before it was done, as shells count SIGINT.
+/// Exit code: interrupted, as shells report SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Why a command ended early.
+/// The error of a command.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The command line or the configuration is wrong, and how to put it right.
+    /// The command line or the configuration is wrong, and how to fix it.
     Usage(String),
-    /// The client library's error.
+    /// An error of the client library.
     Chat(Error),
-    /// Standard output takes no more.
+    /// Standard output cannot be written.
     Output(io::Error),
-    /// A signal came first.
+    /// A signal came.
     Interrupted,
-    /// The time for it was over first.
+    /// `--timeout` was over.
     TimedOut(Duration),
-    /// So many messages stay in the outbox.
+    /// This many messages stay in the outbox.
     Undelivered(usize),
     /// Anything else, and what to do about it.
     Other(String),
@@ -75,16 +75,16 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
-    /// A file that cannot be read, made or written.
+    /// Returns the error for a file that cannot be read, created or written.
     pub(crate) fn file(verb: &str, path: &Path, error: &dyn Display) -> Self {
         Self::Other(format!("cannot {verb} {}: {error}", path.display()))
     }
 
-    /// The exit code.
+    /// Returns the exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
-            // A reader that has seen enough, as `head` does, is no failure.
+            // A closed reader, such as `head` after its last line, is not a failure.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Output(_) | Self::Other(_) => FAILED,
             Self::Interrupted => INTERRUPTED,
@@ -94,7 +94,7 @@ impl Failure {
         }
     }
 
-    /// What to tell the person, in one line; `None` where nothing is to be said.
+    /// Returns the message for the user, in one line, or `None` if there is none.
     pub(crate) fn line(&self) -> Option<String> {
         let line = match self {
             Self::Interrupted => return None,
@@ -121,10 +121,10 @@ fn code(error: &Error) -> u8 {
     }
 }
 
-/// An error and, where there is something to be done about it, what. Harmless in one line.
+/// Returns an error and what to do about it, escaped and in one line.
 pub(crate) fn describe(error: &Error) -> String {
     let line = match advice(error) {
-        // What to do comes before how it failed, which most people need not know.
+        // The cause comes last, since most users need not know it.
         Some(advice) if let Error::HubUnreachable { hub, cause } = error => {
             format!("no hub at {hub}: {advice} ({cause})")
         }
@@ -134,15 +134,15 @@ pub(crate) fn describe(error: &Error) -> String {
     text::one_line(&line).into_owned()
 }
 
-/// The same of a message that is in the outbox, and need not be put there.
-pub(crate) fn describe_kept(error: &Error) -> String {
+/// Returns the same for a message that is in the outbox, without advice to queue it.
+pub(crate) fn describe_queued(error: &Error) -> String {
     match error {
         Error::PeerUnreachable { .. } => text::one_line(&format!("{error}; {LOOK}")).into_owned(),
         _ => describe(error),
     }
 }
 
-/// What is to be done about an error, where something is.
+/// Returns what to do about an error, if there is anything.
 pub(crate) fn advice(error: &Error) -> Option<String> {
     let said = match error {
         Error::HubUnreachable { hub, .. } if hub.is_loopback() => {
@@ -152,32 +152,32 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
             "ask its operator whether it runs, or join another with `chinwag chat chinwag://…`"
         }
         Error::HubKeyChanged { .. } => GET_LINK,
-        // Nobody is to go without encryption because somebody else answers in the hub's place.
+        // No advice to use --plaintext: an attacker may answer in place of the hub.
         Error::HubUntrusted { known: Some(_), .. } => {
-            "something else may answer there than the hub whose key is known, as another program or \
-             the sign-in page of a network; nothing was said to it"
+            "something other than the known hub may answer there, such as another program or the \
+             sign-in page of a network; nothing was sent to it"
         }
         Error::HubUntrusted { hub, .. } if hub.is_loopback() => {
-            "a hub on this machine that has no key is reached with --plaintext"
+            "for a hub without a key on this machine, use --plaintext"
         }
         Error::HubUntrusted { .. } => {
             "ask its operator for the join link (`chinwagd link`), and join with `chinwag chat LINK`"
         }
         Error::KeyChanged { name, .. } => {
             return Some(format!(
-                "ask {name}, in another way than here, whether they have a new key; if so: \
-                 `chinwag accept {name}`"
+                "ask {name} over another channel whether they have a new key; if so: `chinwag accept \
+                 {name}`"
             ));
         }
         Error::PeerUnknown(_) => LOOK,
         Error::PeerUnreachable { .. } => {
-            "see with `chinwag peers` whether it is still here, or leave it with `chinwag send --queue`"
+            "check with `chinwag peers` whether it is still online, or queue the message with `chinwag send --queue`"
         }
         Error::Blocked(name) => {
-            return Some(format!("to speak with them all the same: `chinwag unblock {name}`"));
+            return Some(format!("to unblock them: `chinwag unblock {name}`"));
         }
         Error::Store(_) => {
-            "restore that file from a copy, or move it away: a new one is made, without what it held"
+            "restore that file from a backup, or move it away to start a new, empty one"
         }
         Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
         _ => return None,
@@ -190,28 +190,28 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
         Reason::NameTaken | Reason::NameConfusable => Some(TAKE_ANOTHER),
         Reason::PeerUnknown => Some(LOOK),
         Reason::InboxFull | Reason::ShuttingDown => Some(LATER),
-        Reason::GuestsRefused | Reason::PlaintextRefused => Some("that is, leave out --plaintext"),
-        Reason::InviteRequired => {
-            Some("what `chinwagd invite` prints there is a link for `chinwag chat LINK`")
-        }
+        Reason::GuestsRefused | Reason::PlaintextRefused => Some("leave out --plaintext"),
+        Reason::InviteRequired => Some(
+            "ask its operator for an invitation (`chinwagd invite`), and join with `chinwag chat LINK`",
+        ),
         Reason::CallerRefused => {
-            Some("be on the same hub, with a key of your own, or ask them otherwise")
+            Some("connect to the same hub with a key, or ask them over another channel")
         }
         Reason::CallerKeyChanged => {
-            Some("if it is your new key, tell them in another way, so that they accept it")
+            Some("if it is your new key, tell them over another channel, so that they accept it")
         }
         _ => None,
     }
 }
 
-/// What to do where a hub does not have the key that it should have. No link is made of the key that
-/// it showed: nobody should take that for the right one because a program wrote it down for them.
-pub(crate) const GET_LINK: &str = "get the join link from its operator again (`chinwagd link` shows \
-                                   it), in another way than through this hub, and join with \
-                                   `chinwag chat LINK`";
+/// What to do if a hub has a wrong key. There is deliberately no link with that key, since users would
+/// take it for the right one.
+pub(crate) const GET_LINK: &str = "get the join link again from its operator (`chinwagd link` \
+                                   prints it), over another channel, and join with `chinwag chat \
+                                   LINK`";
 const TAKE_ANOTHER: &str = "choose another with --name NAME, or use the --home with its key if it is \
-                            yours (without a key it serves one program at a time)";
-const LOOK: &str = "see who is with `chinwag peers`";
+                            yours (without a key, only one program can use it at a time)";
+const LOOK: &str = "list online peers with `chinwag peers`";
 const LATER: &str = "try again in a moment";
 
 #[cfg(test)]
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_code() {
+    fn every_error_has_its_exit_code() {
         let hub = Endpoint::parse("127.0.0.1:50051").unwrap();
         let bob = Name::parse("bob").unwrap();
         let [known, offered] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
@@ -259,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_side_says_stays_one_harmless_line() {
+    fn remote_text_is_escaped_in_one_line() {
         let line = refused(Reason::PeerUnknown).line().unwrap();
-        assert_eq!(line, "no ␛[31mway␊chinwag: done; see who is with `chinwag peers`");
+        assert_eq!(line, "no ␛[31mway␊chinwag: done; list online peers with `chinwag peers`");
     }
 
     #[test]
-    fn a_hub_that_is_not_there_can_be_started_or_joined() {
+    fn an_unreachable_hub_can_be_started_or_joined() {
         let hub = |raw| Endpoint::parse(raw).unwrap();
         let no_hub = |hub| describe(&Error::HubUnreachable { hub, cause: "refused".into() });
         assert_eq!(
@@ -279,26 +279,26 @@ mod tests {
     }
 
     #[test]
-    fn plaintext_is_no_advice_for_a_hub_whose_key_is_known() {
+    fn no_advice_to_use_plaintext_with_a_known_hub() {
         let untrusted = |known| {
             let hub = Endpoint::parse("127.0.0.1:50051").unwrap();
             advice(&Error::HubUntrusted { hub, known, cause: "no TLS".into() }).unwrap()
         };
         assert!(untrusted(None).contains("--plaintext"));
         let known = untrusted(Some(Fingerprint::from_bytes([1; 32])));
-        assert!(known.contains("something else") && !known.contains("--plaintext"), "{known}");
+        assert!(known.contains("something other") && !known.contains("--plaintext"), "{known}");
     }
 
     #[test]
-    fn what_is_kept_already_is_not_to_be_kept_once_more() {
+    fn no_advice_to_queue_a_queued_message() {
         let away = Error::PeerUnreachable { peer: "bob".into(), cause: "refused".into() };
         assert!(describe(&away).contains("--queue"));
-        let kept = describe_kept(&away);
+        let kept = describe_queued(&away);
         assert!(kept.contains("chinwag peers") && !kept.contains("--queue"), "{kept}");
     }
 
     #[test]
-    fn a_closed_pipe_is_not_worth_a_word() {
+    fn a_closed_pipe_has_no_message() {
         assert_eq!(Failure::from(io::Error::from(io::ErrorKind::BrokenPipe)).line(), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What `--json` prints: one object a line, told apart by `type`.
+//! The output of `--json`: one object per line, with its kind in `type`.
 //!
 //! | `type` | printed by | fields |
 //! |---|---|---|
@@ -7,35 +7,35 @@
 //! | `gap` | `tail` | `room` `cause`: messages before the next one may be missing |
 //! | `direct` | `listen` | `sender` `standing` `verified` `fingerprint`\* `text` `id` `sent_at`\* `from`\* |
 //! | `peer` | `peers` | `name` `status` `endpoints` `online_since` `status_since`\* |
-//! | `reset` | `peers --watch` | none: the list begins anew with the peers that follow |
+//! | `reset` | `peers --watch` | none: a new list begins with the peers that follow |
 //! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
 //! | `left` | `peers --watch` | `name` |
 //! | `room` | `rooms` | `name` `members` `epoch` `first_seq` `head_seq` `last_message_at`\* |
 //! | `posted` | `post`, `on` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
 //! | `receipt` | `send`, `outbox retry`, `on` | `receiver` `id` `accepted_at` `duplicate` |
-//! | `queued` | `outbox`, `send --queue` | `peer` `text` `id` `queued_at` `attempts` `last_error`\* `refused`: it is not tried by itself |
+//! | `queued` | `outbox`, `send --queue` | `peer` `text` `id` `queued_at` `attempts` `last_error`\* `refused`: only retried on request |
 //! | `check` | `doctor` | `name` `result`: `ok`, `warn` or `fail` `found` `remedy`\* |
 //! | `identity` | `id` | `name` `fingerprint` `words` `hex` |
 //! | `contact` | `contacts` | `name` `fingerprint` `refused`\* `verified` `blocked` `endpoints` `first_seen` `note` |
 //!
-//! \* can be `null`; no field is ever left out.
+//! \* can be `null`; fields are never left out.
 //!
-//! - Times are RFC 3339 in UTC with six digits after the second: as texts they sort as times.
-//! - `epoch` is a text: it uses all of 64 bits, and numbers above 2^53 are not safe in JavaScript
-//!   or `jq`. A `seq` counts entries and stays far below that; it is a number.
+//! - Times are RFC 3339 in UTC with six decimals of a second, so that they sort as strings.
+//! - `epoch` is a string: it uses all 64 bits, and numbers above 2^53 are not safe in JavaScript or
+//!   `jq`. `seq` counts entries and stays far below that; it is a number.
 //! - `standing` is `verified`, `known` or `unverified`. A `fingerprint` is in groups, as people
-//!   compare it; `refused` is another key that somebody showed and nobody has accepted.
+//!   compare it. `refused` is another key of the contact that is not accepted.
 //! - `status` is `online`, `away` or `busy`. Endpoints are `HOST:PORT`.
-//! - Texts are exact. What a terminal would obey is written as `\uXXXX`, so that a line can be
-//!   looked at without harm.
-//! - Fields may be added. Ignore what you do not know, other `type`s too.
+//! - Texts are exact. Control characters are written as `\uXXXX`, so that a terminal can show a line
+//!   safely.
+//! - Fields and `type`s may be added: ignore those you do not know.
 
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::words::{standing, status};
+use super::words::{status, verification};
 use crate::{
     client::{Direct, Queued},
     identity::Contact,
@@ -43,10 +43,10 @@ use crate::{
     text,
 };
 
-/// One line of output.
+/// A line of output.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Line<'a> {
+pub(crate) enum JsonLine<'a> {
     Message(MessageLine<'a>),
     Hit {
         #[serde(flatten)]
@@ -159,7 +159,7 @@ pub(crate) struct MessageLine<'a> {
     created_at: Timestamp,
 }
 
-impl Line<'_> {
+impl JsonLine<'_> {
     /// The object, in one line without its end, harmless to a terminal.
     pub(crate) fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(self).map(harmless)
@@ -200,24 +200,24 @@ impl<'a> From<&'a Message> for MessageLine<'a> {
     }
 }
 
-impl<'a> From<&'a Message> for Line<'a> {
+impl<'a> From<&'a Message> for JsonLine<'a> {
     fn from(message: &'a Message) -> Self {
         Self::Message(message.into())
     }
 }
 
-impl<'a> From<&'a SearchHit> for Line<'a> {
+impl<'a> From<&'a SearchHit> for JsonLine<'a> {
     fn from(hit: &'a SearchHit) -> Self {
         let ranges = hit.ranges.iter().map(|range| (range.start, range.end)).collect();
         Self::Hit { message: (&hit.message).into(), ranges }
     }
 }
 
-impl<'a> From<&'a Direct> for Line<'a> {
+impl<'a> From<&'a Direct> for JsonLine<'a> {
     fn from(direct: &'a Direct) -> Self {
         Self::Direct {
             sender: direct.message.sender.as_str(),
-            standing: standing(direct.verification),
+            standing: verification(direct.verification),
             verified: direct.verification.is_verified(),
             fingerprint: direct.verification.key().map(|key| key.to_string()),
             text: direct.message.text.as_str(),
@@ -228,7 +228,7 @@ impl<'a> From<&'a Direct> for Line<'a> {
     }
 }
 
-impl<'a> From<&'a Peer> for Line<'a> {
+impl<'a> From<&'a Peer> for JsonLine<'a> {
     fn from(peer: &'a Peer) -> Self {
         Self::Peer {
             name: peer.name.as_str(),
@@ -240,7 +240,7 @@ impl<'a> From<&'a Peer> for Line<'a> {
     }
 }
 
-impl<'a> From<&'a Room> for Line<'a> {
+impl<'a> From<&'a Room> for JsonLine<'a> {
     fn from(room: &'a Room) -> Self {
         Self::Room {
             name: room.name.as_str(),
@@ -253,7 +253,7 @@ impl<'a> From<&'a Room> for Line<'a> {
     }
 }
 
-impl<'a> From<&'a Posted> for Line<'a> {
+impl<'a> From<&'a Posted> for JsonLine<'a> {
     fn from(posted: &'a Posted) -> Self {
         Self::Posted {
             room: posted.room.as_str(),
@@ -266,7 +266,7 @@ impl<'a> From<&'a Posted> for Line<'a> {
     }
 }
 
-impl<'a> From<&'a Receipt> for Line<'a> {
+impl<'a> From<&'a Receipt> for JsonLine<'a> {
     fn from(receipt: &'a Receipt) -> Self {
         Self::Receipt {
             receiver: receipt.receiver.as_str(),
@@ -277,7 +277,7 @@ impl<'a> From<&'a Receipt> for Line<'a> {
     }
 }
 
-impl<'a> From<&'a Queued> for Line<'a> {
+impl<'a> From<&'a Queued> for JsonLine<'a> {
     fn from(queued: &'a Queued) -> Self {
         Self::Queued {
             peer: queued.peer.as_str(),
@@ -291,7 +291,7 @@ impl<'a> From<&'a Queued> for Line<'a> {
     }
 }
 
-impl<'a> From<&'a (&'a Name, &'a Contact)> for Line<'a> {
+impl<'a> From<&'a (&'a Name, &'a Contact)> for JsonLine<'a> {
     fn from((name, contact): &'a (&'a Name, &'a Contact)) -> Self {
         Self::Contact {
             name: name.as_str(),

@@ -1,4 +1,4 @@
-//! How keys are shown to people who compare them.
+//! Text forms of keys for people who compare them.
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 
@@ -8,52 +8,49 @@ use crate::{
     model::{Fingerprint, Name},
 };
 
-/// How many groups or words stand in a line.
-const A_LINE: usize = 7;
+/// Groups or words of a fingerprint per line.
+const PER_LINE: usize = 7;
 
-/// One's own key: in groups, in words, and as a code for a camera; and what to do with it.
+/// Returns the user's own key in groups, in words and as a QR code, and what to do with it.
 pub(crate) fn own(name: &Name, key: Fingerprint) -> Vec<String> {
-    let mut lines = vec![format!("{name}, this is the fingerprint of your key:")];
-    lines.extend(broken(&key.to_string()));
-    lines.push("The same in words, to be read aloud:".into());
-    lines.extend(broken(&key.words()));
-    lines.extend(code(key));
+    let mut lines = vec![format!("Fingerprint of your key, {name}:")];
+    lines.extend(split_lines(&key.to_string()));
+    lines.push("In words, to read aloud:".into());
+    lines.extend(split_lines(&key.words()));
+    lines.extend(qr_code(key));
     lines.push(format!(
-        "Who has met you sees it with `chinwag verify {name}`: show it to them, or read it to them"
+        "Peers check it with `chinwag verify {name}`: show it to them, or read it to them over the"
     ));
-    lines
-        .push("over the telephone. The last symbol of each group is a check against slips.".into());
+    lines.push("telephone. The last symbol of each group detects typing errors.".into());
     lines
 }
 
-/// What two people compare before one of them marks the other as verified.
+/// Returns both keys, to compare before a peer is marked as verified.
 pub(crate) fn to_compare(name: &Name, contact: &Contact, own: Fingerprint) -> Vec<String> {
-    let mut lines = vec![format!("The key of {name}, as you know it:")];
-    lines.extend(broken(&contact.key.to_string()));
-    lines.extend(broken(&contact.key.words()));
-    lines.push("Your own key, for them to compare:".into());
-    lines.extend(broken(&own.to_string()));
-    lines.push(format!(
-        "{name} sees theirs with `chinwag id`. Ask them face to face, or by telephone."
-    ));
+    let mut lines = vec![format!("Key of {name} in your contact book:")];
+    lines.extend(split_lines(&contact.key.to_string()));
+    lines.extend(split_lines(&contact.key.words()));
+    lines.push("Your own key, for {name} to compare:".into());
+    lines.extend(split_lines(&own.to_string()));
+    lines.push(format!("{name} sees their key with `chinwag id`. Ask in person or by telephone."));
     lines
 }
 
-/// What a person looks at before they accept that somebody has another key.
+/// Returns the known and the refused key, to compare before the new one is accepted.
 pub(crate) fn to_accept(name: &Name, known: Fingerprint, refused: Fingerprint) -> Vec<String> {
-    let mut lines = vec![format!("The key of {name}, as you know it:")];
-    lines.extend(broken(&known.to_string()));
-    lines.push(format!("Another key, which the hub says is {name}'s now:"));
-    lines.extend(broken(&refused.to_string()));
-    lines.extend(broken(&refused.words()));
+    let mut lines = vec![format!("Key of {name} in your contact book:")];
+    lines.extend(split_lines(&known.to_string()));
+    lines.push(format!("New key of {name}, according to the hub:"));
+    lines.extend(split_lines(&refused.to_string()));
+    lines.extend(split_lines(&refused.words()));
     lines.push(format!(
-        "{name} sees theirs with `chinwag id`. Ask them, in another way than here, whether they have"
+        "{name} sees their key with `chinwag id`. Ask over another channel whether they have a new key,"
     ));
-    lines.push("a new key, and which. If they have not, somebody stands in between.".into());
+    lines.push("and which. If not, somebody intercepts your connections.".into());
     lines
 }
 
-/// One line for each contact, and a second for a key that was refused.
+/// Returns one line per contact, and a second one for a refused key.
 pub(crate) fn contacts<'a>(
     contacts: impl IntoIterator<Item = (&'a Name, &'a Contact)>,
 ) -> Vec<String> {
@@ -63,13 +60,13 @@ pub(crate) fn contacts<'a>(
     });
     let refused = contacts.iter().map(|(_, contact)| {
         let key = contact.refused_key?;
-        Some(format!("{INDENT}refused: another key, {key}"))
+        Some(format!("{INDENT}refused key: {key}"))
     });
     let lines = table(rows).into_iter().zip(refused);
     lines.flat_map(|(line, refused)| std::iter::once(line).chain(refused)).collect()
 }
 
-/// How far a contact is known, in a word.
+/// Returns in one word how far a contact is trusted.
 pub(crate) fn mark(contact: &Contact) -> &'static str {
     match (contact.blocked, contact.verified) {
         (true, _) => "blocked",
@@ -78,16 +75,15 @@ pub(crate) fn mark(contact: &Contact) -> &'static str {
     }
 }
 
-/// A fingerprint in lines that fit everywhere.
-fn broken(fingerprint: &str) -> Vec<String> {
+/// Splits a fingerprint into short lines.
+fn split_lines(fingerprint: &str) -> Vec<String> {
     let parts: Vec<&str> = fingerprint.split('-').collect();
-    parts.chunks(A_LINE).map(|line| format!("{INDENT}{}", line.join("-"))).collect()
+    parts.chunks(PER_LINE).map(|line| format!("{INDENT}{}", line.join("-"))).collect()
 }
 
-/// A code for a camera, in half blocks: dark on light, whatever the terminal's colours, is what
-/// cameras are best at, and most terminals are dark.
-fn code(key: Fingerprint) -> Vec<String> {
-    // It always fits: the largest code holds fifty times as much.
+/// Returns a QR code in half blocks, inverted for dark terminals, since cameras read dark on light best.
+fn qr_code(key: Fingerprint) -> Vec<String> {
+    // A fingerprint always fits: the largest code holds fifty times as much.
     let Ok(code) = QrCode::with_error_correction_level(key.to_string(), EcLevel::L) else {
         return Vec::new();
     };
@@ -121,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn ones_own_key_is_shown_in_every_form() {
+    fn the_own_key_is_shown_in_every_form() {
         let lines = own(&name(), key(7));
         let shown = all(&lines);
         assert!(shown.contains(&key(7).to_string()), "{shown}");
@@ -131,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn both_keys_are_there_to_compare() {
+    fn both_keys_are_shown() {
         let shown = all(&to_compare(&name(), &contact(), key(2)));
         for key in [key(1), key(2)] {
             assert!(shown.contains(&key.to_string()), "{shown}");
@@ -139,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_is_a_line_whatever_its_note_says() {
+    fn a_contact_is_one_line_whatever_its_note_contains() {
         let mut contact = contact();
         contact.note = "two\nlines\x1b[2J".into();
         let name = name();

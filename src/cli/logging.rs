@@ -1,4 +1,4 @@
-//! What the client does, for whoever wants to know: `-v`, and the environment.
+//! The log of the client: `-v` and the environment.
 
 use std::{
     env,
@@ -13,31 +13,32 @@ use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 use super::{config::make_parent, failure::Failure, output::tell};
 use crate::text;
 
-/// What is logged without `-v` is said in one of these, as in `CHINWAG_LOG=chinwag=debug`; the first
-/// that is set counts. Without either nothing is logged.
+/// Environment variables with a log filter, such as `CHINWAG_LOG=chinwag=debug`. The first that is set
+/// counts, unless `-v` is given. Without any, nothing is logged.
 const VARIABLES: [&str; 2] = ["CHINWAG_LOG", "RUST_LOG"];
 
-/// What is logged at `-v`, `-vv`, and more.
+/// The filters of `-v`, `-vv` and `-vvv`.
 const FILTERS: [&str; 3] = ["chinwag=info", "chinwag=debug", "debug,chinwag=trace"];
 
-/// Begins to log to standard error, or to a file where `instead` names one and standard error is a
-/// terminal; as much as `-v` was said, and for `0` what the environment says.
+/// Starts logging to standard error, or to the file `instead` if standard error is a terminal.
+/// `verbose` counts the `-v` options; with 0, the environment decides.
 ///
 /// # Errors
 ///
-/// [`Failure::Usage`] where the environment says what is no filter; where the file cannot be made.
+/// [`Failure::Usage`] if the environment has an invalid filter. Also errors if the file cannot be
+/// created.
 pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<(), Failure> {
     let Some(filter) = filter(verbose)? else { return Ok(()) };
     let file = match instead.filter(|_| io::stderr().is_terminal()) {
         Some(path) => {
             let file = own_file(&path)?;
-            tell(&format!("the log goes to {}", path.display()));
+            tell(&format!("logging to {}", path.display()));
             Some(Arc::new(file))
         }
         None => None,
     };
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-    log.with_writer(Harmless(file))
+    log.with_writer(EscapingWriter(file))
         .try_init()
         .map_err(|error| Failure::Other(format!("cannot log: {error}")))
 }
@@ -54,7 +55,7 @@ fn filter(verbose: u8) -> Result<Option<EnvFilter>, Failure> {
     said.map(read).transpose()
 }
 
-/// An empty file that nobody else may read: names and addresses of others will stand in it.
+/// Creates an empty file that only its owner may read: logs have names and addresses of others.
 fn own_file(path: &Path) -> Result<File, Failure> {
     make_parent(path)?;
     let mut options = File::options();
@@ -64,12 +65,12 @@ fn own_file(path: &Path) -> Result<File, Failure> {
     options.open(path).map_err(|error| Failure::file("write", path, &error))
 }
 
-/// Standard error, or a file, which gets each line of the log with nothing in it that a terminal
-/// would obey: the log has what others have sent.
+/// Standard error or a file, without control characters that a terminal would act on: log lines can
+/// contain text from others.
 #[derive(Debug, Clone)]
-struct Harmless(Option<Arc<File>>);
+struct EscapingWriter(Option<Arc<File>>);
 
-impl Write for Harmless {
+impl Write for EscapingWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let shown = String::from_utf8_lossy(line);
         let shown = text::lines(&shown);
@@ -81,12 +82,12 @@ impl Write for Harmless {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Neither end keeps anything back.
+        // Nothing is buffered.
         Ok(())
     }
 }
 
-impl MakeWriter<'_> for Harmless {
+impl MakeWriter<'_> for EscapingWriter {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -99,17 +100,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_said_is_harmless_in_the_log() {
+    fn control_characters_are_escaped() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new").join("log");
-        let mut log = Harmless(Some(Arc::new(own_file(&path).unwrap())));
+        let mut log = EscapingWriter(Some(Arc::new(own_file(&path).unwrap())));
         log.write_all(b"cause=\x1b[2J\xff\xe2\x80\xae\nnext\n").unwrap();
         let written = std::fs::read_to_string(&path).unwrap();
         assert_eq!(written, "cause=␛[2J\u{fffd}<U+202E>\nnext\n");
     }
 
     #[test]
-    fn more_is_logged_the_more_often_it_is_said() {
+    fn each_v_logs_more() {
         let level = |verbose| filter(verbose).unwrap().unwrap().max_level_hint().unwrap();
         assert!(level(1) < level(2) && level(2) < level(3));
         assert_eq!(level(3), level(9));

@@ -1,4 +1,4 @@
-//! The options that every command takes, and how flag, environment, file and default come together.
+//! The settings of a command, merged from its options, the environment, the file and the defaults.
 
 mod flags;
 
@@ -17,55 +17,54 @@ use crate::{
     transport,
 };
 
-/// Where a hub is unless something else is said.
+/// The default of `--hub`.
 pub(crate) const DEFAULT_HUB: &str = "127.0.0.1:50051";
 
-/// Where one's PeerChat server listens unless something else is said; the next free port where
-/// this one is taken.
+/// The default of `--listen`. If the port is taken, the next free one is used.
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 54321);
 
-/// How to be called something else than one's login name.
-const SAY_NAME: &str = "say what you are called with --name NAME, in CHINWAG_NAME, or with \
-                        name = \"NAME\" in config.toml";
+/// How to choose a name.
+const SET_NAME: &str = "choose a name with --name NAME, CHINWAG_NAME, or name = \"NAME\" in \
+                        config.toml";
 
-/// Why a join link is not good for plaintext.
-const NO_KEY_IN_PLAINTEXT: &str = "the join link names the key of the hub, which cannot be checked \
-                                   without encryption; leave out --plaintext";
+/// Why `--plaintext` cannot be used with a fingerprint.
+const NO_KEY_IN_PLAINTEXT: &str = "the join link has the key of the hub, which cannot be checked \
+                                   without encryption: leave out --plaintext";
 
-/// What holds in the end.
+/// The merged settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    /// Where the hub is, which key it must have, and what opens it.
+    /// The address of the hub, the key it must have, and an invitation.
     pub(crate) hub: JoinLink,
-    /// What one is called.
+    /// The user's name.
     pub(crate) name: Name,
-    /// Where one's PeerChat server listens.
+    /// Where the user's PeerChat server listens.
     pub(crate) listen: SocketAddr,
-    /// Where others should dial instead; empty: the listener's own address.
+    /// The addresses to publish instead of that of the listener, if any.
     pub(crate) advertise: Vec<Endpoint>,
-    /// Who may speak directly; `None`: nobody.
+    /// Who may send direct messages; `None`: nobody.
     pub(crate) direct: Option<DirectPolicy>,
-    /// Whether nothing is encrypted.
+    /// Whether to connect without encryption.
     pub(crate) plaintext: bool,
-    /// The rooms to be in: at least one, each once.
+    /// The rooms: at least one, without repetitions.
     pub(crate) rooms: Vec<RoomName>,
-    /// The room that was asked for on the command line or in the environment.
+    /// The room from the command line or the environment.
     pub(crate) wanted_room: Option<RoomName>,
-    /// Whether to say nothing but errors, and to ring no bell.
+    /// Whether to print nothing but errors, and ring no bell.
     pub(crate) quiet: bool,
-    /// How much to log: nothing, or more and more up to 3.
+    /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
-    /// The name of the colours, as it was written.
+    /// The name of the theme.
     pub(crate) theme: Option<String>,
-    /// Keys for actions: the name of each action, and its keys as they were written.
+    /// Key bindings: actions and their keys, as written.
     pub(crate) keys: BTreeMap<String, Vec<String>>,
-    /// Where files are kept.
+    /// Where the files are.
     pub(crate) home: Home,
 }
 
 impl Settings {
-    /// Reads the configuration file and puts everything together.
+    /// Reads the configuration file and merges all settings.
     pub(crate) fn load(flags: Flags) -> Result<Self, Failure> {
         let home = Home::find(flags.home.clone())?;
         let config = Config::read(&home.config_file())?;
@@ -74,8 +73,8 @@ impl Settings {
         Self::merge(flags, config, home, login)
     }
 
-    /// What is on the command line or in the environment wins over the file, and the file over
-    /// what is usual. (A flag wins over the environment in clap already.)
+    /// Merges the settings: flags override the file, and the file overrides the defaults. (In `flags`,
+    /// clap has already let the command line override the environment.)
     fn merge(
         flags: Flags,
         config: Config,
@@ -88,7 +87,7 @@ impl Settings {
         };
         let name = match flags.name.or(config.name) {
             Some(name) => name,
-            None => name_of(login.as_deref())?,
+            None => name_from(login.as_deref())?,
         };
         let advertise = first_of(flags.advertise, config.advertise);
         if advertise.len() > MAX_ENDPOINTS {
@@ -127,17 +126,16 @@ impl Settings {
         })
     }
 
-    /// The first room: where one talks.
+    /// Returns the first room, which is the current one at the start.
     pub(crate) fn room(&self) -> &RoomName {
         &self.rooms[0]
     }
 
-    /// What to do where others on other machines cannot reach this one, to be said at the start of
-    /// what takes direct messages; `None` where nothing is known to be wrong. Who says where
-    /// others should dial has a way in of their own.
-    pub(crate) fn out_of_reach(&self) -> Option<String> {
-        let is_near = self.hub.hub.is_loopback() || !self.listen.ip().is_loopback();
-        if is_near || self.direct.is_none() || !self.advertise.is_empty() {
+    /// Returns a hint for commands that receive direct messages, if peers on other machines cannot reach
+    /// this one: the listener is on loopback, the hub is not, and nothing else is advertised.
+    pub(crate) fn unreachable_hint(&self) -> Option<String> {
+        let is_local = self.hub.hub.is_loopback() || !self.listen.ip().is_loopback();
+        if is_local || self.direct.is_none() || !self.advertise.is_empty() {
             return None;
         }
         let port = match self.listen.port() {
@@ -145,26 +143,26 @@ impl Settings {
             port => port,
         };
         Some(format!(
-            "others cannot reach you directly: start with --listen 0.0.0.0:{port} (see chinwag \
+            "others cannot send you direct messages: start with --listen 0.0.0.0:{port} (see chinwag \
              doctor)"
         ))
     }
 
-    /// A client that others do not see and cannot reach, beside any other of the same name.
+    /// Returns the options of an invisible client, which can run beside others of the same name.
     pub(crate) fn invisible(&self) -> Result<ClientOptions, Failure> {
         let mut options = self.client()?;
         options.status = PeerStatus::Invisible;
         Ok(options)
     }
 
-    /// The same for one that speaks with peers, which it can without a hub, too.
-    pub(crate) fn to_peers(&self) -> Result<ClientOptions, Failure> {
+    /// Returns the same for a client that sends direct messages, which works without the hub too.
+    pub(crate) fn invisible_sender(&self) -> Result<ClientOptions, Failure> {
         let mut options = self.invisible()?;
         options.may_start_away = true;
         Ok(options)
     }
 
-    /// A client that is listed and takes direct messages.
+    /// Returns the options of a client that is listed and receives direct messages.
     pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
         if self.plaintext {
             transport::may_listen(self.listen)
@@ -194,69 +192,69 @@ impl Settings {
         Ok(options)
     }
 
-    /// One's own key, made now where there is none.
+    /// Returns the user's key, which is created if there is none.
     pub(crate) fn identity(&self) -> Result<Identity, Failure> {
         Ok(Identity::load_or_create(self.home.data())?)
     }
 
-    /// What went wrong, where these settings tell more of it: a hub that was never met has no key
-    /// of before, so that it is the link that does not fit.
+    /// Improves an error message: if the contact book has no key of the hub, a wrong key means that the
+    /// join link is wrong.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
             return failure;
         };
         let book = self.contacts().read().unwrap_or_default();
-        let was_met = book.hub(&self.hub.hub).is_some_and(|hub| hub.key.is_some());
-        match self.hub.fingerprint == Some(*known) && !was_met {
+        let has_key = book.hub(&self.hub.hub).is_some_and(|hub| hub.key.is_some());
+        match self.hub.fingerprint == Some(*known) && !has_key {
             true => Failure::Other(format!(
-                "the hub at {hub} does not have the key that the join link names, and nothing was \
-                 said to it; named: {known}; shown: {offered}; {GET_LINK}"
+                "the hub at {hub} does not have the key in the join link, and nothing was sent to it; \
+                 expected: {known}; actual: {offered}; {GET_LINK}"
             )),
             false => failure,
         }
     }
 
-    /// The contact book, where it has the hub: what is noted of others is noted with their hub.
+    /// Returns the contact book. Errors if it does not have the hub, since contacts belong to a hub.
     pub(crate) fn contacts_of_hub(&self) -> Result<Contacts, Failure> {
         let (contacts, hub) = (self.contacts(), &self.hub.hub);
         match contacts.read()?.hub(hub) {
             Some(_) => Ok(contacts),
             None => Err(Failure::Other(format!(
-                "{hub} is not in the contact book: meet it first, for example with `chinwag peers`"
+                "{hub} is not in the contact book: connect to it first, for example with `chinwag peers`"
             ))),
         }
     }
 
-    /// The contact book.
+    /// Returns the contact book.
     pub(crate) fn contacts(&self) -> Contacts {
         Contacts::at(self.home.contact_book())
     }
 }
 
-fn first_of<T>(said: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
-    if said.is_empty() { otherwise } else { said }
+fn first_of<T>(values: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
+    if values.is_empty() { otherwise } else { values }
 }
 
-/// What this user is called by the machine.
+/// Returns the login name of the user.
 pub(crate) fn login_name() -> Option<String> {
-    let said = |key| std::env::var(key).ok().filter(|login| !login.is_empty());
-    ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(said).or_else(name_of_account)
+    let variable = |key| std::env::var(key).ok().filter(|login| !login.is_empty());
+    ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable).or_else(account_name)
 }
 
-/// What the system calls this user: containers and services have no such variables.
-fn name_of_account() -> Option<String> {
-    let asked = std::process::Command::new("id").arg("-un").output().ok()?;
-    let login = String::from_utf8(asked.stdout).ok()?;
-    asked.status.success().then(|| login.trim().to_owned())
+/// Asks the system for the login name: containers and services lack the environment variables.
+fn account_name() -> Option<String> {
+    let output = std::process::Command::new("id").arg("-un").output().ok()?;
+    let login = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| login.trim().to_owned())
 }
 
-fn name_of(login: Option<&str>) -> Result<Name, Failure> {
+fn name_from(login: Option<&str>) -> Result<Name, Failure> {
     let login = login
         .filter(|login| !login.is_empty())
-        .ok_or_else(|| Failure::Usage(format!("no name: {SAY_NAME}")))?;
+        .ok_or_else(|| Failure::Usage(format!("no name: {SET_NAME}")))?;
     Name::parse(login).map_err(|problem| {
         Failure::Usage(format!(
-            "the login name {login:?} is no name for a chat ({problem}); {SAY_NAME}"
+            "the login name {login:?} cannot be used in a chat ({problem}); {SET_NAME}"
         ))
     })
 }
@@ -286,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_usual_holds_where_nothing_is_said() {
+    fn defaults_apply() {
         let settings =
             Settings::merge(Flags::default(), Config::default(), home(), Some("Sova".into()))
                 .unwrap();
@@ -299,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_wins_over_what_is_usual() {
+    fn the_file_overrides_defaults() {
         let settings =
             Settings::merge(Flags::default(), config(), home(), Some("sova".into())).unwrap();
         assert_eq!(settings.hub.hub.to_string(), "file:1");
@@ -314,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_wins_over_the_file() {
+    fn the_command_line_overrides_the_file() {
         let flags = Flags {
             hub: Some(hub("chinwag://flag:1?invite=abc").unwrap()),
             direct: Some(DirectPolicy::Anyone),
@@ -339,13 +337,13 @@ mod tests {
     }
 
     #[test]
-    fn who_listens_on_loopback_for_a_hub_elsewhere_is_told() {
+    fn a_loopback_listener_for_a_remote_hub_gets_a_hint() {
         let said = |at: &str, listen: &str, change: fn(&mut Flags)| {
             let (at, listen) = (Some(hub(at).unwrap()), Some(listen.parse().unwrap()));
             let mut flags = Flags { hub: at, listen, ..Flags::default() };
             change(&mut flags);
             let settings = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
-            settings.unwrap().out_of_reach()
+            settings.unwrap().unreachable_hint()
         };
         let hint = said("hub.example:1", "127.0.0.1:7", |_| {}).unwrap();
         assert!(hint.ends_with("start with --listen 0.0.0.0:7 (see chinwag doctor)"), "{hint}");
@@ -362,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_a_link_is_not_passed_over() {
+    fn a_fingerprint_excludes_plaintext() {
         let key = crate::identity::Identity::generate().unwrap().fingerprint();
         let flags = Flags {
             hub: Some(hub(&format!("chinwag://127.0.0.1:1#{key}")).unwrap()),
@@ -374,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_name_that_is_no_name_is_a_matter_of_usage() {
+    fn an_invalid_login_name_is_a_usage_error() {
         for login in [None, Some(""), Some("two words"), Some("-dash")] {
             let result =
                 Settings::merge(Flags::default(), Config::default(), home(), login.map(Into::into));

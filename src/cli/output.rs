@@ -1,4 +1,4 @@
-//! Standard output for data, standard error for everything else.
+//! Data on standard output, everything else on standard error.
 
 use std::{
     io::{self, Write as _},
@@ -10,26 +10,26 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     failure::Failure,
-    json::Line,
+    json::JsonLine,
     view::Clock,
     writer::{self, LAST_WORDS, Written},
 };
 
-/// Prints what a command found: as text for people, or as JSON, one object a line.
+/// Prints the results of a command, as text or as one JSON object per line.
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
-    /// For what is shown to people.
+    /// Formats times in text.
     pub(crate) clock: Clock,
     lines: mpsc::Sender<String>,
-    /// How many bytes were given to the writer, and how many of them it has written.
+    /// Bytes passed to the writer; `progress` is how many of them it has written.
     given: AtomicU64,
     progress: watch::Receiver<u64>,
     written: Written,
 }
 
 impl Output {
-    /// Prints JSON or text.
+    /// Creates an output for JSON or for text.
     pub(crate) fn new(json: bool) -> Self {
         let show: fn(String) -> io::Result<()> =
             if json { writer::show_exactly } else { writer::show_plainly };
@@ -43,24 +43,24 @@ impl Output {
         Self { json, clock: Clock::local(), lines, given: AtomicU64::new(0), progress, written }
     }
 
-    /// Prints one thing.
+    /// Prints one item.
     pub(crate) async fn print<'a>(
         &self,
-        thing: impl Into<Line<'a>>,
+        thing: impl Into<JsonLine<'a>>,
         plain: impl FnOnce(&Clock) -> String,
     ) -> io::Result<()> {
         let line = if self.json { thing.into().to_json()? } else { plain(&self.clock) };
         self.line(line).await
     }
 
-    /// Prints several things of one kind, as lines that may be aligned with each other.
+    /// Prints several items of one kind; as text, they can be aligned with each other.
     pub(crate) async fn print_all<'a, T: 'a>(
         &self,
         things: &'a [T],
         plain: impl FnOnce(&Clock, &'a [T]) -> Vec<String>,
     ) -> io::Result<()>
     where
-        Line<'a>: From<&'a T>,
+        JsonLine<'a>: From<&'a T>,
     {
         if !self.json {
             for line in plain(&self.clock, things) {
@@ -74,26 +74,26 @@ impl Output {
         Ok(())
     }
 
-    /// Prints one thing where JSON is wanted, and nothing otherwise.
-    pub(crate) async fn only_json<'a>(&self, thing: impl Into<Line<'a>>) -> io::Result<()> {
+    /// Prints an item as JSON, and nothing in text mode.
+    pub(crate) async fn only_json<'a>(&self, thing: impl Into<JsonLine<'a>>) -> io::Result<()> {
         if self.json { self.line(thing.into().to_json()?).await } else { Ok(()) }
     }
 
-    /// Waits where nobody reads. Why nothing can be written any more is told by [`Self::close`].
+    /// Waits while nobody reads. [`Self::close`] returns why a write has failed.
     async fn line(&self, line: String) -> io::Result<()> {
-        // With the end of the line.
+        // With the line break.
         let length = line.len() as u64 + 1;
         self.lines.send(line).await.map_err(|_| io::ErrorKind::BrokenPipe)?;
         self.given.fetch_add(length, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Whether all that was printed is written.
+    /// Returns true if everything printed so far is written.
     pub(crate) fn is_flushed(&self) -> bool {
         *self.progress.borrow() >= self.given.load(Ordering::Relaxed)
     }
 
-    /// Returns when all that was printed is written, and never where that does not happen.
+    /// Returns once everything printed so far is written; never, if that fails.
     pub(crate) async fn flushed(&self) {
         let given = self.given.load(Ordering::Relaxed);
         let mut progress = self.progress.clone();
@@ -102,7 +102,7 @@ impl Output {
         }
     }
 
-    /// Writes what is left; after a signal only as far as somebody reads it now.
+    /// Writes what is left. After a signal, it waits only [`LAST_WORDS`] for a reader.
     pub(crate) async fn close(self, stop: &CancellationToken) -> Result<(), Failure> {
         drop(self.lines);
         let out_of_patience = async {
@@ -119,49 +119,48 @@ impl Output {
     }
 }
 
-/// Returns when whoever read standard output has gone, as `head` does when it has seen enough: a
-/// command that waits for what comes next would not notice it by writing. Never returns where that
-/// cannot be known.
+/// Returns once the reader of standard output is gone, as `head` after its last line: a command that
+/// waits for events would not notice by writing. Never returns if that cannot be detected.
 pub(crate) async fn reader_gone() {
     #[cfg(unix)]
     {
         use rustix::event::{PollFd, PollFlags, poll};
-        let (gone, hears) = tokio::sync::oneshot::channel();
-        // Asked for nothing, poll returns when the other end is closed. A thread that nobody waits
-        // for, since it may be in there for ever.
+        let (gone, is_gone) = tokio::sync::oneshot::channel();
+        // Without flags, poll returns when the other end is closed. Nobody joins this thread, since
+        // that may take for ever.
         std::thread::spawn(move || {
             let stdout = io::stdout();
             let mut ends = [PollFd::new(&stdout, PollFlags::empty())];
             if rustix::io::retry_on_intr(|| poll(&mut ends, None)).is_ok() {
-                // The command has ended meanwhile.
+                // Fails if the command has ended meanwhile.
                 let _ = gone.send(());
             }
         });
-        if hears.await.is_ok() {
+        if is_gone.await.is_ok() {
             return;
         }
     }
     std::future::pending().await
 }
 
-/// Whether the person wants to hear of failures only. Of the whole process, as standard error is:
-/// what is told comes from everywhere, and nobody who tells it should have to know.
+/// Whether `--quiet` is set. Global like standard error, so that code that prints notices need not
+/// know about it.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
-/// From now on, nothing is told but why something failed.
+/// Suppresses notices from now on; errors are still printed.
 pub(crate) fn be_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
-/// Tells the person something that is not data, unless they want it quiet.
+/// Prints a notice to standard error, unless `--quiet` is set.
 pub(crate) fn tell(said: &str) {
     if !QUIET.load(Ordering::Relaxed) {
         complain(said);
     }
 }
 
-/// Tells the person what went wrong.
+/// Prints an error to standard error.
 pub(crate) fn complain(said: &str) {
-    // Where nobody hears it, nothing can be done about it.
+    // If standard error is closed, nobody can be told.
     let _ = writeln!(io::stderr().lock(), "chinwag: {said}");
 }

@@ -63,10 +63,10 @@ pub(crate) async fn search(
 /// `which`.
 pub(crate) fn matching_ids(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
     if let Ok(name) = Name::parse(which) {
-        let theirs: Vec<MessageId> =
+        let ids: Vec<MessageId> =
             queued.iter().filter(|one| one.peer == name).map(|one| one.id).collect();
-        if !theirs.is_empty() {
-            return Ok(theirs);
+        if !ids.is_empty() {
+            return Ok(ids);
         }
     }
     Ok(vec![with_id_prefix(queued, which)?.id])
@@ -80,7 +80,7 @@ pub(crate) fn peer_of(queued: &[Queued], which: &str) -> Result<Name, Failure> {
         Ok(_) if queued.iter().any(|one| one.id.to_string().starts_with(which)) => {
             with_id_prefix(queued, which).map(|one| one.peer.clone())
         }
-        Ok(name) => Err(Failure::Other(format!("nothing is kept for {name}"))),
+        Ok(name) => Err(Failure::Other(format!("no messages are queued for {name}"))),
         Err(problem) => Err(Failure::Usage(problem.to_string())),
     }
 }
@@ -90,14 +90,16 @@ fn with_id_prefix<'a>(queued: &'a [Queued], prefix: &str) -> Result<&'a Queued, 
     let mut found = queued.iter().filter(|one| one.id.to_string().starts_with(prefix));
     match (found.next(), found.next()) {
         _ if prefix.len() < MIN_ID_PREFIX => Err(Failure::Usage(format!(
-            "nothing is kept for anybody named {prefix:?}, and as an id it is too short: say \
-             {MIN_ID_PREFIX} characters of it"
+            "no messages are queued for {prefix:?}, and it is too short for an id: give at least \
+             {MIN_ID_PREFIX} characters"
         ))),
         (Some(one), None) => Ok(one),
-        (None, _) => Err(Failure::Other(format!(
-            "no message in the outbox has an id that begins with {prefix:?}"
-        ))),
-        _ => Err(Failure::Usage(format!("{prefix:?} could be several: say more of the id"))),
+        (None, _) => {
+            Err(Failure::Other(format!("no queued message has an id that begins with {prefix:?}")))
+        }
+        _ => {
+            Err(Failure::Usage(format!("several ids begin with {prefix:?}: give more characters")))
+        }
     }
 }
 

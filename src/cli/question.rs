@@ -1,4 +1,4 @@
-//! Asking a person something on a terminal.
+//! Questions to the user on a terminal.
 
 use std::io::{self, BufRead, Read, Write};
 
@@ -7,19 +7,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::{failure::Failure, terminal};
 
-/// The longest answer that is read: no name, no link and no word is longer.
+/// The longest answer that is read, in bytes: more than any name or join link has.
 const MAX_ANSWER_BYTES: u64 = 2048;
 
-/// Asks, and reads the line that is typed; `None` where the person closes the input.
+/// Asks, and returns the line that is typed, or `None` if the user closes the input.
 pub(crate) async fn ask(question: &str) -> Result<Option<String>, Failure> {
     show(question)?;
     let (typed, line) = oneshot::channel();
-    // A thread that nobody waits for: a read from a terminal cannot be given up. It reads one line
-    // and leaves the rest to whoever reads next.
+    // A read from a terminal cannot be cancelled, so a thread that nobody joins does it. It reads one
+    // line and leaves the rest for the next reader.
     std::thread::spawn(move || {
         let mut line = Vec::new();
         let read = io::stdin().lock().take(MAX_ANSWER_BYTES).read_until(b'\n', &mut line);
-        // The person has left meanwhile.
+        // Fails if the user has left meanwhile.
         let _ = typed.send(read.map(|_| line));
     });
     let line = line.await.map_err(|_| Failure::Interrupted)?;
@@ -27,8 +27,7 @@ pub(crate) async fn ask(question: &str) -> Result<Option<String>, Failure> {
     Ok((!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned()))
 }
 
-/// Asks about something that is done only if the person says yes; `None` where nobody is there to be
-/// asked.
+/// Asks a yes-or-no question; an empty answer means no. Returns `None` if there is no user to ask.
 pub(crate) async fn confirm(
     question: &str,
     stop: &CancellationToken,
@@ -42,8 +41,8 @@ pub(crate) async fn confirm(
     Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
-/// Shows words as they are.
-pub(crate) fn show(words: &str) -> Result<(), Failure> {
+/// Prints text as it is.
+pub(crate) fn show(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
-    Ok(stdout.write_all(words.as_bytes()).and_then(|()| stdout.flush())?)
+    Ok(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())?)
 }

@@ -1,4 +1,4 @@
-//! Standard input, line by line, with bounds.
+//! Bounded reads of standard input.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,25 +7,25 @@ use tokio::sync::mpsc;
 use super::failure::Failure;
 use crate::model::MAX_TEXT_BYTES;
 
-/// The longest line: a text of the largest size and a command before it.
+/// The longest line: the largest text, with a command before it.
 const MAX_LINE_BYTES: usize = MAX_TEXT_BYTES + 1024;
 
-/// Lines that were read and are not handled yet.
+/// Lines that may be read ahead.
 const LINES: usize = 64;
 
-/// A line without its end.
+/// A line without its line break.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    /// The line; what is not UTF-8 is replaced by U+FFFD.
+pub(crate) enum InputLine {
+    /// The line; invalid UTF-8 is replaced by U+FFFD.
     Text(String),
-    /// The line was longer than any text may be, and was skipped.
+    /// The line was too long for any text and was skipped.
     TooLong,
 }
 
-/// Begins to read. The channel closes at the end of the input.
-pub(crate) fn lines() -> mpsc::Receiver<io::Result<Line>> {
+/// Starts reading lines. The channel closes at the end of the input.
+pub(crate) fn lines() -> mpsc::Receiver<io::Result<InputLine>> {
     let (sender, receiver) = mpsc::channel(LINES);
-    // A read from standard input cannot be given up: it has a thread that nobody waits for.
+    // A read from standard input cannot be cancelled, so a thread that nobody joins does it.
     std::thread::spawn(move || {
         let mut stdin = io::stdin().lock();
         while let Some(line) = read_line(&mut stdin, MAX_LINE_BYTES).transpose() {
@@ -38,7 +38,7 @@ pub(crate) fn lines() -> mpsc::Receiver<io::Result<Line>> {
     receiver
 }
 
-/// All of standard input as one text, without the newline that it ends with.
+/// Reads all of standard input as one text, without the final line break.
 pub(crate) async fn whole() -> Result<String, Failure> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     // As above.
@@ -47,7 +47,7 @@ pub(crate) async fn whole() -> Result<String, Failure> {
     read.map_err(|error| Failure::Other(format!("cannot read standard input: {error}")))
 }
 
-/// Reads no more than what is certainly too long.
+/// Reads at most one byte more than the largest text.
 fn read_whole(reader: impl Read) -> io::Result<String> {
     let mut bytes = Vec::new();
     reader.take(2 + MAX_TEXT_BYTES as u64 + 1).read_to_end(&mut bytes)?;
@@ -60,8 +60,8 @@ fn read_whole(reader: impl Read) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Reads one line and keeps at most `limit` bytes in memory; `None` at the end.
-fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Line>> {
+/// Reads one line, keeping at most `limit` bytes in memory. Returns `None` at the end of the input.
+fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<InputLine>> {
     let mut line = Vec::new();
     let mut too_long = false;
     loop {
@@ -85,29 +85,29 @@ fn read_line(reader: &mut impl BufRead, limit: usize) -> io::Result<Option<Line>
         }
     }
     if too_long {
-        return Ok(Some(Line::TooLong));
+        return Ok(Some(InputLine::TooLong));
     }
     if line.last() == Some(&b'\r') {
         line.pop();
     }
-    Ok(Some(Line::Text(String::from_utf8_lossy(&line).into_owned())))
+    Ok(Some(InputLine::Text(String::from_utf8_lossy(&line).into_owned())))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn all(input: &[u8], capacity: usize) -> Vec<Line> {
+    fn all(input: &[u8], capacity: usize) -> Vec<InputLine> {
         let mut reader = io::BufReader::with_capacity(capacity, input);
         std::iter::from_fn(|| read_line(&mut reader, 8).unwrap()).collect()
     }
 
-    fn text(raw: &str) -> Line {
-        Line::Text(raw.into())
+    fn text(raw: &str) -> InputLine {
+        InputLine::Text(raw.into())
     }
 
     #[test]
-    fn lines_end_where_they_end_whatever_the_buffer() {
+    fn lines_do_not_depend_on_the_buffer_size() {
         for capacity in [1, 2, 3, 100] {
             assert_eq!(
                 all(b"one\r\n\ntwo\nlast", capacity),
@@ -118,24 +118,24 @@ mod tests {
     }
 
     #[test]
-    fn a_line_beyond_the_limit_is_skipped_and_the_next_is_not() {
+    fn only_lines_beyond_the_limit_are_skipped() {
         for capacity in [1, 5, 100] {
             assert_eq!(
                 all(b"12345678\n123456789\nok\n1234567890", capacity),
-                [text("12345678"), Line::TooLong, text("ok"), Line::TooLong]
+                [text("12345678"), InputLine::TooLong, text("ok"), InputLine::TooLong]
             );
         }
     }
 
     #[test]
-    fn all_of_it_is_one_text_without_its_last_newline() {
+    fn the_whole_input_is_one_text_without_its_last_newline() {
         assert_eq!(read_whole(&b"one\ntwo\n\n"[..]).unwrap(), "one\ntwo\n");
         assert_eq!(read_whole(&b"one\r\n"[..]).unwrap(), "one");
         assert!(read_whole(io::repeat(b'x')).unwrap().len() > MAX_TEXT_BYTES);
     }
 
     #[test]
-    fn what_is_not_utf8_is_replaced() {
+    fn invalid_utf8_is_replaced() {
         assert_eq!(all(b"a\xffb\n", 4), [text("a\u{fffd}b")]);
     }
 }

@@ -1,8 +1,8 @@
-//! What there is to know about the terminal, and putting it right again.
+//! Properties of the terminal, and a guard that restores its mode.
 
 use std::io::{self, IsTerminal};
 
-/// How wide standard output's terminal is; `None` where it is no terminal.
+/// Returns the width of the terminal on standard output, or `None` if that is not a terminal.
 pub(crate) fn columns() -> Option<usize> {
     if !io::stdout().is_terminal() {
         return None;
@@ -16,16 +16,16 @@ pub(crate) fn columns() -> Option<usize> {
     None
 }
 
-/// Whether one can edit a line here: both ends are a terminal that knows how to move its cursor.
+/// Returns true if lines can be edited: both ends are a terminal that can move its cursor.
 pub(crate) fn can_edit() -> bool {
     let term = std::env::var_os("TERM").unwrap_or_default();
-    // On Windows nobody sets it.
+    // It is usually not set on Windows.
     let moves = term != "dumb" && (!term.is_empty() || cfg!(windows));
     io::stdin().is_terminal() && io::stdout().is_terminal() && moves
 }
 
-/// Whether standard output's terminal says how large it is: serial consoles, and some that a
-/// container is given, do not, and nothing can be drawn on them.
+/// Returns true if the terminal on standard output reports its size. Serial consoles and some
+/// terminals of containers do not, and cannot be drawn on.
 pub(crate) fn has_size() -> bool {
     #[cfg(unix)]
     {
@@ -36,14 +36,14 @@ pub(crate) fn has_size() -> bool {
     true
 }
 
-/// Whether somebody is there who can be asked.
+/// Returns true if a user can be asked questions.
 pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
-/// Whether standard input is none that anybody feeds: a terminal, on which a person waits and does
-/// not know for what, or a device like /dev/null, which services and cron give.
-pub(crate) fn nothing_comes_in() -> bool {
+/// Returns true if standard input is not meant as input: a terminal, whose user would not know what
+/// to type, or a device such as /dev/null, as for services and cron jobs.
+pub(crate) fn has_no_input() -> bool {
     if io::stdin().is_terminal() {
         return true;
     }
@@ -57,17 +57,17 @@ pub(crate) fn nothing_comes_in() -> bool {
     false
 }
 
-/// The terminal's mode as it was; put back when this is dropped, in a panic too.
+/// Restores the mode of the terminal when dropped, also in a panic.
 #[derive(Debug)]
-pub(crate) struct Restore {
+pub(crate) struct RestoreMode {
     #[cfg(unix)]
     mode: Option<rustix::termios::Termios>,
 }
 
-impl Restore {
-    /// Remembers the mode of standard input's terminal, and makes it a quiet one: what is typed
-    /// before the line editor looks is kept for it, not echoed in the middle of something else.
-    pub(crate) fn quieten() -> Self {
+impl RestoreMode {
+    /// Switches the terminal on standard input to a mode without echo, so that what is typed before
+    /// the line editor reads it does not appear in the middle of other output.
+    pub(crate) fn quiet() -> Self {
         #[cfg(unix)]
         {
             let mode = rustix::termios::tcgetattr(io::stdin()).ok();
@@ -86,13 +86,13 @@ impl Restore {
 
 #[cfg(unix)]
 fn set(mode: &rustix::termios::Termios) {
-    // A terminal that has gone away needs nothing.
+    // Fails if the terminal is gone; then there is nothing to restore.
     let now = rustix::termios::OptionalActions::Now;
     let _ = rustix::termios::tcsetattr(io::stdin(), now, mode);
 }
 
 #[cfg(unix)]
-impl Drop for Restore {
+impl Drop for RestoreMode {
     fn drop(&mut self) {
         if let Some(mode) = &self.mode {
             set(mode);

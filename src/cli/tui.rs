@@ -141,7 +141,7 @@ fn reached_at(client: &Client, settings: &Settings) -> String {
         return "no direct messages come in".into();
     }
     let addresses: Vec<String> = client.advertised().iter().map(ToString::to_string).collect();
-    let hint = settings.out_of_reach().map(|hint| format!("; {hint}")).unwrap_or_default();
+    let hint = settings.unreachable_hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("direct messages come in at {}{hint}", addresses.join(", "))
 }
 

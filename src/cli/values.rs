@@ -12,17 +12,17 @@ use crate::{
     model::{Endpoint, Invalid, JoinLink},
 };
 
-/// Reads "30s", "5m", "1h 30m", "7d"; a day has 24 hours.
+/// Parses "30s", "5m", "1h 30m" or "7d"; a day has 24 hours.
 pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
     let span = raw.parse::<jiff::Span>();
     span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
         .and_then(Duration::try_from)
-        .map_err(|_| "not a duration; write it as 30s, 5m, 1h or 7d".into())
+        .map_err(|_| "expected a duration such as 30s, 5m, 1h or 7d".into())
 }
 
-/// Reads where a hub is: an endpoint, or a join link.
+/// Parses the address of a hub: an endpoint or a join link.
 pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
-    // As a hub prints it for a shell.
+    // In quotes, as a hub prints it for a shell.
     let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
     if raw.contains("://") {
         return JoinLink::parse(raw);
@@ -30,17 +30,17 @@ pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
     Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
 }
 
-/// Reads who may speak directly.
+/// Parses who may send direct messages.
 pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
     match raw {
         "contacts" => Ok(DirectPolicy::Contacts),
         "known" => Ok(DirectPolicy::Known),
         "anyone" => Ok(DirectPolicy::Anyone),
-        _ => Err(Invalid("it is contacts, known or anyone".into())),
+        _ => Err(Invalid("expected contacts, known or anyone".into())),
     }
 }
 
-/// Reads where to listen: an address and a port, or a port alone, which is one of this machine's own.
+/// Parses where to listen: an address and a port, or a port alone, which means loopback.
 pub(crate) fn listen_address(raw: &str) -> Result<SocketAddr, Invalid> {
     let port = raw.strip_prefix(':').unwrap_or(raw);
     if port.chars().all(|c| c.is_ascii_digit())
@@ -49,7 +49,7 @@ pub(crate) fn listen_address(raw: &str) -> Result<SocketAddr, Invalid> {
         return Ok((Ipv4Addr::LOCALHOST, port).into());
     }
     raw.parse().map_err(|_| {
-        Invalid(format!("{raw:?} is not of the form ADDR:PORT, as 127.0.0.1:54321, nor a port"))
+        Invalid(format!("{raw:?} is neither ADDR:PORT, such as 127.0.0.1:54321, nor a port"))
     })
 }
 
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_alone_is_one_of_this_machine() {
+    fn a_port_alone_means_loopback() {
         for raw in ["29053", ":29053", "127.0.0.1:29053"] {
             assert_eq!(listen_address(raw).unwrap().to_string(), "127.0.0.1:29053", "{raw}");
         }

@@ -1,15 +1,14 @@
-//! How things look as text: pure functions from what is known to what is shown.
+//! Formats everything as text, in pure functions.
 //!
-//! Whatever others wrote passes through [`text`] here and nowhere later. A message's
-//! second and further lines are indented, and everything that is not a message begins with `*`, so
-//! that no text can pass for another line.
+//! Text from others is escaped with [`text`] here and nowhere later. Further lines of a message are
+//! indented and notices begin with `*`, so that no message can imitate another line.
 
 use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{
     failure,
-    words::{standing, status},
+    words::{status, verification},
 };
 use crate::{
     client::{Direct, Error, Queued, Verification},
@@ -17,29 +16,29 @@ use crate::{
     text,
 };
 
-/// What further lines of one thing begin with.
+/// The indent of further lines.
 pub(crate) const INDENT: &str = "    ";
 
-/// Turns points in time into what a clock on the wall shows.
+/// Formats times in the local time zone.
 #[derive(Debug, Clone)]
 pub(crate) struct Clock {
     zone: TimeZone,
-    /// The day that needs not be said, so that a chat's lines stay short.
+    /// Returns the current time; its date is left out, so that lines stay short.
     now: fn() -> Timestamp,
 }
 
 impl Clock {
-    /// A clock in this machine's time zone.
+    /// Returns a clock in the time zone of this machine.
     pub(crate) fn local() -> Self {
         Self { zone: TimeZone::system(), now: Timestamp::now }
     }
 
-    /// As [`when`] shows it now.
+    /// Formats a time as [`when`] does.
     pub(crate) fn show(&self, at: Timestamp) -> String {
         when(at, (self.now)(), &self.zone)
     }
 
-    /// The present moment, as [`Clock::show`] shows it.
+    /// Formats the current time.
     pub(crate) fn show_now(&self) -> String {
         self.show((self.now)())
     }
@@ -52,66 +51,65 @@ pub(crate) fn when(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     at.strftime(format).to_string()
 }
 
-/// A room's message; without a room where there is only one.
+/// Formats a message of a room; `room` is given if there are several.
 pub(crate) fn message(clock: &Clock, message: &Message, room: Option<&RoomName>) -> String {
     let at = clock.show(message.created_at);
     let room = room.map(|room| format!("{room} ")).unwrap_or_default();
     entry(&format!("{at} {room}{}:", message.sender), message.text.as_str())
 }
 
-/// A private message that came.
+/// Formats a direct message that was received.
 pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
     let mark = match direct.verification {
         Verification::Unverified(Some(key)) => format!("unverified, key {key}"),
-        known => standing(known).into(),
+        known => verification(known).into(),
     };
     let sender = &direct.message.sender;
     let head = format!("{} [direct] {sender} ({mark}):", clock.show_now());
     entry(&head, direct.message.text.as_str())
 }
 
-/// A private message that went: `receipt` is the proof.
+/// Formats a direct message that was sent.
 pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
     entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
 }
 
-/// That a message of the outbox has arrived.
+/// Reports that a queued message was delivered.
 pub(crate) fn queued_delivered(receipt: &Receipt) -> String {
     format!("delivered to {}: {}", receipt.receiver, receipt.id)
 }
 
-/// That a message of the outbox was refused for good.
+/// Reports that a queued message was refused for good.
 pub(crate) fn queued_failed(id: MessageId, peer: &Name, error: &Error) -> String {
     let why = failure::describe(error);
     format!("not delivered to {peer}: {id} stays in the outbox: {why}")
 }
 
-/// That somebody called who has another key than the name they said; what is to be done if it is
-/// all right is to follow.
+/// Reports a caller with a wrong key. The caller appends the command that accepts the key.
 pub(crate) fn caller_key_changed(name: &Name, known: Fingerprint, offered: Fingerprint) -> String {
     format!(
-        "somebody called as {name} with another key and was refused; {name} is known by {known}, \
-         the caller has {offered}; if {name} has told you of a new key"
+        "refused a caller that claims to be {name} but has another key; known: {known}; caller: \
+         {offered}; if {name} has told you about a new key"
     )
 }
 
-/// A text under its head, further lines indented.
+/// Formats a text after its head, with further lines indented.
 fn entry(head: &str, raw: &str) -> String {
     let body = text::lines(raw.trim_end_matches('\n')).replace('\n', &format!("\n{INDENT}"));
     format!("{} {body}", text::one_line(head))
 }
 
-/// A word of the program's own.
-pub(crate) fn notice(said: &str) -> String {
-    format!("* {}", text::one_line(said))
+/// Formats a notice of the program.
+pub(crate) fn notice(text: &str) -> String {
+    format!("* {}", text::one_line(text))
 }
 
-/// One line for each peer: name, status, endpoints, since when.
+/// Formats one line per peer: name, status, endpoints, time.
 pub(crate) fn peers<'a>(clock: &Clock, peers: impl IntoIterator<Item = &'a Peer>) -> Vec<String> {
     table(peers.into_iter().map(|peer| cells(clock, peer)))
 }
 
-/// The line of one peer alone.
+/// Formats one peer.
 pub(crate) fn peer(clock: &Clock, peer: &Peer) -> String {
     table([cells(clock, peer)].into_iter()).concat()
 }
@@ -123,8 +121,7 @@ fn cells(clock: &Clock, peer: &Peer) -> [String; 4] {
     [peer.name.to_string(), status(peer.status).into(), endpoints, since]
 }
 
-/// One line for each message that waits: how its id begins, for whom it is, since when, how often
-/// it was tried, and why in vain.
+/// Formats one line per queued message: the beginning of its id, receiver, time, attempts and error.
 pub(crate) fn outbox(clock: &Clock, queued: &[Queued], id_length: usize) -> Vec<String> {
     table(queued.iter().map(|one| {
         let id = one.id.to_string();
@@ -135,7 +132,7 @@ pub(crate) fn outbox(clock: &Clock, queued: &[Queued], id_length: usize) -> Vec<
         let why = match (&one.last_error, one.refused) {
             (None, _) => String::new(),
             (Some(why), false) => why.clone(),
-            (Some(why), true) => format!("not tried any more: {why}"),
+            (Some(why), true) => format!("no longer tried: {why}"),
         };
         let short = id.get(..id_length).unwrap_or(&id).to_owned();
         let since = format!("since {}", clock.show(one.queued_at));
@@ -143,7 +140,7 @@ pub(crate) fn outbox(clock: &Clock, queued: &[Queued], id_length: usize) -> Vec<
     }))
 }
 
-/// One line for each room: name, members, messages since when.
+/// Formats one line per room: name, members, time of the last message.
 pub(crate) fn rooms<'a>(clock: &Clock, rooms: impl IntoIterator<Item = &'a Room>) -> Vec<String> {
     table(rooms.into_iter().map(|room| {
         let last = match room.last_message_at {
@@ -154,7 +151,7 @@ pub(crate) fn rooms<'a>(clock: &Clock, rooms: impl IntoIterator<Item = &'a Room>
     }))
 }
 
-/// Names after each other; of a crowd only how many.
+/// Lists names; of more than 8 only the number.
 pub(crate) fn names<'a>(names: impl ExactSizeIterator<Item = &'a Name>) -> String {
     const MOST: usize = 8;
     if names.len() > MOST {
@@ -163,7 +160,7 @@ pub(crate) fn names<'a>(names: impl ExactSizeIterator<Item = &'a Name>) -> Strin
     names.map(Name::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Cells in columns, two blanks between them.
+/// Aligns cells in columns, two spaces apart.
 pub(crate) fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> Vec<String> {
     let rows: Vec<[String; N]> =
         rows.map(|row| row.map(|cell| text::one_line(&cell).into_owned())).collect();
@@ -184,9 +181,8 @@ pub(crate) fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> 
     rows.iter().map(line).collect()
 }
 
-/// Breaks lines that are wider than a terminal: at blanks, so that words and links stay whole where
-/// they fit, and goes on with an indent, or a text could put a made-up line where the terminal
-/// breaks it.
+/// Wraps lines that are wider than a terminal, at spaces if possible. Further rows are indented, or a
+/// text could imitate another line where the terminal breaks it.
 pub(crate) fn wrap(shown: &str, columns: usize) -> String {
     if columns <= 2 * INDENT.len() {
         return shown.to_owned();
@@ -200,7 +196,7 @@ fn wrap_line(line: &str, columns: usize) -> String {
     let (mut rest, mut room) = (line, columns);
     while let Some(end) = overflow(rest, room) {
         let (row, next) = rest.split_at(end);
-        // A row of blanks alone would help nobody.
+        // A row must not be all spaces.
         let blank = row.rfind(' ').filter(|&blank| !row[..blank].trim().is_empty());
         let at = if next.starts_with(' ') { end } else { blank.map_or(end, |blank| blank + 1) };
         wrapped.push_str(rest[..at].trim_end_matches(' '));
@@ -213,7 +209,7 @@ fn wrap_line(line: &str, columns: usize) -> String {
     wrapped
 }
 
-/// Where the first character is that has no room.
+/// Returns the position of the first character that does not fit.
 fn overflow(line: &str, room: usize) -> Option<usize> {
     let mut column = 0;
     line.char_indices().find_map(|(at, c)| {

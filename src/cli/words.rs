@@ -1,4 +1,4 @@
-//! What has one word, in text and in JSON.
+//! Words that text and JSON share.
 
 use crate::{
     client::{Error, Verification},
@@ -6,16 +6,16 @@ use crate::{
     model::PeerStatus,
 };
 
-/// How far somebody is known, in one word.
-pub(crate) fn standing(standing: Verification) -> &'static str {
-    match standing {
+/// Returns how far the key of a peer is known, in one word.
+pub(crate) fn verification(verification: Verification) -> &'static str {
+    match verification {
         Verification::Verified(_) => "verified",
         Verification::Known(_) => "known",
         Verification::Unverified(_) => "unverified",
     }
 }
 
-/// A status in one word.
+/// Returns a status in one word.
 pub(crate) fn status(status: PeerStatus) -> &'static str {
     match status {
         PeerStatus::Online => "online",
@@ -25,7 +25,7 @@ pub(crate) fn status(status: PeerStatus) -> &'static str {
     }
 }
 
-/// What went wrong, for somebody who has filled in no fields and wants no names of them.
+/// Returns the text of an error without names of fields, which users did not fill in.
 pub(crate) fn problem(error: &Error) -> String {
     match error {
         Error::Invalid(violations) | Error::Refused(Refusal { violations, .. })
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn problems_are_told_without_the_names_of_fields() {
+    fn problems_have_no_field_names() {
         assert_eq!(problem(&Error::invalid("join.room", "too long")), "too long");
         assert_eq!(problem(&Error::Stopped), "the client has stopped");
         let violations = ["one", "two"]

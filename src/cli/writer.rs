@@ -1,8 +1,8 @@
-//! A thread that writes what is shown.
+//! A thread that writes to standard output.
 //!
-//! A write to a pipe that nobody reads cannot be given up, and must not hold up the task that
-//! hears of signals: therefore it has a thread of its own, reached through a bounded channel.
-//! Whoever does not read holds up the program, and that the hub, without harm to anybody else.
+//! A write to a pipe that nobody reads cannot be cancelled, and must not block the task that handles
+//! signals. So a thread does it, fed by a bounded channel. A slow reader slows this program down, and
+//! this program its stream from the hub; nobody else notices.
 
 use std::{
     io::{self, Write as _},
@@ -13,27 +13,27 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{terminal, view};
 
-/// Blocks of lines on their way to be written.
+/// Blocks of lines that may wait to be written.
 const BLOCKS: usize = 64;
 
-/// How much is written at once, so that a flood costs few writes.
+/// The most bytes in one write, so that many small blocks need few writes.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// How long to wait at the end for somebody to read what is shown last.
+/// How long to wait at the end for the last lines to be read.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What comes of the writing, once the other end of the channel is dropped or nothing more can be
-/// written; an error where the thread has gone without a word.
+/// The result of the writer thread, once the channel is closed or a write has failed. The receiver
+/// errors if the thread has panicked.
 pub(crate) type Written = oneshot::Receiver<io::Result<()>>;
 
-/// Starts a thread that takes blocks of lines, each without the end of the last, and gives them to
-/// `show`. The channel is closed where that fails.
+/// Starts a thread that passes blocks of lines, each without its last line break, to `show`. The
+/// channel closes if `show` fails.
 pub(crate) fn start(
     show: impl FnMut(String) -> io::Result<()> + Send + 'static,
 ) -> (mpsc::Sender<String>, Written) {
     let (sender, blocks) = mpsc::channel(BLOCKS);
     let (done, written) = oneshot::channel();
-    // A thread that nobody waits for, since it may be in a write for ever.
+    // Nobody joins this thread, since a write may block for ever.
     std::thread::spawn(move || done.send(write_all(blocks, show)));
     (sender, written)
 }
@@ -55,7 +55,7 @@ fn write_all(
     Ok(())
 }
 
-/// Writes to standard output; lines that a terminal would break are broken with an indent.
+/// Writes to standard output. On a terminal, long lines are wrapped with an indent.
 pub(crate) fn show_plainly(block: String) -> io::Result<()> {
     match terminal::columns() {
         Some(columns) => show_exactly(view::wrap(&block, columns)),
@@ -63,7 +63,7 @@ pub(crate) fn show_plainly(block: String) -> io::Result<()> {
     }
 }
 
-/// Writes to standard output as it is.
+/// Writes to standard output, unchanged.
 pub(crate) fn show_exactly(block: String) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(block.as_bytes())?;

@@ -17,5 +17,5 @@ pub(super) fn client_config(bytes: &[u8]) {
 
 /// The file of `chinwagd`.
 pub(super) fn hub_config(bytes: &[u8]) {
-    let _ = toml::from_str::<cli::daemon::Settings>(text(bytes));
+    let _ = toml::from_str::<cli::daemon::HubSettings>(text(bytes));
 }

@@ -22,7 +22,7 @@ fn start(person: &Person<'_>) -> Running {
     bot.args(["--room", "lobby,ops"]).env("PATH", path).current_dir(person.home.path());
     let running = Running::start(bot);
     let ready = running.complaint();
-    assert!(ready.contains("dice hears lobby, ops, and direct messages at"), "{ready}");
+    assert!(ready.contains("dice listens to lobby, ops, and direct messages at"), "{ready}");
     running
 }
 

@@ -28,35 +28,35 @@ fn contacts_rooms_and_what_is_kept_for_others() {
     let mut sova = Running::start(cli::command(home.path(), hub.address(), "sova", &["chat"]));
 
     ask(&mut sova, "/forget buzz", "buzz");
-    ask(&mut sova, "/note buzz owes me a coffee", "* noted of buzz");
+    ask(&mut sova, "/note buzz owes me a coffee", "* saved the note on buzz");
     ask(&mut sova, "/contacts", "owes me a coffee");
     ask(&mut sova, "/block buzz", "* buzz is blocked");
     ask(&mut sova, "/msg buzz psst", "* not sent to buzz: psst (buzz is blocked");
-    ask(&mut sova, "/unblock buzz", "* buzz is not blocked any more");
-    ask(&mut sova, "/note buzz", "* noted of buzz: owes me a coffee");
-    ask(&mut sova, "/note buzz -", "* nothing is noted of buzz any more");
-    ask(&mut sova, "/note buzz", "* nothing is noted of buzz");
+    ask(&mut sova, "/unblock buzz", "* unblocked buzz");
+    ask(&mut sova, "/note buzz", "* note on buzz: owes me a coffee");
+    ask(&mut sova, "/note buzz -", "* removed the note on buzz");
+    ask(&mut sova, "/note buzz", "* no note on buzz");
     ask(&mut sova, "/accept buzz", "* buzz has the key they are known by; no other was seen");
     ask(&mut sova, "/accept colt", "* colt is not in your contact book");
-    ask(&mut sova, "/mute", "* lobby is muted");
-    ask(&mut sova, "/unmute lobby", "* lobby is not muted any more");
+    ask(&mut sova, "/mute", "* muted notifications of lobby");
+    ask(&mut sova, "/unmute lobby", "* unmuted notifications of lobby");
 
-    ask(&mut sova, "/queue colt one", "* kept until colt is here");
-    ask(&mut sova, "/queue colt two", "* kept until colt is here");
+    ask(&mut sova, "/queue colt one", "* queued until colt is back");
+    ask(&mut sova, "/queue colt two", "* queued until colt is back");
     ask(&mut sova, "/outbox", "  colt  since ");
     ask(&mut sova, "/drop 01", "is too short");
     ask(&mut sova, "/drop winter22", "no message in the outbox");
-    ask(&mut sova, "/drop Colt", "* 2 kept messages are dropped");
+    ask(&mut sova, "/drop Colt", "* dropped 2 queued messages");
     ask(&mut sova, "/outbox", "* there are none");
     ask(&mut sova, "/queue sova me", "* that is you");
     ask(&mut sova, "/msg sova me", "* not sent to sova: me (that is you)");
-    ask(&mut sova, "/retry", "* trying to send what is kept");
+    ask(&mut sova, "/retry", "* trying to deliver queued messages");
     ask(&mut sova, "/queue buzz psst", "* delivered to buzz: ");
     assert_eq!(buzz.object()["text"], "psst");
 
-    ask(&mut sova, "/msg buzz", "* to whom, and what? /msg NAME TEXT");
-    ask(&mut sova, "/msg nobody psst", "; /queue nobody TEXT keeps it until they are");
-    ask(&mut sova, "/forget buzz", "* buzz is forgotten");
+    ask(&mut sova, "/msg buzz", "* usage: /msg NAME TEXT");
+    ask(&mut sova, "/msg nobody psst", "; /queue nobody TEXT sends it once they are back");
+    ask(&mut sova, "/forget buzz", "* removed buzz from your contacts");
     sova.write(b"/q\n");
     assert_eq!(sova.end().code, Some(1), "some lines could not be carried out");
 }

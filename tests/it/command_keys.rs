@@ -11,7 +11,10 @@ fn what_is_noted_with_a_hub_wants_one_that_was_met() {
         [&["mute", "ops"], &["unmute", "ops"], &["forget", "buzz"], &["accept", "buzz", &key]];
     for command in commands {
         let refused = sova.run(command).failed(1);
-        assert!(refused.contains("meet it first, for example with `chinwag peers`"), "{refused}");
+        assert!(
+            refused.contains("connect to it first, for example with `chinwag peers`"),
+            "{refused}"
+        );
     }
     sova.run(&["peers"]).done();
     sova.run(&["mute", "ops"]).done();
@@ -73,7 +76,7 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
     assert!(moved.run(&["accept", "buzz", key]).failed(1).contains(&new));
     let mut chat = moved.start(&["chat"]);
     for (line, said) in [
-        ("/verify buzz", format!("Another key was shown and refused, {new}: see /accept buzz")),
+        ("/verify buzz", format!("Another key was refused, {new}: see /accept buzz")),
         ("/accept buzz", "If it is theirs: /accept buzz FINGERPRINT".into()),
         (&format!("/accept buzz {key}"), format!("* buzz has shown the key {new}, and not {key}")),
     ] {
@@ -95,9 +98,9 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
     let accept = ["accept", "buzz", "--hub", &at, "--name", "sova"];
     for (answer, done) in [("", false), ("n", false), ("y", true)] {
         let mut terminal = Terminal::chinwag(moved.home.path(), &accept);
-        terminal.wait_for("Is the new one theirs? [y/N]");
+        terminal.wait_for("Accept the new key? [y/N]");
         terminal.type_line(answer);
-        terminal.wait_for(if done { "is known by" } else { "nothing is accepted" });
+        terminal.wait_for(if done { "accepted the key" } else { "not accepted" });
         assert_eq!(terminal.wait_for_end().success(), done);
     }
 }
@@ -134,7 +137,7 @@ fn a_person_blocks_notes_mutes_and_forgets() {
     assert_eq!(contact()["note"], "");
     let none = sova.run(&["note", "buzz"]);
     assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""));
-    assert!(none.stderr.contains("nothing is noted of buzz"), "{}", none.stderr);
+    assert!(none.stderr.contains("no note on buzz"), "{}", none.stderr);
     assert!(sova.run(&["note", "nobody"]).failed(1).contains("not in your contact book"));
     let long = "x".repeat(501);
     assert!(sova.run(&["note", "buzz", &long]).failed(1).contains("500 bytes"));
@@ -182,7 +185,7 @@ fn a_join_link_is_remembered_and_another_key_in_its_place_refused() {
     let mut command = cli::homeless(stranger.path(), &["chat", &link]);
     command.env("CHINWAG_NAME", "buzz").env("CHINWAG_LISTEN", "127.0.0.1:0");
     let refused = cli::run(command, b"").failed(1);
-    assert!(refused.contains("does not have the key that the join link names"), "{refused}");
+    assert!(refused.contains("does not have the key in the join link"), "{refused}");
     // Its keeper has said so.
     ask(&["chat", &new]).done();
     ask(&["peers", "--hub", &address]).done();

@@ -176,7 +176,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
 
 /// The types of objects that there are.
 fn types() -> BTreeSet<String> {
-    let (_, rest) = OBJECTS.split_once("pub(crate) enum Line<'a> {\n").unwrap();
+    let (_, rest) = OBJECTS.split_once("pub(crate) enum JsonLine<'a> {\n").unwrap();
     let (variants, _) = rest.split_once("\n}\n").unwrap();
     let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
     let names = names.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));

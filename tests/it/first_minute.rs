@@ -32,22 +32,22 @@ fn somebody_new_is_asked_once_and_never_again() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let sova = chat(home.path(), &[]);
-    sova.wait_for("What are you called? ");
+    sova.wait_for("Choose a name: ");
     sova.wait_for("Your name [");
     sova.type_line("two words");
-    sova.wait_for("That cannot be: a name must be one word");
+    sova.wait_for("Invalid: a name must be one word");
     sova.type_line("Sova");
-    sova.wait_for("Where is the hub? ");
+    sova.wait_for("Choose a hub: ");
     sova.wait_for("Hub [127.0.0.1:50051]: ");
     sova.type_line("nowhere");
-    sova.wait_for("That cannot be: \"nowhere\" is not of the form HOST:PORT");
+    sova.wait_for("Invalid: \"nowhere\" is not of the form HOST:PORT");
     assert_eq!(settings(home.path()), "", "nothing is remembered yet");
     sova.type_line("127.0.0.1:1");
     sova.wait_for("That did not work: no hub at 127.0.0.1:1: start one with `chinwagd`");
     sova.type_line(&hub.address().to_string());
     sova.wait_for("sova on 127.0.0.1:");
     // The name was not asked for again.
-    assert_eq!(sova.lines_with("What are you called?"), 1);
+    assert_eq!(sova.lines_with("Choose a name:"), 1);
     leave(sova);
 
     let remembered = settings(home.path());
@@ -79,7 +79,7 @@ fn a_name_that_is_taken_is_asked_for_again() {
     assert_eq!(settings(home.path()), "");
     sova.type_line("sova");
     sova.wait_for("sova on 127.0.0.1:");
-    assert_eq!(sova.lines_with("Where is the hub?"), 0, "it was said on the command line");
+    assert_eq!(sova.lines_with("Choose a hub:"), 0, "it was said on the command line");
     leave(sova);
     let remembered = settings(home.path());
     assert!(
@@ -103,7 +103,7 @@ fn the_first_link_is_remembered_and_the_next_one_is_not() {
     assert!(remembered.ends_with("# mine\nroom = 'lobby'\n"), "{remembered}");
 
     let elsewhere = chat(home.path(), &[other.link()]);
-    elsewhere.wait_for(&format!("your usual hub stays {}", hub.address()));
+    elsewhere.wait_for(&format!("your default hub is still {}", hub.address()));
     elsewhere.wait_for(&format!("sova on {}", other.address()));
     leave(elsewhere);
     assert_eq!(settings(home.path()), remembered);

@@ -274,7 +274,7 @@ fn a_hub_says_what_its_keeper_has_to_do_next() {
     let here = TestHub::start();
     assert!(!here.log().contains(hint), "on this machine alone");
     let everywhere = TestHub::at("0.0.0.0:0", &["--ephemeral"]);
-    assert!(everywhere.log().contains("chinwagd: the link says "));
+    assert!(everywhere.log().contains("chinwagd: the link has the address "));
     assert!(everywhere.log().contains(hint), "{}", everywhere.log());
     for args in [&["--advertise", "hub.example:1"][..], &["--log-format", "json"]] {
         let hub = TestHub::at("0.0.0.0:0", &[&["--ephemeral"], args].concat());

@@ -89,7 +89,7 @@ fn what_is_pasted_with_a_command_inside_is_not_sent_and_comes_back() {
     let home = tempfile::tempdir().unwrap();
     let sova = chat_in(home.path(), &hub, &[]);
     sova.type_keys("\x1b[200~hello\n/msg buzz secret\x1b[201~\r");
-    sova.wait_for("* nothing was sent: line 2 begins like a command");
+    sova.wait_for("* not sent: line 2 begins like a command");
     sova.type_line("plain");
     sova.wait_for("sova: plain");
     let history = cli::run(cli::command(home.path(), hub.address(), "sova", &["history"]), b"");
@@ -123,7 +123,7 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
     let sova = chat_in(home.path(), &hub, &[]);
     sova.type_line("/join ops");
     sova.wait_for("* talking in ops");
-    sova.wait_for("* said before in ops:");
+    sova.wait_for("* earlier in ops:");
     sova.wait_for(" ops buzz: long ago");
     sova.type_line("hello, ops");
     sova.wait_for(" ops sova: hello, ops");
@@ -147,9 +147,9 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
     sova.type_line("to nobody");
     sova.wait_for("* you are in no room");
     sova.type_line("/status busy");
-    sova.wait_for("* the others see you as busy");
+    sova.wait_for("* your status is now busy");
     sova.type_line("/bogus");
-    sova.wait_for("* there is no command /bogus");
+    sova.wait_for("* unknown command /bogus");
     sova.type_line("/help");
     sova.wait_for("/msg NAME [TEXT]");
 }
@@ -250,7 +250,7 @@ fn what_was_meant_for_one_person_comes_back_in_this_chat_and_is_in_no_file() {
     let mut sova = chat_in(home.path(), &hub, &[]);
     for (line, said) in [
         ("P2P 127.0.0.1 1 secret", "* not sent to 127.0.0.1:1"),
-        ("/mgs buzz secret", "* there is no command /mgs"),
+        ("/mgs buzz secret", "* unknown command /mgs"),
         ("/msg nobody secret", "* not sent to nobody"),
         ("for all", "sova: for all"),
     ] {
@@ -277,7 +277,7 @@ fn keys_are_compared_in_the_chat_and_on_a_terminal() {
     let key = id["fingerprint"].as_str().unwrap();
 
     sova.type_line("/id");
-    sova.wait_for("sova, this is the fingerprint of your key:");
+    sova.wait_for("Fingerprint of your key, sova:");
     sova.type_line("/contacts");
     sova.wait_for("* there are none");
     sova.type_line("/msg buzz hello");
@@ -288,7 +288,7 @@ fn keys_are_compared_in_the_chat_and_on_a_terminal() {
     sova.type_line("/accept buzz");
     sova.wait_for("no other was seen");
     sova.type_line("/verify buzz");
-    sova.wait_for("If they agree: /verify buzz FINGERPRINT");
+    sova.wait_for("If the fingerprints match: /verify buzz FINGERPRINT");
     sova.type_line(&format!("/verify buzz {key}"));
     sova.wait_for("* buzz is verified");
     sova.type_line("/contacts");
@@ -300,7 +300,7 @@ fn keys_are_compared_in_the_chat_and_on_a_terminal() {
     for (answer, said) in [("n", "buzz is not verified"), ("y", "buzz is verified")] {
         let args = ["--hub", &hub, "--name", "colt", "verify", "buzz"];
         let mut colt = Terminal::chinwag(third.path(), &args);
-        colt.wait_for("Do they agree?");
+        colt.wait_for("Do the fingerprints match?");
         colt.type_line(answer);
         colt.wait_for(said);
         assert_eq!(colt.wait_for_end().success(), answer == "y");

@@ -71,7 +71,7 @@ fn what_a_command_prints_is_posted_and_nothing_else_is() {
         assert_eq!((&posted["type"], &posted["id"]), (&"posted".into(), &answer["id"]));
     }
     let failed = running.complaint();
-    assert_eq!(failed, "chinwag: what sova said in lobby: the command failed: exit status: 3");
+    assert_eq!(failed, "chinwag: message from sova in lobby: the command failed: exit status: 3");
     let ended = running.end();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
     nothing_was_obeyed(dice.home.path());

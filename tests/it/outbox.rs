@@ -32,7 +32,7 @@ fn what_is_kept_is_delivered_once_when_the_peer_is_back() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let kept = sova.run_with(&["send", "buzz", "--queue", "--json"], "one\ntwo\n");
-    assert!(kept.stderr.contains("kept for buzz: delivered by chat, listen or"), "{kept:?}");
+    assert!(kept.stderr.contains("queued for buzz: chat, listen or"), "{kept:?}");
     let kept = &kept.objects()[0];
     assert_eq!((&kept["type"], &kept["peer"]), (&"queued".into(), &"buzz".into()));
     assert_eq!((&kept["text"], &kept["refused"]), (&"one\ntwo".into(), &false.into()));
@@ -173,7 +173,7 @@ fn a_sender_that_is_killed_has_kept_what_it_said_it_has() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let waiting = sova.start(&["send", "--queue", "--wait", "buzz", "patience"]);
-    waiting.complaint_of("kept for buzz");
+    waiting.complaint_of("queued for buzz");
     waiting.signal("KILL");
     drop(waiting);
     assert_eq!(sova.run(&["outbox", "--json"]).objects()[0]["text"], "patience");
@@ -191,8 +191,8 @@ fn one_may_wait_for_the_receipt() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let plain = sova.start(&["send", "--wait", "--json", "buzz", "one"]);
     let kept = sova.start(&["send", "--wait", "--queue", "--json", "buzz", "two"]);
-    plain.complaint_of("trying on");
-    kept.complaint_of("kept for buzz");
+    plain.complaint_of("still trying");
+    kept.complaint_of("queued for buzz");
     let listening = buzz.start(&["listen", "--json"]);
     listening.direct_address();
     for waiting in [plain, kept] {
@@ -245,7 +245,7 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
 
     sova.run(&["block", "buzz"]).done();
     let said = sova.run(&["send", "--queue", "buzz", "one"]);
-    assert!(said.stderr.contains("kept for buzz: buzz is blocked"), "{said:?}");
+    assert!(said.stderr.contains("queued for buzz: buzz is blocked"), "{said:?}");
     assert!(said.stderr.contains("`chinwag unblock buzz`; then `chinwag outbox retry"), "{said:?}");
     said.done();
     // There is nothing to wait for.
@@ -299,7 +299,7 @@ fn messages_are_given_up_by_their_ids() {
     sova.run(&["outbox", "drop"]).failed(2);
     for nobody in ["bbo", "ffffffff"] {
         let refused = sova.run(&["outbox", "retry", nobody]).failed(1);
-        assert!(refused.contains(&format!("nothing is kept for {nobody}")), "{refused}");
+        assert!(refused.contains(&format!("no messages are queued for {nobody}")), "{refused}");
     }
     // What is listed is enough.
     let listed = sova.run(&["outbox"]).done();
@@ -312,7 +312,7 @@ fn messages_are_given_up_by_their_ids() {
     assert!(left.contains("no peer named eve") && !left.contains("buzz"), "{left}");
     sova.run(&["outbox", "drop", "EVE"]).done();
     assert_eq!(count(), 1);
-    assert!(sova.run(&["outbox", "drop", "eve"]).failed(2).contains("kept for anybody"));
+    assert!(sova.run(&["outbox", "drop", "eve"]).failed(2).contains("no messages are queued for"));
     sova.run(&["outbox", "drop", "--all"]).done();
     assert_eq!(count(), 0);
 }

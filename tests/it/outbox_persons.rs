@@ -102,7 +102,7 @@ fn who_waits_for_a_receipt_is_told_when_there_will_be_none() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "one"]);
-    waiting.complaint_of("kept for buzz");
+    waiting.complaint_of("queued for buzz");
     sova.run(&["outbox", "drop", "--all"]).done();
     let said = waiting.end().failed(1);
     assert!(said.contains("was dropped"), "{said}");
@@ -111,7 +111,7 @@ fn who_waits_for_a_receipt_is_told_when_there_will_be_none() {
     let couriers = sova.start(&["listen"]);
     couriers.direct_address();
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
-    waiting.complaint_of("kept for buzz");
+    waiting.complaint_of("queued for buzz");
     let listening = buzz.start(&["listen", "--json"]);
     listening.direct_address();
     let receipt = waiting.object();
@@ -132,16 +132,16 @@ fn what_is_kept_is_kept_when_the_time_is_over() {
         let mut ends = tries.map(|time| sova.run(&[&["send", "--timeout", time], args].concat()));
         ends.find(|end| end.stderr.contains(said)).unwrap_or_else(|| panic!("never {said:?}"))
     };
-    let kept = keep(&["--queue", "--json", "buzz", "one"], "kept for buzz: delivered by");
+    let kept = keep(&["--queue", "--json", "buzz", "one"], "queued for buzz: chat, listen or");
     let one = &kept.objects()[0];
     assert_eq!((&one["type"], &one["text"]), (&"queued".into(), &"one".into()));
     // A receipt that was asked for did not come.
-    let late = keep(&["--queue", "--wait", "buzz", "two"], "kept as ").failed(124);
+    let late = keep(&["--queue", "--wait", "buzz", "two"], "queued as ").failed(124);
     let kept = sova.run(&["outbox", "--json"]).objects();
     assert!(kept.iter().any(|kept| kept["id"] == one["id"]), "{kept:?}");
     let two = kept.last().unwrap();
     assert_eq!(two["text"], "two");
-    assert!(late.contains(&format!("kept as {}", two["id"].as_str().unwrap())), "{late}");
+    assert!(late.contains(&format!("queued as {}", two["id"].as_str().unwrap())), "{late}");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn who_waits_does_not_fail_for_the_sake_of_another_message() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     sova.run(&["send", "--queue", "buzz", "one"]).done();
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
-    waiting.complaint_of("kept for buzz");
+    waiting.complaint_of("queued for buzz");
     // The first becomes too old while the second is waited for.
     let file = rusqlite::Connection::open(sova.home.path().join("outbox.db")).unwrap();
     file.busy_timeout(PATIENCE).unwrap();
@@ -262,7 +262,7 @@ fn what_changed_while_no_courier_ran_counts_too() {
     sova.run(&["send", "buzz", "hello"]).done();
     sova.run(&["block", "buzz"]).done();
     let kept = sova.run(&["send", "--queue", "buzz", "one"]);
-    assert!(kept.stderr.contains("kept for buzz: buzz is blocked"), "{kept:?}");
+    assert!(kept.stderr.contains("queued for buzz: buzz is blocked"), "{kept:?}");
     sova.run(&["unblock", "buzz"]).done();
     let couriers = sova.start(&["listen"]);
     couriers.complaint_of("delivered to buzz");

@@ -41,7 +41,7 @@ fn a_hub_that_says_nothing_is_not_waited_for_longer() {
     let place = deaf.local_addr().unwrap().to_string();
     let said = sova.run(&["peers", "--hub", &place, "--timeout", SHORT]).failed(124);
     assert_eq!(said, "chinwag: ended by --timeout after 300ms\n");
-    assert!(sova.run(&["peers", "--timeout", "30"]).failed(2).contains("write it as 30s"));
+    assert!(sova.run(&["peers", "--timeout", "30"]).failed(2).contains("such as 30s"));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn whoever_wants_it_quiet_hears_of_failures_only() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let said = sova.run(&["post", "ops", "hi"]).stderr;
-    assert_eq!(said, "chinwag: ops is a new room: nobody has posted to it before\n");
+    assert_eq!(said, "chinwag: ops is a new room: nobody has posted there before\n");
     assert_eq!(sova.run(&["post", "ops", "hi"]).stderr, "");
     assert_eq!(sova.run(&["post", "-q", "dev", "hi"]).stderr, "");
     std::fs::write(sova.home.path().join("config.toml"), "quiet = true\n").unwrap();

@@ -175,5 +175,5 @@ fn a_doctor_knows_whether_others_elsewhere_can_come() {
     let (code, addresses, reachable) = doctor("0.0.0.0:0");
     assert_eq!(code, Some(0), "{addresses} {reachable}");
     assert!(reachable.starts_with("\"ok\""), "{reachable}");
-    assert!(reachable.contains(&format!("the hub came to {}:", cable.far.address)), "{reachable}");
+    assert!(reachable.contains(&format!("the hub reached {}:", cable.far.address)), "{reachable}");
 }

@@ -1,4 +1,4 @@
-//! What takes a while in a chat: each thing a task, whose end is shown.
+//! What takes time in a chat. Each action is a task whose outcome is shown.
 
 use std::collections::BTreeSet;
 
@@ -16,24 +16,24 @@ use crate::{
     text,
 };
 
-/// How many hits `/search` shows.
+/// The most hits that `/search` shows.
 const HITS: u32 = 20;
 
-/// How much of what was said before is shown in a room that one enters.
-const SAID_BEFORE: u32 = 10;
+/// How many earlier messages are shown when a room is joined.
+const EARLIER_MESSAGES: u32 = 10;
 
-/// What is said where a room is needed and there is none.
-pub(crate) const NO_ROOM: &str = "you are in no room: /join one";
+/// The error where a room is needed.
+pub(crate) const NO_ROOM: &str = "you are in no room; join one with /join ROOM";
 
-/// What is said to whoever would talk with themselves.
+/// The error for a message to oneself.
 pub(crate) const IS_YOU: &str = "that is you";
 
-/// What is said where a key is needed and there is none.
-const NO_KEY: &str = "you speak in plaintext and have no key here";
+/// The error where a key is needed.
+const NO_KEY: &str = "you are connected in plaintext, without a key";
 
-/// How something ended.
+/// The outcome of an action.
 pub(crate) enum Done {
-    /// A post was stored; the hub sends it to everybody, us included.
+    /// A post was stored; the hub sends it to all members, including this client.
     Posted(Posted),
     /// A room was joined.
     Joined(RoomName),
@@ -43,24 +43,24 @@ pub(crate) enum Done {
     Messages(Vec<Message>),
     /// Lines to show as they are.
     Shown(Vec<String>),
-    /// Somebody is blocked, or not any more.
+    /// A peer was blocked or unblocked.
     Blocked { name: Name, blocked: bool, said: String },
-    /// A word to the person.
+    /// A notice.
     Said(String),
-    /// Why it was not done.
+    /// The reason for a failure.
     Failed(String),
 }
 
-/// Where a room that one enters begins: a person wants to know what they have come into, a script
-/// only what comes.
-pub(crate) fn entering() -> Start {
+/// Where to start in a joined room: users see some earlier messages, scripts only new ones.
+pub(crate) fn start_position() -> Start {
     match terminal::can_edit() {
-        true => Start::Last(SAID_BEFORE),
+        true => Start::Last(EARLIER_MESSAGES),
         false => Start::Head,
     }
 }
 
-/// Posts. Returns as soon as the post has its place behind those before it.
+/// Posts a message. Returns once its place after earlier posts is fixed; the future resolves to the
+/// outcome.
 pub(crate) async fn post(
     client: &Client,
     room: RoomName,
@@ -78,7 +78,7 @@ pub(crate) async fn post(
     })
 }
 
-/// Does what was asked for; `current` is the room that it is about where none is named.
+/// Carries out a request. `current` is the room to use if the request names none.
 pub(crate) async fn run(client: Client, request: Request, current: Option<RoomName>) -> Done {
     let done = match request {
         Request::Send { to, text } if to == *client.name() => {
@@ -89,37 +89,35 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
         }
         Request::Talk(_) => Ok(Done::Failed(input::no_text())),
-        Request::Queue { to, text } => client
-            .send(&to, text)
-            .durable()
-            .await
-            .map(|_| Done::Said(format!("kept until {to} is here; /outbox lists what is kept"))),
+        Request::Queue { to, text } => client.send(&to, text).durable().await.map(|_| {
+            Done::Said(format!("queued until {to} is back; /outbox lists queued messages"))
+        }),
         Request::Outbox => outbox(&client).await,
         Request::Retry => {
             client.retry_queued();
-            Ok(Done::Said("trying to send what is kept".into()))
+            Ok(Done::Said("trying to deliver queued messages".into()))
         }
-        Request::Drop(which) => drop_kept(&client, &which).await,
+        Request::Drop(which) => drop_queued_messages(&client, &which).await,
         Request::Peers => peers(&client).await,
         Request::Rooms => rooms(&client).await,
         Request::Id => Ok(own_key(&client)),
         Request::Contacts => contacts(&client).await,
-        Request::Verify { name, said } => verify(&client, &name, said).await,
+        Request::Verify { name, key } => verify(&client, &name, key).await,
         Request::Accept { name, key } => accept(&client, &name, key).await,
         Request::Block { name, blocked } => block(&client, &name, blocked).await,
         Request::Note { name, text } => note(&client, &name, &text).await,
-        Request::ShowNote(name) => noted(&client, &name).await,
+        Request::ShowNote(name) => show_note(&client, &name).await,
         Request::Forget(name) => client.forget(&name).await.map(|()| {
             Done::Said(format!(
-                "{name} is forgotten: whoever comes next under that name is met anew"
+                "removed {name} from your contacts; the next key under that name is accepted as new"
             ))
         }),
         Request::SetStatus(status) => client
             .set_status(status)
             .await
-            .map(|()| Done::Said(format!("the others see you as {}", words::status(status)))),
+            .map(|()| Done::Said(format!("your status is now {}", words::status(status)))),
         Request::Join(room) => {
-            client.join(room.clone(), entering()).await.map(|_| Done::Joined(room))
+            client.join(room.clone(), start_position()).await.map(|_| Done::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
             Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
@@ -150,25 +148,25 @@ async fn contacts(client: &Client) -> Result<Done> {
     Ok(Done::Shown(keys::contacts(contacts.iter().map(|(name, contact)| (name, contact)))))
 }
 
-async fn verify(client: &Client, name: &Name, said: Option<Fingerprint>) -> Result<Done> {
+async fn verify(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<Done> {
     let Some(own) = client.fingerprint() else { return Ok(Done::Failed(NO_KEY.into())) };
-    if let Some(key) = said {
+    if let Some(key) = key {
         client.verify(name, key).await?;
         return Ok(Done::Said(format!("{name} is verified")));
     }
     let contact = client.contact(name).await?;
     let mut lines = keys::to_compare(name, &contact, own);
     if let Some(refused) = contact.refused_key {
-        lines.push(format!("Another key was shown and refused, {refused}: see /accept {name}"));
+        lines.push(format!("Another key was refused, {refused}: see /accept {name}"));
     }
-    lines.push(format!("If they agree: /verify {name} FINGERPRINT"));
+    lines.push(format!("If the fingerprints match: /verify {name} FINGERPRINT"));
     Ok(Done::Shown(lines))
 }
 
 async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<Done> {
     if key.is_some() {
         let key = client.accept(name, key).await?;
-        let said = format!("{name} is known by {key} from now on; to compare: /verify {name}");
+        let said = format!("accepted the key {key} of {name}; to verify it: /verify {name}");
         return Ok(Done::Said(said));
     }
     let contacts = client.contacts().await?;
@@ -176,24 +174,24 @@ async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Resul
         return Ok(Done::Failed(format!("{name} is not in your contact book: see /contacts")));
     };
     let Some(refused) = contact.refused_key else {
-        let said = format!("{name} has the key they are known by; no other was seen");
+        let said = format!("{name} has shown no other key than the one in your contact book");
         return Ok(Done::Failed(said));
     };
     let mut lines = keys::to_accept(name, contact.key, refused);
-    lines.push(format!("If it is theirs: /accept {name} FINGERPRINT"));
+    lines.push(format!("If it is the key of {name}: /accept {name} FINGERPRINT"));
     Ok(Done::Shown(lines))
 }
 
 async fn block(client: &Client, name: &Name, blocked: bool) -> Result<Done> {
     client.block(name, blocked).await?;
     let said = match blocked {
-        true => format!("{name} is blocked: you hear nothing of them, and they nothing of you"),
-        false => format!("{name} is not blocked any more"),
+        true => format!("blocked {name}: no direct messages in either direction"),
+        false => format!("unblocked {name}"),
     };
     Ok(Done::Blocked { name: name.clone(), blocked, said })
 }
 
-/// Who is blocked at this hub; `None` where the contact book cannot be read.
+/// Returns the blocked peers of this hub, or `None` if the contact book cannot be read.
 pub(crate) async fn blocked(client: &Client) -> Option<BTreeSet<Name>> {
     let contacts = client.contacts().await.ok()?;
     Some(
@@ -204,44 +202,44 @@ pub(crate) async fn blocked(client: &Client) -> Option<BTreeSet<Name>> {
 async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
     client.note(name, text).await?;
     Ok(Done::Said(match text.is_empty() {
-        true => format!("nothing is noted of {name} any more"),
-        false => format!("noted of {name}; /note {name} shows it"),
+        true => format!("removed the note on {name}"),
+        false => format!("saved the note on {name}; /note {name} shows it"),
     }))
 }
 
-async fn noted(client: &Client, name: &Name) -> Result<Done> {
+async fn show_note(client: &Client, name: &Name) -> Result<Done> {
     let contact = client.known(name).await?;
     Ok(match contact.as_ref().map(|contact| contact.note.as_str()) {
         None => Done::Failed(format!("{name} is not in your contact book: see /contacts")),
-        Some("") => Done::Said(format!("nothing is noted of {name}")),
-        Some(note) => Done::Said(format!("noted of {name}: {}", text::one_line(note))),
+        Some("") => Done::Said(format!("no note on {name}")),
+        Some(note) => Done::Said(format!("note on {name}: {}", text::one_line(note))),
     })
 }
 
 async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<Done> {
     client.mute(room, muted).await?;
     Ok(Done::Said(match muted {
-        true => format!("{room} is muted: nothing said there is pointed out to you"),
-        false => format!("{room} is not muted any more"),
+        true => format!("muted notifications of {room}"),
+        false => format!("unmuted notifications of {room}"),
     }))
 }
 
 async fn outbox(client: &Client) -> Result<Done> {
-    let kept = client.queued().await?;
-    Ok(Done::Shown(view::outbox(&Clock::local(), &kept, id_prefix_length(&kept))))
+    let queued = client.queued().await?;
+    Ok(Done::Shown(view::outbox(&Clock::local(), &queued, id_prefix_length(&queued))))
 }
 
-/// Drops all that is kept for somebody, or the message whose id begins so.
-async fn drop_kept(client: &Client, which: &str) -> Result<Done> {
-    let kept = client.queued().await?;
-    let ids = match matching_ids(&kept, which) {
+/// Drops all messages queued for a peer, or the one whose id begins with `which`.
+async fn drop_queued_messages(client: &Client, which: &str) -> Result<Done> {
+    let queued = client.queued().await?;
+    let ids = match matching_ids(&queued, which) {
         Ok(ids) => ids,
         Err(failure) => return Ok(Done::Failed(failure.line().unwrap_or_default())),
     };
     let mut dropped = 0;
     for id in ids {
         match client.drop_queued(id).await {
-            // It was delivered in this moment; the others are given up all the same.
+            // It was delivered meanwhile; the others are still dropped.
             Err(Error::Invalid(_)) => {}
             done => {
                 done?;
@@ -250,8 +248,8 @@ async fn drop_kept(client: &Client, which: &str) -> Result<Done> {
         }
     }
     Ok(Done::Said(match dropped {
-        1 => "one kept message is dropped".into(),
-        many => format!("{many} kept messages are dropped"),
+        1 => "dropped one queued message".into(),
+        many => format!("dropped {many} queued messages"),
     }))
 }
 
@@ -271,7 +269,7 @@ async fn search(client: &Client, query: String, room: Option<RoomName>) -> Resul
     Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 
-/// What came of a direct message.
+/// Returns the outcome of a direct message.
 pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
     match result {
         Ok(receipt) => {
@@ -280,7 +278,9 @@ pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &
         Err(error) => {
             let advice = match &error {
                 Error::KeyChanged { name, .. } => format!("; /accept {name} shows the new key"),
-                Error::PeerUnknown(name) => format!("; /queue {name} TEXT keeps it until they are"),
+                Error::PeerUnknown(name) => {
+                    format!("; /queue {name} TEXT sends it once they are back")
+                }
                 _ => String::new(),
             };
             let error = words::problem(&error);

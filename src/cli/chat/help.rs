@@ -1,21 +1,21 @@
-//! The commands of the chat, as they are listed.
+//! The list of chat commands.
 
 use unicode_width::UnicodeWidthStr;
 
-use super::input::commands::{COMMANDS, Command};
+use super::input::commands::{COMMANDS, ChatCommand};
 
-/// What `/help` prints, a command a line.
+/// Returns what `/help` prints: one command per line.
 pub(crate) fn help() -> String {
     let first = ("TEXT".to_owned(), "post to the current room".to_owned());
     let last = ("//TEXT".to_owned(), "post a text that begins with a slash".to_owned());
-    let all = COMMANDS.iter().map(|command| (command.written(), explained(command)));
+    let all = COMMANDS.iter().map(|command| (command.usage(), description(command)));
     let lines: Vec<_> = std::iter::once(first).chain(all).chain([last]).collect();
-    let width = lines.iter().map(|(written, _)| written.width()).max().unwrap_or_default();
-    let lines = lines.iter().map(|(written, help)| format!("  {written:width$}  {help}"));
+    let width = lines.iter().map(|(usage, _)| usage.width()).max().unwrap_or_default();
+    let lines = lines.iter().map(|(usage, help)| format!("  {usage:width$}  {help}"));
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn explained(command: &Command) -> String {
+fn description(command: &ChatCommand) -> String {
     let aliases = command.aliases.iter().map(|alias| format!("/{alias}"));
     let also: Vec<_> = aliases.chain(command.also.iter().map(|&also| also.to_owned())).collect();
     match also.as_slice() {

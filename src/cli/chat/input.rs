@@ -1,113 +1,111 @@
-//! What a typed line means.
+//! Parses what is typed in a chat.
 //!
-//! Nothing that might have been meant for one person may end up in a room: a line that begins like
-//! a command and is none is explained, not posted. That holds for each line of a text that was
-//! pasted.
+//! Text that may be meant for one peer must not end up in a room. So a line that begins like a command
+//! but is none is an error and is not posted; this applies to each line of a pasted text.
 
 pub(crate) mod commands;
 
-use self::commands::{Command, Takes, Verb};
+use self::commands::{ChatCommand, Verb};
 use crate::model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text};
 
-/// How many messages `/history` shows unless it is told.
+/// The number of messages that `/history` shows by default.
 const DEFAULT_HISTORY: u32 = 20;
 
-/// The most messages `/history` shows: what one answer of a hub holds.
+/// The most messages that `/history` shows: one page of a hub.
 const MAX_HISTORY: u32 = 1000;
 
-/// How much is said again of a word that is no command.
+/// How many characters of an unknown command an error repeats.
 const MAX_WORD: usize = 20;
 
-/// What stands for no note.
+/// The argument of `/note` that removes the note.
 const NO_NOTE: &str = "-";
 
-/// A line, understood.
+/// A parsed line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
     /// A blank line.
     Nothing,
-    /// A text for the current room.
+    /// A message to the current room.
     Post(Text),
-    /// Something that takes a while.
+    /// Something that takes time.
     Ask(Request),
-    /// Say how the chat is.
+    /// Show the status of the connection.
     ShowStatus,
     /// List the commands.
     Help,
     /// Leave the chat.
     Quit,
-    /// Not understood: what to tell the person. Nothing is sent.
+    /// A line with an error, to be shown to the user. Nothing is sent.
     Mistake(String),
 }
 
-/// What takes a while.
+/// Something that takes time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     /// List the peers.
     Peers,
-    /// A text for one peer.
+    /// Send a direct message.
     Send { to: Name, text: Text },
-    /// Open the conversation with one peer, where there are conversations.
+    /// Open the conversation with a peer, if the user interface has conversations.
     Talk(Name),
-    /// A text for one peer, kept until they are here.
+    /// Queue a direct message.
     Queue { to: Name, text: Text },
-    /// List what is kept.
+    /// List queued messages.
     Outbox,
-    /// Try to send it now.
+    /// Try to deliver queued messages now.
     Retry,
-    /// Drop what is kept: all for a name, or what has an id that begins so.
+    /// Drop queued messages: all to the named peer, or the one whose id begins so.
     Drop(String),
-    /// A text for whoever is at an address.
+    /// Send a direct message to an address.
     SendTo { to: Endpoint, text: Text },
-    /// Be in a room and talk there.
+    /// Join a room and make it the current one.
     Join(RoomName),
-    /// Leave a room; none: the current one.
+    /// Leave a room; `None` means the current one.
     Leave(Option<RoomName>),
-    /// Whether what is said in a room is pointed out; none: the current one.
+    /// Mute or unmute notifications of a room; `None` means the current one.
     Mute { room: Option<RoomName>, muted: bool },
     /// List the rooms.
     Rooms,
-    /// Show this many of the current room's latest messages.
+    /// Show this many of the latest messages of the current room.
     History(u32),
-    /// Find messages of the current room.
+    /// Search messages of the current room.
     Search(String),
-    /// Show one's own key.
+    /// Show the user's own key.
     Id,
     /// List the contacts.
     Contacts,
-    /// Show a key to compare; with a fingerprint: mark it as compared.
-    Verify { name: Name, said: Option<Fingerprint> },
-    /// Accept that somebody has another key; without it: show it.
+    /// Mark a key with this fingerprint as verified; without one, show the keys to compare.
+    Verify { name: Name, key: Option<Fingerprint> },
+    /// Accept the new key of a peer; without a key, show it.
     Accept { name: Name, key: Option<Fingerprint> },
-    /// Whether to hear anything of somebody.
+    /// Block or unblock a peer.
     Block { name: Name, blocked: bool },
-    /// Keep a note on somebody; an empty one: none.
+    /// Set the note on a peer; an empty text removes it.
     Note { name: Name, text: String },
-    /// Show the note on somebody.
+    /// Show the note on a peer.
     ShowNote(Name),
-    /// Forget somebody.
+    /// Remove a peer from the contact book.
     Forget(Name),
-    /// Tell the others how one is.
+    /// Set the user's status.
     SetStatus(PeerStatus),
 }
 
 impl Request {
-    /// Whether it changes where the next line goes.
-    pub(crate) fn moves(&self) -> bool {
+    /// Returns true if the request changes the current room.
+    pub(crate) fn changes_room(&self) -> bool {
         matches!(self, Self::Join(_) | Self::Leave(_))
     }
 }
 
 impl Input {
-    /// Understands what was typed, without its end: a line, or several that were pasted.
+    /// Parses what was typed, without its final line break: one line, or several that were pasted.
     pub(crate) fn parse(typed: &str) -> Self {
-        let understood = no_command_inside(typed).and_then(|()| understand(typed));
-        understood.unwrap_or_else(|Invalid(problem)| Self::Mistake(problem))
+        let parsed = no_command_inside(typed).and_then(|()| parse_line(typed));
+        parsed.unwrap_or_else(|Invalid(problem)| Self::Mistake(problem))
     }
 }
 
-/// Whether a line is, or might have been, meant for one person, or is about one: then no file may
-/// keep it.
+/// Returns true if a line is for or about one peer, or may be: such lines are not saved to a file.
 pub(crate) fn is_private(typed: &str) -> bool {
     use Request::{Note, Queue, Send, SendTo, ShowNote, Talk};
     matches!(
@@ -119,15 +117,15 @@ pub(crate) fn is_private(typed: &str) -> bool {
     )
 }
 
-/// Refuses a text with a command after its first line: what is meant for one person, as in
-/// `/msg NAME TEXT`, would go wherever the first line goes.
+/// Errors if a command follows the first line: `/msg NAME TEXT` in a pasted text would go wherever the
+/// first line goes.
 fn no_command_inside(typed: &str) -> Result<(), Invalid> {
     let mut later = typed.split(['\n', '\r']).skip(1);
     match later.position(begins_like_a_command) {
         None => Ok(()),
         Some(i) => Err(usage(&format!(
-            "nothing was sent: line {} begins like a command, and a command stands alone; to post \
-             it, put a word before it",
+            "not sent: line {} begins like a command; send commands one at a time, or put a word \
+             before it to post it",
             i + 2
         ))),
     }
@@ -140,7 +138,7 @@ fn begins_like_a_command(line: &str) -> bool {
         || (trimmed.starts_with('/') && !trimmed.starts_with("//"))
 }
 
-fn understand(line: &str) -> Result<Input, Invalid> {
+fn parse_line(line: &str) -> Result<Input, Invalid> {
     let trimmed = line.trim();
     if trimmed.is_empty() {
         return Ok(Input::Nothing);
@@ -148,14 +146,14 @@ fn understand(line: &str) -> Result<Input, Invalid> {
     if line.trim_end() == "PEER" {
         return Ok(Input::Ask(Request::Peers));
     }
-    // Not trimmed at its beginning: a blank before it is the way to talk about P2P.
+    // Not trimmed at the start: with a space before it, "P2P" is text.
     if let Some(rest) = line.strip_prefix("P2P").filter(|rest| starts_blank(rest)) {
         return p2p_words(rest);
     }
     match trimmed.strip_prefix('/') {
         None => Text::parse(line).map(Input::Post),
         Some(text) if text.starts_with('/') => Text::parse(text).map(Input::Post),
-        Some(command) => understand_command(command),
+        Some(command) => parse_command(command),
     }
 }
 
@@ -163,7 +161,7 @@ fn starts_blank(rest: &str) -> bool {
     rest.chars().next().is_none_or(char::is_whitespace)
 }
 
-/// The original program's way to name an address.
+/// Parses the syntax of the original program, `P2P HOST PORT TEXT`.
 fn p2p_words(rest: &str) -> Result<Input, Invalid> {
     let (host, rest) = first_word(rest);
     let (port, text) = first_word(rest);
@@ -171,21 +169,21 @@ fn p2p_words(rest: &str) -> Result<Input, Invalid> {
         Ok(port) if !text.is_empty() => Endpoint::new(host, port)?,
         _ => {
             return Err(usage(
-                "P2P HOST PORT TEXT sends straight to an address; to post a text that begins with \
-                 P2P, put a blank before it",
+                "usage: P2P HOST PORT TEXT sends to an address; to post a text that begins with P2P, \
+                 put a space before it",
             ));
         }
     };
     Ok(Input::Ask(Request::SendTo { to, text: Text::parse(text)? }))
 }
 
-fn understand_command(typed: &str) -> Result<Input, Invalid> {
+fn parse_command(typed: &str) -> Result<Input, Invalid> {
     let (word, rest) = first_word(typed);
-    let command = Command::find(word).ok_or_else(|| no_command(word))?;
-    if command.form.is_empty() && !rest.is_empty() {
-        return Err(usage(&format!("/{word} stands alone")));
+    let command = ChatCommand::find(word).ok_or_else(|| no_command(word))?;
+    if command.args.is_empty() && !rest.is_empty() {
+        return Err(usage(&format!("/{word} takes no arguments")));
     }
-    if rest.is_empty() && !command.form.is_empty() && !command.form.starts_with('[') {
+    if rest.is_empty() && !command.args.is_empty() && !command.args.starts_with('[') {
         return Err(missing(command));
     }
     with_words(command, rest)
@@ -193,13 +191,13 @@ fn understand_command(typed: &str) -> Result<Input, Invalid> {
 
 fn no_command(word: &str) -> Invalid {
     let word: String = word.chars().take(MAX_WORD).collect();
-    usage(&match Command::nearest(&word) {
-        Some(name) => format!("there is no command /{word}: did you mean /{name}?"),
-        None => format!("there is no command /{word}: /help lists them"),
+    usage(&match ChatCommand::nearest(&word) {
+        Some(name) => format!("unknown command /{word}: did you mean /{name}?"),
+        None => format!("unknown command /{word}: /help lists all commands"),
     })
 }
 
-fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
+fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
     let room = || (!rest.is_empty()).then(|| RoomName::parse(rest)).transpose();
     let (first, more) = first_word(rest);
     Ok(Input::Ask(match command.verb {
@@ -212,14 +210,14 @@ fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
         Verb::Queue => Request::Queue { to: Name::parse(first)?, text: Text::parse(more)? },
         Verb::P2p => Request::SendTo { to: Endpoint::parse(first)?, text: Text::parse(more)? },
         Verb::Drop if more.is_empty() => Request::Drop(first.to_lowercase()),
-        Verb::Drop => return Err(usage(&format!("one at a time: {}", command.written()))),
+        Verb::Drop => return Err(usage(&format!("only one at a time: {}", command.usage()))),
         Verb::Join => Request::Join(RoomName::parse(rest)?),
         Verb::Leave => Request::Leave(room()?),
         Verb::Mute => Request::Mute { room: room()?, muted: true },
         Verb::Unmute => Request::Mute { room: room()?, muted: false },
         Verb::History => Request::History(history(rest)?),
         Verb::Search => Request::Search(rest.to_owned()),
-        Verb::Verify => Request::Verify { name: Name::parse(first)?, said: fingerprint(more)? },
+        Verb::Verify => Request::Verify { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Accept => Request::Accept { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Block => Request::Block { name: Name::parse(rest)?, blocked: true },
         Verb::Unblock => Request::Block { name: Name::parse(rest)?, blocked: false },
@@ -241,20 +239,14 @@ fn with_words(command: &Command, rest: &str) -> Result<Input, Invalid> {
     }))
 }
 
-/// What is wrong with `/msg NAME` where there are no conversations to be opened.
+/// The error for `/msg NAME` where no conversation can be opened.
 pub(crate) fn no_text() -> String {
-    "to whom, and what? /msg NAME TEXT".to_owned()
+    "usage: /msg NAME TEXT".to_owned()
 }
 
-/// That a command lacks words.
-fn missing(command: &Command) -> Invalid {
-    let question = match command.takes {
-        _ if command.form.ends_with(" TEXT") => "to whom, and what?",
-        Takes::Name => "whom?",
-        Takes::Room => "which room?",
-        Takes::Status | Takes::Other => "what?",
-    };
-    usage(&format!("{question} {}", command.written()))
+/// The error for missing arguments.
+fn missing(command: &ChatCommand) -> Invalid {
+    usage(&format!("usage: {}", command.usage()))
 }
 
 fn fingerprint(said: &str) -> Result<Option<Fingerprint>, Invalid> {
@@ -266,7 +258,7 @@ fn history(rest: &str) -> Result<u32, Invalid> {
         return Ok(DEFAULT_HISTORY);
     }
     let count = rest.parse().ok().filter(|count| (1..=MAX_HISTORY).contains(count));
-    count.ok_or_else(|| usage(&format!("how many? /history N, with N from 1 to {MAX_HISTORY}")))
+    count.ok_or_else(|| usage(&format!("usage: /history N, with N from 1 to {MAX_HISTORY}")))
 }
 
 fn status(rest: &str) -> Result<PeerStatus, Invalid> {
@@ -274,11 +266,11 @@ fn status(rest: &str) -> Result<PeerStatus, Invalid> {
         "online" => Ok(PeerStatus::Online),
         "away" => Ok(PeerStatus::Away),
         "busy" => Ok(PeerStatus::Busy),
-        _ => Err(usage("a status is online, away or busy")),
+        _ => Err(usage("usage: /status online, away or busy")),
     }
 }
 
-/// The first word and what follows it, without the blanks around either.
+/// Returns the first word and the rest, both trimmed.
 fn first_word(text: &str) -> (&str, &str) {
     let text = text.trim();
     match text.split_once(char::is_whitespace) {

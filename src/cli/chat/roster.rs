@@ -1,4 +1,4 @@
-//! Who is here, and what to say about who comes and goes.
+//! Which peers are online, and notices about those that come and go.
 
 use std::{
     collections::BTreeSet,
@@ -7,49 +7,49 @@ use std::{
 
 use crate::{cli::view, client::PeerChange, model::Name};
 
-/// How long those who are missing from a list that is told again have to come back: after a loss
-/// of the hub everybody returns on their own, and some later than oneself.
-const TIME_TO_RETURN: Duration = Duration::from_secs(10);
+/// How long peers that are missing from a repeated list have to come back: after an outage of the hub,
+/// every client reconnects by itself, and some later than this one.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The names of the listed peers, without one's own.
+/// The names of the listed peers, without the user's own.
 #[derive(Debug)]
 pub(crate) struct Roster {
     me: Name,
-    /// `None` until the first list is complete.
-    here: Option<BTreeSet<Name>>,
-    /// A list that is being told.
+    /// The peers that are online; `None` until the first list is complete.
+    online: Option<BTreeSet<Name>>,
+    /// The list that is being received.
     listing: Option<BTreeSet<Name>>,
-    /// Who is still said to be here, though a list told again is without them.
+    /// Peers that count as online although the last list did not have them.
     missing: BTreeSet<Name>,
-    /// When those have left.
+    /// When those count as gone.
     due: Option<Instant>,
 }
 
 impl Roster {
-    /// Knows nobody yet.
+    /// Creates an empty roster.
     pub(crate) fn new(me: Name) -> Self {
         let missing = BTreeSet::new();
-        Self { me, here: None, listing: None, missing, due: None }
+        Self { me, online: None, listing: None, missing, due: None }
     }
 
-    /// When [`Roster::settle`] is to be called.
+    /// Returns when to call [`Roster::settle`].
     pub(crate) fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Who has not come back since a list was told again.
+    /// Removes the peers that have not come back, and returns the notice about them.
     pub(crate) fn settle(&mut self) -> Option<String> {
         self.due = None;
         let missing = std::mem::take(&mut self.missing);
-        if let Some(here) = &mut self.here {
-            here.retain(|name| !missing.contains(name));
+        if let Some(online) = &mut self.online {
+            online.retain(|name| !missing.contains(name));
         }
-        said(&missing, "left")
+        notice(&missing, "left")
     }
 
-    /// What to say about a change, if anything. Nothing is said about oneself, and nothing about
-    /// a list that is told again after a loss but who differs.
-    pub(crate) fn hear(&mut self, change: PeerChange, now: Instant) -> Option<String> {
+    /// Handles a change and returns the notice about it. There is none about the user, and of a list that
+    /// is repeated after an outage only the differences count.
+    pub(crate) fn on_change(&mut self, change: PeerChange, now: Instant) -> Option<String> {
         match change {
             PeerChange::Reset => {
                 self.listing = Some(BTreeSet::new());
@@ -68,7 +68,7 @@ impl Roster {
             return None;
         }
         self.missing.remove(&name);
-        self.here.as_mut()?.insert(name.clone()).then(|| format!("{name} came"))
+        self.online.as_mut()?.insert(name.clone()).then(|| format!("{name} came"))
     }
 
     fn left(&mut self, name: &Name) -> Option<String> {
@@ -77,21 +77,21 @@ impl Roster {
             return None;
         }
         self.missing.remove(name);
-        self.here.as_mut()?.remove(name).then(|| format!("{name} left"))
+        self.online.as_mut()?.remove(name).then(|| format!("{name} left"))
     }
 
     fn listed(&mut self, now: Instant) -> Option<String> {
         let listed = self.listing.take()?;
-        let Some(here) = &mut self.here else {
-            let said = first_list(&listed);
-            self.here = Some(listed);
-            return Some(said);
+        let Some(online) = &mut self.online else {
+            let notice = first_list(&listed);
+            self.online = Some(listed);
+            return Some(notice);
         };
-        let came: BTreeSet<Name> = listed.difference(here).cloned().collect();
-        self.missing = here.difference(&listed).cloned().collect();
-        self.due = (!self.missing.is_empty()).then(|| now + TIME_TO_RETURN);
-        here.extend(listed);
-        said(&came, "came")
+        let came: BTreeSet<Name> = listed.difference(online).cloned().collect();
+        self.missing = online.difference(&listed).cloned().collect();
+        self.due = (!self.missing.is_empty()).then(|| now + RETURN_TIMEOUT);
+        online.extend(listed);
+        notice(&came, "came")
     }
 }
 
@@ -102,7 +102,7 @@ fn first_list(here: &BTreeSet<Name>) -> String {
     }
 }
 
-fn said(names: &BTreeSet<Name>, verb: &str) -> Option<String> {
+fn notice(names: &BTreeSet<Name>, verb: &str) -> Option<String> {
     (!names.is_empty()).then(|| format!("{} {verb}", view::names(names.iter())))
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn hear(roster: &mut Roster, change: PeerChange) -> Option<String> {
-        roster.hear(change, Instant::now())
+        roster.on_change(change, Instant::now())
     }
 
     fn list(roster: &mut Roster, names: &[&str]) -> Option<String> {

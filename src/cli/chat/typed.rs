@@ -1,5 +1,5 @@
-//! The lines typed in earlier chats, in a file that only its owner can read. What was meant for
-//! one person is not given to it.
+//! The lines typed in earlier chats, in a file that only its owner can read. Callers leave out lines
+//! for one peer.
 
 use std::{
     fs::{self, OpenOptions},
@@ -9,24 +9,24 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// How many lines are remembered.
+/// The most lines that are kept.
 pub(crate) const MAX_LINES: usize = 1000;
 
-/// The latest lines, oldest first. A file that has grown to twice as many is cut.
+/// Returns the latest lines, oldest first. A file with twice as many is shortened.
 pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
     let content = match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         content => content?,
     };
-    // A full disk may have torn a line within a character.
+    // After a full disk, a line may end within a character.
     let content = String::from_utf8_lossy(&content);
     let mut lines: Vec<String> = content.lines().map(str::to_owned).collect();
-    // Two chats at once, or one after the other, may have added the same.
+    // Several chats may have added the same line.
     lines.dedup();
     let surplus = lines.len().saturating_sub(MAX_LINES);
     lines.drain(..surplus);
     if surplus >= MAX_LINES {
-        // In one go: another chat may read it, or add to it.
+        // Replaced atomically: another chat may read the file or append to it.
         let mut cut = NamedTempFile::new_in(file.parent().unwrap_or(file))?;
         cut.write_all((lines.join("\n") + "\n").as_bytes())?;
         cut.persist(file).map_err(|error| error.error)?;
@@ -34,11 +34,11 @@ pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Adds a line at the end.
+/// Appends a line.
 pub(crate) fn append(file: &Path, line: &str) -> io::Result<()> {
     let mut options = private();
     let mut file = options.append(true).open(file)?;
-    // One write, so that two chats at once do not mix their lines.
+    // A single write, so that lines of several chats do not mix.
     file.write_all(format!("{line}\n").as_bytes())
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_come_back_in_order_and_only_to_their_owner() {
+    fn lines_are_kept_in_order_for_their_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("typed.txt");
         assert!(load(&file).unwrap().is_empty());
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_does_not_grow_without_end() {
+    fn the_file_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("typed.txt");
         for i in 0..2 * MAX_LINES {

@@ -1,4 +1,4 @@
-//! `chinwag accept`: that somebody has another key now, as a person has found out.
+//! `chinwag accept`: accepts the new key of a peer.
 
 use tokio_util::sync::CancellationToken;
 
@@ -12,7 +12,7 @@ use crate::{
 pub(crate) struct Args {
     /// Name of the peer
     #[arg(value_name = "NAME")]
-    who: Name,
+    peer: Name,
     /// Fingerprint of the new key, as the peer told you; without it, both keys are shown for you to
     /// confirm
     fingerprint: Vec<String>,
@@ -23,18 +23,18 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let (hub, name) = (&settings.hub.hub, &args.who);
-    let said = match fingerprint(&args.fingerprint)? {
-        Some(said) => Some(said),
+    let (hub, name) = (&settings.hub.hub, &args.peer);
+    let given = match fingerprint(&args.fingerprint)? {
+        Some(given) => Some(given),
         None => ask(name, settings, stop).await?,
     };
-    // The book says what is wrong where nothing was refused.
-    let key = settings.contacts_of_hub()?.change(|book| book.accept_refused(hub, name, said))?;
-    tell(&format!("{name} is known by {key} from now on; to compare it: `chinwag verify {name}`"));
+    // Errors if no key was refused.
+    let key = settings.contacts_of_hub()?.change(|book| book.accept_refused(hub, name, given))?;
+    tell(&format!("accepted the key {key} of {name}; to verify it: `chinwag verify {name}`"));
     Ok(())
 }
 
-/// Asks whether the key that was refused is the right one; `None`: there is none.
+/// Asks whether to accept the key that was refused. Returns `None` if there is none.
 async fn ask(
     name: &Name,
     settings: &Settings,
@@ -49,10 +49,10 @@ async fn ask(
         question::show(&format!("{line}\n"))?;
     }
     let later = format!(
-        "nothing is accepted; once {name} has told you the new fingerprint: \
-         `chinwag accept {name} FINGERPRINT`"
+        "not accepted; once {name} has told you the new fingerprint: `chinwag accept {name} \
+         FINGERPRINT`"
     );
-    match question::confirm("Is the new one theirs?", stop).await? {
+    match question::confirm("Accept the new key?", stop).await? {
         Some(true) => Ok(Some(refused)),
         Some(false) => Err(Failure::Other(later)),
         None => Err(Failure::Usage(later)),

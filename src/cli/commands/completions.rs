@@ -1,4 +1,4 @@
-//! `chinwag completions`: the script by which a shell completes.
+//! `chinwag completions`: the completion script of a shell.
 
 use std::{
     io::{self, Write},
@@ -13,7 +13,7 @@ use crate::cli::failure::Failure;
 /// the usual `COMPLETE`, which is meant for other programs too.
 pub(in crate::cli) const VARIABLE: &str = "CHINWAG_COMPLETE";
 
-/// What the program is called.
+/// The name of the program.
 const PROGRAM: &str = "chinwag";
 
 #[derive(Debug, clap::Args)]
@@ -34,15 +34,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let name = args.shell.to_string();
     let shell = shells
         .completer(&name)
-        .ok_or_else(|| Failure::Usage(format!("{name} cannot be told to complete")))?;
+        .ok_or_else(|| Failure::Usage(format!("no completions for {name}")))?;
     let mut script = Vec::new();
-    shell.write_registration(VARIABLE, PROGRAM, PROGRAM, &caller(), &mut script)?;
+    shell.write_registration(VARIABLE, PROGRAM, PROGRAM, &program_path(), &mut script)?;
     Ok(io::stdout().lock().write_all(&script)?)
 }
 
-/// How the script calls this program: as it was called now. Where that was by its place, by all of it,
-/// as shells change directories.
-fn caller() -> String {
+/// How the script calls this program: as it was called now, but with an absolute path instead of a
+/// relative one, since shells change directories.
+fn program_path() -> String {
     let called = std::env::args_os().next().unwrap_or_else(|| PROGRAM.into());
     let called = Path::new(&called);
     match std::path::absolute(called) {

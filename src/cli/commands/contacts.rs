@@ -18,7 +18,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let book = settings.contacts().read()?;
     let hub = book.hub(&settings.hub.hub).map(|hub| &hub.contacts);
-    // An older book may have oneself in it.
+    // Contact books of older versions may contain the user's own name.
     let others = hub.into_iter().flatten().filter(|(name, _)| **name != settings.name);
     let contacts: Vec<_> = others.collect();
     let out = Output::new(args.json);

@@ -1,11 +1,11 @@
-//! `chinwag doctor`: whether all is well, and what to do where it is not.
+//! `chinwag doctor`: checks the setup and suggests fixes.
 //!
-//! 1. `files`: the settings, one's key, the contact book, the outbox, the inbox. These need no hub.
-//! 2. `hub`: whether the hub is there and the right one, whose the name is, and the clocks.
-//! 3. `reach`: where others are told to find one's PeerChat server, and whether the hub comes there.
+//! 1. `files`: the settings, the key, the contact book, the outbox, the inbox. These need no hub.
+//! 2. `hub`: whether the hub answers and has the expected key, whose the name is, and the clocks.
+//! 3. `reach`: the published addresses of the user's PeerChat server, and whether the hub reaches them.
 //!
-//! As after every command, there is a key afterwards, and the name is one's own at the hub. Nothing else
-//! changes: the contact book is only read, and no message is taken.
+//! Like every command, it creates a key if there is none and registers the name at the hub. It changes
+//! nothing else: it only reads the contact book, and accepts no message.
 
 mod files;
 mod hub;
@@ -16,7 +16,7 @@ use std::io;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{failure::Failure, json::Line, options::Settings, output::Output},
+    cli::{failure::Failure, json::JsonLine, options::Settings, output::Output},
     client::{ClientOptions, HubTrust},
     identity::Identity,
     model::{Fingerprint, PeerStatus},
@@ -30,12 +30,12 @@ pub(crate) struct Args {
     json: bool,
 }
 
-/// How something was found to be.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// As it should be.
+    /// All is well.
     Ok,
-    /// It works, though not as well as it could.
+    /// It works, but could be better.
     Warn,
     /// It does not work.
     Fail,
@@ -47,7 +47,7 @@ pub(crate) struct Finding {
     name: &'static str,
     verdict: Verdict,
     found: String,
-    /// What to do about it.
+    /// What to do.
     remedy: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl Finding {
     }
 }
 
-impl<'a> From<&'a Finding> for Line<'a> {
+impl<'a> From<&'a Finding> for JsonLine<'a> {
     fn from(finding: &'a Finding) -> Self {
         Self::Check {
             name: finding.name,
@@ -93,21 +93,21 @@ impl<'a> From<&'a Finding> for Line<'a> {
     }
 }
 
-/// Tells each finding as it comes.
-struct Report<'a> {
+/// Prints findings as they come.
+struct FindingPrinter<'a> {
     out: &'a Output,
     failed: usize,
 }
 
-impl Report<'_> {
-    async fn tell(&mut self, finding: Finding) -> io::Result<()> {
+impl FindingPrinter<'_> {
+    async fn print(&mut self, finding: Finding) -> io::Result<()> {
         self.failed += usize::from(finding.verdict == Verdict::Fail);
         self.out.print(&finding, |_| finding.plain()).await
     }
 
-    async fn tell_all(&mut self, findings: impl IntoIterator<Item = Finding>) -> io::Result<()> {
+    async fn print_all(&mut self, findings: impl IntoIterator<Item = Finding>) -> io::Result<()> {
         for finding in findings {
-            self.tell(finding).await?;
+            self.print(finding).await?;
         }
         Ok(())
     }
@@ -119,30 +119,30 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let out = Output::new(args.json);
-    let examined = stop.run_until_cancelled(examine(settings, &out)).await;
+    let result = stop.run_until_cancelled(examine(settings, &out)).await;
     let written = out.close(stop).await;
-    match examined.unwrap_or(Err(Failure::Interrupted)) {
+    match result.unwrap_or(Err(Failure::Interrupted)) {
         done @ (Ok(()) | Err(Failure::Output(_))) => written.and(done),
         failed => failed,
     }
 }
 
 async fn examine(settings: &Settings, out: &Output) -> Result<(), Failure> {
-    let mut report = Report { out, failed: 0 };
-    report.tell(files::settings(settings)).await?;
+    let mut report = FindingPrinter { out, failed: 0 };
+    report.print(files::settings(settings)).await?;
     let (key, identity) = files::key(settings);
-    report.tell(key).await?;
+    report.print(key).await?;
     let (book, findings) = files::contact_book(settings);
-    report.tell_all(findings).await?;
-    report.tell_all(files::outbox(settings).await).await?;
-    report.tell_all(files::inbox(settings).await).await?;
+    report.print_all(findings).await?;
+    report.print_all(files::outbox(settings).await).await?;
+    report.print_all(files::inbox(settings).await).await?;
 
     let known = book.hub(&settings.hub.hub).and_then(|hub| hub.key);
-    let me = Me { settings, identity, known_hub: known };
-    let visited = hub::visit(&me).await;
-    report.tell_all(visited.findings).await?;
+    let context = DoctorContext { settings, identity, known_hub: known };
+    let visited = hub::visit(&context).await;
+    report.print_all(visited.findings).await?;
     match visited.listed {
-        Ok(listed) => report.tell_all(reach::check(&me, listed).await).await?,
+        Ok(listed) => report.print_all(reach::check(&context, listed).await).await?,
         Err(Some(unreachable)) => return Err(unreachable.into()),
         Err(None) => {}
     }
@@ -153,22 +153,22 @@ async fn examine(settings: &Settings, out: &Output) -> Result<(), Failure> {
     }
 }
 
-/// Who is examined.
-struct Me<'a> {
+/// What the checks need.
+struct DoctorContext<'a> {
     settings: &'a Settings,
-    /// `None`: there is no encryption, or the key cannot be used.
+    /// The user's key; `None` without encryption, or if the key cannot be used.
     identity: Option<Identity>,
-    /// The key that the contact book has for the hub.
+    /// The key of the hub in the contact book.
     known_hub: Option<Fingerprint>,
 }
 
-impl Me<'_> {
-    /// Whether one has a key that cannot be used.
+impl DoctorContext<'_> {
+    /// Returns true if the user has a key that cannot be used.
     fn lacks_key(&self) -> bool {
         self.identity.is_none() && !self.settings.plaintext
     }
 
-    /// A client that nobody sees, that takes no message, and that notes nothing.
+    /// Returns an invisible client that accepts no message and writes no file.
     fn client(&self) -> ClientOptions {
         let hub = &self.settings.hub;
         let mut options = ClientOptions::new(hub.hub.clone(), self.settings.name.clone());

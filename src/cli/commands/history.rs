@@ -1,4 +1,4 @@
-//! `chinwag history`: a room's past messages.
+//! `chinwag history`: the past messages of a room.
 
 use tokio_util::sync::CancellationToken;
 
@@ -41,28 +41,24 @@ pub(crate) async fn run(
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
         if args.all {
-            return print_from_the_first(&client, room, out).await;
+            return print_from_start(&client, room, out).await;
         }
         let messages = latest_messages(&client, room.clone(), args.limit).await?;
         if messages.is_empty() {
-            tell(&nothing_said(&room));
+            tell(&no_messages(&room));
         }
         print_all(&messages, out).await
     })
     .await
 }
 
-/// Page by page, so that a long history needs no memory.
-async fn print_from_the_first(
-    client: &Client,
-    room: RoomName,
-    out: &Output,
-) -> Result<(), Failure> {
+/// Prints page by page, so that memory does not grow with the history.
+async fn print_from_start(client: &Client, room: RoomName, out: &Output) -> Result<(), Failure> {
     let mut request = PageRequest { size: HISTORY_PAGE, forward: true, ..PageRequest::default() };
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
         if page.items.is_empty() && request.token.is_empty() {
-            tell(&nothing_said(&room));
+            tell(&no_messages(&room));
         }
         print_all(&page.items, out).await?;
         match page.next {
@@ -72,8 +68,8 @@ async fn print_from_the_first(
     }
 }
 
-fn nothing_said(room: &RoomName) -> String {
-    format!("nothing has been said in {room} that is still kept")
+fn no_messages(room: &RoomName) -> String {
+    format!("no messages in {room}")
 }
 
 async fn print_all(messages: &[Message], out: &Output) -> Result<(), Failure> {

@@ -1,8 +1,8 @@
-//! `chinwag id`: one's own key.
+//! `chinwag id`: the user's own key.
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{failure::Failure, json::Line, keys, options::Settings, output::Output};
+use crate::cli::{failure::Failure, json::JsonLine, keys, options::Settings, output::Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -18,7 +18,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let key = settings.identity()?.fingerprint();
     let out = Output::new(args.json);
-    let line = Line::Identity {
+    let line = JsonLine::Identity {
         name: settings.name.as_str(),
         fingerprint: key.to_string(),
         words: key.words(),

@@ -1,7 +1,7 @@
-//! `chinwag listen`: direct messages as they come.
+//! `chinwag listen`: incoming direct messages.
 //!
-//! Whoever sent one holds a receipt that says it arrived. So no more are accepted than are wanted,
-//! and at the end, whatever its reason, those that were accepted meanwhile are shown too.
+//! The sender of an accepted message holds a receipt for it. So no more are accepted than `--count`
+//! allows, and messages that were accepted before the end are printed, whatever ended the command.
 
 use std::{io, time::Duration};
 
@@ -21,9 +21,9 @@ use crate::{
     text,
 };
 
-/// Why there is nothing to listen for.
-const NOTHING_TO_HEAR: &str = "with --no-direct no direct messages come in, so there is nothing to \
-                               listen for: leave it out, or set no_direct = false in config.toml";
+/// Why `--no-direct` is an error.
+const NO_DIRECT_MESSAGES: &str = "--no-direct turns direct messages off: leave it out, or set \
+                                  no_direct = false in config.toml";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -41,30 +41,30 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     if settings.direct.is_none() {
-        return Err(Failure::Usage(NOTHING_TO_HEAR.into()));
+        return Err(Failure::Usage(NO_DIRECT_MESSAGES.into()));
     }
     let out = Output::new(args.json);
     let mut options = settings.visible()?;
     options.inbox_limit = args.count;
     let (client, mut events) = start(options, stop).await?;
-    let mut shown = Shown { unseen: events.keep_until_seen(), printed: Vec::new() };
+    let mut shown = PrintedMessages { unseen: events.keep_until_seen(), printed: Vec::new() };
     if let Some(address) = client.direct_address() {
-        tell(&format!("{} takes direct messages at {address}", client.name()));
-        settings.out_of_reach().iter().for_each(|hint| tell(hint));
+        tell(&format!("{} receives direct messages at {address}", client.name()));
+        settings.unreachable_hint().iter().for_each(|hint| tell(hint));
     }
-    let mut happenings = CommandEvents::new(events);
+    let mut events = CommandEvents::new(events);
     let mut taken = None;
-    // A signal is its usual end, and so is a reader who has seen enough.
+    // A signal and a closed reader are its usual ends.
     let listened = tokio::select! {
         () = stop.cancelled() => Err(Failure::Interrupted),
         () = reader_gone() => Ok(()),
-        listened = listen(&mut happenings, &mut taken, &mut shown, args.count, &out) => listened,
+        listened = listen(&mut events, &mut taken, &mut shown, args.count, &out) => listened,
     };
     client.stop().await;
-    show_rest(taken, happenings, &mut shown, &out).await;
+    show_rest(taken, events, &mut shown, &out).await;
     let written = out.close(stop).await;
     if written.is_ok() {
-        shown.is_written().await;
+        shown.mark_written().await;
     }
     match (listened, written) {
         (Err(Failure::Output(_)), Err(Failure::Interrupted)) => Err(Failure::Interrupted),
@@ -73,56 +73,56 @@ pub(crate) async fn run(
     }
 }
 
-/// What was printed and may not be written yet. What its sender keeps comes out of the next client
-/// again unless it was.
-struct Shown {
+/// Messages that were printed but may not be written yet. Until they are, the durable inbox keeps them
+/// for the next client.
+struct PrintedMessages {
     unseen: Unseen,
     printed: Vec<(Name, MessageId)>,
 }
 
-impl Shown {
-    /// That a message was given to the writer.
-    fn print(&mut self, message: &DirectMessage) {
+impl PrintedMessages {
+    /// Records that a message was passed to the writer.
+    fn add(&mut self, message: &DirectMessage) {
         if self.unseen.holds(message) {
             self.printed.push((message.sender.clone(), message.id));
         }
     }
 
-    async fn is_written(&mut self) {
+    async fn mark_written(&mut self) {
         for (sender, id) in self.printed.drain(..) {
             self.unseen.seen(&sender, id).await;
         }
     }
 }
 
-/// Shows messages as they come. `taken` is the one that waits to be read, where this is dropped
-/// before somebody does.
+/// Prints messages as they arrive. `taken` is the one being printed, in case this future is dropped
+/// meanwhile.
 async fn listen(
-    happenings: &mut CommandEvents,
+    events: &mut CommandEvents,
     taken: &mut Option<Direct>,
-    shown: &mut Shown,
+    shown: &mut PrintedMessages,
     count: Option<u64>,
     out: &Output,
 ) -> Result<(), Failure> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         let event = tokio::select! {
-            event = happenings.next() => event?,
+            event = events.next() => event?,
             () = out.flushed(), if !shown.printed.is_empty() => {
-                shown.is_written().await;
+                shown.mark_written().await;
                 continue;
             }
         };
         match event {
             Event::Direct(direct) => {
                 let direct = taken.insert(direct);
-                // Somebody reads: it is written at once, and no end of this program shows it twice.
+                // Nothing waits to be written, so it is written at once and must not be shown twice.
                 if out.is_flushed() {
                     shown.unseen.seen(&direct.message.sender, direct.message.id).await;
                 }
                 let printed = show(direct, out, None).await;
                 if printed.is_ok() {
-                    shown.print(&direct.message);
+                    shown.add(&direct.message);
                 }
                 *taken = None;
                 printed?;
@@ -138,12 +138,12 @@ async fn listen(
     Ok(())
 }
 
-/// Shows what a client that has stopped had accepted. What nobody reads is told to the person there,
-/// unless it comes again.
+/// Prints the messages that were accepted before the client stopped, except those that the inbox keeps
+/// for the next client.
 async fn show_rest(
     taken: Option<Direct>,
-    mut happenings: CommandEvents,
-    shown: &mut Shown,
+    mut events: CommandEvents,
+    shown: &mut PrintedMessages,
     out: &Output,
 ) {
     let mut rest = taken;
@@ -153,7 +153,7 @@ async fn show_rest(
         {
             let _ = show(&direct, out, Some(LAST_WORDS)).await;
         }
-        match happenings.events.next().await {
+        match events.inner.next().await {
             None => return,
             Some(Event::Direct(direct)) => rest = Some(direct),
             Some(_) => {}
@@ -161,18 +161,18 @@ async fn show_rest(
     }
 }
 
-/// Shows a message; where nobody reads it any more, within `patience`, to the person.
-async fn show(direct: &Direct, out: &Output, patience: Option<Duration>) -> io::Result<()> {
+/// Prints a message, or prints it to standard error if nobody reads it within `timeout`.
+async fn show(direct: &Direct, out: &Output, timeout: Option<Duration>) -> io::Result<()> {
     let printed = out.print(direct, |clock| view::direct(clock, direct));
-    let shown = match patience {
-        Some(patience) => tokio::time::timeout(patience, printed)
+    let shown = match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, printed)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
         None => printed.await,
     };
     if shown.is_err() {
         let unseen = view::direct(&out.clock, direct);
-        complain(&format!("nobody reads this any more: {}", text::one_line(&unseen)));
+        complain(&format!("not printed, since nobody reads: {}", text::one_line(&unseen)));
     }
     shown
 }

@@ -11,7 +11,7 @@ use clap_mangen::Man;
 
 use crate::cli::failure::Failure;
 
-/// How the section begins that says how a command is called.
+/// The heading of the section with the usage.
 const SYNOPSIS: &str = ".SH SYNOPSIS\n";
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ fn write(dir: &Path, programs: &[Command]) -> io::Result<()> {
     programs.iter().try_for_each(|program| write_pages(program, dir))
 }
 
-/// A program whose commands know what they are called.
+/// Builds a program, so that its subcommands have full names.
 fn built(program: Command) -> Command {
     let mut program = program.disable_help_subcommand(true);
     program.build();
@@ -49,8 +49,8 @@ fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
     fs::write(dir.join(Man::new(command.clone()).get_filename()), page(command)?)
 }
 
-/// The page of one command. Its synopsis is the usage of `--help`: the options of every command are
-/// not worth four lines.
+/// Returns the page of one command. Its synopsis is the usage from `--help`, which leaves out the global
+/// options.
 fn page(command: &Command) -> io::Result<String> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;

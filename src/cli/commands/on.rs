@@ -1,12 +1,12 @@
-//! `chinwag on --run CMD`: a command for every message; what it prints is the answer.
+//! `chinwag on --run CMD`: runs a command for each message and replies with its output.
 //!
-//! No more messages are taken in than commands may run. The rest waits at the hub, and 256 direct
-//! messages in the inbox, after which their senders are told that it is full: a slow bot costs
-//! neither memory nor messages. Therefore an answer must not wait for the stream on which messages
-//! come: it is posted by a call of its own.
+//! No more messages are taken than commands may run. Further room messages wait at the hub, and up to
+//! 256 direct messages in the inbox; then senders get an error that it is full. So a slow bot costs
+//! neither memory nor messages. Replies must not wait for the stream of incoming messages, so they are
+//! posted by unary calls.
 
 mod child;
-mod heard;
+mod message;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::heard::{Heard, Place};
+use self::message::{IncomingMessage, Source};
 use super::{CommandEvents, start};
 use crate::{
     backoff,
@@ -32,11 +32,11 @@ use crate::{
     text,
 };
 
-/// How long a command may take unless something else is said.
+/// The default of `--run-timeout`.
 const RUN_TIMEOUT: &str = "60s";
 
-/// How long an answer waits for a hub that is away.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a reply waits for a hub that is away.
+const HUB_WAIT: Duration = Duration::from_secs(60);
 
 /// What the help of the command ends with.
 pub(in crate::cli) const ABOUT_RUN: &str = "\
@@ -81,7 +81,7 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     if args.direct_only && settings.direct.is_none() {
-        return Err(Failure::Usage("--direct-only and --no-direct leave nothing to hear".into()));
+        return Err(Failure::Usage("--direct-only and --no-direct exclude each other".into()));
     }
     let mut options = settings.visible()?;
     if args.rooms_only {
@@ -95,184 +95,182 @@ pub(crate) async fn run(
     let joining = options.rooms.len();
     let (client, events) = start(options, stop).await?;
     let out = Output::new(args.json);
-    let mut happenings = CommandEvents::new(events);
+    let mut events = CommandEvents::new(events);
     let bot = Arc::new(Bot {
-        environment: heard::environment(settings),
+        environment: message::environment(settings),
         client: client.clone(),
         run: args.run,
         run_timeout: args.run_timeout,
     });
-    let mut answering = Answering {
+    let mut replies = ReplyLoop {
         bot,
         joining,
         left: args.count.unwrap_or(u64::MAX),
         limited: args.direct_only && args.count.is_some(),
-        most: args.jobs.get(),
+        max_jobs: args.jobs.get(),
         jobs: JoinSet::new(),
     };
-    let answered = stop.run_until_cancelled(answering.go_on(&mut happenings, &out)).await;
-    // Whatever still runs is killed.
-    drop(answering);
+    let result = stop.run_until_cancelled(replies.run(&mut events, &out)).await;
+    // Kills the commands that still run.
+    drop(replies);
     client.stop().await;
-    tell_rest(happenings).await;
+    report_unhandled(events).await;
     let written = out.close(stop).await;
-    match answered.unwrap_or(Err(Failure::Interrupted)) {
+    match result.unwrap_or(Err(Failure::Interrupted)) {
         done @ (Ok(()) | Err(Failure::Interrupted)) => written.and(done),
         failed => failed,
     }
 }
 
-/// Says how many messages nobody will answer whose senders hold a receipt. What they keep is
-/// answered the next time.
-async fn tell_rest(happenings: CommandEvents) {
-    let unheard = happenings.events.discard().await;
-    if unheard > 0 {
-        complain(&format!("direct messages that came in and were not run: {unheard}"));
+/// Reports how many accepted messages were not handled. Those in the durable inbox are handled next
+/// time, and not counted.
+async fn report_unhandled(events: CommandEvents) {
+    let unhandled = events.inner.discard().await;
+    if unhandled > 0 {
+        complain(&format!("direct messages that were received but not handled: {unhandled}"));
     }
 }
 
-/// The loop: messages in, commands, answers out.
-struct Answering {
+/// The loop: takes messages, runs commands, sends replies.
+struct ReplyLoop {
     bot: Arc<Bot>,
     /// How many rooms are not joined yet.
     joining: usize,
-    /// How many messages are still wanted.
+    /// How many messages are still to be handled.
     left: u64,
-    /// Whether the inbox takes no more than those.
+    /// Whether the inbox accepts no more than those.
     limited: bool,
-    /// The most commands at a time.
-    most: usize,
-    jobs: JoinSet<Done>,
+    /// The most commands that run at a time.
+    max_jobs: usize,
+    jobs: JoinSet<ReplyResult>,
 }
 
-/// What came of a message: where its answer went, if it had one, or why not.
-type Done = Result<Option<Answered>, String>;
+/// The result of a message: its reply, if there was one, or an error.
+type ReplyResult = Result<Option<SentReply>, String>;
 
-enum Answered {
+enum SentReply {
     InRoom(Posted),
-    Directly(Receipt),
+    Direct(Receipt),
 }
 
-impl Answering {
-    async fn go_on(&mut self, happenings: &mut CommandEvents, out: &Output) -> Result<(), Failure> {
-        self.say_ready();
+impl ReplyLoop {
+    async fn run(&mut self, events: &mut CommandEvents, out: &Output) -> Result<(), Failure> {
+        self.report_ready();
         while self.left > 0 || !self.jobs.is_empty() {
-            let wanted = self.left > 0 && self.jobs.len() < self.most;
+            let accepts = self.left > 0 && self.jobs.len() < self.max_jobs;
             tokio::select! {
-                event = happenings.next(), if wanted => self.hear(event?).await?,
+                event = events.next(), if accepts => self.on_event(event?).await?,
                 Some(done) = self.jobs.join_next() => report(done, out).await?,
             }
         }
         Ok(())
     }
 
-    async fn hear(&mut self, event: Event) -> Result<(), Failure> {
-        let heard = match &event {
-            Event::Message(message) => Heard::said(message)?,
-            Event::Direct(direct) => Heard::direct(direct)?,
+    async fn on_event(&mut self, event: Event) -> Result<(), Failure> {
+        let message = match &event {
+            Event::Message(message) => IncomingMessage::in_room(message)?,
+            Event::Direct(direct) => IncomingMessage::direct(direct)?,
             Event::Joined { .. } => {
                 self.joining = self.joining.saturating_sub(1);
-                self.say_ready();
+                self.report_ready();
                 return Ok(());
             }
             Event::RoomReset { room, cause } => {
-                let said = format!("{room}: messages may be missing here: {cause}");
-                tell(&text::one_line(&said));
+                let notice = format!("{room}: messages may be missing here: {cause}");
+                tell(&text::one_line(&notice));
                 return Ok(());
             }
             Event::Left { room } => {
-                return Err(Failure::Other(format!("the hub took this client out of {room}")));
+                return Err(Failure::Other(format!("the hub removed this client from {room}")));
             }
             _ => return Ok(()),
         };
         let client = &self.bot.client;
-        // Also what they had said before they were blocked.
-        let blocked = client.is_blocked(&heard.sender).await?;
+        // Messages from before the block are skipped too.
+        let blocked = client.is_blocked(&message.sender).await?;
         client.contacts_problem().iter().for_each(|problem| complain(problem));
-        if heard.sender != *client.name() && !blocked {
+        if message.sender != *client.name() && !blocked {
             self.left -= 1;
-            self.jobs.spawn(self.bot.clone().answer(heard));
+            self.jobs.spawn(self.bot.clone().handle(message));
         } else if self.limited {
-            // The inbox has counted it, and takes nothing in its place.
+            // The inbox has counted it and accepts no other in its place.
             self.left -= 1;
         }
         Ok(())
     }
 
-    fn say_ready(&self) {
+    fn report_ready(&self) {
         if self.joining > 0 {
             return;
         }
         let client = &self.bot.client;
         let rooms: Vec<String> = client.rooms().iter().map(ToString::to_string).collect();
-        let mut hears = rooms.join(", ");
+        let mut sources = rooms.join(", ");
         if let Some(address) = client.direct_address() {
-            let and = if hears.is_empty() { "" } else { ", and " };
-            hears.push_str(&format!("{and}direct messages at {address}"));
+            let and = if sources.is_empty() { "" } else { ", and " };
+            sources.push_str(&format!("{and}direct messages at {address}"));
         }
-        tell(&format!("{} hears {hears}", client.name()));
+        tell(&format!("{} listens to {sources}", client.name()));
     }
 }
 
-async fn report(done: Result<Done, JoinError>, out: &Output) -> Result<(), Failure> {
+async fn report(done: Result<ReplyResult, JoinError>, out: &Output) -> Result<(), Failure> {
     match done {
         Ok(Ok(None)) => {}
-        Ok(Ok(Some(Answered::InRoom(posted)))) => out.only_json(&posted).await?,
-        Ok(Ok(Some(Answered::Directly(receipt)))) => out.only_json(&receipt).await?,
+        Ok(Ok(Some(SentReply::InRoom(posted)))) => out.only_json(&posted).await?,
+        Ok(Ok(Some(SentReply::Direct(receipt)))) => out.only_json(&receipt).await?,
         Ok(Err(problem)) => complain(&text::one_line(&problem)),
-        Err(lost) => complain(&format!("something went wrong: {lost}")),
+        Err(lost) => complain(&format!("internal error: {lost}")),
     }
     Ok(())
 }
 
-/// What every message meets.
+/// What all messages are handled with.
 struct Bot {
     client: Client,
     run: String,
     run_timeout: Duration,
-    /// Who the bot is, for the chinwag commands that its command runs.
+    /// Settings of the bot, for chinwag commands that the command runs.
     environment: Vec<(&'static str, String)>,
 }
 
 impl Bot {
-    async fn answer(self: Arc<Self>, heard: Heard) -> Done {
-        let about =
-            |problem: String| format!("what {} said {}: {problem}", heard.sender, heard.place);
+    async fn handle(self: Arc<Self>, message: IncomingMessage) -> ReplyResult {
+        let about = |problem: String| format!("{message}: {problem}");
         let mut command = child::shell(&self.run);
         command.envs(self.environment.iter().cloned());
-        command.envs(heard.environment());
-        let said =
-            child::run(command, heard.line.clone(), self.run_timeout).await.map_err(about)?;
-        if said.is_empty() {
+        command.envs(message.environment());
+        let output =
+            child::run(command, message.line.clone(), self.run_timeout).await.map_err(about)?;
+        if output.is_empty() {
             return Ok(None);
         }
-        let answer =
-            Text::parse(said).map_err(|problem| about(format!("its answer: {problem}")))?;
-        let delivered = match &heard.place {
-            Place::Room(room) => self.post(room, answer).await.map(Answered::InRoom),
-            Place::Direct(_) => {
-                self.client.send(&heard.sender, answer).await.map(Answered::Directly)
+        let reply = Text::parse(output).map_err(|problem| about(format!("reply: {problem}")))?;
+        let delivered = match &message.source {
+            Source::Room(room) => self.post(room, reply).await.map(SentReply::InRoom),
+            Source::Direct(_) => {
+                self.client.send(&message.sender, reply).await.map(SentReply::Direct)
             }
         };
-        let unanswered = |error: Error| about(format!("no answer: {}", failure::describe(&error)));
-        delivered.map(Some).map_err(unanswered)
+        let no_reply = |error: Error| about(format!("no reply: {}", failure::describe(&error)));
+        delivered.map(Some).map_err(no_reply)
     }
 
-    /// Posts an answer once, also while the hub is away for a moment.
-    async fn post(&self, room: &RoomName, answer: Text) -> Result<Posted> {
-        let (id, begun, mut pauses) = (MessageId::new(), Instant::now(), backoff::RECONNECT);
+    /// Posts a reply exactly once, retrying while the hub is away.
+    async fn post(&self, room: &RoomName, reply: Text) -> Result<Posted> {
+        let (id, started, mut pauses) = (MessageId::new(), Instant::now(), backoff::RECONNECT);
         loop {
-            let posted = self.client.post(room.clone(), answer.clone()).id(id).unary().await;
-            let again = match &posted {
+            let posted = self.client.post(room.clone(), reply.clone()).id(id).unary().await;
+            let may_retry = match &posted {
                 Err(Error::HubUnreachable { .. }) => true,
-                // Back on the hub, and not back in the room yet.
+                // Connected again, but not yet back in the room.
                 Err(Error::Refused(refusal)) => {
                     refusal.is_shutdown()
                         || matches!(refusal.reason, Reason::NotJoined | Reason::SessionEnded)
                 }
                 _ => false,
             };
-            if !again || begun.elapsed() > PATIENCE {
+            if !may_retry || started.elapsed() > HUB_WAIT {
                 return posted;
             }
             tokio::time::sleep(pauses.next_delay()).await;

@@ -1,4 +1,4 @@
-//! `chinwag outbox`: the messages that wait for somebody who is away.
+//! `chinwag outbox`: direct messages queued for peers who are away.
 
 use tokio_util::sync::CancellationToken;
 
@@ -19,14 +19,14 @@ use crate::{
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: Option<What>,
+    command: Option<OutboxCommand>,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
+enum OutboxCommand {
     /// List queued messages: id, receiver, time, attempts and last error
     List {
         /// Print one JSON object per line
@@ -58,13 +58,13 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let mut options = settings.to_peers()?;
+    let mut options = settings.invisible_sender()?;
     options.outbox = Some(settings.home.outbox());
-    match args.what {
+    match args.command {
         None => list(&options, args.json, stop).await,
-        Some(What::List { json }) => list(&options, json, stop).await,
-        Some(What::Retry { which, json }) => retry(options, which, json, stop).await,
-        Some(What::Drop { which, all }) => drop_some(&options, &which, all).await,
+        Some(OutboxCommand::List { json }) => list(&options, json, stop).await,
+        Some(OutboxCommand::Retry { which, json }) => retry(options, which, json, stop).await,
+        Some(OutboxCommand::Drop { which, all }) => drop_some(&options, &which, all).await,
     }
 }
 
@@ -102,7 +102,9 @@ async fn retry(
                     out.only_json(receipt).await?;
                     tell(&view::queued_delivered(receipt));
                 }
-                Err(error) => tell(&format!("kept for {to}: {}", failure::describe_kept(error))),
+                Err(error) => {
+                    tell(&format!("queued for {to}: {}", failure::describe_queued(error)))
+                }
             }
         }
         match client.queued().await?.iter().filter(|one| concerns(one)).count() {
@@ -119,7 +121,7 @@ async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Resu
     if all {
         chosen.extend(queued.iter().map(|one| one.id));
     }
-    // Nothing is given up before all that was said is understood.
+    // Nothing is dropped unless all arguments are valid.
     for which in which {
         for id in matching_ids(&queued, which)? {
             if !chosen.contains(&id) {
@@ -129,7 +131,7 @@ async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Resu
     }
     for id in chosen {
         match options.drop_queued(id).await {
-            Err(Error::Invalid(_)) => tell(&format!("not there any more: {id}")),
+            Err(Error::Invalid(_)) => tell(&format!("no longer queued: {id}")),
             dropped => {
                 dropped?;
                 tell(&format!("dropped {id}"));

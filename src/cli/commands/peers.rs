@@ -1,10 +1,10 @@
-//! `chinwag peers`: who is here.
+//! `chinwag peers`: the peers that are online.
 
 use tokio_util::sync::CancellationToken;
 
 use super::{follow, with_client};
 use crate::{
-    cli::{failure::Failure, json::Line, options::Settings, output::Output, view},
+    cli::{failure::Failure, json::JsonLine, options::Settings, output::Output, view},
     client::{Error, PeerChange, PeerFilter, PeerWatch},
 };
 
@@ -31,10 +31,10 @@ pub(crate) async fn run(
         })
         .await;
     }
-    follow(settings.invisible()?, out, stop, async |client, happenings, out| {
+    follow(settings.invisible()?, out, stop, async |client, events, out| {
         let changes = client.watch_peers().await?;
         tokio::select! {
-            failure = happenings.pass() => Err(failure),
+            failure = events.drain() => Err(failure),
             done = watch(changes, out) => done,
         }
     })
@@ -44,14 +44,15 @@ pub(crate) async fn run(
 async fn watch(mut changes: PeerWatch, out: &Output) -> Result<(), Failure> {
     while let Some(change) = changes.next().await {
         match change {
-            PeerChange::Reset => out.only_json(Line::Reset {}).await?,
+            PeerChange::Reset => out.only_json(JsonLine::Reset {}).await?,
             PeerChange::Updated(peer) => {
                 out.print(&peer, |clock| view::peer(clock, &peer)).await?;
             }
             PeerChange::Left(name) => {
-                out.print(Line::Left { name: name.as_str() }, |_| format!("{name}  left")).await?;
+                out.print(JsonLine::Left { name: name.as_str() }, |_| format!("{name}  left"))
+                    .await?;
             }
-            PeerChange::Listed => out.only_json(Line::Listed {}).await?,
+            PeerChange::Listed => out.only_json(JsonLine::Listed {}).await?,
         }
     }
     Err(Error::Stopped.into())

@@ -1,13 +1,13 @@
-//! `chinwag post`: a text, or every line of standard input, to a room.
+//! `chinwag post`: posts a message, or each line of standard input, to a room.
 //!
-//! The first word is always the room, as it is always the name in `send`: what a word means must not
-//! depend on how many there are, or on where standard input comes from.
+//! The first word is always the room, as the first word of `send` is always the name. Its meaning must
+//! not depend on the number of words, or on where standard input comes from.
 
 use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, join_words, said, with_client};
+use super::{CommandEvents, join_words, parse_text, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
@@ -19,12 +19,12 @@ use crate::{
     model::{Posted, RoomName, Start, Text},
 };
 
-/// Lines that are posted and not acknowledged yet: enough to keep a distant hub busy.
+/// Posts that may be unacknowledged at a time: enough to keep a distant hub busy.
 const WINDOW: usize = 256;
 
-/// What is there to be said of a text that is missing.
-const SAY_SOMETHING: &str = "the text stands behind the room, as in `chinwag post lobby hello`, or \
-                             comes on standard input, a line a post";
+/// What to do if the text is missing.
+const TEXT_MISSING: &str = "put the text after the room, as in `chinwag post lobby hello`, or on \
+                            standard input, one post per line";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -39,7 +39,7 @@ pub(crate) struct Args {
     json: bool,
     /// Whether --room is on the command line
     #[arg(skip)]
-    pub(crate) room_is_said: bool,
+    pub(crate) has_room_option: bool,
 }
 
 pub(crate) async fn run(
@@ -48,25 +48,25 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let room = args.to.as_ref().unwrap_or_else(|| settings.room()).clone();
-    if args.room_is_said && room != *settings.room() {
+    if args.has_room_option && room != *settings.room() {
         return Err(Failure::Usage(format!(
-            "the first word of post is the room, here {room}: leave out --room, or say \
+            "the first word of post is the room, here {room}: leave out --room, or use \
              `chinwag post {} {room} …`",
             settings.room()
         )));
     }
     let text = match args.text.is_empty() {
-        true if terminal::nothing_comes_in() => {
-            return Err(Failure::Usage(format!("nothing to post to {room}: {SAY_SOMETHING}")));
+        true if terminal::has_no_input() => {
+            return Err(Failure::Usage(format!("nothing to post to {room}: {TEXT_MISSING}")));
         }
         true => None,
-        false => Some(said(join_words(&args.text))?),
+        false => Some(parse_text(join_words(&args.text))?),
     };
     let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];
 
     let out = Output::new(args.json);
-    with_client(options, out, stop, async |client, happenings, out| {
+    with_client(options, out, stop, async |client, events, out| {
         let posting = async {
             match text {
                 Some(text) => Ok(out.only_json(&client.post(room, text).await?).await?),
@@ -75,7 +75,7 @@ pub(crate) async fn run(
         };
         tokio::select! {
             biased;
-            failure = watch(happenings) => Err(failure),
+            failure = watch(events) => Err(failure),
             done = posting => done,
         }
     })
@@ -83,15 +83,15 @@ pub(crate) async fn run(
 }
 
 fn room(raw: &str) -> Result<RoomName, String> {
-    RoomName::parse(raw).map_err(|problem| format!("{problem}; {SAY_SOMETHING}"))
+    RoomName::parse(raw).map_err(|problem| format!("{problem}; {TEXT_MISSING}"))
 }
 
-/// Lets events pass, and says where the room is a new one: a slip of the fingers makes one, too.
-async fn watch(mut happenings: CommandEvents) -> Failure {
+/// Discards events, and prints a notice if the room is new: a typing error also creates a room.
+async fn watch(mut events: CommandEvents) -> Failure {
     loop {
-        match happenings.next().await {
+        match events.next().await {
             Ok(Event::Joined { room, head }) if head.seq == 0 && room != RoomName::lobby() => {
-                tell(&format!("{room} is a new room: nobody has posted to it before"));
+                tell(&format!("{room} is a new room: nobody has posted there before"));
             }
             Ok(_) => {}
             Err(failure) => return failure,
@@ -101,64 +101,66 @@ async fn watch(mut happenings: CommandEvents) -> Failure {
 
 async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<(), Failure> {
     let mut lines = stdin::lines();
-    let mut batch = Batch { client, room, posts: VecDeque::new(), lines: 0, refused: 0 };
+    let mut poster = LinePoster { client, room, posts: VecDeque::new(), lines: 0, failed: 0 };
     let mut ended = false;
-    while !ended || !batch.posts.is_empty() {
+    while !ended || !poster.posts.is_empty() {
         tokio::select! {
-            line = lines.recv(), if !ended && batch.posts.len() < WINDOW => match line {
+            line = lines.recv(), if !ended && poster.posts.len() < WINDOW => match line {
                 None => ended = true,
-                Some(Ok(line)) => batch.post(line).await?,
+                Some(Ok(line)) => poster.post(line).await?,
                 Some(Err(error)) => {
                     return Err(Failure::Other(format!("cannot read standard input: {error}")));
                 }
             },
-            Some((number, done)) = first(&mut batch.posts) => {
-                batch.answered(number, done, out).await?;
+            Some((number, done)) = next_answer(&mut poster.posts) => {
+                poster.on_answer(number, done, out).await?;
             }
         }
     }
-    if batch.lines == 0 {
+    if poster.lines == 0 {
         tell(&format!("nothing was posted to {room}: standard input had no lines"));
     }
-    match batch.refused {
+    match poster.failed {
         0 => Ok(()),
-        refused => {
-            Err(Failure::Other(format!("{refused} of {} lines were not posted", batch.lines)))
+        failed => {
+            Err(Failure::Other(format!("{failed} of {} lines were not posted", poster.lines)))
         }
     }
 }
 
-/// A line on its way, by its number, and what comes of it.
-type Post = (u64, Pin<Box<dyn Future<Output = Result<Posted, Error>>>>);
+/// A post that is not acknowledged yet: its line number and its result.
+type PendingPost = (u64, Pin<Box<dyn Future<Output = Result<Posted, Error>>>>);
 
-/// What came of the first line. The others wait for it, so that what is printed is in the order of
-/// the lines.
-async fn first(posts: &mut VecDeque<Post>) -> Option<(u64, Result<Posted, Error>)> {
+/// Returns the result of the first pending post. Later ones wait for it, so that results are printed in
+/// the order of the lines.
+async fn next_answer(posts: &mut VecDeque<PendingPost>) -> Option<(u64, Result<Posted, Error>)> {
     let (number, stored) = posts.front_mut()?;
     let done = (*number, stored.await);
     posts.pop_front();
     Some(done)
 }
 
-/// The lines of standard input on their way.
-struct Batch<'a> {
+/// Posts the lines of standard input.
+struct LinePoster<'a> {
     client: &'a Client,
     room: &'a RoomName,
-    posts: VecDeque<Post>,
+    posts: VecDeque<PendingPost>,
     lines: u64,
-    refused: u64,
+    failed: u64,
 }
 
-impl Batch<'_> {
-    async fn post(&mut self, line: stdin::Line) -> Result<(), Error> {
+impl LinePoster<'_> {
+    async fn post(&mut self, line: stdin::InputLine) -> Result<(), Error> {
         self.lines += 1;
         let text = match line {
-            stdin::Line::Text(line) if line.trim().is_empty() => return Ok(()),
-            stdin::Line::Text(line) => Text::parse(line).map_err(|problem| problem.to_string()),
-            stdin::Line::TooLong => Err("too long for a post".into()),
+            stdin::InputLine::Text(line) if line.trim().is_empty() => return Ok(()),
+            stdin::InputLine::Text(line) => {
+                Text::parse(line).map_err(|problem| problem.to_string())
+            }
+            stdin::InputLine::TooLong => Err("too long for a post".into()),
         };
         match text {
-            Err(problem) => self.refuse(self.lines, &problem),
+            Err(problem) => self.report_failure(self.lines, &problem),
             Ok(text) => {
                 let stored = self.client.post(self.room.clone(), text).begin().await?;
                 self.posts.push_back((self.lines, Box::pin(stored)));
@@ -167,7 +169,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    async fn answered(
+    async fn on_answer(
         &mut self,
         number: u64,
         done: Result<Posted, Error>,
@@ -176,13 +178,13 @@ impl Batch<'_> {
         match done {
             Ok(posted) => out.only_json(&posted).await?,
             Err(Error::Stopped) => return Err(Error::Stopped.into()),
-            Err(error) => self.refuse(number, &failure::describe(&error)),
+            Err(error) => self.report_failure(number, &failure::describe(&error)),
         }
         Ok(())
     }
 
-    fn refuse(&mut self, number: u64, problem: &str) {
-        self.refused += 1;
+    fn report_failure(&mut self, number: u64, problem: &str) {
+        self.failed += 1;
         complain(&format!("line {number}: {problem}"));
     }
 }

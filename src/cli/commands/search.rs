@@ -1,4 +1,4 @@
-//! `chinwag search`: messages by their words.
+//! `chinwag search`: messages that contain words.
 
 use tokio_util::sync::CancellationToken;
 
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let hits = queries::search(&client, request, args.limit).await?;
         if hits.is_empty() {
-            tell("nothing was found");
+            tell("nothing found");
         }
         for hit in hits {
             let message = &hit.message;

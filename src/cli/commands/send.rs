@@ -1,10 +1,10 @@
-//! `chinwag send`: one direct message, now or when the peer is there.
+//! `chinwag send`: one direct message, now or once the peer is back.
 
 use std::cell::OnceCell;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, join_words, said, with_client};
+use super::{CommandEvents, join_words, parse_text, with_client};
 use crate::{
     cli::{
         failure::{self, Failure},
@@ -43,24 +43,24 @@ pub(crate) async fn run(
         true => stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)??,
         false => join_words(&args.text),
     };
-    let text = said(raw)?;
-    let mut options = settings.to_peers()?;
+    let text = parse_text(raw)?;
+    let mut options = settings.invisible_sender()?;
     if options.name == args.to {
         return Err(Failure::Usage(format!("{} is you", args.to)));
     }
     if args.queue {
         options.outbox = Some(settings.home.outbox());
-        return keep(&args, text, options, stop).await;
+        return send_queued(&args, text, options, stop).await;
     }
     let out = Output::new(args.json);
     with_client(options, out, stop, async |client, _, out| {
         let to = &args.to;
         let receipt = match args.wait {
             true => {
-                let mut told = false;
+                let mut reported = false;
                 let not_yet = |error: &Error| {
-                    if !std::mem::replace(&mut told, true) {
-                        tell(&format!("{}; trying on", failure::describe(error)));
+                    if !std::mem::replace(&mut reported, true) {
+                        tell(&format!("{}; still trying", failure::describe(error)));
                     }
                 };
                 client.send(to, text).until_delivered(not_yet).await?
@@ -72,36 +72,37 @@ pub(crate) async fn run(
     .await
 }
 
-/// Keeps a message and tries once. From the moment in which it is kept, that there was no time for
-/// the try is no failure, unless somebody waits for the receipt.
-async fn keep(
+/// Queues a message and tries to deliver it once. Once it is queued, an interrupted attempt is not a
+/// failure, unless `--wait` is given.
+async fn send_queued(
     args: &Args,
     text: Text,
     options: ClientOptions,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let (out, kept) = (Output::new(args.json), OnceCell::new());
-    let done = with_client(options, out, stop, async |client, happenings, out| {
+    let (out, stored) = (Output::new(args.json), OnceCell::new());
+    let done = with_client(options, out, stop, async |client, events, out| {
         let queued = client.send(&args.to, text).durable().await?;
-        let queued = kept.get_or_init(|| queued);
-        queue(&client, queued, args.wait.then_some(happenings), out).await
+        let queued = stored.get_or_init(|| queued);
+        deliver(&client, queued, args.wait.then_some(events), out).await
     })
     .await;
-    let Some(kept) = kept.into_inner().filter(|_| matches!(done, Err(Failure::Interrupted))) else {
+    let Some(queued) = stored.into_inner().filter(|_| matches!(done, Err(Failure::Interrupted)))
+    else {
         return done;
     };
     if args.wait {
-        tell(&format!("kept as {}, and not delivered yet", kept.id));
+        tell(&format!("queued as {}, not delivered yet", queued.id));
         return done;
     }
-    tell(&will_be_delivered(&kept.peer));
+    tell(&will_be_delivered(&queued.peer));
     let out = Output::new(args.json);
-    let printed = out.only_json(&kept).await;
+    let printed = out.only_json(&queued).await;
     out.close(stop).await?;
     Ok(printed?)
 }
 
-async fn queue(
+async fn deliver(
     client: &Client,
     queued: &Queued,
     wait: Option<CommandEvents>,
@@ -114,7 +115,7 @@ async fn queue(
             Ok(receipt) if attempt.queued.id == queued.id => {
                 return Ok(out.only_json(receipt).await?);
             }
-            // One that was queued before it.
+            // A message that was queued earlier.
             Ok(receipt) => tell(&view::queued_delivered(receipt)),
             Err(_) => {}
         }
@@ -128,7 +129,7 @@ async fn queue(
     match last.map(|last| last.result) {
         Some(Err(error)) => {
             let why = failure::describe(&error);
-            tell(&format!("kept for {to}: {why}; then `chinwag outbox retry {to}`"));
+            tell(&format!("queued for {to}: {why}; then `chinwag outbox retry {to}`"));
             if wait.is_some() {
                 return Err(error.into());
             }
@@ -138,10 +139,10 @@ async fn queue(
     let Some(events) = wait else { return Ok(out.only_json(&kept).await?) };
     tokio::select! {
         receipt = client.wait_delivered(queued.id) => Ok(out.only_json(&receipt?).await?),
-        failure = events.pass() => Err(failure),
+        failure = events.drain() => Err(failure),
     }
 }
 
 fn will_be_delivered(to: &Name) -> String {
-    format!("kept for {to}: delivered by chat, listen or `chinwag outbox retry` when {to} is there")
+    format!("queued for {to}: chat, listen or `chinwag outbox retry` delivers it once {to} is back")
 }

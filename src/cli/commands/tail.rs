@@ -1,4 +1,4 @@
-//! `chinwag tail`: the messages of rooms as they come.
+//! `chinwag tail`: new messages of rooms.
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -7,7 +7,7 @@ use super::{CommandEvents, follow};
 use crate::{
     cli::{
         failure::Failure,
-        json::Line,
+        json::JsonLine,
         options::Settings,
         output::{Output, tell},
         values::duration,
@@ -53,40 +53,41 @@ pub(crate) async fn run(
     options.rooms = rooms.iter().map(|room| (room.clone(), start)).collect();
 
     let out = Output::new(args.json);
-    follow(options, out, stop, async |_client, happenings, out| {
-        print_all(happenings, out, several, args.count.unwrap_or(u64::MAX)).await
+    follow(options, out, stop, async |_client, events, out| {
+        print_all(events, out, several, args.count.unwrap_or(u64::MAX)).await
     })
     .await
 }
 
 fn time(raw: &str) -> Result<Timestamp, &'static str> {
     if let Ok(ago) = duration(raw) {
-        return Timestamp::now().checked_sub(ago).map_err(|_| "that is before all time");
+        return Timestamp::now().checked_sub(ago).map_err(|_| "too long ago");
     }
-    raw.parse().map_err(|_| "a time is written as 2026-11-22T08:15:00Z, or as 1h: so long ago")
+    raw.parse()
+        .map_err(|_| "expected a time such as 2026-11-22T08:15:00Z, or a duration such as 1h")
 }
 
 async fn print_all(
-    mut happenings: CommandEvents,
+    mut events: CommandEvents,
     out: &Output,
     several: bool,
     count: u64,
 ) -> Result<(), Failure> {
     let mut printed = 0;
     while printed < count {
-        match happenings.next().await? {
+        match events.next().await? {
             Event::Message(message) => {
                 let room = several.then_some(&message.room);
                 out.print(&message, |clock| view::message(clock, &message, room)).await?;
                 printed += 1;
             }
             Event::RoomReset { room, cause } => {
-                let said = format!("{room}: messages may be missing here: {cause}");
-                tell(&crate::text::one_line(&said));
-                out.only_json(Line::Gap { room: room.as_str(), cause: &cause }).await?;
+                let notice = format!("{room}: messages may be missing here: {cause}");
+                tell(&crate::text::one_line(&notice));
+                out.only_json(JsonLine::Gap { room: room.as_str(), cause: &cause }).await?;
             }
             Event::Left { room } => {
-                return Err(Failure::Other(format!("the hub took this client out of {room}")));
+                return Err(Failure::Other(format!("the hub removed this client from {room}")));
             }
             _ => {}
         }

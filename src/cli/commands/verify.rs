@@ -1,4 +1,4 @@
-//! `chinwag verify`: that somebody has the key they should have, as a person has found out.
+//! `chinwag verify`: marks a peer's key as verified.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) struct Args {
     /// Name of the peer
     #[arg(value_name = "NAME")]
-    who: Name,
+    peer: Name,
     /// Fingerprint that the peer told you; without it, both keys are shown for you to confirm
     fingerprint: Vec<String>,
 }
@@ -26,22 +26,22 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let said = fingerprint(&args.fingerprint)?;
-    let contact = contact(&args.who, settings, stop).await?;
+    let contact = contact(&args.peer, settings, stop).await?;
     let key = match said {
-        Some(said) => same(&args.who, &contact, said)?,
+        Some(said) => same(&args.peer, &contact, said)?,
         None => {
-            show(&args.who, &contact, settings)?;
-            agreed(&args.who, stop).await?;
+            show(&args.peer, &contact, settings)?;
+            agreed(&args.peer, stop).await?;
             contact.key
         }
     };
-    let (hub, name) = (&settings.hub.hub, &args.who);
+    let (hub, name) = (&settings.hub.hub, &args.peer);
     settings.contacts().change(|book| book.verify(hub, name, key))?;
     tell(&format!("{name} is verified: {key}"));
     Ok(())
 }
 
-/// A fingerprint on the command line, if there is one: people write blanks between the groups.
+/// Parses the fingerprint on the command line, if there is one. It may have spaces between its groups.
 pub(super) fn fingerprint(parts: &[String]) -> Result<Option<Fingerprint>, Failure> {
     match parts {
         [] => Ok(None),
@@ -51,7 +51,7 @@ pub(super) fn fingerprint(parts: &[String]) -> Result<Option<Fingerprint>, Failu
     }
 }
 
-/// Somebody in the contact book; whoever is not in it is looked up at the hub.
+/// Returns the contact, from the contact book or else from the hub.
 pub(super) async fn contact(
     name: &Name,
     settings: &Settings,
@@ -73,12 +73,12 @@ fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint
     let known = contact.key;
     Err(Failure::Other(match contact.refused_key {
         Some(refused) if refused == said => format!(
-            "{said} is the new key of {name}, which is not accepted yet; they are known by {known}; \
-             if it is theirs: `chinwag accept {name} {refused}`, then verify again"
+            "{said} is the new key of {name}, which you have not accepted yet; the accepted key is \
+             {known}; if the new key is right: `chinwag accept {name} {refused}`, then verify again"
         ),
         _ => format!(
-            "{name} is not verified: you know them by {known}, and not by {said}; one of you has \
-             read it wrongly, or somebody stands in between"
+            "{name} is not verified: your contact book has {known}, not {said}; either a fingerprint \
+             was misread, or somebody intercepts your connections"
         ),
     }))
 }
@@ -92,12 +92,13 @@ fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<(), Failu
     Ok(stdout.flush()?)
 }
 
-/// Asks whether they agree.
+/// Asks whether the fingerprints match.
 async fn agreed(name: &Name, stop: &CancellationToken) -> Result<(), Failure> {
-    match question::confirm("Do they agree?", stop).await? {
+    match question::confirm("Do the fingerprints match?", stop).await? {
         Some(true) => Ok(()),
         _ => Err(Failure::Other(format!(
-            "{name} is not verified; once you have compared: `chinwag verify {name} FINGERPRINT`"
+            "{name} is not verified; once you have compared fingerprints: `chinwag verify {name} \
+             FINGERPRINT`"
         ))),
     }
 }

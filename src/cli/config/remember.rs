@@ -1,7 +1,7 @@
-//! Writing into a person's settings what they have answered.
+//! Adds answers to the user's settings.
 //!
-//! The file is theirs. Nothing that stands in it is touched: what is missing is put before
-//! everything else, where a TOML file has its keys without a table.
+//! The existing text of the file stays as it is. New keys are put before it, where a TOML file has its
+//! keys without a table.
 
 use std::{fmt::Write as _, fs, io, path::Path};
 
@@ -11,12 +11,12 @@ use crate::{
     model::{Endpoint, Name},
 };
 
-/// What a new file begins with.
-const HEAD: &str = "# The settings of chinwag. The command line and the environment win over them;\n\
+/// How a new file begins.
+const HEAD: &str = "# Settings of chinwag. The command line and the environment override them;\n\
                     # `chinwag --help` lists the keys.\n";
 
-/// Remembers the hub and the name, where they are given and the file says nothing of them. Of the
-/// hub only the place is kept: its key is in the contact book, and an invitation is used up.
+/// Adds the hub and the name, if they are given and the file does not have them. Of the hub, only the
+/// address is saved: its key is in the contact book, and an invitation is used up.
 pub(crate) fn remember(
     file: &Path,
     hub: Option<&Endpoint>,
@@ -31,7 +31,7 @@ pub(crate) fn remember(
     write(file, &after).map_err(|error| Failure::file("write", file, &error))
 }
 
-/// The file's new content; `None` where it says everything already.
+/// Returns the new content, or `None` if nothing is missing.
 fn with(
     before: &str,
     hub: Option<&Endpoint>,
@@ -45,10 +45,10 @@ fn with(
         let _ = writeln!(missing, "\n# {about}\n{key} = {}", toml::Value::String(value));
     };
     if let Some(hub) = hub.filter(|_| config.hub.is_none()) {
-        add("Where the hub is: HOST:PORT, or its join link.", "hub", hub.to_string());
+        add("The hub: HOST:PORT, or a join link.", "hub", hub.to_string());
     }
     if let Some(name) = name.filter(|_| config.name.is_none()) {
-        add("What you are called.", "name", name.to_string());
+        add("Your name in the chat.", "name", name.to_string());
     }
     if missing.is_empty() {
         return Ok(None);
@@ -61,8 +61,8 @@ fn with(
     Ok(Some(after))
 }
 
-/// Writes the file in one go, so that a crash leaves the old one or the new one; for its owner alone
-/// where it is new. A link to it stays one: such files are often kept elsewhere.
+/// Replaces the file atomically, so that a crash leaves the old or the new one. A new file is readable
+/// by its owner only. A symbolic link stays one, since such files are often kept elsewhere.
 fn write(file: &Path, content: &str) -> io::Result<()> {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let beside = file.parent().unwrap_or(Path::new("."));
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_is_ones_own_and_can_be_read_by_people() {
+    fn a_new_file_is_private_and_has_comments() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("new").join("config.toml");
         remember(&file, Some(&hub()), Some(&name())).unwrap();
         let text = fs::read_to_string(&file).unwrap();
-        assert!(text.ends_with("# What you are called.\nname = \"sova\"\n"), "{text}");
+        assert!(text.ends_with("# Your name in the chat.\nname = \"sova\"\n"), "{text}");
         let config = Config::read(&file).unwrap();
         assert_eq!((config.hub.unwrap().hub, config.name), (hub(), Some(name())));
         #[cfg(unix)]
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_in_the_file_stays_as_it_is() {
+    fn existing_text_stays_as_it_is() {
         let before = "# mine\nroom = 'ops' # theirs\n\n[keys]\nquit = 'ctrl-q'\n";
         let after = with(before, Some(&hub()), Some(&name())).unwrap().unwrap();
         assert!(after.ends_with(before), "{after}");
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_already_is_not_said_again() {
+    fn existing_keys_are_kept() {
         let before = "hub = 'other:2'\n";
         let after = with(before, Some(&hub()), Some(&name())).unwrap().unwrap();
         assert_eq!(Config::parse(&after).unwrap().hub.unwrap().hub.to_string(), "other:2");

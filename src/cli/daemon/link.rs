@@ -1,22 +1,22 @@
-//! The join link: what the hub's keeper hands to those who shall come.
+//! The join link, which operators pass on to newcomers.
 
 use std::{fs, net::SocketAddr, path::Path};
 
 use super::{
     error::{Error, Result},
-    settings::Settings,
+    settings::HubSettings,
 };
 use crate::{
     error::SystemError,
     model::{Certificate, Endpoint, JoinLink},
 };
 
-/// The file in the data directory that says how to join the hub.
+/// The file in the data directory with the join link.
 const LINK_FILE: &str = "join-link";
 
-/// The link to a hub that listens on `address`. Without a key of its own the hub is trusted by its
-/// name.
-pub(super) fn of_hub(
+/// Returns the link to a hub that listens on `address`. Without a self-signed certificate, clients trust
+/// the hub by its host name, and the link has no fingerprint.
+pub(super) fn for_hub(
     advertised: Option<&Endpoint>,
     address: SocketAddr,
     certificate: Option<&Certificate>,
@@ -28,21 +28,21 @@ pub(super) fn of_hub(
     Ok(JoinLink { hub, fingerprint: certificate.map(Certificate::fingerprint), invite: None })
 }
 
-/// Leaves the link to a hub in its directory, for the keeper's commands. Not for an async task.
-pub(super) fn keep(link: &JoinLink, directory: &Path) -> Result<()> {
+/// Saves the link in the data directory for the operator commands. Blocks.
+pub(super) fn save(link: &JoinLink, directory: &Path) -> Result<()> {
     let path = directory.join(LINK_FILE);
     fs::write(&path, format!("{link}\n"))
         .map_err(|error| SystemError::file("write", &path, error).into())
 }
 
-/// Whether a hub has ever left its link there.
-pub(super) fn is_kept(directory: &Path) -> bool {
+/// Returns true if a hub has saved its link there.
+pub(super) fn is_saved(directory: &Path) -> bool {
     directory.join(LINK_FILE).exists()
 }
 
-/// The link that the hub of `directory` has left, whether it is running or not; to where the
-/// settings say, if they do.
-pub(super) fn kept(directory: &Path, settings: &Settings) -> Result<JoinLink> {
+/// Returns the link that the hub of `directory` has saved, with the address from the settings, if they
+/// have one.
+pub(super) fn load(directory: &Path, settings: &HubSettings) -> Result<JoinLink> {
     let path = directory.join(LINK_FILE);
     let name = &path.display();
     let raw =
@@ -57,27 +57,28 @@ pub(super) fn kept(directory: &Path, settings: &Settings) -> Result<JoinLink> {
     Ok(JoinLink { hub, ..link })
 }
 
-/// A link as it is typed into a shell: in quotes where it has what a shell may take for something
-/// else.
+/// Returns a link as typed into a shell: in quotes if it has special characters.
 pub(super) fn for_shell(link: &JoinLink) -> String {
     let link = link.to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || ":/._-".contains(c);
     if link.chars().all(plain) { link } else { format!("'{link}'") }
 }
 
-/// How the place that a link names is changed.
-pub(super) fn elsewhere(link: &JoinLink) -> String {
+/// Returns how to change the address in the link.
+pub(super) fn advertise_hint(link: &JoinLink) -> String {
     let hub = &link.hub;
-    format!("the link says {hub}; `--advertise HOST:PORT` changes that to where others reach it")
+    format!(
+        "the link has the address {hub}; if others reach the hub elsewhere, set --advertise HOST:PORT"
+    )
 }
 
-/// Where others reach what listens here: every address of this machine stands under its name.
+/// Returns where others reach a listener: a wildcard address becomes the host name.
 fn reachable(address: SocketAddr) -> Result<Endpoint> {
     if !address.ip().is_unspecified() {
         return Ok(address.into());
     }
     Endpoint::new(&host_name(), address.port().into()).map_err(|problem| {
-        let problem = format!("{problem}; say where the hub is with --advertise HOST:PORT");
+        let problem = format!("{problem}; give the address of the hub with --advertise HOST:PORT");
         Error::invalid("advertise", problem)
     })
 }
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_is_in_quotes_where_a_shell_would_ask_for_them() {
+    fn special_characters_are_quoted() {
         for (link, shown) in [
             ("chinwag://hub.example-1.org:1", "chinwag://hub.example-1.org:1"),
             ("chinwag://[::1]:1", "'chinwag://[::1]:1'"),
@@ -108,17 +109,17 @@ mod tests {
     }
 
     #[test]
-    fn the_keeper_is_told_how_the_link_gets_another_place() {
+    fn the_hint_names_the_address_and_the_option() {
         let link = JoinLink::parse("chinwag://inner:50051").unwrap();
-        let said = elsewhere(&link);
-        assert!(said.contains("inner:50051") && said.contains("`--advertise HOST:PORT`"), "{said}");
+        let hint = advertise_hint(&link);
+        assert!(hint.contains("inner:50051") && hint.contains("--advertise HOST:PORT"), "{hint}");
     }
 
     #[test]
-    fn a_link_names_a_place_that_can_be_dialed() {
+    fn a_link_has_an_address_that_can_be_dialed() {
         let link = |advertised: Option<&str>, address: &str| {
             let advertised = advertised.map(|raw| Endpoint::parse(raw).unwrap());
-            of_hub(advertised.as_ref(), address.parse().unwrap(), None).unwrap().to_string()
+            for_hub(advertised.as_ref(), address.parse().unwrap(), None).unwrap().to_string()
         };
         assert_eq!(link(None, "127.0.0.1:50051"), "chinwag://127.0.0.1:50051");
         assert_eq!(link(Some("hub.example:1"), "[::]:50051"), "chinwag://hub.example:1");

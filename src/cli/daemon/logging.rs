@@ -1,4 +1,4 @@
-//! The hub's log: lines for people or for programs, on standard error.
+//! The log of the hub: text or JSON lines on standard error.
 
 use std::io::{self, IsTerminal};
 
@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use super::error::{Error, Result};
 use crate::error::SystemError;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
@@ -20,11 +20,11 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Begins to log what passes `filter`.
+/// Starts logging what passes `filter`.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] where the filter is none.
+/// [`Error::Invalid`] if the filter is invalid.
 pub(super) fn log(filter: &str, format: LogFormat) -> Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|problem| Error::invalid("log", problem))?;
     let lines = tracing_subscriber::fmt()

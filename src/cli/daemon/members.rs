@@ -1,4 +1,4 @@
-//! How the members of a hub are listed.
+//! The list of members.
 
 use std::io::Write;
 
@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::error::{Error, Result};
 use crate::storage::embedded::members::Member;
 
-/// A member as a JSON object; what does not apply is null.
+/// A member as a JSON object; fields that do not apply are null.
 #[derive(Serialize)]
-struct Line<'a> {
+struct MemberLine<'a> {
     r#type: &'static str,
     name: &'a str,
     /// `key`, `bot` or `jwt`.
@@ -20,7 +20,7 @@ struct Line<'a> {
     since: String,
 }
 
-/// Writes one line for each member.
+/// Writes one line per member.
 pub(super) fn list(members: &[Member], json: bool, out: &mut impl Write) -> Result<()> {
     let longest = members.iter().map(|member| member.name.as_str().chars().count()).max();
     for member in members {
@@ -30,9 +30,9 @@ pub(super) fn list(members: &[Member], json: bool, out: &mut impl Write) -> Resu
             object.map_err(Into::into).and_then(|object| writeln!(out, "{object}"))
         } else {
             let width = longest.unwrap_or_default();
-            let whose = line.fingerprint.as_deref().or(line.subject).unwrap_or_default();
-            let Line { name, kind, since, .. } = &line;
-            let text = format!("{name:width$}  {since}  {kind}  {whose}");
+            let owner = line.fingerprint.as_deref().or(line.subject).unwrap_or_default();
+            let MemberLine { name, kind, since, .. } = &line;
+            let text = format!("{name:width$}  {since}  {kind}  {owner}");
             writeln!(out, "{}", text.trim_end())
         };
         written.map_err(Error::output)?;
@@ -40,10 +40,10 @@ pub(super) fn list(members: &[Member], json: bool, out: &mut impl Write) -> Resu
     Ok(())
 }
 
-fn line(member: &Member) -> Line<'_> {
+fn line(member: &Member) -> MemberLine<'_> {
     let owner = member.owner.as_str();
     let (kind, rest) = owner.split_once(':').unwrap_or((owner, ""));
-    Line {
+    MemberLine {
         r#type: "member",
         name: member.name.as_str(),
         kind,

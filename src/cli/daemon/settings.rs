@@ -1,4 +1,4 @@
-//! The options of a hub, and what they come to.
+//! The options of `chinwagd`, and the hub options made of them.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -11,9 +11,11 @@ use serde::Deserialize;
 
 use super::{
     error::{Error, Result},
-    guard::{Allowed, Local, allowed},
     logging::LogFormat,
-    values::{guests, read_duration, read_endpoint, read_guests, read_retention, retention},
+    values::{
+        MetricsAddress, RateOption, guests, rate_or, read_duration, read_endpoint, read_guests,
+        read_retention, retention,
+    },
 };
 use crate::{
     cli::values::duration,
@@ -25,17 +27,17 @@ use crate::{
     transport::{Limits, Plaintext},
 };
 
-/// Where the hub listens unless something else is said.
+/// The default of `--listen`.
 pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
-/// For whom a token of an outside issuer must be unless something else is said.
+/// The default of `--jwt-audience`.
 const DEFAULT_AUDIENCE: &str = "chinwag";
 
-/// What may be said on the command line, in the environment, or in the file.
+/// Settings from the command line, the environment or the file.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Settings {
+pub(crate) struct HubSettings {
     /// Address to listen on; port 0 picks any free port [default: 127.0.0.1:50051]
     #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
     pub(super) listen: Option<SocketAddr>,
@@ -111,22 +113,22 @@ pub(crate) struct Settings {
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
 
-    /// Posts allowed per peer, such as 50/s or 30/m, or "off"; per address, ten times as many
+    /// Posts rate_or per peer, such as 50/s or 30/m, or "off"; per address, ten times as many
     /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
-    post_rate: Option<Allowed>,
+    post_rate: Option<RateOption>,
 
-    /// Registrations allowed per address [default: 30/s]
+    /// Registrations rate_or per address [default: 30/s]
     #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
-    register_rate: Option<Allowed>,
+    register_rate: Option<RateOption>,
 
-    /// Searches and page reads allowed per peer; per address, ten times as many [default: 20/s]
+    /// Searches and page reads rate_or per peer; per address, ten times as many [default: 20/s]
     #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
-    read_rate: Option<Allowed>,
+    read_rate: Option<RateOption>,
 
-    /// Failed authentications allowed per address [default: 10/s]
+    /// Failed authentications rate_or per address [default: 10/s]
     #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
-    failure_rate: Option<Allowed>,
+    failure_rate: Option<RateOption>,
 
     /// Apply the rate limits to loopback, too, which is exempt otherwise
     #[arg(long, env = "CHINWAG_HUB_RATE_LOOPBACK", value_parser = FalseyValueParser::new())]
@@ -135,7 +137,7 @@ pub(crate) struct Settings {
     /// Serve Prometheus metrics at http://ADDR:PORT/metrics; a port alone means loopback [default:
     /// off]
     #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
-    metrics_listen: Option<Local>,
+    metrics_listen: Option<MetricsAddress>,
 
     /// Log filter: a level, or targets with levels, such as "warn,chinwag=debug" [default: info]
     #[arg(long, env = "CHINWAG_HUB_LOG", value_name = "FILTER")]
@@ -146,15 +148,15 @@ pub(crate) struct Settings {
     pub(super) log_format: Option<LogFormat>,
 }
 
-impl Settings {
-    /// What is said here, else what is said there.
+impl HubSettings {
+    /// Returns these settings, completed by those of the file.
     pub(super) fn or(self, file: Self) -> Self {
-        let store_is_said = self.ephemeral || self.data_dir.is_some();
+        let has_store = self.ephemeral || self.data_dir.is_some();
         Self {
             listen: self.listen.or(file.listen),
             advertise: self.advertise.or(file.advertise),
             data_dir: self.data_dir.or(file.data_dir).filter(|_| !self.ephemeral),
-            ephemeral: if store_is_said { self.ephemeral } else { file.ephemeral },
+            ephemeral: if has_store { self.ephemeral } else { file.ephemeral },
             tls_cert: self.tls_cert.or(file.tls_cert),
             tls_key: self.tls_key.or(file.tls_key),
             no_plaintext: self.no_plaintext || file.no_plaintext,
@@ -179,17 +181,17 @@ impl Settings {
     }
 
     fn rates(&self) -> Rates {
-        let usual = Rates::default();
+        let defaults = Rates::default();
         Rates {
-            posts: allowed(self.post_rate, usual.posts),
-            registrations: allowed(self.register_rate, usual.registrations),
-            reads: allowed(self.read_rate, usual.reads),
-            failures: allowed(self.failure_rate, usual.failures),
+            posts: rate_or(self.post_rate, defaults.posts),
+            registrations: rate_or(self.register_rate, defaults.registrations),
+            reads: rate_or(self.read_rate, defaults.reads),
+            failures: rate_or(self.failure_rate, defaults.failures),
             loopback: self.rate_loopback,
         }
     }
 
-    /// Reads the files that are named.
+    /// Returns the options of the hub. Reads the files that the settings name.
     pub(super) fn options(&self) -> Result<HubOptions> {
         let plaintext = match self.no_plaintext {
             true => Plaintext::Never,
@@ -206,7 +208,7 @@ impl Settings {
             issuer: self.issuer()?,
             rates: self.rates(),
             limits: Limits::default().fit(),
-            metrics: self.metrics_listen.map(|Local(address)| address),
+            metrics: self.metrics_listen.map(|MetricsAddress(address)| address),
             ..HubOptions::new(self.store()?)
         })
     }
@@ -216,7 +218,7 @@ impl Settings {
             (true, None) => Ok(Store::Memory),
             (false, Some(dir)) => Ok(Store::Directory(dir.clone())),
             (false, None) => Ok(Store::Directory(default_data_dir()?)),
-            (true, Some(_)) => Err(Error::invalid("ephemeral", "cannot be together with data_dir")),
+            (true, Some(_)) => Err(Error::invalid("ephemeral", "cannot be used with data_dir")),
         }
     }
 
@@ -229,13 +231,13 @@ impl Settings {
     }
 
     fn admission(&self) -> Admission {
-        let usual = if self.invite_only { Guests::Never } else { Guests::Loopback };
-        Admission { guests: self.guests.unwrap_or(usual), by_invitation: self.invite_only }
+        let default = if self.invite_only { Guests::Never } else { Guests::Loopback };
+        Admission { guests: self.guests.unwrap_or(default), by_invitation: self.invite_only }
     }
 
-    /// How the keeper makes an invitation, as a shell takes it; `None` where everybody may come, or
-    /// nothing is kept.
-    pub(super) fn how_to_invite(&self) -> Option<String> {
+    /// Returns the shell command that makes an invitation, or `None` if the hub is open or keeps nothing
+    /// on disk.
+    pub(super) fn invite_command(&self) -> Option<String> {
         if !self.invite_only || self.ephemeral {
             return None;
         }
@@ -257,8 +259,8 @@ impl Settings {
     }
 }
 
-/// Reads the file of options.
-pub(super) fn read(file: &Path) -> Result<Settings> {
+/// Reads the file of `--config`.
+pub(super) fn read(file: &Path) -> Result<HubSettings> {
     let name = file.display();
     let text = std::fs::read_to_string(file)
         .map_err(|error| Error::invalid("config", format!("cannot read {name}: {error}")))?;
@@ -267,7 +269,7 @@ pub(super) fn read(file: &Path) -> Result<Settings> {
 
 fn default_data_dir() -> Result<PathBuf> {
     let dirs = directories::ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
-        Error::invalid("data_dir", "this user has no home directory: say --data-dir DIR")
+        Error::invalid("data_dir", "this user has no home directory: use --data-dir DIR")
     })?;
     Ok(dirs.data_dir().join("hub"))
 }
@@ -279,18 +281,18 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Parser)]
-    struct Command {
+    struct HubCommandLine {
         #[command(flatten)]
-        settings: Settings,
+        settings: HubSettings,
     }
 
-    fn parse(args: &[&str]) -> Settings {
-        Command::try_parse_from(args).unwrap().settings
+    fn parse(args: &[&str]) -> HubSettings {
+        HubCommandLine::try_parse_from(args).unwrap().settings
     }
 
     #[test]
     fn the_command_line_wins_over_the_file() {
-        let file: Settings =
+        let file: HubSettings =
             toml::from_str("listen = '127.0.0.1:1'\nlease = '1m'\nephemeral = true").unwrap();
         let both = parse(&["chinwagd", "--lease", "2s", "--data-dir", "/d"]).or(file);
         assert_eq!(both.listen.unwrap().port(), 1);
@@ -301,9 +303,9 @@ mod tests {
     }
 
     #[test]
-    fn a_file_with_mistakes_is_refused() {
+    fn a_file_with_errors_is_refused() {
         for file in ["lease = 'soon'", "lisen = '127.0.0.1:1'", "listen = 'here'"] {
-            assert!(toml::from_str::<Settings>(file).is_err(), "{file}");
+            assert!(toml::from_str::<HubSettings>(file).is_err(), "{file}");
         }
     }
 }

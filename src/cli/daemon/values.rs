@@ -1,27 +1,41 @@
-//! How options are written: the same on the command line, in the environment and in the file.
+//! Values of the options of `chinwagd`, written alike on the command line, in the environment and in the
+//! file.
 
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{cli::values::duration, hub::Guests, model::Endpoint, storage::Retention};
+use crate::{
+    cli::values::duration,
+    hub::{Guests, Rate},
+    model::Endpoint,
+    storage::Retention,
+};
 
-/// How to say what is kept.
-const HOW: &str = "write it as 30d, as 10000, or as 30d,10000";
+/// How to write a retention.
+const RETENTION_HELP: &str = "write it as 30d, as 10000, or as 30d,10000";
 
-/// Reads "30d", "10000", "30d,10000".
+/// Parses "30d", "10000" or "30d,10000".
 pub(super) fn retention(raw: &str) -> Result<Retention, String> {
     let mut retention = Retention::default();
     for part in raw.split(',').map(str::trim) {
-        let before = match part.parse() {
+        let is_repeated = match part.parse() {
             Ok(count) => retention.count.replace(count).is_some(),
             Err(_) => match duration(part) {
                 Ok(age) => retention.age.replace(age).is_some(),
-                Err(_) => return Err(format!("{part:?} is no number and no duration: {HOW}")),
+                Err(_) => {
+                    return Err(format!(
+                        "{part:?} is neither a number nor a duration: {RETENTION_HELP}"
+                    ));
+                }
             },
         };
-        if before {
-            return Err(HOW.into());
+        if is_repeated {
+            return Err(RETENTION_HELP.into());
         }
     }
     Ok(retention)
@@ -39,13 +53,13 @@ pub(super) fn read_retention<'de, D: Deserializer<'de>>(
     read_with(retention, raw)
 }
 
-/// Reads "never", "loopback", "always".
+/// Parses "never", "loopback" or "always".
 pub(super) fn guests(raw: &str) -> Result<Guests, String> {
     match raw {
         "never" => Ok(Guests::Never),
         "loopback" => Ok(Guests::Loopback),
         "always" => Ok(Guests::Always),
-        _ => Err("say never, loopback or always".into()),
+        _ => Err("expected never, loopback or always".into()),
     }
 }
 
@@ -67,12 +81,81 @@ fn read_with<'de, T, D: Deserializer<'de>>(
     parse(&raw).map(Some).map_err(de::Error::custom)
 }
 
+/// A rate limit, or "off".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct RateOption(pub(super) Option<Rate>);
+
+impl FromStr for RateOption {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        if raw == "off" { Ok(Self(None)) } else { raw.parse().map(|rate| Self(Some(rate))) }
+    }
+}
+
+impl TryFrom<String> for RateOption {
+    type Error = String;
+
+    fn try_from(raw: String) -> Result<Self, String> {
+        raw.parse()
+    }
+}
+
+/// Returns the rate of an option, or else the default.
+pub(super) fn rate_or(option: Option<RateOption>, default: Option<Rate>) -> Option<Rate> {
+    option.map_or(default, |RateOption(rate)| rate)
+}
+
+/// An address with a port, or a port on loopback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct MetricsAddress(pub(super) SocketAddr);
+
+impl FromStr for MetricsAddress {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        let port = raw.parse().map(|port: u16| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
+        port.or_else(|_| raw.parse())
+            .map(Self)
+            .map_err(|_| "expected a port, which means loopback, or ADDR:PORT".into())
+    }
+}
+
+impl TryFrom<String> for MetricsAddress {
+    type Error = String;
+
+    fn try_from(raw: String) -> Result<Self, String> {
+        raw.parse()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_kept_is_an_age_or_a_number_or_both() {
+    fn a_rate_may_be_off() {
+        assert_eq!("off".parse(), Ok(RateOption(None)));
+        assert_eq!("5/s".parse(), Ok(RateOption(Some(Rate::per_second(5)))));
+        assert!("often".parse::<RateOption>().is_err());
+        assert_eq!(rate_or(None, Some(Rate::per_second(5))), Some(Rate::per_second(5)));
+        assert_eq!(rate_or(Some(RateOption(None)), Some(Rate::per_second(5))), None);
+    }
+
+    #[test]
+    fn a_bare_port_means_loopback() {
+        let read = |raw: &str| {
+            raw.parse::<MetricsAddress>().map(|MetricsAddress(address)| address.to_string())
+        };
+        assert_eq!(read("9464").unwrap(), "127.0.0.1:9464");
+        assert_eq!(read("[::]:1").unwrap(), "[::]:1");
+        assert!(read("here").unwrap_err().contains("ADDR:PORT"));
+    }
+
+    #[test]
+    fn a_retention_is_an_age_or_a_number_or_both() {
         let age = Some(Duration::from_secs(86_400));
         for (raw, age, count) in [
             ("1d", age, None),

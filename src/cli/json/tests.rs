@@ -24,7 +24,7 @@ fn message(text: &str) -> Message {
     }
 }
 
-fn json<'a>(line: impl Into<Line<'a>>) -> String {
+fn json<'a>(line: impl Into<JsonLine<'a>>) -> String {
     line.into().to_json().unwrap()
 }
 
@@ -92,7 +92,7 @@ fn a_peer_and_a_room_have_the_documented_shape() {
         json(&room),
         r#"{"type":"room","name":"lobby","members":3,"epoch":"9","first_seq":0,"head_seq":0,"last_message_at":null}"#
     );
-    assert_eq!(json(Line::Reset {}), r#"{"type":"reset"}"#);
+    assert_eq!(json(JsonLine::Reset {}), r#"{"type":"reset"}"#);
 }
 
 #[test]

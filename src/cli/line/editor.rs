@@ -1,12 +1,11 @@
-//! The line editor of a terminal.
+//! The line editor.
 //!
-//! A thread of its own reads one line at a time, each when it is told to: so the prompt names the
-//! right room, and a line that was typed is dealt with before the next one begins.
+//! A thread reads one line per [`PromptRequest`], so that the prompt names the right room and a line is
+//! handled before the next one begins.
 //!
-//! What is to be shown meanwhile goes through the editor's printer, which puts it above the line
-//! that is being typed. Between two lines the printer would write at once, past what waits inside
-//! the editor; therefore nothing is given to it unless a line is being edited ([`Gate`]), and
-//! things are shown in the order in which they came.
+//! Output goes through the printer of the editor, which puts it above the line that is being typed.
+//! Between two lines the printer would write at once, ahead of output that waits inside the editor. So
+//! [`PrintGate`] holds output back until a line is being edited, which keeps it in order.
 
 use std::{
     io::{self, Write as _},
@@ -32,43 +31,42 @@ use crate::cli::{
     writer::show_plainly,
 };
 
-/// Clears the line being typed and switches bracketed paste off, as the editor does at its end.
+/// Clears the line being typed and turns bracketed paste off, as the editor does when it ends.
 const LEAVE_LINE: &str = "\r\x1b[J\x1b[?2004l";
 
-type Lines = mpsc::Receiver<io::Result<stdin::Line>>;
+type Lines = mpsc::Receiver<io::Result<stdin::InputLine>>;
 type Show = Box<dyn FnMut(String) -> io::Result<()> + Send>;
 
-/// What the chat holds of the editor.
+/// The handle of the editor thread.
 pub(super) struct Editor {
-    turns: Option<std_mpsc::Sender<Turn>>,
-    gate: Arc<Gate>,
-    restore: Option<terminal::Restore>,
+    prompts: Option<std_mpsc::Sender<PromptRequest>>,
+    gate: Arc<PrintGate>,
+    restore: Option<terminal::RestoreMode>,
 }
 
-/// Leave to read a line.
-struct Turn {
+/// Asks the editor thread for a line.
+struct PromptRequest {
     prompt: String,
-    /// Whether to wipe the line before.
+    /// Whether to clear the previous line from the screen.
     wipe: bool,
 }
 
-/// Opens the editor: lines come out of the first channel, and `Show` shows something above the
-/// line that is being typed.
+/// Opens the editor. Lines come from the channel; `Show` prints above the line that is being typed.
 pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
-    let restore = terminal::Restore::quieten();
-    let gate = Arc::new(Gate::default());
+    let restore = terminal::RestoreMode::quiet();
+    let gate = Arc::new(PrintGate::default());
     let config = Config::builder().max_history_size(typed::MAX_LINES)?.history_ignore_dups(true)?;
     let mut editor = Rustyline::with_config(config.build())?;
-    editor.set_helper(Some(Hooks(gate.clone())));
+    editor.set_helper(Some(EditorHooks(gate.clone())));
     let mut printer = editor.create_external_printer()?;
     for line in typed::load(&file).unwrap_or_default() {
         editor.add_history_entry(line)?;
     }
 
-    // One line at a time: the next turn comes only after the line was taken.
+    // One line is enough: the next request comes only after the line was received.
     let (lines, typed) = mpsc::channel(1);
-    let (turns, turn) = std_mpsc::channel();
-    let thread = Thread { editor, file, turns: turn, lines, gate: gate.clone() };
+    let (prompts, request) = std_mpsc::channel();
+    let thread = EditorThread { editor, file, prompts: request, lines, gate: gate.clone() };
     std::thread::spawn(move || thread.run());
 
     let held = gate.clone();
@@ -77,86 +75,86 @@ pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
             return show_plainly(block);
         }
         let columns = terminal::columns().unwrap_or(usize::MAX);
-        // It fails where the editor has ended meanwhile.
+        // Fails if the editor has ended meanwhile.
         printer.print(view::wrap(&block, columns)).or_else(|_| show_plainly(block))
     };
-    Ok((Editor { turns: Some(turns), gate, restore: Some(restore) }, typed, Box::new(show)))
+    Ok((Editor { prompts: Some(prompts), gate, restore: Some(restore) }, typed, Box::new(show)))
 }
 
 impl Editor {
     pub(super) fn prompt(&self, prompt: String, wipe: bool) {
-        if let Some(turns) = &self.turns {
-            // The thread has ended with the input; that will be heard.
-            let _ = turns.send(Turn { prompt, wipe });
+        if let Some(prompts) = &self.prompts {
+            // Fails if the thread has ended with the input, which closes the channel of lines.
+            let _ = prompts.send(PromptRequest { prompt, wipe });
         }
     }
 
-    /// Ends the editing, in the middle of a line too, and restores the terminal.
+    /// Ends the editor, even in the middle of a line, and restores the terminal.
     pub(super) fn stop(&mut self) {
-        self.turns = None;
-        let in_a_line = self.gate.set(Mode::Over) == Mode::Editing;
+        self.prompts = None;
+        let in_a_line = self.gate.set(EditorPhase::Over) == EditorPhase::Editing;
         drop(self.restore.take());
         if in_a_line {
             let mut stdout = io::stdout().lock();
-            // A terminal that has gone away needs nothing.
+            // Fails if the terminal is gone.
             let _ = stdout.write_all(LEAVE_LINE.as_bytes()).and_then(|()| stdout.flush());
         }
     }
 }
 
-type Rustyline = rustyline::Editor<Hooks, DefaultHistory>;
+type Rustyline = rustyline::Editor<EditorHooks, DefaultHistory>;
 
 /// The thread that reads lines.
-struct Thread {
+struct EditorThread {
     editor: Rustyline,
     file: PathBuf,
-    turns: std_mpsc::Receiver<Turn>,
-    lines: mpsc::Sender<io::Result<stdin::Line>>,
-    gate: Arc<Gate>,
+    prompts: std_mpsc::Receiver<PromptRequest>,
+    lines: mpsc::Sender<io::Result<stdin::InputLine>>,
+    gate: Arc<PrintGate>,
 }
 
-impl Thread {
+impl EditorThread {
     fn run(mut self) {
         let mut before = String::new();
-        while let Ok(turn) = self.turns.recv() {
-            if turn.wipe {
+        while let Ok(request) = self.prompts.recv() {
+            if request.wipe {
                 self.wipe(&before);
             }
-            // Ctrl-C, Ctrl-D, or a terminal that has gone away: all are the end of the input.
-            let Ok(line) = self.editor.readline(&turn.prompt) else { break };
-            self.gate.set_unless_over(Mode::Between);
+            // Ctrl-C, Ctrl-D and a lost terminal all end the input.
+            let Ok(line) = self.editor.readline(&request.prompt) else { break };
+            self.gate.set_unless_over(EditorPhase::Between);
             self.remember(&line);
-            before = turn.prompt + &line;
-            if self.lines.blocking_send(Ok(stdin::Line::Text(line))).is_err() {
+            before = request.prompt + &line;
+            if self.lines.blocking_send(Ok(stdin::InputLine::Text(line))).is_err() {
                 break;
             }
         }
-        self.gate.set(Mode::Over);
+        self.gate.set(EditorPhase::Over);
     }
 
-    /// Wipes what was typed, with its prompt, which ends right above the cursor.
+    /// Clears the typed line and its prompt, which end right above the cursor.
     fn wipe(&mut self, typed: &str) {
         let Some((columns, rows)) = self.editor.dimensions() else { return };
         let used = rows_of(typed, columns.into());
-        // What has scrolled away cannot be wiped.
+        // What has scrolled off the screen cannot be cleared.
         if let Some(used) = used.filter(|&used| used < usize::from(rows)) {
             let mut stdout = io::stdout().lock();
             let _ = write!(stdout, "\x1b[{used}A\r\x1b[J").and_then(|()| stdout.flush());
         }
     }
 
-    /// Keeps what was typed for this chat, and a line for later ones unless it is private.
+    /// Adds a line to the history of this chat, and to the file for later ones unless it is private.
     fn remember(&mut self, typed: &str) {
         let new = !typed.trim().is_empty() && self.editor.add_history_entry(typed).unwrap_or(false);
         if new && !typed.contains('\n') && !input::is_private(typed) {
-            // The chat goes on without its memory.
+            // The chat works without the file.
             let _ = typed::append(&self.file, typed);
         }
     }
 }
 
-/// How many rows the editor takes for a line; `None` where terminals disagree on the width of
-/// what is in it.
+/// Returns how many rows the editor uses for a line, or `None` if terminals disagree on the width of
+/// its characters.
 fn rows_of(line: &str, columns: usize) -> Option<usize> {
     let (mut row, mut column) = (0, 0);
     for c in line.chars() {
@@ -170,85 +168,85 @@ fn rows_of(line: &str, columns: usize) -> Option<usize> {
             (row, column) = (row + 1, width);
         }
     }
-    // Characters that join others are narrower together than apart.
+    // Joined characters are narrower together than apart.
     let joined = line.lines().map(UnicodeWidthStr::width).sum::<usize>();
     let apart = line.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
     (joined == apart).then_some(row + 1 + usize::from(column == columns))
 }
 
-/// What the editor is at.
+/// What the editor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Mode {
-    /// Between two lines: what is to be shown waits.
+enum EditorPhase {
+    /// Between two lines: output waits.
     #[default]
     Between,
     /// A line is being edited.
     Editing,
-    /// No more lines: what is to be shown is written straight away.
+    /// The editor has ended: output is written at once.
     Over,
 }
 
-/// Holds back what is to be shown until a line is being edited.
+/// Holds output back until a line is being edited.
 #[derive(Debug, Default)]
-struct Gate {
-    mode: Mutex<Mode>,
+struct PrintGate {
+    phase: Mutex<EditorPhase>,
     changed: Condvar,
 }
 
-impl Gate {
-    /// Sets the mode and returns the one before.
-    fn set(&self, mode: Mode) -> Mode {
-        let mut now = self.mode.lock();
+impl PrintGate {
+    /// Sets the phase and returns the previous one.
+    fn set(&self, phase: EditorPhase) -> EditorPhase {
+        let mut now = self.phase.lock();
         self.changed.notify_all();
-        std::mem::replace(&mut now, mode)
+        std::mem::replace(&mut now, phase)
     }
 
-    fn set_unless_over(&self, mode: Mode) {
-        let mut now = self.mode.lock();
-        if *now != Mode::Over {
-            *now = mode;
+    fn set_unless_over(&self, phase: EditorPhase) {
+        let mut now = self.phase.lock();
+        if *now != EditorPhase::Over {
+            *now = phase;
             self.changed.notify_all();
         }
     }
 
-    /// Waits as long as the editor is between two lines; then says whether one is being edited.
+    /// Waits while the editor is between two lines. Returns true if a line is being edited then.
     fn wait(&self) -> bool {
-        let mut now = self.mode.lock();
-        self.changed.wait_while(&mut now, |mode| *mode == Mode::Between);
-        *now == Mode::Editing
+        let mut now = self.phase.lock();
+        self.changed.wait_while(&mut now, |phase| *phase == EditorPhase::Between);
+        *now == EditorPhase::Editing
     }
 }
 
-/// Hears from the editor when it begins and ends with a line: it asks for a hint first whenever it
-/// draws, and for validation when the line is complete, before it leaves the terminal's raw mode.
-struct Hooks(Arc<Gate>);
+/// Detects when the editor begins and ends a line: it asks for a hint whenever it draws, and for
+/// validation when a line is complete, before it leaves the raw mode of the terminal.
+struct EditorHooks(Arc<PrintGate>);
 
-impl Hinter for Hooks {
+impl Hinter for EditorHooks {
     type Hint = String;
 
     fn hint(&self, _line: &str, _pos: usize, _context: &Context<'_>) -> Option<String> {
-        self.0.set_unless_over(Mode::Editing);
+        self.0.set_unless_over(EditorPhase::Editing);
         None
     }
 }
 
-impl Validator for Hooks {
+impl Validator for EditorHooks {
     fn validate(
         &self,
         _context: &mut ValidationContext<'_>,
     ) -> rustyline::Result<ValidationResult> {
-        self.0.set_unless_over(Mode::Between);
+        self.0.set_unless_over(EditorPhase::Between);
         Ok(ValidationResult::Valid(None))
     }
 }
 
-impl Completer for Hooks {
+impl Completer for EditorHooks {
     type Candidate = String;
 }
 
-impl Highlighter for Hooks {}
+impl Highlighter for EditorHooks {}
 
-impl Helper for Hooks {}
+impl Helper for EditorHooks {}
 
 #[cfg(test)]
 mod tests {
@@ -273,17 +271,17 @@ mod tests {
 
     #[test]
     fn the_gate_is_open_while_a_line_is_edited_and_after_the_last() {
-        let gate = Arc::new(Gate::default());
-        gate.set_unless_over(Mode::Editing);
+        let gate = Arc::new(PrintGate::default());
+        gate.set_unless_over(EditorPhase::Editing);
         assert!(gate.wait());
-        gate.set_unless_over(Mode::Between);
+        gate.set_unless_over(EditorPhase::Between);
         let waiting = std::thread::spawn({
             let gate = gate.clone();
             move || gate.wait()
         });
-        assert_eq!(gate.set(Mode::Over), Mode::Between);
+        assert_eq!(gate.set(EditorPhase::Over), EditorPhase::Between);
         assert!(!waiting.join().unwrap());
-        gate.set_unless_over(Mode::Editing);
+        gate.set_unless_over(EditorPhase::Editing);
         assert!(!gate.wait(), "over is over");
     }
 }

@@ -1,5 +1,5 @@
-//! What a chat knows: the rooms, who is here, what is still under way. It becomes lines of text,
-//! and knows nothing of a terminal.
+//! The state of a chat in line mode: rooms, peers, posts under way. It turns events into lines of text
+//! and does not know the terminal.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -17,33 +17,33 @@ use crate::{
     model::{Message, Name, Position, Posted, RoomName},
 };
 
-/// The state of one chat.
+/// The state of a chat.
 #[derive(Debug)]
-pub(crate) struct State {
-    /// For what is shown.
+pub(crate) struct ChatState {
+    /// Formats times.
     pub(crate) clock: Clock,
     roster: Roster,
     rooms: Vec<RoomName>,
     current: Option<RoomName>,
     outage: Outage,
-    /// The last message of each room that was shown.
+    /// The position of the last message shown of each room.
     shown: HashMap<RoomName, Position>,
-    /// Up to where each room had been spoken in when it was entered.
+    /// The last position of each room when it was joined.
     heads: HashMap<RoomName, Position>,
-    /// The rooms whose messages from before are being told.
-    telling: HashSet<RoomName>,
-    /// One's own last post to each room that was stored.
+    /// The rooms whose earlier messages are being shown.
+    replaying: HashSet<RoomName>,
+    /// The position of the user's last stored post in each room.
     stored: HashMap<RoomName, Position>,
-    /// Who came and went while messages from before are told: shown after them.
+    /// Notices about peers, held back while earlier messages are shown.
     held: Vec<String>,
-    /// Whose messages are not shown.
+    /// The peers whose messages are not shown.
     pub(crate) blocked: BTreeSet<Name>,
-    /// Of whom it was said last that something of theirs is hidden, where nothing was shown since.
+    /// The peer of the last notice about a hidden message, if nothing was shown since.
     hidden: Option<Name>,
 }
 
-impl State {
-    /// In `rooms`, talking in the first.
+impl ChatState {
+    /// Creates the state of a chat in `rooms`; the first one is current.
     pub(crate) fn new(me: Name, rooms: Vec<RoomName>, clock: Clock) -> Self {
         Self {
             clock,
@@ -53,7 +53,7 @@ impl State {
             outage: Outage::default(),
             shown: HashMap::new(),
             heads: HashMap::new(),
-            telling: HashSet::new(),
+            replaying: HashSet::new(),
             stored: HashMap::new(),
             held: Vec::new(),
             blocked: BTreeSet::new(),
@@ -71,30 +71,30 @@ impl State {
         &self.rooms
     }
 
-    /// Whether the hub is away.
+    /// Returns true if the hub is away.
     pub(crate) fn hub_is_away(&self) -> bool {
-        self.outage.lasts()
+        self.outage.is_offline()
     }
 
     /// Makes a joined room the current one.
-    pub(crate) fn talk_in(&mut self, room: RoomName) {
-        self.be_in(&room);
+    pub(crate) fn switch_to(&mut self, room: RoomName) {
+        self.add_room(&room);
         self.current = Some(room);
     }
 
-    /// That a room was left, and what to show of it: once, whoever tells it first.
+    /// Removes a room and returns the notice, if it was still joined.
     pub(crate) fn leave(&mut self, room: &RoomName) -> Option<String> {
         let joined = self.rooms.len();
         self.rooms.retain(|joined| joined != room);
         self.heads.remove(room);
-        self.telling.remove(room);
+        self.replaying.remove(room);
         if self.current.as_ref() == Some(room) {
             self.current = self.rooms.first().cloned();
         }
         (self.rooms.len() < joined).then(|| view::notice(&format!("left {room}")))
     }
 
-    /// That one's own post was stored. Of several it is told in any order.
+    /// Records that a post of the user was stored. Several may be reported in any order.
     pub(crate) fn stored(&mut self, posted: Posted) {
         let last = self.stored.entry(posted.room).or_insert(posted.position);
         if last.epoch != posted.position.epoch || last.seq < posted.position.seq {
@@ -102,39 +102,39 @@ impl State {
         }
     }
 
-    /// Whether all that one posted was shown, as far as it comes at all.
+    /// Returns true if all stored posts of the user were shown, except in rooms that were left.
     pub(crate) fn is_settled(&self) -> bool {
         self.stored.iter().all(|(room, stored)| {
             let shown = self.shown.get(room);
-            // Another epoch: the log that held the post is no more.
+            // In another epoch, the post is lost with its log.
             !self.rooms.contains(room)
                 || shown.is_some_and(|shown| shown.epoch != stored.epoch || shown.seq >= stored.seq)
         })
     }
 
-    /// What to show of an event.
-    pub(crate) fn hear(&mut self, event: &Event, now: Instant) -> Option<String> {
-        let said = self.heard(event, now);
-        let held = match self.is_telling() {
+    /// Handles an event and returns the lines to show.
+    pub(crate) fn on_event(&mut self, event: &Event, now: Instant) -> Option<String> {
+        let lines = self.describe_event(event, now);
+        let held = match self.is_replaying() {
             true => Vec::new(),
             false => std::mem::take(&mut self.held),
         };
-        let lines: Vec<String> = said.into_iter().chain(held).collect();
+        let lines: Vec<String> = lines.into_iter().chain(held).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
-    fn heard(&mut self, event: &Event, now: Instant) -> Option<String> {
+    fn describe_event(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Connected | Event::Disconnected { .. } => {
-                self.outage.hear(event, now).map(|said| view::notice(&said))
+                self.outage.on_event(event, now).map(|said| view::notice(&said))
             }
             Event::Message(message) => {
                 self.shown.insert(message.room.clone(), message.position);
                 let line = self.line(message);
                 match self.begins_history(message) {
                     true => Some(line.map_or_else(
-                        || said_before(&message.room),
-                        |line| format!("{}\n{line}", said_before(&message.room)),
+                        || earlier_heading(&message.room),
+                        |line| format!("{}\n{line}", earlier_heading(&message.room)),
                     )),
                     false => line,
                 }
@@ -151,7 +151,7 @@ impl State {
                 Some(view::notice(&view::queued_failed(*id, peer, error)))
             }
             Event::Joined { room, head } => {
-                self.be_in(room);
+                self.add_room(room);
                 self.heads.entry(room.clone()).or_insert(*head);
                 None
             }
@@ -167,34 +167,33 @@ impl State {
         }
     }
 
-    /// What to show of who comes and goes.
-    pub(crate) fn watch(&mut self, change: PeerChange, now: Instant) -> Option<String> {
-        let said = self.roster.hear(change, now).map(|said| view::notice(&said))?;
-        if self.is_telling() {
-            self.held.push(said);
+    /// Handles a change of the peers and returns the notice to show.
+    pub(crate) fn on_peer_change(&mut self, change: PeerChange, now: Instant) -> Option<String> {
+        let notice = self.roster.on_change(change, now).map(|text| view::notice(&text))?;
+        if self.is_replaying() {
+            self.held.push(notice);
             return None;
         }
-        Some(said)
+        Some(notice)
     }
 
-    /// When [`State::settle`] is to be called.
+    /// Returns when to call [`ChatState::settle`].
     pub(crate) fn due(&self) -> Option<Instant> {
         self.roster.due()
     }
 
-    /// What to show of who has not come back after a loss.
+    /// Returns the notice about peers that have not come back after an outage.
     pub(crate) fn settle(&mut self) -> Option<String> {
         self.roster.settle().map(|said| view::notice(&said))
     }
 
-    /// A message as it is shown now; its room is said where there are several.
+    /// Formats a message, with its room if several are joined.
     pub(crate) fn message(&self, message: &Message) -> String {
         let room = (self.rooms.len() > 1).then_some(&message.room);
         view::message(&self.clock, message, room)
     }
 
-    /// A message as it is shown when it comes: of somebody who is blocked only that it came, once
-    /// for all that come one after the other.
+    /// Formats a new message. Consecutive messages of a blocked peer become one notice.
     fn line(&mut self, message: &Message) -> Option<String> {
         let hidden = self.blocked.contains(&message.sender).then(|| message.sender.clone());
         let said = std::mem::replace(&mut self.hidden, hidden.clone());
@@ -205,7 +204,7 @@ impl State {
         }
     }
 
-    /// That somebody is blocked, or not any more.
+    /// Sets whether a peer is blocked.
     pub(crate) fn set_blocked(&mut self, name: Name, blocked: bool) {
         match blocked {
             true => self.blocked.insert(name),
@@ -213,25 +212,25 @@ impl State {
         };
     }
 
-    /// Whether messages from before are being told, and more of them are to come.
-    fn is_telling(&self) -> bool {
+    /// Returns true while earlier messages are shown and more of them are expected.
+    fn is_replaying(&self) -> bool {
         let more = |room: &RoomName| {
             let place = self.heads.get(room).zip(self.shown.get(room));
             place.is_some_and(|(head, shown)| shown.epoch == head.epoch && shown.seq < head.seq)
         };
-        !self.hub_is_away() && self.telling.iter().any(more)
+        !self.hub_is_away() && self.replaying.iter().any(more)
     }
 
-    /// Whether it is the first of those that were said before the room was entered.
+    /// Returns true for the first message that is older than the join of its room.
     fn begins_history(&mut self, message: &Message) -> bool {
         let before = self.heads.get(&message.room).is_some_and(|head| {
             head.epoch == message.position.epoch && message.position.seq <= head.seq
         });
-        before && self.telling.insert(message.room.clone())
+        before && self.replaying.insert(message.room.clone())
     }
 
-    /// That one is in a room.
-    pub(crate) fn be_in(&mut self, room: &RoomName) {
+    /// Adds a joined room.
+    pub(crate) fn add_room(&mut self, room: &RoomName) {
         if !self.rooms.contains(room) {
             self.rooms.push(room.clone());
         }
@@ -239,8 +238,8 @@ impl State {
     }
 }
 
-fn said_before(room: &RoomName) -> String {
-    view::notice(&format!("said before in {room}:"))
+fn earlier_heading(room: &RoomName) -> String {
+    view::notice(&format!("earlier in {room}:"))
 }
 
 #[cfg(test)]
@@ -255,9 +254,9 @@ mod tests {
         RoomName::parse(raw).unwrap()
     }
 
-    fn state(rooms: &[&str]) -> State {
+    fn state(rooms: &[&str]) -> ChatState {
         let rooms = rooms.iter().map(|raw| room(raw)).collect();
-        State::new(Name::parse("sova").unwrap(), rooms, Clock::local())
+        ChatState::new(Name::parse("sova").unwrap(), rooms, Clock::local())
     }
 
     fn at(epoch: u64, seq: u64) -> Position {
@@ -294,9 +293,9 @@ mod tests {
     fn one_room_goes_without_saying() {
         let mut state = state(&["lobby"]);
         let now = Instant::now();
-        assert!(state.hear(&message("lobby", at(1, 1)), now).unwrap().ends_with(" buzz: hi"));
-        state.hear(&joined("ops"), now);
-        let shown = state.hear(&message("lobby", at(1, 2)), now).unwrap();
+        assert!(state.on_event(&message("lobby", at(1, 1)), now).unwrap().ends_with(" buzz: hi"));
+        state.on_event(&joined("ops"), now);
+        let shown = state.on_event(&message("lobby", at(1, 2)), now).unwrap();
         assert!(shown.ends_with(" lobby buzz: hi"), "{shown}");
     }
 
@@ -304,11 +303,11 @@ mod tests {
     fn what_was_said_before_is_set_off_once() {
         let mut state = state(&["lobby"]);
         let now = Instant::now();
-        state.hear(&Event::Joined { room: room("lobby"), head: at(1, 2) }, now);
-        let first = state.hear(&message("lobby", at(1, 1)), now).unwrap();
-        assert!(first.starts_with("* said before in lobby:\n"), "{first}");
+        state.on_event(&Event::Joined { room: room("lobby"), head: at(1, 2) }, now);
+        let first = state.on_event(&message("lobby", at(1, 1)), now).unwrap();
+        assert!(first.starts_with("* earlier in lobby:\n"), "{first}");
         for seq in [2, 3] {
-            let next = state.hear(&message("lobby", at(1, seq)), now).unwrap();
+            let next = state.on_event(&message("lobby", at(1, seq)), now).unwrap();
             assert!(!next.contains("said before"), "{next}");
         }
     }
@@ -317,24 +316,24 @@ mod tests {
     fn who_is_here_is_not_told_in_the_midst_of_what_was_said_before() {
         let mut state = state(&["lobby"]);
         let now = Instant::now();
-        state.hear(&Event::Joined { room: room("lobby"), head: at(1, 2) }, now);
-        state.hear(&message("lobby", at(1, 1)), now);
-        assert_eq!(state.watch(PeerChange::Reset, now), None);
-        assert_eq!(state.watch(PeerChange::Listed, now), None, "not yet");
-        let last = state.hear(&message("lobby", at(1, 2)), now).unwrap();
+        state.on_event(&Event::Joined { room: room("lobby"), head: at(1, 2) }, now);
+        state.on_event(&message("lobby", at(1, 1)), now);
+        assert_eq!(state.on_peer_change(PeerChange::Reset, now), None);
+        assert_eq!(state.on_peer_change(PeerChange::Listed, now), None, "not yet");
+        let last = state.on_event(&message("lobby", at(1, 2)), now).unwrap();
         assert!(last.ends_with(" buzz: hi\n* nobody else is here"), "{last}");
-        assert!(!state.hear(&message("lobby", at(1, 3)), now).unwrap().contains("here"));
+        assert!(!state.on_event(&message("lobby", at(1, 3)), now).unwrap().contains("here"));
     }
 
     #[test]
     fn who_is_here_is_told_at_last_where_the_rest_does_not_come() {
         let mut state = state(&["lobby"]);
         let now = Instant::now();
-        state.hear(&Event::Joined { room: room("lobby"), head: at(1, 9) }, now);
-        state.hear(&message("lobby", at(1, 1)), now);
-        state.watch(PeerChange::Reset, now);
-        assert_eq!(state.watch(PeerChange::Listed, now), None);
-        let left = state.hear(&Event::Left { room: room("lobby") }, now);
+        state.on_event(&Event::Joined { room: room("lobby"), head: at(1, 9) }, now);
+        state.on_event(&message("lobby", at(1, 1)), now);
+        state.on_peer_change(PeerChange::Reset, now);
+        assert_eq!(state.on_peer_change(PeerChange::Listed, now), None);
+        let left = state.on_event(&Event::Left { room: room("lobby") }, now);
         assert_eq!(left.as_deref(), Some("* left lobby\n* nobody else is here"));
     }
 
@@ -342,17 +341,17 @@ mod tests {
     fn leaving_the_current_room_makes_another_one_current() {
         let mut state = state(&["lobby", "ops"]);
         let now = Instant::now();
-        state.talk_in(room("ops"));
+        state.switch_to(room("ops"));
         assert_eq!(state.current(), Some(&room("ops")));
-        let said = state.hear(&Event::Left { room: room("ops") }, now);
+        let said = state.on_event(&Event::Left { room: room("ops") }, now);
         assert_eq!(said.as_deref(), Some("* left ops"));
         assert_eq!(state.current(), Some(&room("lobby")));
         assert_eq!(state.leave(&room("ops")), None, "said already");
         let error = Error::protocol("no\nway");
-        let said = state.hear(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
+        let said = state.on_event(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
         assert_eq!(said, "* not in lobby: the other side broke the protocol: no␊way");
         assert_eq!(state.current(), None);
-        state.hear(&joined("ops"), now);
+        state.on_event(&joined("ops"), now);
         assert_eq!(state.current(), Some(&room("ops")));
     }
 
@@ -361,11 +360,11 @@ mod tests {
         let mut state = state(&["lobby"]);
         let now = Instant::now();
         state.set_blocked(Name::parse("buzz").unwrap(), true);
-        let hidden = state.hear(&message("lobby", at(1, 1)), now);
+        let hidden = state.on_event(&message("lobby", at(1, 1)), now);
         assert_eq!(hidden.as_deref(), Some("* buzz is blocked: hidden"));
-        assert_eq!(state.hear(&message("lobby", at(1, 2)), now), None);
+        assert_eq!(state.on_event(&message("lobby", at(1, 2)), now), None);
         state.set_blocked(Name::parse("buzz").unwrap(), false);
-        assert!(state.hear(&message("lobby", at(1, 3)), now).unwrap().ends_with(" buzz: hi"));
+        assert!(state.on_event(&message("lobby", at(1, 3)), now).unwrap().ends_with(" buzz: hi"));
     }
 
     #[test]
@@ -376,16 +375,16 @@ mod tests {
         state.stored(posted("lobby", at(1, 5)));
         state.stored(posted("lobby", at(1, 4)));
         assert!(!state.is_settled());
-        state.hear(&message("lobby", at(1, 4)), now);
+        state.on_event(&message("lobby", at(1, 4)), now);
         assert!(!state.is_settled());
-        state.hear(&message("lobby", at(1, 5)), now);
+        state.on_event(&message("lobby", at(1, 5)), now);
         assert!(state.is_settled());
 
         state.stored(posted("ops", at(1, 9)));
-        state.hear(&Event::Left { room: room("ops") }, now);
+        state.on_event(&Event::Left { room: room("ops") }, now);
         assert!(state.is_settled(), "a room one has left shows nothing");
         state.stored(posted("lobby", at(1, 6)));
-        state.hear(&message("lobby", at(2, 1)), now);
+        state.on_event(&message("lobby", at(2, 1)), now);
         assert!(state.is_settled(), "a log of another life does not hold the post");
     }
 }

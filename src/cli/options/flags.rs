@@ -1,4 +1,4 @@
-//! What may be said on the line of every command, and how its values are written.
+//! The options of every command.
 
 use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     model::{Endpoint, JoinLink, Name, RoomName},
 };
 
-/// What may be said on every command's line or in the environment.
+/// The options of every command, from the command line or the environment.
 #[derive(Debug, Default, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Flags {
@@ -77,17 +77,17 @@ pub(crate) struct Flags {
     pub(in crate::cli) verbose: u8,
 }
 
-/// What is wrong with a command line that was refused with the environment beside it. Clap takes
-/// what the environment says for said on the line: it would be part of the usage that is shown,
-/// and a line without anything would not be answered with the help.
+/// Returns the error of a command line as if the environment were empty. Clap treats values from the
+/// environment as arguments: they would appear in the usage, and an empty command line would not print
+/// the help.
 pub(crate) fn without_environment(
-    mistake: clap::Error,
+    error: clap::Error,
     program: clap::Command,
     args: Vec<OsString>,
 ) -> clap::Error {
-    if mistake.exit_code() == 0 || mistake.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
-        return mistake;
+    if error.exit_code() == 0 || error.kind() == DisplayHelpOnMissingArgumentOrSubcommand {
+        return error;
     }
     let mut alone = program.mut_args(|arg| arg.env(None::<&str>));
-    alone.try_get_matches_from_mut(args).err().unwrap_or(mistake)
+    alone.try_get_matches_from_mut(args).err().unwrap_or(error)
 }

@@ -1,7 +1,7 @@
 //! Finds the completions of a word: commands, names and rooms.
 
 use crate::{
-    cli::chat::input::commands::{COMMANDS, Command, STATUSES, Takes},
+    cli::chat::input::commands::{COMMANDS, ChatCommand, STATUSES, Takes},
     model::{Name, RoomName},
 };
 
@@ -78,12 +78,12 @@ pub(super) fn find(
 
 fn commands(prefix: &str) -> Vec<Completion> {
     let prefix = prefix.to_lowercase();
-    let fits = |command: &'static Command| {
+    let fits = |command: &'static ChatCommand| {
         let name = command.names().find(|name| name.starts_with(&prefix))?;
-        let blank = if command.form.is_empty() { "" } else { " " };
+        let blank = if command.args.is_empty() { "" } else { " " };
         Some(Completion {
             text: format!("/{name}{blank}"),
-            shown: command.written(),
+            shown: command.usage(),
             about: command.help,
         })
     };
@@ -93,7 +93,7 @@ fn commands(prefix: &str) -> Vec<Completion> {
 /// Completes an argument of a command. `head` is the text before the argument.
 fn arguments(head: &str, prefix: &str, candidates: Candidates<'_>) -> Vec<Completion> {
     let mut head = head.split_whitespace();
-    let Some(command) = head.next().and_then(Command::find) else { return Vec::new() };
+    let Some(command) = head.next().and_then(ChatCommand::find) else { return Vec::new() };
     match command.takes {
         // A text may contain names.
         Takes::Name | Takes::Other => names(prefix, " ", candidates),

@@ -221,7 +221,7 @@ fn title(request: &Request) -> &'static str {
         Request::Contacts => "contacts",
         Request::Outbox => "outbox",
         Request::Id => "your key",
-        Request::Verify { said: None, .. } => "keys to compare",
+        Request::Verify { key: None, .. } => "keys to compare",
         Request::Accept { key: None, .. } => "changed key",
         Request::History(_) => "messages",
         _ => "",

@@ -130,7 +130,7 @@ impl Running {
     /// Where it says that it takes direct messages.
     #[track_caller]
     pub(crate) fn direct_address(&self) -> SocketAddr {
-        let said = self.complaint_of(" takes direct messages at ");
+        let said = self.complaint_of(" receives direct messages at ");
         said.rsplit_once(' ').unwrap().1.parse().unwrap()
     }
 

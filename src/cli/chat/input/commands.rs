@@ -1,6 +1,6 @@
-//! The commands of the chat: the one table that the grammar, the help and the completion read.
+//! The table of chat commands, which the parser, the help and the completion share.
 
-/// What a command does; [`super::Input::parse`] gives each its words.
+/// Identifies a command; [`super::Input::parse`] parses its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
     Msg,
@@ -32,42 +32,42 @@ pub(crate) enum Verb {
     Quit,
 }
 
-/// What a command is about: its first word.
+/// The kind of the first argument of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
-    /// Somebody's name.
+    /// The name of a peer.
     Name,
     /// A room.
     Room,
-    /// How one is.
+    /// A status.
     Status,
-    /// Anything else, or nothing.
+    /// Something else, or no argument.
     Other,
 }
 
-/// A command.
+/// A chat command.
 #[derive(Debug)]
-pub(crate) struct Command {
+pub(crate) struct ChatCommand {
     pub(crate) verb: Verb,
-    /// Its name, without the slash.
+    /// The name, without the slash.
     pub(crate) name: &'static str,
-    /// Other names for it.
+    /// Other names.
     pub(crate) aliases: &'static [&'static str],
-    /// Its words, as a person reads them; empty where it stands alone.
-    pub(crate) form: &'static str,
-    /// What its first word is.
+    /// The arguments, as shown in the help; empty if there are none.
+    pub(crate) args: &'static str,
+    /// The kind of the first argument.
     pub(crate) takes: Takes,
-    /// What it does, in one line.
+    /// The summary.
     pub(crate) help: &'static str,
-    /// What else does the same, and is no command.
+    /// Input that does the same without being a command.
     pub(crate) also: &'static [&'static str],
 }
 
-/// How one says how one is.
+/// The arguments of `/status`.
 pub(crate) const STATUSES: [&str; 3] = ["online", "away", "busy"];
 
 /// All commands, in the order in which they are listed.
-pub(crate) const COMMANDS: &[Command] = &[
+pub(crate) const COMMANDS: &[ChatCommand] = &[
     new(Verb::Msg, "msg", "NAME [TEXT]", "message one peer, or open the conversation")
         .takes(Takes::Name)
         .aliases(&["m", "dm", "query"]),
@@ -127,38 +127,35 @@ pub(crate) const COMMANDS: &[Command] = &[
         .also(&["Ctrl-C", "Ctrl-D"]),
 ];
 
-impl Command {
-    /// The command of this name or alias, in small or capital letters.
+impl ChatCommand {
+    /// Returns the command of this name or alias; upper and lower case count as the same.
     pub(crate) fn find(word: &str) -> Option<&'static Self> {
         let word = word.to_lowercase();
         COMMANDS.iter().find(|command| command.names().any(|name| name == word))
     }
 
-    /// The name that was probably meant by a word that is none: one slip of the fingers away, or two
-    /// in a long word.
+    /// Returns the command that a mistyped word probably means: one edit away, or two in a long word.
     pub(crate) fn nearest(word: &str) -> Option<&'static str> {
-        let word: Vec<char> = word.to_lowercase().chars().collect();
-        let slips = match word.len() {
+        let word = word.to_lowercase();
+        let max_distance = match word.chars().count() {
             0..=2 => return None,
             3..=5 => 1,
             _ => 2,
         };
         let names = COMMANDS.iter().flat_map(Self::names).filter(|name| name.len() > 1);
-        let near = names.filter_map(|name| {
-            let letters: Vec<char> = name.chars().collect();
-            slips_between(&word, &letters, slips).map(|far| (far, name))
-        });
-        near.min_by_key(|(far, _)| *far).map(|(_, name)| name)
+        let distances = names.map(|name| (strsim::osa_distance(&word, name), name));
+        let near = distances.filter(|(distance, _)| *distance <= max_distance);
+        near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
     }
 
-    /// All its names, the usual one first.
+    /// Returns all names, the main one first.
     pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// How it is written: `/msg NAME TEXT`.
-    pub(crate) fn written(&self) -> String {
-        format!("/{} {}", self.name, self.form).trim_end().to_owned()
+    /// Returns the usage: `/msg NAME TEXT`.
+    pub(crate) fn usage(&self) -> String {
+        format!("/{} {}", self.name, self.args).trim_end().to_owned()
     }
 
     const fn takes(self, takes: Takes) -> Self {
@@ -174,27 +171,11 @@ impl Command {
     }
 }
 
-/// How many characters have to be put in, left out, changed or swapped with the next one to make
-/// one word of the other; none where it is more than `most`.
-fn slips_between(one: &[char], other: &[char], most: usize) -> Option<usize> {
-    let (rest, others) = match (one, other) {
-        ([], []) => return Some(0),
-        ([a, one @ ..], [b, other @ ..]) if a == b => return slips_between(one, other, most),
-        (one, other) => (one.get(1..), other.get(1..)),
-    };
-    let most = most.checked_sub(1)?;
-    let swapped = match (one, other) {
-        ([a, b, one @ ..], [c, d, other @ ..]) if a == d && b == c => {
-            slips_between(one, other, most)
-        }
-        _ => None,
-    };
-    let changed = rest.zip(others).and_then(|(one, other)| slips_between(one, other, most));
-    let left_out = rest.and_then(|rest| slips_between(rest, other, most));
-    let put_in = others.and_then(|others| slips_between(one, others, most));
-    [swapped, changed, left_out, put_in].into_iter().flatten().min().map(|slips| slips + 1)
-}
-
-const fn new(verb: Verb, name: &'static str, form: &'static str, help: &'static str) -> Command {
-    Command { verb, name, aliases: &[], form, takes: Takes::Other, help, also: &[] }
+const fn new(
+    verb: Verb,
+    name: &'static str,
+    args: &'static str,
+    help: &'static str,
+) -> ChatCommand {
+    ChatCommand { verb, name, aliases: &[], args, takes: Takes::Other, help, also: &[] }
 }

@@ -70,12 +70,12 @@ fn a_private_line_with_a_mistake_is_never_posted() {
     }
     mistaken("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
     mistaken("P2P no/host 1 secret", "neither a host name nor an address");
-    mistaken(" /msg", "whom? /msg NAME [TEXT]");
+    mistaken(" /msg", "usage: /msg NAME [TEXT]");
     mistaken("/queue buzz", "/queue NAME TEXT");
-    mistaken("/p2p 127.0.0.1:1", "to whom, and what? /p2p HOST:PORT TEXT");
+    mistaken("/p2p 127.0.0.1:1", "usage: /p2p HOST:PORT TEXT");
     mistaken("/msg -buzz secret", "must begin with a letter or a digit");
     mistaken("/p2p 127.0.0.1 secret", "HOST:PORT");
-    mistaken("/mgs buzz secret", "there is no command /mgs");
+    mistaken("/mgs buzz secret", "unknown command /mgs");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_command_in_a_later_line_is_never_posted() {
     {
         for before in ["hello\n", "hello\r", "\n", "one\n\ntwo\r\n", "/msg colt hello\n"] {
             let pasted = format!("{before}{command}\nmore");
-            mistaken(&pasted, "nothing was sent");
+            mistaken(&pasted, "not sent");
         }
     }
     mistaken("one\ntwo\n/quit", "line 3 begins like a command");
@@ -124,10 +124,10 @@ fn commands_and_their_words() {
         ("/history 7", Request::History(7)),
         ("/id", Request::Id),
         ("/contacts", Request::Contacts),
-        ("/verify Buzz", Request::Verify { name: name("buzz"), said: None }),
+        ("/verify Buzz", Request::Verify { name: name("buzz"), key: None }),
         (
             &format!("/verify buzz {}", key.to_string().replace('-', " ")),
-            Request::Verify { name: name("buzz"), said: Some(key) },
+            Request::Verify { name: name("buzz"), key: Some(key) },
         ),
         ("/accept buzz", Request::Accept { name: name("buzz"), key: None }),
         (&format!("/accept buzz {key}"), Request::Accept { name: name("buzz"), key: Some(key) }),
@@ -174,14 +174,14 @@ fn commands_have_other_names() {
     ] {
         assert_eq!(Input::parse(alias), Input::parse(command), "{alias}");
     }
-    mistaken("/q now", "/q stands alone");
+    mistaken("/q now", "/q takes no arguments");
 }
 
 #[test]
 fn every_command_is_there_once_and_says_what_it_lacks() {
     let mut names = Vec::new();
     for command in COMMANDS {
-        assert_eq!(Command::find(command.name).unwrap().verb, command.verb);
+        assert_eq!(ChatCommand::find(command.name).unwrap().verb, command.verb);
         for name in command.names() {
             assert!(!names.contains(&name), "{name} twice");
             assert_eq!(name, name.to_lowercase());
@@ -189,11 +189,11 @@ fn every_command_is_there_once_and_says_what_it_lacks() {
         }
         let alone = Input::parse(&format!("/{}", command.name));
         match alone {
-            Input::Mistake(problem) => assert!(problem.ends_with(&command.written()), "{problem}"),
-            _ => assert!(command.form.is_empty() || command.form.starts_with('['), "{alone:?}"),
+            Input::Mistake(problem) => assert!(problem.ends_with(&command.usage()), "{problem}"),
+            _ => assert!(command.args.is_empty() || command.args.starts_with('['), "{alone:?}"),
         }
     }
-    assert_eq!(no_text(), "to whom, and what? /msg NAME TEXT");
+    assert_eq!(no_text(), "usage: /msg NAME TEXT");
 }
 
 #[test]
@@ -207,24 +207,24 @@ fn the_status_words_are_those_that_are_understood() {
 #[test]
 fn a_slip_of_the_fingers_is_understood_and_not_obeyed() {
     for (line, meant) in [
-        ("/jion ops", "there is no command /jion: did you mean /join?"),
-        ("/mgs buzz a", "there is no command /mgs: did you mean /msg?"),
+        ("/jion ops", "unknown command /jion: did you mean /join?"),
+        ("/mgs buzz a", "unknown command /mgs: did you mean /msg?"),
         ("/PEER", "did you mean /peers?"),
         ("/histroy", "did you mean /history?"),
         ("/contcats", "did you mean /contacts?"),
         ("/unblokc buzz", "did you mean /unblock?"),
-        ("/shrug", "there is no command /shrug: /help lists them"),
-        ("/x", "there is no command /x: /help lists them"),
+        ("/shrug", "unknown command /shrug: /help lists all commands"),
+        ("/x", "unknown command /x: /help lists all commands"),
     ] {
         mistaken(line, meant);
     }
-    mistaken(&format!("/{}", "q".repeat(1000)), "no command /qqqqqqqqqqqqqqqqqqqq: /help");
+    mistaken(&format!("/{}", "q".repeat(1000)), "unknown command /qqqqqqqqqqqqqqqqqqqq: /help");
 }
 
 #[test]
 fn mistakes_are_explained() {
-    mistaken("/", "/help lists them");
-    mistaken("/quit now", "/quit stands alone");
+    mistaken("/", "/help lists all commands");
+    mistaken("/quit now", "/quit takes no arguments");
     mistaken("/join", "/join ROOM");
     mistaken("/join two rooms", "letters, digits");
     mistaken("/history 0", "from 1 to 1000");
@@ -232,15 +232,15 @@ fn mistakes_are_explained() {
     mistaken("/search", "/search WORDS");
     mistaken("/verify", "/verify NAME");
     mistaken("/verify buzz 123", "13 groups");
-    mistaken("/accept", "whom? /accept NAME");
+    mistaken("/accept", "usage: /accept NAME");
     mistaken("/accept buzz 123", "13 groups");
-    mistaken("/block", "whom? /block NAME");
+    mistaken("/block", "usage: /block NAME");
     mistaken("/block two names", "one word");
     mistaken("/drop", "/drop ID|NAME");
-    mistaken("/drop a b", "one at a time: /drop");
+    mistaken("/drop a b", "only one at a time: /drop");
     mistaken("/mute two rooms", "one word");
-    mistaken("/outbox all", "/outbox stands alone");
-    mistaken("/id me", "/id stands alone");
+    mistaken("/outbox all", "/outbox takes no arguments");
+    mistaken("/id me", "/id takes no arguments");
     mistaken("/status invisible", "online, away or busy");
     mistaken(&"x".repeat(MAX_TEXT_BYTES + 1), "must not be longer than");
 }

@@ -1,4 +1,4 @@
-//! What stands in one's own files.
+//! Checks of the user's own files.
 
 use super::Finding;
 use crate::{
@@ -8,14 +8,14 @@ use crate::{
     model::Name,
 };
 
-/// What to do about a file that is there and cannot be read.
-const RESTORE: &str = "mend it, or restore it from a copy; it is not overwritten";
+/// The remedy for a file that exists but cannot be read.
+const RESTORE: &str = "fix it, or restore it from a backup; it is not overwritten";
 
 pub(super) fn settings(settings: &Settings) -> Finding {
     let file = settings.home.config_file();
     let from = match file.exists() {
         true => format!("from {}", file.display()),
-        false => format!("no {}, so the usual ones", file.display()),
+        false => format!("no {}, so the defaults", file.display()),
     };
     let data = settings.home.data().display();
     let found = format!(
@@ -25,13 +25,13 @@ pub(super) fn settings(settings: &Settings) -> Finding {
     Finding::ok("settings", found)
 }
 
-/// One's own key, if it can be used.
+/// Checks the user's key, and returns it if it can be used.
 pub(super) fn key(settings: &Settings) -> (Finding, Option<Identity>) {
     const NAME: &str = "key";
     if settings.plaintext {
-        let found = "none is shown, and nothing is encrypted: --plaintext";
+        let found = "no key and no encryption, because of --plaintext";
         return (
-            Finding::warn(NAME, found, "leave out --plaintext, so that the name is yours"),
+            Finding::warn(NAME, found, "leave out --plaintext, so that the name stays yours"),
             None,
         );
     }
@@ -40,27 +40,27 @@ pub(super) fn key(settings: &Settings) -> (Finding, Option<Identity>) {
     let shown = path.display();
     match Identity::load_or_create(settings.home.data()) {
         Ok(identity) => {
-            let made = if is_new { ", made just now" } else { "" };
+            let created = if is_new { ", created just now" } else { "" };
             let (mode, key) = (mode(&path), identity.fingerprint());
-            (Finding::ok(NAME, format!("{key} in {shown}{mode}{made}")), Some(identity))
+            (Finding::ok(NAME, format!("{key} in {shown}{mode}{created}")), Some(identity))
         }
         Err(error) => {
             let remedy = match is_shared(&path) {
-                true => format!("`chmod 600 {shown}`, and think of whether somebody has read it"),
+                true => format!("`chmod 600 {shown}`, and consider whether somebody has read it"),
                 false if is_new && !settings.home.data().join(CERTIFICATE_FILE).exists() => {
                     format!(
                         "{} must be a directory that you can write to; or choose another with --home",
                         settings.home.data().display()
                     )
                 }
-                false => format!("{RESTORE}; with another --home you are somebody new"),
+                false => format!("{RESTORE}; with another --home you have a new key"),
             };
             (Finding::fail(NAME, error.to_string(), remedy), None)
         }
     }
 }
 
-/// Who has which rights to a file, as `ls` and `chmod` number them.
+/// Returns the permissions of a file, as a suffix for a finding.
 fn mode(path: &std::path::Path) -> String {
     bits(path).map(|bits| format!(", mode {bits:04o}")).unwrap_or_default()
 }
@@ -80,7 +80,7 @@ fn bits(_: &std::path::Path) -> Option<u32> {
     None
 }
 
-/// The contact book, and the keys in it that somebody showed and nobody has accepted.
+/// Checks the contact book and the refused keys in it.
 pub(super) fn contact_book(settings: &Settings) -> (Book, Vec<Finding>) {
     const NAME: &str = "contact_book";
     let path = settings.home.contact_book();
@@ -92,12 +92,12 @@ pub(super) fn contact_book(settings: &Settings) -> (Book, Vec<Finding>) {
     };
     let hub = book.hub(&settings.hub.hub);
     let count = hub.map_or(0, |hub| hub.contacts.len());
-    let whom = match (path.exists(), count) {
-        (false, _) => "nobody was met yet".to_owned(),
-        (true, 1) => format!("one person met at this hub, in {}", path.display()),
-        (true, count) => format!("{count} people met at this hub, in {}", path.display()),
+    let found = match (path.exists(), count) {
+        (false, _) => "no contacts yet".to_owned(),
+        (true, 1) => format!("one contact at this hub, in {}", path.display()),
+        (true, count) => format!("{count} contacts at this hub, in {}", path.display()),
     };
-    let mut findings = vec![Finding::ok(NAME, whom)];
+    let mut findings = vec![Finding::ok(NAME, found)];
     findings.extend(hub.and_then(refused));
     (book, findings)
 }
@@ -108,12 +108,12 @@ fn refused(hub: &KnownHub) -> Option<Finding> {
     let first = names.first()?;
     Some(Finding::warn(
         "refused_keys",
-        format!("another key than you know was shown, and refused, of {}", names.join(", ")),
-        format!("ask them, in another way than here; if it is theirs: `chinwag accept {first}`"),
+        format!("another key than the known one was refused of {}", names.join(", ")),
+        format!("ask them over another channel; if the key is theirs: `chinwag accept {first}`"),
     ))
 }
 
-/// The outbox, if there is one.
+/// Checks the outbox, if there is one.
 pub(super) async fn outbox(settings: &Settings) -> Option<Finding> {
     const NAME: &str = "outbox";
     let path = settings.home.outbox();
@@ -125,22 +125,22 @@ pub(super) async fn outbox(settings: &Settings) -> Option<Finding> {
     Some(match options.queued().await {
         Ok(queued) if queued.iter().any(|queued| queued.refused) => Finding::warn(
             NAME,
-            format!("{} messages wait, and some were refused", queued.len()),
+            format!("{} messages are queued, and some were refused", queued.len()),
             "`chinwag outbox` says why; `chinwag outbox retry` tries again",
         ),
-        Ok(queued) => Finding::ok(NAME, format!("{} messages wait", queued.len())),
-        Err(error) => broken(NAME, &error, "what waits in it is not delivered then"),
+        Ok(queued) => Finding::ok(NAME, format!("{} messages are queued", queued.len())),
+        Err(error) => broken(NAME, &error, "the messages in it are lost then"),
     })
 }
 
-/// The inbox, if there is one.
+/// Checks the inbox, if there is one.
 pub(super) async fn inbox(settings: &Settings) -> Option<Finding> {
     const NAME: &str = "inbox";
     let path = settings.home.inbox();
     if !path.exists() {
         return None;
     }
-    let found = format!("what others kept for you is noted in {}", path.display());
+    let found = format!("queued messages of others are recorded in {}", path.display());
     let mut options = ClientOptions::new(settings.hub.hub.clone(), settings.name.clone());
     options.inbox = Some(path);
     Some(match options.check_inbox().await {
@@ -148,16 +148,16 @@ pub(super) async fn inbox(settings: &Settings) -> Option<Finding> {
         Err(error) => broken(
             NAME,
             &error,
-            "what you were sent and had not seen is lost then, and what is sent again is shown again",
+            "messages you have not seen are lost then, and repeated ones are shown again",
         ),
     })
 }
 
-/// What to do about a database: only one that is broken is to be given up.
+/// The finding for a database. Only a broken one may be moved away.
 fn broken(name: &'static str, error: &Error, lost: &str) -> Finding {
     let remedy = match error {
         Error::Store(_) => {
-            format!("restore it from a copy, or move it away, and a new one is made: {lost}")
+            format!("restore it from a backup, or move it away to start a new one: {lost}")
         }
         _ => RESTORE.to_owned(),
     };

@@ -1,4 +1,4 @@
-//! Whether others come to one's PeerChat server.
+//! Checks whether others reach the user's PeerChat server.
 
 use std::{
     net::{IpAddr, SocketAddr, TcpListener},
@@ -8,8 +8,8 @@ use std::{
 use tokio::{net::lookup_host, time::timeout};
 
 use super::{
-    Finding, Me,
-    hub::{MEND_KEY, unchecked},
+    DoctorContext, Finding,
+    hub::{FIX_KEY, unchecked},
 };
 use crate::{
     client::{Check, Client, ClientOptions, EndpointCheck, Error, Reach},
@@ -19,22 +19,22 @@ use crate::{
 const ADDRESSES: &str = "addresses";
 const REACHABLE: &str = "reachable";
 
-/// Listens as `chat` would, or takes the place of a program that does, and has the hub dial.
-pub(super) async fn check(me: &Me<'_>, listed: Option<Peer>) -> Vec<Finding> {
-    let settings = me.settings;
+/// Listens as `chat` would, or stands in for a program that does, and lets the hub dial.
+pub(super) async fn check(context: &DoctorContext<'_>, listed: Option<Peer>) -> Vec<Finding> {
+    let settings = context.settings;
     if settings.direct.is_none() {
-        return vec![Finding::ok(REACHABLE, "you take no direct messages: --no-direct")];
+        return vec![Finding::ok(REACHABLE, "direct messages are off: --no-direct")];
     }
-    if me.lacks_key() {
-        return vec![Finding::warn(REACHABLE, "this cannot be tried without your key", MEND_KEY)];
+    if context.lacks_key() {
+        return vec![Finding::warn(REACHABLE, "not checked without your key", FIX_KEY)];
     }
-    let mut options = me.client();
+    let mut options = context.client();
     let other = listed.map(|peer| peer.endpoints).filter(|endpoints| {
         is_taken(settings.listen)
             && endpoints.iter().any(|endpoint| endpoint.port() == settings.listen.port())
     });
     let who = match other {
-        // It has the same key, so the hub finds there what it looks for.
+        // It has the same key, so that the check of the hub succeeds there.
         Some(endpoints) => {
             options.advertise = endpoints;
             "another program of yours listens"
@@ -47,15 +47,15 @@ pub(super) async fn check(me: &Me<'_>, listed: Option<Peer>) -> Vec<Finding> {
     };
     match ask(options).await {
         Ok((check, listens)) => {
-            let mut findings = vec![addresses(me, &check, listens, who)];
+            let mut findings = vec![addresses(context, &check, listens, who)];
             findings.extend(names(&check).await);
-            findings.push(reachable(me, &check));
+            findings.push(reachable(context, &check));
             findings
         }
         Err(Error::Io(problem)) => vec![Finding::fail(
             ADDRESSES,
             problem.to_string(),
-            "listen at an address of this machine: --listen 127.0.0.1:54321",
+            "listen on an address of this machine: --listen 127.0.0.1:54321",
         )],
         Err(Error::Invalid(problem)) => {
             let problem = Error::Invalid(problem).to_string();
@@ -73,34 +73,39 @@ async fn ask(options: ClientOptions) -> Result<(Check, Option<SocketAddr>), Erro
     Ok((checked?, listens))
 }
 
-/// Whether another program listens there.
+/// Returns true if another program listens there.
 fn is_taken(address: SocketAddr) -> bool {
     address.port() != 0
         && TcpListener::bind(address)
             .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
 }
 
-/// What others are told.
-fn addresses(me: &Me<'_>, check: &Check, listens: Option<SocketAddr>, who: &str) -> Finding {
+/// Checks the addresses that others are told.
+fn addresses(
+    context: &DoctorContext<'_>,
+    check: &Check,
+    listens: Option<SocketAddr>,
+    who: &str,
+) -> Finding {
     let offered: Vec<String> =
         check.endpoints.iter().map(|check| check.endpoint.to_string()).collect();
     let at = listens.map(|address| format!(" at {address}")).unwrap_or_default();
     let seen = check.observed.as_ref().map(|seen| format!("; the hub sees you at {}", seen.host()));
     let found = format!("{}; {who}{at}{}", offered.join(", "), seen.as_deref().unwrap_or_default());
     let is_near = check.endpoints.iter().all(|check| check.endpoint.is_loopback());
-    if is_near && !me.settings.hub.hub.is_loopback() {
-        let found = format!("{found}; who is elsewhere cannot come to this machine so");
+    if is_near && !context.settings.hub.hub.is_loopback() {
+        let found = format!("{found}; others cannot reach loopback addresses");
         return Finding::warn(ADDRESSES, found, "--listen 0.0.0.0:54321");
     }
     if is_near {
-        let found = format!("{found}; for programs on this machine only, as the hub is on it");
+        let found = format!("{found}; for programs on this machine only, like the hub");
         return Finding { remedy: Some(FOR_OTHERS.into()), ..Finding::ok(ADDRESSES, found) };
     }
     Finding::ok(ADDRESSES, found)
 }
 
-/// Where the names among the endpoints lead, which no hub looks up: only those that others are not
-/// likely to find one by.
+/// Resolves the host names among the endpoints, which no hub does. Returns findings only for those that
+/// probably do not lead here.
 async fn names(check: &Check) -> Vec<Finding> {
     let seen = check.observed.as_ref().and_then(|seen| seen.host().parse::<IpAddr>().ok());
     let mut findings = Vec::new();
@@ -113,29 +118,29 @@ async fn names(check: &Check) -> Vec<Finding> {
             Ok(Ok(found)) => found.map(|address| address.ip().to_canonical()).collect(),
             _ => Vec::new(),
         };
-        let leads = found.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+        let resolved = found.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
         let problem = match seen {
-            _ if found.is_empty() => "it leads nowhere from here".to_owned(),
+            _ if found.is_empty() => "it does not resolve here".to_owned(),
             Some(seen) if !seen.is_loopback() && !found.contains(&seen) => {
-                format!("it leads to {leads}, and the hub sees you at {seen}")
+                format!("it resolves to {resolved}, but the hub sees you at {seen}")
             }
             _ => continue,
         };
-        let remedy = "mend --advertise, or what the name leads to; all is well if that place passes \
-                      the port on to this machine";
+        let remedy = "fix --advertise or the DNS entry; if that address forwards the port to this \
+                      machine, all is well";
         findings.push(Finding::warn("address_name", format!("{endpoint}: {problem}"), remedy));
     }
     findings
 }
 
-/// How long a name may take to be looked up.
+/// How long a name may take to resolve.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-/// What to do where others elsewhere are to come.
-const FOR_OTHERS: &str = "to be reached from elsewhere, too: --listen 0.0.0.0:54321";
+/// How to be reached from other machines.
+const FOR_OTHERS: &str = "to be reached from other machines, too: --listen 0.0.0.0:54321";
 
-/// Whether the hub came there.
-fn reachable(me: &Me<'_>, check: &Check) -> Finding {
+/// Checks whether the hub reached the endpoints.
+fn reachable(context: &DoctorContext<'_>, check: &Check) -> Finding {
     let of = |wanted: fn(Reach) -> bool| {
         let some = check.endpoints.iter().filter(|check| wanted(check.reach));
         some.map(EndpointCheck::to_string).collect::<Vec<_>>().join("; ")
@@ -147,41 +152,41 @@ fn reachable(me: &Me<'_>, check: &Check) -> Finding {
     let missed = of(|reach| !matches!(reach, Reach::Reached | Reach::NotDialed));
     match failed {
         Some(failed) if reached.is_empty() => {
-            Finding::fail(REACHABLE, format!("the hub did not come to {missed}"), remedy(failed))
+            Finding::fail(REACHABLE, format!("the hub did not reach {missed}"), remedy(failed))
         }
         Some(failed) => Finding::warn(
             REACHABLE,
-            format!("the hub came to {reached}, and not to {missed}"),
+            format!("the hub reached {reached}, but not {missed}"),
             remedy(failed),
         ),
-        None if !reached.is_empty() => Finding::ok(REACHABLE, format!("the hub came to {reached}")),
+        None if !reached.is_empty() => Finding::ok(REACHABLE, format!("the hub reached {reached}")),
         None if check.endpoints.is_empty() => {
-            Finding::warn(REACHABLE, "the hub was told no address", "--listen 0.0.0.0:54321")
+            Finding::warn(REACHABLE, "no address to try", "--listen 0.0.0.0:54321")
         }
         None => Finding::warn(
             REACHABLE,
             format!("the hub could not try {not_tried}"),
-            elsewhere(me.settings.listen, check.observed.as_ref()),
+            elsewhere(context.settings.listen, check.observed.as_ref()),
         ),
     }
 }
 
-/// What to do about an endpoint that the hub has tried in vain.
+/// The remedy for an endpoint that the hub did not reach.
 fn remedy(failed: &EndpointCheck) -> String {
     let port = failed.endpoint.port();
     match failed.reach {
         Reach::NotConnected => format!(
-            "let TCP port {port} through your firewall or router to this machine, or say where you \
-             are with --advertise HOST:PORT"
+            "open TCP port {port} to this machine in your firewall or router, or give the right \
+             address with --advertise HOST:PORT"
         ),
         _ => format!(
-            "somebody else has port {port} there: choose another with --listen ADDR:PORT, or mend \
+            "another program has port {port} there: choose another with --listen ADDR:PORT, or fix \
              --advertise"
         ),
     }
 }
 
-/// What to do where the hub sees one at another address than one offers.
+/// The remedy if the hub sees the user at another address than those published.
 fn elsewhere(listen: SocketAddr, observed: Option<&Endpoint>) -> String {
     let port = if listen.port() == 0 { 54321 } else { listen.port() };
     match observed.filter(|observed| !observed.is_loopback()) {
@@ -189,10 +194,10 @@ fn elsewhere(listen: SocketAddr, observed: Option<&Endpoint>) -> String {
             let host = observed.host();
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
             format!(
-                "--listen 0.0.0.0:{port}; behind a router, let it pass TCP port {port} on, and say \
+                "--listen 0.0.0.0:{port}; behind a router, forward TCP port {port} and use \
                  --advertise {host}:{port}"
             )
         }
-        None => "have somebody elsewhere try with `chinwag send`".into(),
+        None => "ask somebody on another machine to try `chinwag send`".into(),
     }
 }

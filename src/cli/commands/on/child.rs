@@ -1,4 +1,4 @@
-//! A command that is run for a message: a line in, an answer out, and an end in any case.
+//! Runs a command for a message: one line of input, bounded output, and a timeout.
 
 use std::{
     io::{self, Read, Write},
@@ -8,21 +8,22 @@ use std::{
     time::Duration,
 };
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::model::MAX_TEXT_BYTES;
 
-/// How much of what a command prints is kept: an answer of the largest size, and newlines after it.
+/// The most bytes of output that are kept: the largest reply, with line breaks after it.
 const MAX_OUTPUT: u64 = MAX_TEXT_BYTES as u64 + 1024;
 
-/// How soon to look whether a command that has closed its output has ended; doubled each time.
-const FIRST_LOOK: Duration = Duration::from_millis(1);
+/// The first pause before checking whether a command that has closed its output has exited; doubled
+/// each time.
+const FIRST_POLL: Duration = Duration::from_millis(1);
 
-/// The most time between two looks.
-const LAST_LOOK: Duration = Duration::from_millis(128);
+/// The longest such pause.
+const MAX_POLL: Duration = Duration::from_millis(128);
 
-/// `sh -c` of what a person wrote, in a process group of its own, so that all of it can be ended.
+/// Returns `sh -c run` in a process group of its own, so that all its processes can be killed.
 pub(super) fn shell(run: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(run);
@@ -31,13 +32,12 @@ pub(super) fn shell(run: &str) -> Command {
     command
 }
 
-/// Runs a command, which reads `line`, and returns what it printed without the newlines at the end.
-/// It is killed, with all that it started, where it takes longer than `timeout` or the future is
-/// dropped.
+/// Runs a command with `line` as its input, and returns its output without final line breaks. The
+/// command and its children are killed after `timeout`, or when the future is dropped.
 ///
 /// # Errors
 ///
-/// Says why there is no answer.
+/// Errors with the reason if the command fails, takes too long or prints too much.
 pub(super) async fn run(
     mut command: Command,
     line: String,
@@ -46,84 +46,80 @@ pub(super) async fn run(
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("cannot run sh: {error}"))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let running = Running(Arc::new(Mutex::new(State { child, is_over: false })));
-    // Threads that nobody waits for: reads and writes of pipes cannot be given up otherwise. Both
-    // end with the command.
+    let running = KillOnDrop(Arc::new(Mutex::new(ChildState { child, has_exited: false })));
+    // Nobody joins these threads, since reads and writes of pipes cannot be cancelled. Both end with the
+    // command.
     thread::spawn(move || {
-        // A command that does not read it all is no mistake.
+        // A command need not read its input.
         let _ = stdin.map(|mut stdin| writeln!(stdin, "{line}"));
     });
     let (done, ended) = oneshot::channel();
     let state = running.0.clone();
     thread::spawn(move || {
-        // It was given up meanwhile.
+        // Fails if the command was given up meanwhile.
         let _ = done.send(read_all(stdout).and_then(|said| Ok((said, wait(&state)?))));
     });
     let (said, status) = match tokio::time::timeout(timeout, ended).await {
         Err(_) => return Err(format!("the command was killed: it took longer than {timeout:?}")),
-        Ok(Err(_)) => return Err("the command was lost".into()),
-        Ok(Ok(ended)) => ended.map_err(|error| format!("cannot hear the command: {error}"))?,
+        Ok(Err(_)) => return Err("internal error: lost the command".into()),
+        Ok(Ok(ended)) => ended.map_err(|error| format!("cannot read its output: {error}"))?,
     };
     if !status.success() {
         return Err(format!("the command failed: {status}"));
     }
-    let said = said.ok_or("its answer is longer than a text may be")?;
+    let said = said.ok_or("its output is longer than a message may be")?;
     Ok(String::from_utf8_lossy(&said).trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Everything up to the end; `None` where that is too much.
+/// Reads to the end. Returns `None` if there are more than [`MAX_OUTPUT`] bytes.
 fn read_all(output: Option<impl Read>) -> io::Result<Option<Vec<u8>>> {
     let mut said = Vec::new();
     let Some(mut output) = output else { return Ok(Some(said)) };
     output.by_ref().take(MAX_OUTPUT).read_to_end(&mut said)?;
-    // The rest is read as well: a command that cannot write would fail for another reason.
+    // The rest is read too: otherwise the command would fail to write.
     let more = io::copy(&mut output, &mut io::sink())?;
     Ok((more == 0).then_some(said))
 }
 
-fn wait(state: &Mutex<State>) -> io::Result<ExitStatus> {
-    let mut pause = FIRST_LOOK;
+fn wait(state: &Mutex<ChildState>) -> io::Result<ExitStatus> {
+    let mut pause = FIRST_POLL;
     loop {
-        let mut state = lock(state);
+        let mut state = state.lock();
         if let Some(status) = state.child.try_wait()? {
-            state.is_over = true;
+            state.has_exited = true;
             return Ok(status);
         }
         drop(state);
         thread::sleep(pause);
-        pause = (pause * 2).min(LAST_LOOK);
+        pause = (pause * 2).min(MAX_POLL);
     }
 }
 
-/// A command that is killed when this is dropped.
-struct Running(Arc<Mutex<State>>);
+/// Kills the command when dropped, unless it has exited.
+struct KillOnDrop(Arc<Mutex<ChildState>>);
 
-struct State {
+struct ChildState {
     child: Child,
-    /// Whether the system may have given its number to somebody else.
-    is_over: bool,
+    /// Whether the system may have reused its process id.
+    has_exited: bool,
 }
 
-impl Drop for Running {
+impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        let mut state = lock(&self.0);
-        if !state.is_over {
+        let mut state = self.0.lock();
+        if !state.has_exited {
             kill(&mut state.child);
         }
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock()
-}
-
-/// Ends a command and, where the system has process groups, all that it started.
+/// Kills a command and, where the system has process groups, its children.
 fn kill(child: &mut Child) {
     #[cfg(unix)]
     {
         use rustix::process::{Pid, Signal, kill_process_group};
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        // What has ended meanwhile needs nothing.
+        // Fails if all of them have exited.
         let _ = group.map(|group| kill_process_group(group, Signal::KILL));
     }
     let _ = child.kill();
@@ -137,35 +133,35 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(30);
 
-    async fn says(run: &str) -> Result<String, String> {
+    async fn output_of(run: &str) -> Result<String, String> {
         super::run(shell(run), "{\"text\":\"hi\"}".into(), LONG).await
     }
 
     #[tokio::test]
-    async fn what_a_command_prints_is_the_answer() {
-        assert_eq!(says("cat").await.unwrap(), "{\"text\":\"hi\"}");
-        assert_eq!(says("echo one; echo two; echo").await.unwrap(), "one\ntwo");
-        assert_eq!(says("true").await.unwrap(), "");
-        assert_eq!(says("printf 'a\\377b'").await.unwrap(), "a\u{fffd}b");
+    async fn the_output_is_returned() {
+        assert_eq!(output_of("cat").await.unwrap(), "{\"text\":\"hi\"}");
+        assert_eq!(output_of("echo one; echo two; echo").await.unwrap(), "one\ntwo");
+        assert_eq!(output_of("true").await.unwrap(), "");
+        assert_eq!(output_of("printf 'a\\377b'").await.unwrap(), "a\u{fffd}b");
         let most = "head -c 16384 /dev/zero | tr '\\0' x";
-        assert_eq!(says(most).await.unwrap().len(), MAX_TEXT_BYTES);
+        assert_eq!(output_of(most).await.unwrap().len(), MAX_TEXT_BYTES);
     }
 
     #[tokio::test]
-    async fn a_failure_is_named_and_no_answer() {
-        assert!(says("echo no; exit 3").await.unwrap_err().contains("exit status: 3"));
-        assert!(says("kill -9 $$").await.unwrap_err().contains("signal: 9"));
-        let long = says("head -c 1000000 /dev/zero | tr '\\0' x").await;
-        assert!(long.unwrap_err().contains("longer than a text may be"));
+    async fn a_failure_is_an_error() {
+        assert!(output_of("echo no; exit 3").await.unwrap_err().contains("exit status: 3"));
+        assert!(output_of("kill -9 $$").await.unwrap_err().contains("signal: 9"));
+        let long = output_of("head -c 1000000 /dev/zero | tr '\\0' x").await;
+        assert!(long.unwrap_err().contains("longer than a message may be"));
     }
 
     #[tokio::test]
-    async fn what_takes_too_long_is_killed_with_all_that_it_started() {
+    async fn a_slow_command_is_killed_with_its_children() {
         let dir = tempfile::tempdir().unwrap();
         let alive = dir.path().join("alive");
         let mkfifo = Command::new("mkfifo").arg(&alive).status().unwrap();
         assert!(mkfifo.success());
-        // Somebody holds the other end for as long as anything of the command lives.
+        // The other end stays open as long as any process of the command lives.
         let run = format!("sleep 1000 >'{}' & sleep 1000", alive.display());
         let ((opens, opened), (ends, ended)) = (oneshot::channel(), mpsc::channel());
         thread::spawn(move || {
@@ -173,7 +169,7 @@ mod tests {
             opens.send(()).unwrap();
             let _ = ends.send(held.read_to_end(&mut Vec::new()).unwrap());
         });
-        // From then on time jumps to the end of what the command is given.
+        // From then on, time jumps to the timeout.
         let jump = async {
             tokio::time::timeout(LONG, opened).await.expect("it runs").unwrap();
             tokio::time::pause();

@@ -24,7 +24,7 @@ impl State {
     pub(crate) fn on_event(&mut self, event: Event, now: Moment) {
         match event {
             Event::Connected | Event::Disconnected { .. } => {
-                if let Some(text) = self.outage.hear(&event, now.mono) {
+                if let Some(text) = self.outage.on_event(&event, now.mono) {
                     self.announce_in_room(&text, now);
                 }
                 match event {
@@ -228,7 +228,7 @@ impl State {
         {
             self.emit(Effect::Open(peer.name.clone()));
         }
-        let text = self.roster.hear(change, now.mono);
+        let text = self.roster.on_change(change, now.mono);
         if let Some(text) = text.filter(|_| self.peers.len() <= CROWD) {
             self.announce_in_room(&text, now);
         }

@@ -47,9 +47,9 @@ fn what_is_typed_in_a_conversation_goes_to_the_peer_alone_and_into_no_file() {
     let mut state = with_buzz();
     say(&mut state, "between us");
     say(&mut state, "//even with a slash".trim_start_matches('/'));
-    // A paste with a effect inside goes nowhere.
+    // A paste with a command inside goes nowhere.
     assert_eq!(state.line("hello\n/join ops", at(1)), []);
-    assert!(state.toast.as_ref().unwrap().text.contains("nothing was sent"));
+    assert!(state.toast.as_ref().unwrap().text.contains("not sent"));
     assert_eq!(state.composer.text(), "hello\n/join ops", "and is not lost");
 }
 

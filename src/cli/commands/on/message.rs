@@ -1,68 +1,68 @@
-//! A message as a command gets it: as a JSON line, and in its environment.
+//! A message as input for a command: a JSON line and environment variables.
 
 use std::{fmt, io};
 
 use crate::{
-    cli::{json::Line, options::Settings, words},
+    cli::{json::JsonLine, options::Settings, words},
     client::Direct,
     model::{JoinLink, Message, Name, RoomName},
 };
 
-/// A message that somebody said.
-pub(super) struct Heard {
-    /// What `tail` or `listen` would print.
+/// An incoming message.
+pub(super) struct IncomingMessage {
+    /// The line that `tail --json` or `listen --json` would print.
     pub(super) line: String,
     pub(super) sender: Name,
-    pub(super) place: Place,
+    pub(super) source: Source,
     id: String,
     text: String,
 }
 
-/// Where it was said, and is to be answered.
-pub(super) enum Place {
+/// Where a message came from, and where its reply goes.
+pub(super) enum Source {
     Room(RoomName),
-    /// Straight to the bot, by somebody who is known so far.
+    /// A direct message, and how far the key of its sender is known.
     Direct(&'static str),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for IncomingMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Room(room) => write!(f, "in {room}"),
-            Self::Direct(_) => f.write_str("directly"),
+        match &self.source {
+            Source::Room(room) => write!(f, "message from {} in {room}", self.sender),
+            Source::Direct(_) => write!(f, "direct message from {}", self.sender),
         }
     }
 }
 
-impl Heard {
-    /// What was said in a room.
-    pub(super) fn said(message: &Message) -> io::Result<Self> {
+impl IncomingMessage {
+    /// A message in a room.
+    pub(super) fn in_room(message: &Message) -> io::Result<Self> {
         Ok(Self {
-            line: Line::from(message).to_json()?,
+            line: JsonLine::from(message).to_json()?,
             sender: message.sender.clone(),
-            place: Place::Room(message.room.clone()),
+            source: Source::Room(message.room.clone()),
             id: message.id.to_string(),
             text: message.text.as_str().to_owned(),
         })
     }
 
-    /// What was said directly.
+    /// A direct message.
     pub(super) fn direct(direct: &Direct) -> io::Result<Self> {
         Ok(Self {
-            line: Line::from(direct).to_json()?,
+            line: JsonLine::from(direct).to_json()?,
             sender: direct.message.sender.clone(),
-            place: Place::Direct(words::standing(direct.verification)),
+            source: Source::Direct(words::verification(direct.verification)),
             id: direct.message.id.to_string(),
             text: direct.message.text.as_str().to_owned(),
         })
     }
 
-    /// The variables for the command. They are called otherwise than the options' are, or a command
-    /// within it would take a message's room for its own. No variable can hold a NUL.
+    /// Returns the variables for the command. They do not begin with `CHINWAG_`, or chinwag commands
+    /// inside it would take the room of the message for an option. Variables cannot contain NUL.
     pub(super) fn environment(&self) -> [(&'static str, String); 6] {
-        let (kind, room, standing) = match &self.place {
-            Place::Room(room) => ("message", room.as_str(), ""),
-            Place::Direct(standing) => ("direct", "", *standing),
+        let (kind, room, standing) = match &self.source {
+            Source::Room(room) => ("message", room.as_str(), ""),
+            Source::Direct(standing) => ("direct", "", *standing),
         };
         [
             ("MESSAGE_TYPE", kind.to_owned()),
@@ -75,9 +75,9 @@ impl Heard {
     }
 }
 
-/// What makes the chinwag commands that a command runs speak as the bot.
+/// Returns the variables by which chinwag commands inside the command act as the bot.
 pub(super) fn environment(settings: &Settings) -> Vec<(&'static str, String)> {
-    // An invitation has done what it is for, and is nobody else's business.
+    // The invitation is used up, and should not be passed on.
     let hub = JoinLink { invite: None, ..settings.hub.clone() };
     let mut environment =
         vec![("CHINWAG_HUB", hub.to_string()), ("CHINWAG_NAME", settings.name.to_string())];
@@ -98,7 +98,7 @@ mod tests {
     use crate::model::{MessageId, Position, Text};
 
     #[test]
-    fn a_message_is_in_the_environment_as_it_was_said() {
+    fn the_environment_has_the_message() {
         let message = Message {
             id: MessageId::new(),
             room: RoomName::lobby(),
@@ -108,16 +108,16 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             text: Text::parse("$(id) `id`\n'\"\0 end").unwrap(),
         };
-        let heard = Heard::said(&message).unwrap();
+        let message = IncomingMessage::in_room(&message).unwrap();
         let value = |name| {
-            let found = heard.environment().into_iter().find(|(variable, _)| *variable == name);
+            let found = message.environment().into_iter().find(|(variable, _)| *variable == name);
             found.unwrap().1
         };
         assert_eq!(value("MESSAGE_TEXT"), "$(id) `id`\n'\" end");
         assert_eq!([value("MESSAGE_TYPE"), value("MESSAGE_ROOM")], ["message", "lobby"]);
         assert_eq!([value("MESSAGE_SENDER"), value("MESSAGE_STANDING")], ["sova", ""]);
-        assert!(!heard.line.contains('\n'));
-        let line: serde_json::Value = serde_json::from_str(&heard.line).unwrap();
+        assert!(!message.line.contains('\n'));
+        let line: serde_json::Value = serde_json::from_str(&message.line).unwrap();
         assert_eq!(line["text"], message.text.as_str());
     }
 }

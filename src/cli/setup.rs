@@ -1,8 +1,8 @@
-//! The first minute: a chat on a terminal asks for what nobody has said yet, and remembers it.
+//! First start: a chat on a terminal asks for missing settings and saves them.
 //!
-//! An answer is remembered once it is known to be good: the hub was reached and has granted the
-//! name. So nothing wrong is ever remembered, and nothing is asked twice. A session that nobody sees
-//! finds that out, before there is anything on the screen.
+//! Answers are saved only once the hub was reached and has granted the name, so that no wrong answer
+//! is saved and no question is asked twice. An invisible session tries that out before anything is
+//! drawn.
 
 use tokio_util::sync::CancellationToken;
 
@@ -21,49 +21,48 @@ use crate::{
     text,
 };
 
-/// What there is to be said of a name.
-const ABOUT_NAME: &str = "What are you called? One word of letters, digits, '.', '_' and '-'.";
+/// How the question for a name begins.
+const ABOUT_NAME: &str = "Choose a name: one word of letters, digits, '.', '_' and '-'.";
 
-/// What there is to be said of a hub.
-const ABOUT_HUB: &str =
-    "Where is the hub? HOST:PORT, or its join link; `chinwagd` starts one here.";
+/// How the question for a hub begins.
+const ABOUT_HUB: &str = "Choose a hub: HOST:PORT or a join link; `chinwagd` starts a hub here.";
 
-/// The settings of a chat on a terminal; `link` is the hub that its command line names.
+/// Returns the settings of a chat on a terminal. `link` is the hub on its command line.
 ///
 /// # Errors
 ///
-/// [`Failure::Interrupted`] where the person leaves; what is wrong with what they cannot be asked
-/// for, because it is said on the command line, in the environment or in the file.
-pub(super) async fn settle(
+/// [`Failure::Interrupted`] if the user leaves. Settings from the command line, the environment or
+/// the file are not asked for again: if they are wrong, that is the error.
+pub(super) async fn load_or_ask(
     mut flags: Flags,
     link: Option<&JoinLink>,
     stop: &CancellationToken,
 ) -> Result<Settings, Failure> {
     let file = Home::find(flags.home.clone())?.config_file();
     let config = Config::read(&file)?;
-    let lacks = Lacks {
+    let missing = MissingSettings {
         name: flags.name.is_none() && config.name.is_none(),
         hub: flags.hub.is_none() && config.hub.is_none(),
     };
-    let is_first_link = link.is_some() && config.hub.is_none();
-    if let (Some(link), Some(usual)) = (link, &config.hub)
-        && link.hub != usual.hub
+    let saves_link = link.is_some() && config.hub.is_none();
+    if let (Some(link), Some(default)) = (link, &config.hub)
+        && link.hub != default.hub
         && !(flags.quiet || config.quiet)
     {
         tell(&format!(
-            "your usual hub stays {}; other commands reach this one with --hub {}, or change hub in \
-             {}",
-            usual.hub,
+            "your default hub is still {}; to use this one in other commands, add --hub {}, or \
+             change hub in {}",
+            default.hub,
             link.hub,
             file.display()
         ));
     }
-    if lacks.any() {
-        say(&format!("What you answer is remembered in {}.", file.display()))?;
-    } else if !is_first_link {
+    if missing.any() {
+        say(&format!("Your answers are saved in {}.", file.display()))?;
+    } else if !saves_link {
         return Settings::load(flags);
     }
-    let mut open = lacks;
+    let mut open = missing;
     loop {
         if open.name {
             flags.name = Some(ask_name(stop).await?);
@@ -72,27 +71,27 @@ pub(super) async fn settle(
             flags.hub = Some(ask_hub(stop).await?);
         }
         let problem = match Settings::load(flags.clone()) {
-            Ok(settings) => match try_out(&settings, stop).await {
+            Ok(settings) => match try_settings(&settings, stop).await {
                 Ok(()) => {
-                    let hub = (lacks.hub || is_first_link).then_some(&settings.hub.hub);
-                    let name = (lacks.name || is_first_link).then_some(&settings.name);
-                    // It works all the same, but is asked again.
+                    let hub = (missing.hub || saves_link).then_some(&settings.hub.hub);
+                    let name = (missing.name || saves_link).then_some(&settings.name);
+                    // The chat works without, but asks again at the next start.
                     if let Some(why) = remember(&file, hub, name).err().and_then(|f| f.line()) {
                         complain(&why);
                     }
                     return Ok(settings);
                 }
-                // The chat itself says so, or does without.
-                Err(Failure::Chat(Error::HubUnreachable { .. })) if !lacks.any() => {
+                // The chat reports it, or starts without a hub.
+                Err(Failure::Chat(Error::HubUnreachable { .. })) if !missing.any() => {
                     return Ok(settings);
                 }
                 Err(problem) => {
-                    open = lacks.and(about(&problem));
+                    open = missing.and(cause_of(&problem));
                     settings.explain(problem)
                 }
             },
             Err(problem) => {
-                open = lacks.and(about(&problem));
+                open = missing.and(cause_of(&problem));
                 problem
             }
         };
@@ -103,14 +102,14 @@ pub(super) async fn settle(
     }
 }
 
-/// What nobody has said, or what was wrong.
+/// The settings that are missing or were wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lacks {
+struct MissingSettings {
     name: bool,
     hub: bool,
 }
 
-impl Lacks {
+impl MissingSettings {
     fn any(self) -> bool {
         self.name || self.hub
     }
@@ -120,27 +119,27 @@ impl Lacks {
     }
 }
 
-/// Which answer a problem is about.
-fn about(problem: &Failure) -> Lacks {
+/// Returns which answer a problem is about.
+fn cause_of(problem: &Failure) -> MissingSettings {
     let Failure::Chat(error) = problem else {
-        // A link that does not go with --plaintext.
-        return Lacks { name: false, hub: matches!(problem, Failure::Usage(_)) };
+        // A join link that cannot be used with --plaintext.
+        return MissingSettings { name: false, hub: matches!(problem, Failure::Usage(_)) };
     };
     match error {
         Error::HubUnreachable { .. }
         | Error::HubKeyChanged { .. }
         | Error::HubUntrusted { .. }
-        | Error::Protocol(_) => Lacks { name: false, hub: true },
+        | Error::Protocol(_) => MissingSettings { name: false, hub: true },
         Error::Refused(refusal) => {
             let name = matches!(refusal.reason, Reason::NameTaken | Reason::NameConfusable);
-            Lacks { name, hub: !name }
+            MissingSettings { name, hub: !name }
         }
-        _ => Lacks { name: false, hub: false },
+        _ => MissingSettings { name: false, hub: false },
     }
 }
 
-/// Whether the hub is there and grants the name.
-async fn try_out(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
+/// Errors if the hub cannot be reached or does not grant the name.
+async fn try_settings(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
     let (client, _events) = start(settings.invisible()?, stop).await?;
     client.stop().await;
     Ok(())
@@ -155,14 +154,14 @@ async fn ask_name(stop: &CancellationToken) -> Result<Name, Failure> {
 async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink, Failure> {
     say(ABOUT_HUB)?;
     ask("Hub", Some(DEFAULT_HUB), stop, |answer| {
-        // Hubs print a whole command, which is easily copied as it stands.
+        // Hubs print a whole command, which people copy as it is.
         let last = answer.split_whitespace().last().unwrap_or_default();
         values::hub(last.trim_matches(['\'', '"', '`']))
     })
     .await
 }
 
-/// Asks until the answer can be read. No answer is the proposal.
+/// Asks until the answer can be parsed. An empty answer takes the proposal.
 async fn ask<T, E: std::fmt::Display>(
     question: &str,
     proposal: Option<&str>,
@@ -174,7 +173,7 @@ async fn ask<T, E: std::fmt::Display>(
         let question = format!("{question}{proposed}: ");
         let answer = stop.run_until_cancelled(question::ask(&question)).await;
         let Some(answer) = answer.unwrap_or(Ok(None))? else {
-            // What the shell says next begins a line of its own.
+            // So that the prompt of the shell begins a new line.
             say("")?;
             return Err(Failure::Interrupted);
         };
@@ -184,7 +183,7 @@ async fn ask<T, E: std::fmt::Display>(
         };
         match read(answer) {
             Ok(answer) => return Ok(answer),
-            Err(problem) => say(&text::one_line(&format!("That cannot be: {problem}.")))?,
+            Err(problem) => say(&text::one_line(&format!("Invalid: {problem}.")))?,
         }
     }
 }

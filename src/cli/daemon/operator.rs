@@ -1,5 +1,5 @@
-//! The commands of the hub's keeper. They work on the hub's files, whether it is running or not;
-//! a running hub notices within a second.
+//! The operator commands. They work on the files of the hub, whether it is running or not; a running
+//! hub follows within a second.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -12,7 +12,7 @@ use clap::Subcommand;
 use super::{
     error::{Error, Result},
     link, members,
-    settings::Settings,
+    settings::HubSettings,
 };
 use crate::{
     cli::values::duration,
@@ -21,12 +21,12 @@ use crate::{
     storage::embedded::{Store, members::Book},
 };
 
-/// How long an invitation lasts unless something else is said.
+/// The default of `--expires`.
 const DEFAULT_EXPIRY: &str = "7d";
 
-/// What may be done beside serving.
+/// A command other than serving.
 #[derive(Debug, Subcommand)]
-pub(super) enum Task {
+pub(super) enum OperatorCommand {
     /// Print the join link, with the hub's address and key
     Link,
     /// Print a join link with an invitation, for a hub with --invite-only
@@ -67,63 +67,65 @@ pub(super) enum Task {
     },
 }
 
-/// Does it.
-pub(super) fn run(task: Task, settings: &Settings) -> Result<()> {
-    match task {
-        Task::Link => say_link(&link::kept(&directory(settings)?, settings)?),
-        Task::Invite { uses, expires } => {
-            // The link first: an invitation that nobody hears of is no use.
-            let link = link::kept(&directory(settings)?, settings)?;
+/// Runs an operator command.
+pub(super) fn run(command: OperatorCommand, settings: &HubSettings) -> Result<()> {
+    match command {
+        OperatorCommand::Link => print_link(&link::load(&directory(settings)?, settings)?),
+        OperatorCommand::Invite { uses, expires } => {
+            // The link first, so that no invitation is made in vain.
+            let link = link::load(&directory(settings)?, settings)?;
             let invite = Some(book(settings)?.invite(uses, expires)?);
-            say_link(&JoinLink { invite, ..link })
+            print_link(&JoinLink { invite, ..link })
         }
-        Task::Members { json } => {
+        OperatorCommand::Members { json } => {
             members::list(&book(settings)?.members()?, json, &mut io::stdout().lock())
         }
-        Task::Remove { name } => book(settings)?
+        OperatorCommand::Remove { name } => book(settings)?
             .remove(&name)?
             .iter()
-            .try_for_each(|name| say(&format!("removed {name}"))),
-        Task::Rename { old, new } => {
+            .try_for_each(|name| print(&format!("removed {name}"))),
+        OperatorCommand::Rename { old, new } => {
             book(settings)?.rename(&old, &new)?;
-            say(&format!("renamed {old} to {new}"))
+            print(&format!("renamed {old} to {new}"))
         }
-        Task::Token { name, revoke: true } => {
+        OperatorCommand::Token { name, revoke: true } => {
             book(settings)?.revoke_token(&name)?;
-            say(&format!("revoked the token of {name}"))
+            print(&format!("revoked the token of {name}"))
         }
-        Task::Token { name, revoke: false } => say(&book(settings)?.make_token(&name)?),
+        OperatorCommand::Token { name, revoke: false } => {
+            print(&book(settings)?.make_token(&name)?)
+        }
     }
 }
 
-fn book(settings: &Settings) -> Result<Book> {
+fn book(settings: &HubSettings) -> Result<Book> {
     Ok(Book::open(&directory(settings)?)?)
 }
 
-/// Where the hub keeps what it keeps. A mistyped place must not become another hub's.
-fn directory(settings: &Settings) -> Result<PathBuf> {
+/// Returns the data directory. Errors if no hub has used it, so that a typing error creates nothing.
+fn directory(settings: &HubSettings) -> Result<PathBuf> {
     match settings.store()? {
-        Store::Directory(directory) if link::is_kept(&directory) => Ok(directory),
+        Store::Directory(directory) if link::is_saved(&directory) => Ok(directory),
         Store::Directory(directory) => Err(SystemError::new(format!(
-            "no hub keeps its data in {}: start it there once, or say where it is with --data-dir",
+            "no hub has its data in {}: start it there once, or name another directory with --data-dir",
             directory.display()
         ))
         .at(&directory)
         .into()),
         Store::Memory => {
-            Err(Error::invalid("ephemeral", "what the keeper wants is in the memory of the hub"))
+            Err(Error::invalid("ephemeral", "the data of this hub is only in its memory"))
         }
     }
 }
 
-/// On a terminal as a person would type it; for a program as it is.
-fn say_link(link: &JoinLink) -> Result<()> {
+/// Prints a link: quoted for a shell on a terminal, plain for a program.
+fn print_link(link: &JoinLink) -> Result<()> {
     match io::stdout().is_terminal() {
-        true => say(&link::for_shell(link)),
-        false => say(link),
+        true => print(&link::for_shell(link)),
+        false => print(link),
     }
 }
 
-fn say(line: &impl std::fmt::Display) -> Result<()> {
+fn print(line: &impl std::fmt::Display) -> Result<()> {
     writeln!(io::stdout(), "{line}").map_err(Error::output)
 }
