@@ -1,11 +1,13 @@
-//! The hub: who is here, and the rooms.
+//! The hub: registers peers and relays rooms.
 //!
-//! [`Hub::new`] opens the store and listens to nothing; [`Hub::serve`] answers on a listener that
-//! [`Hub::listen`] opened, until the caller says stop.
+//! [`Hub::new`] opens the storage without listening; [`Hub::serve`] answers on a listener that
+//! [`Hub::listen`] opened, until it is told to stop.
 //!
-//! How a call goes: the connection comes through the [`Acceptor`]; its bytes become a request in tonic;
-//! `auth` notes whose session it is, and Register goes through `admission`; `streams` answers the streaming rpcs with shared frames (`fanout`) and lets the unary
-//! ones through to `presence` and `broadcast`, which parse, ask the storage, and convert back.
+//! The path of a call: the connection comes through the [`Acceptor`], and tonic makes requests of
+//! its bytes. `auth` finds out whose session calls; Register goes through `admission` instead.
+//! `streams` answers the streaming rpcs with shared frames (`fanout`) and passes the unary ones on
+//! to `presence` and `broadcast`, which parse the request, call the storage, and convert the
+//! result.
 
 mod admission;
 mod auth;
@@ -17,173 +19,74 @@ mod fanout;
 mod jwt;
 mod maintenance;
 mod metrics;
+mod metrics_page;
+mod metrics_server;
+mod options;
 pub(crate) mod paging;
 mod peers;
 mod presence;
 mod rates;
 mod rooms;
 mod sessions;
+mod state;
 mod streams;
 
-pub use admission::{Admission, Guests};
 pub use error::Error;
 pub use jwt::Issuer;
+pub use options::{Admission, DEFAULT_LEASE, Guests, HubOptions, MAX_SESSIONS, MIN_LEASE};
 pub use rates::{Rate, Rates};
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{Response, Status};
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use self::{
     broadcast::Broadcast,
     dial_back::DialBacks,
-    fanout::StreamQueue,
-    metrics::{Metrics, Page},
+    metrics::Metrics,
+    metrics_page::MetricsPage,
     peers::Peers,
     presence::Presence,
-    rates::{RateLimits, Watch},
+    rates::{FailureLimit, RateLimits},
     rooms::Rooms,
-    sessions::{Caller, Sessions, StreamGuard},
-    streams::WithStreams,
+    sessions::Sessions,
+    state::{HubState, SessionTables},
+    streams::{MAX_REQUEST_BYTES, WithStreams},
 };
 use crate::{
-    error::{Result, SystemError},
+    error::SystemError,
     identity::{Credentials, Identity},
-    model::{Certificate, Name},
+    model::Certificate,
     proto::{
         self,
         unary::{broadcast_server::BroadcastServer, presence_server::PresenceServer},
     },
-    shutdown,
     storage::{
-        Directory, MessageLog, NameRegistry, Retention, Session, SessionId, SessionListener,
+        Retention,
         embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNames, Store},
     },
-    transport::{self, Acceptor, ClientKeys, Limits, Plaintext, server_config},
+    transport::{self, Acceptor, ClientKeys, Observe, server_config},
     wire,
 };
 
-/// How long a session lives without a sign of life.
-pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
-
-/// The shortest lease: below it, one lost packet ends a session.
-pub const MIN_LEASE: Duration = Duration::from_secs(1);
-
-/// The most bytes of one request: a text of full length many times over, so that one that is too
-/// long is told so.
-const MAX_REQUEST_BYTES: usize = 256 * 1024;
-
-/// The most bytes of a request of Presence, which comes from people who need not have a session:
-/// eight endpoints and an invitation fit many times.
+/// The most bytes of a request to Presence, whose callers need no session: eight endpoints and an
+/// invitation fit several times.
 const MAX_PRESENCE_BYTES: usize = 16 * 1024;
 
-/// The most bytes of a request of those services that everybody may call: a few names.
+/// The most bytes of a request to the services without authentication: a few names.
 const MAX_OPEN_REQUEST_BYTES: usize = 4 * 1024;
 
-/// The services that the hub serves, by the names health knows them by; "" is the whole hub.
+/// The services as health checks name them; "" stands for the whole hub.
 const SERVICES: [&str; 3] = ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"];
-
-/// What a hub can be told.
-#[derive(Debug, Clone)]
-pub struct HubOptions {
-    /// Where messages are kept.
-    pub store: Store,
-    /// Which of them are kept.
-    pub retention: Retention,
-    /// How long a session lives without a sign of life; at least [`MIN_LEASE`].
-    pub lease: Duration,
-    /// How long streams have to end once the hub is told to stop.
-    pub grace: Duration,
-    /// Stop when there was no session for this long; `None`: never.
-    pub idle_exit: Option<Duration>,
-    /// What the hub shows of itself in TLS; `None`: a key of its own, kept beside the messages.
-    pub credentials: Option<Credentials>,
-    /// Whether callers from loopback may do without TLS.
-    pub plaintext: Plaintext,
-    /// How many connections it takes.
-    pub limits: Limits,
-    /// Whom it lets in.
-    pub admission: Admission,
-    /// Whose word counts for names, beside keys.
-    pub issuer: Option<Issuer>,
-    /// How often callers may do what costs.
-    pub rates: Rates,
-    /// Where its metrics are shown, over HTTP/1 and in the clear; `None`: nowhere.
-    pub metrics: Option<SocketAddr>,
-}
-
-impl HubOptions {
-    /// The defaults, on `store`.
-    pub fn new(store: Store) -> Self {
-        Self {
-            store,
-            retention: Retention::default(),
-            lease: DEFAULT_LEASE,
-            grace: shutdown::GRACE,
-            idle_exit: None,
-            credentials: None,
-            plaintext: Plaintext::FromLoopback,
-            limits: Limits::default(),
-            admission: Admission::default(),
-            issuer: None,
-            rates: Rates::default(),
-            metrics: None,
-        }
-    }
-}
-
-/// What all handlers share.
-struct State {
-    log: Arc<dyn MessageLog>,
-    directory: Arc<dyn Directory>,
-    members: Arc<dyn NameRegistry>,
-    sessions: Arc<Sessions>,
-    peers: Arc<Peers>,
-    rooms: Arc<Rooms>,
-    lease: Duration,
-    admission: Admission,
-    issuer: Option<Issuer>,
-    /// Of the hub's own key; `None`: an authority vouches for it instead.
-    certificate: Option<Certificate>,
-    gates: Arc<RateLimits>,
-    dial_backs: DialBacks,
-    metrics: Metrics,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("lease", &self.lease).finish_non_exhaustive()
-    }
-}
-
-impl State {
-    /// The certificate of the hub's own key, as it travels.
-    fn certificate(&self) -> Vec<u8> {
-        self.certificate.as_ref().map(|own| own.as_der().to_vec()).unwrap_or_default()
-    }
-
-    /// Lets a call that reads through, as often as it may come.
-    fn may_read(&self, extensions: &tonic::Extensions, caller: &Caller) -> Result<()> {
-        self.gates.read(self.gates.origin(extensions), &caller.peer)
-    }
-
-    /// Notes that a stream of the caller's session is open, which from now on holds its lease.
-    async fn hold(&self, caller: &Caller, mailbox: &Arc<StreamQueue>) -> Result<StreamGuard> {
-        let hold = self.sessions.hold(caller.session, mailbox.clone())?;
-        self.directory.renew(caller.session, self.lease).await?;
-        Ok(hold)
-    }
-}
 
 /// A hub that does not listen yet.
 #[derive(Debug)]
 pub struct Hub {
-    state: Arc<State>,
-    door: Acceptor,
+    state: Arc<HubState>,
+    acceptor: Acceptor,
     retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
@@ -191,33 +94,32 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Opens the store, and finds or makes the hub's key.
+    /// Opens the storage, and loads or creates the hub's key.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the lease is too short; [`Error::System`] if the store or the key cannot
-    /// be used.
+    /// [`Error::Invalid`] if the lease is too short; [`Error::System`] if the storage or the key
+    /// cannot be used.
     pub async fn new(options: HubOptions) -> Result<Self, Error> {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
         let metrics = Metrics::default();
         let rooms = Arc::new(Rooms::new(metrics.clone()));
-        // First, as it is what tells a directory that is not a hub's, and one that is another's.
+        // First, because this detects a directory that is not a hub's, or is another hub's.
         let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
         let HubOptions { store, retention, lease, grace, idle_exit, credentials, .. } = options;
         let opening = move || open(&store, credentials);
         let opened = tokio::task::spawn_blocking(opening).await.map_err(internal)??;
         let tls = server_config(&opened.credentials, ClientKeys::Optional)?;
-        let sessions = Sessions::new();
-        // Presence lives and dies with the process, so each start is a new epoch of it.
+        let sessions = Sessions::new(options.max_sessions);
+        // Peers are kept in memory, so each start of the process is a new epoch.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
-        let lists = Lists { sessions: sessions.clone(), peers: peers.clone() };
-        let gates = Arc::new(RateLimits::new(options.rates, metrics.clone()));
-        let state = Arc::new(State {
+        let tables = SessionTables { sessions: sessions.clone(), peers: peers.clone() };
+        let state = Arc::new(HubState {
             log,
-            directory: Arc::new(EmbeddedDirectory::new(Arc::new(lists))),
-            members: Arc::new(opened.members),
+            directory: Arc::new(EmbeddedDirectory::new(Arc::new(tables))),
+            names: Arc::new(opened.names),
             sessions,
             peers,
             rooms,
@@ -225,20 +127,20 @@ impl Hub {
             admission: options.admission,
             issuer: options.issuer,
             certificate: opened.certificate,
-            gates,
+            rate_limits: Arc::new(RateLimits::new(options.rates, metrics.clone())),
             dial_backs: DialBacks::new(options.plaintext),
             metrics,
         });
-        let door = Acceptor::tls(tls, options.plaintext).limits(options.limits);
+        let acceptor = Acceptor::tls(tls, options.plaintext).limits(options.limits);
         let metrics = match options.metrics {
-            Some(address) => Some(metrics::listen(address).await?),
+            Some(address) => Some(metrics_server::listen(address).await?),
             None => None,
         };
-        Ok(Self { state, door, retention, grace, idle_exit, metrics })
+        Ok(Self { state, acceptor, retention, grace, idle_exit, metrics })
     }
 
-    /// The certificate of the hub's own key, which clients can pin; `None` where an authority
-    /// vouches for it instead.
+    /// Returns the certificate of the hub's own key, which clients can pin; `None` if the options
+    /// name other credentials.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.state.certificate.as_ref()
     }
@@ -247,53 +149,53 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the address cannot be had.
+    /// [`Error::System`] if the address cannot be bound.
     pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, Error> {
-        Ok(self.door.listen(address).await?)
+        Ok(self.acceptor.listen(address).await?)
     }
 
-    /// Answers on `listener` until `stop` is cancelled, then tells all streams and waits for them
-    /// to end, no longer than the grace.
+    /// Answers on `listener` until `stop` is cancelled, then tells all streams to end and waits for
+    /// them, at most for the grace period.
     ///
     /// # Errors
     ///
-    /// [`Error::System`] where the listener fails.
+    /// [`Error::System`] if the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
-        let mut upkeep = maintenance::begin(&self.state, self.retention);
-
         let state = &self.state;
+        let mut tasks = maintenance::start(state, self.retention);
         if let Some(listener) = self.metrics {
-            let page = Page::new(state.metrics.clone(), state.clone(), self.door.meter());
-            upkeep.spawn(metrics::serve(listener, page));
+            let page = MetricsPage::new(state.clone(), self.acceptor.meter());
+            tasks.spawn(metrics_server::serve(listener, page));
         }
         let presence = PresenceServer::new(Presence(state.clone()))
             .max_decoding_message_size(MAX_PRESENCE_BYTES);
         let broadcast = BroadcastServer::new(Broadcast(state.clone()))
             .max_decoding_message_size(MAX_REQUEST_BYTES);
-        let v1 = reflection()?.build_v1().map_err(internal)?;
-        let v1alpha = reflection()?.build_v1alpha().map_err(internal)?;
-        // A third of the lease of silence, a third for the answer, a third to come back.
+        let v1 = reflection().build_v1().map_err(internal)?;
+        let v1alpha = reflection().build_v1alpha().map_err(internal)?;
+        let failure_limit = FailureLimit::new(state.rate_limits.clone(), state.metrics.clone());
         let drained = CancellationToken::new();
+        // One third of the lease for silence, one for the answer to a ping, one to reconnect.
         let server = transport::server(state.lease / 3)
-            .layer(Watch::new(state.gates.clone(), state.metrics.clone()))
+            .layer(Observe::new(failure_limit))
             .layer(MapResponseLayer::new(wire::explain))
-            .layer(MapRequestLayer::new(auth::note_caller(state.sessions.clone())))
+            .layer(MapRequestLayer::new(auth::authenticate(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))
             .add_service(WithStreams::new(broadcast, state.clone()))
             .add_service(health_server.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
             .add_service(v1.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
             .add_service(v1alpha.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
             .serve_with_incoming_shutdown(
-                self.door.arrivals(listener),
+                self.acceptor.arrivals(listener),
                 drained.clone().cancelled_owned(),
             );
         let drain = async {
             tokio::select! {
                 () = stop.cancelled() => tracing::info!("stopping, as told"),
                 () = maintenance::idle(&state.sessions, self.idle_exit) => {
-                    tracing::info!("stopping: nobody is here");
+                    tracing::info!("stopping: there are no sessions");
                 }
             }
             set_health(&health, ServingStatus::NotServing).await;
@@ -308,43 +210,25 @@ impl Hub {
     }
 }
 
-/// What a hub finds beside its messages, or makes there.
+/// What a hub stores beside its messages.
 struct Opened {
-    members: EmbeddedNames,
+    names: EmbeddedNames,
     credentials: Credentials,
     certificate: Option<Certificate>,
 }
 
-/// Reads and writes files.
+/// Opens the names and the hub's key. Blocks on files.
 fn open(store: &Store, credentials: Option<Credentials>) -> Result<Opened, SystemError> {
-    let members = EmbeddedNames::open(store)?;
+    let names = EmbeddedNames::open(store)?;
     if let Some(credentials) = credentials {
-        return Ok(Opened { members, credentials, certificate: None });
+        return Ok(Opened { names, credentials, certificate: None });
     }
     let own = match store {
         Store::Directory(directory) => Identity::load_or_create(directory)?,
         Store::Memory => Identity::generate()?,
     };
     let (credentials, certificate) = (own.credentials().clone(), Some(own.certificate().clone()));
-    Ok(Opened { members, credentials, certificate })
-}
-
-/// Hears of every session and keeps both tables of them.
-#[derive(Debug)]
-struct Lists {
-    sessions: Arc<Sessions>,
-    peers: Arc<Peers>,
-}
-
-impl SessionListener for Lists {
-    fn put(&self, session: Session) {
-        self.peers.put(session);
-    }
-
-    fn gone(&self, id: SessionId, peer: &Name) {
-        self.peers.remove(id, peer);
-        self.sessions.remove(id);
-    }
+    Ok(Opened { names, credentials, certificate })
 }
 
 async fn set_health(health: &HealthReporter, status: ServingStatus) {
@@ -353,20 +237,15 @@ async fn set_health(health: &HealthReporter, status: ServingStatus) {
     }
 }
 
-fn reflection() -> Result<tonic_reflection::server::Builder<'static>, SystemError> {
-    Ok(tonic_reflection::server::Builder::configure()
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(proto::HUB_DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-        // What statuses carry: with it grpcurl shows their details as words.
-        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET))
+        // The details of statuses, so that grpcurl can decode them.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
 }
 
 fn internal(cause: impl std::error::Error + Send + Sync + 'static) -> SystemError {
     SystemError::because("the hub failed", cause)
-}
-
-/// A handler's result as tonic wants it.
-fn answer<T>(result: Result<T>) -> Result<Response<T>, Status> {
-    result.map(Response::new).map_err(|error| wire::status(&error))
 }

@@ -144,6 +144,12 @@ pub fn status(error: &RequestError) -> Status {
     Status::with_error_details(code, public_message(error, code), details)
 }
 
+impl From<RequestError> for Status {
+    fn from(error: RequestError) -> Self {
+        status(&error)
+    }
+}
+
 /// Why a request cannot be read, in our terms: tonic has other codes for it, and no details.
 pub fn undecodable(status: &Status) -> RequestError {
     match status.code() {

@@ -1,219 +1,212 @@
-//! Who may have which name: what stands between Register and a session.
+//! Admission: who may register which name.
 //!
-//! 1. Whoever shows the token of a bot, a JWT, a key, or the token of a living session is its owner.
-//!    What is shown must be right: nobody becomes a guest by a mistake in a token.
-//!    Only that of a key can be shown by any of its sessions: where a token was the proof, one of its
-//!    sessions proves the name that it holds, and only to the session that takes its place.
-//! 2. An owner gets the names that are theirs, and free ones by claiming them for good
+//! 1. A bot's token, a JWT, a key, or the token of a living session proves an owner. A wrong proof
+//!    is refused: nobody becomes a guest by a mistake in a token. A session that began with a key
+//!    proves its owner like the key does. One that began with a token proves only its own name, and
+//!    only for the session that replaces it.
+//! 2. An owner gets the names they own, and free names, which then belong to them for good
 //!    ([`NameRegistry`](crate::storage::NameRegistry)).
-//! 3. Everybody else is a guest, where the hub takes guests, and gets what belongs to nobody for as
-//!    long as the session lives.
+//! 3. Everybody else is a guest, if the hub admits guests, and gets a name without an owner for the
+//!    life of the session.
 
 use std::time::Duration;
 
 use tonic::Extensions;
 
 use super::{
-    State,
-    auth::{self, Shown},
+    auth::{self, Token},
+    options::Guests,
     sessions::{Caller, Sessions},
+    state::HubState,
 };
 use crate::{
     error::{RequestError, Result},
     model::{InviteCode, Name},
-    storage::{Claim, Directory, Entry, Known, NameRegistry, Owner, Session},
+    storage::{Claim, Directory, Entry, Known, NameRegistry, Owner, Session, SessionId},
     transport::PeerInfo,
 };
 
-/// How often all sessions are looked at, whether a change was seen or not.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often all sessions are checked, even if no change of names was noticed.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How soon a look that failed is tried again.
+/// When to retry a check that failed.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Who may be a guest: take a free name without a key, for as long as a session lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Guests {
-    /// Nobody.
-    Never,
-    /// Who comes from the machine itself.
-    Loopback,
-    /// Everybody.
-    Always,
-}
-
-/// Whom the hub lets in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Admission {
-    /// Who may be a guest.
-    pub guests: Guests,
-    /// Whether a key that has no name yet needs an invitation.
-    pub by_invitation: bool,
-}
-
-impl Default for Admission {
-    /// Open to every key, and to guests from the machine itself.
-    fn default() -> Self {
-        Self { guests: Guests::Loopback, by_invitation: false }
-    }
-}
 
 /// Who asks for a name.
 #[derive(Debug)]
 pub(crate) struct Newcomer {
-    /// Whose names they may have; `None`: a guest.
+    /// The owner whose names they may have; `None` for a guest.
     pub(crate) owner: Option<Owner>,
-    /// The session whose token was shown.
-    pub(crate) beside: Option<Caller>,
-    /// The one name that they may have, where what they showed says so.
+    /// The session whose token the call carried.
+    beside: Option<SessionId>,
+    /// The one name they may have, if the proof is of one name.
     only: Option<Name>,
-    /// Whether somebody vouches for them, so that they need no invitation.
+    /// Whether an issuer vouches for them, so that they need no invitation.
     vouched: bool,
 }
 
-/// Finds out who asks for a name, for a session that takes the place of another or not.
+/// Finds out who asks for a name. `replaces` is the session that the new one takes the place of.
 ///
 /// # Errors
 ///
 /// [`RequestError::TokenRefused`] and [`RequestError::Removed`].
 pub(crate) async fn identify(
-    state: &State,
+    state: &HubState,
     extensions: &Extensions,
     replaces: Option<&Caller>,
 ) -> Result<Newcomer> {
-    let auth::Credentials { shown, certificate } = auth::credentials(extensions);
-    let key =
+    let auth::CallCredentials { token, certificate } = auth::credentials(extensions);
+    let by_key =
         Newcomer { owner: certificate.map(Owner::key), beside: None, only: None, vouched: false };
-    match shown {
-        // A session that has ended makes nobody: the name may be free all the same.
-        Shown::Nothing | Shown::Session(Err(RequestError::SessionEnded)) => Ok(match replaces {
+    match token {
+        // A session that has ended proves nothing; the name may still be free.
+        Token::Missing | Token::Session(Err(RequestError::SessionEnded)) => Ok(match replaces {
             Some(replaced) if replaced.is_vouched() => successor(replaced, None),
-            _ => key,
+            _ => by_key,
         }),
-        Shown::Session(caller) => {
+        Token::Session(caller) => {
             let caller = caller?;
             if !caller.is_vouched() {
-                let owner = caller.owner.clone().or(key.owner);
-                return Ok(Newcomer { owner, beside: Some(caller), ..key });
+                let owner = caller.owner.or(by_key.owner);
+                return Ok(Newcomer { owner, beside: Some(caller.session), ..by_key });
             }
             match replaces {
-                Some(replaced) if *replaced == caller => Ok(successor(replaced, Some(caller))),
+                Some(replaced) if *replaced == caller => {
+                    Ok(successor(replaced, Some(caller.session)))
+                }
                 _ => Err(RequestError::TokenRefused(
-                    "show the one with which its session began".into(),
+                    "use the one with which its session began".into(),
                 )),
             }
         }
-        Shown::Bot(owner) => match state.members.find(owner.id()).await? {
+        Token::Bot(owner) => match state.names.find(owner.id()).await? {
             Known::Member(names) => {
-                Ok(Newcomer { owner: Some(owner), only: names.into_iter().next(), ..key })
+                Ok(Newcomer { owner: Some(owner), only: names.into_iter().next(), ..by_key })
             }
             Known::Removed => Err(RequestError::Removed),
-            Known::Stranger => Err(RequestError::TokenRefused("it is no bot's".into())),
+            Known::Stranger => Err(RequestError::TokenRefused("no bot has it".into())),
         },
-        Shown::Jwt(jwt) => {
-            let issuer = state.issuer.as_ref();
-            let issuer = issuer.ok_or_else(|| {
-                RequestError::TokenRefused("this hub believes no issuer of tokens".into())
+        Token::Jwt(jwt) => {
+            let issuer = state.issuer.as_ref().ok_or_else(|| {
+                RequestError::TokenRefused("this hub accepts no tokens of an issuer".into())
             })?;
             let subject = issuer.subject(&jwt.0)?;
             let owner = Owner::outside(issuer.name(), &subject.raw);
-            // The hub's keeper may have given them another name.
-            let only = match state.members.find(owner.id()).await? {
+            // The operator may have given them another name.
+            let only = match state.names.find(owner.id()).await? {
                 Known::Member(names) => names.into_iter().next(),
                 Known::Removed | Known::Stranger => Some(subject.name),
             };
-            Ok(Newcomer { owner: Some(owner), only, vouched: true, ..key })
+            Ok(Newcomer { owner: Some(owner), only, vouched: true, ..by_key })
         }
-        Shown::Unknown => Err(RequestError::TokenRefused("it is no token of this hub".into())),
+        Token::Unknown => Err(RequestError::TokenRefused("it is not a token of this hub".into())),
     }
 }
 
-/// Who takes the place of a session that began with a token.
-fn successor(replaced: &Caller, beside: Option<Caller>) -> Newcomer {
+/// Who replaces a session that began with a token.
+fn successor(replaced: &Caller, beside: Option<SessionId>) -> Newcomer {
     let (owner, only) = (replaced.owner.clone(), Some(replaced.peer.clone()));
     Newcomer { owner, beside, only, vouched: false }
 }
 
-/// Sees to it that the newcomer may have the session's name, for good if they are no guest.
+/// Registers a session, and its name for good if it has an owner. Returns the session's token.
+///
+/// A refused registration leaves nothing behind. The claim of a name is permanent and uses up the
+/// invitation, so it comes after all checks. Only a concurrent registration of the same name can
+/// still be in the way; if it is a guest's, the claim ends the guest's session.
 ///
 /// # Errors
 ///
-/// As [`NameRegistry::claim`](crate::storage::NameRegistry::claim), [`RequestError::GuestsRefused`], and
-/// [`RequestError::RateLimited`] where too many names were taken for good.
-pub(crate) async fn admit(
-    state: &State,
-    newcomer: &Newcomer,
-    session: &Session,
-    claim: &Claim,
-    invite: Option<InviteCode>,
+/// As [`NameRegistry::claim`](crate::storage::NameRegistry::claim) and
+/// [`Directory::claim`](crate::storage::Directory::claim); also [`RequestError::GuestsRefused`],
+/// [`RequestError::LimitReached`] if the hub is full, and [`RequestError::RateLimited`] if too many names were
+/// claimed.
+pub(crate) async fn register(
+    state: &HubState,
     extensions: &Extensions,
-) -> Result<()> {
-    let name = &session.peer;
-    if let Some(only) = newcomer.only.as_ref().filter(|only| *only != name) {
-        return Err(RequestError::invalid("name", format!("the token that is shown is {only}'s")));
+    newcomer: Newcomer,
+    session: Session,
+    replaces: Option<SessionId>,
+    invite: Option<InviteCode>,
+) -> Result<String> {
+    let Session { id, peer: name, owner, .. } = session.clone();
+    if let Some(only) = newcomer.only.filter(|only| *only != name) {
+        return Err(RequestError::invalid("name", format!("the token belongs to {only}")));
     }
-    let Some(owner) = &session.owner else {
-        check_guest(state.admission.guests, extensions)?;
-        return state.members.check_free(name).await;
-    };
-    let theirs = match state.members.find(owner.id()).await? {
-        Known::Member(names) => names,
-        Known::Removed | Known::Stranger => Vec::new(),
-    };
-    // Whom the hub's keeper has given another name does not know it yet.
-    let refused = |error| match error {
-        RequestError::NameTaken(wanted) if !theirs.is_empty() && !theirs.contains(&wanted) => {
-            RequestError::OtherName { wanted, yours: theirs.clone() }
+    let claim = Claim { lease: state.lease, beside: newcomer.beside, replaces };
+    let key = PeerInfo::of(extensions).and_then(PeerInfo::key);
+    let caller = Caller { session: id, peer: name.clone(), owner: owner.clone(), key };
+    let pending = match owner {
+        None => {
+            check_guest(state.admission.guests, extensions)?;
+            state.names.check_free(&name).await?;
+            state.sessions.begin(caller, state.lease)?
         }
-        error => error,
+        Some(owner) => {
+            let owned = match state.names.find(owner.id()).await? {
+                Known::Member(names) => names,
+                Known::Removed | Known::Stranger => Vec::new(),
+            };
+            // The operator may have given them another name, which they do not know yet.
+            let refused = |error| match error {
+                RequestError::NameTaken(wanted)
+                    if !owned.is_empty() && !owned.contains(&wanted) =>
+                {
+                    RequestError::OtherName { wanted, yours: owned.clone() }
+                }
+                error => error,
+            };
+            // A guest who has the name keeps it while the session lives.
+            state.directory.check(&session, &claim).await.map_err(refused)?;
+            let pending = state.sessions.begin(caller, state.lease)?;
+            // An issuer has no more names than people.
+            if !newcomer.vouched && !owned.contains(&name) {
+                state.rate_limits.claim(state.rate_limits.origin(extensions))?;
+            }
+            let by_invitation = state.admission.by_invitation && !newcomer.vouched;
+            let entry = Entry { by_invitation, invite };
+            state.names.claim(&name, owner.id(), entry).await.map_err(refused)?;
+            pending
+        }
     };
-    // A guest who has the name now keeps it while the session lives. Asked first, because what is
-    // claimed stays claimed, and an invitation used.
-    state.directory.check(session, claim).await.map_err(refused)?;
-    let is_theirs = theirs.contains(name);
-    // An issuer's names are no more than it has people.
-    if !is_theirs && !newcomer.vouched {
-        state.gates.claim(state.gates.origin(extensions))?;
-    }
-    let by_invitation = state.admission.by_invitation && !newcomer.vouched;
-    let entry = Entry { by_invitation, invite };
-    state.members.claim(name, owner.id(), entry).await.map_err(refused)
+    state.directory.claim(session, claim).await?;
+    Ok(pending.commit())
 }
 
 fn check_guest(guests: Guests, extensions: &Extensions) -> Result<()> {
-    let may = match guests {
+    let admitted = match guests {
         Guests::Never => false,
         Guests::Loopback => PeerInfo::of(extensions)
             .is_some_and(|info| info.remote.ip().to_canonical().is_loopback()),
         Guests::Always => true,
     };
-    if may { Ok(()) } else { Err(RequestError::GuestsRefused) }
+    if admitted { Ok(()) } else { Err(RequestError::GuestsRefused) }
 }
 
-/// Ends the sessions of those who may not hold their names any more, for as long as it is polled.
-pub(crate) async fn watch_members(
-    members: &dyn NameRegistry,
+/// Ends the sessions of those who may not hold their names any more. Does not return.
+pub(crate) async fn watch_names(
+    names: &dyn NameRegistry,
     sessions: &Sessions,
     directory: &dyn Directory,
 ) {
     loop {
-        // Nothing is seen twice: what fails is tried again, and now and then all are looked at.
-        let _ = tokio::time::timeout(LOOK, members.changed()).await;
-        while let Err(error) = expel(members, sessions, directory).await {
-            tracing::warn!(%error, "cannot check who may still hold a name; trying again");
+        // A change is reported once, so a failed check is retried, and all are checked regularly.
+        let _ = tokio::time::timeout(CHECK_INTERVAL, names.changed()).await;
+        while let Err(error) = expel(names, sessions, directory).await {
+            tracing::warn!(%error, "cannot check who may still hold a name; retrying");
             tokio::time::sleep(RETRY).await;
         }
     }
 }
 
 async fn expel(
-    members: &dyn NameRegistry,
+    names: &dyn NameRegistry,
     sessions: &Sessions,
     directory: &dyn Directory,
 ) -> Result<()> {
-    for session in members.expelled(sessions.holders()).await? {
+    for session in names.expelled(sessions.holders()).await? {
         match directory.release(session).await {
-            // It may have ended meanwhile, which changes nothing.
+            // It may have ended in the meantime.
             Ok(()) | Err(RequestError::SessionEnded) => {}
             Err(error) => return Err(error),
         }
@@ -234,16 +227,20 @@ mod tests {
     use super::*;
     use crate::{
         error::SystemError,
-        hub::{Lists, peers::Peers},
-        storage::{Holder, OwnerId, SessionId, embedded::EmbeddedDirectory},
+        hub::{Hub, HubOptions, peers::Peers, state::SessionTables},
+        identity::Identity,
+        storage::{
+            Holder, OwnerId,
+            embedded::{EmbeddedDirectory, Store},
+        },
     };
 
-    /// NameRegistry of whom nobody may stay, of whose changes nobody hears, and that fail at first.
+    /// A registry that expels everybody, reports no changes, and fails at first.
     #[derive(Debug, Default)]
-    struct Troubled(AtomicUsize);
+    struct FailingNames(AtomicUsize);
 
     #[async_trait]
-    impl NameRegistry for Troubled {
+    impl NameRegistry for FailingNames {
         async fn claim(&self, _: &Name, _: &OwnerId, _: Entry) -> Result<()> {
             Ok(())
         }
@@ -268,31 +265,67 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_removal_is_not_lost() {
-        let sessions = Sessions::new();
-        let lists = Lists { sessions: sessions.clone(), peers: Peers::new(1) };
-        let directory = EmbeddedDirectory::new(Arc::new(lists));
-        let session = Session {
+    fn session(name: &str, owner: Owner) -> Session {
+        Session {
             id: SessionId::new(),
-            peer: Name::parse("mallory").unwrap(),
+            peer: Name::parse(name).unwrap(),
             endpoints: Vec::new(),
             status: Default::default(),
             began_at: Timestamp::now(),
             status_since: Timestamp::now(),
-            owner: Some(Owner::bot("mallory")),
-        };
-        let (peer, owner) = (session.peer.clone(), session.owner.clone());
-        let lease = 10 * LOOK;
-        sessions.enter(Caller { session: session.id, peer, owner, key: None }, lease).unwrap();
+            owner: Some(owner),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_removal_is_not_lost() {
+        let sessions = Sessions::new(1);
+        let tables = SessionTables { sessions: sessions.clone(), peers: Peers::new(1) };
+        let directory = EmbeddedDirectory::new(Arc::new(tables));
+        let session = session("mallory", Owner::bot("mallory"));
+        let (id, peer, owner) = (session.id, session.peer.clone(), session.owner.clone());
+        let lease = 10 * CHECK_INTERVAL;
+        let pending = sessions.begin(Caller { session: id, peer, owner, key: None }, lease);
+        pending.unwrap().commit();
         let claim = Claim { lease, beside: None, replaces: None };
         directory.claim(session, claim).await.unwrap();
-        let (troubled, mut count) = (Troubled::default(), sessions.count());
+        let (names, mut count) = (FailingNames::default(), sessions.count());
         let began = tokio::time::Instant::now();
         tokio::select! {
-            () = watch_members(&troubled, &sessions, &directory) => {}
+            () = watch_names(&names, &sessions, &directory) => {}
             gone = count.wait_for(|count| *count == 0) => drop(gone.unwrap()),
         }
-        assert_eq!(began.elapsed(), LOOK + RETRY);
+        assert_eq!(began.elapsed(), CHECK_INTERVAL + RETRY);
+    }
+
+    #[tokio::test]
+    async fn a_full_hub_refuses_a_newcomer_and_their_name_stays_free() {
+        let options = HubOptions { max_sessions: 1, ..HubOptions::new(Store::Memory) };
+        let hub = Hub::new(options).await.unwrap();
+        let [alice, bob, carol] =
+            [(); 3].map(|()| Owner::key(Identity::generate().unwrap().certificate().clone()));
+        let register = async |name, owner: &Owner| {
+            let session = session(name, owner.clone());
+            let owner = session.owner.clone();
+            let newcomer = Newcomer { owner, beside: None, only: None, vouched: false };
+            let id = session.id;
+            let extensions = Extensions::new();
+            register(&hub.state, &extensions, newcomer, session, None, None).await.map(|_| id)
+        };
+        let first = register("alice", &alice).await.unwrap();
+        let refused = register("bob", &bob).await.unwrap_err();
+        assert!(
+            matches!(refused, RequestError::LimitReached { retry_after: Some(_), .. }),
+            "{refused}"
+        );
+        assert_eq!(*hub.state.sessions.count().borrow(), 1);
+        assert_eq!(hub.state.names.find(bob.id()).await.unwrap(), Known::Stranger);
+
+        // A refused name takes no place either.
+        hub.state.directory.release(first).await.unwrap();
+        let refused = register("alice", &bob).await.unwrap_err();
+        assert!(matches!(refused, RequestError::NameTaken(_)), "{refused}");
+        assert_eq!(*hub.state.sessions.count().borrow(), 0);
+        register("bob", &carol).await.unwrap();
     }
 }

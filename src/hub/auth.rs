@@ -1,10 +1,10 @@
-//! Who is calling.
+//! Authentication: which session makes a call.
 //!
-//! 1. A session's token (`authorization: Bearer TOKEN`) says whose session it is. Where the session
-//!    began on a connection with a key, this one must have been made with that key: a token that
-//!    was stolen is worth nothing to others.
-//! 2. Register takes other proofs in the same place: the token of a bot, or a JWT. Without one it is
-//!    the TLS client key that counts, and without that the caller is a guest (`admission`).
+//! 1. A session's token (`authorization: Bearer TOKEN`) names the session. If the session began on
+//!    a connection with a key, the call's connection must have the same key: a stolen token is
+//!    useless to others.
+//! 2. Register also accepts the token of a bot or a JWT there. Without a token the TLS client key
+//!    counts, and without a key the caller is a guest (see `admission`).
 
 use std::sync::Arc;
 
@@ -21,30 +21,30 @@ use crate::{
 /// Characters of a session's token: 32 bytes in Base64.
 const SESSION_TOKEN_CHARS: usize = 43;
 
-/// What a call shows of its caller.
+/// What a call proves about its caller.
 #[derive(Debug, Clone)]
-pub(crate) struct Credentials {
-    pub(crate) shown: Shown,
-    /// The certificate of the connection.
+pub(crate) struct CallCredentials {
+    pub(crate) token: Token,
+    /// The client certificate of the connection.
     pub(crate) certificate: Option<Certificate>,
 }
 
 /// The token of a call.
 #[derive(Debug, Clone)]
-pub(crate) enum Shown {
+pub(crate) enum Token {
     /// None.
-    Nothing,
-    /// One of a session, or one that looks like it.
+    Missing,
+    /// That of a session, or one of the same form.
     Session(Result<Caller>),
-    /// One that the hub's keeper made for a bot.
+    /// One that the hub's operator made for a bot.
     Bot(Owner),
-    /// One of an outside issuer.
+    /// One from an outside issuer.
     Jwt(Jwt),
-    /// Something else.
+    /// Of no known form.
     Unknown,
 }
 
-/// A JWT, which is a secret.
+/// A JWT. A secret.
 #[derive(Clone)]
 pub(crate) struct Jwt(pub(crate) String);
 
@@ -54,65 +54,65 @@ impl std::fmt::Debug for Jwt {
     }
 }
 
-/// Looks at what a call shows and notes it. Calls that show nothing go on: each handler decides
-/// whether it needs a caller.
-pub(crate) fn note_caller<B>(
+/// Adds [`CallCredentials`] to every request. A call without any goes on: each handler decides
+/// whether it needs a session.
+pub(crate) fn authenticate<B>(
     sessions: Arc<Sessions>,
 ) -> impl Fn(Request<B>) -> Request<B> + Clone + Send + Sync + 'static {
     move |mut request| {
         let certificate =
             request.extensions().get::<PeerInfo>().and_then(|info| info.certificate.clone());
         let key = certificate.as_ref().map(Certificate::fingerprint);
-        let shown = bearer(&request).map_or(Shown::Nothing, |token| read(token, key, &sessions));
-        request.extensions_mut().insert(Credentials { shown, certificate });
+        let token = bearer(&request).map_or(Token::Missing, |raw| parse(raw, key, &sessions));
+        request.extensions_mut().insert(CallCredentials { token, certificate });
         request
     }
 }
 
-/// The token of `authorization: Bearer TOKEN` (RFC 6750, section 2.1).
+/// Returns the token of `authorization: Bearer TOKEN` (RFC 6750, section 2.1).
 fn bearer<B>(request: &Request<B>) -> Option<&str> {
     let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
-fn read(token: &str, key: Option<Fingerprint>, sessions: &Sessions) -> Shown {
+fn parse(token: &str, key: Option<Fingerprint>, sessions: &Sessions) -> Token {
     if token.starts_with(BOT_PREFIX) {
-        Shown::Bot(Owner::bot(token))
+        Token::Bot(Owner::bot(token))
     } else if token.len() == SESSION_TOKEN_CHARS && !token.contains('.') {
-        Shown::Session(sessions.authenticate(token, key))
+        Token::Session(sessions.authenticate(token, key))
     } else if token.split('.').count() == 3 {
-        Shown::Jwt(Jwt(token.to_owned()))
+        Token::Jwt(Jwt(token.to_owned()))
     } else {
-        Shown::Unknown
+        Token::Unknown
     }
 }
 
-/// Whether it takes a signature or the disk to find out what is shown.
-pub(crate) fn takes_work(extensions: &Extensions) -> bool {
-    matches!(credentials(extensions).shown, Shown::Bot(_) | Shown::Jwt(_))
+/// Returns true if checking the token costs a signature or a read from disk.
+pub(crate) fn is_costly(extensions: &Extensions) -> bool {
+    matches!(credentials(extensions).token, Token::Bot(_) | Token::Jwt(_))
 }
 
-/// What the call shows.
-pub(crate) fn credentials(extensions: &Extensions) -> Credentials {
-    let nothing = || Credentials { shown: Shown::Nothing, certificate: None };
-    extensions.get().cloned().unwrap_or_else(nothing)
+/// Returns the credentials of a call.
+pub(crate) fn credentials(extensions: &Extensions) -> CallCredentials {
+    let none = || CallCredentials { token: Token::Missing, certificate: None };
+    extensions.get().cloned().unwrap_or_else(none)
 }
 
-/// Whose session makes the call.
+/// Returns the session that makes the call.
 ///
 /// # Errors
 ///
-/// [`RequestError::SessionMissing`], [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] where the session
-/// is of another key.
+/// [`RequestError::SessionMissing`], [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] if the session
+/// began with another key.
 pub(crate) fn caller(extensions: &Extensions) -> Result<Caller> {
-    match extensions.get::<Credentials>().map(|credentials| &credentials.shown) {
-        Some(Shown::Session(caller)) => caller.clone(),
-        // It may be good for Register.
-        None | Some(Shown::Nothing | Shown::Bot(_) | Shown::Jwt(_)) => {
+    match extensions.get::<CallCredentials>().map(|credentials| &credentials.token) {
+        Some(Token::Session(caller)) => caller.clone(),
+        // These may be valid for Register.
+        None | Some(Token::Missing | Token::Bot(_) | Token::Jwt(_)) => {
             Err(RequestError::SessionMissing)
         }
-        Some(Shown::Unknown) => Err(RequestError::SessionEnded),
+        Some(Token::Unknown) => Err(RequestError::SessionEnded),
     }
 }
 
@@ -130,7 +130,11 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(30);
 
-    fn shown(sessions: &Arc<Sessions>, header: Option<&str>, key: Option<&Identity>) -> Extensions {
+    fn request_extensions(
+        sessions: &Arc<Sessions>,
+        header: Option<&str>,
+        key: Option<&Identity>,
+    ) -> Extensions {
         let mut request = Request::new(());
         if let Some(header) = header {
             request.headers_mut().insert(AUTHORIZATION, header.parse().unwrap());
@@ -143,11 +147,11 @@ mod tests {
             certificate,
             calls: Default::default(),
         });
-        note_caller(sessions.clone())(request).extensions().clone()
+        authenticate(sessions.clone())(request).extensions().clone()
     }
 
-    fn who(sessions: &Arc<Sessions>, header: Option<&str>) -> Result<Caller> {
-        caller(&shown(sessions, header, None))
+    fn caller_of(sessions: &Arc<Sessions>, header: Option<&str>) -> Result<Caller> {
+        caller(&request_extensions(sessions, header, None))
     }
 
     fn alice(owner: Option<Owner>) -> Caller {
@@ -157,16 +161,19 @@ mod tests {
 
     #[test]
     fn a_token_names_its_session_until_it_ends() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(1);
         let alice = alice(None);
-        let token = sessions.enter(alice.clone(), LEASE).unwrap();
+        let token = sessions.begin(alice.clone(), LEASE).unwrap().commit();
         assert_eq!(token.len(), SESSION_TOKEN_CHARS);
         for scheme in ["Bearer", "bearer"] {
-            assert_eq!(who(&sessions, Some(&format!("{scheme} {token}"))).unwrap(), alice);
+            assert_eq!(caller_of(&sessions, Some(&format!("{scheme} {token}"))).unwrap(), alice);
         }
-        assert!(matches!(who(&sessions, None), Err(RequestError::SessionMissing)));
-        assert!(matches!(who(&sessions, Some("Basic YQ==")), Err(RequestError::SessionMissing)));
-        assert!(matches!(who(&sessions, Some("Bearer x")), Err(RequestError::SessionEnded)));
+        assert!(matches!(caller_of(&sessions, None), Err(RequestError::SessionMissing)));
+        assert!(matches!(
+            caller_of(&sessions, Some("Basic YQ==")),
+            Err(RequestError::SessionMissing)
+        ));
+        assert!(matches!(caller_of(&sessions, Some("Bearer x")), Err(RequestError::SessionEnded)));
         let lobby = RoomName::lobby();
         assert!(sessions.check_member(alice.session, &lobby).is_ok());
         sessions.remove(alice.session);
@@ -175,32 +182,32 @@ mod tests {
             Err(RequestError::SessionEnded)
         ));
         let bearer = format!("Bearer {token}");
-        assert!(matches!(who(&sessions, Some(&bearer)), Err(RequestError::SessionEnded)));
+        assert!(matches!(caller_of(&sessions, Some(&bearer)), Err(RequestError::SessionEnded)));
     }
 
     #[test]
     fn a_stolen_token_is_worth_nothing_without_its_key() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(1);
         let [hers, his] = [(); 2].map(|()| Identity::generate().unwrap());
         let alice = alice(Some(Owner::key(hers.certificate().clone())));
-        let bearer = format!("Bearer {}", sessions.enter(alice.clone(), LEASE).unwrap());
-        let as_shown = |key| caller(&shown(&sessions, Some(&bearer), key));
-        assert_eq!(as_shown(Some(&hers)).unwrap(), alice);
+        let bearer = format!("Bearer {}", sessions.begin(alice.clone(), LEASE).unwrap().commit());
+        let with_key = |key| caller(&request_extensions(&sessions, Some(&bearer), key));
+        assert_eq!(with_key(Some(&hers)).unwrap(), alice);
         for thief in [Some(&his), None] {
-            assert!(matches!(as_shown(thief), Err(RequestError::TokenRefused(_))));
+            assert!(matches!(with_key(thief), Err(RequestError::TokenRefused(_))));
         }
     }
 
     #[test]
     fn tokens_of_other_kinds_are_told_apart_and_do_not_show() {
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(1);
         let kind = |token: &str| {
-            let extensions = shown(&sessions, Some(&format!("Bearer {token}")), None);
+            let extensions = request_extensions(&sessions, Some(&format!("Bearer {token}")), None);
             assert!(!format!("{:?}", credentials(&extensions)).contains(token));
-            credentials(&extensions).shown
+            credentials(&extensions).token
         };
-        assert!(matches!(kind("chinwag-bot~abc"), Shown::Bot(owner) if owner.id().is_bot()));
-        assert!(matches!(kind("e30.e30.c2ln"), Shown::Jwt(_)));
-        assert!(matches!(kind("password"), Shown::Unknown));
+        assert!(matches!(kind("chinwag-bot~abc"), Token::Bot(owner) if owner.id().is_bot()));
+        assert!(matches!(kind("e30.e30.c2ln"), Token::Jwt(_)));
+        assert!(matches!(kind("password"), Token::Unknown));
     }
 }

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{State, answer, auth, paging};
+use super::{auth, paging, state::HubState};
 use crate::{
     error::{Gone, RequestError, Result},
     model::{Position, Room, RoomName},
     proto::{self, unary::broadcast_server},
-    storage::{Edge, Extent, Rooms as Which, Search, Slice},
+    storage::{Edge, Extent, Rooms as RoomSelection, Search, Slice},
     wire,
 };
 
@@ -21,12 +21,12 @@ const MAX_HITS: usize = 100;
 const DEFAULT_ROOMS: usize = 100;
 const MAX_ROOMS: usize = 1_000;
 
-/// The most bytes of a search's words.
+/// The most bytes of a search query.
 const MAX_QUERY_BYTES: usize = 256;
 
-/// Broadcast, on the hub's state.
+/// The Broadcast service.
 #[derive(Debug, Clone)]
-pub(crate) struct Broadcast(pub(crate) Arc<State>);
+pub(crate) struct Broadcast(pub(crate) Arc<HubState>);
 
 #[async_trait]
 impl broadcast_server::Broadcast for Broadcast {
@@ -34,54 +34,26 @@ impl broadcast_server::Broadcast for Broadcast {
         &self,
         request: Request<proto::PostRequest>,
     ) -> Result<Response<proto::PostResponse>, Status> {
-        answer(self.posted(request).await)
+        let state = &self.0;
+        let caller = auth::caller(request.extensions())?;
+        let origin = state.rate_limits.origin(request.extensions());
+        let draft = wire::draft("", &caller.peer, request.into_inner())?;
+        state.sessions.check_member(caller.session, &draft.room)?;
+        state.rate_limits.post(origin, &caller.peer)?;
+        let (done, posted) = oneshot::channel();
+        // A caller that stopped waiting misses the result; the post stands.
+        let done = Box::new(|result| drop(done.send(result)));
+        state.log.append(draft, done).await;
+        let posted = posted.await.map_err(|_| RequestError::ShuttingDown)??;
+        Ok(Response::new((&posted).into()))
     }
 
     async fn list_messages(
         &self,
         request: Request<proto::ListMessagesRequest>,
     ) -> Result<Response<proto::ListMessagesResponse>, Status> {
-        answer(self.listed(request).await)
-    }
-
-    async fn search_messages(
-        &self,
-        request: Request<proto::SearchMessagesRequest>,
-    ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
-        answer(self.found(request).await)
-    }
-
-    async fn list_rooms(
-        &self,
-        request: Request<proto::ListRoomsRequest>,
-    ) -> Result<Response<proto::ListRoomsResponse>, Status> {
-        answer(self.rooms(request).await)
-    }
-}
-
-impl Broadcast {
-    async fn posted(&self, request: Request<proto::PostRequest>) -> Result<proto::PostResponse> {
-        let state = &self.0;
-        let caller = auth::caller(request.extensions())?;
-        let origin = state.gates.origin(request.extensions());
-        let draft = wire::draft("", &caller.peer, request.into_inner())?;
-        state.sessions.check_member(caller.session, &draft.room)?;
-        state.gates.post(origin, &caller.peer)?;
-        let (done, posted) = oneshot::channel();
-        // Whoever gave up waiting does not hear of it any more; the post stands.
-        let done = Box::new(|result| drop(done.send(result)));
-        state.log.append(draft, done).await;
-        let posted = posted.await.map_err(|_| RequestError::ShuttingDown)??;
-        Ok((&posted).into())
-    }
-
-    async fn listed(
-        &self,
-        request: Request<proto::ListMessagesRequest>,
-    ) -> Result<proto::ListMessagesResponse> {
         let log = &self.0.log;
-        let caller = auth::caller(request.extensions())?;
-        self.0.may_read(request.extensions(), &caller)?;
+        self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
         let room = wire::room_name_or_lobby("room", &asked.room)?;
         let limit = paging::page_size(asked.page_size, DEFAULT_MESSAGES, MAX_MESSAGES)?;
@@ -90,12 +62,12 @@ impl Broadcast {
             Some(seq) => Some(seq),
             None => asked.from.map(|from| self.seq_of(from)).transpose()?,
         };
-        let extent = log.extents(Which::One(room.clone())).await?.remove(&room);
+        let extent = log.extents(RoomSelection::One(room.clone())).await?.remove(&room);
         let last = extent.map_or(0, |extent| extent.last);
         let first = extent.map_or(0, |extent| extent.first);
         let from = match (asked.forward, from) {
             (true, Some(seq)) if seq.saturating_add(1) < first => {
-                return Err(RequestError::PositionGone(Gone::Truncated));
+                return Err(RequestError::PositionGone(Gone::Truncated).into());
             }
             (true, from) => Edge::After(from.unwrap_or(0)),
             (false, from) => Edge::Before(from.unwrap_or(last + 1)),
@@ -108,27 +80,28 @@ impl Broadcast {
             (_, Some(newest)) => (newest.position.seq < last).then_some(newest.position.seq),
             _ => None,
         };
-        Ok(proto::ListMessagesResponse {
+        Ok(Response::new(proto::ListMessagesResponse {
             messages: messages.iter().map(Into::into).collect(),
             next_page_token: next
                 .map(|seq| paging::token(&filters, &seq.to_string()))
                 .unwrap_or_default(),
             head: Some(Position { epoch: log.epoch(), seq: last }.into()),
-        })
+        }))
     }
 
-    async fn found(
+    async fn search_messages(
         &self,
         request: Request<proto::SearchMessagesRequest>,
-    ) -> Result<proto::SearchMessagesResponse> {
-        let caller = auth::caller(request.extensions())?;
-        self.0.may_read(request.extensions(), &caller)?;
+    ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
+        self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
         if asked.query.len() > MAX_QUERY_BYTES {
-            return Err(RequestError::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")));
+            return Err(
+                RequestError::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")).into()
+            );
         }
         let order = proto::SearchOrder::try_from(asked.order).map_err(|_| {
-            RequestError::invalid("order", format!("there is no order {}", asked.order))
+            RequestError::invalid("order", format!("unknown order {}", asked.order))
         })?;
         let limit = paging::page_size(asked.page_size, DEFAULT_HITS, MAX_HITS)?;
         let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string()];
@@ -139,7 +112,7 @@ impl Broadcast {
             room: optional(&asked.room, |raw| wire::room_name("room", raw))?,
             sender: optional(&asked.sender, |raw| wire::name("sender", raw))?,
             newest_first: order == proto::SearchOrder::Newest,
-            // One more than asked for tells whether there is another page.
+            // One more than asked for shows whether there is another page.
             limit: limit + 1,
             offset,
         };
@@ -147,28 +120,27 @@ impl Broadcast {
         let more = hits.len() > limit;
         hits.truncate(limit);
         let next = more.then(|| paging::token(&filters, &(offset + limit).to_string()));
-        Ok(proto::SearchMessagesResponse {
+        Ok(Response::new(proto::SearchMessagesResponse {
             hits: hits.iter().map(Into::into).collect(),
             next_page_token: next.unwrap_or_default(),
-        })
+        }))
     }
 
-    async fn rooms(
+    async fn list_rooms(
         &self,
         request: Request<proto::ListRoomsRequest>,
-    ) -> Result<proto::ListRoomsResponse> {
+    ) -> Result<Response<proto::ListRoomsResponse>, Status> {
         let state = &self.0;
-        let caller = auth::caller(request.extensions())?;
-        self.0.may_read(request.extensions(), &caller)?;
+        self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_ROOMS, MAX_ROOMS)?;
         let after = paging::parse_token(&[], &asked.page_token)?
             .map(|last| wire::room_name("page_token", &last))
             .transpose()?;
-        // Each list alone may fill the page; one more tells whether there is another page.
+        // Each list alone may fill the page. One more shows whether there is another page.
         let members = state.sessions.member_counts(after.as_ref(), size + 1);
-        let which = Which::After { after, limit: size + 1 };
-        let extents = state.log.extents(which).await?;
+        let selection = RoomSelection::After { after, limit: size + 1 };
+        let extents = state.log.extents(selection).await?;
         let mut rooms: BTreeMap<RoomName, (u32, Option<Extent>)> =
             members.into_iter().map(|(room, members)| (room, (members, None))).collect();
         for (room, extent) in extents {
@@ -181,14 +153,16 @@ impl Broadcast {
             .map(|(name, (members, extent))| self.room(name, members, extent))
             .collect();
         let last = rooms.last().filter(|_| more);
-        Ok(proto::ListRoomsResponse {
+        Ok(Response::new(proto::ListRoomsResponse {
             next_page_token: last
                 .map(|room| paging::token(&[], room.name.as_str()))
                 .unwrap_or_default(),
             rooms: rooms.iter().map(Into::into).collect(),
-        })
+        }))
     }
+}
 
+impl Broadcast {
     fn room(&self, name: RoomName, members: u32, extent: Option<Extent>) -> Room {
         let at = |seq| Position { epoch: self.0.log.epoch(), seq };
         Room {

@@ -1,4 +1,5 @@
-//! The streams of Broadcast: what a client says on Chat, and how Chat and Subscribe begin.
+//! The Chat and Subscribe rpcs: how their streams begin, and the requests that clients send on
+//! Chat.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,11 +8,11 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::Streaming;
 
 use super::{
-    State,
     fanout::{self, EventStream, StreamCommand, StreamQueue},
     metrics::Metrics,
     rates::{Origin, PostOrder},
     sessions::{Caller, Membership, StreamGuard},
+    state::HubState,
 };
 use crate::{
     error::{RequestError, Result},
@@ -23,40 +24,40 @@ use crate::{
 /// The most rooms of one Subscribe.
 const MAX_JOINS: usize = 64;
 
-/// The most bytes of a client's id or room name that are sent back with a refusal.
+/// The longest id or room name of a client, in bytes, that a refusal repeats.
 const MAX_ECHO_BYTES: usize = 64;
 
-/// What must live as long as a stream does.
+/// What lives as long as a stream of messages.
 #[derive(Debug)]
-pub(crate) struct Guard {
-    _hold: StreamGuard,
+pub(crate) struct ChatGuard {
+    _stream: StreamGuard,
     _rooms: Vec<Membership>,
-    /// Reads the client's requests, where there are more than one.
+    /// The task that reads the client's requests; `None` for Subscribe.
     _reader: Option<AbortOnDropHandle<()>>,
 }
 
-/// Answers Chat.
+/// Answers Chat: delivers the rooms that the client joins, and handles its requests.
 pub(crate) async fn chat(
-    state: Arc<State>,
+    state: Arc<HubState>,
     caller: Caller,
     origin: Origin,
     requests: Streaming<proto::ChatRequest>,
-) -> Result<EventStream<Guard>> {
-    let mailbox = StreamQueue::new();
-    let hold = state.hold(&caller, &mailbox).await?;
-    let (rooms, turn) = (HashMap::new(), PostOrder::default());
-    let reader = Reader { state, caller, origin, mailbox: mailbox.clone(), rooms, turn };
-    let reader = Some(start(reader.read(requests)));
-    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: Vec::new(), _reader: reader }))
+) -> Result<EventStream<ChatGuard>> {
+    let queue = StreamQueue::new();
+    let stream = state.open_stream(&caller, &queue).await?;
+    let (rooms, post_order) = (HashMap::new(), PostOrder::default());
+    let reader = RequestReader { state, caller, origin, queue: queue.clone(), rooms, post_order };
+    let reader = Some(spawn(reader.run(requests)));
+    Ok(EventStream::new(queue, ChatGuard { _stream: stream, _rooms: Vec::new(), _reader: reader }))
 }
 
-/// Answers Subscribe.
+/// Answers Subscribe: delivers the rooms of the request.
 pub(crate) async fn subscribe(
-    state: Arc<State>,
+    state: Arc<HubState>,
     caller: Caller,
     origin: Origin,
     request: proto::SubscribeRequest,
-) -> Result<EventStream<Guard>> {
+) -> Result<EventStream<ChatGuard>> {
     let mut joins = request.joins;
     if joins.len() > MAX_JOINS {
         return Err(RequestError::invalid("joins", format!("at most {MAX_JOINS} rooms")));
@@ -64,46 +65,46 @@ pub(crate) async fn subscribe(
     if joins.is_empty() {
         joins.push(wire::to_join(&RoomName::lobby(), Start::Head));
     }
-    let mailbox = StreamQueue::new();
+    let queue = StreamQueue::new();
     let mut rooms = HashMap::new();
     for (i, join) in joins.into_iter().enumerate() {
         let (room, start) = wire::join(&format!("joins[{i}]"), join)?;
-        if reads(&start) {
-            state.gates.read(origin, &caller.peer)?;
+        if reads_history(&start) {
+            state.rate_limits.read(origin, &caller.peer)?;
         }
-        mailbox.admit().await;
-        let (membership, order) = begin(&state, &caller, &room, start).await?;
+        queue.admit().await;
+        let (membership, command) = join_room(&state, &caller, &room, start).await?;
         if rooms.insert(room, membership).is_some() {
             return Err(RequestError::invalid(format!("joins[{i}].room"), "named twice"));
         }
-        mailbox.push(order);
+        queue.push(command);
     }
     let rooms = rooms.into_values().collect();
-    // Last, because a call that is refused must not count as a stream that broke.
-    let hold = state.hold(&caller, &mailbox).await?;
-    Ok(EventStream::new(mailbox, Guard { _hold: hold, _rooms: rooms, _reader: None }))
+    // Last: a refused call must not count as a stream that broke.
+    let stream = state.open_stream(&caller, &queue).await?;
+    Ok(EventStream::new(queue, ChatGuard { _stream: stream, _rooms: rooms, _reader: None }))
 }
 
-/// A task that ends with its handle. A set for a single one would cost every stream more.
+/// Spawns a task that ends with its handle. A `JoinSet` would cost every stream more memory.
 #[allow(clippy::disallowed_methods, reason = "the handle owns the task")]
-fn start(reader: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+fn spawn(reader: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(reader))
 }
 
-/// Whether such a start has the store read what was said before.
-fn reads(start: &Start) -> bool {
+/// Returns true if delivery from `start` reads earlier messages from the storage.
+fn reads_history(start: &Start) -> bool {
     !matches!(start, Start::Head)
 }
 
-/// Enters a room, and the order that makes a stream deliver it.
-async fn begin(
-    state: &State,
+/// Joins a room. Returns the membership, and the command that makes a stream deliver the room.
+async fn join_room(
+    state: &HubState,
     caller: &Caller,
     room: &RoomName,
     start: Start,
 ) -> Result<(Membership, StreamCommand)> {
     let membership = state.sessions.join(caller.session, room)?;
-    let beginning = state.rooms.begin(&state.log, room, start).await?;
+    let beginning = state.rooms.start_of(&state.log, room, start).await?;
     let joined = proto::Joined {
         room: room.to_string(),
         position: Some(beginning.position.into()),
@@ -114,48 +115,49 @@ async fn begin(
     Ok((membership, StreamCommand::Join { source: beginning.source, seq, answer }))
 }
 
-/// Reads the requests of one Chat stream.
-struct Reader {
-    state: Arc<State>,
+/// Reads and handles the requests of one Chat stream.
+struct RequestReader {
+    state: Arc<HubState>,
     caller: Caller,
     origin: Origin,
-    mailbox: Arc<StreamQueue>,
+    queue: Arc<StreamQueue>,
     rooms: HashMap<RoomName, Membership>,
-    turn: PostOrder,
+    post_order: PostOrder,
 }
 
-impl Reader {
-    async fn read(mut self, mut requests: Streaming<proto::ChatRequest>) {
+impl RequestReader {
+    async fn run(mut self, mut requests: Streaming<proto::ChatRequest>) {
         let mut first = true;
         let error = loop {
             match requests.message().await {
-                // Boxed, so that a stream that says nothing does not pay for what it might say.
-                Ok(Some(request)) => Box::pin(self.take(request, &mut first)).await,
+                // Boxed, so that an idle stream does not hold the memory of a request's future.
+                Ok(Some(request)) => Box::pin(self.admit(request, &mut first)).await,
                 Ok(None) => {
-                    self.mailbox.settled().await;
+                    self.queue.settled().await;
                     break None;
                 }
                 Err(status) => break Some(wire::undecodable(&status)),
             }
         };
-        self.mailbox.push(StreamCommand::End { last: Bytes::new(), error });
-        // The memberships last until the stream itself ends.
+        self.queue.push(StreamCommand::End { last: Bytes::new(), error });
+        // The memberships last until the stream ends.
         std::future::pending::<()>().await;
     }
 
-    /// Takes a request as soon as one more may be under way.
-    async fn take(&mut self, request: proto::ChatRequest, first: &mut bool) {
+    /// Handles a request once the queue has room for its answer. A stream whose first request is
+    /// not a join joins the lobby.
+    async fn admit(&mut self, request: proto::ChatRequest, first: &mut bool) {
         let joins = matches!(request.request, Some(Request::Join(_)));
         if std::mem::take(first) && !joins {
-            self.mailbox.admit().await;
+            self.queue.admit().await;
             self.join(wire::to_join(&RoomName::lobby(), Start::Head)).await;
         }
-        self.mailbox.admit().await;
-        self.obey(request).await;
+        self.queue.admit().await;
+        self.handle(request).await;
     }
 
-    /// Sees to it that a request is answered, now or later.
-    async fn obey(&mut self, request: proto::ChatRequest) {
+    /// Handles a request, which is answered now or later.
+    async fn handle(&mut self, request: proto::ChatRequest) {
         match request.request {
             Some(Request::Join(join)) => self.join(join).await,
             Some(Request::Leave(leave)) => self.leave(&leave),
@@ -169,23 +171,23 @@ impl Reader {
     }
 
     async fn join(&mut self, join: proto::Join) {
-        let asked = echo(&join.room);
+        let echoed = echo(&join.room);
         match self.try_join(join).await {
-            Ok(order) => self.mailbox.push(order),
-            Err(error) => self.refuse(Some(refused::Request::Join(asked)), &error),
+            Ok(command) => self.queue.push(command),
+            Err(error) => self.refuse(Some(refused::Request::Join(echoed)), &error),
         }
     }
 
     async fn try_join(&mut self, join: proto::Join) -> Result<StreamCommand> {
         let (room, start) = wire::join("join", join)?;
-        if reads(&start) {
-            // A client that comes back to all of its rooms is not refused some of them: what else
-            // it says on this stream waits as well.
-            self.state.gates.read_in_turn(self.origin, &self.caller.peer).await;
+        if reads_history(&start) {
+            // Waits instead of refusing, so that a client that reconnects gets back all of its
+            // rooms. Its later requests wait, too.
+            self.state.rate_limits.wait_to_read(self.origin, &self.caller.peer).await;
         }
-        let (membership, order) = begin(&self.state, &self.caller, &room, start).await?;
+        let (membership, command) = join_room(&self.state, &self.caller, &room, start).await?;
         self.rooms.insert(room, membership);
-        Ok(order)
+        Ok(command)
     }
 
     fn leave(&mut self, leave: &proto::Leave) {
@@ -195,42 +197,44 @@ impl Reader {
         match left {
             Ok(room) => {
                 let left = proto::Left { room: room.to_string(), refusal: None };
-                self.mailbox.push(StreamCommand::Leave { room, answer: event(Event::Left(left)) });
+                self.queue.push(StreamCommand::Leave { room, answer: event(Event::Left(left)) });
             }
             Err(error) => {
-                let asked = refused::Request::Leave(echo(&leave.room));
-                self.refuse(Some(asked), &error);
+                let echoed = refused::Request::Leave(echo(&leave.room));
+                self.refuse(Some(echoed), &error);
             }
         }
     }
 
     async fn post(&mut self, post: proto::PostRequest) {
-        let asked = echo(&post.id);
-        match self.may_post(post) {
+        let echoed = echo(&post.id);
+        match self.check_post(post) {
             Ok(draft) => {
-                let (mailbox, metrics) = (self.mailbox.clone(), self.state.metrics.clone());
+                let (queue, metrics) = (self.queue.clone(), self.state.metrics.clone());
                 let done = Box::new(move |result: Result<Posted>| {
-                    mailbox.push(match &result {
+                    queue.push(match &result {
                         Ok(posted) => StreamCommand::Answer(event(Event::Posted(posted.into()))),
-                        Err(error) => refusal(&metrics, Some(refused::Request::Post(asked)), error),
+                        Err(error) => {
+                            refusal(&metrics, Some(refused::Request::Post(echoed)), error)
+                        }
                     });
                 });
                 self.state.log.append(draft, done).await;
             }
-            Err(error) => self.refuse(Some(refused::Request::Post(asked)), &error),
+            Err(error) => self.refuse(Some(refused::Request::Post(echoed)), &error),
         }
     }
 
-    fn may_post(&mut self, post: proto::PostRequest) -> Result<Draft> {
-        let Self { state, caller, origin, turn, .. } = self;
+    fn check_post(&mut self, post: proto::PostRequest) -> Result<Draft> {
+        let Self { state, caller, origin, post_order, .. } = self;
         let draft = wire::draft("post.", &caller.peer, post)?;
         state.sessions.check_member(caller.session, &draft.room)?;
-        turn.pass(&state.gates, *origin, &caller.peer, draft.id)?;
+        post_order.check(&state.rate_limits, *origin, &caller.peer, draft.id)?;
         Ok(draft)
     }
 
     fn refuse(&self, request: Option<refused::Request>, error: &RequestError) {
-        self.mailbox.push(refusal(&self.state.metrics, request, error));
+        self.queue.push(refusal(&self.state.metrics, request, error));
     }
 }
 
@@ -248,8 +252,8 @@ fn event(event: Event) -> Bytes {
     fanout::frame(&proto::ChatResponse { event: Some(event) })
 }
 
-/// What the client called the thing, so that it finds its request again; nothing where that cannot
-/// be any of its own names.
+/// Repeats the id or room of a request, so that the client can find the request; empty if it is too
+/// long to be one of the client's own.
 fn echo(raw: &str) -> String {
     if raw.len() <= MAX_ECHO_BYTES { raw.to_owned() } else { String::new() }
 }

@@ -1,12 +1,11 @@
 //! Tokens of an outside issuer (JWT, RFC 7519), whose subjects are names.
 //!
-//! 1. The hub's keeper says which issuer is believed and which public keys it signs with. Each key
-//!    has one algorithm, which follows from its kind: RS256, ES256 or EdDSA. What a token says of its
-//!    algorithm only chooses among these; `none`, and a public key taken for a shared secret, are
-//!    therefore not even possible.
-//! 2. A token must say who issued it (`iss`), for whom (`aud`), until when (`exp`) and of whom
-//!    (`sub`); where it says since when (`nbf`), that counts too.
-//! 3. It is looked at when somebody registers. The session that begins then lives by its lease.
+//! 1. The hub's operator configures the issuer and its public keys. Each key has one algorithm,
+//!    given by its type: RS256, ES256 or EdDSA. The algorithm in a token's header only selects
+//!    among these, so `none`, or a public key used as a shared secret, cannot be accepted.
+//! 2. A token must have an issuer (`iss`), an audience (`aud`), an expiry (`exp`) and a subject
+//!    (`sub`). A start time (`nbf`) is checked if there is one.
+//! 3. A token is checked when its caller registers. The session then lives by its lease.
 
 mod keys;
 mod ring_provider;
@@ -16,28 +15,28 @@ use std::path::Path;
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
 
-use self::keys::Key;
-use super::Error;
+use self::keys::VerificationKey;
+use super::error::Error;
 use crate::{
     error::{RequestError, Result},
     model::Name,
 };
 
-/// How far the clocks of hub and issuer may be apart, in seconds.
+/// How far the clocks of the hub and the issuer may differ, in seconds.
 const LEEWAY: u64 = 60;
 
-/// An outside issuer whom a hub believes.
+/// An outside issuer whose tokens a hub accepts.
 #[derive(Debug, Clone)]
 pub struct Issuer {
     name: String,
     audience: String,
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
 }
 
-/// Of whom a token is.
+/// The subject of a token.
 #[derive(Debug)]
 pub(crate) struct Subject {
-    /// As the issuer writes it.
+    /// As in the token.
     pub(crate) raw: String,
     pub(crate) name: Name,
 }
@@ -45,18 +44,18 @@ pub(crate) struct Subject {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
-    /// One, not a list, of which any might be meant.
+    /// Must be a single issuer, not a list.
     #[serde(rename = "iss")]
     _iss: String,
 }
 
 impl Issuer {
-    /// An issuer that calls itself `name` in its tokens and names `audience` as those they are for.
-    /// Its public keys are in a file, as a JWK set or in PEM. Reads the file: not for an async task.
+    /// Loads an issuer whose tokens have `name` as `iss` and `audience` as `aud`. The file `keys`
+    /// has its public keys, as a JWK set or in PEM. Blocks on the file.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] where the file cannot be read or holds no key that can be used.
+    /// [`Error::Invalid`] if the file cannot be read or has no usable key.
     pub fn load(name: String, audience: String, keys: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(keys).map_err(|error| {
             Error::invalid("jwt-keys", format!("cannot read {}: {error}", keys.display()))
@@ -65,18 +64,18 @@ impl Issuer {
             .map_err(|problem| Error::invalid("jwt-keys", format!("{}: {problem}", keys.display())))
     }
 
-    /// The same, with what the file says; or what is wrong with that.
+    /// Like [`Issuer::load`], with the content of the file. Errors with the problem.
     pub(crate) fn with_keys(name: String, audience: String, keys: &str) -> Result<Self, String> {
         ring_provider::install();
         keys::parse(keys).map(|keys| Self { name, audience, keys })
     }
 
-    /// What the issuer calls itself.
+    /// Returns the issuer's name in its tokens.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Of whom a token is.
+    /// Verifies a token, and returns its subject.
     ///
     /// # Errors
     ///
@@ -84,15 +83,14 @@ impl Issuer {
     pub(crate) fn subject(&self, token: &str) -> Result<Subject> {
         let header = decode_header(token).map_err(|error| refused(&error))?;
         if header.crit.is_some() {
-            // RFC 7515, section 4.1.11: what is not understood must not be passed over.
+            // RFC 7515, section 4.1.11: unknown critical headers must not be ignored.
             return Err(RequestError::TokenRefused(
-                "its header demands what this hub does not know".into(),
+                "its header has unknown critical fields".into(),
             ));
         }
-        let mut problem =
-            RequestError::TokenRefused("it is signed with no key of its issuer".into());
+        let mut problem = RequestError::TokenRefused("no key of the issuer has signed it".into());
         for key in &self.keys {
-            if key.algorithm != header.alg || !key.may_be(header.kid.as_deref()) {
+            if key.algorithm != header.alg || !key.matches(header.kid.as_deref()) {
                 continue;
             }
             match decode::<Claims>(token, &key.public, &self.validation(key)) {
@@ -104,7 +102,7 @@ impl Issuer {
         Err(problem)
     }
 
-    fn validation(&self, key: &Key) -> Validation {
+    fn validation(&self, key: &VerificationKey) -> Validation {
         let mut validation = Validation::new(key.algorithm);
         validation.leeway = LEEWAY;
         validation.validate_nbf = true;
@@ -119,7 +117,7 @@ fn name(raw: String) -> Result<Subject> {
     match Name::parse(&raw) {
         Ok(name) => Ok(Subject { raw, name }),
         Err(problem) => {
-            Err(RequestError::TokenRefused(format!("its subject is no name: {problem}")))
+            Err(RequestError::TokenRefused(format!("its subject is not a valid name: {problem}")))
         }
     }
 }
@@ -128,11 +126,11 @@ fn refused(error: &jsonwebtoken::errors::Error) -> RequestError {
     let problem = match error.kind() {
         ErrorKind::ExpiredSignature => "it has expired".into(),
         ErrorKind::ImmatureSignature => "it is not valid yet".into(),
-        ErrorKind::InvalidIssuer => "it is of another issuer".into(),
-        ErrorKind::InvalidAudience => "it is for somebody else than this hub".into(),
+        ErrorKind::InvalidIssuer => "another issuer has made it".into(),
+        ErrorKind::InvalidAudience => "its audience is not this hub".into(),
         ErrorKind::MissingRequiredClaim(claim) => format!("it lacks {claim:?}"),
-        ErrorKind::InvalidClaimFormat(claim) => format!("its {claim:?} makes no sense"),
-        _ => "it cannot be read".into(),
+        ErrorKind::InvalidClaimFormat(claim) => format!("its {claim:?} is invalid"),
+        _ => "it cannot be decoded".into(),
     };
     RequestError::TokenRefused(problem)
 }

@@ -1,94 +1,94 @@
-//! What a hub does without being asked: it keeps leases, publishes changes, and tidies up.
+//! The background tasks of a hub: renewing leases, publishing changes, and cleaning up.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-use super::{State, admission, sessions::Sessions};
+use super::{admission, sessions::Sessions, state::HubState};
 use crate::storage::Retention;
 
-/// How often rooms that nobody reads are forgotten.
+/// How often rooms without readers and idle rate limits are dropped.
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// How often messages that need not be kept are removed.
+/// How often messages outside the retention are removed.
 const RETAIN: Duration = Duration::from_secs(60);
 
-/// Begins all of it. It ends when the answer is dropped.
-pub(super) fn begin(state: &Arc<State>, retention: Retention) -> JoinSet<()> {
+/// Starts the tasks, which end when the result is dropped.
+pub(super) fn start(state: &Arc<HubState>, retention: Retention) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(keep_leases(state.clone()));
+    tasks.spawn(renew_leases(state.clone()));
     tasks.spawn(publish_peers(state.clone()));
-    tasks.spawn(sweep_rooms(state.clone()));
-    tasks.spawn(watch_members(state.clone()));
+    tasks.spawn(sweep(state.clone()));
+    tasks.spawn(watch_names(state.clone()));
     if retention != Retention::default() {
         tasks.spawn(retain(state.clone(), retention));
     }
     tasks
 }
 
-/// Prolongs the leases of the sessions that have a stream, and cuts short those that lost their
-/// last: the keepalive has used up two thirds of the lease before it noticed. Never before the time
-/// that a registration or a Renew has promised, which were signs of life themselves.
-async fn keep_leases(state: Arc<State>) {
+/// Renews the leases of sessions with an open stream, and shortens those of sessions that lost
+/// their last one: two thirds of the lease had passed before the keepalive noticed. A lease never
+/// ends before the time that the last Register or Renew promised.
+async fn renew_leases(state: Arc<HubState>) {
     let mut ticks = tokio::time::interval(state.lease / 3);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let comeback = state.lease / 3;
+    let reconnect = state.lease / 3;
     loop {
         let leases: Vec<_> = tokio::select! {
             _ = ticks.tick() => {
-                state.sessions.held().into_iter().map(|id| (id, state.lease)).collect()
+                state.sessions.with_streams().into_iter().map(|id| (id, state.lease)).collect()
             }
-            loosened = state.sessions.loosened() => {
-                loosened.into_iter().map(|(id, promised)| (id, promised.max(comeback))).collect()
+            detached = state.sessions.detached() => {
+                detached.into_iter().map(|(id, promised)| (id, promised.max(reconnect))).collect()
             }
         };
         for (id, lease) in leases {
-            // A session that has ended meanwhile needs no lease.
+            // Errors only if the session has ended in the meantime.
             let _ = state.directory.renew(id, lease).await;
         }
     }
 }
 
-async fn publish_peers(state: Arc<State>) {
+async fn publish_peers(state: Arc<HubState>) {
     state.peers.publish().await;
 }
 
-async fn watch_members(state: Arc<State>) {
-    let State { members, sessions, directory, .. } = &*state;
-    admission::watch_members(&**members, sessions, &**directory).await;
+async fn watch_names(state: Arc<HubState>) {
+    let HubState { names, sessions, directory, .. } = &*state;
+    admission::watch_names(&**names, sessions, &**directory).await;
 }
 
-async fn sweep_rooms(state: Arc<State>) {
+async fn sweep(state: Arc<HubState>) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {
         ticks.tick().await;
         state.rooms.sweep();
-        state.gates.sweep();
+        state.rate_limits.sweep();
     }
 }
 
-async fn retain(state: Arc<State>, retention: Retention) {
+async fn retain(state: Arc<HubState>, retention: Retention) {
     let mut ticks = tokio::time::interval(RETAIN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         match state.log.retain(retention).await {
             Ok(0) => {}
-            Ok(removed) => tracing::info!(removed, "messages that need not be kept are removed"),
-            Err(error) => tracing::warn!(%error, "no messages could be removed"),
+            Ok(removed) => tracing::info!(removed, "removed messages outside the retention"),
+            Err(error) => tracing::warn!(%error, "cannot remove messages outside the retention"),
         }
     }
 }
 
-/// Ends when there was no session for `patience`.
+/// Returns once there was no session for `patience`; never if that is `None`.
 pub(super) async fn idle(sessions: &Sessions, patience: Option<Duration>) {
     let Some(patience) = patience else { return std::future::pending().await };
     let mut count = sessions.count();
     loop {
-        // The sender is part of `sessions`: it cannot be gone.
+        // Never fails: `sessions` owns the sender.
         let _ = count.wait_for(|count| *count == 0).await;
-        let somebody = count.wait_for(|count| *count > 0);
-        if tokio::time::timeout(patience, somebody).await.is_err() {
+        let occupied = count.wait_for(|count| *count > 0);
+        if tokio::time::timeout(patience, occupied).await.is_err() {
             return;
         }
     }

@@ -1,18 +1,18 @@
-//! Pages, as AIP-158 wants them.
+//! Page tokens and sizes, as in AIP-158.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 use crate::error::{RequestError, Result};
 
-/// Bytes of the filters' digest within a token: enough to notice that they were changed.
+/// Bytes of the filters' digest in a token: enough to notice changed filters.
 const DIGEST_BYTES: usize = 8;
 
-/// How many entries a page may have.
+/// Returns the size of a page, at most `most`; `default` if the client left it to the hub.
 ///
 /// # Errors
 ///
-/// A negative size is refused.
+/// [`RequestError::Invalid`] if the size is negative.
 pub(crate) fn page_size(raw: i32, default: usize, most: usize) -> Result<usize> {
     match usize::try_from(raw) {
         Ok(0) => Ok(default),
@@ -21,19 +21,19 @@ pub(crate) fn page_size(raw: i32, default: usize, most: usize) -> Result<usize> 
     }
 }
 
-/// The token for the page after the entry `last`. `filters` are what the request asked for
-/// otherwise: a token serves only the same question.
+/// Makes the token of the page after the entry `last`. `filters` are the other fields of the
+/// request: the token is valid only with the same ones.
 pub(crate) fn token(filters: &[&str], last: &str) -> String {
     let mut raw = digest(filters).to_vec();
     raw.extend_from_slice(last.as_bytes());
     BASE64_URL_SAFE_NO_PAD.encode(raw)
 }
 
-/// The entry after which the page begins; `None` for the first page.
+/// Returns the entry after which a page begins; `None` for the first page.
 ///
 /// # Errors
 ///
-/// A token that this hub did not make for these filters is refused.
+/// [`RequestError::Invalid`] if the token was not made by a hub for these filters.
 pub(crate) fn parse_token(filters: &[&str], token: &str) -> Result<Option<String>> {
     if token.is_empty() {
         return Ok(None);
@@ -44,22 +44,17 @@ pub(crate) fn parse_token(filters: &[&str], token: &str) -> Result<Option<String
         .filter(|raw| raw.starts_with(&digest(filters)))
         .and_then(|raw| String::from_utf8(raw[DIGEST_BYTES..].to_vec()).ok());
     last.map(Some).ok_or_else(|| {
-        RequestError::invalid(
-            "page_token",
-            "not a token of this hub for a request with these filters",
-        )
+        RequestError::invalid("page_token", "not a page token for a request with these filters")
     })
 }
 
-/// As [`parse_token`], where entries are numbered.
+/// Like [`parse_token`], for numbered entries.
 pub(crate) fn parse_number<T: std::str::FromStr>(
     filters: &[&str],
     token: &str,
 ) -> Result<Option<T>> {
     let Some(last) = parse_token(filters, token)? else { return Ok(None) };
-    last.parse()
-        .map(Some)
-        .map_err(|_| RequestError::invalid("page_token", "not a token of this hub"))
+    last.parse().map(Some).map_err(|_| RequestError::invalid("page_token", "not a page token"))
 }
 
 fn digest(filters: &[&str]) -> [u8; DIGEST_BYTES] {
@@ -79,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_comes_back_for_the_same_filters_only() {
+    fn a_token_is_valid_for_the_same_filters_only() {
         let made = token(&["lobby", ""], "zoë");
         assert_eq!(parse_token(&["lobby", ""], &made).unwrap().as_deref(), Some("zoë"));
         assert!(parse_token(&["", "lobby"], &made).is_err());

@@ -1,13 +1,13 @@
-//! The list of peers as others see it, and its changes.
+//! The peers that are online, and the stream of their changes.
 //!
-//! Changes are published at most every [`COALESCE`]: what happened to a peer in between becomes one
-//! entry of a delta, and each delta is encoded once for all who watch. A watcher who fell behind
-//! the ring of deltas gets the list anew.
+//! Changes are published at most once per [`COALESCE`]. All changes of a peer in between make one
+//! entry of a delta, and a delta is encoded once for all watchers. A watcher that fell behind the
+//! ring of deltas receives the whole list again.
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::sync::{Notify, watch};
 use tonic::async_trait;
@@ -20,41 +20,40 @@ use crate::{
     storage::{Owner, Session, SessionId},
 };
 
-/// How long changes are collected. A leave must show within a second; ten times a second is what
-/// an eye takes for at once.
+/// How long changes are collected. People take a tenth of a second for instant.
 const COALESCE: Duration = Duration::from_millis(100);
 
-/// Peers in one delta or one part of a snapshot. A usual one has 600 bytes, its certificate
-/// included.
+/// Peers in one delta or one part of a snapshot. A typical peer has 600 bytes, with its
+/// certificate.
 const PEERS_PER_EVENT: usize = 200;
 
-/// The most bytes of peers in one answer: a quarter of what clients take by default. One peer has
-/// 7 KiB at most, with a certificate and eight endpoints of full length each.
-const MAX_ANSWER_BYTES: usize = 1024 * 1024 - 1024;
+/// The most bytes of peers in one response: a quarter of what clients accept by default. A peer has
+/// at most 7 KiB, with a certificate and eight endpoints of full length.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024 - 1024;
 
-/// Bytes of deltas that are kept for watchers who read slowly or come back.
+/// Bytes of deltas that are kept for watchers that are slow or reconnect.
 const RING_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Debug, Default)]
-struct State {
-    /// Each peer's sessions, the oldest first.
+struct PeerTable {
+    /// The sessions of each peer, the oldest first.
     sessions: BTreeMap<Name, Vec<Session>>,
-    /// Peers that changed since the last delta, as they were in it.
+    /// The peers that changed since the last delta, as last published.
     published: BTreeMap<Name, Option<Peer>>,
     /// The revision of the last delta.
     revision: u64,
-    /// The list at that revision, once somebody asked.
+    /// The encoded list at that revision, if it was needed.
     snapshot: Option<Bytes>,
 }
 
-/// The list of peers.
+/// The peers that are online.
 #[derive(Debug)]
 pub(crate) struct Peers {
     epoch: u64,
-    state: Mutex<State>,
+    table: Mutex<PeerTable>,
     ring: Ring,
     changed: Notify,
-    /// Counts how often changes were published.
+    /// How often changes were published.
     flushes: watch::Sender<u64>,
 }
 
@@ -62,14 +61,14 @@ impl Peers {
     pub(crate) fn new(epoch: u64) -> Arc<Self> {
         Arc::new(Self {
             epoch,
-            state: Mutex::default(),
+            table: Mutex::default(),
             ring: Ring::new(RING_BYTES),
             changed: Notify::new(),
             flushes: watch::Sender::new(0),
         })
     }
 
-    /// A session began or changed.
+    /// Adds a session, or replaces it with its new state.
     pub(crate) fn put(&self, session: Session) {
         self.change(&session.peer.clone(), |sessions| {
             match sessions.iter_mut().find(|present| present.id == session.id) {
@@ -79,34 +78,34 @@ impl Peers {
         });
     }
 
-    /// A session ended.
+    /// Removes a session that ended.
     pub(crate) fn remove(&self, id: SessionId, peer: &Name) {
         self.change(peer, |sessions| sessions.retain(|session| session.id != id));
     }
 
-    /// How many peers there are, the invisible ones included.
+    /// Counts the peers, including invisible ones.
     pub(crate) fn count(&self) -> usize {
-        self.lock().sessions.len()
+        self.table.lock().sessions.len()
     }
 
-    /// One listed peer.
+    /// Returns a peer, unless it is invisible.
     pub(crate) fn get(&self, name: &Name) -> Option<Peer> {
-        self.lock().peer(name)
+        self.table.lock().peer(name)
     }
 
-    /// A session as it is now.
+    /// Returns the current state of a session.
     pub(crate) fn session(&self, peer: &Name, id: SessionId) -> Option<Session> {
-        let state = self.lock();
-        state.sessions.get(peer)?.iter().find(|session| session.id == id).cloned()
+        let table = self.table.lock();
+        table.sessions.get(peer)?.iter().find(|session| session.id == id).cloned()
     }
 
-    /// A peer as it would be listed if its sessions were all visible.
+    /// Returns a peer as if all of its sessions were visible.
     pub(crate) fn get_even_invisible(&self, name: &Name) -> Option<Peer> {
-        let state = self.lock();
-        state.sessions.get(name).and_then(|sessions| as_peer(sessions, |_| true))
+        let table = self.table.lock();
+        table.sessions.get(name).and_then(|sessions| as_peer(sessions, |_| true))
     }
 
-    /// Up to `limit` listed peers after `after`, in the order of names, that pass `filter`.
+    /// Returns up to `limit` visible peers that pass `filter`, by name, after the name `after`.
     pub(crate) fn list(
         &self,
         after: Option<&Name>,
@@ -114,8 +113,8 @@ impl Peers {
         filter: impl Fn(&Peer) -> bool,
     ) -> Vec<Peer> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let state = self.lock();
-        state
+        let table = self.table.lock();
+        table
             .sessions
             .range::<Name, _>((from, Bound::Unbounded))
             .filter_map(|(_, sessions)| as_peer(sessions, is_visible))
@@ -124,48 +123,48 @@ impl Peers {
             .collect()
     }
 
-    /// The whole list in frames, and the revision that it shows: one with all that happened before
-    /// the call. It waits for the changes to be published instead of publishing them, so that many
-    /// who come together are told of each other together.
+    /// Returns the whole list as frames, at a revision that includes all changes before the call.
+    /// Waits for the next delta instead of publishing one, so that many peers that come at once
+    /// make few deltas.
     pub(crate) async fn current(&self) -> Chunk {
         let mut flushes = self.flushes.subscribe();
-        if !self.lock().published.is_empty() {
-            // The sender is part of `self`: it cannot be gone.
+        if !self.table.lock().published.is_empty() {
+            // Never fails: `self` owns the sender.
             let _ = flushes.changed().await;
         }
         self.snapshot()
     }
 
-    /// The whole list in frames, as it was published last.
+    /// Returns the whole list as frames, as last published.
     fn snapshot(&self) -> Chunk {
-        let mut state = self.lock();
-        let frames = match &state.snapshot {
+        let mut table = self.table.lock();
+        let frames = match &table.snapshot {
             Some(frames) => frames.clone(),
-            None => state.encode(self.epoch),
+            None => table.encode(self.epoch),
         };
-        state.snapshot = Some(frames.clone());
-        Chunk { frames, last_seq: state.revision }
+        table.snapshot = Some(frames.clone());
+        Chunk { frames, last_seq: table.revision }
     }
 
-    /// The cursor of a watcher who has seen `revision`.
+    /// Returns the cursor of a watcher that has seen `revision`.
     ///
     /// # Errors
     ///
-    /// [`RequestError::PositionGone`] where the changes since then are not known.
+    /// [`RequestError::PositionGone`] if the changes since then are not kept.
     pub(crate) fn resume(&self, revision: Position) -> Result<u64> {
         if revision.epoch != self.epoch {
             return Err(RequestError::PositionGone(Gone::Epoch));
         }
-        if revision.seq > self.lock().revision {
+        if revision.seq > self.table.lock().revision {
             return Err(RequestError::PositionGone(Gone::Ahead));
         }
-        if self.ring.lacks(revision.seq) {
+        if self.ring.is_behind(revision.seq) {
             return Err(RequestError::PositionGone(Gone::Truncated));
         }
         Ok(revision.seq)
     }
 
-    /// Publishes changes for as long as it is polled.
+    /// Publishes changes. Does not return.
     pub(crate) async fn publish(&self) {
         loop {
             self.changed.notified().await;
@@ -175,25 +174,25 @@ impl Peers {
     }
 
     fn change(&self, peer: &Name, change: impl FnOnce(&mut Vec<Session>)) {
-        let mut state = self.lock();
-        if !state.published.contains_key(peer) {
-            let before = state.peer(peer);
-            state.published.insert(peer.clone(), before);
+        let mut table = self.table.lock();
+        if !table.published.contains_key(peer) {
+            let before = table.peer(peer);
+            table.published.insert(peer.clone(), before);
         }
-        let sessions = state.sessions.entry(peer.clone()).or_default();
+        let sessions = table.sessions.entry(peer.clone()).or_default();
         change(sessions);
         if sessions.is_empty() {
-            state.sessions.remove(peer);
+            table.sessions.remove(peer);
         }
         self.changed.notify_one();
     }
 
-    /// Publishes what has changed, as one or more deltas.
+    /// Publishes the collected changes, as one or more deltas.
     fn flush(&self) {
-        let mut state = self.lock();
+        let mut table = self.table.lock();
         let mut changes: Vec<(Name, Option<proto::Peer>)> = Vec::new();
-        for (name, before) in std::mem::take(&mut state.published) {
-            let now = state.peer(&name);
+        for (name, before) in std::mem::take(&mut table.published) {
+            let now = table.peer(&name);
             if now != before {
                 changes.push((name, now.as_ref().map(Into::into)));
             }
@@ -202,9 +201,9 @@ impl Peers {
             peer.as_ref().map_or(name.as_str().len() + 2, listed_len)
         };
         for part in parts(&changes, size) {
-            let prev_seq = state.revision;
-            state.revision += 1;
-            state.snapshot = None;
+            let prev_seq = table.revision;
+            table.revision += 1;
+            table.snapshot = None;
             let delta = proto::PeerDelta {
                 updated: part.iter().filter_map(|(_, peer)| peer.clone()).collect(),
                 removed: part
@@ -212,17 +211,13 @@ impl Peers {
                     .filter(|(_, peer)| peer.is_none())
                     .map(|(name, _)| name.to_string())
                     .collect(),
-                revision: Some(Position { epoch: self.epoch, seq: state.revision }.into()),
+                revision: Some(Position { epoch: self.epoch, seq: table.revision }.into()),
             };
             let frames = fanout::frame(&event(Event::Delta(delta)));
-            self.ring.append(prev_seq, Chunk { frames, last_seq: state.revision });
+            self.ring.append(prev_seq, Chunk { frames, last_seq: table.revision });
         }
-        drop(state);
+        drop(table);
         self.flushes.send_modify(|count| *count += 1);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 }
 
@@ -240,17 +235,17 @@ impl Source for Peers {
         Ok(self.snapshot())
     }
 
-    fn farewell(&self, _error: &RequestError) -> Option<Bytes> {
+    fn end_event(&self, _error: &RequestError) -> Option<Bytes> {
         None
     }
 }
 
-impl State {
+impl PeerTable {
     fn peer(&self, name: &Name) -> Option<Peer> {
         self.sessions.get(name).and_then(|sessions| as_peer(sessions, is_visible))
     }
 
-    /// The list as it was at the last delta.
+    /// Encodes the list as it was at the last delta.
     fn encode(&self, epoch: u64) -> Bytes {
         let unchanged = self
             .sessions
@@ -276,12 +271,12 @@ impl State {
     }
 }
 
-/// How many of the first of these peers one answer takes.
+/// Returns how many of these peers, from the first on, fit into one response.
 pub(crate) fn fitting(peers: &[proto::Peer]) -> usize {
     first_part(peers, listed_len)
 }
 
-/// Pieces that make an answer each.
+/// Splits a list into parts that fit into one event each.
 fn parts<T>(all: &[T], size: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = all;
     std::iter::from_fn(move || {
@@ -296,12 +291,12 @@ fn first_part<T>(all: &[T], size: impl Fn(&T) -> usize) -> usize {
     let mut bytes = 0;
     let fits = |one: &&T| {
         bytes += size(one);
-        bytes <= MAX_ANSWER_BYTES
+        bytes <= MAX_RESPONSE_BYTES
     };
     all.iter().take_while(fits).count()
 }
 
-/// The bytes of a peer in a list: its own, a tag and a length.
+/// The encoded size of a peer in a list, with its tag and length.
 fn listed_len(peer: &proto::Peer) -> usize {
     let length = peer.encoded_len();
     length + prost::length_delimiter_len(length) + 1
@@ -315,7 +310,7 @@ fn is_visible(session: &Session) -> bool {
     session.status != PeerStatus::Invisible
 }
 
-/// The peer that these sessions of one name make, if any of them counts.
+/// Merges the sessions of one name that pass `counts` into a peer; `None` if none does.
 fn as_peer(sessions: &[Session], counts: impl Fn(&Session) -> bool) -> Option<Peer> {
     let mut counted = sessions.iter().filter(|session| counts(session));
     let oldest = counted.next()?;

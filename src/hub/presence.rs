@@ -5,12 +5,12 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use jiff::Timestamp;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{State, admission, answer, auth, paging, peers, sessions::Caller};
+use super::{admission, auth, paging, peers, state::HubState};
 use crate::{
     error::{RequestError, Result},
-    model::{Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
+    model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
     proto::{self, unary::presence_server},
-    storage::{Change, Claim, Session, SessionId},
+    storage::{Change, Session, SessionId},
     transport::PeerInfo,
     wire,
 };
@@ -18,9 +18,9 @@ use crate::{
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
-/// Presence, on the hub's state.
+/// The Presence service.
 #[derive(Debug, Clone)]
-pub(crate) struct Presence(pub(crate) Arc<State>);
+pub(crate) struct Presence(pub(crate) Arc<HubState>);
 
 #[async_trait]
 impl presence_server::Presence for Presence {
@@ -28,67 +28,24 @@ impl presence_server::Presence for Presence {
         &self,
         request: Request<proto::RegisterRequest>,
     ) -> Result<Response<proto::RegisterResponse>, Status> {
-        answer(self.registered(request).await)
-    }
-
-    async fn renew(
-        &self,
-        request: Request<proto::RenewRequest>,
-    ) -> Result<Response<proto::RenewResponse>, Status> {
-        answer(self.renewed(request).await)
-    }
-
-    async fn unregister(
-        &self,
-        request: Request<proto::UnregisterRequest>,
-    ) -> Result<Response<proto::UnregisterResponse>, Status> {
-        answer(self.unregistered(request).await)
-    }
-
-    async fn get_peer(
-        &self,
-        request: Request<proto::GetPeerRequest>,
-    ) -> Result<Response<proto::GetPeerResponse>, Status> {
-        answer(self.found(request))
-    }
-
-    async fn list_peers(
-        &self,
-        request: Request<proto::ListPeersRequest>,
-    ) -> Result<Response<proto::ListPeersResponse>, Status> {
-        answer(self.listed(request))
-    }
-
-    async fn check_endpoints(
-        &self,
-        request: Request<proto::CheckEndpointsRequest>,
-    ) -> Result<Response<proto::CheckEndpointsResponse>, Status> {
-        answer(self.checked(request).await)
-    }
-}
-
-impl Presence {
-    async fn registered(
-        &self,
-        request: Request<proto::RegisterRequest>,
-    ) -> Result<proto::RegisterResponse> {
         let state = &self.0;
         let (_, extensions, asked) = request.into_parts();
         let remote = PeerInfo::of(&extensions).map(|info| info.remote);
         let key = PeerInfo::of(&extensions).and_then(PeerInfo::key);
-        state.gates.register(state.gates.origin(&extensions))?;
+        let origin = state.rate_limits.origin(&extensions);
+        state.rate_limits.register(origin)?;
         let name = wire::name("name", &asked.name)?;
         let endpoints = wire::endpoints("endpoints", &asked.endpoints)?;
         let status = wire::peer_status("status", asked.status)?;
         let invite = wire::invite_code("invite_code", &asked.invite_code)?;
 
-        if auth::takes_work(&extensions) || invite.is_some() {
-            state.gates.prove(state.gates.origin(&extensions))?;
+        if auth::is_costly(&extensions) || invite.is_some() {
+            state.rate_limits.check_failures(origin)?;
         }
-        // A token that is not alive any more is ignored, as it shows nothing.
+        // A token of a session that has ended is ignored: it proves nothing.
         let replaces = state.sessions.authenticate(&asked.replace_token, key).ok();
         let newcomer = admission::identify(state, &extensions, replaces.as_ref()).await?;
-        let (owner, began_at) = (newcomer.owner.clone(), Timestamp::now());
+        let began_at = Timestamp::now();
         let session = Session {
             id: SessionId::new(),
             peer: name.clone(),
@@ -96,24 +53,14 @@ impl Presence {
             status: status.unwrap_or_default(),
             began_at,
             status_since: began_at,
-            owner: owner.clone(),
+            owner: newcomer.owner.clone(),
         };
-        let claim = Claim {
-            lease: state.lease,
-            beside: newcomer.beside.as_ref().map(|caller| caller.session),
-            replaces: replaces.map(|caller| caller.session),
-        };
-        admission::admit(state, &newcomer, &session, &claim, invite, &extensions).await?;
-
-        let id = session.id;
-        let caller = Caller { session: id, peer: name.clone(), owner, key };
-        let token = state.sessions.enter(caller, state.lease)?;
-        if let Err(refused) = state.directory.claim(session, claim).await {
-            state.sessions.remove(id);
-            return Err(refused);
-        }
+        let replaces = replaces.map(|caller| caller.session);
+        let token =
+            admission::register(state, &extensions, newcomer, session, replaces, invite).await?;
         let peer = state.peers.get(&name).or_else(|| state.peers.get_even_invisible(&name));
-        Ok(proto::RegisterResponse {
+        let certificate = state.certificate.as_ref().map(Certificate::as_der);
+        Ok(Response::new(proto::RegisterResponse {
             token,
             lease: Some(wire::to_duration(state.lease)),
             peer: peer.as_ref().map(Into::into),
@@ -122,19 +69,22 @@ impl Presence {
                 version: env!("CARGO_PKG_VERSION").into(),
                 default_room: LOBBY.into(),
                 max_text_bytes: MAX_TEXT_BYTES as u32,
-                certificate: state.certificate(),
+                certificate: certificate.unwrap_or_default().to_vec(),
             }),
-        })
+        }))
     }
 
-    async fn renewed(&self, request: Request<proto::RenewRequest>) -> Result<proto::RenewResponse> {
+    async fn renew(
+        &self,
+        request: Request<proto::RenewRequest>,
+    ) -> Result<Response<proto::RenewResponse>, Status> {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
         let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
         let asked = request.get_ref();
         if asked.status != 0 || asked.endpoints.is_some() {
-            // All who watch the peers are told of it. A mere sign of life always passes.
-            state.may_read(request.extensions(), &caller)?;
+            // Every watcher of the peers receives the change. A mere keepalive is not limited.
+            state.count_read(request.extensions())?;
         }
         let asked = request.into_inner();
         let endpoints = match asked.endpoints {
@@ -147,47 +97,37 @@ impl Presence {
         state.directory.renew(caller.session, state.lease).await?;
         state.sessions.promise(caller.session, state.lease);
         state.directory.update(caller.session, change).await?;
-        Ok(proto::RenewResponse { lease: Some(wire::to_duration(state.lease)) })
+        Ok(Response::new(proto::RenewResponse { lease: Some(wire::to_duration(state.lease)) }))
     }
 
-    async fn unregistered(
+    async fn unregister(
         &self,
         request: Request<proto::UnregisterRequest>,
-    ) -> Result<proto::UnregisterResponse> {
+    ) -> Result<Response<proto::UnregisterResponse>, Status> {
         let caller = auth::caller(request.extensions())?;
         self.0.directory.release(caller.session).await?;
-        Ok(proto::UnregisterResponse {})
+        Ok(Response::new(proto::UnregisterResponse {}))
     }
 
-    fn found(&self, request: Request<proto::GetPeerRequest>) -> Result<proto::GetPeerResponse> {
-        let caller = auth::caller(request.extensions())?;
-        self.0.may_read(request.extensions(), &caller)?;
+    async fn get_peer(
+        &self,
+        request: Request<proto::GetPeerRequest>,
+    ) -> Result<Response<proto::GetPeerResponse>, Status> {
+        self.0.count_read(request.extensions())?;
         let asked = request.get_ref();
         let name = wire::name("name", &asked.name)?;
         let listed = self.0.peers.get(&name).map(|peer| (&peer).into());
         let peer = listed.or_else(|| self.unlisted(&name, &asked.fingerprint));
-        Ok(proto::GetPeerResponse { peer: Some(peer.ok_or(RequestError::PeerUnknown(name))?) })
+        Ok(Response::new(proto::GetPeerResponse {
+            peer: Some(peer.ok_or(RequestError::PeerUnknown(name))?),
+        }))
     }
 
-    /// A peer that is here and not listed, for somebody who knows its key: that it is who it says,
-    /// and nothing else.
-    fn unlisted(&self, name: &Name, key: &[u8]) -> Option<proto::Peer> {
-        let peer = self.0.peers.get_even_invisible(name)?;
-        let own = peer.certificate.as_ref()?.fingerprint();
-        (own.as_bytes() == key).then(|| proto::Peer {
-            endpoints: Vec::new(),
-            status: proto::PeerStatus::Unspecified.into(),
-            status_since: None,
-            ..(&peer).into()
-        })
-    }
-
-    fn listed(
+    async fn list_peers(
         &self,
         request: Request<proto::ListPeersRequest>,
-    ) -> Result<proto::ListPeersResponse> {
-        let caller = auth::caller(request.extensions())?;
-        self.0.may_read(request.extensions(), &caller)?;
+    ) -> Result<Response<proto::ListPeersResponse>, Status> {
+        self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
         let status = wire::peer_status("status", asked.status)?;
@@ -203,7 +143,7 @@ impl Presence {
         let after = paging::parse_token(&filters, &asked.page_token)?
             .map(|last| wire::name("page_token", &last))
             .transpose()?;
-        // One more than asked for tells whether there is another page.
+        // One more than asked for shows whether there is another page.
         let peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
             peer.name.as_str().starts_with(&asked.name_prefix)
                 && status.is_none_or(|status| peer.status == status)
@@ -214,42 +154,58 @@ impl Presence {
         let more = peers.len() > page;
         peers.truncate(page);
         let last = peers.last().filter(|_| more);
-        Ok(proto::ListPeersResponse {
+        Ok(Response::new(proto::ListPeersResponse {
             next_page_token: last
                 .map(|peer| paging::token(&filters, &peer.name))
                 .unwrap_or_default(),
             peers,
-        })
+        }))
     }
 
-    async fn checked(
+    async fn check_endpoints(
         &self,
         request: Request<proto::CheckEndpointsRequest>,
-    ) -> Result<proto::CheckEndpointsResponse> {
+    ) -> Result<Response<proto::CheckEndpointsResponse>, Status> {
         let received_at = Timestamp::now();
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
         let remote = PeerInfo::of(request.extensions()).map(|info| info.remote);
-        state.gates.dial_back(state.gates.origin(request.extensions()), &caller.peer)?;
+        let origin = state.rate_limits.origin(request.extensions());
+        state.rate_limits.dial_back(origin, &caller.peer)?;
         let session = state.peers.session(&caller.peer, caller.session);
         let session = session.ok_or(RequestError::SessionEnded)?;
         let checks = state.dial_backs.check(&session, remote.map(|address| address.ip())).await?;
-        Ok(proto::CheckEndpointsResponse {
+        Ok(Response::new(proto::CheckEndpointsResponse {
             checks,
             observed: remote.map(|address| (&Endpoint::from(address)).into()),
             received_at: Some(wire::to_timestamp(received_at)),
             now: Some(wire::to_timestamp(Timestamp::now())),
+        }))
+    }
+}
+
+impl Presence {
+    /// Returns an online but invisible peer to a caller who knows its key. It confirms that the
+    /// name has this key, and tells nothing else.
+    fn unlisted(&self, name: &Name, key: &[u8]) -> Option<proto::Peer> {
+        let peer = self.0.peers.get_even_invisible(name)?;
+        let own = peer.certificate.as_ref()?.fingerprint();
+        (own.as_bytes() == key).then(|| proto::Peer {
+            endpoints: Vec::new(),
+            status: proto::PeerStatus::Unspecified.into(),
+            status_since: None,
+            ..(&peer).into()
         })
     }
 }
 
-/// The endpoints that others can dial: "every address of this machine" becomes the one that the
-/// hub sees.
+/// Returns the endpoints that others can dial: an unspecified address becomes the one that the hub
+/// observes.
 fn reachable(endpoints: Vec<Endpoint>, observed: Option<SocketAddr>) -> Vec<Endpoint> {
-    let seen = |endpoint: Endpoint| match observed {
+    let dialable = |endpoint: Endpoint| match observed {
         _ if !endpoint.is_unspecified() => Some(endpoint),
         Some(address) => Some(SocketAddr::new(address.ip(), endpoint.port()).into()),
         None => None,
     };
-    endpoints.into_iter().filter_map(seen).collect()
+    endpoints.into_iter().filter_map(dialable).collect()
 }

@@ -1,6 +1,6 @@
-//! The rooms: from the log to the streams.
+//! Rooms: from the message log to the streams.
 
-mod reads;
+mod shared_reads;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::RwLock;
 use tonic::async_trait;
 
-use self::reads::{Read, Reads};
+use self::shared_reads::{EncodedRead, SharedReads};
 use super::{
     fanout::{self, Chunk, Ring, Source},
     metrics::Metrics,
@@ -17,118 +17,118 @@ use crate::{
     error::{Gone, RequestError, Result},
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_response::Event},
-    storage::{CommitListener, Edge, Extent, MessageLog, Rooms as Which, Slice},
+    storage::{CommitListener, Edge, Extent, MessageLog, Rooms as RoomSelection, Slice},
     wire,
 };
 
-/// Bytes of frames that a room keeps for its readers: more than TCP and HTTP/2 hold for a reader,
-/// so that only one who stands still falls out and has to be served from the store.
+/// Bytes of frames that a room keeps for its readers: more than TCP and HTTP/2 buffer for one, so
+/// that only a reader that does not read falls behind and has to be served from the storage.
 const RING_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of frames after which a batch is closed. A stream takes turns between its rooms after
-/// each batch.
+/// Bytes of frames after which a batch ends. A stream alternates between its rooms after each
+/// batch.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// What a message's frame takes beside its text, about.
+/// The approximate size of a message's frame without the text.
 const FRAME_BYTES: usize = 128;
 
-/// Rooms that are read at a time, by all sessions: 64 sessions with as many as each may be in. An
-/// empty one takes some hundred bytes; one in which much is said, a ring.
-const MAX_ROOMS: usize = 16 * 1024;
+/// Rooms with readers, of all sessions: as many as 64 sessions may join. A quiet room takes some
+/// hundred bytes, a busy one a ring.
+const MAX_ACTIVE_ROOMS: usize = 16 * 1024;
 
-/// When somebody who found too many rooms may come again.
+/// When to retry while there are too many rooms.
 const FULL_DELAY: Duration = Duration::from_secs(30);
 
-/// Messages that one read for a reader who is behind returns at most.
+/// The most messages of one read for a reader that is behind.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
-/// All rooms that somebody reads.
+/// All rooms that have readers.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
-    read: RwLock<HashMap<RoomName, Arc<Room>>>,
+    active: RwLock<HashMap<RoomName, Arc<ActiveRoom>>>,
     metrics: Metrics,
 }
 
 /// What the readers of a room share.
 #[derive(Debug)]
-struct Room {
+struct ActiveRoom {
     ring: Ring,
-    /// For those whom the ring has left behind.
-    reads: Reads,
+    /// For readers that fell behind the ring.
+    reads: SharedReads,
 }
 
-/// Where a stream begins in a room.
+/// Where the delivery of a room begins.
 #[derive(Debug)]
-pub(crate) struct Beginning {
+pub(crate) struct RoomStart {
     pub(crate) source: Arc<dyn Source>,
-    /// After which position it delivers.
+    /// The position after which messages are delivered.
     pub(crate) position: Position,
-    /// The room's last position.
+    /// The last position of the room.
     pub(crate) head: Position,
 }
 
 impl Rooms {
-    /// No rooms yet.
+    /// No rooms.
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self { metrics, ..Self::default() }
     }
 
-    /// How many rooms somebody reads, or did a moment ago.
+    /// Counts the rooms that have readers, or had some until recently.
     pub(crate) fn count(&self) -> usize {
-        self.read.read().len()
+        self.active.read().len()
     }
 
-    /// Finds where a stream begins.
-    pub(crate) async fn begin(
+    /// Returns where the delivery of a room begins.
+    pub(crate) async fn start_of(
         &self,
         log: &Arc<dyn MessageLog>,
         room: &RoomName,
         start: Start,
-    ) -> Result<Beginning> {
-        // The ring comes first: whatever is stored after the log is read is in it.
-        let shared = self.room(room)?;
-        let extent = log.extents(Which::One(room.clone())).await?.remove(room);
+    ) -> Result<RoomStart> {
+        // The ring comes first: it receives what is stored after the log is read.
+        let active = self.room(room)?;
+        let extent = log.extents(RoomSelection::One(room.clone())).await?.remove(room);
         let last = extent.map_or(0, |extent| extent.last);
-        shared.ring.advance(last);
+        active.ring.advance(last);
         let seq = seq_of(&**log, room, extent, start).await?;
         let at = |seq| Position { epoch: log.epoch(), seq };
         let source = Arc::new(RoomSource {
             name: room.clone(),
-            room: shared,
+            room: active,
             log: log.clone(),
             metrics: self.metrics.clone(),
         });
-        Ok(Beginning { source, position: at(seq), head: at(last) })
+        Ok(RoomStart { source, position: at(seq), head: at(last) })
     }
 
-    /// Forgets the rooms that nobody reads, and what the others have read from the store.
+    /// Drops the rooms without readers, and what the others have read from the storage.
     pub(crate) fn sweep(&self) {
-        let mut rooms = self.read.write();
-        // Whoever reads a room, or is about to, owns it too.
+        let mut rooms = self.active.write();
+        // Every reader of a room, present or about to come, owns it too.
         rooms.retain(|_, room| Arc::strong_count(room) > 1);
         for room in rooms.values() {
             room.reads.clear();
         }
     }
 
-    fn room(&self, name: &RoomName) -> Result<Arc<Room>> {
+    fn room(&self, name: &RoomName) -> Result<Arc<ActiveRoom>> {
         if let Some(room) = self.existing(name) {
             return Ok(room);
         }
-        if self.count() >= MAX_ROOMS {
+        if self.count() >= MAX_ACTIVE_ROOMS {
             self.sweep();
         }
-        let mut rooms = self.read.write();
-        if rooms.len() >= MAX_ROOMS {
-            let what = format!("{MAX_ROOMS} rooms are read already");
+        let mut rooms = self.active.write();
+        if rooms.len() >= MAX_ACTIVE_ROOMS {
+            let what = format!("there are {MAX_ACTIVE_ROOMS} rooms with readers already");
             return Err(RequestError::LimitReached { what, retry_after: Some(FULL_DELAY) });
         }
-        let new = || Room { ring: Ring::new(RING_BYTES), reads: Reads::default() };
+        let new = || ActiveRoom { ring: Ring::new(RING_BYTES), reads: SharedReads::default() };
         Ok(rooms.entry(name.clone()).or_insert_with(|| Arc::new(new())).clone())
     }
 
-    fn existing(&self, room: &RoomName) -> Option<Arc<Room>> {
-        self.read.read().get(room).cloned()
+    fn existing(&self, room: &RoomName) -> Option<Arc<ActiveRoom>> {
+        self.active.read().get(room).cloned()
     }
 }
 
@@ -150,10 +150,10 @@ impl CommitListener for Rooms {
     }
 }
 
-/// Reads the log of one room.
+/// The log of one room, as a stream reads it.
 struct RoomSource {
     name: RoomName,
-    room: Arc<Room>,
+    room: Arc<ActiveRoom>,
     log: Arc<dyn MessageLog>,
     metrics: Metrics,
 }
@@ -194,7 +194,7 @@ impl Source for RoomSource {
         self.metrics.left_behind();
     }
 
-    fn farewell(&self, error: &RequestError) -> Option<Bytes> {
+    fn end_event(&self, error: &RequestError) -> Option<Bytes> {
         let room = self.name.to_string();
         let left = proto::Left { room, refusal: Some(wire::refusal(error)) };
         Some(fanout::frame(&proto::ChatResponse { event: Some(Event::Left(left)) }))
@@ -231,8 +231,8 @@ async fn seq_of(
     }
 }
 
-/// Frames of messages, until `limit` bytes are reached.
-fn encode(messages: &[Message], limit: usize) -> Read {
+/// Encodes messages until `limit` bytes are reached.
+fn encode(messages: &[Message], limit: usize) -> EncodedRead {
     let size = messages.iter().map(|message| FRAME_BYTES + message.text.as_str().len()).sum();
     let mut frames = BytesMut::with_capacity(limit.min(size));
     let mut ends = Vec::with_capacity(messages.len());
@@ -247,7 +247,7 @@ fn encode(messages: &[Message], limit: usize) -> Read {
             break;
         }
     }
-    Read { frames: frames.freeze(), ends }
+    EncodedRead { frames: frames.freeze(), ends }
 }
 
 #[cfg(test)]
@@ -255,17 +255,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rooms_are_bounded_and_those_that_nobody_reads_make_place() {
+    fn rooms_are_limited_and_unread_ones_make_room() {
         let rooms = Rooms::default();
         let name = |i: usize| RoomName::parse(&format!("r{i}")).unwrap();
-        let mut held: Vec<_> = (0..MAX_ROOMS).map(|i| rooms.room(&name(i)).unwrap()).collect();
-        let refused = rooms.room(&name(MAX_ROOMS)).unwrap_err();
+        let mut held: Vec<_> =
+            (0..MAX_ACTIVE_ROOMS).map(|i| rooms.room(&name(i)).unwrap()).collect();
+        let refused = rooms.room(&name(MAX_ACTIVE_ROOMS)).unwrap_err();
         assert!(
             matches!(refused, RequestError::LimitReached { retry_after: Some(_), .. }),
             "{refused}"
         );
         rooms.room(&name(0)).unwrap();
         held.pop();
-        rooms.room(&name(MAX_ROOMS)).unwrap();
+        rooms.room(&name(MAX_ACTIVE_ROOMS)).unwrap();
     }
 }

@@ -1,17 +1,18 @@
-//! The sessions of this hub: whose token it is, which streams are open, who is in which room.
+//! The sessions of this hub: their tokens, their open streams, and the rooms they are in.
 //!
-//! The [`Directory`](crate::storage::Directory) decides how long a session lives; this table knows
-//! what the session does meanwhile. Lock order: the directory's lock, then this one, then a
-//! mailbox's.
+//! The [`Directory`](crate::storage::Directory) decides how long a session lives; this table tracks
+//! what the session does meanwhile. Lock order: the directory's lock, this table's, a stream
+//! queue's.
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use slab::Slab;
 use tokio::{
     sync::{Notify, watch},
@@ -28,48 +29,44 @@ use crate::{
     wire,
 };
 
-/// Streams that one session may have open: a client needs three.
+/// Streams that one session may have open. A client needs three.
 const MAX_STREAMS: usize = 32;
 
-/// Sessions of all peers: the hundred thousand that a list of peers is made for, and more. Each takes
-/// some kilobytes with its endpoints (at most 8 of 253 bytes) and its certificate (at most 4 KiB).
-const MAX_SESSIONS: usize = 128 * 1024;
-
-/// When somebody who found no place may come again: leases of those who have gone end.
+/// When to retry after the hub was full: by then leases have expired.
 const FULL_DELAY: Duration = Duration::from_secs(30);
 
 /// Rooms that one session may be in at a time.
-pub(crate) const MAX_ROOMS: usize = 256;
+const MAX_ROOMS: usize = 256;
 
-/// Who makes a call.
+/// Bytes of a session's token.
+const TOKEN_BYTES: usize = 32;
+
+/// The session that makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) session: SessionId,
     pub(crate) peer: Name,
-    /// Whose the name was when the session began; `None`: a guest's.
+    /// The owner of the name when the session began; `None` for a guest.
     pub(crate) owner: Option<Owner>,
     /// The key of the connection on which the session began; `None`: it had none.
     pub(crate) key: Option<Fingerprint>,
 }
 
 impl Caller {
-    /// Whether the name is theirs by a token that was shown when the session began. The session is
-    /// proof of that token for as long as it lives, of that name, and of nothing else.
+    /// Returns true if a token proved the owner when the session began, not a key. For as long as
+    /// the session lives it proves that name, and nothing else.
     pub(crate) fn is_vouched(&self) -> bool {
         self.owner.as_ref().is_some_and(|owner| owner.certificate().is_none())
     }
 }
 
-/// Bytes of a session's token.
-const TOKEN_BYTES: usize = 32;
-
 #[derive(Debug)]
-struct Entry {
+struct SessionRecord {
     peer: Name,
     owner: Option<Owner>,
     key: Option<Fingerprint>,
     token: SecretHash,
-    /// Until when the peer was told that the session lives, when it last was heard of.
+    /// Until when the peer was last told that the session lives.
     promised_until: Instant,
     streams: Slab<Arc<StreamQueue>>,
     /// How many streams have joined a room, per room.
@@ -77,49 +74,49 @@ struct Entry {
 }
 
 #[derive(Debug, Default)]
-struct Table {
+struct SessionTable {
     by_token: HashMap<SecretHash, SessionId>,
-    entries: HashMap<SessionId, Entry>,
-    /// Who is in each room but the lobby, in which everybody is.
+    records: HashMap<SessionId, SessionRecord>,
+    /// The members of each room except the lobby, which everybody is in.
     members: BTreeMap<RoomName, HashMap<SessionId, Name>>,
-    /// Sessions whose last stream has ended since the keeper looked.
-    loosened: Vec<SessionId>,
+    /// Sessions whose last stream ended since [`Sessions::detached`] returned last.
+    detached: Vec<SessionId>,
     closing: bool,
 }
 
 /// All sessions of this hub.
 #[derive(Debug)]
 pub(crate) struct Sessions {
-    table: Mutex<Table>,
+    limit: usize,
+    table: Mutex<SessionTable>,
     count: watch::Sender<usize>,
-    loosened: Notify,
+    detached: Notify,
 }
 
 impl Sessions {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            table: Mutex::default(),
-            count: watch::Sender::new(0),
-            loosened: Notify::new(),
-        })
+    /// An empty table for up to `limit` sessions.
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        let (count, detached) = (watch::Sender::new(0), Notify::new());
+        Arc::new(Self { limit, table: Mutex::default(), count, detached })
     }
 
-    /// Enters a session, which was promised `lease`, and makes its token.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::Io`] where the machine has no random numbers.
-    pub(crate) fn enter(&self, caller: Caller, lease: Duration) -> Result<String> {
+    /// Adds a session, whose client is promised `lease`, and makes its token. Dropping the result
+    /// without a commit removes the session. Errors if the hub is full, or has no random numbers.
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        caller: Caller,
+        lease: Duration,
+    ) -> Result<PendingSession> {
         let token = new_secret::<TOKEN_BYTES>()?;
         let hash = hash_secret(&token);
         let Caller { session: id, peer, owner, key } = caller;
-        let mut table = self.lock();
-        if table.entries.len() >= MAX_SESSIONS {
+        let mut table = self.table.lock();
+        if table.records.len() >= self.limit {
             let what = "the hub has as many sessions as it takes".into();
             return Err(RequestError::LimitReached { what, retry_after: Some(FULL_DELAY) });
         }
         table.by_token.insert(hash, id);
-        let entry = Entry {
+        let record = SessionRecord {
             peer,
             owner,
             key,
@@ -128,126 +125,125 @@ impl Sessions {
             streams: Slab::new(),
             rooms: HashMap::new(),
         };
-        table.entries.insert(id, entry);
-        self.count.send_replace(table.entries.len());
-        Ok(token)
+        table.records.insert(id, record);
+        self.count.send_replace(table.records.len());
+        Ok(PendingSession { sessions: self.clone(), id, token: Some(token) })
     }
 
     /// Removes a session that has ended, and ends its streams.
     pub(crate) fn remove(&self, id: SessionId) {
-        let mut table = self.lock();
-        let Some(entry) = table.entries.remove(&id) else { return };
-        table.by_token.remove(&entry.token);
-        for room in entry.rooms.keys() {
+        let mut table = self.table.lock();
+        let Some(record) = table.records.remove(&id) else { return };
+        table.by_token.remove(&record.token);
+        for room in record.rooms.keys() {
             table.leave(room, id);
         }
-        self.count.send_replace(table.entries.len());
-        for (_, mailbox) in &entry.streams {
-            mailbox.push(goodbye(RequestError::SessionEnded));
+        self.count.send_replace(table.records.len());
+        for (_, queue) in &record.streams {
+            queue.push(goodbye(RequestError::SessionEnded));
         }
     }
 
-    /// Whose token this is. `key` is the key of the connection that it came over: where the session
-    /// began with a key, the token is worth nothing without it.
+    /// Returns the session of a token. `key` is the key of the connection that the token came over:
+    /// a session that began with a key accepts its token only with that key.
     ///
     /// # Errors
     ///
-    /// [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] where the key is another.
+    /// [`RequestError::SessionEnded`] if there is no such session; [`RequestError::TokenRefused`] if the key is
+    /// another.
     pub(crate) fn authenticate(&self, token: &str, key: Option<Fingerprint>) -> Result<Caller> {
-        let table = self.lock();
+        let table = self.table.lock();
         let session = *table.by_token.get(&hash_secret(token)).ok_or(RequestError::SessionEnded)?;
-        let entry = table.entries.get(&session).ok_or(RequestError::SessionEnded)?;
-        if entry.key.is_some() && entry.key != key {
+        let record = table.records.get(&session).ok_or(RequestError::SessionEnded)?;
+        if record.key.is_some() && record.key != key {
             let problem = "it is of a session that began with another key";
             return Err(RequestError::TokenRefused(problem.into()));
         }
-        let (peer, owner) = (entry.peer.clone(), entry.owner.clone());
-        Ok(Caller { session, peer, owner, key: entry.key })
+        let (peer, owner) = (record.peer.clone(), record.owner.clone());
+        Ok(Caller { session, peer, owner, key: record.key })
     }
 
-    /// Who holds which name.
+    /// Returns the name and the owner of every session.
     pub(crate) fn holders(&self) -> Vec<Holder> {
-        let holder = |(session, entry): (&SessionId, &Entry)| Holder {
+        let holder = |(session, record): (&SessionId, &SessionRecord)| Holder {
             session: *session,
-            name: entry.peer.clone(),
-            owner: entry.owner.as_ref().map(|owner| owner.id().clone()),
+            name: record.peer.clone(),
+            owner: record.owner.as_ref().map(|owner| owner.id().clone()),
         };
-        self.lock().entries.iter().map(holder).collect()
+        self.table.lock().records.iter().map(holder).collect()
     }
 
-    /// Notes that a stream of the session is open, for as long as the answer lives.
-    pub(crate) fn hold(
+    /// Adds a stream to a session until the result is dropped. Errors if the session has ended or
+    /// has too many streams, or the hub is stopping.
+    pub(crate) fn open_stream(
         self: &Arc<Self>,
         id: SessionId,
-        mailbox: Arc<StreamQueue>,
+        queue: Arc<StreamQueue>,
     ) -> Result<StreamGuard> {
-        let mut table = self.lock();
+        let mut table = self.table.lock();
         if table.closing {
             return Err(RequestError::ShuttingDown);
         }
-        let entry = table.entries.get_mut(&id).ok_or(RequestError::SessionEnded)?;
-        if entry.streams.len() == MAX_STREAMS {
+        let record = table.records.get_mut(&id).ok_or(RequestError::SessionEnded)?;
+        if record.streams.len() == MAX_STREAMS {
             let what = format!("a session may have {MAX_STREAMS} streams open");
             return Err(RequestError::LimitReached { what, retry_after: None });
         }
-        let key = entry.streams.insert(mailbox);
+        let key = record.streams.insert(queue);
         Ok(StreamGuard { sessions: self.clone(), id, key })
     }
 
-    /// Puts the session into a room for as long as the answer lives.
+    /// Makes a session a member of a room until the result is dropped. Errors if the session has
+    /// ended or is in too many rooms.
     pub(crate) fn join(self: &Arc<Self>, id: SessionId, room: &RoomName) -> Result<Membership> {
-        let mut table = self.lock();
-        let entry = table.entries.get_mut(&id).ok_or(RequestError::SessionEnded)?;
-        if entry.rooms.len() >= MAX_ROOMS && !entry.rooms.contains_key(room) {
+        let mut table = self.table.lock();
+        let record = table.records.get_mut(&id).ok_or(RequestError::SessionEnded)?;
+        if record.rooms.len() >= MAX_ROOMS && !record.rooms.contains_key(room) {
             let what = format!("a session may be in {MAX_ROOMS} rooms");
             return Err(RequestError::LimitReached { what, retry_after: None });
         }
-        *entry.rooms.entry(room.clone()).or_default() += 1;
-        let peer = entry.peer.clone();
+        *record.rooms.entry(room.clone()).or_default() += 1;
+        let peer = record.peer.clone();
         table.members.entry(room.clone()).or_default().insert(id, peer);
         Ok(Membership { sessions: self.clone(), id, room: room.clone() })
     }
 
-    /// Checks that the session may post to the room.
+    /// Checks that a session may post to a room.
     ///
     /// # Errors
     ///
-    /// [`RequestError::SessionEnded`], which a stream whose client does not read learns late, and
-    /// [`RequestError::NotJoined`].
+    /// [`RequestError::NotJoined`], and [`RequestError::SessionEnded`], which a stream whose client does not read
+    /// would not notice otherwise.
     pub(crate) fn check_member(&self, id: SessionId, room: &RoomName) -> Result<()> {
-        let table = self.lock();
-        let entry = table.entries.get(&id).ok_or(RequestError::SessionEnded)?;
-        if *room == RoomName::lobby() || entry.rooms.contains_key(room) {
-            Ok(())
-        } else {
-            Err(RequestError::NotJoined(room.clone()))
-        }
+        let table = self.table.lock();
+        let record = table.records.get(&id).ok_or(RequestError::SessionEnded)?;
+        let is_member = *room == RoomName::lobby() || record.rooms.contains_key(room);
+        if is_member { Ok(()) } else { Err(RequestError::NotJoined(room.clone())) }
     }
 
-    /// Notes that the session's peer was alive just now, and was promised `lease`.
+    /// Notes that a session's client was told now that the session lives for `lease`.
     pub(crate) fn promise(&self, id: SessionId, lease: Duration) {
-        if let Some(entry) = self.lock().entries.get_mut(&id) {
-            entry.promised_until = Instant::now() + lease;
+        if let Some(record) = self.table.lock().records.get_mut(&id) {
+            record.promised_until = Instant::now() + lease;
         }
     }
 
-    /// The peers in a room, by name; each as often as it has sessions there.
+    /// Returns the members of a room, a peer once for each of its sessions there.
     pub(crate) fn members(&self, room: &RoomName) -> Vec<Name> {
-        let table = self.lock();
+        let table = self.table.lock();
         if *room == RoomName::lobby() {
-            return table.entries.values().map(|entry| entry.peer.clone()).collect();
+            return table.records.values().map(|record| record.peer.clone()).collect();
         }
         table.members.get(room).into_iter().flat_map(HashMap::values).cloned().collect()
     }
 
-    /// How many sessions are in each of up to `limit` rooms whose names come after `after`.
+    /// Counts the sessions in each of up to `limit` rooms, by name, after the room `after`.
     pub(crate) fn member_counts(
         &self,
         after: Option<&RoomName>,
         limit: usize,
     ) -> BTreeMap<RoomName, u32> {
-        use std::ops::Bound;
-        let table = self.lock();
+        let table = self.table.lock();
         let lobby = RoomName::lobby();
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -258,67 +254,61 @@ impl Sessions {
             .map(|(room, members)| (room.clone(), count(members.len())))
             .collect();
         if after.is_none_or(|after| *after < lobby) {
-            counts.insert(lobby, count(table.entries.len()));
+            counts.insert(lobby, count(table.records.len()));
         }
         counts
     }
 
-    /// The sessions that have a stream open.
-    pub(crate) fn held(&self) -> Vec<SessionId> {
-        let table = self.lock();
-        table
-            .entries
-            .iter()
-            .filter(|(_, entry)| !entry.streams.is_empty())
-            .map(|(id, _)| *id)
-            .collect()
+    /// Returns the sessions with an open stream.
+    pub(crate) fn with_streams(&self) -> Vec<SessionId> {
+        let table = self.table.lock();
+        let has_stream = |(id, record): (&SessionId, &SessionRecord)| {
+            (!record.streams.is_empty()).then_some(*id)
+        };
+        table.records.iter().filter_map(has_stream).collect()
     }
 
-    /// Waits for sessions whose last stream has ended, and says how much longer each was promised
-    /// to live.
-    pub(crate) async fn loosened(&self) -> Vec<(SessionId, Duration)> {
+    /// Waits for sessions whose last stream has ended. Returns them with the rest of the lease that
+    /// each was promised.
+    pub(crate) async fn detached(&self) -> Vec<(SessionId, Duration)> {
         loop {
-            let loosened = self.lock().take_loosened();
-            if !loosened.is_empty() {
-                return loosened;
+            let detached = self.table.lock().take_detached();
+            if !detached.is_empty() {
+                return detached;
             }
-            self.loosened.notified().await;
+            self.detached.notified().await;
         }
     }
 
-    /// How many sessions there are, now and whenever that changes.
+    /// The number of sessions, to read or to watch.
     pub(crate) fn count(&self) -> watch::Receiver<usize> {
         self.count.subscribe()
     }
 
-    /// How many streams are open.
-    pub(crate) fn streams(&self) -> usize {
-        self.lock().entries.values().map(|entry| entry.streams.len()).sum()
+    /// Counts the open streams.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.table.lock().records.values().map(|record| record.streams.len()).sum()
     }
 
-    /// Ends all streams and lets no new one begin.
+    /// Ends all streams and refuses new ones.
     pub(crate) fn close(&self) {
-        let mut table = self.lock();
+        let mut table = self.table.lock();
         table.closing = true;
-        for (_, mailbox) in table.entries.values().flat_map(|entry| &entry.streams) {
-            mailbox.push(goodbye(RequestError::ShuttingDown));
+        for (_, queue) in table.records.values().flat_map(|record| &record.streams) {
+            queue.push(goodbye(RequestError::ShuttingDown));
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock()
     }
 }
 
-impl Table {
-    fn take_loosened(&mut self) -> Vec<(SessionId, Duration)> {
+impl SessionTable {
+    fn take_detached(&mut self) -> Vec<(SessionId, Duration)> {
         let now = Instant::now();
         let promised = |id| {
-            // Some have opened another stream meanwhile, or have ended.
-            let entry = self.entries.get(&id).filter(|entry| entry.streams.is_empty())?;
-            Some((id, entry.promised_until.saturating_duration_since(now)))
+            // Some have opened another stream since, or have ended.
+            let record = self.records.get(&id).filter(|record| record.streams.is_empty())?;
+            Some((id, record.promised_until.saturating_duration_since(now)))
         };
-        std::mem::take(&mut self.loosened).into_iter().filter_map(promised).collect()
+        std::mem::take(&mut self.detached).into_iter().filter_map(promised).collect()
     }
 
     fn leave(&mut self, room: &RoomName, id: SessionId) {
@@ -331,7 +321,32 @@ impl Table {
     }
 }
 
-/// An open stream of a session.
+/// A session whose registration is not complete: removed on drop, unless committed.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct PendingSession {
+    sessions: Arc<Sessions>,
+    id: SessionId,
+    /// `None` once committed.
+    token: Option<String>,
+}
+
+impl PendingSession {
+    /// Keeps the session. Returns its token.
+    pub(crate) fn commit(mut self) -> String {
+        self.token.take().unwrap_or_default()
+    }
+}
+
+impl Drop for PendingSession {
+    fn drop(&mut self) {
+        if self.token.is_some() {
+            self.sessions.remove(self.id);
+        }
+    }
+}
+
+/// An open stream of a session, closed on drop.
 #[derive(Debug)]
 pub(crate) struct StreamGuard {
     sessions: Arc<Sessions>,
@@ -341,17 +356,17 @@ pub(crate) struct StreamGuard {
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        let mut table = self.sessions.lock();
-        let Some(entry) = table.entries.get_mut(&self.id) else { return };
-        entry.streams.try_remove(self.key);
-        if entry.streams.is_empty() {
-            table.loosened.push(self.id);
-            self.sessions.loosened.notify_one();
+        let mut table = self.sessions.table.lock();
+        let Some(record) = table.records.get_mut(&self.id) else { return };
+        record.streams.try_remove(self.key);
+        if record.streams.is_empty() {
+            table.detached.push(self.id);
+            self.sessions.detached.notify_one();
         }
     }
 }
 
-/// A session's stay in a room, by one of its streams.
+/// The membership of one of a session's streams in a room, ended on drop.
 #[derive(Debug)]
 pub(crate) struct Membership {
     sessions: Arc<Sessions>,
@@ -361,18 +376,18 @@ pub(crate) struct Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        let mut table = self.sessions.lock();
-        let Some(entry) = table.entries.get_mut(&self.id) else { return };
-        let Some(streams) = entry.rooms.get_mut(&self.room) else { return };
+        let mut table = self.sessions.table.lock();
+        let Some(record) = table.records.get_mut(&self.id) else { return };
+        let Some(streams) = record.rooms.get_mut(&self.room) else { return };
         *streams -= 1;
         if *streams == 0 {
-            entry.rooms.remove(&self.room);
+            record.rooms.remove(&self.room);
             table.leave(&self.room, self.id);
         }
     }
 }
 
-/// Tells a stream why it ends, and ends it.
+/// The command that ends a stream and tells its client why.
 fn goodbye(error: RequestError) -> StreamCommand {
     use proto::chat_response::Event;
     let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };

@@ -1,8 +1,9 @@
-//! The server-streaming rpcs, answered below the generated code so that their bodies can be
-//! shared frames; the unary rpcs fall through to it, those that need a session with one only.
+//! The streaming rpcs, answered without the generated code so that their bodies can be shared
+//! frames. The unary rpcs go on to the generated code.
 //!
-//! The generated code reads a request before a handler sees it. So who has no session is refused
-//! here: else each of a connection's streams could hold what a request may at most, unread.
+//! Generated code reads a whole request before it calls the handler. Calls without a session are
+//! therefore refused here; otherwise each stream of a connection could make the hub buffer a
+//! request of the largest size.
 
 use std::{
     convert::Infallible,
@@ -21,34 +22,39 @@ use tonic_prost::ProstDecoder;
 use tower::Service;
 
 use super::{
-    MAX_REQUEST_BYTES, State, auth, chat,
+    auth, chat,
     fanout::{EventStream, StreamCommand, StreamQueue},
     sessions::StreamGuard,
+    state::HubState,
 };
 use crate::{
     error::{RequestError, Result},
     proto, wire,
 };
 
-/// What a stream's request buffer holds from the start; it grows to the largest request. Most streams
-/// only ever join, and tonic's own 8 KiB would be a quarter of what an idle one costs.
+/// The most bytes of a request to Broadcast: several times the longest text, so that a text that is
+/// too long is refused as such.
+pub(crate) const MAX_REQUEST_BYTES: usize = 256 * 1024;
+
+/// The initial size of a stream's request buffer, which grows as needed. Most streams only ever
+/// join, and tonic's default of 8 KiB would be a quarter of what an idle stream costs.
 const REQUEST_BUFFER: usize = 512;
 
-/// The one rpc that needs no session.
+/// The only rpc that needs no session.
 const REGISTER: &str = "/chinwag.v1.Presence/Register";
 const CHAT: &str = "/chinwag.v1.Broadcast/Chat";
 const SUBSCRIBE: &str = "/chinwag.v1.Broadcast/Subscribe";
 const WATCH_PEERS: &str = "/chinwag.v1.Presence/WatchPeers";
 
-/// A generated server of unary rpcs, and the streams beside them.
+/// A generated server of the unary rpcs, with the streaming rpcs added.
 #[derive(Debug, Clone)]
 pub(crate) struct WithStreams<S> {
     unary: S,
-    state: Arc<State>,
+    state: Arc<HubState>,
 }
 
 impl<S> WithStreams<S> {
-    pub(crate) fn new(unary: S, state: Arc<State>) -> Self {
+    pub(crate) fn new(unary: S, state: Arc<HubState>) -> Self {
         Self { unary, state }
     }
 }
@@ -57,7 +63,7 @@ impl<S: NamedService> NamedService for WithStreams<S> {
     const NAME: &'static str = S::NAME;
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 impl<S> Service<Request<Body>> for WithStreams<S>
 where
@@ -66,13 +72,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.unary.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answer {
+    fn call(&mut self, request: Request<Body>) -> ResponseFuture {
         let state = self.state.clone();
         match request.uri().path() {
             CHAT => Box::pin(async { Ok(respond(open_chat(state, request).await)) }),
@@ -88,25 +94,31 @@ where
     }
 }
 
-async fn open_chat(state: Arc<State>, request: Request<Body>) -> Result<EventStream<chat::Guard>> {
+async fn open_chat(
+    state: Arc<HubState>,
+    request: Request<Body>,
+) -> Result<EventStream<chat::ChatGuard>> {
     let caller = auth::caller(request.extensions())?;
-    let origin = state.gates.origin(request.extensions());
+    let origin = state.rate_limits.origin(request.extensions());
     chat::chat(state, caller, origin, requests(request)).await
 }
 
-async fn subscribe(state: Arc<State>, request: Request<Body>) -> Result<EventStream<chat::Guard>> {
+async fn subscribe(
+    state: Arc<HubState>,
+    request: Request<Body>,
+) -> Result<EventStream<chat::ChatGuard>> {
     let caller = auth::caller(request.extensions())?;
-    let origin = state.gates.origin(request.extensions());
-    chat::subscribe(state, caller, origin, only(request).await?).await
+    let origin = state.rate_limits.origin(request.extensions());
+    chat::subscribe(state, caller, origin, single_request(request).await?).await
 }
 
 async fn watch_peers(
-    state: Arc<State>,
+    state: Arc<HubState>,
     request: Request<Body>,
 ) -> Result<EventStream<StreamGuard>> {
     let caller = auth::caller(request.extensions())?;
-    let asked: proto::WatchPeersRequest = only(request).await?;
-    let mailbox = StreamQueue::new();
+    let asked: proto::WatchPeersRequest = single_request(request).await?;
+    let queue = StreamQueue::new();
     let (seq, answer) = match asked.revision {
         Some(revision) => (state.peers.resume(revision.into())?, Bytes::new()),
         None => {
@@ -114,14 +126,14 @@ async fn watch_peers(
             (snapshot.last_seq, snapshot.frames)
         }
     };
-    // After whatever may be refused, which must not count as a stream that broke.
-    let hold = state.hold(&caller, &mailbox).await?;
-    mailbox.admit().await;
-    mailbox.push(StreamCommand::Join { source: state.peers.clone(), seq, answer });
-    Ok(EventStream::new(mailbox, hold))
+    // Last: a refused call must not count as a stream that broke.
+    let guard = state.open_stream(&caller, &queue).await?;
+    queue.admit().await;
+    queue.push(StreamCommand::Join { source: state.peers.clone(), seq, answer });
+    Ok(EventStream::new(queue, guard))
 }
 
-/// The requests of a stream.
+/// Decodes the requests of a stream.
 fn requests<T>(request: Request<Body>) -> Streaming<T>
 where
     T: prost::Message + Default + Send + 'static,
@@ -131,8 +143,8 @@ where
     Streaming::new_request(decoder, request.into_body(), None, limit)
 }
 
-/// The one request of a call.
-async fn only<T>(request: Request<Body>) -> Result<T>
+/// Decodes the only request of a call.
+async fn single_request<T>(request: Request<Body>) -> Result<T>
 where
     T: prost::Message + Default + Send + 'static,
 {

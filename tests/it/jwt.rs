@@ -318,7 +318,7 @@ fn keys_that_cannot_be_used_are_refused_at_the_start() {
         ("{\"keys\": [{\"kty\": \"oct\", \"k\": \"c2VjcmV0\"}]}", "no key"),
         ("{", "EOF"),
         (secret.as_str(), "private key"),
-        (p384.public_key_pem().as_str(), "no public key of RSA, P-256 or Ed25519"),
+        (p384.public_key_pem().as_str(), "not a public key of RSA, P-256 or Ed25519"),
     ] {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), keys).unwrap();

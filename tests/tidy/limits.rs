@@ -95,11 +95,6 @@ fn evaluate(expression: &str) -> Option<Vec<Value>> {
         let values = pair.split(',').map(|one| evaluate(one.trim()));
         return Some(values.collect::<Option<Vec<_>>>()?.concat());
     }
-    if let Some(count) = expression.strip_prefix("Rate { count: ") {
-        let (count, per) = count.split_once(", per: Per::")?;
-        let unit = if per == "Second }" { "/s" } else { "/min" };
-        return Some(vec![(sum(count)?, unit)]);
-    }
     let expression = expression.strip_suffix(".unwrap()").unwrap_or(expression);
     let Some((function, argument)) = expression.split_once('(') else {
         return Some(vec![(sum(expression)?, "")]);
@@ -108,6 +103,7 @@ fn evaluate(expression: &str) -> Option<Vec<Value>> {
     Some(vec![match function.rsplit("::").next()? {
         "new" => (argument, ""),
         "per_second" => (argument, "/s"),
+        "per_minute" => (argument, "/min"),
         "from_millis" => (argument, "ms"),
         "from_secs" => (argument * 1000, "ms"),
         "from_hours" => (argument * 3_600_000, "ms"),
@@ -166,7 +162,7 @@ mod tests {
             ("14 days", "const MAX: SignedDuration = SignedDuration::from_hours(14 * 24);"),
             ("60 s", "const MAX: &str = \"60s\";"),
             ("64 and 16", "const MAX: (usize, usize) = (64, 16);"),
-            ("6/min", "const MAX: Rate = Rate { count: 6, per: Per::Minute };"),
+            ("6/min", "const MAX: Rate = Rate::per_minute(6);"),
             ("50/s", "pub const MAX: Rate = Rate::per_second(50);"),
             ("64", "const MAX: NonZeroU32 = NonZeroU32::new(64).unwrap();"),
         ] {

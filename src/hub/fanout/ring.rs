@@ -1,12 +1,12 @@
-//! The recent end of a log, as frames that every reader shares.
+//! The recent end of a log, as frames that all readers share.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 
-use super::{Chunk, JOINED_BYTES, StreamQueue};
+use super::frames::{Chunk, JOINED_BYTES};
 
 /// Entries that were appended together.
 #[derive(Debug)]
@@ -17,57 +17,63 @@ struct Batch {
     frames: Bytes,
 }
 
-/// The batches that are kept, each beginning where the one before it ends.
+/// The batches that are kept, without gaps between them.
 #[derive(Debug, Default)]
 struct Tail {
     batches: VecDeque<Batch>,
     bytes: usize,
-    /// The seq of the last entry of the log; it may be known without any batch.
+    /// The seq of the log's last entry, which may be known before there is a batch.
     head: u64,
 }
 
-/// What a ring has for a cursor.
+/// What follows a cursor.
 #[derive(Debug)]
-pub(crate) enum Taken {
+pub(crate) enum Next {
     /// The next entries, and whether there are more after them.
     Chunk(Chunk, bool),
-    /// Nothing more as yet.
+    /// Nothing yet.
     End,
     /// The next entries are not in the ring any more.
     Behind,
 }
 
-/// The recent end of a log, and who waits for more of it.
+/// A reader of a ring.
+pub(crate) trait Subscriber: fmt::Debug + Send + Sync {
+    /// Called after entries were appended, with the slot of the subscription.
+    fn notify(&self, slot: usize);
+}
+
+/// The recent end of a log, and its subscribers.
 #[derive(Debug)]
 pub(crate) struct Ring {
     tail: RwLock<Tail>,
-    readers: Mutex<Slab<(Arc<StreamQueue>, usize)>>,
+    subscribers: Mutex<Slab<(Arc<dyn Subscriber>, usize)>>,
     capacity: usize,
 }
 
 impl Ring {
     /// An empty ring that keeps up to `capacity` bytes of frames.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { tail: RwLock::default(), readers: Mutex::default(), capacity }
+        Self { tail: RwLock::default(), subscribers: Mutex::default(), capacity }
     }
 
-    /// The seq of the last entry that the ring knows of.
+    /// The seq of the last known entry.
     pub(crate) fn head(&self) -> u64 {
         self.tail.read().head
     }
 
-    /// Says that the log reaches to `seq` at least, without having the entries.
+    /// Notes that the log reaches to `seq` at least, without the entries.
     pub(crate) fn advance(&self, seq: u64) {
         let mut tail = self.tail.write();
         tail.head = tail.head.max(seq);
     }
 
-    /// Appends entries that follow `prev_seq`, and wakes the readers.
+    /// Appends entries that follow `prev_seq`, and notifies the subscribers.
     pub(crate) fn append(&self, prev_seq: u64, chunk: Chunk) {
         {
             let mut tail = self.tail.write();
             if tail.batches.back().is_some_and(|last| last.last_seq != prev_seq) {
-                // Something is missing in between: readers find it in the store.
+                // Entries are missing in between: readers get them from the storage.
                 tail.batches.clear();
                 tail.bytes = 0;
             }
@@ -79,23 +85,23 @@ impl Ring {
                 tail.drop_oldest();
             }
         }
-        for (_, (mailbox, slot)) in self.readers().iter() {
-            mailbox.notify(*slot);
+        for (_, (subscriber, slot)) in self.subscribers.lock().iter() {
+            subscriber.notify(*slot);
         }
     }
 
-    /// What follows `seq`: one large batch as it is, or several small ones joined.
-    pub(crate) fn take(&self, seq: u64) -> Taken {
+    /// Returns what follows `seq`: one large batch as it is, or several small ones joined.
+    pub(crate) fn next(&self, seq: u64) -> Next {
         let tail = self.tail.read();
         let at = tail.batches.partition_point(|batch| batch.last_seq <= seq);
         let Some(first) = tail.batches.get(at) else {
-            return if seq < tail.head { Taken::Behind } else { Taken::End };
+            return if seq < tail.head { Next::Behind } else { Next::End };
         };
         if first.prev_seq != seq {
-            return Taken::Behind;
+            return Next::Behind;
         }
         let chunk =
-            |frames, last_seq| Taken::Chunk(Chunk { frames, last_seq }, last_seq < tail.head);
+            |frames, last_seq| Next::Chunk(Chunk { frames, last_seq }, last_seq < tail.head);
         let mut length = first.frames.len();
         let small = tail.batches.iter().skip(at + 1).take_while(|batch| {
             length += batch.frames.len();
@@ -114,23 +120,19 @@ impl Ring {
         chunk(joined.freeze(), last_seq)
     }
 
-    /// Whether a cursor at `seq` would be behind.
-    pub(crate) fn lacks(&self, seq: u64) -> bool {
-        matches!(self.take(seq), Taken::Behind)
+    /// Returns true if a cursor at `seq` is behind the ring.
+    pub(crate) fn is_behind(&self, seq: u64) -> bool {
+        matches!(self.next(seq), Next::Behind)
     }
 
-    /// Tells `mailbox`, under the name `slot`, of everything appended from now on.
-    pub(crate) fn subscribe(&self, mailbox: Arc<StreamQueue>, slot: usize) -> usize {
-        self.readers().insert((mailbox, slot))
+    /// Notifies `subscriber` of new entries from now on. Returns the key of the subscription.
+    pub(crate) fn subscribe(&self, subscriber: Arc<dyn Subscriber>, slot: usize) -> usize {
+        self.subscribers.lock().insert((subscriber, slot))
     }
 
     /// Ends a subscription.
     pub(crate) fn unsubscribe(&self, key: usize) {
-        self.readers().try_remove(key);
-    }
-
-    fn readers(&self) -> MutexGuard<'_, Slab<(Arc<StreamQueue>, usize)>> {
-        self.readers.lock()
+        self.subscribers.lock().try_remove(key);
     }
 }
 
@@ -150,9 +152,9 @@ mod tests {
         ring.append(prev_seq, Chunk { frames: Bytes::from_static(frames), last_seq });
     }
 
-    fn taken(ring: &Ring, seq: u64) -> (Vec<u8>, u64) {
-        match ring.take(seq) {
-            Taken::Chunk(chunk, _) => (chunk.frames.to_vec(), chunk.last_seq),
+    fn next(ring: &Ring, seq: u64) -> (Vec<u8>, u64) {
+        match ring.next(seq) {
+            Next::Chunk(chunk, _) => (chunk.frames.to_vec(), chunk.last_seq),
             other => panic!("{other:?}"),
         }
     }
@@ -162,45 +164,45 @@ mod tests {
         let ring = Ring::new(1024);
         append(&ring, 0, 2, b"ab");
         append(&ring, 2, 5, b"c");
-        assert_eq!(taken(&ring, 0), (b"abc".to_vec(), 5));
-        assert_eq!(taken(&ring, 2), (b"c".to_vec(), 5));
-        assert!(matches!(ring.take(5), Taken::End));
+        assert_eq!(next(&ring, 0), (b"abc".to_vec(), 5));
+        assert_eq!(next(&ring, 2), (b"c".to_vec(), 5));
+        assert!(matches!(ring.next(5), Next::End));
     }
 
     #[test]
-    fn a_large_batch_goes_as_it_is() {
+    fn a_large_batch_is_not_copied() {
         let ring = Ring::new(1 << 20);
         append(&ring, 0, 1, &[7; JOINED_BYTES]);
         append(&ring, 1, 2, b"x");
-        assert_eq!(taken(&ring, 0).1, 1);
+        assert_eq!(next(&ring, 0).1, 1);
     }
 
     #[test]
-    fn who_is_in_the_midst_of_a_batch_or_before_the_ring_is_behind() {
+    fn a_cursor_within_a_batch_or_before_the_ring_is_behind() {
         let ring = Ring::new(3);
         append(&ring, 0, 2, b"ab");
         append(&ring, 2, 4, b"cd");
-        assert!(matches!(ring.take(0), Taken::Behind), "the first batch was dropped");
-        assert!(matches!(ring.take(3), Taken::Behind), "seq 3 is within the second batch");
-        assert_eq!(taken(&ring, 2), (b"cd".to_vec(), 4));
+        assert!(matches!(ring.next(0), Next::Behind), "the first batch was dropped");
+        assert!(matches!(ring.next(3), Next::Behind), "seq 3 is within the second batch");
+        assert_eq!(next(&ring, 2), (b"cd".to_vec(), 4));
     }
 
     #[test]
     fn a_head_without_frames_is_behind() {
         let ring = Ring::new(10);
         ring.advance(7);
-        assert!(matches!(ring.take(6), Taken::Behind));
-        assert!(matches!(ring.take(7), Taken::End));
+        assert!(matches!(ring.next(6), Next::Behind));
+        assert!(matches!(ring.next(7), Next::End));
         append(&ring, 7, 8, b"x");
-        assert_eq!(taken(&ring, 7), (b"x".to_vec(), 8));
+        assert_eq!(next(&ring, 7), (b"x".to_vec(), 8));
     }
 
     #[test]
-    fn a_hole_empties_the_ring() {
+    fn a_gap_empties_the_ring() {
         let ring = Ring::new(10);
         append(&ring, 0, 1, b"a");
         append(&ring, 2, 3, b"c");
-        assert!(matches!(ring.take(0), Taken::Behind));
-        assert_eq!(taken(&ring, 2), (b"c".to_vec(), 3));
+        assert!(matches!(ring.next(0), Next::Behind));
+        assert_eq!(next(&ring, 2), (b"c".to_vec(), 3));
     }
 }

@@ -1,4 +1,4 @@
-//! What the producers of a stream know of it.
+//! The producers' side of a stream.
 
 use std::{
     collections::VecDeque,
@@ -7,34 +7,34 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{JOINED_BYTES, Source};
+use super::{frames::JOINED_BYTES, ring::Subscriber, source::Source};
 use crate::{error::RequestError, model::RoomName};
 
-/// Requests of one stream that may be under way at a time: accepted, but their answers not yet
-/// handed to HTTP/2. It bounds the memory of a client that asks and does not read (an answer has
-/// about 100 bytes), and is enough to keep the store's group commits full.
-const MAX_ANSWERS_DUE: usize = 4096;
+/// Requests of one stream that may be pending: accepted, but their answers not yet passed to
+/// HTTP/2. Limits the memory of a client that does not read (an answer has about 100 bytes), and is
+/// enough to fill the storage's group commits.
+const MAX_PENDING: usize = 4096;
 
-/// What a stream is told to do, in order.
+/// A command to a stream. Commands are handled in order.
 #[derive(Debug)]
 pub(crate) enum StreamCommand {
     /// Send the answer to a request.
     Answer(Bytes),
-    /// Begin to deliver a source after `seq`, and answer a request so.
+    /// Deliver a source after `seq`, and answer a request.
     Join {
-        /// What is read.
+        /// The source.
         source: Arc<dyn Source>,
         /// The cursor.
         seq: u64,
         /// The answer; empty: none.
         answer: Bytes,
     },
-    /// Stop to deliver a room, and answer a request so.
+    /// Stop delivering a room, and answer a request.
     Leave {
-        /// Which.
+        /// The room.
         room: RoomName,
         /// The answer.
         answer: Bytes,
@@ -49,40 +49,40 @@ pub(crate) enum StreamCommand {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    orders: VecDeque<StreamCommand>,
-    /// Slots with news, each once, the one that waited longest first.
+struct Pending {
+    commands: VecDeque<StreamCommand>,
+    /// Slots with new entries, each once, the one that waited longest first.
     ready: VecDeque<usize>,
     /// Whether a slot is in `ready`.
     is_ready: Vec<bool>,
     waker: Option<Waker>,
 }
 
-/// Orders and news for one stream.
+/// The commands to one stream, and which of its slots have new entries.
 #[derive(Debug)]
 pub(crate) struct StreamQueue {
-    state: Mutex<State>,
+    pending: Mutex<Pending>,
     answers: Semaphore,
 }
 
-/// What a stream finds in its mailbox.
+/// The next thing for a stream to do.
 #[derive(Debug)]
-pub(super) enum Mail {
-    /// Answers to this many requests, joined.
+pub(super) enum StreamWork {
+    /// Send the answers to this many requests, joined.
     Answers(Bytes, usize),
-    /// Any other order.
-    StreamCommand(StreamCommand),
-    /// The source in this slot may have something new.
-    Ready(usize),
+    /// Handle a command other than an answer.
+    Command(StreamCommand),
+    /// Deliver the source in this slot, which may have new entries.
+    Deliver(usize),
 }
 
 impl StreamQueue {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), answers: Semaphore::new(MAX_ANSWERS_DUE) })
+        Arc::new(Self { pending: Mutex::default(), answers: Semaphore::new(MAX_PENDING) })
     }
 
-    /// Waits until one more request may be let in. Each is followed by exactly one order that
-    /// answers it: [`StreamCommand::Answer`], [`StreamCommand::Join`] or [`StreamCommand::Leave`].
+    /// Waits until one more request may be pending. Exactly one command must answer it:
+    /// [`StreamCommand::Answer`], [`StreamCommand::Join`] or [`StreamCommand::Leave`].
     pub(crate) async fn admit(&self) {
         // The semaphore is never closed.
         if let Ok(permit) = self.answers.acquire().await {
@@ -90,66 +90,63 @@ impl StreamQueue {
         }
     }
 
-    /// Waits until all requests that were let in have been answered.
+    /// Waits until all pending requests have been answered.
     pub(crate) async fn settled(&self) {
-        // As above.
-        let _ = self.answers.acquire_many(MAX_ANSWERS_DUE as u32).await;
+        // The semaphore is never closed.
+        let _ = self.answers.acquire_many(MAX_PENDING as u32).await;
     }
 
-    /// Says that `count` answers were handed out.
+    /// Notes that `count` answers were passed to HTTP/2.
     pub(super) fn answered(&self, count: usize) {
         self.answers.add_permits(count);
     }
 
-    /// Adds an order behind all others.
-    pub(crate) fn push(&self, order: StreamCommand) {
-        self.change(|state| state.orders.push_back(order));
+    /// Appends a command.
+    pub(crate) fn push(&self, command: StreamCommand) {
+        self.change(|pending| pending.commands.push_back(command));
     }
 
-    /// Says that the source in `slot` has something new.
-    pub(crate) fn notify(&self, slot: usize) {
-        self.change(|state| state.mark(slot));
-    }
-
-    /// The next thing to do; where there is none, `cx` is woken when there is.
-    pub(super) fn poll(&self, cx: &Context<'_>) -> Option<Mail> {
-        let mut state = self.lock();
-        if let Some((answers, count)) = state.pop_answers() {
-            return Some(Mail::Answers(answers, count));
+    /// Returns the next thing to do. If there is none, wakes `cx` once there is.
+    pub(super) fn poll(&self, cx: &Context<'_>) -> Option<StreamWork> {
+        let mut pending = self.pending.lock();
+        if let Some((answers, count)) = pending.pop_answers() {
+            return Some(StreamWork::Answers(answers, count));
         }
-        if let Some(order) = state.orders.pop_front() {
-            return Some(Mail::StreamCommand(order));
+        if let Some(command) = pending.commands.pop_front() {
+            return Some(StreamWork::Command(command));
         }
-        if let Some(slot) = state.pop_ready() {
-            return Some(Mail::Ready(slot));
+        if let Some(slot) = pending.pop_ready() {
+            return Some(StreamWork::Deliver(slot));
         }
-        // A stream that idles keeps no room for orders.
-        state.orders = VecDeque::new();
-        match &mut state.waker {
+        // An idle stream holds no memory for commands.
+        pending.commands = VecDeque::new();
+        match &mut pending.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
         }
         None
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
+    fn change(&self, change: impl FnOnce(&mut Pending)) {
         let waker = {
-            let mut state = self.lock();
-            change(&mut state);
-            state.waker.take()
+            let mut pending = self.pending.lock();
+            change(&mut pending);
+            pending.waker.take()
         };
         if let Some(waker) = waker {
             waker.wake();
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+impl Subscriber for StreamQueue {
+    fn notify(&self, slot: usize) {
+        self.change(|pending| pending.mark_ready(slot));
     }
 }
 
-impl State {
-    /// The answers in front: a single one as it is, several joined up to [`JOINED_BYTES`].
+impl Pending {
+    /// Removes the answers in front: a single one as it is, several joined up to [`JOINED_BYTES`].
     fn pop_answers(&mut self) -> Option<(Bytes, usize)> {
         let first = self.pop_answer()?;
         let Some(second) = self.pop_answer() else { return Some((first, 1)) };
@@ -166,10 +163,10 @@ impl State {
     }
 
     fn pop_answer(&mut self) -> Option<Bytes> {
-        if !matches!(self.orders.front(), Some(StreamCommand::Answer(_))) {
+        if !matches!(self.commands.front(), Some(StreamCommand::Answer(_))) {
             return None;
         }
-        match self.orders.pop_front() {
+        match self.commands.pop_front() {
             Some(StreamCommand::Answer(answer)) => Some(answer),
             _ => None,
         }
@@ -181,7 +178,7 @@ impl State {
         Some(slot)
     }
 
-    fn mark(&mut self, slot: usize) {
+    fn mark_ready(&mut self, slot: usize) {
         if self.is_ready.len() <= slot {
             self.is_ready.resize(slot + 1, false);
         }

@@ -1,4 +1,4 @@
-//! Streams against rings and a store in memory.
+//! Streams with rings and an in-memory storage.
 
 use std::{
     future::poll_fn,
@@ -18,7 +18,7 @@ use crate::{
     model::RoomName,
 };
 
-/// A room whose entries are single bytes, all of them in its store.
+/// A room whose entries are single bytes, all of them stored.
 #[derive(Debug)]
 struct FakeRoom {
     name: RoomName,
@@ -38,7 +38,7 @@ impl FakeRoom {
         })
     }
 
-    fn say(&self, text: &str) {
+    fn append(&self, text: &str) {
         for byte in text.bytes() {
             let mut stored = self.stored.lock();
             stored.push(byte);
@@ -71,39 +71,39 @@ impl Source for FakeRoom {
         Ok(Chunk { frames: entries.into(), last_seq })
     }
 
-    fn farewell(&self, _error: &RequestError) -> Option<Bytes> {
+    fn end_event(&self, _error: &RequestError) -> Option<Bytes> {
         Some(Bytes::from_static(b"!"))
     }
 }
 
 fn stream() -> (EventStream<()>, Arc<StreamQueue>) {
-    let mailbox = StreamQueue::new();
-    (EventStream::new(mailbox.clone(), ()), mailbox)
+    let queue = StreamQueue::new();
+    (EventStream::new(queue.clone(), ()), queue)
 }
 
-fn join(mailbox: &StreamQueue, room: &Arc<FakeRoom>, seq: u64, answer: &'static str) {
-    mailbox.push(StreamCommand::Join { source: room.clone(), seq, answer: answer.into() });
+fn join(queue: &StreamQueue, room: &Arc<FakeRoom>, seq: u64, answer: &'static str) {
+    queue.push(StreamCommand::Join { source: room.clone(), seq, answer: answer.into() });
 }
 
-/// What the stream has to say by now.
-async fn said(stream: &mut EventStream<()>) -> String {
-    let mut said = String::new();
+/// What the stream sends without further events.
+async fn output(stream: &mut EventStream<()>) -> String {
+    let mut output = String::new();
     let mut waits = 0;
     loop {
         let mut stream = pin!(&mut *stream);
         let next = poll_fn(|cx| Poll::Ready(stream.as_mut().poll_frame(cx))).await;
         match next {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                Ok(data) => said.push_str(std::str::from_utf8(&data).unwrap()),
+                Ok(data) => output.push_str(std::str::from_utf8(&data).unwrap()),
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap();
-                    said.push_str(&format!("<{}>", trailers["grpc-status"].to_str().unwrap()));
+                    output.push_str(&format!("<{}>", trailers["grpc-status"].to_str().unwrap()));
                 }
             },
             Poll::Ready(Some(Err(status))) => panic!("{status}"),
-            Poll::Ready(None) => return said,
-            // A read from the store takes a few turns.
-            Poll::Pending if waits == 10 => return said,
+            Poll::Ready(None) => return output,
+            // A read from the storage takes a few polls.
+            Poll::Pending if waits == 10 => return output,
             Poll::Pending => waits += 1,
         }
         tokio::task::yield_now().await;
@@ -111,128 +111,127 @@ async fn said(stream: &mut EventStream<()>) -> String {
 }
 
 #[tokio::test]
-async fn what_is_appended_is_delivered_once_and_in_order() {
-    let (mut stream, mailbox) = stream();
+async fn entries_are_delivered_once_and_in_order() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 100);
-    room.say("abc");
-    join(&mailbox, &room, 1, "joined:");
-    assert_eq!(said(&mut stream).await, "joined:bc");
-    room.say("d");
-    room.say("ef");
-    assert_eq!(said(&mut stream).await, "def");
-    assert_eq!(said(&mut stream).await, "");
+    room.append("abc");
+    join(&queue, &room, 1, "joined:");
+    assert_eq!(output(&mut stream).await, "joined:bc");
+    room.append("d");
+    room.append("ef");
+    assert_eq!(output(&mut stream).await, "def");
+    assert_eq!(output(&mut stream).await, "");
 }
 
 #[tokio::test]
-async fn who_fell_out_of_the_ring_catches_up_from_the_store() {
-    let (mut stream, mailbox) = stream();
+async fn a_reader_behind_the_ring_catches_up_from_the_storage() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 3);
-    join(&mailbox, &room, 0, "");
-    assert_eq!(said(&mut stream).await, "");
-    room.say("abcdefghijk");
-    assert_eq!(said(&mut stream).await, "abcdefghijk");
-    room.say("l");
-    assert_eq!(said(&mut stream).await, "l");
+    join(&queue, &room, 0, "");
+    assert_eq!(output(&mut stream).await, "");
+    room.append("abcdefghijk");
+    assert_eq!(output(&mut stream).await, "abcdefghijk");
+    room.append("l");
+    assert_eq!(output(&mut stream).await, "l");
 }
 
 #[tokio::test]
-async fn catching_up_in_one_room_does_not_silence_another() {
-    let (mut stream, mailbox) = stream();
+async fn catching_up_in_one_room_does_not_block_another() {
+    let (mut stream, queue) = stream();
     let (far, near) = (FakeRoom::new("far", 1), FakeRoom::new("near", 100));
-    far.say("0123456789");
-    join(&mailbox, &far, 0, "");
-    join(&mailbox, &near, 0, "");
-    near.say("x");
-    let said = said(&mut stream).await;
-    assert!(said.find('x') < said.find('9'), "{said}");
-    assert_eq!(said.replace('x', ""), "0123456789");
+    far.append("0123456789");
+    join(&queue, &far, 0, "");
+    join(&queue, &near, 0, "");
+    near.append("x");
+    let output = output(&mut stream).await;
+    assert!(output.find('x') < output.find('9'), "{output}");
+    assert_eq!(output.replace('x', ""), "0123456789");
 }
 
 #[tokio::test]
-async fn a_room_that_cannot_be_read_on_is_left_and_the_others_go_on() {
-    let (mut stream, mailbox) = stream();
+async fn an_unreadable_room_ends_and_the_others_continue() {
+    let (mut stream, queue) = stream();
     let mut gone = FakeRoom::new("gone", 1);
     Arc::get_mut(&mut gone).unwrap().truncated = true;
     let here = FakeRoom::new("here", 100);
-    gone.say("ab");
-    join(&mailbox, &gone, 0, "");
-    join(&mailbox, &here, 0, "");
-    assert_eq!(said(&mut stream).await, "!");
-    gone.say("c");
-    here.say("x");
-    assert_eq!(said(&mut stream).await, "x");
+    gone.append("ab");
+    join(&queue, &gone, 0, "");
+    join(&queue, &here, 0, "");
+    assert_eq!(output(&mut stream).await, "!");
+    gone.append("c");
+    here.append("x");
+    assert_eq!(output(&mut stream).await, "x");
 }
 
 #[tokio::test]
-async fn a_room_joined_again_begins_anew_and_a_left_one_is_silent() {
-    let (mut stream, mailbox) = stream();
+async fn a_room_joined_again_restarts_and_a_left_one_ends() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 100);
-    room.say("abc");
-    join(&mailbox, &room, 0, "1:");
-    join(&mailbox, &room, 2, "2:");
-    assert_eq!(said(&mut stream).await, "1:2:c");
-    mailbox.push(StreamCommand::Leave { room: room.name.clone(), answer: "left".into() });
-    room.say("d");
-    assert_eq!(said(&mut stream).await, "left");
+    room.append("abc");
+    join(&queue, &room, 0, "1:");
+    join(&queue, &room, 2, "2:");
+    assert_eq!(output(&mut stream).await, "1:2:c");
+    queue.push(StreamCommand::Leave { room: room.name.clone(), answer: "left".into() });
+    room.append("d");
+    assert_eq!(output(&mut stream).await, "left");
 }
 
 #[tokio::test]
-async fn answers_come_in_order_and_make_room_for_requests() {
-    let (mut stream, mailbox) = stream();
+async fn answers_make_room_for_requests() {
+    let (mut stream, queue) = stream();
     let mut requests = 0;
-    while let Poll::Ready(()) = poll_once(mailbox.admit()).await {
-        mailbox.push(StreamCommand::Answer(Bytes::from_static(b".")));
+    while let Poll::Ready(()) = poll_once(queue.admit()).await {
+        queue.push(StreamCommand::Answer(Bytes::from_static(b".")));
         requests += 1;
     }
-    assert!(poll_once(mailbox.settled()).await.is_pending());
-    assert_eq!(said(&mut stream).await.len(), requests);
-    assert!(poll_once(mailbox.settled()).await.is_ready());
+    assert!(poll_once(queue.settled()).await.is_pending());
+    assert_eq!(output(&mut stream).await.len(), requests);
+    assert!(poll_once(queue.settled()).await.is_ready());
 }
 
 #[tokio::test]
-async fn an_end_with_an_error_comes_at_once_and_says_it() {
-    let (mut stream, mailbox) = stream();
+async fn an_end_with_an_error_is_immediate() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 100);
-    join(&mailbox, &room, 0, "");
-    mailbox
-        .push(StreamCommand::End { last: "bye".into(), error: Some(RequestError::SessionEnded) });
-    room.say("a");
-    assert_eq!(said(&mut stream).await, "bye<16>");
+    join(&queue, &room, 0, "");
+    queue.push(StreamCommand::End { last: "bye".into(), error: Some(RequestError::SessionEnded) });
+    room.append("a");
+    assert_eq!(output(&mut stream).await, "bye<16>");
 }
 
 #[tokio::test]
-async fn an_end_in_peace_delivers_what_is_there() {
-    let (mut stream, mailbox) = stream();
+async fn an_end_without_an_error_delivers_the_rest() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 100);
-    join(&mailbox, &room, 0, "");
-    room.say("a");
-    mailbox.push(StreamCommand::End { last: Bytes::new(), error: None });
-    assert_eq!(said(&mut stream).await, "a<0>");
+    join(&queue, &room, 0, "");
+    room.append("a");
+    queue.push(StreamCommand::End { last: Bytes::new(), error: None });
+    assert_eq!(output(&mut stream).await, "a<0>");
 }
 
 #[tokio::test]
-async fn an_end_in_peace_waits_for_the_store_but_not_for_what_comes_later() {
-    let (mut stream, mailbox) = stream();
+async fn an_end_waits_for_the_storage_but_not_for_later_entries() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 1);
-    room.say("abcdefg");
-    join(&mailbox, &room, 0, "");
-    mailbox.push(StreamCommand::End { last: Bytes::new(), error: None });
+    room.append("abcdefg");
+    join(&queue, &room, 0, "");
+    queue.push(StreamCommand::End { last: Bytes::new(), error: None });
     let frame = poll_fn(|cx| Pin::new(&mut stream).poll_frame(cx)).await.unwrap().unwrap();
     let first = frame.into_data().unwrap();
-    room.say("later");
-    let rest = said(&mut stream).await;
+    room.append("later");
+    let rest = output(&mut stream).await;
     let all = format!("{}{rest}", std::str::from_utf8(&first).unwrap());
     assert!(all.starts_with("abcdefg") && all.ends_with("<0>"), "{all}");
     assert!(!all.contains("later"), "{all}");
 }
 
 #[tokio::test]
-async fn a_stream_that_is_gone_leaves_the_rings() {
-    let (mut stream, mailbox) = stream();
+async fn a_dropped_stream_unsubscribes() {
+    let (mut stream, queue) = stream();
     let room = FakeRoom::new("a", 100);
-    join(&mailbox, &room, 0, "");
-    said(&mut stream).await;
-    drop((stream, mailbox));
+    join(&queue, &room, 0, "");
+    output(&mut stream).await;
+    drop((stream, queue));
     assert_eq!(Arc::strong_count(&room), 1);
 }
 

@@ -5,50 +5,50 @@ use jsonwebtoken::{
     jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
 
-/// A public key and the one algorithm it is used with.
+/// A public key and its only algorithm.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct VerificationKey {
     pub(super) algorithm: Algorithm,
     pub(super) public: DecodingKey,
-    /// What the issuer calls it.
+    /// The issuer's name of the key.
     id: Option<String>,
 }
 
-impl Key {
-    /// Whether a token that names its key may be signed with this one.
-    pub(super) fn may_be(&self, id: Option<&str>) -> bool {
-        self.id.as_deref().zip(id).is_none_or(|(own, named)| own == named)
+impl VerificationKey {
+    /// Returns true unless a token's key id is another.
+    pub(super) fn matches(&self, id: Option<&str>) -> bool {
+        self.id.as_deref().zip(id).is_none_or(|(own, other)| own == other)
     }
 }
 
-/// What ends a block of PEM, whatever is in it.
+/// The start of the last line of a PEM block.
 const END: &str = "-----END ";
 
-/// Bytes of a point on P-256, not compressed: other curves have other lengths.
+/// Bytes of an uncompressed point on P-256. Other curves have other lengths.
 const P256_POINT_BYTES: usize = 65;
 
 /// Reads a JWK set, or blocks of PEM.
-pub(super) fn parse(text: &str) -> Result<Vec<Key>, String> {
+pub(super) fn parse(text: &str) -> Result<Vec<VerificationKey>, String> {
     let keys = if text.trim_start().starts_with('{') { from_jwks(text) } else { from_pem(text) }?;
     match keys.is_empty() {
-        true => Err("there is no key for RS256, ES256 or EdDSA in it".into()),
+        true => Err("it has no key for RS256, ES256 or EdDSA".into()),
         false => Ok(keys),
     }
 }
 
-/// Keys of other kinds, which sets of issuers may well hold, are passed over.
-fn from_jwks(text: &str) -> Result<Vec<Key>, String> {
+/// Reads a JWK set. Skips keys of other types, which the sets of issuers often have.
+fn from_jwks(text: &str) -> Result<Vec<VerificationKey>, String> {
     let set: JwkSet = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let key = |jwk: &Jwk| {
         let algorithm = algorithm(jwk)?;
         let id = jwk.common.key_id.clone();
         let public = DecodingKey::from_jwk(jwk).map_err(|error| error.to_string());
-        Some(public.map(|public| Key { algorithm, public, id }))
+        Some(public.map(|public| VerificationKey { algorithm, public, id }))
     };
     set.keys.iter().filter_map(key).collect()
 }
 
-/// What a key may be used with; `None`: with nothing that is believed here.
+/// Returns the algorithm of a key; `None` if it is not supported.
 fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
     let algorithm = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => Algorithm::RS256,
@@ -60,12 +60,13 @@ fn algorithm(jwk: &Jwk) -> Option<Algorithm> {
         }
         _ => return None,
     };
-    let said = jwk.common.key_algorithm.is_none_or(|said| said == KeyAlgorithm::from(algorithm));
+    let matches =
+        jwk.common.key_algorithm.is_none_or(|stated| stated == KeyAlgorithm::from(algorithm));
     let signs = jwk.common.public_key_use != Some(PublicKeyUse::Encryption);
-    (said && signs).then_some(algorithm)
+    (matches && signs).then_some(algorithm)
 }
 
-fn from_pem(text: &str) -> Result<Vec<Key>, String> {
+fn from_pem(text: &str) -> Result<Vec<VerificationKey>, String> {
     let mut keys = Vec::new();
     let mut block = String::new();
     for line in text.lines() {
@@ -73,28 +74,29 @@ fn from_pem(text: &str) -> Result<Vec<Key>, String> {
         block.push('\n');
         if line.starts_with(END) {
             if block.contains("PRIVATE KEY") {
-                return Err("it holds a private key, which only the issuer may have".into());
+                return Err("it has a private key, which only the issuer may have".into());
             }
-            keys.push(of_block(block.as_bytes())?);
+            keys.push(key_of_block(block.as_bytes())?);
             block.clear();
         }
     }
     Ok(keys)
 }
 
-fn of_block(pem: &[u8]) -> Result<Key, String> {
+fn key_of_block(pem: &[u8]) -> Result<VerificationKey, String> {
     let kinds = [
         (Algorithm::RS256, DecodingKey::from_rsa_pem(pem)),
         (Algorithm::ES256, DecodingKey::from_ec_pem(pem)),
         (Algorithm::EdDSA, DecodingKey::from_ed_pem(pem)),
     ];
-    let is_right = |algorithm, key: &DecodingKey| {
+    let is_supported = |algorithm, key: &DecodingKey| {
         algorithm != Algorithm::ES256
             || key.try_get_as_bytes().is_ok_and(|point| point.len() == P256_POINT_BYTES)
     };
     let found = kinds.into_iter().find_map(|(algorithm, key)| {
-        Some((algorithm, key.ok().filter(|k| is_right(algorithm, k))?))
+        Some((algorithm, key.ok().filter(|k| is_supported(algorithm, k))?))
     });
-    let (algorithm, public) = found.ok_or("a block is no public key of RSA, P-256 or Ed25519")?;
-    Ok(Key { algorithm, public, id: None })
+    let (algorithm, public) =
+        found.ok_or("a block is not a public key of RSA, P-256 or Ed25519")?;
+    Ok(VerificationKey { algorithm, public, id: None })
 }

@@ -1,4 +1,4 @@
-//! How signatures of tokens are checked: with the cryptography that TLS uses, too.
+//! Verification of token signatures with `ring`, which TLS uses as well.
 
 use jsonwebtoken::{
     Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind,
@@ -28,8 +28,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes the tokens' library use what is here. It is asked for nothing but this anywhere, so that
-/// whoever comes first does what all others would.
+/// Makes this the provider of `jsonwebtoken`. A second call changes nothing.
 pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }

@@ -1,95 +1,93 @@
-//! The order of a stream's posts where one was refused for its rate.
+//! The order of a stream's posts after one was refused by the rate limit.
 //!
-//! A client sends posts without waiting for answers. If one were refused and the next let through,
-//! the room would get them in another order than they were said in. So from the first refusal on,
-//! all of the stream's posts are refused until that one comes again, or its sender has had the time
-//! to send it again and has not.
+//! A client sends posts without waiting for answers. If one were refused and the next accepted, the
+//! room would receive them in the wrong order. So after a refusal, all posts of the stream are
+//! refused until the refused one is sent again, or its sender had enough time for that.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Origin, RateLimits};
+use super::rate_limits::{Origin, RateLimits};
 use crate::{
     error::{RequestError, Result},
     model::{MessageId, Name},
 };
 
-/// How long the post that was refused first is waited for, from when it may come again: a round
-/// trip on a bad line.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long to wait for the refused post, once it may be sent again: a round trip on a bad line.
+const WAIT: Duration = Duration::from_secs(5);
 
-/// Whose turn it is on a stream.
+/// Keeps the posts of one stream in order.
 #[derive(Debug, Default)]
-pub(crate) struct PostOrder(Option<First>);
+pub(crate) struct PostOrder(Option<RefusedPost>);
 
 /// The post that was refused first.
 #[derive(Debug)]
-struct First {
+struct RefusedPost {
     id: MessageId,
-    /// When it may come again.
+    /// When it may be sent again.
     due: Instant,
 }
 
 impl PostOrder {
-    /// Lets a post through if it may be posted now.
+    /// Counts a post, and checks that it does not overtake a refused one.
     ///
     /// # Errors
     ///
     /// [`RequestError::RateLimited`].
-    pub(crate) fn pass(
+    pub(crate) fn check(
         &mut self,
-        gates: &RateLimits,
+        rate_limits: &RateLimits,
         origin: Origin,
         peer: &Name,
         id: MessageId,
     ) -> Result<()> {
         let now = Instant::now();
-        if let Some(First { id: first, due }) = &self.0
+        if let Some(RefusedPost { id: first, due }) = &self.0
             && *first != id
-            && now < *due + PATIENCE
+            && now < *due + WAIT
         {
             let retry_after = due.saturating_duration_since(now);
             return Err(RequestError::RateLimited { what: "posts", retry_after });
         }
-        let passed = gates.post(origin, peer);
-        self.0 = match &passed {
+        let counted = rate_limits.post(origin, peer);
+        self.0 = match &counted {
             Err(RequestError::RateLimited { retry_after, .. }) => {
-                Some(First { id, due: now + *retry_after })
+                Some(RefusedPost { id, due: now + *retry_after })
             }
             _ => None,
         };
-        passed
+        counted
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Rates, tests::from},
+        super::{rate::Rates, rate_limits::tests::from},
         *,
     };
     use crate::hub::metrics::Metrics;
 
     #[tokio::test(start_paused = true)]
-    async fn no_post_overtakes_one_that_was_refused() {
+    async fn no_post_overtakes_a_refused_one() {
         let posts = Some("6/m".parse().unwrap());
-        let gates = RateLimits::new(Rates { posts, ..Rates::NONE }, Metrics::default());
-        let origin = gates.origin(&from("192.0.2.7"));
+        let limited = RateLimits::new(Rates { posts, ..Rates::NONE }, Metrics::default());
+        let origin = limited.origin(&from("192.0.2.7"));
         let alice = Name::parse("alice").unwrap();
         let [one, two, three] = [(); 3].map(|()| MessageId::new());
-        let mut turn = PostOrder::default();
-        turn.pass(&gates, origin, &alice, one).unwrap();
-        assert!(turn.pass(&gates, origin, &alice, two).is_err());
+        let mut order = PostOrder::default();
+        order.check(&limited, origin, &alice, one).unwrap();
+        assert!(order.check(&limited, origin, &alice, two).is_err());
 
-        // A limit that lets everything through again, as after the wait.
+        // Without a limit, as after the wait.
         let open = RateLimits::new(Rates::NONE, Metrics::default());
-        assert!(turn.pass(&open, origin, &alice, three).is_err(), "the second is due first");
-        turn.pass(&open, origin, &alice, two).unwrap();
-        turn.pass(&open, origin, &alice, three).unwrap();
+        assert!(order.check(&open, origin, &alice, three).is_err(), "the second is due first");
+        order.check(&open, origin, &alice, two).unwrap();
+        order.check(&open, origin, &alice, three).unwrap();
 
-        assert!(turn.pass(&gates, origin, &alice, one).is_err());
-        tokio::time::advance(Duration::from_secs(10) + PATIENCE).await;
-        turn.pass(&open, origin, &alice, two).unwrap();
+        assert!(order.check(&limited, origin, &alice, one).is_err());
+        tokio::time::advance(Duration::from_secs(10) + WAIT).await;
+        order.check(&open, origin, &alice, two).unwrap();
     }
 }

@@ -15,7 +15,7 @@ impl Page {
     /// The hub's; it has said in its log where that is.
     pub(crate) fn of(hub: &TestHub) -> Self {
         let log = hub.log();
-        let line = log.lines().find(|line| line.contains("showing metrics")).expect(&log);
+        let line = log.lines().find(|line| line.contains("serving metrics")).expect(&log);
         let address = line.split_whitespace().find_map(|word| word.strip_prefix("address="));
         Self(address.expect(line).parse().unwrap())
     }

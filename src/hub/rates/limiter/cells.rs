@@ -1,4 +1,4 @@
-//! How much each has used, for so many, and for all others together.
+//! What each key has used, for a limited number of keys; the others share one cell.
 
 use std::{collections::HashMap, hash::Hash};
 
@@ -6,30 +6,26 @@ use governor::{
     nanos::Nanos,
     state::{StateStore, keyed::ShrinkableKeyedStateStore},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
-/// What governor counts, by key. A key for which there is no room counts in a cell that all of those
-/// share; one that has a cell keeps it.
+/// Governor's state by key. Keys beyond `capacity` share one cell. A key keeps its own cell until
+/// it was idle.
 #[derive(Debug)]
 pub(super) struct Cells<K> {
-    room: usize,
-    table: Mutex<Table<K>>,
+    capacity: usize,
+    table: Mutex<CellTable<K>>,
 }
 
 #[derive(Debug)]
-struct Table<K> {
+struct CellTable<K> {
     own: HashMap<K, Nanos>,
     shared: Option<Nanos>,
 }
 
 impl<K> Cells<K> {
-    /// Cells for up to `room` keys.
-    pub(super) fn new(room: usize) -> Self {
-        Self { room, table: Mutex::new(Table { own: HashMap::new(), shared: None }) }
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table<K>> {
-        self.table.lock()
+    /// Cells for up to `capacity` keys.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self { capacity, table: Mutex::new(CellTable { own: HashMap::new(), shared: None }) }
     }
 }
 
@@ -40,12 +36,12 @@ impl<K: Hash + Eq + Clone> StateStore for Cells<K> {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut table = self.table();
+        let mut table = self.table.lock();
         if let Some(cell) = table.own.get_mut(key) {
             let (passed, now) = measure(Some(*cell))?;
             *cell = now;
             Ok(passed)
-        } else if table.own.len() < self.room {
+        } else if table.own.len() < self.capacity {
             let (passed, now) = measure(None)?;
             table.own.insert(key.clone(), now);
             Ok(passed)
@@ -59,18 +55,18 @@ impl<K: Hash + Eq + Clone> StateStore for Cells<K> {
 
 impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Cells<K> {
     fn retain_recent(&self, drop_below: Nanos) {
-        self.table().own.retain(|_, cell| *cell > drop_below);
+        self.table.lock().own.retain(|_, cell| *cell > drop_below);
     }
 
     fn shrink_to_fit(&self) {
-        self.table().own.shrink_to_fit();
+        self.table.lock().own.shrink_to_fit();
     }
 
     fn len(&self) -> usize {
-        self.table().own.len()
+        self.table.lock().own.len()
     }
 
     fn is_empty(&self) -> bool {
-        self.table().own.is_empty()
+        self.table.lock().own.is_empty()
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    fmt,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -13,47 +12,28 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame};
 use slab::Slab;
-use tonic::{Status, async_trait};
+use tonic::Status;
 
-use super::{Chunk, Ring, StreamCommand, StreamQueue, ring::Taken, stream_queue::Mail};
+use super::{
+    frames::Chunk,
+    ring::{Next, Subscriber as _},
+    source::Source,
+    stream_queue::{StreamCommand, StreamQueue, StreamWork},
+};
 use crate::{
     error::{RequestError, Result},
     model::RoomName,
     wire,
 };
 
-/// A log that streams deliver.
-#[async_trait]
-pub(crate) trait Source: fmt::Debug + Send + Sync + 'static {
-    /// Its recent end.
-    fn ring(&self) -> &Ring;
-
-    /// The room it is, where it is one: a stream delivers each room once.
-    fn room(&self) -> Option<&RoomName>;
-
-    /// Entries after `seq` for a cursor that the ring has left behind. Never empty.
-    async fn catch_up(&self, seq: u64) -> Result<Chunk>;
-
-    /// Counts what one reader was given: the distance between two seqs, which is the number of
-    /// messages where the log is without gaps.
-    fn delivered(&self, _messages: u64, _bytes: usize) {}
-
-    /// Counts a reader that the ring has left behind.
-    fn left_behind(&self) {}
-
-    /// The event that tells that the source cannot be read on, after which the stream goes on
-    /// without it. `None`: the stream has to end.
-    fn farewell(&self, error: &RequestError) -> Option<Bytes>;
-}
-
-/// A source that is delivered, and how far.
+/// A source that is delivered, with the cursor.
 #[derive(Debug)]
 struct Slot {
     source: Arc<dyn Source>,
-    /// The ring's name for this reader; `None` once nothing new is wanted.
+    /// The key of the ring's subscription; `None` once the stream ends.
     subscription: Option<usize>,
     seq: u64,
-    /// Where a stream that drains ends.
+    /// Where delivery ends when the stream drains.
     until: u64,
 }
 
@@ -68,20 +48,20 @@ impl Slot {
     }
 }
 
-/// A read that is under way, and for which slot.
+/// A running read for a slot that fell behind.
 struct CatchUp {
     slot: usize,
     chunk: Pin<Box<dyn Future<Output = Result<Chunk>> + Send>>,
 }
 
-/// Shared frames for one reader. `G` lives as long as the stream does.
+/// The stream of one reader. `G` is dropped with the stream.
 pub(crate) struct EventStream<G> {
-    mailbox: Arc<StreamQueue>,
+    queue: Arc<StreamQueue>,
     slots: Slab<Slot>,
-    /// Slots that the ring has left behind, each once; the first is being helped.
+    /// Slots that fell behind the ring, each once. The first one is catching up.
     behind: VecDeque<usize>,
     catch_up: Option<CatchUp>,
-    /// Whether the stream ends once every slot has come to where its log was.
+    /// Whether the stream ends once every slot reaches its `until`.
     draining: bool,
     end: Option<Status>,
     ended: bool,
@@ -89,10 +69,10 @@ pub(crate) struct EventStream<G> {
 }
 
 impl<G> EventStream<G> {
-    /// A stream that obeys the orders in `mailbox`.
-    pub(crate) fn new(mailbox: Arc<StreamQueue>, guard: G) -> Self {
+    /// A stream that handles the commands in `queue`.
+    pub(crate) fn new(queue: Arc<StreamQueue>, guard: G) -> Self {
         Self {
-            mailbox,
+            queue,
             slots: Slab::new(),
             behind: VecDeque::new(),
             catch_up: None,
@@ -103,21 +83,21 @@ impl<G> EventStream<G> {
         }
     }
 
-    /// The next bytes to send; `None` where the stream ends.
+    /// Returns the next bytes to send; `None` at the end of the stream.
     fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         while self.end.is_none() {
-            // A reader far behind in one room and present in another gets both by turns.
+            // Alternates between a room that catches up and the other rooms.
             let caught_up = self.poll_catch_up(cx);
             if let Poll::Ready(Some(bytes)) = caught_up {
                 return Poll::Ready(Some(bytes));
             }
-            let bytes = match self.mailbox.poll(cx) {
-                Some(Mail::Answers(answers, count)) => {
-                    self.mailbox.answered(count);
+            let bytes = match self.queue.poll(cx) {
+                Some(StreamWork::Answers(answers, count)) => {
+                    self.queue.answered(count);
                     Some(answers)
                 }
-                Some(Mail::StreamCommand(order)) => self.obey(order),
-                Some(Mail::Ready(slot)) => self.deliver(slot),
+                Some(StreamWork::Command(command)) => self.handle(command),
+                Some(StreamWork::Deliver(slot)) => self.deliver(slot),
                 None if self.draining && self.slots.iter().all(|(_, slot)| slot.is_drained()) => {
                     self.finish(None);
                     None
@@ -132,23 +112,23 @@ impl<G> EventStream<G> {
         Poll::Ready(None)
     }
 
-    fn obey(&mut self, order: StreamCommand) -> Option<Bytes> {
-        match order {
+    fn handle(&mut self, command: StreamCommand) -> Option<Bytes> {
+        match command {
             StreamCommand::Answer(answer) => {
-                self.mailbox.answered(1);
+                self.queue.answered(1);
                 Some(answer)
             }
             StreamCommand::Join { source, seq, answer } => {
-                self.mailbox.answered(1);
+                self.queue.answered(1);
                 if let Some(room) = source.room() {
-                    self.forget_room(&room.clone());
+                    self.remove_room(&room.clone());
                 }
-                self.begin(source, seq);
+                self.add(source, seq);
                 Some(answer)
             }
             StreamCommand::Leave { room, answer } => {
-                self.mailbox.answered(1);
-                self.forget_room(&room);
+                self.queue.answered(1);
+                self.remove_room(&room);
                 Some(answer)
             }
             StreamCommand::End { last, error: Some(error) } => {
@@ -162,27 +142,27 @@ impl<G> EventStream<G> {
         }
     }
 
-    fn begin(&mut self, source: Arc<dyn Source>, seq: u64) {
+    fn add(&mut self, source: Arc<dyn Source>, seq: u64) {
         let entry = self.slots.vacant_entry();
         let slot = entry.key();
-        let subscription = Some(source.ring().subscribe(self.mailbox.clone(), slot));
+        let subscription = Some(source.ring().subscribe(self.queue.clone(), slot));
         entry.insert(Slot { source, subscription, seq, until: u64::MAX });
-        // Whatever was appended before the subscription.
-        self.mailbox.notify(slot);
+        // For entries that were appended before the subscription.
+        self.queue.notify(slot);
     }
 
     fn deliver(&mut self, slot: usize) -> Option<Bytes> {
         let reader = self.slots.get_mut(slot)?;
-        match reader.source.ring().take(reader.seq) {
-            Taken::Chunk(chunk, more) => {
+        match reader.source.ring().next(reader.seq) {
+            Next::Chunk(chunk, more) => {
                 reader.advance(&chunk);
                 if more && !reader.is_drained() {
-                    self.mailbox.notify(slot);
+                    self.queue.notify(slot);
                 }
                 Some(chunk.frames)
             }
-            Taken::End => None,
-            Taken::Behind => {
+            Next::End => None,
+            Next::Behind => {
                 if !self.behind.contains(&slot) {
                     reader.source.left_behind();
                     self.behind.push_back(slot);
@@ -192,8 +172,8 @@ impl<G> EventStream<G> {
         }
     }
 
-    /// Bytes from the store for the slot that has waited longest. Pending where there is none
-    /// to wait for, too; ready with nothing where something changed without bytes to send.
+    /// Reads for the slot that fell behind first. Also pending if no slot is behind. Ready with
+    /// `None` if something changed but there is nothing to send.
     fn poll_catch_up(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         if self.catch_up.is_none() {
             let Some(&slot) = self.behind.front() else { return Poll::Pending };
@@ -218,28 +198,28 @@ impl<G> EventStream<G> {
         match result {
             Ok(chunk) => {
                 reader.advance(&chunk);
-                self.mailbox.notify(slot);
+                self.queue.notify(slot);
                 Some(chunk.frames)
             }
             Err(error) => {
-                let farewell = reader.source.farewell(&error);
-                self.forget(slot);
-                if farewell.is_none() {
+                let end_event = reader.source.end_event(&error);
+                self.remove(slot);
+                if end_event.is_none() {
                     self.finish(Some(&error));
                 }
-                farewell
+                end_event
             }
         }
     }
 
-    fn forget_room(&mut self, room: &RoomName) {
+    fn remove_room(&mut self, room: &RoomName) {
         let of_room = |(_, slot): &(usize, &Slot)| slot.source.room() == Some(room);
         if let Some((slot, _)) = self.slots.iter().find(of_room) {
-            self.forget(slot);
+            self.remove(slot);
         }
     }
 
-    fn forget(&mut self, slot: usize) {
+    fn remove(&mut self, slot: usize) {
         if let Some(Slot { source, subscription: Some(subscription), .. }) =
             self.slots.try_remove(slot)
         {
@@ -254,13 +234,13 @@ impl<G> EventStream<G> {
         self.unsubscribe();
     }
 
-    /// Lets every slot come to where its log is now.
+    /// Delivers the rest of every log, up to its current end, and then ends the stream.
     fn drain(&mut self) {
         self.unsubscribe();
         self.draining = true;
         for (slot, reader) in &mut self.slots {
             reader.until = reader.source.ring().head();
-            self.mailbox.notify(slot);
+            self.queue.notify(slot);
         }
     }
 

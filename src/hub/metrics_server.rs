@@ -1,4 +1,4 @@
-//! A very small HTTP/1 server with one page.
+//! A minimal HTTP/1 server for the page of metrics.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,47 +9,47 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 
-use super::Page;
+use super::metrics_page::MetricsPage;
 use crate::error::SystemError;
 
-/// Where the page is.
+/// The path of the page.
 const PATH: &str = "/metrics";
 
-/// What Prometheus calls the format.
+/// The content type of the page.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Connections at a time: a scraper has one.
+/// Connections at a time. A scraper needs one.
 const MAX_CONNECTIONS: usize = 8;
 
-/// How long one may live: scrapers come again.
-const LIFE: Duration = Duration::from_secs(120);
+/// How long a connection may last. Scrapers reconnect.
+const LIFETIME: Duration = Duration::from_secs(120);
 
 /// How long the headers of a request may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long accepting pauses where the machine has no connection to give.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait after an error, such as too many open files.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Opens the socket.
 ///
 /// # Errors
 ///
-/// If the address cannot be used.
+/// If the address cannot be bound.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, SystemError> {
     let failed = |error: std::io::Error| {
-        SystemError::because(format_args!("cannot show metrics on {address}"), error)
+        SystemError::because(format_args!("cannot serve metrics on {address}"), error)
     };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tracing::info!(%address, "showing metrics");
+    tracing::info!(%address, "serving metrics");
     if !address.ip().is_loopback() {
-        tracing::warn!(%address, "metrics are shown to other machines, in the clear");
+        tracing::warn!(%address, "metrics are open to other machines, without encryption");
     }
     Ok(listener)
 }
 
-/// Shows the page until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, page: Page) {
+/// Serves the page. Does not return.
+pub(crate) async fn serve(listener: TcpListener, page: MetricsPage) {
     let page = Arc::new(page);
     let mut connections = JoinSet::new();
     loop {
@@ -57,38 +57,38 @@ pub(crate) async fn serve(listener: TcpListener, page: Page) {
             let _ = connections.join_next().await;
         }
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY).await;
             continue;
         };
         let page = page.clone();
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
+            .header_read_timeout(HEADER_TIMEOUT)
             .serve_connection(
                 TokioIo::new(stream),
                 service_fn(move |request| {
-                    let answer = answer(&request, &page);
-                    async { Ok::<_, Infallible>(answer) }
+                    let response = respond(&request, &page);
+                    async { Ok::<_, Infallible>(response) }
                 }),
             );
         connections.spawn(async {
-            // Whatever went wrong with a scraper, it comes again.
-            let _ = timeout(LIFE, connection).await;
+            // The scraper retries after any error.
+            let _ = timeout(LIFETIME, connection).await;
         });
     }
 }
 
-fn answer(request: &Request<Incoming>, page: &Page) -> Response<Full<Bytes>> {
-    let bare = |status| {
+fn respond(request: &Request<Incoming>, page: &MetricsPage) -> Response<Full<Bytes>> {
+    let empty = |status| {
         let mut response = Response::new(Full::default());
         *response.status_mut() = status;
         response
     };
     if request.uri().path() != PATH {
-        return bare(StatusCode::NOT_FOUND);
+        return empty(StatusCode::NOT_FOUND);
     }
     if request.method() != Method::GET {
-        return bare(StatusCode::METHOD_NOT_ALLOWED);
+        return empty(StatusCode::METHOD_NOT_ALLOWED);
     }
     match page.text() {
         Ok(text) => {
@@ -97,6 +97,6 @@ fn answer(request: &Request<Incoming>, page: &Page) -> Response<Full<Bytes>> {
             response.headers_mut().insert(CONTENT_TYPE, format);
             response
         }
-        Err(_) => bare(StatusCode::INTERNAL_SERVER_ERROR),
+        Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }

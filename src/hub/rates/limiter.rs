@@ -1,4 +1,4 @@
-//! What counts, for each peer and each address.
+//! A rate limit that counts per peer, per address and per network.
 
 mod cells;
 
@@ -19,33 +19,33 @@ use parking_lot::Mutex;
 use self::cells::Cells;
 use crate::model::Name;
 
-/// The most peers or addresses that are told apart, each at some 100 bytes: more than a hub has
-/// connections. Beyond that, which takes an attack from as many networks, those who come share one
+/// The most peers or addresses that are counted separately, each at some 100 bytes: more than a hub
+/// has connections. Beyond that, which takes an attack from as many networks, new ones share one
 /// limit until some of these have been idle.
 const MAX_KEYS: usize = 16 * 1024;
 
-/// How often those who have been idle are looked for while there is no room for others: it takes
-/// under a millisecond.
+/// How often idle keys are dropped while the table is full. It takes less than a millisecond.
 const SWEEP: Duration = Duration::from_secs(1);
 
-type Now = <DefaultClock as Clock>::Instant;
+type ClockInstant = <DefaultClock as Clock>::Instant;
 
-/// A limit for peers and for addresses; none, where there is no rate.
+/// A rate limit.
 #[derive(Debug)]
-pub(crate) struct Gate {
+pub(super) struct Limiter {
     what: &'static str,
-    limits: Option<Limits>,
+    /// `None`: no limit.
+    scopes: Option<Scopes>,
 }
 
 #[derive(Debug)]
-struct Limits {
-    peers: Keyed<Name>,
-    addresses: Keyed<IpAddr>,
-    /// IPv6 networks of 48 bits, of which one customer may have all 65,536 of 64 bits.
-    networks: Keyed<Ipv6Addr>,
+struct Scopes {
+    peers: KeyedRate<Name>,
+    addresses: KeyedRate<IpAddr>,
+    /// IPv6 networks of 48 bits: one customer may have all 65,536 networks of 64 bits in one.
+    networks: KeyedRate<Ipv6Addr>,
 }
 
-/// How much a peer, an address and an IPv6 network of 48 bits may do.
+/// The quotas of a peer, an address and an IPv6 network of 48 bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quotas {
     pub(super) peer: Quota,
@@ -54,8 +54,8 @@ pub(super) struct Quotas {
 }
 
 impl Quotas {
-    /// The same, with so many at once.
-    pub(super) fn allow(self, peer: NonZeroU32, network: NonZeroU32) -> Self {
+    /// Replaces the bursts.
+    pub(super) fn with_bursts(self, peer: NonZeroU32, network: NonZeroU32) -> Self {
         Self {
             peer: self.peer.allow_burst(peer),
             address: self.address.allow_burst(peer),
@@ -64,36 +64,36 @@ impl Quotas {
     }
 }
 
-impl Gate {
+impl Limiter {
     pub(super) fn new(what: &'static str, quotas: Option<Quotas>) -> Self {
-        let limits = quotas.map(|Quotas { peer, address, network }| Limits {
-            peers: Keyed::new(peer),
-            addresses: Keyed::new(address),
-            networks: Keyed::new(network),
+        let scopes = quotas.map(|Quotas { peer, address, network }| Scopes {
+            peers: KeyedRate::new(peer),
+            addresses: KeyedRate::new(address),
+            networks: KeyedRate::new(network),
         });
-        Self { what, limits }
+        Self { what, scopes }
     }
 
-    /// What it limits.
+    /// Returns what is limited.
     pub(super) fn what(&self) -> &'static str {
         self.what
     }
 
-    /// Counts one; refused, it answers when to come again.
+    /// Counts one. Errors with the time to retry.
     pub(super) fn check(&self, address: IpAddr, peer: Option<&Name>) -> Result<(), Duration> {
-        let Some(limits) = &self.limits else { return Ok(()) };
+        let Some(scopes) = &self.scopes else { return Ok(()) };
         if let Some(peer) = peer {
-            limits.peers.check(peer)?;
+            scopes.peers.check(peer)?;
         }
-        limits.addresses.check(&address)?;
+        scopes.addresses.check(&address)?;
         match address {
-            IpAddr::V6(address) => limits.networks.check(&network_of(address)),
+            IpAddr::V6(address) => scopes.networks.check(&network_of(address)),
             IpAddr::V4(_) => Ok(()),
         }
     }
 
     pub(super) fn sweep(&self) {
-        if let Some(Limits { peers, addresses, networks }) = &self.limits {
+        if let Some(Scopes { peers, addresses, networks }) = &self.scopes {
             peers.sweep();
             addresses.sweep();
             networks.sweep();
@@ -101,34 +101,34 @@ impl Gate {
     }
 }
 
-/// The network of 48 bits.
+/// Returns the network of 48 bits that an address is in.
 fn network_of(address: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80))
 }
 
 #[derive(Debug)]
-struct Keyed<K: Hash + Eq + Clone> {
-    each: RateLimiter<K, Cells<K>, DefaultClock, NoOpMiddleware<Now>>,
+struct KeyedRate<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, Cells<K>, DefaultClock, NoOpMiddleware<ClockInstant>>,
     clock: DefaultClock,
     swept: Mutex<Instant>,
 }
 
-impl<K: Hash + Eq + Clone> Keyed<K> {
+impl<K: Hash + Eq + Clone> KeyedRate<K> {
     fn new(quota: Quota) -> Self {
         let clock = DefaultClock::default();
-        let each = RateLimiter::new(quota, Cells::new(MAX_KEYS), clock.clone());
-        Self { each, clock, swept: Mutex::new(Instant::now()) }
+        let limiter = RateLimiter::new(quota, Cells::new(MAX_KEYS), clock.clone());
+        Self { limiter, clock, swept: Mutex::new(Instant::now()) }
     }
 
     fn check(&self, key: &K) -> Result<(), Duration> {
-        if self.each.len() >= MAX_KEYS && self.is_time_to_sweep() {
+        if self.limiter.len() >= MAX_KEYS && self.is_sweep_due() {
             self.sweep();
         }
-        let checked = self.each.check_key(key);
+        let checked = self.limiter.check_key(key);
         checked.map_err(|refused| refused.wait_time_from(self.clock.now()))
     }
 
-    fn is_time_to_sweep(&self) -> bool {
+    fn is_sweep_due(&self) -> bool {
         let mut swept = self.swept.lock();
         let due = swept.elapsed() >= SWEEP;
         if due {
@@ -138,8 +138,8 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
     }
 
     fn sweep(&self) {
-        self.each.retain_recent();
-        self.each.shrink_to_fit();
+        self.limiter.retain_recent();
+        self.limiter.shrink_to_fit();
     }
 }
 
@@ -148,43 +148,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_bounded_and_forgotten() {
+    fn keys_are_limited_and_dropped() {
         let quota = Quota::with_period(Duration::from_millis(1)).unwrap();
-        let keyed = Keyed::new(quota);
+        let keyed = KeyedRate::new(quota);
         for key in 0..2 * MAX_KEYS {
             let _ = keyed.check(&key);
         }
-        assert_eq!(keyed.each.len(), MAX_KEYS);
-        while !keyed.each.is_empty() {
+        assert_eq!(keyed.limiter.len(), MAX_KEYS);
+        while !keyed.limiter.is_empty() {
             std::thread::yield_now();
             keyed.sweep();
         }
         keyed.check(&0).unwrap();
     }
 
-    /// Whoever fills the table takes nothing from those who were in it before.
     #[test]
-    fn who_is_known_keeps_their_own_limit_where_there_is_no_room_for_others() {
+    fn known_keys_keep_their_own_limits_while_the_table_is_full() {
         let quota = Quota::per_hour(NonZeroU32::new(2).unwrap());
-        let keyed = Keyed::new(quota);
+        let keyed = KeyedRate::new(quota);
         for key in 0..MAX_KEYS {
             keyed.check(&key).unwrap();
         }
-        // Those who come share one limit, and have used it up.
+        // New keys share one limit, and use it up.
         for key in MAX_KEYS..MAX_KEYS + 2 {
             keyed.check(&key).unwrap();
         }
         assert!(keyed.check(&(MAX_KEYS + 2)).is_err());
         keyed.check(&0).unwrap();
         assert!(keyed.check(&0).is_err());
-        assert_eq!(keyed.each.len(), MAX_KEYS);
+        assert_eq!(keyed.limiter.len(), MAX_KEYS);
     }
 
     #[test]
-    fn a_customer_with_many_networks_has_a_limit_for_all_of_them() {
+    fn a_network_of_48_bits_has_a_limit_for_all_of_its_parts() {
         let [few, more] = [2, 3].map(|n| Quota::per_hour(NonZeroU32::new(n).unwrap()));
-        let gate = Gate::new("posts", Some(Quotas { peer: few, address: few, network: more }));
-        let check = |address: &str| gate.check(address.parse().unwrap(), None);
+        let limiter =
+            Limiter::new("posts", Some(Quotas { peer: few, address: few, network: more }));
+        let check = |address: &str| limiter.check(address.parse().unwrap(), None);
         for network in 1..=3 {
             check(&format!("2001:db8:0:{network}::")).unwrap();
         }

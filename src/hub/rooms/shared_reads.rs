@@ -1,60 +1,60 @@
-//! Reads from the store that the readers of a room share.
+//! Reads from the storage that the readers of a room share.
 //!
-//! Those whom a burst has left behind stand close to each other. The first of them reads from the
-//! store; whoever stands anywhere within what it read takes the rest of it, and from then on they
-//! ask for the same. Without this a burst of large messages would be read and encoded anew for
-//! every subscriber.
+//! Readers that fell behind in a burst have similar cursors. The first of them reads from the
+//! storage. Others whose cursors are within that read take the rest of it, and have the same cursor
+//! from then on. Otherwise a burst of large messages would be read and encoded again for every
+//! reader.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::{error::Result, hub::fanout::Chunk};
 
-/// Reads that a room keeps: each has about [`MAX_SLICE_BYTES`](crate::storage::MAX_SLICE_BYTES),
-/// and [`Reads::clear`] drops them after a while.
-const KEPT: usize = 4;
+/// Reads that a room keeps. Each has about [`MAX_SLICE_BYTES`](crate::storage::MAX_SLICE_BYTES);
+/// [`SharedReads::clear`] drops them after a while.
+const KEPT_READS: usize = 4;
 
 /// Consecutive messages of a room as frames.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct EncodedRead {
     pub(super) frames: Bytes,
-    /// The seq of each message, and where its frame ends.
+    /// The seq of each message, and the end of its frame.
     pub(super) ends: Vec<(u64, usize)>,
 }
 
-/// A read, done or under way.
+/// A read, complete or running.
 #[derive(Debug)]
-struct Entry {
+struct SharedRead {
     /// The seq that it follows.
     after: u64,
-    read: OnceCell<Read>,
+    read: OnceCell<EncodedRead>,
 }
 
 /// The latest reads of a room.
 #[derive(Debug, Default)]
-pub(super) struct Reads(Mutex<VecDeque<Arc<Entry>>>);
+pub(super) struct SharedReads(Mutex<VecDeque<Arc<SharedRead>>>);
 
-impl Reads {
-    /// What follows `seq`: taken from an earlier read, from one that is under way, or from `read`,
-    /// which must not be empty.
+impl SharedReads {
+    /// Returns what follows `seq`: from an earlier read, a running one, or `read`, which must not
+    /// be empty.
     pub(super) async fn after(
         &self,
         seq: u64,
-        read: impl Future<Output = Result<Read>>,
+        read: impl Future<Output = Result<EncodedRead>>,
     ) -> Result<Chunk> {
         let entry = {
-            let mut entries = self.entries();
+            let mut entries = self.0.lock();
             if let Some(chunk) = entries.iter().find_map(|entry| entry.rest_after(seq)) {
                 return Ok(chunk);
             }
             match entries.iter().find(|entry| entry.after == seq && !entry.read.initialized()) {
-                Some(under_way) => under_way.clone(),
+                Some(running) => running.clone(),
                 None => {
-                    let entry = Arc::new(Entry { after: seq, read: OnceCell::new() });
-                    entries.truncate(KEPT - 1);
+                    let entry = Arc::new(SharedRead { after: seq, read: OnceCell::new() });
+                    entries.truncate(KEPT_READS - 1);
                     entries.push_front(entry.clone());
                     entry
                 }
@@ -65,18 +65,14 @@ impl Reads {
         Ok(Chunk { frames: read.frames.clone(), last_seq })
     }
 
-    /// Forgets all reads.
+    /// Drops all reads.
     pub(super) fn clear(&self) {
-        self.entries().clear();
-    }
-
-    fn entries(&self) -> MutexGuard<'_, VecDeque<Arc<Entry>>> {
-        self.0.lock()
+        self.0.lock().clear();
     }
 }
 
-impl Entry {
-    /// What this read has after `seq`, if that is where it began or within it.
+impl SharedRead {
+    /// Returns what this read has after `seq`; `None` if `seq` is outside.
     fn rest_after(&self, seq: u64) -> Option<Chunk> {
         let read = self.read.get()?;
         let (last_seq, _) = *read.ends.last()?;
@@ -94,17 +90,17 @@ mod tests {
     use super::*;
     use crate::error::{Gone, RequestError};
 
-    async fn read(frames: &'static [u8], ends: &[(u64, usize)]) -> Result<Read> {
-        Ok(Read { frames: Bytes::from_static(frames), ends: ends.to_vec() })
+    async fn read(frames: &'static [u8], ends: &[(u64, usize)]) -> Result<EncodedRead> {
+        Ok(EncodedRead { frames: Bytes::from_static(frames), ends: ends.to_vec() })
     }
 
-    async fn refused() -> Result<Read> {
+    async fn refused() -> Result<EncodedRead> {
         Err(RequestError::PositionGone(Gone::Truncated))
     }
 
     #[tokio::test]
-    async fn who_stands_within_a_read_takes_the_rest_of_it() {
-        let reads = Reads::default();
+    async fn a_reader_within_a_read_takes_the_rest_of_it() {
+        let reads = SharedReads::default();
         let ends = [(3, 1), (5, 3), (6, 4)];
         let chunk = reads.after(2, read(b"abbc", &ends)).await.unwrap();
         assert_eq!((&chunk.frames[..], chunk.last_seq), (&b"abbc"[..], 6));
@@ -118,8 +114,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_under_way_is_waited_for() {
-        let reads = Reads::default();
+    async fn a_running_read_is_shared() {
+        let reads = SharedReads::default();
         let first = reads.after(0, async {
             tokio::task::yield_now().await;
             read(b"a", &[(1, 1)]).await
@@ -129,21 +125,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_read_is_tried_again() {
-        let reads = Reads::default();
+    async fn a_failed_read_is_retried() {
+        let reads = SharedReads::default();
         assert!(reads.after(0, refused()).await.is_err());
         assert_eq!(reads.after(0, read(b"a", &[(1, 1)])).await.unwrap().last_seq, 1);
     }
 
     #[tokio::test]
     async fn few_reads_are_kept_and_none_after_clearing() {
-        let reads = Reads::default();
-        for seq in 0..=KEPT as u64 {
+        let reads = SharedReads::default();
+        for seq in 0..=KEPT_READS as u64 {
             reads.after(seq, read(b"a", &[(seq + 1, 1)])).await.unwrap();
         }
         assert!(reads.after(0, refused()).await.is_err());
-        assert!(reads.after(KEPT as u64, refused()).await.is_ok());
+        assert!(reads.after(KEPT_READS as u64, refused()).await.is_ok());
         reads.clear();
-        assert!(reads.after(KEPT as u64, refused()).await.is_err());
+        assert!(reads.after(KEPT_READS as u64, refused()).await.is_err());
     }
 }

@@ -1,0 +1,87 @@
+//! The page of metrics, in Prometheus's text format.
+
+use std::{fmt, sync::Arc};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{
+        DescriptorEncoder, EncodeMetric,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::{metrics::PREFIX, state::HubState};
+use crate::transport::{Meter, TurnedAway};
+
+/// All metrics of a hub.
+#[derive(Debug)]
+pub(crate) struct MetricsPage {
+    state: Arc<HubState>,
+    connections: Registry,
+}
+
+impl MetricsPage {
+    pub(crate) fn new(state: Arc<HubState>, meter: Arc<Meter>) -> Self {
+        let mut connections = Registry::with_prefix(PREFIX);
+        connections.register_collector(Box::new(Connections(meter)));
+        Self { state, connections }
+    }
+
+    /// Returns the current values as text.
+    pub(crate) fn text(&self) -> Result<String, fmt::Error> {
+        let HubState { metrics, sessions, peers, rooms, .. } = &*self.state;
+        let (session_count, streams) = (*sessions.count().borrow(), sessions.stream_count());
+        metrics.set_counts(session_count, streams, peers.count(), rooms.count());
+        let mut text = String::new();
+        encode_registry(&mut text, metrics.registry())?;
+        encode_registry(&mut text, &self.connections)?;
+        encode_eof(&mut text)?;
+        Ok(text)
+    }
+}
+
+/// The metrics of the acceptor.
+#[derive(Debug)]
+struct Connections(Arc<Meter>);
+
+impl Collector for Connections {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let Self(meter) = self;
+        let mut gauges = encoder.encode_descriptor(
+            "connections",
+            "Open connections, by kind",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (kind, open) in [("tls", meter.tls()), ("plaintext", meter.plaintext())] {
+            let gauge = ConstGauge::new(i64::try_from(open).unwrap_or(i64::MAX));
+            gauge.encode(gauges.encode_family(&[("kind", kind)])?)?;
+        }
+        let pending = ConstGauge::new(i64::try_from(meter.pending()).unwrap_or(i64::MAX));
+        pending.encode(encoder.encode_descriptor(
+            "connections_pending",
+            "Connections that have not reached HTTP/2 yet",
+            None,
+            MetricType::Gauge,
+        )?)?;
+        ConstCounter::new(meter.accepted()).encode(encoder.encode_descriptor(
+            "connections_accepted",
+            "Accepted connections",
+            None,
+            MetricType::Counter,
+        )?)?;
+        let mut refused = encoder.encode_descriptor(
+            "connections_refused",
+            "Refused connections, by reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for why in TurnedAway::ALL {
+            let count = ConstCounter::new(meter.turned_away(why));
+            count.encode(refused.encode_family(&[("reason", why.as_str())])?)?;
+        }
+        Ok(())
+    }
+}

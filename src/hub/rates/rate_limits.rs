@@ -1,0 +1,184 @@
+//! The rate limits of a hub.
+
+use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, time::Instant};
+
+use http::Extensions;
+use parking_lot::Mutex;
+
+use super::{
+    limiter::{Limiter, Quotas},
+    rate::{Rate, Rates},
+};
+use crate::{
+    error::{RequestError, Result},
+    hub::metrics::Metrics,
+    model::Name,
+    transport::{self, PeerInfo},
+};
+
+/// How many peers' rate an address has: the people of an office.
+const PEERS_PER_ADDRESS: u32 = 10;
+
+/// How many addresses' rate an IPv6 network of 48 bits has. It may belong to one customer, or to a
+/// small provider.
+const ADDRESSES_PER_NETWORK: u32 = 8;
+
+/// How often an address may claim a new name, as every new key does: a hub stores names forever.
+const CLAIMS: Rate = Rate::per_minute(6);
+
+/// How many names an address may claim at once: those of an office that starts to use the hub.
+const CLAIM_BURST: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// The same for an IPv6 network of 48 bits.
+const CLAIM_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(256).unwrap();
+
+/// How often the hub dials a peer back, and how often at once: somebody who repairs their network
+/// tries a few times.
+const DIAL_BACKS: Rate = Rate::per_minute(6);
+const DIAL_BACK_BURST: NonZeroU32 = NonZeroU32::new(6).unwrap();
+
+/// The same for an IPv6 network of 48 bits.
+const DIAL_BACK_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(48).unwrap();
+
+/// The most addresses that are blocked at a time, each for seconds.
+const MAX_BLOCKED: usize = 16 * 1024;
+
+/// The address that a call is limited by; `None`: it is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin(Option<IpAddr>);
+
+/// The rate limits of a hub.
+#[derive(Debug)]
+pub(crate) struct RateLimits {
+    posts: Limiter,
+    registrations: Limiter,
+    claims: Limiter,
+    reads: Limiter,
+    failures: Limiter,
+    dial_backs: Limiter,
+    /// Until when costly proofs from an address with too many failures are not checked.
+    blocked: Mutex<HashMap<IpAddr, Instant>>,
+    loopback: bool,
+    metrics: Metrics,
+}
+
+impl RateLimits {
+    pub(crate) fn new(rates: Rates, metrics: Metrics) -> Self {
+        let of = |rate: Option<Rate>, peers: u32| {
+            let (peer, address) = (rate?.quota(1)?, rate?.quota(peers)?);
+            let network = rate?.quota(peers * ADDRESSES_PER_NETWORK)?;
+            Some(Quotas { peer, address, network })
+        };
+        let (shared, alone) = (|rate| of(rate, PEERS_PER_ADDRESS), |rate| of(rate, 1));
+        let claims = rates
+            .registrations
+            .and_then(|_| alone(Some(CLAIMS)))
+            .map(|quotas| quotas.with_bursts(CLAIM_BURST, CLAIM_BURST_OF_NETWORK));
+        // Always limited: the peer that is dialed may not be the one that asks.
+        let dial_backs = alone(Some(DIAL_BACKS))
+            .map(|quotas| quotas.with_bursts(DIAL_BACK_BURST, DIAL_BACK_BURST_OF_NETWORK));
+        Self {
+            posts: Limiter::new("posts", shared(rates.posts)),
+            registrations: Limiter::new("registrations", alone(rates.registrations)),
+            claims: Limiter::new("new names", claims),
+            reads: Limiter::new("reads", shared(rates.reads)),
+            failures: Limiter::new("failures", alone(rates.failures)),
+            dial_backs: Limiter::new("checks of endpoints", dial_backs),
+            blocked: Mutex::default(),
+            loopback: rates.loopback,
+            metrics,
+        }
+    }
+
+    /// Returns the origin of a call with these extensions.
+    pub(crate) fn origin(&self, extensions: &Extensions) -> Origin {
+        let info = extensions.get::<PeerInfo>();
+        Origin(info.map(|info| info.remote.ip()).and_then(|ip| match transport::source_of(ip) {
+            None if self.loopback => Some(ip),
+            source => source,
+        }))
+    }
+
+    /// Counts a post.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::RateLimited`], like all of these.
+    pub(crate) fn post(&self, origin: Origin, peer: &Name) -> Result<()> {
+        self.check(&self.posts, origin, Some(peer))
+    }
+
+    /// Counts a registration.
+    pub(crate) fn register(&self, origin: Origin) -> Result<()> {
+        self.check(&self.registrations, origin, None)
+    }
+
+    /// Counts a claim of a new name.
+    pub(crate) fn claim(&self, origin: Origin) -> Result<()> {
+        self.check(&self.claims, origin, None)
+    }
+
+    /// Counts a read: a search, a page, the history of a room, a peer; also a change of a peer's
+    /// own entry, which all watchers read.
+    pub(crate) fn read(&self, origin: Origin, peer: &Name) -> Result<()> {
+        self.check(&self.reads, origin, Some(peer))
+    }
+
+    /// Counts a read, once the rate allows one more.
+    pub(crate) async fn wait_to_read(&self, origin: Origin, peer: &Name) {
+        while let Err(RequestError::RateLimited { retry_after, .. }) = self.read(origin, peer) {
+            tokio::time::sleep(retry_after).await;
+        }
+    }
+
+    /// Counts a dial-back.
+    pub(crate) fn dial_back(&self, origin: Origin, peer: &Name) -> Result<()> {
+        self.check(&self.dial_backs, origin, Some(peer))
+    }
+
+    /// Counts a failed authentication. Too many block the address for a while.
+    pub(crate) fn fail(&self, origin: Origin) -> Result<()> {
+        let failed = self.check(&self.failures, origin, None);
+        if let (Err(RequestError::RateLimited { retry_after, .. }), Some(address)) =
+            (&failed, origin.0)
+        {
+            let mut blocked = self.blocked.lock();
+            if blocked.len() < MAX_BLOCKED {
+                blocked.insert(address, Instant::now() + *retry_after);
+            }
+        }
+        failed
+    }
+
+    /// Checks that the address is not blocked for failures, before a costly proof is checked.
+    pub(crate) fn check_failures(&self, Origin(address): Origin) -> Result<()> {
+        let until = address.and_then(|address| self.blocked.lock().get(&address).copied());
+        let retry_after = until.and_then(|until| until.checked_duration_since(Instant::now()));
+        match retry_after {
+            Some(retry_after) => {
+                Err(RequestError::RateLimited { what: self.failures.what(), retry_after })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Drops the counts of those that were idle for a while.
+    pub(crate) fn sweep(&self) {
+        let Self { posts, registrations, claims, reads, failures, dial_backs, .. } = self;
+        for limiter in [posts, registrations, claims, reads, failures, dial_backs] {
+            limiter.sweep();
+        }
+        self.blocked.lock().retain(|_, until| *until > Instant::now());
+    }
+
+    fn check(&self, limiter: &Limiter, Origin(address): Origin, peer: Option<&Name>) -> Result<()> {
+        let Some(address) = address else { return Ok(()) };
+        limiter.check(address, peer).map_err(|retry_after| {
+            self.metrics.rate_limited(limiter.what());
+            RequestError::RateLimited { what: limiter.what(), retry_after }
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
