@@ -1,4 +1,4 @@
-//! Subscribers: many lines that listen to a room and count.
+//! Subscribers: many connections that receive the messages of a room and count them.
 
 use std::{
     sync::{
@@ -17,33 +17,33 @@ use tokio::{
 
 use crate::{line::Line, server::Server, wire::Heard};
 
-/// Connections that are opened at a time, which every server's accept queue holds.
+/// Connections that are opened at a time; the accept queue of every server has room for them.
 const OPENING: usize = 64;
 
-/// Of how many subscribers one measures when its messages arrive.
+/// One in this many subscribers measures the delay of its messages.
 const SAMPLED: usize = 20;
 
-/// The length of a text's stamp.
+/// The length of the time stamp of a text.
 const STAMP_BYTES: usize = 16;
 
-/// How often somebody looks whether all have heard enough.
+/// How often the number of received messages is checked.
 const POLL: Duration = Duration::from_millis(5);
 
-/// What the members of an audience do.
+/// What the subscribers do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// How many subscribers there are.
+    /// The number of subscribers.
     pub(crate) subscribers: usize,
-    /// How many of them, the first ones, stop reading when they are told.
+    /// How many of them, the first ones, stop reading on request.
     pub(crate) stalling: usize,
-    /// Messages after which a subscriber has heard all there is.
+    /// The number of messages after which a subscriber is done.
     pub(crate) messages: usize,
 }
 
-/// What a stalling subscriber's kernel keeps for it, so that it is soon the server's turn to keep.
+/// The receive buffer of a stalling subscriber: small, so that the server soon has to buffer.
 const STALLING_BUFFER: u32 = 4096;
 
-/// Subscribers that listen.
+/// A group of running subscribers.
 #[derive(Debug)]
 pub(crate) struct Audience {
     plan: Plan,
@@ -53,7 +53,7 @@ pub(crate) struct Audience {
     stall: watch::Sender<bool>,
 }
 
-/// What a member of an audience knows.
+/// The state that all subscribers share.
 #[derive(Debug)]
 struct Member {
     index: usize,
@@ -64,7 +64,7 @@ struct Member {
 }
 
 impl Audience {
-    /// Opens the lines and subscribes all of them to one room.
+    /// Opens the connections and subscribes all of them to one room.
     pub(crate) async fn gather(server: &Arc<Server>, room: &str, plan: Plan) -> Result<Self> {
         let opening = Arc::new(Semaphore::new(OPENING));
         let (subscribed, all_subscribed) = mpsc::channel(plan.subscribers);
@@ -99,17 +99,17 @@ impl Audience {
         Ok(())
     }
 
-    /// Tells the stalling ones to stop reading, or to go on.
+    /// Makes the stalling subscribers stop reading, or continue.
     pub(crate) fn stall(&self, stalled: bool) {
         self.stall.send_replace(stalled);
     }
 
-    /// Waits until all who do not stall have heard so many messages.
+    /// Waits until all subscribers that do not stall have received that many messages.
     pub(crate) async fn until_heard(&mut self, messages: usize) -> Result<()> {
         let messages = messages as u64;
         while self.heard[self.plan.stalling..].iter().any(|h| h.load(Ordering::Relaxed) < messages)
         {
-            // Nobody ends before that but by failing.
+            // A subscriber that ends earlier has failed.
             if let Some(ended) = self.members.try_join_next() {
                 ended??;
             }
@@ -118,8 +118,8 @@ impl Audience {
         Ok(())
     }
 
-    /// Waits until everybody has heard everything, and says how long the messages were under way
-    /// to the sampled ones: one list for each.
+    /// Waits until all subscribers have received everything. Returns the delays of the messages,
+    /// one list for each sampled subscriber.
     pub(crate) async fn finish(mut self) -> Result<Vec<Vec<Duration>>> {
         let mut delays = Vec::new();
         while let Some(member) = self.members.join_next().await {
@@ -173,7 +173,7 @@ impl Member {
     }
 }
 
-/// A text of `size` bytes that tells when it was made.
+/// Returns a text of `size` bytes with a time stamp.
 pub(crate) fn stamped(size: usize) -> String {
     let stamp = now().as_nanos();
     let mut text = format!("{stamp:0STAMP_BYTES$x}");
@@ -181,14 +181,14 @@ pub(crate) fn stamped(size: usize) -> String {
     text
 }
 
-/// How long ago a stamped text was made.
+/// Returns the age of a text with a time stamp.
 fn age(text: &[u8]) -> Option<Duration> {
     let stamp = std::str::from_utf8(text.get(..STAMP_BYTES)?).ok()?;
     let made = Duration::from_nanos(u64::from_str_radix(stamp, 16).ok()?);
     Some(now().saturating_sub(made))
 }
 
-/// Time since this process first asked.
+/// Returns the time since the first call in this process.
 fn now() -> Duration {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
     BEGAN.get_or_init(Instant::now).elapsed()

@@ -1,4 +1,4 @@
-//! The figures as bars, in SVG that needs nothing else.
+//! Draws the results as bars, in SVG without external resources.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::{
     work::Work,
 };
 
-/// What is drawn, one panel each.
+/// The panels.
 const PANELS: [(Work, Metric, &str); 6] = [
     (Work::Burst, Metric::Deliveries, "Burst to 1,000 subscribers: deliveries/s"),
     (Work::Burst, Metric::CpuPerDelivery, "Burst: µs of server CPU per delivery (less is better)"),
@@ -28,18 +28,18 @@ const PANEL_WIDTH: usize = 440;
 const BAR_HEIGHT: usize = 18;
 const BAR_STEP: usize = 24;
 const TITLE_HEIGHT: usize = 34;
-/// Room for four bars and some air.
+/// The height of a panel: four bars and space.
 const PANEL_HEIGHT: usize = TITLE_HEIGHT + 4 * BAR_STEP + 20;
 const MARGIN: usize = 20;
 const LABEL_WIDTH: usize = 90;
-/// What is left for a bar beside its label and its number.
+/// The width of a bar, without its label and its number.
 const LONGEST_BAR: f64 = 230.0;
 
 const OURS: &str = "#0f766e";
 const OTHERS: &str = "#94a3b8";
 const INK: &str = "#1e293b";
 
-/// The chart. Panels of which nothing was measured are left out.
+/// Draws the chart. Panels without results are omitted.
 pub(crate) fn draw(report: &Report) -> String {
     let panels: Vec<_> = PANELS
         .into_iter()
@@ -69,7 +69,7 @@ fn bars(report: &Report, work: Work, metric: Metric) -> Vec<(Contender, f64)> {
 
 fn panel(svg: &mut String, (x, y): (usize, usize), title: &str, bars: &[(Contender, f64)]) {
     let longest = bars.iter().map(|(_, value)| *value).fold(f64::MIN_POSITIVE, f64::max);
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(svg, "<text x=\"{x}\" y=\"{}\" font-weight=\"600\">{title}</text>", y + 14);
     for (index, (contender, value)) in bars.iter().enumerate() {
         let top = y + TITLE_HEIGHT + index * BAR_STEP;

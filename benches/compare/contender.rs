@@ -1,4 +1,4 @@
-//! Who is compared.
+//! The contenders.
 
 use std::{
     fmt,
@@ -11,34 +11,33 @@ use serde::Serialize;
 
 use crate::process;
 
-/// A server, or what stands in for one.
+/// A server, or a substitute for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Contender {
     /// The real `chinwagd`; in direct messages, two of its clients.
     Chinwag,
-    /// nats-server: core pub/sub, and JetStream where posts are kept.
+    /// nats-server: core pub/sub, and JetStream in workloads that keep posts.
     Nats,
-    /// redis-server: pub/sub, and a stream with an append-only file where posts are kept.
+    /// redis-server: pub/sub, and a stream with an append-only file in workloads that keep posts.
     Redis,
-    /// What one writes with tonic in an afternoon: a `broadcast` channel, and prost for each
-    /// subscriber.
+    /// The simplest server with tonic: a `broadcast` channel, and prost for each subscriber.
     Plain,
-    /// Bytes over a bare socket.
+    /// An echo over a bare socket.
     Tcp,
 }
 
 impl Contender {
-    /// Those that are compared, in the order of the table's columns.
+    /// The contenders in the order of the table's columns.
     pub(crate) const ALL: [Self; 5] =
         [Self::Chinwag, Self::Nats, Self::Redis, Self::Plain, Self::Tcp];
 
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub(crate) fn key(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// What is started for it, where that is installed.
+    /// Returns the program to start, if it is installed.
     pub(crate) fn program(self) -> Option<PathBuf> {
         match self {
             Self::Chinwag => Some(PathBuf::from(env!("CARGO_BIN_EXE_chinwagd"))),
@@ -52,7 +51,7 @@ impl Contender {
         }
     }
 
-    /// How to get it.
+    /// Returns how to install it.
     pub(crate) fn how_to_get(self) -> &'static str {
         match self {
             Self::Nats => "`tools/fetch.sh nats-server` installs it where Go is",
@@ -61,7 +60,7 @@ impl Contender {
         }
     }
 
-    /// What it says about its version.
+    /// Returns the version that it reports.
     pub(crate) fn version(self) -> Option<String> {
         match self {
             Self::Plain => Some(format!("tonic {}", tonic_version())),
@@ -88,7 +87,7 @@ fn installed(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// The version of tonic that this was built with.
+/// Returns the version of tonic of this build.
 fn tonic_version() -> &'static str {
     let lock = include_str!("../../Cargo.lock");
     let entry = lock.split("[[package]]").find(|entry| entry.contains("name = \"tonic\"\n"));

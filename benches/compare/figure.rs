@@ -1,4 +1,4 @@
-//! What is measured, and what is wanted of it.
+//! Metrics and goals.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use crate::contender::Contender;
 
-/// What one run measured.
+/// The measurements of one run.
 pub(crate) type Figures = BTreeMap<Metric, f64>;
 
-/// A quantity, in its unit.
+/// A metric, in its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Metric {
@@ -17,22 +17,22 @@ pub(crate) enum Metric {
     Deliveries,
     /// Microseconds of the server's CPU time for each of them.
     CpuPerDelivery,
-    /// Milliseconds from posting to reading: half of all messages.
+    /// Milliseconds from posting to reading: the median.
     DelayMedian,
-    /// The same: all but one in a hundred.
+    /// The same: the 99th percentile.
     DelayP99,
     /// Acknowledged posts per second.
     Posts,
     /// Microseconds of the server's CPU time for each of them.
     CpuPerPost,
-    /// Stored messages per second that one reader gets.
+    /// Stored messages per second that one reader receives.
     StoredReads,
     /// KiB of the server's memory for each subscriber.
     MemoryPerSubscriber,
-    /// MiB that the server's memory grew for each subscriber that stopped reading.
+    /// MiB by which the server's memory grew for each subscriber that stopped reading.
     MemoryPerStalled,
-    /// The delay that all but one in a hundred keep while others are stalled, as a multiple of the
-    /// delay before.
+    /// The 99th percentile of the delay while others are stalled, as a multiple of the delay
+    /// before.
     DelayBesideStalled,
     /// Seconds from the start of the process to the first answer.
     TimeToServe,
@@ -51,7 +51,7 @@ pub(crate) enum Metric {
 }
 
 impl Metric {
-    /// What it is called in the table, with its unit.
+    /// Returns its name in the table, with the unit.
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Deliveries => "deliveries/s",
@@ -75,14 +75,14 @@ impl Metric {
     }
 }
 
-/// What is wanted of chinwag.
+/// A goal of chinwag.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Goal {
     pub(crate) metric: Metric,
     pub(crate) bound: Bound,
 }
 
-/// A bound, absolute or as a multiple of what another contender has in the same benchmark.
+/// A bound, absolute or relative to another contender in the same workload.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
     OrMore(f64),
@@ -92,7 +92,7 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
-    /// Whom chinwag is compared with.
+    /// Returns the contender that chinwag is compared with.
     pub(crate) fn other(self) -> Option<Contender> {
         match self {
             Self::TimesOrMore(_, other) | Self::TimesOrLess(_, other) => Some(other),
@@ -100,7 +100,7 @@ impl Bound {
         }
     }
 
-    /// Whether it is kept by a value, or by its ratio to the other's.
+    /// Returns true if a value, or its ratio to that of the other contender, is within the bound.
     pub(crate) fn keeps(self, value: f64) -> bool {
         match self {
             Self::OrMore(bound) | Self::TimesOrMore(bound, _) => value >= bound,
@@ -120,7 +120,7 @@ impl fmt::Display for Bound {
     }
 }
 
-/// A number with three significant digits.
+/// Formats a number with three significant digits.
 pub(crate) fn number(value: f64) -> String {
     let (value, unit) = match value.abs() {
         1e6.. => (value / 1e6, " M"),
@@ -142,12 +142,12 @@ pub(crate) fn number(value: f64) -> String {
     format!("{short}{unit}")
 }
 
-/// The value in the middle; 0 of nothing.
+/// Returns the median; 0 for no values.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     quantile(&mut values.into_iter().collect::<Vec<_>>(), 0.5)
 }
 
-/// The value that this share of the values does not exceed; 0 of nothing.
+/// Returns the quantile; 0 for no values.
 pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = (values.len() as f64 * share) as usize;

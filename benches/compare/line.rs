@@ -22,36 +22,37 @@ use crate::{
     wire::{Grpc, Heard, Nats, Wire},
 };
 
-/// How long a server may take for a single answer before the run counts as failed.
+/// The maximum time of an answer before the run counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is read at once. All lines of a thread share the buffer, so it stays in the cache.
+/// The size of the read buffer. All connections of a thread share it, so that it stays in the
+/// cache.
 const SCRATCH_BYTES: usize = 256 * 1024;
 
-/// Unsent bytes after which a speaker waits.
+/// Unsent bytes after which a publisher waits.
 const UNSENT_BYTES: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; SCRATCH_BYTES]);
 }
 
-/// A connection and what is under way on it.
+/// A connection and its buffers.
 #[derive(Debug)]
 pub(crate) struct Line {
     stream: Stream,
     wire: Wire,
-    /// The beginning of something whose end has not come yet.
+    /// The start of an incomplete message.
     partial: Vec<u8>,
     unsent: Vec<u8>,
-    /// How much of `unsent` has been sent.
+    /// The number of bytes of `unsent` that have been sent.
     sent: usize,
-    /// All was sent, but some of it is still within TLS.
+    /// True if everything was sent, but some of it is still buffered by TLS.
     flushing: bool,
 }
 
 impl Line {
-    /// Connects; `open` says what is said first. `receive_buffer` is how much the kernel keeps for
-    /// a line that does not read. TLS is spoken to whoever has to be `certified`.
+    /// Connects, and sends what `open` returns. `receive_buffer` is the size of the kernel's
+    /// buffer. With `certified`, the connection uses TLS.
     pub(crate) async fn connect(
         address: SocketAddr,
         certified: Option<&Certified>,
@@ -76,34 +77,34 @@ impl Line {
         Ok(Self { stream, wire, partial: Vec::new(), unsent, sent: 0, flushing: false })
     }
 
-    /// Asks for a room's messages when the line turns next.
+    /// Subscribes to a room with the next write.
     pub(crate) fn subscribe(&mut self, room: &str) {
         self.wire.subscribe(room, &mut self.unsent);
     }
 
-    /// Posts when the line turns next.
+    /// Posts with the next write.
     pub(crate) fn post(&mut self, room: &str, text: &str) {
         self.wire.post(room, text, &mut self.unsent);
     }
 
-    /// Whether a text of `size` bytes can be posted without having to keep it.
+    /// Returns true if a text of `size` bytes can be sent without buffering it.
     pub(crate) fn can_post(&self, size: usize) -> bool {
         self.unsent.len() < UNSENT_BYTES && self.wire.can_post(size)
     }
 
-    /// Sends and reads until something was sent or read. Nothing is lost where this is dropped.
+    /// Sends and reads until something was sent or read. It is safe to cancel.
     pub(crate) async fn turn(&mut self, hear: &mut impl FnMut(Heard<'_>)) -> Result<()> {
         poll_fn(|cx| self.poll_turn(cx, hear)).await
     }
 
-    /// Sends and reads on, without end, but hears nothing.
+    /// Sends and reads forever, and ignores all events.
     pub(crate) async fn attend(&mut self) -> Result<Infallible> {
         loop {
             self.turn(&mut |_| {}).await?;
         }
     }
 
-    /// What only lines to a hub or to the plain broadcaster can do.
+    /// Returns the gRPC protocol of a connection to a hub or to the plain broadcaster.
     pub(crate) fn grpc(&mut self) -> Result<(&mut Grpc, &mut Vec<u8>)> {
         match &mut self.wire {
             Wire::Grpc(grpc) => Ok((grpc, &mut self.unsent)),
@@ -111,7 +112,7 @@ impl Line {
         }
     }
 
-    /// The same for a line to nats-server.
+    /// Returns the protocol of a connection to nats-server.
     pub(crate) fn nats(&mut self) -> Result<(&mut Nats, &mut Vec<u8>)> {
         match &mut self.wire {
             Wire::Nats(nats) => Ok((nats, &mut self.unsent)),
@@ -119,8 +120,7 @@ impl Line {
         }
     }
 
-    /// Turns until something was heard of which `wanted` makes a value. Whatever else comes in the
-    /// same turn is lost.
+    /// Reads until `wanted` returns a value for an event. Other events of the same read are lost.
     pub(crate) async fn until<T>(&mut self, wanted: impl Fn(Heard<'_>) -> Option<T>) -> Result<T> {
         let mut found = None;
         let turns = async {
@@ -134,17 +134,17 @@ impl Line {
         found.context("no answer")
     }
 
-    /// Turns until the room is subscribed to.
+    /// Waits until the subscription is active.
     pub(crate) async fn subscribed(&mut self) -> Result<()> {
         self.until(|heard| matches!(heard, Heard::Subscribed).then_some(())).await
     }
 
-    /// Turns until a post was stored or a request granted.
+    /// Waits until a post was stored or a request accepted.
     pub(crate) async fn acked(&mut self) -> Result<()> {
         self.until(|heard| matches!(heard, Heard::Acked).then_some(())).await
     }
 
-    /// Turns until a call was answered.
+    /// Waits until a call was answered.
     pub(crate) async fn answer(&mut self) -> Result<Vec<u8>> {
         self.until(|heard| match heard {
             Heard::Answer(answer) => Some(answer.to_vec()),
@@ -163,7 +163,7 @@ impl Line {
         if sent || read { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    /// Ready where something was sent.
+    /// Ready if something was sent.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let stream = Pin::new(&mut self.stream);
         if self.unsent.is_empty() {

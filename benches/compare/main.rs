@@ -1,7 +1,7 @@
-//! `make bench`: chinwag beside the servers that people would use instead.
+//! `make bench`: compares chinwag with the servers that people would use instead.
 //!
-//! Each workload is given to each contender, by turns, for several rounds; every run starts a
-//! server of its own. `docs/speed.md` says how to read the results.
+//! Each workload runs with each contender, in turn, for several rounds. Every run starts its own
+//! server. `docs/speed.md` describes how to read the results.
 
 mod audience;
 mod chart;
@@ -11,16 +11,14 @@ mod line;
 mod over;
 mod plain;
 mod process;
+mod record;
 mod report;
 mod server;
 mod speaker;
 mod wire;
 mod work;
 
-use std::{
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use chinwag::shutdown;
@@ -34,30 +32,30 @@ use crate::{
     work::{Scale, Stock, Work},
 };
 
-/// Measures chinwag beside nats-server, redis-server and a plain tonic server.
+/// Compare chinwag with nats-server, redis-server and a plain tonic server
 #[derive(Debug, Parser)]
 struct Options {
-    /// The workloads, separated by commas [default: all]
+    /// Workloads, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     only: Vec<Work>,
 
-    /// The contenders, separated by commas [default: all]
+    /// Contenders, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     with: Vec<Contender>,
 
-    /// How often each is run with each contender
+    /// Runs of each workload with each contender
     #[arg(long, default_value_t = 3)]
     rounds: usize,
 
-    /// How much is done
+    /// Amount of work
     #[arg(long, value_enum, default_value_t = Scale::Full)]
     scale: Scale,
 
-    /// Be the plain tonic server.
+    /// Run as the plain tonic server.
     #[arg(long, hide = true)]
     serve_plain: bool,
 
-    /// What cargo says to every benchmark.
+    /// Passed by cargo to every benchmark.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -70,7 +68,7 @@ fn main() -> Result<()> {
             return plain::serve().await;
         }
         let stop = shutdown::on_signal()?;
-        // Whoever is dropped kills the servers that it started.
+        // Dropping the future kills the servers.
         tokio::select! {
             result = compare(options) => result,
             () = stop.cancelled() => bail!("interrupted"),
@@ -111,11 +109,11 @@ async fn compare(options: Options) -> Result<()> {
     }
     writeln!(out, "\n{}", report.table())?;
     let complete = works.len() == Work::value_variants().len() && options.with.is_empty();
-    writeln!(out, "written to {}", report.write(complete)?.display())?;
+    writeln!(out, "written to {}", record::write(&report, complete)?.display())?;
     Ok(())
 }
 
-/// The contenders, each round beginning with the next one.
+/// Returns the contenders of a round; each round begins with the next one.
 fn turns(work: Work, round: usize) -> impl Iterator<Item = Contender> {
     let contenders = work.contenders();
     contenders.iter().copied().cycle().skip(round % contenders.len()).take(contenders.len())
@@ -145,7 +143,7 @@ fn describe(run: &Run) -> String {
     format!("{:<12} {said}", run.contender)
 }
 
-/// What one types to have the same again.
+/// Returns the command that repeats this run.
 fn command(options: &Options) -> String {
     let only: Vec<_> = options.only.iter().map(|work| work.name()).collect();
     let only = if only.is_empty() { String::new() } else { format!(" ONLY={}", only.join(",")) };
@@ -153,9 +151,4 @@ fn command(options: &Options) -> String {
     let with = if with.is_empty() { String::new() } else { format!(" WITH={}", with.join(",")) };
     let scale = if options.scale == Scale::Small { " SCALE=small" } else { "" };
     format!("make bench{only}{with} ROUNDS={}{scale}", options.rounds)
-}
-
-/// Where files go that nobody needs to keep.
-pub(crate) fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench")
 }

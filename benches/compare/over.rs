@@ -1,7 +1,7 @@
-//! What a line's bytes go over: a socket as it is, or TLS on it, the same for every server.
+//! The transport of a connection: a plain socket or TLS, the same for every server.
 //!
-//! Servers have a certificate of the kind that the hub makes for itself, and lines a key each, as
-//! the hub's clients have; other servers do not ask for it.
+//! Servers have a certificate of the kind that the hub makes for itself. Each connection has a
+//! client key, as clients of the hub do; other servers do not ask for it.
 
 use std::{
     io,
@@ -22,16 +22,16 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 
-/// What is between a server and its lines.
+/// The transport between a server and its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Over {
-    /// Nothing but the socket.
+    /// A plain socket.
     Plaintext,
     /// TLS 1.3.
     Tls,
 }
 
-/// A server's key and certificate, in files.
+/// The key and certificate of a server, in files.
 #[derive(Debug)]
 pub(crate) struct Certified {
     folder: PathBuf,
@@ -39,18 +39,18 @@ pub(crate) struct Certified {
 }
 
 impl Certified {
-    /// Makes a key and its certificate in a folder: that of a hub's data is where it looks for them.
+    /// Makes a key and its certificate in a directory. A hub reads them from its data directory.
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let identity = Identity::load_or_create(folder)?;
         Ok(Self { folder: folder.to_owned(), fingerprint: identity.fingerprint() })
     }
 
-    /// Where the certificate is, and where its key is.
+    /// Returns the paths of the certificate and of the key.
     pub(crate) fn files(&self) -> [PathBuf; 2] {
         [CERTIFICATE_FILE, KEY_FILE].map(|file| self.folder.join(file))
     }
 
-    /// Makes a line to whoever has the key out of a connected socket.
+    /// Opens TLS to the owner of the key on a connected socket.
     pub(crate) async fn secure(&self, socket: TcpStream) -> Result<Stream> {
         let own = Identity::generate()?;
         let trust = Trust::Pinned(self.fingerprint);
@@ -59,7 +59,7 @@ impl Certified {
         Ok(Stream::Tls(Box::new(stream.into())))
     }
 
-    /// The other end of such a line.
+    /// Accepts TLS at the other end.
     pub(crate) async fn accept(&self, socket: TcpStream) -> Result<Stream> {
         let own = Identity::load_or_create(&self.folder)?;
         let config = server_config(own.credentials(), ClientKeys::Mandatory)?;
@@ -67,7 +67,7 @@ impl Certified {
     }
 }
 
-/// A line's bytes.
+/// The stream of bytes of a connection.
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plaintext(TcpStream),

@@ -1,8 +1,8 @@
-//! The plain tonic broadcaster: what one writes in an afternoon.
+//! The plain tonic broadcaster: the simplest chat server with tonic.
 //!
-//! A room is a tokio `broadcast` channel, and tonic encodes each message anew for each subscriber.
-//! It speaks the hub's own `Broadcast.Chat`, so that the same bytes travel and the same readers
-//! read; it stores nothing, acknowledges nothing, and knows no names.
+//! A room is a tokio `broadcast` channel, and tonic encodes each message for each subscriber. It
+//! serves the hub's `Broadcast.Chat`, so that bytes and readers are the same. It stores nothing,
+//! acknowledges nothing, and has no names.
 
 use std::{
     collections::HashMap,
@@ -26,10 +26,10 @@ use tokio_stream::{Stream, StreamExt, wrappers::BroadcastStream};
 use tokio_util::task::TaskTracker;
 use tonic::{Request, Response, Status, Streaming, async_trait, transport::Server};
 
-/// Messages that a room keeps for who is slow: more than any workload has.
+/// Messages that a room keeps for slow readers: more than any workload has.
 const CAPACITY: usize = 1 << 14;
 
-/// Who is said to have posted everything.
+/// The sender of all messages.
 const SENDER: &str = "speaker";
 
 /// Serves until the process is killed.
@@ -79,7 +79,7 @@ impl Rooms {
             created_at: Some(std::time::SystemTime::now().into()),
             text: post.text,
         };
-        // Nobody listens: nobody misses it.
+        // An error means that the room has no subscribers.
         let _ = room.messages.send(ChatResponse { event: Some(Event::Message(message)) });
     }
 

@@ -1,28 +1,27 @@
-//! What the kernel says about a process, and about the machine.
+//! Resource usage of a process, and facts about the machine.
 
 use std::{fs, process::Command};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-/// What a process has used.
+/// The resources that a process has used.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Usage {
-    /// Seconds of CPU time, its own and the kernel's on its behalf (`/proc/PID/stat`; the clock has
-    /// steps of 10 ms).
+    /// Seconds of CPU time in user space and in the kernel (`/proc/PID/stat`, in steps of 10 ms).
     pub(crate) cpu: f64,
     /// Bytes of memory (`VmRSS` in `/proc/PID/status`).
     pub(crate) memory: f64,
 }
 
-/// Ticks of `/proc/PID/stat` in a second: the same on every Linux that one meets (USER_HZ).
+/// Ticks per second of `/proc/PID/stat` (USER_HZ), the same on all common Linux systems.
 const TICKS: f64 = 100.0;
 
 impl Usage {
-    /// Of a process that runs.
+    /// Returns the usage of a running process.
     pub(crate) fn of(pid: u32) -> Result<Self> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        // The second field is a name in parentheses, which may hold anything.
+        // The second field is a name in parentheses, which may contain any character.
         let (_, fields) = stat.rsplit_once(") ").context("no fields in stat")?;
         let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<f64>());
         let ticks: f64 = ticks.sum::<Result<_, _>>()?;
@@ -32,21 +31,21 @@ impl Usage {
     }
 }
 
-/// Where and with what it was measured.
+/// The machine and the versions of the servers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     cpu: String,
     cores: usize,
     memory_mib: u64,
     kernel: String,
-    /// The load average of the last minute before the first run: what else the machine did.
+    /// The load average of the last minute before the first run.
     load_before: f64,
-    /// The versions of the servers, as they say it themselves.
+    /// The versions that the servers report.
     versions: Vec<String>,
 }
 
 impl Machine {
-    /// This one.
+    /// Returns the facts about this machine.
     pub(crate) fn look(versions: Vec<String>) -> Result<Self> {
         let memory = fs::read_to_string("/proc/meminfo")?;
         let kilobytes: u64 = entry(&memory, "MemTotal").context("no MemTotal")?.parse()?;
@@ -63,7 +62,7 @@ impl Machine {
         })
     }
 
-    /// In one line.
+    /// Returns them in one line.
     pub(crate) fn describe(&self) -> String {
         let Self { cpu, cores, memory_mib, kernel, load_before, versions } = self;
         let versions = versions.join(", ");
@@ -74,13 +73,13 @@ impl Machine {
     }
 }
 
-/// The first line that a program says.
+/// Returns the first line of a program's output.
 pub(crate) fn first_line(command: &mut Command) -> Option<String> {
     let said = command.output().ok()?.stdout;
     Some(String::from_utf8_lossy(&said).lines().next()?.trim().to_owned())
 }
 
-/// What follows `name:` in a file of lines, without a unit.
+/// Returns the value after `name:` in a file of lines, without its unit.
 fn entry<'a>(file: &'a str, name: &str) -> Option<&'a str> {
     let value = file.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.trim();
     Some(value.strip_suffix(" kB").unwrap_or(value))

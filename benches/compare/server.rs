@@ -1,4 +1,4 @@
-//! The servers that are compared, as child processes on loopback.
+//! The servers, as child processes on loopback.
 
 use std::{
     fs,
@@ -20,30 +20,30 @@ use crate::{
     wire::{Grpc, Nats, Redis, Wire},
 };
 
-/// How long a server may take to listen.
+/// The maximum time until a server listens.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often a server that does not say when it listens is tried.
+/// The interval of attempts to connect to a server that does not report when it listens.
 const POLL: Duration = Duration::from_millis(5);
 
-/// What a server wrote to its standard output, and to its standard error.
+/// The files of a server's standard output and standard error.
 const SAID: &str = "said";
 const LOGGED: &str = "logged";
 
-/// Where the hub keeps its data, and with TLS every server its key.
+/// The directory of the hub's data and, with TLS, of every server's key.
 const DATA: &str = "data";
 
-/// Lines of a server's log that are shown where it failed.
+/// The number of log lines that are shown if a server failed.
 const SHOWN_LINES: usize = 10;
 
-/// What a server does with what is posted.
+/// What a server does with posts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keeping {
-    /// A chat's rooms. The hub stores every message all the same; the others store nothing.
+    /// Rooms of a chat. The hub stores every message; the others store nothing.
     Rooms,
-    /// A log, flushed to the disk when the server likes. The hub does not know this.
+    /// A log that the server syncs at any time. The hub has no such mode.
     Log,
-    /// A log, flushed to the disk before each acknowledgement.
+    /// A log that is synced before each acknowledgement.
     SyncedLog,
 }
 
@@ -54,11 +54,11 @@ pub(crate) struct Server {
     keeping: Keeping,
     child: Child,
     address: SocketAddr,
-    /// What it proves of itself, where it speaks TLS.
+    /// Its certificate, if it uses TLS.
     certified: Option<Certified>,
-    /// Where it keeps its files and its log.
+    /// The directory of its files and its log.
     folder: PathBuf,
-    /// Removes the folder, where it is this server's own.
+    /// Removes the directory if it belongs to this server.
     _own: Option<TempDir>,
 }
 
@@ -68,7 +68,7 @@ impl Server {
         Self::start_over(Over::Plaintext, contender, keeping).await
     }
 
-    /// The same, for lines that speak TLS, or that do not.
+    /// The same, with or without TLS.
     pub(crate) async fn start_over(
         over: Over,
         contender: Contender,
@@ -80,7 +80,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Starts a server on what one before it left in this folder.
+    /// Starts a server with the data of a previous one.
     pub(crate) async fn start_in(
         folder: &Path,
         contender: Contender,
@@ -99,7 +99,7 @@ impl Server {
             Over::Plaintext => None,
             Over::Tls => Some(Certified::new(&folder.join(DATA))?),
         };
-        // Ours take any port and say which one.
+        // Our servers listen on any free port and print it.
         let ours = matches!(contender, Contender::Chinwag | Contender::Plain);
         let port = if ours { 0 } else { free_port()? };
         let mut command = command(contender, keeping, folder, port, certified.as_ref())?;
@@ -115,13 +115,12 @@ impl Server {
         Ok(server)
     }
 
-    /// A connection, registered where there is something to register. `name` must not be that of
-    /// another one.
+    /// Connects, and registers if the server needs it. `name` must be unique.
     pub(crate) async fn connect(&self, name: &str) -> Result<Line> {
         self.connect_with(name, None).await
     }
 
-    /// As [`connect`](Self::connect), with a small receive buffer where a size is given.
+    /// Like [`connect`](Self::connect), with the given size of the receive buffer.
     pub(crate) async fn connect_with(&self, name: &str, buffer: Option<u32>) -> Result<Line> {
         let keeps = self.keeping != Keeping::Rooms;
         let open = |out: &mut Vec<u8>| match self.contender {
@@ -139,17 +138,17 @@ impl Server {
         Ok(line)
     }
 
-    /// Where it listens.
+    /// Returns its address.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has used up to now.
+    /// Returns the resources it has used.
     pub(crate) fn usage(&self) -> Result<Usage> {
         Usage::of(self.child.id())
     }
 
-    /// The end of what it logged.
+    /// Returns the end of its log.
     pub(crate) fn log(&self) -> String {
         let files = [SAID, LOGGED].map(|file| fs::read_to_string(self.folder.join(file)));
         let log = files.map(Result::unwrap_or_default).concat();
@@ -157,7 +156,7 @@ impl Server {
         lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
 
-    /// Waits until it listens, and notes where.
+    /// Waits until it listens, and records the address.
     async fn listen(&mut self) -> Result<()> {
         let began = Instant::now();
         loop {
@@ -173,7 +172,8 @@ impl Server {
         }
     }
 
-    /// Ours say it: "… listening on ADDRESS:PORT". The others were told.
+    /// Our servers print it: "… listening on ADDRESS:PORT". The port of the others was chosen
+    /// before.
     fn listens_at(&self) -> Result<Option<SocketAddr>> {
         if self.address.port() != 0 {
             return Ok(TcpStream::connect(self.address).is_ok().then_some(self.address));
@@ -192,10 +192,10 @@ impl Drop for Server {
     }
 }
 
-/// An empty folder on the disk that the project is on: where temporary files are kept in memory,
-/// flushing costs nothing and says nothing.
+/// Makes an empty directory on the disk of the project. Temporary files may be in memory, where a
+/// sync costs nothing.
 pub(crate) fn folder() -> Result<TempDir> {
-    let target = crate::target();
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     fs::create_dir_all(&target)?;
     tempfile::tempdir_in(&target).context("no folder for a server's files")
 }
@@ -252,7 +252,7 @@ fn nats_config(
     format!("listen: \"127.0.0.1:{port}\"\n{jetstream}\n{tls}\n")
 }
 
-/// No setting of whoever runs this reaches the hub.
+/// Removes the user's settings from the environment of the hub.
 fn forget_settings(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("CHINWAG_") {
@@ -261,7 +261,7 @@ fn forget_settings(command: &mut Command) {
     }
 }
 
-/// A port that was free a moment ago, for servers that cannot tell which one they took.
+/// Returns a port that was free a moment ago, for servers that cannot report their port.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

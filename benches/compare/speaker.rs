@@ -7,19 +7,19 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::{audience::stamped, line::Line, server::Server, wire::Heard};
 
-/// What a speaker says.
+/// The messages of a publisher.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Speech {
-    /// How many messages.
+    /// The number of messages.
     pub(crate) messages: usize,
-    /// Bytes of each.
+    /// The bytes of each.
     pub(crate) size: usize,
-    /// Messages a second; `None`: as fast as the server takes them.
+    /// Messages per second; `None`: as fast as the server accepts them.
     pub(crate) rate: Option<u32>,
 }
 
-/// A line that may post to a room. A hub's speaker has to be in the room and hears itself; the
-/// other servers' do not.
+/// A connection that may post to a room. A publisher of the hub is in the room and receives its own
+/// messages; those of other servers do not.
 pub(crate) async fn speaker(server: &Server, name: &str, room: &str) -> Result<Line> {
     let mut line = server.connect(name).await?;
     if line.grpc().is_ok() {
@@ -29,8 +29,8 @@ pub(crate) async fn speaker(server: &Server, name: &str, room: &str) -> Result<L
     Ok(line)
 }
 
-/// Says a speech in a room, and goes on reading until it is dropped: a speaker that ends takes what
-/// the server has not read yet with it.
+/// Posts all messages to a room, and continues to read until it is dropped: closing the connection
+/// would lose what the server has not read yet.
 pub(crate) async fn speak(line: &mut Line, room: &str, speech: Speech) -> Result<Infallible> {
     match speech.rate {
         Some(rate) => speak_paced(line, room, speech, rate).await?,
@@ -68,8 +68,8 @@ async fn speak_paced(line: &mut Line, room: &str, speech: Speech, rate: u32) -> 
     Ok(())
 }
 
-/// Posts for some time with up to `pipeline` posts unacknowledged; how many were acknowledged, and
-/// in what time.
+/// Posts for some time with up to `pipeline` unacknowledged posts. Returns the number of
+/// acknowledged posts and the time they took.
 pub(crate) async fn post_for(
     line: &mut Line,
     room: &str,
@@ -89,7 +89,7 @@ pub(crate) async fn post_for(
     Ok((acked, began.elapsed()))
 }
 
-/// Posts so many messages, and waits until all are acknowledged.
+/// Posts the given number of messages, and waits until all are acknowledged.
 pub(crate) async fn post_all(line: &mut Line, room: &str, size: usize, count: usize) -> Result<()> {
     let (mut posted, mut acked) = (0, 0);
     while acked < count {
@@ -102,5 +102,5 @@ pub(crate) async fn post_all(line: &mut Line, room: &str, size: usize, count: us
     Ok(())
 }
 
-/// Posts under way at once where somebody posts as fast as the server stores.
+/// Unacknowledged posts of a publisher that posts as fast as the server stores.
 pub(crate) const PIPELINE: usize = 4096;

@@ -1,5 +1,5 @@
-//! What the servers speak, as thin as it can be read: readers that did more would hide the servers
-//! behind themselves.
+//! The protocols of the servers. Readers parse as little as possible, so that they do not dominate
+//! the measurements.
 
 mod grpc;
 mod http2;
@@ -15,14 +15,14 @@ pub(crate) use self::{
     redis::Redis,
 };
 
-/// What a line hears.
+/// An event of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Heard<'a> {
-    /// From now on messages come.
+    /// The subscription is active.
     Subscribed,
-    /// A message of the subscribed room: its text.
+    /// The text of a message of the subscribed room.
     Message(&'a [u8]),
-    /// The next of the posts was stored, or a request was granted.
+    /// The next post was stored, or a request was accepted.
     Acked,
     /// The answer to a call.
     Answer(&'a [u8]),
@@ -37,7 +37,7 @@ pub(crate) enum Wire {
 }
 
 impl Wire {
-    /// Asks for a room's messages.
+    /// Subscribes to a room.
     pub(crate) fn subscribe(&mut self, room: &str, out: &mut Vec<u8>) {
         match self {
             Self::Grpc(grpc) => grpc.join(room, Start::Head, out),
@@ -46,7 +46,7 @@ impl Wire {
         }
     }
 
-    /// Whether the server takes a text of `size` bytes now.
+    /// Returns true if the server accepts a text of `size` bytes now.
     pub(crate) fn can_post(&self, size: usize) -> bool {
         match self {
             Self::Grpc(grpc) => grpc.can_post(size),
@@ -63,8 +63,8 @@ impl Wire {
         }
     }
 
-    /// Takes what is complete of `bytes`, puts what has to be answered at once into `out`, and says
-    /// how much it took.
+    /// Parses the complete part of `bytes`, writes immediate answers to `out`, and returns the
+    /// number of bytes it has consumed.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
@@ -79,7 +79,7 @@ impl Wire {
     }
 }
 
-/// A line without its end, and what comes after.
+/// Splits a line from the bytes after it.
 fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = bytes.iter().position(|&byte| byte == b'\n')?;
     let line = &bytes[..end];

@@ -1,4 +1,4 @@
-//! The workloads: who is given which work, and what is wanted of chinwag.
+//! The workloads, their contenders and the goals of chinwag.
 
 mod catch_up;
 mod direct;
@@ -23,30 +23,30 @@ use crate::{
     over::Over,
 };
 
-/// How long one run may take.
+/// The maximum time of a run.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// How long everybody rests between getting ready and the measured part.
+/// The pause between preparation and measurement.
 const REST: Duration = Duration::from_millis(500);
 
-/// Bytes of an ordinary message's text.
+/// The bytes of a usual text.
 const TEXT_BYTES: usize = 100;
 
-/// The room of those who are all in one.
+/// The room of workloads with one room.
 const ROOM: &str = "bench";
 
-/// How much of the work is done.
+/// The amount of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Scale {
-    /// What the goals are about.
+    /// The amount that the goals refer to.
     Full,
-    /// A tenth of everything, to see that it works.
+    /// A tenth of everything, to check that it runs.
     Small,
 }
 
 impl Scale {
-    /// So much, or a tenth of it.
+    /// Returns the number, or a tenth of it.
     pub(crate) fn of(self, full: usize) -> usize {
         match self {
             Self::Full => full,
@@ -54,7 +54,7 @@ impl Scale {
         }
     }
 
-    /// So long, or a tenth of it.
+    /// Returns the time, or a tenth of it.
     fn time(self, full: Duration) -> Duration {
         full * u32::try_from(self.of(100)).unwrap_or(100) / 100
     }
@@ -64,51 +64,51 @@ impl Scale {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Work {
-    /// 1,000 subscribers, 10,000 messages of 100 bytes, as fast as they go
+    /// 1,000 subscribers, 10,000 messages of 100 bytes, as fast as possible
     Burst,
-    /// 1,000 subscribers, 40 messages a second for 10 s
+    /// 1,000 subscribers, 40 messages per second for 10 s
     Paced,
-    /// 100 subscribers, 1,000 messages of 16 KiB, as fast as they go
+    /// 100 subscribers, 1,000 messages of 16 KiB, as fast as possible
     Large,
-    /// 200 rooms of 10 members, each saying 50 messages
+    /// 200 rooms of 10 members, each posting 50 messages
     Rooms,
-    /// 64 publishers that wait for each acknowledgement, flushed to the disk
+    /// 64 publishers that wait for each acknowledgement, synced to disk
     Waiting,
-    /// One publisher with 4,096 posts under way, flushed to the disk
+    /// One publisher with 4,096 unacknowledged posts, synced to disk
     Pipelined,
     /// 100,000 stored messages to one late subscriber
     CatchUp,
-    /// 5,000 subscribers that nobody says anything to
+    /// 5,000 subscribers without messages
     Idle,
     /// 1,000 subscribers of which 100 stop reading
     Stalled,
-    /// Starting again after SIGKILL with 1,000,000 stored messages
+    /// Restart after SIGKILL with 1,000,000 stored messages
     Restart,
-    /// 2,000 peers who come at once, each watching all
+    /// 2,000 peers that register at once and watch the list
     JoinStorm,
-    /// Two clients and nobody between them
+    /// Direct messages between two clients
     Direct,
-    /// The burst, over TLS
+    /// burst over TLS
     BurstTls,
-    /// The same idle subscribers, over TLS
+    /// idle over TLS
     IdleTls,
-    /// The same two clients, over TLS with keys on both sides
+    /// direct over TLS with keys on both sides
     DirectTls,
 }
 
 impl Work {
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// What it is.
+    /// Returns its description.
     pub(crate) fn describe(self) -> String {
         let value = self.to_possible_value();
         value.and_then(|value| value.get_help().map(ToString::to_string)).unwrap_or_default()
     }
 
-    /// Who does it.
+    /// Returns its contenders.
     pub(crate) fn contenders(self) -> &'static [Contender] {
         use Contender::{Chinwag, Nats, Plain, Redis, Tcp};
         match self {
@@ -123,7 +123,7 @@ impl Work {
         }
     }
 
-    /// What is wanted.
+    /// Returns its goals.
     pub(crate) fn goals(self) -> Vec<Goal> {
         use Bound::{OrLess, OrMore, TimesOrLess, TimesOrMore};
         use Contender::{Nats, Plain, Tcp};
@@ -165,7 +165,7 @@ impl Work {
         goals.iter().map(|&(metric, bound)| Goal { metric, bound }).collect()
     }
 
-    /// Does it once.
+    /// Runs it once.
     pub(crate) async fn run(
         self,
         contender: Contender,

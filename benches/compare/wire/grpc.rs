@@ -1,8 +1,8 @@
-//! Chinwag's side of a [`Line`](crate::line::Line): gRPC by hand, one call after the other.
+//! The protocol of Chinwag: hand-written gRPC, one call after the other.
 //!
-//! 1. `Register` gives a token (the plain broadcaster knows neither names nor tokens).
-//! 2. `Chat` begins with a join. From then on every event is looked at as far as its room's order
-//!    can be checked: each message names the seq of the one before it.
+//! 1. `Register` returns a token (the plain broadcaster has neither names nor tokens).
+//! 2. `Chat` begins with a join. Each event is then parsed as far as needed to check the order:
+//!    each message names the seq of the one before it.
 
 use anyhow::{Context, Result, bail, ensure};
 use chinwag::proto::{
@@ -17,13 +17,13 @@ use super::{
     protobuf::{Fields, Value},
 };
 
-/// What stands before a message: whether it is compressed, and its length.
+/// The length of a message's prefix: a flag for compression, and the length.
 const PREFIX: usize = 5;
 
-/// What a post has beside its text: ids, names, tags and lengths.
+/// The bytes of a post beside its text: ids, names, tags and lengths.
 const POST_OVERHEAD: usize = 128;
 
-/// Fields of `ChatResponse` and of what is in it.
+/// Field numbers of `ChatResponse` and the messages in it.
 mod field {
     pub(super) const MESSAGE: u64 = 1;
     pub(super) const JOINED: u64 = 2;
@@ -36,20 +36,20 @@ mod field {
     pub(super) const POSITION_SEQ: u64 = 2;
 }
 
-/// Where the room of a line begins.
+/// Where the room of a connection starts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Start {
     /// With the next message.
     Head,
-    /// With the very first of a log of this epoch.
+    /// With the first message of a log with this epoch.
     Origin(u64),
 }
 
-/// What was called last, and so what its answers are.
+/// The last call, which determines the kind of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Unary,
-    /// A unary call whose answer has come.
+    /// A unary call that was answered.
     Answered,
     Chat,
     Watch,
@@ -59,12 +59,11 @@ enum Call {
 #[derive(Debug)]
 pub(crate) struct Grpc {
     flow: Flow,
-    /// The stream of the call that was begun last.
+    /// The stream of the last call.
     stream: u32,
     call: Call,
     token: Option<String>,
-    /// The beginning of a message whose end has not come yet. Calls do not overlap, so it is of
-    /// the last one.
+    /// The start of an incomplete message. Calls do not overlap, so it belongs to the last one.
     partial: Vec<u8>,
     last_seq: Option<u64>,
     epoch: u64,
@@ -84,29 +83,29 @@ impl Grpc {
         }
     }
 
-    /// The epoch of the room that was joined last.
+    /// Returns the epoch of the last joined room.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// The seq of the last message that was heard of in that room.
+    /// Returns the seq of the last message of that room.
     pub(crate) fn last_seq(&self) -> Option<u64> {
         self.last_seq
     }
 
-    /// Asks for a name; [`Heard::Answer`] brings what [`Self::registered`] takes.
+    /// Registers a name; answered by [`Heard::Answer`], which [`Self::registered`] takes.
     pub(crate) fn register(&mut self, name: &str, out: &mut Vec<u8>) {
         let request = RegisterRequest { name: name.to_owned(), ..Default::default() };
         self.begin(Call::Unary, "/chinwag.v1.Presence/Register", &request, out);
     }
 
-    /// Keeps the token of an answer to Register.
+    /// Saves the token of an answer to Register.
     pub(crate) fn registered(&mut self, answer: &[u8]) -> Result<()> {
         self.token = Some(RegisterResponse::decode(answer)?.token);
         Ok(())
     }
 
-    /// Begins to watch the list of peers; each [`Heard::Answer`] is a `WatchPeersResponse`.
+    /// Watches the list of peers; each [`Heard::Answer`] is a `WatchPeersResponse`.
     pub(crate) fn watch(&mut self, out: &mut Vec<u8>) {
         let request = WatchPeersRequest::default();
         self.begin(Call::Watch, "/chinwag.v1.Presence/WatchPeers", &request, out);
@@ -129,7 +128,7 @@ impl Grpc {
         self.send(request, call != Call::Chat, out);
     }
 
-    /// Begins Chat in a room; [`Heard::Subscribed`] tells when.
+    /// Opens Chat in a room; answered by [`Heard::Subscribed`].
     pub(crate) fn join(&mut self, room: &str, start: Start, out: &mut Vec<u8>) {
         let start = match start {
             Start::Head => None,
@@ -139,12 +138,12 @@ impl Grpc {
         self.begin(Call::Chat, "/chinwag.v1.Broadcast/Chat", &request(join), out);
     }
 
-    /// Whether a text of `size` bytes may be posted now.
+    /// Returns true if a text of `size` bytes can be posted now.
     pub(crate) fn can_post(&self, size: usize) -> bool {
         self.flow.window() >= size + POST_OVERHEAD
     }
 
-    /// Posts, with an id of our own as every careful client does.
+    /// Posts with an id of the client, as careful clients do.
     pub(crate) fn post(&mut self, room: &str, text: &str, out: &mut Vec<u8>) {
         let id = uuid::Uuid::now_v7().to_string();
         let post = PostRequest { room: room.to_owned(), id, text: text.to_owned() };
@@ -160,7 +159,7 @@ impl Grpc {
         self.flow.data(self.stream, &framed, last, out);
     }
 
-    /// Takes the whole frames that `bytes` begin with, and says how long these are.
+    /// Parses the complete frames at the start of `bytes`, and returns their length.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
@@ -230,7 +229,7 @@ impl Grpc {
         Ok(())
     }
 
-    /// The text of a message that follows the one before it.
+    /// Returns the text of a message, after checking that it follows the previous one.
     fn message<'a>(&mut self, message: &'a [u8]) -> Result<&'a [u8]> {
         let mut seq = 0;
         let mut prev_seq = 0;
@@ -256,13 +255,13 @@ fn request(request: chat_request::Request) -> ChatRequest {
     ChatRequest { request: Some(request) }
 }
 
-/// The epoch and seq of a position within a message.
+/// Returns the epoch and seq of a position.
 fn position(message: &[u8], field: u64) -> Option<(u64, u64)> {
     let position = Fields(message).find(field)?.bytes()?;
     Some((number_of(position, field::POSITION_EPOCH), number_of(position, field::POSITION_SEQ)))
 }
 
-/// A number that is left out where it is 0.
+/// Returns a number that is omitted if it is 0.
 fn number_of(message: &[u8], field: u64) -> u64 {
     Fields(message).find(field).and_then(Value::number).unwrap_or(0)
 }

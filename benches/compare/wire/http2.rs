@@ -1,20 +1,20 @@
-//! As much of HTTP/2 as a client needs that trusts its server (RFC 9113).
+//! The part of HTTP/2 (RFC 9113) that a client needs if it trusts its server.
 
 use anyhow::{Result, bail};
 
-/// What opens a connection.
+/// The connection preface.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The largest frame that either side sends unless it was told otherwise.
+/// The default maximum size of a frame.
 const MAX_FRAME: usize = 16 * 1024;
 
-/// The length of a frame's header.
+/// The length of a frame header.
 const HEADER: usize = 9;
 
-/// Window sizes before anybody says anything.
+/// The default size of a window.
 const DEFAULT_WINDOW: u32 = 65_535;
 
-/// The largest window there is: we never hold a server back, and never have to tell it to go on.
+/// The maximum size of a window, so that flow control never stops the server.
 const MAX_WINDOW: u32 = i32::MAX as u32;
 
 const SETTING_INITIAL_WINDOW: u16 = 4;
@@ -22,7 +22,7 @@ const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// The kinds of frames that matter here.
+/// The types of frames that are used here.
 pub(crate) mod kind {
     pub(crate) const DATA: u8 = 0;
     pub(crate) const HEADERS: u8 = 1;
@@ -33,7 +33,7 @@ pub(crate) mod kind {
     pub(crate) const WINDOW_UPDATE: u8 = 8;
 }
 
-/// A frame that was received.
+/// A received frame.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
     pub(crate) kind: u8,
@@ -43,7 +43,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// The frame that `bytes` begin with, if all of it is there.
+    /// Returns the frame at the start of `bytes`, if it is complete.
     pub(crate) fn first(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
         let [l2, l1, l0, kind, flags, s3, s2, s1, s0] = *header;
@@ -51,26 +51,26 @@ impl<'a> Frame<'a> {
         Some(Self { kind, flags, stream: u32::from_be_bytes([s3, s2, s1, s0]), payload })
     }
 
-    /// With its header.
+    /// Returns its length with the header.
     pub(crate) fn length(&self) -> usize {
         HEADER + self.payload.len()
     }
 
-    /// Whether the server says nothing more on this stream.
+    /// Returns true if the server has ended this stream.
     pub(crate) fn ends_stream(&self) -> bool {
         self.flags & END_STREAM != 0
     }
 
-    /// The number that the payload begins with.
+    /// Returns the number at the start of the payload.
     fn number(&self) -> u32 {
         self.payload.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes))
     }
 }
 
-/// What a client may send, and what it must say for the connection's own sake.
+/// Flow control and connection frames of a client.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    /// What the server takes on a new stream.
+    /// The initial window of a new stream.
     initial: i64,
     stream: i64,
     connection: i64,
@@ -88,7 +88,7 @@ impl Flow {
         Self { initial: window, stream: window, connection: window }
     }
 
-    /// Opens a stream, which becomes the one that data is counted for.
+    /// Opens a stream, for which data is counted from then on.
     pub(crate) fn headers(&mut self, stream: u32, headers: &[(&str, &str)], out: &mut Vec<u8>) {
         self.stream = self.initial;
         let mut block = Vec::new();
@@ -113,12 +113,12 @@ impl Flow {
         self.connection -= sent;
     }
 
-    /// How many bytes of data may be sent.
+    /// Returns how many bytes of data may be sent.
     pub(crate) fn window(&self) -> usize {
         usize::try_from(self.stream.min(self.connection)).unwrap_or(0)
     }
 
-    /// Obeys a frame that is about the connection, not about what is said on it.
+    /// Handles a frame that concerns the connection and not a stream's data.
     pub(crate) fn obey(&mut self, frame: Frame<'_>, out: &mut Vec<u8>) -> Result<()> {
         let acked = frame.flags & ACK != 0;
         match frame.kind {
@@ -151,7 +151,7 @@ impl Flow {
 }
 
 fn put(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    // Frames of ours are MAX_FRAME long at most.
+    // Our frames have at most MAX_FRAME bytes.
     let [_, l2, l1, l0] = (payload.len() as u32).to_be_bytes();
     out.extend([l2, l1, l0, kind, flags]);
     out.extend(stream.to_be_bytes());

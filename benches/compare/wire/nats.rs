@@ -1,30 +1,30 @@
-//! nats-server's side of a [`Line`](crate::line::Line): its text protocol, and as much of
-//! JetStream's JSON as the workloads need.
+//! The protocol of nats-server: its text protocol, and the part of JetStream's JSON that the
+//! workloads need.
 
 use anyhow::{Context, Result, ensure};
 
 use super::Heard;
 
-/// The subscription that messages come on.
+/// The subscription of messages.
 const MESSAGES: &str = "1";
 
-/// The subscription that acknowledgements and answers come on.
+/// The subscription of acknowledgements and answers.
 const ANSWERS: &str = "2";
 
-/// The stream that JetStream keeps, and its only subject.
+/// The stream of JetStream, and its only subject.
 const STREAM: &str = "bench";
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Nats {
-    /// Where answers to this connection go. Other connections have others.
+    /// The subject of answers to this connection.
     inbox: String,
-    /// Whether JetStream keeps and acknowledges what is posted.
+    /// True if JetStream stores and acknowledges posts.
     keeps: bool,
 }
 
 impl Nats {
-    /// Opens a connection. `name` must not be that of another one.
+    /// Opens a connection. `name` must be unique.
     pub(crate) fn open(name: &str, keeps: bool, out: &mut Vec<u8>) -> Self {
         let inbox = format!("_INBOX.{name}");
         out.extend_from_slice(b"CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
@@ -34,12 +34,12 @@ impl Nats {
         Self { inbox, keeps }
     }
 
-    /// Asks for whatever comes on a subject; [`Heard::Subscribed`] tells when.
+    /// Subscribes to a subject; answered by [`Heard::Subscribed`].
     pub(crate) fn subscribe(&mut self, subject: &str, out: &mut Vec<u8>) {
         out.extend(format!("SUB {subject} {MESSAGES}\r\nPING\r\n").bytes());
     }
 
-    /// Makes the stream; [`Heard::Acked`] tells when.
+    /// Makes the stream; answered by [`Heard::Acked`].
     pub(crate) fn make_stream(&mut self, out: &mut Vec<u8>) {
         let config = format!(
             r#"{{"name":"{STREAM}","subjects":["{STREAM}"],"storage":"file","retention":"limits"}}"#
@@ -47,7 +47,7 @@ impl Nats {
         self.request(&format!("$JS.API.STREAM.CREATE.{STREAM}"), config.as_bytes(), out);
     }
 
-    /// Asks for all that the stream holds, as fast as it comes.
+    /// Reads the whole stream as fast as possible.
     pub(crate) fn replay(&mut self, out: &mut Vec<u8>) {
         let to = format!("_DELIVER.{STREAM}");
         self.subscribe(&to, out);
@@ -73,7 +73,7 @@ impl Nats {
         out.extend_from_slice(b"\r\n");
     }
 
-    /// Takes the whole messages that `bytes` begin with, and says how long these are.
+    /// Parses the complete messages at the start of `bytes`, and returns their length.
     pub(crate) fn take(
         &mut self,
         bytes: &[u8],
@@ -112,8 +112,8 @@ impl Nats {
     }
 }
 
-/// What `MSG subject subscription [reply] length` announces, if all of it is there, and whether it
-/// is an answer.
+/// Parses the message after `MSG subject subscription [reply] length`, if it is complete, and
+/// whether it is an answer.
 fn payload<'a>(line: &[u8], rest: &'a [u8]) -> Result<(Option<&'a [u8]>, bool)> {
     let mut words = line.split(|&byte| byte == b' ');
     let subscription = words.nth(2).context("a message without a subscription")?;

@@ -1,5 +1,5 @@
-//! A look into encoded protobuf messages that decodes no more than is looked at, because a reader
-//! that decodes everything would measure itself.
+//! A lazy reader of encoded protobuf messages. A reader that decodes everything would dominate the
+//! measurements.
 
 /// The value of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub(crate) enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The number, where it is one.
+    /// Returns the number, if it is one.
     pub(crate) fn number(self) -> Option<u64> {
         match self {
             Self::Varint(number) | Self::Fixed(number) => Some(number),
@@ -21,7 +21,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The bytes, where these are any.
+    /// Returns the bytes, if it has any.
     pub(crate) fn bytes(self) -> Option<&'a [u8]> {
         match self {
             Self::Bytes(bytes) => Some(bytes),
@@ -30,13 +30,13 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The fields of a message with their numbers, in the order of the bytes. Ends early where the
-/// bytes make no message.
+/// Iterates over the fields of a message with their numbers, in the order of the bytes. Ends early
+/// if the message is malformed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    /// The first field of this number.
+    /// Returns the first field with this number.
     pub(crate) fn find(mut self, number: u64) -> Option<Value<'a>> {
         self.find_map(|(found, value)| (found == number).then_some(value))
     }

@@ -1,14 +1,14 @@
-//! redis-server's side of a [`Line`](crate::line::Line): RESP3, in which a subscriber may also
-//! publish. Where posts are to be kept, they go into a stream (`XADD`) instead of to subscribers.
+//! The protocol of redis-server: RESP3, in which a subscriber may also publish. In workloads that
+//! keep posts, they go to a stream (`XADD`) instead of subscribers.
 
 use anyhow::{Result, bail};
 
 use super::Heard;
 
-/// What a published message begins with; the channel and the payload follow.
+/// The start of a published message; the channel and the payload follow.
 const MESSAGE: &[u8] = b">3\r\n$7\r\nmessage\r\n";
 
-/// The stream that keeps posts.
+/// The stream of posts.
 const STREAM: &str = "bench";
 
 /// One connection.
@@ -24,7 +24,7 @@ impl Redis {
         Self { keeps }
     }
 
-    /// Asks for whatever comes on a channel; [`Heard::Subscribed`] tells when.
+    /// Subscribes to a channel; answered by [`Heard::Subscribed`].
     pub(crate) fn subscribe(&mut self, channel: &str, out: &mut Vec<u8>) {
         command(&["SUBSCRIBE", channel], out);
     }
@@ -38,7 +38,7 @@ impl Redis {
         }
     }
 
-    /// Takes the whole messages that `bytes` begin with, and says how long these are.
+    /// Parses the complete messages at the start of `bytes`, and returns their length.
     pub(crate) fn take(&mut self, bytes: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<usize> {
         let mut taken = 0;
         loop {
@@ -60,11 +60,11 @@ impl Redis {
         Ok(taken)
     }
 
-    /// Hears of what matters in answers, which are taken line by line.
+    /// Handles one line of an answer.
     fn other(&self, line: &[u8], hear: &mut impl FnMut(Heard<'_>)) -> Result<()> {
         match line {
             b"subscribe" => hear(Heard::Subscribed),
-            // The id that XADD answers: milliseconds, a dash, a number.
+            // The answer of XADD is an id: milliseconds, a dash, a number.
             [b'0'..=b'9', ..] if self.keeps && line.contains(&b'-') => hear(Heard::Acked),
             [b'-', ..] => bail!("redis-server says {}", String::from_utf8_lossy(line)),
             _ => {}
@@ -80,7 +80,7 @@ fn command(words: &[&str], out: &mut Vec<u8>) {
     }
 }
 
-/// A string with its length before it, and what comes after.
+/// Splits a length-prefixed string from the bytes after it.
 fn bulk(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (head, rest) = super::line(bytes)?;
     let length = super::number(head.strip_prefix(b"$")?)?;

@@ -1,4 +1,4 @@
-//! One who comes late and wants to hear everything.
+//! A late subscriber that reads all stored messages.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! Two clients and nobody between them, beside two ends of a bare socket.
+//! Direct messages between two clients, beside an echo over a bare socket.
 //!
 //! Both ends run in this process, on the same threads, and so do both ends of the bare socket.
 
@@ -29,24 +29,23 @@ use crate::{
     server::{Keeping, Server, folder},
 };
 
-/// How long each part takes.
+/// The time of each part.
 const TIME: Duration = Duration::from_secs(3);
 
-/// Messages that nobody measures: the first of all finds the other client and connects.
+/// Messages before the measurement: the first one finds the other client and connects.
 const WARM_UP: usize = 200;
 
-/// Calls under way at once where the rate of `Send` is measured: more would fill the inbox faster
-/// than it is read.
+/// Concurrent calls for the rate of `Send`: more would fill the inbox faster than it is read.
 const CALLS: usize = 64;
 
-/// Lines under way at once where theirs is: what a conversation lets through without waiting.
+/// Messages in flight for the rate of a conversation: the most it accepts without waiting.
 const LINES: usize = 1024;
 
 pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
     let time = scale.time(TIME);
     if contender == Contender::Tcp {
         let round_trip = ping_pong(over, time).await?;
-        // One bare round trip stands beside both kinds of ours.
+        // The same bare round trip is compared with both kinds of messages.
         let metrics = [Metric::SendRoundTrip, Metric::ConverseRoundTrip];
         return Ok(metrics.map(|metric| (metric, round_trip)).into());
     }
@@ -66,15 +65,15 @@ pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Resul
     Ok(figures)
 }
 
-/// Two clients who talk.
+/// Two connected clients.
 struct Pair {
     ann: Client,
     ben: Client,
-    /// Ann's, with Ben.
+    /// Ann's conversation with Ben.
     conversation: Conversation,
 }
 
-/// How a message goes.
+/// The rpc of a message.
 #[derive(Clone, Copy)]
 enum Way {
     Send,
@@ -82,7 +81,7 @@ enum Way {
 }
 
 impl Pair {
-    /// One message, until its receipt is there. False where Ben has not read enough to take it.
+    /// Sends one message and waits for its receipt. Returns false if Ben's inbox was full.
     async fn talk(&self, way: Way) -> Result<bool> {
         let text = Text::parse("x".repeat(TEXT_BYTES))?;
         let receipt = match way {
@@ -108,7 +107,7 @@ async fn client(over: Over, hub: &Server, name: &str) -> Result<(Client, Events)
     Ok(Client::start(options).await?)
 }
 
-/// Reads what arrives, as a person's client does.
+/// Reads all messages that arrive.
 async fn read(mut events: Events) {
     while let Some(event) = events.next().await {
         if matches!(event, Event::Ended { .. }) {
@@ -117,7 +116,7 @@ async fn read(mut events: Events) {
     }
 }
 
-/// Microseconds of one message and its receipt, one after the other.
+/// Measures the microseconds of a message and its receipt, one message at a time.
 async fn round_trip(pair: &Pair, way: Way, time: Duration) -> Result<f64> {
     for _ in 0..WARM_UP {
         pair.talk(way).await?;
@@ -132,7 +131,7 @@ async fn round_trip(pair: &Pair, way: Way, time: Duration) -> Result<f64> {
     Ok(median(took))
 }
 
-/// Messages a second, each with its receipt, many at once.
+/// Measures messages per second, each with its receipt, many at a time.
 async fn rate(pair: &Arc<Pair>, way: Way, time: Duration) -> Result<f64> {
     let began = Instant::now();
     let mut senders = JoinSet::new();
@@ -158,7 +157,7 @@ async fn rate(pair: &Arc<Pair>, way: Way, time: Duration) -> Result<f64> {
     Ok(f64::from(sent) / began.elapsed().as_secs_f64())
 }
 
-/// Microseconds for a text to go over a bare socket and back.
+/// Measures the microseconds of an echo over a bare socket.
 async fn ping_pong(over: Over, time: Duration) -> Result<f64> {
     let (mut near, mut far) = ends(over).await?;
     let mut echo = JoinSet::new();
@@ -183,7 +182,7 @@ async fn ping_pong(over: Over, time: Duration) -> Result<f64> {
     Ok(median(took))
 }
 
-/// Both ends of a connection, with keys on both sides where it is TLS.
+/// Returns both ends of a connection; over TLS, both sides have keys.
 async fn ends(over: Over) -> Result<(Stream, Stream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let near = TcpStream::connect(listener.local_addr()?).await?;

@@ -1,7 +1,7 @@
-//! Posts that are acknowledged once they are on the disk.
+//! Posts that are acknowledged after they are on disk.
 //!
-//! Publishers of the hub are each in a room of their own and post to the lobby, to which everybody
-//! belongs: so nobody listens, as with the other servers.
+//! Each publisher of the hub joins a room of its own and posts to the lobby, to which every session
+//! belongs. So the posts have no receivers, as with the other servers.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,10 +17,10 @@ use crate::{
     speaker::{PIPELINE, post_for, speaker},
 };
 
-/// How long they post.
+/// The time for which publishers post.
 const TIME: Duration = Duration::from_secs(5);
 
-/// The lobby's name on the wire.
+/// The name of the lobby in requests.
 pub(super) const LOBBY: &str = "";
 
 const PUBLISHERS: usize = 64;
@@ -66,7 +66,7 @@ async fn run(
     ]))
 }
 
-/// A publisher, and in JetStream the stream that it posts to.
+/// Opens a publisher and, for JetStream, makes the stream it posts to.
 pub(super) async fn publisher(server: &Server, index: usize) -> Result<Line> {
     let mut line = speaker(server, &format!("pub-{index:05}"), &format!("own-{index:05}")).await?;
     if server.contender == Contender::Nats && index == 0 {

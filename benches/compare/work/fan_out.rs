@@ -1,4 +1,4 @@
-//! One speaker, and a room full of listeners.
+//! One publisher, and many subscribers of one room.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use crate::{
 pub(super) async fn burst(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
     let speech = Speech { messages: scale.of(10_000), size: TEXT_BYTES, rate: None };
     let mut figures = run(over, contender, scale.of(1_000), speech).await?;
-    // In a burst the delay only says how long the burst was.
+    // In a burst the delay only reflects the length of the burst.
     figures.retain(|metric, _| !matches!(metric, Metric::DelayMedian | Metric::DelayP99));
     Ok(figures)
 }

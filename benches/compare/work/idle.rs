@@ -1,4 +1,4 @@
-//! Subscribers that nobody says anything to: what they cost in memory.
+//! The memory of idle subscribers.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const KIB: f64 = 1024.0;
 
 pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Result<Figures> {
     let server = Arc::new(Server::start_over(over, contender, Keeping::Rooms).await?);
-    // Whatever the first connection of all sets up.
+    // The first connection allocates what all share.
     let _first = server.connect("first").await?;
     rest().await;
     let before = server.usage()?;

@@ -1,4 +1,4 @@
-//! A hub that was killed and starts again with all it had stored.
+//! The restart of a hub that was killed, with all stored messages.
 
 use std::time::Instant;
 
@@ -13,8 +13,8 @@ use crate::{
     speaker::{post_all, speaker},
 };
 
-/// The folder of a hub with a million messages, which takes so long to fill that all rounds share
-/// it.
+/// The data directory of a hub with a million messages. All rounds share it, because filling it
+/// takes long.
 pub(crate) type Stock = Option<TempDir>;
 
 pub(super) async fn run(contender: Contender, scale: Scale, stock: &mut Stock) -> Result<Figures> {
@@ -24,7 +24,7 @@ pub(super) async fn run(contender: Contender, scale: Scale, stock: &mut Stock) -
     };
     let began = Instant::now();
     let server = Server::start_in(folder.path(), contender, Keeping::Rooms).await?;
-    // It listens; now it has to know how far the room reaches.
+    // The hub listens; the join shows that it has read the end of the room.
     let mut line = speaker(&server, "early", ROOM).await?;
     let took = began.elapsed().as_secs_f64();
     let seq = line.grpc()?.0.last_seq();
@@ -32,7 +32,7 @@ pub(super) async fn run(contender: Contender, scale: Scale, stock: &mut Stock) -
     Ok(Figures::from([(Metric::TimeToServe, took)]))
 }
 
-/// Fills the store of a server, which is then killed.
+/// Fills the store of a server, and kills it.
 async fn fill(contender: Contender, scale: Scale) -> Result<TempDir> {
     let folder = server::folder()?;
     let server = Server::start_in(folder.path(), contender, Keeping::Rooms).await?;

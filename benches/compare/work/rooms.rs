@@ -1,4 +1,4 @@
-//! Many rooms, in which everybody speaks and hears.
+//! Many rooms, in which all members post and receive.
 
 use std::{sync::Arc, time::Instant};
 
@@ -20,7 +20,7 @@ use crate::{
 
 const MEMBERS: usize = 10;
 
-/// Messages that each member says.
+/// The messages of each member.
 const SAID: usize = 50;
 
 /// Connections that are opened at a time.
@@ -29,7 +29,7 @@ const OPENING: usize = 64;
 pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
     let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
     let everybody = scale.of(200) * MEMBERS;
-    // All members, and whoever measures.
+    // All members, and the measuring task.
     let start = Arc::new(Barrier::new(everybody + 1));
     let opening = Arc::new(Semaphore::new(OPENING));
     let mut members = JoinSet::new();

@@ -1,7 +1,8 @@
-//! Subscribers that stop reading: what the others notice, and what the server keeps for them.
+//! Subscribers that stop reading: their effect on the others, and their cost in memory.
 //!
-//! All hear a speech; then a tenth of them stops reading and the others hear it again; then those
-//! who stopped go on, and have to hear everything that was said meanwhile.
+//! All receive the messages. Then a tenth of them stops reading while the others receive the
+//! messages again. Then the stalled ones continue, and must receive everything that was posted
+//! meanwhile.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use crate::{
     speaker::{Speech, speak, speaker},
 };
 
-/// Bytes of a message: enough of them that the speech does not fit into the kernel's buffers.
+/// The bytes of a message: so large that all messages do not fit into the kernel's buffers.
 const TEXT_BYTES: usize = 4096;
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -51,7 +52,7 @@ pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
     ]))
 }
 
-/// Says a speech until all have heard it.
+/// Posts all messages and waits until all subscribers have received them.
 async fn say(
     line: &mut Line,
     speech: Speech,

@@ -1,4 +1,4 @@
-//! Everybody comes at once, and each wants to know of all.
+//! Many peers register at once, and each watches the list of peers.
 
 use std::{sync::Arc, time::Instant};
 
@@ -19,11 +19,11 @@ use crate::{
     },
 };
 
-/// Connections that are being opened at a time: more are refused by any listener's queue, and
-/// would come again after a second.
+/// Connections that are opened at a time. More would overflow the accept queue and retry after a
+/// second.
 const OPENING: usize = 256;
 
-/// Fields of `WatchPeersResponse` and of what is in it.
+/// Field numbers of `WatchPeersResponse` and the messages in it.
 mod field {
     pub(super) const SNAPSHOT: u64 = 1;
     pub(super) const DELTA: u64 = 2;
@@ -32,14 +32,14 @@ mod field {
     pub(super) const NAME: u64 = 1;
 }
 
-/// What every peer's name begins with; its number follows.
+/// The prefix of every peer's name; its number follows.
 const PREFIX: &str = "peer-";
 
 pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
     let peers = scale.of(2_000);
     let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
     let opening = Arc::new(Semaphore::new(OPENING));
-    // Nobody leaves before all have seen all.
+    // No peer leaves before all have the whole list.
     let over = watch::Sender::new(0);
     let mut watchers = JoinSet::new();
     let before = server.usage()?;
@@ -63,7 +63,8 @@ pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
     ]))
 }
 
-/// Joins, and watches until all peers were seen: the largest message, and when that was.
+/// Registers, and watches until the list is complete. Returns the size of the largest message and
+/// the time.
 async fn watch_all(
     server: &Server,
     index: usize,
@@ -103,7 +104,7 @@ async fn watch_all(
     Ok((largest, complete))
 }
 
-/// The numbers of the peers that an answer names.
+/// Returns the numbers of the peers in an answer.
 fn numbers(answer: &[u8]) -> impl Iterator<Item = usize> {
     let list = Fields(answer).find_map(|(number, value)| match (number, value) {
         (field::SNAPSHOT | field::DELTA, Value::Bytes(list)) => Some(list),
