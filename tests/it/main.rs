@@ -32,6 +32,7 @@ mod doctor;
 mod documents;
 mod endpoints;
 mod entrance;
+mod examples;
 mod first_minute;
 mod full_screen;
 mod grpcurl;

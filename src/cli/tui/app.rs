@@ -13,11 +13,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    conversations::{Conversations, PeerUpdate},
     effect::Effect,
     layout,
     moment::Moment,
     state::State,
-    talks::{Talks, Told},
     tasks::Tasks,
     term::Screen,
     view,
@@ -44,7 +44,7 @@ pub(super) struct App {
     screen: Screen,
     terminal_events: mpsc::Receiver<io::Result<TerminalEvent>>,
     tasks: Tasks,
-    talks: Talks,
+    conversations: Conversations,
     /// The file with the input history.
     history: PathBuf,
     /// Why the client has stopped.
@@ -67,7 +67,7 @@ impl App {
         Self {
             state,
             tasks: Tasks::new(client.clone()),
-            talks: Talks::new(client.clone()),
+            conversations: Conversations::new(client.clone()),
             client,
             unseen,
             screen,
@@ -114,7 +114,7 @@ impl App {
                 event = events.next(), if has_events => self.on_event(event),
                 change = peers.next() => self.on_peer_change(change),
                 outcome = self.tasks.next() => self.change(|state, now| state.on_outcome(outcome, now)),
-                Some(told) = self.talks.told.recv() => self.change(|state, now| state.on_conversation(told, now)),
+                Some(update) = self.conversations.updates.recv() => self.change(|state, now| state.on_conversation(update, now)),
                 Ok(()) = connection.changed() => self.on_connection(&mut connection),
                 _ = tick.tick() => self.on_tick(),
                 () = tokio::time::sleep_until(due.into()), if is_dirty && is_ready => {}
@@ -139,7 +139,7 @@ impl App {
             Some(Event::Ended { error }) => self.on_stopped(error),
             Some(event) => {
                 if let Event::Conversation { line, event } = &event {
-                    self.talks.theirs(line, event);
+                    self.conversations.on_incoming(line, event);
                 }
                 self.change(|state, now| state.on_event(event, now));
             }
@@ -212,11 +212,11 @@ impl App {
                 Effect::Quit => return Ok(true),
                 Effect::Post { id, room, text } => self.tasks.post(id, room, text).await,
                 Effect::Send { id, to, text } => {
-                    if !self.talks.say(&to, id, text) {
+                    if !self.conversations.send(&to, id, text) {
                         let what = "too many messages are waiting".to_owned();
                         let error = Error::LimitReached(what);
                         self.change(|state, now| {
-                            state.on_conversation(Told::failed(to, id, error), now)
+                            state.on_conversation(PeerUpdate::failed(to, id, error), now)
                         });
                     }
                 }
@@ -224,15 +224,15 @@ impl App {
                 Effect::Bell => self.screen.ring()?,
                 Effect::Redraw => self.screen.force_redraw()?,
                 Effect::Suspend => self.screen.suspend().await?,
-                Effect::Open(peer) => self.talks.open(&peer),
+                Effect::Open(peer) => self.conversations.open(&peer),
                 Effect::MarkSeen { from, ids } => {
                     // Not in a task, which leaving would end.
                     for id in ids {
                         self.unseen.seen(&from, id).await;
                     }
                 }
-                Effect::MarkRead { to, id } => self.talks.mark_read(&to, id),
-                Effect::Typing { to, active } => self.talks.typing(&to, active),
+                Effect::MarkRead { to, id } => self.conversations.mark_read(&to, id),
+                Effect::Typing { to, active } => self.conversations.typing(&to, active),
                 Effect::Queue { id, to, text } => self.tasks.queue(id, to, text),
                 Effect::Run { request, room } => self.tasks.run(request, room),
                 Effect::LoadPage { room, direction, from } => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     cli::{
-        tui::talks::{Told, What},
+        tui::conversations::{PeerUpdate, Update},
         view, words,
     },
     client::{ConversationEvent, Direct, Error, Event, PeerChange},
@@ -143,26 +143,26 @@ impl State {
     }
 
     /// Handles an update of a conversation that the user has opened.
-    pub(crate) fn on_conversation(&mut self, told: Told, now: Moment) {
-        let Told { peer, what } = told;
-        match what {
-            What::Heard(event) => self.on_conversation_event(&peer, event, now),
-            What::Open(path) => {
+    pub(crate) fn on_conversation(&mut self, update: PeerUpdate, now: Moment) {
+        let PeerUpdate { peer, update } = update;
+        match update {
+            Update::Event(event) => self.on_conversation_event(&peer, event, now),
+            Update::Open(path) => {
                 let chat = self.ensure_direct_chat(&peer);
                 chat.live = true;
                 chat.path = path.or(chat.path.take());
                 // The contact book has the peer from now on.
                 self.emit(Effect::LookUp(peer));
             }
-            What::Closed => {
+            Update::Closed => {
                 if let Some(chat) = self.direct_chat_mut(&peer) {
                     chat.live = false;
                     chat.set_typing(false, now);
                 }
             }
-            What::NotOpen(error) => self.on_call_failed(&peer, &error, now),
-            What::Delivered { id, path } => self.ensure_direct_chat(&peer).on_delivered(id, path),
-            What::Failed { id, error } => self.on_send_failed(&peer, id, &error, now),
+            Update::NotOpen(error) => self.on_call_failed(&peer, &error, now),
+            Update::Delivered { id, path } => self.ensure_direct_chat(&peer).on_delivered(id, path),
+            Update::Failed { id, error } => self.on_send_failed(&peer, id, &error, now),
         }
         self.leave_if_done(now);
         self.mark_seen();

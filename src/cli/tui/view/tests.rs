@@ -16,6 +16,7 @@ use crate::{
         chat::actions::Done,
         keymap::Action,
         tui::{
+            conversations::{PeerUpdate, Update},
             effect::Effect,
             layout,
             outcome::Outcome,
@@ -23,7 +24,6 @@ use crate::{
                 HubStatus, Overlay,
                 tests::{at, message, name, position, room, state, text},
             },
-            talks::{Told, What},
         },
     },
     client::{ConversationEvent, Direct, Event, Verification},
@@ -139,9 +139,9 @@ fn a_conversation_says_whom_it_reaches_and_how() {
     let mut state = morning();
     state.perform(Action::GoTo(3), at(3));
     let path = Some("direct 127.0.0.1:54322".to_owned());
-    state.on_conversation(Told { peer: name("buzz"), what: What::Open(path) }, at(3));
-    let typing = What::Heard(ConversationEvent::Typing(true));
-    state.on_conversation(Told { peer: name("buzz"), what: typing }, at(58));
+    state.on_conversation(PeerUpdate { peer: name("buzz"), update: Update::Open(path) }, at(3));
+    let typing = Update::Event(ConversationEvent::Typing(true));
+    state.on_conversation(PeerUpdate { peer: name("buzz"), update: typing }, at(58));
     let rows = picture(&mut state, 100, 12);
     let title = " buzz · unverified · live · direct 127.0.0.1:54322";
     assert!(rows[0].contains(title), "{rows:#?}");

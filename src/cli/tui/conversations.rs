@@ -1,0 +1,379 @@
+//! Direct conversations: one task for each peer that the person talks with.
+//!
+//! A text opens a conversation with the peer, unless one is open, and is then sent
+//! ([`Client::send`]); the texts for a peer go one after the other. Conversations that a peer has
+//! opened are only read, and answered with read marks: their caller proves less than a peer whose
+//! key this client has checked itself.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::{sync::mpsc, task::JoinSet};
+
+use crate::{
+    client::{Client, Conversation, ConversationEvent, Error, Line, Result},
+    model::{MessageId, Name, Receipt, Text},
+};
+
+/// The most peers with a task. Beyond that, idle tasks end. Peers that this client does not talk
+/// with get no task.
+const PEERS: usize = 256;
+
+/// Commands that wait for the task of one peer: more than a person gives while one message is
+/// delivered.
+const COMMANDS: usize = 256;
+
+/// Updates of all peers that wait to be shown.
+const UPDATES: usize = 256;
+
+/// A change in the conversation with a peer.
+pub(crate) struct PeerUpdate {
+    pub(crate) peer: Name,
+    pub(crate) update: Update,
+}
+
+impl PeerUpdate {
+    /// Returns the update that a message was not even tried.
+    pub(super) fn failed(peer: Name, id: MessageId, error: Error) -> Self {
+        Self { peer, update: Update::Failed { id, error } }
+    }
+}
+
+/// What has changed.
+pub(crate) enum Update {
+    /// The peer sent something.
+    Event(ConversationEvent),
+    /// A conversation is open, by this path.
+    Open(Option<String>),
+    /// No conversation could be opened.
+    NotOpen(Error),
+    /// The conversation has ended.
+    Closed,
+    /// The peer holds a message, which went by this path.
+    Delivered { id: MessageId, path: Option<String> },
+    /// The peer does not hold a message, as far as is known.
+    Failed { id: MessageId, error: Error },
+}
+
+/// What the task of a peer is to do.
+enum PeerCommand {
+    Open,
+    Send(MessageId, Text),
+    MarkRead(MessageId),
+    SetTyping(bool),
+    /// The peer has opened a conversation.
+    Incoming(Line),
+}
+
+/// The task of a peer, as seen from outside.
+struct PeerHandle {
+    commands: mpsc::Sender<PeerCommand>,
+    /// Whether it has nothing to do and no open conversation.
+    is_idle: Arc<AtomicBool>,
+}
+
+impl PeerHandle {
+    /// Returns true if the task may end.
+    fn is_expendable(&self) -> bool {
+        let has_commands = self.commands.capacity() < self.commands.max_capacity();
+        self.commands.is_closed() || (!has_commands && self.is_idle.load(Ordering::SeqCst))
+    }
+}
+
+/// All conversations.
+pub(super) struct Conversations {
+    client: Client,
+    tasks: JoinSet<()>,
+    peers: HashMap<Name, PeerHandle>,
+    /// The latest conversation that each peer has opened.
+    incoming: HashMap<Name, Line>,
+    sender: mpsc::Sender<PeerUpdate>,
+    pub(super) updates: mpsc::Receiver<PeerUpdate>,
+}
+
+impl Conversations {
+    pub(super) fn new(client: Client) -> Self {
+        let (sender, updates) = mpsc::channel(UPDATES);
+        let (tasks, peers, incoming) = (JoinSet::new(), HashMap::new(), HashMap::new());
+        Self { client, tasks, peers, incoming, sender, updates }
+    }
+
+    /// Opens a conversation, unless one is open.
+    pub(super) fn open(&mut self, peer: &Name) {
+        let _ = self.command(peer, PeerCommand::Open);
+    }
+
+    /// Sends a text. Returns false if too many wait already.
+    pub(super) fn send(&mut self, peer: &Name, id: MessageId, text: Text) -> bool {
+        self.command(peer, PeerCommand::Send(id, text))
+    }
+
+    /// Tells the peer that everything up to a message was read, as soon as a conversation is open.
+    pub(super) fn mark_read(&mut self, peer: &Name, id: MessageId) {
+        let _ = self.command(peer, PeerCommand::MarkRead(id));
+    }
+
+    /// Tells the peer that the person is typing, if a conversation is open.
+    pub(super) fn typing(&mut self, peer: &Name, active: bool) {
+        let _ = self.command(peer, PeerCommand::SetTyping(active));
+    }
+
+    /// Handles an event of a conversation that a peer has opened. Starts no task: strangers could
+    /// start many.
+    pub(super) fn on_incoming(&mut self, line: &Line, event: &ConversationEvent) {
+        self.incoming.retain(|_, line| !line.is_over());
+        if matches!(event, ConversationEvent::Closed { .. }) || self.incoming.len() >= PEERS {
+            return;
+        }
+        self.incoming.insert(line.peer().clone(), line.clone());
+        if self.peers.contains_key(line.peer()) {
+            let _ = self.command(line.peer(), PeerCommand::Incoming(line.clone()));
+        }
+    }
+
+    fn command(&mut self, peer: &Name, command: PeerCommand) -> bool {
+        while self.tasks.try_join_next().is_some() {}
+        let alive = self.peers.get(peer).filter(|handle| !handle.commands.is_closed());
+        if let Some(handle) = alive {
+            return handle.commands.try_send(command).is_ok();
+        }
+        make_room(&mut self.peers);
+        let (commands, receiver) = mpsc::channel(COMMANDS);
+        let sent = commands.try_send(command).is_ok();
+        let mut task = PeerTask::new(self.client.clone(), peer.clone(), self.sender.clone());
+        task.incoming = self.incoming.get(peer).cloned();
+        let is_idle = task.is_idle.clone();
+        self.tasks.spawn(task.run(receiver));
+        self.peers.insert(peer.clone(), PeerHandle { commands, is_idle });
+        sent
+    }
+}
+
+/// Lets expendable tasks end if there are as many as there may be.
+fn make_room(peers: &mut HashMap<Name, PeerHandle>) {
+    if peers.len() >= PEERS {
+        peers.retain(|_, handle| !handle.is_expendable());
+    }
+}
+
+type Job = Pin<Box<dyn Future<Output = Finished> + Send>>;
+
+/// The result of a job.
+enum Finished {
+    Opened(Result<Conversation>),
+    Sent(MessageId, Result<Receipt>),
+}
+
+/// The task of one peer.
+struct PeerTask {
+    client: Client,
+    peer: Name,
+    updates: mpsc::Sender<PeerUpdate>,
+    waiting: VecDeque<(MessageId, Text)>,
+    conversation: Option<Conversation>,
+    /// The conversation that the peer has opened.
+    incoming: Option<Line>,
+    /// A read mark that waits for a conversation.
+    read: Option<MessageId>,
+    job: Option<Job>,
+    /// Whether to open a conversation though nothing waits to be sent.
+    wants_open: bool,
+    /// Whether there is nothing to do and no open conversation.
+    is_idle: Arc<AtomicBool>,
+}
+
+impl PeerTask {
+    fn new(client: Client, peer: Name, updates: mpsc::Sender<PeerUpdate>) -> Self {
+        Self {
+            client,
+            peer,
+            updates,
+            waiting: VecDeque::new(),
+            conversation: None,
+            incoming: None,
+            read: None,
+            job: None,
+            wants_open: false,
+            is_idle: Arc::default(),
+        }
+    }
+
+    async fn run(mut self, mut commands: mpsc::Receiver<PeerCommand>) {
+        let mut is_closed = false;
+        loop {
+            self.start_job();
+            let is_idle = self.job.is_none() && self.conversation.is_none();
+            self.is_idle.store(is_idle, Ordering::SeqCst);
+            if is_closed && is_idle {
+                return;
+            }
+            tokio::select! {
+                command = commands.recv(), if !is_closed && self.waiting.len() < COMMANDS => {
+                    match command {
+                        Some(command) => self.handle(command),
+                        // The task was let go, perhaps just after a command.
+                        None => is_closed = true,
+                    }
+                }
+                event = next_event(&mut self.conversation) => match event {
+                    None | Some(ConversationEvent::Closed { .. }) => {
+                        self.conversation = None;
+                        self.update(Update::Closed).await;
+                    }
+                    Some(event) => self.update(Update::Event(event)).await,
+                },
+                finished = finish(&mut self.job) => {
+                    self.job = None;
+                    self.on_finished(finished).await;
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, command: PeerCommand) {
+        match command {
+            PeerCommand::Open => self.wants_open = self.conversation.is_none(),
+            PeerCommand::Send(id, text) => self.waiting.push_back((id, text)),
+            PeerCommand::MarkRead(id) => {
+                self.read = Some(id);
+                self.send_read_mark();
+            }
+            PeerCommand::SetTyping(active) => {
+                if let Some(line) = self.any_line() {
+                    line.typing(active);
+                }
+            }
+            PeerCommand::Incoming(line) => {
+                self.incoming = Some(line);
+                self.send_read_mark();
+            }
+        }
+    }
+
+    /// Starts the next job, unless one is running.
+    fn start_job(&mut self) {
+        if self.job.is_some() || (self.waiting.is_empty() && !self.wants_open) {
+            return;
+        }
+        if self.conversation.is_none() {
+            let (client, peer) = (self.client.clone(), self.peer.clone());
+            self.job =
+                Some(Box::pin(async move { Finished::Opened(client.converse(&peer).await) }));
+            return;
+        }
+        self.wants_open = false;
+        if let Some((id, text)) = self.waiting.pop_front() {
+            self.start_sending(id, text);
+        }
+    }
+
+    fn start_sending(&mut self, id: MessageId, text: Text) {
+        let (client, peer) = (self.client.clone(), self.peer.clone());
+        self.job =
+            Some(Box::pin(
+                async move { Finished::Sent(id, client.send(&peer, text).id(id).await) },
+            ));
+    }
+
+    async fn on_finished(&mut self, finished: Finished) {
+        match finished {
+            Finished::Opened(Ok(conversation)) => {
+                self.conversation = Some(conversation);
+                self.send_read_mark();
+                let path = self.path();
+                self.update(Update::Open(path)).await;
+            }
+            Finished::Opened(Err(error)) => self.on_not_open(error).await,
+            Finished::Sent(id, Ok(_)) => {
+                let path = self.path();
+                self.update(Update::Delivered { id, path }).await;
+            }
+            Finished::Sent(id, Err(error)) => self.update(Update::Failed { id, error }).await,
+        }
+    }
+
+    /// Sends the next text without a conversation if the peer was reached but refused one. A text
+    /// for a peer that was not reached fails.
+    async fn on_not_open(&mut self, error: Error) {
+        self.wants_open = false;
+        let Some((id, text)) = self.waiting.pop_front() else {
+            return self.update(Update::NotOpen(error)).await;
+        };
+        match error {
+            Error::Refused(_) | Error::Protocol(_) => self.start_sending(id, text),
+            error => self.update(Update::Failed { id, error }).await,
+        }
+    }
+
+    /// Returns an open line: that of this client, or else the peer's.
+    fn any_line(&self) -> Option<&Line> {
+        let own = self.conversation.as_ref().map(Conversation::line);
+        own.or(self.incoming.as_ref().filter(|line| !line.is_over()))
+    }
+
+    /// Sends the waiting read mark, if a line is open.
+    fn send_read_mark(&mut self) {
+        if let Some(line) = self.any_line()
+            && let Some(id) = self.read
+        {
+            line.mark_read(id);
+            self.read = None;
+        }
+    }
+
+    fn path(&self) -> Option<String> {
+        self.client.reached_at(&self.peer).map(|at| format!("direct {at}"))
+    }
+
+    /// Passes an update on. Nobody receives it any more once the chat is over.
+    async fn update(&mut self, update: Update) {
+        let _ = self.updates.send(PeerUpdate { peer: self.peer.clone(), update }).await;
+    }
+}
+
+async fn next_event(conversation: &mut Option<Conversation>) -> Option<ConversationEvent> {
+    match conversation {
+        Some(conversation) => conversation.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn finish(job: &mut Option<Job>) -> Finished {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_tasks_make_room_for_others() {
+        let mut peers = HashMap::new();
+        let mut tasks = Vec::new();
+        for number in 0..PEERS {
+            let (commands, receiver) = mpsc::channel(COMMANDS);
+            let is_idle = Arc::new(AtomicBool::new(number > 0));
+            if number == 1 {
+                commands.try_send(PeerCommand::Open).unwrap();
+            }
+            let name = Name::parse(&format!("p{number}")).unwrap();
+            peers.insert(name, PeerHandle { commands, is_idle });
+            tasks.push(receiver);
+            make_room(&mut peers);
+            let expected = if number + 1 == PEERS { 2 } else { number + 1 };
+            assert_eq!(peers.len(), expected);
+        }
+        for busy in ["p0", "p1"] {
+            assert!(peers.contains_key(&Name::parse(busy).unwrap()), "{busy}");
+        }
+    }
+}
