@@ -15,7 +15,7 @@ run: ## Start a hub if none is running, and open the chat (NAME=bob HUB=127.0.0.
 	@tools/run.sh "$$NAME" "$$HUB"
 
 test: ## Run all tests, and fetch the tools they need
-	tools/fetch.sh grpcurl python tmux
+	tools/fetch.sh grpcurl python
 	cargo test --locked
 
 crash-test: ## Kill the hub 200 times while 50 clients chat (CYCLES=1000)
@@ -66,6 +66,6 @@ bench-screen: ## Measure the time of a frame in a chat of 60,000 messages
 	cargo bench --locked --bench screen
 
 pictures: ## Draw the pictures of the documents from the real screen
-	tools/fetch.sh tmux pictures
+	tools/fetch.sh pictures
 	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test it story::
 	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs lobby direct search

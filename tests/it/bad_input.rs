@@ -21,8 +21,9 @@ use tonic::Status;
 use crate::support::{
     hub::TestHub,
     peer::{Chat, Session, connect, named, new_id, post, register},
-    pty, raw,
+    raw,
     refusal::{why, why_in_stream},
+    terminal,
     within::{PATIENCE, within},
 };
 
@@ -351,7 +352,7 @@ async fn a_client_checks_what_it_is_sent() {
     let address = hub.address().to_string();
     let options = ["--hub", &address, "--name", "bob", "--listen", "127.0.0.1:0"];
     let args = [&options[..], &["chat", "--plain"]].concat();
-    let terminal = pty::Terminal::chinwag(home.path(), &args);
+    let terminal = terminal::Terminal::chinwag(home.path(), &args);
     terminal.wait_for("lobby");
     let bob = GetPeerRequest { name: "bob".into(), ..Default::default() };
     let bob = alice.presence().get_peer(bob).await.unwrap().into_inner().peer.unwrap();

@@ -1,6 +1,6 @@
 //! Keys at the command line: compared, accepted, and pinned by a join link.
 
-use crate::support::{cli, hub::TestHub, person::Person, pty::Terminal};
+use crate::support::{cli, hub::TestHub, person::Person, terminal::Terminal};
 
 #[test]
 fn what_is_noted_with_a_hub_wants_one_that_was_met() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::support::{
     cli,
     hub::{self, TestHub},
-    pty::Terminal,
+    terminal::Terminal,
 };
 
 fn chat(home: &Path, args: &[&str]) -> Terminal {

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{cli, hub::TestHub, lacks::not_tested, pty::Terminal};
+use crate::support::{cli, hub::TestHub, lacks::not_tested, terminal::Terminal};
 use nix::sys::signal::Signal;
 
 /// Columns and rows of a usual terminal.
@@ -61,6 +61,7 @@ fn two_people_talk_in_a_room_and_directly() {
     buzz.type_keys("\x1b2");
     buzz.wait_for("sova  between us");
     sova.wait_for("between us ✓✓ direct");
+    buzz.wait_for("sova · known · live");
     buzz.type_keys("hm");
     sova.wait_for("buzz is typing…");
     buzz.type_line("m");

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use chinwag::proto::{GetPeerRequest, Peer};
 
-use crate::support::{grpcurl, hub::TestHub, peer::Session, pty::Terminal};
+use crate::support::{grpcurl, hub::TestHub, peer::Session, terminal::Terminal};
 
 /// The commands of the document in order: a word of each, and words of its output.
 const EXAMPLES: [(&str, &[&str]); 11] = [

@@ -7,7 +7,9 @@ use chinwag::proto::{
     ListMessagesRequest, WatchPeersRequest, WatchPeersResponse, watch_peers_response::Event,
 };
 
-use crate::support::{hub::TestHub, peer::Session, proxy::Proxy, pty::Terminal, within::within};
+use crate::support::{
+    hub::TestHub, peer::Session, proxy::Proxy, terminal::Terminal, within::within,
+};
 
 /// How soon after the hub's return its clients are listed again.
 const BACK: Duration = Duration::from_secs(10);

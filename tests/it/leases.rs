@@ -8,8 +8,8 @@ use chinwag::proto::{GetPeerRequest, Join, RenewRequest, SubscribeRequest, Unreg
 use crate::support::{
     hub::TestHub,
     peer::Session,
-    pty::Terminal,
     refusal::why,
+    terminal::Terminal,
     watch::{Watch, listed},
     within::within,
 };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{cli, hub::TestHub, pty::Terminal, within::PATIENCE};
+use crate::support::{cli, hub::TestHub, terminal::Terminal, within::PATIENCE};
 
 /// What a terminal does that nobody has changed.
 const USUAL_MODES: [&str; 3] = ["ICANON", "ECHO", "ISIG"];

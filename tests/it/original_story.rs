@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, path::Path};
 
-use crate::support::{hub::TestHub, proxy::Proxy, pty::Terminal};
+use crate::support::{hub::TestHub, proxy::Proxy, terminal::Terminal};
 
 const PEOPLE: [&str; 4] = ["sova", "colt", "buzz", "winter"];
 

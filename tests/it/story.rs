@@ -1,14 +1,14 @@
 //! A day with the full screen, on real terminals: from the first start to the end, and that the
 //! terminal is sane after every kind of end.
 
-use std::{fs, path::Path, process::Command, time::Instant};
+use std::{fs, process::Command, time::Instant};
 
 mod screens;
 
 use crate::support::{
     hub::TestHub,
     person::Person as Colleague,
-    tmux::{self, PROMPT, Tmux},
+    terminal::{PROMPT, Terminal},
     within::PATIENCE,
 };
 use screens::compare;
@@ -25,19 +25,19 @@ const USUAL_MODES: [&str; 4] = ["icanon", "echo", "isig", "icrnl"];
 
 /// Somebody at a terminal of their own.
 struct Person {
-    terminal: Tmux,
+    terminal: Terminal,
     home: TempDir,
 }
 
 impl Person {
-    fn new(tmux: &Path) -> Self {
+    fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
-        Self { terminal: Tmux::start(tmux, home.path(), USUAL.0, USUAL.1), home }
+        Self { terminal: Terminal::login(USUAL, home.path()), home }
     }
 
     /// Puts somebody into the chat who has been there before.
-    fn chats(tmux: &Path, hub: &TestHub, name: &str) -> Self {
-        let this = Self::new(tmux);
+    fn chats(hub: &TestHub, name: &str) -> Self {
+        let this = Self::new();
         let config = format!("hub = '{}'\nname = '{name}'\n", hub.address());
         fs::write(this.home.path().join("config.toml"), config).unwrap();
         this.terminal.type_line("chinwag chat");
@@ -48,8 +48,7 @@ impl Person {
 
     /// Sends a signal to what runs in the terminal.
     fn signal(&self, name: &str) {
-        let shell = self.terminal.ask("#{pane_pid}");
-        let shell = shell.trim();
+        let shell = self.terminal.pid();
         let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
         let sent = Command::new("kill").arg(format!("-{name}")).arg(children.trim()).status();
         assert!(sent.unwrap().success());
@@ -64,16 +63,14 @@ impl Person {
             (line.trim_end() == PROMPT.trim_end()).then_some(())
         };
         terminal.wait_until("the shell", last);
-        // No second screen, a cursor, and no reports of the mouse.
-        let flags = "#{alternate_on}#{cursor_flag}#{mouse_any_flag}#{mouse_sgr_flag}";
-        assert_eq!(terminal.ask(flags).trim(), "0100", "{}", terminal.screen());
+        assert_eq!(terminal.left_behind(), Vec::<&str>::new(), "{}", terminal.screen());
         terminal.type_line("clear; stty -a");
         terminal.wait_for("iexten");
         let screen = terminal.screen();
         for mode in USUAL_MODES {
             assert!(screen.split([' ', '\n', ';']).any(|set| set == mode), "{mode}: {screen}");
         }
-        // What is pasted comes as it is, and focus is not told.
+        // What is pasted comes as it is.
         terminal.type_line("clear");
         terminal.wait_until("nothing but the shell", |screen| {
             (screen.trim() == PROMPT.trim_end()).then_some(())
@@ -106,13 +103,12 @@ fn begins(screen: &str, text: &str) -> Option<()> {
 
 #[test]
 fn a_day_with_the_full_screen() {
-    let Some(tmux) = tmux::tmux() else { return };
     let kept = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", kept.path().to_str().unwrap()]);
     let [carl, dora] = ["carl", "dora"].map(|name| Colleague::new(&hub, name));
 
     // The first start asks for what it has to know.
-    let ann = Person::new(&tmux);
+    let ann = Person::new();
     let screen = &ann.terminal;
     screen.type_line("chinwag chat");
     screen.wait_for("Your name [ann]:");
@@ -125,7 +121,7 @@ fn a_day_with_the_full_screen() {
     compare(screen, "first");
 
     // Two in a room.
-    let bob = Person::chats(&tmux, &hub, "bob");
+    let bob = Person::chats(&hub, "bob");
     screen.wait_for("bob came");
     screen.type_line("morning! does the new build run for you?");
     bob.terminal.wait_for("does the new build");
@@ -164,11 +160,11 @@ fn a_day_with_the_full_screen() {
     compare(screen, "rooms");
 
     // A name is completed, and a command.
-    screen.type_text("bo");
+    screen.type_keys("bo");
     screen.press(&["Tab"]);
     screen.wait_for("ops> bob:");
     screen.press(&["C-u"]);
-    screen.type_text("/m");
+    screen.type_keys("/m");
     screen.press(&["Tab"]);
     screen.wait_for("/mute");
     compare(screen, "completion");
@@ -182,7 +178,8 @@ fn a_day_with_the_full_screen() {
     bob.terminal.press(&["M-a"]);
     bob.terminal.wait_for("only ann>");
     screen.wait_for("\u{2713}\u{2713} direct");
-    bob.terminal.type_text("I know.");
+    bob.terminal.wait_for("ann · known · live");
+    bob.terminal.type_keys("I know.");
     screen.wait_for("bob is typing");
     bob.terminal.press(&["Enter"]);
     screen.wait_for("I know.");
@@ -230,10 +227,10 @@ fn a_day_with_the_full_screen() {
     compare(screen, "back");
 
     // Smaller than anybody wants it, and back.
-    screen.resize(SMALL.0, SMALL.1);
+    screen.resize(SMALL);
     screen.wait_until("a small screen", |shown| begins(shown, "lobby>"));
     compare(screen, "small");
-    screen.resize(USUAL.0, USUAL.1);
+    screen.resize(USUAL);
     screen.wait_until("a usual screen", |shown| begins(shown, "rooms"));
     compare(screen, "back");
 
@@ -250,9 +247,8 @@ fn a_day_with_the_full_screen() {
 
 #[test]
 fn the_terminal_is_sane_after_a_signal_and_after_a_panic() {
-    let Some(tmux) = tmux::tmux() else { return };
     let hub = TestHub::start();
-    let ann = Person::chats(&tmux, &hub, "ann");
+    let ann = Person::chats(&hub, "ann");
     let screen = &ann.terminal;
     for signal in ["TERM", "INT", "HUP"] {
         ann.signal(signal);
@@ -271,11 +267,10 @@ fn the_terminal_is_sane_after_a_signal_and_after_a_panic() {
 
 #[test]
 fn hostile_texts_keep_to_their_place() {
-    let Some(tmux) = tmux::tmux() else { return };
     let hub = TestHub::start();
     // One letter of the second is Cyrillic; no hub grants both, and neither does this one.
     let [mallory, again] = ["mallory", "m\u{430}llory"].map(|n| Colleague::new(&hub, n));
-    let ann = Person::chats(&tmux, &hub, "ann");
+    let ann = Person::chats(&hub, "ann");
     let screen = &ann.terminal;
     posts(&mallory, "\x1b[2J\x1b[H\x1b]0;mine\x07\x1b[?1049l\x1b[31mred\u{9b}5n\r\x08\x7f");
     posts(&mallory, "invoice\u{202e}fdp.exe \u{2066}isolated\u{200f} \u{200b}hidden\u{e0041}");

@@ -12,8 +12,8 @@ use crate::support::{
     hub::TestHub,
     keyed::{enter, new_key, register, register_on},
     peer::{self, Session, named, new_id},
-    pty::Terminal,
     refusal::why,
+    terminal::Terminal,
     within::{PATIENCE, within},
 };
 

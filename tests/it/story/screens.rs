@@ -6,7 +6,7 @@
 
 use std::{env, fs, path::PathBuf, sync::LazyLock};
 
-use crate::support::tmux::Tmux;
+use crate::support::terminal::Terminal;
 
 /// Where the screens are kept.
 static KEPT: LazyLock<PathBuf> =
@@ -14,7 +14,7 @@ static KEPT: LazyLock<PathBuf> =
 
 /// Waits until the terminal shows the screen of this name.
 #[track_caller]
-pub(crate) fn compare(terminal: &Tmux, name: &str) {
+pub(crate) fn compare(terminal: &Terminal, name: &str) {
     let file = KEPT.join(format!("{name}.txt"));
     if env::var_os("CHINWAG_SCREENS").is_some_and(|wish| wish == "overwrite") {
         fs::write(&file, masked(&terminal.screen())).unwrap();
@@ -25,7 +25,7 @@ pub(crate) fn compare(terminal: &Tmux, name: &str) {
     picture(terminal, name);
 }
 
-fn picture(terminal: &Tmux, name: &str) {
+fn picture(terminal: &Terminal, name: &str) {
     let Some(folder) = env::var_os("CHINWAG_PICTURES").map(PathBuf::from) else { return };
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join(format!("{name}.ansi")), terminal.coloured()).unwrap();

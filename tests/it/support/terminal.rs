@@ -1,5 +1,10 @@
-//! A terminal that a program believes in, and a test can read: a pseudo-terminal, and what a
-//! person would see on it.
+//! The one way to drive a terminal in tests: a program runs on a pseudo-terminal, and an emulator
+//! holds what a person would see on it.
+//!
+//! Nothing is polled: waiting ends when the program draws what is waited for, or ends.
+
+mod keys;
+mod screen;
 
 use std::{
     io::{Read, Write},
@@ -11,21 +16,25 @@ use std::{
 
 use parking_lot::{Condvar, Mutex};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
+use screen::Screen;
 
 use crate::support::within::PATIENCE;
 
 /// Columns and rows. Higher than any terminal, so that nothing that was shown is scrolled away.
 const SIZE: (u16, u16) = (120, 400);
 
-/// How long a query is.
+/// The prompt of the shell that [`Terminal::login`] starts.
+pub(crate) const PROMPT: &str = "ready$ ";
+
+/// The length of a query.
 const QUERY: usize = 4;
 
-/// What a program asks of a terminal to learn where the cursor is.
-const WHERE_IS_THE_CURSOR: &[u8] = b"\x1b[6n";
+/// A program's query for the position of the cursor.
+const CURSOR_POSITION: &[u8] = b"\x1b[6n";
 
-/// What a program asks of a terminal to hear anything from it, and the answer.
-const ARE_YOU_ALL_RIGHT: &[u8] = b"\x1b[5n";
-const ALL_RIGHT: &str = "\x1b[0n";
+/// A program's query whether the terminal works, and the answer.
+const DEVICE_STATUS: &[u8] = b"\x1b[5n";
+const DEVICE_OK: &str = "\x1b[0n";
 
 /// A program on a terminal. It is killed when this is dropped.
 pub(crate) struct Terminal {
@@ -38,18 +47,10 @@ pub(crate) struct Terminal {
 
 type Keyboard = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// What is on the screen, and a bell for when that changes.
+/// The screen, and a signal for when it changes.
 struct Shown {
     screen: Mutex<Screen>,
     changed: Condvar,
-}
-
-struct Screen {
-    parser: vt100::Parser,
-    /// The program has closed the terminal.
-    over: bool,
-    /// Nobody looks any more.
-    gone: bool,
 }
 
 impl Terminal {
@@ -78,15 +79,31 @@ impl Terminal {
         Self::run(at_home(command, home, &[]), size)
     }
 
+    /// An interactive shell, with `chinwag` in its path and all files in `home`.
+    pub(crate) fn login(size: (u16, u16), home: &Path) -> Self {
+        let programs = Path::new(env!("CARGO_BIN_EXE_chinwag")).parent().unwrap();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let environment = [
+            ("PATH", path.as_str()),
+            ("PS1", PROMPT),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("USER", "ann"),
+            ("CHINWAG_LISTEN", "127.0.0.1:0"),
+        ];
+        let terminal = Self::run(at_home(CommandBuilder::new("sh"), home, &environment), size);
+        terminal.wait_for(PROMPT.trim_end());
+        terminal
+    }
+
     fn run(command: CommandBuilder, size: (u16, u16)) -> Self {
         let pty = native_pty_system().openpty(pty_size(size)).unwrap();
         let child = pty.slave.spawn_command(command).unwrap();
         // Only the program holds it now: when it ends, so does what can be read.
         drop(pty.slave);
         let keyboard: Keyboard = Arc::new(Mutex::new(pty.master.take_writer().unwrap()));
-        let screen =
-            Screen { parser: vt100::Parser::new(size.1, size.0, 0), over: false, gone: false };
-        let shown = Arc::new(Shown { screen: Mutex::new(screen), changed: Condvar::new() });
+        let screen = Mutex::new(Screen::new(size));
+        let shown = Arc::new(Shown { screen, changed: Condvar::new() });
         let reader = pty.master.try_clone_reader().unwrap();
         thread::spawn({
             let (keyboard, shown) = (keyboard.clone(), shown.clone());
@@ -107,16 +124,40 @@ impl Terminal {
         keyboard.flush().unwrap();
     }
 
+    /// Presses keys, each by its name: `Tab`, `C-c`, `M-1`.
+    pub(crate) fn press(&self, names: &[&str]) {
+        for name in names {
+            self.type_keys(&keys::sequence(name));
+        }
+    }
+
+    /// Pastes a text, in brackets where the program asked for them.
+    pub(crate) fn paste(&self, text: &str) {
+        let bracketed = self.shown.screen.lock().bracketed_paste();
+        let (start, end) = if bracketed { ("\x1b[200~", "\x1b[201~") } else { ("", "") };
+        self.type_keys(&format!("{start}{text}{end}"));
+    }
+
     /// Gives the terminal so many columns and rows.
     pub(crate) fn resize(&self, size: (u16, u16)) {
         let mut screen = self.shown.screen.lock();
-        screen.parser.screen_mut().set_size(size.1, size.0);
+        screen.resize(size);
         self.master.as_ref().unwrap().resize(pty_size(size)).unwrap();
     }
 
     /// Whether a program has taken the whole screen.
     pub(crate) fn is_full_screen(&self) -> bool {
-        self.shown.screen.lock().parser.screen().alternate_screen()
+        self.shown.screen.lock().is_alternate()
+    }
+
+    /// Everything that a program has switched on or off and has not put back.
+    pub(crate) fn left_behind(&self) -> Vec<&'static str> {
+        self.shown.screen.lock().left_behind()
+    }
+
+    /// The screen with the sequences that colour it.
+    pub(crate) fn coloured(&self) -> String {
+        self.shown.screen.lock().coloured()
     }
 
     /// What is on the screen.
@@ -129,6 +170,12 @@ impl Terminal {
     pub(crate) fn wait_for(&self, text: &str) -> String {
         let line = |screen: &str| screen.lines().find(|l| l.contains(text)).map(str::to_owned);
         self.wait_until(text, line)
+    }
+
+    /// Waits until no line has this text.
+    #[track_caller]
+    pub(crate) fn wait_without(&self, text: &str) {
+        self.wait_until(&format!("no {text}"), |screen| (!screen.contains(text)).then_some(()));
     }
 
     /// What `look` finds on the screen, once it finds something.
@@ -201,9 +248,14 @@ impl Terminal {
         watch.join().unwrap()
     }
 
-    /// Sends a signal: `KILL`, and the program has no chance to say anything to anybody.
+    /// The process that was started on the terminal.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
+    /// Sends a signal to the program, as in `KILL`.
     pub(crate) fn signal(&mut self, name: &str) {
-        let kill = format!("kill -{name} {}", self.child.process_id().unwrap());
+        let kill = format!("kill -{name} {}", self.pid());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 }
@@ -214,7 +266,7 @@ fn at_home(
     environment: &[(&str, &str)],
 ) -> CommandBuilder {
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CHINWAG_") {
+        if name.to_string_lossy().starts_with("CHINWAG_") || name == "NO_COLOR" || name == "ENV" {
             command.env_remove(name);
         }
     }
@@ -240,12 +292,6 @@ impl Drop for Terminal {
     }
 }
 
-impl Screen {
-    fn contents(&self) -> String {
-        self.parser.screen().contents()
-    }
-}
-
 /// Draws what the program writes, and answers what it asks.
 fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
     let mut buffer = [0; 4096];
@@ -258,15 +304,15 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
             if screen.gone {
                 break;
             }
-            screen.parser.process(written);
-            screen.parser.screen().cursor_position()
+            screen.draw(written);
+            screen.cursor()
         };
         shown.changed.notify_all();
         begun.extend(written);
         for query in begun.windows(QUERY) {
             let answer = match query {
-                ARE_YOU_ALL_RIGHT => ALL_RIGHT.to_owned(),
-                WHERE_IS_THE_CURSOR => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
+                DEVICE_STATUS => DEVICE_OK.to_owned(),
+                CURSOR_POSITION => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
                 _ => continue,
             };
             let _ = keyboard.lock().write_all(answer.as_bytes());

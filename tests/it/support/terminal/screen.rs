@@ -1,0 +1,127 @@
+//! The emulated screen.
+
+use std::fmt::Write;
+
+use vt100::{Callbacks, Cell, Color, MouseProtocolMode};
+
+/// The mode in which a terminal reports whether it has the focus.
+const FOCUS: u16 = 1004;
+
+pub(super) struct Screen {
+    parser: vt100::Parser<Focus>,
+    /// The program has closed the terminal.
+    pub(super) over: bool,
+    /// Nobody looks any more.
+    pub(super) gone: bool,
+}
+
+/// Whether the program wants to know about the focus. The emulator knows nothing of this mode.
+#[derive(Default)]
+struct Focus {
+    reported: bool,
+}
+
+impl Callbacks for Focus {
+    fn unhandled_csi(
+        &mut self,
+        _: &mut vt100::Screen,
+        first: Option<u8>,
+        _: Option<u8>,
+        params: &[&[u16]],
+        last: char,
+    ) {
+        if first == Some(b'?') && params.iter().any(|param| param == &[FOCUS]) {
+            self.reported = last == 'h';
+        }
+    }
+}
+
+impl Screen {
+    /// An empty screen with so many columns and rows.
+    pub(super) fn new((columns, rows): (u16, u16)) -> Self {
+        let parser = vt100::Parser::new_with_callbacks(rows, columns, 0, Focus::default());
+        Self { parser, over: false, gone: false }
+    }
+
+    pub(super) fn draw(&mut self, written: &[u8]) {
+        self.parser.process(written);
+    }
+
+    pub(super) fn resize(&mut self, (columns, rows): (u16, u16)) {
+        self.parser.screen_mut().set_size(rows, columns);
+    }
+
+    /// The cursor's row and column.
+    pub(super) fn cursor(&self) -> (u16, u16) {
+        self.parser.screen().cursor_position()
+    }
+
+    pub(super) fn contents(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    pub(super) fn is_alternate(&self) -> bool {
+        self.parser.screen().alternate_screen()
+    }
+
+    pub(super) fn bracketed_paste(&self) -> bool {
+        self.parser.screen().bracketed_paste()
+    }
+
+    /// What differs from a terminal that nothing was done to.
+    pub(super) fn left_behind(&self) -> Vec<&'static str> {
+        let screen = self.parser.screen();
+        let settings = [
+            (screen.alternate_screen(), "the alternate screen"),
+            (screen.hide_cursor(), "a hidden cursor"),
+            (screen.mouse_protocol_mode() != MouseProtocolMode::None, "reports of the mouse"),
+            (self.parser.callbacks().reported, "reports of the focus"),
+        ];
+        settings.into_iter().filter_map(|(set, name)| set.then_some(name)).collect()
+    }
+
+    /// The contents with SGR sequences before each change of colour or weight.
+    pub(super) fn coloured(&self) -> String {
+        let screen = self.parser.screen();
+        let (rows, columns) = screen.size();
+        let mut coloured = String::new();
+        for row in 0..rows {
+            let mut style = String::new();
+            for cell in (0..columns).filter_map(|column| screen.cell(row, column)) {
+                if cell.is_wide_continuation() {
+                    continue;
+                }
+                let wanted = sgr(cell);
+                if wanted != style {
+                    coloured += &wanted;
+                    style = wanted;
+                }
+                coloured += if cell.has_contents() { cell.contents() } else { " " };
+            }
+            coloured.truncate(coloured.trim_end_matches(' ').len());
+            coloured += "\x1b[0m\n";
+        }
+        coloured
+    }
+}
+
+/// The sequence that selects a cell's style, whatever was selected before.
+fn sgr(cell: &Cell) -> String {
+    let mut sgr = "\x1b[0".to_owned();
+    let attributes = [
+        (cell.bold(), ";1"),
+        (cell.dim(), ";2"),
+        (cell.italic(), ";3"),
+        (cell.underline(), ";4"),
+        (cell.inverse(), ";7"),
+    ];
+    sgr.extend(attributes.into_iter().filter_map(|(set, code)| set.then_some(code)));
+    for (colour, base) in [(cell.fgcolor(), 38), (cell.bgcolor(), 48)] {
+        let _ = match colour {
+            Color::Default => Ok(()),
+            Color::Idx(index) => write!(sgr, ";{base};5;{index}"),
+            Color::Rgb(red, green, blue) => write!(sgr, ";{base};2;{red};{green};{blue}"),
+        };
+    }
+    sgr + "m"
+}
