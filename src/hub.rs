@@ -66,7 +66,7 @@ use crate::{
     },
     storage::{
         Retention,
-        embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNames, Store},
+        embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNameRegistry, Store},
     },
     transport::{self, Acceptor, ClientKeys, Observe, server_config},
     wire,
@@ -188,7 +188,7 @@ impl Hub {
             .add_service(v1.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
             .add_service(v1alpha.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
             .serve_with_incoming_shutdown(
-                self.acceptor.arrivals(listener),
+                self.acceptor.incoming(listener),
                 drained.clone().cancelled_owned(),
             );
         let drain = async {
@@ -212,14 +212,14 @@ impl Hub {
 
 /// What a hub stores beside its messages.
 struct Opened {
-    names: EmbeddedNames,
+    names: EmbeddedNameRegistry,
     credentials: Credentials,
     certificate: Option<Certificate>,
 }
 
 /// Opens the names and the hub's key. Blocks on files.
 fn open(store: &Store, credentials: Option<Credentials>) -> Result<Opened, SystemError> {
-    let names = EmbeddedNames::open(store)?;
+    let names = EmbeddedNameRegistry::open(store)?;
     if let Some(credentials) = credentials {
         return Ok(Opened { names, credentials, certificate: None });
     }

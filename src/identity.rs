@@ -26,8 +26,8 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject};
 use sha2::{Digest, Sha256};
 
 pub use contacts::{
-    Book, Contact, Contacts, ContactsError, KeyCheck, KnownHub, MAX_CONTACTS, MAX_HUBS, MAX_MUTED,
-    MAX_NOTE_BYTES,
+    Contact, ContactBook, Contacts, ContactsError, KeyCheck, KnownHub, MAX_CONTACTS, MAX_HUBS,
+    MAX_MUTED, MAX_NOTE_BYTES,
 };
 pub use credentials::Credentials;
 pub use secret::{SecretHash, hash_secret, new_secret};

@@ -18,10 +18,12 @@ use crate::{
 pub mod embedded;
 mod name_registry;
 
-pub use name_registry::{Entry, Holder, Known, MAX_NAMES, NameRegistry, Owner, OwnerId};
+pub use name_registry::{
+    MAX_NAMES, Membership, NameClaim, NameHolder, NameRegistry, Owner, OwnerId,
+};
 
 /// What becomes of a draft, called once.
-pub type Done = Box<dyn FnOnce(Result<Posted>) + Send>;
+pub type AppendCallback = Box<dyn FnOnce(Result<Posted>) + Send>;
 
 /// The rooms' messages, each room an ordered log.
 #[async_trait]
@@ -33,10 +35,10 @@ pub trait MessageLog: Send + Sync + 'static {
     /// is durable, after the [`CommitListener`] has seen it, or when that failed; for the drafts of one
     /// caller in the order in which they were handed over. Whoever stops waiting has handed nothing
     /// over.
-    async fn append(&self, draft: Draft, done: Done);
+    async fn append(&self, draft: Draft, done: AppendCallback);
 
     /// How far each room's log reaches, for those rooms that have one.
-    async fn extents(&self, rooms: Rooms) -> Result<HashMap<RoomName, Extent>>;
+    async fn extents(&self, rooms: RoomSelection) -> Result<HashMap<RoomName, Extent>>;
 
     /// Reads a part of a room, in the order of the log. Fewer messages than asked for do not
     /// mean that there are no more; none do.
@@ -66,7 +68,7 @@ pub trait MessageLog: Send + Sync + 'static {
 
 /// Which rooms.
 #[derive(Debug, Clone)]
-pub enum Rooms {
+pub enum RoomSelection {
     /// This one.
     One(RoomName),
     /// Up to `limit` rooms whose names come after `after`.
@@ -164,18 +166,18 @@ impl SessionId {
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
     /// Checks that a session could begin now, without beginning it.
-    async fn check(&self, session: &Session, claim: &Claim) -> Result<()>;
+    async fn check(&self, session: &Session, claim: &SessionClaim) -> Result<()>;
 
     /// Begins a session, ending the one it replaces. A name, or one of its skeleton, that others
     /// hold is refused; who shows a living session of the same name, or is the owner of one, is not
     /// another.
-    async fn claim(&self, session: Session, claim: Claim) -> Result<()>;
+    async fn claim(&self, session: Session, claim: SessionClaim) -> Result<()>;
 
     /// Lets a session live for `lease` from now.
     async fn renew(&self, id: SessionId, lease: Duration) -> Result<()>;
 
     /// Changes what a session says about itself.
-    async fn update(&self, id: SessionId, change: Change) -> Result<()>;
+    async fn update(&self, id: SessionId, change: SessionUpdate) -> Result<()>;
 
     /// Ends a session. Ending one that has ended already changes nothing.
     async fn release(&self, id: SessionId) -> Result<()>;
@@ -202,7 +204,7 @@ pub struct Session {
 
 /// On what grounds a session is begun.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim {
+pub struct SessionClaim {
     /// How long it lives without renewal.
     pub lease: Duration,
     /// A session that the caller proved to be its own.
@@ -213,7 +215,7 @@ pub struct Claim {
 
 /// A change of what a session says about itself; `None` leaves a part as it is.
 #[derive(Debug, Clone, Default)]
-pub struct Change {
+pub struct SessionUpdate {
     /// The new status.
     pub status: Option<PeerStatus>,
     /// The new endpoints.

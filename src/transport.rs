@@ -4,12 +4,12 @@
 //!    [`Incoming`], connections with TLS or from loopback that are ready for HTTP/2. [`server`]
 //!    answers on them, and every request carries a [`PeerInfo`].
 //! 2. A client has a [`Dial`]: it makes channels, with TLS to whoever has the right key or a name
-//!    that an authority vouches for, or without TLS to loopback. [`why`] says what lies behind a
+//!    that an authority vouches for, or without TLS to loopback. [`dial_failure`] says what lies behind a
 //!    call that failed.
 //! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
 
 mod acceptor;
-mod careful;
+mod channel;
 mod dial;
 mod handshake;
 mod idle;
@@ -19,6 +19,7 @@ mod limits;
 mod loopback;
 mod meter;
 mod observe;
+mod peer_info;
 mod refuse;
 mod tls;
 
@@ -29,17 +30,20 @@ use tower::layer::util::{Identity, Stack};
 
 pub use acceptor::{Acceptor, Plaintext};
 #[cfg(any(test, fuzzing))]
-pub(crate) use careful::drop_broken_details;
-pub use careful::{Channel, careful};
-pub use dial::{CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, probe, why};
+pub(crate) use channel::drop_broken_details;
+pub use channel::{Channel, guarded};
+pub use dial::{
+    CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, dial_failure, probe,
+};
 pub use idle::CountCalls;
 pub use incoming::{Accepted, Incoming};
-pub use io::{Duplex, PeerInfo, ServerIo, Via};
+pub use io::{Duplex, ServerIo};
 pub use limits::Limits;
 pub(crate) use limits::source_of;
 pub use loopback::{ListenError, may_listen};
-pub use meter::{Meter, TurnedAway};
+pub use meter::{Meter, Rejection};
 pub use observe::{Observe, Observer};
+pub use peer_info::{PeerInfo, Via};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 /// The deadline of a unary call, on either side. A stored post takes milliseconds; whatever takes

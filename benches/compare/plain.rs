@@ -37,7 +37,7 @@ pub(crate) async fn serve() -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     writeln!(io::stdout(), "plain tonic listening on {}", listener.local_addr()?)?;
     let service = broadcast_server::BroadcastServer::new(Plain::default());
-    let arrivals = Acceptor::plaintext().arrivals(listener);
+    let arrivals = Acceptor::plaintext().incoming(listener);
     Server::builder().add_service(service).serve_with_incoming(arrivals).await?;
     Ok(())
 }

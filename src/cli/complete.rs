@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     client::{Client, ClientOptions, HubTrust, PeerFilter, Result},
-    identity::{Book, Identity},
+    identity::{ContactBook, Identity},
     model::{PeerStatus, RoomName},
 };
 
@@ -90,7 +90,7 @@ fn candidates(
 /// The settings and contacts to complete with.
 struct CompletionContext {
     settings: Settings,
-    book: Book,
+    book: ContactBook,
 }
 
 impl CompletionContext {

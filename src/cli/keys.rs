@@ -105,7 +105,7 @@ mod tests {
     }
 
     fn contact() -> Contact {
-        let mut book = crate::identity::Book::default();
+        let mut book = crate::identity::ContactBook::default();
         let hub = crate::model::Endpoint::parse("127.0.0.1:1").unwrap();
         let _ = book.meet_hub(&hub, None).unwrap();
         let _ = book.meet(&hub, &name(), key(1), &[]).unwrap();

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use super::{blocking::blocking, received::Verification};
 use crate::{
     client::error::{Error, Result},
-    identity::{Book, Contact, Contacts, ContactsError, KeyCheck},
+    identity::{Contact, ContactBook, Contacts, ContactsError, KeyCheck},
     model::{Endpoint, Fingerprint, KeyMismatch, Name},
 };
 
@@ -34,13 +34,13 @@ pub(super) struct PeerTrust {
     contacts: ContactStore,
     name: Name,
     verification: Verification,
-    seen: Option<Arc<Book>>,
+    seen: Option<Arc<ContactBook>>,
 }
 
 /// The book as it was read last.
 #[derive(Debug, Default)]
 struct BookCache {
-    book: Arc<Book>,
+    book: Arc<ContactBook>,
     /// The state of the file that was read.
     stamp: Option<FileStamp>,
     /// Why the present state of the file cannot be read, until it is reported.
@@ -67,7 +67,7 @@ impl ContactStore {
     }
 
     /// Returns the book as it is now.
-    pub(super) async fn book(&self) -> Result<Arc<Book>> {
+    pub(super) async fn book(&self) -> Result<Arc<ContactBook>> {
         let inner = self.0.clone();
         match &self.0.file {
             None => Ok(inner.cache().book.clone()),
@@ -89,7 +89,7 @@ impl ContactStore {
     /// Changes the book. The closure gets the endpoint of this hub.
     pub(super) async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut Book, &Endpoint) -> Result<T, ContactsError> + Send + 'static,
+        change: impl FnOnce(&mut ContactBook, &Endpoint) -> Result<T, ContactsError> + Send + 'static,
     ) -> Result<T> {
         let inner = self.0.clone();
         blocking(move || inner.change(change)).await
@@ -131,7 +131,7 @@ impl ContactStore {
 
     /// Returns all endpoints of this hub, past ones included: records with any of them are about
     /// this hub.
-    pub(super) fn hub_endpoints(&self, book: &Book) -> Vec<String> {
+    pub(super) fn hub_endpoints(&self, book: &ContactBook) -> Vec<String> {
         let known = book.hub(self.hub()).into_iter().flat_map(|hub| &hub.endpoints);
         known.chain([self.hub()]).map(ToString::to_string).collect()
     }
@@ -191,7 +191,7 @@ impl ContactStoreInner {
         self.cache.lock()
     }
 
-    fn refresh(&self) -> Result<Arc<Book>> {
+    fn refresh(&self) -> Result<Arc<ContactBook>> {
         let Some(file) = &self.file else { return Ok(self.cache().book.clone()) };
         // Taken before the file is read, so that a change in between is seen the next time.
         let stamp = stamp(file.path());
@@ -224,13 +224,13 @@ impl ContactStoreInner {
 
     fn change<T>(
         &self,
-        change: impl FnOnce(&mut Book, &Endpoint) -> Result<T, ContactsError>,
+        change: impl FnOnce(&mut ContactBook, &Endpoint) -> Result<T, ContactsError>,
     ) -> Result<T> {
         if let Some(file) = &self.file {
             return Ok(file.change(|book| change(book, &self.hub))?);
         }
         let mut cache = self.cache();
-        let mut book = Book::clone(&cache.book);
+        let mut book = ContactBook::clone(&cache.book);
         let done = change(&mut book, &self.hub)?;
         cache.book = Arc::new(book);
         Ok(done)

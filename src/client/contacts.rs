@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Client;
 use crate::{
     client::error::{Error, Result},
-    identity::{Book, Contact, ContactsError},
+    identity::{Contact, ContactBook, ContactsError},
     model::{Endpoint, Fingerprint, Name, RoomName},
 };
 
@@ -159,7 +159,9 @@ impl Client {
     async fn change_contact<T: Send + 'static>(
         &self,
         name: &Name,
-        change: impl FnOnce(&mut Book, &Endpoint, &Name) -> Result<T, ContactsError> + Send + 'static,
+        change: impl FnOnce(&mut ContactBook, &Endpoint, &Name) -> Result<T, ContactsError>
+        + Send
+        + 'static,
     ) -> Result<T> {
         let name = name.clone();
         self.0.contacts.change(move |book, hub| change(book, hub, &name)).await

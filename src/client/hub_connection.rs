@@ -20,7 +20,7 @@ use crate::{
     error::Reason,
     model::{Endpoint, Fingerprint, InviteCode, Name, Peer, PeerStatus},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
-    transport::{CALL_TIMEOUT, Channel, DialFailure, why},
+    transport::{CALL_TIMEOUT, Channel, DialFailure, dial_failure},
     wire,
 };
 
@@ -228,7 +228,7 @@ impl HubConnection {
 
     /// Converts the status of a failed call to the hub.
     pub(super) fn call_error(&self, status: &Status) -> Error {
-        match why(status) {
+        match dial_failure(status) {
             Some(failure) => hub_error(&self.endpoint, self.key, failure),
             None => Error::Refused(wire::refused(status)),
         }

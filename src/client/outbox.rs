@@ -36,7 +36,7 @@ use super::{blocking::blocking, contact_store::ContactStore, database::Database,
 use crate::{
     client::error::{Error, Result},
     error::Reason,
-    identity::{Book, files},
+    identity::{ContactBook, files},
     model::{DirectMessage, Endpoint, MessageId, Name, Receipt, Text},
 };
 
@@ -135,7 +135,7 @@ impl Outbox {
     }
 
     /// Returns whose messages count: those at this hub, under any of its endpoints, by this name.
-    fn owner(&self, book: &Book) -> OutboxOwner {
+    fn owner(&self, book: &ContactBook) -> OutboxOwner {
         OutboxOwner { hubs: self.0.contacts.hub_endpoints(book), sender: self.0.me.to_string() }
     }
 

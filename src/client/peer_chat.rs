@@ -100,7 +100,7 @@ pub(super) async fn serve(
         .add_service(v1.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))
         .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
-        .serve_with_incoming_shutdown(acceptor.arrivals(listener), stopping);
+        .serve_with_incoming_shutdown(acceptor.incoming(listener), stopping);
     let overdue = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;

@@ -56,7 +56,7 @@ async fn open(door: Acceptor, said: &[u8], from: SocketAddr) -> Option<Vec<u8>> 
     let _ = caller.write_all(said).await;
     let _ = caller.shutdown().await;
     let source = tokio_stream::once(Ok::<(DuplexStream, SocketAddr), io::Error>((io, from)));
-    let mut arrivals = door.arrivals_from(source);
+    let mut arrivals = door.incoming_from(source);
     let serve = async {
         let arrived: Option<Result<ServerIo, io::Error>> = arrivals.next().await;
         let mut heard = Vec::new();

@@ -1,13 +1,13 @@
 //! Files: what an editor, another program or a half-finished download left.
 
 use super::text;
-use crate::{cli, identity::Book};
+use crate::{cli, identity::ContactBook};
 
 /// A book that can be read can be written, and is then the same.
 pub(super) fn contact_book(bytes: &[u8]) {
-    let Ok(book) = Book::parse(text(bytes)) else { return };
+    let Ok(book) = ContactBook::parse(text(bytes)) else { return };
     let written = book.to_toml().unwrap_or_default();
-    assert_eq!(Book::parse(&written).ok(), Some(book), "{written}");
+    assert_eq!(ContactBook::parse(&written).ok(), Some(book), "{written}");
 }
 
 /// The file of `chinwag`.

@@ -22,7 +22,9 @@ use super::{
 use crate::{
     error::{RequestError, Result},
     model::{InviteCode, Name},
-    storage::{Claim, Directory, Entry, Known, NameRegistry, Owner, Session, SessionId},
+    storage::{
+        Directory, Membership, NameClaim, NameRegistry, Owner, Session, SessionClaim, SessionId,
+    },
     transport::PeerInfo,
 };
 
@@ -80,11 +82,11 @@ pub(crate) async fn identify(
             }
         }
         Token::Bot(owner) => match state.names.find(owner.id()).await? {
-            Known::Member(names) => {
+            Membership::Member(names) => {
                 Ok(Newcomer { owner: Some(owner), only: names.into_iter().next(), ..by_key })
             }
-            Known::Removed => Err(RequestError::Removed),
-            Known::Stranger => Err(RequestError::TokenRefused("no bot has it".into())),
+            Membership::Removed => Err(RequestError::Removed),
+            Membership::Unknown => Err(RequestError::TokenRefused("no bot has it".into())),
         },
         Token::Jwt(jwt) => {
             let issuer = state.issuer.as_ref().ok_or_else(|| {
@@ -94,8 +96,8 @@ pub(crate) async fn identify(
             let owner = Owner::outside(issuer.name(), &subject.raw);
             // The operator may have given them another name.
             let only = match state.names.find(owner.id()).await? {
-                Known::Member(names) => names.into_iter().next(),
-                Known::Removed | Known::Stranger => Some(subject.name),
+                Membership::Member(names) => names.into_iter().next(),
+                Membership::Removed | Membership::Unknown => Some(subject.name),
             };
             Ok(Newcomer { owner: Some(owner), only, vouched: true, ..by_key })
         }
@@ -133,7 +135,7 @@ pub(crate) async fn register(
     if let Some(only) = newcomer.only.filter(|only| *only != name) {
         return Err(RequestError::invalid("name", format!("the token belongs to {only}")));
     }
-    let claim = Claim { lease: state.lease, beside: newcomer.beside, replaces };
+    let claim = SessionClaim { lease: state.lease, beside: newcomer.beside, replaces };
     let key = PeerInfo::of(extensions).and_then(PeerInfo::key);
     let caller = Caller { session: id, peer: name.clone(), owner: owner.clone(), key };
     let pending = match owner {
@@ -144,8 +146,8 @@ pub(crate) async fn register(
         }
         Some(owner) => {
             let owned = match state.names.find(owner.id()).await? {
-                Known::Member(names) => names,
-                Known::Removed | Known::Stranger => Vec::new(),
+                Membership::Member(names) => names,
+                Membership::Removed | Membership::Unknown => Vec::new(),
             };
             // The operator may have given them another name, which they do not know yet.
             let refused = |error| match error {
@@ -164,7 +166,7 @@ pub(crate) async fn register(
                 state.rate_limits.claim(state.rate_limits.origin(extensions))?;
             }
             let by_invitation = state.admission.by_invitation && !newcomer.vouched;
-            let entry = Entry { by_invitation, invite };
+            let entry = NameClaim { invite_required: by_invitation, invite };
             state.names.claim(&name, owner.id(), entry).await.map_err(refused)?;
             pending
         }
@@ -230,7 +232,7 @@ mod tests {
         hub::{Hub, HubOptions, peers::Peers, state::SessionTables},
         identity::Identity,
         storage::{
-            Holder, OwnerId,
+            NameHolder, OwnerId,
             embedded::{EmbeddedDirectory, Store},
         },
     };
@@ -241,7 +243,7 @@ mod tests {
 
     #[async_trait]
     impl NameRegistry for FailingNames {
-        async fn claim(&self, _: &Name, _: &OwnerId, _: Entry) -> Result<()> {
+        async fn claim(&self, _: &Name, _: &OwnerId, _: NameClaim) -> Result<()> {
             Ok(())
         }
 
@@ -249,11 +251,11 @@ mod tests {
             Ok(())
         }
 
-        async fn find(&self, _: &OwnerId) -> Result<Known> {
-            Ok(Known::Stranger)
+        async fn find(&self, _: &OwnerId) -> Result<Membership> {
+            Ok(Membership::Unknown)
         }
 
-        async fn expelled(&self, holders: Vec<Holder>) -> Result<Vec<SessionId>> {
+        async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>> {
             match self.0.fetch_add(1, Ordering::Relaxed) {
                 0 => Err(RequestError::StoreUnavailable(Arc::new(SystemError::new("not now")))),
                 _ => Ok(holders.into_iter().map(|holder| holder.session).collect()),
@@ -287,7 +289,7 @@ mod tests {
         let lease = 10 * CHECK_INTERVAL;
         let pending = sessions.begin(Caller { session: id, peer, owner, key: None }, lease);
         pending.unwrap().commit();
-        let claim = Claim { lease, beside: None, replaces: None };
+        let claim = SessionClaim { lease, beside: None, replaces: None };
         directory.claim(session, claim).await.unwrap();
         let (names, mut count) = (FailingNames::default(), sessions.count());
         let began = tokio::time::Instant::now();
@@ -319,7 +321,7 @@ mod tests {
             "{refused}"
         );
         assert_eq!(*hub.state.sessions.count().borrow(), 1);
-        assert_eq!(hub.state.names.find(bob.id()).await.unwrap(), Known::Stranger);
+        assert_eq!(hub.state.names.find(bob.id()).await.unwrap(), Membership::Unknown);
 
         // A refused name takes no place either.
         hub.state.directory.release(first).await.unwrap();

@@ -10,7 +10,7 @@ use crate::{
     error::{Gone, RequestError, Result},
     model::{Position, Room, RoomName},
     proto::{self, unary::broadcast_server},
-    storage::{Edge, Extent, Rooms as RoomSelection, Search, Slice},
+    storage::{Edge, Extent, RoomSelection, Search, Slice},
     wire,
 };
 

@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{metrics::PREFIX, state::HubState};
-use crate::transport::{Meter, TurnedAway};
+use crate::transport::{Meter, Rejection};
 
 /// All metrics of a hub.
 #[derive(Debug)]
@@ -78,8 +78,8 @@ impl Collector for Connections {
             None,
             MetricType::Counter,
         )?;
-        for why in TurnedAway::ALL {
-            let count = ConstCounter::new(meter.turned_away(why));
+        for why in Rejection::ALL {
+            let count = ConstCounter::new(meter.rejected(why));
             count.encode(refused.encode_family(&[("reason", why.as_str())])?)?;
         }
         Ok(())

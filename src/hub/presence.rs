@@ -10,7 +10,7 @@ use crate::{
     error::{RequestError, Result},
     model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
     proto::{self, unary::presence_server},
-    storage::{Change, Session, SessionId},
+    storage::{Session, SessionId, SessionUpdate},
     transport::PeerInfo,
     wire,
 };
@@ -93,7 +93,8 @@ impl presence_server::Presence for Presence {
             }
             None => None,
         };
-        let change = Change { status: wire::peer_status("status", asked.status)?, endpoints };
+        let change =
+            SessionUpdate { status: wire::peer_status("status", asked.status)?, endpoints };
         state.directory.renew(caller.session, state.lease).await?;
         state.sessions.promise(caller.session, state.lease);
         state.directory.update(caller.session, change).await?;

@@ -17,7 +17,7 @@ use crate::{
     error::{Gone, RequestError, Result},
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_response::Event},
-    storage::{CommitListener, Edge, Extent, MessageLog, Rooms as RoomSelection, Slice},
+    storage::{CommitListener, Edge, Extent, MessageLog, RoomSelection, Slice},
     wire,
 };
 

@@ -25,7 +25,7 @@ use crate::{
     identity::{SecretHash, hash_secret, new_secret},
     model::{Fingerprint, Name, RoomName},
     proto,
-    storage::{Holder, Owner, SessionId},
+    storage::{NameHolder, Owner, SessionId},
     wire,
 };
 
@@ -164,8 +164,8 @@ impl Sessions {
     }
 
     /// Returns the name and the owner of every session.
-    pub(crate) fn holders(&self) -> Vec<Holder> {
-        let holder = |(session, record): (&SessionId, &SessionRecord)| Holder {
+    pub(crate) fn holders(&self) -> Vec<NameHolder> {
+        let holder = |(session, record): (&SessionId, &SessionRecord)| NameHolder {
             session: *session,
             name: record.peer.clone(),
             owner: record.owner.as_ref().map(|owner| owner.id().clone()),

@@ -7,7 +7,7 @@
 //! hub has contacts of its own; a hub is known by its key, or where it has none by its endpoint.
 //!
 //! Nobody is remembered for what *they* do: a stranger who calls is looked up
-//! ([`Book::standing`]) but not noted ([`Book::meet`]), or a crowd of strangers could fill the book
+//! ([`ContactBook::standing`]) but not noted ([`ContactBook::meet`]), or a crowd of strangers could fill the book
 //! of somebody who never spoke with them. When it is full, nobody is forgotten in favour of others.
 //!
 //! Beside the people stands which rooms of a hub are muted.
@@ -15,13 +15,13 @@
 //! It is a TOML file that a person can read and change. Every change is made under a lock and
 //! replaces the file as a whole, so processes that share it see all of each other's changes.
 
-mod book;
-mod entry;
+mod contact;
+mod contact_book;
 
 use std::path::{Path, PathBuf};
 
-pub use book::{Book, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES};
-pub use entry::{Contact, KeyCheck, KnownHub};
+pub use contact::{Contact, KeyCheck, KnownHub};
+pub use contact_book::{ContactBook, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES};
 
 use super::{files, unusable};
 use crate::error::{SystemError, Violation};
@@ -69,9 +69,9 @@ impl Contacts {
     /// # Errors
     ///
     /// [`ContactsError::File`] if the file cannot be read, or is no contact book.
-    pub fn read(&self) -> Result<Book, ContactsError> {
+    pub fn read(&self) -> Result<ContactBook, ContactsError> {
         let content = files::read(&self.path)?.unwrap_or_default();
-        Book::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
+        ContactBook::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
     }
 
     /// Changes what stands in it. Nothing is written where `change` fails or changes nothing.
@@ -81,7 +81,7 @@ impl Contacts {
     /// As [`Self::read`], and where the file cannot be written; and what `change` returns.
     pub fn change<T>(
         &self,
-        change: impl FnOnce(&mut Book) -> Result<T, ContactsError>,
+        change: impl FnOnce(&mut ContactBook) -> Result<T, ContactsError>,
     ) -> Result<T, ContactsError> {
         files::create_directory(files::directory_of(&self.path))?;
         let _lock = files::lock(&self.path)?;

@@ -8,4 +8,4 @@ mod private;
 
 pub use directory::EmbeddedDirectory;
 pub use log::{EmbeddedLog, Store};
-pub use members::EmbeddedNames;
+pub use members::EmbeddedNameRegistry;

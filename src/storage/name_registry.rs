@@ -28,16 +28,16 @@ pub trait NameRegistry: Send + Sync + 'static {
     /// of this owner's other name; [`Removed`](crate::error::RequestError::Removed) and
     /// [`InviteRequired`](crate::error::RequestError::InviteRequired) where there is no entry;
     /// [`LimitReached`](crate::error::RequestError::LimitReached) beyond [`MAX_NAMES`].
-    async fn claim(&self, name: &Name, owner: &OwnerId, entry: Entry) -> Result<()>;
+    async fn claim(&self, name: &Name, owner: &OwnerId, entry: NameClaim) -> Result<()>;
 
     /// Checks that a name, and what looks like it, belongs to nobody.
     async fn check_free(&self, name: &Name) -> Result<()>;
 
     /// What is known of somebody.
-    async fn find(&self, owner: &OwnerId) -> Result<Known>;
+    async fn find(&self, owner: &OwnerId) -> Result<Membership>;
 
     /// Those of the holders of names who may not hold them any more.
-    async fn expelled(&self, holders: Vec<Holder>) -> Result<Vec<SessionId>>;
+    async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>>;
 
     /// Returns within moments of a change of any name's owner, whoever made it.
     async fn changed(&self);
@@ -126,18 +126,18 @@ impl fmt::Display for OwnerId {
 
 /// On what grounds somebody gets a name.
 #[derive(Debug, Clone, Default)]
-pub struct Entry {
+pub struct NameClaim {
     /// Whether who has no name yet needs an invitation. Who was removed always does.
-    pub by_invitation: bool,
+    pub invite_required: bool,
     /// The invitation that is shown. Of who was removed only one that was made after that counts.
     pub invite: Option<InviteCode>,
 }
 
 /// What is known of somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum Membership {
     /// Nothing.
-    Stranger,
+    Unknown,
     /// That the hub's keeper has removed them.
     Removed,
     /// That these names are theirs.
@@ -146,7 +146,7 @@ pub enum Known {
 
 /// Who holds a name by a session.
 #[derive(Debug, Clone)]
-pub struct Holder {
+pub struct NameHolder {
     /// The session.
     pub session: SessionId,
     /// The name.

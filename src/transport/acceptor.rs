@@ -12,7 +12,7 @@ use tokio_stream::Stream;
 
 use super::{
     Limits, Meter,
-    handshake::Reception,
+    handshake::Handshaker,
     incoming::{Accepted, Incoming},
     io::Duplex,
     loopback::{self, ListenError},
@@ -32,13 +32,13 @@ pub enum Plaintext {
 /// Who may come in, and how.
 #[derive(Debug, Clone)]
 pub struct Acceptor {
-    way: Way,
+    encryption: Encryption,
     limits: Limits,
     meter: Arc<Meter>,
 }
 
 #[derive(Debug, Clone)]
-enum Way {
+enum Encryption {
     Plaintext,
     Tls(Arc<ServerConfig>, Plaintext),
 }
@@ -46,16 +46,16 @@ enum Way {
 impl Acceptor {
     /// Plaintext, which therefore is for loopback only.
     pub fn plaintext() -> Self {
-        Self::new(Way::Plaintext)
+        Self::new(Encryption::Plaintext)
     }
 
     /// TLS for everybody.
     pub fn tls(config: Arc<ServerConfig>, plaintext: Plaintext) -> Self {
-        Self::new(Way::Tls(config, plaintext))
+        Self::new(Encryption::Tls(config, plaintext))
     }
 
-    fn new(way: Way) -> Self {
-        Self { way, limits: Limits::default(), meter: Arc::default() }
+    fn new(encryption: Encryption) -> Self {
+        Self { encryption, limits: Limits::default(), meter: Arc::default() }
     }
 
     /// What is counted at this door.
@@ -88,7 +88,7 @@ impl Acceptor {
         mut address: SocketAddr,
         tries: u16,
     ) -> Result<TcpListener, ListenError> {
-        if matches!(self.way, Way::Plaintext) {
+        if matches!(self.encryption, Encryption::Plaintext) {
             loopback::may_listen(address)?;
         }
         let last = address.port().saturating_add(tries.saturating_sub(1));
@@ -112,24 +112,24 @@ impl Acceptor {
     }
 
     /// The connections of a listener that came through this door.
-    pub fn arrivals(&self, listener: TcpListener) -> Incoming<Accepted, TcpStream> {
-        self.arrivals_from(Accepted::new(listener))
+    pub fn incoming(&self, listener: TcpListener) -> Incoming<Accepted, TcpStream> {
+        self.incoming_from(Accepted::new(listener))
     }
 
     /// The same for connections of any kind: each with the address it came from.
-    pub fn arrivals_from<S, IO>(&self, source: S) -> Incoming<S, IO>
+    pub fn incoming_from<S, IO>(&self, source: S) -> Incoming<S, IO>
     where
         S: Stream<Item = io::Result<(IO, SocketAddr)>>,
         IO: Duplex + 'static,
     {
-        let (tls, plaintext) = match &self.way {
-            Way::Plaintext => (None, true),
-            Way::Tls(config, plaintext) => {
+        let (tls, plaintext) = match &self.encryption {
+            Encryption::Plaintext => (None, true),
+            Encryption::Tls(config, plaintext) => {
                 (Some(TlsAcceptor::from(config.clone())), *plaintext == Plaintext::FromLoopback)
             }
         };
         let (limits, meter) = (self.limits.clone(), self.meter.clone());
-        Incoming::new(source, Reception { tls, plaintext, limits, places: Arc::default(), meter })
+        Incoming::new(source, Handshaker { tls, plaintext, limits, limiter: Arc::default(), meter })
     }
 }
 

@@ -14,12 +14,12 @@ use tokio_rustls::TlsConnector;
 use tonic::transport::Endpoint as Settings;
 use tower::{Service, service_fn};
 
-pub use failure::{DialFailure, why};
+pub use failure::{DialFailure, dial_failure};
 pub use first_use::certificate_on_loopback;
 pub use probe::{Probe, probe};
 
 use super::{
-    CONNECTION_WINDOW, Channel, MAX_HEADER_LIST, STREAM_WINDOW, Trust, careful::careful,
+    CONNECTION_WINDOW, Channel, MAX_HEADER_LIST, STREAM_WINDOW, Trust, channel::guarded,
     client_config, io::Duplex, loopback, tls::ALPN_H2,
 };
 use crate::{
@@ -48,11 +48,11 @@ const TCP_KEEPALIVE_RETRIES: u32 = 3;
 /// How to reach others.
 #[derive(Debug, Clone)]
 pub struct Dial {
-    tls: Option<Tls>,
+    tls: Option<TlsSettings>,
 }
 
 #[derive(Debug, Clone)]
-struct Tls {
+struct TlsSettings {
     config: Arc<ClientConfig>,
     /// The name to ask for; `None`: the endpoint's host.
     name: Option<&'static str>,
@@ -74,12 +74,12 @@ impl Dial {
             Trust::Pinned(_) => Some(TLS_NAME),
             Trust::Authorities(_) => None,
         };
-        let tls = Tls { config: client_config(own, trust)?, name };
+        let tls = TlsSettings { config: client_config(own, trust)?, name };
         Ok(Self { tls: Some(tls) })
     }
 
     /// A channel to a hub, which connects when it is first used and again whenever it was lost.
-    /// What lies behind a failed call, [`why`] finds out.
+    /// What lies behind a failed call, [`dial_failure`] finds out.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl Dial {
                     .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
             }
         }));
-        Ok(careful(channel))
+        Ok(guarded(channel))
     }
 
     async fn connect(&self, to: Uri) -> Result<TokioIo<Box<dyn Duplex>>, BoxError> {
@@ -190,7 +190,7 @@ mod tests {
         let (near, _far) = tokio::io::duplex(64);
         let elsewhere = "192.0.2.7:50051".parse().unwrap();
         let refused = Dial::plaintext().secure(near, elsewhere, "hub").await.err().unwrap();
-        assert_eq!(why(refused.as_ref()), Some(DialFailure::PlaintextBeyondLoopback));
+        assert_eq!(dial_failure(refused.as_ref()), Some(DialFailure::PlaintextBeyondLoopback));
 
         let (near, _far) = tokio::io::duplex(64);
         let here = "[::1]:50051".parse().unwrap();

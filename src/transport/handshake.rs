@@ -4,7 +4,7 @@
 //! 2. TLS: the handshake, in which the caller may show a key. It must speak HTTP/2 inside.
 //! 3. The caller's HTTP/2 preface is read here and not by the server behind, which would wait for
 //!    it without end.
-//! 4. Whoever has no right to be here, or finds no place, is told so as a gRPC status.
+//! 4. Whoever has no right to be here, or finds no permit, is told so as a gRPC status.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -14,10 +14,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     idle::Calls,
-    io::{Duplex, PeerInfo, Replay, ServerIo, Via},
+    io::{Duplex, Replay, ServerIo},
     limits::{ConnectionLimiter, Limits, Permit},
     loopback,
-    meter::Meter,
+    meter::{Meter, Rejection},
+    peer_info::{PeerInfo, Via},
     refuse,
     tls::ALPN_H2,
 };
@@ -47,7 +48,7 @@ const HTTP1_METHODS: [&[u8]; 9] = [
 
 /// Why a caller was turned away.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(super) enum HandshakeError {
     #[error("the connection was lost: {0}")]
     Lost(#[from] io::Error),
     #[error("it was too slow")]
@@ -66,29 +67,48 @@ pub(super) enum Refused {
     Told(RequestError),
 }
 
+impl From<&HandshakeError> for Rejection {
+    fn from(refused: &HandshakeError) -> Self {
+        match refused {
+            HandshakeError::Lost(_) => Self::Lost,
+            HandshakeError::TooSlow => Self::TooSlow,
+            HandshakeError::NoTlsHere | HandshakeError::NoHttp2 => Self::Tls,
+            HandshakeError::Certificate(_) => Self::Certificate,
+            HandshakeError::Http1 => Self::Http1,
+            HandshakeError::Garbage => Self::Garbage,
+            HandshakeError::Told(RequestError::LimitReached { .. }) => Self::Full,
+            HandshakeError::Told(_) => Self::Plaintext,
+        }
+    }
+}
+
 /// What decides on those who come.
-pub(super) struct Reception {
+pub(super) struct Handshaker {
     /// How TLS is spoken; `None`: not at all.
     pub(super) tls: Option<TlsAcceptor>,
     /// Whether plaintext is, with those from loopback.
     pub(super) plaintext: bool,
     pub(super) limits: Limits,
-    pub(super) places: Arc<ConnectionLimiter>,
+    pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) meter: Arc<Meter>,
 }
 
-impl Reception {
+impl Handshaker {
     /// Brings a connection to where HTTP/2 begins, within the deadline.
-    pub(super) async fn welcome<IO>(&self, io: IO, remote: SocketAddr) -> Result<ServerIo, Refused>
+    pub(super) async fn handshake<IO>(
+        &self,
+        io: IO,
+        remote: SocketAddr,
+    ) -> Result<ServerIo, HandshakeError>
     where
         IO: Duplex + 'static,
     {
         tokio::time::timeout(self.limits.deadline, self.begin(io, remote))
             .await
-            .unwrap_or(Err(Refused::TooSlow))
+            .unwrap_or(Err(HandshakeError::TooSlow))
     }
 
-    async fn begin<IO>(&self, mut io: IO, remote: SocketAddr) -> Result<ServerIo, Refused>
+    async fn begin<IO>(&self, mut io: IO, remote: SocketAddr) -> Result<ServerIo, HandshakeError>
     where
         IO: Duplex + 'static,
     {
@@ -106,20 +126,20 @@ impl Reception {
             (Box::new(io) as Box<dyn Duplex>, info)
         };
         let preface = read_preface(&mut io).await;
-        if matches!(preface, Err(Refused::Http1)) {
+        if matches!(preface, Err(HandshakeError::Http1)) {
             refuse::http1(&mut io).await?;
         }
         preface?;
         let io = Replay::new(Bytes::from_static(PREFACE), io);
         match self.admit(&info) {
-            Ok(place) => {
+            Ok(permit) => {
                 let open = self.meter.open(info.via);
-                Ok(ServerIo::new(io, info, place, open, self.limits.idle))
+                Ok(ServerIo::new(io, info, permit, open, self.limits.idle))
             }
             Err(error) => {
                 // Whether it could be told does not change that it was turned away.
                 let _ = refuse::grpc(io, &error).await;
-                Err(Refused::Told(error))
+                Err(HandshakeError::Told(error))
             }
         }
     }
@@ -128,11 +148,11 @@ impl Reception {
         &self,
         io: IO,
         remote: SocketAddr,
-    ) -> Result<(Box<dyn Duplex>, PeerInfo), Refused>
+    ) -> Result<(Box<dyn Duplex>, PeerInfo), HandshakeError>
     where
         IO: Duplex + 'static,
     {
-        let tls = self.tls.as_ref().ok_or(Refused::NoTlsHere)?;
+        let tls = self.tls.as_ref().ok_or(HandshakeError::NoTlsHere)?;
         let stream = match tls.accept(io).into_fallible().await {
             Ok(stream) => stream,
             Err((error, io)) => {
@@ -143,7 +163,7 @@ impl Reception {
         };
         let session = stream.get_ref().1;
         if session.alpn_protocol() != Some(ALPN_H2) {
-            return Err(Refused::NoHttp2);
+            return Err(HandshakeError::NoHttp2);
         }
         let shown = session.peer_certificates().and_then(|chain| chain.first());
         let certificate = shown.map(|der| Certificate::parse(der)).transpose()?;
@@ -160,22 +180,26 @@ impl Reception {
             }
             loopback::may_call(caller.remote)?;
         }
-        self.places.take(caller.remote.ip(), &self.limits)
+        self.limiter.take(caller.remote.ip(), &self.limits)
     }
 }
 
 /// Reads the preface, and no byte more.
-async fn read_preface(io: &mut (impl AsyncRead + Unpin)) -> Result<(), Refused> {
+async fn read_preface(io: &mut (impl AsyncRead + Unpin)) -> Result<(), HandshakeError> {
     let mut read = [0; PREFACE.len()];
     let mut length = 0;
     while length < PREFACE.len() {
         let more = io.read(&mut read[length..]).await?;
         if more == 0 {
-            return Err(Refused::Lost(io::ErrorKind::UnexpectedEof.into()));
+            return Err(HandshakeError::Lost(io::ErrorKind::UnexpectedEof.into()));
         }
         length += more;
         if !PREFACE.starts_with(&read[..length]) {
-            return Err(if is_http1(&read[..length]) { Refused::Http1 } else { Refused::Garbage });
+            return Err(if is_http1(&read[..length]) {
+                HandshakeError::Http1
+            } else {
+                HandshakeError::Garbage
+            });
         }
     }
     Ok(())
@@ -193,18 +217,18 @@ mod tests {
 
     use super::*;
 
-    fn reception(places: &Arc<ConnectionLimiter>) -> Reception {
+    fn handshaker(limiter: &Arc<ConnectionLimiter>) -> Handshaker {
         let limits = Limits::default();
-        let (places, meter) = (places.clone(), Arc::default());
-        Reception { tls: None, plaintext: true, limits, places, meter }
+        let (limiter, meter) = (limiter.clone(), Arc::default());
+        Handshaker { tls: None, plaintext: true, limits, limiter, meter }
     }
 
     /// How a caller that says this, and then nothing, is received.
-    async fn receive(said: &[u8], from: &str) -> (Result<ServerIo, Refused>, DuplexStream) {
+    async fn receive(said: &[u8], from: &str) -> (Result<ServerIo, HandshakeError>, DuplexStream) {
         let (mut caller, io) = duplex(64 * 1024);
         caller.write_all(said).await.unwrap();
-        let welcome = reception(&Arc::default());
-        (welcome.welcome(io, from.parse().unwrap()).await, caller)
+        let handshake = handshaker(&Arc::default());
+        (handshake.handshake(io, from.parse().unwrap()).await, caller)
     }
 
     const LOCAL: &str = "127.0.0.1:1";
@@ -223,7 +247,7 @@ mod tests {
         for said in [&b""[..], b"P", &PREFACE[..23], b"GET / HTTP/1.1\r\n"] {
             let begun = tokio::time::Instant::now();
             let (welcomed, _caller) = receive(said, LOCAL).await;
-            assert!(matches!(welcomed, Err(Refused::TooSlow)), "{welcomed:?}");
+            assert!(matches!(welcomed, Err(HandshakeError::TooSlow)), "{welcomed:?}");
             assert_eq!(begun.elapsed(), Limits::DEADLINE);
         }
     }
@@ -232,7 +256,7 @@ mod tests {
     async fn what_is_not_http2_is_told_apart_by_what_was_said_so_far() {
         for said in [&b"hello"[..], b"PRI * HTTP/1", b"\0", b"SSH-2.0-x\r\n"] {
             let (welcomed, _caller) = receive(said, LOCAL).await;
-            assert!(matches!(welcomed, Err(Refused::Garbage)), "{welcomed:?}");
+            assert!(matches!(welcomed, Err(HandshakeError::Garbage)), "{welcomed:?}");
         }
         for said in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PO", b"POST ", b"PATCH /", b"O"] {
             assert!(is_http1(said));
@@ -248,8 +272,8 @@ mod tests {
             let (mut caller, io) = duplex(64);
             caller.write_all(said).await.unwrap();
             drop(caller);
-            let welcomed = reception(&Arc::default()).welcome(io, LOCAL.parse().unwrap()).await;
-            assert!(matches!(welcomed, Err(Refused::Lost(_))), "{welcomed:?}");
+            let welcomed = handshaker(&Arc::default()).handshake(io, LOCAL.parse().unwrap()).await;
+            assert!(matches!(welcomed, Err(HandshakeError::Lost(_))), "{welcomed:?}");
         }
     }
 
@@ -270,15 +294,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_held_as_long_as_the_connection() {
-        let places = Arc::default();
-        let mut reception = reception(&places);
-        reception.limits.open = 1;
+        let limiter = Arc::default();
+        let mut handshaker = handshaker(&limiter);
+        handshaker.limits.open = 1;
         let (mut caller, io) = duplex(1024);
         caller.write_all(PREFACE).await.unwrap();
-        let welcomed = reception.welcome(io, LOCAL.parse().unwrap()).await.unwrap();
+        let welcomed = handshaker.handshake(io, LOCAL.parse().unwrap()).await.unwrap();
         let other = "127.0.0.1".parse().unwrap();
-        assert!(places.take(other, &reception.limits).is_err());
+        assert!(limiter.take(other, &handshaker.limits).is_err());
         drop(welcomed);
-        places.take(other, &reception.limits).unwrap();
+        limiter.take(other, &handshaker.limits).unwrap();
     }
 }

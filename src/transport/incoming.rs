@@ -21,10 +21,10 @@ use tokio::{
 use tokio_stream::{Stream, StreamExt, adapters::Fuse};
 
 use super::{
-    handshake::Reception,
+    handshake::Handshaker,
     io::{Duplex, ServerIo},
     limits::source_of,
-    meter::TurnedAway,
+    meter::Rejection,
 };
 
 /// How long to wait when the machine gives no more connections (file descriptors, memory): long
@@ -34,29 +34,29 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The connections that came through a [`Acceptor`](super::Acceptor), ready for HTTP/2.
 pub struct Incoming<S, IO> {
     source: Fuse<S>,
-    /// Accepted, and waiting for a place.
+    /// Accepted, and waiting for a permit.
     next: Option<(IO, SocketAddr)>,
-    reception: Arc<Reception>,
+    handshaker: Arc<Handshaker>,
     handshakes: JoinSet<Option<ServerIo>>,
     /// Those under way, the oldest first, and some that are over.
-    pending: VecDeque<Pending>,
+    pending: VecDeque<PendingHandshake>,
     /// Until when there is no use in accepting.
     pause: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-struct Pending {
+struct PendingHandshake {
     source: Option<IpAddr>,
     since: Instant,
     task: AbortHandle,
 }
 
 impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
-    pub(super) fn new(source: S, reception: Reception) -> Self {
+    pub(super) fn new(source: S, handshaker: Handshaker) -> Self {
         Self {
             source: source.fuse(),
             next: None,
-            reception: Arc::new(reception),
+            handshaker: Arc::new(handshaker),
             handshakes: JoinSet::new(),
             pending: VecDeque::new(),
             pause: None,
@@ -64,12 +64,12 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         }
     }
 
-    /// Waits for a place: no longer than the oldest handshake's patience, after which that one
+    /// Waits for a permit: no longer than the oldest handshake's patience, after which that one
     /// gives way.
     fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.forget_finished();
-            let limits = &self.reception.limits;
+            let limits = &self.handshaker.limits;
             let full = self.pending.len() >= limits.pending;
             let Some(oldest) = self.pending.front().filter(|_| full) else {
                 return Poll::Ready(());
@@ -90,32 +90,32 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
 
     fn receive(&mut self, io: IO, remote: SocketAddr) {
         let source = source_of(remote.ip());
-        self.reception.meter.accept();
+        self.handshaker.meter.accept();
         if !self.has_room_for(source) {
-            self.reception.meter.turn_away(TurnedAway::AddressBusy);
+            self.handshaker.meter.reject(Rejection::AddressBusy);
             tracing::debug!(%remote, "turned a caller away: its address is too busy");
             return;
         }
-        let reception = self.reception.clone();
+        let handshaker = self.handshaker.clone();
         let task = self.handshakes.spawn(async move {
-            match reception.welcome(io, remote).await {
+            match handshaker.handshake(io, remote).await {
                 Ok(io) => Some(io),
                 Err(reason) => {
                     tracing::debug!(%remote, %reason, "turned a caller away");
-                    reception.meter.turn_away((&reason).into());
+                    handshaker.meter.reject((&reason).into());
                     None
                 }
             }
         });
-        self.pending.push_back(Pending { source, since: Instant::now(), task });
-        self.reception.meter.set_pending(self.handshakes.len());
+        self.pending.push_back(PendingHandshake { source, since: Instant::now(), task });
+        self.handshaker.meter.set_pending(self.handshakes.len());
     }
 
     /// Whether an address may begin one more handshake, if need be instead of its oldest. Others
     /// do not wait for that, so it is decided at once.
     fn has_room_for(&mut self, source: Option<IpAddr>) -> bool {
-        let limits = &self.reception.limits;
-        let same = |pending: &Pending| source.is_some() && pending.source == source;
+        let limits = &self.handshaker.limits;
+        let same = |pending: &PendingHandshake| source.is_some() && pending.source == source;
         let Some(oldest) = self.pending.iter().position(same) else { return true };
         if self.pending.iter().filter(|pending| same(pending)).count() < limits.pending_per_address
         {
@@ -136,7 +136,7 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         if let Some(pending) = self.pending.remove(at) {
             tracing::debug!(source = ?pending.source, "a slow caller gave way to others");
             pending.task.abort();
-            self.reception.meter.turn_away(TurnedAway::GaveWay);
+            self.handshaker.meter.reject(Rejection::GaveWay);
         }
     }
 
@@ -167,7 +167,7 @@ where
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             while let Poll::Ready(Some(done)) = self.handshakes.poll_join_next(cx) {
-                self.reception.meter.set_pending(self.handshakes.len());
+                self.handshaker.meter.set_pending(self.handshakes.len());
                 if let Ok(Some(io)) = done {
                     return Poll::Ready(Some(Ok(io)));
                 }

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -12,48 +11,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-use super::{
-    idle::{Calls, Idle},
-    limits::Permit,
-    meter::Open,
-};
-use crate::model::{Certificate, Fingerprint};
-
-/// How a connection came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Via {
-    /// Unencrypted, from this machine.
-    Plaintext,
-    /// Encrypted.
-    Tls,
-}
-
-/// Who is at the other end of a connection. Every request that comes over it carries this among its
-/// extensions.
-#[derive(Debug, Clone)]
-pub struct PeerInfo {
-    /// How the connection came.
-    pub via: Via,
-    /// The address it came from.
-    pub remote: SocketAddr,
-    /// The certificate the caller showed, whose key is proven to be theirs.
-    pub certificate: Option<Certificate>,
-    /// The calls over this connection.
-    pub(crate) calls: Calls,
-}
-
-impl PeerInfo {
-    /// What a request's extensions say of its caller; `None` where it came by another way than
-    /// this module.
-    pub fn of(extensions: &tonic::Extensions) -> Option<&Self> {
-        extensions.get()
-    }
-
-    /// What identifies the caller's key.
-    pub fn key(&self) -> Option<Fingerprint> {
-        self.certificate.as_ref().map(Certificate::fingerprint)
-    }
-}
+use super::{idle::Idle, limits::Permit, meter::Open, peer_info::PeerInfo};
 
 /// Anything that bytes go through both ways.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -5,12 +5,11 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
 };
 
-use super::{Via, handshake::Refused};
-use crate::error::RequestError;
+use super::peer_info::Via;
 
 /// Why a connection came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TurnedAway {
+pub enum Rejection {
     /// It was lost, or its TLS was wrong.
     Lost,
     /// It said too little in time.
@@ -33,7 +32,7 @@ pub enum TurnedAway {
     GaveWay,
 }
 
-impl TurnedAway {
+impl Rejection {
     /// All of them.
     pub const ALL: [Self; 10] = [
         Self::Lost,
@@ -65,21 +64,6 @@ impl TurnedAway {
     }
 }
 
-impl From<&Refused> for TurnedAway {
-    fn from(refused: &Refused) -> Self {
-        match refused {
-            Refused::Lost(_) => Self::Lost,
-            Refused::TooSlow => Self::TooSlow,
-            Refused::NoTlsHere | Refused::NoHttp2 => Self::Tls,
-            Refused::Certificate(_) => Self::Certificate,
-            Refused::Http1 => Self::Http1,
-            Refused::Garbage => Self::Garbage,
-            Refused::Told(RequestError::LimitReached { .. }) => Self::Full,
-            Refused::Told(_) => Self::Plaintext,
-        }
-    }
-}
-
 /// Counts the connections of a door.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -87,7 +71,7 @@ pub struct Meter {
     pending: AtomicUsize,
     tls: AtomicUsize,
     plaintext: AtomicUsize,
-    turned_away: [AtomicU64; TurnedAway::ALL.len()],
+    rejected: [AtomicU64; Rejection::ALL.len()],
 }
 
 impl Meter {
@@ -112,12 +96,12 @@ impl Meter {
     }
 
     /// Connections that came to nothing for this reason.
-    pub fn turned_away(&self, why: TurnedAway) -> u64 {
-        self.turned_away[why as usize].load(Relaxed)
+    pub fn rejected(&self, why: Rejection) -> u64 {
+        self.rejected[why as usize].load(Relaxed)
     }
 
-    pub(super) fn turn_away(&self, why: TurnedAway) {
-        self.turned_away[why as usize].fetch_add(1, Relaxed);
+    pub(super) fn reject(&self, why: Rejection) {
+        self.rejected[why as usize].fetch_add(1, Relaxed);
     }
 
     pub(super) fn accept(&self) {
@@ -162,12 +146,12 @@ mod tests {
     #[test]
     fn each_reason_has_its_place_and_its_word() {
         let meter = Meter::default();
-        for (i, why) in TurnedAway::ALL.into_iter().enumerate() {
+        for (i, why) in Rejection::ALL.into_iter().enumerate() {
             assert_eq!(why as usize, i);
-            meter.turn_away(why);
-            assert_eq!(meter.turned_away(why), 1);
+            meter.reject(why);
+            assert_eq!(meter.rejected(why), 1);
         }
-        let mut words = TurnedAway::ALL.map(TurnedAway::as_str);
+        let mut words = Rejection::ALL.map(Rejection::as_str);
         words.sort_unstable();
         assert!(words.windows(2).all(|pair| pair[0] != pair[1]));
     }

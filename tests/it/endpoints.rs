@@ -46,7 +46,7 @@ async fn listen(key: &Identity, serving: &mut JoinSet<()>) -> SocketAddr {
     let door = Acceptor::tls(config, Plaintext::FromLoopback);
     let listener = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut arrivals = Box::pin(door.arrivals(listener));
+    let mut arrivals = Box::pin(door.incoming(listener));
     serving.spawn(async move { while arrivals.next().await.is_some() {} });
     address
 }

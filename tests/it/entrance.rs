@@ -10,7 +10,7 @@ use chinwag::{
         RegisterRequest, SendRequest, peer_chat_client::PeerChatClient,
         presence_client::PresenceClient,
     },
-    transport::{Authorities, Dial, DialFailure, Trust, why as why_failed},
+    transport::{Authorities, Dial, DialFailure, Trust, dial_failure},
 };
 use tonic::{Status, transport::Endpoint as Settings};
 
@@ -115,7 +115,7 @@ async fn an_authority_can_vouch_for_the_hub_instead() {
     let session = call("localhost").await.unwrap();
     assert!(session.registered.hub.unwrap().certificate.is_empty());
     let other = call("127.0.0.1").await.unwrap_err();
-    assert!(!why_failed(&other).unwrap().is_transient(), "{other:?}");
+    assert!(!dial_failure(&other).unwrap().is_transient(), "{other:?}");
 
     let alone = ["--ephemeral", "--tls-cert", &certificate];
     let output = command(env!("CARGO_BIN_EXE_chinwagd")).args(alone).output().unwrap();
@@ -131,7 +131,7 @@ async fn another_hub_in_its_place_is_not_believed() {
     let dial = Dial::tls(None, &Trust::Pinned(fingerprint)).unwrap();
     let channel = dial.channel(&Endpoint::from(other.address())).unwrap();
     let refused: Status = register_on(channel, None, named("alice")).await.unwrap_err();
-    assert!(matches!(why_failed(&refused), Some(DialFailure::KeyChanged(_))), "{refused:?}");
+    assert!(matches!(dial_failure(&refused), Some(DialFailure::KeyChanged(_))), "{refused:?}");
 }
 
 /// With all that there is to log, secrets and texts are not in it.

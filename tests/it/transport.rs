@@ -8,7 +8,8 @@ use chinwag::{
     identity::Identity,
     model::{Endpoint, KeyMismatch},
     transport::{
-        Acceptor, ClientKeys, Dial, DialFailure, Limits, Plaintext, Trust, Via, server_config, why,
+        Acceptor, ClientKeys, Dial, DialFailure, Limits, Plaintext, Trust, Via, dial_failure,
+        server_config,
     },
 };
 use tonic::Code;
@@ -53,7 +54,7 @@ async fn another_key_than_the_pinned_one_is_refused_and_both_are_named() {
     let status = server.call(&pinned(&hub, None)).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     let mismatch = KeyMismatch { want: hub.fingerprint(), got: other.fingerprint() };
-    let failure = why(&status).unwrap();
+    let failure = dial_failure(&status).unwrap();
     assert_eq!(failure, DialFailure::KeyChanged(mismatch));
     assert!(!failure.is_transient());
     for key in [hub.fingerprint(), other.fingerprint()] {
@@ -70,7 +71,7 @@ async fn a_key_may_be_asked_for() {
     assert_eq!(open.latest_caller().key(), None);
     let closed = TestServer::start(door(&hub, ClientKeys::Mandatory)).await;
     let status = closed.call(&nobody).await.unwrap_err();
-    assert_eq!(why(&status), Some(DialFailure::KeyRefused), "{status:?}");
+    assert_eq!(dial_failure(&status), Some(DialFailure::KeyRefused), "{status:?}");
 }
 
 #[tokio::test]
@@ -80,7 +81,11 @@ async fn who_has_no_authority_is_not_trusted() {
     let trust = Trust::Authorities(chinwag::transport::Authorities::new(roots).unwrap());
     let server = TestServer::start(door(&hub, ClientKeys::Optional)).await;
     let status = server.call(&Dial::tls(None, &trust).unwrap()).await.unwrap_err();
-    assert!(matches!(why(&status), Some(DialFailure::Untrusted(_))), "{:?}", why(&status));
+    assert!(
+        matches!(dial_failure(&status), Some(DialFailure::Untrusted(_))),
+        "{:?}",
+        dial_failure(&status)
+    );
 }
 
 #[tokio::test]
@@ -101,7 +106,7 @@ async fn plaintext_is_for_loopback() {
         let refused = chinwag::wire::refused(&status);
         assert_eq!(refused.reason, Reason::PlaintextRefused);
         assert!(refused.message.contains("use TLS"), "{}", refused.message);
-        assert_eq!(why(&status), None, "the other side has answered");
+        assert_eq!(dial_failure(&status), None, "the other side has answered");
         server.call(&pinned(&hub, None)).await.unwrap();
     }
 }
@@ -125,19 +130,22 @@ async fn what_is_in_the_way_is_named() {
     let hub = identity();
     let plain = TestServer::start(Acceptor::plaintext()).await;
     let status = plain.call(&pinned(&hub, None)).await.unwrap_err();
-    assert!(why(&status).unwrap().to_string().contains("does not speak TLS"), "{status:?}");
+    assert!(
+        dial_failure(&status).unwrap().to_string().contains("does not speak TLS"),
+        "{status:?}"
+    );
 
     let address = plain.address;
     plain.stop().await;
     let channel = pinned(&hub, None).channel(&Endpoint::from(address)).unwrap();
     let status = call(&channel).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(why(&status), Some(DialFailure::Refused), "{status:?}");
-    assert!(why(&status).unwrap().is_transient());
+    assert_eq!(dial_failure(&status), Some(DialFailure::Refused), "{status:?}");
+    assert!(dial_failure(&status).unwrap().is_transient());
 
     let nowhere = Endpoint::new("no-such-host.invalid", 1).unwrap();
     let status = call(&Dial::plaintext().channel(&nowhere).unwrap()).await.unwrap_err();
-    assert!(matches!(why(&status), Some(DialFailure::Other(_))), "{status:?}");
+    assert!(matches!(dial_failure(&status), Some(DialFailure::Other(_))), "{status:?}");
 }
 
 /// The clock runs ahead while everybody waits, here for a server that accepts and is silent.
@@ -147,7 +155,7 @@ async fn who_does_not_answer_is_not_waited_for() {
     let endpoint = Endpoint::from(silent.local_addr().unwrap());
     let status = call(&pinned(&identity(), None).channel(&endpoint).unwrap()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(why(&status), Some(DialFailure::Timeout), "{status:?}");
+    assert_eq!(dial_failure(&status), Some(DialFailure::Timeout), "{status:?}");
 }
 
 /// As above, for a server that went silent later: a hub that has lost its power, say.
@@ -158,7 +166,7 @@ async fn who_gives_no_sign_of_life_is_lost() {
     let channel = Dial::plaintext().channel(&endpoint).unwrap();
     let begun = tokio::time::Instant::now();
     let status = call(&channel).await.unwrap_err();
-    assert!(why(&status).is_some(), "{status:?}");
+    assert!(dial_failure(&status).is_some(), "{status:?}");
     assert!(begun.elapsed() > Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
@@ -169,7 +177,7 @@ async fn a_channel_finds_a_server_that_comes_back() {
     let (address, channel) = (server.address, server.channel(&pinned(&hub, None)));
     call(&channel).await.unwrap();
     server.stop().await;
-    assert_eq!(why(&call(&channel).await.unwrap_err()), Some(DialFailure::Refused));
+    assert_eq!(dial_failure(&call(&channel).await.unwrap_err()), Some(DialFailure::Refused));
     let server = TestServer::start_at(door(&hub, ClientKeys::Optional), address).await;
     call(&channel).await.unwrap();
     assert_eq!(server.latest_caller().via, Via::Tls);

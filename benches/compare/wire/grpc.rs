@@ -143,7 +143,7 @@ impl Grpc {
         self.flow.window() >= size + POST_OVERHEAD
     }
 
-    /// Posts with an id of the client, as careful clients do.
+    /// Posts with an id of the client, as guarded clients do.
     pub(crate) fn post(&mut self, room: &str, text: &str, out: &mut Vec<u8>) {
         let id = uuid::Uuid::now_v7().to_string();
         let post = PostRequest { room: room.to_owned(), id, text: text.to_owned() };

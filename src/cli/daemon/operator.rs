@@ -18,7 +18,7 @@ use crate::{
     cli::values::duration,
     error::SystemError,
     model::{JoinLink, Name},
-    storage::embedded::{Store, members::Book},
+    storage::embedded::{Store, members::MemberList},
 };
 
 /// The default of `--expires`.
@@ -98,8 +98,8 @@ pub(super) fn run(command: OperatorCommand, settings: &HubSettings) -> Result<()
     }
 }
 
-fn book(settings: &HubSettings) -> Result<Book> {
-    Ok(Book::open(&directory(settings)?)?)
+fn book(settings: &HubSettings) -> Result<MemberList> {
+    Ok(MemberList::open(&directory(settings)?)?)
 }
 
 /// Returns the data directory. Errors if no hub has used it, so that a typing error creates nothing.

@@ -338,7 +338,7 @@ impl ConversationTask {
     }
 
     fn stream_error(&self, status: &Status) -> Cause {
-        match transport::why(status) {
+        match transport::dial_failure(status) {
             Some(failure) => self.unreachable(&text::one_line(&failure.to_string())).into(),
             None => RequestError::Refused(wire::refused(status)).into(),
         }

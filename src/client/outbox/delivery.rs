@@ -22,7 +22,7 @@ use crate::{
         peers::Peers,
         watch_peers::{PeerChange, PeerWatcher},
     },
-    identity::Book,
+    identity::ContactBook,
     model::{MessageId, Name},
 };
 
@@ -52,7 +52,7 @@ struct DeliveryQueue {
     due: HashMap<Name, DuePeer>,
     /// The state of the files that was seen last.
     version: Option<i64>,
-    book: Arc<Book>,
+    book: Arc<ContactBook>,
     /// The messages that were refused by then, with their attempts.
     refused: HashMap<MessageId, u32>,
 }
@@ -82,7 +82,7 @@ impl DeliveryTask {
         let (due, refused) = (HashMap::new(), HashMap::new());
         // Not the book as it is now: it may have changed while no client ran, so every refused peer
         // is tried once.
-        let book = Arc::new(Book::default());
+        let book = Arc::new(ContactBook::default());
         let queue = DeliveryQueue { outbox, peers, inbox, due, version: None, book, refused };
         Self { queue, watcher, stop }
     }
@@ -157,9 +157,9 @@ impl DeliveryQueue {
     /// Has refused peers tried again whose contact differs from the book that was `seen`. If the book
     /// has changed, those that were refused since are tried in any case: it may have differed in
     /// between.
-    async fn reconsider(&mut self, seen: Option<&Book>, book: &Book) -> Result<()> {
+    async fn reconsider(&mut self, seen: Option<&ContactBook>, book: &ContactBook) -> Result<()> {
         let hub = self.outbox.0.contacts.hub().clone();
-        let trust_of = |book: &Book, peer: &Name| {
+        let trust_of = |book: &ContactBook, peer: &Name| {
             book.contact(&hub, peer).map(|one| (one.key, one.refused_key, one.blocked))
         };
         let (mut refused, mut again) = (HashMap::new(), HashSet::new());

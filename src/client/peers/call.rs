@@ -20,7 +20,7 @@ use crate::{
     model::{DirectMessage, MessageId, Name, Receipt, Text},
     proto::{ConverseRequest, SendRequest, peer_chat_client::PeerChatClient},
     text,
-    transport::{CONNECT_TIMEOUT, Channel, Dial, Trust, why},
+    transport::{CONNECT_TIMEOUT, Channel, Dial, Trust, dial_failure},
     wire,
 };
 
@@ -124,7 +124,7 @@ impl Peers {
 
     /// Converts the status of a failed call, and drops a channel that has failed.
     fn call_error(&self, target: &Target, status: &Status) -> CallError {
-        if let Some(failure) = why(status) {
+        if let Some(failure) = dial_failure(status) {
             locked(&self.channels).pop(target);
             return CallError::NotReached(text::one_line(&failure.to_string()).into_owned());
         }

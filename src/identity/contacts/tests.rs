@@ -24,13 +24,13 @@ fn changed(want: u8, got: u8) -> KeyCheck {
 }
 
 /// A book with a hub (key 1) at port 1.
-fn book() -> Book {
-    let mut book = Book::default();
+fn book() -> ContactBook {
+    let mut book = ContactBook::default();
     assert_eq!(book.meet_hub(&endpoint(1), Some(key(1))).unwrap(), KeyCheck::New);
     book
 }
 
-fn meet(book: &mut Book, who: &str, key_number: u8) -> KeyCheck {
+fn meet(book: &mut ContactBook, who: &str, key_number: u8) -> KeyCheck {
     book.meet(&endpoint(1), &name(who), key(key_number), &[]).unwrap()
 }
 
@@ -199,7 +199,7 @@ fn whoever_is_not_in_the_book_is_named() {
 fn the_file_is_for_people() {
     let home = tempfile::tempdir().unwrap();
     let contacts = Contacts::at(home.path().join("new/contacts.toml"));
-    assert_eq!(contacts.read().unwrap(), Book::default());
+    assert_eq!(contacts.read().unwrap(), ContactBook::default());
     contacts
         .change(|book| {
             let _ = book.meet_hub(&endpoint(1), Some(key(1)))?;
@@ -317,7 +317,7 @@ proptest! {
         people in prop::collection::vec((0..3_u32, "[a-zé][a-z0-9._-]{0,8}", 0..3_u8), 0..20),
         note in "\\PC{0,40}|[\u{0}-\u{20}\"'\\\\]{0,9}",
     ) {
-        let mut book = Book::default();
+        let mut book = ContactBook::default();
         for (hub, who, number) in people {
             let (hub, who) = (endpoint(hub + 1), name(&who));
             let _ = book.meet_hub(&hub, (number > 0).then(|| key(number))).unwrap();
@@ -327,13 +327,13 @@ proptest! {
                 book.block(&hub, &who, number == 2).unwrap();
             }
         }
-        prop_assert_eq!(Book::parse(&book.to_toml().unwrap()).unwrap(), book);
+        prop_assert_eq!(ContactBook::parse(&book.to_toml().unwrap()).unwrap(), book);
     }
 
     #[test]
     fn no_text_makes_it_panic(raw: String, lines in "(\\[\\[hub\\]\\]\n)?([a-z_]{1,9} = \\PC{0,9}\n){0,4}") {
-        let _ = Book::parse(&raw);
-        let _ = Book::parse(&lines);
+        let _ = ContactBook::parse(&raw);
+        let _ = ContactBook::parse(&lines);
     }
 }
 
@@ -345,7 +345,7 @@ fn rooms_are_muted_for_each_hub() {
     book.mute(&hub, &room("lobby"), true).unwrap();
     let toml = book.to_toml().unwrap();
     assert!(toml.contains("muted = [\n    \"lobby\",\n    \"ops\",\n]"), "{toml}");
-    assert_eq!(Book::parse(&toml).unwrap(), book);
+    assert_eq!(ContactBook::parse(&toml).unwrap(), book);
     assert_eq!(book.muted(&hub).len(), 2);
     assert!(book.muted(&endpoint(9)).is_empty());
     assert!(book.mute(&endpoint(9), &room("ops"), true).is_err());

@@ -1,6 +1,6 @@
 //! Names and leases in memory.
 //!
-//! The roster is told under the table's lock, so that it hears of everything in the order in which
+//! The listener is told under the table's lock, so that it hears of everything in the order in which
 //! it became true; it must not call back.
 
 use std::{
@@ -17,7 +17,7 @@ use tonic::async_trait;
 use crate::{
     error::{RequestError, Result},
     model::Name,
-    storage::{Change, Claim, Directory, Owner, Session, SessionId, SessionListener},
+    storage::{Directory, Owner, Session, SessionClaim, SessionId, SessionListener, SessionUpdate},
 };
 
 /// The most sessions of one peer: every device and every script of a person.
@@ -30,37 +30,38 @@ struct Lease {
 }
 
 /// A name and the sessions that hold it.
-struct Holder {
+struct HeldName {
     name: Name,
     sessions: Vec<SessionId>,
 }
 
 #[derive(Default)]
-struct Table {
+struct DirectoryState {
     leases: HashMap<SessionId, Lease>,
     /// By skeleton: who looks like a holder cannot have the name either.
-    holders: HashMap<String, Holder>,
+    holders: HashMap<String, HeldName>,
     ends: BTreeSet<(Instant, SessionId)>,
 }
 
-struct Shared {
-    table: Mutex<Table>,
-    roster: Arc<dyn SessionListener>,
+struct DirectoryInner {
+    table: Mutex<DirectoryState>,
+    listener: Arc<dyn SessionListener>,
     /// The earliest end has changed.
     sooner: Notify,
 }
 
 /// A [`Directory`] for one hub, gone with its process.
 pub struct EmbeddedDirectory {
-    shared: Arc<Shared>,
+    shared: Arc<DirectoryInner>,
     _expiry: JoinSet<()>,
 }
 
 impl EmbeddedDirectory {
-    /// An empty directory that tells `roster` of its sessions. Must be called in a runtime, in
+    /// An empty directory that tells `listener` of its sessions. Must be called in a runtime, in
     /// which leases then expire.
-    pub fn new(roster: Arc<dyn SessionListener>) -> Self {
-        let shared = Arc::new(Shared { table: Mutex::default(), roster, sooner: Notify::new() });
+    pub fn new(listener: Arc<dyn SessionListener>) -> Self {
+        let shared =
+            Arc::new(DirectoryInner { table: Mutex::default(), listener, sooner: Notify::new() });
         let mut expiry = JoinSet::new();
         expiry.spawn(expire(shared.clone()));
         Self { shared, _expiry: expiry }
@@ -69,11 +70,11 @@ impl EmbeddedDirectory {
 
 #[async_trait]
 impl Directory for EmbeddedDirectory {
-    async fn check(&self, session: &Session, claim: &Claim) -> Result<()> {
+    async fn check(&self, session: &Session, claim: &SessionClaim) -> Result<()> {
         self.shared.lock().admit(session, claim).map(drop)
     }
 
-    async fn claim(&self, session: Session, claim: Claim) -> Result<()> {
+    async fn claim(&self, session: Session, claim: SessionClaim) -> Result<()> {
         let mut table = self.shared.lock();
         let replaces = table.admit(&session, &claim)?;
         let skeleton = session.peer.skeleton();
@@ -82,8 +83,8 @@ impl Directory for EmbeddedDirectory {
         table.leases.insert(id, Lease { session: session.clone(), ends_at });
         table.ends.insert((ends_at, id));
         let holder = table.holders.entry(skeleton);
-        holder.or_insert_with(|| Holder { name, sessions: Vec::new() }).sessions.push(id);
-        self.shared.roster.put(session);
+        holder.or_insert_with(|| HeldName { name, sessions: Vec::new() }).sessions.push(id);
+        self.shared.listener.put(session);
         if let Some(replaced) = replaces {
             self.shared.end(&mut table, replaced);
         }
@@ -104,7 +105,7 @@ impl Directory for EmbeddedDirectory {
         Ok(())
     }
 
-    async fn update(&self, id: SessionId, change: Change) -> Result<()> {
+    async fn update(&self, id: SessionId, change: SessionUpdate) -> Result<()> {
         let mut table = self.shared.lock();
         let session = &mut table.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?.session;
         // Said again, a status is no newer.
@@ -115,7 +116,7 @@ impl Directory for EmbeddedDirectory {
             session.endpoints = endpoints;
         }
         let session = session.clone();
-        self.shared.roster.put(session);
+        self.shared.listener.put(session);
         Ok(())
     }
 
@@ -125,8 +126,8 @@ impl Directory for EmbeddedDirectory {
     }
 }
 
-impl Shared {
-    fn end(&self, table: &mut Table, id: SessionId) {
+impl DirectoryInner {
+    fn end(&self, table: &mut DirectoryState, id: SessionId) {
         let Some(Lease { session, ends_at }) = table.leases.remove(&id) else { return };
         table.ends.remove(&(ends_at, id));
         let skeleton = session.peer.skeleton();
@@ -136,7 +137,7 @@ impl Shared {
                 table.holders.remove(&skeleton);
             }
         }
-        self.roster.gone(id, &session.peer);
+        self.listener.gone(id, &session.peer);
     }
 
     /// Ends what is due, and says when the next is.
@@ -151,14 +152,14 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, DirectoryState> {
         self.table.lock()
     }
 }
 
-impl Table {
+impl DirectoryState {
     /// Checks that a session may begin. Answers the one that it replaces.
-    fn admit(&self, session: &Session, claim: &Claim) -> Result<Option<SessionId>> {
+    fn admit(&self, session: &Session, claim: &SessionClaim) -> Result<Option<SessionId>> {
         let is_own = |id: Option<SessionId>| id.filter(|id| self.is_of(*id, &session.peer));
         let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
         let Some(holder) = self.holders.get(&session.peer.skeleton()) else { return Ok(None) };
@@ -184,7 +185,7 @@ impl Table {
     }
 }
 
-async fn expire(shared: Arc<Shared>) {
+async fn expire(shared: Arc<DirectoryInner>) {
     loop {
         match shared.end_due() {
             Some(next) => {
@@ -216,9 +217,9 @@ mod tests {
     const LEASE: Duration = Duration::from_secs(30);
 
     /// Tells what it hears.
-    struct Heard(mpsc::UnboundedSender<(&'static str, SessionId)>);
+    struct Recorder(mpsc::UnboundedSender<(&'static str, SessionId)>);
 
-    impl SessionListener for Heard {
+    impl SessionListener for Recorder {
         fn put(&self, session: Session) {
             self.0.send(("put", session.id)).unwrap();
         }
@@ -228,11 +229,11 @@ mod tests {
         }
     }
 
-    type Told = mpsc::UnboundedReceiver<(&'static str, SessionId)>;
+    type Recorded = mpsc::UnboundedReceiver<(&'static str, SessionId)>;
 
-    fn directory() -> (EmbeddedDirectory, Told) {
+    fn directory() -> (EmbeddedDirectory, Recorded) {
         let (tx, rx) = mpsc::unbounded_channel();
-        (EmbeddedDirectory::new(Arc::new(Heard(tx))), rx)
+        (EmbeddedDirectory::new(Arc::new(Recorder(tx))), rx)
     }
 
     fn session(name: &str) -> Session {
@@ -247,8 +248,8 @@ mod tests {
         }
     }
 
-    fn alone() -> Claim {
-        Claim { lease: LEASE, beside: None, replaces: None }
+    fn alone() -> SessionClaim {
+        SessionClaim { lease: LEASE, beside: None, replaces: None }
     }
 
     #[tokio::test(start_paused = true)]
@@ -297,7 +298,7 @@ mod tests {
         let (first, second, bob) = (session("alice"), session("alice"), session("bob"));
         directory.claim(first.clone(), alone()).await.unwrap();
         directory.claim(bob.clone(), alone()).await.unwrap();
-        let beside = |id| Claim { beside: Some(id), ..alone() };
+        let beside = |id| SessionClaim { beside: Some(id), ..alone() };
         let refused = directory.claim(second.clone(), beside(bob.id)).await;
         assert!(matches!(refused, Err(RequestError::NameTaken(_))), "bob's session is not alice's");
         directory.claim(second.clone(), beside(first.id)).await.unwrap();
@@ -326,7 +327,7 @@ mod tests {
         let (directory, mut told) = directory();
         let (stale, fresh) = (session("alice"), session("alice"));
         directory.claim(stale.clone(), alone()).await.unwrap();
-        let takeover = Claim { replaces: Some(stale.id), ..alone() };
+        let takeover = SessionClaim { replaces: Some(stale.id), ..alone() };
         directory.claim(fresh.clone(), takeover).await.unwrap();
         directory.release(stale.id).await.unwrap();
         directory.renew(fresh.id, LEASE).await.unwrap();

@@ -13,33 +13,35 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tonic::async_trait;
 
 use self::{
-    database::Database,
-    feed::Feed,
-    home::Home,
-    index::Index,
-    ledger::Ledger,
+    change_feed::ChangeFeed,
+    data_directory::DataDirectory,
+    database::LogDatabase,
+    indexer::Indexer,
     reader::Reader,
-    search::Searcher,
-    writer::{Append, Command, Writer},
+    searcher::Searcher,
+    write_connection::WriteConnection,
+    writer::{PendingAppend, Writer, WriterCommand},
 };
 use super::pool::Pool;
 use crate::{
     error::{RequestError, Result, SystemError},
     model::{Draft, Message, RoomName, SearchHit},
-    storage::{CommitListener, Done, Extent, MessageLog, Retention, Rooms, Search, Slice},
+    storage::{
+        AppendCallback, CommitListener, Extent, MessageLog, Retention, RoomSelection, Search, Slice,
+    },
 };
 
 mod batch;
+mod change_feed;
+mod data_directory;
 mod database;
-mod feed;
-mod home;
-mod index;
-mod ledger;
-mod query;
+mod indexer;
 mod reader;
-mod retention;
 mod schema;
-mod search;
+mod search_query;
+mod searcher;
+mod trim;
+mod write_connection;
 mod writer;
 
 /// Bytes of drafts that may be under way, each counted with [`DRAFT_BYTES`] beside its text. That
@@ -69,49 +71,49 @@ pub enum Store {
 /// Dropping it stores what is under way first.
 pub struct EmbeddedLog {
     epoch: u64,
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::UnboundedSender<WriterCommand>,
     /// What may still come under way: [`MAX_UNDER_WAY`].
     shares: Arc<Semaphore>,
     readers: Arc<Pool<Reader>>,
     searchers: Arc<Pool<Searcher>>,
-    feed: Arc<Feed>,
+    feed: Arc<ChangeFeed>,
     /// The generation of the feed that the search index has reached.
     reached: watch::Receiver<u64>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    _home: Option<Home>,
+    _home: Option<DataDirectory>,
 }
 
 impl EmbeddedLog {
-    /// Opens the log, making it where there is none. The `tail` hears of every message from now on.
+    /// Opens the log, making it where there is none. The `listener` hears of every message from now on.
     ///
     /// # Errors
     ///
     /// If the directory is in use by another hub, cannot be used, or holds
     /// something else; nothing in it was changed then.
-    pub fn open(store: Store, tail: Arc<dyn CommitListener>) -> Result<Self, SystemError> {
+    pub fn open(store: Store, listener: Arc<dyn CommitListener>) -> Result<Self, SystemError> {
         let (home, log, index) = match store {
             Store::Directory(directory) => {
-                let home = Home::take(&directory)?;
-                let log = Database::file(&home.log()?);
-                let index = Database::file(&home.index());
+                let home = DataDirectory::take(&directory)?;
+                let log = LogDatabase::file(&home.log()?);
+                let index = LogDatabase::file(&home.index());
                 (Some(home), log, index)
             }
             Store::Memory => {
-                let memory = || Database::memory().map_err(unopened);
+                let memory = || LogDatabase::memory().map_err(unopened);
                 (None, memory()?, memory()?)
             }
         };
         let (log, index) = (Arc::new(log), Arc::new(index));
-        let ledger = Ledger::open(log.clone()).map_err(unopened)?;
+        let ledger = WriteConnection::open(log.clone()).map_err(unopened)?;
         let epoch = ledger.epoch();
-        let feed = Arc::<Feed>::default();
+        let feed = Arc::<ChangeFeed>::default();
         let (commands, queue) = mpsc::unbounded_channel();
         let (reaches, reached) = watch::channel(0);
 
         let mut threads = Vec::new();
-        let writer = Writer::new(ledger, tail, feed.clone(), queue);
+        let writer = Writer::new(ledger, listener, feed.clone(), queue);
         threads.push(spawn("log-writer", move || writer.run())?);
-        match Index::open(index.clone(), log.clone(), feed.clone(), reaches) {
+        match Indexer::open(index.clone(), log.clone(), feed.clone(), reaches) {
             Ok(index) => threads.push(spawn("log-index", move || index.run())?),
             Err(error) => tracing::error!(%error, "no search until a restart: no index"),
         }
@@ -158,7 +160,7 @@ impl EmbeddedLog {
         self.shares.close();
         self.feed.close();
         // Refused where the writer has ended already.
-        let _ = self.commands.send(Command::Stop);
+        let _ = self.commands.send(WriterCommand::Stop);
         std::mem::take(&mut *self.threads.lock())
     }
 }
@@ -192,21 +194,21 @@ impl MessageLog for EmbeddedLog {
         self.epoch
     }
 
-    async fn append(&self, draft: Draft, done: Done) {
+    async fn append(&self, draft: Draft, done: AppendCallback) {
         let bytes = u32::try_from(draft.text.as_str().len()).unwrap_or(MAX_UNDER_WAY);
         let cost = bytes.saturating_add(DRAFT_BYTES).min(MAX_UNDER_WAY);
         let Ok(share) = self.shares.clone().acquire_many_owned(cost).await else {
             return done(Err(RequestError::ShuttingDown));
         };
-        let append = Append { draft, done, share };
-        if let Err(mpsc::error::SendError(Command::Append(refused))) =
-            self.commands.send(Command::Append(append))
+        let append = PendingAppend { draft, done, share };
+        if let Err(mpsc::error::SendError(WriterCommand::Append(refused))) =
+            self.commands.send(WriterCommand::Append(append))
         {
             (refused.done)(Err(RequestError::ShuttingDown));
         }
     }
 
-    async fn extents(&self, rooms: Rooms) -> Result<HashMap<RoomName, Extent>> {
+    async fn extents(&self, rooms: RoomSelection) -> Result<HashMap<RoomName, Extent>> {
         self.readers.with(move |reader| reader.extents(&rooms)).await
     }
 
@@ -226,7 +228,7 @@ impl MessageLog for EmbeddedLog {
 
     async fn retain(&self, retention: Retention) -> Result<u64> {
         let (told, removed) = oneshot::channel();
-        let asked = self.commands.send(Command::Retain(retention, told));
+        let asked = self.commands.send(WriterCommand::Retain(retention, told));
         asked.map_err(|_| RequestError::ShuttingDown)?;
         removed.await.map_err(|_| RequestError::ShuttingDown)?
     }

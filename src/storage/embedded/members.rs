@@ -1,10 +1,10 @@
 //! The names that belong to somebody, in SQLite.
 //!
 //! They are in a file of their own, `members.db`, which the log's lock does not cover: the hub's
-//! keeper changes it ([`Book`]) while the hub runs, and the hub notices within a second.
+//! keeper changes it ([`MemberList`]) while the hub runs, and the hub notices within a second.
 
-mod book;
 mod invites;
+mod member_list;
 mod schema;
 
 use std::{sync::Arc, time::Duration};
@@ -12,13 +12,13 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tonic::async_trait;
 
-pub use book::{BOT_PREFIX, Book, FILE, Member};
+pub use member_list::{BOT_PREFIX, MEMBERS_FILE, Member, MemberList};
 
 use super::{Store, pool::Pool};
 use crate::{
     error::{Result, SystemError},
     model::Name,
-    storage::{Entry, Holder, Known, NameRegistry, OwnerId, SessionId},
+    storage::{Membership, NameClaim, NameHolder, NameRegistry, OwnerId, SessionId},
 };
 
 /// How often the file is looked at: a removal takes effect while its maker still looks on.
@@ -29,16 +29,16 @@ const POLL: Duration = Duration::from_secs(1);
 const READERS: usize = 2;
 
 /// [`NameRegistry`] in a file, or in memory as long as this lives.
-pub struct EmbeddedNames {
+pub struct EmbeddedNameRegistry {
     /// One: SQLite takes one writer.
-    book: Arc<Pool<Book>>,
+    book: Arc<Pool<MemberList>>,
     /// Those who read: in memory the same one, as there it is the list itself.
-    readers: Arc<Pool<Book>>,
+    readers: Arc<Pool<MemberList>>,
     /// The version of the book that was told of last.
-    told: Mutex<Option<book::Version>>,
+    told: Mutex<Option<member_list::ListVersion>>,
 }
 
-impl EmbeddedNames {
+impl EmbeddedNameRegistry {
     /// Opens the members of a store, making them where there are none. Reads and writes files: not
     /// for an async task.
     ///
@@ -48,12 +48,12 @@ impl EmbeddedNames {
     pub fn open(store: &Store) -> Result<Self, SystemError> {
         let (book, readers) = match store.clone() {
             Store::Directory(directory) => {
-                let open = move || Book::open(&directory);
+                let open = move || MemberList::open(&directory);
                 open()?;
                 (Pool::new(1, open.clone()), Pool::new(READERS, open))
             }
             Store::Memory => {
-                let book = Pool::new(1, Book::in_memory);
+                let book = Pool::new(1, MemberList::in_memory);
                 (book.clone(), book)
             }
         };
@@ -68,8 +68,8 @@ impl EmbeddedNames {
 }
 
 #[async_trait]
-impl NameRegistry for EmbeddedNames {
-    async fn claim(&self, name: &Name, owner: &OwnerId, entry: Entry) -> Result<()> {
+impl NameRegistry for EmbeddedNameRegistry {
+    async fn claim(&self, name: &Name, owner: &OwnerId, entry: NameClaim) -> Result<()> {
         let (name, owner) = (name.clone(), owner.clone());
         // Most have their name already.
         let (known, known_owner) = (name.clone(), owner.clone());
@@ -84,12 +84,12 @@ impl NameRegistry for EmbeddedNames {
         self.readers.with(move |book| book.check_free(&name)).await
     }
 
-    async fn find(&self, owner: &OwnerId) -> Result<Known> {
+    async fn find(&self, owner: &OwnerId) -> Result<Membership> {
         let owner = owner.clone();
         self.readers.with(move |book| book.find(&owner)).await
     }
 
-    async fn expelled(&self, holders: Vec<Holder>) -> Result<Vec<SessionId>> {
+    async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>> {
         self.readers.with(move |book| book.expelled(&holders)).await
     }
 
@@ -118,15 +118,15 @@ mod tests {
         Owner::bot(of).id().clone()
     }
 
-    fn holder(raw: &str, owner: Option<OwnerId>) -> Holder {
-        Holder { session: SessionId::new(), name: name(raw), owner }
+    fn holder(raw: &str, owner: Option<OwnerId>) -> NameHolder {
+        NameHolder { session: SessionId::new(), name: name(raw), owner }
     }
 
     /// One in a directory, which lives as long as the other half, and one in memory.
-    fn everywhere() -> [(EmbeddedNames, Option<tempfile::TempDir>); 2] {
+    fn everywhere() -> [(EmbeddedNameRegistry, Option<tempfile::TempDir>); 2] {
         let directory = tempfile::tempdir().unwrap();
-        let kept = EmbeddedNames::open(&Store::Directory(directory.path().into())).unwrap();
-        [(kept, Some(directory)), (EmbeddedNames::open(&Store::Memory).unwrap(), None)]
+        let kept = EmbeddedNameRegistry::open(&Store::Directory(directory.path().into())).unwrap();
+        [(kept, Some(directory)), (EmbeddedNameRegistry::open(&Store::Memory).unwrap(), None)]
     }
 
     #[tokio::test]
@@ -135,7 +135,7 @@ mod tests {
             let [hers, his] = ["hers", "his"].map(owner);
             let claim = |raw, owner| {
                 let (members, name) = (&members, name(raw));
-                async move { members.claim(&name, owner, Entry::default()).await }
+                async move { members.claim(&name, owner, NameClaim::default()).await }
             };
             members.check_free(&name("alice")).await.unwrap();
             claim("alice", &hers).await.unwrap();
@@ -148,8 +148,8 @@ mod tests {
             }
             let refused = members.check_free(&name("a1ice")).await;
             assert!(matches!(refused, Err(RequestError::NameConfusable { .. })), "{refused:?}");
-            assert_eq!(members.find(&hers).await.unwrap(), Known::Member(vec![name("alice")]));
-            assert_eq!(members.find(&his).await.unwrap(), Known::Stranger);
+            assert_eq!(members.find(&hers).await.unwrap(), Membership::Member(vec![name("alice")]));
+            assert_eq!(members.find(&his).await.unwrap(), Membership::Unknown);
         }
     }
 
@@ -157,7 +157,7 @@ mod tests {
     async fn who_holds_what_is_not_theirs_is_expelled() {
         for (members, _directory) in everywhere() {
             let [hers, his] = ["hers", "his"].map(owner);
-            members.claim(&name("alice"), &hers, Entry::default()).await.unwrap();
+            members.claim(&name("alice"), &hers, NameClaim::default()).await.unwrap();
             let holders = [
                 holder("alice", Some(hers.clone())),
                 holder("bob", None),
@@ -175,29 +175,29 @@ mod tests {
     async fn what_others_change_in_the_file_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::Directory(directory.path().into());
-        let members = EmbeddedNames::open(&store).unwrap();
+        let members = EmbeddedNameRegistry::open(&store).unwrap();
         let hers = owner("hers");
-        members.claim(&name("alice"), &hers, Entry::default()).await.unwrap();
+        members.claim(&name("alice"), &hers, NameClaim::default()).await.unwrap();
         members.changed().await;
         assert!(!members.poll().await.unwrap(), "it was told");
-        Book::open(directory.path()).unwrap().remove(&name("alice")).unwrap();
+        MemberList::open(directory.path()).unwrap().remove(&name("alice")).unwrap();
         members.changed().await;
-        assert_eq!(members.find(&hers).await.unwrap(), Known::Removed);
+        assert_eq!(members.find(&hers).await.unwrap(), Membership::Removed);
     }
 
     #[test]
     fn a_file_that_is_something_else_is_refused_and_left_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join(FILE);
+        let path = directory.path().join(MEMBERS_FILE);
         let foreign = rusqlite::Connection::open(&path).unwrap();
         foreign.execute_batch("CREATE TABLE recipes (cake TEXT)").unwrap();
         drop(foreign);
         let before = std::fs::read(&path).unwrap();
-        let refused = Book::open(directory.path()).unwrap_err().to_string();
+        let refused = MemberList::open(directory.path()).unwrap_err().to_string();
         assert!(refused.contains("no list of Chinwag's members"), "{refused}");
         assert_eq!(std::fs::read(&path).unwrap(), before);
         std::fs::write(&path, b"hello").unwrap();
-        assert!(Book::open(directory.path()).is_err());
+        assert!(MemberList::open(directory.path()).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"hello");
     }
 }

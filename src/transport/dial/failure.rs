@@ -60,7 +60,7 @@ impl fmt::Display for DialFailure {
 
 /// What lies behind a failed call: a [`Status`], or any error of a channel. `None` where it is not
 /// about the connection: the other side answered, if only with a refusal.
-pub fn why(error: &(dyn StdError + 'static)) -> Option<DialFailure> {
+pub fn dial_failure(error: &(dyn StdError + 'static)) -> Option<DialFailure> {
     // A status that came over the wire has no source, and says nothing of the connection.
     let first = if error.is::<Status>() { error.source()? } else { error };
     let mut innermost = first;
@@ -144,7 +144,7 @@ mod tests {
 
     /// As errors arrive: within others, within a status.
     fn behind(inner: impl Into<Box<dyn StdError + Send + Sync>>) -> Option<DialFailure> {
-        why(&Status::from_error(Box::new(tonic::ConnectError(inner.into()))))
+        dial_failure(&Status::from_error(Box::new(tonic::ConnectError(inner.into()))))
     }
 
     fn tls(error: rustls::Error) -> io::Error {
@@ -182,6 +182,6 @@ mod tests {
 
     #[test]
     fn an_answer_is_no_failure_of_the_connection() {
-        assert_eq!(why(&Status::unavailable("come back later")), None);
+        assert_eq!(dial_failure(&Status::unavailable("come back later")), None);
     }
 }

@@ -8,7 +8,7 @@ use tower::Service;
 
 use super::{
     super::{loopback, tls},
-    BoxError, CONNECT_TIMEOUT, CUT_SHORT, DialFailure, tcp_connector, why,
+    BoxError, CONNECT_TIMEOUT, CUT_SHORT, DialFailure, dial_failure, tcp_connector,
 };
 use crate::{
     identity::TLS_NAME,
@@ -29,7 +29,7 @@ pub async fn certificate_on_loopback(endpoint: &Endpoint) -> Result<Certificate,
     match timeout(ASK_TIMEOUT, ask(endpoint)).await {
         Err(_) => Err(DialFailure::Timeout),
         Ok(Ok(certificate)) => Ok(certificate),
-        Ok(Err(error)) => Err(why(error.as_ref()).unwrap_or(DialFailure::Lost)),
+        Ok(Err(error)) => Err(dial_failure(error.as_ref()).unwrap_or(DialFailure::Lost)),
     }
 }
 

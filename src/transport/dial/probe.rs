@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Dial, DialFailure, why};
+use super::{Dial, DialFailure, dial_failure};
 use crate::{
     model::{Fingerprint, KeyMismatch},
     transport::Trust,
@@ -42,12 +42,14 @@ pub async fn probe(at: SocketAddr, key: Option<Fingerprint>, patience: Duration)
     let tcp = match timeout_at(until, TcpStream::connect(at)).await {
         Ok(Ok(tcp)) => tcp,
         Err(_) => return Probe::NotConnected(DialFailure::Timeout),
-        Ok(Err(error)) => return Probe::NotConnected(why(&error).unwrap_or(DialFailure::Lost)),
+        Ok(Err(error)) => {
+            return Probe::NotConnected(dial_failure(&error).unwrap_or(DialFailure::Lost));
+        }
     };
     match timeout_at(until, dial.secure(tcp, at, "")).await {
         Ok(Ok(_)) => Probe::Reached,
         Err(_) => Probe::NotSecure(DialFailure::Timeout),
-        Ok(Err(error)) => match why(error.as_ref()).unwrap_or(DialFailure::Lost) {
+        Ok(Err(error)) => match dial_failure(error.as_ref()).unwrap_or(DialFailure::Lost) {
             DialFailure::KeyChanged(mismatch) => Probe::WrongKey(mismatch),
             failure => Probe::NotSecure(failure),
         },

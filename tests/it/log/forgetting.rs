@@ -5,7 +5,7 @@ use std::time::Duration;
 use chinwag::{
     error::{Gone, RequestError},
     model::{Draft, Posted, Text},
-    storage::{Edge, MessageLog, Retention, Rooms, Slice},
+    storage::{Edge, MessageLog, Retention, RoomSelection, Slice},
 };
 
 use super::test_log::{TestLog, draft, room, seqs};
@@ -19,7 +19,7 @@ pub(crate) async fn old_messages_are_forgotten_by_count(test: &TestLog) {
     assert_eq!(test.log.retain(keep).await.unwrap(), 2491);
     assert_eq!(test.log.retain(keep).await.unwrap(), 0);
 
-    let extents = test.log.extents(Rooms::After { after: None, limit: 10 }).await.unwrap();
+    let extents = test.log.extents(RoomSelection::After { after: None, limit: 10 }).await.unwrap();
     let extent = extents[&room("lobby")];
     assert_eq!((extent.first, extent.last), (2492, 2501));
     assert_eq!(extents[&room("attic")].first, 1);
@@ -45,7 +45,7 @@ pub(crate) async fn old_messages_are_forgotten_by_age(test: &TestLog) {
     assert_eq!(test.log.retain(keep).await.unwrap(), 0);
     let nothing = Retention { age: Some(Duration::ZERO), count: None };
     assert_eq!(test.log.retain(nothing).await.unwrap(), 20);
-    let extent = test.log.extents(Rooms::One(room("lobby"))).await.unwrap()[&room("lobby")];
+    let extent = test.log.extents(RoomSelection::One(room("lobby"))).await.unwrap()[&room("lobby")];
     assert_eq!((extent.first, extent.last), (21, 20));
     assert!(test.read("lobby", Edge::After(20), 10).await.is_empty());
     test.searchable().await;

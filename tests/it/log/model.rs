@@ -5,7 +5,9 @@ use std::{collections::HashMap, path::Path};
 use chinwag::{
     error::{Gone, RequestError, Result},
     model::{Draft, Message, MessageId, Name, Posted, Text},
-    storage::{Edge, MAX_SLICE_BYTES, MessageLog, Retention, Rooms, Slice, embedded::log::Store},
+    storage::{
+        Edge, MAX_SLICE_BYTES, MessageLog, Retention, RoomSelection, Slice, embedded::log::Store,
+    },
 };
 use proptest::{collection::vec, prelude::*};
 
@@ -115,7 +117,7 @@ impl Model {
         for (index, name) in ROOMS.into_iter().enumerate() {
             let (messages, gone) = (&self.rooms[index], self.removed[index]);
             let kept = &messages[gone..];
-            let extent = test.log.extents(Rooms::One(room(name))).await.unwrap();
+            let extent = test.log.extents(RoomSelection::One(room(name))).await.unwrap();
             let last = messages.last();
             assert_eq!(extent.get(&room(name)).map(|extent| extent.last), last.map(seq));
             let seqs: Vec<u64> = messages.iter().map(seq).collect();

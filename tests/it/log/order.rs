@@ -3,7 +3,7 @@
 use chinwag::{
     error::{RequestError, Result},
     model::{Draft, Name, Posted, Text},
-    storage::{Edge, MessageLog, Rooms},
+    storage::{Edge, MessageLog, RoomSelection},
 };
 use tokio::sync::oneshot;
 
@@ -91,7 +91,7 @@ pub(crate) async fn an_id_belongs_to_one_message_of_its_sender(test: &TestLog) {
     }
     let of_bob = Draft { sender: Name::parse("bob").unwrap(), ..hello };
     assert!(!test.post(of_bob).await.unwrap().duplicate);
-    assert!(test.log.extents(Rooms::One(room("attic"))).await.unwrap().is_empty());
+    assert!(test.log.extents(RoomSelection::One(room("attic"))).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_closed_log_refuses(test: &TestLog) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chinwag::storage::{Edge, MessageLog, Rooms};
+use chinwag::storage::{Edge, MessageLog, RoomSelection};
 
 use super::test_log::{LIMIT, TestLog, draft, room, seqs, texts};
 
@@ -42,7 +42,7 @@ pub(crate) async fn rooms_are_listed_by_name(test: &TestLog) {
     let mut after = None;
     let mut names = Vec::new();
     loop {
-        let page = test.log.extents(Rooms::After { after, limit: 2 }).await.unwrap();
+        let page = test.log.extents(RoomSelection::After { after, limit: 2 }).await.unwrap();
         assert!(page.len() <= 2);
         let mut page: Vec<_> = page.into_iter().collect();
         page.sort_by(|a, b| a.0.cmp(&b.0));

@@ -87,7 +87,7 @@ impl FakeHub {
         let served = tonic::transport::Server::builder()
             .add_service(PresenceServer::new(handlers.clone()))
             .add_service(BroadcastServer::new(handlers))
-            .serve_with_incoming_shutdown(door.arrivals(listener), stop.clone().cancelled_owned());
+            .serve_with_incoming_shutdown(door.incoming(listener), stop.clone().cancelled_owned());
         let mut server = JoinSet::new();
         server.spawn(async move { served.await.unwrap() });
         Self { address, calls, state, stop, server }

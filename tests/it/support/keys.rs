@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use chinwag::{
     client::{Client, ClientOptions, DirectPolicy, Event, Events, HubTrust, Verification},
-    identity::{Book, Contacts, ContactsError, Identity, TLS_NAME},
+    identity::{ContactBook, Contacts, ContactsError, Identity, TLS_NAME},
     model::{Endpoint, Fingerprint},
     transport::{Acceptor, ClientKeys, Plaintext, Trust, client_config, server_config},
 };
@@ -81,7 +81,10 @@ impl Person {
         Client::start(options).await.unwrap()
     }
 
-    pub(crate) fn change(&self, change: impl FnOnce(&mut Book) -> Result<(), ContactsError>) {
+    pub(crate) fn change(
+        &self,
+        change: impl FnOnce(&mut ContactBook) -> Result<(), ContactsError>,
+    ) {
         self.contacts.change(change).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use chinwag::{
         broadcast_client::BroadcastClient, chat_request, chat_response,
         presence_client::PresenceClient,
     },
-    transport::{Channel, careful},
+    transport::{Channel, guarded},
 };
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -43,7 +43,7 @@ impl Interceptor for Token {
 /// A connection of its own to a server.
 pub(crate) async fn connect(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    careful(within(PATIENCE, "connecting", endpoint.connect()).await.unwrap())
+    guarded(within(PATIENCE, "connecting", endpoint.connect()).await.unwrap())
 }
 
 /// Asks for nothing but a name.

@@ -47,7 +47,7 @@ impl TestServer {
     pub(crate) async fn start_at(door: Acceptor, address: SocketAddr) -> Self {
         let listener = soon(door.listen(address)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self::answer(door.arrivals(listener), address)
+        Self::answer(door.incoming(listener), address)
     }
 
     /// Takes its callers for others than they are.
@@ -62,7 +62,7 @@ impl TestServer {
             let remote = from(stream.peer_addr()?);
             Ok((stream, remote))
         });
-        Self::answer(door.arrivals_from(accepted), address)
+        Self::answer(door.incoming_from(accepted), address)
     }
 
     fn answer<S>(arrivals: S, address: SocketAddr) -> Self

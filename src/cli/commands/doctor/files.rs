@@ -4,7 +4,7 @@ use super::Finding;
 use crate::{
     cli::options::Settings,
     client::{ClientOptions, Error},
-    identity::{Book, CERTIFICATE_FILE, Identity, KEY_FILE, KnownHub},
+    identity::{CERTIFICATE_FILE, ContactBook, Identity, KEY_FILE, KnownHub},
     model::Name,
 };
 
@@ -81,13 +81,13 @@ fn bits(_: &std::path::Path) -> Option<u32> {
 }
 
 /// Checks the contact book and the refused keys in it.
-pub(super) fn contact_book(settings: &Settings) -> (Book, Vec<Finding>) {
+pub(super) fn contact_book(settings: &Settings) -> (ContactBook, Vec<Finding>) {
     const NAME: &str = "contact_book";
     let path = settings.home.contact_book();
     let book = match settings.contacts().read() {
         Ok(book) => book,
         Err(error) => {
-            return (Book::default(), vec![Finding::fail(NAME, error.to_string(), RESTORE)]);
+            return (ContactBook::default(), vec![Finding::fail(NAME, error.to_string(), RESTORE)]);
         }
     };
     let hub = book.hub(&settings.hub.hub);

@@ -17,15 +17,15 @@ const MAX_REMEMBERED: usize = 65_536;
 
 /// What became of a batch that was committed.
 #[derive(Default)]
-pub(super) struct Stored {
+pub(super) struct CommittedBatch {
     /// For each draft, in their order.
     pub(super) outcomes: Vec<Result<Posted>>,
     /// The new messages, room by room.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<RoomMessages>,
 }
 
 /// The new messages of one room.
-pub(super) struct Part {
+pub(super) struct RoomMessages {
     /// The room's id.
     pub(super) room: i64,
     /// Its name.
@@ -40,17 +40,17 @@ pub(super) struct Batch<'a> {
     find_post: CachedStatement<'a>,
     add_post: CachedStatement<'a>,
     add_message: CachedStatement<'a>,
-    known: &'a mut Known,
+    known: &'a mut IdCache,
     epoch: u64,
     now: i64,
     last_at: i64,
-    stored: Stored,
+    stored: CommittedBatch,
     /// Which part belongs to a room.
     parts: HashMap<i64, usize>,
 }
 
 /// A message that was stored under the same id before.
-struct First {
+struct FirstPost {
     key: i64,
     created_at: i64,
     digest: i64,
@@ -60,7 +60,7 @@ impl<'a> Batch<'a> {
     /// Begins with nothing in it. The latest message of the log was stored at `last_at`.
     pub(super) fn begin(
         tx: &'a Transaction<'a>,
-        known: &'a mut Known,
+        known: &'a mut IdCache,
         epoch: u64,
         last_at: i64,
     ) -> rusqlite::Result<Self> {
@@ -79,7 +79,7 @@ impl<'a> Batch<'a> {
             epoch,
             now: Timestamp::now().as_microsecond(),
             last_at,
-            stored: Stored::default(),
+            stored: CommittedBatch::default(),
             parts: HashMap::new(),
         })
     }
@@ -108,7 +108,7 @@ impl<'a> Batch<'a> {
     fn append(
         &mut self,
         draft: Draft,
-        head: Head,
+        head: RoomHead,
         sender: i64,
         digest: i64,
     ) -> rusqlite::Result<Posted> {
@@ -122,7 +122,7 @@ impl<'a> Batch<'a> {
         self.add_post.execute(params![id.as_bytes(), sender, key, at, digest])?;
         self.add_message.execute(params![key, sender, id.as_bytes(), at, text.as_str()])?;
         self.last_at = at;
-        self.known.rooms.insert(room.clone(), Head { last: seq, ..head });
+        self.known.rooms.insert(room.clone(), RoomHead { last: seq, ..head });
         let position = Position { epoch: self.epoch, seq: seq.cast_unsigned() };
         let posted = Posted { id, room: room.clone(), position, created_at, duplicate: false };
         let prev_seq = head.last.cast_unsigned();
@@ -135,15 +135,15 @@ impl<'a> Batch<'a> {
     fn part(&mut self, room: i64, name: &RoomName) -> &mut Vec<Message> {
         let parts = &mut self.stored.parts;
         let index = *self.parts.entry(room).or_insert_with(|| {
-            parts.push(Part { room, name: name.clone(), messages: Vec::new() });
+            parts.push(RoomMessages { room, name: name.clone(), messages: Vec::new() });
             parts.len() - 1
         });
         &mut parts[index].messages
     }
 
-    fn first(&mut self, id: MessageId, sender: i64) -> rusqlite::Result<Option<First>> {
+    fn first(&mut self, id: MessageId, sender: i64) -> rusqlite::Result<Option<FirstPost>> {
         let first = self.find_post.query_row(params![id.as_bytes(), sender], |row| {
-            Ok(First { key: row.get(0)?, created_at: row.get(1)?, digest: row.get(2)? })
+            Ok(FirstPost { key: row.get(0)?, created_at: row.get(1)?, digest: row.get(2)? })
         });
         first.optional()
     }
@@ -151,7 +151,7 @@ impl<'a> Batch<'a> {
     /// Answers a draft whose id was stored before.
     fn again(
         &mut self,
-        first: First,
+        first: FirstPost,
         draft: Draft,
         digest: i64,
     ) -> rusqlite::Result<Result<Posted>> {
@@ -190,7 +190,7 @@ impl<'a> Batch<'a> {
     }
 
     /// The end of a room, which begins here where it is new; `None` where there can be no more.
-    fn head(&mut self, name: &RoomName) -> rusqlite::Result<Option<Head>> {
+    fn head(&mut self, name: &RoomName) -> rusqlite::Result<Option<RoomHead>> {
         if let Some(head) = self.known_head(name)? {
             return Ok(Some(head));
         }
@@ -206,19 +206,19 @@ impl<'a> Batch<'a> {
                 "INSERT INTO rooms (id, name, first, last, last_at) VALUES (?1, ?2, 1, 0, 0)",
             )?
             .execute(params![room, name.as_str()])?;
-        let head = Head { room, last: 0 };
+        let head = RoomHead { room, last: 0 };
         self.known.rooms.insert(name.clone(), head);
         Ok(Some(head))
     }
 
-    fn known_head(&mut self, name: &RoomName) -> rusqlite::Result<Option<Head>> {
+    fn known_head(&mut self, name: &RoomName) -> rusqlite::Result<Option<RoomHead>> {
         if let Some(&head) = self.known.rooms.get(name) {
             return Ok(Some(head));
         }
         let head = self
             .tx
             .prepare_cached("SELECT id, last FROM rooms WHERE name = ?1")?
-            .query_row([name.as_str()], |row| Ok(Head { room: row.get(0)?, last: row.get(1)? }))
+            .query_row([name.as_str()], |row| Ok(RoomHead { room: row.get(0)?, last: row.get(1)? }))
             .optional()?;
         if let Some(head) = head {
             self.known.rooms.insert(name.clone(), head);
@@ -228,7 +228,7 @@ impl<'a> Batch<'a> {
 
     /// Notes how far the rooms reach now. Returns what is stored if the transaction is committed, and
     /// when the latest message of the log was stored then.
-    pub(super) fn end(self) -> rusqlite::Result<(Stored, i64)> {
+    pub(super) fn end(self) -> rusqlite::Result<(CommittedBatch, i64)> {
         let mut extend =
             self.tx.prepare_cached("UPDATE rooms SET last = ?2, last_at = ?3 WHERE id = ?1")?;
         for part in &self.stored.parts {
@@ -243,19 +243,19 @@ impl<'a> Batch<'a> {
 
 /// What need not be asked of the database.
 #[derive(Default)]
-pub(super) struct Known {
-    rooms: HashMap<RoomName, Head>,
+pub(super) struct IdCache {
+    rooms: HashMap<RoomName, RoomHead>,
     senders: HashMap<Name, i64>,
 }
 
 /// The end of a room's log.
 #[derive(Debug, Clone, Copy)]
-struct Head {
+struct RoomHead {
     room: i64,
     last: i64,
 }
 
-impl Known {
+impl IdCache {
     /// Keeps what is remembered bounded. Not to be called within a batch.
     pub(super) fn forget_if_many(&mut self) {
         if self.rooms.len() > MAX_REMEMBERED {

@@ -1,7 +1,7 @@
 //! A database and the connections to it: one that writes, others that read.
 //!
 //! In a directory SQLite's write-ahead log lets readers and the writer pass each other. A database in
-//! memory has no such log; there a [`Gate`] keeps readers out while the writer commits, so that
+//! memory has no such log; there a [`AccessGuard`] keeps readers out while the writer commits, so that
 //! neither ever meets a busy database.
 
 use std::{
@@ -29,12 +29,12 @@ const STATEMENTS: usize = 32;
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
 /// Where a database is, and who may use it now.
-pub(super) struct Database {
-    place: Place,
+pub(super) struct LogDatabase {
+    place: Location,
     gate: RwLock<()>,
 }
 
-enum Place {
+enum Location {
     File(PathBuf),
     Memory {
         /// A name of SQLite's memory VFS, unique in the process.
@@ -61,7 +61,7 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// A permission to read, or to write, held as long as that lasts.
-pub(super) enum Gate<'a> {
+pub(super) enum AccessGuard<'a> {
     /// The database needs none.
     Open,
     /// Others may read too.
@@ -70,41 +70,41 @@ pub(super) enum Gate<'a> {
     Writing { _guard: RwLockWriteGuard<'a, ()> },
 }
 
-impl Database {
+impl LogDatabase {
     /// The database in this file.
     pub(super) fn file(path: &Path) -> Self {
-        Self { place: Place::File(path.to_owned()), gate: RwLock::default() }
+        Self { place: Location::File(path.to_owned()), gate: RwLock::default() }
     }
 
     /// A new, empty database in memory.
     pub(super) fn memory() -> rusqlite::Result<Self> {
         let name = format!("file:/{}?vfs=memdb", uuid::Uuid::now_v7());
         let anchor = Connection::open_with_flags(&name, FLAGS | OpenFlags::SQLITE_OPEN_URI)?;
-        let place = Place::Memory { name, _anchor: Mutex::new(anchor) };
+        let place = Location::Memory { name, _anchor: Mutex::new(anchor) };
         Ok(Self { place, gate: RwLock::default() })
     }
 
     /// Whether the database is there: one in memory is.
     pub(super) fn exists(&self) -> bool {
         match &self.place {
-            Place::File(path) => path.exists(),
-            Place::Memory { .. } => true,
+            Location::File(path) => path.exists(),
+            Location::Memory { .. } => true,
         }
     }
 
     /// Makes an empty file, where the database is to be in one.
     pub(super) fn touch(&self) -> std::io::Result<()> {
         match &self.place {
-            Place::File(path) => private::file(path),
-            Place::Memory { .. } => Ok(()),
+            Location::File(path) => private::file(path),
+            Location::Memory { .. } => Ok(()),
         }
     }
 
     /// The files that the database consists of, there or not.
     pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let path = match &self.place {
-            Place::File(path) => Some(path),
-            Place::Memory { .. } => None,
+            Location::File(path) => Some(path),
+            Location::Memory { .. } => None,
         };
         path.into_iter().flat_map(|path| ["", "-wal", "-shm"].map(|end| with_suffix(path, end)))
     }
@@ -120,18 +120,18 @@ impl Database {
     pub(super) fn writer(&self, durability: Durability) -> rusqlite::Result<Connection> {
         let conn = self.connect()?;
         match (&self.place, durability) {
-            (Place::File(_), Durability::Full) => {
+            (Location::File(_), Durability::Full) => {
                 conn.pragma_update(None, "journal_mode", "wal")?;
                 conn.pragma_update(None, "synchronous", "full")?;
                 conn.pragma_update(None, "wal_autocheckpoint", 0)?;
                 // Only macOS knows the difference: there fsync leaves data in the disk's cache.
                 conn.pragma_update(None, "fullfsync", true)?;
             }
-            (Place::File(_), Durability::Relaxed) => {
+            (Location::File(_), Durability::Relaxed) => {
                 conn.pragma_update(None, "journal_mode", "wal")?;
                 conn.pragma_update(None, "synchronous", "normal")?;
             }
-            (Place::Memory { .. }, _) => conn.pragma_update(None, "journal_mode", "memory")?,
+            (Location::Memory { .. }, _) => conn.pragma_update(None, "journal_mode", "memory")?,
         }
         // SQLite takes a negative number for KiB.
         conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
@@ -140,8 +140,8 @@ impl Database {
 
     fn connect(&self) -> rusqlite::Result<Connection> {
         let conn = match &self.place {
-            Place::File(path) => Connection::open_with_flags(path, FLAGS)?,
-            Place::Memory { name, .. } => {
+            Location::File(path) => Connection::open_with_flags(path, FLAGS)?,
+            Location::Memory { name, .. } => {
                 Connection::open_with_flags(name, FLAGS | OpenFlags::SQLITE_OPEN_URI)?
             }
         };
@@ -153,18 +153,18 @@ impl Database {
     }
 
     /// To be held while reading.
-    pub(super) fn reading(&self) -> Gate<'_> {
+    pub(super) fn reading(&self) -> AccessGuard<'_> {
         match self.place {
-            Place::File(_) => Gate::Open,
-            Place::Memory { .. } => Gate::Reading { _guard: self.gate.read() },
+            Location::File(_) => AccessGuard::Open,
+            Location::Memory { .. } => AccessGuard::Reading { _guard: self.gate.read() },
         }
     }
 
     /// To be held from a transaction's begin to its end.
-    pub(super) fn writing(&self) -> Gate<'_> {
+    pub(super) fn writing(&self) -> AccessGuard<'_> {
         match self.place {
-            Place::File(_) => Gate::Open,
-            Place::Memory { .. } => Gate::Writing { _guard: self.gate.write() },
+            Location::File(_) => AccessGuard::Open,
+            Location::Memory { .. } => AccessGuard::Writing { _guard: self.gate.write() },
         }
     }
 }

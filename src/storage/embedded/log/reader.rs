@@ -5,27 +5,27 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{database::Database, schema};
+use super::{database::LogDatabase, schema};
 use crate::{
     error::{Gone, RequestError, Result, SystemError},
     model::{Invalid, Message, MessageId, Name, Position, RoomName, Text},
-    storage::{Edge, Extent, MAX_SLICE_BYTES, Rooms, Slice},
+    storage::{Edge, Extent, MAX_SLICE_BYTES, RoomSelection, Slice},
 };
 
-/// Rooms, and senders, whose names a reader remembers.
+/// RoomSelection, and senders, whose names a reader remembers.
 const MAX_REMEMBERED: usize = 65_536;
 
 /// A connection that reads.
 pub(super) struct Reader {
-    database: Arc<Database>,
+    database: Arc<LogDatabase>,
     conn: Connection,
     epoch: u64,
-    names: Names,
+    names: NameCache,
 }
 
-/// Names that were looked up before.
+/// NameCache that were looked up before.
 #[derive(Default)]
-struct Names {
+struct NameCache {
     rooms: HashMap<i64, RoomName>,
     senders: HashMap<i64, Name>,
 }
@@ -41,19 +41,19 @@ struct RoomRow {
 
 impl Reader {
     /// Connects to the log.
-    pub(super) fn new(database: Arc<Database>, epoch: u64) -> Result<Self> {
+    pub(super) fn new(database: Arc<LogDatabase>, epoch: u64) -> Result<Self> {
         let conn = database.reader().map_err(unreadable)?;
-        Ok(Self { database, conn, epoch, names: Names::default() })
+        Ok(Self { database, conn, epoch, names: NameCache::default() })
     }
 
     /// See [`MessageLog::extents`](crate::storage::MessageLog::extents).
-    pub(super) fn extents(&mut self, rooms: &Rooms) -> Result<HashMap<RoomName, Extent>> {
+    pub(super) fn extents(&mut self, rooms: &RoomSelection) -> Result<HashMap<RoomName, Extent>> {
         let _gate = self.database.reading();
         match rooms {
-            Rooms::One(name) => {
+            RoomSelection::One(name) => {
                 self.room(name)?.into_iter().map(|row| Ok((name.clone(), row.extent()?))).collect()
             }
-            Rooms::After { after, limit } => {
+            RoomSelection::After { after, limit } => {
                 let mut page = self
                     .conn
                     .prepare_cached(
@@ -210,7 +210,7 @@ pub(super) fn seq_before(
 
 fn message(
     conn: &Connection,
-    names: &mut Names,
+    names: &mut NameCache,
     epoch: u64,
     room: &RoomName,
     row: &Row<'_>,
@@ -229,7 +229,7 @@ fn message(
     })
 }
 
-impl Names {
+impl NameCache {
     fn room(&mut self, conn: &Connection, id: i64) -> Result<RoomName> {
         name_of(&mut self.rooms, conn, "SELECT name FROM rooms WHERE id = ?1", id)
     }

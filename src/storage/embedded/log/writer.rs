@@ -21,14 +21,14 @@ use tokio::sync::{
 };
 
 use super::{
-    feed::Feed,
-    ledger::Ledger,
-    retention::{Step, Trim},
+    change_feed::ChangeFeed,
+    trim::{Trim, TrimStep},
+    write_connection::WriteConnection,
 };
 use crate::{
     error::{RequestError, Result, Source},
     model::Draft,
-    storage::{CommitListener, Done, Retention},
+    storage::{AppendCallback, CommitListener, Retention},
 };
 
 /// The most drafts of one commit: enough that the fsync's share of each is small, few enough that the
@@ -36,9 +36,9 @@ use crate::{
 const MAX_BATCH: usize = 4096;
 
 /// What the writer is asked to do.
-pub(super) enum Command {
+pub(super) enum WriterCommand {
     /// Store this.
-    Append(Append),
+    Append(PendingAppend),
     /// Remove what need not be kept; answers how many messages that were.
     Retain(Retention, oneshot::Sender<Result<u64>>),
     /// Do what was asked for before and end.
@@ -46,28 +46,28 @@ pub(super) enum Command {
 }
 
 /// A draft under way.
-pub(super) struct Append {
+pub(super) struct PendingAppend {
     /// The draft.
     pub(super) draft: Draft,
     /// Whom to tell.
-    pub(super) done: Done,
+    pub(super) done: AppendCallback,
     /// Its share of what may be under way.
     pub(super) share: OwnedSemaphorePermit,
 }
 
 /// The writer's side of the queue.
 pub(super) struct Writer {
-    ledger: Ledger,
-    tail: Arc<dyn CommitListener>,
-    feed: Arc<Feed>,
-    commands: mpsc::UnboundedReceiver<Command>,
+    connection: WriteConnection,
+    listener: Arc<dyn CommitListener>,
+    feed: Arc<ChangeFeed>,
+    commands: mpsc::UnboundedReceiver<WriterCommand>,
     /// Retentions under way, one after the other.
     trims: VecDeque<(Trim, oneshot::Sender<Result<u64>>)>,
-    health: Health,
+    health: StoreHealth,
 }
 
 /// Whether the store can be written.
-enum Health {
+enum StoreHealth {
     Sound,
     /// The last batch did not fit.
     Full,
@@ -78,12 +78,19 @@ enum Health {
 impl Writer {
     /// A writer that has not begun.
     pub(super) fn new(
-        ledger: Ledger,
-        tail: Arc<dyn CommitListener>,
-        feed: Arc<Feed>,
-        commands: mpsc::UnboundedReceiver<Command>,
+        connection: WriteConnection,
+        listener: Arc<dyn CommitListener>,
+        feed: Arc<ChangeFeed>,
+        commands: mpsc::UnboundedReceiver<WriterCommand>,
     ) -> Self {
-        Self { ledger, tail, feed, commands, trims: VecDeque::new(), health: Health::Sound }
+        Self {
+            connection,
+            listener,
+            feed,
+            commands,
+            trims: VecDeque::new(),
+            health: StoreHealth::Sound,
+        }
     }
 
     /// Writes until told to stop, or until nobody is left who could ask for anything.
@@ -94,11 +101,11 @@ impl Writer {
             let mut batch = Vec::with_capacity(waiting.len());
             for command in waiting.drain(..) {
                 match command {
-                    Command::Append(append) => batch.push(append),
-                    Command::Retain(retention, told) => {
+                    WriterCommand::Append(append) => batch.push(append),
+                    WriterCommand::Retain(retention, told) => {
                         self.trims.push_back((Trim::new(retention), told));
                     }
-                    Command::Stop => self.commands.close(),
+                    WriterCommand::Stop => self.commands.close(),
                 }
             }
             if !batch.is_empty() {
@@ -106,13 +113,13 @@ impl Writer {
             }
             self.trim();
             // If it fails, so will the next batch, or the disk is full and it is tried again.
-            let _ = self.write(Ledger::checkpoint);
+            let _ = self.write(WriteConnection::checkpoint);
             self.feed.set_busy(!self.commands.is_empty());
         }
     }
 
     /// Takes what waits, and waits for it if there is nothing else to do. Returns whether to go on.
-    fn receive(&mut self, waiting: &mut Vec<Command>) -> bool {
+    fn receive(&mut self, waiting: &mut Vec<WriterCommand>) -> bool {
         if self.trims.is_empty() {
             return self.commands.blocking_recv_many(waiting, MAX_BATCH) > 0;
         }
@@ -126,17 +133,19 @@ impl Writer {
         true
     }
 
-    fn append(&mut self, batch: Vec<Append>) {
-        let (drafts, told): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|Append { draft, done, share }| (draft, (done, share))).unzip();
+    fn append(&mut self, batch: Vec<PendingAppend>) {
+        let (drafts, told): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|PendingAppend { draft, done, share }| (draft, (done, share)))
+            .unzip();
         let begun = Instant::now();
-        match self.write(|ledger| ledger.store(drafts)) {
+        match self.write(|connection| connection.store(drafts)) {
             Ok(stored) => {
-                self.tail.committed(told.len(), begun.elapsed());
-                self.health = Health::Sound;
+                self.listener.committed(told.len(), begun.elapsed());
+                self.health = StoreHealth::Sound;
                 self.feed.add(stored.parts.iter().map(|part| part.room));
                 for part in &stored.parts {
-                    self.tail.stored(&part.name, &part.messages);
+                    self.listener.stored(&part.name, &part.messages);
                 }
                 for ((done, _share), outcome) in told.into_iter().zip(stored.outcomes) {
                     done(outcome);
@@ -153,23 +162,26 @@ impl Writer {
     /// Does a step of the first retention under way.
     fn trim(&mut self) {
         let Some((mut trim, told)) = self.trims.pop_front() else { return };
-        match self.write(|ledger| ledger.trim(&mut trim)) {
-            Ok(Step::Went(room)) => {
+        match self.write(|connection| connection.trim(&mut trim)) {
+            Ok(TrimStep::Removed(room)) => {
                 self.feed.add(room);
                 self.trims.push_front((trim, told));
             }
             // Whoever asked may have gone away.
-            Ok(Step::Done) => drop(told.send(Ok(trim.removed))),
+            Ok(TrimStep::Done) => drop(told.send(Ok(trim.removed))),
             Err(error) => drop(told.send(Err(error))),
         }
     }
 
     /// Does something to the store, unless it has failed before.
-    fn write<T>(&mut self, work: impl FnOnce(&mut Ledger) -> rusqlite::Result<T>) -> Result<T> {
-        if let Health::Broken(cause) = &self.health {
+    fn write<T>(
+        &mut self,
+        work: impl FnOnce(&mut WriteConnection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        if let StoreHealth::Broken(cause) = &self.health {
             return Err(RequestError::StoreUnavailable(cause.clone()));
         }
-        work(&mut self.ledger).map_err(|error| {
+        work(&mut self.connection).map_err(|error| {
             let code = error.sqlite_error_code();
             let cause: Source = Arc::new(error);
             self.note(code, &cause);
@@ -181,10 +193,10 @@ impl Writer {
     fn note(&mut self, code: Option<ErrorCode>, cause: &Source) {
         if code != Some(ErrorCode::DiskFull) {
             tracing::error!(%cause, "the log cannot be written: posts fail until a restart");
-            self.health = Health::Broken(cause.clone());
-        } else if !matches!(self.health, Health::Full) {
+            self.health = StoreHealth::Broken(cause.clone());
+        } else if !matches!(self.health, StoreHealth::Full) {
             tracing::error!(%cause, "the log's disk is full: posts fail until there is room");
-            self.health = Health::Full;
+            self.health = StoreHealth::Full;
         }
     }
 }
@@ -199,13 +211,13 @@ mod tests {
     use super::*;
     use crate::{
         model::{MAX_TEXT_BYTES, Message, MessageId, Name, Posted, RoomName, Text},
-        storage::embedded::log::{database::Database, home::Home},
+        storage::embedded::log::{data_directory::DataDirectory, database::LogDatabase},
     };
 
     #[derive(Default)]
-    struct Heard(Mutex<Vec<u64>>);
+    struct Recorder(Mutex<Vec<u64>>);
 
-    impl CommitListener for Heard {
+    impl CommitListener for Recorder {
         fn stored(&self, _: &RoomName, messages: &[Message]) {
             let seqs = messages.iter().map(|message| message.position.seq);
             self.0.lock().extend(seqs);
@@ -214,17 +226,17 @@ mod tests {
 
     struct Desk {
         writer: Writer,
-        heard: Arc<Heard>,
+        recorder: Arc<Recorder>,
     }
 
     impl Desk {
         fn new(directory: &Path) -> Self {
-            let path = Home::take(directory).unwrap().log().unwrap();
-            let ledger = Ledger::open(Arc::new(Database::file(&path))).unwrap();
-            let heard = Arc::<Heard>::default();
+            let path = DataDirectory::take(directory).unwrap().log().unwrap();
+            let connection = WriteConnection::open(Arc::new(LogDatabase::file(&path))).unwrap();
+            let recorder = Arc::<Recorder>::default();
             let (_, commands) = mpsc::unbounded_channel();
-            let writer = Writer::new(ledger, heard.clone(), Arc::default(), commands);
-            Self { writer, heard }
+            let writer = Writer::new(connection, recorder.clone(), Arc::default(), commands);
+            Self { writer, recorder }
         }
 
         /// Posts texts of these lengths in one batch.
@@ -232,7 +244,7 @@ mod tests {
             let outcomes = Arc::new(Mutex::new(Vec::new()));
             let batch = lengths.iter().map(|&length| {
                 let outcomes = outcomes.clone();
-                Append {
+                PendingAppend {
                     draft: Draft {
                         id: MessageId::new(),
                         room: RoomName::lobby(),
@@ -253,7 +265,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut desk = Desk::new(directory.path());
         assert!(desk.post(&[10])[0].is_ok());
-        desk.writer.ledger.limit_pages(30);
+        desk.writer.connection.limit_pages(30);
 
         let too_much = [&[10], &[MAX_TEXT_BYTES; 40] as &[_]].concat();
         let outcomes = desk.post(&too_much);
@@ -261,14 +273,14 @@ mod tests {
         for outcome in outcomes {
             assert!(matches!(outcome, Err(RequestError::StoreUnavailable(_))), "{outcome:?}");
         }
-        assert_eq!(*desk.heard.0.lock(), [1]);
+        assert_eq!(*desk.recorder.0.lock(), [1]);
         assert_eq!(desk.post(&[10])[0].as_ref().unwrap().position.seq, 2);
 
-        desk.writer.ledger.limit_pages(1000);
+        desk.writer.connection.limit_pages(1000);
         let seqs: Vec<_> =
             desk.post(&too_much).into_iter().map(|posted| posted.unwrap().position.seq).collect();
         assert_eq!(seqs, (3..=43).collect::<Vec<_>>());
-        assert_eq!(*desk.heard.0.lock(), (1..=43).collect::<Vec<_>>());
+        assert_eq!(*desk.recorder.0.lock(), (1..=43).collect::<Vec<_>>());
     }
 
     #[test]
@@ -276,11 +288,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut desk = Desk::new(directory.path());
         assert!(desk.post(&[10])[0].is_ok());
-        desk.writer.ledger.break_off();
+        desk.writer.connection.break_off();
         assert!(matches!(desk.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
-        desk.writer.ledger.mend();
+        desk.writer.connection.mend();
         assert!(matches!(desk.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
-        assert_eq!(*desk.heard.0.lock(), [1]);
+        assert_eq!(*desk.recorder.0.lock(), [1]);
     }
 
     #[test]
@@ -290,13 +302,13 @@ mod tests {
         for _ in 0..30 {
             desk.post(&[MAX_TEXT_BYTES; 10]);
         }
-        let (pages, moved) = desk.writer.ledger.wal().unwrap();
+        let (pages, moved) = desk.writer.connection.wal().unwrap();
         assert!(pages > 1000, "{pages}");
         assert!(moved < pages);
-        desk.writer.write(Ledger::checkpoint).unwrap();
-        assert_eq!(desk.writer.ledger.wal().unwrap(), (pages, pages));
+        desk.writer.write(WriteConnection::checkpoint).unwrap();
+        assert_eq!(desk.writer.connection.wal().unwrap(), (pages, pages));
         desk.post(&[10]);
-        let (pages, _) = desk.writer.ledger.wal().unwrap();
+        let (pages, _) = desk.writer.connection.wal().unwrap();
         assert!(pages < 100, "begun anew, not {pages}");
     }
 }

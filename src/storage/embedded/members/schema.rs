@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::FILE;
+use super::MEMBERS_FILE;
 use crate::{
     error::{RequestError, SystemError},
     sqlite::{self, Plan, Trouble},
@@ -58,7 +58,7 @@ pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
 
 /// Opens the file in this directory, making both where they are missing.
 pub(super) fn open(directory: &Path) -> Result<Connection, SystemError> {
-    let path = directory.join(FILE);
+    let path = directory.join(MEMBERS_FILE);
     private::directory(directory).map_err(|error| SystemError::unusable(&path, error))?;
     private::file(&path).map_err(|error| SystemError::unusable(&path, error))?;
     let mut conn = Connection::open(&path).map_err(|error| SystemError::unusable(&path, error))?;

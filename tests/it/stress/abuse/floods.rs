@@ -7,7 +7,7 @@ use chinwag::{
     proto::{
         Join, PostRequest, SubscribeRequest, chat_response::Event, presence_client::PresenceClient,
     },
-    transport::{Channel, careful},
+    transport::{Channel, guarded},
 };
 use tokio::{task::JoinSet, time::Instant};
 use tokio_stream::StreamExt;
@@ -29,7 +29,7 @@ const LIMITED: &str = "ResourceExhausted RATE_LIMITED";
 
 /// A channel from where attackers are.
 async fn channel(hub: SocketAddr) -> Channel {
-    careful(within(PATIENCE, "connecting", try_channel(hub)).await.unwrap())
+    guarded(within(PATIENCE, "connecting", try_channel(hub)).await.unwrap())
 }
 
 /// An attacker's session.

@@ -13,8 +13,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, params};
 use tokio::sync::watch;
 
 use super::{
-    database::{Database, Durability},
-    feed::{Changes, Feed},
+    change_feed::{ChangeFeed, Changes},
+    database::{Durability, LogDatabase},
     schema,
 };
 
@@ -52,12 +52,12 @@ const SCHEMA: &str = "
 ";
 
 /// The index, for the thread that keeps it.
-pub(super) struct Index {
+pub(super) struct Indexer {
     conn: Connection,
-    database: Arc<Database>,
+    database: Arc<LogDatabase>,
     log: Connection,
-    log_database: Arc<Database>,
-    feed: Arc<Feed>,
+    log_database: Arc<LogDatabase>,
+    feed: Arc<ChangeFeed>,
     /// The generation of the feed that the index has reached.
     reached: watch::Sender<u64>,
     /// In the middle of a removal: its room, and the time up to which it is done. Finding the place
@@ -67,13 +67,13 @@ pub(super) struct Index {
 
 /// How far a room goes, in the log or in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Reach {
+struct IndexedRange {
     first: i64,
     last: i64,
 }
 
 /// What is to be done next for a room.
-enum Work {
+enum IndexTask {
     Nothing,
     /// Remove what was stored before this time; the room begins with this seq now.
     Remove {
@@ -81,23 +81,23 @@ enum Work {
         first: i64,
     },
     /// Enter these messages.
-    Enter(Vec<Entry>),
+    Enter(Vec<IndexEntry>),
 }
 
-struct Entry {
+struct IndexEntry {
     key: i64,
     sender: i64,
     created_at: i64,
     text: String,
 }
 
-impl Index {
+impl Indexer {
     /// Opens the index of a log, making it anew where it is of no use. What it lacks is added to the
     /// feed.
     pub(super) fn open(
-        database: Arc<Database>,
-        log_database: Arc<Database>,
-        feed: Arc<Feed>,
+        database: Arc<LogDatabase>,
+        log_database: Arc<LogDatabase>,
+        feed: Arc<ChangeFeed>,
         reached: watch::Sender<u64>,
     ) -> Result<Self> {
         let log = log_database.reader()?;
@@ -158,19 +158,25 @@ impl Index {
 
     /// Does a part of what a room lacks. Returns whether there may be more.
     fn advance(&mut self, room: i64) -> rusqlite::Result<bool> {
-        let reached = reach(&self.conn, room)?.unwrap_or(Reach { first: 1, last: 0 });
+        let reached =
+            indexed_range(&self.conn, room)?.unwrap_or(IndexedRange { first: 1, last: 0 });
         let work = self.plan(room, reached)?;
         let _gate = self.database.writing();
         let tx = self.conn.transaction()?;
         let reached = match work {
-            Work::Nothing => return Ok(false),
-            Work::Remove { before, first } => {
+            IndexTask::Nothing => return Ok(false),
+            IndexTask::Remove { before, first } => {
                 let after = self.removed.filter(|&(of, _)| of == room).map_or(0, |(_, at)| at);
                 let more = remove(&tx, room, after, before)?;
                 self.removed = more.map(|at| (room, at));
-                Reach { first: if more.is_some() { reached.first } else { first }, ..reached }
+                IndexedRange {
+                    first: if more.is_some() { reached.first } else { first },
+                    ..reached
+                }
             }
-            Work::Enter(entries) => Reach { last: enter(&tx, room, &entries)?, ..reached },
+            IndexTask::Enter(entries) => {
+                IndexedRange { last: enter(&tx, room, &entries)?, ..reached }
+            }
         };
         tx.prepare_cached("INSERT OR REPLACE INTO rooms (id, first, last) VALUES (?1, ?2, ?3)")?
             .execute(params![room, reached.first, reached.last])?;
@@ -178,9 +184,9 @@ impl Index {
         Ok(true)
     }
 
-    fn plan(&self, room: i64, reached: Reach) -> rusqlite::Result<Work> {
+    fn plan(&self, room: i64, reached: IndexedRange) -> rusqlite::Result<IndexTask> {
         let _gate = self.log_database.reading();
-        let Some(there) = reach(&self.log, room)? else { return Ok(Work::Nothing) };
+        let Some(there) = indexed_range(&self.log, room)? else { return Ok(IndexTask::Nothing) };
         let end = schema::key(room, schema::MAX_SEQ);
         if reached.first < there.first {
             let before = self
@@ -192,12 +198,12 @@ impl Index {
                 .query_row([schema::key(room, there.first), end], |row| row.get(0))
                 .optional()?
                 .unwrap_or(i64::MAX);
-            return Ok(Work::Remove { before, first: there.first });
+            return Ok(IndexTask::Remove { before, first: there.first });
         }
         // What was truncated before it was entered is passed over.
         let after = reached.last.max(there.first - 1);
         if after >= there.last {
-            return Ok(Work::Nothing);
+            return Ok(IndexTask::Nothing);
         }
         let mut entries = Vec::new();
         let mut bytes = 0;
@@ -209,7 +215,7 @@ impl Index {
         while bytes < CHUNK_BYTES
             && let Some(row) = rows.next()?
         {
-            let entry = Entry {
+            let entry = IndexEntry {
                 key: row.get(0)?,
                 sender: row.get(1)?,
                 created_at: row.get(2)?,
@@ -218,17 +224,17 @@ impl Index {
             bytes += entry.text.len();
             entries.push(entry);
         }
-        Ok(Work::Enter(entries))
+        Ok(IndexTask::Enter(entries))
     }
 }
 
 /// Enters messages of a room; returns the last one's seq.
-fn enter(tx: &Transaction<'_>, room: i64, entries: &[Entry]) -> rusqlite::Result<i64> {
+fn enter(tx: &Transaction<'_>, room: i64, entries: &[IndexEntry]) -> rusqlite::Result<i64> {
     let mut add = tx.prepare_cached(
         "INSERT INTO words (rowid, room, sender, text, key) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     let room = room.to_string();
-    for Entry { key, sender, created_at, text } in entries {
+    for IndexEntry { key, sender, created_at, text } in entries {
         add.execute(params![created_at, room, sender.to_string(), text, key])?;
     }
     Ok(entries.last().map_or(0, |entry| schema::seq(entry.key)))
@@ -257,14 +263,14 @@ fn remove(
 }
 
 /// How far a room goes. Both databases say so in a table of the same form.
-fn reach(conn: &Connection, room: i64) -> rusqlite::Result<Option<Reach>> {
+fn indexed_range(conn: &Connection, room: i64) -> rusqlite::Result<Option<IndexedRange>> {
     conn.prepare_cached("SELECT first, last FROM rooms WHERE id = ?1")?
-        .query_row([room], |row| Ok(Reach { first: row.get(0)?, last: row.get(1)? }))
+        .query_row([room], |row| Ok(IndexedRange { first: row.get(0)?, last: row.get(1)? }))
         .optional()
 }
 
 /// Opens the index that is there, if it can be gone on with, and says which rooms it lacks.
-fn resume(database: &Database, log: &Connection) -> Result<Option<(Connection, Vec<i64>)>> {
+fn resume(database: &LogDatabase, log: &Connection) -> Result<Option<(Connection, Vec<i64>)>> {
     if !database.exists() {
         return Ok(None);
     }
@@ -292,14 +298,16 @@ fn behind(conn: &Connection, log: &Connection) -> rusqlite::Result<Option<Vec<i6
     Ok(indexed.is_empty().then_some(behind))
 }
 
-fn all(conn: &Connection) -> rusqlite::Result<HashMap<i64, Reach>> {
+fn all(conn: &Connection) -> rusqlite::Result<HashMap<i64, IndexedRange>> {
     conn.prepare("SELECT id, first, last FROM rooms")?
-        .query_map([], |row| Ok((row.get(0)?, Reach { first: row.get(1)?, last: row.get(2)? })))?
+        .query_map([], |row| {
+            Ok((row.get(0)?, IndexedRange { first: row.get(1)?, last: row.get(2)? }))
+        })?
         .collect()
 }
 
 /// Makes an empty index, in the place of what is there.
-fn create(database: &Database, epoch: u64) -> Result<Connection> {
+fn create(database: &LogDatabase, epoch: u64) -> Result<Connection> {
     discard(database)?;
     database.touch()?;
     let mut conn = database.writer(Durability::Relaxed)?;
@@ -312,7 +320,7 @@ fn create(database: &Database, epoch: u64) -> Result<Connection> {
 }
 
 /// Removes the index's files.
-fn discard(database: &Database) -> std::io::Result<()> {
+fn discard(database: &LogDatabase) -> std::io::Result<()> {
     database.files().try_for_each(|file| match fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),

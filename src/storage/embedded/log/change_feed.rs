@@ -14,13 +14,13 @@ const GATHERING: Duration = Duration::from_millis(250);
 
 /// Rooms that changed since the indexer last asked. Bounded by the number of rooms.
 #[derive(Default)]
-pub(super) struct Feed {
-    state: Mutex<State>,
+pub(super) struct ChangeFeed {
+    state: Mutex<FeedState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct FeedState {
     rooms: BTreeSet<i64>,
     /// Grows with every change.
     generation: u64,
@@ -40,7 +40,7 @@ pub(super) struct Changes {
     pub(super) generation: u64,
 }
 
-impl Feed {
+impl ChangeFeed {
     /// Notes that rooms changed.
     pub(super) fn add(&self, rooms: impl IntoIterator<Item = i64>) {
         let mut rooms = rooms.into_iter().peekable();
@@ -84,7 +84,7 @@ impl Feed {
     pub(super) fn take(&self) -> Option<Changes> {
         let mut state = self.lock();
         self.changed.wait_while(&mut state, |state| state.rooms.is_empty() && !state.closed);
-        let gathering = |state: &mut State| !state.urgent && !state.closed;
+        let gathering = |state: &mut FeedState| !state.urgent && !state.closed;
         self.changed.wait_while_for(&mut state, gathering, GATHERING);
         state.urgent = false;
         let changes =
@@ -106,7 +106,7 @@ impl Feed {
         !state.closed
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FeedState> {
         self.state.lock()
     }
 }

@@ -26,8 +26,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A channel whose answers are harmless.
 pub type Channel = MapResponse<transport::Channel, fn(Response<Body>) -> Response<Body>>;
 
-/// Makes careful a channel that was opened in a way of its own.
-pub fn careful(channel: transport::Channel) -> Channel {
+/// Makes guarded a channel that was opened in a way of its own.
+pub fn guarded(channel: transport::Channel) -> Channel {
     channel.map_response(harmless)
 }
 

@@ -24,14 +24,14 @@ const PAGE_BYTES: u32 = 4096;
 const HEADER_BYTES: usize = 100;
 
 /// A directory that is ours alone for as long as this lives.
-pub(super) struct Home {
+pub(super) struct DataDirectory {
     directory: PathBuf,
     _lock: File,
 }
 
 type Attempt<T> = Result<T, Box<dyn StdError + Send + Sync>>;
 
-impl Home {
+impl DataDirectory {
     /// Takes the directory, making it (for its owner alone) where there is none.
     ///
     /// # Errors

@@ -12,9 +12,9 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    database::Database,
-    query,
+    database::LogDatabase,
     reader::{Reader, clamp},
+    search_query,
 };
 use crate::{
     error::{RequestError, Result, SystemError},
@@ -54,7 +54,7 @@ const KEY: &str = "SELECT key FROM words WHERE rowid = ?1";
 
 /// A connection to the index, one to the log, and the scratch table.
 pub(super) struct Searcher {
-    database: Arc<Database>,
+    database: Arc<LogDatabase>,
     conn: Connection,
     log: Reader,
     scratch: Connection,
@@ -62,7 +62,7 @@ pub(super) struct Searcher {
 
 impl Searcher {
     /// Connects to the index and to the log.
-    pub(super) fn new(database: Arc<Database>, log: Reader) -> Result<Self> {
+    pub(super) fn new(database: Arc<LogDatabase>, log: Reader) -> Result<Self> {
         let connect = || {
             let scratch = Connection::open_in_memory()?;
             scratch.execute_batch(SCRATCH)?;
@@ -74,7 +74,7 @@ impl Searcher {
 
     /// See [`MessageLog::search`](crate::storage::MessageLog::search).
     pub(super) fn search(&mut self, search: &Search) -> Result<Vec<SearchHit>> {
-        let Some(words) = query::expression(&search.query) else {
+        let Some(words) = search_query::expression(&search.query) else {
             return Err(RequestError::invalid("query", "it holds no word to look for"));
         };
         let words = format!("text : ({words})");

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
-    batch::{Batch, Known, Stored},
-    database::{Database, Durability},
-    retention::{Step, Trim},
+    batch::{Batch, CommittedBatch, IdCache},
+    database::{Durability, LogDatabase},
     schema,
+    trim::{Trim, TrimStep},
 };
 use crate::model::Draft;
 
@@ -20,24 +20,24 @@ const CHECKPOINT_PAGES: i64 = 1000;
 const MAX_WAL_PAGES: i64 = 16_000;
 
 /// The connection that writes, and what it need not ask the database for.
-pub(super) struct Ledger {
-    database: Arc<Database>,
+pub(super) struct WriteConnection {
+    database: Arc<LogDatabase>,
     conn: Connection,
     epoch: u64,
-    known: Known,
+    known: IdCache,
     /// When the latest message was stored, in microseconds.
     last_at: i64,
 }
 
-impl Ledger {
+impl WriteConnection {
     /// Goes on where the database ends, bringing its schema up to date first.
-    pub(super) fn open(database: Arc<Database>) -> rusqlite::Result<Self> {
+    pub(super) fn open(database: Arc<LogDatabase>) -> rusqlite::Result<Self> {
         let mut conn = database.writer(Durability::Full)?;
         schema::migrate(&mut conn)?;
         let epoch = schema::epoch(&conn)?;
         let last_at =
             conn.query_row("SELECT coalesce(max(last_at), 0) FROM rooms", [], |row| row.get(0))?;
-        Ok(Self { database, conn, epoch, known: Known::default(), last_at })
+        Ok(Self { database, conn, epoch, known: IdCache::default(), last_at })
     }
 
     /// The identity of the log's life.
@@ -46,17 +46,17 @@ impl Ledger {
     }
 
     /// Stores a batch, durably and as a whole: after an error none of it is stored.
-    pub(super) fn store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<Stored> {
+    pub(super) fn store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<CommittedBatch> {
         self.known.forget_if_many();
         let stored = self.try_store(drafts);
         if stored.is_err() {
             // What was learnt from a transaction that is gone may be wrong.
-            self.known = Known::default();
+            self.known = IdCache::default();
         }
         stored
     }
 
-    fn try_store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<Stored> {
+    fn try_store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<CommittedBatch> {
         let _gate = self.database.writing();
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut batch = Batch::begin(&tx, &mut self.known, self.epoch, self.last_at)?;
@@ -70,7 +70,7 @@ impl Ledger {
     }
 
     /// Does a step of a retention.
-    pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<Step> {
+    pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<TrimStep> {
         let _gate = self.database.writing();
         trim.step(&mut self.conn)
     }
@@ -97,7 +97,7 @@ impl Ledger {
 }
 
 #[cfg(test)]
-impl Ledger {
+impl WriteConnection {
     /// Lets the database have so many pages and no more, as if the disk were full then.
     pub(super) fn limit_pages(&self, pages: u32) {
         self.conn.pragma_update(None, "max_page_count", pages).unwrap();

@@ -13,11 +13,11 @@ use crate::{
     error::{RequestError, Result, SystemError},
     identity::new_secret,
     model::{InviteCode, Name},
-    storage::{Entry, Holder, Known, MAX_NAMES, Owner, OwnerId, SessionId},
+    storage::{MAX_NAMES, Membership, NameClaim, NameHolder, Owner, OwnerId, SessionId},
 };
 
 /// The name of the file in the hub's data directory.
-pub const FILE: &str = "members.db";
+pub const MEMBERS_FILE: &str = "members.db";
 
 /// What a bot's token begins with: it tells it from a session's, to people and to the hub.
 pub const BOT_PREFIX: &str = "chinwag-bot~";
@@ -30,7 +30,7 @@ const TOKEN_BYTES: usize = 32;
 
 /// Whose name is whose. Reads and writes files: not for an async task.
 #[derive(Debug)]
-pub struct Book {
+pub struct MemberList {
     conn: Connection,
     /// How often this book itself has changed the list.
     changes: u64,
@@ -38,7 +38,7 @@ pub struct Book {
 
 /// A state of the list, compared with another seen by the same book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Version {
+pub(super) struct ListVersion {
     others: i64,
     own: u64,
 }
@@ -54,7 +54,7 @@ pub struct Member {
     pub since: Timestamp,
 }
 
-impl Book {
+impl MemberList {
     /// Opens the book in a hub's data directory, making both where they are missing. The hub may be
     /// running.
     ///
@@ -184,7 +184,7 @@ impl Book {
         }
     }
 
-    pub(super) fn claim(&mut self, name: &Name, owner: &OwnerId, entry: &Entry) -> Result<()> {
+    pub(super) fn claim(&mut self, name: &Name, owner: &OwnerId, entry: &NameClaim) -> Result<()> {
         self.write(|tx| {
             if let Some(found) = lookup(tx, name)? {
                 return found.check(name, owner);
@@ -201,7 +201,7 @@ impl Book {
                 let what = format!("one may have {MAX_NAMES} names");
                 return Err(RequestError::LimitReached { what, retry_after: None });
             }
-            if removed.is_some() || (entry.by_invitation && names == 0) {
+            if removed.is_some() || (entry.invite_required && names == 0) {
                 invites::redeem(tx, entry.invite.as_ref(), removed.unwrap_or(ANY_SERIAL))?;
             }
             if removed.is_some() {
@@ -219,16 +219,16 @@ impl Book {
         }
     }
 
-    pub(super) fn find(&self, owner: &OwnerId) -> Result<Known> {
+    pub(super) fn find(&self, owner: &OwnerId) -> Result<Membership> {
         let names = names_of(&self.conn, owner)?;
         Ok(match names.is_empty() {
-            false => Known::Member(names),
-            true if removal(&self.conn, owner)?.is_some() => Known::Removed,
-            true => Known::Stranger,
+            false => Membership::Member(names),
+            true if removal(&self.conn, owner)?.is_some() => Membership::Removed,
+            true => Membership::Unknown,
         })
     }
 
-    pub(super) fn expelled(&self, holders: &[Holder]) -> Result<Vec<SessionId>> {
+    pub(super) fn expelled(&self, holders: &[NameHolder]) -> Result<Vec<SessionId>> {
         let mut expelled = Vec::new();
         for holder in holders {
             let belongs_to = lookup(&self.conn, &holder.name)?;
@@ -244,9 +244,9 @@ impl Book {
         Ok(expelled)
     }
 
-    pub(super) fn version(&self) -> Result<Version> {
+    pub(super) fn version(&self) -> Result<ListVersion> {
         let others = self.conn.pragma_query_value(None, "data_version", |row| row.get(0));
-        Ok(Version { others: others.map_err(failed)?, own: self.changes })
+        Ok(ListVersion { others: others.map_err(failed)?, own: self.changes })
     }
 
     fn write<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> Result<T>) -> Result<T> {
@@ -260,12 +260,12 @@ impl Book {
 }
 
 /// A name that belongs to somebody.
-struct Found {
+struct MemberRecord {
     name: Name,
     owner: OwnerId,
 }
 
-impl Found {
+impl MemberRecord {
     /// Whether this is that owner's name.
     fn check(self, name: &Name, owner: &OwnerId) -> Result<()> {
         if self.owner == *owner && self.name == *name {
@@ -277,7 +277,7 @@ impl Found {
 }
 
 /// The one name that looks like this one and belongs to somebody.
-fn lookup(conn: &Connection, name: &Name) -> Result<Option<Found>> {
+fn lookup(conn: &Connection, name: &Name) -> Result<Option<MemberRecord>> {
     let query = "SELECT name, owner FROM members WHERE skeleton = ?1";
     let found: Option<(String, String)> = conn
         .prepare_cached(query)
@@ -285,12 +285,13 @@ fn lookup(conn: &Connection, name: &Name) -> Result<Option<Found>> {
             query.query_row([name.skeleton()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
         })
         .map_err(failed)?;
-    let found = found
-        .map(|(name, owner)| Ok(Found { name: known_name(&name)?, owner: OwnerId::new(owner) }));
+    let found = found.map(|(name, owner)| {
+        Ok(MemberRecord { name: known_name(&name)?, owner: OwnerId::new(owner) })
+    });
     found.transpose()
 }
 
-fn lookup_exactly(conn: &Connection, name: &Name) -> Result<Found> {
+fn lookup_exactly(conn: &Connection, name: &Name) -> Result<MemberRecord> {
     let found = lookup(conn, name)?.filter(|found| found.name == *name);
     found.ok_or_else(|| RequestError::MemberUnknown(name.clone()))
 }
@@ -345,6 +346,10 @@ fn taken(wanted: &Name, taken: Name) -> RequestError {
 /// A name that was checked when it was written.
 fn known_name(raw: &str) -> Result<Name> {
     Name::parse(raw).map_err(|problem| {
-        SystemError::because(format_args!("{FILE} holds {raw:?}, which is no name"), problem).into()
+        SystemError::because(
+            format_args!("{MEMBERS_FILE} holds {raw:?}, which is no name"),
+            problem,
+        )
+        .into()
     })
 }

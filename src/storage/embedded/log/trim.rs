@@ -29,14 +29,14 @@ pub(super) struct Trim {
 }
 
 /// What a step did.
-pub(super) enum Step {
+pub(super) enum TrimStep {
     /// It removed messages of this room, or none; there may be more to do.
-    Went(Option<i64>),
+    Removed(Option<i64>),
     /// There is no more to do.
     Done,
 }
 
-struct Room {
+struct RoomExtent {
     id: i64,
     first: i64,
     last: i64,
@@ -54,38 +54,38 @@ impl Trim {
     }
 
     /// Does a little.
-    pub(super) fn step(&mut self, conn: &mut Connection) -> rusqlite::Result<Step> {
+    pub(super) fn step(&mut self, conn: &mut Connection) -> rusqlite::Result<TrimStep> {
         for _ in 0..STEP_ROOMS {
-            let Some(room) = next_room(conn, self.room)? else { return Ok(Step::Done) };
+            let Some(room) = next_room(conn, self.room)? else { return Ok(TrimStep::Done) };
             let keep = self.keep_from(conn, &room)?;
             if keep > room.first {
                 let first = keep.min(room.first + STEP);
                 self.removed += remove(conn, &room, first)?;
-                return Ok(Step::Went(Some(room.id)));
+                return Ok(TrimStep::Removed(Some(room.id)));
             }
             self.room = room.id + 1;
         }
-        Ok(Step::Went(None))
+        Ok(TrimStep::Removed(None))
     }
 
     /// The first seq that a room keeps.
-    fn keep_from(&self, conn: &Connection, room: &Room) -> rusqlite::Result<i64> {
+    fn keep_from(&self, conn: &Connection, room: &RoomExtent) -> rusqlite::Result<i64> {
         let by_count = room.last.saturating_sub(self.count) + 1;
         let by_age = seq_before(conn, room.id, room.first, room.last, self.oldest)? + 1;
         Ok(by_count.max(by_age))
     }
 }
 
-fn next_room(conn: &Connection, from: i64) -> rusqlite::Result<Option<Room>> {
+fn next_room(conn: &Connection, from: i64) -> rusqlite::Result<Option<RoomExtent>> {
     conn.prepare_cached("SELECT id, first, last FROM rooms WHERE id >= ?1 ORDER BY id LIMIT 1")?
         .query_row([from], |row| {
-            Ok(Room { id: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
+            Ok(RoomExtent { id: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
         })
         .optional()
 }
 
 /// Removes what stands before `first`.
-fn remove(conn: &mut Connection, room: &Room, first: i64) -> rusqlite::Result<u64> {
+fn remove(conn: &mut Connection, room: &RoomExtent, first: i64) -> rusqlite::Result<u64> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = tx
         .prepare_cached("DELETE FROM messages WHERE key >= ?1 AND key < ?2")?

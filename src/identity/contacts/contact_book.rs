@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ContactsError,
-    entry::{Contact, KeyCheck, KnownHub, now},
+    contact::{Contact, KeyCheck, KnownHub, now},
 };
 use crate::{
     error::SystemError,
@@ -36,12 +36,12 @@ const HEADER: &str = "\
 /// Whom one has met, by hub.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Book {
+pub struct ContactBook {
     #[serde(default, rename = "hub")]
     hubs: Vec<KnownHub>,
 }
 
-impl Book {
+impl ContactBook {
     /// All hubs.
     pub fn hubs(&self) -> &[KnownHub] {
         &self.hubs

@@ -1,0 +1,42 @@
+//! What a server knows of a caller from the connection alone.
+
+use std::net::SocketAddr;
+
+use super::idle::Calls;
+use crate::model::{Certificate, Fingerprint};
+
+/// How a connection is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// Without encryption, from this machine.
+    Plaintext,
+    /// With TLS.
+    Tls,
+}
+
+/// What is known of the other end of a connection. Every request that arrives over it carries this
+/// in its extensions.
+#[derive(Debug, Clone)]
+pub struct PeerInfo {
+    /// How the connection is made.
+    pub via: Via,
+    /// The remote address.
+    pub remote: SocketAddr,
+    /// The certificate of the caller, who has proven to have its key.
+    pub certificate: Option<Certificate>,
+    /// The calls of this connection.
+    pub(crate) calls: Calls,
+}
+
+impl PeerInfo {
+    /// Returns what a request's extensions say of its caller; `None` if its connection is not of
+    /// this module.
+    pub fn of(extensions: &tonic::Extensions) -> Option<&Self> {
+        extensions.get()
+    }
+
+    /// Returns the fingerprint of the caller's key.
+    pub fn key(&self) -> Option<Fingerprint> {
+        self.certificate.as_ref().map(Certificate::fingerprint)
+    }
+}
