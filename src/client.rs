@@ -63,6 +63,7 @@ mod contact_store;
 mod contacts;
 mod conversation;
 mod conversation_limits;
+mod conversations;
 mod database;
 mod direct;
 mod error;
@@ -98,6 +99,7 @@ use self::{
 pub use self::{
     check::{Check, EndpointCheck, Reach},
     conversation::Conversation,
+    conversations::{ConversationChange, ConversationUpdate, Conversations},
     direct::{DirectSend, DurableSend},
     error::{Error, Result},
     event::{Connection, Event},

@@ -2,7 +2,7 @@
 //!
 //! [`app`] connects the client, the terminal and the [`state`], which is pure: events go in, and
 //! [`effect`]s come out. [`layout`] lays out the state for a size, [`view`] draws it, [`term`] holds the
-//! terminal, [`tasks`] and [`conversations`] make calls that take time. The [`composer`] is the input, and the
+//! terminal, [`tasks`] makes calls that take time. The [`composer`] is the input, and the
 //! [`transcript`] the list of messages.
 
 mod app;
@@ -10,7 +10,6 @@ mod areas;
 mod chat_id;
 mod complete;
 mod composer;
-mod conversations;
 mod effect;
 mod headless;
 mod layout;

@@ -17,6 +17,7 @@ use crate::{
 
 /// How the hub sees this client.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Check {
     /// This client's address and port as the hub sees them.
     pub observed: Option<Endpoint>,
@@ -31,6 +32,7 @@ pub struct Check {
 
 /// The result of dialing an endpoint from the hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EndpointCheck {
     /// The endpoint, as the hub lists it.
     pub endpoint: Endpoint,

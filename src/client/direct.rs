@@ -156,7 +156,7 @@ impl<'a> DirectSend<'a> {
     async fn deliver(self) -> Result<Receipt> {
         let peers = &self.client.0.peers;
         if let Some(line) = peers.open_line(self.peer) {
-            match line.send_draft(self.id, self.text.clone()).await {
+            match line.send_with_id(self.id, self.text.clone()).await {
                 // It may or may not have arrived. Under the same id it is shown once.
                 Err(Error::PeerUnreachable { .. }) => {}
                 done => return done,

@@ -35,6 +35,7 @@ const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What the hub said about itself and this client at registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Registered {
     /// The version of the hub; empty if it gave none. Not safe to print on a terminal.
     pub hub_version: String,

@@ -99,7 +99,7 @@ impl Line {
     /// [`Error::PeerUnreachable`] if the conversation is over or no receipt comes within 30 s: the
     /// peer may or may not hold the message then.
     pub async fn send(&self, text: Text) -> Result<Receipt> {
-        self.send_draft(MessageId::new(), text).await
+        self.send_with_id(MessageId::new(), text).await
     }
 
     /// Sends a message under an id of the caller's choice, for example to repeat one that got no
@@ -108,7 +108,7 @@ impl Line {
     /// # Errors
     ///
     /// As [`Line::send`].
-    pub async fn send_draft(&self, id: MessageId, text: Text) -> Result<Receipt> {
+    pub async fn send_with_id(&self, id: MessageId, text: Text) -> Result<Receipt> {
         let (reply, receipt) = oneshot::channel();
         let over = || self.unreachable("the conversation is over");
         self.commands.send(LineCommand::Send { id, text, reply }).await.map_err(|_| over())?;

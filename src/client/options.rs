@@ -10,6 +10,7 @@ use crate::{
 
 /// Who may send direct messages to a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum DirectPolicy {
     /// Contacts only.
     Contacts,
@@ -35,38 +36,22 @@ pub enum DirectPolicy {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct ClientOptions {
-    /// See [`ClientOptions::new`].
-    pub hub: Endpoint,
-    /// See [`ClientOptions::new`].
-    pub name: Name,
-    /// See [`ClientOptions::status`].
-    pub status: PeerStatus,
-    /// See [`ClientOptions::listen`].
-    pub listen: Option<SocketAddr>,
-    /// See [`ClientOptions::inbox_limit`].
-    pub inbox_limit: Option<u64>,
-    /// See [`ClientOptions::advertise`].
-    pub advertise: Vec<Endpoint>,
-    /// See [`ClientOptions::rooms`].
-    pub rooms: Vec<(RoomName, Start)>,
-    /// See [`ClientOptions::identity`].
-    pub identity: Option<Identity>,
-    /// See [`ClientOptions::trust`].
-    pub trust: HubTrust,
-    /// See [`ClientOptions::contacts`].
-    pub contacts: Option<Contacts>,
-    /// See [`ClientOptions::direct`].
-    pub direct: DirectPolicy,
-    /// See [`ClientOptions::invite`].
-    pub invite: Option<InviteCode>,
-    /// See [`ClientOptions::outbox`].
-    pub outbox: Option<PathBuf>,
-    /// See [`ClientOptions::inbox`].
-    pub inbox: Option<PathBuf>,
-    /// See [`ClientOptions::may_start_away`].
-    pub may_start_away: bool,
+    pub(crate) hub: Endpoint,
+    pub(crate) name: Name,
+    pub(crate) status: PeerStatus,
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) inbox_limit: Option<u64>,
+    pub(crate) advertise: Vec<Endpoint>,
+    pub(crate) rooms: Vec<(RoomName, Start)>,
+    pub(crate) identity: Option<Identity>,
+    pub(crate) trust: HubTrust,
+    pub(crate) contacts: Option<Contacts>,
+    pub(crate) direct: DirectPolicy,
+    pub(crate) invite: Option<InviteCode>,
+    pub(crate) outbox: Option<PathBuf>,
+    pub(crate) inbox: Option<PathBuf>,
+    pub(crate) may_start_away: bool,
 }
 
 impl ClientOptions {
@@ -91,6 +76,12 @@ impl ClientOptions {
             inbox: None,
             may_start_away: false,
         }
+    }
+
+    /// Changes the hub, for example to another endpoint of the same one.
+    pub fn hub(mut self, hub: Endpoint) -> Self {
+        self.hub = hub;
+        self
     }
 
     /// Sets the status that others see. [`PeerStatus::Invisible`] suits short-lived clients.

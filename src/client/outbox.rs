@@ -61,6 +61,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// A message in the outbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Queued {
     /// The id.
     pub id: MessageId,
@@ -96,6 +97,7 @@ struct OutboxInner {
 
 /// An attempt to deliver a message.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Attempt {
     /// The message, as it was before.
     pub queued: Queued,

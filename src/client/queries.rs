@@ -18,6 +18,7 @@ const LIST_PAGE: i32 = 1000;
 
 /// Selects peers. The default is all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PeerFilter {
     /// Only those in this room.
     pub room: Option<RoomName>,
@@ -29,6 +30,7 @@ pub struct PeerFilter {
 
 /// Selects a page of a room's history. The default is the latest page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PageRequest {
     /// The most messages, 1 to 1,000; 0: the default of the hub.
     pub size: u32,
@@ -44,6 +46,7 @@ pub struct PageRequest {
 
 /// A full-text search.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SearchRequest {
     /// Words that must all occur, prefixes (`wor*`) and phrases (`"two words"`).
     pub query: String,
@@ -61,6 +64,7 @@ pub struct SearchRequest {
 
 /// A part of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The items.
     pub items: Vec<T>,

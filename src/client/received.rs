@@ -6,6 +6,7 @@ use crate::model::{DirectMessage, Fingerprint};
 
 /// A direct message, and what is known about its sender.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Direct {
     /// The message.
     pub message: DirectMessage,

@@ -229,9 +229,9 @@ impl Session {
         loop {
             let pause = lost.pause.unwrap_or_default().min(MAX_PAUSE) + self.backoff.next_delay();
             self.emit_lost(lost.cause, pause);
-            self.meanwhile(tokio::time::sleep(pause)).await?;
+            self.wait_offline(tokio::time::sleep(pause)).await?;
             let hub = self.hub.clone();
-            match self.meanwhile(async move { hub.open().await }).await? {
+            match self.wait_offline(async move { hub.open().await }).await? {
                 Ok(chat) => return Ok(chat),
                 Err(error) if self.is_final(&error, &mut taken_since) => {
                     return Err(SessionEnd::Refused(error));
@@ -267,7 +267,7 @@ impl Session {
     }
 
     /// Waits without a connection, and handles commands and hands out events meanwhile.
-    async fn meanwhile<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, SessionEnd> {
+    async fn wait_offline<T>(&mut self, awaited: impl Future<Output = T>) -> Result<T, SessionEnd> {
         tokio::pin!(awaited);
         loop {
             let events = self.state.out.events.clone();

@@ -12,6 +12,7 @@ use crate::{
 
 /// How the hub proves that it is the right one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum HubTrust {
     /// It does not: the connection is not encrypted. For loopback only.
     #[default]

@@ -204,8 +204,8 @@ async fn what_is_said_twice_under_one_id_is_shown_once() {
     assert!(alices.send(&to, text("one")).id(one).await.unwrap().duplicate);
     let talk = alices.converse(&to).await.unwrap();
     let line = talk.line();
-    assert!(line.send_draft(one, text("one")).await.unwrap().duplicate);
-    assert!(!line.send_draft(two, text("two")).await.unwrap().duplicate);
+    assert!(line.send_with_id(one, text("one")).await.unwrap().duplicate);
+    assert!(!line.send_with_id(two, text("two")).await.unwrap().duplicate);
     assert!(alices.send(&to, text("two")).id(two).await.unwrap().duplicate);
     assert_eq!(line.send(text("three")).await.unwrap().receiver, to);
     for text in ["one", "two", "three"] {
@@ -217,8 +217,11 @@ async fn what_is_said_twice_under_one_id_is_shown_once() {
 async fn nobody_is_a_contact_of_their_own() {
     let (hub, alice, _bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
-    let mut other = alice.options(&hub).status(PeerStatus::Invisible);
-    other.listen = None;
+    let other = ClientOptions::new(hub.endpoint.clone(), name("alice"))
+        .status(PeerStatus::Invisible)
+        .identity(alice.identity.clone())
+        .trust(HubTrust::Pinned(hub.key))
+        .contacts(alice.contacts.clone());
     let (other, _other_events) = Client::start(other).await.unwrap();
     other.send(&name("alice"), text("to myself")).await.unwrap();
     assert_eq!(heard(&mut events).await.2, "to myself");

@@ -137,7 +137,8 @@ async fn a_hub_that_is_killed_takes_nothing_along() {
             assert_eq!((message.position, message.text.as_str()), (posted.position, &*said));
         }
     }
-    let page = PageRequest { forward: true, from: Some(before.position), ..Default::default() };
+    let mut page = PageRequest::default();
+    (page.forward, page.from) = (true, Some(before.position));
     let kept = sova.messages(room("den"), page).await.unwrap();
     let kept: Vec<_> = kept.items.iter().map(|message| message.text.as_str()).collect();
     assert_eq!(kept, ["meanwhile 0", "meanwhile 1", "meanwhile 2"]);

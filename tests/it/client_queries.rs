@@ -114,8 +114,11 @@ async fn a_hit_is_a_part_of_its_text_or_nothing() {
     let options = options(&hub, &[]);
     let (_, _hub) = hub.serve_quietly();
     let (client, _events) = Client::start(options).await.unwrap();
-    let search =
-        |end: &str| client.search(SearchRequest { query: end.into(), ..Default::default() });
+    let search = |end: &str| {
+        let mut request = SearchRequest::default();
+        request.query = end.into();
+        client.search(request)
+    };
     assert_eq!(search("2").await.unwrap().items[0].ranges[0], 0..2);
     for wrong in ["1", "3"] {
         assert!(matches!(search(wrong).await, Err(Error::Protocol(_))), "{wrong}");

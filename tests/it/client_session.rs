@@ -18,9 +18,9 @@ use tonic::{Code, Status};
 #[tokio::test]
 async fn a_client_registers_joins_and_hears() {
     let mut hub = FakeHub::start().await;
-    let mut options = options(&hub, &[]);
-    options.rooms = vec![(room("lobby"), Start::Last(5)), (room("den"), Start::Head)];
-    options.listen = Some("127.0.0.1:0".parse().unwrap());
+    let options = options(&hub, &[])
+        .rooms([(room("lobby"), Start::Last(5)), (room("den"), Start::Head)])
+        .listen("127.0.0.1:0".parse().unwrap());
     let start = async { Client::start(options).await.unwrap() };
     let serve = async { (hub.registration().await, hub.chat().await) };
     let ((client, mut events), ((asked, shown), mut chat)) = tokio::join!(start, serve);

@@ -102,8 +102,7 @@ async fn a_hub_elsewhere_leads_nobody_to_speak_without_a_key() {
     // The same hub, under an address that is not known to be of this machine.
     let port = hub.endpoint.to_string().rsplit(':').next().unwrap().to_owned();
     let elsewhere = Endpoint::parse(&format!("0.0.0.0:{port}")).unwrap();
-    let mut options = alice.options(&hub);
-    options.hub = elsewhere;
+    let options = alice.options(&hub).hub(elsewhere);
     let (alices, _alices_events) = Client::start(options).await.unwrap();
     let refused = alices.send(&name("bob"), text("secret")).await;
     assert!(matches!(refused, Err(Error::Keyless)), "{refused:?}");

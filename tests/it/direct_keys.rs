@@ -149,8 +149,7 @@ async fn somebody_in_the_middle_is_noticed_at_the_hub_and_at_the_peer() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let at_hub: std::net::SocketAddr = hub.endpoint.to_string().parse().unwrap();
     let middle = Middle::before(at_hub, hub.key).await;
-    let mut options = alice.options(&hub);
-    options.hub = middle.address.into();
+    let options = alice.options(&hub).hub(middle.address.into());
     match Client::start(options).await.unwrap_err() {
         Error::HubKeyChanged { known, offered, .. } => {
             assert_eq!((known, offered), (hub.key, middle.key));

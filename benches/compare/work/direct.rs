@@ -98,11 +98,10 @@ impl Pair {
 async fn client(over: Over, hub: &Server, name: &str) -> Result<(Client, Events)> {
     let address = hub.address();
     let hub = Endpoint::parse(&address.to_string())?;
-    let mut options = ClientOptions::new(hub, Name::parse(name)?);
-    options.listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let mut options = ClientOptions::new(hub, Name::parse(name)?)
+        .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     if over == Over::Tls {
-        options.identity = Some(Identity::generate()?);
-        options.trust = HubTrust::FirstUse;
+        options = options.identity(Identity::generate()?).trust(HubTrust::FirstUse);
     }
     Ok(Client::start(options).await?)
 }

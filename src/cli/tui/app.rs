@@ -13,18 +13,14 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    conversations::{Conversations, PeerUpdate},
-    effect::Effect,
-    layout,
-    moment::Moment,
-    state::State,
-    tasks::Tasks,
-    term::Screen,
-    view,
+    effect::Effect, layout, moment::Moment, state::State, tasks::Tasks, term::Screen, view,
 };
 use crate::{
     cli::{chat::typed, failure::Failure},
-    client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch, Unseen},
+    client::{
+        Client, Connection, ConversationChange, ConversationUpdate, Conversations, Error, Event,
+        Events, PeerChange, PeerWatch, Unseen,
+    },
 };
 
 /// The least time between two frames: about sixty per second.
@@ -114,7 +110,7 @@ impl App {
                 event = events.next(), if has_events => self.on_event(event),
                 change = peers.next() => self.on_peer_change(change),
                 outcome = self.tasks.next() => self.change(|state, now| state.on_outcome(outcome, now)),
-                Some(update) = self.conversations.updates.recv() => self.change(|state, now| state.on_conversation(update, now)),
+                update = self.conversations.next() => self.change(|state, now| state.on_conversation(update, now)),
                 Ok(()) = connection.changed() => self.on_connection(&mut connection),
                 _ = tick.tick() => self.on_tick(),
                 () = tokio::time::sleep_until(due.into()), if is_dirty && is_ready => {}
@@ -215,9 +211,9 @@ impl App {
                     if !self.conversations.send(&to, id, text) {
                         let what = "too many messages are waiting".to_owned();
                         let error = Error::LimitReached(what);
-                        self.change(|state, now| {
-                            state.on_conversation(PeerUpdate::failed(to, id, error), now)
-                        });
+                        let change = ConversationChange::Failed { id, error };
+                        let update = ConversationUpdate { peer: to, change };
+                        self.change(|state, now| state.on_conversation(update, now));
                     }
                 }
                 Effect::StoreInput(line) => self.store_input(&line),

@@ -46,7 +46,8 @@ impl Log {
         for room in rooms() {
             let known = self.0.entry(room.clone()).or_default();
             let from = known.last().map(|message| message.position);
-            let mut page = PageRequest { size: PAGE, from, forward: true, ..Default::default() };
+            let mut page = PageRequest::default();
+            (page.size, page.from, page.forward) = (PAGE, from, true);
             loop {
                 let read = client.messages(room.clone(), page.clone()).await.unwrap();
                 known.extend(read.items);

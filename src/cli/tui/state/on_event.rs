@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use crate::{
-    cli::{
-        tui::conversations::{PeerUpdate, Update},
-        view, words,
+    cli::{view, words},
+    client::{
+        ConversationChange, ConversationEvent, ConversationUpdate, Direct, Error, Event, PeerChange,
     },
-    client::{ConversationEvent, Direct, Error, Event, PeerChange},
-    model::{Message, MessageId, Name, Position, RoomName},
+    model::{Endpoint, Message, MessageId, Name, Position, RoomName},
 };
 
 use super::{ChatId, Effect, Moment, State, room_chat::Arrival};
@@ -143,26 +142,28 @@ impl State {
     }
 
     /// Handles an update of a conversation that the user has opened.
-    pub(crate) fn on_conversation(&mut self, update: PeerUpdate, now: Moment) {
-        let PeerUpdate { peer, update } = update;
-        match update {
-            Update::Event(event) => self.on_conversation_event(&peer, event, now),
-            Update::Open(path) => {
+    pub(crate) fn on_conversation(&mut self, update: ConversationUpdate, now: Moment) {
+        let ConversationUpdate { peer, change } = update;
+        match change {
+            ConversationChange::Event(event) => self.on_conversation_event(&peer, event, now),
+            ConversationChange::Open(endpoint) => {
                 let chat = self.ensure_direct_chat(&peer);
                 chat.live = true;
-                chat.path = path.or(chat.path.take());
+                chat.path = path_to(endpoint).or(chat.path.take());
                 // The contact book has the peer from now on.
                 self.emit(Effect::LookUp(peer));
             }
-            Update::Closed => {
+            ConversationChange::Closed => {
                 if let Some(chat) = self.direct_chat_mut(&peer) {
                     chat.live = false;
                     chat.set_typing(false, now);
                 }
             }
-            Update::NotOpen(error) => self.on_call_failed(&peer, &error, now),
-            Update::Delivered { id, path } => self.ensure_direct_chat(&peer).on_delivered(id, path),
-            Update::Failed { id, error } => self.on_send_failed(&peer, id, &error, now),
+            ConversationChange::NotOpen(error) => self.on_call_failed(&peer, &error, now),
+            ConversationChange::Delivered { id, endpoint } => {
+                self.ensure_direct_chat(&peer).on_delivered(id, path_to(endpoint));
+            }
+            ConversationChange::Failed { id, error } => self.on_send_failed(&peer, id, &error, now),
         }
         self.leave_if_done(now);
         self.mark_seen();
@@ -242,4 +243,9 @@ impl State {
             self.emit(Effect::Bell);
         }
     }
+}
+
+/// Returns the way to a peer, as the screen shows it.
+fn path_to(endpoint: Option<Endpoint>) -> Option<String> {
+    endpoint.map(|endpoint| format!("direct {endpoint}"))
 }

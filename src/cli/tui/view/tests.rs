@@ -16,7 +16,6 @@ use crate::{
         chat::actions::Done,
         keymap::Action,
         tui::{
-            conversations::{PeerUpdate, Update},
             effect::Effect,
             layout,
             outcome::Outcome,
@@ -26,8 +25,10 @@ use crate::{
             },
         },
     },
-    client::{ConversationEvent, Direct, Event, Verification},
-    model::{DirectMessage, MessageId, PeerStatus, SearchHit},
+    client::{
+        ConversationChange, ConversationEvent, ConversationUpdate, Direct, Event, Verification,
+    },
+    model::{DirectMessage, Endpoint, MessageId, PeerStatus, SearchHit},
 };
 
 fn picture(state: &mut State, width: u16, height: u16) -> Vec<String> {
@@ -138,10 +139,13 @@ fn narrow_terminals_fold_the_panels() {
 fn a_conversation_says_whom_it_reaches_and_how() {
     let mut state = morning();
     state.perform(Action::GoTo(3), at(3));
-    let path = Some("direct 127.0.0.1:54322".to_owned());
-    state.on_conversation(PeerUpdate { peer: name("buzz"), update: Update::Open(path) }, at(3));
-    let typing = Update::Event(ConversationEvent::Typing(true));
-    state.on_conversation(PeerUpdate { peer: name("buzz"), update: typing }, at(58));
+    let path = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
+    state.on_conversation(
+        ConversationUpdate { peer: name("buzz"), change: ConversationChange::Open(path) },
+        at(3),
+    );
+    let typing = ConversationChange::Event(ConversationEvent::Typing(true));
+    state.on_conversation(ConversationUpdate { peer: name("buzz"), change: typing }, at(58));
     let rows = picture(&mut state, 100, 12);
     let title = " buzz · unverified · live · direct 127.0.0.1:54322";
     assert!(rows[0].contains(title), "{rows:#?}");

@@ -1,9 +1,4 @@
-//! Direct conversations: one task for each peer that the person talks with.
-//!
-//! A text opens a conversation with the peer, unless one is open, and is then sent
-//! ([`Client::send`]); the texts for a peer go one after the other. Conversations that a peer has
-//! opened are only read, and answered with read marks: their caller proves less than a peer whose
-//! key this client has checked itself.
+//! Live conversations with many peers, for user interfaces: one task for each peer.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,10 +11,13 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-use crate::{
-    client::{Client, Conversation, ConversationEvent, Error, Line, Result},
-    model::{MessageId, Name, Receipt, Text},
+use super::{
+    Client,
+    conversation::Conversation,
+    error::{Error, Result},
+    line::{ConversationEvent, Line},
 };
+use crate::model::{Endpoint, MessageId, Name, Receipt, Text};
 
 /// The most peers with a task. Beyond that, idle tasks end. Peers that this client does not talk
 /// with get no task.
@@ -29,39 +27,48 @@ const PEERS: usize = 256;
 /// delivered.
 const COMMANDS: usize = 256;
 
-/// Updates of all peers that wait to be shown.
+/// Updates of all peers that wait to be read. The tasks wait meanwhile.
 const UPDATES: usize = 256;
 
-/// A change in the conversation with a peer.
-pub(crate) struct PeerUpdate {
-    pub(crate) peer: Name,
-    pub(crate) update: Update,
+/// A change in the conversation with a peer, from [`Conversations::next`].
+#[derive(Debug)]
+pub struct ConversationUpdate {
+    /// The peer.
+    pub peer: Name,
+    /// What has changed.
+    pub change: ConversationChange,
 }
 
-impl PeerUpdate {
-    /// Returns the update that a message was not even tried.
-    pub(super) fn failed(peer: Name, id: MessageId, error: Error) -> Self {
-        Self { peer, update: Update::Failed { id, error } }
-    }
-}
-
-/// What has changed.
-pub(crate) enum Update {
+/// What has changed in a conversation.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ConversationChange {
     /// The peer sent something.
     Event(ConversationEvent),
-    /// A conversation is open, by this path.
-    Open(Option<String>),
+    /// A conversation is open, at this endpoint of the peer.
+    Open(Option<Endpoint>),
     /// No conversation could be opened.
     NotOpen(Error),
     /// The conversation has ended.
     Closed,
-    /// The peer holds a message, which went by this path.
-    Delivered { id: MessageId, path: Option<String> },
+    /// The peer holds a message.
+    Delivered {
+        /// The message.
+        id: MessageId,
+        /// Where the peer was reached.
+        endpoint: Option<Endpoint>,
+    },
     /// The peer does not hold a message, as far as is known.
-    Failed { id: MessageId, error: Error },
+    Failed {
+        /// The message.
+        id: MessageId,
+        /// The reason.
+        error: Error,
+    },
 }
 
 /// What the task of a peer is to do.
+#[derive(Debug)]
 enum PeerCommand {
     Open,
     Send(MessageId, Text),
@@ -72,6 +79,7 @@ enum PeerCommand {
 }
 
 /// The task of a peer, as seen from outside.
+#[derive(Debug)]
 struct PeerHandle {
     commands: mpsc::Sender<PeerCommand>,
     /// Whether it has nothing to do and no open conversation.
@@ -86,47 +94,66 @@ impl PeerHandle {
     }
 }
 
-/// All conversations.
-pub(super) struct Conversations {
+/// The conversations of a user interface.
+///
+/// A text opens a conversation with the peer, unless one is open, and is then sent as
+/// [`Client::send`] does. If the peer is there but refuses a conversation, the text goes as a
+/// single message. The texts for one peer are sent in order.
+///
+/// Conversations that a peer has opened are only read ([`Event::Conversation`](super::Event)), and
+/// answered with read marks and typing notices: their caller proves less than a peer whose key this
+/// client has checked itself.
+#[derive(Debug)]
+pub struct Conversations {
     client: Client,
     tasks: JoinSet<()>,
     peers: HashMap<Name, PeerHandle>,
     /// The latest conversation that each peer has opened.
     incoming: HashMap<Name, Line>,
-    sender: mpsc::Sender<PeerUpdate>,
-    pub(super) updates: mpsc::Receiver<PeerUpdate>,
+    sender: mpsc::Sender<ConversationUpdate>,
+    updates: mpsc::Receiver<ConversationUpdate>,
 }
 
 impl Conversations {
-    pub(super) fn new(client: Client) -> Self {
+    /// Returns the conversations of a client; none is open.
+    pub fn new(client: Client) -> Self {
         let (sender, updates) = mpsc::channel(UPDATES);
         let (tasks, peers, incoming) = (JoinSet::new(), HashMap::new(), HashMap::new());
         Self { client, tasks, peers, incoming, sender, updates }
     }
 
+    /// Returns the next change; never returns while nothing happens. Cancel safe.
+    pub async fn next(&mut self) -> ConversationUpdate {
+        match self.updates.recv().await {
+            Some(update) => update,
+            // Not reached: `sender` is held.
+            None => std::future::pending().await,
+        }
+    }
+
     /// Opens a conversation, unless one is open.
-    pub(super) fn open(&mut self, peer: &Name) {
+    pub fn open(&mut self, peer: &Name) {
         let _ = self.command(peer, PeerCommand::Open);
     }
 
     /// Sends a text. Returns false if too many wait already.
-    pub(super) fn send(&mut self, peer: &Name, id: MessageId, text: Text) -> bool {
+    pub fn send(&mut self, peer: &Name, id: MessageId, text: Text) -> bool {
         self.command(peer, PeerCommand::Send(id, text))
     }
 
     /// Tells the peer that everything up to a message was read, as soon as a conversation is open.
-    pub(super) fn mark_read(&mut self, peer: &Name, id: MessageId) {
+    pub fn mark_read(&mut self, peer: &Name, id: MessageId) {
         let _ = self.command(peer, PeerCommand::MarkRead(id));
     }
 
     /// Tells the peer that the person is typing, if a conversation is open.
-    pub(super) fn typing(&mut self, peer: &Name, active: bool) {
+    pub fn typing(&mut self, peer: &Name, active: bool) {
         let _ = self.command(peer, PeerCommand::SetTyping(active));
     }
 
     /// Handles an event of a conversation that a peer has opened. Starts no task: strangers could
     /// start many.
-    pub(super) fn on_incoming(&mut self, line: &Line, event: &ConversationEvent) {
+    pub fn on_incoming(&mut self, line: &Line, event: &ConversationEvent) {
         self.incoming.retain(|_, line| !line.is_over());
         if matches!(event, ConversationEvent::Closed { .. }) || self.incoming.len() >= PEERS {
             return;
@@ -174,7 +201,7 @@ enum Finished {
 struct PeerTask {
     client: Client,
     peer: Name,
-    updates: mpsc::Sender<PeerUpdate>,
+    updates: mpsc::Sender<ConversationUpdate>,
     waiting: VecDeque<(MessageId, Text)>,
     conversation: Option<Conversation>,
     /// The conversation that the peer has opened.
@@ -189,7 +216,7 @@ struct PeerTask {
 }
 
 impl PeerTask {
-    fn new(client: Client, peer: Name, updates: mpsc::Sender<PeerUpdate>) -> Self {
+    fn new(client: Client, peer: Name, updates: mpsc::Sender<ConversationUpdate>) -> Self {
         Self {
             client,
             peer,
@@ -224,9 +251,9 @@ impl PeerTask {
                 event = next_event(&mut self.conversation) => match event {
                     None | Some(ConversationEvent::Closed { .. }) => {
                         self.conversation = None;
-                        self.update(Update::Closed).await;
+                        self.emit(ConversationChange::Closed).await;
                     }
-                    Some(event) => self.update(Update::Event(event)).await,
+                    Some(event) => self.emit(ConversationChange::Event(event)).await,
                 },
                 finished = finish(&mut self.job) => {
                     self.job = None;
@@ -286,15 +313,17 @@ impl PeerTask {
             Finished::Opened(Ok(conversation)) => {
                 self.conversation = Some(conversation);
                 self.send_read_mark();
-                let path = self.path();
-                self.update(Update::Open(path)).await;
+                let endpoint = self.client.reached_at(&self.peer);
+                self.emit(ConversationChange::Open(endpoint)).await;
             }
             Finished::Opened(Err(error)) => self.on_not_open(error).await,
             Finished::Sent(id, Ok(_)) => {
-                let path = self.path();
-                self.update(Update::Delivered { id, path }).await;
+                let endpoint = self.client.reached_at(&self.peer);
+                self.emit(ConversationChange::Delivered { id, endpoint }).await;
             }
-            Finished::Sent(id, Err(error)) => self.update(Update::Failed { id, error }).await,
+            Finished::Sent(id, Err(error)) => {
+                self.emit(ConversationChange::Failed { id, error }).await
+            }
         }
     }
 
@@ -303,11 +332,11 @@ impl PeerTask {
     async fn on_not_open(&mut self, error: Error) {
         self.wants_open = false;
         let Some((id, text)) = self.waiting.pop_front() else {
-            return self.update(Update::NotOpen(error)).await;
+            return self.emit(ConversationChange::NotOpen(error)).await;
         };
         match error {
             Error::Refused(_) | Error::Protocol(_) => self.start_sending(id, text),
-            error => self.update(Update::Failed { id, error }).await,
+            error => self.emit(ConversationChange::Failed { id, error }).await,
         }
     }
 
@@ -327,13 +356,9 @@ impl PeerTask {
         }
     }
 
-    fn path(&self) -> Option<String> {
-        self.client.reached_at(&self.peer).map(|at| format!("direct {at}"))
-    }
-
     /// Passes an update on. Nobody receives it any more once the chat is over.
-    async fn update(&mut self, update: Update) {
-        let _ = self.updates.send(PeerUpdate { peer: self.peer.clone(), update }).await;
+    async fn emit(&mut self, change: ConversationChange) {
+        let _ = self.updates.send(ConversationUpdate { peer: self.peer.clone(), change }).await;
     }
 }
 
