@@ -6,7 +6,7 @@ CYCLES ?= 200
 export HUB NAME
 
 .PHONY: help features run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
-	bench-screen pictures man
+	bench-screen pictures man dist dist-check packages
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -21,7 +21,7 @@ test: ## Run all tests, and fetch the tools they need
 crash-test: ## Kill the hub 200 times while 50 clients chat (CYCLES=1000)
 	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test stress crash:: -- --nocapture
 
-check: fmt clippy features doc protos deny test ## Run all checks of CI
+check: fmt clippy features doc protos deny test packages ## Run all checks of CI
 
 fmt: ## Check the formatting
 	cargo fmt --check
@@ -57,6 +57,17 @@ man: ## Write the manual pages to target/man
 	"$${CARGO_TARGET_DIR:-target}/release/chinwag" man target/man/man1
 
 bench: ## Compare the hub with other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
+packages: ## Check the unit, the container and what packages contain, with the programs of the tests
+	tools/check-packages.sh
+
+dist: ## Build a tarball and a Debian package in target/dist, and an image if an engine is installed
+	tools/dist.sh
+
+dist-check: dist ## Build them, install the package in a scratch root, and run the steps of the image
+	tools/check-deb.sh target/dist/chinwag_*.deb
+	tools/check-container.py target/dist/stage/bin --build
+
+bench: ## Measure the hub beside other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 	tools/fetch.sh nats-server
 	ulimit -n "$$(ulimit -Hn)" && cargo bench --locked --bench compare -- \
 		$(if $(ONLY),--only $(ONLY)) $(if $(WITH),--with $(WITH)) \

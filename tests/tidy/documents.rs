@@ -46,7 +46,10 @@ fn paths(content: &str) -> impl Iterator<Item = &str> {
     quoted.filter(|text| {
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
         let is_path = text.contains('/') && ENDINGS.iter().any(|ending| text.ends_with(ending));
-        plain && (is_path || text.starts_with("src/") || text.starts_with("tests/"))
+        // What begins at the root of a machine is no part of the project.
+        plain
+            && !text.starts_with('/')
+            && (is_path || text.starts_with("src/") || text.starts_with("tests/"))
     })
 }
 
