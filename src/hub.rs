@@ -33,7 +33,7 @@ mod streams;
 
 pub use error::Error;
 pub use jwt::Issuer;
-pub use options::{Admission, DEFAULT_LEASE, Guests, HubOptions, MAX_SESSIONS, MIN_LEASE};
+pub use options::{Admission, DEFAULT_LEASE, Guests, HubOptions, MIN_LEASE};
 pub use rates::{Rate, Rates};
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};

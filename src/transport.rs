@@ -39,6 +39,8 @@ pub use idle::CountCalls;
 pub use incoming::{Accepted, Incoming};
 pub use io::{Duplex, ServerIo};
 pub use limits::Limits;
+#[cfg(feature = "hub")]
+pub(crate) use limits::network_of;
 pub(crate) use limits::source_of;
 pub use loopback::{ListenError, may_listen};
 pub use meter::{Meter, Rejection};

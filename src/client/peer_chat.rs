@@ -124,8 +124,7 @@ struct Handlers {
 impl PeerChat for Handlers {
     async fn send(&self, request: Request<SendRequest>) -> Result<Response<SendResponse>, Status> {
         let caller = Caller::of(request.extensions());
-        let accepted = self.accept(caller, request.into_inner()).await;
-        let receipt = accepted.map_err(|error| wire::status(&error))?;
+        let receipt = self.accept(caller, request.into_inner()).await?;
         Ok(Response::new(SendResponse { receipt: Some((&receipt).into()) }))
     }
 
@@ -136,7 +135,7 @@ impl PeerChat for Handlers {
         request: Request<Streaming<ConverseRequest>>,
     ) -> Result<Response<Self::ConverseStream>, Status> {
         let caller = Caller::of(request.extensions());
-        let arrival = self.arrive(caller).map_err(|error| wire::status(&error))?;
+        let arrival = self.arrive(caller)?;
         let incoming = request.into_inner().map(|request| request.map(|request| request.event));
         let (outgoing, answers) = conversation::outgoing();
         let (inbox, admission) = (self.inbox.clone(), self.admission.clone());

@@ -16,10 +16,10 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 /// The shortest lease. With less, one lost packet would end a session.
 pub const MIN_LEASE: Duration = Duration::from_secs(1);
 
-/// The default limit of sessions: the hundred thousand that the peer list is made for, and some
+/// The default of [`HubOptions::max_sessions`]: the hundred thousand that the peer list is made for, and some
 /// more. Each takes a few KiB with its endpoints (at most 8 of 253 bytes) and its certificate (at
 /// most 4 KiB).
-pub const MAX_SESSIONS: usize = 128 * 1024;
+const MAX_SESSIONS: usize = 128 * 1024;
 
 /// The options of a [`Hub`](super::Hub).
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub struct HubOptions {
     pub retention: Retention,
     /// How long a session lives without a keepalive; at least [`MIN_LEASE`].
     pub lease: Duration,
-    /// How many sessions there may be at a time, of all peers together.
+    /// The most sessions at a time, of all peers together; 131,072 by default.
     pub max_sessions: usize,
     /// How long streams may take to end after the hub was told to stop.
     pub grace: Duration,

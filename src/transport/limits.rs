@@ -150,7 +150,7 @@ pub(crate) fn source_of(address: IpAddr) -> Option<IpAddr> {
 }
 
 /// The IPv6 network of 48 bits that an address is in.
-fn network_of(address: IpAddr) -> Option<IpAddr> {
+pub(crate) fn network_of(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(address) = address else { return None };
     Some(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into())
 }

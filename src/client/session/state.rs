@@ -148,7 +148,7 @@ impl SessionState {
             }
             About::Leave(room) => self.rooms.left(&room_name(&room)?, None, &mut self.out),
             About::Post(id) => {
-                let id = MessageId::parse(&id).map_err(|e| Error::protocol(e))?;
+                let id = MessageId::parse(&id).map_err(Error::protocol)?;
                 let rooms = &self.rooms;
                 self.posts.refused(id, refusal, |room| rooms.is_joining(room));
             }

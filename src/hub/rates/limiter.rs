@@ -4,7 +4,7 @@ mod cells;
 
 use std::{
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     time::{Duration, Instant},
 };
@@ -17,7 +17,7 @@ use governor::{
 use parking_lot::Mutex;
 
 use self::cells::Cells;
-use crate::model::Name;
+use crate::{model::Name, transport::network_of};
 
 /// The most peers or addresses that are counted separately, each at some 100 bytes: more than a hub
 /// has connections. Beyond that, which takes an attack from as many networks, new ones share one
@@ -42,7 +42,7 @@ struct Scopes {
     peers: KeyedRate<Name>,
     addresses: KeyedRate<IpAddr>,
     /// IPv6 networks of 48 bits: one customer may have all 65,536 networks of 64 bits in one.
-    networks: KeyedRate<Ipv6Addr>,
+    networks: KeyedRate<IpAddr>,
 }
 
 /// The quotas of a peer, an address and an IPv6 network of 48 bits.
@@ -86,10 +86,7 @@ impl Limiter {
             scopes.peers.check(peer)?;
         }
         scopes.addresses.check(&address)?;
-        match address {
-            IpAddr::V6(address) => scopes.networks.check(&network_of(address)),
-            IpAddr::V4(_) => Ok(()),
-        }
+        network_of(address).map_or(Ok(()), |network| scopes.networks.check(&network))
     }
 
     pub(super) fn sweep(&self) {
@@ -99,11 +96,6 @@ impl Limiter {
             networks.sweep();
         }
     }
-}
-
-/// Returns the network of 48 bits that an address is in.
-fn network_of(address: Ipv6Addr) -> Ipv6Addr {
-    Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80))
 }
 
 #[derive(Debug)]
