@@ -1,5 +1,5 @@
-//! The house stays as it was drawn: the direction of the arrows between modules, the size and
-//! form of files, the style of the protos. STYLE is code here, so that nobody has to remember it.
+//! Checks of the source itself: module dependencies, size and form of files, names, protos and
+//! documents.
 #![cfg(test)]
 
 use std::{fs, path::Path};
@@ -54,7 +54,7 @@ fn no_folder_has_two_types_of_one_name() {
 }
 
 #[test]
-fn files_keep_the_rules_of_the_house() {
+fn files_follow_the_rules_of_the_code_base() {
     let tree = tree();
     assert!(tree.iter().any(|(path, _)| path == "tests/tidy.rs"), "the tree was not found");
     assert_none(tree.iter().flat_map(|(path, content)| files::violations(path, content)));

@@ -1,5 +1,5 @@
-//! Bad input gets a typed error with google.rpc details, never UNKNOWN, and nothing else is lost:
-//! neither the connection nor anything that goes on beside it.
+//! Bad input is refused with a typed error (google.rpc details, never UNKNOWN), and the connection
+//! and all other calls on it continue.
 
 use std::{
     io::{Read, Write},
@@ -221,7 +221,7 @@ async fn pages_are_checked() {
 }
 
 #[tokio::test]
-async fn without_a_living_session_nothing_is_answered() {
+async fn calls_without_a_live_session_are_refused() {
     let hub = TestHub::start();
     let gone = Session::of(hub.address(), "gone").await;
     gone.presence().unregister(UnregisterRequest {}).await.unwrap();
@@ -263,7 +263,7 @@ where
 }
 
 #[tokio::test]
-async fn a_stream_of_garbage_ends_and_nothing_else_does() {
+async fn garbage_ends_only_its_own_stream() {
     let (_hub, alice) = alice().await;
     let mut chat = alice.chat().await;
     chat.post("", &new_id(), "before").await;
@@ -309,7 +309,7 @@ async fn a_stream_of_garbage_ends_and_nothing_else_does() {
 
 /// What no text can be is not read at all, and said to be too much.
 #[tokio::test]
-async fn a_request_of_any_length_is_answered() {
+async fn requests_of_every_length_are_answered() {
     let (_hub, alice) = alice().await;
     let huge = || post("", &new_id(), &"x".repeat(1_000_000));
     let too_much = "ResourceExhausted LIMIT_REACHED";
@@ -331,7 +331,7 @@ async fn a_method_that_does_not_exist_is_unimplemented() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_http_harm_nobody() {
+async fn bytes_that_are_not_http_disturb_no_other_client() {
     let (hub, alice) = alice().await;
     for garbage in [&b"GET / HTTP/1.1\r\nHost: hub\r\n\r\n"[..], &[0xff; 4096]] {
         let mut stream = TcpStream::connect(hub.address()).unwrap();
@@ -346,7 +346,7 @@ async fn bytes_that_are_no_http_harm_nobody() {
 }
 
 #[tokio::test]
-async fn a_client_checks_what_it_is_sent() {
+async fn a_client_checks_what_it_receives() {
     let (hub, alice) = alice().await;
     let home = tempfile::tempdir().unwrap();
     let address = hub.address().to_string();

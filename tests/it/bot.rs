@@ -1,4 +1,4 @@
-//! The bot of `examples/`, as it stands there: ten lines of shell that answer in a room and directly.
+//! The shell bot of `examples/`, run as it is: it answers in a room and directly.
 #![cfg(unix)]
 
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::Path, process::Command};
@@ -73,7 +73,7 @@ fn the_bot_answers_in_a_room_and_directly() {
 }
 
 #[test]
-fn the_bot_is_short_and_may_be_run() {
+fn the_bot_is_short_and_executable() {
     let lines = std::fs::read_to_string(BOT).unwrap().lines().count();
     assert!(lines <= 10, "{lines} lines");
     let mode = std::fs::metadata(BOT).unwrap().permissions().mode();

@@ -1,4 +1,4 @@
-//! The commands of the chat, a line at a time without a terminal: what they answer.
+//! The commands of the chat, one per line and without a terminal, and their output.
 
 use crate::support::{
     cli::{self, Running},
@@ -19,7 +19,7 @@ fn ask(chat: &mut Running, line: &str, answer: &str) {
 }
 
 #[test]
-fn contacts_rooms_and_what_is_kept_for_others() {
+fn contacts_rooms_and_queued_messages() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let listen = cli::command(other.path(), hub.address(), "buzz", &["listen", "--json"]);

@@ -1,4 +1,5 @@
-//! The command line as a document: what `--help` says, and how mistakes are answered.
+//! The command line against its documents: `--help`, usage errors, and the console blocks of the
+//! documents.
 
 use crate::support::hub;
 

@@ -68,7 +68,7 @@ async fn heard(events: &mut Events) -> Message {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_of_clients_hears_the_same() {
+async fn many_clients_receive_the_same_messages() {
     let hub = TestHub::start();
     let everyone_is_here = Arc::new(Barrier::new(CROWD));
     let mut crowd = JoinSet::new();
@@ -104,7 +104,7 @@ async fn a_crowd_of_clients_hears_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hub_that_is_killed_takes_nothing_along() {
+async fn a_killed_hub_loses_no_post() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let (sova, mut sova_events) = client(&hub, "sova").await;
@@ -150,7 +150,7 @@ async fn a_hub_that_is_killed_takes_nothing_along() {
 }
 
 #[tokio::test]
-async fn a_hub_that_forgets_is_told_apart_and_loses_no_post() {
+async fn a_hub_without_its_data_is_noticed_and_loses_no_post() {
     let mut hub = TestHub::start();
     let (sova, mut events) = client(&hub, "sova").await;
     sova.post(room("den"), text("before")).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_hub_that_forgets_is_told_apart_and_loses_no_post() {
 }
 
 #[tokio::test]
-async fn a_hub_that_stops_in_order_says_so_and_is_found_again() {
+async fn a_client_reconnects_after_an_orderly_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let (sova, mut events) = client(&hub, "sova").await;
@@ -198,7 +198,7 @@ async fn a_hub_that_stops_in_order_says_so_and_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_command_is_the_same_person_for_a_moment() {
+async fn a_command_shares_the_name_of_a_chat_with_its_key() {
     let hub = TestHub::start();
     let identity = Identity::generate().unwrap();
     let trust = HubTrust::FirstUse;
@@ -226,7 +226,7 @@ async fn a_command_is_the_same_person_for_a_moment() {
 }
 
 #[tokio::test]
-async fn a_watch_sees_who_comes_and_goes() {
+async fn a_watch_reports_peers_that_join_and_leave() {
     let hub = TestHub::start();
     let (sova, _events) = client(&hub, "sova").await;
     let mut watch = sova.watch_peers().await.unwrap();

@@ -1,4 +1,4 @@
-//! What a client asks its hub, against a hub that does what the test says.
+//! The queries of the client library, against a fake hub.
 
 use crate::support::{
     fake_hub::{Call, FakeHub, at, name, peer},
@@ -55,7 +55,7 @@ fn odd_peers() -> Vec<proto::Peer> {
 }
 
 #[tokio::test]
-async fn an_odd_peer_hides_no_other() {
+async fn an_invalid_peer_hides_no_other() {
     let mut hub = FakeHub::start().await;
     let (client, _events, _chat) = in_a_room(&mut hub).await;
     odd_peers().into_iter().for_each(|peer| hub.list(peer));
@@ -84,7 +84,7 @@ async fn an_odd_peer_hides_no_other() {
 }
 
 #[tokio::test]
-async fn a_hub_that_never_ends_its_list_is_asked_ever_more_slowly() {
+async fn a_list_without_end_is_requested_with_backoff() {
     let mut hub = FakeHub::start().await;
     let (client, _events, _chat) = in_a_room(&mut hub).await;
     let (watch, mut stream) = tokio::join!(client.watch_peers(), hub.watch());
@@ -109,7 +109,7 @@ async fn a_hub_that_never_ends_its_list_is_asked_ever_more_slowly() {
 }
 
 #[tokio::test]
-async fn a_hit_is_a_part_of_its_text_or_nothing() {
+async fn a_search_hit_outside_of_its_text_is_a_protocol_error() {
     let hub = FakeHub::start().await;
     let options = options(&hub, &[]);
     let (_, _hub) = hub.serve_quietly();
@@ -126,7 +126,7 @@ async fn a_hit_is_a_part_of_its_text_or_nothing() {
 }
 
 #[tokio::test]
-async fn a_watch_bridges_losses_or_says_so() {
+async fn a_watch_resumes_after_a_loss_or_reports_a_gap() {
     let mut hub = FakeHub::start().await;
     let (client, _events, _chat) = in_a_room(&mut hub).await;
     let snapshot = |peers: &[&str], last| {
@@ -185,7 +185,7 @@ async fn a_watch_bridges_losses_or_says_so() {
 }
 
 #[tokio::test]
-async fn a_watch_is_reopened_with_one_call_however_often_nobody_waits_for_it() {
+async fn a_watch_is_reopened_with_one_call_if_reading_is_cancelled() {
     let mut hub = FakeHub::start().await;
     let (client, _events, _chat) = in_a_room(&mut hub).await;
     let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
@@ -223,7 +223,7 @@ async fn refused(hub: &mut FakeHub, client: &Client, status: Status) -> Result<P
 }
 
 #[tokio::test]
-async fn a_watch_that_is_refused_for_now_begins_later() {
+async fn a_watch_is_retried_after_a_temporary_refusal() {
     let mut hub = FakeHub::start().await;
     let (client, _events, _chat) = in_a_room(&mut hub).await;
     let unknown = Status::unimplemented("what is that?");

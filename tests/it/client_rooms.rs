@@ -1,5 +1,4 @@
-//! What a client promises about its rooms and its posts, against a hub that does what the test
-//! says.
+//! Rooms and posts of the client library, against a fake hub.
 
 use crate::support::{
     fake_hub::{EPOCH, FakeHub, at},
@@ -15,7 +14,7 @@ use chinwag::{
 use tonic::{Code, Status};
 
 #[tokio::test]
-async fn a_gap_makes_the_room_begin_again_after_the_last_message() {
+async fn after_a_gap_the_room_is_joined_again_after_the_last_message() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, mut chat) = in_a_room(&mut hub).await;
     chat.message("r", 12, 11).await;
@@ -30,7 +29,7 @@ async fn a_gap_makes_the_room_begin_again_after_the_last_message() {
 }
 
 #[tokio::test]
-async fn a_gap_that_stays_is_told() {
+async fn a_lasting_gap_is_reported() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, mut chat) = in_a_room(&mut hub).await;
     chat.message("r", 12, 11).await;
@@ -42,7 +41,7 @@ async fn a_gap_that_stays_is_told() {
 }
 
 #[tokio::test]
-async fn an_answer_without_sense_is_a_gap() {
+async fn an_invalid_response_counts_as_a_gap() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, mut chat) = in_a_room(&mut hub).await;
     chat.say(proto::chat_response::Event::Message(proto::Message {
@@ -60,7 +59,7 @@ async fn an_answer_without_sense_is_a_gap() {
 }
 
 #[tokio::test]
-async fn a_position_that_is_gone_is_told_and_the_room_goes_on_from_its_head() {
+async fn a_lost_position_is_reported_and_the_room_resumes_at_its_end() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
@@ -155,7 +154,7 @@ async fn rooms_are_joined_and_left() {
 }
 
 #[tokio::test]
-async fn a_room_that_is_refused_on_return_is_told() {
+async fn a_room_refused_after_a_reconnect_is_reported() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
@@ -175,7 +174,7 @@ async fn a_room_that_is_refused_on_return_is_told() {
 }
 
 #[tokio::test]
-async fn a_room_that_cannot_be_read_now_is_tried_again_later() {
+async fn an_unavailable_room_is_retried() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
@@ -190,7 +189,7 @@ async fn a_room_that_cannot_be_read_now_is_tried_again_later() {
 }
 
 #[tokio::test]
-async fn a_room_that_the_hub_ends_is_tried_once_more() {
+async fn a_room_ended_by_the_hub_is_joined_once_more() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, mut chat) = in_a_room(&mut hub).await;
     let left =
@@ -203,7 +202,7 @@ async fn a_room_that_the_hub_ends_is_tried_once_more() {
 }
 
 #[tokio::test]
-async fn ones_own_message_comes_once() {
+async fn own_messages_arrive_once() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, mut chat) = in_a_room(&mut hub).await;
     let sent = post(&client, "r", "hello");
@@ -235,7 +234,7 @@ async fn ones_own_message_comes_once() {
 }
 
 #[tokio::test]
-async fn what_was_not_acknowledged_is_said_again_under_the_same_id_in_order() {
+async fn unacknowledged_posts_are_repeated_in_order_with_their_ids() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, mut chat) = in_a_room(&mut hub).await;
     let mut posts = Vec::new();
@@ -269,7 +268,7 @@ async fn what_was_not_acknowledged_is_said_again_under_the_same_id_in_order() {
 }
 
 #[tokio::test]
-async fn a_post_waits_from_the_moment_it_was_begun() {
+async fn a_post_counts_as_waiting_from_its_begin() {
     let mut hub = FakeHub::start().await;
     let (client, _events, mut chat) = in_a_room(&mut hub).await;
     // On one thread, nothing else has run between the beginning and the question.
@@ -287,7 +286,7 @@ async fn a_post_waits_from_the_moment_it_was_begun() {
 }
 
 #[tokio::test]
-async fn posts_that_wait_are_bounded() {
+async fn pending_posts_are_bounded() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
@@ -315,7 +314,7 @@ async fn posts_that_wait_are_bounded() {
 }
 
 #[tokio::test]
-async fn an_id_stands_for_one_message() {
+async fn an_id_cannot_be_reused_for_another_message() {
     let mut hub = FakeHub::start().await;
     let (client, _events, mut chat) = in_a_room(&mut hub).await;
     let id = MessageId::new();

@@ -1,4 +1,4 @@
-//! What a client promises about its session, against a hub that does what the test says.
+//! Sessions of the client library, against a fake hub.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use chinwag::{
 use tonic::{Code, Status};
 
 #[tokio::test]
-async fn a_client_registers_joins_and_hears() {
+async fn a_client_registers_joins_and_receives() {
     let mut hub = FakeHub::start().await;
     let options = options(&hub, &[])
         .rooms([(room("lobby"), Start::Last(5)), (room("den"), Start::Head)])
@@ -50,7 +50,7 @@ async fn a_client_registers_joins_and_hears() {
 }
 
 #[tokio::test]
-async fn a_lost_stream_goes_on_where_it_was() {
+async fn a_lost_stream_resumes_where_it_was() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.message("r", 11, 10).await;
@@ -75,7 +75,7 @@ async fn a_lost_stream_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn a_goodbye_is_honoured() {
+async fn the_pause_in_a_goodbye_is_respected() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, mut chat) = in_a_room(&mut hub).await;
     let waits = post(&client, "r", "kept");
@@ -123,7 +123,7 @@ async fn a_hub_that_restarts_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_session_that_ended_is_begun_anew() {
+async fn an_expired_session_is_registered_again() {
     let mut hub = FakeHub::start().await;
     let (_client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(chinwag::wire::status(&RequestError::SessionEnded)).await;
@@ -134,7 +134,7 @@ async fn a_session_that_ended_is_begun_anew() {
 }
 
 #[tokio::test]
-async fn a_start_fails_where_the_hub_refuses_or_is_not_there() {
+async fn starting_fails_if_the_hub_refuses_or_is_unreachable() {
     let hub = FakeHub::start().await;
     hub.refuse([chinwag::wire::status(&RequestError::NameTaken(name("sova")))]);
     let refused = Client::start(options(&hub, &[])).await.unwrap_err();
@@ -146,7 +146,7 @@ async fn a_start_fails_where_the_hub_refuses_or_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_refusal_for_good_ends_the_client() {
+async fn a_permanent_refusal_ends_the_client() {
     let mut hub = FakeHub::start().await;
     hub.set_lease(Duration::ZERO);
     let (client, mut events, chat) = in_a_room(&mut hub).await;
@@ -168,7 +168,7 @@ async fn a_refusal_for_good_ends_the_client() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_asked_for_again_as_long_as_a_lease_may_live() {
+async fn a_taken_name_is_retried_for_the_length_of_a_lease() {
     let mut hub = FakeHub::start().await;
     hub.set_lease(Duration::ZERO);
     let (_client, mut events, chat) = in_a_room(&mut hub).await;

@@ -1,9 +1,9 @@
-//! Keys at the command line: compared, accepted, and pinned by a join link.
+//! Keys on the command line: verified, accepted, and pinned by a join link.
 
 use crate::support::{cli, hub::TestHub, person::Person, terminal::Terminal};
 
 #[test]
-fn what_is_noted_with_a_hub_wants_one_that_was_met() {
+fn contact_commands_need_a_hub_that_was_met() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let key = sova.run(&["id", "--json"]).objects()[0]["fingerprint"].as_str().unwrap().to_owned();
@@ -21,7 +21,7 @@ fn what_is_noted_with_a_hub_wants_one_that_was_met() {
 }
 
 #[test]
-fn a_person_compares_keys_and_is_asked_about_new_ones() {
+fn keys_are_verified_and_new_ones_need_confirmation() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     assert_eq!(sova.run(&["contacts"]).done(), "");
@@ -106,7 +106,7 @@ fn a_person_compares_keys_and_is_asked_about_new_ones() {
 }
 
 #[test]
-fn a_person_blocks_notes_mutes_and_forgets() {
+fn block_note_mute_and_forget() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let listening = sova.start(&["listen", "--json"]);
@@ -154,7 +154,7 @@ fn a_person_blocks_notes_mutes_and_forgets() {
 }
 
 #[test]
-fn a_join_link_is_remembered_and_another_key_in_its_place_refused() {
+fn a_join_link_is_remembered_and_another_key_is_refused() {
     let data = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let directory = |which: usize| data[which].path().to_str().unwrap().to_owned();
     let mut hub = TestHub::with(&["--data-dir", &directory(0)]);

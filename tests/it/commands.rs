@@ -1,4 +1,4 @@
-//! The commands for scripts, with the real binaries: what they print, and how they exit.
+//! The commands for scripts, run as programs: their output and exit codes.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 #[test]
-fn what_was_posted_is_in_the_history_and_in_the_tail() {
+fn posts_appear_in_history_and_tail() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     assert_eq!(sova.run(&["post", "lobby", "one", "two"]).done(), "");
@@ -42,7 +42,7 @@ fn what_was_posted_is_in_the_history_and_in_the_tail() {
 }
 
 #[test]
-fn what_finds_nothing_says_so() {
+fn commands_report_that_nothing_was_found() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     for args in [&["history"][..], &["history", "--all", "--json"], &["search", "walnut"]] {
@@ -60,7 +60,7 @@ fn what_finds_nothing_says_so() {
 
 /// What is set in the environment is not asked for on the command line.
 #[test]
-fn mistakes_are_answered_as_if_nothing_was_set() {
+fn usage_errors_do_not_depend_on_the_settings() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let help = sova.run(&[]).failed(2);
@@ -78,7 +78,7 @@ fn mistakes_are_answered_as_if_nothing_was_set() {
 }
 
 #[test]
-fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
+fn piped_lines_are_posted_once_and_in_order() {
     const LINES: usize = 2500;
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
@@ -97,7 +97,7 @@ fn the_lines_of_a_pipe_are_posted_in_order_and_once() {
 }
 
 #[test]
-fn a_line_that_cannot_be_posted_is_named_and_the_others_are_posted() {
+fn a_refused_line_is_reported_and_the_others_are_posted() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let input = format!("one\n\n{}\n{}\ntwo", "x".repeat(16 * 1024 + 1), "y".repeat(100_000));
@@ -110,7 +110,7 @@ fn a_line_that_cannot_be_posted_is_named_and_the_others_are_posted() {
 }
 
 #[test]
-fn a_direct_message_goes_to_whoever_listens() {
+fn a_direct_message_reaches_a_listening_peer() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let missing = sova.run(&["send", "buzz", "hello"]).failed(4);
@@ -133,7 +133,7 @@ fn a_direct_message_goes_to_whoever_listens() {
 }
 
 #[test]
-fn what_was_accepted_is_printed_before_the_end() {
+fn accepted_messages_are_printed_before_the_exit() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let mut command = buzz.command(&["listen", "--json"]);
@@ -158,7 +158,7 @@ fn what_was_accepted_is_printed_before_the_end() {
 }
 
 #[test]
-fn commands_work_beside_a_chat_of_the_same_person_and_of_nobody_else() {
+fn commands_run_beside_a_chat_of_the_same_key_only() {
     let hub = TestHub::start();
     let (sova, thief) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
     let mut chat = sova.start(&["chat"]);
@@ -180,7 +180,7 @@ fn commands_work_beside_a_chat_of_the_same_person_and_of_nobody_else() {
 }
 
 #[test]
-fn a_guests_name_is_free_again() {
+fn a_guests_name_is_free_after_the_session() {
     let hub = TestHub::start();
     let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
     let mut chat = sova.start(&["chat", "--plaintext"]);
@@ -195,7 +195,7 @@ fn a_guests_name_is_free_again() {
 }
 
 #[test]
-fn a_flag_wins_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_which_overrides_the_file() {
     let hub = TestHub::start();
     let (good, nowhere) = (hub.address().to_string(), "127.0.0.1:1");
     let home = tempfile::tempdir().unwrap();
@@ -221,7 +221,7 @@ fn a_flag_wins_over_the_environment_and_that_over_the_file() {
 }
 
 #[test]
-fn who_comes_and_goes_is_watched_until_ctrl_c() {
+fn peers_are_watched_until_ctrl_c() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let watch = sova.start(&["peers", "--watch", "--json"]);
@@ -239,7 +239,7 @@ fn who_comes_and_goes_is_watched_until_ctrl_c() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
+fn a_closed_pipe_ends_tail_quietly() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     sova.run(&["post", "lobby", "hello"]).done();
@@ -255,7 +255,7 @@ fn a_reader_that_has_seen_enough_ends_a_tail_quietly() {
 }
 
 #[test]
-fn a_command_that_nobody_reads_obeys_a_signal_and_leaves_the_hub() {
+fn a_blocked_command_stops_on_a_signal_and_leaves_the_hub() {
     let hub = TestHub::start();
     let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
     let tailing = ["tail", "--last", "300", "--plaintext"];
@@ -277,7 +277,7 @@ fn a_command_that_nobody_reads_obeys_a_signal_and_leaves_the_hub() {
 }
 
 #[test]
-fn other_peoples_text_is_harmless_as_text_and_exact_as_json() {
+fn foreign_text_is_escaped_as_text_and_exact_as_json() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let nasty = "\x1b]0;owned\x07\u{202e}\u{9b}2J end";
@@ -312,7 +312,7 @@ fn a_chat_on_a_pipe_posts_its_lines_and_waits_for_them() {
 }
 
 #[test]
-fn a_chat_on_a_pipe_fails_where_one_of_its_lines_does() {
+fn a_chat_on_a_pipe_fails_if_one_of_its_lines_fails() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let too_long = "x".repeat(16 * 1024 + 1);
@@ -340,7 +340,7 @@ to nobody",
 }
 
 #[test]
-fn a_chat_on_a_pipe_posts_where_its_last_command_took_it() {
+fn a_chat_on_a_pipe_posts_to_the_room_it_joined_last() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     sova.run_with(&["chat"], "/join ops\nto ops\n/leave\nto all").done();

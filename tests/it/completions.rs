@@ -1,4 +1,4 @@
-//! Completion, asked for as the shells' scripts do, and once by bash itself.
+//! Shell completion, requested as the generated scripts do, and once by bash itself.
 
 use std::{process::Command, time::Instant};
 
@@ -84,7 +84,7 @@ fn hub_is_away(sova: &Person<'_>) -> Vec<String> {
 }
 
 #[test]
-fn nothing_is_made_and_nothing_said_where_that_is_not_possible() {
+fn completing_without_a_hub_creates_and_prints_nothing() {
     let mut hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let address = hub.address();

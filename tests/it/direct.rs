@@ -1,4 +1,4 @@
-//! What the direct line promises: between clients, and towards anybody with generated stubs.
+//! Direct messages: between clients, and from callers that have only generated stubs.
 
 use std::net::SocketAddr;
 
@@ -42,7 +42,7 @@ async fn a_message_goes_from_client_to_client() {
 }
 
 #[tokio::test]
-async fn peers_already_known_are_reached_without_a_hub() {
+async fn known_peers_are_reached_without_a_hub() {
     let (hub, quiet) = quiet_hub().await;
     let (sova, _sova_events) = client(&hub, "sova").await;
     let (buzz, mut buzz_events) = client(&hub, "buzz").await;
@@ -71,7 +71,7 @@ async fn peers_already_known_are_reached_without_a_hub() {
 }
 
 #[tokio::test]
-async fn who_is_not_here_is_told_apart_from_who_cannot_be_reached() {
+async fn an_absent_peer_differs_from_an_unreachable_one() {
     let (hub, quiet) = quiet_hub().await;
     let (sova, _events) = client(&hub, "sova").await;
     let nobody = sova.send(&name("nobody"), text("hello")).await;
@@ -99,7 +99,7 @@ async fn free_port() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_peer_that_moved_is_found_and_an_address_that_changed_hands_is_not_trusted() {
+async fn a_moved_peer_is_found_and_a_reused_address_is_not_trusted() {
     let (hub, quiet) = quiet_hub().await;
     let (sova, _sova_events) = client(&hub, "sova").await;
     let (buzz, mut buzz_events) = client(&hub, "buzz").await;
@@ -132,7 +132,7 @@ async fn a_peer_that_restarted_elsewhere_is_looked_up_once() {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_again_gets_the_first_receipt_and_is_shown_once() {
+async fn a_repeated_message_gets_the_first_receipt_and_is_shown_once() {
     let (hub, _quiet) = quiet_hub().await;
     let (buzz, mut events) = client(&hub, "buzz").await;
     let mut stub = stub(&buzz);
@@ -176,7 +176,7 @@ async fn a_message_sent_many_times_at_once_is_shown_once() {
 }
 
 #[tokio::test]
-async fn a_full_inbox_says_so_and_takes_the_same_message_later() {
+async fn a_full_inbox_refuses_and_accepts_the_same_message_later() {
     let (hub, _quiet) = quiet_hub().await;
     let (buzz, mut events) = client(&hub, "buzz").await;
     let mut stub = stub(&buzz);
@@ -197,7 +197,7 @@ async fn a_full_inbox_says_so_and_takes_the_same_message_later() {
 }
 
 #[tokio::test]
-async fn what_is_malformed_is_refused_field_by_field_and_nothing_else_is_lost() {
+async fn malformed_messages_are_refused_by_field_and_others_arrive() {
     let (hub, _quiet) = quiet_hub().await;
     let (buzz, mut events) = client(&hub, "buzz").await;
     let mut stub = stub(&buzz);
@@ -281,7 +281,7 @@ async fn a_client_answers_health_and_reflection() {
 }
 
 #[tokio::test]
-async fn the_next_free_port_is_taken() {
+async fn a_used_port_leads_to_the_next_free_one() {
     let (hub, _quiet) = quiet_hub().await;
     let (first, _events) = client(&hub, "sova").await;
     let taken = first.direct_address().unwrap();
@@ -328,7 +328,7 @@ impl PeerChat for Greedy {
 }
 
 #[tokio::test]
-async fn a_receipt_counts_only_if_it_is_the_meant_peers_for_this_message() {
+async fn a_receipt_must_name_the_peer_and_the_message() {
     let (hub, quiet) = quiet_hub().await;
     let (sova, _events) = client(&hub, "sova").await;
     let mut servers = JoinSet::new();

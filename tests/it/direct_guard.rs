@@ -1,4 +1,5 @@
-//! What guards a client against those who have no key, another's name, or a hub that lies.
+//! Protection of direct messages against callers without a key, with a similar name, or sent by a
+//! lying hub.
 
 use crate::support::{
     direct_line::{self, client, message, next, stub, text, to},
@@ -21,7 +22,7 @@ fn reason(refused: &Status) -> Reason {
 }
 
 #[tokio::test]
-async fn whoever_leaves_the_key_out_is_not_a_contact() {
+async fn a_caller_without_a_key_is_not_a_contact() {
     let (hub, alice, bob) = acquainted().await;
     let (alices, mut events) = alice.start_for(&hub, DirectPolicy::Anyone).await;
     let address = Endpoint::from(alices.direct_address().unwrap());
@@ -47,7 +48,7 @@ async fn whoever_leaves_the_key_out_is_not_a_contact() {
 }
 
 #[tokio::test]
-async fn whoever_looks_like_a_contact_is_refused_both_ways() {
+async fn a_name_that_looks_like_a_contacts_is_refused_both_ways() {
     let (hub, alice, _bob) = acquainted().await;
     let (alices, _events) = alice.start_for(&hub, DirectPolicy::Anyone).await;
     let double = Person::new("b0b");
@@ -61,7 +62,7 @@ async fn whoever_looks_like_a_contact_is_refused_both_ways() {
 }
 
 #[tokio::test]
-async fn whoever_is_blocked_is_not_heard_in_open_conversations_either() {
+async fn a_blocked_peer_is_not_received_in_open_conversations() {
     let (hub, alice, bob) = acquainted().await;
     let (alices, mut alices_events) = alice.start(&hub).await;
     let (bobs, _bobs_events) = bob.start(&hub).await;
@@ -92,7 +93,7 @@ async fn whoever_is_blocked_is_not_heard_in_open_conversations_either() {
 }
 
 #[tokio::test]
-async fn a_hub_elsewhere_leads_nobody_to_speak_without_a_key() {
+async fn a_remote_hub_cannot_make_a_client_call_without_a_key() {
     let hub = Hub::start().await;
     let alice = Person::new("alice");
     let (plain, _quiet) = direct_line::quiet_hub().await;
@@ -115,7 +116,7 @@ async fn a_hub_elsewhere_leads_nobody_to_speak_without_a_key() {
 }
 
 #[tokio::test]
-async fn whom_the_book_has_at_an_address_is_who_must_be_there() {
+async fn a_contacts_address_must_answer_with_its_key() {
     let (hub, alice, bob) = acquainted().await;
     let mallory = Person::new("mallory");
     let (trap, mut events) = mallory.start_for(&hub, DirectPolicy::Anyone).await;
@@ -133,7 +134,7 @@ async fn whom_the_book_has_at_an_address_is_who_must_be_there() {
 }
 
 #[tokio::test]
-async fn silent_callers_keep_no_contact_out() {
+async fn silent_callers_do_not_keep_contacts_out() {
     let (hub, alice, bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
     let (bobs, _bobs_events) = bob.start(&hub).await;

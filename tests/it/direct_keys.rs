@@ -1,4 +1,4 @@
-//! What keys are good for: whoever lies about one, hub or peer, gets nothing and is noticed.
+//! Keys of direct messages: a peer or hub that shows a wrong key is noticed and receives nothing.
 
 use crate::support::{
     direct_line::{self, client, message, next, stub, text, to},
@@ -48,7 +48,7 @@ fn reason(result: Result<impl std::fmt::Debug, Error>) -> Reason {
 }
 
 #[tokio::test]
-async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
+async fn peers_authenticate_by_key_and_encrypt() {
     let hub = Hub::start().await;
     let (alice, bob) = (Person::new("alice"), Person::new("bob"));
     let (alices, mut alices_events) = alice.start(&hub).await;
@@ -103,7 +103,7 @@ async fn peers_know_each_other_by_their_keys_and_nobody_else_reads_along() {
 
 /// A hub that hands out another key for somebody, and an address where that key is.
 #[tokio::test]
-async fn a_lying_hub_reads_nothing_and_is_noticed() {
+async fn a_lying_hub_is_noticed_and_reads_nothing() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let mallory = Person::new("bob");
     let (bobs, mut bobs_events) = bob.start(&hub).await;
@@ -145,7 +145,7 @@ async fn a_lying_hub_reads_nothing_and_is_noticed() {
 }
 
 #[tokio::test]
-async fn somebody_in_the_middle_is_noticed_at_the_hub_and_at_the_peer() {
+async fn a_man_in_the_middle_is_noticed_at_the_hub_and_at_the_peer() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let at_hub: std::net::SocketAddr = hub.endpoint.to_string().parse().unwrap();
     let middle = Middle::before(at_hub, hub.key).await;
@@ -188,7 +188,7 @@ async fn certificate_of(middle: &Middle) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_changed_key_blocks_both_ways_until_it_is_accepted() {
+async fn a_changed_key_blocks_both_directions_until_it_is_accepted() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     // Bob has met alice, too, and then lost his key.
     let new_bob = Person::new("bob");
@@ -251,7 +251,7 @@ async fn an_impostor_cannot_have_its_key_accepted() {
 }
 
 #[tokio::test]
-async fn whom_one_has_blocked_is_neither_heard_nor_told_anything() {
+async fn a_blocked_peer_is_neither_received_nor_answered() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let (alices, mut events) = alice.start_for(&hub, DirectPolicy::Anyone).await;
     let (bobs, _bobs_events) = bob.start(&hub).await;
@@ -265,7 +265,7 @@ async fn whom_one_has_blocked_is_neither_heard_nor_told_anything() {
 }
 
 #[tokio::test]
-async fn one_decides_who_may_speak() {
+async fn the_direct_policy_decides_who_may_send() {
     use DirectPolicy::{Anyone, Contacts, Known};
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let (bobs, _bobs_events) = bob.start(&hub).await;
@@ -318,7 +318,7 @@ fn drop_receipt(sent: tonic::Response<chinwag::proto::SendResponse>) -> chinwag:
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_listed_is_known_all_the_same() {
+async fn an_invisible_command_is_still_recognized_by_its_key() {
     let (hub, alice, bob) = (Hub::start().await, Person::new("alice"), Person::new("bob"));
     let (_bobs, mut events) = bob.start(&hub).await;
     let options = alice.options(&hub).status(PeerStatus::Invisible);
@@ -329,7 +329,7 @@ async fn a_command_that_is_not_listed_is_known_all_the_same() {
 }
 
 #[tokio::test]
-async fn without_the_hub_the_book_is_enough() {
+async fn contacts_suffice_while_the_hub_is_away() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let (bobs, mut bobs_events) = bob.start(&hub).await;
     // Bob notes alice, and where she is; alice notes where bob is now.
@@ -351,7 +351,7 @@ async fn without_the_hub_the_book_is_enough() {
 }
 
 #[tokio::test]
-async fn a_contact_with_a_key_is_never_spoken_to_without() {
+async fn a_contact_with_a_key_is_never_called_without_it() {
     let Pair { hub, alice, .. } = Pair::acquainted().await;
     // The hub says that bob has no key any more, and where he listens nothing is encrypted.
     let (plain, _quiet) = direct_line::quiet_hub().await;

@@ -1,4 +1,4 @@
-//! `chinwag doctor`, with the real binaries: what is wrong is found, and each problem has a remedy.
+//! `chinwag doctor`, run as a program: it finds each problem and names a remedy.
 
 use std::{
     fs,
@@ -68,7 +68,7 @@ fn closed() -> SocketAddr {
 }
 
 #[test]
-fn all_is_well() {
+fn every_check_passes() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let found = Found::of(&sova, &[]);
@@ -94,7 +94,7 @@ fn all_is_well() {
 }
 
 #[test]
-fn without_a_hub_one_hears_of_the_rest() {
+fn without_a_hub_the_other_checks_run() {
     let home = tempfile::tempdir().unwrap();
     let found = Found::by(cli::command(home.path(), closed(), "sova", &["doctor", "--json"]));
     assert_eq!(found.code, Some(3));
@@ -105,7 +105,7 @@ fn without_a_hub_one_hears_of_the_rest() {
 }
 
 #[test]
-fn a_hub_with_another_key_is_found_out() {
+fn a_hub_with_another_key_is_reported() {
     let mut hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let address = hub.address();
@@ -141,7 +141,7 @@ fn a_hub_with_another_key_is_found_out() {
 }
 
 #[test]
-fn a_name_of_somebody_else_is_found_out() {
+fn a_name_of_another_key_is_reported() {
     let hub = TestHub::start();
     let (sova, thief) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
     sova.run(&["rooms"]).done();
@@ -152,7 +152,7 @@ fn a_name_of_somebody_else_is_found_out() {
 }
 
 #[test]
-fn an_address_where_nobody_listens_is_found_out() {
+fn an_address_without_a_listener_is_reported() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let nowhere = closed().to_string();
@@ -180,7 +180,7 @@ fn an_address_where_nobody_listens_is_found_out() {
 }
 
 #[test]
-fn a_program_that_has_the_port_already_is_examined_itself() {
+fn a_chat_that_has_the_port_is_checked_instead() {
     let hub = TestHub::start();
     let (sova, watcher) = (Person::new(&hub, "sova"), Person::new(&hub, "watcher"));
     let port = closed().to_string();
@@ -194,7 +194,7 @@ fn a_program_that_has_the_port_already_is_examined_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_wrong_is_found_out() {
+async fn a_wrong_clock_is_reported() {
     for (seconds, result, code) in [(-300, "fail", 1), (20, "warn", 0), (1, "ok", 0)] {
         let key = Identity::generate().unwrap();
         let config = server_config(key.credentials(), ClientKeys::Optional).unwrap();
@@ -216,7 +216,7 @@ async fn a_clock_that_is_wrong_is_found_out() {
 
 #[cfg(unix)]
 #[test]
-fn files_that_cannot_be_used_are_found_out() {
+fn unusable_files_are_reported() {
     use std::os::unix::fs::PermissionsExt;
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
@@ -263,7 +263,7 @@ fn a_key_needs_a_directory_that_can_be_written_to() {
 }
 
 #[test]
-fn a_refused_key_waits_for_a_word() {
+fn a_refused_key_needs_a_decision() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     buzz.run(&["rooms"]).done();

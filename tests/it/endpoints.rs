@@ -1,4 +1,4 @@
-//! CheckEndpoints: a hub tells a peer whether others reach it, and knocks at nobody else's door.
+//! CheckEndpoints: a hub tells a peer whether others can reach it, and dials no other host.
 
 use std::net::SocketAddr;
 
@@ -52,7 +52,7 @@ async fn listen(key: &Identity, serving: &mut JoinSet<()>) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn each_endpoint_is_dialed_and_must_have_the_peers_key() {
+async fn every_endpoint_is_dialed_and_must_have_the_peers_key() {
     let hub = TestHub::start();
     let (alice, mallory) = (new_key(), new_key());
     let mut serving = JoinSet::new();
@@ -102,7 +102,7 @@ async fn no_other_host_is_dialed() {
 }
 
 #[tokio::test]
-async fn who_has_no_key_is_dialed_without_tls() {
+async fn a_guest_is_dialed_without_tls() {
     let hub = TestHub::start();
     let (open, silent) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), new_key());
     let guest =
@@ -120,7 +120,7 @@ async fn who_has_no_key_is_dialed_without_tls() {
 }
 
 #[tokio::test]
-async fn a_hub_that_does_not_trust_its_machine_does_not_dial_it() {
+async fn a_hub_without_loopback_trust_does_not_dial_loopback() {
     let hub = TestHub::with(&["--ephemeral", "--no-plaintext"]);
     let key = new_key();
     let mut serving = JoinSet::new();

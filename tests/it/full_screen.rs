@@ -1,8 +1,9 @@
-//! The chat on the whole screen: that it opens, talks, and gives the terminal back.
+//! The full-screen chat: it opens, sends and receives, and restores the terminal at every kind of
+//! end.
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{cli, hub::TestHub, lacks::not_tested, terminal::Terminal};
+use crate::support::{cli, hub::TestHub, skip::not_tested, terminal::Terminal};
 use nix::sys::signal::Signal;
 
 /// Columns and rows of a usual terminal.
@@ -77,7 +78,7 @@ fn two_people_talk_in_a_room_and_directly() {
 }
 
 #[test]
-fn what_its_sender_keeps_is_there_until_somebody_has_looked_at_it() {
+fn a_queued_message_stays_unread_until_it_was_displayed() {
     let hub = TestHub::start();
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let send = |text: &str| {
@@ -124,7 +125,7 @@ fn what_its_sender_keeps_is_there_until_somebody_has_looked_at_it() {
 }
 
 #[test]
-fn a_small_terminal_will_do() {
+fn a_small_terminal_suffices() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let mut sova = chat(home.path(), &hub, "sova", &[]);
@@ -143,7 +144,7 @@ fn a_small_terminal_will_do() {
 }
 
 #[test]
-fn a_signal_gives_the_terminal_back() {
+fn a_signal_restores_the_terminal() {
     let hub = TestHub::start();
     for signal in ["TERM", "INT", "HUP"] {
         let home = tempfile::tempdir().unwrap();
@@ -156,7 +157,7 @@ fn a_signal_gives_the_terminal_back() {
 }
 
 #[test]
-fn a_signal_that_ends_at_once_gives_the_terminal_back() {
+fn a_fatal_signal_restores_the_terminal() {
     let hub = TestHub::start();
     for signal in [Signal::SIGABRT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGALRM] {
         let home = tempfile::tempdir().unwrap();
@@ -178,7 +179,7 @@ echo "ENDED $?"
 "#;
 
 #[test]
-fn who_is_stopped_gives_the_terminal_back_and_takes_it_again() {
+fn stopping_and_resuming_restores_the_terminal_each_time() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let address = hub.address().to_string();
@@ -217,7 +218,7 @@ fn who_is_stopped_gives_the_terminal_back_and_takes_it_again() {
 }
 
 #[test]
-fn nobody_is_stopped_whom_nobody_could_wake() {
+fn a_chat_without_a_job_control_shell_does_not_stop() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let mut sova = chat(home.path(), &hub, "sova", &[]);
@@ -232,7 +233,7 @@ fn nobody_is_stopped_whom_nobody_could_wake() {
 const CONTAINED: &str = r#"exec unshare --user --pid --fork sh -c '"$@"; exit $?' sh "$@""#;
 
 #[test]
-fn nobody_is_stopped_in_a_container_whose_shell_is_outside() {
+fn a_chat_in_a_container_without_a_shell_does_not_stop() {
     let tried = Command::new("unshare").args(["--user", "--pid", "--fork", "true"]).status();
     if !tried.is_ok_and(|status| status.success()) {
         return not_tested("`unshare` makes no container here");
@@ -259,7 +260,7 @@ exit 0
 "#;
 
 #[test]
-fn a_terminal_that_goes_away_ends_a_chat_that_is_deaf_to_a_hangup() {
+fn a_closed_terminal_ends_a_chat_that_ignores_hangups() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let address = hub.address().to_string();
@@ -281,7 +282,7 @@ fn kill(signal: &str, pid: &str) {
 }
 
 #[test]
-fn a_panic_gives_the_terminal_back_and_is_printed_after_that() {
+fn a_panic_restores_the_terminal_and_is_printed_afterwards() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let mut sova =
@@ -292,7 +293,7 @@ fn a_panic_gives_the_terminal_back_and_is_printed_after_that() {
 }
 
 #[test]
-fn what_cannot_start_leaves_the_screen_alone() {
+fn a_failed_start_leaves_the_screen_unchanged() {
     let home = tempfile::tempdir().unwrap();
     let args = ["--hub", "127.0.0.1:1", "--name", "sova", "--listen", "127.0.0.1:0", "chat"];
     let mut sova = Terminal::of_size(USUAL, home.path(), &args, &[]);
@@ -301,7 +302,7 @@ fn what_cannot_start_leaves_the_screen_alone() {
 }
 
 #[test]
-fn a_dumb_terminal_and_plain_stay_with_lines() {
+fn a_dumb_terminal_and_plain_use_line_mode() {
     let hub = TestHub::start();
     let address = hub.address().to_string();
     for (name, more, environment) in
@@ -316,7 +317,7 @@ fn a_dumb_terminal_and_plain_stay_with_lines() {
 }
 
 #[test]
-fn a_terminal_without_a_size_or_a_kind_stays_with_lines() {
+fn a_terminal_without_size_or_type_uses_line_mode() {
     let hub = TestHub::start();
     let address = hub.address().to_string();
     for (name, lacks) in [("sova", "stty rows 0 cols 0"), ("buzz", "unset TERM"), ("colt", "TERM=")]

@@ -1,5 +1,5 @@
-//! Runs the TLS examples of `docs/grpc.md`: with the hub's certificate as root, as a guest and with
-//! a key of one's own.
+//! Runs the TLS examples of `docs/grpc.md` with the hub's certificate as root: as a guest and with
+//! a key.
 
 use std::path::Path;
 

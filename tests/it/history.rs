@@ -1,4 +1,4 @@
-//! What was said before: where a reader begins, retries, pages, and words that are looked for.
+//! Stored messages: start positions, repeated posts, pages and search.
 
 use chinwag::proto::{
     ListMessagesRequest, Message, Position, SearchMessagesRequest, SearchOrder, SubscribeRequest,
@@ -14,7 +14,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn one_begins_where_one_wants_to() {
+async fn a_join_begins_at_the_requested_position() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let positions = fill(&alice, "lobby", &["one", "two", "three", "four"]).await;
@@ -42,7 +42,7 @@ async fn one_begins_where_one_wants_to() {
 }
 
 #[tokio::test]
-async fn where_one_cannot_begin_one_is_told_why() {
+async fn an_impossible_start_is_refused_with_a_reason() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let last = *fill(&alice, "lobby", &["one", "two"]).await.last().unwrap();
@@ -68,7 +68,7 @@ async fn where_one_cannot_begin_one_is_told_why() {
 }
 
 #[tokio::test]
-async fn a_retry_is_no_second_message() {
+async fn a_repeated_post_is_stored_once() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let bob = Session::of(hub.address(), "bob").await;
@@ -103,7 +103,7 @@ async fn a_retry_is_no_second_message() {
 }
 
 #[tokio::test]
-async fn history_comes_in_pages_both_ways() {
+async fn history_is_paged_in_both_directions() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let said: Vec<_> = (0..25).map(|i| format!("message {i}")).collect();
@@ -171,7 +171,7 @@ async fn messages_are_found_by_their_words() {
 
 /// Numbers at the edge of what they can be are positions and times like others.
 #[tokio::test]
-async fn extreme_numbers_are_answered() {
+async fn extreme_numbers_in_requests_are_handled() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let here = fill(&alice, "", &["one", "two"]).await[1];

@@ -1,4 +1,4 @@
-//! A hub is known by its key: what is no hub, or another one, is told from one that is away.
+//! A hub is identified by its key. A hub with another key differs from one that is unreachable.
 
 use std::io::{Read as _, Write as _};
 
@@ -15,7 +15,7 @@ use chinwag::{
 };
 
 #[tokio::test]
-async fn a_hub_is_known_by_the_key_it_had_first() {
+async fn a_hub_is_recognized_by_its_first_key() {
     let hub = Hub::start().await;
     let alice = Person::new("alice");
     let usual = alice.options(&hub);
@@ -65,7 +65,7 @@ async fn a_hub_is_known_by_the_key_it_had_first() {
 }
 
 #[tokio::test]
-async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
+async fn an_untrusted_hub_differs_from_an_unreachable_one() {
     let (plain, _quiet) = direct_line::quiet_hub().await;
     let alice = Person::new("alice");
     let options = |trust| {
@@ -101,7 +101,7 @@ async fn what_is_no_trusted_hub_is_told_from_one_that_is_away() {
 
 /// As a captive portal does, or another program that has taken the port.
 #[tokio::test]
-async fn what_answers_in_the_place_of_a_known_hub_is_no_hub_without_a_key() {
+async fn a_server_without_a_key_cannot_replace_a_known_hub() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap();
     std::thread::spawn(move || {

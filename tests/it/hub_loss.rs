@@ -1,5 +1,5 @@
-//! The hub is killed in mid-conversation: the direct line goes on, and what was typed meanwhile
-//! arrives once when the hub is back.
+//! The hub is killed during a chat: direct messages continue, and what was typed meanwhile is
+//! posted once when the hub is back.
 
 use std::{collections::HashSet, path::Path, time::Duration};
 
@@ -56,7 +56,7 @@ async fn history(session: &Session) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_hub_is_killed_and_comes_back() {
+async fn chats_survive_a_killed_hub() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let home = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ async fn the_hub_is_killed_and_comes_back() {
 
 /// Only the way to the hub breaks: each post is stored, its ack is lost, and it is posted again.
 #[tokio::test]
-async fn a_broken_connection_doubles_nothing() {
+async fn a_broken_connection_duplicates_nothing() {
     let hub = TestHub::start();
     let wire = Proxy::before(hub.address());
     let home = tempfile::tempdir().unwrap();

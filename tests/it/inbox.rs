@@ -1,4 +1,4 @@
-//! What a client accepted it shows, also at its end, and it accepts no more than is wanted.
+//! The inbox: it is bounded, and accepted messages are delivered even if the client stops.
 
 use crate::support::{
     direct_line::{client, direct, message, quiet_hub, stub, to},
@@ -13,7 +13,7 @@ use chinwag::{
 use tonic::Code;
 
 #[tokio::test]
-async fn no_more_is_accepted_than_is_wanted() {
+async fn a_client_accepts_no_more_messages_than_requested() {
     let (hub, _quiet) = quiet_hub().await;
     let options = ClientOptions::new(hub, name("buzz"));
     let listen = "127.0.0.1:0".parse().unwrap();
@@ -34,7 +34,7 @@ async fn no_more_is_accepted_than_is_wanted() {
 }
 
 #[tokio::test]
-async fn what_was_accepted_comes_out_after_the_stop() {
+async fn accepted_messages_are_delivered_after_the_stop() {
     let (hub, _quiet) = quiet_hub().await;
     let (buzz, mut events) = client(&hub, "buzz").await;
     let mut stub = stub(&buzz);

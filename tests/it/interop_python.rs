@@ -1,5 +1,5 @@
-//! Programs in Python that know nothing of Chinwag but its protos: gRPC's own TLS carries them to
-//! the hub and to clients in Rust, and clients in Rust to them.
+//! Python programs that know only the protos: they use gRPC's own TLS to reach the hub and clients
+//! in Rust, and clients in Rust reach them.
 
 mod scene;
 
@@ -43,7 +43,7 @@ async fn a_guest_chats() {
 }
 
 #[test]
-fn where_guests_are_not_wanted_a_key_is() {
+fn a_hub_without_guests_requires_a_key() {
     let Some(scene) = Scene::set(&["--guests", "never"]) else { return };
     let guest = scene.python("chat", "guest", None, &[]);
     tells(&guest, &json!({ "refused": "GUESTS_REFUSED", "code": "PERMISSION_DENIED" }));
@@ -76,7 +76,7 @@ fn a_name_belongs_to_the_key_that_took_it() {
 }
 
 #[test]
-fn whoever_has_another_key_is_not_the_hub() {
+fn a_hub_with_another_key_is_not_trusted() {
     let Some(scene) = Scene::set(&[]) else { return };
     let (key, other) = (Key::new(), Key::new());
     let root = other.home().join(CERTIFICATE_FILE);
@@ -85,7 +85,7 @@ fn whoever_has_another_key_is_not_the_hub() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rust_calls_a_peer_in_python_by_its_key() {
+async fn rust_calls_a_python_peer_by_its_key() {
     let Some(scene) = Scene::set(&[]) else { return };
     let [hers, his, own] = [(); 3].map(|()| Key::new());
     let robot = scene.python("listen", "robot", Some(&own), &[]);
@@ -116,7 +116,7 @@ async fn rust_calls_a_peer_in_python_by_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_peer_in_python_with_another_key_than_its_own_hears_nothing() {
+async fn a_python_peer_with_another_key_receives_nothing() {
     let Some(scene) = Scene::set(&[]) else { return };
     let (key, other) = (Key::new(), Key::new());
     let serve_as = ["--serve-as", other.home().to_str().unwrap()];
@@ -135,7 +135,7 @@ async fn a_peer_in_python_with_another_key_than_its_own_hears_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn python_calls_a_peer_in_rust_by_the_certificate_that_the_hub_lists() {
+async fn python_calls_a_rust_peer_by_its_listed_certificate() {
     let Some(scene) = Scene::set(&[]) else { return };
     let key = Key::new();
     let (_ann, mut events) = scene.client("ann", &Key::new()).await;

@@ -1,4 +1,4 @@
-//! Tokens of an outside issuer: who is let in by one, and every way in which one can be wrong.
+//! Tokens of an external issuer: valid ones admit, and every invalid one is refused.
 
 use std::{
     fs,
@@ -161,7 +161,7 @@ async fn come(hub: &TestHub, token: &str, name: &str) -> Result<Session, String>
 }
 
 #[tokio::test]
-async fn a_good_token_is_proof_of_a_name() {
+async fn a_valid_token_proves_a_name() {
     let signers = [Signer::rsa(), Signer::ec(), Signer::ed()];
     let pem: String = signers.iter().map(Signer::pem).collect();
     let jwks = json!({"keys": signers.iter().map(Signer::jwk).collect::<Vec<_>>()}).to_string();
@@ -187,7 +187,7 @@ async fn a_good_token_is_proof_of_a_name() {
 }
 
 #[tokio::test]
-async fn a_name_by_token_belongs_to_its_subject() {
+async fn a_name_from_a_token_belongs_to_its_subject() {
     let signer = Signer::ec();
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), signer.pem()).unwrap();
@@ -206,7 +206,7 @@ async fn a_name_by_token_belongs_to_its_subject() {
 
 /// A session that began with a token proves its one name to the session that takes its place.
 #[tokio::test]
-async fn a_session_by_token_is_proof_of_its_name_and_no_more() {
+async fn a_token_session_proves_its_name_only() {
     let signer = Signer::ed();
     let hub = hub_with(&signer.pem());
     let (key, token) = (new_key(), signer.token(&claims("alice")));
@@ -243,7 +243,7 @@ async fn a_session_by_token_is_proof_of_its_name_and_no_more() {
 
 /// Each of these tokens is good but for one thing.
 #[tokio::test]
-async fn a_token_with_a_fault_is_refused() {
+async fn an_invalid_token_is_refused() {
     let signers = [Signer::rsa(), Signer::ec(), Signer::ed()];
     let hub = hub_with(&signers.iter().map(Signer::pem).collect::<String>());
     let [rsa, ec, ed] = &signers;
@@ -302,14 +302,14 @@ async fn a_token_with_a_fault_is_refused() {
 }
 
 #[tokio::test]
-async fn a_hub_without_an_issuer_believes_none() {
+async fn a_hub_without_an_issuer_refuses_tokens() {
     let hub = TestHub::start();
     let refused = come(&hub, &Signer::ec().token(&claims("alice")), "alice").await.unwrap_err();
     assert_eq!(refused, "Unauthenticated TOKEN_REFUSED");
 }
 
 #[test]
-fn keys_that_cannot_be_used_are_refused_at_the_start() {
+fn unusable_keys_are_refused_at_the_start() {
     let secret = rcgen::KeyPair::generate().unwrap().serialize_pem();
     let p384 = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     for (keys, problem) in [

@@ -1,5 +1,4 @@
-//! How long somebody is here: leases, and what becomes of the list when a client is killed, stands
-//! still, or says goodbye.
+//! Leases: when a peer leaves the list after its client is killed, stopped or says goodbye.
 
 use std::time::{Duration, Instant};
 
@@ -72,7 +71,7 @@ async fn a_client_is_gone_after(signal: &str) {
 
 /// A call that is refused is no stream that broke, and what a registration promised is kept.
 #[tokio::test]
-async fn a_refused_stream_takes_nothing_from_the_lease() {
+async fn a_refused_stream_does_not_shorten_the_lease() {
     let hub = TestHub::with(&["--ephemeral", "--lease", "6s"]);
     let watcher = Session::of(hub.address(), "watcher").await;
     let (mut watch, _) = Watch::open(&watcher).await;
@@ -94,7 +93,7 @@ async fn a_refused_stream_takes_nothing_from_the_lease() {
 }
 
 #[tokio::test]
-async fn a_lease_is_held_by_renewing_and_by_streams_and_else_ends() {
+async fn a_lease_is_kept_by_renewals_and_streams_and_expires_otherwise() {
     let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
     let watcher = Session::of(hub.address(), "watcher").await;
     let (mut watch, _) = Watch::open(&watcher).await;

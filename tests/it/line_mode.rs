@@ -1,4 +1,4 @@
-//! The chat on a terminal: what one sees and types, and how one leaves.
+//! The line mode of the chat on a terminal: input, output and the end.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ fn is_usual(terminal: &Terminal) {
 }
 
 #[test]
-fn what_comes_does_not_break_the_line_being_typed() {
+fn incoming_messages_do_not_break_the_line_being_typed() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sova = chat_in(home.path(), &hub, &[]);
@@ -57,7 +57,7 @@ fn what_comes_does_not_break_the_line_being_typed() {
 }
 
 #[test]
-fn many_lines_at_once_stay_in_order_and_none_is_lost() {
+fn many_lines_at_once_stay_in_order() {
     const LINES: usize = 200;
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ fn many_lines_at_once_stay_in_order_and_none_is_lost() {
 }
 
 #[test]
-fn what_is_pasted_is_one_message() {
+fn a_paste_is_one_message() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let sova = chat_in(home.path(), &hub, &[]);
@@ -84,7 +84,7 @@ fn what_is_pasted_is_one_message() {
 }
 
 #[test]
-fn what_is_pasted_with_a_command_inside_is_not_sent_and_comes_back() {
+fn a_paste_with_a_command_inside_is_returned_for_editing() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let sova = chat_in(home.path(), &hub, &[]);
@@ -99,7 +99,7 @@ fn what_is_pasted_with_a_command_inside_is_not_sent_and_comes_back() {
 }
 
 #[test]
-fn what_others_write_is_shown_and_not_obeyed() {
+fn control_characters_of_others_are_displayed_only() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let sova = chat_in(home.path(), &hub, &[]);
@@ -116,7 +116,7 @@ fn what_others_write_is_shown_and_not_obeyed() {
 }
 
 #[test]
-fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
+fn the_prompt_names_the_current_room() {
     let hub = TestHub::start();
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     post(&hub, other.path(), &["ops", "long", "ago"]);
@@ -155,7 +155,7 @@ fn rooms_are_joined_and_left_and_the_prompt_says_where_one_talks() {
 }
 
 #[test]
-fn a_room_joined_while_the_hub_is_away_does_not_take_the_lines_meant_for_another() {
+fn joining_without_a_hub_does_not_redirect_lines() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let home = tempfile::tempdir().unwrap();
@@ -177,7 +177,7 @@ fn a_room_joined_while_the_hub_is_away_does_not_take_the_lines_meant_for_another
 }
 
 #[test]
-fn one_leaves_by_a_word_a_key_or_a_signal_and_the_terminal_is_as_before() {
+fn leaving_by_command_key_or_signal_restores_the_terminal() {
     let hub = TestHub::start();
     type Leave = fn(&mut Terminal);
     let ways: [(&str, Leave); 7] = [
@@ -204,7 +204,7 @@ fn one_leaves_by_a_word_a_key_or_a_signal_and_the_terminal_is_as_before() {
 }
 
 #[test]
-fn the_end_of_the_session_gives_the_terminal_back() {
+fn the_end_of_the_session_restores_the_terminal() {
     // Long enough for the thief to keep it on a machine with much else to do.
     let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
     let home = tempfile::tempdir().unwrap();
@@ -228,7 +228,7 @@ fn the_end_of_the_session_gives_the_terminal_back() {
 }
 
 #[test]
-fn lines_typed_in_an_earlier_chat_come_back() {
+fn lines_of_an_earlier_chat_are_recalled() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let mut sova = chat_in(home.path(), &hub, &[]);
@@ -244,7 +244,7 @@ fn lines_typed_in_an_earlier_chat_come_back() {
 }
 
 #[test]
-fn what_was_meant_for_one_person_comes_back_in_this_chat_and_is_in_no_file() {
+fn direct_messages_are_recalled_in_this_chat_and_in_no_file() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let mut sova = chat_in(home.path(), &hub, &[]);

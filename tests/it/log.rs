@@ -1,5 +1,5 @@
-//! What a [`MessageLog`](chinwag::storage::MessageLog) promises, told as stories that every kind of
-//! log must go through: the embedded one in a directory and in memory today, a clustered one later.
+//! The contract of [`MessageLog`](chinwag::storage::MessageLog), checked on every kind of log: the
+//! embedded one, in a directory and in memory.
 
 use chinwag::storage::embedded::log::Store;
 
@@ -35,7 +35,7 @@ macro_rules! on_every_log {
 
 on_every_log! {
     order::messages_are_ordered_and_chained,
-    order::the_tail_hears_before_the_sender,
+    order::the_listener_is_called_before_the_sender,
     order::a_retry_is_not_a_duplicate,
     order::a_retry_beside_its_first_is_not_a_duplicate,
     order::an_id_belongs_to_one_message_of_its_sender,
@@ -43,14 +43,14 @@ on_every_log! {
     reading::a_slice_is_cut_at_its_bytes,
     reading::rooms_are_listed_by_name,
     reading::a_time_leads_to_a_position,
-    reading::readers_go_on_beside_writers,
+    reading::readers_proceed_beside_writers,
     order::a_closed_log_refuses,
     searching::words_are_found,
     searching::a_search_can_be_narrowed,
     searching::found_words_are_marked_where_they_are,
-    searching::hostile_queries_find_or_are_refused,
+    searching::hostile_queries_are_answered_or_refused,
     searching::the_best_or_the_latest_come_first,
-    forgetting::old_messages_are_forgotten_by_count,
-    forgetting::old_messages_are_forgotten_by_age,
-    forgetting::forgetting_leaves_no_silent_hole,
+    forgetting::retention_by_count_removes_old_messages,
+    forgetting::retention_by_age_removes_old_messages,
+    forgetting::retention_leaves_no_silent_gap,
 }

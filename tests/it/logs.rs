@@ -1,5 +1,4 @@
-//! What a hub logs, even where it is told to log everything: no text, no token, and nothing that a
-//! terminal or a program that reads logs would obey.
+//! The hub's log, even at the level `trace`, has no texts, no tokens and no control characters.
 
 use chinwag::proto::{
     GetPeerRequest, ListMessagesRequest, ListPeersRequest, SearchMessagesRequest,
@@ -63,7 +62,7 @@ fn check(log: &str, token: &str) {
 }
 
 #[tokio::test]
-async fn a_log_of_everything_holds_no_secret_and_obeys_nobody() {
+async fn a_trace_log_holds_no_secret_and_no_control_character() {
     let mut hub = TestHub::with(&["--ephemeral", "--log", "trace"]);
     let token = use_it(&hub).await;
     hub.terminate();

@@ -1,4 +1,4 @@
-//! The manual: a page for each command, which a formatter can read.
+//! The manual pages: one for each command, each accepted by a formatter.
 
 use std::{collections::BTreeSet, path::Path};
 

@@ -1,10 +1,10 @@
-//! What an operator sees: the numbers are those of what happened, and the dashboard shows no others.
+//! Metrics count what happens, and the dashboard uses no others.
 
 use std::collections::BTreeSet;
 
 use crate::support::{
     hub::TestHub,
-    page::Page,
+    metrics_page::Page,
     peer::{Session, new_id, post},
 };
 use chinwag::proto::chat_response::Event;
@@ -12,7 +12,7 @@ use chinwag::proto::chat_response::Event;
 const METRICS: [&str; 3] = ["--ephemeral", "--metrics-listen", "0"];
 
 #[tokio::test]
-async fn what_happens_is_counted() {
+async fn events_are_counted() {
     let hub = TestHub::with(&METRICS);
     let page = Page::of(&hub);
     let alice = Session::of(hub.address(), "alice").await;
@@ -54,7 +54,7 @@ async fn what_happens_is_counted() {
 }
 
 #[tokio::test]
-async fn there_is_one_page_and_only_to_be_read() {
+async fn only_one_page_is_served_and_it_is_read_only() {
     let hub = TestHub::with(&METRICS);
     let page = Page::of(&hub);
     assert!(page.get("GET /").starts_with("HTTP/1.1 404 "));
@@ -66,7 +66,7 @@ async fn there_is_one_page_and_only_to_be_read() {
 
 /// Each name that the dashboard asks for is one that a hub shows.
 #[tokio::test]
-async fn the_dashboard_shows_what_there_is() {
+async fn the_dashboard_uses_existing_metrics() {
     let hub = TestHub::with(&METRICS);
     let alice = Session::of(hub.address(), "alice").await;
     alice.broadcast().post(post("!", &new_id(), "x")).await.unwrap_err();

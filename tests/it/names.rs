@@ -1,4 +1,4 @@
-//! Names belong to keys: who may be alice, whatever somebody else shows, and for how long.
+//! Names belong to keys: who may use a name, and for how long.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ async fn a_name_belongs_to_the_key_that_took_it() {
 }
 
 #[tokio::test]
-async fn sessions_of_one_key_stand_side_by_side() {
+async fn one_key_may_have_several_sessions() {
     let hub = TestHub::start();
     let key = new_key();
     let first = enter(&hub, &key, "alice").await.unwrap();
@@ -117,7 +117,7 @@ async fn sessions_of_one_key_stand_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_key_has_some_names_and_not_all() {
+async fn the_names_of_a_key_are_limited() {
     let hub = TestHub::start();
     let key = new_key();
     for i in 0..16 {
@@ -128,7 +128,7 @@ async fn a_key_has_some_names_and_not_all() {
 }
 
 #[tokio::test]
-async fn a_guest_has_a_name_for_a_session_only() {
+async fn a_guest_has_a_name_for_one_session() {
     let hub = TestHub::start();
     let guest = Session::of(hub.address(), "carol").await;
     let peer = guest.registered.peer.clone().unwrap();
@@ -155,7 +155,7 @@ async fn a_guest_who_gets_a_key_keeps_the_name() {
 }
 
 #[tokio::test]
-async fn guests_come_where_the_hub_takes_them() {
+async fn guests_are_admitted_by_the_hubs_policy() {
     let hub = TestHub::with(&["--ephemeral", "--guests", "never"]);
     assert_eq!(refused_plaintext(&hub, named("bob")).await, "PermissionDenied GUESTS_REFUSED");
     let guest = register_on(connect(&hub, None), None, named("bob")).await.unwrap_err();
@@ -164,7 +164,7 @@ async fn guests_come_where_the_hub_takes_them() {
 }
 
 #[tokio::test]
-async fn the_list_says_whose_the_names_are() {
+async fn the_list_has_the_owners_of_names() {
     let hub = TestHub::start();
     let key = new_key();
     let alice = enter(&hub, &key, "alice").await.unwrap();
@@ -191,7 +191,7 @@ fn bulky_key() -> Credentials {
 }
 
 #[tokio::test]
-async fn a_list_of_bulky_peers_comes_in_pieces_that_can_be_read() {
+async fn a_list_of_large_peers_is_paged_within_the_message_limit() {
     const MOST: usize = 1024 * 1024;
     let hub = TestHub::start();
     let endpoints: Vec<_> = (1..9)

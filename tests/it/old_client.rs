@@ -1,5 +1,5 @@
-//! Every message that a client of version 0.1.0 sent, byte for byte, to today's hub: the answers are
-//! those that the hub of 0.1.0 gave.
+//! Every message that a client of version 0.1.0 sent, byte for byte, to today's hub: the answers
+//! are those of the hub of 0.1.0.
 //!
 //! The hub has the data that the old one had, so that epochs, positions and page tokens are the same.
 //! Only the tokens of sessions are replaced in the metadata, as each hub makes its own.
@@ -49,7 +49,7 @@ struct Call {
 }
 
 #[tokio::test]
-async fn a_hub_answers_a_client_of_0_1_0_as_it_was_answered_then() {
+async fn a_client_of_0_1_0_gets_the_same_answers() {
     let old = Fixture::of("v0.1.0");
     let hub = old.hub("hub", &[]);
     let channel = connect(hub.address()).await;

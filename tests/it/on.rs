@@ -1,4 +1,4 @@
-//! `chinwag on`: a command for every message, and what it prints as the answer.
+//! `chinwag on`: runs a command for each message, and replies with its output.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn nothing_was_obeyed(home: &Path) {
 }
 
 #[test]
-fn what_a_command_prints_is_posted_and_nothing_else_is() {
+fn only_the_output_of_a_command_is_posted() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     sova.run(&["post", "lobby", "before", "it", "came"]).done();
@@ -80,7 +80,7 @@ fn what_a_command_prints_is_posted_and_nothing_else_is() {
 }
 
 #[test]
-fn who_asks_directly_is_answered_directly() {
+fn a_direct_message_is_answered_directly() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     let running = bot(
@@ -108,7 +108,7 @@ fn who_asks_directly_is_answered_directly() {
 }
 
 #[test]
-fn the_commands_within_speak_as_the_bot() {
+fn nested_commands_act_as_the_bot() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     let tail = tail(&sova);
@@ -145,7 +145,7 @@ fn a_command_that_takes_too_long_is_killed_and_the_next_one_runs() {
 }
 
 #[test]
-fn several_commands_run_at_a_time_where_that_is_wanted() {
+fn commands_run_in_parallel_on_request() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     let gate = dice.home.path().join("gate");
@@ -160,7 +160,7 @@ fn several_commands_run_at_a_time_where_that_is_wanted() {
 }
 
 #[test]
-fn a_burst_is_answered_in_order_and_without_a_gap() {
+fn a_burst_is_answered_completely_and_in_order() {
     const MESSAGES: usize = 700;
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
@@ -182,7 +182,7 @@ fn a_burst_is_answered_in_order_and_without_a_gap() {
 }
 
 #[test]
-fn an_answer_waits_for_a_hub_that_is_away() {
+fn an_answer_waits_for_an_unreachable_hub() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let place = hub.address();
@@ -209,7 +209,7 @@ fn an_answer_waits_for_a_hub_that_is_away() {
 }
 
 #[test]
-fn who_is_blocked_runs_nothing() {
+fn a_blocked_peer_runs_no_command() {
     let hub = TestHub::start();
     let [sova, eve, dice] = ["sova", "eve", "dice"].map(|who| Person::new(&hub, who));
     let listening = eve.start(&["listen"]);
@@ -229,7 +229,7 @@ fn who_is_blocked_runs_nothing() {
 }
 
 #[test]
-fn what_a_bot_has_not_answered_at_its_end_is_answered_the_next_time() {
+fn unanswered_messages_are_answered_after_a_restart() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     // The command lasts until the others have come in.
@@ -253,7 +253,7 @@ fn what_a_bot_has_not_answered_at_its_end_is_answered_the_next_time() {
 }
 
 #[test]
-fn a_mistake_in_the_contact_book_ends_no_bot() {
+fn a_contact_book_error_does_not_end_a_bot() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     let running = bot(&dice, &["--run", "echo heard $MESSAGE_TEXT", "--json"]);

@@ -1,5 +1,5 @@
-//! What an operator relies on: a line when the hub listens, options from everywhere, health,
-//! reflection, and a clean stop.
+//! Operating a hub: the first lines of output, options from all sources, health, reflection and a
+//! clean stop.
 
 use std::{collections::BTreeSet, io::Write, process::Output};
 
@@ -30,7 +30,7 @@ fn refusal(args: &[&str]) -> Output {
 }
 
 #[test]
-fn an_option_that_makes_no_sense_is_refused() {
+fn invalid_options_are_refused() {
     for args in
         [&["--lease", "soon"][..], &["--listen", "here"], &["--nonsense"], &["--guests", "some"]]
     {
@@ -43,7 +43,7 @@ fn an_option_that_makes_no_sense_is_refused() {
 /// A flag wins over the environment, the environment over the file, and the file over what is
 /// usual.
 #[tokio::test]
-async fn options_come_from_everywhere() {
+async fn options_are_read_from_flags_environment_and_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     writeln!(file, "lease = \"11s\"\nephemeral = true").unwrap();
     let file = file.path().to_str().unwrap();
@@ -60,7 +60,7 @@ async fn options_come_from_everywhere() {
 }
 
 #[test]
-fn a_hub_without_options_keeps_its_files_where_the_user_does() {
+fn a_hub_without_options_uses_the_users_data_directory() {
     let home = tempfile::tempdir().unwrap();
     let data = home.path().join("data");
     let environment =
@@ -72,7 +72,7 @@ fn a_hub_without_options_keeps_its_files_where_the_user_does() {
 }
 
 #[tokio::test]
-async fn health_is_told_for_each_service_and_ends_first() {
+async fn health_covers_each_service_and_ends_first() {
     let mut hub = TestHub::with(&["--ephemeral", "--grace", "1s"]);
     let mut health = HealthClient::new(connect(hub.address()).await);
     for service in ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"] {
@@ -125,7 +125,7 @@ async fn reflection_lists_what_the_hub_serves() {
 
 /// `make run` leaves a hub behind that nobody has to stop.
 #[tokio::test]
-async fn an_idle_hub_ends_by_itself() {
+async fn an_idle_hub_stops() {
     let mut hub = TestHub::with(&["--ephemeral", "--idle-exit", "1s", "--lease", "2s"]);
     let alice = Session::of(hub.address(), "alice").await;
     drop(alice);

@@ -1,5 +1,5 @@
-//! The original program's story, through the real binaries on terminals: four people meet, talk,
-//! list each other, and say something in private that the hub never sees.
+//! The story of the original program, with the real programs on terminals: four people meet, chat,
+//! list each other, and exchange direct messages that never pass the hub.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -100,7 +100,7 @@ fn sova_colt_buzz_and_winter() {
 
 /// The same as it usually is: encrypted on both ways, so that the wires show nothing of it.
 #[test]
-fn nobody_on_the_way_reads_along() {
+fn nothing_can_be_read_on_the_wire() {
     let hub = TestHub::start();
     let to_hub = Proxy::before(hub.address());
     let home = tempfile::tempdir().unwrap();
@@ -128,7 +128,7 @@ fn nobody_on_the_way_reads_along() {
 }
 
 #[test]
-fn one_says_goodbye_and_is_gone() {
+fn leaving_removes_a_peer_from_the_list() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let sova = chat(home.path(), hub.address(), "sova");
@@ -145,7 +145,7 @@ fn one_says_goodbye_and_is_gone() {
 }
 
 #[test]
-fn who_types_fast_loses_nothing() {
+fn fast_typing_loses_nothing() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let sova = chat(home.path(), hub.address(), "sova");

@@ -1,4 +1,4 @@
-//! Messages for somebody who is away: kept, delivered once, and in order.
+//! Queued messages for absent peers: kept, delivered once and in order.
 
 use crate::support::{
     cli::{self, Running},
@@ -28,7 +28,7 @@ async fn next(events: &mut Events) -> Event {
 }
 
 #[test]
-fn what_is_kept_is_delivered_once_when_the_peer_is_back() {
+fn queued_messages_are_delivered_once_when_the_peer_returns() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let kept = sova.run_with(&["send", "buzz", "--queue", "--json"], "one\ntwo\n");
@@ -58,7 +58,7 @@ fn what_is_kept_is_delivered_once_when_the_peer_is_back() {
 }
 
 #[test]
-fn the_hub_may_be_away_all_the_time() {
+fn queued_messages_are_delivered_without_a_hub() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let homes = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
@@ -104,7 +104,7 @@ fn the_hub_may_be_away_all_the_time() {
 /// The answer is lost, and then the receiver is killed: it has shown the message, and the sender
 /// does not know.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
+async fn a_lost_receipt_and_a_restart_duplicate_nothing() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let place = {
@@ -146,7 +146,7 @@ async fn a_lost_receipt_and_a_restart_show_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_couriers_deliver_each_message_once_and_in_order() {
+async fn two_delivery_tasks_deliver_each_message_once_and_in_order() {
     const MESSAGES: usize = 40;
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
@@ -169,7 +169,7 @@ async fn two_couriers_deliver_each_message_once_and_in_order() {
 }
 
 #[test]
-fn a_sender_that_is_killed_has_kept_what_it_said_it_has() {
+fn a_killed_sender_keeps_confirmed_messages() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let waiting = sova.start(&["send", "--queue", "--wait", "buzz", "patience"]);
@@ -186,7 +186,7 @@ fn a_sender_that_is_killed_has_kept_what_it_said_it_has() {
 }
 
 #[test]
-fn one_may_wait_for_the_receipt() {
+fn send_can_wait_for_the_receipt() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let plain = sova.start(&["send", "--wait", "--json", "buzz", "one"]);
@@ -207,7 +207,7 @@ fn one_may_wait_for_the_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_outbox_has_an_end() {
+async fn the_outbox_is_bounded() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let options = options(home.path(), hub.address(), "sova");
@@ -232,7 +232,7 @@ async fn the_outbox_has_an_end() {
 }
 
 #[test]
-fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
+fn refused_messages_stay_with_their_reason_until_decided() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let listening = buzz.start(&["listen", "--json"]);
@@ -285,7 +285,7 @@ fn what_is_refused_stays_with_the_reason_until_a_person_has_decided() {
 }
 
 #[test]
-fn messages_are_given_up_by_their_ids() {
+fn messages_are_dropped_by_id() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let queue = |who| {
@@ -319,7 +319,7 @@ fn messages_are_given_up_by_their_ids() {
 
 /// A receiver that is killed shows at the next start what it had accepted and not shown.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_accepted_and_not_shown_comes_out_at_the_next_start() {
+async fn accepted_messages_are_shown_at_the_next_start() {
     let hub = TestHub::start();
     let [sovas, buzzes] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let of_buzz = || listening(options(buzzes.path(), hub.address(), "buzz"));

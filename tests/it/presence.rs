@@ -1,4 +1,4 @@
-//! Who is here: names, sessions and their leases, and the watched list.
+//! Presence: names, sessions and the watched list of peers.
 
 use chinwag::proto::{
     Endpoint, EndpointList, GetPeerRequest, ListPeersRequest, Peer, PeerStatus, RegisterRequest,
@@ -33,7 +33,7 @@ fn endpoint(host: &str, port: u32) -> Endpoint {
 }
 
 #[tokio::test]
-async fn a_session_says_what_it_is() {
+async fn a_registration_describes_the_session() {
     let hub = TestHub::start();
     let request = RegisterRequest {
         name: "Alice".into(),
@@ -58,7 +58,7 @@ async fn a_session_says_what_it_is() {
 }
 
 #[tokio::test]
-async fn a_name_belongs_to_one() {
+async fn a_name_belongs_to_one_peer() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     for name in ["alice", "Alice", "ＡＬＩＣＥ"] {
@@ -72,7 +72,7 @@ async fn a_name_belongs_to_one() {
 }
 
 #[tokio::test]
-async fn sessions_of_one_peer_stand_side_by_side() {
+async fn a_peer_may_have_several_sessions() {
     let hub = TestHub::start();
     let at = |port| RegisterRequest {
         name: "alice".into(),
@@ -116,7 +116,7 @@ async fn a_peer_of_many_sessions_is_listed_with_its_newest_endpoints() {
 }
 
 #[tokio::test]
-async fn who_comes_back_takes_the_place_of_the_session_that_was_lost() {
+async fn a_returning_client_replaces_its_lost_session() {
     let hub = TestHub::start();
     let watcher = Session::of(hub.address(), "watcher").await;
     let old = Session::of(hub.address(), "alice").await;
@@ -147,7 +147,7 @@ async fn who_comes_back_takes_the_place_of_the_session_that_was_lost() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_alive_gives_no_right_to_a_name() {
+async fn a_wrong_token_gives_no_right_to_a_name() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let bob = Session::of(hub.address(), "bob").await;
@@ -160,7 +160,7 @@ async fn a_token_that_is_not_alive_gives_no_right_to_a_name() {
 }
 
 #[tokio::test]
-async fn a_peer_changes_what_it_says_about_itself() {
+async fn a_peer_updates_its_own_record() {
     let hub = TestHub::start();
     let watcher = Session::of(hub.address(), "watcher").await;
     let alice = Session::of(hub.address(), "alice").await;
@@ -224,7 +224,7 @@ async fn an_invisible_session_is_not_listed_but_keeps_its_name() {
 }
 
 #[tokio::test]
-async fn a_watch_goes_on_from_its_revision_or_says_that_it_cannot() {
+async fn a_watch_resumes_from_its_revision_or_reports_a_reset() {
     let hub = TestHub::start();
     let watcher = Session::of(hub.address(), "watcher").await;
     let (mut watch, _) = Watch::open(&watcher).await;
@@ -254,7 +254,7 @@ async fn a_watch_goes_on_from_its_revision_or_says_that_it_cannot() {
 }
 
 #[tokio::test]
-async fn the_list_comes_in_pages_and_in_order() {
+async fn the_list_is_paged_and_ordered() {
     let hub = TestHub::start();
     let mut all = Vec::new();
     for i in (0..25).rev() {

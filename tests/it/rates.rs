@@ -1,4 +1,4 @@
-//! Rates: who does too much is refused, told when to come again, and loses nothing by waiting.
+//! Rate limits: calls above a rate are refused with a delay, and a client that waits loses nothing.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn limited_hub(args: &[&str]) -> TestHub {
 }
 
 #[tokio::test]
-async fn a_post_too_many_is_refused_until_it_is_time() {
+async fn posts_above_the_rate_are_refused_with_a_delay() {
     let hub = limited_hub(&["--post-rate", "6/m"]);
     let (alice, bob) =
         tokio::join!(Session::of(hub.address(), "alice"), Session::of(hub.address(), "bob"));
@@ -42,7 +42,7 @@ async fn a_post_too_many_is_refused_until_it_is_time() {
 }
 
 #[tokio::test]
-async fn registrations_and_reads_have_rates_of_their_own() {
+async fn registrations_and_reads_have_their_own_rates() {
     let hub = limited_hub(&["--register-rate", "6/m", "--read-rate", "6/m"]);
     let alice = Session::of(hub.address(), "alice").await;
     let status = register(hub.address(), named("bob")).await.unwrap_err();
@@ -55,7 +55,7 @@ async fn registrations_and_reads_have_rates_of_their_own() {
 
 /// What makes the hub read, or makes others read, counts however it is asked for.
 #[tokio::test]
-async fn everything_that_is_read_has_the_same_rate() {
+async fn all_reads_share_one_rate() {
     let hub = limited_hub(&["--read-rate", "6/m"]);
     let alice = Session::of(hub.address(), "alice").await;
     let look = || GetPeerRequest { name: "alice".into(), ..Default::default() };
@@ -72,7 +72,7 @@ async fn everything_that_is_read_has_the_same_rate() {
 
 /// On a stream who joins too much is not refused, but waits.
 #[tokio::test]
-async fn joins_that_read_wait_for_their_turn() {
+async fn joins_above_the_read_rate_are_delayed() {
     const BURST: u32 = 10;
     let hub = limited_hub(&["--read-rate", "1/s"]);
     let alice = Session::of(hub.address(), "alice").await;
@@ -89,7 +89,7 @@ async fn joins_that_read_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn who_fails_too_often_is_not_heard_any_more() {
+async fn failures_above_the_rate_are_refused() {
     let hub = limited_hub(&["--failure-rate", "6/m"]);
     let mut stranger = Session::of(hub.address(), "alice").await;
     stranger.registered.token = "x".repeat(43);
@@ -104,7 +104,7 @@ async fn who_fails_too_often_is_not_heard_any_more() {
 }
 
 #[tokio::test]
-async fn the_machine_itself_is_exempt_unless_that_is_said() {
+async fn loopback_is_exempt_by_default() {
     let hub = TestHub::with(&["--ephemeral", "--post-rate", "1/m", "--register-rate", "1/m"]);
     for name in ["alice", "bob"] {
         let session = Session::of(hub.address(), name).await;
@@ -116,7 +116,7 @@ async fn the_machine_itself_is_exempt_unless_that_is_said() {
 
 /// A client that has more to say than it may: all is said, once, and in order.
 #[tokio::test]
-async fn a_client_waits_as_it_is_told_and_keeps_the_order() {
+async fn a_client_waits_as_requested_and_keeps_the_order() {
     const POSTS: usize = 60;
     let hub = limited_hub(&["--post-rate", "4/s"]);
     let (client, mut events) = enter(&hub, "alice").await;
@@ -163,7 +163,7 @@ async fn a_client_waits_as_it_is_told_and_keeps_the_order() {
 
 /// A client that comes when too many have come already gets in a little later.
 #[tokio::test]
-async fn a_client_waits_to_be_let_in() {
+async fn a_client_retries_a_limited_registration() {
     let hub = limited_hub(&["--register-rate", "60/m"]);
     let mut crowd = 0;
     let channel = connect(hub.address()).await;

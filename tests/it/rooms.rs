@@ -1,4 +1,4 @@
-//! Rooms: one order for all, nothing lost, nothing twice, wherever one begins.
+//! Rooms: one order for all members, no message lost or repeated.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const CROWD_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Every one of 300 receives all 6,000, in the same order, each once, and can prove it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_hears_everything_once_and_in_one_order() {
+async fn a_crowd_receives_everything_once_and_in_one_order() {
     let hub = TestHub::start();
     let everyone_is_here = std::sync::Arc::new(Barrier::new(CROWD));
     let mut crowd = JoinSet::new();
@@ -114,7 +114,7 @@ async fn an_event_has_the_same_bytes_on_chat_and_subscribe() {
 }
 
 #[tokio::test]
-async fn the_default_room_is_joined_by_itself() {
+async fn the_default_room_is_joined_automatically() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     fill(&alice, "", &["before"]).await;
@@ -186,7 +186,7 @@ async fn rooms_are_joined_and_left() {
 }
 
 #[tokio::test]
-async fn a_closed_half_is_answered_to_the_end() {
+async fn a_half_closed_stream_is_answered_completely() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     let mut chat = alice.chat().await;

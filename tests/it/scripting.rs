@@ -1,4 +1,4 @@
-//! What scripts rely on: an end in time, silence, a log, and which word is what.
+//! Options for scripts: timeouts, quiet and verbose output, and the arguments of `post`.
 
 use std::{net::TcpListener, process::Stdio};
 
@@ -11,7 +11,7 @@ const LONG: &str = "10m";
 const SHORT: &str = "300ms";
 
 #[test]
-fn a_command_ends_when_its_time_is_over() {
+fn a_command_ends_at_its_timeout() {
     let hub = TestHub::start();
     let ends_and_leaves = |endless: &[&str], timeout: &str| {
         let name = format!("{}-{timeout}", endless[0]);
@@ -34,7 +34,7 @@ fn a_command_ends_when_its_time_is_over() {
 }
 
 #[test]
-fn a_hub_that_says_nothing_is_not_waited_for_longer() {
+fn a_silent_hub_is_not_awaited_beyond_the_timeout() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -45,7 +45,7 @@ fn a_hub_that_says_nothing_is_not_waited_for_longer() {
 }
 
 #[test]
-fn what_is_done_in_time_is_done() {
+fn work_done_before_the_timeout_succeeds() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     assert_eq!(sova.run(&["--timeout", LONG, "post", "lobby", "hi"]).done(), "");
@@ -57,7 +57,7 @@ fn what_is_done_in_time_is_done() {
 }
 
 #[test]
-fn whoever_wants_it_quiet_hears_of_failures_only() {
+fn quiet_prints_failures_only() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let said = sova.run(&["post", "ops", "hi"]).stderr;
@@ -70,7 +70,7 @@ fn whoever_wants_it_quiet_hears_of_failures_only() {
 }
 
 #[test]
-fn whoever_wants_to_know_gets_a_log_on_standard_error() {
+fn verbose_logs_to_standard_error() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     sova.run(&["post", "lobby", "hi"]).done();
@@ -117,7 +117,7 @@ fn the_first_word_of_post_is_the_room() {
 }
 
 #[test]
-fn a_text_without_a_room_goes_nowhere_and_waits_for_nothing() {
+fn post_without_a_text_posts_nothing() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let mut nothing = sova.command(&["post", "hello"]);
@@ -136,7 +136,7 @@ fn a_text_without_a_room_goes_nowhere_and_waits_for_nothing() {
 }
 
 #[test]
-fn nobody_listens_for_what_cannot_come() {
+fn listen_refuses_options_that_prevent_messages() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     let said = sova.run(&["listen", "--no-direct"]).failed(2);

@@ -1,5 +1,5 @@
-//! A disk that is full or fails: posts are refused with a reason, all else goes on, and nothing is
-//! acknowledged that may not be there.
+//! A disk that is full or fails: posts are refused with a reason, reading continues, and nothing is
+//! acknowledged that may be lost.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use chinwag::proto::{
@@ -85,7 +85,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
 /// What was written before the failed sync may be there after a restart. Whoever tries again
 /// stores it once.
 #[tokio::test]
-async fn a_doubtful_post_is_stored_once() {
+async fn a_post_with_an_unknown_outcome_is_stored_once() {
     let disk = Disk::new();
     let mut hub = disk.start();
     let alice = Session::of(hub.address(), "alice").await;
@@ -107,7 +107,7 @@ async fn a_doubtful_post_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_posts_until_there_is_room() {
+async fn a_full_disk_refuses_posts_until_space_is_free() {
     let disk = Disk::new();
     let hub = disk.start();
     let alice = Session::of(hub.address(), "alice").await;
@@ -132,7 +132,7 @@ async fn a_full_disk_refuses_posts_until_there_is_room() {
 }
 
 #[tokio::test]
-async fn a_hub_does_not_start_where_it_cannot_write() {
+async fn a_hub_does_not_start_without_write_access() {
     for fault in [Fault::Full, Fault::Failing] {
         let disk = Disk::new();
         disk.break_down(fault);

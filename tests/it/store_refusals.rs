@@ -1,5 +1,5 @@
-//! What a store refuses, before and after a crash: a second hub, what is not its own, positions of
-//! messages that are gone, ids that were used.
+//! What a store refuses, before and after a crash: a second hub, foreign or damaged files, removed
+//! positions and used message ids.
 
 use std::{
     collections::BTreeMap,
@@ -44,7 +44,7 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_second_hub_is_refused_and_the_first_goes_on() {
+async fn a_second_hub_is_refused_and_the_first_keeps_running() {
     let data = tempfile::tempdir().unwrap();
     let mut first = hub_in(data.path(), &[]);
     let alice = Session::of(first.address(), "alice").await;
@@ -63,7 +63,7 @@ async fn a_second_hub_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_refused_and_left_as_it_is() {
+async fn a_damaged_database_is_refused_and_left_unchanged() {
     type Damage = fn(&mut Vec<u8>);
     let damages: [(&str, Damage); 4] = [
         ("is not a database", |bytes| bytes.fill(0xa5)),
@@ -100,7 +100,7 @@ async fn a_damaged_database_is_refused_and_left_as_it_is() {
 
 /// A page that nobody looked at before takes along what it holds, and no more.
 #[tokio::test]
-async fn a_damaged_page_fails_whoever_needs_it() {
+async fn a_damaged_page_fails_only_requests_that_read_it() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = hub_in(data.path(), &["--grace", "0s"]);
     let alice = Session::of(hub.address(), "alice").await;
@@ -143,7 +143,7 @@ async fn prove_refused(session: &Session, position: Position, wanted: &str) {
 }
 
 #[tokio::test]
-async fn a_position_of_an_earlier_life_is_refused() {
+async fn a_position_of_an_earlier_epoch_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = hub_in(data.path(), &[]);
     let alice = Session::of(hub.address(), "alice").await;
@@ -165,7 +165,7 @@ async fn a_position_of_an_earlier_life_is_refused() {
 }
 
 #[tokio::test]
-async fn a_position_before_what_is_kept_is_refused() {
+async fn a_position_before_the_retained_messages_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = hub_in(data.path(), &[]);
     let alice = Session::of(hub.address(), "alice").await;
@@ -191,7 +191,7 @@ async fn a_position_before_what_is_kept_is_refused() {
 }
 
 #[tokio::test]
-async fn a_used_id_stays_used() {
+async fn a_message_id_stays_used_after_removal() {
     let data = tempfile::tempdir().unwrap();
     let mut hub = hub_in(data.path(), &["--retain", "1"]);
     let alice = Session::of(hub.address(), "alice").await;

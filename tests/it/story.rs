@@ -1,5 +1,5 @@
-//! A day with the full screen, on real terminals: from the first start to the end, and that the
-//! terminal is sane after every kind of end.
+//! A whole session in the full-screen chat, compared screen by screen, and the state of the
+//! terminal after every kind of end.
 
 use std::{fs, process::Command, time::Instant};
 
@@ -266,7 +266,7 @@ fn the_terminal_is_sane_after_a_signal_and_after_a_panic() {
 }
 
 #[test]
-fn hostile_texts_keep_to_their_place() {
+fn hostile_texts_stay_within_their_lines() {
     let hub = TestHub::start();
     // One letter of the second is Cyrillic; no hub grants both, and neither does this one.
     let [mallory, again] = ["mallory", "m\u{430}llory"].map(|n| Colleague::new(&hub, n));

@@ -1,4 +1,4 @@
-//! What the tests share: hubs, clients, people at terminals, and how to wait for them.
+//! Shared by the tests: hubs, clients, terminals, proxies and waiting.
 
 pub(crate) mod audit;
 pub(crate) mod cli;
@@ -12,10 +12,9 @@ pub(crate) mod help;
 pub(crate) mod hub;
 pub(crate) mod keyed;
 pub(crate) mod keys;
-pub(crate) mod lacks;
 pub(crate) mod library;
+pub(crate) mod metrics_page;
 pub(crate) mod one_client;
-pub(crate) mod page;
 pub(crate) mod peer;
 pub(crate) mod person;
 pub(crate) mod proxy;
@@ -23,6 +22,7 @@ pub(crate) mod python;
 pub(crate) mod raw;
 pub(crate) mod refusal;
 pub(crate) mod room;
+pub(crate) mod skip;
 pub(crate) mod terminal;
 pub(crate) mod watch;
 pub(crate) mod within;

@@ -1,5 +1,5 @@
-//! Connections on real sockets: keys and pins, one port for TLS and plaintext, and those who
-//! misbehave on it.
+//! Connections on real sockets: keys and pins, TLS and plaintext on one port, and misbehaving
+//! callers.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ fn pinned(hub: &Identity, own: Option<&Identity>) -> Dial {
 }
 
 #[tokio::test]
-async fn both_sides_know_each_others_keys() {
+async fn both_sides_see_each_others_keys() {
     let (hub, alice) = (identity(), identity());
     for keys in [ClientKeys::Optional, ClientKeys::Mandatory] {
         let server = TestServer::start(door(&hub, keys)).await;
@@ -48,7 +48,7 @@ async fn both_sides_know_each_others_keys() {
 }
 
 #[tokio::test]
-async fn another_key_than_the_pinned_one_is_refused_and_both_are_named() {
+async fn a_key_other_than_the_pinned_one_is_refused() {
     let (hub, other) = (identity(), identity());
     let server = TestServer::start(door(&other, ClientKeys::Optional)).await;
     let status = server.call(&pinned(&hub, None)).await.unwrap_err();
@@ -63,7 +63,7 @@ async fn another_key_than_the_pinned_one_is_refused_and_both_are_named() {
 }
 
 #[tokio::test]
-async fn a_key_may_be_asked_for() {
+async fn a_server_may_require_a_key() {
     let hub = identity();
     let nobody = pinned(&hub, None);
     let open = TestServer::start(door(&hub, ClientKeys::Optional)).await;
@@ -75,7 +75,7 @@ async fn a_key_may_be_asked_for() {
 }
 
 #[tokio::test]
-async fn who_has_no_authority_is_not_trusted() {
+async fn a_certificate_of_an_unknown_authority_is_refused() {
     let (hub, authority) = (identity(), identity());
     let roots = [authority.certificate().as_der().to_vec().into()];
     let trust = Trust::Authorities(chinwag::transport::Authorities::new(roots).unwrap());
@@ -89,7 +89,7 @@ async fn who_has_no_authority_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn plaintext_is_for_loopback() {
+async fn plaintext_is_accepted_from_loopback_only() {
     let hub = identity();
     let config = server_config(hub.credentials(), ClientKeys::Optional).unwrap();
     let server = TestServer::start(Acceptor::tls(config.clone(), Plaintext::FromLoopback)).await;
@@ -112,7 +112,7 @@ async fn plaintext_is_for_loopback() {
 }
 
 #[tokio::test]
-async fn without_tls_there_is_only_loopback() {
+async fn a_server_without_tls_listens_on_loopback_only() {
     let far = |_| "[2001:db8::7]:1234".parse().unwrap();
     let server = TestServer::start_afar(Acceptor::plaintext(), far).await;
     let status = server.call(&Dial::plaintext()).await.unwrap_err();
@@ -126,7 +126,7 @@ async fn without_tls_there_is_only_loopback() {
 }
 
 #[tokio::test]
-async fn what_is_in_the_way_is_named() {
+async fn dial_failures_name_their_cause() {
     let hub = identity();
     let plain = TestServer::start(Acceptor::plaintext()).await;
     let status = plain.call(&pinned(&hub, None)).await.unwrap_err();
@@ -150,7 +150,7 @@ async fn what_is_in_the_way_is_named() {
 
 /// The clock runs ahead while everybody waits, here for a server that accepts and is silent.
 #[tokio::test(start_paused = true)]
-async fn who_does_not_answer_is_not_waited_for() {
+async fn dialing_a_silent_server_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::from(silent.local_addr().unwrap());
     let status = call(&pinned(&identity(), None).channel(&endpoint).unwrap()).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn who_does_not_answer_is_not_waited_for() {
 
 /// As above, for a server that went silent later: a hub that has lost its power, say.
 #[tokio::test(start_paused = true)]
-async fn who_gives_no_sign_of_life_is_lost() {
+async fn a_server_that_stops_answering_is_given_up() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = Endpoint::from(silent.local_addr().unwrap());
     let channel = Dial::plaintext().channel(&endpoint).unwrap();
@@ -184,7 +184,7 @@ async fn a_channel_finds_a_server_that_comes_back() {
 }
 
 #[tokio::test]
-async fn handshakes_end_with_the_door() {
+async fn handshakes_end_with_the_acceptor() {
     let server = TestServer::start(Acceptor::plaintext()).await;
     let silent = server.say(b"PRI * ").await;
     server.call(&Dial::plaintext()).await.unwrap();

@@ -1,5 +1,5 @@
-//! A hub and its people on two machines, all from the link that the hub prints: nothing of what
-//! they say can be read on the cable between them.
+//! A hub and its users on two machines, connected by the printed join link: no message can be read
+//! on the cable between them.
 
 mod cable;
 
@@ -114,7 +114,7 @@ fn occurrences(bytes: &[u8], text: &str) -> usize {
 }
 
 #[test]
-fn nothing_that_is_said_can_be_read_between_two_machines() {
+fn no_message_can_be_read_between_two_machines() {
     let Some(python) = python::python() else { return };
     let Some(cable) = Cable::lay() else { return };
     let folder = tempfile::tempdir().unwrap();
@@ -150,7 +150,7 @@ fn nothing_that_is_said_can_be_read_between_two_machines() {
 }
 
 #[test]
-fn a_doctor_knows_whether_others_elsewhere_can_come() {
+fn the_doctor_knows_whether_remote_peers_can_connect() {
     let Some(cable) = Cable::lay() else { return };
     let folder = tempfile::tempdir().unwrap();
     let (_hub, link) = start_hub(&cable.near, &folder.path().join("hub"));

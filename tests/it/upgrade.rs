@@ -1,4 +1,4 @@
-//! What version 0.1.0 wrote is opened by today's programs, and nothing of it is lost.
+//! Today's programs open the data of version 0.1.0 without losing any of it.
 #![cfg(unix)]
 
 use std::{fs, time::Instant};
@@ -40,7 +40,7 @@ fn refused(answer: Result<Session, tonic::Status>) -> String {
 /// What is said of the data is what 0.1.0 said of it: the epoch and the positions, the members, the
 /// contacts with their flags and notes, and the outbox.
 #[test]
-fn every_command_prints_what_it_printed() {
+fn every_command_prints_what_it_printed_before() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
     for (recorded, args) in [
@@ -65,7 +65,7 @@ fn every_command_prints_what_it_printed() {
 }
 
 #[test]
-fn what_was_acknowledged_before_the_kill_is_there() {
+fn posts_acknowledged_before_the_kill_are_present() {
     let old = fixture();
     let hub = old.hub(KILLED, &[]);
     // Its last start has truncated one more message.
@@ -92,7 +92,7 @@ fn what_was_acknowledged_before_the_kill_is_there() {
 
 /// The messages 1 to 4 are truncated; their ids are known all the same.
 #[tokio::test]
-async fn an_id_that_comes_again_gets_its_first_position() {
+async fn a_repeated_id_gets_its_first_position() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
     let bob = enter(&hub, &old.key("bob"), "bob").await.unwrap();
@@ -120,7 +120,7 @@ async fn an_id_that_comes_again_gets_its_first_position() {
 }
 
 #[tokio::test]
-async fn names_tokens_and_removals_hold() {
+async fn names_tokens_and_removals_stay_valid() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
     for name in ["alice", "bob", "carol"] {
@@ -151,7 +151,7 @@ async fn names_tokens_and_removals_hold() {
 }
 
 #[tokio::test]
-async fn an_invitation_has_as_many_uses_left() {
+async fn an_invitation_keeps_its_remaining_uses() {
     let old = fixture();
     let hub = old.hub(STOPPED, &["--invite-only"]);
     let link = chinwag::model::JoinLink::parse(&old.code("invitation")).unwrap();
@@ -169,7 +169,7 @@ async fn an_invitation_has_as_many_uses_left() {
 }
 
 #[test]
-fn kept_messages_are_delivered_and_shown() {
+fn queued_messages_are_delivered_and_shown() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
     old.refresh("alice");
@@ -229,7 +229,7 @@ fn contacts_keep_their_keys() {
 
 /// On a terminal: the settings, what was typed, and up to where the rooms were seen.
 #[test]
-fn a_chat_begins_where_the_last_one_ended() {
+fn a_chat_resumes_where_the_last_one_ended() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
     cli::run(old.command(&hub, "bob", &["post", "lobby", "after the upgrade"]), b"").done();

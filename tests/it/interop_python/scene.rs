@@ -1,4 +1,4 @@
-//! A hub, people in Rust and people in Python, each with a key of their own or with none.
+//! A hub, Rust clients and Python programs, with or without a key.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The embedded log's directory: what survives in it, and what it refuses.
+//! The embedded log in its directory: what it keeps, and what it refuses to open.
 
 use std::{
     collections::BTreeMap,
@@ -43,7 +43,7 @@ fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_log_goes_on_where_it_was_left() {
+async fn a_reopened_log_continues() {
     let directory = tempfile::tempdir().unwrap();
     let first = TestLog::at(directory.path());
     let epoch = first.log.epoch();
@@ -65,13 +65,13 @@ async fn a_log_goes_on_where_it_was_left() {
 }
 
 #[tokio::test]
-async fn every_log_has_a_life_of_its_own() {
+async fn every_log_has_its_own_epoch() {
     let epochs = [Store::Memory, Store::Memory].map(|store| TestLog::open(store).log.epoch());
     assert_ne!(epochs[0], epochs[1]);
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_survives_a_kill() {
+async fn acknowledged_posts_survive_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let test = TestLog::at(directory.path());
     test.fill("lobby", 100).await;
@@ -86,7 +86,7 @@ async fn what_was_acknowledged_survives_a_kill() {
 }
 
 #[tokio::test]
-async fn a_clock_that_was_set_back_does_not_turn_time_around() {
+async fn times_never_decrease_when_the_clock_is_set_back() {
     let directory = used().await;
     let hour = 3_600_000_000_i64;
     let log = rusqlite::Connection::open(directory.path().join("log.db")).unwrap();
@@ -111,7 +111,7 @@ async fn a_second_hub_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_log_is_refused_and_left_alone() {
+async fn a_foreign_file_is_refused_and_left_unchanged() {
     type Damage = fn(&Path);
     let damages: [(&str, &str, Damage); 7] = [
         ("text", "not a database", |file| fs::write(file, "dear diary").unwrap()),
@@ -163,7 +163,7 @@ async fn a_log_that_lost_its_database_is_refused() {
 }
 
 #[tokio::test]
-async fn a_beginning_that_was_cut_short_begins_again() {
+async fn an_interrupted_creation_is_started_over() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("log.db.new"), [0xa5; 5000]).unwrap();
     TestLog::at(directory.path()).fill("lobby", 1).await;
@@ -171,7 +171,7 @@ async fn a_beginning_that_was_cut_short_begins_again() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn a_new_directory_is_for_its_owner_alone() {
+async fn a_new_directory_is_private_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("some/where");
@@ -180,7 +180,7 @@ async fn a_new_directory_is_for_its_owner_alone() {
 }
 
 #[tokio::test]
-async fn an_index_of_no_use_is_made_anew() {
+async fn an_unusable_index_is_rebuilt() {
     type Damage = fn(&Path);
     let damages: [(&str, Damage); 4] = [
         ("missing", |file| fs::remove_file(file).unwrap()),
@@ -220,7 +220,7 @@ async fn an_index_that_fell_behind_catches_up() {
 }
 
 #[tokio::test]
-async fn what_is_forgotten_leaves_the_index() {
+async fn removed_messages_leave_the_index() {
     let directory = tempfile::tempdir().unwrap();
     let test = TestLog::at(directory.path());
     test.fill("lobby", 3500).await;
@@ -235,7 +235,7 @@ async fn what_is_forgotten_leaves_the_index() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_ahead_of_a_restored_log_is_made_anew() {
+async fn an_index_ahead_of_a_restored_log_is_rebuilt() {
     let directory = used().await;
     let log = directory.path().join("log.db");
     let copy = fs::read(&log).unwrap();

@@ -1,4 +1,4 @@
-//! A store that fails: the log says so, goes on reading, and acknowledges nothing more.
+//! A log whose store fails: it reports the failure, still reads, and acknowledges nothing more.
 #![cfg(unix)]
 
 use std::{env, fs, path::Path, process::Command};

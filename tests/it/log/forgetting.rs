@@ -1,4 +1,4 @@
-//! Retention: what is forgotten, and what is not.
+//! Retention: which messages are removed.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use chinwag::{
 
 use super::test_log::{TestLog, draft, room, seqs};
 
-pub(crate) async fn old_messages_are_forgotten_by_count(test: &TestLog) {
+pub(crate) async fn retention_by_count_removes_old_messages(test: &TestLog) {
     let old = draft("lobby", "alice", "old");
     let posted = test.post(old.clone()).await.unwrap();
     test.fill("lobby", 2500).await;
@@ -38,7 +38,7 @@ pub(crate) async fn old_messages_are_forgotten_by_count(test: &TestLog) {
     assert!(matches!(test.post(other).await, Err(RequestError::MessageIdReused(_))));
 }
 
-pub(crate) async fn old_messages_are_forgotten_by_age(test: &TestLog) {
+pub(crate) async fn retention_by_age_removes_old_messages(test: &TestLog) {
     test.fill("lobby", 20).await;
     let hour = Some(Duration::from_secs(3600));
     let keep = Retention { age: hour, count: None };
@@ -58,7 +58,7 @@ pub(crate) async fn old_messages_are_forgotten_by_age(test: &TestLog) {
     assert_eq!(test.find("1").await, ["1"]);
 }
 
-pub(crate) async fn forgetting_leaves_no_silent_hole(test: &TestLog) {
+pub(crate) async fn retention_leaves_no_silent_gap(test: &TestLog) {
     test.fill("lobby", 20).await;
     test.log.retain(Retention { age: None, count: Some(5) }).await.unwrap();
     for seq in 1..15 {

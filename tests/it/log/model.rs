@@ -1,4 +1,4 @@
-//! The log against a model of it that is too simple to be wrong.
+//! Random operations on a log, compared with a simple model.
 
 use std::{collections::HashMap, path::Path};
 

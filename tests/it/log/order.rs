@@ -1,4 +1,4 @@
-//! One order per room, acknowledged when stored, and no message twice.
+//! Each room has one order; posts are acknowledged once stored, and stored once.
 
 use chinwag::{
     error::{RequestError, Result},
@@ -39,7 +39,7 @@ pub(crate) async fn messages_are_ordered_and_chained(test: &TestLog) {
     assert_eq!(test.heard().len(), 500);
 }
 
-pub(crate) async fn the_tail_hears_before_the_sender(test: &TestLog) {
+pub(crate) async fn the_listener_is_called_before_the_sender(test: &TestLog) {
     let heard = test.heard.clone();
     let (told, hears) = oneshot::channel();
     let done = Box::new(move |outcome: Result<Posted>| {

@@ -1,4 +1,4 @@
-//! Reading a log: from both sides, in pieces, and while it grows.
+//! Reading a log: in both directions, in slices, and while it grows.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub(crate) async fn a_time_leads_to_a_position(test: &TestLog) {
     assert_eq!(test.log.seq_before(&name, later).await.unwrap(), 20);
 }
 
-pub(crate) async fn readers_go_on_beside_writers(test: &TestLog) {
+pub(crate) async fn readers_proceed_beside_writers(test: &TestLog) {
     const MESSAGES: usize = 2000;
     let write = async {
         let mut outcomes = Vec::new();

@@ -1,4 +1,4 @@
-//! Finding messages by their words.
+//! Full-text search.
 
 use chinwag::{
     error::RequestError,
@@ -92,7 +92,7 @@ pub(crate) async fn found_words_are_marked_where_they_are(test: &TestLog) {
     }
 }
 
-pub(crate) async fn hostile_queries_find_or_are_refused(test: &TestLog) {
+pub(crate) async fn hostile_queries_are_answered_or_refused(test: &TestLog) {
     test.say("lobby", "alice", &["tea and OR near text room 1"]).await;
     let long = "tea ".repeat(5000);
     let prefixes = "t* ".repeat(1000);

@@ -1,4 +1,4 @@
-//! A log, what its tail heard, and what is done with it again and again.
+//! A log, the messages that its listener was given, and common operations on it.
 
 use std::{path::Path, sync::Arc, time::Duration};
 

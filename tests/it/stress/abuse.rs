@@ -1,6 +1,6 @@
-//! Callers that mean harm, each kind against a real hub, with an honest client chatting beside it:
-//! the hub stays up, its memory bounded, the honest are served in time, and whoever is refused
-//! is told why where the protocol can say it.
+//! Attacks on a real hub while an honest client chats beside them: the hub stays up, its memory is
+//! bounded, the honest client is served in time, and refusals name a reason where the protocol
+//! allows.
 #![cfg(target_os = "linux")]
 
 use std::{future::Future, net::SocketAddr, time::Duration};
@@ -13,7 +13,7 @@ mod frames;
 mod honest;
 mod streams;
 
-use crate::support::{hub::TestHub, page};
+use crate::support::{hub::TestHub, metrics_page};
 use honest::Honest;
 
 /// What 99 of 100 of the honest client's messages take at most, from being said to being heard.
@@ -44,13 +44,13 @@ fn hub(files: Option<u32>) -> TestHub {
 fn under_attack<F: Future<Output = ()>>(
     what: &str,
     files: Option<u32>,
-    attack: impl Fn(SocketAddr, page::Page) -> F,
+    attack: impl Fn(SocketAddr, metrics_page::Page) -> F,
 ) {
     let _alone = alone();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     for again in [true, false] {
         let hub = hub(files);
-        let page = page::Page::of(&hub);
+        let page = metrics_page::Page::of(&hub);
         let honest = Honest::enter(hub.address());
         runtime.block_on(attack(hub.address(), page));
         let suffered = honest.leave();

@@ -1,5 +1,5 @@
-//! The hub is killed again and again while fifty clients talk: no acknowledged message is lost,
-//! none is doubled, all stay where they are, and everybody hears each of them once.
+//! The hub is killed repeatedly while fifty clients chat: no acknowledged message is lost,
+//! duplicated or moved, and everyone receives each once.
 //!
 //! `make crash-test CYCLES=1000` kills it more often than the usual run does. Every run draws the
 //! moments anew; CHINWAG_CRASH_SEED=N repeats the draw of another run.
@@ -30,7 +30,7 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_acknowledged_outlives_the_hub() {
+async fn acknowledged_posts_survive_crashes_of_the_hub() {
     let cycles = setting("CHINWAG_CRASH_CYCLES").unwrap_or(CYCLES);
     let seed = setting("CHINWAG_CRASH_SEED").unwrap_or_else(rand::random);
     println!("CHINWAG_CRASH_CYCLES={cycles} CHINWAG_CRASH_SEED={seed}");

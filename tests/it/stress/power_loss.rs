@@ -1,5 +1,5 @@
-//! The power fails: what was not synced is lost, or some of it is and some is not. Whatever was
-//! acknowledged was synced before, and is still there.
+//! The power fails: writes that were not synced are lost in whole or in part. Acknowledged posts
+//! are still stored.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use chinwag::proto::{
@@ -92,17 +92,17 @@ async fn sweep(mut unsynced: Unsynced) {
 }
 
 #[tokio::test]
-async fn the_power_may_fail_at_every_sync() {
+async fn acknowledged_posts_survive_a_power_failure_at_any_sync() {
     sweep(Unsynced::Lost).await;
 }
 
 #[tokio::test]
-async fn a_disk_may_tear_what_was_not_synced() {
+async fn acknowledged_posts_survive_torn_writes() {
     sweep(Unsynced::Torn(rng().into())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whatever_is_acknowledged_outlives_the_power() {
+async fn acknowledged_posts_of_a_crowd_survive_power_failures() {
     let mut rng = rng();
     let disk = Disk::new();
     let mut hub = disk.start();
@@ -125,7 +125,7 @@ async fn whatever_is_acknowledged_outlives_the_power() {
 
 /// The proof that these tests can fail: where syncs mean nothing, acknowledgements do not either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_disk_that_lies_is_found_out() {
+async fn a_disk_that_ignores_syncs_loses_posts() {
     let disk = Disk::new();
     let mut hub = disk.start();
     let crowd = Crowd::gather(hub.address(), 2, TEXT_BYTES).await;
@@ -143,7 +143,7 @@ async fn a_disk_that_lies_is_found_out() {
 }
 
 #[tokio::test]
-async fn nobody_sees_a_message_before_it_is_synced() {
+async fn no_message_is_delivered_before_it_is_synced() {
     let disk = Disk::new();
     let hub = disk.start();
     let alice = Session::of(hub.address(), "alice").await;

@@ -1,5 +1,5 @@
-//! Readers that stand still for a while: they miss nothing, see nothing twice, cost the hub little,
-//! and nobody else waits for them.
+//! Readers that stop reading for a while: they miss nothing, receive nothing twice, take little
+//! memory of the hub, and delay no one.
 #![cfg(target_os = "linux")]
 
 use chinwag::{
@@ -95,7 +95,7 @@ async fn events_go_on(mut events: Events, mut last: u64, end: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_stops_reading_misses_nothing_and_costs_little() {
+async fn slow_readers_miss_nothing_and_take_little_memory() {
     let data = tempfile::tempdir().unwrap();
     let hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let mut talker = Session::of(hub.address(), "talker").await.chat().await;

@@ -1,4 +1,4 @@
-//! What a hub has stored, read back from beginning to end, beside what a crowd was told and heard.
+//! Reads all stored messages of a hub, and compares them with what a crowd posted and received.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,4 +1,4 @@
-//! `chinwag` as a script runs it: arguments in, output and exit code out.
+//! Runs `chinwag` as a script does: arguments in, output and exit code out.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,5 +1,5 @@
-//! A crowd that talks without pause while its hub dies and comes back, and what each of it was told
-//! and heard.
+//! Clients that post without pause while their hub crashes and restarts, with a record of
+//! acknowledged and received messages.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,4 +1,4 @@
-//! Clients that talk to each other, and callers with nothing but generated stubs.
+//! Clients that exchange direct messages, and callers with generated stubs only.
 
 use std::net::SocketAddr;
 

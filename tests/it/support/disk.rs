@@ -1,5 +1,5 @@
-//! A disk whose power can be cut, that can be full, and that can fail: a directory, and a library
-//! that stands between the hub and its files there (`disk.c`).
+//! A disk that can lose power, be full or fail: a directory, and a library between the hub and its
+//! files there (`disk.c`).
 
 use std::{
     collections::BTreeMap,

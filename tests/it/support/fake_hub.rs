@@ -1,4 +1,4 @@
-//! A hub that does what a test says: every call is handed to the test, which answers it.
+//! A hub that is controlled by the test: every call is handed to the test, which answers it.
 //!
 //! Registrations are answered at once, with the tokens `token-1`, `token-2` and so on, unless the
 //! test said otherwise, and remembered for GetPeer.

@@ -1,4 +1,4 @@
-//! Runs grpcurl, and the examples of it in `docs/grpc.md`.
+//! Runs grpcurl and its examples in `docs/grpc.md`.
 
 use std::{
     io::{BufRead, BufReader},
@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::support::{hub::command, lacks::not_tested};
+use crate::support::{hub::command, skip::not_tested};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/grpc.md"));
 

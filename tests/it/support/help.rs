@@ -1,4 +1,4 @@
-//! What a program says of itself.
+//! Reads the help of a program.
 
 use std::{collections::BTreeSet, process::Command};
 

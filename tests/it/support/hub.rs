@@ -1,4 +1,4 @@
-//! The real hub, as a child process on a port of its own.
+//! A real hub as a child process, on its own port.
 
 use std::{
     io::{BufRead, BufReader},

@@ -1,4 +1,4 @@
-//! Callers with a key of their own, over TLS, through the generated stubs alone.
+//! Callers with a key, over TLS, with generated stubs only.
 
 use chinwag::{
     identity::{Credentials, Identity},

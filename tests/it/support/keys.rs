@@ -1,4 +1,4 @@
-//! People with keys, and somebody in the middle.
+//! People with keys, and a man in the middle.
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Somebody who uses the library, with the files of their commands.
+//! A user of the client library whose files are those of the commands.
 
 use std::{net::SocketAddr, path::Path};
 

@@ -1,4 +1,4 @@
-//! A client of a fake hub, and what happens to it.
+//! A client of a fake hub and its events.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A session on a hub, through the generated stubs alone: what any language's client can do.
+//! A session on a hub with generated stubs only, as in any language.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! Somebody who uses the command line.
+//! A user of the command line.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! A TCP proxy that remembers every byte, and can be cut.
+//! A TCP proxy that records all bytes and can cut connections.
 
 use std::{
     io::{Read, Write},

@@ -1,4 +1,4 @@
-//! Programs in Python that take part by nothing but gRPC and stubs made from the protos.
+//! Runs Python programs with gRPC and stubs generated from the protos.
 
 use std::{
     path::{Path, PathBuf},
@@ -6,7 +6,7 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::support::lacks::not_tested;
+use crate::support::skip::not_tested;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 

@@ -1,4 +1,4 @@
-//! Calls whose messages are bytes: to see exactly what comes, and to send what no message is.
+//! Calls with raw bytes as messages, to compare exact bytes and to send invalid ones.
 
 use bytes::{Buf, BufMut, Bytes};
 use chinwag::transport::Channel;

@@ -1,4 +1,4 @@
-//! Refusals in one line, to be compared.
+//! Formats refusals as one line, to compare them.
 
 use chinwag::proto::Refusal;
 use tonic::{Code, Status};

@@ -1,4 +1,4 @@
-//! What one does in rooms: join, post, listen, and prove that nothing is missing.
+//! Common operations in rooms: join, post, receive, and check that nothing is missing.
 
 use chinwag::proto::{
     Join, Message, Position, SubscribeRequest, SubscribeResponse, chat_request, chat_response,

@@ -1,4 +1,4 @@
-//! The list of peers as a session sees it: asked for, and watched.
+//! The list of peers, requested and watched.
 
 use chinwag::proto::{
     ListPeersRequest, Peer, PeerDelta, Position, WatchPeersRequest, WatchPeersResponse,

@@ -1,4 +1,4 @@
-//! The safety net of every wait: tests wait for what is to happen, and fail where it does not.
+//! The time limit of every wait: tests wait for events, and fail if they do not come.
 
 use std::{future::Future, time::Duration};
 

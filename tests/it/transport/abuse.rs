@@ -1,5 +1,4 @@
-//! Callers that misbehave: each is turned away, told why where that is possible, and in nobody's
-//! way.
+//! Misbehaving callers: each is disconnected, with a reason where possible, and disturbs no other.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -29,7 +28,7 @@ const HALF_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM";
 const REST_OF_PREFACE: &[u8] = b"\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]
-async fn the_silent_and_the_slow_are_dropped_at_the_deadline() {
+async fn silent_and_slow_callers_are_dropped_at_the_deadline() {
     let hub = identity();
     let limits = Limits { deadline: Duration::from_millis(50), ..Limits::default() };
     let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
@@ -54,7 +53,7 @@ async fn an_open_connection_has_no_deadline() {
 
 /// Whoever has a place and makes no use of it loses it, and gets one again when there is a use.
 #[tokio::test]
-async fn an_idle_connection_ends() {
+async fn an_idle_connection_is_closed() {
     let idle = Duration::from_millis(100);
     let server =
         TestServer::start(Acceptor::plaintext().limits(Limits { idle, ..patient() })).await;
@@ -90,7 +89,7 @@ async fn garbage_is_dropped_at_once() {
 }
 
 #[tokio::test]
-async fn http1_is_answered_in_its_own_language() {
+async fn http1_gets_an_http1_response() {
     let server = TestServer::start(Acceptor::plaintext()).await;
     for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n"] {
         let mut stream = server.say(request.as_bytes()).await;
@@ -106,7 +105,7 @@ async fn http1_is_answered_in_its_own_language() {
 }
 
 #[tokio::test]
-async fn a_crowd_of_silent_callers_pushes_out_itself() {
+async fn silent_callers_replace_each_other() {
     let hub = identity();
     let limits = Limits { pending: 3, patience: Duration::ZERO, ..patient() };
     let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
@@ -143,7 +142,7 @@ fn two_addresses() -> impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'sta
 }
 
 #[tokio::test]
-async fn a_silent_caller_is_pushed_out_by_its_own_address_only() {
+async fn a_silent_caller_is_replaced_by_its_own_address_only() {
     let hub = identity();
     let limits = Limits { pending_per_address: 1, patience: Duration::ZERO, ..patient() };
     let door = door(&hub, ClientKeys::Optional).limits(limits);
@@ -159,7 +158,7 @@ async fn a_silent_caller_is_pushed_out_by_its_own_address_only() {
 
 /// The same callers at a server that gives them time, as an honest crowd needs it.
 #[tokio::test]
-async fn who_is_in_time_is_not_pushed_out() {
+async fn a_timely_caller_is_not_replaced() {
     let limits = Limits { pending: 1, ..patient() };
     let server = TestServer::start(Acceptor::plaintext().limits(limits)).await;
     let mut first = server.say(HALF_PREFACE).await;
@@ -187,7 +186,7 @@ async fn who_is_in_time_is_not_pushed_out() {
 }
 
 #[tokio::test]
-async fn an_honest_crowd_gets_in() {
+async fn an_honest_crowd_is_accepted() {
     let hub = identity();
     let limits = Limits { pending: 2, ..patient() };
     let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
@@ -202,7 +201,7 @@ async fn an_honest_crowd_gets_in() {
 }
 
 #[tokio::test]
-async fn a_full_server_says_so() {
+async fn a_full_server_refuses_with_a_reason() {
     let hub = identity();
     let limits = Limits { open: 1, ..patient() };
     let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(limits)).await;
@@ -223,7 +222,7 @@ async fn a_full_server_says_so() {
 }
 
 #[tokio::test]
-async fn an_address_does_not_take_all_places() {
+async fn one_address_cannot_use_all_connections() {
     let hub = identity();
     let limits = Limits { open_per_address: 1, ..patient() };
     let door = door(&hub, ClientKeys::Optional).limits(limits);

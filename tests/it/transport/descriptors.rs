@@ -1,4 +1,4 @@
-//! A process that may not open as many files as it would need.
+//! Processes with a low limit of file descriptors.
 #![cfg(unix)]
 
 use std::{fs::File, process::Command, sync::Arc};
@@ -25,26 +25,26 @@ fn pass_with_files(soft: u32, hard: u32, test: &str) {
 }
 
 #[test]
-fn running_out_of_files_is_survived() {
+fn the_acceptor_survives_running_out_of_file_descriptors() {
     // Enough for the runtime and a call, and run out of soon.
     pass_with_files(48, 48, "in_a_process_with_few_files");
 }
 
 #[test]
-fn bounds_are_made_to_fit() {
+fn limits_fit_the_file_descriptor_limit() {
     pass_with_files(100, 128, "in_a_process_with_128_files");
     pass_with_files(100, 9000, "in_a_process_that_may_have_many_files");
 }
 
 #[test]
-#[ignore = "run by bounds_are_made_to_fit, in a process of its own"]
+#[ignore = "run by limits_fit_the_file_descriptor_limit, in a process of its own"]
 fn in_a_process_with_128_files() {
     let limits = Limits::default().fit();
     assert_eq!((limits.pending, limits.open), (16, 48));
 }
 
 #[test]
-#[ignore = "run by bounds_are_made_to_fit, in a process of its own"]
+#[ignore = "run by limits_fit_the_file_descriptor_limit, in a process of its own"]
 fn in_a_process_that_may_have_many_files() {
     assert_eq!(Limits::default().fit(), Limits::default());
     let files: Vec<_> = (0..1000).map(|_| File::open("/dev/null")).collect();
@@ -73,7 +73,7 @@ impl Log {
 }
 
 #[tokio::test]
-#[ignore = "run by running_out_of_files_is_survived, in a process of its own"]
+#[ignore = "run by the_acceptor_survives_running_out_of_file_descriptors, in a process of its own"]
 async fn in_a_process_with_few_files() {
     let log = Log::default();
     let writer = log.clone();

@@ -1,4 +1,4 @@
-//! A small gRPC server behind a door: health, and a record of who called.
+//! A small gRPC server behind an acceptor, with health checks and a record of its callers.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 

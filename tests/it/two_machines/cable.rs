@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::support::lacks::not_tested;
+use crate::support::skip::not_tested;
 
 /// The names of the cable's ends, each on its machine.
 pub(crate) const INTERFACE: &str = "cable";

@@ -1,4 +1,4 @@
-//! Attacks with connections that never come to a call.
+//! Attacks with connections that never make a call.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -18,7 +18,7 @@ use tower::service_fn;
 
 use super::AFAR;
 use crate::support::{
-    page::Page,
+    metrics_page::Page,
     peer::{Session, named},
     within::{PATIENCE, within},
 };

@@ -1,4 +1,4 @@
-//! Attacks with calls that would be fine if there were fewer, or smaller ones.
+//! Attacks with valid calls that are too many or too large.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -15,7 +15,7 @@ use tonic::Code;
 
 use super::connections::try_channel;
 use crate::support::{
-    page::Page,
+    metrics_page::Page,
     peer::{Session, named, new_id, post},
     raw,
     refusal::{why, why_in_stream},

@@ -1,4 +1,4 @@
-//! HTTP/2, frame by frame: what no library would send.
+//! Attacks with HTTP/2 frames that no library would send.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 

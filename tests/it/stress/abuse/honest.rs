@@ -1,4 +1,4 @@
-//! Somebody who just talks, and how long it takes to be heard.
+//! An honest client, and the latency of its messages.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! Attacks with streams of HTTP/2, each over several connections.
+//! Attacks with HTTP/2 streams over several connections.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use super::frames::{
     CONTINUATION, DATA, END_HEADERS, ENHANCE_YOUR_CALM, HEADERS, PROTOCOL_ERROR, REFUSED_STREAM,
     RST_STREAM, Raw, Said, WINDOW_UPDATE, chat_headers, frame, header,
 };
-use crate::support::{page::Page, peer::Session};
+use crate::support::{metrics_page::Page, peer::Session};
 
 /// Connections that attack at the same time.
 const ATTACKERS: usize = 2;

@@ -1,4 +1,4 @@
-//! What the fake hub answers: it tells the test, and does little by itself.
+//! The services of the fake hub, which hand calls to the test.
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! Names of keys, and what a terminal sends for them.
+//! Names of keys, and the bytes that a terminal sends for them.
 
 /// What a terminal sends for a key with this name: `Enter`, `F12`, `C-End`, `C-x` for Ctrl and a letter,
 /// `M-x` for Alt and a character.

@@ -1,4 +1,4 @@
-//! What callers who have no session can have a hub hold for them: next to nothing.
+//! Callers without a session cannot make a hub hold large requests.
 
 use bytes::Bytes;
 use chinwag::{
@@ -29,7 +29,7 @@ async fn hub_and_channel() -> (TestHub, Channel) {
 }
 
 #[tokio::test]
-async fn services_for_everybody_take_small_requests_only() {
+async fn public_services_take_small_requests_only() {
     let (_hub, channel) = hub_and_channel().await;
     let name = "x".repeat(TOO_MUCH);
     let request = HealthCheckRequest { service: name.clone() };
@@ -66,7 +66,7 @@ async fn is_answered<T>(call: Result<tonic::Response<tonic::Streaming<T>>, Statu
 }
 
 #[tokio::test]
-async fn a_registration_is_small() {
+async fn a_large_registration_is_refused() {
     let (_hub, channel) = hub_and_channel().await;
     let request = RegisterRequest { replace_token: "x".repeat(FAR_TOO_MUCH), ..named("alice") };
     let refused = PresenceClient::new(channel).register(request).await.unwrap_err();
@@ -75,7 +75,7 @@ async fn a_registration_is_small() {
 
 /// Their requests are not waited for: these never come.
 #[tokio::test]
-async fn who_has_no_session_is_refused_before_the_request_is_read() {
+async fn calls_without_a_session_are_refused_before_the_body_is_read() {
     let (hub, _) = hub_and_channel().await;
     let mut stranger = Session::of(hub.address(), "alice").await;
     stranger.registered.token = "x".repeat(43);

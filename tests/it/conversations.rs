@@ -1,4 +1,5 @@
-//! What live conversations promise: between clients, and towards anybody with generated stubs.
+//! Conversations (live connections between two peers): between clients, and with callers that have
+//! only generated stubs.
 
 use crate::support::{
     direct_line::{client, direct, message, next, quiet_hub, stub, text, to},
@@ -103,7 +104,7 @@ async fn a_conversation_carries_everything_both_ways() {
 }
 
 #[tokio::test]
-async fn both_sides_may_talk_at_once_as_much_as_they_like() {
+async fn both_sides_may_send_at_once_without_limit() {
     const MANY: usize = 300;
     let (hub, _quiet) = quiet_hub().await;
     let (sova, _sova_events) = client(&hub, "sova").await;
@@ -140,7 +141,7 @@ async fn both_sides_may_talk_at_once_as_much_as_they_like() {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_taken_is_refused_and_the_conversation_goes_on() {
+async fn a_refused_message_does_not_end_the_conversation() {
     let (hub, _quiet) = quiet_hub().await;
     let (buzz, mut events) = client(&hub, "buzz").await;
     let mut caller = RawCaller::greeted(&buzz).await;
@@ -176,7 +177,7 @@ async fn a_message_that_cannot_be_taken_is_refused_and_the_conversation_goes_on(
 }
 
 #[tokio::test]
-async fn what_a_line_says_can_be_refused() {
+async fn a_peer_can_refuse_a_message_of_a_conversation() {
     let (hub, _quiet) = quiet_hub().await;
     let (buzz, mut events) = client(&hub, "buzz").await;
     let mut caller = RawCaller::greeted(&buzz).await;
@@ -239,7 +240,7 @@ async fn garbage_ends_its_own_stream_only() {
 }
 
 #[tokio::test]
-async fn a_client_that_stops_tells_its_conversations() {
+async fn a_stopping_client_closes_its_conversations_with_a_cause() {
     let (hub, _quiet) = quiet_hub().await;
     let (sova, _sova_events) = client(&hub, "sova").await;
     let (buzz, _buzz_events) = client(&hub, "buzz").await;

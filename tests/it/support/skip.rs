@@ -1,4 +1,4 @@
-//! What a machine lacks for a test.
+//! Skips a test for which the machine lacks something.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! The first minute of somebody new, at a terminal: what they are asked, and what is remembered.
+//! The first start on a terminal: the questions, and which answers are remembered.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ fn run(home: &Path, args: &[&str]) -> cli::Ended {
 }
 
 #[test]
-fn somebody_new_is_asked_once_and_never_again() {
+fn a_new_user_is_asked_once() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();
     let sova = chat(home.path(), &[]);
@@ -89,7 +89,7 @@ fn a_name_that_is_taken_is_asked_for_again() {
 }
 
 #[test]
-fn the_first_link_is_remembered_and_the_next_one_is_not() {
+fn only_the_first_join_link_is_remembered() {
     let (hub, other) = (TestHub::start(), TestHub::start());
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("config.toml"), "# mine\nroom = 'lobby'\n").unwrap();
@@ -132,7 +132,7 @@ fn a_whole_command_with_an_invitation_may_be_pasted() {
 }
 
 #[test]
-fn whoever_leaves_instead_of_answering_leaves_nothing() {
+fn leaving_the_questions_writes_no_file() {
     for keys in ["\u{3}", "\u{4}"] {
         let home = tempfile::tempdir().unwrap();
         let mut sova = chat(home.path(), &[]);
@@ -144,7 +144,7 @@ fn whoever_leaves_instead_of_answering_leaves_nothing() {
 }
 
 #[test]
-fn a_script_is_asked_nothing() {
+fn without_a_terminal_nothing_is_asked() {
     let home = tempfile::tempdir().unwrap();
     let hub = TestHub::start();
     let ended = run(home.path(), &["chat", "--hub", "127.0.0.1:1", "--name", "sova"]);

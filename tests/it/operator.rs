@@ -1,5 +1,4 @@
-//! What a hub's keeper decides, while the hub runs: who is invited, removed, renamed, and which bots
-//! there are.
+//! The operator's commands while the hub runs: invitations, removals, renames and bot tokens.
 
 use std::process::Output;
 
@@ -100,7 +99,7 @@ async fn ends(Chatting(session, mut chat): Chatting) {
 const INVITE_REQUIRED: &str = "PermissionDenied INVITE_REQUIRED";
 
 #[tokio::test]
-async fn a_closed_hub_lets_in_who_is_invited() {
+async fn an_invite_only_hub_admits_invited_peers() {
     let kept = Kept::start(&["--invite-only"]);
     let alice = new_key();
     assert_eq!(refused(kept.enter(&alice, "alice").await), INVITE_REQUIRED);
@@ -130,7 +129,7 @@ async fn a_closed_hub_lets_in_who_is_invited() {
 }
 
 #[tokio::test]
-async fn who_is_removed_goes_at_once_and_comes_back_by_invitation() {
+async fn a_removed_member_leaves_at_once_and_returns_by_invitation() {
     let kept = Kept::start(&[]);
     let mallory = new_key();
     let session = chatting(kept.enter(&mallory, "mallory").await.unwrap()).await;
@@ -154,7 +153,7 @@ async fn who_is_removed_goes_at_once_and_comes_back_by_invitation() {
 }
 
 #[tokio::test]
-async fn a_member_gets_another_name() {
+async fn a_member_is_renamed() {
     let kept = Kept::start(&[]);
     let (alice, bob) = (new_key(), new_key());
     let session = chatting(kept.enter(&alice, "alice").await.unwrap()).await;
@@ -178,7 +177,7 @@ async fn a_member_gets_another_name() {
 }
 
 #[tokio::test]
-async fn a_bot_is_who_shows_its_token() {
+async fn a_bot_is_identified_by_its_token() {
     let kept = Kept::start(&["--guests", "never"]);
     let token = kept.keeper(&["token", "robot"]);
     let robot = kept.bot(&token, "robot").await.unwrap();
@@ -217,7 +216,7 @@ async fn a_bot_is_who_shows_its_token() {
 }
 
 #[tokio::test]
-async fn the_keeper_sees_who_is_a_member() {
+async fn the_operator_lists_members() {
     let kept = Kept::start(&[]);
     let alice = new_key();
     kept.enter(&alice, "alice").await.unwrap();
@@ -263,7 +262,7 @@ async fn the_databases_are_closed_to_other_users() {
 }
 
 #[test]
-fn a_hub_says_what_its_keeper_has_to_do_next() {
+fn a_new_hub_prints_the_next_steps() {
     let mut kept = Kept::start(&["--invite-only"]);
     let (status, rest) = kept.hub.terminate();
     let invite = format!("chinwagd invite --data-dir {:?}", kept.data.path());
@@ -283,7 +282,7 @@ fn a_hub_says_what_its_keeper_has_to_do_next() {
 }
 
 #[tokio::test]
-async fn the_link_is_shown_again() {
+async fn the_join_link_is_printed_again() {
     let kept = Kept::start(&[]);
     assert_eq!(kept.keeper(&["link"]), kept.hub.link());
     // The hub has left word of where it listens.

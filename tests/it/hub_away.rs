@@ -1,5 +1,5 @@
-//! A client whose hub is away from the start, whom it hears and whom it does not, and the path that
-//! its messages go.
+//! A client that starts while its hub is unreachable: it talks to its contacts and finds the hub
+//! later.
 
 use crate::support::{
     direct_line::{next, text},
@@ -34,7 +34,7 @@ fn away(person: &Person, hub: &Hub) -> ClientOptions {
 }
 
 #[tokio::test]
-async fn people_who_know_each_other_need_no_hub() {
+async fn contacts_talk_without_a_hub() {
     let (hub, alice, bob) = friends().await;
     let [of_alice, of_bob] = [&alice, &bob].map(|person| away(person, &hub));
     // Bob is where he was.
@@ -61,7 +61,7 @@ async fn people_who_know_each_other_need_no_hub() {
 }
 
 #[tokio::test]
-async fn only_the_very_hub_that_was_met_may_be_away() {
+async fn only_a_known_hub_may_be_unreachable_at_the_start() {
     let (hub, alice, bob) = friends().await;
     let carol = Person::new("carol");
     let [of_alice, of_carol] = [&alice, &carol].map(|person| away(person, &hub));
@@ -81,7 +81,7 @@ async fn only_the_very_hub_that_was_met_may_be_away() {
 }
 
 #[tokio::test]
-async fn another_key_at_the_hubs_place_is_refused_as_ever() {
+async fn a_changed_hub_key_is_refused() {
     let (first, second) = (TestHub::start(), TestHub::start());
     let home = tempfile::tempdir().unwrap();
     let contacts = chinwag::identity::Contacts::at(home.path().join("contacts.toml"));
@@ -156,7 +156,7 @@ async fn said(events: &mut Events) -> String {
 }
 
 #[tokio::test]
-async fn who_is_blocked_in_the_middle_of_a_conversation_is_heard_no_more() {
+async fn blocking_a_peer_ends_its_open_conversation() {
     let (hub, alice, bob) = acquainted().await;
     let (alices, mut alices_events) = alice.start(&hub).await;
     let (bobs, mut bobs_events) = bob.start(&hub).await;
@@ -195,7 +195,7 @@ async fn bobs_line(bobs: &Client, alices: &Client, events: &mut Events) -> Conve
 }
 
 #[tokio::test]
-async fn what_is_said_twice_under_one_id_is_shown_once() {
+async fn a_repeated_message_id_is_shown_once() {
     let (hub, alice, bob) = acquainted().await;
     let (alices, _alices_events) = alice.start(&hub).await;
     let (_bobs, mut events) = bob.start(&hub).await;
@@ -214,7 +214,7 @@ async fn what_is_said_twice_under_one_id_is_shown_once() {
 }
 
 #[tokio::test]
-async fn nobody_is_a_contact_of_their_own() {
+async fn a_client_is_no_contact_of_itself() {
     let (hub, alice, _bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
     let other = ClientOptions::new(hub.endpoint.clone(), name("alice"))

@@ -1,4 +1,4 @@
-//! The hub's metrics, as Prometheus reads them.
+//! Reads the hub's metrics as Prometheus does.
 
 use std::{
     io::{Read, Write},

@@ -1,5 +1,5 @@
-//! How one gets to a hub: TLS with its own key or an authority's, plaintext from the machine itself,
-//! and nothing that was said to it in its log.
+//! Connecting to a hub: TLS with its own key or by a certificate authority, plaintext from loopback
+//! only, and no secrets in the log.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -30,7 +30,7 @@ fn own_address() -> Option<IpAddr> {
 }
 
 #[tokio::test]
-async fn plaintext_from_elsewhere_is_refused_readably_and_tls_is_not() {
+async fn remote_plaintext_is_refused_with_a_reason() {
     let Some(own) = own_address() else { return };
     let hub = TestHub::at("0.0.0.0:0", &["--ephemeral"]);
     let address = SocketAddr::new(own, hub.address().port());
@@ -60,7 +60,7 @@ async fn plaintext_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn an_unspecified_endpoint_becomes_the_address_that_the_hub_sees() {
+async fn an_unspecified_endpoint_becomes_the_callers_address() {
     let hub = TestHub::start();
     let endpoint = |host: &str| chinwag::proto::Endpoint { host: host.into(), port: 7 };
     let request = RegisterRequest { endpoints: vec![endpoint("0.0.0.0")], ..named("alice") };
@@ -93,7 +93,7 @@ fn certified(name: &str, home: &std::path::Path) -> (Authorities, [String; 2]) {
 }
 
 #[tokio::test]
-async fn an_authority_can_vouch_for_the_hub_instead() {
+async fn a_certificate_authority_can_replace_the_pinned_key() {
     let home = tempfile::tempdir().unwrap();
     let (authorities, [certificate, key]) = certified("localhost", home.path());
     let hub = TestHub::with(&[
@@ -124,7 +124,7 @@ async fn an_authority_can_vouch_for_the_hub_instead() {
 }
 
 #[tokio::test]
-async fn another_hub_in_its_place_is_not_believed() {
+async fn a_hub_with_another_key_is_not_trusted() {
     let (hub, other) = (TestHub::start(), TestHub::start());
     assert_ne!(hub.link(), other.link());
     let fingerprint = JoinLink::parse(hub.link()).unwrap().fingerprint.unwrap();

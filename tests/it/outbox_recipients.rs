@@ -1,4 +1,4 @@
-//! The outbox beside the person who uses it: what they drop, wait for, and give no more time.
+//! The outbox and its user: dropping messages, waiting for receipts, and timeouts.
 
 use std::{fs::File, process::Command};
 
@@ -28,7 +28,7 @@ fn behind_proxy(person: &Person<'_>) -> (Running, Proxy) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_arrived_without_a_receipt_and_is_kept_then_is_shown_once() {
+async fn a_message_queued_after_a_lost_receipt_is_shown_once() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (listening, proxy) = behind_proxy(&buzz);
@@ -69,7 +69,7 @@ async fn what_arrived_without_a_receipt_and_is_kept_then_is_shown_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_dropped_while_others_are_delivered_is_not_sent() {
+async fn a_message_dropped_during_delivery_is_not_sent() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (listening, proxy) = behind_proxy(&buzz);
@@ -98,7 +98,7 @@ async fn what_is_dropped_while_others_are_delivered_is_not_sent() {
 }
 
 #[test]
-fn who_waits_for_a_receipt_is_told_when_there_will_be_none() {
+fn waiting_for_a_receipt_ends_when_none_will_come() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "one"]);
@@ -121,7 +121,7 @@ fn who_waits_for_a_receipt_is_told_when_there_will_be_none() {
 }
 
 #[test]
-fn what_is_kept_is_kept_when_the_time_is_over() {
+fn a_timeout_keeps_the_queued_message() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (_listening, proxy) = behind_proxy(&buzz);
@@ -145,7 +145,7 @@ fn what_is_kept_is_kept_when_the_time_is_over() {
 }
 
 #[test]
-fn who_waits_does_not_fail_for_the_sake_of_another_message() {
+fn waiting_does_not_fail_because_of_another_message() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     sova.run(&["send", "--queue", "buzz", "one"]).done();
@@ -173,7 +173,7 @@ fn who_waits_does_not_fail_for_the_sake_of_another_message() {
 }
 
 #[test]
-fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
+fn a_changed_contact_retries_only_its_own_messages() {
     let hub = TestHub::start();
     let [sova, buzz] = ["sova", "buzz"].map(|who| Person::new(&hub, who));
     let listening = buzz.start(&["listen", "--json"]);
@@ -217,7 +217,7 @@ fn a_change_of_the_contact_book_revives_only_those_whom_it_concerns() {
 }
 
 #[test]
-fn what_was_printed_and_not_written_comes_again() {
+fn output_that_was_not_written_is_printed_again() {
     const MESSAGES: usize = 8;
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
@@ -254,7 +254,7 @@ fn what_was_printed_and_not_written_comes_again() {
 }
 
 #[test]
-fn what_changed_while_no_courier_ran_counts_too() {
+fn contact_changes_between_runs_count() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let listening = buzz.start(&["listen", "--json"]);
@@ -271,7 +271,7 @@ fn what_changed_while_no_courier_ran_counts_too() {
 }
 
 #[test]
-fn to_send_to_oneself_is_a_mistake_in_the_command_line() {
+fn sending_to_oneself_is_a_usage_error() {
     let hub = TestHub::start();
     let sova = Person::new(&hub, "sova");
     for args in [&["send", "sova", "hello"][..], &["send", "--queue", "sova", "hello"]] {
