@@ -38,6 +38,8 @@ mod queries;
 mod question;
 mod setup;
 mod stdin;
+#[cfg(all(test, feature = "hub"))]
+mod summaries;
 mod terminal;
 mod theme;
 mod tui;
