@@ -24,19 +24,19 @@ fn contacts_rooms_and_queued_messages() {
     let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let listen = cli::command(other.path(), hub.address(), "buzz", &["listen", "--json"]);
     let buzz = Running::start(listen);
-    assert!(buzz.complaint().contains("takes direct messages"));
+    assert!(buzz.complaint().contains("receives direct messages"));
     let mut sova = Running::start(cli::command(home.path(), hub.address(), "sova", &["chat"]));
 
     ask(&mut sova, "/forget buzz", "buzz");
     ask(&mut sova, "/note buzz owes me a coffee", "* saved the note on buzz");
     ask(&mut sova, "/contacts", "owes me a coffee");
-    ask(&mut sova, "/block buzz", "* buzz is blocked");
+    ask(&mut sova, "/block buzz", "* blocked buzz: no direct messages");
     ask(&mut sova, "/msg buzz psst", "* not sent to buzz: psst (buzz is blocked");
     ask(&mut sova, "/unblock buzz", "* unblocked buzz");
     ask(&mut sova, "/note buzz", "* note on buzz: owes me a coffee");
     ask(&mut sova, "/note buzz -", "* removed the note on buzz");
     ask(&mut sova, "/note buzz", "* no note on buzz");
-    ask(&mut sova, "/accept buzz", "* buzz has the key they are known by; no other was seen");
+    ask(&mut sova, "/accept buzz", "* buzz has shown no other key than the one");
     ask(&mut sova, "/accept colt", "* colt is not in your contact book");
     ask(&mut sova, "/mute", "* muted notifications of lobby");
     ask(&mut sova, "/unmute lobby", "* unmuted notifications of lobby");
@@ -45,7 +45,7 @@ fn contacts_rooms_and_queued_messages() {
     ask(&mut sova, "/queue colt two", "* queued until colt is back");
     ask(&mut sova, "/outbox", "  colt  since ");
     ask(&mut sova, "/drop 01", "is too short");
-    ask(&mut sova, "/drop winter22", "no message in the outbox");
+    ask(&mut sova, "/drop winter22", "no queued message");
     ask(&mut sova, "/drop Colt", "* dropped 2 queued messages");
     ask(&mut sova, "/outbox", "* there are none");
     ask(&mut sova, "/queue sova me", "* that is you");

@@ -81,13 +81,13 @@ fn every_check_passes() {
     assert!(found.get("key").1.contains("mode 0600"));
     assert!(found.get("hub").1.contains(env!("CARGO_PKG_VERSION")));
     assert!(found.get("addresses").2.contains("--listen 0.0.0.0:"));
-    assert!(found.get("reachable").1.contains("came to 127.0.0.1:"));
+    assert!(found.get("reachable").1.contains("reached 127.0.0.1:"));
     // It has met nobody and been met by nobody.
     assert!(!sova.home.path().join("contacts.toml").exists());
     assert_eq!(sova.run(&["peers", "--json"]).objects().len(), 0);
     let shown = sova.run(&["doctor"]).done();
     assert!(shown.contains("ok    hub key       "), "{shown}");
-    assert!(shown.contains(&format!("\n{:20}→ to be reached from elsewhere", "")), "{shown}");
+    assert!(shown.contains(&format!("\n{:20}→ to be reached from other machines", "")), "{shown}");
     // Who takes no direct messages is not asked where.
     let found = Found::of(&sova, &["--no-direct"]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"));
@@ -173,7 +173,7 @@ fn an_address_without_a_listener_is_reported() {
     let found = Found::of(&sova, &["--listen", &listen, "--advertise", &named]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"), "{:?}", found.checks);
     assert!(found.get("reachable").1.contains("tried at 127.0.0.1:"), "{:?}", found.checks);
-    assert!(found.get("address_name").1.contains("leads nowhere"));
+    assert!(found.get("address_name").1.contains("does not resolve"));
     // Beyond this machine the hub does not go.
     let found = Found::of(&sova, &["--advertise", "192.0.2.7:54321"]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
@@ -190,7 +190,7 @@ fn a_chat_that_has_the_port_is_checked_instead() {
     let found = Found::of(&sova, &["--listen", &port]);
     assert_eq!(found.code, Some(0), "{:?}", found.checks);
     assert!(found.get("addresses").1.contains("another program of yours"));
-    assert!(found.get("reachable").1.ends_with(&format!("came to {port}")));
+    assert!(found.get("reachable").1.ends_with(&format!("reached {port}")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +210,11 @@ async fn a_wrong_clock_is_reported() {
         let found = tokio::task::spawn_blocking(doctor).await.unwrap();
         let (how, said, remedy) = found.get("clock");
         assert_eq!((how, found.code), (result, Some(code)), "{:?}", found.checks);
-        assert_eq!(how != "ok", remedy.contains("set this machine's clock"), "{said}: {remedy}");
+        assert_eq!(
+            how != "ok",
+            remedy.contains("set the clock of this machine"),
+            "{said}: {remedy}"
+        );
     }
 }
 

@@ -218,7 +218,7 @@ fn the_end_of_the_session_restores_the_terminal() {
         assert!(begun.elapsed() < PATIENCE, "the name is never free");
         let thief = cli::Running::start(cli::command(other.path(), hub.address(), "sova", &args));
         let said = thief.complaint();
-        said.contains("takes direct messages").then_some(thief)
+        said.contains("receives direct messages").then_some(thief)
     });
     let _thief = thief.flatten().next().unwrap();
     sova.signal("CONT");
@@ -272,7 +272,7 @@ fn keys_are_compared_in_the_chat_and_on_a_terminal() {
     let sova = chat_in(home.path(), &hub, &[]);
     let buzz = |args: &[&str]| cli::command(other.path(), hub.address(), "buzz", args);
     let listening = cli::Running::start(buzz(&["listen", "--json"]));
-    assert!(listening.complaint().contains("takes direct messages"));
+    assert!(listening.complaint().contains("receives direct messages"));
     let id = &cli::run(buzz(&["id", "--json"]), b"").objects()[0];
     let key = id["fingerprint"].as_str().unwrap();
 
@@ -286,7 +286,7 @@ fn keys_are_compared_in_the_chat_and_on_a_terminal() {
     sova.type_line("/contacts");
     sova.wait_for(&format!("buzz  known  {key}"));
     sova.type_line("/accept buzz");
-    sova.wait_for("no other was seen");
+    sova.wait_for("shown no other key");
     sova.type_line("/verify buzz");
     sova.wait_for("If the fingerprints match: /verify buzz FINGERPRINT");
     sova.type_line(&format!("/verify buzz {key}"));

@@ -19,7 +19,7 @@ fn bot(person: &Person<'_>, args: &[&str]) -> Running {
     command.current_dir(person.home.path());
     let running = Running::start(command);
     let ready = running.complaint();
-    assert!(ready.contains(&format!("{} hears ", person.name)), "{ready}");
+    assert!(ready.contains(&format!("{} listens to ", person.name)), "{ready}");
     running
 }
 
@@ -120,7 +120,7 @@ fn nested_commands_act_as_the_bot() {
     let mut command = cli::homeless(sova.home.path(), &["on", "--rooms-only", "--run", &run]);
     command.args(["--hub", &place, "--name", "dice", "--home"]).arg(dice.home.path());
     let running = Running::start(command);
-    assert_eq!(running.complaint(), "chinwag: dice hears lobby");
+    assert_eq!(running.complaint(), "chinwag: dice listens to lobby");
     sova.run(&["post", "lobby", "go"]).done();
     assert_eq!(said_by(&tail, "dice")["text"], "within");
     let answer = said_by(&tail, "dice");

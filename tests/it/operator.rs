@@ -269,7 +269,7 @@ fn a_new_hub_prints_the_next_steps() {
     assert!(status.success());
     assert_eq!(rest, [format!("newcomers need an invitation: `{invite}`")]);
 
-    let hint = "`--advertise HOST:PORT` changes that to where others reach it";
+    let hint = "if others reach the hub elsewhere, set --advertise HOST:PORT";
     let here = TestHub::start();
     assert!(!here.log().contains(hint), "on this machine alone");
     let everywhere = TestHub::at("0.0.0.0:0", &["--ephemeral"]);

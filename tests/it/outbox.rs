@@ -295,7 +295,7 @@ fn messages_are_dropped_by_id() {
     let (one, two, three) = (queue("buzz"), queue("buzz"), queue("eve"));
     let count = || sova.run(&["outbox", "list", "--json"]).objects().len();
     assert!(sova.run(&["outbox", "drop", &one[..7]]).failed(2).contains("too short"));
-    assert!(sova.run(&["outbox", "drop", "ffffffff"]).failed(1).contains("no message"));
+    assert!(sova.run(&["outbox", "drop", "ffffffff"]).failed(1).contains("no queued message"));
     sova.run(&["outbox", "drop"]).failed(2);
     for nobody in ["bbo", "ffffffff"] {
         let refused = sova.run(&["outbox", "retry", nobody]).failed(1);
@@ -307,7 +307,7 @@ fn messages_are_dropped_by_id() {
     assert!(two.starts_with(shown), "{listed}");
     sova.run(&["outbox", "drop", shown]).done();
     assert_eq!(count(), 2);
-    assert!(sova.run(&["outbox", "drop", &two]).failed(1).contains("no message"));
+    assert!(sova.run(&["outbox", "drop", &two]).failed(1).contains("no queued message"));
     let left = sova.run(&["outbox", "retry", &three]).failed(4);
     assert!(left.contains("no peer named eve") && !left.contains("buzz"), "{left}");
     sova.run(&["outbox", "drop", "EVE"]).done();

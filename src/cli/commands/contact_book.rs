@@ -41,8 +41,9 @@ pub(crate) struct NoteArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct RoomArg {
     /// Name of the room
+    // Not `room`, which is the id of the global option.
     #[arg(value_name = "ROOM")]
-    room: RoomName,
+    target: RoomName,
 }
 
 pub(crate) async fn block(
@@ -110,7 +111,7 @@ pub(crate) fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<
 }
 
 pub(crate) fn mute(
-    RoomArg { room }: &RoomArg,
+    RoomArg { target: room }: &RoomArg,
     muted: bool,
     settings: &Settings,
 ) -> Result<(), Failure> {
