@@ -1,4 +1,4 @@
-"""Chats in the lobby: posts each line of standard input, and tells what happens there."""
+"""Chats in the lobby: posts each line of standard input, and prints each event as a JSON object."""
 
 import sys
 
@@ -8,7 +8,7 @@ import common
 
 
 def requests():
-    """What one says: first that one comes in. When the input ends, so does this side of the stream."""
+    """Yields the requests: a join, then a post for each line. The stream is half-closed at the end of the input."""
     yield broadcast_pb2.ChatRequest(join=broadcast_pb2.Join(room="lobby"))
     for line in sys.stdin:
         yield broadcast_pb2.ChatRequest(post=broadcast_pb2.PostRequest(text=line.rstrip("\n")))
@@ -18,16 +18,16 @@ def main():
     options = common.parser(__doc__).parse_args()
     with common.Session(options) as session:
         peer = session.peer
-        common.tell(registered=peer.name, guest=peer.guest, certificate=peer.certificate.hex())
+        common.emit(registered=peer.name, guest=peer.guest, certificate=peer.certificate.hex())
         broadcast = broadcast_pb2_grpc.BroadcastStub(session.channel)
         for response in broadcast.Chat(requests(), metadata=session.metadata):
             event = response.WhichOneof("event")
             if event == "joined":
-                common.tell(joined=response.joined.room)
+                common.emit(joined=response.joined.room)
             elif event == "message":
-                common.tell(sender=response.message.sender, text=response.message.text)
+                common.emit(sender=response.message.sender, text=response.message.text)
             elif event == "posted":
-                common.tell(posted=response.posted.room)
+                common.emit(posted=response.posted.room)
 
 
 common.run(main)

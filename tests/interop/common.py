@@ -1,7 +1,6 @@
-"""What each of these programs needs: its own key, channels to whom it knows by their certificate,
-and a session on the hub.
+"""What the examples share: a key, channels to servers with a known certificate, and a session on the hub.
 
-Nothing here is particular to Chinwag but the name in the certificates and the protos.
+Only the protos and the name in the certificates are specific to Chinwag.
 """
 
 import argparse
@@ -15,15 +14,15 @@ from grpc_status import rpc_status
 
 from chinwag.v1 import presence_pb2, presence_pb2_grpc
 
-# Certificates of Chinwag name no host: whoever has the key is the one, wherever it is.
+# Certificates of Chinwag contain this name instead of a host: the key identifies a server.
 NAME_IN_CERTIFICATES = "peer.chat.internal"
 
-# Seconds that anything may take before a program gives up.
-PATIENCE = 30
+# The timeout of every call, in seconds.
+TIMEOUT = 30
 
 
 class Identity:
-    """A key of one's own with its certificate, as `chinwag` keeps them: two files of PEM."""
+    """A key and its certificate, in two PEM files as `chinwag` stores them."""
 
     def __init__(self, directory):
         self.key = (directory / "identity.key").read_bytes()
@@ -31,12 +30,12 @@ class Identity:
 
 
 def pem(der):
-    """A certificate as the hub lists it, as gRPC wants it."""
+    """Converts a certificate from DER, as the hub lists it, to PEM, as gRPC needs it."""
     return ssl.DER_cert_to_PEM_cert(der).encode()
 
 
 def channel(address, root, identity=None):
-    """A channel to whoever has the key of the certificate `root`; without an identity, as a guest."""
+    """Opens a channel to the server with the certificate `root`; without an identity, as a guest."""
     own = (identity.key, identity.certificate) if identity else (None, None)
     credentials = grpc.ssl_channel_credentials(root, *own)
     options = [("grpc.ssl_target_name_override", NAME_IN_CERTIFICATES)]
@@ -44,13 +43,13 @@ def channel(address, root, identity=None):
 
 
 class Session:
-    """A name on the hub, for as long as the `with` lasts."""
+    """A session on the hub, which ends with the `with` block."""
 
     def __init__(self, options, endpoints=()):
         self.channel = channel(options.hub, options.root, options.identity)
         self.presence = presence_pb2_grpc.PresenceStub(self.channel)
         request = presence_pb2.RegisterRequest(name=options.name, endpoints=endpoints)
-        registered = self.presence.Register(request, timeout=PATIENCE)
+        registered = self.presence.Register(request, timeout=TIMEOUT)
         self.peer = registered.peer
         self.metadata = [("authorization", f"Bearer {registered.token}")]
 
@@ -59,37 +58,37 @@ class Session:
 
     def __exit__(self, *_):
         request = presence_pb2.UnregisterRequest()
-        self.presence.Unregister(request, metadata=self.metadata, timeout=PATIENCE)
+        self.presence.Unregister(request, metadata=self.metadata, timeout=TIMEOUT)
         self.channel.close()
 
 
 def parser(description):
-    """The arguments that all of these programs take."""
+    """Returns a parser with the arguments of all examples."""
     arguments = argparse.ArgumentParser(description=description)
     arguments.add_argument("hub", help="HOST:PORT")
-    arguments.add_argument("name", help="what to be called")
+    arguments.add_argument("name", help="the name to register")
     arguments.add_argument("--root", required=True, type=lambda path: pathlib.Path(path).read_bytes(),
                            help="the hub's certificate")
     arguments.add_argument("--identity", type=lambda path: Identity(pathlib.Path(path)),
-                           help="the directory of one's own key; without it one is a guest")
+                           help="the directory of the key; without it, register as a guest")
     return arguments
 
 
-def tell(**fields):
-    """Prints an object on a line of its own."""
+def emit(**fields):
+    """Prints a JSON object on one line."""
     print(json.dumps(fields), flush=True)
 
 
 def run(main):
-    """Runs a program, and tells what it was refused."""
+    """Runs an example, and prints the reason if a call was refused."""
     try:
         main()
     except grpc.RpcError as error:
-        tell(refused=reason(error), code=error.code().name, message=error.details())
+        emit(refused=reason(error), code=error.code().name, message=error.details())
 
 
 def reason(error):
-    """The reason in a refusal's details; None where nobody refused, as when there is no connection."""
+    """Returns the reason in the details of an error; None without details, as for a lost connection."""
     status = rpc_status.from_call(error)
     for detail in status.details if status else ():
         info = ErrorInfo()

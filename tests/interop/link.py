@@ -1,8 +1,8 @@
-"""What can be done with a network link: listen in on all of it, or send something across in the clear.
+"""Captures the packets of a network link, or sends text over it in plaintext.
 
-    link.py capture INTERFACE FILE   writes every packet of either direction to FILE until its input ends
-    link.py hear ADDRESS PORT        takes one connection and prints what comes
-    link.py say ADDRESS PORT         sends its input
+    link.py capture INTERFACE FILE   write all packets to FILE until the input ends
+    link.py receive ADDRESS PORT     accept one connection and print its text
+    link.py send ADDRESS PORT        send the input
 """
 
 import select
@@ -27,13 +27,13 @@ def capture(interface, file):
             if link in ready:
                 packets.write(link.recv(LARGEST_PACKET))
             else:
-                break  # The input has ended, and no packet waits any more.
+                break  # The input has ended, and no packet is waiting.
         statistics = link.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8)
     seen, lost = struct.unpack("II", statistics)
     print(f"{seen} packets, {lost} lost", flush=True)
 
 
-def hear(address, port):
+def receive(address, port):
     with socket.create_server((address, int(port))) as server:
         print("listening", flush=True)
         connection, _ = server.accept()
@@ -42,10 +42,10 @@ def hear(address, port):
                 print(line, end="", flush=True)
 
 
-def say(address, port):
+def send(address, port):
     with socket.create_connection((address, int(port))) as connection:
         for line in sys.stdin:
             connection.sendall(line.encode())
 
 
-{"capture": capture, "hear": hear, "say": say}[sys.argv[1]](*sys.argv[2:])
+{"capture": capture, "receive": receive, "send": send}[sys.argv[1]](*sys.argv[2:])

@@ -1,7 +1,7 @@
-"""Takes private messages: a PeerChat server that only those can call whose key the hub lists.
+"""Receives direct messages: a PeerChat server that accepts callers whose key the hub lists.
 
-gRPC's Python server cannot take any client key and ask later: it wants the certificates of all who
-may call. So this watches the hub's list of peers, which also holds its session's lease.
+gRPC's Python server cannot accept any client key and check it later: it needs the certificates of all
+callers as roots. So this example watches the hub's list of peers, which also holds its lease.
 """
 
 import concurrent.futures
@@ -22,7 +22,7 @@ import common
 
 
 class Listed:
-    """The certificates of all peers on the hub's list."""
+    """The certificates of all listed peers."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -33,20 +33,20 @@ class Listed:
             return b"".join(self.certificates.values())
 
     def watch(self, session):
-        """Follows the list until the session ends."""
+        """Watches the list until the session ends."""
         request = presence_pb2.WatchPeersRequest()
         for response in session.presence.WatchPeers(request, metadata=session.metadata):
             with self.lock:
                 for peer in (*response.snapshot.peers, *response.delta.updated):
                     if peer.certificate:
                         self.certificates[peer.name] = common.pem(peer.certificate)
-                    common.tell(listed=peer.name)
+                    common.emit(listed=peer.name)
                 for name in response.delta.removed:
                     self.certificates.pop(name, None)
 
 
 class Inbox(peer_chat_pb2_grpc.PeerChatServicer):
-    """Tells every message, with the fingerprint of the key of whoever brought it."""
+    """Prints every message, with the fingerprint of the caller's key."""
 
     def __init__(self, name):
         self.name = name
@@ -66,16 +66,19 @@ class Inbox(peer_chat_pb2_grpc.PeerChatServicer):
                 yield peer_chat_pb2.ConverseResponse(receipt=receipt)
 
     def take(self, message, context):
-        """The common name of a certificate is the fingerprint of its key, in hex."""
+        """Prints a message and returns its receipt.
+
+        The common name of the caller's certificate is the fingerprint of its key, in hex.
+        """
         (key,) = context.auth_context()["x509_common_name"]
-        common.tell(sender=message.sender, text=message.text, key=key.decode())
+        common.emit(sender=message.sender, text=message.text, key=key.decode())
         now = Timestamp()
         now.GetCurrentTime()
         return peer_chat_pb2.Receipt(id=message.id, receiver=self.name, accepted_at=now)
 
 
 def serve(options, listed):
-    """A server on a port of its own, which is returned too."""
+    """Starts a server on a free port. Returns both."""
     identity = options.serve_as or options.identity
 
     def configuration():
@@ -93,7 +96,7 @@ def serve(options, listed):
 def main():
     parser = common.parser(__doc__)
     parser.add_argument("--serve-as", type=lambda path: common.Identity(pathlib.Path(path)),
-                        help="the directory of another key for callers to find")
+                        help="the directory of another key, to present to callers")
     options = parser.parse_args()
     listed = Listed()
     server, port = serve(options, listed)

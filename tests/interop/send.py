@@ -1,4 +1,4 @@
-"""Sends a private message straight to a peer, whose certificate and address the hub lists."""
+"""Sends a direct message to a peer, with the certificate and address that the hub lists."""
 
 import uuid
 
@@ -15,7 +15,7 @@ def main():
     with common.Session(options) as session:
         request = presence_pb2.GetPeerRequest(name=options.to)
         peer = session.presence.GetPeer(
-            request, metadata=session.metadata, timeout=common.PATIENCE
+            request, metadata=session.metadata, timeout=common.TIMEOUT
         ).peer
         address = f"{peer.endpoints[0].host}:{peer.endpoints[0].port}"
         root = common.pem(peer.certificate)
@@ -25,8 +25,8 @@ def main():
             )
             request = peer_chat_pb2.SendRequest(message=message, receiver=options.to)
             direct = peer_chat_pb2_grpc.PeerChatStub(channel)
-            receipt = direct.Send(request, timeout=common.PATIENCE).receipt
-            common.tell(receiver=receipt.receiver, same=receipt.id == message.id)
+            receipt = direct.Send(request, timeout=common.TIMEOUT).receipt
+            common.emit(receiver=receipt.receiver, same=receipt.id == message.id)
 
 
 common.run(main)

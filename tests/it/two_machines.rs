@@ -98,9 +98,9 @@ fn shout(python: &Path, cable: &Cable, texts: &[String]) {
     let on = |machine: &Machine, what| {
         Running::start(machine.on(&python::program(python, "link", &[what, &address, "7"])))
     };
-    let ear = on(&cable.near, "hear");
+    let ear = on(&cable.near, "receive");
     assert_eq!(ear.line(), "listening");
-    let mut mouth = on(&cable.far, "say");
+    let mut mouth = on(&cable.far, "send");
     mouth.write((texts.join("\n") + "\n").as_bytes());
     mouth.end().done();
     for text in texts {
@@ -170,7 +170,7 @@ fn the_doctor_knows_whether_remote_peers_can_connect() {
     let (code, addresses, reachable) = doctor("127.0.0.1:0");
     assert_eq!(code, Some(0), "{addresses}");
     assert!(addresses.starts_with("\"warn\"") && addresses.contains("--listen 0.0.0.0:"));
-    assert!(reachable.starts_with("\"warn\"") && reachable.contains("beyond your own machine"));
+    assert!(reachable.starts_with("\"warn\"") && reachable.contains("only your own machine"));
 
     let (code, addresses, reachable) = doctor("0.0.0.0:0");
     assert_eq!(code, Some(0), "{addresses} {reachable}");
