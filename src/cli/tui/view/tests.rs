@@ -25,9 +25,7 @@ use crate::{
             },
         },
     },
-    client::{
-        ConversationChange, ConversationEvent, ConversationUpdate, Direct, Event, Verification,
-    },
+    client::{ConversationChange as Change, ConversationUpdate as Update, *},
     model::{DirectMessage, Endpoint, MessageId, PeerStatus, SearchHit},
 };
 
@@ -140,15 +138,11 @@ fn a_conversation_says_whom_it_reaches_and_how() {
     let mut state = morning();
     state.perform(Action::GoTo(3), at(3));
     let path = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
-    state.on_conversation(
-        ConversationUpdate { peer: name("buzz"), change: ConversationChange::Open(path) },
-        at(3),
-    );
-    let typing = ConversationChange::Event(ConversationEvent::Typing(true));
-    state.on_conversation(ConversationUpdate { peer: name("buzz"), change: typing }, at(58));
+    state.on_conversation(Update { peer: name("buzz"), change: Change::Open(path) }, at(3));
+    let change = Change::Event(ConversationEvent::Typing(true));
+    state.on_conversation(Update { peer: name("buzz"), change }, at(58));
     let rows = picture(&mut state, 100, 12);
-    let title = " buzz · unverified · live · direct 127.0.0.1:54322";
-    assert!(rows[0].contains(title), "{rows:#?}");
+    assert!(rows[0].contains(" buzz · unverified · live · direct 127.0.0.1:54322"), "{rows:#?}");
     assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
     assert!(rows[8].contains("buzz is typing…"), "{rows:#?}");
     assert!(rows[10].contains("only buzz> goes to buzz directly"), "{rows:#?}");

@@ -2,24 +2,19 @@
 
 use super::*;
 use crate::{
-    client::{
-        ConversationChange, ConversationEvent, ConversationUpdate, Direct, Error, Verification,
-    },
+    client::{ConversationChange as Change, ConversationUpdate as Update, *},
     model::{DirectMessage, Endpoint, Fingerprint, Receipt},
 };
 
-fn told(state: &mut State, change: ConversationChange, now: Moment) {
-    state.on_conversation(ConversationUpdate { peer: name("buzz"), change }, now);
+fn told(state: &mut State, change: Change, now: Moment) {
+    state.on_conversation(Update { peer: name("buzz"), change }, now);
 }
 
 pub(super) fn direct(who: &str, said: &str) -> Direct {
     let message =
         DirectMessage { id: MessageId::new(), sender: name(who), sent_at: None, text: text(said) };
-    Direct {
-        message,
-        verification: Verification::Known(Fingerprint::from_bytes([7; 32])),
-        from: None,
-    }
+    let verification = Verification::Known(Fingerprint::from_bytes([7; 32]));
+    Direct { message, verification, from: None }
 }
 
 /// In a conversation with buzz, on a live line.
@@ -27,11 +22,7 @@ pub(super) fn with_buzz() -> State {
     let mut state = state(&["lobby"]);
     let ordered = state.line("/msg buzz", at(1));
     assert!(ordered.contains(&Effect::Open(name("buzz"))), "{ordered:?}");
-    told(
-        &mut state,
-        ConversationChange::Open(Some(Endpoint::parse("127.0.0.1:54322").unwrap())),
-        at(1),
-    );
+    told(&mut state, Change::Open(Some(Endpoint::parse("127.0.0.1:54322").unwrap())), at(1));
     assert_eq!(state.current_peer(), Some(&name("buzz")));
     state.take_effects();
     state
@@ -109,12 +100,12 @@ fn a_message_is_sent_held_and_read() {
     let second = say(&mut state, "two");
     assert_eq!(state.shown(), ["12:00 sova  one …", "12:00 sova  two …"]);
     for id in [first, second] {
-        told(&mut state, ConversationChange::Delivered { id, endpoint: None }, at(2));
+        told(&mut state, Change::Delivered { id, endpoint: None }, at(2));
     }
     let path = "direct 127.0.0.1:54322";
     let held = [format!("12:00 sova  one ✓ {path}"), "12:00 sova  two ✓".into()];
     assert_eq!(state.shown(), held, "how it went is said once");
-    told(&mut state, ConversationChange::Event(ConversationEvent::Read(second)), at(3));
+    told(&mut state, Change::Event(ConversationEvent::Read(second)), at(3));
     assert!(state.shown().iter().all(|row| row.contains("✓✓")), "{:?}", state.shown());
     assert!(state.unsent().is_empty());
 }
@@ -124,13 +115,13 @@ fn who_is_away_gets_it_later_or_again() {
     let mut state = with_buzz();
     let id = say(&mut state, "are you there?");
     let error = Error::PeerUnknown(name("buzz"));
-    told(&mut state, ConversationChange::Failed { id, error: error.clone() }, at(2));
+    told(&mut state, Change::Failed { id, error: error.clone() }, at(2));
     let shown = state.shown().join(" ");
     assert!(shown.contains("✗ buzz is away: Ctrl-R"), "{shown}");
     state.perform(Action::Retry, at(3));
     let again = Effect::Send { id, to: name("buzz"), text: text("are you there?") };
     assert_eq!(state.take_effects(), [again]);
-    told(&mut state, ConversationChange::Failed { id, error }, at(4));
+    told(&mut state, Change::Failed { id, error }, at(4));
     let queue = Effect::Queue { id, to: name("buzz"), text: text("are you there?") };
     assert!(state.line("/queue", at(4)).contains(&queue));
     state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
@@ -148,10 +139,10 @@ fn what_was_read_before_its_receipt_came_is_read() {
     let mut state = with_buzz();
     let id = say(&mut state, "quick");
     // Over another line than the receipt's.
-    told(&mut state, ConversationChange::Event(ConversationEvent::Read(id)), at(2));
+    told(&mut state, Change::Event(ConversationEvent::Read(id)), at(2));
     assert!(state.shown().iter().any(|row| row.ends_with("quick …")), "{:?}", state.shown());
     let endpoint = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
-    told(&mut state, ConversationChange::Delivered { id, endpoint }, at(2));
+    told(&mut state, Change::Delivered { id, endpoint }, at(2));
     let read = "quick ✓✓ direct 127.0.0.1:54322";
     assert!(state.shown().iter().any(|row| row.ends_with(read)), "{:?}", state.shown());
 }
@@ -162,22 +153,22 @@ fn what_is_sent_again_goes_in_order_and_was_not_read_before_it_came() {
     let [one, two, three] = ["one", "two", "three"].map(|said| say(&mut state, said));
     for id in [one, two] {
         let error = Error::PeerUnknown(name("buzz"));
-        told(&mut state, ConversationChange::Failed { id, error }, at(2));
+        told(&mut state, Change::Failed { id, error }, at(2));
     }
-    told(&mut state, ConversationChange::Delivered { id: three, endpoint: None }, at(3));
-    told(&mut state, ConversationChange::Event(ConversationEvent::Read(three)), at(3));
+    told(&mut state, Change::Delivered { id: three, endpoint: None }, at(3));
+    told(&mut state, Change::Event(ConversationEvent::Read(three)), at(3));
     state.take_effects();
     for id in [one, two] {
         state.perform(Action::Retry, at(4));
         assert!(
             matches!(state.take_effects()[..], [Effect::Send { id: again, .. }] if again == id)
         );
-        told(&mut state, ConversationChange::Delivered { id, endpoint: None }, at(4));
+        told(&mut state, Change::Delivered { id, endpoint: None }, at(4));
     }
     let marks = |state: &mut State| state.shown().iter().map(|row| row.contains("✓✓")).collect();
     let read: Vec<bool> = marks(&mut state);
     assert_eq!(read[..3], [false, false, true], "{:?}", state.shown());
-    told(&mut state, ConversationChange::Event(ConversationEvent::Read(one)), at(5));
+    told(&mut state, Change::Event(ConversationEvent::Read(one)), at(5));
     let read: Vec<bool> = marks(&mut state);
     assert_eq!(read[..3], [true, false, true], "{:?}", state.shown());
 }
@@ -186,7 +177,7 @@ fn what_is_sent_again_goes_in_order_and_was_not_read_before_it_came() {
 fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
     let mut state = with_buzz();
     let id = say(&mut state, "I never agreed to that");
-    told(&mut state, ConversationChange::Delivered { id, endpoint: None }, at(2));
+    told(&mut state, Change::Delivered { id, endpoint: None }, at(2));
     let mut forged = direct("buzz", "I agree");
     forged.message.id = id;
     state.on_event(Event::Direct(forged.clone()), at(2));
@@ -195,7 +186,7 @@ fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
     let said =
         ["12:00 sova  I never agreed to that ✓ direct 127.0.0.1:54322", "12:00 buzz  I agree"];
     assert_eq!(state.shown(), said);
-    told(&mut state, ConversationChange::Event(ConversationEvent::Read(id)), at(3));
+    told(&mut state, Change::Event(ConversationEvent::Read(id)), at(3));
     assert!(state.shown()[0].contains("✓✓"), "{:?}", state.shown());
 }
 
@@ -257,7 +248,7 @@ fn typing_is_told_now_and_then_and_fades() {
     state.press(KeyCode::Char('s'), at(14));
     assert_eq!(state.take_effects(), [], "a effect is nobody's business");
 
-    told(&mut state, ConversationChange::Event(ConversationEvent::Typing(true)), at(20));
+    told(&mut state, Change::Event(ConversationEvent::Typing(true)), at(20));
     assert!(state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
     assert!(!state.on_tick(at(25)) || state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
     assert!(state.on_tick(at(26)));
@@ -270,7 +261,7 @@ fn another_key_is_told_with_what_to_do() {
     let [known, offered] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
     let id = say(&mut state, "secret");
     let error = Error::KeyChanged { name: name("buzz"), known, offered };
-    told(&mut state, ConversationChange::Failed { id, error }, at(2));
+    told(&mut state, Change::Failed { id, error }, at(2));
     let said = state.toast.as_ref().unwrap().text.clone();
     assert!(said.contains(&format!("/accept buzz {offered}")), "{said}");
     assert_eq!(state.unsent(), ["not sent to buzz: secret"]);
@@ -298,7 +289,7 @@ fn what_is_said_to_nobody_comes_back_into_the_input() {
     state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
     let error = Error::PeerUnknown(name("dvae"));
     state.on_conversation(
-        ConversationUpdate { peer: name("dvae"), change: ConversationChange::Failed { id, error } },
+        Update { peer: name("dvae"), change: Change::Failed { id, error } },
         at(2),
     );
     assert!(state.direct_chats.is_empty() && state.unsent().is_empty());
@@ -316,10 +307,7 @@ fn a_place_of_nobody_is_left_again_but_not_in_mid_typing() {
         state.composer.set(typed);
         state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
         let error = Error::PeerUnknown(name("dvae"));
-        state.on_conversation(
-            ConversationUpdate { peer: name("dvae"), change: ConversationChange::NotOpen(error) },
-            at(2),
-        );
+        state.on_conversation(Update { peer: name("dvae"), change: Change::NotOpen(error) }, at(2));
         let stays = !typed.is_empty();
         assert_eq!(state.current_peer().is_some(), stays, "{typed:?}");
         assert_eq!(state.current_room().is_some_and(|at| *at == room("ops")), !stays);
@@ -334,11 +322,7 @@ fn who_is_in_the_contact_book_is_somebody() {
     let Some(Effect::Send { id, .. }) = ordered.last() else { panic!("{ordered:?}") };
     state
         .on_outcome(Outcome::Contact { name: name("buzz"), trust: Some(TrustLevel::Known) }, at(1));
-    told(
-        &mut state,
-        ConversationChange::Failed { id: *id, error: Error::PeerUnknown(name("buzz")) },
-        at(2),
-    );
+    told(&mut state, Change::Failed { id: *id, error: Error::PeerUnknown(name("buzz")) }, at(2));
     assert_eq!((state.direct_chats.len(), state.unsent().len()), (1, 1));
 }
 
