@@ -21,7 +21,7 @@ fn becomes(line: &str, from: usize, texts: &[&str]) {
 }
 
 #[test]
-fn names_at_the_beginning_of_a_line_are_called() {
+fn names_at_the_start_of_a_line_get_a_colon() {
     becomes("al|", 0, &["alice: ", "alan: ", "ali-baba: "]);
     becomes("  al|", 2, &["alice: ", "alan: ", "ali-baba: "]);
     becomes("ALI|", 0, &["alice: ", "ali-baba: "]);
@@ -31,7 +31,7 @@ fn names_at_the_beginning_of_a_line_are_called() {
 }
 
 #[test]
-fn names_elsewhere_are_named() {
+fn names_elsewhere_get_a_blank() {
     becomes("ask b|", 4, &["bob "]);
     becomes("ask @b|", 4, &["@bob "]);
     becomes("süß: e\u{301}l|", 5, &["élodie "]);
@@ -77,7 +77,7 @@ fn arguments_complete_as_the_command_takes_them() {
 }
 
 #[test]
-fn a_crowd_is_not_listed_whole() {
+fn completions_are_limited() {
     let names: Vec<Name> = (0..500).map(|i| Name::parse(&format!("p{i}")).unwrap()).collect();
     let found = find("p", "", true, Candidates { names: &names, rooms: &[] }).unwrap();
     assert_eq!(found.completions.len(), MAX_COMPLETIONS);

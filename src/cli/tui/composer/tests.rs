@@ -24,7 +24,7 @@ fn type_text(composer: &mut Composer, text: &str) {
     text.chars().for_each(|c| press(composer, KeyCode::Char(c), NONE));
 }
 
-/// What the keys make of a text with the cursor at its end; the cursor is shown as `|`.
+/// The text after the keys, with the cursor shown as `|`. It is at the end before.
 fn edited(text: &str, keys: &[(KeyCode, KeyModifiers)]) -> String {
     let mut composer = composer(text);
     for (code, held) in keys {
@@ -40,7 +40,7 @@ fn with_cursor(composer: &mut Composer) -> String {
     text
 }
 
-/// What is drawn, row by row, and where the cursor is.
+/// The drawn rows and the position of the cursor.
 fn drawn(composer: &mut Composer, width: u16, height: u16) -> (Vec<String>, Position) {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
@@ -51,7 +51,7 @@ fn drawn(composer: &mut Composer, width: u16, height: u16) -> (Vec<String>, Posi
 }
 
 #[test]
-fn the_keys_of_readline() {
+fn editing_keys_work_as_in_readline() {
     use KeyCode::{Backspace, Char, Delete, Home, Left, Right};
     for (text, keys, after) in [
         ("one two", &[(Char('a'), CTRL)][..], "|one two"),
@@ -85,7 +85,7 @@ fn the_keys_of_readline() {
 }
 
 #[test]
-fn what_one_sees_as_a_character_is_one() {
+fn a_grapheme_is_edited_as_one_character() {
     use KeyCode::{Backspace, Left};
     for cluster in ["e\u{301}", "👩‍👩‍👧", "🇨🇭", "❤\u{fe0f}", "日"] {
         let text = format!("a{cluster}");
@@ -111,7 +111,7 @@ fn lines_break_at_blanks_and_long_words_anywhere() {
 }
 
 #[test]
-fn the_cursor_is_where_the_next_character_goes_and_is_always_seen() {
+fn the_cursor_is_always_visible_where_the_next_character_goes() {
     let at = |text: &str, width, height| drawn(&mut composer(text), width, height).1;
     assert_eq!(at("", 10, 1), Position::new(0, 0));
     assert_eq!(at("abc", 10, 1), Position::new(3, 0));
@@ -124,7 +124,7 @@ fn the_cursor_is_where_the_next_character_goes_and_is_always_seen() {
 }
 
 #[test]
-fn an_empty_input_shows_what_it_is_for() {
+fn an_empty_input_shows_the_placeholder() {
     assert_eq!(drawn(&mut composer(""), 20, 1).0, ["say something"]);
     assert_eq!(drawn(&mut composer("x"), 20, 1).0, ["x"]);
     let mut buffer = Buffer::empty(Rect::new(0, 0, 5, 5));
@@ -133,7 +133,7 @@ fn an_empty_input_shows_what_it_is_for() {
 }
 
 #[test]
-fn what_is_pasted_keeps_its_lines_and_loses_what_harms() {
+fn a_paste_keeps_its_lines_and_loses_control_characters() {
     let mut composer = composer("");
     composer.paste("def f():\r\n\treturn 1\rend\n");
     assert_eq!(composer.submit(None).as_deref(), Some("def f():\n    return 1\nend\n"));
@@ -150,7 +150,7 @@ fn what_is_pasted_keeps_its_lines_and_loses_what_harms() {
 }
 
 #[test]
-fn hostile_heaps_stay_in_their_cells() {
+fn hostile_clusters_stay_in_their_cells() {
     let heap = format!("a{}b", "\u{301}".repeat(500));
     let chain = "👩\u{200d}".repeat(100);
     for text in [heap, chain, "\u{1100}".repeat(100), "\u{301}".repeat(50)] {
@@ -167,7 +167,7 @@ fn hostile_heaps_stay_in_their_cells() {
 }
 
 #[test]
-fn too_much_is_refused_as_a_whole_and_said() {
+fn an_insertion_above_the_limit_is_refused_with_a_note() {
     let mut composer = composer(&"x".repeat(MAX_TEXT_BYTES - 1));
     composer.paste("é");
     assert_eq!(composer.text().len(), MAX_TEXT_BYTES - 1);
@@ -186,7 +186,7 @@ fn too_much_is_refused_as_a_whole_and_said() {
 }
 
 #[test]
-fn history_comes_back_and_so_does_the_draft() {
+fn history_is_recalled_and_the_draft_restored() {
     let mut composer = Composer::new(vec!["first".into(), "  ".into(), "se\ncond".into()]);
     type_text(&mut composer, "draft");
     assert!(composer.history_up());
@@ -209,7 +209,7 @@ fn history_comes_back_and_so_does_the_draft() {
 }
 
 #[test]
-fn what_is_made_of_an_older_text_is_kept_as_the_draft() {
+fn an_edited_history_entry_becomes_the_draft() {
     let mut composer = Composer::new(vec!["older".into(), "old\u{202e}".into()]);
     composer.history_up();
     type_text(&mut composer, "!");
@@ -222,7 +222,7 @@ fn what_is_made_of_an_older_text_is_kept_as_the_draft() {
 }
 
 #[test]
-fn up_and_down_go_by_rows_as_they_are_drawn() {
+fn up_and_down_move_by_visible_rows() {
     let mut composer = Composer::new(vec!["old".into()]);
     composer.set("one two three");
     drawn(&mut composer, 8, 3);
@@ -236,7 +236,7 @@ fn up_and_down_go_by_rows_as_they_are_drawn() {
 }
 
 #[test]
-fn what_was_cleared_can_be_taken_back_and_what_was_sent_cannot() {
+fn clearing_can_be_undone_but_sending_cannot() {
     let mut composer = composer("");
     composer.paste("much\nwork");
     composer.clear();
@@ -249,7 +249,7 @@ fn what_was_cleared_can_be_taken_back_and_what_was_sent_cannot() {
 }
 
 #[test]
-fn a_word_completes_itself_around_and_back() {
+fn completions_cycle_in_both_directions() {
     let names: Vec<Name> = ["alice", "alan", "bob"].map(|name| Name::parse(name).unwrap()).into();
     let candidates = Candidates { names: &names, rooms: &[RoomName::lobby()] };
     let mut composer = composer("al");
@@ -360,7 +360,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_is_typed(edits in prop::collection::vec(edits(), 1..60)) {
+    fn the_input_stays_valid_under_any_edits(edits in prop::collection::vec(edits(), 1..60)) {
         let names = ["alice", "bob", "日本"].map(|name| Name::parse(name).unwrap());
         let candidates = Candidates { names: &names, rooms: &[RoomName::lobby()] };
         let mut composer = Composer::new(vec!["old\nlines".into(), "\x1b[2J".into()]);
@@ -375,7 +375,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_comes_out_as_it_went_in(text in "[a-z0-9 éあ👩\\n.,/]{1,200}") {
+    fn typed_and_pasted_texts_are_submitted_unchanged(text in "[a-z0-9 éあ👩\\n.,/]{1,200}") {
         let mut pasted = composer("");
         pasted.paste(&text);
         prop_assert_eq!(&pasted.text(), &text);

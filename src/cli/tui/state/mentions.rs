@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_a_word() {
+    fn a_mention_is_a_whole_word() {
         let sova = Name::parse("sova").unwrap();
         for text in ["sova", "Sova: hi", "hi,SOVA!", "@sova", "日本 sova 語", "a sovata sova"] {
             assert!(mentions(text, &sova), "{text}");

@@ -6,6 +6,7 @@ mod history;
 mod overlays;
 mod person;
 mod rooms;
+mod strangers;
 
 use jiff::{Timestamp, tz::TimeZone};
 use ratatui::crossterm::event::{Event as Typed, KeyCode, KeyEvent, KeyModifiers};
@@ -36,7 +37,7 @@ pub(crate) fn text(raw: &str) -> Text {
     Text::parse(raw).unwrap()
 }
 
-/// Noon of some day, and a second more with each step.
+/// This number of seconds after noon of some day.
 pub(crate) fn at(second: i64) -> Moment {
     use std::sync::OnceLock;
     static BEGIN: OnceLock<Instant> = OnceLock::new();
@@ -50,7 +51,7 @@ pub(crate) fn position(seq: u64) -> Position {
     Position { epoch: 1, seq }
 }
 
-/// In these rooms, which nobody has spoken in; what is ordered at the start is done.
+/// A state in these rooms, which are empty. The first effects are taken.
 pub(crate) fn state(rooms: &[&str]) -> State {
     let preferences = Preferences {
         theme: Theme::plain(),
@@ -69,7 +70,7 @@ pub(crate) fn state(rooms: &[&str]) -> State {
     state
 }
 
-/// The message of this number in a room.
+/// A message of a room.
 pub(crate) fn message(raw: &str, seq: u64, who: &str, said: &str) -> Message {
     Message {
         id: MessageId::new(),
@@ -87,7 +88,7 @@ impl State {
         self.on_event(Event::Message(message(raw, seq, who, what)), at(1));
     }
 
-    /// Types a line and sends it, and returns what is ordered then.
+    /// Submits a line and returns the effects.
     #[track_caller]
     pub(crate) fn line(&mut self, line: &str, now: Moment) -> Vec<Effect> {
         self.take_effects();
@@ -100,7 +101,7 @@ impl State {
         self.on_terminal_event(Typed::Key(KeyEvent::new(code, KeyModifiers::NONE)), now);
     }
 
-    /// The id of one's own post that is ordered by a line.
+    /// Posts a line and returns the id.
     #[track_caller]
     pub(crate) fn posts(&mut self, line: &str) -> MessageId {
         let ordered = self.line(line, at(1));
@@ -111,7 +112,7 @@ impl State {
         posts.unwrap_or_else(|| panic!("not posted: {ordered:?}"))
     }
 
-    /// The same post as the hub sends it to everybody.
+    /// Receives a post of the user from the hub.
     pub(crate) fn comes_back(&mut self, id: MessageId, raw: &str, seq: u64, said: &str) {
         let message = Message { id, ..message(raw, seq, "sova", said) };
         self.on_event(Event::Message(message), at(2));
@@ -128,7 +129,7 @@ impl State {
         self.on_outcome(Outcome::Posted { id, room: room(raw), result }, at(2));
     }
 
-    /// What stands in the current place: texts with their marks, each in one line.
+    /// The messages of the current chat with their marks, each in one line.
     pub(crate) fn shown(&mut self) -> Vec<String> {
         let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
         self.panels = Panels { sidebar: Some(false), roster: Some(false) };
@@ -150,7 +151,7 @@ impl State {
         shown
     }
 
-    /// All that stands in the current place, as one text.
+    /// The whole current chat as one text.
     pub(crate) fn shown_notices(&mut self) -> String {
         let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
         self.panels = Panels { sidebar: Some(false), roster: Some(false) };

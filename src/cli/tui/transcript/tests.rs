@@ -21,7 +21,7 @@ use crate::{
     model::{Name, Position},
 };
 
-/// 09:15 of the day that is called today.
+/// 09:15 of [`TODAY`].
 const MORNING: &str = "2026-11-22T09:15:00Z";
 
 const TODAY: Date = date(2026, 11, 22);
@@ -43,7 +43,7 @@ fn said(seq: u64, who: &str, text: &str) -> TranscriptEntry {
     at(seq, MORNING, body(who, text, None))
 }
 
-/// So many short messages, from `from` on.
+/// `count` short messages, numbered from `from` on.
 fn numbered(from: u64, count: u64) -> Vec<TranscriptEntry> {
     (from..from + count).map(|seq| said(seq, "sova", &format!("text {seq}"))).collect()
 }
@@ -66,7 +66,7 @@ fn drawn(transcript: &mut Transcript, width: u16, height: u16) -> Buffer {
     drawn_in(transcript, width, height, &TimeZone::UTC)
 }
 
-/// The rows as a terminal shows them, without what is blank at their ends.
+/// The rows as a terminal shows them, without trailing blanks.
 fn rows_of(buffer: &Buffer) -> Vec<String> {
     let mut rows = Vec::new();
     for y in 0..buffer.area.height {

@@ -1,4 +1,6 @@
-//! Pictures of the whole screen.
+//! The whole screen as text.
+
+mod overlays;
 
 use std::time::Duration;
 
@@ -25,7 +27,9 @@ use crate::{
             },
         },
     },
-    client::{ConversationChange as Change, ConversationUpdate as Update, *},
+    client::{
+        ConversationChange, ConversationEvent, ConversationUpdate, Direct, Event, Verification,
+    },
     model::{DirectMessage, Endpoint, MessageId, PeerStatus, SearchHit},
 };
 
@@ -41,7 +45,7 @@ fn picture(state: &mut State, width: u16, height: u16) -> Vec<String> {
     rows
 }
 
-/// Where what is drawn at one place cannot be what was drawn at another: borders stay where they are.
+/// Asserts that nothing is drawn over the borders, and that everything is escaped.
 #[track_caller]
 fn keeps_its_borders(state: &mut State, width: u16, height: u16) {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
@@ -114,7 +118,7 @@ direct             │                                                          
 }
 
 #[test]
-fn narrow_terminals_fold_the_panels() {
+fn narrow_terminals_hide_the_panels() {
     let mut state = morning();
     let rows = picture(&mut state, 60, 20);
     assert!(rows[0].starts_with("rooms              │ lobby · 3 here"), "{rows:#?}");
@@ -124,7 +128,7 @@ fn narrow_terminals_fold_the_panels() {
     assert!(!rows.iter().any(|row| row.contains('│')), "{rows:#?}");
     assert!(rows[10].starts_with("lobby> "), "{rows:#?}");
     assert_eq!(rows[11], " ● 127.0.0.1:50051… @ops buzz:1 · 12:01");
-    // Whoever wants them has them.
+    // They can be shown on demand.
     state.perform(Action::ToggleSidebar, at(60));
     assert!(picture(&mut state, 40, 12)[0].starts_with("rooms"));
     state.perform(Action::ToggleSidebar, at(60));
@@ -134,15 +138,19 @@ fn narrow_terminals_fold_the_panels() {
 }
 
 #[test]
-fn a_conversation_says_whom_it_reaches_and_how() {
+fn a_direct_chat_shows_the_peer_and_the_path() {
     let mut state = morning();
     state.perform(Action::GoTo(3), at(3));
-    let path = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
-    state.on_conversation(Update { peer: name("buzz"), change: Change::Open(path) }, at(3));
-    let change = Change::Event(ConversationEvent::Typing(true));
-    state.on_conversation(Update { peer: name("buzz"), change }, at(58));
+    let endpoint = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
+    state.on_conversation(
+        ConversationUpdate { peer: name("buzz"), change: ConversationChange::Open(endpoint) },
+        at(3),
+    );
+    let typing = ConversationChange::Event(ConversationEvent::Typing(true));
+    state.on_conversation(ConversationUpdate { peer: name("buzz"), change: typing }, at(58));
     let rows = picture(&mut state, 100, 12);
-    assert!(rows[0].contains(" buzz · unverified · live · direct 127.0.0.1:54322"), "{rows:#?}");
+    let title = " buzz · unverified · live · direct 127.0.0.1:54322";
+    assert!(rows[0].contains(title), "{rows:#?}");
     assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
     assert!(rows[8].contains("buzz is typing…"), "{rows:#?}");
     assert!(rows[10].contains("only buzz> goes to buzz directly"), "{rows:#?}");
@@ -150,7 +158,7 @@ fn a_conversation_says_whom_it_reaches_and_how() {
 }
 
 #[test]
-fn the_last_line_tells_how_the_hub_is() {
+fn the_status_line_shows_the_state_of_the_hub() {
     let mut state = morning();
     let last = |state: &mut State| picture(state, 100, 12).pop().unwrap();
     state.hub_status = HubStatus::Lost { retry_at: at(63).mono };
@@ -170,7 +178,7 @@ fn the_last_line_tells_how_the_hub_is() {
 }
 
 #[test]
-fn a_word_in_the_last_line_goes_when_something_else_is_done() {
+fn a_toast_is_closed_by_the_next_action() {
     let mut state = morning();
     let word = |state: &mut State| state.toast("a word", true, at(59));
     let gone = |state: &mut State| std::mem::take(&mut state.toast).is_none();
@@ -201,7 +209,7 @@ fn a_word_in_the_last_line_goes_when_something_else_is_done() {
 }
 
 #[test]
-fn a_complaint_that_is_longer_than_the_last_line_is_read_whole() {
+fn an_error_too_long_for_a_toast_is_shown_among_the_messages() {
     let mut state = morning();
     picture(&mut state, 60, 16);
     let said = "not sent to colt: nobody answers there, and whoever wants to know why asks them";
@@ -210,14 +218,14 @@ fn a_complaint_that_is_longer_than_the_last_line_is_read_whole() {
     let shown: String = rows.iter().map(|row| row.split('│').next_back().unwrap().trim()).collect();
     assert!(shown.replace(' ', "").contains(&said.replace(' ', "")), "{rows:#?}");
     assert_eq!(rows.join("").matches("not sent").count(), 1, "{rows:#?}");
-    // Once, too, where it is said among the messages in any case.
+    // Also only once if it is shown among the messages anyway.
     state.announce(&said.replace("colt", "cold"), true, at(59));
     let rows = picture(&mut state, 60, 16);
     assert_eq!(rows.join("").matches("cold").count(), 1, "{rows:#?}");
 }
 
 #[test]
-fn a_long_name_leaves_the_sign_that_one_may_write() {
+fn a_long_name_leaves_room_for_the_prompt() {
     let mut state = state(&["a-room-with-a-name-that-is-too-long"]);
     state.composer.set("hello");
     let rows = picture(&mut state, 40, 12);
@@ -228,7 +236,7 @@ fn a_long_name_leaves_the_sign_that_one_may_write() {
 }
 
 #[test]
-fn no_size_is_too_small_for_anything() {
+fn any_size_can_be_drawn() {
     let mut plain = morning();
     let mut talking = morning();
     talking.perform(Action::GoTo(3), at(3));
@@ -256,7 +264,7 @@ fn no_size_is_too_small_for_anything() {
 }
 
 #[test]
-fn what_others_write_stays_in_its_place_and_is_harmless() {
+fn foreign_text_stays_in_its_area_and_is_escaped() {
     let hostile = [
         "\x1b[2J\x1b[31mred\x07\r\n* buzz left".to_owned(),
         "\u{202e}txt.exe\u{200b}\u{e0041}".to_owned(),
@@ -293,7 +301,7 @@ fn what_others_write_stays_in_its_place_and_is_harmless() {
 }
 
 #[test]
-fn a_click_goes_to_a_place_and_the_wheel_moves_what_is_under_it() {
+fn clicks_and_the_wheel_work_where_the_mouse_is() {
     let mut state = morning();
     let mouse = |state: &mut State, kind, column, row| {
         let mouse = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
@@ -327,7 +335,7 @@ fn a_click_goes_to_a_place_and_the_wheel_moves_what_is_under_it() {
 }
 
 #[test]
-fn the_list_keeps_the_chosen_place_in_sight() {
+fn the_sidebar_keeps_the_current_chat_visible() {
     let names: Vec<String> = (0..60).map(|i| format!("room{i}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut state = state(&names);
@@ -339,7 +347,7 @@ fn the_list_keeps_the_chosen_place_in_sight() {
 }
 
 #[test]
-fn what_is_unread_beyond_the_list_is_counted_in_its_last_row() {
+fn unread_messages_beyond_the_sidebar_are_counted() {
     let mut state = state(&["lobby"]);
     for who in 0..40 {
         state.line(&format!("/msg friend{who}"), at(1));
@@ -355,46 +363,4 @@ fn what_is_unread_beyond_the_list_is_counted_in_its_last_row() {
     assert!(rows[21].contains("stranger") && rows[22].trim_start().starts_with('│'), "{rows:#?}");
     state.said("lobby", 1, "buzz", "hello");
     assert!(picture(&mut state, 100, 24)[22].starts_with(" ↑ 1 unread  "));
-}
-
-#[test]
-fn long_texts_over_everything_scroll_to_their_end_and_no_further() {
-    let mut state = morning();
-    state.perform(Action::Help, at(3));
-    let first = picture(&mut state, 80, 12);
-    assert!(first[11].contains(" 1–10 of "), "{first:#?}");
-    assert!(first[11].contains(" · PageDown goes on · Esc closes ─"), "{first:#?}");
-    state.press(KeyCode::PageDown, at(3));
-    assert!(picture(&mut state, 80, 12)[11].contains(" 11–20 of "));
-    state.on_terminal_event(
-        Typed::Key(ratatui::crossterm::event::KeyEvent::new(KeyCode::End, KeyModifiers::NONE)),
-        at(3),
-    );
-    let last = picture(&mut state, 80, 12);
-    assert!(!last[11].contains("PageDown"), "{last:#?}");
-    assert!(last[11].contains(" · Esc closes ─"), "{last:#?}");
-    assert_ne!(first, last);
-    assert!(last.iter().any(|row| row.contains("//TEXT")), "{last:#?}");
-}
-
-#[test]
-fn every_list_is_a_box_with_a_title_and_says_how_to_close_it() {
-    let mut state = morning();
-    for (title, lines) in [("your key", 1), ("contacts", 1), ("rooms", 3)] {
-        let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
-        let rows = lines.len();
-        state.on_outcome(Outcome::Ran { title, done: Done::Shown(lines) }, at(4));
-        let shown = picture(&mut state, 80, 24);
-        let top = shown.iter().position(|row| row.contains(&format!("┌ {title} ─"))).unwrap();
-        assert!(shown[top + 1].contains("│ line 0"), "{shown:#?}");
-        assert!(shown[top + rows + 1].contains("└─ Esc closes ─"), "{shown:#?}");
-        state.press(KeyCode::Esc, at(4));
-    }
-    for (title, none) in
-        [("contacts", "no contacts yet"), ("outbox", "the outbox is empty"), ("peers", "nobody")]
-    {
-        state.on_outcome(Outcome::Ran { title, done: Done::Shown(Vec::new()) }, at(4));
-        assert!(state.overlay.is_none());
-        assert!(picture(&mut state, 80, 24)[23].contains(none));
-    }
 }

@@ -1,68 +1,77 @@
-//! Direct conversations: whom a text reaches, and what becomes of it.
+//! Direct chats: who receives a text, and its delivery.
 
 use super::*;
 use crate::{
-    client::{ConversationChange as Change, ConversationUpdate as Update, *},
+    client::{
+        ConversationChange, ConversationEvent, ConversationUpdate, Direct, Error, Verification,
+    },
     model::{DirectMessage, Endpoint, Fingerprint, Receipt},
 };
 
-fn told(state: &mut State, change: Change, now: Moment) {
-    state.on_conversation(Update { peer: name("buzz"), change }, now);
+pub(super) fn update(state: &mut State, change: ConversationChange, now: Moment) {
+    state.on_conversation(ConversationUpdate { peer: name("buzz"), change }, now);
 }
 
 pub(super) fn direct(who: &str, said: &str) -> Direct {
     let message =
         DirectMessage { id: MessageId::new(), sender: name(who), sent_at: None, text: text(said) };
-    let verification = Verification::Known(Fingerprint::from_bytes([7; 32]));
-    Direct { message, verification, from: None }
+    Direct {
+        message,
+        verification: Verification::Known(Fingerprint::from_bytes([7; 32])),
+        from: None,
+    }
 }
 
-/// In a conversation with buzz, on a live line.
+/// A state in a direct chat with buzz, with a live conversation.
 pub(super) fn with_buzz() -> State {
     let mut state = state(&["lobby"]);
-    let ordered = state.line("/msg buzz", at(1));
-    assert!(ordered.contains(&Effect::Open(name("buzz"))), "{ordered:?}");
-    told(&mut state, Change::Open(Some(Endpoint::parse("127.0.0.1:54322").unwrap())), at(1));
+    let effects = state.line("/msg buzz", at(1));
+    assert!(effects.contains(&Effect::Open(name("buzz"))), "{effects:?}");
+    update(
+        &mut state,
+        ConversationChange::Open(Some(Endpoint::parse("127.0.0.1:54322").unwrap())),
+        at(1),
+    );
     assert_eq!(state.current_peer(), Some(&name("buzz")));
     state.take_effects();
     state
 }
 
-/// Says something and returns its id, after making sure that it goes to buzz alone.
+/// Sends a message and returns its id. Asserts that it goes only to buzz.
 #[track_caller]
 pub(super) fn say(state: &mut State, said: &str) -> MessageId {
-    let ordered = state.line(said, at(1));
-    match ordered.as_slice() {
+    let effects = state.line(said, at(1));
+    match effects.as_slice() {
         [Effect::Send { id, to, text }] if *to == name("buzz") && text.as_str() == said => *id,
-        _ => panic!("{ordered:?}"),
+        _ => panic!("{effects:?}"),
     }
 }
 
 #[test]
-fn what_is_typed_in_a_conversation_goes_to_the_peer_alone_and_into_no_file() {
+fn direct_messages_go_to_the_peer_and_are_not_stored() {
     let mut state = with_buzz();
     say(&mut state, "between us");
     say(&mut state, "//even with a slash".trim_start_matches('/'));
-    // A paste with a command inside goes nowhere.
+    // A paste with a command inside is not sent.
     assert_eq!(state.line("hello\n/join ops", at(1)), []);
     assert!(state.toast.as_ref().unwrap().text.contains("not sent"));
     assert_eq!(state.composer.text(), "hello\n/join ops", "and is not lost");
 }
 
 #[test]
-fn what_is_typed_in_a_room_goes_there_and_private_lines_into_no_file() {
+fn posts_are_stored_in_the_history_and_private_lines_are_not() {
     let mut state = state(&["lobby"]);
-    let ordered = state.line("hello", at(1));
-    assert_eq!(ordered[0], Effect::StoreInput("hello".into()));
-    let ordered = state.line("/msg buzz psst", at(1));
-    assert!(!ordered.iter().any(|c| matches!(c, Effect::StoreInput(_) | Effect::Post { .. })));
+    let effects = state.line("hello", at(1));
+    assert_eq!(effects[0], Effect::StoreInput("hello".into()));
+    let effects = state.line("/msg buzz psst", at(1));
+    assert!(!effects.iter().any(|c| matches!(c, Effect::StoreInput(_) | Effect::Post { .. })));
     assert_eq!(state.current_room(), Some(&room("lobby")), "one stays where one is");
     assert_eq!(state.line("/mgs buzz psst", at(1)), []);
     assert_eq!(state.line("hello\n/msg buzz psst", at(1)), []);
 }
 
 #[test]
-fn what_was_said_to_one_person_comes_back_only_there() {
+fn direct_messages_are_recalled_only_in_their_chat() {
     let mut state = state(&["lobby"]);
     state.line("hello all", at(1));
     state.line("/msg eve", at(1));
@@ -94,34 +103,34 @@ fn what_was_said_to_one_person_comes_back_only_there() {
 }
 
 #[test]
-fn a_message_is_sent_held_and_read() {
+fn a_message_is_sent_delivered_and_read() {
     let mut state = with_buzz();
     let first = say(&mut state, "one");
     let second = say(&mut state, "two");
     assert_eq!(state.shown(), ["12:00 sova  one …", "12:00 sova  two …"]);
     for id in [first, second] {
-        told(&mut state, Change::Delivered { id, endpoint: None }, at(2));
+        update(&mut state, ConversationChange::Delivered { id, endpoint: None }, at(2));
     }
     let path = "direct 127.0.0.1:54322";
     let held = [format!("12:00 sova  one ✓ {path}"), "12:00 sova  two ✓".into()];
     assert_eq!(state.shown(), held, "how it went is said once");
-    told(&mut state, Change::Event(ConversationEvent::Read(second)), at(3));
+    update(&mut state, ConversationChange::Event(ConversationEvent::Read(second)), at(3));
     assert!(state.shown().iter().all(|row| row.contains("✓✓")), "{:?}", state.shown());
     assert!(state.unsent().is_empty());
 }
 
 #[test]
-fn who_is_away_gets_it_later_or_again() {
+fn a_failed_message_can_be_retried_or_queued() {
     let mut state = with_buzz();
     let id = say(&mut state, "are you there?");
     let error = Error::PeerUnknown(name("buzz"));
-    told(&mut state, Change::Failed { id, error: error.clone() }, at(2));
+    update(&mut state, ConversationChange::Failed { id, error: error.clone() }, at(2));
     let shown = state.shown().join(" ");
     assert!(shown.contains("✗ buzz is away: Ctrl-R"), "{shown}");
     state.perform(Action::Retry, at(3));
     let again = Effect::Send { id, to: name("buzz"), text: text("are you there?") };
     assert_eq!(state.take_effects(), [again]);
-    told(&mut state, Change::Failed { id, error }, at(4));
+    update(&mut state, ConversationChange::Failed { id, error }, at(4));
     let queue = Effect::Queue { id, to: name("buzz"), text: text("are you there?") };
     assert!(state.line("/queue", at(4)).contains(&queue));
     state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
@@ -135,49 +144,49 @@ fn who_is_away_gets_it_later_or_again() {
 }
 
 #[test]
-fn what_was_read_before_its_receipt_came_is_read() {
+fn a_read_mark_before_the_receipt_counts() {
     let mut state = with_buzz();
     let id = say(&mut state, "quick");
-    // Over another line than the receipt's.
-    told(&mut state, Change::Event(ConversationEvent::Read(id)), at(2));
+    // Over another connection than the receipt.
+    update(&mut state, ConversationChange::Event(ConversationEvent::Read(id)), at(2));
     assert!(state.shown().iter().any(|row| row.ends_with("quick …")), "{:?}", state.shown());
     let endpoint = Some(Endpoint::parse("127.0.0.1:54322").unwrap());
-    told(&mut state, Change::Delivered { id, endpoint }, at(2));
+    update(&mut state, ConversationChange::Delivered { id, endpoint }, at(2));
     let read = "quick ✓✓ direct 127.0.0.1:54322";
     assert!(state.shown().iter().any(|row| row.ends_with(read)), "{:?}", state.shown());
 }
 
 #[test]
-fn what_is_sent_again_goes_in_order_and_was_not_read_before_it_came() {
+fn a_retried_message_is_not_covered_by_earlier_read_marks() {
     let mut state = with_buzz();
     let [one, two, three] = ["one", "two", "three"].map(|said| say(&mut state, said));
     for id in [one, two] {
         let error = Error::PeerUnknown(name("buzz"));
-        told(&mut state, Change::Failed { id, error }, at(2));
+        update(&mut state, ConversationChange::Failed { id, error }, at(2));
     }
-    told(&mut state, Change::Delivered { id: three, endpoint: None }, at(3));
-    told(&mut state, Change::Event(ConversationEvent::Read(three)), at(3));
+    update(&mut state, ConversationChange::Delivered { id: three, endpoint: None }, at(3));
+    update(&mut state, ConversationChange::Event(ConversationEvent::Read(three)), at(3));
     state.take_effects();
     for id in [one, two] {
         state.perform(Action::Retry, at(4));
         assert!(
             matches!(state.take_effects()[..], [Effect::Send { id: again, .. }] if again == id)
         );
-        told(&mut state, Change::Delivered { id, endpoint: None }, at(4));
+        update(&mut state, ConversationChange::Delivered { id, endpoint: None }, at(4));
     }
     let marks = |state: &mut State| state.shown().iter().map(|row| row.contains("✓✓")).collect();
     let read: Vec<bool> = marks(&mut state);
     assert_eq!(read[..3], [false, false, true], "{:?}", state.shown());
-    told(&mut state, Change::Event(ConversationEvent::Read(one)), at(5));
+    update(&mut state, ConversationChange::Event(ConversationEvent::Read(one)), at(5));
     let read: Vec<bool> = marks(&mut state);
     assert_eq!(read[..3], [true, false, true], "{:?}", state.shown());
 }
 
 #[test]
-fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
+fn a_message_with_a_known_id_replaces_nothing() {
     let mut state = with_buzz();
     let id = say(&mut state, "I never agreed to that");
-    told(&mut state, Change::Delivered { id, endpoint: None }, at(2));
+    update(&mut state, ConversationChange::Delivered { id, endpoint: None }, at(2));
     let mut forged = direct("buzz", "I agree");
     forged.message.id = id;
     state.on_event(Event::Direct(forged.clone()), at(2));
@@ -186,12 +195,12 @@ fn nobody_erases_what_was_said_by_saying_something_under_its_id() {
     let said =
         ["12:00 sova  I never agreed to that ✓ direct 127.0.0.1:54322", "12:00 buzz  I agree"];
     assert_eq!(state.shown(), said);
-    told(&mut state, Change::Event(ConversationEvent::Read(id)), at(3));
+    update(&mut state, ConversationChange::Event(ConversationEvent::Read(id)), at(3));
     assert!(state.shown()[0].contains("✓✓"), "{:?}", state.shown());
 }
 
 #[test]
-fn what_comes_is_marked_as_read_when_it_is_seen() {
+fn messages_are_marked_as_read_when_they_are_seen() {
     let mut state = with_buzz();
     let seen = direct("buzz", "hi");
     state.on_event(Event::Direct(seen.clone()), at(2));
@@ -216,7 +225,7 @@ fn what_comes_is_marked_as_read_when_it_is_seen() {
 }
 
 #[test]
-fn what_is_left_over_gets_into_no_file() {
+fn the_exit_report_contains_no_texts_in_a_file() {
     let mut state = with_buzz();
     say(&mut state, "my secret");
     say(&mut state, "another");
@@ -235,7 +244,7 @@ fn what_is_left_over_gets_into_no_file() {
 }
 
 #[test]
-fn typing_is_told_now_and_then_and_fades() {
+fn typing_is_notified_at_intervals_and_expires() {
     let mut state = with_buzz();
     let typing = |active| Effect::Typing { to: name("buzz"), active };
     for (second, expected) in [(10, vec![typing(true)]), (11, vec![]), (13, vec![typing(true)])] {
@@ -248,7 +257,7 @@ fn typing_is_told_now_and_then_and_fades() {
     state.press(KeyCode::Char('s'), at(14));
     assert_eq!(state.take_effects(), [], "a effect is nobody's business");
 
-    told(&mut state, Change::Event(ConversationEvent::Typing(true)), at(20));
+    update(&mut state, ConversationChange::Event(ConversationEvent::Typing(true)), at(20));
     assert!(state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
     assert!(!state.on_tick(at(25)) || state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
     assert!(state.on_tick(at(26)));
@@ -256,78 +265,19 @@ fn typing_is_told_now_and_then_and_fades() {
 }
 
 #[test]
-fn another_key_is_told_with_what_to_do() {
+fn a_changed_key_is_reported_with_what_to_do() {
     let mut state = with_buzz();
     let [known, offered] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
     let id = say(&mut state, "secret");
     let error = Error::KeyChanged { name: name("buzz"), known, offered };
-    told(&mut state, Change::Failed { id, error }, at(2));
+    update(&mut state, ConversationChange::Failed { id, error }, at(2));
     let said = state.toast.as_ref().unwrap().text.clone();
     assert!(said.contains(&format!("/accept buzz {offered}")), "{said}");
     assert_eq!(state.unsent(), ["not sent to buzz: secret"]);
 }
 
 #[test]
-fn names_that_others_make_up_do_not_fill_the_memory() {
-    let mut state = with_buzz();
-    for stranger in 0..1000 {
-        state.on_event(Event::Direct(from_stranger(stranger)), at(2));
-    }
-    assert_eq!(state.direct_chats.len(), 256);
-    assert!(state.direct_chat(&name("buzz")).is_some(), "the one in sight stays");
-    assert!(state.direct_chat(&name("s999")).is_some());
-}
-
-#[test]
-fn what_is_said_to_nobody_comes_back_into_the_input() {
-    let mut state = state(&["lobby"]);
-    let ordered = state.line("/msg dvae hi there", at(1));
-    let id = match ordered.last() {
-        Some(Effect::Send { id, .. }) => *id,
-        _ => panic!("{ordered:?}"),
-    };
-    state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
-    let error = Error::PeerUnknown(name("dvae"));
-    state.on_conversation(
-        Update { peer: name("dvae"), change: Change::Failed { id, error } },
-        at(2),
-    );
-    assert!(state.direct_chats.is_empty() && state.unsent().is_empty());
-    assert_eq!(state.composer.text(), "/msg dvae hi there");
-    let said = &state.toast.as_ref().unwrap().text;
-    assert_eq!(said, "not sent: nobody called dvae is on the hub or in your contact book");
-}
-
-#[test]
-fn a_place_of_nobody_is_left_again_but_not_in_mid_typing() {
-    for typed in ["", "hal"] {
-        let mut state = state(&["lobby", "ops"]);
-        state.perform(Action::GoTo(2), at(1));
-        state.line("/msg dvae", at(1));
-        state.composer.set(typed);
-        state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
-        let error = Error::PeerUnknown(name("dvae"));
-        state.on_conversation(Update { peer: name("dvae"), change: Change::NotOpen(error) }, at(2));
-        let stays = !typed.is_empty();
-        assert_eq!(state.current_peer().is_some(), stays, "{typed:?}");
-        assert_eq!(state.current_room().is_some_and(|at| *at == room("ops")), !stays);
-        assert_eq!(state.composer.text(), typed);
-    }
-}
-
-#[test]
-fn who_is_in_the_contact_book_is_somebody() {
-    let mut state = state(&["lobby"]);
-    let ordered = state.line("/msg buzz hi", at(1));
-    let Some(Effect::Send { id, .. }) = ordered.last() else { panic!("{ordered:?}") };
-    state
-        .on_outcome(Outcome::Contact { name: name("buzz"), trust: Some(TrustLevel::Known) }, at(1));
-    told(&mut state, Change::Failed { id: *id, error: Error::PeerUnknown(name("buzz")) }, at(2));
-    assert_eq!((state.direct_chats.len(), state.unsent().len()), (1, 1));
-}
-
-#[test]
-fn the_standing_is_said_where_it_is_another_or_a_warning() {
+fn the_trust_level_is_shown_when_it_changes_or_as_a_warning() {
     let mut state = with_buzz();
     let with = |said: &str, verification| Direct { verification, ..direct("buzz", said) };
     let key = Fingerprint::from_bytes([7; 32]);
@@ -347,7 +297,7 @@ fn the_standing_is_said_where_it_is_another_or_a_warning() {
 }
 
 #[test]
-fn what_was_kept_for_long_says_when_it_was_written() {
+fn a_late_message_shows_when_it_was_written() {
     let mut state = with_buzz();
     let noon = at(0).wall;
     for (said, before) in [("late", 120), ("older", 86_400 * 2), ("fresh", 30)] {
@@ -359,41 +309,4 @@ fn what_was_kept_for_long_says_when_it_was_written() {
     assert!(shown[0].ends_with("late (from 11:58)"), "{shown:?}");
     assert!(shown[1].ends_with("older (from 2026-11-20 12:00)"), "{shown:?}");
     assert!(shown[2].ends_with("fresh"), "{shown:?}");
-}
-
-fn from_stranger(number: usize) -> Direct {
-    let verification = Verification::Unverified(None);
-    Direct { verification, ..direct(&format!("s{number}"), "hi") }
-}
-
-#[test]
-fn names_that_others_make_up_throw_out_nothing_that_matters() {
-    let mut state = state(&["lobby"]);
-    state.on_event(Event::Direct(direct("ann", "lunch?")), at(1));
-    let impostor = Direct { verification: Verification::Unverified(None), ..direct("ann", "hi") };
-    state.on_event(Event::Direct(impostor), at(1));
-    state.line("/msg bob are you there?", at(1));
-    state.line("/msg cleo", at(1));
-    state.composer.set("half a tho");
-    state.perform(Action::GoTo(1), at(1));
-    let kept = ["ann", "bob", "cleo"].map(name);
-    for stranger in 0..300 {
-        state.on_event(Event::Direct(from_stranger(stranger)), at(2));
-    }
-    assert!(kept.iter().all(|name| state.direct_chat(name).is_some()));
-    assert_eq!(state.direct_chat(&name("cleo")).unwrap().draft, "half a tho");
-    assert_eq!(state.direct_chats.len(), 256);
-
-    // Once everything matters, the next one is told in a word, and one's own are begun all the same.
-    let strangers: Vec<_> = state.direct_chats.iter().map(|talk| talk.name.clone()).collect();
-    for stranger in strangers {
-        state.line(&format!("/msg {stranger} who are you?"), at(3));
-    }
-    state.on_event(Event::Direct(from_stranger(400)), at(4));
-    assert!(state.direct_chat(&name("s400")).is_none());
-    let shown = state.shown().join(" ");
-    assert!(shown.contains("s400 (unverified): hi"), "{shown}");
-    state.line("/msg dora hello", at(5));
-    assert!(state.direct_chat(&name("dora")).is_some());
-    assert!(kept.iter().all(|name| state.direct_chat(name).is_some()));
 }

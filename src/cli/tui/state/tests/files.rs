@@ -1,4 +1,4 @@
-//! What other programs of the same person have changed.
+//! Changes by other programs of the same user.
 
 use super::{
     direct::{direct, say, with_buzz},
@@ -7,7 +7,7 @@ use super::{
 use crate::model::Receipt;
 
 #[test]
-fn what_another_program_did_to_the_outbox_is_seen() {
+fn changes_of_the_outbox_by_other_programs_are_shown() {
     let mut state = with_buzz();
     let ids = ["one", "two"].map(|said| {
         let id = say(&mut state, said);
@@ -29,7 +29,7 @@ fn what_another_program_did_to_the_outbox_is_seen() {
 }
 
 #[test]
-fn who_is_forgotten_is_verified_no_more() {
+fn a_forgotten_peer_is_no_longer_verified() {
     let mut state = with_buzz();
     let known = |trust| Outcome::Contact { name: name("buzz"), trust };
     state.on_outcome(known(Some(TrustLevel::Verified)), at(1));

@@ -1,4 +1,4 @@
-//! Loading what was said before, and looking at what was found.
+//! Loading history, and going to search hits.
 
 use super::*;
 use crate::{
@@ -12,7 +12,7 @@ fn page(seqs: std::ops::Range<u64>, more: bool) -> Page<Message> {
     Page { items, next: more.then(|| "more".into()) }
 }
 
-/// The lobby with the messages from 50 to 59, all of them told.
+/// The lobby with the messages from 50 to 59, all of them received.
 fn lobby() -> State {
     let mut state = state(&[]);
     state.on_event(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
@@ -36,7 +36,7 @@ fn numbers(state: &mut State) -> Vec<u64> {
 }
 
 #[test]
-fn older_messages_are_loaded_one_page_at_a_time_without_hole_or_double() {
+fn older_messages_are_loaded_page_by_page_without_gaps_or_duplicates() {
     let mut state = lobby();
     let from = position(50);
     let wanted = Effect::LoadPage { room: room("lobby"), direction: PageDirection::Older, from };
@@ -66,7 +66,7 @@ fn older_messages_are_loaded_one_page_at_a_time_without_hole_or_double() {
 }
 
 #[test]
-fn nothing_is_loaded_before_what_comes_with_the_room() {
+fn no_page_is_loaded_before_the_history_of_joining_is_complete() {
     let mut state = state(&[]);
     state.on_event(Event::Joined { room: room("lobby"), head: position(59) }, at(0));
     state.go_to(ChatId::Room(room("lobby")), at(0));
@@ -78,7 +78,7 @@ fn nothing_is_loaded_before_what_comes_with_the_room() {
 }
 
 #[test]
-fn a_hub_that_is_away_is_asked_again_and_one_that_refuses_is_not() {
+fn loading_is_retried_unless_the_hub_refuses() {
     let mut state = lobby();
     assert_eq!(orders(&mut state, at(3)).len(), 1);
     let direction = PageDirection::Older;
@@ -111,13 +111,13 @@ fn found(seq: u64) -> Outcome {
 }
 
 #[test]
-fn what_was_found_is_shown_where_it_was_said() {
+fn a_search_hit_is_shown_in_its_room() {
     let mut state = lobby();
     state.perform(Action::Search, at(1));
     assert_eq!(state.composer.text(), "/search ");
-    let ordered = state.line("/search number", at(1));
+    let effects = state.line("/search number", at(1));
     let search = Effect::Search { room: room("lobby"), query: "number".into() };
-    assert!(ordered.contains(&search), "{ordered:?}");
+    assert!(effects.contains(&search), "{effects:?}");
     state.on_outcome(found(55), at(2));
     state.press(KeyCode::Enter, at(2));
     assert!(state.overlay.is_none());
@@ -126,12 +126,12 @@ fn what_was_found_is_shown_where_it_was_said() {
 }
 
 #[test]
-fn what_was_found_far_away_is_loaded_with_its_neighbours_and_leads_back_to_now() {
+fn a_distant_search_hit_is_loaded_with_its_context() {
     let mut state = lobby();
     state.on_outcome(found(20), at(2));
     state.press(KeyCode::Enter, at(2));
-    let ordered = state.take_effects();
-    let around = ordered.into_iter().find_map(|effect| match effect {
+    let effects = state.take_effects();
+    let around = effects.into_iter().find_map(|effect| match effect {
         Effect::LoadContext(message) => Some(message),
         _ => None,
     });
@@ -139,7 +139,7 @@ fn what_was_found_far_away_is_loaded_with_its_neighbours_and_leads_back_to_now()
     let result = Ok((page(10..20, true), page(21..30, true)));
     state.on_outcome(Outcome::Context { message, result }, at(2));
     assert!(state.room(&room("lobby")).unwrap().past.is_some());
-    // What comes meanwhile waits, and is counted.
+    // New messages are counted as unread in the meantime.
     state.said("lobby", 60, "buzz", "number 60");
     assert_eq!(state.room(&room("lobby")).unwrap().unread, 1);
     let id = {
@@ -162,7 +162,7 @@ fn what_was_found_far_away_is_loaded_with_its_neighbours_and_leads_back_to_now()
 }
 
 #[test]
-fn escape_leads_back_to_now() {
+fn escape_returns_to_the_latest_messages() {
     let mut state = lobby();
     state.on_outcome(found(20), at(2));
     state.press(KeyCode::Enter, at(2));
@@ -176,7 +176,7 @@ fn escape_leads_back_to_now() {
 }
 
 #[test]
-fn a_gap_is_told_where_it_is() {
+fn a_gap_is_announced_in_its_room() {
     let mut state = lobby();
     state.on_event(Event::RoomReset { room: room("lobby"), cause: "gone".into() }, at(2));
     let shown = state.shown();
@@ -184,7 +184,7 @@ fn a_gap_is_told_where_it_is() {
 }
 
 #[test]
-fn what_the_blocked_say_is_neither_shown_nor_counted_nor_rung_for() {
+fn messages_of_blocked_peers_are_neither_shown_nor_counted() {
     let mut state = state(&["lobby", "ops"]);
     state.said("lobby", 1, "buzz", "before");
     state.said("lobby", 2, "buzz", "once more");
@@ -214,7 +214,7 @@ fn what_the_blocked_say_is_neither_shown_nor_counted_nor_rung_for() {
 }
 
 #[test]
-fn a_page_of_the_past_makes_one_run_with_what_is_here() {
+fn hidden_messages_of_a_loaded_page_join_those_that_are_there() {
     let mut state = state(&[]);
     state.ensure_room(&room("lobby"));
     state.go_to(ChatId::Room(room("lobby")), at(0));
@@ -249,7 +249,7 @@ fn a_page_of_the_past_makes_one_run_with_what_is_here() {
 }
 
 #[test]
-fn what_is_said_at_the_start_stands_below_what_was_said_before() {
+fn notices_at_the_start_are_below_the_history() {
     let mut state = state(&[]);
     state.ensure_room(&room("lobby"));
     state.go_to(ChatId::Room(room("lobby")), at(0));

@@ -1,4 +1,4 @@
-//! What lies over the rest, while somebody types.
+//! Overlays while the user types.
 
 use ratatui::crossterm::event::MouseEventKind;
 
@@ -24,12 +24,12 @@ fn types(state: &mut State, typed: &str) {
     }
 }
 
-fn posts(ordered: &[Effect]) -> bool {
-    ordered.iter().any(|effect| matches!(effect, Effect::Post { .. } | Effect::Send { .. }))
+fn posts(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Post { .. } | Effect::Send { .. }))
 }
 
 #[test]
-fn what_is_typed_over_a_list_arrives_whole() {
+fn typing_over_a_list_reaches_the_input() {
     let overlays: [fn(&mut State); 3] = [list, hits, |state| state.perform(Action::Help, at(1))];
     for over in overlays {
         for typed in ["/msg lee can you keep quiet?", "quit?", "no", "gG kj", " a", "?", "y", "{@é"]
@@ -48,13 +48,13 @@ fn what_is_typed_over_a_list_arrives_whole() {
 }
 
 #[test]
-fn a_private_line_over_a_list_reaches_one_person() {
+fn a_direct_message_typed_over_a_list_reaches_one_peer() {
     let mut state = state(&["lobby"]);
     list(&mut state);
     state.take_effects();
     types(&mut state, "/msg lee can you");
     state.press(KeyCode::Enter, at(4));
-    let ordered = state.take_effects();
+    let effects = state.take_effects();
     let said = Effect::Send { id: MessageId::new(), to: name("lee"), text: text("can you") };
     let same = |effect: &Effect| match (effect, &said) {
         (Effect::Send { to, text, .. }, Effect::Send { to: lee, text: can, .. }) => {
@@ -62,12 +62,12 @@ fn a_private_line_over_a_list_reaches_one_person() {
         }
         _ => false,
     };
-    assert!(ordered.iter().any(same), "{ordered:?}");
-    assert!(!ordered.iter().any(|c| matches!(c, Effect::Post { .. })), "{ordered:?}");
+    assert!(effects.iter().any(same), "{effects:?}");
+    assert!(!effects.iter().any(|c| matches!(c, Effect::Post { .. })), "{effects:?}");
 }
 
 #[test]
-fn a_list_that_comes_while_one_types_takes_nothing() {
+fn a_list_that_opens_while_typing_takes_no_keys() {
     let typed = "/msg lee quite a jungle, no?";
     for outcome in [list, hits] {
         for cut in 0..=typed.len() {
@@ -100,7 +100,7 @@ fn a_list_that_comes_while_one_types_takes_nothing() {
 }
 
 #[test]
-fn keys_that_type_nothing_move_and_choose() {
+fn other_keys_scroll_and_select() {
     let mut state = state(&["lobby"]);
     list(&mut state);
     state.areas.overlay_rows = 7;
@@ -136,7 +136,7 @@ fn keys_that_type_nothing_move_and_choose() {
 }
 
 #[test]
-fn a_question_stays_until_it_is_answered() {
+fn a_question_stays_open_until_it_is_answered() {
     let mut state = state(&["lobby"]);
     state.perform(Action::Interrupt, at(1));
     let result = Ok(vec![SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] }]);
@@ -146,7 +146,7 @@ fn a_question_stays_until_it_is_answered() {
     state.press(KeyCode::Char('n'), at(3));
     assert!(state.overlay.is_none() && state.composer.is_empty());
 
-    // Nor is one asked who has gone on typing.
+    // The question is not opened while the user types.
     state.posts("a last word");
     state.line("/quit", at(4));
     types(&mut state, "y");

@@ -1,9 +1,9 @@
-//! The person: being here or away, leaving, completing words, and what a window shows.
+//! The user: activity, leaving, completion, help, read positions.
 
 use super::*;
 
 #[test]
-fn who_does_nothing_for_long_is_away_until_the_next_key() {
+fn an_inactive_user_is_away_until_the_next_key() {
     let mut state = state(&["lobby"]);
     let away = Effect::SetStatus(PeerStatus::Away);
     state.on_tick(at(599));
@@ -17,13 +17,13 @@ fn who_does_nothing_for_long_is_away_until_the_next_key() {
 }
 
 #[test]
-fn who_says_how_they_are_is_believed() {
+fn a_chosen_status_is_not_changed_automatically() {
     let mut state = state(&["lobby"]);
-    let ordered = state.line("/status busy", at(1));
-    assert!(ordered.iter().any(|effect| matches!(effect, Effect::Run { .. })));
+    let effects = state.line("/status busy", at(1));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Run { .. })));
     let statuses = |state: &mut State| {
-        let ordered = state.take_effects();
-        ordered.into_iter().filter(|c| matches!(c, Effect::SetStatus(_))).count()
+        let effects = state.take_effects();
+        effects.into_iter().filter(|c| matches!(c, Effect::SetStatus(_))).count()
     };
     state.on_tick(at(2000));
     state.press(KeyCode::Char('x'), at(2001));
@@ -35,7 +35,7 @@ fn who_says_how_they_are_is_believed() {
 }
 
 #[test]
-fn one_who_leaves_waits_for_what_is_under_way() {
+fn leaving_waits_for_messages_that_are_being_sent() {
     let mut state = state(&["lobby"]);
     assert!(state.line("/quit", at(1)).contains(&Effect::Quit));
     let id = state.posts("a last word");
@@ -45,7 +45,7 @@ fn one_who_leaves_waits_for_what_is_under_way() {
 }
 
 #[test]
-fn one_is_asked_before_something_is_lost() {
+fn leaving_asks_before_messages_are_lost() {
     let mut state = state(&["lobby"]);
     state.posts("a last word");
     state.line("/quit", at(2));
@@ -65,7 +65,7 @@ fn one_is_asked_before_something_is_lost() {
 }
 
 #[test]
-fn an_interrupt_clears_first_and_asks_then() {
+fn an_interrupt_clears_the_input_or_asks() {
     let mut state = state(&["lobby"]);
     state.composer.set("half");
     state.perform(Action::Interrupt, at(1));
@@ -77,7 +77,7 @@ fn an_interrupt_clears_first_and_asks_then() {
 }
 
 #[test]
-fn help_opens_with_a_question_mark_only_where_nothing_is_typed() {
+fn a_question_mark_opens_help_only_in_an_empty_input() {
     let mut state = state(&["lobby"]);
     state.press(KeyCode::Char('?'), at(1));
     let Some(Overlay::Lines { lines, .. }) = &state.overlay else { panic!("no help") };
@@ -97,7 +97,7 @@ fn help_opens_with_a_question_mark_only_where_nothing_is_typed() {
 }
 
 #[test]
-fn names_complete_in_the_order_of_who_was_heard_last() {
+fn names_complete_in_the_order_of_activity() {
     let mut state = state(&["lobby"]);
     for who in ["sova", "buzz", "bert"] {
         state.came(who, PeerStatus::Online, at(1));
@@ -112,7 +112,7 @@ fn names_complete_in_the_order_of_who_was_heard_last() {
 }
 
 #[test]
-fn silence_and_absence_are_told_by_their_length() {
+fn inactivity_is_shown_with_its_duration() {
     let mut state = state(&["lobby"]);
     state.came("buzz", PeerStatus::Online, at(0));
     let idle =
@@ -128,10 +128,10 @@ fn silence_and_absence_are_told_by_their_length() {
 }
 
 #[test]
-fn a_line_that_is_typed_again_is_remembered_once() {
+fn a_repeated_line_is_stored_once() {
     let mut state = state(&["lobby"]);
-    let remembered = |ordered: Vec<Effect>| {
-        ordered.iter().filter(|c| matches!(c, Effect::StoreInput(_))).count()
+    let remembered = |effects: Vec<Effect>| {
+        effects.iter().filter(|c| matches!(c, Effect::StoreInput(_))).count()
     };
     assert_eq!(remembered(state.line("/peers", at(1))), 1);
     assert_eq!(remembered(state.line("/peers", at(1))), 0);
@@ -144,7 +144,7 @@ fn a_line_that_is_typed_again_is_remembered_once() {
 }
 
 #[test]
-fn what_was_said_since_the_last_chat_is_new() {
+fn messages_since_the_last_chat_are_unread() {
     let mut state = state(&[]);
     for raw in ["lobby", "ops"] {
         state.ensure_room(&room(raw));
@@ -170,7 +170,7 @@ fn what_was_said_since_the_last_chat_is_new() {
 }
 
 #[test]
-fn nobody_talks_with_themselves_and_what_was_typed_stays() {
+fn messages_to_oneself_are_refused_and_stay_in_the_input() {
     let mut state = state(&["lobby"]);
     for line in ["/msg sova", "/msg Sova note to self", "/queue sova later"] {
         assert!(state.line(line, at(1)).is_empty());
@@ -181,7 +181,7 @@ fn nobody_talks_with_themselves_and_what_was_typed_stays() {
 }
 
 #[test]
-fn a_text_that_was_cut_as_it_was_typed_is_sent_with_a_word_on_that() {
+fn a_truncated_text_is_sent_with_a_notice() {
     let mut state = state(&["lobby"]);
     state.composer.set(&"x".repeat(crate::model::MAX_TEXT_BYTES - 1));
     let mut say = |keys: &str, end| {

@@ -1,4 +1,4 @@
-//! Rooms: one's own posts from the first to the last, and what is unread.
+//! Rooms: the user's posts, and unread messages.
 
 use super::*;
 use crate::{
@@ -21,7 +21,7 @@ fn name_taken() -> Error {
 }
 
 #[test]
-fn what_one_posts_is_there_at_once_and_moves_to_its_place() {
+fn a_post_is_shown_at_once_and_moves_to_its_position() {
     let mut state = state(&["lobby"]);
     let first = state.posts("first");
     assert_eq!(state.shown(), ["12:00 sova  first …"]);
@@ -48,7 +48,7 @@ fn several_posts_keep_their_order_while_they_are_stored() {
 }
 
 #[test]
-fn a_post_that_failed_is_sent_again_under_its_id_and_stands_once() {
+fn a_failed_post_is_retried_with_the_same_id() {
     let mut state = state(&["lobby"]);
     let id = state.posts("hello");
     fails(&mut state, id, "lobby", Error::protocol("no"));
@@ -67,7 +67,7 @@ fn a_post_that_failed_is_sent_again_under_its_id_and_stands_once() {
 }
 
 #[test]
-fn a_failure_that_was_none_leaves_no_double() {
+fn a_post_that_only_seemed_to_fail_is_shown_once() {
     let mut state = state(&["lobby"]);
     let id = state.posts("hello");
     fails(&mut state, id, "lobby", Error::protocol("no"));
@@ -77,7 +77,7 @@ fn a_failure_that_was_none_leaves_no_double() {
 }
 
 #[test]
-fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
+fn when_the_client_stops_unsent_posts_fail_and_no_more_are_taken() {
     let mut state = state(&["lobby"]);
     state.posts("hello");
     state.on_client_end(&name_taken(), at(2));
@@ -90,7 +90,7 @@ fn an_end_for_good_marks_what_is_not_posted_and_takes_no_more() {
 }
 
 #[test]
-fn after_an_end_for_good_nothing_is_said_to_wait() {
+fn when_the_client_stops_the_toast_about_waiting_is_closed() {
     let mut state = state(&["lobby"]);
     state.hub_status = HubStatus::Lost { retry_at: at(9).mono };
     state.posts("hello");
@@ -100,7 +100,7 @@ fn after_an_end_for_good_nothing_is_said_to_wait() {
 }
 
 #[test]
-fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
+fn messages_of_other_rooms_are_counted_as_unread() {
     let mut state = state(&["lobby", "ops"]);
     state.said("ops", 1, "buzz", "one");
     state.said("ops", 2, "buzz", "two, SOVA!");
@@ -108,7 +108,7 @@ fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
     let ops = state.room(&room("ops")).unwrap();
     assert_eq!((ops.unread, ops.mentioned), (2, true));
     assert_eq!(state.room(&room("lobby")).unwrap().unread, 0);
-    // Whoever leaves now has them before them the next time.
+    // They would be unread again in the next chat.
     assert_eq!(state.read_positions().get(&room("ops")), Some(&position(0)));
     state.perform(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")));
@@ -117,7 +117,7 @@ fn what_is_said_elsewhere_is_counted_and_what_is_seen_is_not() {
 }
 
 #[test]
-fn a_line_stands_above_what_came_while_one_looked_elsewhere() {
+fn the_new_line_is_above_messages_that_came_without_the_focus() {
     let mut state = state(&["lobby"]);
     state.said("lobby", 1, "buzz", "old");
     state.on_terminal_event(Typed::FocusLost, at(1));
@@ -133,7 +133,7 @@ fn a_line_stands_above_what_came_while_one_looked_elsewhere() {
 }
 
 #[test]
-fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
+fn the_bell_rings_for_mentions_without_the_focus() {
     let mut state = state(&["lobby", "ops"]);
     let rings = |state: &mut State| state.take_effects().contains(&Effect::Bell);
     state.said("lobby", 1, "buzz", "sova?");
@@ -160,7 +160,7 @@ fn the_bell_rings_for_a_mention_when_nobody_looks_and_not_too_often() {
 }
 
 #[test]
-fn what_was_said_before_one_came_is_no_news() {
+fn history_is_not_unread() {
     let mut state = state(&[]);
     state.on_event(Event::Joined { room: room("ops"), head: position(2) }, at(0));
     state.ensure_room(&room("lobby"));
@@ -173,7 +173,7 @@ fn what_was_said_before_one_came_is_no_news() {
 }
 
 #[test]
-fn a_room_that_is_lost_takes_nothing_that_is_being_typed_elsewhere() {
+fn leaving_a_room_keeps_the_input() {
     let mut state = state(&["lobby", "ops"]);
     state.composer.set("for the lobby");
     state.on_event(Event::Left { room: room("lobby") }, at(1));
@@ -188,7 +188,7 @@ fn a_room_that_is_lost_takes_nothing_that_is_being_typed_elsewhere() {
 }
 
 #[test]
-fn each_place_has_its_own_draft() {
+fn each_chat_has_its_own_draft() {
     let mut state = state(&["lobby", "ops"]);
     state.composer.set("half a tho");
     state.perform(Action::NextPlace, at(1));
@@ -207,7 +207,7 @@ fn joined(state: &mut State, raw: &str) {
 }
 
 #[test]
-fn a_room_that_is_joined_at_once_is_where_one_talks() {
+fn a_joined_room_becomes_current() {
     let mut state = state(&["lobby"]);
     state.line("/join ops", at(1));
     joined(&mut state, "ops");
@@ -215,16 +215,16 @@ fn a_room_that_is_joined_at_once_is_where_one_talks() {
 }
 
 #[test]
-fn a_room_that_is_joined_late_takes_nobody_away() {
+fn a_room_that_is_joined_late_does_not_become_current() {
     let stays = |state: &mut State, typed: &str| {
         joined(state, "ops");
         assert_eq!(state.current_room(), Some(&room("lobby")), "{typed:?}");
         assert_eq!(state.composer.text(), typed);
         assert!(state.chats().contains(&ChatId::Room(room("ops"))));
-        assert!(state.shown_notices().contains("joined ops; /join ops to talk there"));
+        assert!(state.shown_notices().contains("joined ops; /join ops to chat there"));
     };
     let lost = || Event::Disconnected { cause: "gone".into(), retry_in: Duration::from_secs(1) };
-    // Said while the hub is away.
+    // Requested while the hub is away.
     let mut away = state(&["lobby"]);
     away.on_event(lost(), at(1));
     away.hub_status = HubStatus::Lost { retry_at: at(2).mono };
@@ -233,19 +233,19 @@ fn a_room_that_is_joined_late_takes_nobody_away() {
     away.on_event(Event::Connected, at(3));
     away.hub_status = HubStatus::Up;
     stays(&mut away, "x");
-    // The hub goes while it is asked.
+    // The hub is lost while it is asked.
     let mut goes = state(&["lobby"]);
     goes.line("/join ops", at(1));
     goes.on_event(lost(), at(1));
     goes.on_event(Event::Connected, at(3));
     stays(&mut goes, "");
-    // Somebody types on, and has even wiped it again.
+    // The user has typed, and deleted it again.
     let mut typing = state(&["lobby"]);
     typing.line("/join ops", at(1));
     typing.press(KeyCode::Char('x'), at(2));
     typing.press(KeyCode::Backspace, at(2));
     stays(&mut typing, "");
-    // Somebody has gone elsewhere meanwhile.
+    // The user has gone to another room.
     let mut gone = state(&["lobby", "den"]);
     gone.line("/join ops", at(1));
     gone.perform(Action::GoTo(2), at(2));
@@ -254,7 +254,7 @@ fn a_room_that_is_joined_late_takes_nobody_away() {
 }
 
 #[test]
-fn what_is_typed_in_a_room_that_is_lost_goes_nowhere_by_itself() {
+fn input_of_a_lost_room_is_not_sent_elsewhere() {
     let mut state = state(&["lobby", "ops"]);
     state.press(KeyCode::Char('x'), at(1));
     state.perform(Action::GoTo(2), at(1));
@@ -265,13 +265,13 @@ fn what_is_typed_in_a_room_that_is_lost_goes_nowhere_by_itself() {
     state.perform(Action::Submit, at(2));
     assert!(!state.take_effects().iter().any(|effect| matches!(effect, Effect::Post { .. })));
     assert_eq!(state.composer.text(), "for ops alone");
-    // The person chooses; what was typed there before is not lost either.
+    // The user chooses a room. Its draft is not lost either.
     state.perform(Action::GoTo(1), at(3));
     assert_eq!(state.composer.text(), "x\nfor ops alone");
 }
 
 #[test]
-fn who_speaks_and_is_new_is_counted_at_once() {
+fn a_new_speaker_is_counted_as_member_at_once() {
     let mut state = state(&["lobby"]);
     let members = Effect::ListMembers(room("lobby"));
     let are = |state: &mut State, names: &[&str]| {
@@ -295,7 +295,7 @@ fn who_speaks_and_is_new_is_counted_at_once() {
 }
 
 #[test]
-fn no_draft_is_lost_with_a_room() {
+fn no_draft_is_lost_when_a_room_is_left() {
     let mut state = state(&["lobby", "ops", "dev"]);
     state.perform(Action::GoTo(2), at(1));
     state.composer.set("for ops");
@@ -309,9 +309,9 @@ fn no_draft_is_lost_with_a_room() {
     assert_eq!(state.composer.text(), "for ops\nfor the lobby");
     state.on_event(Event::Left { room: room("dev") }, at(4));
     assert_eq!(state.unsent(), ["not posted in dev: for dev"]);
-    // What was on its direction to a room that one left may have arrived.
-    let ordered = state.line("bye", at(5));
-    let id = ordered.iter().find_map(|effect| match effect {
+    // A post to a room that was left may have arrived.
+    let effects = state.line("bye", at(5));
+    let id = effects.iter().find_map(|effect| match effect {
         Effect::Post { id, .. } => Some(*id),
         _ => None,
     });
@@ -323,7 +323,7 @@ fn no_draft_is_lost_with_a_room() {
 }
 
 #[test]
-fn a_mention_in_a_muted_room_calls_nobody() {
+fn a_mention_in_a_muted_room_is_ignored() {
     let mut state = state(&["lobby", "loud", "ops"]);
     state.room_mut(&room("loud")).unwrap().muted = true;
     state.said("loud", 1, "buzz", "sova!");

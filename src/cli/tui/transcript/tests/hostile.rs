@@ -1,9 +1,9 @@
-//! Text that was written to do harm draws safely, and stays in its place.
+//! Hostile text is drawn escaped and in its area.
 
 use super::*;
 use crate::cli::graphemes::fit;
 
-/// Texts with the actual bytes, as they could come from the wire.
+/// Hostile texts as they could come from the wire.
 fn hostile() -> Vec<String> {
     [
         "\x1b[31mred\x1b[0m \x1b]0;owned\x07 \x1b[2J\x1b[H\x1bc \u{9b}31m \u{90}q\u{9c}",
@@ -36,7 +36,7 @@ fn hostile() -> Vec<String> {
 }
 
 #[test]
-fn nothing_that_a_terminal_obeys_gets_into_a_cell() {
+fn no_control_character_gets_into_a_cell() {
     for text in hostile() {
         let marks = Some(Mark::Failed(text.clone()));
         let mut transcript = of([
@@ -61,7 +61,7 @@ fn nothing_that_a_terminal_obeys_gets_into_a_cell() {
 }
 
 #[test]
-fn no_text_passes_for_another_line() {
+fn no_text_can_pass_for_another_line() {
     for text in hostile() {
         let mut transcript = of([said(1, "sova", &text), said(2, "buzz", "the end")]);
         for (width, left) in [(80, 12), (40, 6)] {
@@ -97,10 +97,10 @@ fn nothing_is_drawn_beyond_the_area() {
 }
 
 #[test]
-fn attacks_are_seen() {
+fn attacks_are_made_visible() {
     let mut transcript = of([said(1, "sova", "\x1b[31mred\x07 \u{202e}gnp.exe a\tb\r\0\u{301}")]);
     let expected = "09:15 sova  ␛[31mred␇ <U+202E>gnp.exe a␉b␍␀<U+0301>";
-    // The mark has something to stand on: the picture of the NUL before it.
+    // The mark is drawn on the symbol of the NUL before it.
     let expected = expected.replace("<U+0301>", "\u{301}");
     assert_eq!(shown(&mut transcript, 60, 1), [expected]);
     let mut transcript = of([said(1, "sova", "\u{301}x")]);
@@ -108,14 +108,14 @@ fn attacks_are_seen() {
 }
 
 #[test]
-fn names_that_look_alike_differ_in_colour() {
+fn lookalike_names_differ_in_colour() {
     let mut transcript = of([said(1, "sova", "one"), said(2, "sоva", "two")]);
     let buffer = drawn(&mut transcript, 60, 2);
     assert_ne!(style_of(&buffer, "sova").fg, style_of(&buffer, "sоva").fg);
 }
 
 #[test]
-fn sixteen_kilobytes_without_a_blank_take_the_rows_they_need() {
+fn sixteen_kilobytes_without_a_blank_fill_whole_rows() {
     let text: String = ('a'..='z').cycle().take(16 * 1024).collect();
     let mut transcript = of([said(1, "sova", &text)]);
     drawn(&mut transcript, 80, 24);
@@ -134,7 +134,7 @@ fn sixteen_kilobytes_without_a_blank_take_the_rows_they_need() {
 }
 
 #[test]
-fn what_is_cut_is_harmless_too() {
+fn cut_texts_are_escaped() {
     for text in hostile() {
         for width in [0, 1, 2, 3, 20] {
             let cut = fit(&text, width);

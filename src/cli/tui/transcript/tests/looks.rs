@@ -1,9 +1,9 @@
-//! What stands where, in which style.
+//! Positions and styles.
 
 use super::*;
 
 #[test]
-fn names_and_texts_stand_in_columns() {
+fn names_and_texts_have_columns() {
     let mut transcript = of([said(1, "sova", "hi"), said(2, "buzz-lightyear", "hello\nthere")]);
     let expected = [
         "────────────────────── today ───────────────────────",
@@ -19,7 +19,7 @@ fn names_and_texts_stand_in_columns() {
 }
 
 #[test]
-fn few_rows_stand_at_the_bottom_and_an_empty_area_is_left_alone() {
+fn few_rows_are_at_the_bottom_and_an_empty_area_is_left_alone() {
     let mut transcript = of([said(1, "sova", "hi")]);
     assert_eq!(shown(&mut transcript, 50, 4)[..2], ["", ""]);
     for (width, height) in [(0, 0), (5, 0), (0, 5)] {
@@ -34,7 +34,7 @@ fn few_rows_stand_at_the_bottom_and_an_empty_area_is_left_alone() {
 }
 
 #[test]
-fn where_there_is_little_room_names_stand_in_the_text() {
+fn names_are_in_the_text_on_narrow_screens() {
     let text = "the quick brown fox jumps over the lazy dog";
     let mut transcript =
         of([said(1, "sova", text), at(2, MORNING, EntryBody::Notice(text.into()))]);
@@ -52,7 +52,7 @@ fn where_there_is_little_room_names_stand_in_the_text() {
 }
 
 #[test]
-fn days_begin_where_the_zone_says() {
+fn days_begin_as_the_time_zone_says() {
     let mut transcript = of([
         at(1, "2026-11-20T12:00:00Z", body("sova", "long ago", None)),
         at(2, "2026-11-21T22:30:00Z", body("sova", "late", None)),
@@ -78,7 +78,7 @@ fn days_begin_where_the_zone_says() {
 }
 
 #[test]
-fn what_became_of_a_message_stands_behind_it() {
+fn marks_are_behind_the_text() {
     let path = || "direct 127.0.0.1:54322".to_owned();
     let marks = [
         (Mark::Sending, "…"),
@@ -175,14 +175,14 @@ fn roles_have_styles() {
 }
 
 #[test]
-fn the_line_of_what_is_new_shows_once_something_follows() {
+fn the_new_line_is_shown_once_an_entry_follows() {
     let mut transcript = of(numbered(1, 2));
     transcript.set_new_line(Some(key(2)));
     assert!(!shown(&mut transcript, 50, 5).concat().contains("new messages"));
     transcript.push(said(3, "sova", "text 3"));
     let rows = shown(&mut transcript, 50, 5);
     assert_eq!(rows[3], format!("{} new messages {}", "─".repeat(18), "─".repeat(18)));
-    // It stays in its place when what it follows becomes another entry, or goes.
+    // It stays when the entry before it is replaced or removed.
     transcript.replace(key(2), said(7, "sova", "text 7"));
     assert!(shown(&mut transcript, 50, 5)[3].contains("new messages"));
     transcript.remove(key(7));

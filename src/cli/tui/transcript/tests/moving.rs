@@ -1,15 +1,15 @@
-//! The view holds still while things come, and goes where it is told.
+//! Scrolling, and a view that does not move when entries are added.
 
 use super::{entries::MAX_ENTRIES, *};
 
-/// The numbers of the texts that are in view.
+/// The numbers of the visible texts.
 fn seen(transcript: &mut Transcript, width: u16, height: u16) -> Vec<u64> {
     let number = |row: &String| row.rsplit_once("text ")?.1.parse().ok();
     shown(transcript, width, height).iter().filter_map(number).collect()
 }
 
 #[test]
-fn at_the_end_one_stays_at_the_end() {
+fn a_view_at_the_end_stays_at_the_end() {
     let mut transcript = of(numbered(1, 100));
     assert_eq!(seen(&mut transcript, 50, 3), [98, 99, 100]);
     transcript.push(said(101, "sova", "text 101"));
@@ -19,7 +19,7 @@ fn at_the_end_one_stays_at_the_end() {
 }
 
 #[test]
-fn who_scrolled_up_sees_the_same_whatever_comes() {
+fn a_scrolled_view_does_not_move_when_entries_are_added() {
     let mut transcript = of(numbered(101, 100));
     drawn(&mut transcript, 50, 5);
     transcript.scroll(-50);
@@ -43,7 +43,7 @@ fn who_scrolled_up_sees_the_same_whatever_comes() {
 }
 
 #[test]
-fn a_page_leaves_a_row_in_sight() {
+fn scrolling_by_a_page_leaves_a_row_in_view() {
     let mut transcript = of(numbered(1, 100));
     drawn(&mut transcript, 50, 5);
     transcript.page(-1);
@@ -57,7 +57,7 @@ fn a_page_leaves_a_row_in_sight() {
 }
 
 #[test]
-fn scrolling_ends_at_the_ends() {
+fn scrolling_stops_at_the_first_and_last_row() {
     let mut transcript = of(numbered(1, 10));
     drawn(&mut transcript, 50, 5);
     transcript.scroll(-1000);
@@ -68,7 +68,7 @@ fn scrolling_ends_at_the_ends() {
     assert!(transcript.is_at_end());
     transcript.to_start();
     assert!(shown(&mut transcript, 50, 5)[0].contains("today"));
-    // All of it is in view: that is the end, too.
+    // Everything is visible, so the view is at the end.
     drawn(&mut transcript, 50, 20);
     assert!(transcript.is_at_end());
     transcript.scroll(-1);
@@ -76,7 +76,7 @@ fn scrolling_ends_at_the_ends() {
 }
 
 #[test]
-fn rows_within_a_long_text_are_gone_through_one_by_one() {
+fn scrolling_goes_through_the_rows_of_a_long_text() {
     let long: Vec<_> = (0..50).map(|n| format!("row {n}")).collect();
     let mut transcript = of([said(1, "sova", &long.join("\n"))]);
     drawn(&mut transcript, 30, 5);
@@ -96,7 +96,7 @@ fn rows_within_a_long_text_are_gone_through_one_by_one() {
 }
 
 #[test]
-fn a_short_first_row_is_gone_through_too() {
+fn scrolling_goes_through_a_short_first_row() {
     // The link does not fit beside the name: the first row of the text is empty.
     let link = format!("https://a.example/{}", "b".repeat(16));
     let mut transcript = of([said(1, "sova", &link), said(2, "sova", "x\nx\nx\nx\nx\nx")]);
@@ -114,7 +114,7 @@ fn a_short_first_row_is_gone_through_too() {
 }
 
 #[test]
-fn the_past_is_wanted_near_the_start() {
+fn older_entries_are_wanted_near_the_start() {
     let mut transcript = of(numbered(101, 100));
     assert!(Transcript::new().wants_older());
     drawn(&mut transcript, 50, 5);
@@ -123,17 +123,17 @@ fn the_past_is_wanted_near_the_start() {
     assert!(transcript.wants_older());
     let before = shown(&mut transcript, 50, 5);
     transcript.prepend(numbered(51, 50));
-    // The day has begun before: its line is gone, and everything else where it was.
+    // The line of the day is gone, because the day begins earlier now.
     assert_eq!(shown(&mut transcript, 50, 5)[1..], before[1..]);
     assert_eq!(seen(&mut transcript, 50, 5), [100, 101, 102, 103, 104]);
     assert!(!transcript.wants_older());
 }
 
 #[test]
-fn a_jump_shows_it_in_the_middle_until_one_moves() {
+fn a_jump_centres_and_highlights_until_scrolled() {
     let mut transcript = of(numbered(1, 100));
     assert!(!transcript.jump(key(101)));
-    // Before the first frame, as well.
+    // Also before the first frame.
     assert!(transcript.jump(key(50)));
     let buffer = drawn(&mut transcript, 50, 5);
     assert_eq!(seen(&mut transcript, 50, 5), [48, 49, 50, 51, 52]);
@@ -155,7 +155,7 @@ fn a_jump_shows_it_in_the_middle_until_one_moves() {
 }
 
 #[test]
-fn a_resize_finds_the_same_text_again() {
+fn a_resize_keeps_the_text_at_the_top() {
     let words: Vec<_> = (0..2000).map(|n| format!("word{n}")).collect();
     let mut transcript = of([said(1, "sova", &words.join(" ")), said(2, "sova", "text 2")]);
     drawn(&mut transcript, 120, 40);
@@ -169,7 +169,7 @@ fn a_resize_finds_the_same_text_again() {
 }
 
 #[test]
-fn the_oldest_go_at_the_bound_and_the_view_goes_on() {
+fn the_oldest_entries_are_dropped_at_the_limit() {
     let most = u64::try_from(MAX_ENTRIES).unwrap();
     let mut transcript = of(numbered(1, most));
     drawn(&mut transcript, 50, 5);
@@ -189,7 +189,7 @@ fn the_oldest_go_at_the_bound_and_the_view_goes_on() {
 }
 
 #[test]
-fn the_bytes_are_bounded() {
+fn the_bytes_are_limited() {
     let long = "x".repeat(16 * 1024);
     let entries = (0..3000).map(|seq| said(seq, "sova", &long));
     let mut transcript = of(entries.clone());
@@ -203,18 +203,18 @@ fn the_bytes_are_bounded() {
 }
 
 #[test]
-fn a_draft_becomes_what_was_posted() {
+fn a_draft_is_replaced_by_the_posted_message() {
     let mut transcript = of([said(1, "sova", "one"), said(900, "sova", "draft")]);
     assert!(transcript.replace(key(900), said(2, "sova", "posted")));
     assert!(!transcript.replace(key(900), said(3, "sova", "posted")));
     assert!(shown(&mut transcript, 50, 2)[1].ends_with("posted"));
-    // It came by another way before.
+    // The posted message is there already.
     transcript.push(said(901, "sova", "draft"));
     transcript.push(said(3, "sova", "posted three"));
     assert!(transcript.replace(key(901), said(3, "sova", "the same")));
     assert_eq!(transcript.len(), 3);
     assert!(shown(&mut transcript, 50, 2)[1].ends_with("the same"));
-    // What comes twice stands once.
+    // A duplicate is shown once.
     transcript.push(said(3, "sova", "again"));
     transcript.prepend(vec![said(3, "sova", "again")]);
     assert_eq!(transcript.len(), 3);

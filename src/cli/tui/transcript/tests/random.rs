@@ -1,4 +1,4 @@
-//! Any text, any width, any order of things.
+//! Random texts, widths and changes.
 
 use proptest::{prelude::*, sample::select};
 use unicode_segmentation::UnicodeSegmentation;
@@ -40,7 +40,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(pieces(), 0..60).prop_map(|pieces| pieces.concat())
 }
 
-/// What happens to a transcript; keys are few, so that the same ones come again.
+/// A change of a transcript. There are few keys, so that they repeat.
 #[derive(Debug, Clone)]
 enum Act {
     Push(u64),
@@ -69,7 +69,7 @@ fn acts() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Does it, and the same to a list of the keys.
+/// Applies a change to the transcript and to a list of the keys.
 fn act(transcript: &mut Transcript, keys: &mut Vec<u64>, act: Act) {
     let entry = |seq: u64| said(seq, "sova", &format!("text {seq}\n").repeat(1 + seq as usize % 3));
     let has = |keys: &[u64], seq| keys.contains(&seq);
@@ -112,7 +112,7 @@ fn act(transcript: &mut Transcript, keys: &mut Vec<u64>, act: Act) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
 
-    /// Everything that was said is drawn, in order and once; blanks at the ends of rows are not seen.
+    /// All characters are drawn once and in order, except for blanks at the ends of rows.
     #[test]
     fn every_character_is_drawn_once(text in texts(), width in 1_u16..70) {
         let mut transcript = of([said(1, "sova", &text)]);
@@ -125,15 +125,15 @@ proptest! {
         };
         let expected: String = solid(&safe).split_whitespace().collect();
         let drawn: String = drawn.split_whitespace().collect();
-        // Three cells hold every character there is.
+        // Wide enough for the time and every character.
         if width >= 10 {
             prop_assert!(drawn.ends_with(&expected), "{expected:?} is not the end of {drawn:?}");
         }
     }
 
-    /// Whatever comes before and after, who looks at the past sees the same.
+    /// A scrolled view shows the same when entries are added before and after.
     #[test]
-    fn the_view_holds_still(
+    fn the_view_does_not_move_when_entries_are_added(
         texts in prop::collection::vec(texts(), 20..40),
         up in 1_isize..60,
         (width, height) in (1_u16..70, 1_u16..20),
@@ -159,9 +159,9 @@ proptest! {
         }
     }
 
-    /// Rows come one after the other, however they are gone through.
+    /// Scrolling up shows the same rows as scrolling down.
     #[test]
-    fn scrolling_down_and_up_meets_the_same_rows(
+    fn scrolling_down_and_up_shows_the_same_rows(
         texts in prop::collection::vec(texts(), 1..20),
         (width, height) in (1_u16..70, 1_u16..20),
     ) {
@@ -183,9 +183,9 @@ proptest! {
         }
     }
 
-    /// Whatever happens, each entry is found, stands where it should, and can be seen.
+    /// Entries are found by key and shown in order after any changes.
     #[test]
-    fn entries_are_where_they_should_be(acts in prop::collection::vec(acts(), 1..120)) {
+    fn entries_keep_their_order_and_keys(acts in prop::collection::vec(acts(), 1..120)) {
         let (mut transcript, mut keys) = (Transcript::new(), Vec::new());
         for next in acts {
             act(&mut transcript, &mut keys, next);

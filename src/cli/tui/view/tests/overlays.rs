@@ -1,0 +1,45 @@
+//! Overlays on the whole screen.
+
+use super::*;
+
+#[test]
+fn long_overlays_scroll_to_their_end() {
+    let mut state = morning();
+    state.perform(Action::Help, at(3));
+    let first = picture(&mut state, 80, 12);
+    assert!(first[11].contains(" 1–10 of "), "{first:#?}");
+    assert!(first[11].contains(" · PageDown goes on · Esc closes ─"), "{first:#?}");
+    state.press(KeyCode::PageDown, at(3));
+    assert!(picture(&mut state, 80, 12)[11].contains(" 11–20 of "));
+    state.on_terminal_event(
+        Typed::Key(ratatui::crossterm::event::KeyEvent::new(KeyCode::End, KeyModifiers::NONE)),
+        at(3),
+    );
+    let last = picture(&mut state, 80, 12);
+    assert!(!last[11].contains("PageDown"), "{last:#?}");
+    assert!(last[11].contains(" · Esc closes ─"), "{last:#?}");
+    assert_ne!(first, last);
+    assert!(last.iter().any(|row| row.contains("//TEXT")), "{last:#?}");
+}
+
+#[test]
+fn every_list_has_a_title_and_says_how_to_close_it() {
+    let mut state = morning();
+    for (title, lines) in [("your key", 1), ("contacts", 1), ("rooms", 3)] {
+        let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
+        let rows = lines.len();
+        state.on_outcome(Outcome::Ran { title, done: Done::Shown(lines) }, at(4));
+        let shown = picture(&mut state, 80, 24);
+        let top = shown.iter().position(|row| row.contains(&format!("┌ {title} ─"))).unwrap();
+        assert!(shown[top + 1].contains("│ line 0"), "{shown:#?}");
+        assert!(shown[top + rows + 1].contains("└─ Esc closes ─"), "{shown:#?}");
+        state.press(KeyCode::Esc, at(4));
+    }
+    for (title, none) in
+        [("contacts", "no contacts yet"), ("outbox", "the outbox is empty"), ("peers", "nobody")]
+    {
+        state.on_outcome(Outcome::Ran { title, done: Done::Shown(Vec::new()) }, at(4));
+        assert!(state.overlay.is_none());
+        assert!(picture(&mut state, 80, 24)[23].contains(none));
+    }
+}
