@@ -4,7 +4,7 @@
 //! indented and notices begin with `*`, so that no message can imitate another line.
 
 use jiff::{Timestamp, tz::TimeZone};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     failure,
@@ -181,43 +181,6 @@ pub(crate) fn table<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> 
     rows.iter().map(line).collect()
 }
 
-/// Wraps lines that are wider than a terminal, at spaces if possible. Further rows are indented, or a
-/// text could imitate another line where the terminal breaks it.
-pub(crate) fn wrap(shown: &str, columns: usize) -> String {
-    if columns <= 2 * INDENT.len() {
-        return shown.to_owned();
-    }
-    let lines: Vec<String> = shown.split('\n').map(|line| wrap_line(line, columns)).collect();
-    lines.join("\n")
-}
-
-fn wrap_line(line: &str, columns: usize) -> String {
-    let mut wrapped = String::with_capacity(line.len());
-    let (mut rest, mut room) = (line, columns);
-    while let Some(end) = overflow(rest, room) {
-        let (row, next) = rest.split_at(end);
-        // A row must not be all spaces.
-        let blank = row.rfind(' ').filter(|&blank| !row[..blank].trim().is_empty());
-        let at = if next.starts_with(' ') { end } else { blank.map_or(end, |blank| blank + 1) };
-        wrapped.push_str(rest[..at].trim_end_matches(' '));
-        wrapped.push('\n');
-        wrapped.push_str(INDENT);
-        rest = rest[at..].strip_prefix(' ').unwrap_or(&rest[at..]);
-        room = columns - INDENT.len();
-    }
-    wrapped.push_str(rest);
-    wrapped
-}
-
-/// Returns the position of the first character that does not fit.
-fn overflow(line: &str, room: usize) -> Option<usize> {
-    let mut column = 0;
-    line.char_indices().find_map(|(at, c)| {
-        column += c.width().unwrap_or(0);
-        (column > room).then_some(at)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -319,33 +282,6 @@ mod tests {
             ]
         );
         assert!(peers(&clock(), &[]).is_empty());
-    }
-
-    #[test]
-    fn what_the_terminal_would_break_goes_on_with_an_indent() {
-        assert_eq!(wrap("0123456789ab", 10), "0123456789\n    ab");
-        assert_eq!(wrap("0123456789", 10), "0123456789");
-        assert_eq!(wrap("日本語日本語", 9), "日本語日\n    本語");
-        assert_eq!(wrap("a\n    b", 10), "a\n    b");
-        // A text that pads itself to the terminal's edge forges nothing.
-        let forged = wrap(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
-        assert_eq!(forged.lines().nth(1), Some("    09:16 buzz: I quit"));
-    }
-
-    #[test]
-    fn lines_break_at_blanks_and_links_stay_whole() {
-        assert_eq!(wrap("one two three four", 12), "one two\n    three\n    four");
-        assert_eq!(wrap("0123456789 ab", 10), "0123456789\n    ab");
-        assert_eq!(wrap("see https://a.example/b", 20), "see\n    https://a.exampl\n    e/b");
-        assert_eq!(wrap("see https://a.example", 21), "see https://a.example");
-        assert_eq!(wrap("do see https://a.example", 22), "do see\n    https://a.example");
-        // What is longer than a row is broken anyway; a row never ends with nothing in it.
-        assert_eq!(wrap("    0123456789ab", 10), "    012345\n    6789ab");
-        for line in ["a b".repeat(40), " ".repeat(99), "日本 語".repeat(20), "x".repeat(99)] {
-            for row in wrap(&line, 11).lines() {
-                assert!(row.width() <= 11, "{row:?}");
-            }
-        }
     }
 
     #[test]

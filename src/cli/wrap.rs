@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::{
     graphemes::{self, Grapheme, graphemes},
     links::links,
+    view::INDENT,
 };
 
 /// Characters that must not begin a row, because they close what is before them.
@@ -72,10 +73,10 @@ pub(crate) fn wrap_input(line: &str, width: usize) -> Vec<Range<usize>> {
 }
 
 /// The text with lines that are wider than `columns` broken as in [`wrap`]. The further rows begin with
-/// `indent`, so that no text can put a made-up line where the terminal would break it.
-pub(crate) fn wrap_indented(text: &str, columns: usize, indent: &str) -> String {
-    let narrow = columns.saturating_sub(indent.len());
-    if narrow <= indent.len() {
+/// an indent, so that no text can put a made-up line where the terminal would break it.
+pub(crate) fn wrap_indented(text: &str, columns: usize) -> String {
+    let narrow = columns.saturating_sub(INDENT.len());
+    if narrow <= INDENT.len() {
         return text.to_owned();
     }
     let mut wrapped = String::with_capacity(text.len());
@@ -100,7 +101,7 @@ pub(crate) fn wrap_indented(text: &str, columns: usize, indent: &str) -> String 
         }
         for row in wrap(rest, &links(rest), narrow, narrow) {
             wrapped.push('\n');
-            wrapped.push_str(indent);
+            wrapped.push_str(INDENT);
             wrapped.push_str(rest[row].trim_end_matches(' '));
         }
     }
@@ -149,10 +150,6 @@ mod tests {
         wrap(text, &links(text), first, rest).into_iter().map(|row| &text[row]).collect()
     }
 
-    fn indented(text: &str, columns: usize) -> String {
-        wrap_indented(text, columns, "    ")
-    }
-
     #[test]
     fn words_stay_whole() {
         assert_eq!(rows("the quick brown fox", 9, 9), ["the quick ", "brown fox"]);
@@ -196,21 +193,30 @@ mod tests {
 
     #[test]
     fn further_rows_are_indented() {
-        assert_eq!(indented("0123456789ab", 10), "0123456789\n    ab");
-        assert_eq!(indented("0123456789", 10), "0123456789");
-        assert_eq!(indented("日本語日本語", 9), "日本語日\n    本語");
-        assert_eq!(indented("a\n    b", 10), "a\n    b");
-        assert_eq!(indented("one two three four", 12), "one two\n    three\n    four");
-        assert_eq!(indented("0123456789 ab", 10), "0123456789\n    ab");
-        assert_eq!(indented("see https://a.example/b", 20), "see\n    https://a.exampl\n    e/b");
-        assert_eq!(indented("see https://a.example", 21), "see https://a.example");
-        assert_eq!(indented("    0123456789ab", 10), "    012345\n    6789ab");
-        assert_eq!(indented("do see https://a.example", 22), "do see\n    https://a.example");
-        // A text that pads itself to the edge of the terminal forges no line.
-        let forged = indented(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
+        assert_eq!(wrap_indented("0123456789ab", 10), "0123456789\n    ab");
+        assert_eq!(wrap_indented("0123456789", 10), "0123456789");
+        assert_eq!(wrap_indented("日本語日本語", 9), "日本語日\n    本語");
+        assert_eq!(wrap_indented("a\n    b", 10), "a\n    b");
+        // A text that pads itself to the terminal's edge forges nothing.
+        let forged =
+            wrap_indented(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
         assert_eq!(forged.lines().nth(1), Some("    09:16 buzz: I quit"));
+    }
+
+    #[test]
+    fn indented_rows_break_at_blanks_and_keep_links() {
+        assert_eq!(wrap_indented("one two three four", 12), "one two\n    three\n    four");
+        assert_eq!(wrap_indented("0123456789 ab", 10), "0123456789\n    ab");
+        assert_eq!(
+            wrap_indented("see https://a.example/b", 20),
+            "see\n    https://a.exampl\n    e/b"
+        );
+        assert_eq!(wrap_indented("see https://a.example", 21), "see https://a.example");
+        assert_eq!(wrap_indented("do see https://a.example", 22), "do see\n    https://a.example");
+        // What is longer than a row is broken anyway; a row never ends with nothing in it.
+        assert_eq!(wrap_indented("    0123456789ab", 10), "    012345\n    6789ab");
         for line in ["a b".repeat(40), " ".repeat(99), "日本 語".repeat(20), "x".repeat(99)] {
-            for row in indented(&line, 11).lines() {
+            for row in wrap_indented(&line, 11).lines() {
                 assert!(graphemes::width(row) <= 11, "{row:?}");
             }
         }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{terminal, view};
+use super::{terminal, wrap::wrap_indented};
 
 /// Blocks of lines that may wait to be written.
 const BLOCKS: usize = 64;
@@ -58,7 +58,7 @@ fn write_all(
 /// Writes to standard output. On a terminal, long lines are wrapped with an indent.
 pub(crate) fn show_plainly(block: String) -> io::Result<()> {
     match terminal::columns() {
-        Some(columns) => show_exactly(view::wrap(&block, columns)),
+        Some(columns) => show_exactly(wrap_indented(&block, columns)),
         None => show_exactly(block),
     }
 }

@@ -27,7 +27,8 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cli::{
     chat::{input, typed},
-    stdin, terminal, view,
+    stdin, terminal,
+    wrap::wrap_indented,
     writer::show_plainly,
 };
 
@@ -76,7 +77,7 @@ pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
         }
         let columns = terminal::columns().unwrap_or(usize::MAX);
         // Fails if the editor has ended meanwhile.
-        printer.print(view::wrap(&block, columns)).or_else(|_| show_plainly(block))
+        printer.print(wrap_indented(&block, columns)).or_else(|_| show_plainly(block))
     };
     Ok((Editor { prompts: Some(prompts), gate, restore: Some(restore) }, typed, Box::new(show)))
 }

@@ -11,7 +11,7 @@ use crate::{
 use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, RoomChat, State};
 
 /// The toast for a post while the hub is away.
-const HUB_AWAY: &str = "the hub is away; your messages are posted when it is back";
+const HUB_AWAY: &str = "the hub is away; what you say is kept and posted when it is back";
 
 impl State {
     /// Submits the input: a text for the current chat, or a command.

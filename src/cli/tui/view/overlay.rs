@@ -16,7 +16,7 @@ use crate::{
             outcome::MAX_HITS,
             state::{Overlay, State},
         },
-        view::{INDENT, when},
+        view::when,
         wrap::wrap_indented,
     },
     model::SearchHit,
@@ -115,7 +115,7 @@ fn hits_title(query: &str, count: usize) -> String {
 /// The rows of a line, escaped.
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     let safe = text::one_line(line);
-    wrap_indented(&safe, width.max(1), INDENT).split('\n').map(str::to_owned).collect()
+    wrap_indented(&safe, width.max(1)).split('\n').map(str::to_owned).collect()
 }
 
 /// A search hit in one line: the time, the sender, and the text around the found words.

@@ -94,9 +94,9 @@ fn when_the_client_stops_the_toast_about_waiting_is_closed() {
     let mut state = state(&["lobby"]);
     state.hub_status = HubStatus::Lost { retry_at: at(9).mono };
     state.posts("hello");
-    assert!(state.shown_notices().contains("your messages are posted when"));
+    assert!(state.shown_notices().contains("what you say is kept"));
     state.on_client_end(&name_taken(), at(2));
-    assert!(!state.shown_notices().contains("your messages are posted when"));
+    assert!(!state.shown_notices().contains("what you say is kept"));
 }
 
 #[test]
@@ -221,7 +221,7 @@ fn a_room_that_is_joined_late_does_not_become_current() {
         assert_eq!(state.current_room(), Some(&room("lobby")), "{typed:?}");
         assert_eq!(state.composer.text(), typed);
         assert!(state.chats().contains(&ChatId::Room(room("ops"))));
-        assert!(state.shown_notices().contains("joined ops; /join ops to chat there"));
+        assert!(state.shown_notices().contains("joined ops; /join ops to talk there"));
     };
     let lost = || Event::Disconnected { cause: "gone".into(), retry_in: Duration::from_secs(1) };
     // Requested while the hub is away.
