@@ -1,15 +1,15 @@
-//! When to try again: delays that grow, with jitter, and start over once something worked.
+//! Exponential backoff with jitter.
 //!
 //! The jitter covers the upper half of each delay ("equal jitter", as in the AWS Architecture Blog,
-//! "Exponential Backoff And Jitter", 2015): a thousand clients that lost the same hub spread out
-//! instead of returning at once, and none returns without any pause.
+//! "Exponential Backoff And Jitter", 2015): clients that lost the same hub come back spread out,
+//! and none without any delay.
 
 use std::time::Duration;
 
 use rand::Rng;
 
-/// The delays of a client that looks for its hub again: soon enough for a restart to pass
-/// unnoticed, and never so long that a person gives up waiting.
+/// The delays of a client that reconnects to its hub: short enough that a restart goes unnoticed,
+/// and never longer than a person waits.
 pub const RECONNECT: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
 
 /// A sequence of delays.
@@ -21,19 +21,19 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Delays up to `first`, then up to twice that and so on, up to `most`.
+    /// Creates delays of up to `first`, then up to twice that and so on, up to `most`.
     pub const fn new(first: Duration, most: Duration) -> Self {
         Self { first, most, ceiling: first }
     }
 
-    /// The next delay: at least half of the present ceiling, which then doubles.
+    /// Returns the next delay: at least half of the present ceiling, which then doubles.
     pub fn next_delay(&mut self) -> Duration {
         let ceiling = self.ceiling;
         self.ceiling = (ceiling * 2).min(self.most);
         ceiling.mul_f64(rand::rng().random_range(0.5..=1.0))
     }
 
-    /// Begins anew, as one does once something worked.
+    /// Starts over, after a success.
     pub fn reset(&mut self) {
         self.ceiling = self.first;
     }

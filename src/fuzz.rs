@@ -1,11 +1,11 @@
-//! What is done with bytes that strangers wrote, one function for each place where they come in.
+//! Fuzz targets: one function for each parser of untrusted bytes.
 //!
-//! Each takes any bytes, and panics where a parser does, or where what it let through is not what
-//! the rest of the program relies on. They are there for tests and fuzzers only:
+//! Each takes any bytes, and panics if a parser does, or if its result breaks what the rest of the
+//! program relies on. For tests and fuzzers only:
 //!
-//! - `cargo test` runs each on its corpus (`fuzz/corpus`), on what proptest thinks of, and on some
-//!   thousand mutations of the corpus.
-//! - `make fuzz` lets libFuzzer look for new paths through them, as `cargo fuzz run` does.
+//! - `cargo test` runs each target on its corpus (`fuzz/corpus`), on inputs of proptest, and on
+//!   some thousand mutations of the corpus.
+//! - `make fuzz` lets libFuzzer look for new paths, as `cargo fuzz run` does.
 
 mod acceptor;
 mod files;
@@ -15,10 +15,10 @@ mod tokens;
 mod wire;
 mod words;
 
-/// A name, as that of its corpus, and what it does.
+/// A target: the name, which is also that of its corpus, and the function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All targets.
 pub const TARGETS: [Target; 18] = [
     ("answer", wire::answer),
     ("certificate", words::certificate),
@@ -44,7 +44,7 @@ pub const TARGETS: [Target; 18] = [
 ///
 /// # Panics
 ///
-/// Where there is none, and where the target finds something.
+/// If there is no such target, or if it finds a bug.
 pub fn run(name: &str, bytes: &[u8]) {
     let found = TARGETS.iter().find(|(known, _)| *known == name);
     assert!(found.is_some(), "there is no target {name}");
@@ -53,7 +53,7 @@ pub fn run(name: &str, bytes: &[u8]) {
     }
 }
 
-/// The text that the bytes are, as far as they are one: most parsers get to see only those.
+/// Returns the longest valid UTF-8 prefix: most parsers get only text.
 fn text(bytes: &[u8]) -> &str {
     match std::str::from_utf8(bytes) {
         Ok(text) => text,

@@ -1,15 +1,15 @@
-//! Who one is: a key of one's own, and the keys of others.
+//! Identities: the own key, and the keys of others.
 //!
-//! 1. A hub and a client make a key when they are first started (ECDSA on P-256, which every TLS
-//!    stack knows) and keep it in two files: [`KEY_FILE`], which nobody else may read, and
-//!    [`CERTIFICATE_FILE`], which anybody may have. Whoever has the key file *is* that peer or hub;
-//!    it is never written a second time.
-//! 2. The certificate is self-signed and says nothing but the key. Its common name is the
-//!    fingerprint, because OpenSSL and BoringSSL find a root certificate by its subject: with one
-//!    subject for all they would know only one peer. Its other names are [`TLS_NAME`] and those of
-//!    the machine itself, for callers that insist on a name.
-//! 3. What people compare is the [`Fingerprint`] of the key. The contact book ([`Contacts`])
-//!    keeps what one has learnt of others.
+//! 1. A hub and a client create a key at their first start (ECDSA on P-256, which every TLS stack
+//!    supports) and store it in two files: [`KEY_FILE`], which only the owner may read, and
+//!    [`CERTIFICATE_FILE`], which is public. Whoever has the key file *is* that peer or hub. It is
+//!    never overwritten.
+//! 2. The certificate is self-signed and proves nothing but the key. Its common name is the
+//!    fingerprint, because OpenSSL and BoringSSL look up root certificates by subject: with one
+//!    subject for all they would know only one peer. Its alternative names are [`TLS_NAME`] and
+//!    names of the machine itself, for callers that insist on a name.
+//! 3. People compare the [`Fingerprint`] of the key. The contact book ([`Contacts`]) stores the
+//!    known keys of others.
 
 mod contacts;
 mod credentials;
@@ -38,8 +38,8 @@ use crate::{
 };
 use files::Readers;
 
-/// The name in every certificate of ours, for callers in other languages that must check one
-/// (`grpc.ssl_target_name_override`, `grpcurl -authority`). Our own check the key instead.
+/// The name in every certificate of ours, for callers in other languages that have to check one
+/// (`grpc.ssl_target_name_override`, `grpcurl -authority`). Our own callers check the key instead.
 pub const TLS_NAME: &str = "peer.chat.internal";
 
 /// The file with the private key, PKCS #8 in PEM.
@@ -48,7 +48,7 @@ pub const KEY_FILE: &str = "identity.key";
 /// The file with the certificate, in PEM.
 pub const CERTIFICATE_FILE: &str = "identity.crt";
 
-/// A key of one's own, in its certificate.
+/// A key pair with its certificate.
 #[derive(Debug, Clone)]
 pub struct Identity {
     certificate: Certificate,
@@ -56,7 +56,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes an identity that nothing but memory keeps.
+    /// Creates an identity in memory.
     ///
     /// # Errors
     ///
@@ -66,16 +66,16 @@ impl Identity {
         Self::of(&key, certify(&key)?.der())
     }
 
-    /// The identity kept in `directory`, made now if there is none. A crash, or a second process at
-    /// the same time, leaves one whole identity. Reads and writes files: not for an async task.
+    /// Loads the identity in `directory`, and creates it if there is none. A crash, or a second
+    /// process at the same time, leaves one complete identity. Blocks on the disk.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read or made, where others can read the key, and where
-    /// what stands in the files is no identity. What is there is never overwritten.
+    /// If a file cannot be read or created, if others can read the key, or if the files hold no
+    /// identity. Existing files are never overwritten.
     pub fn load_or_create(directory: &Path) -> Result<Self, SystemError> {
         let (key_path, path) = (directory.join(KEY_FILE), directory.join(CERTIFICATE_FILE));
-        // The key is written first, so a certificate alone is what a loss leaves behind.
+        // The key is written first: a certificate without a key means that the key was lost.
         if path.exists() && !key_path.exists() {
             return Err(SystemError::new(format!(
                 "{} is here, but its key {} is not: restore the key, or remove the certificate to \
@@ -95,8 +95,7 @@ impl Identity {
         Self::of(&key, &der).map_err(|e| unusable(&path, e))
     }
 
-    /// The identity kept in `directory`, if it is there; nothing is made. Reads files: not for an
-    /// async task.
+    /// Loads the identity in `directory`, if there is one; creates nothing. Blocks on the disk.
     ///
     /// # Errors
     ///
@@ -115,17 +114,17 @@ impl Identity {
         Ok(Self { certificate, credentials })
     }
 
-    /// The certificate: what one shows to others.
+    /// Returns the certificate, which is shown to others.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// What identifies the key: what people compare.
+    /// Returns the fingerprint of the key, which people compare.
     pub fn fingerprint(&self) -> Fingerprint {
         self.certificate.fingerprint()
     }
 
-    /// What proves in TLS that the key is one's own.
+    /// Returns the credentials for TLS.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
@@ -145,8 +144,8 @@ fn load_or_create_key(path: &Path) -> Result<KeyPair, SystemError> {
         .map_err(|_| unusable(path, "no P-256 key in PKCS #8 PEM"))
 }
 
-/// The certificate of a key, in the form that grpc-core, node, Go, OpenSSL and webpki all accept:
-/// with a name, explicitly not of an authority, usable by both ends, and without an end.
+/// Creates the certificate of a key in a form that grpc-core, node, Go, OpenSSL and webpki all
+/// accept: with a name, explicitly not an authority, for client and server, and without an end.
 fn certify(key: &KeyPair) -> Result<rcgen::Certificate, SystemError> {
     let fingerprint = Fingerprint::from_bytes(Sha256::digest(key.subject_public_key_info()).into());
     let failed = |error| SystemError::because("cannot make a certificate", error);
@@ -161,7 +160,7 @@ fn certify(key: &KeyPair) -> Result<rcgen::Certificate, SystemError> {
     params.self_signed(key).map_err(failed)
 }
 
-/// The error of a file that is damaged, and is not overwritten for that reason.
+/// The error of a damaged file, which is not overwritten.
 fn unusable(
     path: &Path,
     cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -1,6 +1,6 @@
-//! The words of Chinwag as types: parsed once, valid ever after.
+//! The types of Chinwag: parsed once, and valid from then on.
 //!
-//! Nothing here knows of gRPC or of an async runtime.
+//! Nothing here depends on gRPC or an async runtime.
 
 use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
@@ -18,23 +18,23 @@ pub use certificate::{Certificate, KeyMismatch, MAX_CERTIFICATE_BYTES};
 pub use fingerprint::Fingerprint;
 pub use join_link::{InviteCode, JoinLink, MAX_INVITE_BYTES, MAX_LINK_BYTES};
 
-/// The most bytes of a normalized peer's or room's name.
+/// The maximum length of a normalized name of a peer or a room, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// The most bytes of a message's text.
+/// The maximum length of a message's text, in bytes.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 
-/// The most endpoints of one session: more than a machine with several networks needs, few
-/// enough that a list of peers stays small.
+/// The maximum number of endpoints of a session: more than a machine with several networks needs,
+/// few enough that a list of peers stays small.
 pub const MAX_ENDPOINTS: usize = 8;
 
-/// The most bytes of an endpoint's host: what DNS allows (RFC 1035, section 2.3.4).
+/// The maximum length of an endpoint's host, in bytes: what DNS allows (RFC 1035, section 2.3.4).
 pub const MAX_HOST_BYTES: usize = 253;
 
-/// The most messages of the past that a join may begin with. Who wants more pages through them.
+/// The maximum number of past messages that a join may begin with. Read more of them page by page.
 pub const MAX_LAST: u32 = 1_000;
 
-/// Why a value was refused, for the person who wrote it.
+/// Why a value is invalid, in words for a person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
@@ -68,11 +68,11 @@ fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
             "a name must be one word of letters, digits, '.', '_' and '-'",
         ));
     }
-    // Normalizing costs more than it is worth for what can only be refused.
+    // Checked first, as normalizing is expensive.
     if raw.len() > 4 * MAX_NAME_BYTES {
         return Err(Invalid::because(too_long()));
     }
-    // Most names are plain, and each post names its room: these are as they should be already.
+    // Most names are plain ASCII and need no normalizing.
     let name = if raw.bytes().all(is_plain) {
         Cow::Borrowed(raw)
     } else {
@@ -94,7 +94,7 @@ fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
     Ok(name.into())
 }
 
-/// Whether normalizing leaves it alone, whatever stands beside it that is plain, too.
+/// Returns true if normalizing a name of such bytes does not change it.
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-')
 }
@@ -110,12 +110,12 @@ macro_rules! name_type {
             ///
             /// # Errors
             ///
-            /// Says what is wrong with `raw`.
+            /// What is wrong with `raw`.
             pub fn parse(raw: &str) -> Result<Self, Invalid> {
                 normalize(raw).map(Self)
             }
 
-            /// The normalized name.
+            /// Returns the normalized name.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -153,8 +153,8 @@ name_type!(Name);
 name_type!(RoomName);
 
 impl Name {
-    /// What the name looks like: two names of one skeleton are easily taken for each other
-    /// (UTS 39, section 4), and a hub gives out only one of them.
+    /// Returns the skeleton of the name: names with the same skeleton look alike (UTS 39, section
+    /// 4), and a hub gives out only one of them.
     pub fn skeleton(&self) -> String {
         unicode_security::skeleton(&self.0).flat_map(char::to_lowercase).collect()
     }
@@ -167,22 +167,22 @@ impl RoomName {
     }
 }
 
-/// The sender's own id of a message. Unique for one sender; what makes a retry recognizable.
+/// The sender's id of a message, unique per sender. A retry has the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(Uuid);
 
 impl MessageId {
-    /// A new id, later in order than those made before (UUID version 7, RFC 9562).
+    /// Creates an id that sorts after earlier ones (UUID version 7, RFC 9562).
     #[allow(clippy::new_without_default, reason = "a default that differs every time misleads")]
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
 
-    /// Reads the 36-character form.
+    /// Parses the 36-character form.
     ///
     /// # Errors
     ///
-    /// Says that `raw` is not a UUID, or that it is the nil UUID, which identifies nothing.
+    /// If `raw` is not a UUID, or is the nil UUID.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         match Uuid::try_parse(raw) {
             Ok(id) if raw.len() == 36 && !id.is_nil() => Ok(Self(id)),
@@ -195,12 +195,12 @@ impl MessageId {
         to.push_str(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
     }
 
-    /// The id's 16 bytes.
+    /// Returns the 16 bytes of the id.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
     }
 
-    /// The id of these 16 bytes.
+    /// Returns the id with these 16 bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Uuid::from_bytes(bytes))
     }
@@ -212,7 +212,8 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// What somebody said: 1 to [`MAX_TEXT_BYTES`] bytes, not to be trusted by a terminal.
+/// The text of a message: 1 to [`MAX_TEXT_BYTES`] bytes. Make it harmless before printing it to a
+/// terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(Arc<str>);
 
@@ -221,7 +222,7 @@ impl Text {
     ///
     /// # Errors
     ///
-    /// Says that it is empty or too long.
+    /// If it is empty or too long.
     pub fn parse(raw: impl Into<Arc<str>> + AsRef<str>) -> Result<Self, Invalid> {
         match raw.as_ref().len() {
             0 => Err(Invalid::because("a text must not be empty")),
@@ -232,23 +233,23 @@ impl Text {
         }
     }
 
-    /// The text, as it was sent.
+    /// Returns the text as it was sent.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A point in a log: see `chinwag.v1.Position`.
+/// A position in a log: see `chinwag.v1.Position`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// Identity of the log's life.
+    /// The epoch of the log.
     pub epoch: u64,
-    /// Place within the epoch; 0 is before the first entry.
+    /// The sequence number within the epoch; 0 is before the first entry.
     pub seq: u64,
 }
 
-/// Where a PeerChat server, or a hub, listens. Names are in small letters and addresses in their
-/// usual form, so that one place is one value.
+/// The address of a PeerChat server or a hub. Names are in lower case and addresses in their
+/// canonical form, so that equal endpoints are equal values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     host: Arc<str>,
@@ -260,7 +261,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// Says what is wrong with either.
+    /// What is wrong with either.
     pub fn new(host: &str, port: u32) -> Result<Self, Invalid> {
         if host.is_empty() || host.len() > MAX_HOST_BYTES {
             return Err(Invalid::because(format!("a host must have 1 to {MAX_HOST_BYTES} bytes")));
@@ -285,11 +286,11 @@ impl Endpoint {
         Ok(Self { host, port })
     }
 
-    /// Reads `HOST:PORT`, with brackets around an IPv6 address.
+    /// Parses `HOST:PORT`, with brackets around an IPv6 address.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with `raw`.
+    /// What is wrong with `raw`.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         if let Some((scheme, _)) = raw.split_once("://") {
             return Err(Invalid::because(format!(
@@ -308,24 +309,23 @@ impl Endpoint {
         Self::new(bare.unwrap_or(host), port)
     }
 
-    /// A name or an address, the latter without brackets.
+    /// Returns the host name or the address, without brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The TCP port; never 0.
+    /// Returns the TCP port, which is never 0.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the host is this machine, as it says of itself. What a name leads to is shown only by
-    /// going there.
+    /// Returns true if the host is a loopback address or `localhost`. Names are not resolved.
     pub fn is_loopback(&self) -> bool {
         let address = self.host.parse::<std::net::IpAddr>();
         address.map_or(&*self.host == "localhost", |address| address.to_canonical().is_loopback())
     }
 
-    /// Whether the host stands for "every address of this machine", which nobody can dial.
+    /// Returns true if the host is the unspecified address, which cannot be dialed.
     pub fn is_unspecified(&self) -> bool {
         self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
     }
@@ -355,132 +355,131 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// What a peer says about its readiness to talk.
+/// The status of a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PeerStatus {
-    /// Here and ready.
+    /// Present and ready.
     #[default]
     Online,
-    /// Here, but nobody is at the keyboard.
+    /// Present, but nobody is at the keyboard.
     Away,
-    /// Here, and not to be disturbed.
+    /// Present, and not to be disturbed.
     Busy,
-    /// Here, but not to be listed.
+    /// Present, but not listed.
     Invisible,
 }
 
-/// A named participant, as the hub knows it.
+/// A participant, as the hub lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Its name.
     pub name: Name,
-    /// Where its PeerChat servers can be reached, those of the newest session first.
+    /// The endpoints of its PeerChat servers, those of the newest session first.
     pub endpoints: Vec<Endpoint>,
     /// The status of its newest visible session.
     pub status: PeerStatus,
-    /// When its oldest present session began.
+    /// When its oldest session began.
     pub online_since: Timestamp,
-    /// The certificate of the key that the name belongs to; `None`: it belongs to no key.
+    /// The certificate of the key that owns the name; `None` if no key does.
     pub certificate: Option<Certificate>,
-    /// Whether the name may be somebody else's once the last session has ended.
+    /// Whether the name is free again when the last session has ended.
     pub guest: bool,
-    /// Since when it has had its status, by the hub's clock; `None` where the hub does not say.
+    /// Since when it has its status, by the hub's clock; `None` if the hub does not say.
     pub status_since: Option<Timestamp>,
 }
 
-/// A message that has no position yet.
+/// A message without a position yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// The sender's id of it.
+    /// The sender's id of the message.
     pub id: MessageId,
-    /// Where it goes.
+    /// The room.
     pub room: RoomName,
-    /// Who says it.
+    /// The sender.
     pub sender: Name,
-    /// What is said.
+    /// The text.
     pub text: Text,
 }
 
-/// A message of a room, as it was stored.
+/// A stored message of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The sender's id of it.
+    /// The sender's id of the message.
     pub id: MessageId,
-    /// Its room.
+    /// The room.
     pub room: RoomName,
-    /// Where it stands.
+    /// The position.
     pub position: Position,
-    /// The seq of the message before it in the same room and epoch; 0 for the first.
+    /// The seq of the previous message of the same room and epoch; 0 for the first.
     pub prev_seq: u64,
-    /// Who said it.
+    /// The sender.
     pub sender: Name,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// What was said.
+    /// The text.
     pub text: Text,
 }
 
-/// A message that was found by its words.
+/// A message that a search found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SearchHit {
     /// The message.
     pub message: Message,
-    /// The byte ranges of its text that match, in order and apart from each other.
+    /// The matching byte ranges of its text, sorted and not overlapping.
     pub ranges: Vec<std::ops::Range<usize>>,
 }
 
-/// That a post was stored.
+/// The acknowledgement of a stored post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Posted {
-    /// The message's id.
+    /// The id of the message.
     pub id: MessageId,
-    /// Its room.
+    /// The room.
     pub room: RoomName,
-    /// Where it stands.
+    /// The position.
     pub position: Position,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// Whether it had been stored before.
+    /// Whether it was stored before already.
     pub duplicate: bool,
 }
 
-/// A private message.
+/// A direct message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectMessage {
-    /// The sender's id of it.
+    /// The sender's id of the message.
     pub id: MessageId,
-    /// The name the sender goes by: a claim unless the transport proved it.
+    /// The name of the sender: only a claim unless the transport proved it.
     pub sender: Name,
     /// When it was written, by the sender's clock.
     pub sent_at: Option<Timestamp>,
-    /// What is said.
+    /// The text.
     pub text: Text,
 }
 
-/// That a client holds a private message.
+/// The receipt of a client that holds a direct message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The message's id.
+    /// The id of the message.
     pub id: MessageId,
-    /// The peer that holds it.
+    /// The receiving peer.
     pub receiver: Name,
     /// When it was first accepted, by the receiver's clock.
     pub accepted_at: Timestamp,
-    /// Whether it had been accepted before.
+    /// Whether it was accepted before already.
     pub duplicate: bool,
 }
 
-/// A room, as it is listed.
+/// A listed room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Room {
     /// Its name.
     pub name: RoomName,
-    /// How many sessions are in it.
+    /// The number of sessions in it.
     pub members: u32,
-    /// Its last position; seq 0 where nobody has posted.
+    /// Its last position; seq 0 if it has no message.
     pub head: Position,
-    /// Its first position that can still be read; equal to `head` with seq 0 where nobody has
-    /// posted.
+    /// Its first position that can still be read; equal to `head` with seq 0 if it has no message.
     pub first: Position,
     /// When its last message was stored.
     pub last_message_at: Option<Timestamp>,
@@ -492,7 +491,7 @@ pub enum Start {
     /// With the next message.
     #[default]
     Head,
-    /// Right after this position.
+    /// Directly after this position.
     After(Position),
     /// With up to this many of the latest messages.
     Last(u32),

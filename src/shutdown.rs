@@ -1,28 +1,28 @@
-//! When to stop: the signals, and how long to wait for what is under way.
+//! Stopping: the signals, and the grace period.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// How long a server waits for its streams to end once it was told to stop. A supervisor sends
-/// SIGKILL after 10 s (Docker) or more, and a second SIGTERM ends the wait at once.
+/// How long a stopping server waits for its streams to end. A supervisor sends SIGKILL after 10 s
+/// (Docker) or more, and a second SIGTERM ends the wait at once.
 pub const GRACE: Duration = Duration::from_secs(5);
 
-/// A token that is cancelled at the first SIGINT or SIGTERM, or when the terminal is closed. A
-/// second SIGINT or SIGTERM exits the process; a second SIGHUP does not, since a closed terminal
-/// sends one and its shell another.
+/// Returns a token that is cancelled at the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or
+/// SIGTERM exits the process. A second SIGHUP does not, since a closed terminal sends one and its
+/// shell another.
 ///
 /// # Errors
 ///
-/// Says so where the process may not listen for signals.
+/// If the process cannot listen for signals.
 pub fn on_signal() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut signals = Signals::listen()?;
-    let told = token.clone();
+    let cancelled = token.clone();
     #[allow(clippy::disallowed_methods, reason = "owned by the process, as signals are")]
     tokio::spawn(async move {
         signals.next().await;
-        told.cancel();
+        cancelled.cancel();
         signals.next_order().await;
         std::process::exit(130);
     });
@@ -33,7 +33,7 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    /// `None` where a hangup keeps the meaning that it has.
+    /// `None` if the process ignores SIGHUP.
     hangup: Option<tokio::signal::unix::Signal>,
 }
 
@@ -62,7 +62,7 @@ impl Signals {
         }
     }
 
-    /// Somebody's order, which a hangup is not.
+    /// Waits for a signal that a person or a supervisor sends.
     async fn next_order(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -71,14 +71,14 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP is known not to be ignored. `nohup` makes a process ignore it, and listening for it
-/// would undo that.
+/// Returns true if SIGHUP is known not to be ignored. `nohup` makes a process ignore it, and
+/// listening for it would undo that.
 #[cfg(unix)]
 fn hangup_kills() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| !ignores_hangup(&status))
 }
 
-/// Whether a process with this `/proc/self/status` ignores SIGHUP, which is the lowest bit of the
+/// Returns true if a process with this `/proc/self/status` ignores SIGHUP, the lowest bit of the
 /// mask.
 #[cfg(unix)]
 fn ignores_hangup(status: &str) -> bool {
@@ -96,7 +96,7 @@ impl Signals {
     }
 
     async fn next(&mut self) {
-        // Without a console there is nothing to wait for.
+        // Without a console there is no signal to wait for.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_nohup_started_stays_deaf_to_a_hangup() {
+    fn sighup_stays_ignored_under_nohup() {
         assert!(ignores_hangup("Name:\tchinwagd\nSigIgn:\t0000000000000001\n"));
         assert!(ignores_hangup("SigIgn:\t0000000000001003\n"));
         assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));

@@ -1,55 +1,55 @@
-//! What all small databases have in common: a mark that tells whose they are, and a schema that grows
-//! by migrations. Several processes may open one at once, also the first time.
+//! Opening small databases: an application id that identifies the owner, and a schema with
+//! migrations. Several processes may open one at once, also for the first time.
 
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// How long to wait for another process that writes: it is done in milliseconds.
+/// How long to wait for another process that writes, which takes milliseconds.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a database is.
+/// The kind of a database.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
-    /// What it holds, for the person who has another file in its place.
+    /// What it holds, for error messages.
     pub(crate) what: &'static str,
-    /// Marks it (`file` and SQLite show it).
+    /// The application id, which `file` shows.
     pub(crate) mark: i32,
-    /// What leads from each version of the schema to the next. Never changed, only added to.
+    /// The migrations from each version of the schema to the next. Never change one; only add.
     pub(crate) migrations: &'static [&'static str],
 }
 
 /// Why a database cannot be used.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes a connection wait for other processes, and refuses a database that is something else.
+/// Makes a connection wait for other processes, and refuses a database of another kind.
 ///
 /// # Errors
 ///
-/// Where it is something else, or cannot be read.
+/// If it is of another kind, or cannot be read.
 pub(crate) fn check(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    // Both as of one moment: in the next, another process may have made the database.
-    let look = connection.transaction()?;
-    let mark: i32 = look.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: i64 = look.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    // In one transaction: another process may be creating the database.
+    let tx = connection.transaction()?;
+    let mark: i32 = tx.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if mark != plan.mark && tables > 0 {
         return Err(format!("it is no {}", plan.what).into());
     }
     Ok(())
 }
 
-/// Brings a database, perhaps an empty one, to the newest version of its schema.
+/// Migrates a database, which may be empty, to the newest version of its schema.
 ///
 /// # Errors
 ///
-/// Where it is newer than that, or cannot be written.
+/// If its schema is newer, or it cannot be written.
 pub(crate) fn migrate(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     if version(connection)? == plan.migrations.len() {
         return Ok(());
     }
-    // Another process may be at it: what counts is what is read under the lock.
+    // Another process may be migrating it: read the version again under the lock.
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = version(&change)?;
     let Some(missing) = plan.migrations.get(now..) else {

@@ -1,9 +1,9 @@
-//! Where messages, names and leases are kept: the three traits that a hub stands on.
+//! Storage of messages, names and leases: the three traits that a hub uses.
 //!
-//! A [`MessageLog`] accumulates, a [`Directory`] expires, and [`NameRegistry`] remembers whose name is
-//! whose. The first two report what became true to a listener that the hub gives them ([`CommitListener`],
-//! [`SessionListener`]); handlers never reach around any of them, so that a clustered implementation can take
-//! the place of the [`embedded`] one.
+//! A [`MessageLog`] stores messages, a [`Directory`] holds sessions with leases, and a
+//! [`NameRegistry`] records the owners of names. The first two notify a listener that the hub gives
+//! them ([`CommitListener`], [`SessionListener`]). The hub uses nothing but these traits, so that a
+//! clustered implementation can replace the [`embedded`] one.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -22,68 +22,69 @@ pub use name_registry::{
     MAX_NAMES, Membership, NameClaim, NameHolder, NameRegistry, Owner, OwnerId,
 };
 
-/// What becomes of a draft, called once.
+/// Called once with the outcome of a draft.
 pub type AppendCallback = Box<dyn FnOnce(Result<Posted>) + Send>;
 
-/// The rooms' messages, each room an ordered log.
+/// The messages of all rooms; each room is an ordered log.
 #[async_trait]
 pub trait MessageLog: Send + Sync + 'static {
-    /// Identity of the log's life. Never 0.
+    /// The epoch of the log. Never 0.
     fn epoch(&self) -> u64;
 
-    /// Hands a draft over, waiting while too many are under way. `done` is called when the message
-    /// is durable, after the [`CommitListener`] has seen it, or when that failed; for the drafts of one
-    /// caller in the order in which they were handed over. Whoever stops waiting has handed nothing
-    /// over.
+    /// Appends a draft. Waits while too many are in flight. Calls `done` when the message is
+    /// durable and the [`CommitListener`] has been notified, or when that failed. The drafts of one
+    /// caller are stored, and their callbacks called, in the order of the calls. Dropping the
+    /// future before it is ready appends nothing.
     async fn append(&self, draft: Draft, done: AppendCallback);
 
-    /// How far each room's log reaches, for those rooms that have one.
+    /// Returns the extent of each selected room that has messages.
     async fn extents(&self, rooms: RoomSelection) -> Result<HashMap<RoomName, Extent>>;
 
-    /// Reads a part of a room, in the order of the log. Fewer messages than asked for do not
-    /// mean that there are no more; none do.
+    /// Reads a part of a room, in the order of the log. Fewer messages than requested do not mean
+    /// that there are no more; an empty answer does.
     ///
     /// # Errors
     ///
-    /// [`PositionGone`](crate::error::RequestError::PositionGone) where what followed an [`Edge::After`]
-    /// other than 0, which stands for the beginning, has been removed.
+    /// [`PositionGone`](crate::error::RequestError::PositionGone) if messages after an
+    /// [`Edge::After`] other than 0 have been removed. 0 is the beginning of whatever is left.
     async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>>;
 
-    /// The seq before the first message stored at `at` or later; the head's where there is none.
+    /// Returns the seq before the first message stored at `at` or later, or the seq of the last
+    /// message if there is none.
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64>;
 
-    /// Finds messages by their words. Fewer than asked for means that there are no more. What was
-    /// stored in the last moments may be missing.
+    /// Finds messages by their words. Fewer hits than requested mean that there are no more.
+    /// Messages of the last moments may be missing.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::error::RequestError::Invalid) where the query holds no word; nothing else in it is
-    /// wrong.
+    /// [`Invalid`](crate::error::RequestError::Invalid) if the query holds no word. Any other query
+    /// is valid.
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;
 
-    /// Removes the messages that need not be kept and returns how many those were. A room's first
-    /// position moves; its messages' ids stay known.
+    /// Removes the messages that the retention does not keep, and returns their number. The first
+    /// position of a room moves; the ids of removed messages stay known.
     async fn retain(&self, retention: Retention) -> Result<u64>;
 }
 
-/// Which rooms.
+/// Which rooms to return.
 #[derive(Debug, Clone)]
 pub enum RoomSelection {
     /// This one.
     One(RoomName),
     /// Up to `limit` rooms whose names come after `after`.
     After {
-        /// Exclusive; `None`: from the first.
+        /// Exclusive; `None` starts with the first room.
         after: Option<RoomName>,
-        /// The most to return.
+        /// The maximum number of rooms.
         limit: usize,
     },
 }
 
-/// How far a room's log reaches.
+/// The extent of a room's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
-    /// The seq of the first message that can still be read; after `last` where all were removed.
+    /// The seq of the first message that is left; `last` + 1 if none is.
     pub first: u64,
     /// The seq of the last message.
     pub last: u64,
@@ -94,126 +95,126 @@ pub struct Extent {
 /// A part of a room's log: at most `limit` messages and about [`MAX_SLICE_BYTES`] of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// Where it begins, exclusive.
+    /// Where the slice begins, exclusive.
     pub from: Edge,
-    /// The most messages.
+    /// The maximum number of messages.
     pub limit: usize,
 }
 
-/// The edge of a [`Slice`], and to which side of it the slice lies.
+/// The edge of a [`Slice`], and the side of it on which the slice lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Edge {
-    /// What follows this seq.
+    /// The messages after this seq.
     After(u64),
-    /// What precedes this seq.
+    /// The messages before this seq.
     Before(u64),
 }
 
-/// Bytes of text after which a slice is cut, so that neither a page nor a catching-up reader costs
-/// more memory than this.
+/// Bytes of text after which a slice ends, to bound the memory of a page or of a reader that
+/// catches up.
 pub const MAX_SLICE_BYTES: usize = 512 * 1024;
 
-/// A question to the full-text index.
+/// A query of the full-text index.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// Words, prefixes (`wor*`) and phrases (`"two words"`), all of which must occur.
+    /// Words, prefixes (`wor*`) and phrases (`"two words"`). A message has to contain all of them.
     pub query: String,
     /// Only this room.
     pub room: Option<RoomName>,
     /// Only this sender.
     pub sender: Option<Name>,
-    /// The latest first, instead of the best.
+    /// Whether to sort by time, latest first, instead of by relevance.
     pub newest_first: bool,
-    /// The most hits.
+    /// The maximum number of hits.
     pub limit: usize,
-    /// How many hits to pass over.
+    /// How many hits to skip.
     pub offset: usize,
 }
 
 /// Which messages a log keeps. The default keeps all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Retention {
-    /// Those that are not older than this.
+    /// Keep messages up to this age.
     pub age: Option<Duration>,
-    /// The latest ones of each room, this many.
+    /// Keep this many of the latest messages of each room.
     pub count: Option<u64>,
 }
 
-/// Who hears of every message that was stored.
+/// Called with every committed message, in order.
 pub trait CommitListener: Send + Sync + 'static {
-    /// `messages` of one room were stored, in this order, right after those of the call before
-    /// that named the same room. Called by the writer itself: it must be quick.
+    /// `messages` of one room were stored, in this order, directly after those of the previous call
+    /// for the same room. Runs on the writer's thread and must return quickly.
     fn stored(&self, room: &RoomName, messages: &[Message]);
 
-    /// So many messages, of whatever rooms, were stored by one commit that took so long: told before
-    /// the messages are.
+    /// One commit stored this many messages of any rooms, and took this long. Called before
+    /// [`stored`](Self::stored).
     fn committed(&self, _messages: usize, _took: Duration) {}
 }
 
-/// Identity of a session within the hub, or among the hubs of a cluster. Not a secret.
+/// The id of a session, unique within the hub or cluster. Not a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId(u128);
 
 impl SessionId {
-    /// A new one.
+    /// Creates a new id.
     #[allow(clippy::new_without_default, reason = "a default that differs every time misleads")]
     pub fn new() -> Self {
         Self(uuid::Uuid::now_v7().as_u128())
     }
 }
 
-/// Who holds which name, for as long as the leases live.
+/// The sessions and the names that they hold, for as long as their leases last.
 #[async_trait]
 pub trait Directory: Send + Sync + 'static {
-    /// Checks that a session could begin now, without beginning it.
+    /// Checks whether a session could begin now.
     async fn check(&self, session: &Session, claim: &SessionClaim) -> Result<()>;
 
-    /// Begins a session, ending the one it replaces. A name, or one of its skeleton, that others
-    /// hold is refused; who shows a living session of the same name, or is the owner of one, is not
-    /// another.
+    /// Begins a session, and ends the one it replaces. Refuses a name that another peer holds, or
+    /// that looks like such a name. A caller is the same peer if it proves to have a session of the
+    /// name, or owns the name.
     async fn claim(&self, session: Session, claim: SessionClaim) -> Result<()>;
 
-    /// Lets a session live for `lease` from now.
+    /// Extends the lease of a session to `lease` from now.
     async fn renew(&self, id: SessionId, lease: Duration) -> Result<()>;
 
-    /// Changes what a session says about itself.
+    /// Updates the status or the endpoints of a session.
     async fn update(&self, id: SessionId, change: SessionUpdate) -> Result<()>;
 
-    /// Ends a session. Ending one that has ended already changes nothing.
+    /// Ends a session. Has no effect if it has ended already.
     async fn release(&self, id: SessionId) -> Result<()>;
 }
 
 /// One registration of a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Its identity.
+    /// The id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The peer's name.
     pub peer: Name,
     /// Where its PeerChat server can be reached.
     pub endpoints: Vec<Endpoint>,
-    /// What it says about its readiness.
+    /// The status.
     pub status: PeerStatus,
     /// When it began.
     pub began_at: Timestamp,
-    /// Since when it has had its status.
+    /// Since when the session has its status.
     pub status_since: Timestamp,
-    /// Whose the name is, session or not; `None`: a guest's, who has it for this session only.
+    /// The owner of the name; `None` for a guest, who has the name for this session only.
     pub owner: Option<Owner>,
 }
 
-/// On what grounds a session is begun.
+/// The terms on which a session begins.
 #[derive(Debug, Clone, Copy)]
 pub struct SessionClaim {
-    /// How long it lives without renewal.
+    /// How long the session lasts without renewal.
     pub lease: Duration,
-    /// A session that the caller proved to be its own.
+    /// A session that the caller has proven to have.
     pub beside: Option<SessionId>,
-    /// A session that the caller proved to be its own and that ends now.
+    /// A session that the caller has proven to have, and that ends now.
     pub replaces: Option<SessionId>,
 }
 
-/// A change of what a session says about itself; `None` leaves a part as it is.
+/// An update of a session; `None` leaves a part unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct SessionUpdate {
     /// The new status.
@@ -222,11 +223,11 @@ pub struct SessionUpdate {
     pub endpoints: Option<Vec<Endpoint>>,
 }
 
-/// Who hears of every session that begins, changes, or ends, exactly once and in order.
+/// Called for every session that begins, changes or ends, exactly once and in order.
 pub trait SessionListener: Send + Sync + 'static {
-    /// A session began or changed; this is how it is now.
+    /// A session began or changed; this is its new state.
     fn put(&self, session: Session);
 
-    /// A session ended, by release, replacement or the end of its lease.
+    /// A session ended: it was released or replaced, or its lease ran out.
     fn gone(&self, id: SessionId, peer: &Name);
 }

@@ -1,24 +1,25 @@
-//! Making other people's text harmless before it reaches a terminal or a log.
+//! Makes foreign text harmless for terminals and logs.
 //!
-//! What a terminal would obey (control characters, C0 and C1), what reorders or hides its
-//! neighbours (bidi controls, Unicode TR 36, section 2.10), what is there without being seen
-//! (Unicode's Default_Ignorable_Code_Point) and marks heaped up until they cover other lines are
-//! made visible instead of removed: a reader should see that somebody tried.
+//! Escaped are characters that a terminal interprets (control characters, C0 and C1), that reorder
+//! or hide their neighbours (bidi controls, Unicode TR 36, section 2.10) or are invisible
+//! (Default_Ignorable_Code_Point), and combining marks in such numbers that they cover other lines.
+//! They are shown instead of removed, so that readers notice the attempt.
 
 use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
-/// The most characters without a width of their own, such as accents, that follow one with a width.
-/// No script needs as many; a heap of them is drawn over the lines above and below.
+/// Zero-width characters, such as accents, that may follow one with a width. No script needs as
+/// many; more are drawn over the lines above and below.
 const MAX_MARKS: usize = 8;
 
-/// One line of foreign text, with nothing in it that moves the cursor, colours, reorders or hides.
+/// Returns foreign text as one line, with everything escaped that moves the cursor, colours,
+/// reorders or hides.
 pub fn one_line(raw: &str) -> Cow<'_, str> {
     escape(raw, |_| false)
 }
 
-/// Foreign text that may have several lines; everything else is as in [`one_line`].
+/// As [`one_line`], but keeps line breaks.
 pub fn lines(raw: &str) -> Cow<'_, str> {
     escape(raw, |c| c == '\n')
 }
@@ -32,7 +33,7 @@ fn escape(raw: &str, keep: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
     for c in raw.chars() {
         match c {
             _ if !harmful(c) => safe.push(c),
-            // The pictures of the C0 controls stand in the same order as the controls.
+            // The control pictures are in the order of the C0 controls.
             '\0'..='\x1f' => safe.extend(char::from_u32(0x2400 + u32::from(c))),
             '\x7f' => safe.push('\u{2421}'),
             _ => safe.push_str(&format!("<U+{:04X}>", u32::from(c))),
@@ -41,7 +42,7 @@ fn escape(raw: &str, keep: impl Fn(char) -> bool + Copy) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Tells of one character after the other whether it must be made visible.
+/// Returns a predicate for consecutive characters that tells which to escape.
 fn harmful(keep: impl Fn(char) -> bool) -> impl FnMut(char) -> bool {
     let mut marks = 0;
     move |c| {
@@ -50,15 +51,15 @@ fn harmful(keep: impl Fn(char) -> bool) -> impl FnMut(char) -> bool {
     }
 }
 
-/// Whether a terminal might obey `c`, or `c` reorders or hides what stands beside it, or is not
-/// seen itself.
+/// Returns true if a terminal may interpret `c`, or if `c` is invisible, or reorders or hides its
+/// neighbours.
 pub fn is_dangerous(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            // Arabic letter mark, left-to-right and right-to-left marks, embeddings and overrides,
-            // isolates: all that changes the direction of text.
+            // Everything that changes the direction of text: Arabic letter mark, left-to-right and
+            // right-to-left marks, embeddings, overrides, isolates.
             '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Line and paragraph separators, which some terminals obey.
+            // Line and paragraph separators, which some terminals interpret.
             | '\u{2028}' | '\u{2029}'
             // The rest of Default_Ignorable_Code_Point: soft hyphen, grapheme joiner, fillers,
             // zero width space, word joiner and invisible operators, deprecated format characters,

@@ -1,12 +1,12 @@
-//! How servers listen and clients dial: the one place that knows what a connection is made of.
+//! How servers listen and clients dial. The only module that knows what a connection is made of.
 //!
-//! 1. A server has a [`Acceptor`]: it opens the listening socket and makes of what the socket accepts
-//!    [`Incoming`], connections with TLS or from loopback that are ready for HTTP/2. [`server`]
-//!    answers on them, and every request carries a [`PeerInfo`].
-//! 2. A client has a [`Dial`]: it makes channels, with TLS to whoever has the right key or a name
-//!    that an authority vouches for, or without TLS to loopback. [`dial_failure`] says what lies behind a
-//!    call that failed.
-//! 3. Nothing leaves the machine without TLS: neither a door nor a dial can be made otherwise.
+//! 1. A server has an [`Acceptor`]. It opens the listening socket, and turns accepted connections
+//!    into [`Incoming`] ones: with TLS, or in plaintext from loopback, and ready for HTTP/2.
+//!    [`server`] answers on them, and every request carries a [`PeerInfo`].
+//! 2. A client has a [`Dial`]. It opens channels: with TLS to a pinned key or to a name that an
+//!    authority vouches for, or in plaintext to loopback. [`dial_failure`] finds the cause of a
+//!    failed call.
+//! 3. Nothing leaves the machine without TLS: neither an acceptor nor a dial can be made otherwise.
 
 mod acceptor;
 mod channel;
@@ -48,29 +48,29 @@ pub use observe::{Observe, Observer};
 pub use peer_info::{PeerInfo, Via};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
-/// The deadline of a unary call, on either side. A stored post takes milliseconds; whatever takes
-/// this long has gone wrong.
+/// The deadline of a unary call, on either side. A post takes milliseconds; a call that takes this
+/// long has failed.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Concurrent streams of one connection. A client needs one Chat stream and a few calls.
 const MAX_STREAMS: u32 = 128;
 
-/// HTTP/2 window of a stream: what may be under way to a reader that stands still.
+/// HTTP/2 window of a stream: the bytes in flight to a reader that does not read.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// HTTP/2 window of a connection: more than the streams that one client may leave unread, so that
+/// HTTP/2 window of a connection: more than the streams that a client may leave unread, so that
 /// these do not starve the others.
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 
-/// The largest header list of a request: a token and a few metadata fit many times.
+/// The largest header list of a request: many times a token and some metadata.
 const MAX_HEADER_LIST: u32 = 8 * 1024;
 
 /// Streams that this side may have to reset before the connection is closed (the "MadeYouReset"
-/// attack, CVE-2025-8671). hyper's own default, which tonic would erase.
+/// attack, CVE-2025-8671). hyper's own default, which tonic would remove.
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// A server with the limits of this house. `keepalive` is both how long a connection may be silent
-/// before it is asked for a sign of life and how long the answer may take.
+/// Returns a server with the limits of this module. `keepalive` is both the silence after which a
+/// connection gets a keepalive, and the time to answer it.
 pub fn server(keepalive: Duration) -> Server<Stack<Observe<CountCalls>, Identity>> {
     Server::builder()
         .timeout(CALL_TIMEOUT)

@@ -1,8 +1,7 @@
-//! The border between what travels and what is meant.
+//! Conversions between the protocol and the model.
 //!
-//! Everything that comes from outside is parsed here, field by field, with the field's path in the
-//! error; everything that goes out is made here. No other module turns an [`RequestError`] into a
-//! [`Status`].
+//! Everything received is parsed here, field by field, with the path of the field in the error;
+//! everything sent is made here. No other module turns a [`RequestError`] into a [`Status`].
 
 use std::time::Duration;
 
@@ -20,23 +19,22 @@ use crate::{
     proto,
 };
 
-/// `ErrorInfo.domain` of every error of ours.
+/// `ErrorInfo.domain` of all our errors.
 pub const ERROR_DOMAIN: &str = "chinwag";
 
-/// How long a client should wait before it comes back to a server that stops: the time a
-/// restart takes.
+/// When a client should return to a stopping server: the time of a restart.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a sender should wait for a full inbox: about as long as a person takes to read a line.
+/// When a sender should try a full inbox again: about the time in which a person reads a line.
 const INBOX_DELAY: Duration = Duration::from_secs(1);
 
-/// When a client that could not ask its hub about somebody may have an answer.
+/// When a client that could not ask its hub about a caller may have an answer.
 const PROOF_DELAY: Duration = Duration::from_secs(1);
 
 // ---------------------------------------------------------------------------------------------
 // Errors
 
-/// What an error is on the wire: code, stable reason, and when to try again.
+/// Returns the code, the stable reason, and when to try again.
 fn facts(error: &RequestError) -> (Code, Reason, Option<Duration>) {
     match error {
         RequestError::Invalid(_) => (Code::InvalidArgument, Reason::InvalidField, None),
@@ -88,10 +86,10 @@ fn facts(error: &RequestError) -> (Code, Reason, Option<Duration>) {
     }
 }
 
-/// What may be said of an error to the other side. The inner workings go to the log instead.
+/// Returns the message for the other side. Internal errors are logged instead of sent.
 fn public_message(error: &RequestError, code: Code) -> String {
     match error {
-        // The store has logged why, once: each post that it refuses says so again.
+        // The store has logged the cause once; each refused post repeats the error.
         RequestError::StoreUnavailable(_) => "the hub's store takes no messages now".into(),
         _ if code == Code::Internal => {
             tracing::error!(?error, "internal error");
@@ -101,12 +99,12 @@ fn public_message(error: &RequestError, code: Code) -> String {
     }
 }
 
-/// The stable reason that stands for an error.
+/// Returns the stable reason of an error.
 pub fn reason(error: &RequestError) -> Reason {
     facts(error).1
 }
 
-/// The refusal that stands for an error on a stream.
+/// Returns the refusal for an error on a stream.
 pub fn refusal(error: &RequestError) -> proto::Refusal {
     let (code, reason, retry_after) = facts(error);
     let violations = match error {
@@ -128,7 +126,7 @@ pub fn refusal(error: &RequestError) -> proto::Refusal {
     }
 }
 
-/// The status that stands for an error, with google.rpc details.
+/// Returns the status for an error, with google.rpc details.
 pub fn status(error: &RequestError) -> Status {
     let (code, reason, retry_after) = facts(error);
     let mut details = ErrorDetails::new();
@@ -150,10 +148,11 @@ impl From<RequestError> for Status {
     }
 }
 
-/// Why a request cannot be read, in our terms: tonic has other codes for it, and no details.
+/// Returns the error of a request that cannot be decoded, for which tonic has other codes and no
+/// details.
 pub fn undecodable(status: &Status) -> RequestError {
     match status.code() {
-        // Its message tells how long the request is, and how long it may be.
+        // Its message has the length of the request, and the limit.
         Code::OutOfRange | Code::ResourceExhausted => {
             RequestError::LimitReached { what: status.message().to_owned(), retry_after: None }
         }
@@ -161,7 +160,7 @@ pub fn undecodable(status: &Status) -> RequestError {
     }
 }
 
-/// Gives a refusal details where tonic, or a service that is not ours, made it without.
+/// Adds details to a status that tonic, or a service that is not ours, made without.
 pub fn explain(response: http::Response<Body>) -> http::Response<Body> {
     match Status::from_header_map(response.headers()) {
         Some(bare) if bare.code() != Code::Ok && bare.details().is_empty() => {
@@ -188,7 +187,7 @@ fn explained(bare: &Status) -> Status {
     Status::with_error_details(bare.code(), message, details)
 }
 
-/// What a status from the other side says.
+/// Returns the refusal in a received status.
 pub fn refused(status: &Status) -> Refusal {
     let details = status.get_error_details();
     let violations = details.bad_request().map(|bad| bad.field_violations.as_slice());
@@ -205,7 +204,7 @@ pub fn refused(status: &Status) -> Refusal {
     }
 }
 
-/// What a refusal on a stream says.
+/// Returns the refusal in a message of a stream.
 pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
     Refusal {
         code: Code::from_i32(refusal.code),
@@ -221,29 +220,29 @@ pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
 }
 
 // ---------------------------------------------------------------------------------------------
-// What comes in: each function names the field it reads.
+// Requests. Each function names the field that it parses.
 
-/// Puts a field's path to what is wrong with its value.
+/// Adds the path of the field to an invalid value.
 pub fn field<T>(path: &str, value: Result<T, Invalid>) -> Result<T> {
     value.map_err(|problem| RequestError::invalid(path, problem))
 }
 
-/// Reads a peer's name.
+/// Parses a peer's name.
 pub fn name(path: &str, raw: &str) -> Result<Name> {
     field(path, Name::parse(raw))
 }
 
-/// Reads a room's name.
+/// Parses a room's name.
 pub fn room_name(path: &str, raw: &str) -> Result<RoomName> {
     field(path, RoomName::parse(raw))
 }
 
-/// Reads a room's name where an empty one stands for the default room.
+/// Parses a room's name; an empty one means the default room.
 pub fn room_name_or_lobby(path: &str, raw: &str) -> Result<RoomName> {
     if raw.is_empty() { Ok(RoomName::lobby()) } else { room_name(path, raw) }
 }
 
-/// Reads a list of endpoints.
+/// Parses a list of endpoints.
 pub fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
     if raw.len() > MAX_ENDPOINTS {
         return Err(RequestError::invalid(path, format!("at most {MAX_ENDPOINTS} endpoints")));
@@ -254,7 +253,7 @@ pub fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
         .collect()
 }
 
-/// Reads a status; `None` where nothing is said.
+/// Parses a status; `None` if it is unspecified.
 pub fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
     match proto::PeerStatus::try_from(raw) {
         Ok(proto::PeerStatus::Unspecified) => Ok(None),
@@ -266,12 +265,12 @@ pub fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
     }
 }
 
-/// Reads an invitation's code; `None` where there is none.
+/// Parses an invitation's code; `None` if it is empty.
 pub fn invite_code(path: &str, raw: &str) -> Result<Option<InviteCode>> {
     if raw.is_empty() { Ok(None) } else { field(path, InviteCode::parse(raw)).map(Some) }
 }
 
-/// Reads a point in time.
+/// Parses a timestamp.
 pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
     Timestamp::new(raw.seconds, raw.nanos)
         .ok()
@@ -279,8 +278,7 @@ pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
         .ok_or_else(|| RequestError::invalid(path, "not a time"))
 }
 
-/// Reads a post, whose fields' paths begin with `prefix`; the sender is whoever the caller proved
-/// to be.
+/// Parses a post, whose field paths begin with `prefix`. The sender is the authenticated caller.
 pub fn draft(prefix: &str, sender: &Name, post: proto::PostRequest) -> Result<Draft> {
     let within = |field: &str| format!("{prefix}{field}");
     let id = if post.id.is_empty() {
@@ -296,7 +294,7 @@ pub fn draft(prefix: &str, sender: &Name, post: proto::PostRequest) -> Result<Dr
     })
 }
 
-/// Reads a join.
+/// Parses a join.
 pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
     use proto::join::Start as Raw;
     let room = room_name(&format!("{path}.room"), &join.room)?;
@@ -313,7 +311,7 @@ pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
     Ok((room, start))
 }
 
-/// Reads a private message.
+/// Parses a direct message.
 pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<DirectMessage> {
     let raw = raw.ok_or_else(|| RequestError::invalid(path, "missing"))?;
     let within = |field: &str| format!("{path}.{field}");
@@ -326,14 +324,14 @@ pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<D
 }
 
 // ---------------------------------------------------------------------------------------------
-// Answers: what the other side sends is no less foreign, but it is the other side that erred.
+// Answers. They are as untrusted as requests, but an invalid one is the other side's error.
 
-/// A part of an answer that must be there.
+/// Returns a required part of an answer.
 pub fn present<T>(what: &str, value: Option<T>) -> Result<T, ProtocolError> {
     value.ok_or_else(|| ProtocolError(format!("{what} is missing")))
 }
 
-fn sound<T, E: std::fmt::Display>(what: &str, value: Result<T, E>) -> Result<T, ProtocolError> {
+fn valid<T, E: std::fmt::Display>(what: &str, value: Result<T, E>) -> Result<T, ProtocolError> {
     value.map_err(|problem| ProtocolError(format!("{what}: {problem}")))
 }
 
@@ -342,13 +340,13 @@ impl TryFrom<proto::Message> for Message {
 
     fn try_from(raw: proto::Message) -> Result<Self, ProtocolError> {
         Ok(Self {
-            id: sound("message id", MessageId::parse(&raw.id))?,
-            room: sound("room", RoomName::parse(&raw.room))?,
+            id: valid("message id", MessageId::parse(&raw.id))?,
+            room: valid("room", RoomName::parse(&raw.room))?,
             position: present("position", raw.position)?.into(),
             prev_seq: raw.prev_seq,
-            sender: sound("sender", Name::parse(&raw.sender))?,
-            created_at: sound("time", timestamp("created_at", present("time", raw.created_at)?))?,
-            text: sound("text", Text::parse(raw.text))?,
+            sender: valid("sender", Name::parse(&raw.sender))?,
+            created_at: valid("time", timestamp("created_at", present("time", raw.created_at)?))?,
+            text: valid("text", Text::parse(raw.text))?,
         })
     }
 }
@@ -377,43 +375,43 @@ impl TryFrom<proto::PostResponse> for Posted {
 
     fn try_from(raw: proto::PostResponse) -> Result<Self, ProtocolError> {
         Ok(Self {
-            id: sound("message id", MessageId::parse(&raw.id))?,
-            room: sound("room", RoomName::parse(&raw.room))?,
+            id: valid("message id", MessageId::parse(&raw.id))?,
+            room: valid("room", RoomName::parse(&raw.room))?,
             position: present("position", raw.position)?.into(),
-            created_at: sound("time", timestamp("created_at", present("time", raw.created_at)?))?,
+            created_at: valid("time", timestamp("created_at", present("time", raw.created_at)?))?,
             duplicate: raw.duplicate,
         })
     }
 }
 
-/// Reads the peers of a list. One that makes no sense is passed over: it must not hide the others.
+/// Parses a list of peers. An invalid peer is skipped, so that it does not hide the others.
 pub fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
     raw.into_iter().filter_map(|peer| {
         let read = Peer::try_from(peer);
-        read.inspect_err(|error| tracing::warn!(%error, "a listed peer makes no sense")).ok()
+        read.inspect_err(|error| tracing::warn!(%error, "skipped an invalid peer of a list")).ok()
     })
 }
 
 impl TryFrom<proto::Peer> for Peer {
     type Error = ProtocolError;
 
-    /// Of its endpoints the first [`MAX_ENDPOINTS`] that make sense are taken.
+    /// Takes the first [`MAX_ENDPOINTS`] valid endpoints.
     fn try_from(raw: proto::Peer) -> Result<Self, ProtocolError> {
         let since = present("online_since", raw.online_since)?;
         let endpoints = raw.endpoints.iter().filter_map(|e| Endpoint::new(&e.host, e.port).ok());
         Ok(Self {
-            name: sound("peer", Name::parse(&raw.name))?,
+            name: valid("peer", Name::parse(&raw.name))?,
             endpoints: endpoints.take(MAX_ENDPOINTS).collect(),
-            status: sound("status", peer_status("status", raw.status))?.unwrap_or_default(),
-            online_since: sound("online_since", timestamp("online_since", since))?,
+            status: valid("status", peer_status("status", raw.status))?.unwrap_or_default(),
+            online_since: valid("online_since", timestamp("online_since", since))?,
             certificate: match raw.certificate.as_slice() {
                 [] => None,
-                der => Some(sound("certificate", Certificate::parse(der))?),
+                der => Some(valid("certificate", Certificate::parse(der))?),
             },
             guest: raw.guest,
             status_since: raw
                 .status_since
-                .map(|at| sound("status_since", timestamp("status_since", at)))
+                .map(|at| valid("status_since", timestamp("status_since", at)))
                 .transpose()?,
         })
     }
@@ -424,13 +422,13 @@ impl TryFrom<proto::Room> for Room {
 
     fn try_from(raw: proto::Room) -> Result<Self, ProtocolError> {
         Ok(Self {
-            name: sound("room", RoomName::parse(&raw.name))?,
+            name: valid("room", RoomName::parse(&raw.name))?,
             members: raw.members,
             head: present("head", raw.head)?.into(),
             first: present("first", raw.first)?.into(),
             last_message_at: raw
                 .last_message_at
-                .map(|at| sound("time", timestamp("last_message_at", at)))
+                .map(|at| valid("time", timestamp("last_message_at", at)))
                 .transpose()?,
         })
     }
@@ -442,23 +440,23 @@ impl TryFrom<proto::Receipt> for Receipt {
     fn try_from(raw: proto::Receipt) -> Result<Self, ProtocolError> {
         let at = present("accepted_at", raw.accepted_at)?;
         Ok(Self {
-            id: sound("message id", MessageId::parse(&raw.id))?,
-            receiver: sound("receiver", Name::parse(&raw.receiver))?,
-            accepted_at: sound("accepted_at", timestamp("accepted_at", at))?,
+            id: valid("message id", MessageId::parse(&raw.id))?,
+            receiver: valid("receiver", Name::parse(&raw.receiver))?,
+            accepted_at: valid("accepted_at", timestamp("accepted_at", at))?,
             duplicate: raw.duplicate,
         })
     }
 }
 
 // ---------------------------------------------------------------------------------------------
-// What goes out.
+// Everything sent.
 
-/// A point in time, as it travels.
+/// Converts a timestamp.
 pub fn to_timestamp(at: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: at.as_second(), nanos: at.subsec_nanosecond() }
 }
 
-/// A span of time, as it travels. Spans of ours are far from the limits of the type.
+/// Converts a duration. Ours are far below the limit of the type.
 pub fn to_duration(span: Duration) -> prost_types::Duration {
     span.try_into().unwrap_or_default()
 }
@@ -514,8 +512,7 @@ impl From<&Message> for proto::Message {
     }
 }
 
-/// Writes a message over another one, whose room for text is used again: a log hands out many, one
-/// after the other.
+/// Writes a message into an existing one, and reuses its buffers.
 pub fn put_message(raw: &mut proto::Message, message: &Message) {
     let put = |field: &mut String, value: &str| {
         field.clear();
@@ -601,7 +598,7 @@ impl From<&Receipt> for proto::Receipt {
     }
 }
 
-/// A join, as it travels.
+/// Converts a join.
 pub fn to_join(room: &RoomName, start: Start) -> proto::Join {
     use proto::join::Start as Raw;
     proto::Join {

@@ -170,7 +170,7 @@ impl Admission {
             return Ok(Verification::Verified(key));
         }
         let book = inner.contacts.book().await?;
-        match book.standing(inner.contacts.hub(), name, key) {
+        match book.check_key(inner.contacts.hub(), name, key) {
             KeyCheck::Blocked => Err(RequestError::CallerRefused(BLOCKED)),
             KeyCheck::Known => {
                 let contact = book.contact(inner.contacts.hub(), name);

@@ -165,7 +165,7 @@ impl PeerTrust {
                 return Err(Error::Blocked(name.clone()));
             }
             None => {}
-            Some(key) => match book.standing(hub, name, key) {
+            Some(key) => match book.check_key(hub, name, key) {
                 KeyCheck::Blocked => return Err(Error::Blocked(name.clone())),
                 KeyCheck::Changed(KeyMismatch { want, got }) => {
                     return Err(Error::KeyChanged {

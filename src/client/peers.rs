@@ -230,7 +230,7 @@ impl Peers {
         let Some(offered) = listed.or(known) else {
             return self.check_plaintext_allowed().map(|()| None);
         };
-        match book.standing(&self.hub.endpoint, peer, offered) {
+        match book.check_key(&self.hub.endpoint, peer, offered) {
             KeyCheck::New | KeyCheck::Known => Ok(Some(offered)),
             KeyCheck::Blocked => Err(Error::Blocked(peer.clone())),
             KeyCheck::Changed(mismatch) => {

@@ -1,4 +1,4 @@
-//! Connections: what somebody says before anybody knows who it is.
+//! Connections: the first bytes of unknown callers.
 
 use std::{
     cell::OnceCell,
@@ -20,17 +20,17 @@ use crate::{
     transport::{Acceptor, ClientKeys, Plaintext, ServerIo, server_config},
 };
 
-/// Whatever somebody says and then hangs up is dealt with at once: nothing waits for more.
+/// The handshake of a caller that sends any bytes and hangs up ends at once.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-/// What fits into the pipe of a connection.
+/// The capacity of a connection's pipe.
 const PIPE: usize = 64 * 1024;
 
-/// The beginning of HTTP/2 (RFC 9113, section 3.4).
+/// The preface of HTTP/2 (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The beginning of a connection. The first byte says whether the server speaks TLS (1) and
-/// whether the caller is far away (2).
+/// The first bytes of a connection. The first byte says whether the server uses TLS (1) and whether
+/// the caller is remote (2).
 pub(super) fn opening(bytes: &[u8]) {
     let Some((&kind, said)) = bytes.split_first() else { return };
     let said = &said[..said.len().min(PIPE)];
@@ -50,7 +50,7 @@ pub(super) fn opening(bytes: &[u8]) {
     }
 }
 
-/// What the server behind the door gets to read; `None` where nobody was let in.
+/// Returns what the server reads; `None` if the connection was rejected.
 async fn open(door: Acceptor, said: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let (mut caller, io) = duplex(PIPE);
     let _ = caller.write_all(said).await;

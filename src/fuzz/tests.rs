@@ -1,4 +1,4 @@
-//! All targets on their corpora, on mutations of them, and on whatever proptest thinks of.
+//! Runs all targets on their corpora, on mutations of them, and on inputs of proptest.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -7,16 +7,16 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::TARGETS;
 
-/// Mutations of each corpus. `make fuzz` looks longer and with open eyes.
+/// Mutations per corpus. `make fuzz` searches longer, guided by coverage.
 const MUTATIONS: usize = 10_000;
 
-/// Changes of one mutation.
+/// Changes per mutation.
 const CHANGES: usize = 6;
 
-/// Longer inputs than this only cost time.
+/// Longer inputs only cost time.
 const MAX_BYTES: usize = 4096;
 
-/// Bytes that parsers pay attention to.
+/// Bytes that parsers treat specially.
 const TELLING: &[u8] = b"\0\x01\x7f\x80\xff\n\r\t \"'#%&-./0:=?@[]_{}\\\x16";
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
@@ -33,7 +33,7 @@ fn every_target_takes_its_corpus_and_what_comes_of_it() {
     for (name, target) in TARGETS {
         let corpus = corpus(name);
         corpus.iter().for_each(|bytes| target(bytes));
-        // The same every time, so that what is found once is found again.
+        // A fixed seed, so that failures are reproducible.
         let mut random = StdRng::seed_from_u64(1);
         for _ in 0..MUTATIONS {
             target(&mutate(&corpus, &mut random));
@@ -86,7 +86,7 @@ proptest! {
     }
 }
 
-/// cargo-fuzz finds each target where it looks for it.
+/// Every target is declared for cargo-fuzz.
 #[test]
 fn every_target_can_be_run_by_cargo_fuzz() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");

@@ -1,14 +1,14 @@
-//! Tokens of outside issuers, and their keys.
+//! Tokens of external issuers, and their keys.
 
 use std::sync::OnceLock;
 
 use super::text;
 use crate::hub::Issuer;
 
-/// A key whose other half nobody has.
+/// A public key whose private key does not exist.
 const KEYS: &str = include_str!("../../fuzz/corpus/jwt_keys/p256.pem");
 
-/// Nobody makes a token that is believed without the issuer's key.
+/// No token is accepted without the issuer's key.
 pub(super) fn jwt(bytes: &[u8]) {
     static ISSUER: OnceLock<Option<Issuer>> = OnceLock::new();
     let issuer = ISSUER.get_or_init(|| issuer(KEYS));
@@ -18,7 +18,7 @@ pub(super) fn jwt(bytes: &[u8]) {
     }
 }
 
-/// The file with the keys.
+/// The file of public keys.
 pub(super) fn jwt_keys(bytes: &[u8]) {
     drop(issuer(text(bytes)));
 }

@@ -1,4 +1,4 @@
-//! Calls: what the other side of a connection sends, the hub and peers included.
+//! Calls: the bytes that the other side of a connection sends, hub and peers included.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -10,7 +10,7 @@ use crate::{
     proto, transport, wire,
 };
 
-/// A request of any rpc, as the hub or a peer reads it: the first byte says which.
+/// A request of any method, as the hub or a peer decodes it. The first byte selects the method.
 pub(super) fn request(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     match kind % 8 {
@@ -44,7 +44,7 @@ pub(super) fn request(bytes: &[u8]) {
     }
 }
 
-/// An answer, as a client reads it: what was understood can be said again.
+/// An answer, as a client decodes it. What was decoded can be encoded again.
 pub(super) fn answer(bytes: &[u8]) {
     let Some((kind, bytes)) = bytes.split_first() else { return };
     match kind % 8 {
@@ -62,7 +62,7 @@ pub(super) fn answer(bytes: &[u8]) {
     }
 }
 
-/// The headers of an answer: code, message and details, one a line, the last in any bytes.
+/// The headers of an answer: code, message and details, one per line, the last in any bytes.
 pub(super) fn status(bytes: &[u8]) {
     let mut parts = bytes.splitn(3, |&byte| byte == b'\n');
     let mut headers = http::HeaderMap::new();
@@ -78,15 +78,15 @@ pub(super) fn status(bytes: &[u8]) {
         let refusal = wire::refused(&status);
         assert_eq!(refusal.code, status.code());
     }
-    // The same bytes as details that have come through the headers unharmed.
+    // The same bytes as details, without headers.
     let code = tonic::Code::from_i32(i32::from(bytes.first().copied().unwrap_or_default() % 17));
     let details = Bytes::copy_from_slice(bytes);
     let status = Status::with_details_and_metadata(code, "x", details, MetadataMap::new());
     drop(wire::refused(&status));
 }
 
-/// The body of a stream of requests in pieces as long as the first byte says: what is whole in one
-/// piece is the same in many.
+/// The body of a stream of requests, in pieces of the length in the first byte. The result does not
+/// depend on the pieces.
 pub(super) fn frames(bytes: &[u8]) {
     let Some((&piece, bytes)) = bytes.split_first() else { return };
     let whole = decode(Full::new(Bytes::copy_from_slice(bytes)).map_err(|never| match never {}));
@@ -102,7 +102,7 @@ pub(super) fn frames(bytes: &[u8]) {
     }
 }
 
-/// The requests of a body, and how it ended.
+/// Returns the requests of a body, and how it ended.
 fn decode<B>(body: B) -> (Vec<proto::ChatRequest>, Option<tonic::Code>)
 where
     B: http_body::Body<Data = Bytes, Error = Status> + Send + 'static,
@@ -159,7 +159,7 @@ fn read<T: prost::Message + Default>(bytes: &[u8], check: impl FnOnce(T)) {
     }
 }
 
-/// Reads an answer, writes it, and reads it again.
+/// Decodes an answer, encodes it, and decodes it again.
 fn again<P, M>(bytes: &[u8])
 where
     P: prost::Message + Default + for<'a> From<&'a M>,

@@ -1,4 +1,4 @@
-//! Words: what people type, paste and hand to each other, and what calls name.
+//! Texts that people type and paste, and that calls carry.
 
 use super::text;
 use crate::{
@@ -10,8 +10,8 @@ use crate::{
     text::{is_dangerous, lines, one_line},
 };
 
-/// A name is normalized once and for all, and harmless in a terminal. What is no name is harmless
-/// once it is escaped.
+/// Normalizing a name twice changes nothing, and a name is harmless in a terminal. Any text is
+/// harmless once it is escaped.
 pub(super) fn name(bytes: &[u8]) {
     let raw = text(bytes);
     assert!(!one_line(raw).chars().any(is_dangerous));
@@ -29,7 +29,7 @@ pub(super) fn name(bytes: &[u8]) {
     assert!(!name.skeleton().is_empty());
 }
 
-/// An endpoint is written as it is read.
+/// An endpoint's text form is parsed to the same endpoint.
 pub(super) fn endpoint(bytes: &[u8]) {
     let Ok(endpoint) = Endpoint::parse(text(bytes)) else { return };
     assert_ne!(endpoint.port(), 0);
@@ -37,13 +37,13 @@ pub(super) fn endpoint(bytes: &[u8]) {
     assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint));
 }
 
-/// A link is written as it is read.
+/// A link's text form is parsed to the same link.
 pub(super) fn join_link(bytes: &[u8]) {
     let Ok(link) = JoinLink::parse(text(bytes)) else { return };
     assert_eq!(JoinLink::parse(&link.to_string()), Ok(link));
 }
 
-/// A fingerprint is the same in all three forms.
+/// All three forms of a fingerprint are parsed to the same.
 pub(super) fn fingerprint(bytes: &[u8]) {
     let Ok(key) = Fingerprint::parse(text(bytes)) else { return };
     for form in [key.to_string(), key.words(), key.hex()] {
@@ -51,7 +51,7 @@ pub(super) fn fingerprint(bytes: &[u8]) {
     }
 }
 
-/// A code is what was written, and needs no quoting.
+/// A code is not changed, and needs no quoting.
 pub(super) fn invite_code(bytes: &[u8]) {
     let raw = text(bytes);
     let Ok(code) = InviteCode::parse(raw) else { return };
@@ -59,7 +59,7 @@ pub(super) fn invite_code(bytes: &[u8]) {
     assert!((1..=MAX_INVITE_BYTES).contains(&raw.len()) && raw.is_ascii());
 }
 
-/// An id is written in one way only.
+/// An id has one text form.
 pub(super) fn message_id(bytes: &[u8]) {
     let raw = text(bytes);
     let Ok(id) = MessageId::parse(raw) else { return };
@@ -74,7 +74,8 @@ pub(super) fn certificate(bytes: &[u8]) {
     assert_eq!(certificate.as_der(), bytes);
 }
 
-/// A token serves the question it was made for: the first line is the token, the rest the filters.
+/// A page token is valid only for the query it was made for: the first line is the token, the rest
+/// the filters.
 pub(super) fn page_token(bytes: &[u8]) {
     let mut lines = text(bytes).split('\n');
     let token = lines.next().unwrap_or_default();
@@ -83,7 +84,7 @@ pub(super) fn page_token(bytes: &[u8]) {
         assert_eq!(paging::token(&filters, &last), token);
     }
     let _ = paging::parse_number::<u64>(&filters, token);
-    // What the hub makes of an entry of any name it reads again, and nobody else does.
+    // A token for an entry of any name is read back, and only for this query.
     let made = paging::token(&filters, token);
     assert_eq!(paging::parse_token(&filters, &made).ok().flatten().as_deref(), Some(token));
     let others = [filters.as_slice(), &["another"]].concat();

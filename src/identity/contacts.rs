@@ -1,19 +1,19 @@
-//! The contact book: whom one has met, and by which key.
+//! The contact book: the hubs and peers that one has met, and their keys.
 //!
-//! A key is trusted when it is first met and remembered from then on ("trust on first use"); a
-//! person who has compared fingerprints can mark it as verified. From then on the book decides and
-//! not the hub: whoever shows another key under a known name is refused until a person accepts it,
-//! and a hub that hands out another key for somebody is caught at it. Names are a hub's, so every
-//! hub has contacts of its own; a hub is known by its key, or where it has none by its endpoint.
+//! A key is trusted at the first contact and remembered ("trust on first use"). A person who has
+//! compared fingerprints can mark it as verified. From then on the book decides, not the hub: a
+//! known name with another key is refused until a person accepts the key, and a hub that lists
+//! another key for somebody is found out. Names belong to a hub, so every hub has its own contacts.
+//! A hub is known by its key, or, if it has none, by its endpoint.
 //!
-//! Nobody is remembered for what *they* do: a stranger who calls is looked up
-//! ([`ContactBook::standing`]) but not noted ([`ContactBook::meet`]), or a crowd of strangers could fill the book
-//! of somebody who never spoke with them. When it is full, nobody is forgotten in favour of others.
+//! Incoming calls add nobody: a stranger who calls is looked up ([`ContactBook::check_key`]) but
+//! not recorded ([`ContactBook::meet`]), or strangers could fill the book. When it is full, no
+//! entry is dropped for a new one.
 //!
-//! Beside the people stands which rooms of a hub are muted.
+//! The book also has the muted rooms of each hub.
 //!
-//! It is a TOML file that a person can read and change. Every change is made under a lock and
-//! replaces the file as a whole, so processes that share it see all of each other's changes.
+//! It is a TOML file that people can edit. Every change is made under a lock and replaces the whole
+//! file, so processes that share it see all changes of each other.
 
 mod contact;
 mod contact_book;
@@ -47,38 +47,38 @@ impl ContactsError {
     }
 }
 
-/// A contact book in a file. It reads and writes files: not for async tasks.
+/// A contact book in a file. Its methods block on the disk.
 #[derive(Debug, Clone)]
 pub struct Contacts {
     path: PathBuf,
 }
 
 impl Contacts {
-    /// The book at this path, which need not exist.
+    /// Returns the book at this path, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into() }
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What stands in it now; nothing where there is no file.
+    /// Reads the book; empty if there is no file.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::File`] if the file cannot be read, or is no contact book.
+    /// [`ContactsError::File`] if the file cannot be read, or is not a contact book.
     pub fn read(&self) -> Result<ContactBook, ContactsError> {
         let content = files::read(&self.path)?.unwrap_or_default();
         ContactBook::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
     }
 
-    /// Changes what stands in it. Nothing is written where `change` fails or changes nothing.
+    /// Changes the book. Nothing is written if `change` fails or changes nothing.
     ///
     /// # Errors
     ///
-    /// As [`Self::read`], and where the file cannot be written; and what `change` returns.
+    /// As [`Self::read`], also if the file cannot be written; and the errors of `change`.
     pub fn change<T>(
         &self,
         change: impl FnOnce(&mut ContactBook) -> Result<T, ContactsError>,

@@ -1,4 +1,4 @@
-//! What one shows and proves in TLS: certificates and the key of the first.
+//! TLS credentials: a chain of certificates and the key of its first.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -11,18 +11,18 @@ use rustls::{
 use super::{files, unusable};
 use crate::error::SystemError;
 
-/// A certificate, those that vouch for it, and its private key, which does not show in `Debug`.
+/// A certificate with its chain and its private key, which `Debug` does not show.
 #[derive(Clone)]
 pub struct Credentials(Arc<CertifiedKey>);
 
 impl Credentials {
-    /// Credentials that an authority gave: a certificate with its chain, and its key, both in PEM.
-    /// Reads files: not for an async task.
+    /// Loads credentials that an authority issued: a chain of certificates and a key, both in PEM.
+    /// Blocks on the disk.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read, where others can read the key, and where the two
-    /// do not belong together.
+    /// If a file cannot be read, if others can read the key, or if key and certificate do not
+    /// match.
     pub fn load(certificates: &Path, key: &Path) -> Result<Self, SystemError> {
         let missing =
             |path: &Path| SystemError::new(format!("{} does not exist", path.display())).at(path);
@@ -39,11 +39,11 @@ impl Credentials {
         })
     }
 
-    /// Credentials of a chain of certificates and the key of its first.
+    /// Creates credentials from a chain of certificates and the key of its first.
     ///
     /// # Errors
     ///
-    /// If the key is of no known kind, or not the certificate's.
+    /// If the kind of the key is not supported, or it is not the certificate's.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,
@@ -53,7 +53,7 @@ impl Credentials {
             .map_err(|problem| SystemError::caused(problem.to_string(), problem.into()))
     }
 
-    /// What the TLS library wants of either end of a connection.
+    /// Returns the credentials for the TLS library.
     pub fn certified_key(&self) -> Arc<CertifiedKey> {
         self.0.clone()
     }

@@ -1,9 +1,9 @@
-//! Small files that matter: read within bounds, written whole or not at all.
+//! Small important files: read with a size limit, written completely or not at all.
 
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tempfile::NamedTempFile;
@@ -12,8 +12,7 @@ use crate::error::SystemError;
 
 type Result<T> = std::result::Result<T, SystemError>;
 
-/// The most bytes that a file here may have: a contact book at its fullest, and many times a chain
-/// of certificates. Whatever is longer is not what it is taken for.
+/// The maximum size of a file: a full contact book, or many times a chain of certificates.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Who may read a file.
@@ -23,21 +22,21 @@ pub(super) enum Readers {
     All,
 }
 
-/// Makes a directory that is only its owner's, and those above it.
+/// Creates a directory, private to its owner, and its parents.
 pub(crate) fn create_directory(path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|error| SystemError::file("make", path, error))
+    builder.create(path).map_err(|error| SystemError::file("create", path, error))
 }
 
-/// What stands in a file; `None` where there is none.
+/// Reads a file; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>> {
     read_checked(path, |_| Ok(()))
 }
 
-/// As [`read`], for what nobody but its owner may see.
+/// As [`read`], for a file that only its owner may read.
 pub(super) fn read_secret(path: &Path) -> Result<Option<String>> {
     read_checked(path, |file| {
         let shared = is_shared(file).map_err(|error| SystemError::file("read", path, error))?;
@@ -69,7 +68,7 @@ fn read_checked(path: &Path, check: impl FnOnce(&File) -> Result<()>) -> Result<
     Ok(Some(content))
 }
 
-/// Whether anybody but the owner has rights to a file.
+/// Returns true if others have access to a file.
 #[cfg(unix)]
 fn is_shared(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
@@ -77,21 +76,21 @@ fn is_shared(file: &File) -> io::Result<bool> {
     Ok(file.metadata()?.mode() & GROUP_AND_OTHERS != 0)
 }
 
-/// Elsewhere the rights of the directory, which is the user's own, decide.
+/// On other systems the directory, which is the user's own, protects the file.
 #[cfg(not(unix))]
 fn is_shared(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Writes a file that is not there yet. Answers what it holds then: where somebody else was faster,
-/// what they wrote.
+/// Creates a file. Returns its content, which is that of another process if that was faster.
 pub(super) fn write_new(path: &Path, content: &str, readers: Readers) -> Result<String> {
     let written = write_beside(path, content, readers)
         .map_err(|error| SystemError::file("write", path, error))?
         .persist_noclobber(path);
     match written {
         Ok(_) => {
-            sync_directory(path).map_err(|error| SystemError::file("write", path, error))?;
+            sync_directory(directory_of(path))
+                .map_err(|error| SystemError::file("write", path, error))?;
             Ok(content.to_owned())
         }
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
@@ -104,48 +103,48 @@ pub(super) fn write_new(path: &Path, content: &str, readers: Readers) -> Result<
     }
 }
 
-/// Writes a file that is its owner's alone in the place of the one that was there. Whoever reads
-/// finds either whole. A link to it stays one: such files are often kept elsewhere.
+/// Replaces a file by one that is private to its owner. Readers see the old or the new file,
+/// complete. A symbolic link is kept: such files are often stored elsewhere.
 pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
     if content.len() as u64 > MAX_FILE_BYTES {
         return Err(too_long(path));
     }
-    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    write_beside(&place, content, Readers::Owner)
-        .and_then(|file| file.persist(&place).map_err(|error| error.error))
-        .and_then(|_| sync_directory(&place))
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    write_beside(&target, content, Readers::Owner)
+        .and_then(|file| file.persist(&target).map_err(|error| error.error))
+        .and_then(|_| sync_directory(directory_of(&target)))
         .map_err(|error| SystemError::file("write", path, error))
 }
 
-/// Waits until no other process holds the lock of a file, and holds it until the result is dropped.
-/// It is on a file beside it, as the file itself is replaced.
+/// Locks a file against other processes, waiting for it, until the result is dropped. The lock is on
+/// a file beside it, as the file itself is replaced.
 pub(crate) fn lock(path: &Path) -> Result<File> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = Path::new(&name);
-    let locked = File::options().create(true).truncate(false).write(true).open(name);
-    locked
-        .and_then(|file| file.lock().map(|()| file))
-        .map_err(|error| SystemError::file("lock", name, error))
+    let (name, file) = open_lock(path)?;
+    file.lock().map_err(|error| SystemError::file("lock", &name, error))?;
+    Ok(file)
 }
 
-/// As [`lock`], but `None` where another process holds it, instead of waiting.
+/// As [`lock`], but returns `None` if another process holds the lock.
 pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = Path::new(&name);
-    let file = File::options().create(true).truncate(false).write(true).open(name);
-    match file.map(|file| file.try_lock().map(|()| file)) {
-        Ok(Ok(file)) => Ok(Some(file)),
-        Ok(Err(TryLockError::WouldBlock)) => Ok(None),
-        Ok(Err(TryLockError::Error(error))) | Err(error) => {
-            Err(SystemError::file("lock", name, error))
-        }
+    let (name, file) = open_lock(path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(SystemError::file("lock", &name, error)),
     }
 }
 
-/// Makes an empty file that is its owner's alone where there is none; one that others can read is
-/// closed to them.
+fn open_lock(path: &Path) -> Result<(PathBuf, File)> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let opened = File::options().create(true).truncate(false).write(true).open(&name);
+    let file = opened.map_err(|error| SystemError::file("lock", &name, error))?;
+    Ok((name, file))
+}
+
+/// Creates an empty file, private to its owner, if there is none. Removes the access of others to
+/// an existing one.
 pub(crate) fn make_private(path: &Path) -> Result<()> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
@@ -159,13 +158,13 @@ pub(crate) fn make_private(path: &Path) -> Result<()> {
         }
         _ => Ok(()),
     });
-    made.map_err(|error| SystemError::file("make", path, error))
+    made.map_err(|error| SystemError::file("create", path, error))
 }
 
-/// A finished file without a name of its own, in the directory where it shall get one.
+/// Writes a temporary file in the directory of `path`.
 fn write_beside(path: &Path, content: &str, readers: Readers) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    // Nobody but the owner is the library's default.
+    // The default of the library is private.
     #[cfg(unix)]
     if readers == Readers::All {
         use std::os::unix::fs::PermissionsExt;
@@ -177,13 +176,13 @@ fn write_beside(path: &Path, content: &str, readers: Readers) -> io::Result<Name
     Ok(file)
 }
 
-/// Makes a new name in a directory survive a crash.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    File::open(directory_of(path))?.sync_all()?;
-    Ok(())
+/// Makes the entries of a directory survive a crash of the machine.
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    // Other systems cannot and need not sync a directory.
+    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
 }
 
+/// Returns the directory that a file is in.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

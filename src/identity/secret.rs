@@ -1,4 +1,4 @@
-//! Secrets that are shown to prove something: tokens and invitations.
+//! Random secrets: tokens and invitations.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rand::{TryRngCore, rngs::OsRng};
@@ -6,11 +6,11 @@ use sha2::{Digest, Sha256};
 
 use crate::error::SystemError;
 
-/// A secret is kept as its SHA-256 only, so that a look into memory, a file or a core dump gives none
-/// away. It is random, and therefore needs no salt.
+/// Only the SHA-256 of a secret is stored, so that memory, files and core dumps reveal none. A
+/// secret is random and needs no salt.
 pub type SecretHash = [u8; 32];
 
-/// `BYTES` random bytes in URL-safe Base64.
+/// Returns `BYTES` random bytes in URL-safe Base64.
 ///
 /// # Errors
 ///
@@ -23,7 +23,7 @@ pub fn new_secret<const BYTES: usize>() -> Result<String, SystemError> {
     Ok(BASE64_URL_SAFE_NO_PAD.encode(secret))
 }
 
-/// What is kept of a secret.
+/// Returns the hash of a secret, which is what is stored.
 pub fn hash_secret(secret: &str) -> SecretHash {
     Sha256::digest(secret).into()
 }

@@ -1,4 +1,4 @@
-//! Certificates: what carries a public key through TLS.
+//! X.509 certificates, which carry public keys in TLS.
 
 use std::{fmt, sync::Arc};
 
@@ -7,15 +7,15 @@ use sha2::{Digest, Sha256};
 
 use super::{Fingerprint, Invalid};
 
-/// The most bytes of a certificate in DER. One of ours has about 500; an RSA key of 4,096 bits and
-/// a long list of names still fit.
+/// The maximum length of a certificate in DER, in bytes. Ours have about 500; an RSA key of 4,096
+/// bits and a long list of names still fit.
 pub const MAX_CERTIFICATE_BYTES: usize = 4096;
 
-/// An X.509 certificate that has been read once and holds a key.
+/// A parsed X.509 certificate.
 ///
-/// Its signature, dates and names say nothing here: what counts is its key, and whoever presents
-/// it proves in the TLS handshake that the key is theirs. Two certificates are equal when they are
-/// the same bytes; whether they are of the same peer is a matter of their fingerprints.
+/// Only its key counts, not its signature, dates and names: the TLS handshake proves that the other
+/// side has the key. Certificates are equal if their bytes are; compare fingerprints to tell
+/// whether they have the same key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     der: Arc<[u8]>,
@@ -23,11 +23,11 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads a certificate in DER.
+    /// Parses a certificate in DER.
     ///
     /// # Errors
     ///
-    /// Says that it is longer than [`MAX_CERTIFICATE_BYTES`] or no X.509 certificate of version 3.
+    /// If it is longer than [`MAX_CERTIFICATE_BYTES`], or not an X.509 certificate of version 3.
     pub fn parse(der: &[u8]) -> Result<Self, Invalid> {
         if der.len() > MAX_CERTIFICATE_BYTES {
             return Err(Invalid::because(format!(
@@ -43,12 +43,12 @@ impl Certificate {
         Ok(Self { der: der.into(), fingerprint: Fingerprint::from_bytes(key.into()) })
     }
 
-    /// The certificate in DER.
+    /// Returns the certificate in DER.
     pub fn as_der(&self) -> &[u8] {
         &self.der
     }
 
-    /// What identifies its key.
+    /// Returns the fingerprint of its key.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
     }
@@ -60,13 +60,13 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// Somebody has another key than the one they are known by.
+/// A key that differs from the known one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the key is another one: expected {want}, got {got}")]
 pub struct KeyMismatch {
-    /// The key they should have.
+    /// The expected key.
     pub want: Fingerprint,
-    /// The key they showed.
+    /// The key that was shown.
     pub got: Fingerprint,
 }
 

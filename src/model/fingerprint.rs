@@ -1,25 +1,25 @@
-//! Fingerprints of keys, in forms that people compare.
+//! Fingerprints of keys, in forms for people to compare.
 //!
 //! # The grouped form
 //!
-//! Thirteen groups of five symbols, as in `003GN-W58WH-…`. The symbols are Crockford's Base32:
-//! digits and letters without `I`, `L`, `O` and `U`; who writes a small letter, or `O` for `0`, `I`
-//! or `L` for `1`, is understood.
+//! Thirteen groups of five symbols, for example `003GN-W58WH-…`. The symbols are Crockford's
+//! Base32: digits and letters without `I`, `L`, `O` and `U`. Lower case is accepted, and so are `O`
+//! for `0` and `I` or `L` for `1`.
 //!
 //! 1. The 256 bits of the fingerprint, the highest first, and four zero bits make 52 symbols of
 //!    five bits: four for each group.
-//! 2. The fifth symbol of a group is its check: `a·x + b·x² + c·x³ + d·x⁴ + g`, where `a` to `d` are
-//!    the group's symbols, `g` is the group's number from 0, and all is reckoned in the field of 32
+//! 2. The fifth symbol of a group is its check: `a·x + b·x² + c·x³ + d·x⁴ + g`, where `a` to `d`
+//!    are the group's symbols and `g` is the group's number from 0, computed in the field of 32
 //!    elements with `x⁵ = x² + 1`.
 //!
-//! So the check notices every wrong symbol, every two symbols that changed places and every group
-//! that stands elsewhere, and says in which group. It is there against slips, not against forgers:
-//! only the comparison of all groups is.
+//! The check detects every wrong symbol, every two swapped symbols and every group in the wrong
+//! place, and which group is wrong. It protects against typing errors, not against forgers: only
+//! comparing all groups does.
 //!
 //! # Words
 //!
 //! Sixteen proquints (D. S. Wilkerson, "A Proposal for Proquints", 2009): five letters, consonants
-//! and vowels in turn, for every 16 bits. They are made to be read aloud, and have no check.
+//! and vowels in turn, for every 16 bits. They are meant to be read aloud, and have no check.
 
 mod bits;
 
@@ -28,7 +28,7 @@ use std::{fmt, str::FromStr};
 use super::Invalid;
 use bits::Bits;
 
-/// SHA-256 of a public key (its SubjectPublicKeyInfo in DER): what a peer or a hub is known by.
+/// The SHA-256 of a public key (its SubjectPublicKeyInfo in DER), which identifies a peer or a hub.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; BYTES]);
 
@@ -40,31 +40,31 @@ const GROUPS: usize = 13;
 /// Symbols of a group; the last is its check.
 const GROUP: usize = 5;
 
-/// Letters of a word, which stands for two bytes.
+/// Letters of a word, which encodes two bytes.
 const WORD: usize = 5;
 
-/// Bits that a symbol stands for.
+/// Bits of a symbol.
 const SYMBOL_BITS: usize = 5;
 
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Characters without separators of the three forms, by which they are told apart.
+/// The lengths of the three forms without separators, which differ.
 const HEX_CHARS: usize = 2 * BYTES;
 const GROUPED_CHARS: usize = GROUPS * GROUP;
 const WORD_CHARS: usize = WORD * BYTES / 2;
 
 impl Fingerprint {
-    /// The fingerprint of these bytes.
+    /// Returns the fingerprint with these bytes.
     pub fn from_bytes(bytes: [u8; BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// Reads any of the three forms. Spaces, hyphens and colons between symbols, and the case of
-    /// letters, do not matter.
+    /// Parses any of the three forms. Spaces, hyphens and colons between symbols, and the case of
+    /// letters, are ignored.
     ///
     /// # Errors
     ///
-    /// Says which group has a slip, or what a fingerprint looks like.
+    /// Which group is wrong, or what a fingerprint looks like.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let mut symbols = String::new();
         for symbol in raw.chars().filter(|&c| !(c.is_whitespace() || c == '-' || c == ':')) {
@@ -88,17 +88,17 @@ impl Fingerprint {
         }
     }
 
-    /// The fingerprint's bytes.
+    /// Returns the bytes of the fingerprint.
     pub fn as_bytes(&self) -> &[u8; BYTES] {
         &self.0
     }
 
-    /// Sixty-four hexadecimal digits: what other tools print.
+    /// Returns 64 hexadecimal digits, as other tools print.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// Sixteen words with hyphens between them, to be read aloud.
+    /// Returns sixteen words with hyphens between them, to read aloud.
     pub fn words(&self) -> String {
         let mut bits = Bits::of(self);
         let mut letters = (0..WORD_CHARS).map(|at| {
@@ -185,7 +185,7 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// The values of a group's symbols.
+/// Returns the values of a group's symbols.
 fn values(group: &[u8; GROUP]) -> Option<[u8; GROUP]> {
     let mut values = [0; GROUP];
     for (value, symbol) in values.iter_mut().zip(group) {
@@ -199,7 +199,7 @@ fn values(group: &[u8; GROUP]) -> Option<[u8; GROUP]> {
     Some(values)
 }
 
-/// The check symbol of a group: see the module's text.
+/// Returns the check symbol of a group: see the module documentation.
 fn check(number: usize, data: [u8; GROUP - 1]) -> u8 {
     // Horner's rule, from the last symbol to the first.
     let sum = data.iter().rev().fold(0, |sum, symbol| times_x(sum) ^ symbol);
@@ -212,7 +212,7 @@ fn times_x(value: u8) -> u8 {
     if shifted & 0b10_0000 == 0 { shifted } else { shifted ^ 0b10_0101 }
 }
 
-/// The letters that may stand at a place of a word, and the bits that they stand for.
+/// The letters at a place of a word, and the number of bits that they encode.
 fn alphabet(at: usize) -> (&'static [u8], usize) {
     if at.is_multiple_of(2) { (b"bdfghjklmnprstvz", 4) } else { (b"aiou", 2) }
 }

@@ -1,44 +1,44 @@
-//! Join links: what a hub's keeper hands to those who shall come.
+//! Join links, which the operator of a hub gives to newcomers.
 //!
-//! `chinwag://HOST:PORT#FINGERPRINT` says where the hub is and which key it must have;
-//! `chinwag://HOST:PORT?invite=CODE#FINGERPRINT` lets its holder into a closed hub. Without a
+//! `chinwag://HOST:PORT#FINGERPRINT` has the address of the hub and its key.
+//! `chinwag://HOST:PORT?invite=CODE#FINGERPRINT` also admits a newcomer to a closed hub. Without a
 //! fingerprint the hub must have a certificate of an authority that the machine trusts.
 
 use std::{fmt, str::FromStr};
 
 use super::{Endpoint, Fingerprint, Invalid};
 
-/// The most bytes of a join link: the longest host and code with room to spare.
+/// The maximum length of a join link, in bytes: more than the longest host and code need.
 pub const MAX_LINK_BYTES: usize = 1024;
 
-/// The most bytes of an invitation's code.
+/// The maximum length of an invitation's code, in bytes.
 pub const MAX_INVITE_BYTES: usize = 64;
 
 const SCHEME: &str = "chinwag://";
 const INVITE: &str = "invite=";
 
-/// Where a hub is, how to know it, and what opens it.
+/// A join link: the address of a hub, its key, and an invitation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JoinLink {
     /// Where the hub listens.
     pub hub: Endpoint,
-    /// The key it must have; `None`: an authority vouches for it.
+    /// The key of the hub; `None` if an authority vouches for it.
     pub fingerprint: Option<Fingerprint>,
-    /// What lets a newcomer into a closed hub.
+    /// The invitation to a closed hub.
     pub invite: Option<InviteCode>,
 }
 
-/// What lets a newcomer into a closed hub: 1 to [`MAX_INVITE_BYTES`] of `A-Z`, `a-z`, `0-9`, `-`
-/// and `_`. A secret, which therefore does not show in `Debug`.
+/// The code of an invitation: 1 to [`MAX_INVITE_BYTES`] of `A-Z`, `a-z`, `0-9`, `-` and `_`. A
+/// secret: `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct InviteCode(String);
 
 impl JoinLink {
-    /// Reads a link. The invitation may stand on either side of the fingerprint.
+    /// Parses a link. The invitation may be before or after the fingerprint.
     ///
     /// # Errors
     ///
-    /// Says which part is wrong, and what would be right.
+    /// Which part is wrong, and what would be right.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let raw = raw.trim();
         if raw.len() > MAX_LINK_BYTES {
@@ -52,12 +52,12 @@ impl JoinLink {
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (hub, rest) = rest.split_at(end);
         let mut link = Self { hub: Endpoint::parse(hub)?, fingerprint: None, invite: None };
-        // A path of nothing is what some programs add to a link.
+        // Some programs append an empty path to a link.
         link.read_parts(rest.strip_prefix('/').unwrap_or(rest))?;
         Ok(link)
     }
 
-    /// Reads what follows the endpoint: parts that begin with `?` or `#`.
+    /// Parses the parts after the endpoint, which begin with `?` or `#`.
     fn read_parts(&mut self, mut rest: &str) -> Result<(), Invalid> {
         while let Some(mark) = rest.chars().next() {
             let Some(part) = rest.strip_prefix(['?', '#']) else {
@@ -115,7 +115,7 @@ impl InviteCode {
     ///
     /// # Errors
     ///
-    /// Says what a code consists of.
+    /// What a code consists of.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         if !(1..=MAX_INVITE_BYTES).contains(&raw.len()) || !raw.bytes().all(allowed) {
@@ -126,7 +126,7 @@ impl InviteCode {
         Ok(Self(raw.to_owned()))
     }
 
-    /// The code. Not for logs.
+    /// Returns the code. Do not log it.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Values that have one written form are written so in files, too.
+//! Serializes values in their text form.
 
 use std::fmt::Display;
 

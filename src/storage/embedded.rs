@@ -1,10 +1,9 @@
-//! The embedded storage: SQLite and memory, in the hub's own process.
+//! The embedded storage: SQLite and memory, within the process of the hub.
 
 mod directory;
 pub mod log;
 pub mod members;
 mod pool;
-mod private;
 
 pub use directory::EmbeddedDirectory;
 pub use log::{EmbeddedLog, Store};

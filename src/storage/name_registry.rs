@@ -1,4 +1,4 @@
-//! Whose name is whose, for good.
+//! The permanent owners of names.
 
 use std::{fmt, sync::Arc};
 
@@ -11,39 +11,40 @@ use crate::{
     model::{Certificate, Fingerprint, InviteCode, Name},
 };
 
-/// Names that one owner may have: a person's own and those of a few bots that share the key.
+/// Names per owner: a person's own and those of a few bots that share the key.
 pub const MAX_NAMES: usize = 16;
 
-/// The names that belong to somebody, whether a session holds them or not.
+/// The names that have an owner, whether a session holds them or not.
 ///
-/// Of all names of one skeleton only one ever belongs to anybody.
+/// Of all names with one skeleton only one has an owner.
 #[async_trait]
 pub trait NameRegistry: Send + Sync + 'static {
-    /// Gives a name to an owner who does not have it yet.
+    /// Gives a name to an owner. Has no effect if the owner has it already.
     ///
     /// # Errors
     ///
     /// [`NameTaken`](crate::error::RequestError::NameTaken) and
-    /// [`NameConfusable`](crate::error::RequestError::NameConfusable) where it, or its like, is another's or
-    /// of this owner's other name; [`Removed`](crate::error::RequestError::Removed) and
-    /// [`InviteRequired`](crate::error::RequestError::InviteRequired) where there is no entry;
-    /// [`LimitReached`](crate::error::RequestError::LimitReached) beyond [`MAX_NAMES`].
+    /// [`NameConfusable`](crate::error::RequestError::NameConfusable) if the name, or one that
+    /// looks like it, belongs to another owner, or another name of this owner looks like it;
+    /// [`Removed`](crate::error::RequestError::Removed) and
+    /// [`InviteRequired`](crate::error::RequestError::InviteRequired) if the owner needs a valid
+    /// invitation; [`LimitReached`](crate::error::RequestError::LimitReached) beyond [`MAX_NAMES`].
     async fn claim(&self, name: &Name, owner: &OwnerId, entry: NameClaim) -> Result<()>;
 
-    /// Checks that a name, and what looks like it, belongs to nobody.
+    /// Checks that neither the name nor one that looks like it has an owner.
     async fn check_free(&self, name: &Name) -> Result<()>;
 
-    /// What is known of somebody.
+    /// Returns what the registry knows of an owner.
     async fn find(&self, owner: &OwnerId) -> Result<Membership>;
 
-    /// Those of the holders of names who may not hold them any more.
+    /// Returns the sessions among `holders` that may not hold their name any more.
     async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>>;
 
-    /// Returns within moments of a change of any name's owner, whoever made it.
+    /// Returns soon after the owner of any name changed, whichever process changed it.
     async fn changed(&self);
 }
 
-/// Somebody whom a name can belong to.
+/// Somebody who can own names.
 #[derive(Debug, Clone)]
 pub struct Owner {
     id: OwnerId,
@@ -51,36 +52,36 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Who has the key of this certificate.
+    /// The owner with the key of this certificate.
     pub fn key(certificate: Certificate) -> Self {
         let id = OwnerId::new(format!("{KEY}{}", certificate.fingerprint().hex()));
         Self { id, certificate: Some(certificate) }
     }
 
-    /// Who has this token, which the hub's keeper made.
+    /// The owner with this token, which the hub's operator made.
     pub fn bot(token: &str) -> Self {
         let hash = Fingerprint::from_bytes(hash_secret(token));
         Self { id: OwnerId::new(format!("{BOT}{}", hash.hex())), certificate: None }
     }
 
-    /// Whom an issuer vouches for.
+    /// The owner that an external issuer vouches for.
     pub fn outside(issuer: &str, subject: &str) -> Self {
         Self { id: OwnerId::new(format!("{OUTSIDE}{issuer}#{subject}")), certificate: None }
     }
 
-    /// What tells owners apart.
+    /// Returns the id.
     pub fn id(&self) -> &OwnerId {
         &self.id
     }
 
-    /// The certificate of the owner's key; `None`: the owner is known by something else.
+    /// Returns the certificate of the owner's key; `None` for an owner without a key.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.certificate.as_ref()
     }
 }
 
 impl PartialEq for Owner {
-    /// A key makes one owner, in whatever certificate it comes.
+    /// Owners with the same key are equal, whatever their certificate.
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
     }
@@ -92,8 +93,8 @@ const KEY: &str = "key:";
 const BOT: &str = "bot:";
 const OUTSIDE: &str = "jwt:";
 
-/// What tells owners apart: `key:` and the fingerprint, `bot:` and the hash of the token, or `jwt:`,
-/// the issuer, `#` and the subject. No secret.
+/// The id of an owner: `key:` and the fingerprint, `bot:` and the hash of the token, or `jwt:`, the
+/// issuer, `#` and the subject. Not a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OwnerId(Arc<str>);
 
@@ -102,17 +103,17 @@ impl OwnerId {
         Self(raw.into())
     }
 
-    /// The id as a text.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The key of an owner who is known by one.
+    /// Returns the fingerprint of an owner with a key.
     pub fn key(&self) -> Option<Fingerprint> {
         self.0.strip_prefix(KEY).and_then(|hex| Fingerprint::parse(hex).ok())
     }
 
-    /// Whether the owner is known by a token that the hub's keeper made.
+    /// Returns true if the owner is a bot with a token of the hub's operator.
     pub fn is_bot(&self) -> bool {
         self.0.starts_with(BOT)
     }
@@ -124,33 +125,33 @@ impl fmt::Display for OwnerId {
     }
 }
 
-/// On what grounds somebody gets a name.
+/// The terms on which somebody gets a name.
 #[derive(Debug, Clone, Default)]
 pub struct NameClaim {
-    /// Whether who has no name yet needs an invitation. Who was removed always does.
+    /// Whether somebody without a name needs an invitation. Removed owners always need one.
     pub invite_required: bool,
-    /// The invitation that is shown. Of who was removed only one that was made after that counts.
+    /// The invitation that was shown. A removed owner needs one that was made after the removal.
     pub invite: Option<InviteCode>,
 }
 
-/// What is known of somebody.
+/// What a registry knows of an owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
-    /// Nothing.
+    /// Has no name.
     Unknown,
-    /// That the hub's keeper has removed them.
+    /// Was removed by the hub's operator.
     Removed,
-    /// That these names are theirs.
+    /// Owns these names.
     Member(Vec<Name>),
 }
 
-/// Who holds a name by a session.
+/// A session that holds a name.
 #[derive(Debug, Clone)]
 pub struct NameHolder {
     /// The session.
     pub session: SessionId,
     /// The name.
     pub name: Name,
-    /// Whose the name was when the session began; `None`: a guest's.
+    /// The owner of the name when the session began; `None` for a guest.
     pub owner: Option<OwnerId>,
 }

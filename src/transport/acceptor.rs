@@ -1,7 +1,7 @@
-//! A server's door: who may come in, and how.
+//! The acceptor of a server: which connections it takes.
 //!
-//! One port takes TLS from everywhere and plaintext from loopback, so that
-//! `grpcurl -plaintext localhost:50051 list` works on the machine itself.
+//! One port takes TLS from everywhere and plaintext from loopback, so that `grpcurl -plaintext
+//! localhost:50051 list` works on the machine itself.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -19,17 +19,17 @@ use super::{
 };
 use crate::error::SystemError;
 
-/// Whether callers from loopback may speak without TLS where there is TLS.
+/// Whether callers from loopback may use plaintext if the server has TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plaintext {
-    /// They may.
+    /// Plaintext is allowed from loopback.
     FromLoopback,
-    /// Nobody may: for a machine whose other users are not to be trusted, or with a proxy that
-    /// makes the world look local.
+    /// Plaintext is refused: for a machine with untrusted users, or behind a proxy, which makes
+    /// remote callers look local.
     Never,
 }
 
-/// Who may come in, and how.
+/// Decides which connections a server takes. Clones share their meter.
 #[derive(Debug, Clone)]
 pub struct Acceptor {
     encryption: Encryption,
@@ -44,12 +44,12 @@ enum Encryption {
 }
 
 impl Acceptor {
-    /// Plaintext, which therefore is for loopback only.
+    /// Plaintext, and therefore loopback only.
     pub fn plaintext() -> Self {
         Self::new(Encryption::Plaintext)
     }
 
-    /// TLS for everybody.
+    /// TLS, and plaintext from loopback if `plaintext` allows it.
     pub fn tls(config: Arc<ServerConfig>, plaintext: Plaintext) -> Self {
         Self::new(Encryption::Tls(config, plaintext))
     }
@@ -58,12 +58,12 @@ impl Acceptor {
         Self { encryption, limits: Limits::default(), meter: Arc::default() }
     }
 
-    /// What is counted at this door.
+    /// Returns the counters of this acceptor.
     pub fn meter(&self) -> Arc<Meter> {
         self.meter.clone()
     }
 
-    /// Other bounds than the usual ones.
+    /// Replaces the default limits.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
@@ -78,11 +78,12 @@ impl Acceptor {
         self.listen_on_next_free(address, 1).await
     }
 
-    /// Opens the first free port from `address` upwards; port 0 takes any.
+    /// Opens a listening socket on the first free port from `address` upwards, of `tries` ports.
+    /// Port 0 takes any.
     ///
     /// # Errors
     ///
-    /// As [`Self::listen`]; also where none of the next `tries` ports is free.
+    /// As [`Self::listen`]; also if none of the ports is free.
     pub async fn listen_on_next_free(
         &self,
         mut address: SocketAddr,
@@ -94,7 +95,7 @@ impl Acceptor {
         let last = address.port().saturating_add(tries.saturating_sub(1));
         loop {
             match TcpListener::bind(address).await {
-                // Another port is no help against anything else.
+                // Another port only helps if this one is taken.
                 Err(error)
                     if error.kind() == io::ErrorKind::AddrInUse
                         && (1..last).contains(&address.port()) =>
@@ -111,12 +112,12 @@ impl Acceptor {
         }
     }
 
-    /// The connections of a listener that came through this door.
+    /// Returns the incoming connections of a listener.
     pub fn incoming(&self, listener: TcpListener) -> Incoming<Accepted, TcpStream> {
         self.incoming_from(Accepted::new(listener))
     }
 
-    /// The same for connections of any kind: each with the address it came from.
+    /// As [`Self::incoming`], for connections of any kind, each with its remote address.
     pub fn incoming_from<S, IO>(&self, source: S) -> Incoming<S, IO>
     where
         S: Stream<Item = io::Result<(IO, SocketAddr)>>,
@@ -157,7 +158,7 @@ mod tests {
         let own = Identity::generate().unwrap();
         let tls = server_config(own.credentials(), ClientKeys::Optional).unwrap();
         for door in [Acceptor::plaintext(), Acceptor::tls(tls, Plaintext::FromLoopback)] {
-            // The address that was asked for is named, not the last of those that come after it.
+            // The error names the requested address, not the last one that was tried.
             for hopeless in ["192.0.2.1:54321", "[::ffff:192.0.2.1]:54321"] {
                 let error = door.listen_on_next_free(hopeless.parse().unwrap(), 64).await;
                 let error = error.unwrap_err();

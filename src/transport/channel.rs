@@ -1,8 +1,8 @@
-//! Channels that take no harm from how the other side answers.
+//! Channels that are safe from malformed answers.
 //!
-//! tonic (0.14.9, `Status::from_header_map`) panics where the details of a status are no base64. A
-//! hub, or whoever one writes to, must not be able to end the program of whoever calls it: such
-//! details are dropped before tonic sees them, and the status is one without.
+//! tonic (0.14.9, `Status::from_header_map`) panics if the details of a status are not valid
+//! base64. A server must not be able to crash its callers: such details are removed before tonic
+//! sees them.
 
 use base64::{
     Engine,
@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use tonic::{body::Body, transport};
 use tower::{ServiceExt, util::MapResponse};
 
-/// Where the details of a status stand, in headers and in trailers.
+/// The header or trailer with the details of a status.
 const DETAILS: &str = "grpc-status-details-bin";
 
 /// Base64 with or without padding, as gRPC has it (gRPC over HTTP/2, "Binary-Header").
@@ -23,15 +23,15 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A channel whose answers are harmless.
+/// A channel without malformed details in its answers.
 pub type Channel = MapResponse<transport::Channel, fn(Response<Body>) -> Response<Body>>;
 
-/// Makes guarded a channel that was opened in a way of its own.
+/// Guards a channel that was opened elsewhere.
 pub fn guarded(channel: transport::Channel) -> Channel {
-    channel.map_response(harmless)
+    channel.map_response(sanitize)
 }
 
-fn harmless(mut response: Response<Body>) -> Response<Body> {
+fn sanitize(mut response: Response<Body>) -> Response<Body> {
     drop_broken_details(response.headers_mut());
     response.map(|body| {
         Body::new(body.map_frame(|mut frame| {
@@ -83,7 +83,7 @@ mod tests {
             let mut response =
                 Response::new(Body::new(StreamBody::new(tokio_stream::iter(frames))));
             *response.headers_mut() = headers(details);
-            let response = harmless(response);
+            let response = sanitize(response);
             let status = Status::from_header_map(response.headers()).unwrap();
             assert_eq!(status.code(), tonic::Code::NotFound, "{details:?}");
             let trailers = response.into_body().collect().await.unwrap().trailers().cloned();

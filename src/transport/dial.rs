@@ -1,4 +1,4 @@
-//! Dialing: connections to others, with the key they must have.
+//! Dials servers, and checks their keys.
 
 mod failure;
 mod first_use;
@@ -28,24 +28,25 @@ use crate::{
     model::Endpoint,
 };
 
-/// How long dialing may take, TLS included, before the other side counts as unreachable.
+/// How long dialing may take, TLS included, before the server counts as unreachable.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a client asks a silent hub for a sign of life while it waits for something from it,
-/// and how long the answer may take. Without it a cut network would look like a quiet room.
+/// The keepalive interval of a client that waits for its hub, and the time to answer it. Without it
+/// a cut network would look like a quiet room.
 const HUB_KEEPALIVE: Duration = Duration::from_secs(10);
 
-/// The same towards another client's server, which may be of any make: grpc-core hangs up on those
-/// who ask more often than every five minutes (its "too_many_pings").
+/// The keepalive interval towards another client's server, which may be any implementation:
+/// grpc-core closes connections with keepalives more often than every five minutes
+/// ("too_many_pings").
 const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
 
-/// After how much silence the system asks whether the other machine is still there, and how often
-/// it repeats that before the connection counts as lost: within a minute in all.
+/// TCP keepalive: the silence before the first probe, the interval of further ones, and their
+/// number. A lost connection is noticed within a minute.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const TCP_KEEPALIVE_RETRIES: u32 = 3;
 
-/// How to reach others.
+/// Opens connections to servers.
 #[derive(Debug, Clone)]
 pub struct Dial {
     tls: Option<TlsSettings>,
@@ -54,17 +55,17 @@ pub struct Dial {
 #[derive(Debug, Clone)]
 struct TlsSettings {
     config: Arc<ClientConfig>,
-    /// The name to ask for; `None`: the endpoint's host.
+    /// The server name; `None` for the host of the endpoint.
     name: Option<&'static str>,
 }
 
 impl Dial {
-    /// Without TLS, and therefore to loopback only.
+    /// Plaintext, and therefore to loopback only.
     pub fn plaintext() -> Self {
         Self { tls: None }
     }
 
-    /// With TLS, with a key of one's own if there is one.
+    /// TLS, with the caller's own key if it has one.
     ///
     /// # Errors
     ///
@@ -78,28 +79,29 @@ impl Dial {
         Ok(Self { tls: Some(tls) })
     }
 
-    /// A channel to a hub, which connects when it is first used and again whenever it was lost.
-    /// What lies behind a failed call, [`dial_failure`] finds out.
+    /// Returns a channel to a hub. It connects on first use, and again after the connection was
+    /// lost. [`dial_failure`] finds the cause of a failed call.
     ///
     /// # Errors
     ///
-    /// If `endpoint` makes no URI.
+    /// If the endpoint is no valid URI.
     pub fn channel(&self, endpoint: &Endpoint) -> Result<Channel, SystemError> {
         self.open(endpoint, HUB_KEEPALIVE)
     }
 
-    /// A channel to another client's PeerChat server; otherwise as [`Self::channel`].
+    /// Returns a channel to another client's PeerChat server; otherwise as [`Self::channel`].
     ///
     /// # Errors
     ///
-    /// If `endpoint` makes no URI.
+    /// If the endpoint is no valid URI.
     pub fn peer_channel(&self, endpoint: &Endpoint) -> Result<Channel, SystemError> {
         self.open(endpoint, PEER_KEEPALIVE)
     }
 
     fn open(&self, endpoint: &Endpoint, keepalive: Duration) -> Result<Channel, SystemError> {
         let failure = format_args!("cannot dial {endpoint}");
-        // To tonic the connection is a plain one, as TLS is made here; callees see the real scheme.
+        // TLS is made here, so tonic sees a plaintext connection; the origin gives servers the real
+        // scheme.
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let origin: Uri = format!("{scheme}://{endpoint}")
             .parse()
@@ -116,7 +118,7 @@ impl Dial {
         let channel = settings.connect_with_connector_lazy(service_fn(move |uri| {
             let dial = dial.clone();
             async move {
-                // Not tonic's own timeout, whose failure it does not tell from others.
+                // tonic's own timeout cannot be told from other failures.
                 timeout(CONNECT_TIMEOUT, dial.connect(uri))
                     .await
                     .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
@@ -132,7 +134,7 @@ impl Dial {
         self.secure(tcp, remote, &host).await.map(TokioIo::new)
     }
 
-    /// Makes of any connection to `remote` one that may be spoken on.
+    /// Secures a connection to `remote`, or checks that it is allowed without TLS.
     async fn secure<IO>(
         &self,
         io: IO,
@@ -157,7 +159,7 @@ impl Dial {
     }
 }
 
-/// Overload looks so from outside, as does a server without TLS that does not say so.
+/// The cause is either overload or a server without TLS that just closes; both look the same.
 const CUT_SHORT: &str = "the connection ended with the TLS handshake half done; either the server \
                          has too much to do, or it does not speak TLS";
 
@@ -170,7 +172,7 @@ fn cut_short(error: io::Error) -> BoxError {
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Resolves names and tries their addresses, those of both families side by side (RFC 8305).
+/// Resolves names, and tries the addresses of both families in parallel (RFC 8305).
 fn tcp_connector() -> HttpConnector {
     let mut tcp = HttpConnector::new();
     tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));

@@ -1,10 +1,10 @@
-//! From the first byte of a connection to the first bytes of HTTP/2.
+//! The handshake of an incoming connection, from its first byte to HTTP/2.
 //!
 //! 1. The first byte tells TLS (0x16, a handshake record) from plaintext.
-//! 2. TLS: the handshake, in which the caller may show a key. It must speak HTTP/2 inside.
-//! 3. The caller's HTTP/2 preface is read here and not by the server behind, which would wait for
-//!    it without end.
-//! 4. Whoever has no right to be here, or finds no permit, is told so as a gRPC status.
+//! 2. TLS: the handshake, in which the caller may show a key. It must agree on HTTP/2.
+//! 3. The HTTP/2 preface of the caller is read here, within the deadline: the server behind would
+//!    wait for it without end.
+//! 4. A caller that is refused, or finds no free place, gets a gRPC status.
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -30,10 +30,10 @@ use crate::{
 /// The first byte of a TLS record that begins a handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// What an HTTP/2 client says first (RFC 9113, section 3.4).
+/// The first bytes of an HTTP/2 client (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How HTTP/1 requests begin (RFC 9110, section 9.3, and PATCH).
+/// The first bytes of HTTP/1 requests (RFC 9110, section 9.3, and PATCH).
 const HTTP1_METHODS: [&[u8]; 9] = [
     b"GET ",
     b"HEAD ",
@@ -46,7 +46,7 @@ const HTTP1_METHODS: [&[u8]; 9] = [
     b"PATCH ",
 ];
 
-/// Why a caller was turned away.
+/// Why a connection was rejected.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeError {
     #[error("the connection was lost: {0}")]
@@ -54,7 +54,7 @@ pub(super) enum HandshakeError {
     #[error("it was too slow")]
     TooSlow,
     #[error("it speaks TLS, and this server does not")]
-    NoTlsHere,
+    NoTls,
     #[error("it did not agree to speak HTTP/2 inside TLS")]
     NoHttp2,
     #[error("its certificate was not accepted: {0}")]
@@ -64,7 +64,7 @@ pub(super) enum HandshakeError {
     #[error("it speaks neither TLS nor HTTP/2")]
     Garbage,
     #[error("{0}")]
-    Told(RequestError),
+    Refused(RequestError),
 }
 
 impl From<&HandshakeError> for Rejection {
@@ -72,21 +72,21 @@ impl From<&HandshakeError> for Rejection {
         match refused {
             HandshakeError::Lost(_) => Self::Lost,
             HandshakeError::TooSlow => Self::TooSlow,
-            HandshakeError::NoTlsHere | HandshakeError::NoHttp2 => Self::Tls,
+            HandshakeError::NoTls | HandshakeError::NoHttp2 => Self::Tls,
             HandshakeError::Certificate(_) => Self::Certificate,
             HandshakeError::Http1 => Self::Http1,
             HandshakeError::Garbage => Self::Garbage,
-            HandshakeError::Told(RequestError::LimitReached { .. }) => Self::Full,
-            HandshakeError::Told(_) => Self::Plaintext,
+            HandshakeError::Refused(RequestError::LimitReached { .. }) => Self::Full,
+            HandshakeError::Refused(_) => Self::Plaintext,
         }
     }
 }
 
-/// What decides on those who come.
+/// Runs the handshakes of an acceptor.
 pub(super) struct Handshaker {
-    /// How TLS is spoken; `None`: not at all.
+    /// `None` without TLS.
     pub(super) tls: Option<TlsAcceptor>,
-    /// Whether plaintext is, with those from loopback.
+    /// Whether callers from loopback may use plaintext.
     pub(super) plaintext: bool,
     pub(super) limits: Limits,
     pub(super) limiter: Arc<ConnectionLimiter>,
@@ -94,7 +94,7 @@ pub(super) struct Handshaker {
 }
 
 impl Handshaker {
-    /// Brings a connection to where HTTP/2 begins, within the deadline.
+    /// Brings a connection to the start of HTTP/2, within the deadline.
     pub(super) async fn handshake<IO>(
         &self,
         io: IO,
@@ -137,9 +137,9 @@ impl Handshaker {
                 Ok(ServerIo::new(io, info, permit, open, self.limits.idle))
             }
             Err(error) => {
-                // Whether it could be told does not change that it was turned away.
+                // Rejected, whether the answer arrives or not.
                 let _ = refuse::grpc(io, &error).await;
-                Err(HandshakeError::Told(error))
+                Err(HandshakeError::Refused(error))
             }
         }
     }
@@ -152,12 +152,12 @@ impl Handshaker {
     where
         IO: Duplex + 'static,
     {
-        let tls = self.tls.as_ref().ok_or(HandshakeError::NoTlsHere)?;
+        let tls = self.tls.as_ref().ok_or(HandshakeError::NoTls)?;
         let stream = match tls.accept(io).into_fallible().await {
             Ok(stream) => stream,
             Err((error, io)) => {
-                // TLS has told the caller why. Whether that arrives changes nothing here.
-                let _ = refuse::part(io).await;
+                // TLS has sent an alert. Whether that arrives changes nothing here.
+                let _ = refuse::close(io).await;
                 return Err(error.into());
             }
         };
@@ -205,7 +205,7 @@ async fn read_preface(io: &mut (impl AsyncRead + Unpin)) -> Result<(), Handshake
     Ok(())
 }
 
-/// Whether a request of HTTP/1 can begin so.
+/// Returns true if an HTTP/1 request can begin with these bytes.
 fn is_http1(read: &[u8]) -> bool {
     HTTP1_METHODS.iter().any(|method| read.starts_with(method) || method.starts_with(read))
 }
@@ -223,7 +223,7 @@ mod tests {
         Handshaker { tls: None, plaintext: true, limits, limiter, meter }
     }
 
-    /// How a caller that says this, and then nothing, is received.
+    /// Returns the result for a caller that sends these bytes, and then nothing.
     async fn receive(said: &[u8], from: &str) -> (Result<ServerIo, HandshakeError>, DuplexStream) {
         let (mut caller, io) = duplex(64 * 1024);
         caller.write_all(said).await.unwrap();
@@ -277,7 +277,7 @@ mod tests {
         }
     }
 
-    /// A connection ends when it has been of no use for a while; a call that goes on is of use.
+    /// An idle connection ends; a call in progress keeps it open.
     #[tokio::test(start_paused = true)]
     async fn what_is_idle_ends() {
         let (welcomed, _caller) = receive(PREFACE, LOCAL).await;

@@ -1,6 +1,7 @@
-//! Connections on which nothing happens: they end, as each takes a place from somebody else.
+//! Closes idle connections, which take places from others.
 //!
-//! What counts are calls in progress. Keepalive is no sign of use: every HTTP/2 stack answers it.
+//! A connection is idle if it has no call in progress. A keepalive is no sign of use: every HTTP/2
+//! stack answers it.
 
 use std::{
     pin::Pin,
@@ -30,7 +31,7 @@ struct Counts {
 }
 
 impl Calls {
-    /// Notes that a call begins. It is in progress as long as the answer lives.
+    /// Counts a call, which is in progress until the result is dropped.
     pub(super) fn begin(&self) -> Call {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
         self.0.in_progress.fetch_add(1, Ordering::Relaxed);
@@ -48,24 +49,23 @@ impl Drop for Call {
     }
 }
 
-/// When a connection has been idle for too long.
+/// Tells when a connection was idle for too long.
 #[derive(Debug)]
 pub(super) struct Idle {
     calls: Calls,
-    patience: Duration,
-    /// How many calls had begun at the last look.
+    timeout: Duration,
+    /// The calls that had begun at the last check.
     seen: usize,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Idle {
-    pub(super) fn new(calls: Calls, patience: Duration) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now() + patience));
-        Self { calls, patience, seen: 0, timer }
+    pub(super) fn new(calls: Calls, timeout: Duration) -> Self {
+        let timer = Box::pin(sleep_until(Instant::now() + timeout));
+        Self { calls, timeout, seen: 0, timer }
     }
 
-    /// Ready once there was no call in progress for as long as the patience lasts, and within twice
-    /// that.
+    /// Ready once there was no call in progress for `timeout`, and after twice that at the latest.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
@@ -75,7 +75,7 @@ impl Idle {
                 return Poll::Ready(());
             }
             self.seen = begun;
-            self.timer.as_mut().reset(Instant::now() + self.patience);
+            self.timer.as_mut().reset(Instant::now() + self.timeout);
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The accept loop: takes connections as they come and hands them on once they are ready.
+//! The accept loop: accepts connections, and yields them when their handshake is done.
 //!
-//! It is a stream, driven by the server that reads it. The handshakes are tasks that it owns: they
-//! end with it, and there are never more than [`Limits::pending`](super::Limits::pending).
+//! It is a stream, driven by the server that reads it. It owns a task for each handshake, of which
+//! there are at most [`Limits::pending`](super::Limits::pending).
 
 use std::{
     collections::VecDeque,
@@ -27,20 +27,20 @@ use super::{
     meter::Rejection,
 };
 
-/// How long to wait when the machine gives no more connections (file descriptors, memory): long
-/// enough not to spin, short enough for nobody to notice once there are some again.
+/// How long to pause if the machine has no connections left (file descriptors, memory): long enough
+/// not to spin, short enough to go unnoticed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The connections that came through a [`Acceptor`](super::Acceptor), ready for HTTP/2.
+/// The incoming connections of an [`Acceptor`](super::Acceptor), ready for HTTP/2.
 pub struct Incoming<S, IO> {
     source: Fuse<S>,
-    /// Accepted, and waiting for a permit.
+    /// Accepted, and waiting for room among the pending.
     next: Option<(IO, SocketAddr)>,
     handshaker: Arc<Handshaker>,
     handshakes: JoinSet<Option<ServerIo>>,
-    /// Those under way, the oldest first, and some that are over.
+    /// Handshakes in progress, the oldest first, and some that are done.
     pending: VecDeque<PendingHandshake>,
-    /// Until when there is no use in accepting.
+    /// No accepting until then.
     pause: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -64,9 +64,9 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         }
     }
 
-    /// Waits for a permit: no longer than the oldest handshake's patience, after which that one
-    /// gives way.
-    fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits for room among the pending handshakes, until the oldest has used up its patience and
+    /// is aborted.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.forget_finished();
             let limits = &self.handshaker.limits;
@@ -76,7 +76,7 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
             };
             let until = oldest.since + limits.patience;
             ready!(self.poll_timer(until, cx));
-            self.give_way(0);
+            self.abort(0);
         }
     }
 
@@ -88,12 +88,12 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         timer.as_mut().poll(cx)
     }
 
-    fn receive(&mut self, io: IO, remote: SocketAddr) {
+    fn begin_handshake(&mut self, io: IO, remote: SocketAddr) {
         let source = source_of(remote.ip());
         self.handshaker.meter.accept();
         if !self.has_room_for(source) {
             self.handshaker.meter.reject(Rejection::AddressBusy);
-            tracing::debug!(%remote, "turned a caller away: its address is too busy");
+            tracing::debug!(%remote, "rejected a connection: its address has too many pending");
             return;
         }
         let handshaker = self.handshaker.clone();
@@ -101,7 +101,7 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
             match handshaker.handshake(io, remote).await {
                 Ok(io) => Some(io),
                 Err(reason) => {
-                    tracing::debug!(%remote, %reason, "turned a caller away");
+                    tracing::debug!(%remote, %reason, "rejected a connection");
                     handshaker.meter.reject((&reason).into());
                     None
                 }
@@ -111,8 +111,8 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         self.handshaker.meter.set_pending(self.handshakes.len());
     }
 
-    /// Whether an address may begin one more handshake, if need be instead of its oldest. Others
-    /// do not wait for that, so it is decided at once.
+    /// Returns true if an address may begin one more handshake, if need be in place of its oldest.
+    /// Decided at once, without waiting, so that others are not held up.
     fn has_room_for(&mut self, source: Option<IpAddr>) -> bool {
         let limits = &self.handshaker.limits;
         let same = |pending: &PendingHandshake| source.is_some() && pending.source == source;
@@ -123,7 +123,7 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         }
         let late = self.pending[oldest].since.elapsed() >= limits.patience;
         if late {
-            self.give_way(oldest);
+            self.abort(oldest);
         }
         late
     }
@@ -132,27 +132,27 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         self.pending.retain(|pending| !pending.task.is_finished());
     }
 
-    fn give_way(&mut self, at: usize) {
+    fn abort(&mut self, at: usize) {
         if let Some(pending) = self.pending.remove(at) {
-            tracing::debug!(source = ?pending.source, "a slow caller gave way to others");
+            tracing::debug!(source = ?pending.source, "aborted a slow handshake to make room");
             pending.task.abort();
             self.handshaker.meter.reject(Rejection::GaveWay);
         }
     }
 
-    /// What to do when no connection could be had.
-    fn failed(&mut self, error: &io::Error) {
+    /// Handles a failure to accept.
+    fn on_accept_error(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
         if matches!(
             error.kind(),
             ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
         ) {
-            return; // It was gone before it was here; the next may be well.
+            return; // This connection is gone; the next may be fine.
         }
         tracing::warn!(%error, "cannot accept connections; trying again");
-        // Most likely there are no file descriptors left, and the oldest's is in no use.
+        // Most likely there are no file descriptors left. The oldest handshake frees one.
         self.forget_finished();
-        self.give_way(0);
+        self.abort(0);
         self.pause = Some(Instant::now() + PAUSE);
     }
 }
@@ -173,11 +173,11 @@ where
                 }
             }
             if self.next.is_some() {
-                ready!(self.poll_place(cx));
+                ready!(self.poll_room(cx));
             }
             if let Some((io, remote)) = self.next.take() {
-                self.receive(io, remote);
-                continue; // The new handshake has to be asked once, to tell when it is done.
+                self.begin_handshake(io, remote);
+                continue; // Poll the new handshake once, so that it wakes this task.
             }
             if let Some(until) = self.pause {
                 ready!(self.poll_timer(until, cx));
@@ -185,7 +185,7 @@ where
             }
             match ready!(Pin::new(&mut self.source).poll_next(cx)) {
                 Some(Ok(next)) => self.next = Some(next),
-                Some(Err(error)) => self.failed(&error),
+                Some(Err(error)) => self.on_accept_error(&error),
                 None if self.handshakes.is_empty() => return Poll::Ready(None),
                 None => return Poll::Pending,
             }
@@ -199,7 +199,7 @@ impl<S, IO> fmt::Debug for Incoming<S, IO> {
     }
 }
 
-/// What a listener accepts, without Nagle's delay.
+/// The accepted connections of a listener, with TCP_NODELAY.
 #[derive(Debug)]
 pub struct Accepted {
     listener: TcpListener,

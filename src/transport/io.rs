@@ -1,4 +1,4 @@
-//! A connection that came in, and what is known of whoever is at its other end.
+//! An accepted connection, as the server reads and writes it.
 
 use std::{
     io::{self, IoSlice},
@@ -13,7 +13,7 @@ use tonic::transport::server::Connected;
 
 use super::{idle::Idle, limits::Permit, meter::Open, peer_info::PeerInfo};
 
-/// Anything that bytes go through both ways.
+/// A byte stream in both directions.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
@@ -23,7 +23,7 @@ pub struct ServerIo {
     inner: Replay<Box<dyn Duplex>>,
     info: PeerInfo,
     idle: Idle,
-    /// Its place among the open connections, given back with it.
+    /// Released with the connection.
     _place: Permit,
     _open: Open,
 }
@@ -34,9 +34,9 @@ impl ServerIo {
         info: PeerInfo,
         place: Permit,
         open: Open,
-        patience: Duration,
+        idle_timeout: Duration,
     ) -> Self {
-        let idle = Idle::new(info.calls.clone(), patience);
+        let idle = Idle::new(info.calls.clone(), idle_timeout);
         Self { inner, info, idle, _place: place, _open: open }
     }
 }
@@ -55,7 +55,7 @@ impl Connected for ServerIo {
     }
 }
 
-/// A stream whose first bytes have been read, and are there to be read again.
+/// A stream whose first bytes were read already, and are read again.
 pub(super) struct Replay<IO> {
     front: Bytes,
     inner: IO,
@@ -90,14 +90,14 @@ impl AsyncRead for ServerIo {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match Pin::new(&mut self.inner).poll_read(cx, buf) {
-            // As if the other side had said that nothing more comes.
+            // An idle connection looks closed by the other side.
             Poll::Pending => self.idle.poll(cx).map(Ok),
             read => read,
         }
     }
 }
 
-/// Writing goes straight to what is inside.
+/// Forwards writes to the inner stream.
 macro_rules! writes_through {
     ($type:ty $(, $io:ident)?) => {
         impl $(<$io: AsyncWrite + Unpin>)? AsyncWrite for $type {

@@ -1,13 +1,13 @@
-//! How many connections a server takes, and from how few.
+//! The limits of a server's connections, in all and for one address.
 //!
 //! A connection is *pending* until its TLS handshake and the first bytes of HTTP/2 are done, and
 //! *open* from then on.
 //!
-//! Too many pending ones are either a crowd of honest callers, as after an outage, or of silent
-//! ones. The next wait in the system's queue until one is done, or until the oldest has had its
-//! share of patience and gives way: the honest are done sooner, and the silent push each other out.
-//! An open connection is somebody's conversation: it stays, as long as there is one, and the newcomer
-//! is told to come back later.
+//! Too many pending connections come from many honest callers, as after an outage, or from silent
+//! ones. Further ones wait in the queue of the system, until one is done, or until the oldest has
+//! used up its patience and is aborted: honest callers finish sooner, and silent ones displace each
+//! other. An open connection stays as long as it is used; a newcomer beyond the limit is told to
+//! come back later.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -21,12 +21,12 @@ use crate::{
     limiter::{Exceeded, KeyedLimiter, KeyedPermit},
 };
 
-/// Bounds on the connections of a server. The defaults say why.
+/// The limits of a server's connections. The defaults give their reasons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// How long TLS and the first bytes of HTTP/2 may take.
     pub deadline: Duration,
-    /// How long a pending connection keeps its place when others wait for one.
+    /// How long a pending connection keeps its place if others wait for one.
     pub patience: Duration,
     /// Pending connections in all.
     pub pending: usize,
@@ -34,44 +34,45 @@ pub struct Limits {
     pub pending_per_address: usize,
     /// Open connections in all.
     pub open: usize,
-    /// Open connections of one address; of an IPv6 network of 48 bits four times as many.
+    /// Open connections of one address; four times as many for an IPv6 network of 48 bits.
     pub open_per_address: usize,
-    /// How long an open connection may be without a call in progress; up to twice that passes before
-    /// it ends.
+    /// How long an open connection may be without a call in progress. It ends after at most twice
+    /// this time.
     pub idle: Duration,
 }
 
-/// How many addresses' worth of open connections an IPv6 network of 48 bits may have: it may be one
-/// customer's, who then has 65,536 networks of 64 bits. With the defaults it is an eighth of all.
+/// The open connections of an IPv6 network of 48 bits, in multiples of those of one address. The
+/// network may belong to one customer, who then has 65,536 networks of 64 bits. With the defaults
+/// it is an eighth of all.
 const NETWORK_SHARE: usize = 4;
 
 impl Limits {
-    /// Ten seconds: two lost packets on a slow line; nothing waits for the result but the caller.
+    /// Ten seconds: two lost packets on a slow line. Only the caller waits.
     pub const DEADLINE: Duration = Duration::from_secs(10);
 
-    /// One second: three round trips around the world, and twice the time that as many handshakes
-    /// as may be pending take on two cores (a thousand a second).
+    /// One second: three round trips around the world, and twice the time that all pending
+    /// handshakes take on two cores (a thousand a second).
     pub const PATIENCE: Duration = Duration::from_secs(1);
 
-    /// 512: half a second's work for two cores.
+    /// 512: half a second of work for two cores.
     pub const PENDING: usize = 512;
 
-    /// An eighth of all: an office that comes back after an outage, but not all handshakes. One
-    /// that comes too many is closed at once, as waiting for it would hold up the others.
+    /// An eighth of all: enough for an office that comes back after an outage. Further ones are
+    /// closed at once, as waiting would hold up others.
     pub const PENDING_PER_ADDRESS: usize = 64;
 
-    /// 8,192: at 40 KB each (TLS and one idle stream) 320 MB.
+    /// 8,192: 320 MB at 40 KB each (TLS and one idle stream).
     pub const OPEN: usize = 8192;
 
     /// 256: the people of an office behind one address.
     pub const OPEN_PER_ADDRESS: usize = 256;
 
-    /// A minute: a client has a stream open all the time, and one that comes for a few calls is back
-    /// with the next in seconds. A connection that had ended is made anew with the next call.
+    /// A minute: a client always has a stream open, and one that makes single calls makes the next
+    /// within seconds. It reconnects with the next call.
     pub const IDLE: Duration = Duration::from_secs(60);
 
-    /// Asks the system for as many files as these bounds need, and lowers them to what it grants:
-    /// a connection more than there are files for could not even be told so.
+    /// Raises the limit of open files to what these limits need, and lowers these to what the
+    /// system grants: a connection without a file descriptor could not even be refused.
     pub fn fit(self) -> Self {
         let need = self.pending + self.open + RESERVED_FILES;
         let granted = grant_files(need);
@@ -87,7 +88,7 @@ impl Limits {
         fitting
     }
 
-    /// A quarter of the files for those who come, the rest for those who are here.
+    /// A quarter of the files for pending connections, the rest for open ones.
     fn lowered(self, files: usize) -> Self {
         let files = files.saturating_sub(RESERVED_FILES);
         let pending = self.pending.min(files / 4).max(1);
@@ -95,10 +96,11 @@ impl Limits {
     }
 }
 
-/// Files that are no connections: the store's, the log's, the runtime's, and one for a look around.
+/// Files that are not connections: the store, the log, the runtime, and one to spare.
 const RESERVED_FILES: usize = 64;
 
-/// Raises this process's limit of open files to `need`, or as far as it may. Answers the limit.
+/// Raises the limit of open files of this process to `need`, or as far as allowed. Returns the
+/// limit.
 #[cfg(unix)]
 fn grant_files(need: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -107,14 +109,14 @@ fn grant_files(need: usize) -> usize {
     let enough = |limit: Option<u64>| limit.is_none_or(|limit| limit >= need);
     if !enough(now.current) {
         let most = now.maximum.map_or(need, |maximum| maximum.min(need));
-        // Where it fails, what is read below tells what is left.
+        // If this fails, the limit read below is unchanged.
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..now });
     }
     let granted = getrlimit(Resource::Nofile).current;
     granted.map_or(usize::MAX, |granted| granted.try_into().unwrap_or(usize::MAX))
 }
 
-/// Elsewhere nobody sets such a limit.
+/// Other systems have no such limit.
 #[cfg(not(unix))]
 fn grant_files(_: usize) -> usize {
     usize::MAX
@@ -134,12 +136,12 @@ impl Default for Limits {
     }
 }
 
-/// When somebody who found no place may come again: others leave at any time.
+/// When a refused caller may try again: connections end at any time.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// What counts as one address, for bounds: an IPv4 address, or an IPv6 network of 64 bits, which is
-/// what one customer gets at least. `None` is loopback, which has no bound of its own: it is the
-/// machine itself, or a proxy that brings everybody.
+/// Returns what counts as one address: an IPv4 address, or an IPv6 network of 64 bits, the least
+/// that a customer gets. `None` for loopback, which has no limit of its own: it is this machine, or
+/// a proxy for everybody.
 pub(crate) fn source_of(address: IpAddr) -> Option<IpAddr> {
     const NETWORK: u128 = u128::MAX << 64;
     match address.to_canonical() {
@@ -149,7 +151,7 @@ pub(crate) fn source_of(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// The IPv6 network of 48 bits that an address is in.
+/// Returns the IPv6 network of 48 bits of an address.
 pub(crate) fn network_of(address: IpAddr) -> Option<IpAddr> {
     let IpAddr::V6(address) = address else { return None };
     Some(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into())
@@ -169,7 +171,8 @@ impl ConnectionLimiter {
     ///
     /// # Errors
     ///
-    /// [`RequestError::LimitReached`] where the server or the address has as many connections as allowed.
+    /// [`RequestError::LimitReached`] if the server or the address has as many connections as
+    /// allowed.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit> {
         let source = source_of(address);
         let network = source.and_then(network_of);

@@ -1,15 +1,15 @@
-//! The one rule of this house about networks: what leaves the machine is encrypted.
+//! The rule that nothing leaves the machine without encryption.
 //!
-//! Without TLS a server listens on loopback only, speaks only with callers from there, and a client
-//! dials nobody else. It protects users from each other as little as loopback does: everybody on
-//! the machine can connect, and a proxy or a tunnel that ends on it makes others look local. Where
-//! that matters, plaintext can be switched off altogether.
+//! Without TLS a server listens on loopback only and accepts only callers from there, and a client
+//! dials nothing else. Loopback does not protect the users of a machine from each other: all can
+//! connect, and a proxy or a tunnel on it makes others look local. Where that matters, plaintext
+//! can be switched off.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::error::{RequestError, SystemError};
 
-/// Whether an address is of this machine only.
+/// Returns true if an address is of this machine only.
 pub(super) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
@@ -41,17 +41,17 @@ pub fn may_listen(address: SocketAddr) -> Result<(), ListenError> {
     if is_loopback(address.ip()) { Ok(()) } else { Err(ListenError::NotLoopback { address }) }
 }
 
-/// Whether a caller may speak without TLS.
+/// Checks that a caller may use plaintext.
 pub(super) fn may_call(remote: SocketAddr) -> Result<(), RequestError> {
     if is_loopback(remote.ip()) { Ok(()) } else { Err(RequestError::PlaintextRefused) }
 }
 
-/// Somebody is not on this machine.
+/// A server that is not on this machine.
 #[derive(Debug, thiserror::Error)]
 #[error("it is not on this machine, and without TLS nothing leaves this machine")]
 pub(super) struct NotLoopback;
 
-/// Whether one may speak to a callee without TLS.
+/// Checks that a server may be dialed without TLS.
 pub(super) fn may_dial(remote: SocketAddr) -> Result<(), NotLoopback> {
     if is_loopback(remote.ip()) { Ok(()) } else { Err(NotLoopback) }
 }

@@ -1,4 +1,4 @@
-//! What a door has seen: numbers for whoever keeps the server.
+//! Counters of an acceptor, for the operator of a server.
 
 use std::sync::{
     Arc,
@@ -7,33 +7,33 @@ use std::sync::{
 
 use super::peer_info::Via;
 
-/// Why a connection came to nothing.
+/// Why a connection was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejection {
-    /// It was lost, or its TLS was wrong.
+    /// It was lost, or its TLS failed.
     Lost,
-    /// It said too little in time.
+    /// It missed the deadline.
     TooSlow,
-    /// It spoke TLS where there is none, or something else than HTTP/2 inside.
+    /// It used TLS on a server without TLS, or did not agree on HTTP/2.
     Tls,
     /// Its certificate cannot be read.
     Certificate,
-    /// It spoke HTTP/1.
+    /// It used HTTP/1.
     Http1,
-    /// It spoke nothing that is known here.
+    /// It used an unknown protocol.
     Garbage,
-    /// It spoke plaintext and may not.
+    /// It used plaintext and must not.
     Plaintext,
-    /// There were as many open connections as there may be, in all or of its address.
+    /// The limit of open connections was reached, in all or for its address.
     Full,
-    /// Too many of its address had just come.
+    /// Its address had too many pending connections.
     AddressBusy,
-    /// It was slow, and others waited for its place.
+    /// It was slow, and made room for others.
     GaveWay,
 }
 
 impl Rejection {
-    /// All of them.
+    /// All rejections.
     pub const ALL: [Self; 10] = [
         Self::Lost,
         Self::TooSlow,
@@ -47,7 +47,7 @@ impl Rejection {
         Self::GaveWay,
     ];
 
-    /// One word for it.
+    /// Returns a word for it, which is a label of the metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -64,7 +64,7 @@ impl Rejection {
     }
 }
 
-/// Counts the connections of a door.
+/// The counters of an acceptor.
 #[derive(Debug, Default)]
 pub struct Meter {
     accepted: AtomicU64,
@@ -75,27 +75,27 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Connections taken from the system.
+    /// Returns the number of accepted connections.
     pub fn accepted(&self) -> u64 {
         self.accepted.load(Relaxed)
     }
 
-    /// Connections that have not come to HTTP/2 yet.
+    /// Returns the number of connections in their handshake.
     pub fn pending(&self) -> usize {
         self.pending.load(Relaxed)
     }
 
-    /// Open connections with TLS.
+    /// Returns the number of open connections with TLS.
     pub fn tls(&self) -> usize {
         self.tls.load(Relaxed)
     }
 
-    /// Open connections without.
+    /// Returns the number of open connections in plaintext.
     pub fn plaintext(&self) -> usize {
         self.plaintext.load(Relaxed)
     }
 
-    /// Connections that came to nothing for this reason.
+    /// Returns the number of connections that were rejected for a reason.
     pub fn rejected(&self, why: Rejection) -> u64 {
         self.rejected[why as usize].load(Relaxed)
     }
@@ -112,7 +112,7 @@ impl Meter {
         self.pending.store(pending, Relaxed);
     }
 
-    /// Counts an open connection until the answer is dropped.
+    /// Counts an open connection until the result is dropped.
     pub(super) fn open(self: &Arc<Self>, via: Via) -> Open {
         self.of(via).fetch_add(1, Relaxed);
         Open { meter: self.clone(), via }

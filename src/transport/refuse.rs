@@ -1,4 +1,4 @@
-//! Turning a caller away in its own language, so that a person reads why.
+//! Refuses callers in their own protocol, so that people can read why.
 
 use bytes::Bytes;
 use http::Response;
@@ -7,13 +7,13 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::MAX_HEADER_LIST;
 use crate::{error::RequestError, wire};
 
-/// Calls that are answered at once. A caller has one, or a few that it began together.
+/// Concurrent calls that are answered. A caller has one, or a few.
 const MAX_CALLS: u32 = 8;
 
-/// Bytes that a caller may still say after it was turned away: a request with its body.
-const LAST_WORDS: u64 = 256 * 1024;
+/// Bytes that are read from a caller after it was refused: a request with its body.
+const MAX_DRAINED_BYTES: u64 = 256 * 1024;
 
-/// What an HTTP/1 caller gets. The status and the header are those of RFC 9110, section 15.5.22.
+/// The answer to HTTP/1. The status and the header are those of RFC 9110, section 15.5.22.
 const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
     Upgrade: TLS/1.3, HTTP/2.0\r\n\
     Connection: upgrade, close\r\n\
@@ -22,11 +22,11 @@ const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
     \r\n\
     This port speaks gRPC: HTTP/2, and TLS from other hosts.\n";
 
-/// Answers every call with the same error until the caller has gone.
+/// Answers every call with the same error until the caller is gone.
 ///
 /// # Errors
 ///
-/// That the connection was lost, or is no HTTP/2.
+/// If the connection is lost, or is not HTTP/2.
 pub(super) async fn grpc<IO>(io: IO, why: &RequestError) -> Result<(), h2::Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -45,29 +45,29 @@ where
     Ok(())
 }
 
-/// Tells a browser, or whatever else speaks HTTP/1, that this is not for it.
+/// Answers a browser, or another HTTP/1 client.
 ///
 /// # Errors
 ///
-/// That the connection was lost.
+/// If the connection is lost.
 pub(super) async fn http1<IO>(mut io: IO) -> std::io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     io.write_all(UPGRADE_REQUIRED).await?;
-    part(io).await
+    close(io).await
 }
 
-/// Closes a connection so that what was said last arrives: while the other side still talks, a
-/// plain close would reset the connection, and what is on its way with it.
+/// Closes a connection so that the last bytes arrive: closing while the other side still sends
+/// would reset the connection and discard them.
 ///
 /// # Errors
 ///
-/// That the connection was lost.
-pub(super) async fn part<IO>(mut io: IO) -> std::io::Result<()>
+/// If the connection is lost.
+pub(super) async fn close<IO>(mut io: IO) -> std::io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     io.shutdown().await?;
-    tokio::io::copy(&mut io.take(LAST_WORDS), &mut tokio::io::sink()).await.map(drop)
+    tokio::io::copy(&mut io.take(MAX_DRAINED_BYTES), &mut tokio::io::sink()).await.map(drop)
 }

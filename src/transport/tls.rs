@@ -1,11 +1,11 @@
-//! TLS 1.3 between keys: who may speak with whom is a matter of fingerprints.
+//! TLS 1.3 with pinned keys.
 //!
 //! Both ends present a certificate and sign the handshake with its key; rustls checks these
-//! signatures as it always does. What differs from the web is only the question that comes before:
-//! not "does an authority vouch for this name?" but "is this the key I know?" ([`Trust::Pinned`]),
-//! and on the server "which key is this?" ([`ClientKeys`]).
+//! signatures as usual. Only the trust differs from the web: not "does an authority vouch for this
+//! name?" but "is this the known key?" ([`Trust::Pinned`]), and on the server "which key is this?"
+//! ([`ClientKeys`]).
 //!
-//! There is no resumption: a session ticket would let a connection begin without the key.
+//! There is no resumption: a session ticket would replace the proof of the key.
 
 mod verify;
 
@@ -20,10 +20,10 @@ use verify::{AnyClientKey, AnyServerKey, PinnedServer};
 
 use crate::{error::SystemError, identity::Credentials, model::Fingerprint};
 
-/// The one protocol that is spoken inside, as ALPN names it.
+/// The ALPN name of the only protocol inside.
 pub(super) const ALPN_H2: &[u8] = b"h2";
 
-/// What a server asks of those who come.
+/// Whether a server requires a key of its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKeys {
     /// Any key, or none.
@@ -32,23 +32,23 @@ pub enum ClientKeys {
     Mandatory,
 }
 
-/// Which server a client believes.
+/// Which server a client trusts.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// The one with this key, whatever its certificate says.
+    /// The server with this key, whatever its certificate says.
     Pinned(Fingerprint),
-    /// The one for whose name an authority vouches.
+    /// The server whose name an authority vouches for.
     Authorities(Authorities),
 }
 
-/// Authorities whose word counts for names.
+/// Trusted certificate authorities.
 #[derive(Debug, Clone)]
 pub struct Authorities(Arc<rustls::RootCertStore>);
 
 impl Authorities {
-    /// Those that this machine trusts. They are the machine's and not a list of ours, so that a
-    /// company's own authority counts and one that lost its trust stops to, without a new release.
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured. Reads files: not for an async task.
+    /// Returns the authorities that this machine trusts. They are not bundled, so that a company's
+    /// own authority counts, and a distrusted one stops to, without a new release. Honours
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`. Blocks on the disk.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Authorities {
         Self::new(found.certs)
     }
 
-    /// These ones.
+    /// Returns authorities with these certificates.
     ///
     /// # Errors
     ///
@@ -81,11 +81,11 @@ impl Authorities {
     }
 }
 
-/// TLS as a server speaks it.
+/// Returns the TLS configuration of a server.
 ///
 /// # Errors
 ///
-/// If the TLS library does not take the credentials.
+/// If the TLS library refuses the credentials.
 pub fn server_config(
     own: &Credentials,
     clients: ClientKeys,
@@ -106,11 +106,11 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// TLS as a client speaks it: with a key of its own, if it has one.
+/// Returns the TLS configuration of a client, with its own key if it has one.
 ///
 /// # Errors
 ///
-/// If the TLS library does not take the credentials.
+/// If the TLS library refuses the credentials.
 pub fn client_config(
     own: Option<&Credentials>,
     trust: &Trust,
@@ -135,7 +135,7 @@ pub fn client_config(
     Ok(Arc::new(config))
 }
 
-/// TLS that asks a server for its key and believes whatever it says.
+/// Returns the TLS configuration to ask a server for its key, whichever it is.
 pub(super) fn asking_config() -> Result<Arc<ClientConfig>, SystemError> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
@@ -169,8 +169,8 @@ mod tests {
         model::Certificate,
     };
 
-    /// What both ends say of a handshake and of the first bytes after it, and the key that the
-    /// server saw.
+    /// Returns the results of both ends for a handshake and the first bytes after it, and the key
+    /// that the server saw.
     async fn shake(
         server: Arc<ServerConfig>,
         client: Arc<ClientConfig>,
@@ -186,7 +186,7 @@ mod tests {
         let call = async {
             let name = TLS_NAME.try_into().unwrap();
             let mut stream = TlsConnector::from(client).connect(name, near).await?;
-            // A server's refusal of the key comes after the client's handshake is over.
+            // A server refuses a key only after the client's handshake is done.
             stream.read_u8().await.map(drop)
         };
         let (served, called): (std::io::Result<_>, std::io::Result<_>) = tokio::join!(serve, call);

@@ -117,7 +117,7 @@ impl DurableInbox {
         found.retain(|direct| {
             let sender = &direct.message.sender;
             match direct.verification.key() {
-                Some(key) => book.standing(hub, sender, key) != KeyCheck::Blocked,
+                Some(key) => book.check_key(hub, sender, key) != KeyCheck::Blocked,
                 None => !book.contact(hub, sender).is_some_and(|contact| contact.blocked),
             }
         });

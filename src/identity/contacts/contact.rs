@@ -1,4 +1,4 @@
-//! One hub in a contact book, and one contact.
+//! The entries of a contact book: hubs and contacts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,67 +7,66 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Endpoint, Fingerprint, KeyMismatch, MAX_ENDPOINTS, Name, RoomName};
 
-/// A hub, and the people met there.
+/// A known hub and its contacts.
 // Unknown fields are refused, as the next change would lose them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KnownHub {
-    /// Where it has been found, the latest first.
+    /// Its endpoints, the latest first.
     pub endpoints: Vec<Endpoint>,
-    /// The key it is known by; `None` where an authority vouches for it, or where it is on this
-    /// machine and has none.
+    /// Its key; `None` if an authority vouches for it, or if it is on this machine and has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Fingerprint>,
-    /// Another key that it showed since, which nobody has accepted.
+    /// Another key that it showed later and that nobody has accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_key: Option<Fingerprint>,
-    /// When it was first met.
+    /// When it was first seen.
     pub first_seen: Timestamp,
-    /// The rooms of which one wants to be told nothing unasked. At most [`super::MAX_MUTED`].
+    /// The muted rooms. At most [`super::MAX_MUTED`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub muted: BTreeSet<RoomName>,
-    /// The people, by name.
+    /// The contacts, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub contacts: BTreeMap<Name, Contact>,
 }
 
-/// Somebody one has met.
+/// A contact: a peer that this client has talked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Contact {
-    /// The key they are known by.
+    /// The known key.
     pub key: Fingerprint,
-    /// Another key that they showed since, which nobody has accepted.
+    /// Another key that they showed later and that nobody has accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused_key: Option<Fingerprint>,
-    /// When they were first met.
+    /// When they were first seen.
     pub first_seen: Timestamp,
     /// Whether a person has compared the fingerprint.
     #[serde(default, skip_serializing_if = "is_false")]
     pub verified: bool,
-    /// Whether one wants to hear nothing of them.
+    /// Whether the contact is blocked.
     #[serde(default, skip_serializing_if = "is_false")]
     pub blocked: bool,
-    /// Where they were found last. At most [`MAX_ENDPOINTS`].
+    /// The last known endpoints. At most [`MAX_ENDPOINTS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<Endpoint>,
-    /// What one wants to remember of them. At most [`super::MAX_NOTE_BYTES`].
+    /// A note. At most [`super::MAX_NOTE_BYTES`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
 
-/// What the book says of somebody who shows a key.
+/// The result of checking a key against the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum KeyCheck {
-    /// They have not been met before.
+    /// The contact is new.
     New,
-    /// They have this key.
+    /// The key is the known one.
     Known,
-    /// They have another key: they are not who they were, or somebody stands in between. Nothing
-    /// may be said to them until a person accepts the key.
+    /// The key is another one: it is another person, or somebody intercepts the connection. Nothing
+    /// may be sent until a person accepts the key.
     Changed(KeyMismatch),
-    /// One wants to hear nothing of them.
+    /// The contact is blocked.
     Blocked,
 }
 
@@ -108,7 +107,7 @@ impl Contact {
         contact
     }
 
-    pub(super) fn standing(&self, got: Fingerprint) -> KeyCheck {
+    pub(super) fn check_key(&self, got: Fingerprint) -> KeyCheck {
         match self.key {
             _ if self.blocked => KeyCheck::Blocked,
             want if want != got => KeyCheck::Changed(KeyMismatch { want, got }),
@@ -116,7 +115,7 @@ impl Contact {
         }
     }
 
-    /// Nowhere is no news: the last place is kept.
+    /// An empty list keeps the last known endpoints.
     pub(super) fn found_at(&mut self, endpoints: &[Endpoint]) {
         if !endpoints.is_empty() {
             self.endpoints = endpoints.iter().take(MAX_ENDPOINTS).cloned().collect();
@@ -124,7 +123,7 @@ impl Contact {
     }
 }
 
-/// To the second: nobody wants to read more.
+/// Returns the time, in whole seconds for readability.
 pub(super) fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)

@@ -1,4 +1,4 @@
-//! What stands in a contact book.
+//! The content of a contact book.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +13,27 @@ use crate::{
     model::{Endpoint, Fingerprint, KeyMismatch, Name, RoomName},
 };
 
-/// The most hubs in a book: more than anybody joins.
+/// The maximum number of hubs: more than anybody joins.
 pub const MAX_HUBS: usize = 256;
 
-/// The most contacts in a book, those of all hubs together: more than anybody talks to, few enough
-/// that the file is read in a moment.
+/// The maximum number of contacts of all hubs together: more than anybody talks to, few enough that
+/// the file is read quickly.
 pub const MAX_CONTACTS: usize = 2048;
 
-/// The most bytes of a note.
+/// The maximum length of a note, in bytes.
 pub const MAX_NOTE_BYTES: usize = 500;
 
-/// The most muted rooms of a hub: as many as a client is in.
+/// The maximum number of muted rooms of a hub: as many as a client can join.
 pub const MAX_MUTED: usize = 256;
 
-/// What a person finds at the top of the file.
+/// The head of the file.
 const HEADER: &str = "\
 # Chinwag's contact book: hubs, the people met there, and the keys they are known by.
 # It may be edited; comments are not kept.
 
 ";
 
-/// Whom one has met, by hub.
+/// The known hubs and their contacts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContactBook {
@@ -42,30 +42,30 @@ pub struct ContactBook {
 }
 
 impl ContactBook {
-    /// All hubs.
+    /// Returns all hubs.
     pub fn hubs(&self) -> &[KnownHub] {
         &self.hubs
     }
 
-    /// The hub that was found at an endpoint.
+    /// Returns the hub at an endpoint.
     pub fn hub(&self, at: &Endpoint) -> Option<&KnownHub> {
         self.hubs.iter().find(|hub| hub.endpoints.contains(at))
     }
 
-    /// Somebody met at a hub.
+    /// Returns a contact of a hub.
     pub fn contact(&self, hub: &Endpoint, name: &Name) -> Option<&Contact> {
         self.hub(hub)?.contacts.get(name)
     }
 
-    /// What the book says of somebody who goes by a name and shows a key. Whom one has blocked is
-    /// blocked under every name, and a name that looks like a contact's is that contact's.
-    pub fn standing(&self, hub: &Endpoint, name: &Name, key: Fingerprint) -> KeyCheck {
+    /// Checks the key that somebody shows under a name. A blocked contact is blocked under every
+    /// name. A name that looks like a contact's stands for that contact.
+    pub fn check_key(&self, hub: &Endpoint, name: &Name, key: Fingerprint) -> KeyCheck {
         let blocked = |contact: &Contact| contact.blocked && contact.key == key;
         if self.hubs.iter().flat_map(|hub| hub.contacts.values()).any(blocked) {
             return KeyCheck::Blocked;
         }
         match self.contact(hub, name) {
-            Some(contact) => contact.standing(key),
+            Some(contact) => contact.check_key(key),
             None => match self.look_alike(hub, name).map(|contact| contact.key) {
                 Some(want) if want != key => KeyCheck::Changed(KeyMismatch { want, got: key }),
                 _ => KeyCheck::New,
@@ -73,7 +73,7 @@ impl ContactBook {
         }
     }
 
-    /// Somebody met at a hub whose name is easily taken for this one.
+    /// Returns a contact of a hub whose name looks like this one.
     pub fn look_alike(&self, hub: &Endpoint, name: &Name) -> Option<&Contact> {
         let wanted = name.skeleton();
         let contacts = &self.hub(hub)?.contacts;
@@ -81,13 +81,12 @@ impl ContactBook {
         found.map(|(_, contact)| contact)
     }
 
-    /// Notes that the hub at an endpoint has this key, or that none is known of it. A known key at
-    /// another endpoint is the same hub, and a hub without a key may get one. A known key stays:
-    /// it is what the hub at this endpoint must have.
+    /// Records the hub at an endpoint with its key, or without one. A known key at another endpoint
+    /// is the same hub, and a hub without a key may get one. A known key is not replaced.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Full`] where the book is full.
+    /// [`ContactsError::Full`] if the book is full.
     pub fn meet_hub(
         &mut self,
         at: &Endpoint,
@@ -116,12 +115,12 @@ impl ContactBook {
         Ok(KeyCheck::New)
     }
 
-    /// Accepts that the hub at an endpoint has this key now. Its people stay with it; where it is
-    /// the key of another known hub, the endpoint becomes that one's.
+    /// Accepts a new key of the hub at an endpoint. Its contacts stay. If another known hub has the
+    /// key, the endpoint moves to that one.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where the hub is not in the book.
+    /// [`ContactsError::Invalid`] if the hub is not in the book.
     pub fn accept_hub(&mut self, at: &Endpoint, key: Fingerprint) -> Result<(), ContactsError> {
         let other = self.hubs.iter().position(|hub| hub.key == Some(key));
         let hub = self.hub_mut(at)?;
@@ -136,22 +135,22 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Forgets a hub and everybody met there.
+    /// Removes a hub and its contacts.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where the hub is not in the book.
+    /// [`ContactsError::Invalid`] if the hub is not in the book.
     pub fn forget_hub(&mut self, at: &Endpoint) -> Result<(), ContactsError> {
         self.hub_mut(at)?;
         self.hubs.retain(|hub| !hub.endpoints.contains(at));
         Ok(())
     }
 
-    /// Notes somebody one speaks with, with the key they show and where they are.
+    /// Records a contact with their key and their endpoints.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Full`] where the book is full; [`ContactsError::Invalid`] where the hub is not in
+    /// [`ContactsError::Full`] if the book is full; [`ContactsError::Invalid`] if the hub is not in
     /// it.
     pub fn meet(
         &mut self,
@@ -160,10 +159,10 @@ impl ContactBook {
         key: Fingerprint,
         endpoints: &[Endpoint],
     ) -> Result<KeyCheck, ContactsError> {
-        let standing = self.standing(hub, name, key);
+        let check = self.check_key(hub, name, key);
         let contacts: usize = self.hubs.iter().map(|hub| hub.contacts.len()).sum();
         let hub = self.hub_mut(hub)?;
-        match (hub.contacts.get_mut(name), standing) {
+        match (hub.contacts.get_mut(name), check) {
             (None, KeyCheck::New) if contacts >= MAX_CONTACTS => {
                 return Err(full("contacts", MAX_CONTACTS));
             }
@@ -174,14 +173,14 @@ impl ContactBook {
             (Some(contact), KeyCheck::Changed(_)) => contact.refused_key = Some(key),
             _ => {}
         }
-        Ok(standing)
+        Ok(check)
     }
 
-    /// Accepts that somebody has this key now. It is not verified.
+    /// Accepts a new key of a contact. It is not verified.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where they are not in the book.
+    /// [`ContactsError::Invalid`] if they are not in the book.
     pub fn accept(
         &mut self,
         hub: &Endpoint,
@@ -194,18 +193,18 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Accepts the key that was refused last, and returns it. `said` is the one that a person
-    /// means, who may have looked before yet another one was refused.
+    /// Accepts the key that was refused last, and returns it. `expected` is the key that a person
+    /// has seen; yet another one may have been refused since.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where they are not in the book, no key of theirs was refused, or it is not
-    /// the one that was said.
+    /// [`ContactsError::Invalid`] if they are not in the book, no key of theirs was refused, or it
+    /// is not the expected one.
     pub fn accept_refused(
         &mut self,
         hub: &Endpoint,
         name: &Name,
-        said: Option<Fingerprint>,
+        expected: Option<Fingerprint>,
     ) -> Result<Fingerprint, ContactsError> {
         let key = self.contact_mut(hub, name)?.refused_key.ok_or_else(|| {
             ContactsError::invalid(
@@ -213,19 +212,19 @@ impl ContactBook {
                 format!("{name} has the key they are known by; no other was seen"),
             )
         })?;
-        if let Some(said) = said.filter(|said| *said != key) {
-            let problem = format!("{name} has shown the key {key}, and not {said}");
+        if let Some(expected) = expected.filter(|expected| *expected != key) {
+            let problem = format!("{name} has shown the key {key}, and not {expected}");
             return Err(ContactsError::invalid("key", problem));
         }
         self.accept(hub, name, key)?;
         Ok(key)
     }
 
-    /// Marks somebody as verified: a person has compared this key.
+    /// Marks a contact as verified: a person has compared this key.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where they are not in the book, or have another key in it.
+    /// [`ContactsError::Invalid`] if they are not in the book, or have another key in it.
     pub fn verify(
         &mut self,
         hub: &Endpoint,
@@ -241,11 +240,11 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Blocks somebody, or no longer.
+    /// Blocks or unblocks a contact.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where they are not in the book.
+    /// [`ContactsError::Invalid`] if they are not in the book.
     pub fn block(
         &mut self,
         hub: &Endpoint,
@@ -256,11 +255,11 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Notes something about somebody.
+    /// Sets the note about a contact.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where they are not in the book, or the note is too long.
+    /// [`ContactsError::Invalid`] if they are not in the book, or the note is too long.
     pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<(), ContactsError> {
         if note.len() > MAX_NOTE_BYTES {
             let problem = format!("must not be longer than {MAX_NOTE_BYTES} bytes");
@@ -270,27 +269,27 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Forgets somebody.
+    /// Removes a contact.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where they are not in the book.
+    /// [`ContactsError::Invalid`] if they are not in the book.
     pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<(), ContactsError> {
         self.contact_mut(hub, name)?;
         self.hub_mut(hub)?.contacts.remove(name);
         Ok(())
     }
 
-    /// The rooms of a hub that are muted.
+    /// Returns the muted rooms of a hub.
     pub fn muted(&self, hub: &Endpoint) -> BTreeSet<RoomName> {
         self.hub(hub).map(|hub| hub.muted.clone()).unwrap_or_default()
     }
 
-    /// Mutes a room of a hub, or no longer.
+    /// Mutes or unmutes a room of a hub.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`] where the hub is not in the book; [`ContactsError::Full`] where
+    /// [`ContactsError::Invalid`] if the hub is not in the book; [`ContactsError::Full`] if
     /// [`MAX_MUTED`] rooms are muted.
     pub fn mute(
         &mut self,
@@ -310,11 +309,11 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Reads a book as [`Self::to_toml`] writes it.
+    /// Parses a book as [`Self::to_toml`] writes it.
     ///
     /// # Errors
     ///
-    /// [`ContactsError::Invalid`], which says where the text is no book.
+    /// [`ContactsError::Invalid`] with the line of the mistake.
     pub fn parse(toml: &str) -> Result<Self, ContactsError> {
         toml::from_str(toml).map_err(|problem: toml::de::Error| {
             let before = problem.span().map_or(0, |at| at.start.min(toml.len()));
@@ -323,7 +322,7 @@ impl ContactBook {
         })
     }
 
-    /// The book as a text that a person can read.
+    /// Returns the book as TOML.
     ///
     /// # Errors
     ///

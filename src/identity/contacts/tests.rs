@@ -69,8 +69,8 @@ fn only_the_known_key_can_be_verified() {
 #[test]
 fn strangers_are_looked_up_but_not_noted() {
     let book = book();
-    assert_eq!(book.standing(&endpoint(1), &name("bob"), key(2)), KeyCheck::New);
-    assert_eq!(book.standing(&endpoint(9), &name("bob"), key(2)), KeyCheck::New);
+    assert_eq!(book.check_key(&endpoint(1), &name("bob"), key(2)), KeyCheck::New);
+    assert_eq!(book.check_key(&endpoint(9), &name("bob"), key(2)), KeyCheck::New);
     assert!(book.hubs()[0].contacts.is_empty());
 }
 
@@ -131,7 +131,7 @@ fn a_hub_is_known_by_its_key_wherever_it_is() {
     let mut book = book();
     let _ = meet(&mut book, "bob", 2);
     assert_eq!(book.meet_hub(&endpoint(7), Some(key(1))).unwrap(), KeyCheck::Known);
-    assert_eq!(book.standing(&endpoint(7), &name("bob"), key(2)), KeyCheck::Known);
+    assert_eq!(book.check_key(&endpoint(7), &name("bob"), key(2)), KeyCheck::Known);
     assert_eq!(book.hubs().len(), 1);
     // A hub without a key is another one at every endpoint, and may get a key.
     assert_eq!(book.meet_hub(&endpoint(8), None).unwrap(), KeyCheck::New);

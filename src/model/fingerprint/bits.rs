@@ -1,8 +1,8 @@
-//! A fingerprint as bits, which symbols and words take by fives, fours and twos.
+//! A fingerprint as a stream of bits, which symbols and words read in pieces.
 
 use super::{BYTES, Fingerprint};
 
-/// A fingerprint and the zero bits behind it, bit by bit from the highest.
+/// A fingerprint followed by zero bits, from the highest bit.
 pub(super) struct Bits {
     bytes: [u8; BYTES + 1],
     at: usize,
@@ -19,7 +19,7 @@ impl Bits {
         bits
     }
 
-    /// The next `width` bits, at most eight.
+    /// Returns the next `width` bits, at most eight.
     pub(super) fn pop(&mut self, width: usize) -> u8 {
         let (byte, offset) = (self.at / 8, self.at % 8);
         self.at += width;
@@ -38,7 +38,7 @@ impl Bits {
         }
     }
 
-    /// What was set, unless the bits behind it are not zero.
+    /// Returns the fingerprint, unless the bits after it are not zero.
     pub(super) fn fingerprint(self) -> Option<Fingerprint> {
         let [bytes @ .., rest] = self.bytes;
         (rest == 0).then_some(Fingerprint(bytes))

@@ -1,7 +1,7 @@
-//! Names and leases in memory.
+//! Sessions and leases in memory.
 //!
-//! The listener is told under the table's lock, so that it hears of everything in the order in which
-//! it became true; it must not call back.
+//! The listener is called while the state is locked, so that it sees changes in their order. It
+//! must not call back.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -20,10 +20,10 @@ use crate::{
     storage::{Directory, Owner, Session, SessionClaim, SessionId, SessionListener, SessionUpdate},
 };
 
-/// The most sessions of one peer: every device and every script of a person.
+/// Sessions per peer: all devices and scripts of a person.
 const MAX_SESSIONS: usize = 32;
 
-/// A session and when it ends unless it is renewed.
+/// A session and when its lease ends.
 struct Lease {
     session: Session,
     ends_at: Instant,
@@ -38,77 +38,77 @@ struct HeldName {
 #[derive(Default)]
 struct DirectoryState {
     leases: HashMap<SessionId, Lease>,
-    /// By skeleton: who looks like a holder cannot have the name either.
+    /// By skeleton: a name that looks like a held one is refused too.
     holders: HashMap<String, HeldName>,
     ends: BTreeSet<(Instant, SessionId)>,
 }
 
 struct DirectoryInner {
-    table: Mutex<DirectoryState>,
+    state: Mutex<DirectoryState>,
     listener: Arc<dyn SessionListener>,
-    /// The earliest end has changed.
+    /// Notified when the earliest lease may have changed.
     sooner: Notify,
 }
 
-/// A [`Directory`] for one hub, gone with its process.
+/// A [`Directory`] for one hub, in memory.
 pub struct EmbeddedDirectory {
-    shared: Arc<DirectoryInner>,
+    inner: Arc<DirectoryInner>,
     _expiry: JoinSet<()>,
 }
 
 impl EmbeddedDirectory {
-    /// An empty directory that tells `listener` of its sessions. Must be called in a runtime, in
-    /// which leases then expire.
+    /// Creates an empty directory. Must be called within a runtime, where the expiry of leases
+    /// runs.
     pub fn new(listener: Arc<dyn SessionListener>) -> Self {
-        let shared =
-            Arc::new(DirectoryInner { table: Mutex::default(), listener, sooner: Notify::new() });
+        let inner =
+            Arc::new(DirectoryInner { state: Mutex::default(), listener, sooner: Notify::new() });
         let mut expiry = JoinSet::new();
-        expiry.spawn(expire(shared.clone()));
-        Self { shared, _expiry: expiry }
+        expiry.spawn(expire(inner.clone()));
+        Self { inner, _expiry: expiry }
     }
 }
 
 #[async_trait]
 impl Directory for EmbeddedDirectory {
     async fn check(&self, session: &Session, claim: &SessionClaim) -> Result<()> {
-        self.shared.lock().admit(session, claim).map(drop)
+        self.inner.lock().admit(session, claim).map(drop)
     }
 
     async fn claim(&self, session: Session, claim: SessionClaim) -> Result<()> {
-        let mut table = self.shared.lock();
-        let replaces = table.admit(&session, &claim)?;
+        let mut state = self.inner.lock();
+        let replaces = state.admit(&session, &claim)?;
         let skeleton = session.peer.skeleton();
         let (id, name) = (session.id, session.peer.clone());
         let ends_at = Instant::now() + claim.lease;
-        table.leases.insert(id, Lease { session: session.clone(), ends_at });
-        table.ends.insert((ends_at, id));
-        let holder = table.holders.entry(skeleton);
+        state.leases.insert(id, Lease { session: session.clone(), ends_at });
+        state.ends.insert((ends_at, id));
+        let holder = state.holders.entry(skeleton);
         holder.or_insert_with(|| HeldName { name, sessions: Vec::new() }).sessions.push(id);
-        self.shared.listener.put(session);
+        self.inner.listener.put(session);
         if let Some(replaced) = replaces {
-            self.shared.end(&mut table, replaced);
+            self.inner.end(&mut state, replaced);
         }
-        self.shared.sooner.notify_one();
+        self.inner.sooner.notify_one();
         Ok(())
     }
 
     async fn renew(&self, id: SessionId, lease: Duration) -> Result<()> {
-        let mut table = self.shared.lock();
+        let mut state = self.inner.lock();
         let ends_at = Instant::now() + lease;
-        let renewed = table.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?;
+        let renewed = state.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?;
         let before = std::mem::replace(&mut renewed.ends_at, ends_at);
-        table.ends.remove(&(before, id));
-        table.ends.insert((ends_at, id));
+        state.ends.remove(&(before, id));
+        state.ends.insert((ends_at, id));
         if ends_at < before {
-            self.shared.sooner.notify_one();
+            self.inner.sooner.notify_one();
         }
         Ok(())
     }
 
     async fn update(&self, id: SessionId, change: SessionUpdate) -> Result<()> {
-        let mut table = self.shared.lock();
-        let session = &mut table.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?.session;
-        // Said again, a status is no newer.
+        let mut state = self.inner.lock();
+        let session = &mut state.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?.session;
+        // Repeating a status does not renew its time.
         if let Some(status) = change.status.filter(|status| *status != session.status) {
             (session.status, session.status_since) = (status, Timestamp::now());
         }
@@ -116,49 +116,49 @@ impl Directory for EmbeddedDirectory {
             session.endpoints = endpoints;
         }
         let session = session.clone();
-        self.shared.listener.put(session);
+        self.inner.listener.put(session);
         Ok(())
     }
 
     async fn release(&self, id: SessionId) -> Result<()> {
-        self.shared.end(&mut self.shared.lock(), id);
+        self.inner.end(&mut self.inner.lock(), id);
         Ok(())
     }
 }
 
 impl DirectoryInner {
-    fn end(&self, table: &mut DirectoryState, id: SessionId) {
-        let Some(Lease { session, ends_at }) = table.leases.remove(&id) else { return };
-        table.ends.remove(&(ends_at, id));
+    fn end(&self, state: &mut DirectoryState, id: SessionId) {
+        let Some(Lease { session, ends_at }) = state.leases.remove(&id) else { return };
+        state.ends.remove(&(ends_at, id));
         let skeleton = session.peer.skeleton();
-        if let Some(holder) = table.holders.get_mut(&skeleton) {
+        if let Some(holder) = state.holders.get_mut(&skeleton) {
             holder.sessions.retain(|&held| held != id);
             if holder.sessions.is_empty() {
-                table.holders.remove(&skeleton);
+                state.holders.remove(&skeleton);
             }
         }
         self.listener.gone(id, &session.peer);
     }
 
-    /// Ends what is due, and says when the next is.
+    /// Ends the leases that are over, and returns when the next one ends.
     fn end_due(&self) -> Option<Instant> {
-        let mut table = self.lock();
+        let mut state = self.lock();
         loop {
-            let (ends_at, id) = *table.ends.first()?;
+            let (ends_at, id) = *state.ends.first()?;
             if ends_at > Instant::now() {
                 return Some(ends_at);
             }
-            self.end(&mut table, id);
+            self.end(&mut state, id);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, DirectoryState> {
-        self.table.lock()
+        self.state.lock()
     }
 }
 
 impl DirectoryState {
-    /// Checks that a session may begin. Answers the one that it replaces.
+    /// Checks that a session may begin, and returns the one that it replaces.
     fn admit(&self, session: &Session, claim: &SessionClaim) -> Result<Option<SessionId>> {
         let is_own = |id: Option<SessionId>| id.filter(|id| self.is_of(*id, &session.peer));
         let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
@@ -185,16 +185,16 @@ impl DirectoryState {
     }
 }
 
-async fn expire(shared: Arc<DirectoryInner>) {
+async fn expire(inner: Arc<DirectoryInner>) {
     loop {
-        match shared.end_due() {
+        match inner.end_due() {
             Some(next) => {
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => {}
-                    () = shared.sooner.notified() => {}
+                    () = inner.sooner.notified() => {}
                 }
             }
-            None => shared.sooner.notified().await,
+            None => inner.sooner.notified().await,
         }
     }
 }
@@ -216,7 +216,7 @@ mod tests {
 
     const LEASE: Duration = Duration::from_secs(30);
 
-    /// Tells what it hears.
+    /// Passes its calls on.
     struct Recorder(mpsc::UnboundedSender<(&'static str, SessionId)>);
 
     impl SessionListener for Recorder {

@@ -1,4 +1,4 @@
-//! The log of messages in SQLite, one writer and several readers.
+//! The message log in SQLite: one writer and several readers.
 
 use std::{
     collections::HashMap,
@@ -44,23 +44,23 @@ mod trim;
 mod write_connection;
 mod writer;
 
-/// Bytes of drafts that may be under way, each counted with [`DRAFT_BYTES`] beside its text. That
-/// is several batches: one in the commit while the next ones gather.
-const MAX_UNDER_WAY: u32 = 8 * 1024 * 1024;
+/// Bytes of drafts in flight, each counted as its text and [`DRAFT_BYTES`]. That is several
+/// batches: one is committed while the next ones gather.
+const MAX_IN_FLIGHT: u32 = 8 * 1024 * 1024;
 
-/// What a draft costs beside its text, about.
+/// The approximate memory of a draft, without its text.
 const DRAFT_BYTES: u32 = 512;
 
-/// How many calls may read at a time. More would only wait for the machine's cores.
+/// Concurrent reads. More would only wait for the CPU.
 const READERS: usize = 4;
 
-/// How many calls may search at a time, which can cost a core for a while.
+/// Concurrent searches, which can keep a core busy for a while.
 const SEARCHERS: usize = 2;
 
-/// Where a log is kept.
+/// Where a log is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Store {
-    /// In this directory, which is made where there is none.
+    /// In this directory, which is created if it is missing.
     Directory(PathBuf),
     /// In memory, up to 1 GiB, until the log is dropped.
     Memory,
@@ -68,12 +68,12 @@ pub enum Store {
 
 /// A [`MessageLog`] in SQLite.
 ///
-/// Dropping it stores what is under way first.
+/// Dropping it first stores the drafts in flight.
 pub struct EmbeddedLog {
     epoch: u64,
     commands: mpsc::UnboundedSender<WriterCommand>,
-    /// What may still come under way: [`MAX_UNDER_WAY`].
-    shares: Arc<Semaphore>,
+    /// Permits for bytes in flight: [`MAX_IN_FLIGHT`].
+    in_flight: Arc<Semaphore>,
     readers: Arc<Pool<Reader>>,
     searchers: Arc<Pool<Searcher>>,
     feed: Arc<ChangeFeed>,
@@ -84,16 +84,17 @@ pub struct EmbeddedLog {
 }
 
 impl EmbeddedLog {
-    /// Opens the log, making it where there is none. The `listener` hears of every message from now on.
+    /// Opens the log, and creates it if it is missing. `listener` is called for every message from
+    /// now on.
     ///
     /// # Errors
     ///
-    /// If the directory is in use by another hub, cannot be used, or holds
-    /// something else; nothing in it was changed then.
+    /// If the directory is in use by another hub, cannot be used, or holds something else. Nothing
+    /// in it is changed then.
     pub fn open(store: Store, listener: Arc<dyn CommitListener>) -> Result<Self, SystemError> {
         let (home, log, index) = match store {
             Store::Directory(directory) => {
-                let home = DataDirectory::take(&directory)?;
+                let home = DataDirectory::lock(&directory)?;
                 let log = LogDatabase::file(&home.log()?);
                 let index = LogDatabase::file(&home.index());
                 (Some(home), log, index)
@@ -121,7 +122,7 @@ impl EmbeddedLog {
         Ok(Self {
             epoch,
             commands,
-            shares: Arc::new(Semaphore::new(MAX_UNDER_WAY as usize)),
+            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT as usize)),
             readers: Pool::new(READERS, reader.clone()),
             searchers: Pool::new(SEARCHERS, move || Searcher::new(index.clone(), reader()?)),
             feed,
@@ -131,12 +132,12 @@ impl EmbeddedLog {
         })
     }
 
-    /// Returns when [`search`](MessageLog::search) knows of all that was stored, or removed, before
-    /// the call.
+    /// Returns when [`search`](MessageLog::search) covers all that was stored or removed before the
+    /// call.
     ///
     /// # Errors
     ///
-    /// If there is no search, because the index failed or the log was closed.
+    /// If search is not available, because the index failed or the log was closed.
     pub async fn searchable(&self) -> Result<(), SystemError> {
         let now = self.feed.hurry();
         let mut reached = self.reached.clone();
@@ -146,10 +147,10 @@ impl EmbeddedLog {
         }
     }
 
-    /// Takes no more drafts, and returns when those under way are stored.
+    /// Refuses further drafts, and returns when those in flight are stored.
     pub async fn close(&self) {
         let threads = self.stop();
-        // Joining blocks, and the writer calls back into the caller's world meanwhile.
+        // Joining blocks, and the writer still calls its listener meanwhile.
         let joined = tokio::task::spawn_blocking(|| join(threads)).await;
         if let Err(error) = joined {
             tracing::error!(%error, "the log's threads cannot be waited for");
@@ -157,9 +158,9 @@ impl EmbeddedLog {
     }
 
     fn stop(&self) -> Vec<JoinHandle<()>> {
-        self.shares.close();
+        self.in_flight.close();
         self.feed.close();
-        // Refused where the writer has ended already.
+        // Fails if the writer has ended already.
         let _ = self.commands.send(WriterCommand::Stop);
         std::mem::take(&mut *self.threads.lock())
     }
@@ -195,9 +196,9 @@ impl MessageLog for EmbeddedLog {
     }
 
     async fn append(&self, draft: Draft, done: AppendCallback) {
-        let bytes = u32::try_from(draft.text.as_str().len()).unwrap_or(MAX_UNDER_WAY);
-        let cost = bytes.saturating_add(DRAFT_BYTES).min(MAX_UNDER_WAY);
-        let Ok(share) = self.shares.clone().acquire_many_owned(cost).await else {
+        let bytes = u32::try_from(draft.text.as_str().len()).unwrap_or(MAX_IN_FLIGHT);
+        let cost = bytes.saturating_add(DRAFT_BYTES).min(MAX_IN_FLIGHT);
+        let Ok(share) = self.in_flight.clone().acquire_many_owned(cost).await else {
             return done(Err(RequestError::ShuttingDown));
         };
         let append = PendingAppend { draft, done, share };
@@ -227,8 +228,8 @@ impl MessageLog for EmbeddedLog {
     }
 
     async fn retain(&self, retention: Retention) -> Result<u64> {
-        let (told, removed) = oneshot::channel();
-        let asked = self.commands.send(WriterCommand::Retain(retention, told));
+        let (reply, removed) = oneshot::channel();
+        let asked = self.commands.send(WriterCommand::Retain(retention, reply));
         asked.map_err(|_| RequestError::ShuttingDown)?;
         removed.await.map_err(|_| RequestError::ShuttingDown)?
     }

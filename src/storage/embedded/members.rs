@@ -1,7 +1,7 @@
-//! The names that belong to somebody, in SQLite.
+//! The registry of names in SQLite.
 //!
-//! They are in a file of their own, `members.db`, which the log's lock does not cover: the hub's
-//! keeper changes it ([`MemberList`]) while the hub runs, and the hub notices within a second.
+//! It is a file of its own, `members.db`, not covered by the lock of the log: the operator's
+//! commands change it ([`MemberList`]) while the hub runs, and the hub notices within a second.
 
 mod invites;
 mod member_list;
@@ -21,49 +21,47 @@ use crate::{
     storage::{Membership, NameClaim, NameHolder, NameRegistry, OwnerId, SessionId},
 };
 
-/// How often the file is looked at: a removal takes effect while its maker still looks on.
+/// How often the file is checked for changes of other processes.
 const POLL: Duration = Duration::from_secs(1);
 
-/// How many may read the file at once. Nobody who only reads waits for the disk, as those do who
-/// claim names.
+/// Concurrent readers. They do not wait for the disk as claims do.
 const READERS: usize = 2;
 
-/// [`NameRegistry`] in a file, or in memory as long as this lives.
+/// A [`NameRegistry`] in a file, or in memory.
 pub struct EmbeddedNameRegistry {
-    /// One: SQLite takes one writer.
-    book: Arc<Pool<MemberList>>,
-    /// Those who read: in memory the same one, as there it is the list itself.
+    /// One worker, as SQLite has one writer.
+    list: Arc<Pool<MemberList>>,
+    /// The readers; in memory the same worker, which holds the list itself.
     readers: Arc<Pool<MemberList>>,
-    /// The version of the book that was told of last.
-    told: Mutex<Option<member_list::ListVersion>>,
+    /// The version that was last reported by `changed`.
+    reported: Mutex<Option<member_list::ListVersion>>,
 }
 
 impl EmbeddedNameRegistry {
-    /// Opens the members of a store, making them where there are none. Reads and writes files: not
-    /// for an async task.
+    /// Opens the registry of a store, and creates it if it is missing. Blocks on the disk.
     ///
     /// # Errors
     ///
     /// If the file cannot be used.
     pub fn open(store: &Store) -> Result<Self, SystemError> {
-        let (book, readers) = match store.clone() {
+        let (list, readers) = match store.clone() {
             Store::Directory(directory) => {
                 let open = move || MemberList::open(&directory);
                 open()?;
                 (Pool::new(1, open.clone()), Pool::new(READERS, open))
             }
             Store::Memory => {
-                let book = Pool::new(1, MemberList::in_memory);
-                (book.clone(), book)
+                let list = Pool::new(1, MemberList::in_memory);
+                (list.clone(), list)
             }
         };
-        Ok(Self { book, readers, told: Mutex::default() })
+        Ok(Self { list, readers, reported: Mutex::default() })
     }
 
     async fn poll(&self) -> Result<bool> {
-        let version = self.book.with(|book| book.version()).await?;
-        let mut told = self.told.lock();
-        Ok(told.replace(version) != Some(version))
+        let version = self.list.with(|list| list.version()).await?;
+        let mut reported = self.reported.lock();
+        Ok(reported.replace(version) != Some(version))
     }
 }
 
@@ -71,26 +69,26 @@ impl EmbeddedNameRegistry {
 impl NameRegistry for EmbeddedNameRegistry {
     async fn claim(&self, name: &Name, owner: &OwnerId, entry: NameClaim) -> Result<()> {
         let (name, owner) = (name.clone(), owner.clone());
-        // Most have their name already.
+        // Most callers have the name already.
         let (known, known_owner) = (name.clone(), owner.clone());
-        if self.readers.with(move |book| book.has(&known, &known_owner)).await? {
+        if self.readers.with(move |list| list.has(&known, &known_owner)).await? {
             return Ok(());
         }
-        self.book.with(move |book| book.claim(&name, &owner, &entry)).await
+        self.list.with(move |list| list.claim(&name, &owner, &entry)).await
     }
 
     async fn check_free(&self, name: &Name) -> Result<()> {
         let name = name.clone();
-        self.readers.with(move |book| book.check_free(&name)).await
+        self.readers.with(move |list| list.check_free(&name)).await
     }
 
     async fn find(&self, owner: &OwnerId) -> Result<Membership> {
         let owner = owner.clone();
-        self.readers.with(move |book| book.find(&owner)).await
+        self.readers.with(move |list| list.find(&owner)).await
     }
 
     async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>> {
-        self.readers.with(move |book| book.expelled(&holders)).await
+        self.readers.with(move |list| list.expelled(&holders)).await
     }
 
     async fn changed(&self) {
@@ -122,7 +120,7 @@ mod tests {
         NameHolder { session: SessionId::new(), name: name(raw), owner }
     }
 
-    /// One in a directory, which lives as long as the other half, and one in memory.
+    /// Returns a registry in a directory, which lives as long as the other half, and one in memory.
     fn everywhere() -> [(EmbeddedNameRegistry, Option<tempfile::TempDir>); 2] {
         let directory = tempfile::tempdir().unwrap();
         let kept = EmbeddedNameRegistry::open(&Store::Directory(directory.path().into())).unwrap();
@@ -141,7 +139,7 @@ mod tests {
             claim("alice", &hers).await.unwrap();
             claim("ALICE", &hers).await.unwrap();
             assert!(matches!(claim("alice", &his).await, Err(RequestError::NameTaken(_))));
-            // Not even of the same owner: people could not tell the two apart.
+            // Not even for the same owner: people could not tell the two apart.
             for owner in [&his, &hers] {
                 let refused = claim("\u{430}lice", owner).await;
                 assert!(matches!(refused, Err(RequestError::NameConfusable { .. })), "{refused:?}");

@@ -1,4 +1,4 @@
-//! Work that may block, done by a few workers beside the runtime's own threads.
+//! Blocking work on a few workers, off the runtime's threads.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::error::{RequestError, Result, SystemError};
 
-/// A few workers of one kind, made when they are first needed, each used by one call at a time.
+/// A few workers of one kind, created on demand. Each runs one job at a time.
 pub(super) struct Pool<W> {
     make: Box<dyn Fn() -> Result<W> + Send + Sync>,
     idle: Mutex<Vec<W>>,
@@ -15,7 +15,7 @@ pub(super) struct Pool<W> {
 }
 
 impl<W: Send + 'static> Pool<W> {
-    /// A pool of up to `size` workers.
+    /// Creates a pool of up to `size` workers.
     pub(super) fn new<E: Into<RequestError>>(
         size: usize,
         make: impl Fn() -> Result<W, E> + Send + Sync + 'static,
@@ -25,7 +25,7 @@ impl<W: Send + 'static> Pool<W> {
         Arc::new(Self { make: Box::new(make), idle: Mutex::default(), permits })
     }
 
-    /// Has a worker do something where it may block, waiting for one first.
+    /// Runs `work` on a worker, waiting for one first.
     pub(super) async fn with<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&mut W) -> Result<T> + Send + 'static,
@@ -34,7 +34,7 @@ impl<W: Send + 'static> Pool<W> {
             self.permits.clone().acquire_owned().await.map_err(|_| RequestError::ShuttingDown)?;
         let pool = self.clone();
         let working = tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a caller who goes away does not set free what is in use.
+            // Held by the job: a caller that goes away does not free a busy worker.
             let _permit = permit;
             let idle = pool.lock().pop();
             let worker = idle.map_or_else(|| (pool.make)(), Ok)?;
@@ -49,10 +49,10 @@ impl<W: Send + 'static> Pool<W> {
     }
 }
 
-/// A worker at work. It comes back even where the work panics: what is in memory is in it, and a
-/// transaction that was under way has been rolled back.
+/// A busy worker. It returns to the pool even if the job panics: its state is sound, and SQLite has
+/// rolled back any open transaction.
 struct Lent<'a, W> {
-    /// Taken when this is dropped.
+    /// `None` only while dropped.
     worker: Option<W>,
     pool: &'a Pool<W>,
 }

@@ -1,4 +1,4 @@
-//! Why a connection could not be made or was lost, out of the errors of five libraries.
+//! Finds the cause of a failed connection in the errors of five libraries.
 
 use std::{error::Error as StdError, fmt, io};
 
@@ -8,33 +8,33 @@ use tonic::Status;
 use super::super::loopback::NotLoopback;
 use crate::model::KeyMismatch;
 
-/// Why a connection could not be made, or was lost.
+/// Why a connection failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DialFailure {
-    /// The other side has another key than it should: it is not who it was, or somebody stands in
-    /// between. Trying again does not help.
+    /// The server has another key than expected: it is another server, or somebody intercepts the
+    /// connection. Trying again does not help.
     KeyChanged(KeyMismatch),
-    /// No authority vouches for the other side. Trying again does not help.
+    /// No authority vouches for the server. Trying again does not help.
     Untrusted(String),
-    /// The other side wants to see a key, or does not want this one.
+    /// The server requires a key, or refuses this one.
     KeyRefused,
-    /// The other side does not speak TLS.
+    /// The server does not use TLS.
     NotTls,
-    /// There is no TLS, and the other side is beyond loopback.
+    /// The server is not on loopback, and TLS is not used.
     PlaintextBeyondLoopback,
-    /// Nobody listens there.
+    /// Nothing listens there.
     Refused,
     /// There was no answer in time.
     Timeout,
-    /// The connection ended before it should.
+    /// The connection was lost.
     Lost,
-    /// Anything else, in the words of whoever noticed.
+    /// Any other cause.
     Other(String),
 }
 
 impl DialFailure {
-    /// Whether it may be another time. Where it is about keys, a person has to decide first.
+    /// Returns true if trying again may help. Failures about keys need a person's decision.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Refused | Self::Timeout | Self::Lost | Self::Other(_))
     }
@@ -58,10 +58,10 @@ impl fmt::Display for DialFailure {
     }
 }
 
-/// What lies behind a failed call: a [`Status`], or any error of a channel. `None` where it is not
-/// about the connection: the other side answered, if only with a refusal.
+/// Returns the cause of a failed call, from its [`Status`] or any error of a channel; `None` if the
+/// connection works and the server answered, for example with a refusal.
 pub fn dial_failure(error: &(dyn StdError + 'static)) -> Option<DialFailure> {
-    // A status that came over the wire has no source, and says nothing of the connection.
+    // A status that was received has no source.
     let first = if error.is::<Status>() { error.source()? } else { error };
     let mut innermost = first;
     loop {
@@ -114,8 +114,8 @@ fn of_tls(error: &rustls::Error) -> Option<DialFailure> {
     }
 }
 
-/// Whether the other side's TLS has refused our key. It does so after our handshake is over, from
-/// where errors come as texts only: HTTP/2 keeps nothing else of them.
+/// Returns true if the server's TLS refused our key. It does so after our handshake is done, when
+/// HTTP/2 keeps errors as texts only.
 fn refuses_key(error: &io::Error) -> bool {
     use AlertDescription::{
         AccessDenied, BadCertificate, CertificateRequired, CertificateUnknown, UnknownCA,
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::model::Fingerprint;
 
-    /// As errors arrive: within others, within a status.
+    /// Wraps an error as it arrives: within others, within a status.
     fn behind(inner: impl Into<Box<dyn StdError + Send + Sync>>) -> Option<DialFailure> {
         dial_failure(&Status::from_error(Box::new(tonic::ConnectError(inner.into()))))
     }
@@ -173,7 +173,7 @@ mod tests {
         let alert = |alert| rustls::Error::AlertReceived(alert);
         let refused = alert(AlertDescription::BadCertificate);
         assert_eq!(behind(tls(refused.clone())), Some(DialFailure::KeyRefused));
-        // As it comes out of HTTP/2.
+        // As HTTP/2 reports it.
         let text = io::Error::new(io::ErrorKind::InvalidData, refused.to_string());
         assert_eq!(behind(text), Some(DialFailure::KeyRefused));
         let unrelated = behind(tls(alert(AlertDescription::InternalError)));

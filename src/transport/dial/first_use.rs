@@ -1,4 +1,4 @@
-//! Which key a server on this machine has, for somebody who has never met it.
+//! Asks a server on this machine for its key, at first use.
 
 use std::time::Duration;
 
@@ -15,16 +15,16 @@ use crate::{
     model::{Certificate, Endpoint},
 };
 
-/// How long the whole of it may take.
+/// How long it may take in all.
 const ASK_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
-/// Asks a server on loopback for its certificate, over a connection that carries nothing else and
-/// shows no key of ours. The answer is as good as loopback is: it is for pinning the key from now
-/// on, where none is known yet.
+/// Returns the certificate of a server on loopback, over a connection that carries nothing else and
+/// shows no key of ours. The answer is as trustworthy as loopback. Use it to pin the key if none is
+/// known.
 ///
 /// # Errors
 ///
-/// Why there is no answer; a server beyond loopback is not asked.
+/// Why there is no answer. A server beyond loopback is not asked.
 pub async fn certificate_on_loopback(endpoint: &Endpoint) -> Result<Certificate, DialFailure> {
     match timeout(ASK_TIMEOUT, ask(endpoint)).await {
         Err(_) => Err(DialFailure::Timeout),

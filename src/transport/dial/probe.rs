@@ -1,4 +1,4 @@
-//! Whether a server is there and has the right key, for somebody who wants nothing else of it.
+//! Checks that a server is there and has the right key.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,24 +13,24 @@ use crate::{
     transport::Trust,
 };
 
-/// How far one comes with a server.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
-    /// There is no connection.
+    /// The connection failed.
     NotConnected(DialFailure),
-    /// There is a connection, and no TLS on it.
+    /// TLS failed.
     NotSecure(DialFailure),
-    /// Its key is another one.
+    /// The server has another key.
     WrongKey(KeyMismatch),
-    /// It is there.
+    /// The server is there.
     Reached,
 }
 
-/// Connects, sees whether the server has this key, and hangs up, without a word of HTTP/2 and without
-/// a key of one's own. Without a key it is dialed on loopback only, and there is nothing to see but
-/// that it takes connections. It takes no longer than `patience`.
-pub async fn probe(at: SocketAddr, key: Option<Fingerprint>, patience: Duration) -> Probe {
-    let until = Instant::now() + patience;
+/// Connects, checks that the server has this key, and hangs up. Uses no HTTP/2 and shows no key.
+/// Without a key it dials loopback only, and checks only that the server accepts connections. Takes
+/// `timeout` at most.
+pub async fn probe(at: SocketAddr, key: Option<Fingerprint>, timeout: Duration) -> Probe {
+    let until = Instant::now() + timeout;
     let dial = match key {
         None => Ok(Dial::plaintext()),
         Some(key) => Dial::tls(None, &Trust::Pinned(key)),

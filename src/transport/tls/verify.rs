@@ -1,4 +1,4 @@
-//! Which certificates pass: not those of authorities, but those of keys.
+//! Verifiers that check keys instead of authorities.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ fn refusal(why: impl std::error::Error + Send + Sync + 'static) -> rustls::Error
     rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(why))))
 }
 
-/// Implements what both verifiers leave to the library.
+/// Implements the signature checks by the library's own.
 macro_rules! signatures_as_usual {
     () => {
         fn verify_tls12_signature(
@@ -47,8 +47,8 @@ macro_rules! signatures_as_usual {
     };
 }
 
-/// Lets every key in: that it is the caller's own is shown by the handshake's signature, and whose
-/// it is, is a question for those who get the [`Certificate`].
+/// Accepts every client key. The signature of the handshake proves that the caller has it; whose it
+/// is, the users of the [`Certificate`] decide.
 #[derive(Debug)]
 pub(super) struct AnyClientKey {
     pub(super) algorithms: WebPkiSupportedAlgorithms,
@@ -76,7 +76,7 @@ impl ClientCertVerifier for AnyClientKey {
     signatures_as_usual!();
 }
 
-/// Believes whoever answers, to learn which key they have: for nothing else.
+/// Accepts every server key, only to learn it.
 #[derive(Debug)]
 pub(super) struct AnyServerKey {
     pub(super) algorithms: WebPkiSupportedAlgorithms,
@@ -97,7 +97,7 @@ impl ServerCertVerifier for AnyServerKey {
     signatures_as_usual!();
 }
 
-/// Believes one key, and neither names nor dates.
+/// Accepts one server key, and checks neither names nor dates.
 #[derive(Debug)]
 pub(super) struct PinnedServer {
     pub(super) algorithms: WebPkiSupportedAlgorithms,

@@ -1,4 +1,4 @@
-//! How drafts get their places: those of one transaction, one after the other.
+//! Assigns positions to the drafts of one transaction, one after the other.
 
 use std::collections::HashMap;
 
@@ -12,13 +12,13 @@ use crate::{
     model::{Draft, Message, MessageId, Name, Position, Posted, RoomName, Text},
 };
 
-/// Rooms, and senders, that are remembered between batches. Others are looked up again.
+/// Rooms, and senders, that are cached between batches.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// What became of a batch that was committed.
+/// The result of a committed batch.
 #[derive(Default)]
 pub(super) struct CommittedBatch {
-    /// For each draft, in their order.
+    /// One for each draft, in order.
     pub(super) outcomes: Vec<Result<Posted>>,
     /// The new messages, room by room.
     pub(super) parts: Vec<RoomMessages>,
@@ -26,15 +26,15 @@ pub(super) struct CommittedBatch {
 
 /// The new messages of one room.
 pub(super) struct RoomMessages {
-    /// The room's id.
+    /// The id of the room.
     pub(super) room: i64,
-    /// Its name.
+    /// The name of the room.
     pub(super) name: RoomName,
     /// In the order of the log; never empty.
     pub(super) messages: Vec<Message>,
 }
 
-/// A batch in its transaction.
+/// A batch within its transaction.
 pub(super) struct Batch<'a> {
     tx: &'a Transaction<'a>,
     find_post: CachedStatement<'a>,
@@ -45,11 +45,11 @@ pub(super) struct Batch<'a> {
     now: i64,
     last_at: i64,
     stored: CommittedBatch,
-    /// Which part belongs to a room.
+    /// The index in `stored.parts` of each room.
     parts: HashMap<i64, usize>,
 }
 
-/// A message that was stored under the same id before.
+/// The message that was stored under an id.
 struct FirstPost {
     key: i64,
     created_at: i64,
@@ -57,7 +57,7 @@ struct FirstPost {
 }
 
 impl<'a> Batch<'a> {
-    /// Begins with nothing in it. The latest message of the log was stored at `last_at`.
+    /// Begins an empty batch. The latest message of the log was stored at `last_at`.
     pub(super) fn begin(
         tx: &'a Transaction<'a>,
         known: &'a mut IdCache,
@@ -84,7 +84,7 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// Stores a draft or notes why not; only a failure of the store is an error.
+    /// Stores a draft or records why not. An error is a failure of the store.
     pub(super) fn add(&mut self, draft: Draft) -> rusqlite::Result<()> {
         let sender = self.sender(&draft.sender)?;
         let digest = digest(&draft.text);
@@ -104,7 +104,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Stores a message that is new.
+    /// Stores a new message.
     fn append(
         &mut self,
         draft: Draft,
@@ -113,8 +113,8 @@ impl<'a> Batch<'a> {
         digest: i64,
     ) -> rusqlite::Result<Posted> {
         let Draft { id, room, sender: sender_name, text } = draft;
-        // One order of time for the whole log, whatever the clock does: the search index tells
-        // messages apart by it.
+        // Strictly increasing over the whole log, whatever the clock does: the search index
+        // identifies messages by it.
         let at = self.now.max(self.last_at + 1);
         let created_at = timestamp(at)?;
         let seq = head.last + 1;
@@ -148,7 +148,7 @@ impl<'a> Batch<'a> {
         first.optional()
     }
 
-    /// Answers a draft whose id was stored before.
+    /// Answers a draft whose id is stored already.
     fn again(
         &mut self,
         first: FirstPost,
@@ -189,7 +189,8 @@ impl<'a> Batch<'a> {
         Ok(id)
     }
 
-    /// The end of a room, which begins here where it is new; `None` where there can be no more.
+    /// Returns the head of a room, and creates the room if it is new; `None` if there can be no
+    /// more rooms.
     fn head(&mut self, name: &RoomName) -> rusqlite::Result<Option<RoomHead>> {
         if let Some(head) = self.known_head(name)? {
             return Ok(Some(head));
@@ -226,8 +227,8 @@ impl<'a> Batch<'a> {
         Ok(head)
     }
 
-    /// Notes how far the rooms reach now. Returns what is stored if the transaction is committed, and
-    /// when the latest message of the log was stored then.
+    /// Writes the new heads of the rooms. Returns what is stored once the transaction is committed,
+    /// and the time of the latest message.
     pub(super) fn end(self) -> rusqlite::Result<(CommittedBatch, i64)> {
         let mut extend =
             self.tx.prepare_cached("UPDATE rooms SET last = ?2, last_at = ?3 WHERE id = ?1")?;
@@ -241,7 +242,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// What need not be asked of the database.
+/// Ids that were looked up before.
 #[derive(Default)]
 pub(super) struct IdCache {
     rooms: HashMap<RoomName, RoomHead>,
@@ -256,7 +257,7 @@ struct RoomHead {
 }
 
 impl IdCache {
-    /// Keeps what is remembered bounded. Not to be called within a batch.
+    /// Bounds the cache. Must not be called within a batch.
     pub(super) fn forget_if_many(&mut self) {
         if self.rooms.len() > MAX_REMEMBERED {
             self.rooms.clear();
@@ -267,8 +268,8 @@ impl IdCache {
     }
 }
 
-/// A part of the text's hash, which stands for it when the text itself was truncated. Whoever finds
-/// another text with the same one has fooled nobody but himself.
+/// A part of the hash of the text, which stands for the text once that is removed. A sender who
+/// finds another text with the same part fools only himself.
 fn digest(text: &Text) -> i64 {
     let hash = Sha256::digest(text.as_str());
     hash.iter().take(size_of::<i64>()).fold(0, |digest, &byte| digest << 8 | i64::from(byte))

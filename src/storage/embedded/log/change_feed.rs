@@ -1,18 +1,18 @@
-//! How the writer tells the indexer what there is to do, without ever waiting for it.
+//! The queue from the writer to the indexer. The writer never waits for it.
 
 use std::{collections::BTreeSet, time::Duration};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-/// How long the indexer gives way to a writer that is never idle. It then does a chunk of its work
-/// and gives way again, so that under a load without end it costs little and still gets on.
-const PATIENCE: Duration = Duration::from_millis(200);
+/// How long the indexer yields to a writer that is never idle. It then does one chunk of work and
+/// yields again, so that it costs little under constant load and still makes progress.
+const YIELD_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long the indexer lets changes gather: entering one message costs nearly as much as entering
-/// a hundred.
-const GATHERING: Duration = Duration::from_millis(250);
+/// How long changes gather before they are indexed: indexing one message costs nearly as much as
+/// indexing a hundred.
+const GATHER_TIME: Duration = Duration::from_millis(250);
 
-/// Rooms that changed since the indexer last asked. Bounded by the number of rooms.
+/// The rooms that changed since the indexer last took them. Bounded by the number of rooms.
 #[derive(Default)]
 pub(super) struct ChangeFeed {
     state: Mutex<FeedState>,
@@ -22,26 +22,26 @@ pub(super) struct ChangeFeed {
 #[derive(Default)]
 struct FeedState {
     rooms: BTreeSet<i64>,
-    /// Grows with every change.
+    /// Incremented by every change.
     generation: u64,
     busy: bool,
-    /// The indexer waits for the writer to be idle.
-    giving_way: bool,
-    /// Somebody waits for the index.
+    /// The indexer waits for the writer to become idle.
+    yielding: bool,
+    /// A caller waits for the index.
     urgent: bool,
     closed: bool,
 }
 
-/// What there is to do.
+/// Work for the indexer.
 pub(super) struct Changes {
     /// The rooms that changed.
     pub(super) rooms: BTreeSet<i64>,
-    /// The generation that is reached when they have been dealt with.
+    /// The generation that is reached when they are indexed.
     pub(super) generation: u64,
 }
 
 impl ChangeFeed {
-    /// Notes that rooms changed.
+    /// Adds changed rooms.
     pub(super) fn add(&self, rooms: impl IntoIterator<Item = i64>) {
         let mut rooms = rooms.into_iter().peekable();
         if rooms.peek().is_none() {
@@ -51,28 +51,29 @@ impl ChangeFeed {
         let is_first = state.rooms.is_empty();
         state.rooms.extend(rooms);
         state.generation += 1;
-        // A wake-up costs the writer more than all the rest.
+        // Only the first change wakes the indexer: a wake-up costs the writer more than all the
+        // rest.
         if is_first {
             self.changed.notify_all();
         }
     }
 
-    /// Notes whether the writer has more to do at once.
+    /// Records whether the writer has more work.
     pub(super) fn set_busy(&self, busy: bool) {
         let mut state = self.lock();
         state.busy = busy;
-        if !busy && state.giving_way {
+        if !busy && state.yielding {
             self.changed.notify_all();
         }
     }
 
-    /// Ends the indexer's waiting, now and for ever.
+    /// Closes the feed: the indexer stops.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();
     }
 
-    /// Has the changes so far be taken at once, and returns the generation of the latest one.
+    /// Makes the indexer take the changes so far at once. Returns the generation of the latest one.
     pub(super) fn hurry(&self) -> u64 {
         let mut state = self.lock();
         state.urgent = true;
@@ -80,26 +81,26 @@ impl ChangeFeed {
         state.generation
     }
 
-    /// Waits for changes, lets them gather and takes them; `None` once closed.
+    /// Waits for changes, lets them gather, and takes them; `None` once closed.
     pub(super) fn take(&self) -> Option<Changes> {
         let mut state = self.lock();
         self.changed.wait_while(&mut state, |state| state.rooms.is_empty() && !state.closed);
         let gathering = |state: &mut FeedState| !state.urgent && !state.closed;
-        self.changed.wait_while_for(&mut state, gathering, GATHERING);
+        self.changed.wait_while_for(&mut state, gathering, GATHER_TIME);
         state.urgent = false;
         let changes =
             Changes { rooms: std::mem::take(&mut state.rooms), generation: state.generation };
         (!state.closed).then_some(changes)
     }
 
-    /// Lets a busy writer go first, for a while. Returns whether to go on.
+    /// Waits a while for a busy writer. Returns false once closed.
     pub(super) fn give_way(&self) -> bool {
         let mut state = self.lock();
-        self.changed.wait_while_for(&mut state, |state| state.busy && !state.closed, PATIENCE);
+        self.changed.wait_while_for(&mut state, |state| state.busy && !state.closed, YIELD_TIMEOUT);
         !state.closed
     }
 
-    /// Waits until closed, but not longer than this. Returns whether to go on.
+    /// Waits for `limit`, or until closed. Returns false once closed.
     pub(super) fn pause(&self, limit: Duration) -> bool {
         let mut state = self.lock();
         self.changed.wait_while_for(&mut state, |state| !state.closed, limit);

@@ -1,8 +1,8 @@
-//! The directory of a log: who may use it, and how the database gets into it.
+//! The data directory of a log: its lock, and the creation and the checks of the database in it.
 //!
-//! A new database is made beside its place and then renamed into it, so that a crash leaves a
-//! whole one or none. An existing one is looked at before anything may be written: what is not
-//! Chinwag's, is damaged, or was made by a newer Chinwag is refused and left as it is.
+//! A new database is created under another name and renamed, so that a crash leaves a complete one
+//! or none. An existing database is checked before anything may be written: one that is not
+//! Chinwag's, is damaged, or was made by a newer Chinwag is refused and not changed.
 
 use std::{
     error::Error as StdError,
@@ -14,16 +14,16 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{database::with_suffix, schema};
-use crate::{error::SystemError, storage::embedded::private};
+use crate::{error::SystemError, identity::files};
 
-/// The bytes of a database page: large enough that a long text rarely needs pages of its own,
-/// small enough that a commit of one message writes little.
+/// The bytes of a database page: large enough that a long text rarely needs overflow pages, small
+/// enough that a commit of one message writes little.
 const PAGE_BYTES: u32 = 4096;
 
-/// The bytes of a database's header: <https://sqlite.org/fileformat2.html#the_database_header>.
+/// The bytes of the database header: <https://sqlite.org/fileformat2.html#the_database_header>.
 const HEADER_BYTES: usize = 100;
 
-/// A directory that is ours alone for as long as this lives.
+/// A locked data directory. The lock is released when this is dropped.
 pub(super) struct DataDirectory {
     directory: PathBuf,
     _lock: File,
@@ -32,13 +32,13 @@ pub(super) struct DataDirectory {
 type Attempt<T> = Result<T, Box<dyn StdError + Send + Sync>>;
 
 impl DataDirectory {
-    /// Takes the directory, making it (for its owner alone) where there is none.
+    /// Locks the directory, and creates it (private to its owner) if it is missing.
     ///
     /// # Errors
     ///
-    /// If another hub has it or it cannot be used.
-    pub(super) fn take(directory: &Path) -> Result<Self, SystemError> {
-        private::directory(directory).map_err(|error| SystemError::unusable(directory, error))?;
+    /// If another hub uses it, or it cannot be used.
+    pub(super) fn lock(directory: &Path) -> Result<Self, SystemError> {
+        files::create_directory(directory)?;
         let path = directory.join("lock");
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(|error| SystemError::unusable(&path, error))?;
@@ -52,17 +52,17 @@ impl DataDirectory {
         }
     }
 
-    /// The path of the search index, which need not be there.
+    /// Returns the path of the search index, which may not exist.
     pub(super) fn index(&self) -> PathBuf {
         self.directory.join("search.db")
     }
 
-    /// The path of the log's database, which is there and sound as far as can be seen without
-    /// reading all of it.
+    /// Returns the path of the log's database, which exists and is intact as far as can be seen
+    /// without reading all of it.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with what is there; nothing was changed then.
+    /// What is wrong with the existing file. Nothing is changed then.
     pub(super) fn log(&self) -> Result<PathBuf, SystemError> {
         let path = self.directory.join("log.db");
         let there = path.try_exists().map_err(|error| SystemError::unusable(&path, error))?;
@@ -71,15 +71,15 @@ impl DataDirectory {
         }
         check(&path).map_err(|error| SystemError::unusable(&path, error))?;
         for ours in [&path, &self.index()].into_iter().filter(|path| path.exists()) {
-            private::file(ours).map_err(|error| SystemError::unusable(ours, error))?;
+            files::make_private(ours)?;
         }
         Ok(path)
     }
 }
 
-/// Makes a new database, whole or not at all.
+/// Creates a database, completely or not at all.
 fn create(path: &Path) -> Attempt<()> {
-    // SQLite would replay a log that has lost its database into the new one.
+    // SQLite would replay an orphaned write-ahead log into the new database.
     let orphan = with_suffix(path, "-wal");
     if orphan.try_exists()? {
         return Err(format!("it is missing, but {} is there", orphan.display()).into());
@@ -92,21 +92,21 @@ fn create(path: &Path) -> Attempt<()> {
         }
     }
     path.parent().map_or(Ok(()), sync_way_to)?;
-    private::file(&fresh)?;
+    files::make_private(&fresh)?;
     let mut conn = Connection::open(&fresh)?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     schema::migrate(&mut conn)?;
     conn.close().map_err(|(_, error)| error)?;
     fs::rename(&fresh, path)?;
-    path.parent().map_or(Ok(()), sync_directory)?;
+    path.parent().map_or(Ok(()), files::sync_directory)?;
     Ok(())
 }
 
-/// Has the entries that lead to a directory survive a crash of the machine.
+/// Makes the path to a directory survive a crash of the machine.
 fn sync_way_to(directory: &Path) -> std::io::Result<()> {
     for above in fs::canonicalize(directory)?.ancestors().skip(1) {
-        match sync_directory(above) {
-            // Those of others were there before.
+        match files::sync_directory(above) {
+            // Directories of other users existed before.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
             synced => synced?,
         }
@@ -114,18 +114,12 @@ fn sync_way_to(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Has a directory's entries survive a crash of the machine.
-fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    // Elsewhere a directory cannot be opened, and need not be.
-    if cfg!(unix) { File::open(directory)?.sync_all() } else { Ok(()) }
-}
-
-/// Reads what can be read without reading everything.
+/// Checks the database without reading all of it.
 fn check(path: &Path) -> Attempt<()> {
     check_header(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    // A damaged database must not even receive what its write-ahead log holds for it.
+    // A damaged database must not even receive the content of its write-ahead log.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.pragma_update(None, "query_only", true)?;
     let version = schema::version(&conn)?;
@@ -136,7 +130,7 @@ fn check(path: &Path) -> Attempt<()> {
     Ok(())
 }
 
-/// Looks at the file's first bytes: a foreign database that SQLite opens may change, if only by
+/// Checks the header of the file. SQLite may change a foreign database by opening it, if only by
 /// recovery.
 fn check_header(path: &Path) -> Attempt<()> {
     let mut header = [0; HEADER_BYTES];

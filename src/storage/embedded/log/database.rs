@@ -1,8 +1,8 @@
-//! A database and the connections to it: one that writes, others that read.
+//! A database and its connections: one writer and several readers.
 //!
-//! In a directory SQLite's write-ahead log lets readers and the writer pass each other. A database in
-//! memory has no such log; there a [`AccessGuard`] keeps readers out while the writer commits, so that
-//! neither ever meets a busy database.
+//! In a directory, SQLite's write-ahead log lets readers and the writer work at the same time. A
+//! database in memory has no such log: there an [`AccessGuard`] keeps readers out during a commit,
+//! so that neither side ever finds the database busy.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,23 +12,23 @@ use std::{
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rusqlite::{Connection, OpenFlags};
 
-use crate::storage::embedded::private;
+use crate::{error::SystemError, identity::files};
 
-/// How long a connection waits for a lock of another. Only recovery after a crash and the closing
-/// of connections take such locks.
+/// How long a connection waits for a lock of another one. Only recovery after a crash and closing
+/// connections take such locks.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The page cache of a connection that writes. The ends of some thousand rooms fit in, and so does
-/// what a large batch changes.
+/// The page cache of a writing connection: enough for the heads of some thousand rooms and the
+/// changes of a large batch.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 
-/// Prepared statements kept by a connection: more than any of them uses.
+/// Cached statements per connection: more than any of them uses.
 const STATEMENTS: usize = 32;
 
-/// A connection is used by one thread at a time: SQLite need not lock it again.
+/// Each connection is used by one thread at a time, so SQLite need not lock it.
 const FLAGS: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 
-/// Where a database is, and who may use it now.
+/// A database and the lock for access to it.
 pub(super) struct LogDatabase {
     place: Location,
     gate: RwLock<()>,
@@ -37,36 +37,36 @@ pub(super) struct LogDatabase {
 enum Location {
     File(PathBuf),
     Memory {
-        /// A name of SQLite's memory VFS, unique in the process.
+        /// A name in SQLite's memory VFS, unique in the process.
         name: String,
-        /// Keeps the database: it lives as long as a connection to it does.
+        /// Keeps the database alive: it exists as long as it has a connection.
         _anchor: Mutex<Connection>,
     },
 }
 
-/// What a crash of the machine may take from a database.
+/// What a crash of the machine may lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// Nothing that was committed. Checkpoints are up to the writer.
+    /// Nothing that was committed. The writer runs the checkpoints.
     Full,
-    /// The latest commits, but never its integrity.
+    /// The latest commits, but not the integrity of the database.
     Relaxed,
 }
 
-/// The path of a file that SQLite keeps beside a database.
+/// Returns the path of a file that SQLite keeps beside a database.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// A permission to read, or to write, held as long as that lasts.
+/// Access for reading or writing, until it is dropped.
 pub(super) enum AccessGuard<'a> {
-    /// The database needs none.
+    /// The database needs no lock.
     Open,
-    /// Others may read too.
+    /// Shared with other readers.
     Reading { _guard: RwLockReadGuard<'a, ()> },
-    /// Nobody else is in.
+    /// Exclusive.
     Writing { _guard: RwLockWriteGuard<'a, ()> },
 }
 
@@ -76,7 +76,7 @@ impl LogDatabase {
         Self { place: Location::File(path.to_owned()), gate: RwLock::default() }
     }
 
-    /// A new, empty database in memory.
+    /// Creates an empty database in memory.
     pub(super) fn memory() -> rusqlite::Result<Self> {
         let name = format!("file:/{}?vfs=memdb", uuid::Uuid::now_v7());
         let anchor = Connection::open_with_flags(&name, FLAGS | OpenFlags::SQLITE_OPEN_URI)?;
@@ -84,7 +84,7 @@ impl LogDatabase {
         Ok(Self { place, gate: RwLock::default() })
     }
 
-    /// Whether the database is there: one in memory is.
+    /// Returns true if the database exists; one in memory does.
     pub(super) fn exists(&self) -> bool {
         match &self.place {
             Location::File(path) => path.exists(),
@@ -92,15 +92,15 @@ impl LogDatabase {
         }
     }
 
-    /// Makes an empty file, where the database is to be in one.
-    pub(super) fn touch(&self) -> std::io::Result<()> {
+    /// Creates an empty file, if the database is in one.
+    pub(super) fn touch(&self) -> Result<(), SystemError> {
         match &self.place {
-            Location::File(path) => private::file(path),
+            Location::File(path) => files::make_private(path),
             Location::Memory { .. } => Ok(()),
         }
     }
 
-    /// The files that the database consists of, there or not.
+    /// Returns the files of the database, whether they exist or not.
     pub(super) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let path = match &self.place {
             Location::File(path) => Some(path),
@@ -109,14 +109,14 @@ impl LogDatabase {
         path.into_iter().flat_map(|path| ["", "-wal", "-shm"].map(|end| with_suffix(path, end)))
     }
 
-    /// A connection that changes nothing. The database must exist.
+    /// Opens a read-only connection. The database must exist.
     pub(super) fn reader(&self) -> rusqlite::Result<Connection> {
         let conn = self.connect()?;
         conn.pragma_update(None, "query_only", true)?;
         Ok(conn)
     }
 
-    /// The connection that writes. A file must exist.
+    /// Opens the connection that writes. A file must exist.
     pub(super) fn writer(&self, durability: Durability) -> rusqlite::Result<Connection> {
         let conn = self.connect()?;
         match (&self.place, durability) {
@@ -124,7 +124,7 @@ impl LogDatabase {
                 conn.pragma_update(None, "journal_mode", "wal")?;
                 conn.pragma_update(None, "synchronous", "full")?;
                 conn.pragma_update(None, "wal_autocheckpoint", 0)?;
-                // Only macOS knows the difference: there fsync leaves data in the disk's cache.
+                // Matters on macOS only, where fsync leaves data in the disk's cache.
                 conn.pragma_update(None, "fullfsync", true)?;
             }
             (Location::File(_), Durability::Relaxed) => {
@@ -133,7 +133,7 @@ impl LogDatabase {
             }
             (Location::Memory { .. }, _) => conn.pragma_update(None, "journal_mode", "memory")?,
         }
-        // SQLite takes a negative number for KiB.
+        // SQLite reads a negative number as KiB.
         conn.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         Ok(conn)
     }
@@ -152,7 +152,7 @@ impl LogDatabase {
         Ok(conn)
     }
 
-    /// To be held while reading.
+    /// Returns the guard to hold while reading.
     pub(super) fn reading(&self) -> AccessGuard<'_> {
         match self.place {
             Location::File(_) => AccessGuard::Open,
@@ -160,7 +160,7 @@ impl LogDatabase {
         }
     }
 
-    /// To be held from a transaction's begin to its end.
+    /// Returns the guard to hold throughout a transaction.
     pub(super) fn writing(&self) -> AccessGuard<'_> {
         match self.place {
             Location::File(_) => AccessGuard::Open,

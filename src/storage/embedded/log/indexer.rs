@@ -1,11 +1,11 @@
-//! The full-text index: a database of its own that follows the log at a distance.
+//! The full-text index: a database of its own that follows the log with a delay.
 //!
-//! A thread reads what the log has stored and enters its words. Nobody waits for it, and nothing is
-//! lost with it: an index that is missing, damaged or of another log is made anew. It keeps
-//! words, not texts; those are read from the log.
+//! A thread reads the messages of the log and indexes their words. Nothing waits for it, and
+//! nothing is lost with it: an index that is missing, damaged or of another log is rebuilt. It
+//! holds words, not texts; those are read from the log.
 //!
-//! Of each room it remembers from where to where the log was entered. Where the log's end is
-//! further, messages are to be entered; where its beginning is, to be removed.
+//! For each room it stores the range of seqs that is indexed. Messages after that range are to be
+//! indexed, and those before the first seq of the log to be removed.
 
 use std::{collections::HashMap, fs, io::ErrorKind, sync::Arc, time::Duration};
 
@@ -20,21 +20,21 @@ use super::{
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Messages that are entered, or removed, in one transaction: enough to make it worth its while,
-/// few enough that it is over soon.
+/// Messages that are indexed, or removed, in one transaction: enough to be efficient, few enough to
+/// be over soon.
 const CHUNK: i64 = 1000;
 
 /// Bytes of text after which a chunk ends.
 const CHUNK_BYTES: usize = 512 * 1024;
 
-/// How long the indexer waits when the disk is full before it tries again.
+/// How long the indexer waits on a full disk before it tries again.
 const FULL_PAUSE: Duration = Duration::from_secs(10);
 
-/// The version of the index. Any other one is made anew.
+/// The version of the index. An index of another version is rebuilt.
 const VERSION: i64 = 1;
 
-// A message's row is its time of storing, which no two messages share: the latest come first by going
-// backward. Room and sender are words as well, so that one query finds all that is asked for.
+// The rowid of a message is the time it was stored, which is unique; sorting by rowid sorts by
+// time. Room and sender are indexed as words, so that one query covers all conditions.
 const SCHEMA: &str = "
     CREATE TABLE store (
         epoch INTEGER NOT NULL
@@ -51,7 +51,7 @@ const SCHEMA: &str = "
     );
 ";
 
-/// The index, for the thread that keeps it.
+/// The index, as its thread uses it.
 pub(super) struct Indexer {
     conn: Connection,
     database: Arc<LogDatabase>,
@@ -60,27 +60,27 @@ pub(super) struct Indexer {
     feed: Arc<ChangeFeed>,
     /// The generation of the feed that the index has reached.
     reached: watch::Sender<u64>,
-    /// In the middle of a removal: its room, and the time up to which it is done. Finding the place
-    /// anew would mean to pass over all that was removed before.
+    /// The room of an unfinished removal, and the time up to which it is done: without it, each
+    /// step would skip all rows that were removed before.
     removed: Option<(i64, i64)>,
 }
 
-/// How far a room goes, in the log or in the index.
+/// The range of seqs of a room, in the log or in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct IndexedRange {
     first: i64,
     last: i64,
 }
 
-/// What is to be done next for a room.
+/// The next task for a room.
 enum IndexTask {
     Nothing,
-    /// Remove what was stored before this time; the room begins with this seq now.
+    /// Remove messages stored before this time. The room then begins with this seq.
     Remove {
         before: i64,
         first: i64,
     },
-    /// Enter these messages.
+    /// Index these messages.
     Enter(Vec<IndexEntry>),
 }
 
@@ -92,8 +92,8 @@ struct IndexEntry {
 }
 
 impl Indexer {
-    /// Opens the index of a log, making it anew where it is of no use. What it lacks is added to the
-    /// feed.
+    /// Opens the index of a log, and rebuilds it if it cannot be used. Adds the rooms that are not
+    /// up to date to the feed.
     pub(super) fn open(
         database: Arc<LogDatabase>,
         log_database: Arc<LogDatabase>,
@@ -105,7 +105,7 @@ impl Indexer {
             Ok(Some(opened)) => opened,
             unusable => {
                 if let Err(error) = unusable {
-                    tracing::warn!(%error, "the search index is made anew");
+                    tracing::warn!(%error, "the search index is rebuilt");
                 }
                 let conn = create(&database, schema::epoch(&log)?)?;
                 let behind = behind(&conn, &log)?.unwrap_or_default();
@@ -116,7 +116,7 @@ impl Indexer {
         Ok(Self { conn, database, log, log_database, feed, reached, removed: None })
     }
 
-    /// Follows the log until the feed is closed.
+    /// Indexes changes until the feed is closed.
     pub(super) fn run(mut self) {
         while let Some(Changes { rooms, generation }) = self.feed.take() {
             for room in rooms {
@@ -128,7 +128,7 @@ impl Indexer {
         }
     }
 
-    /// Brings one room up to date. Returns whether to go on.
+    /// Brings one room up to date. Returns false once the feed is closed or the index failed.
     fn follow(&mut self, room: i64) -> bool {
         loop {
             match self.advance(room) {
@@ -156,7 +156,7 @@ impl Indexer {
         }
     }
 
-    /// Does a part of what a room lacks. Returns whether there may be more.
+    /// Runs the next task of a room. Returns whether there may be more.
     fn advance(&mut self, room: i64) -> rusqlite::Result<bool> {
         let reached =
             indexed_range(&self.conn, room)?.unwrap_or(IndexedRange { first: 1, last: 0 });
@@ -186,23 +186,23 @@ impl Indexer {
 
     fn plan(&self, room: i64, reached: IndexedRange) -> rusqlite::Result<IndexTask> {
         let _gate = self.log_database.reading();
-        let Some(there) = indexed_range(&self.log, room)? else { return Ok(IndexTask::Nothing) };
+        let Some(in_log) = indexed_range(&self.log, room)? else { return Ok(IndexTask::Nothing) };
         let end = schema::key(room, schema::MAX_SEQ);
-        if reached.first < there.first {
+        if reached.first < in_log.first {
             let before = self
                 .log
                 .prepare_cached(
                     "SELECT created_at FROM messages WHERE key >= ?1 AND key <= ?2 \
                      ORDER BY key LIMIT 1",
                 )?
-                .query_row([schema::key(room, there.first), end], |row| row.get(0))
+                .query_row([schema::key(room, in_log.first), end], |row| row.get(0))
                 .optional()?
                 .unwrap_or(i64::MAX);
-            return Ok(IndexTask::Remove { before, first: there.first });
+            return Ok(IndexTask::Remove { before, first: in_log.first });
         }
-        // What was truncated before it was entered is passed over.
-        let after = reached.last.max(there.first - 1);
-        if after >= there.last {
+        // Messages that were removed before they were indexed are skipped.
+        let after = reached.last.max(in_log.first - 1);
+        if after >= in_log.last {
             return Ok(IndexTask::Nothing);
         }
         let mut entries = Vec::new();
@@ -228,7 +228,7 @@ impl Indexer {
     }
 }
 
-/// Enters messages of a room; returns the last one's seq.
+/// Indexes messages of a room. Returns the seq of the last one.
 fn enter(tx: &Transaction<'_>, room: i64, entries: &[IndexEntry]) -> rusqlite::Result<i64> {
     let mut add = tx.prepare_cached(
         "INSERT INTO words (rowid, room, sender, text, key) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -240,8 +240,8 @@ fn enter(tx: &Transaction<'_>, room: i64, entries: &[IndexEntry]) -> rusqlite::R
     Ok(entries.last().map_or(0, |entry| schema::seq(entry.key)))
 }
 
-/// Removes up to [`CHUNK`] of a room's messages that were stored after one time and before another.
-/// Returns when the last of them was, if there may be more.
+/// Removes up to [`CHUNK`] messages of a room that were stored between two times. Returns the time
+/// of the last of them if there may be more.
 fn remove(
     tx: &Transaction<'_>,
     room: i64,
@@ -262,14 +262,14 @@ fn remove(
     Ok(found.last().copied().filter(|_| found.len() as i64 == CHUNK))
 }
 
-/// How far a room goes. Both databases say so in a table of the same form.
+/// Returns the range of a room. Both databases have it in a table of the same form.
 fn indexed_range(conn: &Connection, room: i64) -> rusqlite::Result<Option<IndexedRange>> {
     conn.prepare_cached("SELECT first, last FROM rooms WHERE id = ?1")?
         .query_row([room], |row| Ok(IndexedRange { first: row.get(0)?, last: row.get(1)? }))
         .optional()
 }
 
-/// Opens the index that is there, if it can be gone on with, and says which rooms it lacks.
+/// Opens an existing index if it can be used, and returns the rooms that are not up to date.
 fn resume(database: &LogDatabase, log: &Connection) -> Result<Option<(Connection, Vec<i64>)>> {
     if !database.exists() {
         return Ok(None);
@@ -281,17 +281,17 @@ fn resume(database: &LogDatabase, log: &Connection) -> Result<Option<(Connection
     Ok(behind(&conn, log)?.map(|rooms| (conn, rooms)))
 }
 
-/// The rooms that the index has not all of; `None` where it has more than the log, as it is when
-/// the log was restored from a copy.
+/// Returns the rooms that are not fully indexed; `None` if the index has more than the log, as
+/// after the log was restored from a copy.
 fn behind(conn: &Connection, log: &Connection) -> rusqlite::Result<Option<Vec<i64>>> {
     let mut indexed = all(conn)?;
     let mut behind = Vec::new();
-    for (room, there) in all(log)? {
+    for (room, in_log) in all(log)? {
         match indexed.remove(&room) {
-            Some(reached) if reached.last > there.last || reached.first > there.first => {
+            Some(reached) if reached.last > in_log.last || reached.first > in_log.first => {
                 return Ok(None);
             }
-            Some(reached) if reached == there => {}
+            Some(reached) if reached == in_log => {}
             _ => behind.push(room),
         }
     }
@@ -306,7 +306,7 @@ fn all(conn: &Connection) -> rusqlite::Result<HashMap<i64, IndexedRange>> {
         .collect()
 }
 
-/// Makes an empty index, in the place of what is there.
+/// Creates an empty index, and replaces an existing one.
 fn create(database: &LogDatabase, epoch: u64) -> Result<Connection> {
     discard(database)?;
     database.touch()?;
@@ -319,7 +319,7 @@ fn create(database: &LogDatabase, epoch: u64) -> Result<Connection> {
     Ok(conn)
 }
 
-/// Removes the index's files.
+/// Removes the files of the index.
 fn discard(database: &LogDatabase) -> std::io::Result<()> {
     database.files().try_for_each(|file| match fs::remove_file(file) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -327,7 +327,7 @@ fn discard(database: &LogDatabase) -> std::io::Result<()> {
     })
 }
 
-/// Whether the index itself is wrong, rather than the machine it is on.
+/// Returns true if the index is damaged, and not the machine at fault.
 fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

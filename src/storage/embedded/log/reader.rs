@@ -1,4 +1,4 @@
-//! Reading the log, beside the writer.
+//! Reads the log, concurrently with the writer.
 
 use std::{collections::HashMap, str::FromStr, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     storage::{Edge, Extent, MAX_SLICE_BYTES, RoomSelection, Slice},
 };
 
-/// RoomSelection, and senders, whose names a reader remembers.
+/// Rooms, and senders, whose names a reader caches.
 const MAX_REMEMBERED: usize = 65_536;
 
 /// A connection that reads.
@@ -23,14 +23,14 @@ pub(super) struct Reader {
     names: NameCache,
 }
 
-/// NameCache that were looked up before.
+/// Names that were looked up before.
 #[derive(Default)]
 struct NameCache {
     rooms: HashMap<i64, RoomName>,
     senders: HashMap<i64, Name>,
 }
 
-/// A room, as the database has it.
+/// A row of the table of rooms.
 struct RoomRow {
     id: i64,
     name: String,
@@ -40,7 +40,7 @@ struct RoomRow {
 }
 
 impl Reader {
-    /// Connects to the log.
+    /// Opens a connection to the log.
     pub(super) fn new(database: Arc<LogDatabase>, epoch: u64) -> Result<Self> {
         let conn = database.reader().map_err(unreadable)?;
         Ok(Self { database, conn, epoch, names: NameCache::default() })
@@ -122,7 +122,7 @@ impl Reader {
         seq.map(i64::cast_unsigned).map_err(unreadable)
     }
 
-    /// The message of this key, unless it was truncated.
+    /// Returns the message with this key, unless it was removed.
     pub(super) fn message(&mut self, key: i64) -> Result<Option<Message>> {
         let Self { database, conn, epoch, names } = self;
         let _gate = database.reading();
@@ -135,13 +135,13 @@ impl Reader {
         message(conn, names, *epoch, &room, row).map(Some)
     }
 
-    /// The id of a room.
+    /// Returns the id of a room.
     pub(super) fn room_id(&self, name: &RoomName) -> Result<Option<i64>> {
         let _gate = self.database.reading();
         Ok(self.room(name)?.map(|row| row.id))
     }
 
-    /// The id of a sender.
+    /// Returns the id of a sender.
     pub(super) fn sender_id(&self, name: &Name) -> Result<Option<i64>> {
         let _gate = self.database.reading();
         let find = || {
@@ -184,8 +184,8 @@ impl RoomRow {
     }
 }
 
-/// The last seq of a room, up to `last`, whose message is older than `at`, by halving: times
-/// never go down within a room. Where there is none, the one before `first`.
+/// Returns the last seq of a room, up to `last`, whose message is older than `at`, or `first` - 1
+/// if there is none. A binary search: times never decrease within a room.
 pub(super) fn seq_before(
     conn: &Connection,
     room: i64,
@@ -194,7 +194,7 @@ pub(super) fn seq_before(
     at: i64,
 ) -> rusqlite::Result<i64> {
     let mut created_at = conn.prepare_cached("SELECT created_at FROM messages WHERE key = ?1")?;
-    // Everything up to `low` is older; nothing after `high` is.
+    // Invariant: all up to `low` are older, none after `high` is.
     let (mut low, mut high) = (first - 1, last);
     while low < high {
         let middle = low + (high - low + 1) / 2;
@@ -258,17 +258,17 @@ where
     Ok(name)
 }
 
-/// The error of a log that does not hold what it should, or cannot be read.
+/// The error of a log that is damaged or cannot be read.
 fn unreadable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RequestError {
     SystemError::because("the log cannot be read", cause).into()
 }
 
-/// A number as SQLite takes it.
+/// Converts a number for SQLite.
 pub(super) fn clamp(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// A seq as it may stand in a key: no room goes beyond.
+/// Converts a seq to one that fits into a key.
 fn clamp_seq(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX).min(schema::MAX_SEQ)
 }

@@ -1,9 +1,9 @@
-//! What stands in the log's database.
+//! The schema of the log's database.
 
 use rusqlite::{Connection, TransactionBehavior};
 
-/// How many bits of a message's key are its seq; the bits above are its room's id. That makes
-/// rooms contiguous in the table and every key an integer, which SQLite finds fastest.
+/// The bits of a message's key that hold its seq; the bits above hold the id of its room. This
+/// keeps rooms contiguous in the table, and integer keys are the fastest in SQLite.
 pub(super) const SEQ_BITS: u32 = 39;
 
 /// The highest seq of a room.
@@ -12,13 +12,13 @@ pub(super) const MAX_SEQ: i64 = (1 << SEQ_BITS) - 1;
 /// The highest id of a room: about 16 million.
 pub(super) const MAX_ROOM: i64 = i64::MAX >> SEQ_BITS;
 
-/// Marks a database as a Chinwag log (`file` and SQLite show it): "chnw".
+/// The application id of a Chinwag log, "chnw". `file` shows it.
 pub(super) const APPLICATION_ID: i32 = 0x6368_6e77;
 
 /// The version of the schema that this Chinwag reads and writes.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// What leads from each version of the schema to the next. Never changed, only added to.
+/// The migrations from each version to the next. Never change one; only add.
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE store (
         epoch INTEGER NOT NULL
@@ -55,22 +55,22 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// The key of a message.
+/// Returns the key of a message.
 pub(super) fn key(room: i64, seq: i64) -> i64 {
     room << SEQ_BITS | seq
 }
 
-/// The seq in a message's key.
+/// Returns the seq of a key.
 pub(super) fn seq(key: i64) -> i64 {
     key & MAX_SEQ
 }
 
-/// The room's id in a message's key.
+/// Returns the room's id of a key.
 pub(super) fn room(key: i64) -> i64 {
     key >> SEQ_BITS
 }
 
-/// Brings a database, perhaps an empty one, to [`VERSION`], in one transaction.
+/// Migrates a database, which may be empty, to [`VERSION`] in one transaction.
 pub(super) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = version(&tx)?;
@@ -88,17 +88,17 @@ pub(super) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     tx.commit()
 }
 
-/// The version of a database's schema; 0 is an empty one.
+/// Returns the version of the schema; 0 for an empty database.
 pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// The identity of the log's life.
+/// Returns the epoch of the log.
 pub(super) fn epoch(conn: &Connection) -> rusqlite::Result<u64> {
     conn.query_row("SELECT epoch FROM store", [], |row| row.get(0)).map(i64::cast_unsigned)
 }
 
-/// Reads a little of every table: what is damaged at its root is found here.
+/// Reads a row of every table, which finds damage at its root.
 pub(super) fn probe(conn: &Connection) -> rusqlite::Result<()> {
     epoch(conn)?;
     for table in ["rooms", "senders", "messages", "posts"] {

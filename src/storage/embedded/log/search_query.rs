@@ -1,12 +1,11 @@
-//! From what a person looks for to what SQLite's full-text index understands.
+//! Translates a search query to an FTS5 expression.
 //!
-//! Everything goes into FTS5's own quotes, where nothing is an operator: whatever a query holds,
-//! it is never a syntax error.
+//! All terms are quoted, so that no operator of FTS5 applies: no query is ever a syntax error.
 
-/// The expression that finds all of a query's words, prefixes (`wor*`) and phrases (`"two words"`);
-/// `None` where it holds no word at all.
+/// Returns the expression for all words, prefixes (`wor*`) and phrases (`"two words"`) of a query;
+/// `None` if it holds no word.
 pub(super) fn expression(query: &str) -> Option<String> {
-    // FTS5 would read no further than a NUL.
+    // FTS5 stops at a NUL.
     let query = query.replace('\0', " ");
     let mut terms = Vec::new();
     for (index, part) in query.split('"').enumerate() {
@@ -27,8 +26,8 @@ fn word(word: &str) -> Option<String> {
     }
 }
 
-/// A quoted term; `None` where the index would see no word in it. The quotes need no escaping, as no
-/// term has one inside.
+/// Returns a quoted term; `None` if the index would find no word in it. The text never contains a
+/// quote.
 fn term(text: &str, suffix: &str) -> Option<String> {
     text.contains(char::is_alphanumeric).then(|| format!("\"{text}\"{suffix}"))
 }

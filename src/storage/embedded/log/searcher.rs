@@ -1,7 +1,7 @@
-//! Finding messages by their words.
+//! Finds messages by their words.
 //!
-//! The index says which messages hold the words, the log what they say, and a table of FTS5 in
-//! memory, which splits texts exactly as the index does, where in a text the words are.
+//! The index finds the messages, the log has their texts, and a table of FTS5 in memory, with the
+//! same tokenizer as the index, finds the words within a text.
 
 use std::{
     collections::HashSet,
@@ -22,27 +22,27 @@ use crate::{
     storage::Search,
 };
 
-/// How many of the latest matches are ranked: what a word that everybody uses may cost.
+/// How many of the latest matches are ranked: bounds the cost of a very common word.
 const MAX_RANKED: i64 = 10_000;
 
-/// A limit that is none, in SQLite's words.
+/// No limit, for SQLite.
 const ALL: i64 = -1;
 
-/// Splits words as the index does: see its schema.
+/// Has the tokenizer of the index: see its schema.
 const SCRATCH: &str = "
     CREATE VIRTUAL TABLE scratch USING fts5 (
         text, tokenize = 'unicode61 remove_diacritics 2'
     );
 ";
 
-/// What marks may be made of; see [`marks`].
+/// Characters for [`marks`].
 const PRIVATE_USE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
 
 const NEWEST: &str = "
     SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?3 OFFSET ?2
 ";
 
-// Only the words of the text count, not those that stand for room and sender.
+// Ranks by the words of the text alone, not by room and sender.
 const BEST: &str = "
     SELECT at FROM (
         SELECT rowid AS at, bm25(words, 0, 0, 1) AS score
@@ -61,7 +61,7 @@ pub(super) struct Searcher {
 }
 
 impl Searcher {
-    /// Connects to the index and to the log.
+    /// Opens the connections.
     pub(super) fn new(database: Arc<LogDatabase>, log: Reader) -> Result<Self> {
         let connect = || {
             let scratch = Connection::open_in_memory()?;
@@ -92,7 +92,7 @@ impl Searcher {
         {
             let at: i64 = row.get(0).map_err(unsearchable)?;
             let key = key_of.query_row([at], |row| row.get(0)).map_err(unsearchable)?;
-            // What was truncated a moment ago is still in the index.
+            // The index may still have messages that were just removed.
             if let Some(message) = log.message(key)? {
                 let ranges =
                     ranges(scratch, &words, message.text.as_str()).map_err(unsearchable)?;
@@ -102,8 +102,8 @@ impl Searcher {
         Ok(hits)
     }
 
-    /// The expression for the words in this room and of this sender; `None` where there is no such
-    /// room or sender.
+    /// Returns the expression for the words in this room and of this sender; `None` if there is no
+    /// such room or sender.
     fn narrow(&mut self, words: &str, search: &Search) -> Result<Option<String>> {
         let mut expression = words.to_owned();
         let Search { room, sender, .. } = search;
@@ -122,10 +122,10 @@ impl Searcher {
     }
 }
 
-/// Where in a text the words are.
+/// Returns the ranges of the words within a text.
 fn ranges(scratch: &Connection, words: &str, text: &str) -> rusqlite::Result<Vec<Range<usize>>> {
     let (open, close) = marks(text);
-    // FTS5 marks no further than a NUL. Like it, a space is one byte and parts words.
+    // FTS5 stops at a NUL. A space has one byte too, and separates words as well.
     let text = text.replace('\0', " ");
     let tx = scratch.unchecked_transaction()?;
     tx.prepare_cached("INSERT INTO scratch (text) VALUES (?1)")?.execute([text])?;
@@ -137,8 +137,8 @@ fn ranges(scratch: &Connection, words: &str, text: &str) -> rusqlite::Result<Vec
     Ok(between(&marked.unwrap_or_default(), open, close))
 }
 
-/// Two characters that do not occur in a text. There always are: the private use area has 6,400
-/// characters of 3 bytes, and the longest text has room for 5,461 of them.
+/// Returns two characters that do not occur in a text. There always are two: the private use area
+/// has 6,400 characters of 3 bytes, and the longest text has room for 5,461 of them.
 fn marks(text: &str) -> (char, char) {
     let used: HashSet<char> = text.chars().filter(|c| PRIVATE_USE.contains(c)).collect();
     let mut free = PRIVATE_USE.filter(|c| !used.contains(c));
@@ -146,7 +146,7 @@ fn marks(text: &str) -> (char, char) {
     (mark(), mark())
 }
 
-/// The ranges between marks, counted without them.
+/// Returns the ranges between marks, counted without the marks.
 fn between(marked: &str, open: char, close: char) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let (mut at, mut start) = (0, 0);

@@ -1,8 +1,8 @@
-//! Truncation: forgetting old messages, a little at a time.
+//! Removes old messages in small steps.
 //!
-//! A message's text goes; what makes a retry of it recognizable stays for ever. Each step is a
-//! transaction of its own, small enough that the posts between the steps hardly wait. The file does
-//! not shrink: what becomes free is written again.
+//! The text of a message is removed; its id stays, so that a retry is still recognized. Each step
+//! is a transaction of its own, small enough that posts hardly wait. The file does not shrink; free
+//! pages are reused.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -10,29 +10,29 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use super::{reader::seq_before, schema};
 use crate::storage::Retention;
 
-/// The most messages that one step removes.
+/// Messages that one step removes at most.
 const STEP: i64 = 1000;
 
-/// The most rooms that one step looks at.
+/// Rooms that one step looks at at most.
 const STEP_ROOMS: usize = 256;
 
-/// A retention under way.
+/// A retention in progress.
 pub(super) struct Trim {
-    /// What was stored before this time is removed, in microseconds.
+    /// Messages stored before this time are removed, in microseconds.
     oldest: i64,
-    /// The most messages a room keeps.
+    /// How many messages a room keeps.
     count: i64,
-    /// The room to look at next.
+    /// The id of the next room to look at.
     room: i64,
     /// How many messages have been removed.
     pub(super) removed: u64,
 }
 
-/// What a step did.
+/// The result of a step.
 pub(super) enum TrimStep {
-    /// It removed messages of this room, or none; there may be more to do.
+    /// Removed messages of this room, or none. There may be more to do.
     Removed(Option<i64>),
-    /// There is no more to do.
+    /// All is done.
     Done,
 }
 
@@ -53,7 +53,7 @@ impl Trim {
         Self { oldest, count, room: 0, removed: 0 }
     }
 
-    /// Does a little.
+    /// Runs one step.
     pub(super) fn step(&mut self, conn: &mut Connection) -> rusqlite::Result<TrimStep> {
         for _ in 0..STEP_ROOMS {
             let Some(room) = next_room(conn, self.room)? else { return Ok(TrimStep::Done) };
@@ -68,7 +68,7 @@ impl Trim {
         Ok(TrimStep::Removed(None))
     }
 
-    /// The first seq that a room keeps.
+    /// Returns the first seq that a room keeps.
     fn keep_from(&self, conn: &Connection, room: &RoomExtent) -> rusqlite::Result<i64> {
         let by_count = room.last.saturating_sub(self.count) + 1;
         let by_age = seq_before(conn, room.id, room.first, room.last, self.oldest)? + 1;
@@ -84,7 +84,7 @@ fn next_room(conn: &Connection, from: i64) -> rusqlite::Result<Option<RoomExtent
         .optional()
 }
 
-/// Removes what stands before `first`.
+/// Removes the messages of a room before `first`.
 fn remove(conn: &mut Connection, room: &RoomExtent, first: i64) -> rusqlite::Result<u64> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = tx

@@ -1,4 +1,4 @@
-//! The connection that writes.
+//! The connection that writes to the log.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::{
 };
 use crate::model::Draft;
 
-/// Pages of the write-ahead log that a checkpoint moves at once: posts wait meanwhile.
+/// Pages of the write-ahead log that a checkpoint moves at once. Posts wait for it.
 const CHECKPOINT_PAGES: i64 = 1000;
 
-/// Pages of the write-ahead log after which the writer waits for the readers, whose snapshots keep
-/// it from beginning the log anew.
+/// Pages of the write-ahead log after which the writer waits for readers, whose snapshots keep the
+/// log from being restarted.
 const MAX_WAL_PAGES: i64 = 16_000;
 
-/// The connection that writes, and what it need not ask the database for.
+/// The connection that writes, with its cache of ids.
 pub(super) struct WriteConnection {
     database: Arc<LogDatabase>,
     conn: Connection,
@@ -30,7 +30,7 @@ pub(super) struct WriteConnection {
 }
 
 impl WriteConnection {
-    /// Goes on where the database ends, bringing its schema up to date first.
+    /// Opens the connection, and brings the schema up to date first.
     pub(super) fn open(database: Arc<LogDatabase>) -> rusqlite::Result<Self> {
         let mut conn = database.writer(Durability::Full)?;
         schema::migrate(&mut conn)?;
@@ -40,17 +40,17 @@ impl WriteConnection {
         Ok(Self { database, conn, epoch, known: IdCache::default(), last_at })
     }
 
-    /// The identity of the log's life.
+    /// Returns the epoch of the log.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Stores a batch, durably and as a whole: after an error none of it is stored.
+    /// Stores a batch durably. After an error none of it is stored.
     pub(super) fn store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<CommittedBatch> {
         self.known.forget_if_many();
         let stored = self.try_store(drafts);
         if stored.is_err() {
-            // What was learnt from a transaction that is gone may be wrong.
+            // Ids of a transaction that was rolled back may be wrong.
             self.known = IdCache::default();
         }
         stored
@@ -69,15 +69,15 @@ impl WriteConnection {
         Ok(stored)
     }
 
-    /// Does a step of a retention.
+    /// Runs one step of a trim.
     pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<TrimStep> {
         let _gate = self.database.writing();
         trim.step(&mut self.conn)
     }
 
-    /// Moves what the write-ahead log holds into the database, once that is worth its fsyncs.
+    /// Moves the write-ahead log into the database, if it is long enough to be worth the fsyncs.
     ///
-    /// SQLite would do so by itself, but within a commit, and without a word if it fails.
+    /// SQLite's automatic checkpoints run within a commit, and fail silently.
     pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
         let (pages, moved) = self.wal()?;
         let mode = match pages {
@@ -88,7 +88,7 @@ impl WriteConnection {
         self.conn.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
     }
 
-    /// How many pages the write-ahead log has, and how many of them have been moved.
+    /// Returns the pages of the write-ahead log, and how many of them were moved.
     pub(super) fn wal(&self) -> rusqlite::Result<(i64, i64)> {
         self.conn
             .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
@@ -98,18 +98,18 @@ impl WriteConnection {
 
 #[cfg(test)]
 impl WriteConnection {
-    /// Lets the database have so many pages and no more, as if the disk were full then.
+    /// Limits the size of the database, as a full disk would.
     pub(super) fn limit_pages(&self, pages: u32) {
         self.conn.pragma_update(None, "max_page_count", pages).unwrap();
     }
 
-    /// Has everything that is written fail.
+    /// Makes all writes fail.
     pub(super) fn break_off(&self) {
         self.conn.pragma_update(None, "query_only", true).unwrap();
     }
 
     /// Undoes [`break_off`](Self::break_off).
-    pub(super) fn mend(&self) {
+    pub(super) fn repair(&self) {
         self.conn.pragma_update(None, "query_only", false).unwrap();
     }
 }

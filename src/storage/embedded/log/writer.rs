@@ -1,15 +1,15 @@
-//! The thread that writes.
+//! The thread that writes to the log.
 //!
-//! It takes all drafts that wait, commits them in one transaction, tells the [`CommitListener`] and then those
-//! who handed them over, and begins anew: the more is under way, the more one commit carries.
+//! It commits all waiting drafts in one transaction, notifies the [`CommitListener`], calls the
+//! callbacks of the drafts, and begins again: under load one commit carries many drafts.
 //!
 //! # When the store fails
 //!
-//! - The disk is full, and SQLite could take the transaction back: the drafts of that batch fail. The
+//! - The disk is full, and SQLite rolled the transaction back: the drafts of that batch fail. The
 //!   next batch is tried as usual, because nothing is in doubt.
-//! - Anything else (an I/O error, a damaged database, above all a failed fsync, after which nobody
-//!   knows what is on the disk): this batch and all that follow fail until the hub is restarted
-//!   and the database was recovered. Reading goes on.
+//! - Anything else (an I/O error, a damaged database, above all a failed fsync, after which the
+//!   content of the disk is unknown): this batch and all later ones fail until the hub is restarted
+//!   and the database was recovered. Reading continues.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
@@ -31,52 +31,52 @@ use crate::{
     storage::{AppendCallback, CommitListener, Retention},
 };
 
-/// The most drafts of one commit: enough that the fsync's share of each is small, few enough that the
-/// first of them is not kept waiting.
+/// Drafts of one commit at most: enough that the share of the fsync is small, few enough that the
+/// first of them does not wait long.
 const MAX_BATCH: usize = 4096;
 
-/// What the writer is asked to do.
+/// A command for the writer.
 pub(super) enum WriterCommand {
-    /// Store this.
+    /// Store a draft.
     Append(PendingAppend),
-    /// Remove what need not be kept; answers how many messages that were.
+    /// Apply a retention; the answer is the number of removed messages.
     Retain(Retention, oneshot::Sender<Result<u64>>),
-    /// Do what was asked for before and end.
+    /// Finish earlier commands and stop.
     Stop,
 }
 
-/// A draft under way.
+/// A draft in flight.
 pub(super) struct PendingAppend {
     /// The draft.
     pub(super) draft: Draft,
-    /// Whom to tell.
+    /// Called with the outcome.
     pub(super) done: AppendCallback,
-    /// Its share of what may be under way.
+    /// Its permit for bytes in flight.
     pub(super) share: OwnedSemaphorePermit,
 }
 
-/// The writer's side of the queue.
+/// The writer.
 pub(super) struct Writer {
     connection: WriteConnection,
     listener: Arc<dyn CommitListener>,
     feed: Arc<ChangeFeed>,
     commands: mpsc::UnboundedReceiver<WriterCommand>,
-    /// Retentions under way, one after the other.
+    /// Retentions in progress, one after the other.
     trims: VecDeque<(Trim, oneshot::Sender<Result<u64>>)>,
     health: StoreHealth,
 }
 
 /// Whether the store can be written.
 enum StoreHealth {
-    Sound,
-    /// The last batch did not fit.
+    Healthy,
+    /// The last batch did not fit on the disk.
     Full,
-    /// Not any more, and why.
+    /// No longer, for this reason.
     Broken(Source),
 }
 
 impl Writer {
-    /// A writer that has not begun.
+    /// Creates a writer that does not run yet.
     pub(super) fn new(
         connection: WriteConnection,
         listener: Arc<dyn CommitListener>,
@@ -89,11 +89,11 @@ impl Writer {
             feed,
             commands,
             trims: VecDeque::new(),
-            health: StoreHealth::Sound,
+            health: StoreHealth::Healthy,
         }
     }
 
-    /// Writes until told to stop, or until nobody is left who could ask for anything.
+    /// Runs until it is stopped, or until all senders are gone.
     pub(super) fn run(mut self) {
         let mut waiting = Vec::with_capacity(MAX_BATCH);
         while self.receive(&mut waiting) {
@@ -112,13 +112,14 @@ impl Writer {
                 self.append(batch);
             }
             self.trim();
-            // If it fails, so will the next batch, or the disk is full and it is tried again.
+            // If this fails, the next batch fails too, or the disk is full and it is tried again.
             let _ = self.write(WriteConnection::checkpoint);
             self.feed.set_busy(!self.commands.is_empty());
         }
     }
 
-    /// Takes what waits, and waits for it if there is nothing else to do. Returns whether to go on.
+    /// Takes the waiting commands, and waits for one if there is nothing else to do. Returns
+    /// whether to go on.
     fn receive(&mut self, waiting: &mut Vec<WriterCommand>) -> bool {
         if self.trims.is_empty() {
             return self.commands.blocking_recv_many(waiting, MAX_BATCH) > 0;
@@ -142,7 +143,7 @@ impl Writer {
         match self.write(|connection| connection.store(drafts)) {
             Ok(stored) => {
                 self.listener.committed(told.len(), begun.elapsed());
-                self.health = StoreHealth::Sound;
+                self.health = StoreHealth::Healthy;
                 self.feed.add(stored.parts.iter().map(|part| part.room));
                 for part in &stored.parts {
                     self.listener.stored(&part.name, &part.messages);
@@ -159,7 +160,7 @@ impl Writer {
         }
     }
 
-    /// Does a step of the first retention under way.
+    /// Runs a step of the first retention.
     fn trim(&mut self) {
         let Some((mut trim, told)) = self.trims.pop_front() else { return };
         match self.write(|connection| connection.trim(&mut trim)) {
@@ -167,13 +168,13 @@ impl Writer {
                 self.feed.add(room);
                 self.trims.push_front((trim, told));
             }
-            // Whoever asked may have gone away.
+            // The caller may be gone.
             Ok(TrimStep::Done) => drop(told.send(Ok(trim.removed))),
             Err(error) => drop(told.send(Err(error))),
         }
     }
 
-    /// Does something to the store, unless it has failed before.
+    /// Runs `work` on the store, unless the store has failed before.
     fn write<T>(
         &mut self,
         work: impl FnOnce(&mut WriteConnection) -> rusqlite::Result<T>,
@@ -184,13 +185,13 @@ impl Writer {
         work(&mut self.connection).map_err(|error| {
             let code = error.sqlite_error_code();
             let cause: Source = Arc::new(error);
-            self.note(code, &cause);
+            self.record_failure(code, &cause);
             RequestError::StoreUnavailable(cause)
         })
     }
 
-    /// Notes a failure, and says so once.
-    fn note(&mut self, code: Option<ErrorCode>, cause: &Source) {
+    /// Records a failure, and logs it once.
+    fn record_failure(&mut self, code: Option<ErrorCode>, cause: &Source) {
         if code != Some(ErrorCode::DiskFull) {
             tracing::error!(%cause, "the log cannot be written: posts fail until a restart");
             self.health = StoreHealth::Broken(cause.clone());
@@ -224,14 +225,14 @@ mod tests {
         }
     }
 
-    struct Desk {
+    struct TestWriter {
         writer: Writer,
         recorder: Arc<Recorder>,
     }
 
-    impl Desk {
+    impl TestWriter {
         fn new(directory: &Path) -> Self {
-            let path = DataDirectory::take(directory).unwrap().log().unwrap();
+            let path = DataDirectory::lock(directory).unwrap().log().unwrap();
             let connection = WriteConnection::open(Arc::new(LogDatabase::file(&path))).unwrap();
             let recorder = Arc::<Recorder>::default();
             let (_, commands) = mpsc::unbounded_channel();
@@ -263,52 +264,52 @@ mod tests {
     #[test]
     fn a_full_disk_fails_batches_as_a_whole_until_there_is_room() {
         let directory = tempfile::tempdir().unwrap();
-        let mut desk = Desk::new(directory.path());
-        assert!(desk.post(&[10])[0].is_ok());
-        desk.writer.connection.limit_pages(30);
+        let mut test = TestWriter::new(directory.path());
+        assert!(test.post(&[10])[0].is_ok());
+        test.writer.connection.limit_pages(30);
 
         let too_much = [&[10], &[MAX_TEXT_BYTES; 40] as &[_]].concat();
-        let outcomes = desk.post(&too_much);
+        let outcomes = test.post(&too_much);
         assert_eq!(outcomes.len(), too_much.len());
         for outcome in outcomes {
             assert!(matches!(outcome, Err(RequestError::StoreUnavailable(_))), "{outcome:?}");
         }
-        assert_eq!(*desk.recorder.0.lock(), [1]);
-        assert_eq!(desk.post(&[10])[0].as_ref().unwrap().position.seq, 2);
+        assert_eq!(*test.recorder.0.lock(), [1]);
+        assert_eq!(test.post(&[10])[0].as_ref().unwrap().position.seq, 2);
 
-        desk.writer.connection.limit_pages(1000);
+        test.writer.connection.limit_pages(1000);
         let seqs: Vec<_> =
-            desk.post(&too_much).into_iter().map(|posted| posted.unwrap().position.seq).collect();
+            test.post(&too_much).into_iter().map(|posted| posted.unwrap().position.seq).collect();
         assert_eq!(seqs, (3..=43).collect::<Vec<_>>());
-        assert_eq!(*desk.recorder.0.lock(), (1..=43).collect::<Vec<_>>());
+        assert_eq!(*test.recorder.0.lock(), (1..=43).collect::<Vec<_>>());
     }
 
     #[test]
     fn any_other_failure_is_for_good() {
         let directory = tempfile::tempdir().unwrap();
-        let mut desk = Desk::new(directory.path());
-        assert!(desk.post(&[10])[0].is_ok());
-        desk.writer.connection.break_off();
-        assert!(matches!(desk.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
-        desk.writer.connection.mend();
-        assert!(matches!(desk.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
-        assert_eq!(*desk.recorder.0.lock(), [1]);
+        let mut test = TestWriter::new(directory.path());
+        assert!(test.post(&[10])[0].is_ok());
+        test.writer.connection.break_off();
+        assert!(matches!(test.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
+        test.writer.connection.repair();
+        assert!(matches!(test.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
+        assert_eq!(*test.recorder.0.lock(), [1]);
     }
 
     #[test]
     fn a_long_write_ahead_log_is_moved_into_the_database() {
         let directory = tempfile::tempdir().unwrap();
-        let mut desk = Desk::new(directory.path());
+        let mut test = TestWriter::new(directory.path());
         for _ in 0..30 {
-            desk.post(&[MAX_TEXT_BYTES; 10]);
+            test.post(&[MAX_TEXT_BYTES; 10]);
         }
-        let (pages, moved) = desk.writer.connection.wal().unwrap();
+        let (pages, moved) = test.writer.connection.wal().unwrap();
         assert!(pages > 1000, "{pages}");
         assert!(moved < pages);
-        desk.writer.write(WriteConnection::checkpoint).unwrap();
-        assert_eq!(desk.writer.connection.wal().unwrap(), (pages, pages));
-        desk.post(&[10]);
-        let (pages, _) = desk.writer.connection.wal().unwrap();
+        test.writer.write(WriteConnection::checkpoint).unwrap();
+        assert_eq!(test.writer.connection.wal().unwrap(), (pages, pages));
+        test.post(&[10]);
+        let (pages, _) = test.writer.connection.wal().unwrap();
         assert!(pages < 100, "begun anew, not {pages}");
     }
 }

@@ -1,4 +1,4 @@
-//! Invitations: what lets newcomers into a closed hub.
+//! Invitations to a hub that is closed to newcomers.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     model::InviteCode,
 };
 
-/// Bytes of an invitation's code: out of reach of guessing, and short enough to be typed.
+/// Bytes of a code: too many to guess, and few enough to type.
 const CODE_BYTES: usize = 16;
 
-/// Makes an invitation for so many newcomers until it is too late.
+/// Creates an invitation for a number of newcomers, which expires.
 pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<InviteCode> {
     let code = InviteCode::parse(&new_secret::<CODE_BYTES>()?).map_err(RequestError::internal)?;
     let now = Timestamp::now().as_second();
@@ -30,11 +30,11 @@ pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<Invi
     Ok(code)
 }
 
-/// Uses an invitation up a little, one that was made after this serial.
+/// Uses an invitation once. It must have been made after the serial `after`.
 ///
 /// # Errors
 ///
-/// [`RequestError::InviteRequired`] where that cannot be.
+/// [`RequestError::InviteRequired`] if it is missing or not valid.
 pub(super) fn redeem(conn: &Connection, code: Option<&InviteCode>, after: i64) -> Result<()> {
     let code = code.ok_or(RequestError::InviteRequired { shown: false })?;
     let update = "UPDATE invites SET uses = uses - 1

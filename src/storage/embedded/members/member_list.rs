@@ -1,4 +1,4 @@
-//! The list of members itself, as the hub and its keeper change it.
+//! The list of members, as the hub and its operator change it.
 
 use std::{path::Path, time::Duration};
 
@@ -19,44 +19,44 @@ use crate::{
 /// The name of the file in the hub's data directory.
 pub const MEMBERS_FILE: &str = "members.db";
 
-/// What a bot's token begins with: it tells it from a session's, to people and to the hub.
+/// The prefix of a bot's token. Tells it from a session's token.
 pub const BOT_PREFIX: &str = "chinwag-bot~";
 
-/// Before all serials.
+/// Less than every serial.
 const ANY_SERIAL: i64 = -1;
 
 /// Bytes of a bot's token.
 const TOKEN_BYTES: usize = 32;
 
-/// Whose name is whose. Reads and writes files: not for an async task.
+/// The names and their owners. Blocks on the disk.
 #[derive(Debug)]
 pub struct MemberList {
     conn: Connection,
-    /// How often this book itself has changed the list.
+    /// How often this list itself was changed.
     changes: u64,
 }
 
-/// A state of the list, compared with another seen by the same book.
+/// A version of the list, comparable with others of the same [`MemberList`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ListVersion {
     others: i64,
     own: u64,
 }
 
-/// A name and whose it is.
+/// A name and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
     /// The name.
     pub name: Name,
-    /// Whose it is.
+    /// The owner.
     pub owner: OwnerId,
-    /// Since when.
+    /// Since when it has this owner.
     pub since: Timestamp,
 }
 
 impl MemberList {
-    /// Opens the book in a hub's data directory, making both where they are missing. The hub may be
-    /// running.
+    /// Opens the list in a hub's data directory, and creates both if they are missing. The hub may
+    /// be running.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl MemberList {
         Ok(Self { conn: schema::open(directory)?, changes: 0 })
     }
 
-    /// A book that lives as long as this.
+    /// Creates a list in memory.
     ///
     /// # Errors
     ///
@@ -74,11 +74,11 @@ impl MemberList {
         Ok(Self { conn: schema::in_memory()?, changes: 0 })
     }
 
-    /// All members, by name.
+    /// Returns all members, sorted by name.
     ///
     /// # Errors
     ///
-    /// [`RequestError::StoreUnavailable`], as in all that follows, where the file cannot be used now.
+    /// [`RequestError::StoreUnavailable`], as all methods below, if the file cannot be used now.
     pub fn members(&self) -> Result<Vec<Member>> {
         let mut query = self
             .conn
@@ -93,7 +93,7 @@ impl MemberList {
         rows.map_err(failed)?.into_iter().map(member).collect()
     }
 
-    /// Makes an invitation.
+    /// Creates an invitation for a number of newcomers, which expires.
     ///
     /// # Errors
     ///
@@ -102,12 +102,12 @@ impl MemberList {
         invites::make(&self.conn, uses, lasts)
     }
 
-    /// Makes a bot's token, in the place of the one it had.
+    /// Creates a token for a bot, and replaces the one it had.
     ///
     /// # Errors
     ///
-    /// Also [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] where the name is no bot's;
-    /// [`RequestError::Internal`] if the machine has no random numbers.
+    /// Also [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] if the name is not a
+    /// bot's; [`RequestError::Internal`] if the machine has no random numbers.
     pub fn make_token(&mut self, name: &Name) -> Result<String> {
         let token = format!("{BOT_PREFIX}{}", new_secret::<TOKEN_BYTES>()?);
         let owner = Owner::bot(&token);
@@ -123,8 +123,8 @@ impl MemberList {
         Ok(token)
     }
 
-    /// Removes the owner of a name with all their names, which are free from then on. They come back
-    /// by an invitation that is made after this; a token does not come back.
+    /// Removes the owner of a name, and frees all their names. They come back by an invitation that
+    /// is made after this; a token does not come back.
     ///
     /// # Errors
     ///
@@ -138,11 +138,11 @@ impl MemberList {
         })
     }
 
-    /// Makes a bot's token void.
+    /// Revokes a bot's token.
     ///
     /// # Errors
     ///
-    /// Also [`RequestError::MemberUnknown`] where there is no bot of that name.
+    /// Also [`RequestError::MemberUnknown`] if there is no bot of that name.
     pub fn revoke_token(&mut self, name: &Name) -> Result<()> {
         self.write(|tx| {
             let found = lookup_exactly(tx, name)?;
@@ -153,13 +153,14 @@ impl MemberList {
         })
     }
 
-    /// Gives a member another name. Others may have the old one; its owner does not take it back,
-    /// as a client would that knows of no other.
+    /// Renames a member. The old name is free for others; its owner cannot take it back, as a
+    /// client would that does not know of the change.
     ///
     /// # Errors
     ///
-    /// Also [`RequestError::MemberUnknown`], and [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] where the
-    /// new name, or its like, is another's.
+    /// Also [`RequestError::MemberUnknown`], and [`RequestError::NameTaken`] and
+    /// [`RequestError::NameConfusable`] if the new name, or one that looks like it, belongs to
+    /// another member.
     pub fn rename(&mut self, old: &Name, new: &Name) -> Result<()> {
         self.write(|tx| {
             let found = lookup_exactly(tx, old)?;
@@ -176,7 +177,7 @@ impl MemberList {
         })
     }
 
-    /// Whether the name is the owner's already.
+    /// Returns true if the owner has the name.
     pub(super) fn has(&self, name: &Name, owner: &OwnerId) -> Result<bool> {
         match lookup(&self.conn, name)? {
             Some(found) => found.check(name, owner).map(|()| true),
@@ -259,14 +260,14 @@ impl MemberList {
     }
 }
 
-/// A name that belongs to somebody.
+/// A name with its owner.
 struct MemberRecord {
     name: Name,
     owner: OwnerId,
 }
 
 impl MemberRecord {
-    /// Whether this is that owner's name.
+    /// Checks that this is the name of that owner.
     fn check(self, name: &Name, owner: &OwnerId) -> Result<()> {
         if self.owner == *owner && self.name == *name {
             Ok(())
@@ -276,7 +277,7 @@ impl MemberRecord {
     }
 }
 
-/// The one name that looks like this one and belongs to somebody.
+/// Returns the member whose name looks like this one, if any.
 fn lookup(conn: &Connection, name: &Name) -> Result<Option<MemberRecord>> {
     let query = "SELECT name, owner FROM members WHERE skeleton = ?1";
     let found: Option<(String, String)> = conn
@@ -303,7 +304,7 @@ fn names_of(conn: &Connection, owner: &OwnerId) -> Result<Vec<Name>> {
     names.map_err(failed)?.iter().map(|name| known_name(name)).collect()
 }
 
-/// The serial of the owner's removal, if they were removed.
+/// Returns the serial of the owner's removal, if they were removed.
 fn removal(conn: &Connection, owner: &OwnerId) -> Result<Option<i64>> {
     conn.prepare_cached("SELECT serial FROM removed WHERE owner = ?1")
         .and_then(|mut query| query.query_row([owner.as_str()], |row| row.get(0)).optional())
@@ -343,7 +344,7 @@ fn taken(wanted: &Name, taken: Name) -> RequestError {
     }
 }
 
-/// A name that was checked when it was written.
+/// Parses a name of the file.
 fn known_name(raw: &str) -> Result<Name> {
     Name::parse(raw).map_err(|problem| {
         SystemError::because(

@@ -1,4 +1,4 @@
-//! What stands in `members.db`, and how it is opened.
+//! The schema of `members.db`, and how the file is opened.
 
 use std::{path::Path, sync::Arc};
 
@@ -7,8 +7,8 @@ use rusqlite::{Connection, ErrorCode};
 use super::MEMBERS_FILE;
 use crate::{
     error::{RequestError, SystemError},
+    identity::files,
     sqlite::{self, Plan, Trouble},
-    storage::embedded::private,
 };
 
 /// The list of members. Times are in seconds since 1970.
@@ -19,7 +19,7 @@ const PLAN: Plan = Plan {
     migrations: MIGRATIONS,
 };
 
-/// Those of the [`PLAN`].
+/// The migrations of the [`PLAN`].
 const MIGRATIONS: &[&str] = &["
     CREATE TABLE members (
         skeleton TEXT PRIMARY KEY,
@@ -52,21 +52,21 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE removed ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
 "];
 
-/// What the next serial is, in SQL.
+/// The next serial, in SQL.
 pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
     (SELECT 0 AS serial UNION ALL SELECT serial FROM invites UNION ALL SELECT serial FROM removed))";
 
-/// Opens the file in this directory, making both where they are missing.
+/// Opens the file in this directory, and creates both if they are missing.
 pub(super) fn open(directory: &Path) -> Result<Connection, SystemError> {
     let path = directory.join(MEMBERS_FILE);
-    private::directory(directory).map_err(|error| SystemError::unusable(&path, error))?;
-    private::file(&path).map_err(|error| SystemError::unusable(&path, error))?;
+    files::create_directory(directory)?;
+    files::make_private(&path)?;
     let mut conn = Connection::open(&path).map_err(|error| SystemError::unusable(&path, error))?;
     set_up(&mut conn).map_err(|error| SystemError::unusable(&path, error))?;
     Ok(conn)
 }
 
-/// A new one in memory.
+/// Creates a list in memory.
 pub(super) fn in_memory() -> Result<Connection, SystemError> {
     let unusable = |error| SystemError::because("no memory for the members", error);
     let mut conn = Connection::open_in_memory().map_err(unusable)?;
@@ -79,8 +79,8 @@ fn set_up(conn: &mut Connection) -> Result<(), Trouble> {
     sqlite::check(conn, PLAN)?;
     conn.pragma_update(None, "synchronous", "full")?;
     sqlite::migrate(conn, PLAN)?;
-    // A write waits for the disk once, and not several times. Only who is alone with the database can
-    // switch it, which is soon the case; it is as safe before.
+    // With a write-ahead log a write waits for the disk once instead of several times. Switching
+    // needs the database alone, which is soon the case; until then it is as safe.
     match conn.pragma_update(None, "journal_mode", "wal") {
         Err(error) if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) => {
             Err(error.into())
