@@ -88,7 +88,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(line) = failure.line() {
-                output::complain(&line);
+                output::print_error(&line);
             }
             failure.code().into()
         }
@@ -158,7 +158,7 @@ async fn run_command(
         _ => Settings::load(flags)?,
     };
     if settings.quiet {
-        output::be_quiet();
+        output::set_quiet();
     }
     // Log lines on the terminal would garble the chat that is drawn there.
     let draws = matches!(command, Command::Chat(_)) && terminal::can_edit();

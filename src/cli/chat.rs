@@ -2,13 +2,13 @@
 //!
 //! The full screen is `cli/tui.rs`, the line mode `cli/line.rs`. Both parse what is typed with
 //! [`input`], carry it out with [`actions`], follow who is online with [`roster`], and remember typed
-//! lines with [`typed`].
+//! lines with [`history_file`].
 
 pub(super) mod actions;
 mod help;
+pub(super) mod history_file;
 pub(super) mod input;
 pub(super) mod roster;
-pub(super) mod typed;
 
 pub(super) use self::help::help;
 use super::values;

@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     failure::Failure,
     outage::Outage,
-    output::{Output, reader_gone, tell},
+    output::{Output, print_notice, reader_gone},
     view,
 };
 use crate::{
@@ -108,7 +108,7 @@ impl CommandEvents {
         loop {
             let event = self.inner.next().await.ok_or(Error::Stopped)?;
             if let Some(notice) = self.outage.on_event(&event, Instant::now()) {
-                tell(&crate::text::one_line(&notice));
+                print_notice(&crate::text::one_line(&notice));
             }
             match event {
                 Event::Connected | Event::Disconnected { .. } => {}
@@ -117,7 +117,7 @@ impl CommandEvents {
                 }
                 Event::CallerKeyChanged { name, known, offered } => {
                     let notice = view::caller_key_changed(&name, known, offered);
-                    tell(&format!("{notice}: `chinwag accept {name}`"));
+                    print_notice(&format!("{notice}: `chinwag accept {name}`"));
                 }
                 event => return Ok(event),
             }

@@ -98,7 +98,7 @@ impl CompletionContext {
     fn from_command_line() -> Option<Self> {
         let line = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
         let mut flags = match program().ignore_errors(true).try_get_matches_from(line) {
-            Ok(said) => Flags::from_arg_matches(&said).unwrap_or_default(),
+            Ok(matches) => Flags::from_arg_matches(&matches).unwrap_or_default(),
             Err(_) => Flags::default(),
         };
         // These include the one that is being typed.

@@ -115,7 +115,7 @@ impl Home {
     }
 
     /// The lines typed in earlier chats.
-    pub(crate) fn typed_lines(&self) -> PathBuf {
+    pub(crate) fn input_history(&self) -> PathBuf {
         self.data.join("typed.txt")
     }
 

@@ -144,7 +144,7 @@ pub(crate) fn describe_queued(error: &Error) -> String {
 
 /// Returns what to do about an error, if there is anything.
 pub(crate) fn advice(error: &Error) -> Option<String> {
-    let said = match error {
+    let advice = match error {
         Error::HubUnreachable { hub, .. } if hub.is_loopback() => {
             "start one with `chinwagd`, or join one with `chinwag chat chinwag://…`"
         }
@@ -182,7 +182,7 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
         Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
         _ => return None,
     };
-    Some(said.into())
+    Some(advice.into())
 }
 
 fn advice_on(reason: &Reason) -> Option<&'static str> {
@@ -235,12 +235,15 @@ mod tests {
         let bob = Name::parse("bob").unwrap();
         let [known, offered] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
         let changed = Error::HubKeyChanged { hub: hub.clone(), known, offered };
-        let said = describe(&changed);
+        let message = describe(&changed);
         assert!(
-            said.contains(&known.to_string()) && said.contains("`chinwag chat LINK`"),
-            "{said}"
+            message.contains(&known.to_string()) && message.contains("`chinwag chat LINK`"),
+            "{message}"
         );
-        assert!(!said.contains(&format!("#{offered}")), "a wrong key is not handed out: {said}");
+        assert!(
+            !message.contains(&format!("#{offered}")),
+            "a wrong key is not handed out: {message}"
+        );
         for (failure, code) in [
             (Failure::Usage("?".into()), USAGE),
             (Error::HubUnreachable { hub, cause: "refused".into() }.into(), HUB_UNREACHABLE),

@@ -21,14 +21,14 @@ use tokio_util::sync::CancellationToken;
 use self::{console::Console, state::ChatState};
 use super::{
     chat::{
-        actions::{self, Done, NO_ROOM},
+        actions::{self, ActionOutcome, NO_ROOM},
         help,
         input::{Input, Request},
     },
     commands::start,
     failure::Failure,
     options::Settings,
-    output::complain,
+    output::print_error,
     stdin,
     view::{self, Clock},
 };
@@ -53,7 +53,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         settings.rooms.iter().map(|room| (room.clone(), actions::start_position())).collect();
     let (client, mut events) = start(options, stop).await?;
 
-    let mut console = Console::open(settings.home.typed_lines());
+    let mut console = Console::open(settings.home.input_history());
     let mut chat = Chat::new(client.clone(), settings.rooms.clone());
     chat.show_greeting(settings.unreachable_hint());
     let running = chat.run(&mut console, &mut events);
@@ -85,7 +85,7 @@ struct Chat {
     client: Client,
     state: ChatState,
     /// Unfinished tasks.
-    tasks: JoinSet<Done>,
+    tasks: JoinSet<ActionOutcome>,
     /// How many lines could not be carried out.
     failed: usize,
     /// Blocks of lines that wait to be shown.
@@ -152,7 +152,7 @@ impl Chat {
         }
         for block in self.pending.drain(..) {
             if let Err(unseen) = console.shown.send_timeout(block, TERMINAL_WAIT).await {
-                complain(&format!("not shown, since nobody reads: {}", unseen.into_inner()));
+                print_error(&format!("not shown, since nobody reads: {}", unseen.into_inner()));
             }
         }
     }
@@ -208,7 +208,7 @@ impl Chat {
         let input = match line {
             Some(Ok(stdin::InputLine::Text(line))) => Input::parse(&line),
             Some(Ok(stdin::InputLine::TooLong)) => {
-                Input::Mistake(format!("a text must not be longer than {MAX_TEXT_BYTES} bytes"))
+                Input::Invalid(format!("a text must not be longer than {MAX_TEXT_BYTES} bytes"))
             }
             Some(Err(error)) => {
                 return Err(Failure::Other(format!("cannot read standard input: {error}")));
@@ -283,7 +283,7 @@ impl Chat {
     async fn execute(&mut self, input: Input, until: Instant) -> Result<(), Failure> {
         match input {
             Input::Nothing | Input::Quit => {}
-            Input::Mistake(problem) => self.report_failure(&problem),
+            Input::Invalid(problem) => self.report_failure(&problem),
             Input::Help => self.pending.push_back(help()),
             Input::ShowStatus => self.show_status(),
             Input::Post(text) => self.post(text).await?,
@@ -323,12 +323,12 @@ impl Chat {
         }
     }
 
-    fn on_task_end(&mut self, ended: Result<(Id, Done), JoinError>, console: &Console) {
+    fn on_task_end(&mut self, ended: Result<(Id, ActionOutcome), JoinError>, console: &Console) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let awaited = self.moving.is_some_and(|(moving, _)| moving == id);
         match ended {
             // Lines are already being typed to another room, which stays the current one.
-            Ok((_, Done::Joined(room))) if !awaited => self.joined_in_background(room),
+            Ok((_, ActionOutcome::Joined(room))) if !awaited => self.joined_in_background(room),
             ended => self.on_outcome(ended.map(|(_, outcome)| outcome)),
         }
         if awaited {
@@ -336,23 +336,23 @@ impl Chat {
         }
     }
 
-    fn on_outcome(&mut self, outcome: Result<Done, JoinError>) {
+    fn on_outcome(&mut self, outcome: Result<ActionOutcome, JoinError>) {
         let lines = match outcome {
-            Ok(Done::Posted(posted)) => return self.state.stored(posted),
-            Ok(Done::Joined(room)) => return self.switch_to(room),
-            Ok(Done::Left(room)) => return self.show(|state| state.leave(&room)),
-            Ok(Done::Blocked { name, blocked, said }) => {
+            Ok(ActionOutcome::Posted(posted)) => return self.state.stored(posted),
+            Ok(ActionOutcome::Joined(room)) => return self.switch_to(room),
+            Ok(ActionOutcome::Left(room)) => return self.show(|state| state.leave(&room)),
+            Ok(ActionOutcome::Blocked { name, blocked, notice }) => {
                 self.state.set_blocked(name, blocked);
-                return self.notify(&said);
+                return self.notify(&notice);
             }
-            Ok(Done::Said(said)) => return self.notify(&said),
-            Ok(Done::Failed(why)) => return self.report_failure(&why),
-            Ok(Done::Messages(messages)) => {
+            Ok(ActionOutcome::Notice(notice)) => return self.notify(&notice),
+            Ok(ActionOutcome::Failed(why)) => return self.report_failure(&why),
+            Ok(ActionOutcome::Messages(messages)) => {
                 let shown =
-                    messages.iter().filter(|said| !self.state.blocked.contains(&said.sender));
+                    messages.iter().filter(|message| !self.state.blocked.contains(&message.sender));
                 shown.map(|message| self.state.message(message)).collect()
             }
-            Ok(Done::Shown(lines)) => lines,
+            Ok(ActionOutcome::Shown(lines)) => lines,
             Err(lost) => return self.report_failure(&format!("internal error: {lost}")),
         };
         match lines.is_empty() {

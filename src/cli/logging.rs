@@ -10,7 +10,7 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-use super::{config::make_parent, failure::Failure, output::tell};
+use super::{config::make_parent, failure::Failure, output::print_notice};
 use crate::text;
 
 /// Environment variables with a log filter, such as `CHINWAG_LOG=chinwag=debug`. The first that is set
@@ -32,7 +32,7 @@ pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<(), Failure
     let file = match instead.filter(|_| io::stderr().is_terminal()) {
         Some(path) => {
             let file = own_file(&path)?;
-            tell(&format!("logging to {}", path.display()));
+            print_notice(&format!("logging to {}", path.display()));
             Some(Arc::new(file))
         }
         None => None,
@@ -47,12 +47,12 @@ fn filter(verbose: u8) -> Result<Option<EnvFilter>, Failure> {
     if let Some(level) = usize::from(verbose).checked_sub(1) {
         return Ok(Some(EnvFilter::new(FILTERS[level.min(FILTERS.len() - 1)])));
     }
-    let said = VARIABLES.into_iter().find_map(|name| Some((name, env::var(name).ok()?)));
+    let variable = VARIABLES.into_iter().find_map(|name| Some((name, env::var(name).ok()?)));
     let read = |(name, filter): (&str, String)| {
         let problem = |problem| Failure::Usage(format!("{name}: {problem}"));
         EnvFilter::try_new(filter).map_err(problem)
     };
-    said.map(read).transpose()
+    variable.map(read).transpose()
 }
 
 /// Creates an empty file that only its owner may read: logs have names and addresses of others.

@@ -168,7 +168,7 @@ impl Settings {
             transport::may_listen(self.listen)
                 .map_err(|problem| Failure::Usage(problem.to_string()))?;
         }
-        make_parent(&self.home.typed_lines())?;
+        make_parent(&self.home.input_history())?;
         let mut options = self.client()?;
         if let Some(direct) = self.direct {
             options.listen = Some(self.listen);
@@ -338,25 +338,25 @@ mod tests {
 
     #[test]
     fn a_loopback_listener_for_a_remote_hub_gets_a_hint() {
-        let said = |at: &str, listen: &str, change: fn(&mut Flags)| {
+        let hint_for = |at: &str, listen: &str, change: fn(&mut Flags)| {
             let (at, listen) = (Some(hub(at).unwrap()), Some(listen.parse().unwrap()));
             let mut flags = Flags { hub: at, listen, ..Flags::default() };
             change(&mut flags);
             let settings = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
             settings.unwrap().unreachable_hint()
         };
-        let hint = said("hub.example:1", "127.0.0.1:7", |_| {}).unwrap();
+        let hint = hint_for("hub.example:1", "127.0.0.1:7", |_| {}).unwrap();
         assert!(hint.ends_with("start with --listen 0.0.0.0:7 (see chinwag doctor)"), "{hint}");
-        let hint = said("192.0.2.1:1", "127.0.0.1:0", |_| {}).unwrap();
+        let hint = hint_for("192.0.2.1:1", "127.0.0.1:0", |_| {}).unwrap();
         assert!(hint.contains("0.0.0.0:54321 "), "{hint}");
-        assert_eq!(said("127.0.0.1:1", "127.0.0.1:7", |_| {}), None);
-        assert_eq!(said("localhost:1", "127.0.0.1:7", |_| {}), None);
-        assert_eq!(said("hub.example:1", "0.0.0.0:7", |_| {}), None);
-        assert_eq!(said("hub.example:1", "127.0.0.1:7", |flags| flags.no_direct = true), None);
+        assert_eq!(hint_for("127.0.0.1:1", "127.0.0.1:7", |_| {}), None);
+        assert_eq!(hint_for("localhost:1", "127.0.0.1:7", |_| {}), None);
+        assert_eq!(hint_for("hub.example:1", "0.0.0.0:7", |_| {}), None);
+        assert_eq!(hint_for("hub.example:1", "127.0.0.1:7", |flags| flags.no_direct = true), None);
         let forwarded = |flags: &mut Flags| {
             flags.advertise = vec![Endpoint::parse("gate.example:7").unwrap()];
         };
-        assert_eq!(said("hub.example:1", "127.0.0.1:7", forwarded), None);
+        assert_eq!(hint_for("hub.example:1", "127.0.0.1:7", forwarded), None);
     }
 
     #[test]
@@ -368,7 +368,7 @@ mod tests {
             ..Flags::default()
         };
         let result = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
-        assert!(matches!(result, Err(Failure::Usage(said)) if said.contains("--plaintext")));
+        assert!(matches!(result, Err(Failure::Usage(message)) if message.contains("--plaintext")));
     }
 
     #[test]
@@ -376,8 +376,8 @@ mod tests {
         for login in [None, Some(""), Some("two words"), Some("-dash")] {
             let result =
                 Settings::merge(Flags::default(), Config::default(), home(), login.map(Into::into));
-            let Err(Failure::Usage(said)) = result else { panic!("{login:?} was taken") };
-            assert!(said.contains("--name NAME"), "{said}");
+            let Err(Failure::Usage(message)) = result else { panic!("{login:?} was taken") };
+            assert!(message.contains("--name NAME"), "{message}");
         }
     }
 }

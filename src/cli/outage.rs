@@ -25,14 +25,14 @@ impl Outage {
             Event::Disconnected { cause, retry_in } => {
                 let seconds = retry_in.as_secs_f32();
                 let again = format!("trying again in {seconds:.1} s");
-                let said = match self.last_notice {
+                let notice = match self.last_notice {
                     Some(last) if now.duration_since(last) < REMIND_AFTER => return None,
                     // The first cause only says that the connection was cut.
                     Some(_) => format!("the hub is still away: {cause}; {again}"),
                     None => format!("the hub is gone; {again}"),
                 };
                 self.last_notice = Some(now);
-                Some(said)
+                Some(notice)
             }
             Event::Connected => self.last_notice.take().map(|_| "back on the hub".into()),
             _ => None,

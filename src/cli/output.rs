@@ -148,19 +148,19 @@ pub(crate) async fn reader_gone() {
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Suppresses notices from now on; errors are still printed.
-pub(crate) fn be_quiet() {
+pub(crate) fn set_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
 /// Prints a notice to standard error, unless `--quiet` is set.
-pub(crate) fn tell(said: &str) {
+pub(crate) fn print_notice(text: &str) {
     if !QUIET.load(Ordering::Relaxed) {
-        complain(said);
+        print_error(text);
     }
 }
 
 /// Prints an error to standard error.
-pub(crate) fn complain(said: &str) {
+pub(crate) fn print_error(text: &str) {
     // If standard error is closed, nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "chinwag: {said}");
+    let _ = writeln!(io::stderr().lock(), "chinwag: {text}");
 }

@@ -11,7 +11,7 @@ use super::{
     config::{Config, Home, remember},
     failure::Failure,
     options::{self, DEFAULT_HUB, Flags, Settings},
-    output::{complain, tell},
+    output::{print_error, print_notice},
     question, values,
 };
 use crate::{
@@ -49,7 +49,7 @@ pub(super) async fn load_or_ask(
         && link.hub != default.hub
         && !(flags.quiet || config.quiet)
     {
-        tell(&format!(
+        print_notice(&format!(
             "your default hub is still {}; to use this one in other commands, add --hub {}, or \
              change hub in {}",
             default.hub,
@@ -77,7 +77,7 @@ pub(super) async fn load_or_ask(
                     let name = (missing.name || saves_link).then_some(&settings.name);
                     // The chat works without, but asks again at the next start.
                     if let Some(why) = remember(&file, hub, name).err().and_then(|f| f.line()) {
-                        complain(&why);
+                        print_error(&why);
                     }
                     return Ok(settings);
                 }

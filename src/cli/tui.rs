@@ -37,12 +37,12 @@ use self::{
     term::Screen,
 };
 use super::{
-    chat::{self, actions, typed},
+    chat::{self, actions, history_file},
     commands::start,
     failure::Failure,
     keymap::Keymap,
     options::Settings,
-    output::{complain, tell},
+    output::{print_error, print_notice},
     terminal,
     theme::Theme,
 };
@@ -65,7 +65,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let mut options = settings.visible()?;
     let join = |room: &RoomName| (room.clone(), Start::Last(HISTORY_ON_JOIN));
     options.rooms = settings.rooms.iter().map(join).collect();
-    tell(&format!("{} goes to the hub at {} …", options.name, options.hub));
+    print_notice(&format!("{} goes to the hub at {} …", options.name, options.hub));
     let (client, mut events) = start(options, stop).await?;
     let unseen = events.keep_until_seen();
 
@@ -83,18 +83,18 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         unseen.clone(),
         screen,
         term::events(),
-        settings.home.typed_lines(),
+        settings.home.input_history(),
     );
     let result = app.run(&mut events, stop).await;
     let mut state = app.close().await;
     client.stop().await;
     if let Err(error) = read_positions::save(&file, &hub, &state.read_positions()) {
-        complain(&format!("cannot store up to where you have read: {error}"));
+        print_error(&format!("cannot store up to where you have read: {error}"));
     }
     receive_rest(&mut state, events).await;
     state.drop_redelivered(|direct| unseen.holds(&direct.message));
     for line in state.exit_report(io::stderr().is_terminal()) {
-        complain(&line);
+        print_error(&line);
     }
     match (result?, state.unsent().len()) {
         (Some(error), _) => Err(error.into()),
@@ -120,7 +120,7 @@ fn preferences(settings: &Settings) -> Result<Preferences, Failure> {
         zone: TimeZone::system(),
         keymap: Keymap::with(&settings.keys).map_err(Failure::Usage)?,
         quiet: settings.quiet,
-        history: typed::load(&settings.home.typed_lines()).unwrap_or_default(),
+        history: history_file::load(&settings.home.input_history()).unwrap_or_default(),
     })
 }
 

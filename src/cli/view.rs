@@ -194,7 +194,7 @@ mod tests {
         raw.parse().unwrap()
     }
 
-    fn said(text: &str) -> Message {
+    fn lobby_message(text: &str) -> Message {
         Message {
             id: MessageId::new(),
             room: RoomName::lobby(),
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_message_has_its_time_and_where_there_are_several_its_room() {
-        let hi = said("hi");
+        let hi = lobby_message("hi");
         assert_eq!(message(&clock(), &hi, None), "09:15 sova: hi");
         assert_eq!(message(&clock(), &hi, Some(&hi.room)), "09:15 lobby sova: hi");
         let old = Message { created_at: at("2026-11-21T23:59:00Z"), ..hi };
@@ -217,13 +217,14 @@ mod tests {
 
     #[test]
     fn no_text_passes_for_another_line() {
-        let shown = message(&clock(), &said("hi\n09:16 buzz: I quit\r* buzz left\n\n"), None);
+        let shown =
+            message(&clock(), &lobby_message("hi\n09:16 buzz: I quit\r* buzz left\n\n"), None);
         assert_eq!(shown, "09:15 sova: hi\n    09:16 buzz: I quit␍* buzz left");
     }
 
     #[test]
     fn no_text_reaches_the_terminal_as_an_order() {
-        let shown = message(&clock(), &said("\x1b]0;owned\x07\u{202e}txt.exe"), None);
+        let shown = message(&clock(), &lobby_message("\x1b]0;owned\x07\u{202e}txt.exe"), None);
         assert_eq!(shown, "09:15 sova: ␛]0;owned␇<U+202E>txt.exe");
         assert_eq!(notice("no\nhub\x1b[2J"), "* no␊hub␛[2J");
     }

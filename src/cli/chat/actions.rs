@@ -32,7 +32,7 @@ pub(crate) const IS_YOU: &str = "that is you";
 const NO_KEY: &str = "you are connected in plaintext, without a key";
 
 /// The outcome of an action.
-pub(crate) enum Done {
+pub(crate) enum ActionOutcome {
     /// A post was stored; the hub sends it to all members, including this client.
     Posted(Posted),
     /// A room was joined.
@@ -44,9 +44,9 @@ pub(crate) enum Done {
     /// Lines to show as they are.
     Shown(Vec<String>),
     /// A peer was blocked or unblocked.
-    Blocked { name: Name, blocked: bool, said: String },
+    Blocked { name: Name, blocked: bool, notice: String },
     /// A notice.
-    Said(String),
+    Notice(String),
     /// The reason for a failure.
     Failed(String),
 }
@@ -65,21 +65,25 @@ pub(crate) async fn post(
     client: &Client,
     room: RoomName,
     text: Text,
-) -> Result<impl Future<Output = Done> + Send + use<>> {
+) -> Result<impl Future<Output = ActionOutcome> + Send + use<>> {
     let stored = client.post(room.clone(), text.clone()).begin().await?;
     Ok(async move {
         match stored.await {
-            Ok(posted) => Done::Posted(posted),
+            Ok(posted) => ActionOutcome::Posted(posted),
             Err(error) => {
                 let why = words::problem(&error);
-                Done::Failed(format!("not posted in {room}: {} ({why})", text.as_str()))
+                ActionOutcome::Failed(format!("not posted in {room}: {} ({why})", text.as_str()))
             }
         }
     })
 }
 
 /// Carries out a request. `current` is the room to use if the request names none.
-pub(crate) async fn run(client: Client, request: Request, current: Option<RoomName>) -> Done {
+pub(crate) async fn run(
+    client: Client,
+    request: Request,
+    current: Option<RoomName>,
+) -> ActionOutcome {
     let done = match request {
         Request::Send { to, text } if to == *client.name() => {
             Ok(sent(Err(Error::invalid("peer", IS_YOU)), &to, &text))
@@ -88,14 +92,16 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::SendTo { to, text } => {
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
         }
-        Request::Talk(_) => Ok(Done::Failed(input::no_text())),
+        Request::Talk(_) => Ok(ActionOutcome::Failed(input::no_text())),
         Request::Queue { to, text } => client.send(&to, text).durable().await.map(|_| {
-            Done::Said(format!("queued until {to} is back; /outbox lists queued messages"))
+            ActionOutcome::Notice(format!(
+                "queued until {to} is back; /outbox lists queued messages"
+            ))
         }),
         Request::Outbox => outbox(&client).await,
         Request::Retry => {
             client.retry_queued();
-            Ok(Done::Said("trying to deliver queued messages".into()))
+            Ok(ActionOutcome::Notice("trying to deliver queued messages".into()))
         }
         Request::Drop(which) => drop_queued_messages(&client, &which).await,
         Request::Peers => peers(&client).await,
@@ -108,51 +114,50 @@ pub(crate) async fn run(client: Client, request: Request, current: Option<RoomNa
         Request::Note { name, text } => note(&client, &name, &text).await,
         Request::ShowNote(name) => show_note(&client, &name).await,
         Request::Forget(name) => client.forget(&name).await.map(|()| {
-            Done::Said(format!(
+            ActionOutcome::Notice(format!(
                 "removed {name} from your contacts; the next key under that name is accepted as new"
             ))
         }),
-        Request::SetStatus(status) => client
-            .set_status(status)
-            .await
-            .map(|()| Done::Said(format!("your status is now {}", words::status(status)))),
+        Request::SetStatus(status) => client.set_status(status).await.map(|()| {
+            ActionOutcome::Notice(format!("your status is now {}", words::status(status)))
+        }),
         Request::Join(room) => {
-            client.join(room.clone(), start_position()).await.map(|_| Done::Joined(room))
+            client.join(room.clone(), start_position()).await.map(|_| ActionOutcome::Joined(room))
         }
         Request::Leave(room) => match room.or(current) {
-            Some(room) => client.leave(room.clone()).await.map(|()| Done::Left(room)),
-            None => Ok(Done::Failed(NO_ROOM.into())),
+            Some(room) => client.leave(room.clone()).await.map(|()| ActionOutcome::Left(room)),
+            None => Ok(ActionOutcome::Failed(NO_ROOM.into())),
         },
         Request::Mute { room, muted } => match room.or(current) {
             Some(room) => mute(&client, &room, muted).await,
-            None => Ok(Done::Failed(NO_ROOM.into())),
+            None => Ok(ActionOutcome::Failed(NO_ROOM.into())),
         },
         Request::History(count) => match current {
-            Some(room) => latest_messages(&client, room, count).await.map(Done::Messages),
-            None => Ok(Done::Failed(NO_ROOM.into())),
+            Some(room) => latest_messages(&client, room, count).await.map(ActionOutcome::Messages),
+            None => Ok(ActionOutcome::Failed(NO_ROOM.into())),
         },
         Request::Search(query) => search(&client, query, current).await,
     };
-    done.unwrap_or_else(|error| Done::Failed(words::problem(&error)))
+    done.unwrap_or_else(|error| ActionOutcome::Failed(words::problem(&error)))
 }
 
-fn own_key(client: &Client) -> Done {
+fn own_key(client: &Client) -> ActionOutcome {
     match client.fingerprint() {
-        Some(key) => Done::Shown(keys::own(client.name(), key)),
-        None => Done::Failed(NO_KEY.into()),
+        Some(key) => ActionOutcome::Shown(keys::own(client.name(), key)),
+        None => ActionOutcome::Failed(NO_KEY.into()),
     }
 }
 
-async fn contacts(client: &Client) -> Result<Done> {
+async fn contacts(client: &Client) -> Result<ActionOutcome> {
     let contacts = client.contacts().await?;
-    Ok(Done::Shown(keys::contacts(contacts.iter().map(|(name, contact)| (name, contact)))))
+    Ok(ActionOutcome::Shown(keys::contacts(contacts.iter().map(|(name, contact)| (name, contact)))))
 }
 
-async fn verify(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<Done> {
-    let Some(own) = client.fingerprint() else { return Ok(Done::Failed(NO_KEY.into())) };
+async fn verify(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<ActionOutcome> {
+    let Some(own) = client.fingerprint() else { return Ok(ActionOutcome::Failed(NO_KEY.into())) };
     if let Some(key) = key {
         client.verify(name, key).await?;
-        return Ok(Done::Said(format!("{name} is verified")));
+        return Ok(ActionOutcome::Notice(format!("{name} is verified")));
     }
     let contact = client.contact(name).await?;
     let mut lines = keys::to_compare(name, &contact, own);
@@ -160,35 +165,37 @@ async fn verify(client: &Client, name: &Name, key: Option<Fingerprint>) -> Resul
         lines.push(format!("Another key was refused, {refused}: see /accept {name}"));
     }
     lines.push(format!("If the fingerprints match: /verify {name} FINGERPRINT"));
-    Ok(Done::Shown(lines))
+    Ok(ActionOutcome::Shown(lines))
 }
 
-async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<Done> {
+async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Result<ActionOutcome> {
     if key.is_some() {
         let key = client.accept(name, key).await?;
-        let said = format!("accepted the key {key} of {name}; to verify it: /verify {name}");
-        return Ok(Done::Said(said));
+        let notice = format!("accepted the key {key} of {name}; to verify it: /verify {name}");
+        return Ok(ActionOutcome::Notice(notice));
     }
     let contacts = client.contacts().await?;
     let Some((_, contact)) = contacts.iter().find(|(known, _)| known == name) else {
-        return Ok(Done::Failed(format!("{name} is not in your contact book: see /contacts")));
+        return Ok(ActionOutcome::Failed(format!(
+            "{name} is not in your contact book: see /contacts"
+        )));
     };
     let Some(refused) = contact.refused_key else {
-        let said = format!("{name} has shown no other key than the one in your contact book");
-        return Ok(Done::Failed(said));
+        let notice = format!("{name} has shown no other key than the one in your contact book");
+        return Ok(ActionOutcome::Failed(notice));
     };
     let mut lines = keys::to_accept(name, contact.key, refused);
     lines.push(format!("If it is the key of {name}: /accept {name} FINGERPRINT"));
-    Ok(Done::Shown(lines))
+    Ok(ActionOutcome::Shown(lines))
 }
 
-async fn block(client: &Client, name: &Name, blocked: bool) -> Result<Done> {
+async fn block(client: &Client, name: &Name, blocked: bool) -> Result<ActionOutcome> {
     client.block(name, blocked).await?;
-    let said = match blocked {
+    let notice = match blocked {
         true => format!("blocked {name}: no direct messages in either direction"),
         false => format!("unblocked {name}"),
     };
-    Ok(Done::Blocked { name: name.clone(), blocked, said })
+    Ok(ActionOutcome::Blocked { name: name.clone(), blocked, notice })
 }
 
 /// Returns the blocked peers of this hub, or `None` if the contact book cannot be read.
@@ -199,42 +206,42 @@ pub(crate) async fn blocked(client: &Client) -> Option<BTreeSet<Name>> {
     )
 }
 
-async fn note(client: &Client, name: &Name, text: &str) -> Result<Done> {
+async fn note(client: &Client, name: &Name, text: &str) -> Result<ActionOutcome> {
     client.note(name, text).await?;
-    Ok(Done::Said(match text.is_empty() {
+    Ok(ActionOutcome::Notice(match text.is_empty() {
         true => format!("removed the note on {name}"),
         false => format!("saved the note on {name}; /note {name} shows it"),
     }))
 }
 
-async fn show_note(client: &Client, name: &Name) -> Result<Done> {
+async fn show_note(client: &Client, name: &Name) -> Result<ActionOutcome> {
     let contact = client.known(name).await?;
     Ok(match contact.as_ref().map(|contact| contact.note.as_str()) {
-        None => Done::Failed(format!("{name} is not in your contact book: see /contacts")),
-        Some("") => Done::Said(format!("no note on {name}")),
-        Some(note) => Done::Said(format!("note on {name}: {}", text::one_line(note))),
+        None => ActionOutcome::Failed(format!("{name} is not in your contact book: see /contacts")),
+        Some("") => ActionOutcome::Notice(format!("no note on {name}")),
+        Some(note) => ActionOutcome::Notice(format!("note on {name}: {}", text::one_line(note))),
     })
 }
 
-async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<Done> {
+async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<ActionOutcome> {
     client.mute(room, muted).await?;
-    Ok(Done::Said(match muted {
+    Ok(ActionOutcome::Notice(match muted {
         true => format!("muted notifications of {room}"),
         false => format!("unmuted notifications of {room}"),
     }))
 }
 
-async fn outbox(client: &Client) -> Result<Done> {
+async fn outbox(client: &Client) -> Result<ActionOutcome> {
     let queued = client.queued().await?;
-    Ok(Done::Shown(view::outbox(&Clock::local(), &queued, id_prefix_length(&queued))))
+    Ok(ActionOutcome::Shown(view::outbox(&Clock::local(), &queued, id_prefix_length(&queued))))
 }
 
 /// Drops all messages queued for a peer, or the one whose id begins with `which`.
-async fn drop_queued_messages(client: &Client, which: &str) -> Result<Done> {
+async fn drop_queued_messages(client: &Client, which: &str) -> Result<ActionOutcome> {
     let queued = client.queued().await?;
     let ids = match matching_ids(&queued, which) {
         Ok(ids) => ids,
-        Err(failure) => return Ok(Done::Failed(failure.line().unwrap_or_default())),
+        Err(failure) => return Ok(ActionOutcome::Failed(failure.line().unwrap_or_default())),
     };
     let mut dropped = 0;
     for id in ids {
@@ -247,33 +254,37 @@ async fn drop_queued_messages(client: &Client, which: &str) -> Result<Done> {
             }
         }
     }
-    Ok(Done::Said(match dropped {
+    Ok(ActionOutcome::Notice(match dropped {
         1 => "dropped one queued message".into(),
         many => format!("dropped {many} queued messages"),
     }))
 }
 
-async fn peers(client: &Client) -> Result<Done> {
+async fn peers(client: &Client) -> Result<ActionOutcome> {
     let peers = client.peers(PeerFilter::default()).await?;
-    Ok(Done::Shown(view::peers(&Clock::local(), &peers)))
+    Ok(ActionOutcome::Shown(view::peers(&Clock::local(), &peers)))
 }
 
-async fn rooms(client: &Client) -> Result<Done> {
+async fn rooms(client: &Client) -> Result<ActionOutcome> {
     let rooms = client.list_rooms().await?;
-    Ok(Done::Shown(view::rooms(&Clock::local(), &rooms)))
+    Ok(ActionOutcome::Shown(view::rooms(&Clock::local(), &rooms)))
 }
 
-async fn search(client: &Client, query: String, room: Option<RoomName>) -> Result<Done> {
+async fn search(client: &Client, query: String, room: Option<RoomName>) -> Result<ActionOutcome> {
     let request = SearchRequest { query, room, ..SearchRequest::default() };
     let hits = queries::search(client, request, HITS).await?;
-    Ok(Done::Messages(hits.into_iter().map(|hit| hit.message).collect()))
+    Ok(ActionOutcome::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 
 /// Returns the outcome of a direct message.
-pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &Text) -> Done {
+pub(crate) fn sent(
+    result: Result<Receipt>,
+    to: &impl std::fmt::Display,
+    text: &Text,
+) -> ActionOutcome {
     match result {
         Ok(receipt) => {
-            Done::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])
+            ActionOutcome::Shown(vec![view::direct_sent(&Clock::local(), &receipt, text.as_str())])
         }
         Err(error) => {
             let advice = match &error {
@@ -284,7 +295,7 @@ pub(crate) fn sent(result: Result<Receipt>, to: &impl std::fmt::Display, text: &
                 _ => String::new(),
             };
             let error = words::problem(&error);
-            Done::Failed(format!("not sent to {to}: {} ({error}){advice}", text.as_str()))
+            ActionOutcome::Failed(format!("not sent to {to}: {} ({error}){advice}", text.as_str()))
         }
     }
 }

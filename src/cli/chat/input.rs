@@ -36,7 +36,7 @@ pub(crate) enum Input {
     /// Leave the chat.
     Quit,
     /// A line with an error, to be shown to the user. Nothing is sent.
-    Mistake(String),
+    Invalid(String),
 }
 
 /// Something that takes time.
@@ -101,7 +101,7 @@ impl Input {
     /// Parses what was typed, without its final line break: one line, or several that were pasted.
     pub(crate) fn parse(typed: &str) -> Self {
         let parsed = no_command_inside(typed).and_then(|()| parse_line(typed));
-        parsed.unwrap_or_else(|Invalid(problem)| Self::Mistake(problem))
+        parsed.unwrap_or_else(|Invalid(problem)| Self::Invalid(problem))
     }
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn is_private(typed: &str) -> bool {
     use Request::{Note, Queue, Send, SendTo, ShowNote, Talk};
     matches!(
         Input::parse(typed),
-        Input::Mistake(_)
+        Input::Invalid(_)
             | Input::Ask(
                 Send { .. } | SendTo { .. } | Talk(_) | Queue { .. } | Note { .. } | ShowNote(_)
             )
@@ -249,8 +249,8 @@ fn missing(command: &ChatCommand) -> Invalid {
     usage(&format!("usage: {}", command.usage()))
 }
 
-fn fingerprint(said: &str) -> Result<Option<Fingerprint>, Invalid> {
-    (!said.is_empty()).then(|| Fingerprint::parse(said)).transpose()
+fn fingerprint(raw: &str) -> Result<Option<Fingerprint>, Invalid> {
+    (!raw.is_empty()).then(|| Fingerprint::parse(raw)).transpose()
 }
 
 fn history(rest: &str) -> Result<u32, Invalid> {

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_about_oneself() {
+    fn there_are_no_notices_about_the_user() {
         let mut roster = Roster::new(name("sova"));
         assert_eq!(list(&mut roster, &["sova"]).as_deref(), Some("nobody else is here"));
         assert_eq!(hear(&mut roster, here("sova")), None);
@@ -158,12 +158,12 @@ mod tests {
     }
 
     #[test]
-    fn of_a_list_told_again_only_the_difference_is_said() {
+    fn a_repeated_list_reports_only_differences() {
         let mut roster = Roster::new(name("sova"));
         list(&mut roster, &["buzz", "colt", "sova"]);
         assert_eq!(list(&mut roster, &["sova", "colt", "buzz"]), None);
-        let said = list(&mut roster, &["buzz", "sova", "winter"]);
-        assert_eq!(said.as_deref(), Some("winter came"));
+        let notice = list(&mut roster, &["buzz", "sova", "winter"]);
+        assert_eq!(notice.as_deref(), Some("winter came"));
         assert!(roster.due().is_some());
         assert_eq!(roster.settle().as_deref(), Some("colt left"));
         assert_eq!(roster.due(), None);
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_returns_after_a_loss_a_little_later_was_never_away() {
+    fn peers_that_return_soon_after_an_outage_are_not_reported() {
         let mut roster = Roster::new(name("sova"));
         list(&mut roster, &["buzz", "colt"]);
         assert_eq!(hear(&mut roster, here("sova")), None);

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::verify::fingerprint;
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell, question},
+    cli::{failure::Failure, keys, options::Settings, output::print_notice, question},
     model::{Fingerprint, Name},
 };
 
@@ -30,7 +30,9 @@ pub(crate) async fn run(
     };
     // Errors if no key was refused.
     let key = settings.contacts_of_hub()?.change(|book| book.accept_refused(hub, name, given))?;
-    tell(&format!("accepted the key {key} of {name}; to verify it: `chinwag verify {name}`"));
+    print_notice(&format!(
+        "accepted the key {key} of {name}; to verify it: `chinwag verify {name}`"
+    ));
     Ok(())
 }
 

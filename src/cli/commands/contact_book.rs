@@ -10,7 +10,7 @@ use crate::{
     cli::{
         failure::Failure,
         options::Settings,
-        output::{Output, tell},
+        output::{Output, print_notice},
     },
     model::{Name, RoomName},
     text,
@@ -55,7 +55,7 @@ pub(crate) async fn block(
     contact(&peer, settings, stop).await?;
     let hub = &settings.hub.hub;
     settings.contacts().change(|book| book.block(hub, &peer, blocked))?;
-    tell(&match blocked {
+    print_notice(&match blocked {
         true => format!("blocked {peer}: no direct messages in either direction"),
         false => format!("unblocked {peer}"),
     });
@@ -73,7 +73,7 @@ pub(crate) async fn note(
     contact(&peer, settings, stop).await?;
     let (hub, note) = (&settings.hub.hub, join_words(&text));
     settings.contacts().change(|book| book.note(hub, &peer, &note))?;
-    tell(&match note.is_empty() {
+    print_notice(&match note.is_empty() {
         true => format!("removed the note on {peer}"),
         false => format!("saved the note on {peer}"),
     });
@@ -94,7 +94,7 @@ async fn show_note(
     let out = Output::new(json);
     if contact.note.is_empty() {
         out.only_json(&(peer, contact)).await?;
-        tell(&format!("no note on {peer}"));
+        print_notice(&format!("no note on {peer}"));
     } else {
         out.print(&(peer, contact), |_| text::one_line(&contact.note).into_owned()).await?;
     }
@@ -104,7 +104,7 @@ async fn show_note(
 pub(crate) fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<(), Failure> {
     let hub = &settings.hub.hub;
     settings.contacts_of_hub()?.change(|book| book.forget(hub, peer))?;
-    tell(&format!(
+    print_notice(&format!(
         "removed {peer} from your contacts; the next key under that name is accepted as new"
     ));
     Ok(())
@@ -117,7 +117,7 @@ pub(crate) fn mute(
 ) -> Result<(), Failure> {
     let hub = &settings.hub.hub;
     settings.contacts_of_hub()?.change(|book| book.mute(hub, room, muted))?;
-    tell(&match muted {
+    print_notice(&match muted {
         true => format!("muted notifications of {room}"),
         false => format!("unmuted notifications of {room}"),
     });

@@ -1,4 +1,4 @@
-//! `chinwag contacts`: whom one has met at the hub, and by which keys they are known.
+//! `chinwag contacts`: the contacts at the hub, with their keys.
 
 use tokio_util::sync::CancellationToken;
 

@@ -7,7 +7,7 @@ use crate::{
     cli::{
         failure::Failure,
         options::Settings,
-        output::{Output, tell},
+        output::{Output, print_notice},
         queries::{HISTORY_PAGE, latest_messages},
         view,
     },
@@ -45,7 +45,7 @@ pub(crate) async fn run(
         }
         let messages = latest_messages(&client, room.clone(), args.limit).await?;
         if messages.is_empty() {
-            tell(&no_messages(&room));
+            print_notice(&no_messages(&room));
         }
         print_all(&messages, out).await
     })
@@ -58,7 +58,7 @@ async fn print_from_start(client: &Client, room: RoomName, out: &Output) -> Resu
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
         if page.items.is_empty() && request.token.is_empty() {
-            tell(&no_messages(&room));
+            print_notice(&no_messages(&room));
         }
         print_all(&page.items, out).await?;
         match page.next {

@@ -12,7 +12,7 @@ use crate::{
     cli::{
         failure::Failure,
         options::Settings,
-        output::{Output, complain, reader_gone, tell},
+        output::{Output, print_error, print_notice, reader_gone},
         view,
         writer::LAST_WORDS,
     },
@@ -49,8 +49,8 @@ pub(crate) async fn run(
     let (client, mut events) = start(options, stop).await?;
     let mut shown = PrintedMessages { unseen: events.keep_until_seen(), printed: Vec::new() };
     if let Some(address) = client.direct_address() {
-        tell(&format!("{} receives direct messages at {address}", client.name()));
-        settings.unreachable_hint().iter().for_each(|hint| tell(hint));
+        print_notice(&format!("{} receives direct messages at {address}", client.name()));
+        settings.unreachable_hint().iter().for_each(|hint| print_notice(hint));
     }
     let mut events = CommandEvents::new(events);
     let mut taken = None;
@@ -128,9 +128,11 @@ async fn listen(
                 printed?;
                 left -= 1;
             }
-            Event::QueuedDelivered { receipt, .. } => tell(&view::queued_delivered(&receipt)),
+            Event::QueuedDelivered { receipt, .. } => {
+                print_notice(&view::queued_delivered(&receipt))
+            }
             Event::QueuedFailed { id, peer, error, .. } => {
-                tell(&view::queued_failed(id, &peer, &error));
+                print_notice(&view::queued_failed(id, &peer, &error));
             }
             _ => {}
         }
@@ -172,7 +174,7 @@ async fn show(direct: &Direct, out: &Output, timeout: Option<Duration>) -> io::R
     };
     if shown.is_err() {
         let unseen = view::direct(&out.clock, direct);
-        complain(&format!("not printed, since nobody reads: {}", text::one_line(&unseen)));
+        print_error(&format!("not printed, since nobody reads: {}", text::one_line(&unseen)));
     }
     shown
 }

@@ -23,7 +23,7 @@ use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, complain, tell},
+        output::{Output, print_error, print_notice},
         values::duration,
     },
     client::{Client, Error, Event, Result},
@@ -127,7 +127,7 @@ pub(crate) async fn run(
 async fn report_unhandled(events: CommandEvents) {
     let unhandled = events.inner.discard().await;
     if unhandled > 0 {
-        complain(&format!("direct messages that were received but not handled: {unhandled}"));
+        print_error(&format!("direct messages that were received but not handled: {unhandled}"));
     }
 }
 
@@ -177,7 +177,7 @@ impl ReplyLoop {
             }
             Event::RoomReset { room, cause } => {
                 let notice = format!("{room}: messages may be missing here: {cause}");
-                tell(&text::one_line(&notice));
+                print_notice(&text::one_line(&notice));
                 return Ok(());
             }
             Event::Left { room } => {
@@ -188,7 +188,7 @@ impl ReplyLoop {
         let client = &self.bot.client;
         // Messages from before the block are skipped too.
         let blocked = client.is_blocked(&message.sender).await?;
-        client.contacts_problem().iter().for_each(|problem| complain(problem));
+        client.contacts_problem().iter().for_each(|problem| print_error(problem));
         if message.sender != *client.name() && !blocked {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().handle(message));
@@ -210,7 +210,7 @@ impl ReplyLoop {
             let and = if sources.is_empty() { "" } else { ", and " };
             sources.push_str(&format!("{and}direct messages at {address}"));
         }
-        tell(&format!("{} listens to {sources}", client.name()));
+        print_notice(&format!("{} listens to {sources}", client.name()));
     }
 }
 
@@ -219,8 +219,8 @@ async fn report(done: Result<ReplyResult, JoinError>, out: &Output) -> Result<()
         Ok(Ok(None)) => {}
         Ok(Ok(Some(SentReply::InRoom(posted)))) => out.only_json(&posted).await?,
         Ok(Ok(Some(SentReply::Direct(receipt)))) => out.only_json(&receipt).await?,
-        Ok(Err(problem)) => complain(&text::one_line(&problem)),
-        Err(lost) => complain(&format!("internal error: {lost}")),
+        Ok(Err(problem)) => print_error(&text::one_line(&problem)),
+        Err(lost) => print_error(&format!("internal error: {lost}")),
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, tell},
+        output::{Output, print_notice},
         queries::{id_prefix_length, matching_ids, peer_of},
         view,
     },
@@ -100,10 +100,10 @@ async fn retry(
             match &attempt.result {
                 Ok(receipt) => {
                     out.only_json(receipt).await?;
-                    tell(&view::queued_delivered(receipt));
+                    print_notice(&view::queued_delivered(receipt));
                 }
                 Err(error) => {
-                    tell(&format!("queued for {to}: {}", failure::describe_queued(error)))
+                    print_notice(&format!("queued for {to}: {}", failure::describe_queued(error)))
                 }
             }
         }
@@ -131,10 +131,10 @@ async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Resu
     }
     for id in chosen {
         match options.drop_queued(id).await {
-            Err(Error::Invalid(_)) => tell(&format!("no longer queued: {id}")),
+            Err(Error::Invalid(_)) => print_notice(&format!("no longer queued: {id}")),
             dropped => {
                 dropped?;
-                tell(&format!("dropped {id}"));
+                print_notice(&format!("dropped {id}"));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, complain, tell},
+        output::{Output, print_error, print_notice},
         stdin, terminal,
     },
     client::{Client, Error, Event},
@@ -91,7 +91,7 @@ async fn watch(mut events: CommandEvents) -> Failure {
     loop {
         match events.next().await {
             Ok(Event::Joined { room, head }) if head.seq == 0 && room != RoomName::lobby() => {
-                tell(&format!("{room} is a new room: nobody has posted there before"));
+                print_notice(&format!("{room} is a new room: nobody has posted there before"));
             }
             Ok(_) => {}
             Err(failure) => return failure,
@@ -118,7 +118,7 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
         }
     }
     if poster.lines == 0 {
-        tell(&format!("nothing was posted to {room}: standard input had no lines"));
+        print_notice(&format!("nothing was posted to {room}: standard input had no lines"));
     }
     match poster.failed {
         0 => Ok(()),
@@ -185,6 +185,6 @@ impl LinePoster<'_> {
 
     fn report_failure(&mut self, number: u64, problem: &str) {
         self.failed += 1;
-        complain(&format!("line {number}: {problem}"));
+        print_error(&format!("line {number}: {problem}"));
     }
 }

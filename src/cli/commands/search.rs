@@ -7,7 +7,7 @@ use crate::{
     cli::{
         failure::Failure,
         options::Settings,
-        output::{Output, tell},
+        output::{Output, print_notice},
         queries, view,
     },
     client::SearchRequest,
@@ -50,7 +50,7 @@ pub(crate) async fn run(
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let hits = queries::search(&client, request, args.limit).await?;
         if hits.is_empty() {
-            tell("nothing found");
+            print_notice("nothing found");
         }
         for hit in hits {
             let message = &hit.message;

@@ -9,7 +9,7 @@ use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, tell},
+        output::{Output, print_notice},
         stdin, view,
     },
     client::{Client, ClientOptions, Error, Queued},
@@ -60,7 +60,7 @@ pub(crate) async fn run(
                 let mut reported = false;
                 let not_yet = |error: &Error| {
                     if !std::mem::replace(&mut reported, true) {
-                        tell(&format!("{}; still trying", failure::describe(error)));
+                        print_notice(&format!("{}; still trying", failure::describe(error)));
                     }
                 };
                 client.send(to, text).until_delivered(not_yet).await?
@@ -92,10 +92,10 @@ async fn send_queued(
         return done;
     };
     if args.wait {
-        tell(&format!("queued as {}, not delivered yet", queued.id));
+        print_notice(&format!("queued as {}, not delivered yet", queued.id));
         return done;
     }
-    tell(&will_be_delivered(&queued.peer));
+    print_notice(&will_be_delivered(&queued.peer));
     let out = Output::new(args.json);
     let printed = out.only_json(&queued).await;
     out.close(stop).await?;
@@ -116,7 +116,7 @@ async fn deliver(
                 return Ok(out.only_json(receipt).await?);
             }
             // A message that was queued earlier.
-            Ok(receipt) => tell(&view::queued_delivered(receipt)),
+            Ok(receipt) => print_notice(&view::queued_delivered(receipt)),
             Err(_) => {}
         }
     }
@@ -129,12 +129,12 @@ async fn deliver(
     match last.map(|last| last.result) {
         Some(Err(error)) => {
             let why = failure::describe(&error);
-            tell(&format!("queued for {to}: {why}; then `chinwag outbox retry {to}`"));
+            print_notice(&format!("queued for {to}: {why}; then `chinwag outbox retry {to}`"));
             if wait.is_some() {
                 return Err(error.into());
             }
         }
-        _ => tell(&will_be_delivered(to)),
+        _ => print_notice(&will_be_delivered(to)),
     }
     let Some(events) = wait else { return Ok(out.only_json(&kept).await?) };
     tokio::select! {

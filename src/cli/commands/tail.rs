@@ -9,7 +9,7 @@ use crate::{
         failure::Failure,
         json::JsonLine,
         options::Settings,
-        output::{Output, tell},
+        output::{Output, print_notice},
         values::duration,
         view,
     },
@@ -83,7 +83,7 @@ async fn print_all(
             }
             Event::RoomReset { room, cause } => {
                 let notice = format!("{room}: messages may be missing here: {cause}");
-                tell(&crate::text::one_line(&notice));
+                print_notice(&crate::text::one_line(&notice));
                 out.only_json(JsonLine::Gap { room: room.as_str(), cause: &cause }).await?;
             }
             Event::Left { room } => {

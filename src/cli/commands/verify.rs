@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::start;
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::tell, question},
+    cli::{failure::Failure, keys, options::Settings, output::print_notice, question},
     identity::Contact,
     model::{Fingerprint, Name},
 };
@@ -25,10 +25,10 @@ pub(crate) async fn run(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let said = fingerprint(&args.fingerprint)?;
+    let given = fingerprint(&args.fingerprint)?;
     let contact = contact(&args.peer, settings, stop).await?;
-    let key = match said {
-        Some(said) => same(&args.peer, &contact, said)?,
+    let key = match given {
+        Some(given) => same(&args.peer, &contact, given)?,
         None => {
             show(&args.peer, &contact, settings)?;
             agreed(&args.peer, stop).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn run(
     };
     let (hub, name) = (&settings.hub.hub, &args.peer);
     settings.contacts().change(|book| book.verify(hub, name, key))?;
-    tell(&format!("{name} is verified: {key}"));
+    print_notice(&format!("{name} is verified: {key}"));
     Ok(())
 }
 
@@ -66,18 +66,18 @@ pub(super) async fn contact(
     Ok(found.ok_or(Failure::Interrupted)??)
 }
 
-fn same(name: &Name, contact: &Contact, said: Fingerprint) -> Result<Fingerprint, Failure> {
-    if said == contact.key {
-        return Ok(said);
+fn same(name: &Name, contact: &Contact, given: Fingerprint) -> Result<Fingerprint, Failure> {
+    if given == contact.key {
+        return Ok(given);
     }
     let known = contact.key;
     Err(Failure::Other(match contact.refused_key {
-        Some(refused) if refused == said => format!(
-            "{said} is the new key of {name}, which you have not accepted yet; the accepted key is \
+        Some(refused) if refused == given => format!(
+            "{given} is the new key of {name}, which you have not accepted yet; the accepted key is \
              {known}; if the new key is right: `chinwag accept {name} {refused}`, then verify again"
         ),
         _ => format!(
-            "{name} is not verified: your contact book has {known}, not {said}; either a fingerprint \
+            "{name} is not verified: your contact book has {known}, not {given}; either a fingerprint \
              was misread, or somebody intercepts your connections"
         ),
     }))

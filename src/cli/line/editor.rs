@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::cli::{
-    chat::{input, typed},
+    chat::{history_file, input},
     stdin, terminal,
     wrap::wrap_indented,
     writer::show_plainly,
@@ -56,11 +56,12 @@ struct PromptRequest {
 pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
     let restore = terminal::RestoreMode::quiet();
     let gate = Arc::new(PrintGate::default());
-    let config = Config::builder().max_history_size(typed::MAX_LINES)?.history_ignore_dups(true)?;
+    let config =
+        Config::builder().max_history_size(history_file::MAX_LINES)?.history_ignore_dups(true)?;
     let mut editor = Rustyline::with_config(config.build())?;
     editor.set_helper(Some(EditorHooks(gate.clone())));
     let mut printer = editor.create_external_printer()?;
-    for line in typed::load(&file).unwrap_or_default() {
+    for line in history_file::load(&file).unwrap_or_default() {
         editor.add_history_entry(line)?;
     }
 
@@ -149,7 +150,7 @@ impl EditorThread {
         let new = !typed.trim().is_empty() && self.editor.add_history_entry(typed).unwrap_or(false);
         if new && !typed.contains('\n') && !input::is_private(typed) {
             // The chat works without the file.
-            let _ = typed::append(&self.file, typed);
+            let _ = history_file::append(&self.file, typed);
         }
     }
 }

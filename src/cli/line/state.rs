@@ -126,7 +126,7 @@ impl ChatState {
     fn describe_event(&mut self, event: &Event, now: Instant) -> Option<String> {
         match event {
             Event::Connected | Event::Disconnected { .. } => {
-                self.outage.on_event(event, now).map(|said| view::notice(&said))
+                self.outage.on_event(event, now).map(|text| view::notice(&text))
             }
             Event::Message(message) => {
                 self.shown.insert(message.room.clone(), message.position);
@@ -140,8 +140,8 @@ impl ChatState {
                 }
             }
             Event::CallerKeyChanged { name, known, offered } => {
-                let said = view::caller_key_changed(name, *known, *offered);
-                Some(view::notice(&format!("{said}: /accept {name}")))
+                let notice = view::caller_key_changed(name, *known, *offered);
+                Some(view::notice(&format!("{notice}: /accept {name}")))
             }
             Event::Direct(direct) => Some(view::direct(&self.clock, direct)),
             Event::QueuedDelivered { receipt, .. } => {
@@ -184,7 +184,7 @@ impl ChatState {
 
     /// Returns the notice about peers that have not come back after an outage.
     pub(crate) fn settle(&mut self) -> Option<String> {
-        self.roster.settle().map(|said| view::notice(&said))
+        self.roster.settle().map(|text| view::notice(&text))
     }
 
     /// Formats a message, with its room if several are joined.
@@ -196,10 +196,10 @@ impl ChatState {
     /// Formats a new message. Consecutive messages of a blocked peer become one notice.
     fn line(&mut self, message: &Message) -> Option<String> {
         let hidden = self.blocked.contains(&message.sender).then(|| message.sender.clone());
-        let said = std::mem::replace(&mut self.hidden, hidden.clone());
+        let last = std::mem::replace(&mut self.hidden, hidden.clone());
         match hidden {
             None => Some(self.message(message)),
-            Some(who) if said.as_ref() == Some(&who) => None,
+            Some(who) if last.as_ref() == Some(&who) => None,
             Some(who) => Some(view::notice(&format!("{who} is blocked: hidden"))),
         }
     }
@@ -308,7 +308,7 @@ mod tests {
         assert!(first.starts_with("* earlier in lobby:\n"), "{first}");
         for seq in [2, 3] {
             let next = state.on_event(&message("lobby", at(1, seq)), now).unwrap();
-            assert!(!next.contains("said before"), "{next}");
+            assert!(!next.contains("earlier"), "{next}");
         }
     }
 
@@ -343,13 +343,14 @@ mod tests {
         let now = Instant::now();
         state.switch_to(room("ops"));
         assert_eq!(state.current(), Some(&room("ops")));
-        let said = state.on_event(&Event::Left { room: room("ops") }, now);
-        assert_eq!(said.as_deref(), Some("* left ops"));
+        let notice = state.on_event(&Event::Left { room: room("ops") }, now);
+        assert_eq!(notice.as_deref(), Some("* left ops"));
         assert_eq!(state.current(), Some(&room("lobby")));
-        assert_eq!(state.leave(&room("ops")), None, "said already");
+        assert_eq!(state.leave(&room("ops")), None, "reported already");
         let error = Error::protocol("no\nway");
-        let said = state.on_event(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
-        assert_eq!(said, "* not in lobby: the other side broke the protocol: no␊way");
+        let notice =
+            state.on_event(&Event::JoinRefused { room: room("lobby"), error }, now).unwrap();
+        assert_eq!(notice, "* not in lobby: the other side broke the protocol: no␊way");
         assert_eq!(state.current(), None);
         state.on_event(&joined("ops"), now);
         assert_eq!(state.current(), Some(&room("ops")));

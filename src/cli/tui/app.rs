@@ -16,7 +16,7 @@ use super::{
     effect::Effect, layout, moment::Moment, state::State, tasks::Tasks, term::Screen, view,
 };
 use crate::{
-    cli::{chat::typed, failure::Failure},
+    cli::{chat::history_file, failure::Failure},
     client::{
         Client, Connection, ConversationChange, ConversationUpdate, Conversations, Error, Event,
         Events, PeerChange, PeerWatch, Unseen,
@@ -253,7 +253,7 @@ impl App {
         if line.contains(['\n', '\r']) {
             return;
         }
-        if let Err(error) = typed::append(&self.history, line) {
+        if let Err(error) = history_file::append(&self.history, line) {
             let text = format!("cannot store the input history: {error}");
             self.change(|state, now| state.toast(text, true, now));
         }

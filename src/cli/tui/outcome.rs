@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    cli::chat::actions::Done,
+    cli::chat::actions::ActionOutcome,
     client::{Page, Result},
     model::{Message, MessageId, Name, Posted, Receipt, Room, RoomName, SearchHit},
 };
@@ -44,7 +44,7 @@ pub(crate) enum Outcome {
     /// A post was stored or refused.
     Posted { id: MessageId, room: RoomName, result: Result<Posted> },
     /// A command of the chat has run. `title` is for commands that print a list.
-    Ran { title: &'static str, done: Done },
+    Ran { title: &'static str, done: ActionOutcome },
     /// A page of history was loaded.
     Page { room: RoomName, direction: PageDirection, result: Result<Page<Message>> },
     /// The messages before and after one were loaded.

@@ -8,7 +8,7 @@ use super::outcome::{MAX_HITS, Outcome, PageDirection, TrustLevel};
 use crate::{
     cli::{
         chat::{
-            actions::{self, Done},
+            actions::{self, ActionOutcome},
             input::Request,
         },
         queries, words,
@@ -98,7 +98,7 @@ impl Tasks {
                 Request::SendTo { to, text } => match client.send_to(&to, text.clone()).await {
                     Ok(receipt) => {
                         let (to, text) = (receipt.receiver, text.as_str());
-                        Done::Said(format!("[direct to {to}] {text}"))
+                        ActionOutcome::Notice(format!("[direct to {to}] {text}"))
                     }
                     error => actions::sent(error, &to, &text),
                 },
@@ -229,10 +229,10 @@ fn title(request: &Request) -> &'static str {
 }
 
 /// Joins a room, with more history than in line mode.
-async fn join(client: &Client, room: RoomName) -> Done {
+async fn join(client: &Client, room: RoomName) -> ActionOutcome {
     match client.join(room.clone(), Start::Last(super::HISTORY_ON_JOIN)).await {
-        Ok(_) => Done::Joined(room),
-        Err(error) => Done::Failed(format!("not in {room}: {}", words::problem(&error))),
+        Ok(_) => ActionOutcome::Joined(room),
+        Err(error) => ActionOutcome::Failed(format!("not in {room}: {}", words::problem(&error))),
     }
 }
 

@@ -23,9 +23,9 @@ fn room(raw: &str) -> RoomName {
 }
 
 #[track_caller]
-fn mistaken(line: &str, said: &str) {
+fn check_invalid(line: &str, expected: &str) {
     match Input::parse(line) {
-        Input::Mistake(problem) => assert!(problem.contains(said), "{line:?}: {problem}"),
+        Input::Invalid(problem) => assert!(problem.contains(expected), "{line:?}: {problem}"),
         other => panic!("{line:?} was understood as {other:?}"),
     }
 }
@@ -66,16 +66,16 @@ fn the_words_of_the_original_program() {
 #[test]
 fn a_private_line_with_a_mistake_is_never_posted() {
     for line in ["P2P", "P2P 127.0.0.1", "P2P 127.0.0.1 54322", "P2P 127.0.0.1:54322 secret"] {
-        mistaken(line, "P2P HOST PORT TEXT");
+        check_invalid(line, "P2P HOST PORT TEXT");
     }
-    mistaken("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
-    mistaken("P2P no/host 1 secret", "neither a host name nor an address");
-    mistaken(" /msg", "usage: /msg NAME [TEXT]");
-    mistaken("/queue buzz", "/queue NAME TEXT");
-    mistaken("/p2p 127.0.0.1:1", "usage: /p2p HOST:PORT TEXT");
-    mistaken("/msg -buzz secret", "must begin with a letter or a digit");
-    mistaken("/p2p 127.0.0.1 secret", "HOST:PORT");
-    mistaken("/mgs buzz secret", "unknown command /mgs");
+    check_invalid("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
+    check_invalid("P2P no/host 1 secret", "neither a host name nor an address");
+    check_invalid(" /msg", "usage: /msg NAME [TEXT]");
+    check_invalid("/queue buzz", "/queue NAME TEXT");
+    check_invalid("/p2p 127.0.0.1:1", "usage: /p2p HOST:PORT TEXT");
+    check_invalid("/msg -buzz secret", "must begin with a letter or a digit");
+    check_invalid("/p2p 127.0.0.1 secret", "HOST:PORT");
+    check_invalid("/mgs buzz secret", "unknown command /mgs");
 }
 
 #[test]
@@ -85,10 +85,10 @@ fn a_command_in_a_later_line_is_never_posted() {
     {
         for before in ["hello\n", "hello\r", "\n", "one\n\ntwo\r\n", "/msg colt hello\n"] {
             let pasted = format!("{before}{command}\nmore");
-            mistaken(&pasted, "not sent");
+            check_invalid(&pasted, "not sent");
         }
     }
-    mistaken("one\ntwo\n/quit", "line 3 begins like a command");
+    check_invalid("one\ntwo\n/quit", "line 3 begins like a command");
     for fine in ["fn f() {\n    // why\n\n}", "a\nb/c", "a\n P2P is fine\nPEERS"] {
         assert_eq!(Input::parse(fine), Input::Post(text(fine)), "{fine:?}");
     }
@@ -174,7 +174,7 @@ fn commands_have_other_names() {
     ] {
         assert_eq!(Input::parse(alias), Input::parse(command), "{alias}");
     }
-    mistaken("/q now", "/q takes no arguments");
+    check_invalid("/q now", "/q takes no arguments");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn every_command_is_there_once_and_says_what_it_lacks() {
         }
         let alone = Input::parse(&format!("/{}", command.name));
         match alone {
-            Input::Mistake(problem) => assert!(problem.ends_with(&command.usage()), "{problem}"),
+            Input::Invalid(problem) => assert!(problem.ends_with(&command.usage()), "{problem}"),
             _ => assert!(command.args.is_empty() || command.args.starts_with('['), "{alone:?}"),
         }
     }
@@ -216,31 +216,34 @@ fn a_slip_of_the_fingers_is_understood_and_not_obeyed() {
         ("/shrug", "unknown command /shrug: /help lists all commands"),
         ("/x", "unknown command /x: /help lists all commands"),
     ] {
-        mistaken(line, meant);
+        check_invalid(line, meant);
     }
-    mistaken(&format!("/{}", "q".repeat(1000)), "unknown command /qqqqqqqqqqqqqqqqqqqq: /help");
+    check_invalid(
+        &format!("/{}", "q".repeat(1000)),
+        "unknown command /qqqqqqqqqqqqqqqqqqqq: /help",
+    );
 }
 
 #[test]
 fn mistakes_are_explained() {
-    mistaken("/", "/help lists all commands");
-    mistaken("/quit now", "/quit takes no arguments");
-    mistaken("/join", "/join ROOM");
-    mistaken("/join two rooms", "letters, digits");
-    mistaken("/history 0", "from 1 to 1000");
-    mistaken("/history many", "from 1 to 1000");
-    mistaken("/search", "/search WORDS");
-    mistaken("/verify", "/verify NAME");
-    mistaken("/verify buzz 123", "13 groups");
-    mistaken("/accept", "usage: /accept NAME");
-    mistaken("/accept buzz 123", "13 groups");
-    mistaken("/block", "usage: /block NAME");
-    mistaken("/block two names", "one word");
-    mistaken("/drop", "/drop ID|NAME");
-    mistaken("/drop a b", "only one at a time: /drop");
-    mistaken("/mute two rooms", "one word");
-    mistaken("/outbox all", "/outbox takes no arguments");
-    mistaken("/id me", "/id takes no arguments");
-    mistaken("/status invisible", "online, away or busy");
-    mistaken(&"x".repeat(MAX_TEXT_BYTES + 1), "must not be longer than");
+    check_invalid("/", "/help lists all commands");
+    check_invalid("/quit now", "/quit takes no arguments");
+    check_invalid("/join", "/join ROOM");
+    check_invalid("/join two rooms", "letters, digits");
+    check_invalid("/history 0", "from 1 to 1000");
+    check_invalid("/history many", "from 1 to 1000");
+    check_invalid("/search", "/search WORDS");
+    check_invalid("/verify", "/verify NAME");
+    check_invalid("/verify buzz 123", "13 groups");
+    check_invalid("/accept", "usage: /accept NAME");
+    check_invalid("/accept buzz 123", "13 groups");
+    check_invalid("/block", "usage: /block NAME");
+    check_invalid("/block two names", "one word");
+    check_invalid("/drop", "/drop ID|NAME");
+    check_invalid("/drop a b", "only one at a time: /drop");
+    check_invalid("/mute two rooms", "one word");
+    check_invalid("/outbox all", "/outbox takes no arguments");
+    check_invalid("/id me", "/id takes no arguments");
+    check_invalid("/status invisible", "online, away or busy");
+    check_invalid(&"x".repeat(MAX_TEXT_BYTES + 1), "must not be longer than");
 }

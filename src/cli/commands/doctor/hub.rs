@@ -59,10 +59,10 @@ pub(super) async fn visit(context: &DoctorContext<'_>) -> Visit {
 fn refused(context: &DoctorContext<'_>, error: Error) -> Visit {
     let hub = &context.settings.hub.hub;
     let remedy = advice(&error).unwrap_or_else(|| ASK.into());
-    let there = Finding::ok("hub", format!("{hub} answers"));
+    let answers = Finding::ok("hub", format!("{hub} answers"));
     let findings = match &error {
         Error::HubKeyChanged { .. } | Error::HubUntrusted { .. } => {
-            vec![there, Finding::fail("hub_key", error.to_string(), remedy)]
+            vec![answers, Finding::fail("hub_key", error.to_string(), remedy)]
         }
         // A hub that refuses has shown its key.
         Error::Refused(Refusal { .. }) => {
@@ -71,7 +71,7 @@ fn refused(context: &DoctorContext<'_>, error: Error) -> Visit {
                 true => keyless(),
                 false => Finding::fail("name", error.to_string(), remedy),
             };
-            vec![there, hub_key(context, trust), refused]
+            vec![answers, hub_key(context, trust), refused]
         }
         _ => vec![Finding::fail("hub", error.to_string(), remedy)],
     };

@@ -57,9 +57,9 @@ pub(super) async fn run(
     let state = running.0.clone();
     thread::spawn(move || {
         // Fails if the command was given up meanwhile.
-        let _ = done.send(read_all(stdout).and_then(|said| Ok((said, wait(&state)?))));
+        let _ = done.send(read_all(stdout).and_then(|output| Ok((output, wait(&state)?))));
     });
-    let (said, status) = match tokio::time::timeout(timeout, ended).await {
+    let (output, status) = match tokio::time::timeout(timeout, ended).await {
         Err(_) => return Err(format!("the command was killed: it took longer than {timeout:?}")),
         Ok(Err(_)) => return Err("internal error: lost the command".into()),
         Ok(Ok(ended)) => ended.map_err(|error| format!("cannot read its output: {error}"))?,
@@ -67,18 +67,18 @@ pub(super) async fn run(
     if !status.success() {
         return Err(format!("the command failed: {status}"));
     }
-    let said = said.ok_or("its output is longer than a message may be")?;
-    Ok(String::from_utf8_lossy(&said).trim_end_matches(['\n', '\r']).to_owned())
+    let output = output.ok_or("its output is longer than a message may be")?;
+    Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// Reads to the end. Returns `None` if there are more than [`MAX_OUTPUT`] bytes.
 fn read_all(output: Option<impl Read>) -> io::Result<Option<Vec<u8>>> {
-    let mut said = Vec::new();
-    let Some(mut output) = output else { return Ok(Some(said)) };
-    output.by_ref().take(MAX_OUTPUT).read_to_end(&mut said)?;
+    let mut bytes = Vec::new();
+    let Some(mut output) = output else { return Ok(Some(bytes)) };
+    output.by_ref().take(MAX_OUTPUT).read_to_end(&mut bytes)?;
     // The rest is read too: otherwise the command would fail to write.
     let more = io::copy(&mut output, &mut io::sink())?;
-    Ok((more == 0).then_some(said))
+    Ok((more == 0).then_some(bytes))
 }
 
 fn wait(state: &Mutex<ChildState>) -> io::Result<ExitStatus> {

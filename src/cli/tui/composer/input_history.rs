@@ -1,7 +1,7 @@
 //! The input history, and the draft that one returns to from it.
 
 use crate::{
-    cli::chat::typed::MAX_LINES,
+    cli::chat::history_file::MAX_LINES,
     model::{MAX_TEXT_BYTES, Name},
 };
 

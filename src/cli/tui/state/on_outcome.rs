@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::{
     cli::{
-        chat::actions::Done,
+        chat::actions::ActionOutcome,
         tui::{
             outcome::{Outcome, PageDirection},
             transcript::EntryKey,
@@ -77,7 +77,7 @@ impl State {
         }
     }
 
-    fn on_request_done(&mut self, title: &str, done: Done, now: Moment) {
+    fn on_request_done(&mut self, title: &str, done: ActionOutcome, now: Moment) {
         // The command may have changed these.
         self.request_listing();
         if let Some(peer) = self.current_peer().cloned() {
@@ -85,23 +85,23 @@ impl State {
         }
         match done {
             // Posts do not go through commands here.
-            Done::Posted(_) => {}
-            Done::Joined(room) => self.on_join_done(room, now),
-            Done::Left(room) => {
+            ActionOutcome::Posted(_) => {}
+            ActionOutcome::Joined(room) => self.on_join_done(room, now),
+            ActionOutcome::Left(room) => {
                 if self.remove_room(&room, now) {
                     self.announce(&format!("left {room}"), false, now);
                 }
             }
-            Done::Blocked { name, blocked, said } => {
+            ActionOutcome::Blocked { name, blocked, notice } => {
                 let mut all = self.blocked.clone();
                 match blocked {
                     true => all.insert(name),
                     false => all.remove(&name),
                 };
                 self.set_blocked(all);
-                self.announce(&said, false, now);
+                self.announce(&notice, false, now);
             }
-            Done::Messages(messages) => {
+            ActionOutcome::Messages(messages) => {
                 let shown = messages.iter().filter(|it| !self.blocked.contains(&it.sender));
                 let lines = shown.map(|message| view::message(&self.clock, message, None));
                 let lines: Vec<String> = lines
@@ -109,9 +109,9 @@ impl State {
                     .collect();
                 self.show(title, lines, now);
             }
-            Done::Shown(lines) => self.show(title, lines, now),
-            Done::Said(said) => self.announce(&said, false, now),
-            Done::Failed(why) => self.announce(&why, true, now),
+            ActionOutcome::Shown(lines) => self.show(title, lines, now),
+            ActionOutcome::Notice(said) => self.announce(&said, false, now),
+            ActionOutcome::Failed(why) => self.announce(&why, true, now),
         }
     }
 

@@ -23,7 +23,7 @@ impl State {
             false => Input::parse(&typed),
         };
         match input {
-            Input::Mistake(problem) => return self.toast(problem, true, now),
+            Input::Invalid(problem) => return self.toast(problem, true, now),
             Input::Ask(
                 Request::Talk(to) | Request::Send { to, .. } | Request::Queue { to, .. },
             ) if to == self.me => return self.toast(IS_YOU, true, now),
@@ -62,7 +62,7 @@ impl State {
 
     fn run_input(&mut self, input: Input, now: Moment) {
         match input {
-            Input::Nothing | Input::Mistake(_) => {}
+            Input::Nothing | Input::Invalid(_) => {}
             Input::Quit => self.quit(now),
             Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
             Input::ShowStatus => self.show_status(),

@@ -15,7 +15,7 @@ use ratatui::{
 use super::*;
 use crate::{
     cli::{
-        chat::actions::Done,
+        chat::actions::ActionOutcome,
         keymap::Action,
         tui::{
             effect::Effect,

@@ -189,10 +189,10 @@ fn messages_of_blocked_peers_are_neither_shown_nor_counted() {
     state.said("lobby", 1, "buzz", "before");
     state.said("lobby", 2, "buzz", "once more");
     state.said("lobby", 3, "kim", "morning");
-    let blocks = |blocked: bool| crate::cli::chat::actions::Done::Blocked {
+    let blocks = |blocked: bool| crate::cli::chat::actions::ActionOutcome::Blocked {
         name: name("buzz"),
         blocked,
-        said: "done".into(),
+        notice: "done".into(),
     };
     state.on_outcome(Outcome::Ran { title: "", done: blocks(true) }, at(2));
     state.on_terminal_event(Typed::FocusLost, at(2));

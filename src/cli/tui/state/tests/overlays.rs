@@ -3,11 +3,11 @@
 use ratatui::crossterm::event::MouseEventKind;
 
 use super::*;
-use crate::{cli::chat::actions::Done, model::SearchHit};
+use crate::{cli::chat::actions::ActionOutcome, model::SearchHit};
 
 fn list(state: &mut State) {
     let lines = (0..100).map(|line| line.to_string()).collect();
-    state.on_outcome(Outcome::Ran { title: "peers", done: Done::Shown(lines) }, at(2));
+    state.on_outcome(Outcome::Ran { title: "peers", done: ActionOutcome::Shown(lines) }, at(2));
     assert!(state.overlay.is_some());
 }
 

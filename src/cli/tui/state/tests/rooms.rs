@@ -202,7 +202,7 @@ fn each_chat_has_its_own_draft() {
 
 fn joined(state: &mut State, raw: &str) {
     state.on_event(Event::Joined { room: room(raw), head: position(0) }, at(9));
-    let done = crate::cli::chat::actions::Done::Joined(room(raw));
+    let done = crate::cli::chat::actions::ActionOutcome::Joined(room(raw));
     state.on_outcome(Outcome::Ran { title: "", done }, at(9));
 }
 

@@ -28,7 +28,7 @@ fn every_list_has_a_title_and_says_how_to_close_it() {
     for (title, lines) in [("your key", 1), ("contacts", 1), ("rooms", 3)] {
         let lines: Vec<String> = (0..lines).map(|line| format!("line {line}")).collect();
         let rows = lines.len();
-        state.on_outcome(Outcome::Ran { title, done: Done::Shown(lines) }, at(4));
+        state.on_outcome(Outcome::Ran { title, done: ActionOutcome::Shown(lines) }, at(4));
         let shown = picture(&mut state, 80, 24);
         let top = shown.iter().position(|row| row.contains(&format!("┌ {title} ─"))).unwrap();
         assert!(shown[top + 1].contains("│ line 0"), "{shown:#?}");
@@ -38,7 +38,7 @@ fn every_list_has_a_title_and_says_how_to_close_it() {
     for (title, none) in
         [("contacts", "no contacts yet"), ("outbox", "the outbox is empty"), ("peers", "nobody")]
     {
-        state.on_outcome(Outcome::Ran { title, done: Done::Shown(Vec::new()) }, at(4));
+        state.on_outcome(Outcome::Ran { title, done: ActionOutcome::Shown(Vec::new()) }, at(4));
         assert!(state.overlay.is_none());
         assert!(picture(&mut state, 80, 24)[23].contains(none));
     }
