@@ -6,7 +6,8 @@ set -eu
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 stage=$target/package-check
-cargo build --locked --bins
+# As `cargo test` builds them: `cargo build` would compile the libraries again, with other features.
+cargo test --locked --quiet --no-run --test tidy
 tools/stage.sh "$target/debug" "$stage" /usr/local
 bash -n "$stage/completions/chinwag.bash"
 ! grep -rq /debug/ "$stage/completions"
