@@ -19,7 +19,6 @@ struct Held<K> {
 pub(crate) enum Exceeded {
     /// The one on all permits.
     Total,
-    /// The one of a key.
     Key,
 }
 

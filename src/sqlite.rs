@@ -22,11 +22,8 @@ pub(crate) struct Plan {
 /// Why a database cannot be used.
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
-/// Makes a connection wait for other processes, and refuses a database of another kind.
-///
-/// # Errors
-///
-/// If it is of another kind, or cannot be read.
+/// Makes a connection wait for other processes, and refuses a database of another kind. Errors if
+/// it is of another kind, or cannot be read.
 pub(crate) fn check(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -40,11 +37,8 @@ pub(crate) fn check(connection: &mut Connection, plan: Plan) -> Result<(), Troub
     Ok(())
 }
 
-/// Migrates a database, which may be empty, to the newest version of its schema.
-///
-/// # Errors
-///
-/// If its schema is newer, or it cannot be written.
+/// Migrates a database, which may be empty, to the newest version of its schema. Errors if its
+/// schema is newer, or it cannot be written.
 pub(crate) fn migrate(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     if version(connection)? == plan.migrations.len() {
         return Ok(());

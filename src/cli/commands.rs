@@ -103,7 +103,6 @@ impl CommandEvents {
         Self { inner, outage: Outage::default() }
     }
 
-    /// Returns the next event for the command.
     async fn next(&mut self) -> Result<Event, Failure> {
         loop {
             let event = self.inner.next().await.ok_or(Error::Stopped)?;
@@ -140,7 +139,6 @@ fn parse_text(raw: String) -> Result<Text, Failure> {
     Text::parse(raw).map_err(|problem| Failure::Usage(problem.to_string()))
 }
 
-/// Joins the words of a message.
 fn join_words(words: &[String]) -> String {
     words.join(" ")
 }

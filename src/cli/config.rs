@@ -89,7 +89,6 @@ impl Home {
         self.given.then_some(&self.data)
     }
 
-    /// The file with the settings.
     pub(crate) fn config_file(&self) -> PathBuf {
         self.config.join(CONFIG_FILE)
     }
@@ -99,7 +98,6 @@ impl Home {
         &self.data
     }
 
-    /// The contact book.
     pub(crate) fn contact_book(&self) -> PathBuf {
         self.data.join("contacts.toml")
     }
@@ -138,7 +136,6 @@ pub(crate) fn make_parent(file: &Path) -> Result<(), Failure> {
 /// The content of the configuration file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
-    /// The hub.
     pub(crate) hub: Option<JoinLink>,
     /// The user's name.
     pub(crate) name: Option<Name>,
@@ -146,7 +143,6 @@ pub(crate) struct Config {
     pub(crate) listen: Option<SocketAddr>,
     /// The addresses to publish instead.
     pub(crate) advertise: Vec<Endpoint>,
-    /// The rooms to join.
     pub(crate) rooms: Vec<RoomName>,
     /// Who may send direct messages.
     pub(crate) direct: Option<DirectPolicy>,
@@ -173,11 +169,7 @@ impl Config {
         }
     }
 
-    /// Parses the text of a file.
-    ///
-    /// # Errors
-    ///
-    /// Errors with the line and column of the problem.
+    /// Parses the text of a file. Errors with the line and column of the problem.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         Self::read_toml(text).map_err(|problem| problem.show(text))
     }
@@ -203,7 +195,6 @@ impl Config {
     }
 }
 
-/// A problem in the file, and where it is.
 struct FileProblem {
     at: Option<Range<usize>>,
     problem: String,
@@ -242,7 +233,6 @@ struct RawConfig {
     keys: Option<Spanned<RawKeys>>,
 }
 
-/// Keys by action.
 type RawKeys = BTreeMap<String, Spanned<OneOrMany>>;
 
 #[derive(Deserialize)]

@@ -54,7 +54,6 @@ const FAILED: u8 = 1;
 /// Exit code: the command line, the environment or the file is wrong.
 const USAGE: u8 = 2;
 
-/// The default of `--log`.
 const DEFAULT_LOG: &str = "info";
 
 /// What `--help` ends with.

@@ -80,7 +80,6 @@ impl Failure {
         Self::Other(format!("cannot {verb} {}: {error}", path.display()))
     }
 
-    /// Returns the exit code.
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,

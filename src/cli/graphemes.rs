@@ -67,7 +67,6 @@ pub(crate) fn of_input(line: &str) -> impl Iterator<Item = Grapheme<'_>> {
     split(line).map(|grapheme| Grapheme { width: cells(grapheme.symbol()), ..grapheme })
 }
 
-/// The width of a line in cells.
 pub(crate) fn width(line: &str) -> usize {
     graphemes(line).map(|grapheme| grapheme.width).sum()
 }

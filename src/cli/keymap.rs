@@ -36,13 +36,9 @@ pub(crate) enum Action {
     HistoryUp,
     /// Recall the next line of the input history.
     HistoryDown,
-    /// Scroll up by a row.
     ScrollUp,
-    /// Scroll down by a row.
     ScrollDown,
-    /// Scroll up by a page.
     PageUp,
-    /// Scroll down by a page.
     PageDown,
     /// Go to the oldest loaded message.
     Top,
@@ -50,9 +46,7 @@ pub(crate) enum Action {
     Bottom,
     /// Go to the next room or direct chat of the sidebar.
     NextPlace,
-    /// Go to the previous one.
     PreviousPlace,
-    /// Go to the next one with unread messages.
     NextUnread,
     /// Go to the one with this number, counted from 1.
     GoTo(usize),
@@ -60,15 +54,12 @@ pub(crate) enum Action {
     ToggleSidebar,
     /// Show or hide the list of peers.
     ToggleRoster,
-    /// Search messages.
     Search,
     /// Send a failed message again.
     Retry,
-    /// Redraw the screen.
     Redraw,
     /// Close what is open above the messages.
     Cancel,
-    /// Suspend the program.
     Suspend,
 }
 
@@ -80,7 +71,6 @@ pub(crate) struct Keymap {
 }
 
 impl Keymap {
-    /// The default bindings.
     pub(crate) fn defaults() -> Self {
         let bound = defaults::all().flat_map(|binding| {
             let chords = binding.keys.iter().filter_map(|key| Chord::parse(key).ok());
@@ -89,22 +79,15 @@ impl Keymap {
         Self { bound: bound.collect() }
     }
 
-    /// Checks the keys of one action on their own.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such action or key, or if a key types a character.
+    /// Checks the keys of one action on their own. Errors if there is no such action or key, or if
+    /// a key types a character.
     pub(crate) fn check(action: &str, keys: &[String]) -> Result<(), String> {
         read(action, keys).map(drop)
     }
 
-    /// The defaults, with other keys for the named actions. A key bound here no longer has its default
-    /// action; an empty list leaves the action without a key.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such action or key, if a key is bound to two actions, or if no key is left to
-    /// send with.
+    /// The defaults, with other keys for the named actions. A key bound here no longer has its
+    /// default action; an empty list leaves the action without a key. Errors if there is no such
+    /// action or key, if a key is bound to two actions, or if no key is left to send with.
     pub(crate) fn with(bindings: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
         let mut custom: Vec<(Chord, Action, &str)> = Vec::new();
         let mut actions = Vec::new();

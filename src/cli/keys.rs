@@ -75,7 +75,6 @@ pub(crate) fn mark(contact: &Contact) -> &'static str {
     }
 }
 
-/// Splits a fingerprint into short lines.
 fn split_lines(fingerprint: &str) -> Vec<String> {
     let parts: Vec<&str> = fingerprint.split('-').collect();
     parts.chunks(PER_LINE).map(|line| format!("{INDENT}{}", line.join("-"))).collect()

@@ -84,7 +84,6 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 struct Chat {
     client: Client,
     state: ChatState,
-    /// Unfinished tasks.
     tasks: JoinSet<ActionOutcome>,
     /// How many lines could not be carried out.
     failed: usize,
@@ -92,7 +91,6 @@ struct Chat {
     pending: VecDeque<String>,
     /// The task that changes the current room, and until when the next line waits for it.
     moving: Option<(Id, Instant)>,
-    /// The room in the prompt, if there is one.
     prompted: Option<RoomName>,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,

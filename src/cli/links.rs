@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-/// The schemes of links.
 const SCHEMES: [&str; 3] = ["http://", "https://", "chinwag://"];
 
 /// Characters that end a link, besides blanks. None of them is in a link unescaped.
@@ -11,7 +10,6 @@ const NEVER_IN_LINK: &[char] = &['<', '>', '"', '「', '」', '、', '。', '（
 /// Characters that belong to the sentence and not to the link before them.
 const PUNCTUATION: &[char] = &['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '”', '’'];
 
-/// The links in a text, in order.
 pub(crate) fn links(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;

@@ -21,10 +21,7 @@ const VARIABLES: [&str; 2] = ["CHINWAG_LOG", "RUST_LOG"];
 const FILTERS: [&str; 3] = ["chinwag=info", "chinwag=debug", "debug,chinwag=trace"];
 
 /// Starts logging to standard error, or to the file `instead` if standard error is a terminal.
-/// `verbose` counts the `-v` options; with 0, the environment decides.
-///
-/// # Errors
-///
+/// `verbose` counts the `-v` options; with 0, the environment decides. Errors with
 /// [`Failure::Usage`] if the environment has an invalid filter. Also errors if the file cannot be
 /// created.
 pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<(), Failure> {

@@ -17,14 +17,12 @@ use crate::{
     transport,
 };
 
-/// The default of `--hub`.
 pub(crate) const DEFAULT_HUB: &str = "127.0.0.1:50051";
 
 /// The default of `--listen`. If the port is taken, the next free one is used.
 const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 54321);
 
-/// How to choose a name.
 const SET_NAME: &str = "choose a name with --name NAME, CHINWAG_NAME, or name = \"NAME\" in \
                         config.toml";
 
@@ -225,7 +223,6 @@ impl Settings {
         }
     }
 
-    /// Returns the contact book.
     pub(crate) fn contacts(&self) -> Contacts {
         Contacts::at(self.home.contact_book())
     }
@@ -235,7 +232,6 @@ fn first_of<T>(values: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
     if values.is_empty() { otherwise } else { values }
 }
 
-/// Returns the login name of the user.
 pub(crate) fn login_name() -> Option<String> {
     let variable = |key| std::env::var(key).ok().filter(|login| !login.is_empty());
     ["USER", "LOGNAME", "USERNAME"].into_iter().find_map(variable).or_else(account_name)

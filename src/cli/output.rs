@@ -29,7 +29,6 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Creates an output for JSON or for text.
     pub(crate) fn new(json: bool) -> Self {
         let show: fn(String) -> io::Result<()> =
             if json { writer::show_exactly } else { writer::show_plainly };
@@ -43,7 +42,6 @@ impl Output {
         Self { json, clock: Clock::local(), lines, given: AtomicU64::new(0), progress, written }
     }
 
-    /// Prints one item.
     pub(crate) async fn print<'a>(
         &self,
         thing: impl Into<JsonLine<'a>>,
@@ -159,7 +157,6 @@ pub(crate) fn print_notice(text: &str) {
     }
 }
 
-/// Prints an error to standard error.
 pub(crate) fn print_error(text: &str) {
     // If standard error is closed, nobody can be told.
     let _ = writeln!(io::stderr().lock(), "chinwag: {text}");

@@ -41,7 +41,6 @@ pub(crate) async fn confirm(
     Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
-/// Prints text as it is.
 pub(crate) fn show(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     Ok(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())?)

@@ -27,10 +27,7 @@ const ABOUT_NAME: &str = "Choose a name: one word of letters, digits, '.', '_' a
 /// How the question for a hub begins.
 const ABOUT_HUB: &str = "Choose a hub: HOST:PORT or a join link; `chinwagd` starts a hub here.";
 
-/// Returns the settings of a chat on a terminal. `link` is the hub on its command line.
-///
-/// # Errors
-///
+/// Returns the settings of a chat on a terminal. `link` is the hub on its command line. Errors with
 /// [`Failure::Interrupted`] if the user leaves. Settings from the command line, the environment or
 /// the file are not asked for again: if they are wrong, that is the error.
 pub(super) async fn load_or_ask(
@@ -102,7 +99,6 @@ pub(super) async fn load_or_ask(
     }
 }
 
-/// The settings that are missing or were wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct MissingSettings {
     name: bool,

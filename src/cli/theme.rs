@@ -11,11 +11,9 @@ use crate::model::Name;
 /// A style for each role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Theme {
-    /// Message texts.
     pub(crate) text: Style,
     /// Secondary information: times, paths, hints.
     pub(crate) dim: Style,
-    /// Notices of the program.
     pub(crate) notice: Style,
     /// The user's own name.
     pub(crate) own: Style,
@@ -33,7 +31,6 @@ pub(crate) struct Theme {
     pub(crate) day: Style,
     /// The line above unread messages.
     pub(crate) new_line: Style,
-    /// The status line.
     pub(crate) status: Style,
     /// Success; a verified key.
     pub(crate) good: Style,
@@ -92,7 +89,6 @@ const ON_LIGHT: [Style; 12] = [
 ];
 
 impl Theme {
-    /// For a dark background.
     pub(crate) const fn dark() -> Self {
         Self {
             text: Style::new(),
@@ -115,7 +111,6 @@ impl Theme {
         }
     }
 
-    /// For a light background.
     pub(crate) const fn light() -> Self {
         Self {
             text: Style::new(),
@@ -164,11 +159,8 @@ impl Theme {
         }
     }
 
-    /// The theme with this name in the configuration: `dark`, `light` or `plain`.
-    ///
-    /// # Errors
-    ///
-    /// If there is no such theme; the message lists the names.
+    /// The theme with this name in the configuration: `dark`, `light` or `plain`. Errors if there
+    /// is no such theme; the message lists the names.
     pub(crate) fn parse(name: &str) -> Result<Self, String> {
         match name {
             "dark" => Ok(Self::dark()),

@@ -69,12 +69,10 @@ pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
     entry(&head, direct.message.text.as_str())
 }
 
-/// Formats a direct message that was sent.
 pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
     entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
 }
 
-/// Reports that a queued message was delivered.
 pub(crate) fn queued_delivered(receipt: &Receipt) -> String {
     format!("delivered to {}: {}", receipt.receiver, receipt.id)
 }
@@ -109,7 +107,6 @@ pub(crate) fn peers<'a>(clock: &Clock, peers: impl IntoIterator<Item = &'a Peer>
     table(peers.into_iter().map(|peer| cells(clock, peer)))
 }
 
-/// Formats one peer.
 pub(crate) fn peer(clock: &Clock, peer: &Peer) -> String {
     table([cells(clock, peer)].into_iter()).concat()
 }

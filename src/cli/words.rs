@@ -15,7 +15,6 @@ pub(crate) fn verification(verification: Verification) -> &'static str {
     }
 }
 
-/// Returns a status in one word.
 pub(crate) fn status(status: PeerStatus) -> &'static str {
     match status {
         PeerStatus::Online => "online",

@@ -70,7 +70,6 @@ struct AdmissionInner {
     queries: Semaphore,
     /// One query at a time for each address.
     by_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
-    /// Answers of the hub, and when they expire.
     answers: Mutex<LruCache<(Name, Fingerprint), (Instant, HubAnswer)>>,
     /// The wrong keys that were reported.
     reported: Mutex<LruCache<(Name, Fingerprint), ()>>,
@@ -79,9 +78,7 @@ struct AdmissionInner {
 /// The answer of the hub about a name and a key.
 #[derive(Debug, Clone, Copy)]
 enum HubAnswer {
-    /// The name has this key.
     SameKey,
-    /// The name has this other key.
     OtherKey(Fingerprint),
     /// The hub does not know the name.
     Unknown,

@@ -10,7 +10,6 @@ use crate::{
 /// Who is at the other end of a connection, as far as the connection shows it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
-    /// The address of the caller.
     pub(super) from: Option<SocketAddr>,
     /// The key that the caller proved in the TLS handshake.
     pub(super) key: Option<Fingerprint>,
@@ -19,7 +18,6 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Reads the caller from the extensions of a request.
     pub(super) fn of(extensions: &tonic::Extensions) -> Self {
         let info = PeerInfo::of(extensions);
         Self {

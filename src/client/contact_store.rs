@@ -66,7 +66,6 @@ impl ContactStore {
         *name == self.0.me || self.0.own == Some(key)
     }
 
-    /// Returns the book as it is now.
     pub(super) async fn book(&self) -> Result<Arc<ContactBook>> {
         let inner = self.0.clone();
         match &self.0.file {
@@ -81,7 +80,6 @@ impl ContactStore {
         self.0.cache().problem.take()
     }
 
-    /// Returns a contact at this hub.
     pub(super) async fn contact(&self, name: &Name) -> Result<Option<Contact>> {
         Ok(self.book().await?.contact(&self.0.hub, name).cloned())
     }
@@ -147,12 +145,9 @@ impl PeerTrust {
         self.verification
     }
 
-    /// Checks the peer against the book, if that has changed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Blocked`] and [`Error::KeyChanged`] if the conversation must end; [`Error::Io`] if
-    /// the book cannot be read.
+    /// Checks the peer against the book, if that has changed. Errors: [`Error::Blocked`] and
+    /// [`Error::KeyChanged`] if the conversation must end; [`Error::Io`] if the book cannot be
+    /// read.
     pub(super) async fn refresh(&mut self) -> Result<()> {
         let book = self.contacts.book().await?;
         if self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &book)) {

@@ -26,7 +26,6 @@ const ARRIVING_KEYLESS: (usize, usize) = (64, 16);
 /// and programs.
 const KNOWN: (usize, usize) = (256, 8);
 
-/// Conversations with strangers, in all and of one address.
 const STRANGERS: (usize, usize) = (128, 8);
 
 /// Counts the conversations of each kind.
@@ -39,11 +38,8 @@ pub(super) struct ConversationLimits {
 }
 
 impl ConversationLimits {
-    /// Takes a permit for a caller who is not admitted yet.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::LimitReached`], as below.
+    /// Takes a permit for a caller who is not admitted yet. Errors: [`RequestError::LimitReached`],
+    /// as below.
     pub(super) fn arrive(&self, caller: Caller) -> Result<Permit> {
         match caller.key {
             Some(_) => take(&self.arriving, ARRIVING, address(caller)),
@@ -51,7 +47,6 @@ impl ConversationLimits {
         }
     }
 
-    /// Takes a permit for a admitted caller.
     pub(super) fn sit(&self, caller: Caller, verification: Verification) -> Result<Permit> {
         match verification {
             Verification::Verified(key) | Verification::Known(key) => {
@@ -87,5 +82,4 @@ pub(super) enum Source {
     Address(IpAddr),
 }
 
-/// The permit of one conversation.
 pub(super) type Permit = KeyedPermit<Source>;

@@ -108,7 +108,6 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// One invalid argument.
     pub(crate) fn invalid(argument: impl Into<String>, problem: impl ToString) -> Self {
         Self::Invalid(vec![Violation::new(argument, problem)])
     }

@@ -27,7 +27,6 @@ use crate::{
 /// Requests between the session and the connection. The session queues the rest itself.
 const REQUESTS: usize = 16;
 
-/// The lease if the hub names none.
 const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 
 /// How long a client that stops waits for the hub to take note.
@@ -43,7 +42,6 @@ pub struct Registered {
     pub peer: Option<Peer>,
 }
 
-/// The connection to the hub.
 pub(super) struct HubConnection {
     pub(super) endpoint: Endpoint,
     pub(super) name: Name,
@@ -54,7 +52,6 @@ pub(super) struct HubConnection {
     registration: Mutex<Registration>,
 }
 
-/// What changes with each registration.
 struct Registration {
     token: Option<Arc<SessionToken>>,
     status: PeerStatus,
@@ -212,7 +209,6 @@ impl HubConnection {
         }
     }
 
-    /// Sets the status for later registrations.
     pub(super) fn set_status(&self, status: PeerStatus) {
         self.registration().status = status;
     }

@@ -48,7 +48,6 @@ struct InboxInner {
     durable: Option<DurableInbox>,
 }
 
-/// The messages that were accepted.
 #[derive(Debug)]
 struct AcceptedMessages {
     recent: LruCache<MessageKey, FirstReceipt>,
@@ -100,7 +99,6 @@ impl Inbox {
         Ok(())
     }
 
-    /// Returns the name of this client.
     pub(super) fn owner(&self) -> &Name {
         &self.0.me
     }

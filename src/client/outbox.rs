@@ -111,7 +111,6 @@ pub struct Attempt {
     pub holds_up: bool,
 }
 
-/// An attempt that was refused.
 #[derive(Debug, Clone)]
 struct FailedAttempt {
     id: MessageId,
@@ -295,7 +294,6 @@ fn problem(error: &Error) -> String {
     crate::text::one_line(&error.to_string()).into_owned()
 }
 
-/// Returns the state of a message after an error.
 fn state_after(error: &Error) -> DeliveryState {
     match error {
         Error::KeyChanged { .. } | Error::Blocked(_) | Error::Keyless => DeliveryState::Refused,

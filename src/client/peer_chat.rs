@@ -45,7 +45,6 @@ const OPEN_PER_ADDRESS: usize = 32;
 /// Connections in their handshake, in all and of one address.
 const PENDING: (usize, usize) = (64, 16);
 
-/// Returns the acceptor of the PeerChat server.
 pub(super) fn acceptor(identity: Option<&Identity>) -> Result<Acceptor, SystemError> {
     let acceptor = match identity {
         Some(own) => {

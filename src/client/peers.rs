@@ -51,7 +51,6 @@ pub(super) struct Peers {
     contacts: ContactStore,
     inbox: Inbox,
     records: Mutex<LruCache<Name, PeerRecord>>,
-    /// Where each peer was reached last.
     reached: Mutex<LruCache<Name, Endpoint>>,
     channels: Mutex<LruCache<Target, Channel>>,
     /// The latest conversation that this client opened with each peer.
@@ -157,7 +156,6 @@ impl Peers {
         Err(Error::PeerUnreachable { peer: endpoint.to_string(), cause: tried.join("; ") })
     }
 
-    /// Opens a conversation with a peer.
     pub(super) async fn converse(&self, peer: &Name) -> Result<Conversation> {
         let call = |target| async move { self.call(&target, peer).await };
         let conversation = self.reach(peer, call).await?;
@@ -180,7 +178,6 @@ impl Peers {
         Ok(peer)
     }
 
-    /// Remembers the endpoints of a peer.
     pub(super) fn remember(&self, peer: &Peer) {
         locked(&self.records).put(peer.name.clone(), peer.into());
     }

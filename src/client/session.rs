@@ -91,7 +91,6 @@ pub(super) struct SessionHandles {
     pub(super) status: Arc<SessionStatus>,
 }
 
-/// The task of a session.
 pub(super) struct Session {
     hub: Arc<HubConnection>,
     state: SessionState,
@@ -129,9 +128,7 @@ impl From<&Error> for ConnectionLost {
     }
 }
 
-/// Why a session ends.
 enum SessionEnd {
-    /// The client was stopped.
     Stopped,
     /// The hub refused for good.
     Refused(Error),
@@ -185,7 +182,6 @@ impl Session {
         self.finish(end).await;
     }
 
-    /// Serves one connection until it is lost.
     async fn serve(&mut self, chat: Chat) -> Result<ConnectionLost, SessionEnd> {
         let Chat { requests, mut answers, lease, observed } = chat;
         let began = Instant::now();

@@ -86,7 +86,6 @@ proptest! {
     }
 }
 
-/// Every target is declared for cargo-fuzz.
 #[test]
 fn every_target_can_be_run_by_cargo_fuzz() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");

@@ -67,7 +67,6 @@ pub(super) fn message_id(bytes: &[u8]) {
     assert_eq!(MessageId::from_bytes(*id.as_bytes()), id);
 }
 
-/// A certificate keeps its bytes.
 pub(super) fn certificate(bytes: &[u8]) {
     let Ok(certificate) = Certificate::parse(bytes) else { return };
     assert!(bytes.len() <= MAX_CERTIFICATE_BYTES);

@@ -48,10 +48,7 @@ pub(crate) struct Newcomer {
 }
 
 /// Finds out who asks for a name. `replaces` is the session that the new one takes the place of.
-///
-/// # Errors
-///
-/// [`RequestError::TokenRefused`] and [`RequestError::Removed`].
+/// Errors: [`RequestError::TokenRefused`] and [`RequestError::Removed`].
 pub(crate) async fn identify(
     state: &HubState,
     extensions: &Extensions,
@@ -105,7 +102,6 @@ pub(crate) async fn identify(
     }
 }
 
-/// Who replaces a session that began with a token.
 fn successor(replaced: &Caller, beside: Option<SessionId>) -> Newcomer {
     let (owner, only) = (replaced.owner.clone(), Some(replaced.peer.clone()));
     Newcomer { owner, beside, only, vouched: false }
@@ -115,14 +111,11 @@ fn successor(replaced: &Caller, beside: Option<SessionId>) -> Newcomer {
 ///
 /// A refused registration leaves nothing behind. The claim of a name is permanent and uses up the
 /// invitation, so it comes after all checks. Only a concurrent registration of the same name can
-/// still be in the way; if it is a guest's, the claim ends the guest's session.
-///
-/// # Errors
-///
-/// As [`NameRegistry::claim`](crate::storage::NameRegistry::claim) and
+/// still be in the way; if it is a guest's, the claim ends the guest's session. Errors as
+/// [`NameRegistry::claim`](crate::storage::NameRegistry::claim) and
 /// [`Directory::claim`](crate::storage::Directory::claim); also [`RequestError::GuestsRefused`],
-/// [`RequestError::LimitReached`] if the hub is full, and [`RequestError::RateLimited`] if too many names were
-/// claimed.
+/// [`RequestError::LimitReached`] if the hub is full, and [`RequestError::RateLimited`] if too many
+/// names were claimed.
 pub(crate) async fn register(
     state: &HubState,
     extensions: &Extensions,

@@ -29,7 +29,6 @@ pub(crate) struct CallCredentials {
     pub(crate) certificate: Option<Certificate>,
 }
 
-/// The token of a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Token {
     /// None.
@@ -93,18 +92,14 @@ pub(crate) fn is_costly(extensions: &Extensions) -> bool {
     matches!(credentials(extensions).token, Token::Bot(_) | Token::Jwt(_))
 }
 
-/// Returns the credentials of a call.
 pub(crate) fn credentials(extensions: &Extensions) -> CallCredentials {
     let none = || CallCredentials { token: Token::Missing, certificate: None };
     extensions.get().cloned().unwrap_or_else(none)
 }
 
-/// Returns the session that makes the call.
-///
-/// # Errors
-///
-/// [`RequestError::SessionMissing`], [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] if the session
-/// began with another key.
+/// Returns the session that makes the call. Errors: [`RequestError::SessionMissing`],
+/// [`RequestError::SessionEnded`], and [`RequestError::TokenRefused`] if the session began with
+/// another key.
 pub(crate) fn caller(extensions: &Extensions) -> Result<Caller> {
     match extensions.get::<CallCredentials>().map(|credentials| &credentials.token) {
         Some(Token::Session(caller)) => caller.clone(),

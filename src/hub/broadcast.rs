@@ -21,10 +21,8 @@ const MAX_HITS: usize = 100;
 const DEFAULT_ROOMS: usize = 100;
 const MAX_ROOMS: usize = 1_000;
 
-/// The most bytes of a search query.
 const MAX_QUERY_BYTES: usize = 256;
 
-/// The Broadcast service.
 #[derive(Debug, Clone)]
 pub(crate) struct Broadcast(pub(crate) Arc<HubState>);
 

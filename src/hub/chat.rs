@@ -115,7 +115,6 @@ async fn join_room(
     Ok((membership, StreamCommand::Join { source: beginning.source, seq, answer }))
 }
 
-/// Reads and handles the requests of one Chat stream.
 struct RequestReader {
     state: Arc<HubState>,
     caller: Caller,

@@ -35,7 +35,6 @@ const MAX_CHECKS: usize = 16;
 /// When to retry while too many checks are running.
 const BUSY_DELAY: Duration = TIMEOUT;
 
-/// Dials peers back.
 #[derive(Debug)]
 pub(crate) struct DialBacks {
     running: Arc<KeyedLimiter<SessionId>>,
@@ -49,10 +48,7 @@ impl DialBacks {
         Self { running: Arc::default(), local }
     }
 
-    /// Dials the endpoints of a session. `own` is the address that it calls from.
-    ///
-    /// # Errors
-    ///
+    /// Dials the endpoints of a session. `own` is the address that it calls from. Errors with
     /// [`RequestError::LimitReached`] if a check of this session, or too many others, are running.
     pub(crate) async fn check(
         &self,
@@ -117,7 +113,6 @@ impl DialBacks {
     }
 }
 
-/// The result for an endpoint before it is dialed.
 fn not_dialed(endpoint: &Endpoint, address: &Result<SocketAddr, String>) -> EndpointCheck {
     EndpointCheck {
         endpoint: Some(endpoint.into()),

@@ -18,7 +18,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// One invalid option.
     pub(crate) fn invalid(option: impl Into<String>, problem: impl ToString) -> Self {
         Self::Invalid(vec![Violation::new(option, problem)])
     }

@@ -33,7 +33,6 @@ pub struct Issuer {
     keys: Vec<VerificationKey>,
 }
 
-/// The subject of a token.
 #[derive(Debug)]
 pub(crate) struct Subject {
     /// As in the token.
@@ -75,11 +74,7 @@ impl Issuer {
         &self.name
     }
 
-    /// Verifies a token, and returns its subject.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::TokenRefused`].
+    /// Verifies a token, and returns its subject. Errors: [`RequestError::TokenRefused`].
     pub(crate) fn subject(&self, token: &str) -> Result<Subject> {
         let header = decode_header(token).map_err(|error| refused(&error))?;
         if header.crit.is_some() {

@@ -36,7 +36,6 @@ struct RateLabel {
     what: &'static str,
 }
 
-/// The prefix of all names.
 pub(super) const PREFIX: &str = "chinwag_hub";
 
 /// The metrics of a hub. Clones share them.
@@ -155,7 +154,6 @@ impl Metrics {
         self.0.rate_limited.get_or_create(&RateLabel { what }).inc();
     }
 
-    /// Sets the gauges.
     pub(super) fn set_counts(&self, sessions: usize, streams: usize, peers: usize, rooms: usize) {
         let gauges = [&self.0.sessions, &self.0.streams, &self.0.peers, &self.0.rooms];
         for (gauge, count) in gauges.into_iter().zip([sessions, streams, peers, rooms]) {
@@ -163,7 +161,6 @@ impl Metrics {
         }
     }
 
-    /// The registry of all of these.
     pub(super) fn registry(&self) -> &Registry {
         &self.0.registry
     }

@@ -15,7 +15,6 @@ use prometheus_client::{
 use super::{metrics::PREFIX, state::HubState};
 use crate::transport::{Meter, Rejection};
 
-/// All metrics of a hub.
 #[derive(Debug)]
 pub(crate) struct MetricsPage {
     state: Arc<HubState>,
@@ -42,7 +41,6 @@ impl MetricsPage {
     }
 }
 
-/// The metrics of the acceptor.
 #[derive(Debug)]
 struct Connections(Arc<Meter>);
 

@@ -12,7 +12,6 @@ use tokio::{net::TcpListener, task::JoinSet, time::timeout};
 use super::metrics_page::MetricsPage;
 use crate::error::SystemError;
 
-/// The path of the page.
 const PATH: &str = "/metrics";
 
 /// The content type of the page.
@@ -30,11 +29,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long to wait after an error, such as too many open files.
 const RETRY: Duration = Duration::from_millis(100);
 
-/// Opens the socket.
-///
-/// # Errors
-///
-/// If the address cannot be bound.
+/// Opens the socket. Errors if the address cannot be bound.
 pub(crate) async fn listen(address: SocketAddr) -> Result<TcpListener, SystemError> {
     let failed = |error: std::io::Error| {
         SystemError::because(format_args!("cannot serve metrics on {address}"), error)

@@ -8,11 +8,8 @@ use crate::error::{RequestError, Result};
 /// Bytes of the filters' digest in a token: enough to notice changed filters.
 const DIGEST_BYTES: usize = 8;
 
-/// Returns the size of a page, at most `most`; `default` if the client left it to the hub.
-///
-/// # Errors
-///
-/// [`RequestError::Invalid`] if the size is negative.
+/// Returns the size of a page, at most `most`; `default` if the client left it to the hub. Errors
+/// with [`RequestError::Invalid`] if the size is negative.
 pub(crate) fn page_size(raw: i32, default: usize, most: usize) -> Result<usize> {
     match usize::try_from(raw) {
         Ok(0) => Ok(default),
@@ -29,10 +26,7 @@ pub(crate) fn token(filters: &[&str], last: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(raw)
 }
 
-/// Returns the entry after which a page begins; `None` for the first page.
-///
-/// # Errors
-///
+/// Returns the entry after which a page begins; `None` for the first page. Errors with
 /// [`RequestError::Invalid`] if the token was not made by a hub for these filters.
 pub(crate) fn parse_token(filters: &[&str], token: &str) -> Result<Option<String>> {
     if token.is_empty() {

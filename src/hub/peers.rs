@@ -46,7 +46,6 @@ struct PeerTable {
     snapshot: Option<Bytes>,
 }
 
-/// The peers that are online.
 #[derive(Debug)]
 pub(crate) struct Peers {
     epoch: u64,
@@ -78,7 +77,6 @@ impl Peers {
         });
     }
 
-    /// Removes a session that ended.
     pub(crate) fn remove(&self, id: SessionId, peer: &Name) {
         self.change(peer, |sessions| sessions.retain(|session| session.id != id));
     }
@@ -146,10 +144,7 @@ impl Peers {
         Chunk { frames, last_seq: table.revision }
     }
 
-    /// Returns the cursor of a watcher that has seen `revision`.
-    ///
-    /// # Errors
-    ///
+    /// Returns the cursor of a watcher that has seen `revision`. Errors with
     /// [`RequestError::PositionGone`] if the changes since then are not kept.
     pub(crate) fn resume(&self, revision: Position) -> Result<u64> {
         if revision.epoch != self.epoch {

@@ -18,7 +18,6 @@ use crate::{
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
-/// The Presence service.
 #[derive(Debug, Clone)]
 pub(crate) struct Presence(pub(crate) Arc<HubState>);
 

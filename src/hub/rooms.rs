@@ -42,7 +42,6 @@ const FULL_DELAY: Duration = Duration::from_secs(30);
 /// The most messages of one read for a reader that is behind.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
-/// All rooms that have readers.
 #[derive(Debug, Default)]
 pub(crate) struct Rooms {
     active: RwLock<HashMap<RoomName, Arc<ActiveRoom>>>,
@@ -63,12 +62,10 @@ pub(crate) struct RoomStart {
     pub(crate) source: Arc<dyn Source>,
     /// The position after which messages are delivered.
     pub(crate) position: Position,
-    /// The last position of the room.
     pub(crate) head: Position,
 }
 
 impl Rooms {
-    /// No rooms.
     pub(crate) fn new(metrics: Metrics) -> Self {
         Self { metrics, ..Self::default() }
     }

@@ -38,10 +38,8 @@ const FULL_DELAY: Duration = Duration::from_secs(30);
 /// Rooms that one session may be in at a time.
 const MAX_ROOMS: usize = 256;
 
-/// Bytes of a session's token.
 const TOKEN_BYTES: usize = 32;
 
-/// The session that makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) session: SessionId,
@@ -84,7 +82,6 @@ struct SessionTable {
     closing: bool,
 }
 
-/// All sessions of this hub.
 #[derive(Debug)]
 pub(crate) struct Sessions {
     limit: usize,
@@ -145,12 +142,9 @@ impl Sessions {
     }
 
     /// Returns the session of a token. `key` is the key of the connection that the token came over:
-    /// a session that began with a key accepts its token only with that key.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::SessionEnded`] if there is no such session; [`RequestError::TokenRefused`] if the key is
-    /// another.
+    /// a session that began with a key accepts its token only with that key. Errors:
+    /// [`RequestError::SessionEnded`] if there is no such session; [`RequestError::TokenRefused`]
+    /// if the key is another.
     pub(crate) fn authenticate(&self, token: &str, key: Option<Fingerprint>) -> Result<Caller> {
         let table = self.table.lock();
         let session = *table.by_token.get(&hash_secret(token)).ok_or(RequestError::SessionEnded)?;
@@ -163,7 +157,6 @@ impl Sessions {
         Ok(Caller { session, peer, owner, key: record.key })
     }
 
-    /// Returns the name and the owner of every session.
     pub(crate) fn holders(&self) -> Vec<NameHolder> {
         let holder = |(session, record): (&SessionId, &SessionRecord)| NameHolder {
             session: *session,
@@ -208,12 +201,9 @@ impl Sessions {
         Ok(Membership { sessions: self.clone(), id, room: room.clone() })
     }
 
-    /// Checks that a session may post to a room.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::NotJoined`], and [`RequestError::SessionEnded`], which a stream whose client does not read
-    /// would not notice otherwise.
+    /// Checks that a session may post to a room. Errors: [`RequestError::NotJoined`], and
+    /// [`RequestError::SessionEnded`], which a stream whose client does not read would not notice
+    /// otherwise.
     pub(crate) fn check_member(&self, id: SessionId, room: &RoomName) -> Result<()> {
         let table = self.table.lock();
         let record = table.records.get(&id).ok_or(RequestError::SessionEnded)?;
@@ -259,7 +249,6 @@ impl Sessions {
         counts
     }
 
-    /// Returns the sessions with an open stream.
     pub(crate) fn with_streams(&self) -> Vec<SessionId> {
         let table = self.table.lock();
         let has_stream = |(id, record): (&SessionId, &SessionRecord)| {
@@ -285,7 +274,6 @@ impl Sessions {
         self.count.subscribe()
     }
 
-    /// Counts the open streams.
     pub(crate) fn stream_count(&self) -> usize {
         self.table.lock().records.values().map(|record| record.streams.len()).sum()
     }

@@ -20,7 +20,6 @@ use crate::{
     storage::{Directory, MessageLog, NameRegistry, Session, SessionId, SessionListener},
 };
 
-/// The state of a hub.
 pub(crate) struct HubState {
     pub(super) log: Arc<dyn MessageLog>,
     pub(super) directory: Arc<dyn Directory>,
@@ -45,21 +44,15 @@ impl fmt::Debug for HubState {
 }
 
 impl HubState {
-    /// Checks that a session makes the call, and counts a read against its rate.
-    ///
-    /// # Errors
-    ///
-    /// As [`auth::caller`]; also [`RateLimited`](crate::error::RequestError::RateLimited).
+    /// Checks that a session makes the call, and counts a read against its rate. Errors as
+    /// [`auth::caller`]; also [`RateLimited`](crate::error::RequestError::RateLimited).
     pub(super) fn count_read(&self, extensions: &tonic::Extensions) -> Result<()> {
         let caller = auth::caller(extensions)?;
         self.rate_limits.read(self.rate_limits.origin(extensions), &caller.peer)
     }
 
-    /// Adds a stream to the caller's session. The session does not expire while it has one.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sessions::open_stream`].
+    /// Adds a stream to the caller's session. The session does not expire while it has one. Errors
+    /// as [`Sessions::open_stream`].
     pub(super) async fn open_stream(
         &self,
         caller: &Caller,

@@ -133,7 +133,6 @@ async fn watch_peers(
     Ok(EventStream::new(queue, guard))
 }
 
-/// Decodes the requests of a stream.
 fn requests<T>(request: Request<Body>) -> Streaming<T>
 where
     T: prost::Message + Default + Send + 'static,

@@ -34,7 +34,6 @@ pub struct Fingerprint([u8; BYTES]);
 
 const BYTES: usize = 32;
 
-/// Groups of the grouped form.
 const GROUPS: usize = 13;
 
 /// Symbols of a group; the last is its check.
@@ -43,7 +42,6 @@ const GROUP: usize = 5;
 /// Letters of a word, which encodes two bytes.
 const WORD: usize = 5;
 
-/// Bits of a symbol.
 const SYMBOL_BITS: usize = 5;
 
 const SYMBOLS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -185,7 +183,6 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// Returns the values of a group's symbols.
 fn values(group: &[u8; GROUP]) -> Option<[u8; GROUP]> {
     let mut values = [0; GROUP];
     for (value, symbol) in values.iter_mut().zip(group) {

@@ -20,7 +20,6 @@ use tonic::body::Body;
 
 use super::{Observer, PeerInfo};
 
-/// The calls of one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls(Arc<Counts>);
 

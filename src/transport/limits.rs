@@ -167,12 +167,8 @@ pub(super) type Permit = KeyedPermit<Source>;
 type Source = (IpAddr, u8);
 
 impl ConnectionLimiter {
-    /// Takes a permit for a connection from `address`.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::LimitReached`] if the server or the address has as many connections as
-    /// allowed.
+    /// Takes a permit for a connection from `address`. Errors with [`RequestError::LimitReached`]
+    /// if the server or the address has as many connections as allowed.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, limits: &Limits) -> Result<Permit> {
         let source = source_of(address);
         let network = source.and_then(network_of);

@@ -22,11 +22,8 @@ const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
     \r\n\
     This port speaks gRPC: HTTP/2, and TLS from other hosts.\n";
 
-/// Answers every call with the same error until the caller is gone.
-///
-/// # Errors
-///
-/// If the connection is lost, or is not HTTP/2.
+/// Answers every call with the same error until the caller is gone. Errors if the connection is
+/// lost, or is not HTTP/2.
 pub(super) async fn grpc<IO>(io: IO, why: &RequestError) -> Result<(), h2::Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -45,11 +42,7 @@ where
     Ok(())
 }
 
-/// Answers a browser, or another HTTP/1 client.
-///
-/// # Errors
-///
-/// If the connection is lost.
+/// Answers a browser, or another HTTP/1 client. Errors if the connection is lost.
 pub(super) async fn http1<IO>(mut io: IO) -> std::io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -59,11 +52,7 @@ where
 }
 
 /// Closes a connection so that the last bytes arrive: closing while the other side still sends
-/// would reset the connection and discard them.
-///
-/// # Errors
-///
-/// If the connection is lost.
+/// would reset the connection and discard them. Errors if the connection is lost.
 pub(super) async fn close<IO>(mut io: IO) -> std::io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin,

@@ -34,7 +34,6 @@ pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Appends a line.
 pub(crate) fn append(file: &Path, line: &str) -> io::Result<()> {
     let mut options = private();
     let mut file = options.append(true).open(file)?;

@@ -13,7 +13,6 @@ use crate::cli::failure::Failure;
 /// the usual `COMPLETE`, which is meant for other programs too.
 pub(in crate::cli) const VARIABLE: &str = "CHINWAG_COMPLETE";
 
-/// The name of the program.
 const PROGRAM: &str = "chinwag";
 
 #[derive(Debug, clap::Args)]

@@ -32,7 +32,6 @@ use crate::{
     text,
 };
 
-/// The default of `--run-timeout`.
 const RUN_TIMEOUT: &str = "60s";
 
 /// How long a reply waits for a hub that is away.

@@ -22,7 +22,6 @@ use crate::{
 /// Posts that may be unacknowledged at a time: enough to keep a distant hub busy.
 const WINDOW: usize = 256;
 
-/// What to do if the text is missing.
 const TEXT_MISSING: &str = "put the text after the room, as in `chinwag post lobby hello`, or on \
                             standard input, one post per line";
 

@@ -21,7 +21,6 @@ pub(super) enum Error {
 pub(super) type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// One invalid option.
     pub(super) fn invalid(option: impl Into<String>, problem: impl ToString) -> Self {
         Self::Hub(hub::Error::invalid(option, problem))
     }
@@ -31,7 +30,6 @@ impl Error {
         matches!(self, Self::Hub(hub::Error::Invalid(_)))
     }
 
-    /// The error of a closed standard output.
     pub(super) fn output(error: io::Error) -> Self {
         SystemError::because("cannot write to standard output", error).into()
     }

@@ -20,11 +20,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging what passes `filter`.
-///
-/// # Errors
-///
-/// [`Error::Invalid`] if the filter is invalid.
+/// Starts logging what passes `filter`. Errors with [`Error::Invalid`] if the filter is invalid.
 pub(super) fn log(filter: &str, format: LogFormat) -> Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|problem| Error::invalid("log", problem))?;
     let lines = tracing_subscriber::fmt()

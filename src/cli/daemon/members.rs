@@ -20,7 +20,6 @@ struct MemberLine<'a> {
     since: String,
 }
 
-/// Writes one line per member.
 pub(super) fn list(members: &[Member], json: bool, out: &mut impl Write) -> Result<()> {
     let longest = members.iter().map(|member| member.name.as_str().chars().count()).max();
     for member in members {

@@ -67,7 +67,6 @@ pub(super) enum OperatorCommand {
     },
 }
 
-/// Runs an operator command.
 pub(super) fn run(command: OperatorCommand, settings: &HubSettings) -> Result<()> {
     match command {
         OperatorCommand::Link => print_link(&link::load(&directory(settings)?, settings)?),

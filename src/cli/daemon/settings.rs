@@ -27,11 +27,9 @@ use crate::{
     transport::{Limits, Plaintext},
 };
 
-/// The default of `--listen`.
 pub(super) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
-/// The default of `--jwt-audience`.
 const DEFAULT_AUDIENCE: &str = "chinwag";
 
 /// Settings from the command line, the environment or the file.

@@ -16,7 +16,6 @@ use crate::{
     storage::Retention,
 };
 
-/// How to write a retention.
 const RETENTION_HELP: &str = "write it as 30d, as 10000, or as 30d,10000";
 
 /// Parses "30d", "10000" or "30d,10000".
@@ -102,7 +101,6 @@ impl TryFrom<String> for RateOption {
     }
 }
 
-/// Returns the rate of an option, or else the default.
 pub(super) fn rate_or(option: Option<RateOption>, default: Option<Rate>) -> Option<Rate> {
     option.map_or(default, |RateOption(rate)| rate)
 }

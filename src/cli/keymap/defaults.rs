@@ -5,7 +5,6 @@ use super::Action;
 /// An action with its default keys.
 pub(super) struct DefaultBinding {
     pub(super) action: Action,
-    /// The name in the configuration.
     pub(super) name: &'static str,
     pub(super) keys: &'static [&'static str],
     /// The description in the help.
@@ -97,7 +96,6 @@ pub(super) fn all() -> impl Iterator<Item = &'static DefaultBinding> {
     GROUPS.iter().flat_map(|(_, group)| group.iter())
 }
 
-/// The action with this name in the configuration.
 pub(super) fn action(name: &str) -> Option<Action> {
     all().find(|binding| binding.name == name).map(|binding| binding.action)
 }

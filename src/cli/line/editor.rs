@@ -176,7 +176,6 @@ fn rows_of(line: &str, columns: usize) -> Option<usize> {
     (joined == apart).then_some(row + 1 + usize::from(column == columns))
 }
 
-/// What the editor does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum EditorPhase {
     /// Between two lines: output waits.
@@ -196,7 +195,6 @@ struct PrintGate {
 }
 
 impl PrintGate {
-    /// Sets the phase and returns the previous one.
     fn set(&self, phase: EditorPhase) -> EditorPhase {
         let mut now = self.phase.lock();
         self.changed.notify_all();

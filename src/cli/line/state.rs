@@ -17,7 +17,6 @@ use crate::{
     model::{Message, Name, Position, Posted, RoomName},
 };
 
-/// The state of a chat.
 #[derive(Debug)]
 pub(crate) struct ChatState {
     /// Formats times.
@@ -66,12 +65,10 @@ impl ChatState {
         self.current.as_ref()
     }
 
-    /// The joined rooms.
     pub(crate) fn rooms(&self) -> &[RoomName] {
         &self.rooms
     }
 
-    /// Returns true if the hub is away.
     pub(crate) fn hub_is_away(&self) -> bool {
         self.outage.is_offline()
     }
@@ -204,7 +201,6 @@ impl ChatState {
         }
     }
 
-    /// Sets whether a peer is blocked.
     pub(crate) fn set_blocked(&mut self, name: Name, blocked: bool) {
         match blocked {
             true => self.blocked.insert(name),
@@ -229,7 +225,6 @@ impl ChatState {
         before && self.replaying.insert(message.room.clone())
     }
 
-    /// Adds a joined room.
     pub(crate) fn add_room(&mut self, room: &RoomName) {
         if !self.rooms.contains(room) {
             self.rooms.push(room.clone());

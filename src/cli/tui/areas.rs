@@ -14,7 +14,6 @@ pub(crate) struct Parts {
     pub(crate) borders: [Rect; 2],
     pub(crate) title: Rect,
     pub(crate) messages: Rect,
-    /// That the peer is typing.
     pub(crate) typing: Rect,
     pub(crate) menu: Rect,
     pub(crate) rule: Rect,
@@ -22,7 +21,6 @@ pub(crate) struct Parts {
     pub(crate) status: Rect,
 }
 
-/// The box of an overlay and what is in it.
 #[derive(Debug)]
 pub(crate) struct OverlayBox {
     pub(crate) outside: Rect,
@@ -42,7 +40,6 @@ pub(crate) struct Areas {
     /// The cells for a toast in the status line; `None` before the first layout.
     pub(crate) toast_cells: Option<usize>,
     pub(crate) overlay: Option<OverlayBox>,
-    /// The rows of the overlay that are visible.
     pub(crate) overlay_rows: usize,
     /// The rows of the sidebar that list chats and headings.
     pub(crate) sidebar_rows: usize,
@@ -62,13 +59,11 @@ impl Areas {
         self.toast_cells.is_none_or(|cells| text.width() <= cells)
     }
 
-    /// The chat at a position.
     pub(crate) fn chat_at(&self, at: Position) -> Option<&ChatId> {
         let row = self.chats.iter().find(|(row, _)| *row == at.y)?;
         self.parts.sidebar.contains(at).then_some(&row.1)
     }
 
-    /// The peer at a position.
     pub(crate) fn peer_at(&self, at: Position) -> Option<&Name> {
         let row = self.peers.iter().find(|(row, _)| *row == at.y)?;
         self.parts.roster.contains(at).then_some(&row.1)

@@ -6,6 +6,5 @@ use crate::model::{Name, RoomName};
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum ChatId {
     Room(RoomName),
-    /// The direct chat with a peer.
     Peer(Name),
 }

@@ -26,7 +26,6 @@ pub(crate) struct CompletionMenu {
     pub(crate) selected: Option<usize>,
 }
 
-/// One completion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Completion {
     /// What replaces the word.

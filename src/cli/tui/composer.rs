@@ -36,7 +36,6 @@ const WIDTH: u16 = 80;
 pub(crate) struct Composer {
     area: TextArea<'static>,
     history: InputHistory,
-    /// The completion in progress.
     completing: Option<ActiveCompletion>,
     /// Why something is not in the text, shown below it.
     note: Option<String>,
@@ -99,12 +98,10 @@ impl Composer {
         }
     }
 
-    /// Returns true if the key types a character.
     pub(crate) fn types(key: &KeyEvent) -> bool {
         edit::typed(key).is_some()
     }
 
-    /// Inserts a line break.
     pub(crate) fn insert_line_break(&mut self) {
         self.end_transient();
         self.insert("\n");
@@ -116,7 +113,6 @@ impl Composer {
         self.insert(text);
     }
 
-    /// The text.
     pub(crate) fn text(&self) -> String {
         self.area.lines().join("\n")
     }
@@ -280,7 +276,6 @@ impl Composer {
         Some(ActiveCompletion { len: typed.chars().count(), matches, typed, selected: None })
     }
 
-    /// Replaces the inserted word by the selected completion.
     fn replace_word(&mut self, completing: &mut ActiveCompletion) {
         let word = completing.selected.and_then(|at| completing.matches.completions.get(at));
         let word = word.map_or(completing.typed.as_str(), |completion| &completion.text);

@@ -14,7 +14,6 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// The moment of the call.
     pub(crate) fn now() -> Self {
         Self { mono: Instant::now(), wall: Timestamp::now() }
     }

@@ -20,7 +20,6 @@ const MAX_BYTES: u64 = 1024 * 1024;
 const MAX_ROOMS: usize = 500;
 const MAX_HUBS: usize = 20;
 
-/// The positions of a hub.
 pub(super) fn load(file: &Path, hub: &str) -> BTreeMap<RoomName, Position> {
     let all = load_all(file);
     let rooms = all.get(hub).and_then(Value::as_table).into_iter().flatten();

@@ -1,7 +1,6 @@
 //! The signals that stop, continue or end the program. The terminal is to be restored before it stops
 //! or ends, and taken again when it continues.
 
-/// What a signal requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(not(unix), allow(dead_code, reason = "there are no such signals"))]
 pub(super) enum JobControl {

@@ -76,7 +76,6 @@ pub(crate) struct Preferences {
     pub(crate) history: Vec<String>,
 }
 
-/// The state.
 pub(crate) struct State {
     pub(crate) me: Name,
     pub(crate) hub: String,
@@ -121,7 +120,6 @@ pub(crate) struct State {
     /// The unsent posts and drafts of rooms that were left.
     lost: Vec<(Option<MessageId>, String)>,
     rang: Option<Instant>,
-    /// The last stored input.
     stored_input: Option<String>,
     notices: u64,
     effects: Vec<Effect>,

@@ -23,7 +23,6 @@ const PAGE: u32 = 100;
 /// The messages that are loaded before and after a search hit.
 const CONTEXT: u32 = 50;
 
-/// The running tasks.
 pub(super) struct Tasks {
     client: Client,
     set: JoinSet<Outcome>,
@@ -108,7 +107,6 @@ impl Tasks {
         });
     }
 
-    /// Loads a page of the history of a room.
     pub(super) fn load_page(&mut self, room: RoomName, direction: PageDirection, from: Position) {
         let client = self.client.clone();
         self.set.spawn(async move {
@@ -129,7 +127,6 @@ impl Tasks {
         });
     }
 
-    /// Searches a room.
     pub(super) fn search(&mut self, room: RoomName, query: String) {
         let client = self.client.clone();
         self.set.spawn(async move {
@@ -156,7 +153,6 @@ impl Tasks {
         });
     }
 
-    /// Lists the rooms of the hub.
     pub(super) fn list_rooms(&mut self) {
         let client = self.client.clone();
         self.set
@@ -175,7 +171,6 @@ impl Tasks {
         });
     }
 
-    /// Lists the members of a room.
     pub(super) fn list_members(&mut self, room: RoomName) {
         let client = self.client.clone();
         self.set.spawn(async move {

@@ -55,7 +55,6 @@ const MAX_FRAMES: usize = 2;
 /// How long to wait at the end until the last frame is written.
 const LAST_FRAME_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The bell.
 const BELL: &[u8] = b"\x07";
 
 /// A request that every terminal answers (DSR, ECMA-48).
@@ -111,11 +110,7 @@ impl Screen {
         }
     }
 
-    /// Draws a frame.
-    ///
-    /// # Errors
-    ///
-    /// If the terminal was closed.
+    /// Draws a frame. Errors if the terminal was closed.
     pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
         if !IS_FULL_SCREEN.load(Ordering::SeqCst) {
             // A panic in another task has restored the terminal.
@@ -127,7 +122,6 @@ impl Screen {
         self.send()
     }
 
-    /// Rings the bell.
     pub(super) fn ring(&mut self) -> io::Result<()> {
         self.buffer.write_all(BELL)?;
         self.send()
@@ -158,7 +152,6 @@ impl Screen {
         self.signals.next().await
     }
 
-    /// Handles a signal.
     pub(super) async fn handle(&mut self, signal: JobControl) -> io::Result<()> {
         match signal {
             JobControl::Stop => self.suspend().await,

@@ -42,7 +42,6 @@ pub(crate) struct Transcript {
     widest: usize,
     /// The entry above the line "new messages".
     seen: Option<EntryKey>,
-    /// The entry that was jumped to.
     highlighted: Option<EntryKey>,
     anchor: Anchor,
     /// The height and the time zone of the last layout. Scrolling is measured by them.
@@ -60,7 +59,6 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    /// An empty transcript.
     pub(crate) fn new() -> Self {
         Self::of(EntryList::with_limits(MAX_ENTRIES, MAX_BYTES))
     }
@@ -210,17 +208,14 @@ impl Transcript {
         *self = Self { rows: self.rows, zone: self.zone.clone(), layouts, ..Self::new() };
     }
 
-    /// The oldest entry.
     pub(crate) fn first(&self) -> Option<&TranscriptEntry> {
         self.entries.at(self.entries.first())
     }
 
-    /// The newest entry.
     pub(crate) fn last(&self) -> Option<&TranscriptEntry> {
         self.entries.at(self.entries.end() - 1)
     }
 
-    /// The entry with this key.
     pub(crate) fn get(&self, key: EntryKey) -> Option<&TranscriptEntry> {
         self.entries.at(self.entries.find(key)?)
     }

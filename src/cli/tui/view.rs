@@ -34,7 +34,6 @@ use crate::cli::{
     theme::Theme,
 };
 
-/// Draws a frame.
 pub(super) fn draw(state: &State, now: Moment, frame: &mut Frame<'_>) {
     if let Some(cursor) = paint(state, now, frame.buffer_mut()) {
         frame.set_cursor_position(cursor);
@@ -71,7 +70,6 @@ pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<P
     }
 }
 
-/// Draws the prompt and the input.
 fn draw_input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
     let (target, style) = prompt(state);
     let width = prompt_width(state, area.width);

@@ -69,7 +69,6 @@ impl Consumer {
     }
 }
 
-/// The task of a conversation.
 pub(super) struct ConversationTask {
     peer: Name,
     trust: PeerTrust,

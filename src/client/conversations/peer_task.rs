@@ -22,7 +22,6 @@ use super::{
 };
 use crate::model::{MessageId, Name, Receipt, Text};
 
-/// What the task of a peer is to do.
 #[derive(Debug)]
 pub(super) enum PeerCommand {
     Open,
@@ -41,7 +40,6 @@ enum Finished {
     Sent(MessageId, Result<Receipt>),
 }
 
-/// The task of one peer.
 pub(super) struct PeerTask {
     client: Client,
     peer: Name,

@@ -87,7 +87,6 @@ struct DurableInboxInner {
 /// What [`DurableInbox::record`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recorded {
-    /// The message is new.
     New,
     /// It was accepted before, at this time.
     Before(Timestamp),

@@ -13,7 +13,6 @@ use crate::{
 };
 
 impl ClientOptions {
-    /// Opens the outbox, if there is to be one.
     pub(in crate::client) async fn open_outbox(
         &self,
         contacts: &ContactStore,

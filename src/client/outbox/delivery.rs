@@ -36,7 +36,6 @@ const BUSY: Duration = Duration::from_millis(250);
 /// The pause if the file cannot be used.
 const BROKEN: Duration = Duration::from_secs(5);
 
-/// The task.
 pub(in crate::client) struct DeliveryTask {
     queue: DeliveryQueue,
     watcher: PeerWatcher,

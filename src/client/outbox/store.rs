@@ -60,12 +60,10 @@ pub(super) const PLAN: Plan = Plan {
 /// OutboxOwner messages an operation is about.
 #[derive(Debug, Clone)]
 pub(super) struct OutboxOwner {
-    /// The endpoints of the hub.
     pub(super) hubs: Vec<String>,
     pub(super) sender: String,
 }
 
-/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeliveryState {
     /// It waits for the next attempt.
@@ -254,7 +252,6 @@ pub(super) fn delivered(
     change.commit()
 }
 
-/// Returns the receipt of a message that was delivered.
 pub(super) fn receipt(file: &mut Connection, id: MessageId) -> rusqlite::Result<Option<Receipt>> {
     let found = file.query_row(
         "SELECT receiver, accepted_at, duplicate FROM delivered WHERE id = ?",

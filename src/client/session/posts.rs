@@ -77,7 +77,6 @@ impl PendingPosts {
         }
     }
 
-    /// Sends the unsent posts to rooms that are ready.
     pub(super) fn send(&mut self, ready: impl Fn(&RoomName) -> bool, out: &mut SessionQueues) {
         if self.paused.is_some() {
             return;

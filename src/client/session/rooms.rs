@@ -24,7 +24,6 @@ use crate::{
 /// The most rooms of one client. Hubs allow no more than that.
 const MAX_ROOMS: usize = 256;
 
-/// The rooms of a session.
 #[derive(Debug, Default)]
 pub(super) struct JoinedRooms {
     rooms: BTreeMap<RoomName, RoomProgress>,

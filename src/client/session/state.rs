@@ -22,11 +22,8 @@ use crate::{
 /// What a client asks of its session.
 #[derive(Debug)]
 pub(in super::super) enum SessionCommand {
-    /// Join a room.
     Join { room: RoomName, start: Start, reply: Reply<Position> },
-    /// Leave a room.
     Leave { room: RoomName, reply: Reply<()> },
-    /// Post to a room.
     Post { draft: Draft, reply: Reply<Posted>, count: PostCount },
 }
 

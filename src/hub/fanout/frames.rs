@@ -7,7 +7,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub(crate) struct Chunk {
     /// Complete gRPC frames.
     pub(crate) frames: Bytes,
-    /// The seq of the last entry in them.
     pub(crate) last_seq: u64,
 }
 
@@ -26,7 +25,6 @@ pub(crate) fn put_frame(out: &mut BytesMut, message: &impl prost::Message) {
     message.encode_raw(out);
 }
 
-/// Returns a message as a gRPC frame.
 pub(crate) fn frame(message: &impl prost::Message) -> Bytes {
     let mut out = BytesMut::new();
     put_frame(&mut out, message);

@@ -37,7 +37,6 @@ pub(crate) enum Next {
     Behind,
 }
 
-/// A reader of a ring.
 pub(crate) trait Subscriber: fmt::Debug + Send + Sync {
     /// Called after entries were appended, with the slot of the subscription.
     fn notify(&self, slot: usize);

@@ -29,7 +29,6 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 type ClockInstant = <DefaultClock as Clock>::Instant;
 
-/// A rate limit.
 #[derive(Debug)]
 pub(super) struct Limiter {
     what: &'static str,
@@ -54,7 +53,6 @@ pub(super) struct Quotas {
 }
 
 impl Quotas {
-    /// Replaces the bursts.
     pub(super) fn with_bursts(self, peer: NonZeroU32, network: NonZeroU32) -> Self {
         Self {
             peer: self.peer.allow_burst(peer),
@@ -74,7 +72,6 @@ impl Limiter {
         Self { what, scopes }
     }
 
-    /// Returns what is limited.
     pub(super) fn what(&self) -> &'static str {
         self.what
     }

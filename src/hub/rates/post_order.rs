@@ -17,11 +17,9 @@ use crate::{
 /// How long to wait for the refused post, once it may be sent again: a round trip on a bad line.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Keeps the posts of one stream in order.
 #[derive(Debug, Default)]
 pub(crate) struct PostOrder(Option<RefusedPost>);
 
-/// The post that was refused first.
 #[derive(Debug)]
 struct RefusedPost {
     id: MessageId,
@@ -30,10 +28,7 @@ struct RefusedPost {
 }
 
 impl PostOrder {
-    /// Counts a post, and checks that it does not overtake a refused one.
-    ///
-    /// # Errors
-    ///
+    /// Counts a post, and checks that it does not overtake a refused one. Errors:
     /// [`RequestError::RateLimited`].
     pub(crate) fn check(
         &mut self,

@@ -30,7 +30,6 @@ impl Rate {
         Self { count: if count > Self::MAX { Self::MAX } else { count }, per: Per::Second }
     }
 
-    /// `count` times per minute.
     pub(super) const fn per_minute(count: u32) -> Self {
         Self { count, per: Per::Minute }
     }
@@ -43,7 +42,6 @@ impl Rate {
         }
     }
 
-    /// Returns the quota of this rate `times` over.
     pub(super) fn quota(self, times: u32) -> Option<Quota> {
         let period = match self.per {
             Per::Second => Duration::from_secs(1),

@@ -47,7 +47,6 @@ const MAX_BLOCKED: usize = 16 * 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin(Option<IpAddr>);
 
-/// The rate limits of a hub.
 #[derive(Debug)]
 pub(crate) struct RateLimits {
     posts: Limiter,
@@ -90,7 +89,6 @@ impl RateLimits {
         }
     }
 
-    /// Returns the origin of a call with these extensions.
     pub(crate) fn origin(&self, extensions: &Extensions) -> Origin {
         let info = extensions.get::<PeerInfo>();
         Origin(info.map(|info| info.remote.ip()).and_then(|ip| match transport::source_of(ip) {
@@ -99,11 +97,7 @@ impl RateLimits {
         }))
     }
 
-    /// Counts a post.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::RateLimited`], like all of these.
+    /// Counts a post. Errors: [`RequestError::RateLimited`], like all of these.
     pub(crate) fn post(&self, origin: Origin, peer: &Name) -> Result<()> {
         self.check(&self.posts, origin, Some(peer))
     }
@@ -131,7 +125,6 @@ impl RateLimits {
         }
     }
 
-    /// Counts a dial-back.
     pub(crate) fn dial_back(&self, origin: Origin, peer: &Name) -> Result<()> {
         self.check(&self.dial_backs, origin, Some(peer))
     }

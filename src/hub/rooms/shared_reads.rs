@@ -65,7 +65,6 @@ impl SharedReads {
         Ok(Chunk { frames: read.frames.clone(), last_seq })
     }
 
-    /// Drops all reads.
     pub(super) fn clear(&self) {
         self.0.lock().clear();
     }

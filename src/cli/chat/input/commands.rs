@@ -35,17 +35,13 @@ pub(crate) enum Verb {
 /// The kind of the first argument of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Takes {
-    /// The name of a peer.
     Name,
-    /// A room.
     Room,
-    /// A status.
     Status,
     /// Something else, or no argument.
     Other,
 }
 
-/// A chat command.
 #[derive(Debug)]
 pub(crate) struct ChatCommand {
     pub(crate) verb: Verb,

@@ -136,7 +136,6 @@ async fn names(check: &Check) -> Vec<Finding> {
 /// How long a name may take to resolve.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-/// How to be reached from other machines.
 const FOR_OTHERS: &str = "to be reached from other machines, too: --listen 0.0.0.0:54321";
 
 /// Checks whether the hub reached the endpoints.

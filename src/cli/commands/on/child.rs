@@ -33,11 +33,8 @@ pub(super) fn shell(run: &str) -> Command {
 }
 
 /// Runs a command with `line` as its input, and returns its output without final line breaks. The
-/// command and its children are killed after `timeout`, or when the future is dropped.
-///
-/// # Errors
-///
-/// Errors with the reason if the command fails, takes too long or prints too much.
+/// command and its children are killed after `timeout`, or when the future is dropped. Errors with
+/// the reason if the command fails, takes too long or prints too much.
 pub(super) async fn run(
     mut command: Command,
     line: String,

@@ -35,7 +35,6 @@ impl fmt::Display for IncomingMessage {
 }
 
 impl IncomingMessage {
-    /// A message in a room.
     pub(super) fn in_room(message: &Message) -> io::Result<Self> {
         Ok(Self {
             line: JsonLine::from(message).to_json()?,
@@ -46,7 +45,6 @@ impl IncomingMessage {
         })
     }
 
-    /// A direct message.
     pub(super) fn direct(direct: &Direct) -> io::Result<Self> {
         Ok(Self {
             line: JsonLine::from(direct).to_json()?,

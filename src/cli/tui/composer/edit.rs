@@ -21,7 +21,6 @@ enum Motion {
     End,
 }
 
-/// The character that a key types.
 pub(super) fn typed(key: &KeyEvent) -> Option<char> {
     let KeyCode::Char(c) = key.code else { return None };
     let held = key.modifiers - KeyModifiers::SHIFT;

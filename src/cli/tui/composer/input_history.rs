@@ -13,7 +13,6 @@ pub(super) struct InputHistory {
     texts: Vec<(String, Option<Name>)>,
     /// The peer of the current direct chat.
     peer: Option<Name>,
-    /// The recalled input.
     at: Option<usize>,
     /// What was typed before, or a recalled input that was changed.
     draft: String,

@@ -9,7 +9,6 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
 use crate::cli::{graphemes, wrap::wrap_input};
 
-/// A grapheme in a row.
 #[derive(Debug, Clone, Copy)]
 struct InputGrapheme<'a> {
     /// What is drawn.
@@ -20,7 +19,6 @@ struct InputGrapheme<'a> {
     width: usize,
 }
 
-/// One row of the screen.
 #[derive(Debug)]
 pub(super) struct InputRow<'a> {
     /// The line of the text that the row is a part of.
@@ -89,7 +87,6 @@ impl<'a> InputLayout<'a> {
         previous.clamp((row + 1).saturating_sub(height.max(1)), row).min(last)
     }
 
-    /// Draws the rows from `top` on.
     pub(super) fn draw(&self, top: usize, area: Rect, buffer: &mut Buffer, style: Style) {
         for (row, y) in self.rows.iter().skip(top).zip(area.top()..area.bottom()) {
             let mut x = area.x;
@@ -112,7 +109,6 @@ impl InputRow<'_> {
     }
 }
 
-/// Adds the rows of one line.
 fn push_rows<'a>(line: usize, text: &'a str, width: usize, rows: &mut Vec<InputRow<'a>>) {
     let mut graphemes = graphemes::of_input(text).peekable();
     let mut end = 0;

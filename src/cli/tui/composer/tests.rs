@@ -40,7 +40,6 @@ fn with_cursor(composer: &mut Composer) -> String {
     text
 }
 
-/// The drawn rows and the position of the cursor.
 fn drawn(composer: &mut Composer, width: u16, height: u16) -> (Vec<String>, Position) {
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
@@ -278,7 +277,6 @@ fn completions_cycle_in_both_directions() {
     assert_eq!(composer.text(), "/join lobby ");
 }
 
-/// An edit of the input.
 #[derive(Debug, Clone)]
 enum Edit {
     Key(KeyCode, KeyModifiers),

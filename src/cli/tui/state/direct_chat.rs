@@ -32,7 +32,6 @@ const MAX_UNREAD: usize = 100;
 /// How often the peer is notified while the user types.
 const TYPING_INTERVAL: Duration = Duration::from_secs(3);
 
-/// The direct chat with a peer.
 pub(crate) struct DirectChat {
     pub(crate) name: Name,
     pub(crate) transcript: Transcript,
@@ -60,14 +59,12 @@ pub(crate) struct DirectChat {
     /// The last received message, and the last one that was marked as read.
     received: Option<MessageId>,
     marked: Option<MessageId>,
-    /// The last message that the peer has read.
     read_until: Option<MessageId>,
     unsent: UnsentMessages,
     /// Whether the contact book was asked for the peer.
     looked_up: bool,
     /// Whether any message was delivered to the peer.
     reached: bool,
-    /// The path that was shown last.
     shown_path: Option<String>,
 }
 
@@ -197,7 +194,6 @@ impl DirectChat {
         self.unsent.push(id, text);
     }
 
-    /// Records that a message was delivered.
     pub(crate) fn on_delivered(&mut self, id: MessageId, path: Option<String>) {
         self.unsent.remove(id);
         if path.is_some() {
@@ -229,7 +225,6 @@ impl DirectChat {
         }
     }
 
-    /// Marks a message as failed.
     pub(crate) fn fail(&mut self, id: MessageId, reason: String) {
         self.unsent.fail(id, reason, &mut self.transcript);
     }
@@ -244,7 +239,6 @@ impl DirectChat {
         self.unsent.queue(id, &mut self.transcript);
     }
 
-    /// The messages in the outbox.
     pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
         self.unsent.queued()
     }

@@ -51,7 +51,6 @@ impl State {
         &mut self.direct_chats[index]
     }
 
-    /// Returns true if the peer has a direct chat or can open one.
     pub(super) fn can_open_direct_chat(&self, name: &Name) -> bool {
         self.direct_chat(name).is_some()
             || self.direct_chats.len() < MAX_DIRECT_CHATS
@@ -67,7 +66,6 @@ impl State {
         closable.min_by_key(|(_, chat)| chat.unread > 0).map(|(index, _)| index)
     }
 
-    /// The current room, if the current chat is one.
     pub(crate) fn current_room(&self) -> Option<&RoomName> {
         match &self.current {
             Some(ChatId::Room(name)) => Some(name),
@@ -83,7 +81,6 @@ impl State {
         }
     }
 
-    /// The visible transcript.
     pub(crate) fn transcript(&self) -> Option<&Transcript> {
         match self.current.as_ref()? {
             ChatId::Room(name) => self.room(name).map(|room| &room.timeline().transcript),
@@ -91,7 +88,6 @@ impl State {
         }
     }
 
-    /// The visible transcript.
     pub(crate) fn transcript_mut(&mut self) -> Option<&mut Transcript> {
         match self.current.clone()? {
             ChatId::Room(name) => self.room_mut(&name).map(RoomChat::transcript_mut),

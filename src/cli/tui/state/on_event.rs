@@ -213,7 +213,6 @@ impl State {
         }
     }
 
-    /// Handles a change of the peers on the hub.
     pub(crate) fn on_peer_change(&mut self, change: PeerChange, now: Moment) {
         self.peers.apply(&change, now);
         if let PeerChange::Left(name) = &change {

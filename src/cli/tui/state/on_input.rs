@@ -16,7 +16,6 @@ use super::{ChatId, Effect, HubStatus, Moment, Overlay, State};
 const WHEEL: isize = 3;
 
 impl State {
-    /// Handles an event of the terminal.
     pub(crate) fn on_terminal_event(&mut self, event: Event, now: Moment) {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(&key, now),
@@ -58,7 +57,6 @@ impl State {
         self.on_edit(now);
     }
 
-    /// Performs an action.
     pub(crate) fn perform(&mut self, action: Action, now: Moment) {
         if !matches!(action, Action::Complete | Action::CompleteBack | Action::Cancel) {
             self.menu = None;

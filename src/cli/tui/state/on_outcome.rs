@@ -242,7 +242,6 @@ impl State {
     }
 }
 
-/// The text for an empty list.
 fn empty_list(title: &str) -> &'static str {
     match title {
         "peers" => "nobody is on the hub",

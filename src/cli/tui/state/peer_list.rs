@@ -25,19 +25,16 @@ pub(crate) struct PeerList {
     listing: Option<BTreeSet<Name>>,
 }
 
-/// A listed peer.
 #[derive(Debug)]
 pub(crate) struct ListedPeer {
     pub(crate) status: PeerStatus,
     /// Since when the peer has the status: as observed here, and as the hub says, if it does.
     since: Instant,
     since_at_hub: Option<Timestamp>,
-    /// When the peer was last active.
     active_at: Instant,
 }
 
 impl PeerList {
-    /// Applies a change.
     pub(crate) fn apply(&mut self, change: &PeerChange, now: Moment) {
         match change {
             PeerChange::Reset => self.listing = Some(BTreeSet::new()),
@@ -64,7 +61,6 @@ impl PeerList {
         listed.since_at_hub = since_at_hub;
     }
 
-    /// Records that a peer is active.
     pub(crate) fn set_active(&mut self, name: &Name, now: Moment) {
         if let Some(peer) = self.peers.get_mut(name) {
             peer.active_at = now.mono;
@@ -75,7 +71,6 @@ impl PeerList {
         self.peers.contains_key(name)
     }
 
-    /// The peer, if it is listed.
     pub(crate) fn get(&self, name: &Name) -> Option<&ListedPeer> {
         self.peers.get(name)
     }
@@ -97,7 +92,6 @@ impl PeerList {
 }
 
 impl ListedPeer {
-    /// The symbol of the status.
     pub(crate) fn symbol(&self) -> char {
         match self.status {
             PeerStatus::Online => '●',

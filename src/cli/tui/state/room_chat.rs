@@ -8,7 +8,6 @@ use crate::{
     model::{Message, MessageId, Name, Position, RoomName, Text},
 };
 
-/// A room that the user is in.
 pub(crate) struct RoomChat {
     pub(crate) name: RoomName,
     /// The latest messages, to which new ones are added.
@@ -66,7 +65,6 @@ impl RoomChat {
         }
     }
 
-    /// The visible transcript.
     pub(crate) fn transcript_mut(&mut self) -> &mut Transcript {
         &mut self.timeline_mut().transcript
     }
@@ -86,7 +84,6 @@ impl RoomChat {
         self.past.is_none() && self.live.transcript.is_at_end()
     }
 
-    /// Records that the room was joined.
     pub(crate) fn on_joined(&mut self, head: Position) {
         if self.head.is_none_or(|known| known.epoch != head.epoch) {
             self.head = Some(head);

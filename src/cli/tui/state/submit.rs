@@ -137,7 +137,6 @@ impl State {
         }
     }
 
-    /// Closes the current direct chat.
     fn close_direct_chat(&mut self, now: Moment) {
         let Some(peer) = self.current_peer().cloned() else { return };
         let has_unsent = |chat: &DirectChat| chat.unsent().next().is_some();

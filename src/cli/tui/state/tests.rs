@@ -70,7 +70,6 @@ pub(crate) fn state(rooms: &[&str]) -> State {
     state
 }
 
-/// A message of a room.
 pub(crate) fn message(raw: &str, seq: u64, who: &str, said: &str) -> Message {
     Message {
         id: MessageId::new(),
@@ -88,7 +87,6 @@ impl State {
         self.on_event(Event::Message(message(raw, seq, who, what)), at(1));
     }
 
-    /// Submits a line and returns the effects.
     #[track_caller]
     pub(crate) fn line(&mut self, line: &str, now: Moment) -> Vec<Effect> {
         self.take_effects();
@@ -101,7 +99,6 @@ impl State {
         self.on_terminal_event(Typed::Key(KeyEvent::new(code, KeyModifiers::NONE)), now);
     }
 
-    /// Posts a line and returns the id.
     #[track_caller]
     pub(crate) fn posts(&mut self, line: &str) -> MessageId {
         let ordered = self.line(line, at(1));

@@ -42,7 +42,6 @@ impl Timeline {
         }
     }
 
-    /// The position of the newest message.
     pub(crate) fn newest(&self) -> Option<Position> {
         self.newest
     }
@@ -163,7 +162,6 @@ impl Timeline {
     }
 }
 
-/// The entry of a message in the transcript.
 pub(crate) fn entry(message: &Message, me: &Name) -> TranscriptEntry {
     let own = message.sender == *me;
     let text = message.text.as_str().to_owned();

@@ -17,7 +17,6 @@ struct UnsentMessage {
     overtaken: bool,
 }
 
-/// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SendState {
     Sending,
@@ -35,7 +34,6 @@ impl UnsentMessages {
         self.0.is_empty()
     }
 
-    /// Removes a message that has arrived.
     pub(super) fn remove(&mut self, id: MessageId) {
         self.0.retain(|message| message.id != id);
     }
@@ -98,7 +96,6 @@ impl UnsentMessages {
         self.0.iter().filter(|message| message.state == SendState::Sending).count()
     }
 
-    /// The messages in the outbox.
     pub(super) fn queued(&self) -> impl Iterator<Item = MessageId> {
         self.0.iter().filter(|it| it.state == SendState::Queued).map(|message| message.id)
     }

@@ -23,7 +23,6 @@ pub(super) type Serial = i64;
 pub(super) struct EntryList {
     list: VecDeque<TranscriptEntry>,
     serials: HashMap<EntryKey, Serial>,
-    /// The serial of the first entry.
     first: Serial,
     bytes: usize,
     max_entries: usize,
@@ -137,7 +136,6 @@ impl EntryList {
         }
     }
 
-    /// Removes and returns all entries.
     pub(super) fn take(&mut self) -> VecDeque<TranscriptEntry> {
         (self.first, self.bytes) = (0, 0);
         self.serials.clear();

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use crate::model::{MessageId, Name, Position};
 
-/// Identifies an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum EntryKey {
     /// A message of a room, by its position.
@@ -39,7 +38,6 @@ pub(crate) enum EntryBody {
         /// For messages of the user and direct messages.
         mark: Option<Mark>,
     },
-    /// A notice of the program.
     Notice(String),
     /// Consecutive messages of a blocked peer, shown as one line.
     Hidden {

@@ -45,7 +45,6 @@ const MAX_CACHED: usize = 512;
 /// character shown as `<U+0080>`); a view can have two of them at its edges.
 const MAX_CACHED_BYTES: usize = 8 * 1024 * 1024;
 
-/// The columns of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Columns {
     /// The width of the row in cells.
@@ -73,7 +72,6 @@ impl Columns {
     }
 }
 
-/// The layout of an entry.
 #[derive(Debug)]
 pub(super) struct EntryLayout {
     /// The name of the sender or the sign of a notice, as drawn.
@@ -153,7 +151,6 @@ impl EntryLayout {
         self.rows.get(row).map_or(self.text.len(), |row| row.start)
     }
 
-    /// The row of a byte offset.
     pub(super) fn row_at(&self, offset: usize) -> usize {
         self.rows.partition_point(|row| row.start <= offset).saturating_sub(1)
     }
@@ -174,7 +171,6 @@ fn inline_name(who: &str, columns: &Columns, left: usize) -> (String, usize) {
     (name, taken - before)
 }
 
-/// A mark as drawn.
 fn shown_mark(mark: &Mark) -> String {
     let with = |sign: &str, text: &str| {
         let line = text::one_line(text);
@@ -235,7 +231,6 @@ impl LayoutCache {
         }
     }
 
-    /// Removes all layouts.
     pub(super) fn clear(&mut self) {
         self.cached.clear();
         self.bytes = 0;

@@ -111,7 +111,6 @@ fn mark_style(mark: &Mark, theme: &Theme) -> Style {
     }
 }
 
-/// `today`, `yesterday`, or the date.
 fn day_name(day: Date, today: Date) -> String {
     if day == today {
         "today".into()

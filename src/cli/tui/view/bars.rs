@@ -78,7 +78,6 @@ pub(super) fn draw_typing(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The parts of the status line.
 struct StatusLine {
     /// The width of the left part, up to the clock.
     left: usize,

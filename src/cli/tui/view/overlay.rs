@@ -26,7 +26,6 @@ use crate::{
 /// The number of characters that are shown before a hit in a text.
 const BEFORE: usize = 16;
 
-/// Draws the overlay.
 pub(super) fn draw(state: &State, overlay: &OverlayBox, buffer: &mut Buffer) {
     let OverlayBox { outside, inside, title, lines, selected, top } = overlay;
     let theme = &state.theme;

@@ -11,7 +11,6 @@ use crate::{
     model::{Name, PeerStatus},
 };
 
-/// Draws the list.
 pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
     let (width, height) = (usize::from(area.width), usize::from(area.height).saturating_sub(1));
     let heading = format!(" on the hub: {}", state.peers.len());

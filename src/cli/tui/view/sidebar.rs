@@ -12,7 +12,6 @@ use crate::cli::{
     },
 };
 
-/// A row of the list.
 struct SidebarRow {
     text: String,
     /// At the end of the row: the number of unread messages, or that the peer is typing.
@@ -23,7 +22,6 @@ struct SidebarRow {
     unread: usize,
 }
 
-/// Draws the list.
 pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
     if area.is_empty() {
         return;

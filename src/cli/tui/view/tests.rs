@@ -67,7 +67,6 @@ fn came(from: &str, said: &str) -> Event {
     Event::Direct(Direct { message, verification: Verification::Unverified(None), from: None })
 }
 
-/// A morning in the lobby.
 fn morning() -> State {
     let mut state = state(&["lobby", "ops"]);
     for (who, status) in [

@@ -15,20 +15,15 @@ use crate::{
 /// Rooms, and senders, that are cached between batches.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// The result of a committed batch.
 #[derive(Default)]
 pub(super) struct CommittedBatch {
     /// One for each draft, in order.
     pub(super) outcomes: Vec<Result<Posted>>,
-    /// The new messages, room by room.
     pub(super) parts: Vec<RoomMessages>,
 }
 
-/// The new messages of one room.
 pub(super) struct RoomMessages {
-    /// The id of the room.
     pub(super) room: i64,
-    /// The name of the room.
     pub(super) name: RoomName,
     /// In the order of the log; never empty.
     pub(super) messages: Vec<Message>,

@@ -34,14 +34,12 @@ struct FeedState {
 
 /// Work for the indexer.
 pub(super) struct Changes {
-    /// The rooms that changed.
     pub(super) rooms: BTreeSet<i64>,
     /// The generation that is reached when they are indexed.
     pub(super) generation: u64,
 }
 
 impl ChangeFeed {
-    /// Adds changed rooms.
     pub(super) fn add(&self, rooms: impl IntoIterator<Item = i64>) {
         let mut rooms = rooms.into_iter().peekable();
         if rooms.peek().is_none() {

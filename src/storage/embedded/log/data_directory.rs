@@ -32,11 +32,8 @@ pub(super) struct DataDirectory {
 type Attempt<T> = Result<T, Box<dyn StdError + Send + Sync>>;
 
 impl DataDirectory {
-    /// Locks the directory, and creates it (private to its owner) if it is missing.
-    ///
-    /// # Errors
-    ///
-    /// If another hub uses it, or it cannot be used.
+    /// Locks the directory, and creates it (private to its owner) if it is missing. Errors if
+    /// another hub uses it, or it cannot be used.
     pub(super) fn lock(directory: &Path) -> Result<Self, SystemError> {
         files::create_directory(directory)?;
         let path = directory.join("lock");
@@ -58,11 +55,8 @@ impl DataDirectory {
     }
 
     /// Returns the path of the log's database, which exists and is intact as far as can be seen
-    /// without reading all of it.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the existing file. Nothing is changed then.
+    /// without reading all of it. Errors with what is wrong with the existing file, and changes
+    /// nothing then.
     pub(super) fn log(&self) -> Result<PathBuf, SystemError> {
         let path = self.directory.join("log.db");
         let there = path.try_exists().map_err(|error| SystemError::unusable(&path, error))?;

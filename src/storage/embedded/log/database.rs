@@ -71,12 +71,10 @@ pub(super) enum AccessGuard<'a> {
 }
 
 impl LogDatabase {
-    /// The database in this file.
     pub(super) fn file(path: &Path) -> Self {
         Self { place: Location::File(path.to_owned()), gate: RwLock::default() }
     }
 
-    /// Creates an empty database in memory.
     pub(super) fn memory() -> rusqlite::Result<Self> {
         let name = format!("file:/{}?vfs=memdb", uuid::Uuid::now_v7());
         let anchor = Connection::open_with_flags(&name, FLAGS | OpenFlags::SQLITE_OPEN_URI)?;
@@ -152,7 +150,6 @@ impl LogDatabase {
         Ok(conn)
     }
 
-    /// Returns the guard to hold while reading.
     pub(super) fn reading(&self) -> AccessGuard<'_> {
         match self.place {
             Location::File(_) => AccessGuard::Open,

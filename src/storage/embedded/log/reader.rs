@@ -15,7 +15,6 @@ use crate::{
 /// Rooms, and senders, whose names a reader caches.
 const MAX_REMEMBERED: usize = 65_536;
 
-/// A connection that reads.
 pub(super) struct Reader {
     database: Arc<LogDatabase>,
     conn: Connection,
@@ -30,7 +29,6 @@ struct NameCache {
     senders: HashMap<i64, Name>,
 }
 
-/// A row of the table of rooms.
 struct RoomRow {
     id: i64,
     name: String,
@@ -135,13 +133,11 @@ impl Reader {
         message(conn, names, *epoch, &room, row).map(Some)
     }
 
-    /// Returns the id of a room.
     pub(super) fn room_id(&self, name: &RoomName) -> Result<Option<i64>> {
         let _gate = self.database.reading();
         Ok(self.room(name)?.map(|row| row.id))
     }
 
-    /// Returns the id of a sender.
     pub(super) fn sender_id(&self, name: &Name) -> Result<Option<i64>> {
         let _gate = self.database.reading();
         let find = || {

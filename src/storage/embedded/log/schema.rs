@@ -55,17 +55,14 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
 "];
 
-/// Returns the key of a message.
 pub(super) fn key(room: i64, seq: i64) -> i64 {
     room << SEQ_BITS | seq
 }
 
-/// Returns the seq of a key.
 pub(super) fn seq(key: i64) -> i64 {
     key & MAX_SEQ
 }
 
-/// Returns the room's id of a key.
 pub(super) fn room(key: i64) -> i64 {
     key >> SEQ_BITS
 }
@@ -93,7 +90,6 @@ pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Returns the epoch of the log.
 pub(super) fn epoch(conn: &Connection) -> rusqlite::Result<u64> {
     conn.query_row("SELECT epoch FROM store", [], |row| row.get(0)).map(i64::cast_unsigned)
 }

@@ -122,7 +122,6 @@ impl Searcher {
     }
 }
 
-/// Returns the ranges of the words within a text.
 fn ranges(scratch: &Connection, words: &str, text: &str) -> rusqlite::Result<Vec<Range<usize>>> {
     let (open, close) = marks(text);
     // FTS5 stops at a NUL. A space has one byte too, and separates words as well.

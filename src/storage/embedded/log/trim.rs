@@ -13,7 +13,6 @@ use crate::storage::Retention;
 /// Messages that one step removes at most.
 const STEP: i64 = 1000;
 
-/// Rooms that one step looks at at most.
 const STEP_ROOMS: usize = 256;
 
 /// A retention in progress.
@@ -28,11 +27,9 @@ pub(super) struct Trim {
     pub(super) removed: u64,
 }
 
-/// The result of a step.
 pub(super) enum TrimStep {
     /// Removed messages of this room, or none. There may be more to do.
     Removed(Option<i64>),
-    /// All is done.
     Done,
 }
 
@@ -53,7 +50,6 @@ impl Trim {
         Self { oldest, count, room: 0, removed: 0 }
     }
 
-    /// Runs one step.
     pub(super) fn step(&mut self, conn: &mut Connection) -> rusqlite::Result<TrimStep> {
         for _ in 0..STEP_ROOMS {
             let Some(room) = next_room(conn, self.room)? else { return Ok(TrimStep::Done) };
@@ -68,7 +64,6 @@ impl Trim {
         Ok(TrimStep::Removed(None))
     }
 
-    /// Returns the first seq that a room keeps.
     fn keep_from(&self, conn: &Connection, room: &RoomExtent) -> rusqlite::Result<i64> {
         let by_count = room.last.saturating_sub(self.count) + 1;
         let by_age = seq_before(conn, room.id, room.first, room.last, self.oldest)? + 1;

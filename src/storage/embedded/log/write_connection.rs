@@ -40,7 +40,6 @@ impl WriteConnection {
         Ok(Self { database, conn, epoch, known: IdCache::default(), last_at })
     }
 
-    /// Returns the epoch of the log.
     pub(super) fn epoch(&self) -> u64 {
         self.epoch
     }
@@ -69,7 +68,6 @@ impl WriteConnection {
         Ok(stored)
     }
 
-    /// Runs one step of a trim.
     pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<TrimStep> {
         let _gate = self.database.writing();
         trim.step(&mut self.conn)

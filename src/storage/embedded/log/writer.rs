@@ -35,7 +35,6 @@ use crate::{
 /// first of them does not wait long.
 const MAX_BATCH: usize = 4096;
 
-/// A command for the writer.
 pub(super) enum WriterCommand {
     /// Store a draft.
     Append(PendingAppend),
@@ -47,7 +46,6 @@ pub(super) enum WriterCommand {
 
 /// A draft in flight.
 pub(super) struct PendingAppend {
-    /// The draft.
     pub(super) draft: Draft,
     /// Called with the outcome.
     pub(super) done: AppendCallback,
@@ -55,7 +53,6 @@ pub(super) struct PendingAppend {
     pub(super) share: OwnedSemaphorePermit,
 }
 
-/// The writer.
 pub(super) struct Writer {
     connection: WriteConnection,
     listener: Arc<dyn CommitListener>,

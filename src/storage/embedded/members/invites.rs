@@ -30,10 +30,7 @@ pub(super) fn make(conn: &Connection, uses: u32, lasts: Duration) -> Result<Invi
     Ok(code)
 }
 
-/// Uses an invitation once. It must have been made after the serial `after`.
-///
-/// # Errors
-///
+/// Uses an invitation once. It must have been made after the serial `after`. Errors with
 /// [`RequestError::InviteRequired`] if it is missing or not valid.
 pub(super) fn redeem(conn: &Connection, code: Option<&InviteCode>, after: i64) -> Result<()> {
     let code = code.ok_or(RequestError::InviteRequired { shown: false })?;

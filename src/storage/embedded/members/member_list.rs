@@ -25,7 +25,6 @@ pub const BOT_PREFIX: &str = "chinwag-bot~";
 /// Less than every serial.
 const ANY_SERIAL: i64 = -1;
 
-/// Bytes of a bot's token.
 const TOKEN_BYTES: usize = 32;
 
 /// The names and their owners. Blocks on the disk.
@@ -177,7 +176,6 @@ impl MemberList {
         })
     }
 
-    /// Returns true if the owner has the name.
     pub(super) fn has(&self, name: &Name, owner: &OwnerId) -> Result<bool> {
         match lookup(&self.conn, name)? {
             Some(found) => found.check(name, owner).map(|()| true),
@@ -267,7 +265,6 @@ struct MemberRecord {
 }
 
 impl MemberRecord {
-    /// Checks that this is the name of that owner.
     fn check(self, name: &Name, owner: &OwnerId) -> Result<()> {
         if self.owner == *owner && self.name == *name {
             Ok(())

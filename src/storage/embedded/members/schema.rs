@@ -52,7 +52,6 @@ const MIGRATIONS: &[&str] = &["
     ALTER TABLE removed ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
 "];
 
-/// The next serial, in SQL.
 pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
     (SELECT 0 AS serial UNION ALL SELECT serial FROM invites UNION ALL SELECT serial FROM removed))";
 

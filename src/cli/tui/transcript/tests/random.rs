@@ -159,7 +159,6 @@ proptest! {
         }
     }
 
-    /// Scrolling up shows the same rows as scrolling down.
     #[test]
     fn scrolling_down_and_up_shows_the_same_rows(
         texts in prop::collection::vec(texts(), 1..20),
