@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod channel;
+mod count_calls;
 mod dial;
 mod handshake;
 mod idle;
@@ -32,10 +33,10 @@ pub use acceptor::{Acceptor, Plaintext};
 #[cfg(any(test, fuzzing))]
 pub(crate) use channel::drop_broken_details;
 pub use channel::{Channel, guarded};
+pub use count_calls::CountCalls;
 pub use dial::{
     CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, dial_failure, probe,
 };
-pub use idle::CountCalls;
 pub use incoming::{Accepted, Incoming};
 pub use io::{Duplex, ServerIo};
 pub use limits::Limits;

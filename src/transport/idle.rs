@@ -13,12 +13,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Request, Response};
-use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::body::Body;
-
-use super::{Observer, PeerInfo};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Calls(Arc<Counts>);
@@ -76,26 +71,5 @@ impl Idle {
             self.seen = begun;
             self.timer.as_mut().reset(Instant::now() + self.timeout);
         }
-    }
-}
-
-/// Counts the calls of each connection. A call lasts until the end of its response was sent.
-#[derive(Debug, Clone, Copy)]
-pub struct CountCalls;
-
-impl Observer for CountCalls {
-    type Noted = Option<Call>;
-
-    fn on_request(&self, request: &Request<Body>) -> Option<Call> {
-        request.extensions().get::<PeerInfo>().map(|info| info.calls.begin())
-    }
-
-    fn on_response(&self, call: Option<Call>, response: Response<Body>) -> Response<Body> {
-        response.map(|body| {
-            Body::new(body.map_frame(move |frame| {
-                let _held = &call;
-                frame
-            }))
-        })
     }
 }

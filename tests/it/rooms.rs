@@ -25,12 +25,12 @@ use crate::support::{
 const CROWD: usize = 300;
 
 /// What each of them says.
-const SAID_EACH: usize = 20;
+const SAID_EACH: usize = 10;
 
 /// The time the crowd may take: in a debug build, on two cores, a fraction of it is enough.
 const CROWD_PATIENCE: Duration = Duration::from_secs(180);
 
-/// Every one of 300 receives all 6,000, in the same order, each once, and can prove it.
+/// Every one of 300 receives all 3,000, in the same order, each once, and can prove it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_receives_everything_once_and_in_one_order() {
     let hub = TestHub::start();

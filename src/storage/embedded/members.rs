@@ -12,7 +12,8 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tonic::async_trait;
 
-pub use member_list::{BOT_PREFIX, MEMBERS_FILE, Member, MemberList};
+pub use member_list::{BOT_PREFIX, Member, MemberList};
+pub use schema::MEMBERS_FILE;
 
 use super::{Store, pool::Pool};
 use crate::{

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use super::{
     invites,
-    schema::{self, NEXT_SERIAL, failed},
+    schema::{self, MEMBERS_FILE, NEXT_SERIAL, failed},
 };
 use crate::{
     error::{RequestError, Result, SystemError},
@@ -15,9 +15,6 @@ use crate::{
     model::{InviteCode, Name},
     storage::{MAX_NAMES, Membership, NameClaim, NameHolder, Owner, OwnerId, SessionId},
 };
-
-/// The name of the file in the hub's data directory.
-pub const MEMBERS_FILE: &str = "members.db";
 
 /// The prefix of a bot's token. Tells it from a session's token.
 pub const BOT_PREFIX: &str = "chinwag-bot~";

@@ -4,12 +4,14 @@ use std::{path::Path, sync::Arc};
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::MEMBERS_FILE;
 use crate::{
     error::{RequestError, SystemError},
     identity::files,
     sqlite::{self, Plan, Trouble},
 };
+
+/// The name of the file in the hub's data directory.
+pub const MEMBERS_FILE: &str = "members.db";
 
 /// The list of members. Times are in seconds since 1970.
 const PLAN: Plan = Plan {
