@@ -343,12 +343,12 @@ fn too_long() -> String {
 fn sanitize(text: &str) -> (String, usize) {
     let mut left_out = 0;
     let lines = text.replace("\r\n", "\n").replace('\r', "\n").replace('\t', TAB);
-    let kept = lines.chars().filter(|&c| {
+    let harmless = lines.chars().filter(|&c| {
         let keep = c == '\n' || !text::is_dangerous(c);
         left_out += usize::from(!keep);
         keep
     });
-    (kept.collect(), left_out)
+    (harmless.collect(), left_out)
 }
 
 #[cfg(test)]

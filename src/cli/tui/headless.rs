@@ -59,8 +59,8 @@ impl HeadlessScreen {
         let entry = |message: Message| TranscriptEntry {
             key: EntryKey::Own(message.id),
             at: message.created_at,
-            body: EntryBody::Said {
-                who: message.sender,
+            body: EntryBody::Message {
+                sender: message.sender,
                 own: false,
                 mention: false,
                 text: message.text.as_str().to_owned(),

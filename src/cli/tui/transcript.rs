@@ -128,9 +128,9 @@ impl Transcript {
     pub(crate) fn replace(&mut self, key: EntryKey, entry: TranscriptEntry) -> bool {
         let Some(serial) = self.entries.find(key) else { return false };
         self.measure(&entry);
-        match self.entries.find(entry.key).filter(|here| *here != serial) {
-            Some(here) => {
-                self.put(here, entry);
+        match self.entries.find(entry.key).filter(|other| *other != serial) {
+            Some(other) => {
+                self.put(other, entry);
                 self.remove(key);
             }
             None => {
@@ -187,8 +187,8 @@ impl Transcript {
     /// Appends a message of the user that is being sent, scrolls to it, and removes the line "new
     /// messages".
     pub(crate) fn push_own(&mut self, id: MessageId, me: &Name, text: &Text, at: Timestamp) {
-        let body = EntryBody::Said {
-            who: me.clone(),
+        let body = EntryBody::Message {
+            sender: me.clone(),
             own: true,
             mention: false,
             text: text.as_str().to_owned(),
@@ -261,10 +261,10 @@ impl Transcript {
 
     /// Widens the column of names if necessary.
     fn measure(&mut self, entry: &TranscriptEntry) {
-        if let EntryBody::Said { who, .. } = &entry.body
+        if let EntryBody::Message { sender, .. } = &entry.body
             && self.widest < layout::MAX_NAME
         {
-            let name = text::one_line(who.as_str());
+            let name = text::one_line(sender.as_str());
             self.widest = self.widest.max(graphemes::width(&graphemes::visible(&name)));
         }
     }

@@ -127,8 +127,8 @@ impl DirectChat {
         self.matters |= trust != TrustLevel::Unverified;
         self.typing_until = None;
         self.received = Some(message.id);
-        let body = EntryBody::Said {
-            who: message.sender.clone(),
+        let body = EntryBody::Message {
+            sender: message.sender.clone(),
             own: false,
             mention: false,
             text: message.text.as_str().to_owned(),

@@ -60,9 +60,9 @@ impl State {
     /// The direct chat to close if there are too many: the oldest one with a stranger, preferably one
     /// that was read.
     fn evictable(&self) -> Option<usize> {
-        let here = self.current_peer();
+        let current = self.current_peer();
         let chats = self.direct_chats.iter().enumerate();
-        let closable = chats.filter(|(_, chat)| chat.is_closable() && here != Some(&chat.name));
+        let closable = chats.filter(|(_, chat)| chat.is_closable() && current != Some(&chat.name));
         closable.min_by_key(|(_, chat)| chat.unread > 0).map(|(index, _)| index)
     }
 
@@ -121,7 +121,7 @@ impl State {
         self.joining = None;
         let typed = self.composer.text();
         // Input without a chat of its own goes along, because the user has chosen this chat for it.
-        let homeless = match self.draft() {
+        let unassigned = match self.draft() {
             Some(draft) => {
                 *draft = typed;
                 String::new()
@@ -130,10 +130,10 @@ impl State {
         };
         self.previous = self.current.replace(chat);
         let draft = self.draft().map(std::mem::take).unwrap_or_default();
-        match (draft.is_empty(), homeless.is_empty()) {
+        match (draft.is_empty(), unassigned.is_empty()) {
             (_, true) => self.composer.set(&draft),
             (true, false) => {}
-            (false, false) => self.composer.set(&format!("{draft}\n{homeless}")),
+            (false, false) => self.composer.set(&format!("{draft}\n{unassigned}")),
         }
         self.menu = None;
         if let Some(peer) = self.current_peer().cloned() {
@@ -307,7 +307,7 @@ impl State {
         let Some(index) = self.rooms.iter().position(|room| room.name == *name) else {
             return false;
         };
-        let here = self.current_room() == Some(name);
+        let is_current = self.current_room() == Some(name);
         let left = self.rooms.remove(index);
         for (id, text) in left.unsent() {
             let lost = format!("not posted in {name}: {}", text.as_str());
@@ -316,7 +316,7 @@ impl State {
         if !left.draft.trim().is_empty() {
             self.lost.push((None, format!("not posted in {name}: {}", left.draft)));
         }
-        if here {
+        if is_current {
             self.current = None;
             self.menu = None;
             let next = self.chats().into_iter().next();

@@ -110,7 +110,7 @@ impl State {
                 self.show(title, lines, now);
             }
             ActionOutcome::Shown(lines) => self.show(title, lines, now),
-            ActionOutcome::Notice(said) => self.announce(&said, false, now),
+            ActionOutcome::Notice(text) => self.announce(&text, false, now),
             ActionOutcome::Failed(why) => self.announce(&why, true, now),
         }
     }

@@ -165,9 +165,9 @@ impl Timeline {
 pub(crate) fn entry(message: &Message, me: &Name) -> TranscriptEntry {
     let own = message.sender == *me;
     let text = message.text.as_str().to_owned();
-    let body = EntryBody::Said {
+    let body = EntryBody::Message {
         mention: !own && mentions(&text, me),
-        who: message.sender.clone(),
+        sender: message.sender.clone(),
         own,
         text,
         mark: own.then_some(Mark::Sent),

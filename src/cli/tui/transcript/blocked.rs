@@ -19,8 +19,8 @@ impl Transcript {
         (self.anchor, self.top) = (Anchor::End, None);
         for entry in self.entries.take() {
             match entry.body {
-                EntryBody::Hidden { said, .. } => {
-                    said.into_iter().for_each(|entry| self.push(entry))
+                EntryBody::Hidden { messages, .. } => {
+                    messages.into_iter().for_each(|entry| self.push(entry))
                 }
                 _ => self.push(entry),
             }
@@ -28,7 +28,7 @@ impl Transcript {
     }
 
     pub(super) fn hides(&self, entry: &TranscriptEntry) -> bool {
-        matches!(&entry.body, EntryBody::Said { who, own: false, .. } if self.blocked.contains(who))
+        matches!(&entry.body, EntryBody::Message { sender, own: false, .. } if self.blocked.contains(sender))
     }
 
     /// Appends a message of a blocked peer.
@@ -64,37 +64,37 @@ impl Transcript {
 }
 
 fn hidden(entry: TranscriptEntry) -> TranscriptEntry {
-    let who = match &entry.body {
-        EntryBody::Said { who, .. } | EntryBody::Hidden { who, .. } => who.clone(),
+    let sender = match &entry.body {
+        EntryBody::Message { sender, .. } | EntryBody::Hidden { sender, .. } => sender.clone(),
         EntryBody::Notice(_) => return entry,
     };
     TranscriptEntry {
         key: entry.key,
         at: entry.at,
-        body: EntryBody::Hidden { who, said: vec![entry] },
+        body: EntryBody::Hidden { sender, messages: vec![entry] },
     }
 }
 
 /// Moves a message into a run if that has the same sender.
 fn add(run: &mut TranscriptEntry, entry: &mut Option<TranscriptEntry>) {
-    let EntryBody::Hidden { who, said } = &mut run.body else { return };
-    let theirs = |entry: &mut TranscriptEntry| matches!(&entry.body, EntryBody::Said { who: by, .. } if by == who);
+    let EntryBody::Hidden { sender, messages } = &mut run.body else { return };
+    let theirs = |entry: &mut TranscriptEntry| matches!(&entry.body, EntryBody::Message { sender: by, .. } if by == sender);
     if let Some(entry) = entry.take_if(theirs) {
-        if said.len() >= MAX_HIDDEN {
-            said.remove(0);
+        if messages.len() >= MAX_HIDDEN {
+            messages.remove(0);
         }
-        said.push(entry);
+        messages.push(entry);
     }
 }
 
 /// Merges a run into the one before it. Returns its key if it had the same sender.
 fn join(run: &mut TranscriptEntry, next: &TranscriptEntry) -> Option<EntryKey> {
-    let EntryBody::Hidden { who, said } = &mut run.body else { return None };
-    let EntryBody::Hidden { who: by, said: later } = &next.body else { return None };
-    if who != by {
+    let EntryBody::Hidden { sender, messages } = &mut run.body else { return None };
+    let EntryBody::Hidden { sender: by, messages: later } = &next.body else { return None };
+    if sender != by {
         return None;
     }
-    said.extend(later.iter().cloned());
-    said.drain(..said.len().saturating_sub(MAX_HIDDEN));
+    messages.extend(later.iter().cloned());
+    messages.drain(..messages.len().saturating_sub(MAX_HIDDEN));
     Some(next.key)
 }

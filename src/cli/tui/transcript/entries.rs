@@ -112,7 +112,7 @@ impl EntryList {
     /// Replaces an entry. The key must be the same or new.
     pub(super) fn replace(&mut self, serial: Serial, entry: TranscriptEntry) {
         let key = entry.key;
-        if let Some(old) = self.change(serial, |place| std::mem::replace(place, entry)) {
+        if let Some(old) = self.change(serial, |old| std::mem::replace(old, entry)) {
             self.serials.remove(&old.key);
             self.serials.insert(key, serial);
         }

@@ -28,8 +28,8 @@ pub(crate) struct TranscriptEntry {
 #[derive(Debug, Clone)]
 pub(crate) enum EntryBody {
     /// A message.
-    Said {
-        who: Name,
+    Message {
+        sender: Name,
         /// Whether the user has sent it.
         own: bool,
         /// Whether it mentions the user.
@@ -41,9 +41,9 @@ pub(crate) enum EntryBody {
     Notice(String),
     /// Consecutive messages of a blocked peer, shown as one line.
     Hidden {
-        who: Name,
+        sender: Name,
         /// The messages, to be shown when the peer is unblocked.
-        said: Vec<TranscriptEntry>,
+        messages: Vec<TranscriptEntry>,
     },
 }
 
@@ -77,9 +77,9 @@ impl TranscriptEntry {
     pub(super) fn weight(&self) -> usize {
         let texts = match &self.body {
             EntryBody::Notice(text) => text.len(),
-            EntryBody::Hidden { said, .. } => said.iter().map(Self::weight).sum(),
-            EntryBody::Said { who, text, mark, .. } => {
-                who.as_str().len() + text.len() + mark.as_ref().map_or(0, Mark::weight)
+            EntryBody::Hidden { messages, .. } => messages.iter().map(Self::weight).sum(),
+            EntryBody::Message { sender, text, mark, .. } => {
+                sender.as_str().len() + text.len() + mark.as_ref().map_or(0, Mark::weight)
             }
         };
         size_of::<Self>() + texts
@@ -88,7 +88,7 @@ impl TranscriptEntry {
     /// The mark, or `None` if this is no message.
     pub(super) fn mark_mut(&mut self) -> Option<&mut Option<Mark>> {
         match &mut self.body {
-            EntryBody::Said { mark, .. } => Some(mark),
+            EntryBody::Message { mark, .. } => Some(mark),
             EntryBody::Notice(_) | EntryBody::Hidden { .. } => None,
         }
     }

@@ -92,7 +92,7 @@ pub(super) struct EntryLayout {
 impl EntryLayout {
     fn new(entry: &TranscriptEntry, columns: &Columns) -> Self {
         let hidden = match &entry.body {
-            EntryBody::Hidden { who, .. } => format!("{who} is blocked: hidden"),
+            EntryBody::Hidden { sender, .. } => format!("{sender} is blocked: hidden"),
             _ => String::new(),
         };
         let (raw, name, left, head, mark) = match &entry.body {
@@ -104,9 +104,9 @@ impl EntryLayout {
                 let sign = if columns.width < MIN_TEXT { "" } else { "*" };
                 (text, sign.to_owned(), columns.time + 2 * sign.len(), 0, None)
             }
-            EntryBody::Said { who, text, mark, .. } => {
+            EntryBody::Message { sender, text, mark, .. } => {
                 let left = columns.text();
-                let (name, head) = inline_name(who.as_str(), columns, left);
+                let (name, head) = inline_name(sender.as_str(), columns, left);
                 (text, name, left, head, mark.as_ref())
             }
         };
@@ -157,14 +157,14 @@ impl EntryLayout {
 }
 
 /// The name as drawn, and the cells that it takes from the first row of the text.
-fn inline_name(who: &str, columns: &Columns, left: usize) -> (String, usize) {
+fn inline_name(sender: &str, columns: &Columns, left: usize) -> (String, usize) {
     if columns.name > 0 {
-        return (graphemes::fit(who, columns.name), 0);
+        return (graphemes::fit(sender, columns.name), 0);
     }
     if columns.width < left + MIN_TEXT {
         return (String::new(), 0);
     }
-    let name = graphemes::fit(who, MAX_NAME.min((columns.width - left) / 2)) + ":";
+    let name = graphemes::fit(sender, MAX_NAME.min((columns.width - left) / 2)) + ":";
     let taken = graphemes::width(&name) + 1;
     // Without a time, names begin where the row does.
     let before = if columns.time == 0 { left } else { 0 };

@@ -72,8 +72,8 @@ fn draw_text(
     let (style, mark) = match &entry.body {
         EntryBody::Notice(_) => (theme.notice, None),
         EntryBody::Hidden { .. } => (theme.dim, None),
-        EntryBody::Said { mention: true, mark, .. } => (theme.mention, mark.as_ref()),
-        EntryBody::Said { mark, .. } => (theme.text, mark.as_ref()),
+        EntryBody::Message { mention: true, mark, .. } => (theme.mention, mark.as_ref()),
+        EntryBody::Message { mark, .. } => (theme.text, mark.as_ref()),
     };
     let mark_style = mark.map_or(theme.dim, |mark| mark_style(mark, theme));
     if let Some(range) = layout.rows.get(row) {
@@ -96,8 +96,8 @@ fn name_style(entry: &TranscriptEntry, theme: &Theme) -> Style {
     match &entry.body {
         EntryBody::Notice(_) => theme.notice,
         EntryBody::Hidden { .. } => theme.dim,
-        EntryBody::Said { own: true, .. } => theme.own,
-        EntryBody::Said { who, .. } => theme.of_name(who),
+        EntryBody::Message { own: true, .. } => theme.own,
+        EntryBody::Message { sender, .. } => theme.of_name(sender),
     }
 }
 

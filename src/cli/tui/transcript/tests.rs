@@ -34,13 +34,13 @@ fn at(seq: u64, raw: &str, body: EntryBody) -> TranscriptEntry {
     TranscriptEntry { key: key(seq), at: raw.parse::<Timestamp>().unwrap(), body }
 }
 
-fn body(who: &str, text: &str, mark: Option<Mark>) -> EntryBody {
-    let who = Name::parse(who).unwrap();
-    EntryBody::Said { who, own: false, mention: false, text: text.into(), mark }
+fn body(sender: &str, text: &str, mark: Option<Mark>) -> EntryBody {
+    let sender = Name::parse(sender).unwrap();
+    EntryBody::Message { sender, own: false, mention: false, text: text.into(), mark }
 }
 
-fn said(seq: u64, who: &str, text: &str) -> TranscriptEntry {
-    at(seq, MORNING, body(who, text, None))
+fn said(seq: u64, sender: &str, text: &str) -> TranscriptEntry {
+    at(seq, MORNING, body(sender, text, None))
 }
 
 /// `count` short messages, numbered from `from` on.

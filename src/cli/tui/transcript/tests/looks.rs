@@ -138,10 +138,10 @@ fn read_marks_what_was_delivered() {
 #[test]
 fn roles_have_styles() {
     let theme = Theme::dark();
-    let who = Name::parse("buzz").unwrap();
+    let sender = Name::parse("buzz").unwrap();
     let mut transcript = of([said(1, "buzz", "see https://a.example/ now")]);
-    let said = |own, mention, text: &str, mark| EntryBody::Said {
-        who: who.clone(),
+    let said = |own, mention, text: &str, mark| EntryBody::Message {
+        sender: sender.clone(),
         own,
         mention,
         text: text.into(),
@@ -162,7 +162,7 @@ fn roles_have_styles() {
     };
     is("today", theme.day);
     is("09:15", theme.dim);
-    is("buzz  see", theme.of_name(&who));
+    is("buzz  see", theme.of_name(&sender));
     is("see", theme.text);
     is("https://a.example/", theme.link);
     is(" now", theme.text);
