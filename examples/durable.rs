@@ -3,6 +3,8 @@
 //!
 //! Run it again after an interruption: the messages in DIRECTORY are still delivered.
 
+#![expect(clippy::print_stdout, reason = "an example may print")]
+
 use std::path::Path;
 
 use chinwag::client::{Client, ClientOptions, HubTrust};

@@ -1,26 +1,32 @@
 //! A hub inside of a program, here for the test of a bot: `cargo test --example embedded_hub`
 
+#![expect(clippy::print_stdout, reason = "an example may print")]
+
 use std::{error::Error, net::SocketAddr};
 
 use chinwag::client::{Client, ClientOptions, Event};
-use chinwag::hub::{Hub, HubOptions};
+use chinwag::hub::{self, Hub, HubOptions};
 use chinwag::model::{RoomName, Text};
 use chinwag::storage::embedded::Store;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-/// Starts a hub that keeps everything in memory. It stops when the guard is dropped.
-async fn start_hub() -> Result<(SocketAddr, DropGuard), Box<dyn Error>> {
+/// The task of a hub.
+type Serving = JoinSet<Result<(), hub::Error>>;
+
+/// Starts a hub that keeps everything in memory. It stops when its task is dropped.
+async fn start_hub() -> Result<(SocketAddr, Serving), Box<dyn Error>> {
     let hub = Hub::new(HubOptions::new(Store::Memory)).await?;
     let listener = hub.listen(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let address = listener.local_addr()?;
-    let stop = CancellationToken::new();
-    tokio::spawn(hub.serve(listener, stop.clone()));
-    Ok((address, stop.drop_guard()))
+    let mut serving = JoinSet::new();
+    serving.spawn(hub.serve(listener, CancellationToken::new()));
+    Ok((address, serving))
 }
 
 /// The story of the test: what one client posts, another one receives.
 async fn run() -> Result<Text, Box<dyn Error>> {
-    let (hub, _guard) = start_hub().await?;
+    let (hub, _serving) = start_hub().await?;
     let options = |name: &str| {
         Ok::<_, Box<dyn Error>>(
             ClientOptions::new(hub.into(), name.parse()?).room(RoomName::lobby()),

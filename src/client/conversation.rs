@@ -52,8 +52,8 @@ const OUTGOING: usize = 3 * WINDOW;
 /// Events of a conversation that this client opened and has not read; further messages wait.
 const UNREAD: usize = 256;
 
-/// How long a message may wait for room among the unread events before it is refused. Whoever reads
-/// at all makes room sooner.
+/// How long a message may wait for room among the unread events before it is refused. A reader
+/// that is alive makes room sooner.
 const ROOM_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long the other side may take to say hello.

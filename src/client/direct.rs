@@ -121,7 +121,8 @@ impl<'a> DirectSend<'a> {
     /// client. [`Event::QueuedDelivered`](super::Event::QueuedDelivered) and
     /// [`Event::QueuedFailed`](super::Event::QueuedFailed) report the result.
     ///
-    /// A peer that was never met is whoever has the name when the message is delivered.
+    /// If this client has never met the peer, the message goes to the owner of the name at the time
+    /// of delivery.
     ///
     /// # Errors
     ///

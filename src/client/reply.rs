@@ -1,4 +1,4 @@
-//! How a task answers whoever asked it for something.
+//! The answers of a task to its callers.
 
 use tokio::sync::oneshot;
 

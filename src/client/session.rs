@@ -280,7 +280,7 @@ impl Session {
 
     async fn finish(self, end: SessionEnd) {
         let Self { hub, mut state, commands, connection, stop, .. } = self;
-        // Ends the wait of whoever expects a reply.
+        // Callers that wait for a reply get `Stopped`.
         drop(commands);
         state.forget();
         if let SessionEnd::Refused(error) = end {

@@ -37,7 +37,7 @@ use crate::{
 pub(super) enum Consumer {
     /// The reader of the client's events, with the line to answer on.
     Inbox(Line),
-    /// Whoever opened the conversation.
+    /// The caller that opened the conversation.
     Caller(mpsc::Sender<ConversationEvent>),
 }
 
@@ -100,7 +100,7 @@ impl InFlight {
     }
 
     fn insert(&mut self, id: MessageId, reply: Reply<Receipt>, bytes: usize) {
-        // Sent twice, it is answered to whoever sent it last.
+        // Of two senders of one id the last one gets the answer.
         self.remove(&id);
         self.bytes += bytes;
         self.replies.insert(id, (reply, bytes));
@@ -181,7 +181,7 @@ impl ConversationTask {
             let done = tokio::select! {
                 command = self.commands.recv(), if in_flight.has_room() => match command {
                     Some(command) => self.handle(command, &mut in_flight).await,
-                    // Whoever opened the conversation has dropped it.
+                    // The conversation was dropped.
                     None => return None,
                 },
                 event = incoming.next() => match event {

@@ -151,7 +151,7 @@ impl PendingPost {
     }
 
     fn answer(self, answer: Result<Posted, Error>) {
-        // Before the answer, so that whoever gets it sees one less waiting.
+        // Before the answer, so that its receiver sees one less waiting.
         drop(self.count);
         for reply in self.replies {
             // Nobody may be waiting any more.
