@@ -56,7 +56,6 @@ man: ## Write the manual pages to target/man
 	cargo build --release --locked --bins
 	"$${CARGO_TARGET_DIR:-target}/release/chinwag" man target/man/man1
 
-bench: ## Compare the hub with other servers (ONLY=burst,idle ROUNDS=5 SCALE=small)
 packages: ## Check the unit, the container and what packages contain, with the programs of the tests
 	tools/check-packages.sh
 

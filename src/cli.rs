@@ -21,7 +21,6 @@ mod chat;
 mod commands;
 mod complete;
 pub(crate) mod config;
-#[cfg(feature = "hub")]
 pub mod daemon;
 mod failure;
 mod graphemes;

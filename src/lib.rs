@@ -70,7 +70,7 @@
 //! |---|---|
 //! | none | [`client`]: the client library, for bots and bridges |
 //! | `hub` | [`hub`] and [`storage`]: a hub inside your program |
-//! | `cli` | [`cli`]: the command lines and the terminal chat |
+//! | `cli` | [`cli`]: the command lines and the terminal chat; needs `hub` |
 //!
 //! `hub` and `cli` are on by default, because the two programs need them. A bot depends on the
 //! crate with `default-features = false`.

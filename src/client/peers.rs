@@ -81,7 +81,7 @@ struct Target {
 
 /// Why a call to one endpoint failed.
 enum CallError {
-    /// The peer was not reached target, for this reason. It may be elsewhere.
+    /// The peer was not reached at the target, for this reason. It may be elsewhere.
     NotReached(String),
     /// The call failed for good: the peer refused it, or it must not be made.
     Final(Error),
@@ -190,7 +190,7 @@ impl Peers {
     }
 
     /// Returns the peers that are known to be at an endpoint: those of the contact book, or else
-    /// those that the hub lists target.
+    /// those that the hub lists.
     async fn peers_at(&self, endpoint: &Endpoint) -> Result<Vec<(Name, PeerRecord)>> {
         if self.identity.is_none() {
             return Ok(Vec::new());

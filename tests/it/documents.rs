@@ -28,7 +28,7 @@ const SCRIPTING: &str = document!("docs/scripting.md");
 const HUB: &str = document!("docs/hub.md");
 const SPEED: &str = document!("docs/speed.md");
 
-/// The JSON objects: each variant of `Line` is a type.
+/// The JSON objects: each variant of `JsonLine` is a type.
 const OBJECTS: &str = document!("src/cli/json.rs");
 
 /// One person's `chinwag`.

@@ -1,9 +1,9 @@
-//! Who may use whom: the floors of `src/lib.rs`, as a check.
+//! Which module may use which: the layers of `src/lib.rs`, as a check.
 
 use super::source::{Path, paths};
 
-/// The modules of each floor, from the ground up.
-const FLOORS: [&[&str]; 6] = [
+/// The modules of each layer, from the ground up.
+const LAYERS: [&[&str]; 6] = [
     &["proto", "model", "error", "limiter"],
     &["wire", "identity", "transport", "backoff", "shutdown", "sqlite", "text"],
     &["storage"],
@@ -12,28 +12,28 @@ const FLOORS: [&[&str]; 6] = [
     &["fuzz"],
 ];
 
-/// Uses on one floor that are meant: errors speak in the terms of the model, connections are made
-/// with an identity, and whoever may not connect is told so as the wire tells it.
+/// Allowed uses within one layer: errors contain types of the model, connections are made
+/// with an identity, and a refused connection gets a refusal made by `wire`.
 const NEIGHBOURS: [(&str, &str); 3] =
     [("error", "model"), ("transport", "identity"), ("transport", "wire")];
 
-/// Uses of a lower floor that are not meant: a client reaches what a hub keeps through the hub.
+/// Forbidden uses of a lower layer: a client reaches the data of a hub through the hub.
 const STRANGERS: [(&str, &str); 1] = [("client", "storage")];
 
-/// Who may name the types that the compiler makes of the protos.
+/// The modules that may name types generated from the protos.
 const SPEAKS_PROTO: [&str; 5] = ["proto", "wire", "hub", "client", "fuzz"];
 
-/// Libraries whose names begin so are unknown to the model.
+/// The model uses no crate whose name begins with one of these.
 const NOT_IN_MODEL: [&str; 4] = ["tonic", "tokio", "prost", "hyper"];
 
-/// What the file of a module (`src/hub/auth.rs` is `["hub", "auth"]`) uses and must not.
+/// Returns what the file of a module (`src/hub/auth.rs` is `["hub", "auth"]`) uses and must not.
 pub(crate) fn violations(module: &[&str], source: &str) -> Vec<String> {
     let from = module[0];
-    let Some(floor) = floor(from) else {
-        return vec![format!("{from} stands on no floor: give it one in tests/tidy/arrows.rs")];
+    let Some(layer) = layer(from) else {
+        return vec![format!("{from} is in no layer: give it one in tests/tidy/arrows.rs")];
     };
     let problem = |path: Path| match path {
-        Path::Own(path) => own_problem(from, floor, path.first().map_or("", String::as_str)),
+        Path::Own(path) => own_problem(from, layer, path.first().map_or("", String::as_str)),
         Path::Other(path) => (from == "model"
             && NOT_IN_MODEL.iter().any(|library| path[0].starts_with(library)))
         .then(|| format!("model knows no {}", path[0])),
@@ -47,8 +47,8 @@ fn own_problem(from: &str, height: usize, to: &str) -> Option<String> {
     if from == to {
         return None;
     }
-    let Some(target) = floor(to) else {
-        return Some(format!("{from} uses crate::{to}, which stands on no floor"));
+    let Some(target) = layer(to) else {
+        return Some(format!("{from} uses crate::{to}, which is in no layer"));
     };
     if to == "proto" && !SPEAKS_PROTO.contains(&from) {
         return Some(format!("{from} uses generated types, which end at {SPEAKS_PROTO:?}"));
@@ -57,8 +57,8 @@ fn own_problem(from: &str, height: usize, to: &str) -> Option<String> {
     (!allowed || STRANGERS.contains(&(from, to))).then(|| format!("{from} must not use {to}"))
 }
 
-fn floor(module: &str) -> Option<usize> {
-    FLOORS.iter().position(|floor| floor.contains(&module))
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|layer| layer.contains(&module))
 }
 
 mod tests {
@@ -115,9 +115,9 @@ mod tests {
     }
 
     #[test]
-    fn a_module_without_a_floor_is_a_mistake() {
-        assert!(check("attic", "").contains("stands on no floor"));
-        assert!(check("cli", "use crate::attic::Box;").contains("stands on no floor"));
-        assert!(check("cli", "use crate::*;").contains("stands on no floor"));
+    fn a_module_without_a_layer_is_an_error() {
+        assert!(check("attic", "").contains("is in no layer"));
+        assert!(check("cli", "use crate::attic::Box;").contains("is in no layer"));
+        assert!(check("cli", "use crate::*;").contains("is in no layer"));
     }
 }

@@ -111,20 +111,20 @@ pub(crate) struct HubSettings {
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
 
-    /// Posts rate_or per peer, such as 50/s or 30/m, or "off"; per address, ten times as many
+    /// Posts allowed per peer, such as 50/s or 30/m, or "off"; per address, ten times as many
     /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
     post_rate: Option<RateOption>,
 
-    /// Registrations rate_or per address [default: 30/s]
+    /// Registrations allowed per address [default: 30/s]
     #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
     register_rate: Option<RateOption>,
 
-    /// Searches and page reads rate_or per peer; per address, ten times as many [default: 20/s]
+    /// Searches and page reads allowed per peer; per address, ten times as many [default: 20/s]
     #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
     read_rate: Option<RateOption>,
 
-    /// Failed authentications rate_or per address [default: 10/s]
+    /// Failed authentications allowed per address [default: 10/s]
     #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
     failure_rate: Option<RateOption>,
 
