@@ -59,7 +59,7 @@ pub(super) enum Command {
     Search(search::Args),
     /// List the rooms of the hub
     Rooms(rooms::Args),
-    /// Show the fingerprint of your own key
+    /// Show the fingerprint of your own key, also as a QR code
     Id(id::Args),
     /// List the peers you have met, with their keys and notes
     Contacts(contacts::Args),

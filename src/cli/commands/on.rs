@@ -39,7 +39,7 @@ const HUB_WAIT: Duration = Duration::from_secs(60);
 
 /// What the help of the command ends with.
 pub(in crate::cli) const ABOUT_RUN: &str = "\
-`sh -c` runs the command once for each message from somebody else, in the rooms or direct.
+`sh -c` runs the command once for each message from another peer, in the rooms or direct.
 Standard input is the message as one JSON line, as `tail --json` and `listen --json` print it. The
 environment has MESSAGE_TYPE (message or direct), MESSAGE_ROOM, MESSAGE_SENDER, MESSAGE_STANDING,
 MESSAGE_ID and MESSAGE_TEXT. CHINWAG_HUB and CHINWAG_NAME are set too, so that chinwag commands

@@ -33,7 +33,7 @@ enum OutboxCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Try to deliver queued messages now; exit with 4 if some remain
+    /// Deliver queued messages now; exit with 4 if some remain
     Retry {
         /// Receiver, or id of one of their messages; all messages if omitted
         #[arg(value_name = "NAME|ID")]
