@@ -63,6 +63,7 @@ dist: ## Build a tarball and a Debian package in target/dist, and an image if an
 	tools/dist.sh
 
 dist-check: dist ## Build them, install the package in a scratch root, and run the steps of the image
+	tools/check-tarball.sh target/dist/chinwag-*.tar.gz
 	tools/check-deb.sh target/dist/chinwag_*.deb
 	tools/check-container.py target/dist/stage/bin --build
 

@@ -17,10 +17,16 @@ fail() {
     exit 1
 }
 
-# in_root ACTION...: dpkg, with what it depends on left to this machine. Scripts of the package run on
-# this machine with $DPKG_ROOT set, which tells them to leave its services alone.
+# The scripts of the package run on this machine: they must not reach its services.
+mkdir "$scratch/bin"
+for command in deb-systemd-invoke systemctl; do
+    printf '#!/bin/sh\nexit 0\n' >"$scratch/bin/$command"
+    chmod +x "$scratch/bin/$command"
+done
+
+# in_root ACTION...: runs dpkg. What the package depends on is left to this machine.
 in_root() {
-    "${fakeroot:-command}" dpkg --root="$root" --force-depends --force-confold \
+    PATH="$scratch/bin:$PATH" "${fakeroot:-env}" dpkg --root="$root" --force-depends --force-confold \
         --force-script-chrootless --log="$scratch/log" "$@" >"$scratch/dpkg" 2>&1 ||
         { cat "$scratch/dpkg" >&2; fail "dpkg $1 failed"; }
 }
@@ -58,6 +64,6 @@ test ! -e "$root/usr/bin/chinwag" || fail "a program is left behind"
 test -e "$root/etc/chinwag/hub.toml" || fail "the configuration went with the programs"
 in_root --purge chinwag
 test ! -e "$root/etc/chinwag" || fail "the configuration is left behind"
-left=$(find "$root/usr" "$root/etc" -type f 2>/dev/null)
+left=$(find "$root" -path "$root/var" -prune -o -type f -print)
 test -z "$left" || fail "left behind: $left"
 test -e "$root/var/lib/chinwag/log.db" || fail "the data of the hub is gone"
