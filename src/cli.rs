@@ -4,17 +4,7 @@
 //! client of its own. `chat`, `listen` and `on` are listed and accept direct messages. All others
 //! register as invisible, with the same key, so that they can run beside a `chat` of the same name.
 //!
-//! | exit code | meaning |
-//! |---|---|
-//! | 0 | success; also a signal that ends `chat`, `tail`, `listen`, `on` or `peers --watch` |
-//! | 1 | failure, or refused by the hub, by the peer, or because of a wrong key; without a terminal, also `chat` if a line could not be carried out |
-//! | 2 | the command line or the configuration is wrong |
-//! | 3 | the hub cannot be reached |
-//! | 4 | the peer is unknown or cannot be reached |
-//! | 124 | ended by `--timeout`; the usual end of commands that run until they are stopped |
-//! | 130 | interrupted before the work was done |
-//!
-//! `cli/json.rs` lists the objects that `--json` prints.
+//! `docs/scripting.md` has the exit codes and the objects that `--json` prints.
 
 mod args;
 mod chat;

@@ -209,6 +209,14 @@ impl RequestError {
         Self::Invalid(vec![Violation::new(field, problem)])
     }
 
+    /// The name `wanted` is `taken`, or looks like it.
+    pub(crate) fn taken(wanted: &Name, taken: Name) -> Self {
+        match wanted.clone() {
+            wanted if wanted == taken => Self::NameTaken(wanted),
+            wanted => Self::NameConfusable { wanted, taken },
+        }
+    }
+
     /// A failure of the server itself.
     pub(crate) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Internal(cause.into().into())

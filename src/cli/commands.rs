@@ -27,7 +27,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    failure::Failure,
+    failure::{Failure, Result},
     outage::Outage,
     output::{Output, print_notice, reader_gone},
     view,
@@ -45,7 +45,7 @@ const START_GRACE: Duration = Duration::from_secs(1);
 pub(super) async fn start(
     options: ClientOptions,
     stop: &CancellationToken,
-) -> Result<(Client, Events), Failure> {
+) -> Result<(Client, Events)> {
     let mut started = pin!(Client::start(options));
     if let Some(started) = stop.run_until_cancelled(&mut started).await {
         return Ok(started?);
@@ -62,8 +62,8 @@ async fn with_client(
     options: ClientOptions,
     out: Output,
     stop: &CancellationToken,
-    work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<()>,
+) -> Result<()> {
     let (client, events) = start(options, stop).await?;
     let work = work(client.clone(), CommandEvents::new(events), &out);
     let done = stop.run_until_cancelled(work).await.unwrap_or(Err(Failure::Interrupted));
@@ -81,8 +81,8 @@ async fn follow(
     options: ClientOptions,
     out: Output,
     stop: &CancellationToken,
-    work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    work: impl AsyncFnOnce(Client, CommandEvents, &Output) -> Result<()>,
+) -> Result<()> {
     with_client(options, out, stop, async |client, events, out| {
         tokio::select! {
             () = reader_gone() => Ok(()),
@@ -103,7 +103,7 @@ impl CommandEvents {
         Self { inner, outage: Outage::default() }
     }
 
-    async fn next(&mut self) -> Result<Event, Failure> {
+    async fn next(&mut self) -> Result<Event> {
         loop {
             let event = self.inner.next().await.ok_or(Error::Stopped)?;
             if let Some(notice) = self.outage.on_event(&event, Instant::now()) {
@@ -134,11 +134,7 @@ impl CommandEvents {
 }
 
 /// Parses a message. White space alone counts as empty.
-fn parse_text(raw: String) -> Result<Text, Failure> {
+fn parse_text(raw: String) -> Result<Text> {
     let raw = if raw.trim().is_empty() { String::new() } else { raw };
     Text::parse(raw).map_err(|problem| Failure::Usage(problem.to_string()))
-}
-
-fn join_words(words: &[String]) -> String {
-    words.join(" ")
 }

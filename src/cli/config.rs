@@ -14,23 +14,7 @@
 //! With `--home DIR`, `DIR` is both directories. Otherwise they are those of the system for this user,
 //! such as `~/.config/chinwag` and `~/.local/share/chinwag` on Linux.
 //!
-//! ```toml
-//! hub = "127.0.0.1:50051"                  # or a join link
-//! name = "sova"
-//! listen = "127.0.0.1:54321"
-//! advertise = ["chat.example.org:54321"]   # or one string
-//! room = ["lobby", "ops"]                  # or one string
-//! direct = "known"                         # or "contacts", or "anyone"
-//! no_direct = false
-//! plaintext = false
-//! quiet = false                            # no notices, and no bell
-//! theme = "dark"                           # or "light", or "plain"
-//!
-//! [keys]                                   # of the full screen: F1 there lists the actions
-//! quit = "ctrl-q"                          # or several: ["ctrl-q", "f10"]
-//! ```
-//!
-//! The first chat on a terminal asks for `hub` and `name`, and adds them to the file.
+//! `docs/chat.md` has an example of the settings. The first chat on a terminal asks for `hub` and `name`, and adds them to the file.
 
 mod remember;
 
@@ -50,7 +34,7 @@ use toml::Spanned;
 
 pub(crate) use self::remember::remember;
 use super::{
-    failure::Failure,
+    failure::{Failure, Result},
     keymap::Keymap,
     theme::Theme,
     values::{self, direct_policy, listen_address},
@@ -74,7 +58,7 @@ pub(crate) struct Home {
 
 impl Home {
     /// Returns `given` for everything, or else the directories of the system.
-    pub(crate) fn find(given: Option<PathBuf>) -> Result<Self, Failure> {
+    pub(crate) fn find(given: Option<PathBuf>) -> Result<Self> {
         if let Some(dir) = given {
             return Ok(Self { config: dir.clone(), data: dir, given: true });
         }
@@ -129,7 +113,7 @@ impl Home {
 }
 
 /// Creates the directory of `file`, accessible to its owner only.
-pub(crate) fn make_parent(file: &Path) -> Result<(), Failure> {
+pub(crate) fn make_parent(file: &Path) -> Result<()> {
     Ok(files::create_directory(files::directory_of(file))?)
 }
 
@@ -160,7 +144,7 @@ pub(crate) struct Config {
 
 impl Config {
     /// Reads `file`; a missing file counts as empty.
-    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+    pub(crate) fn read(file: &Path) -> Result<Self> {
         match std::fs::read_to_string(file) {
             Ok(text) => Self::parse(&text)
                 .map_err(|problem| Failure::Usage(format!("{}: {problem}", file.display()))),

@@ -2,16 +2,7 @@
 //!
 //! Options override the environment, the environment overrides the file of `--config`, and the file
 //! overrides the defaults. The file is TOML; its keys are the long names of the options with `_` for
-//! `-`:
-//!
-//! ```toml
-//! listen = "127.0.0.1:50051"
-//! data_dir = "/var/lib/chinwag"
-//! lease = "30s"
-//! post_rate = "50/s"
-//! metrics_listen = "127.0.0.1:9464"
-//! log_format = "json"
-//! ```
+//! `-`, as in `data_dir = "/var/lib/chinwag"`.
 //!
 //! Without a command it serves. The commands for operators are in `daemon/operator.rs`.
 

@@ -22,6 +22,9 @@ pub(crate) const TIMED_OUT: u8 = 124;
 /// Exit code: interrupted, as shells report SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// The result of a command.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
 /// The error of a command.
 #[derive(Debug)]
 pub(crate) enum Failure {

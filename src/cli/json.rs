@@ -1,34 +1,8 @@
-//! The output of `--json`: one object per line, with its kind in `type`.
+//! The output of `--json`: one object per line, with its kind in `type`. `docs/scripting.md` lists
+//! them.
 //!
-//! | `type` | printed by | fields |
-//! |---|---|---|
-//! | `message` | `tail`, `history` | `room` `sender` `text` `id` `epoch` `seq` `prev_seq` `created_at` |
-//! | `hit` | `search` | those of `message`, and `ranges`: pairs of byte offsets into `text` |
-//! | `gap` | `tail` | `room` `cause`: messages before the next one may be missing |
-//! | `direct` | `listen` | `sender` `standing` `verified` `fingerprint`\* `text` `id` `sent_at`\* `from`\* |
-//! | `peer` | `peers` | `name` `status` `endpoints` `online_since` `status_since`\* |
-//! | `reset` | `peers --watch` | none: a new list begins with the peers that follow |
-//! | `listed` | `peers --watch` | none: the list is complete; what follows are changes |
-//! | `left` | `peers --watch` | `name` |
-//! | `room` | `rooms` | `name` `members` `epoch` `first_seq` `head_seq` `last_message_at`\* |
-//! | `posted` | `post`, `on` | `room` `id` `epoch` `seq` `created_at` `duplicate` |
-//! | `receipt` | `send`, `outbox retry`, `on` | `receiver` `id` `accepted_at` `duplicate` |
-//! | `queued` | `outbox`, `send --queue` | `peer` `text` `id` `queued_at` `attempts` `last_error`\* `refused`: only retried on request |
-//! | `check` | `doctor` | `name` `result`: `ok`, `warn` or `fail` `found` `remedy`\* |
-//! | `identity` | `id` | `name` `fingerprint` `words` `hex` |
-//! | `contact` | `contacts` | `name` `fingerprint` `refused`\* `verified` `blocked` `endpoints` `first_seen` `note` |
-//!
-//! \* can be `null`; fields are never left out.
-//!
-//! - Times are RFC 3339 in UTC with six decimals of a second, so that they sort as strings.
-//! - `epoch` is a string: it uses all 64 bits, and numbers above 2^53 are not safe in JavaScript or
-//!   `jq`. `seq` counts entries and stays far below that; it is a number.
-//! - `standing` is `verified`, `known` or `unverified`. A `fingerprint` is in groups, as people
-//!   compare it. `refused` is another key of the contact that is not accepted.
-//! - `status` is `online`, `away` or `busy`. Endpoints are `HOST:PORT`.
-//! - Texts are exact. Control characters are written as `\uXXXX`, so that a terminal can show a line
-//!   safely.
-//! - Fields and `type`s may be added: ignore those you do not know.
+//! Fields are never left out; one without a value is `null`. `epoch` is a string, because numbers above
+//! 2^53 are not safe in JavaScript or `jq`.
 
 use std::fmt::Write as _;
 
@@ -64,18 +38,15 @@ pub(crate) enum JsonLine<'a> {
         fingerprint: Option<String>,
         text: &'a str,
         id: String,
-        #[serde(serialize_with = "perhaps_time")]
-        sent_at: Option<Timestamp>,
+        sent_at: Option<Time>,
         from: Option<String>,
     },
     Peer {
         name: &'a str,
         status: &'static str,
         endpoints: Vec<String>,
-        #[serde(serialize_with = "time")]
-        online_since: Timestamp,
-        #[serde(serialize_with = "perhaps_time")]
-        status_since: Option<Timestamp>,
+        online_since: Time,
+        status_since: Option<Time>,
     },
     Reset {},
     Listed {},
@@ -85,36 +56,30 @@ pub(crate) enum JsonLine<'a> {
     Room {
         name: &'a str,
         members: u32,
-        #[serde(serialize_with = "as_text")]
-        epoch: u64,
+        epoch: String,
         first_seq: u64,
         head_seq: u64,
-        #[serde(serialize_with = "perhaps_time")]
-        last_message_at: Option<Timestamp>,
+        last_message_at: Option<Time>,
     },
     Posted {
         room: &'a str,
         id: String,
-        #[serde(serialize_with = "as_text")]
-        epoch: u64,
+        epoch: String,
         seq: u64,
-        #[serde(serialize_with = "time")]
-        created_at: Timestamp,
+        created_at: Time,
         duplicate: bool,
     },
     Receipt {
         receiver: &'a str,
         id: String,
-        #[serde(serialize_with = "time")]
-        accepted_at: Timestamp,
+        accepted_at: Time,
         duplicate: bool,
     },
     Queued {
         peer: &'a str,
         text: &'a str,
         id: String,
-        #[serde(serialize_with = "time")]
-        queued_at: Timestamp,
+        queued_at: Time,
         attempts: u32,
         last_error: Option<&'a str>,
         refused: bool,
@@ -138,10 +103,19 @@ pub(crate) enum JsonLine<'a> {
         verified: bool,
         blocked: bool,
         endpoints: Vec<String>,
-        #[serde(serialize_with = "time")]
-        first_seen: Timestamp,
+        first_seen: Time,
         note: &'a str,
     },
+}
+
+/// A time in UTC with six decimals of a second, so that times sort as strings.
+#[derive(Debug)]
+pub(crate) struct Time(Timestamp);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:.6}", self.0))
+    }
 }
 
 /// A room's message.
@@ -151,12 +125,10 @@ pub(crate) struct MessageLine<'a> {
     sender: &'a str,
     text: &'a str,
     id: String,
-    #[serde(serialize_with = "as_text")]
-    epoch: u64,
+    epoch: String,
     seq: u64,
     prev_seq: u64,
-    #[serde(serialize_with = "time")]
-    created_at: Timestamp,
+    created_at: Time,
 }
 
 impl JsonLine<'_> {
@@ -192,10 +164,10 @@ impl<'a> From<&'a Message> for MessageLine<'a> {
             sender: message.sender.as_str(),
             text: message.text.as_str(),
             id: message.id.to_string(),
-            epoch: message.position.epoch,
+            epoch: message.position.epoch.to_string(),
             seq: message.position.seq,
             prev_seq: message.prev_seq,
-            created_at: message.created_at,
+            created_at: Time(message.created_at),
         }
     }
 }
@@ -222,7 +194,7 @@ impl<'a> From<&'a Direct> for JsonLine<'a> {
             fingerprint: direct.verification.key().map(|key| key.to_string()),
             text: direct.message.text.as_str(),
             id: direct.message.id.to_string(),
-            sent_at: direct.message.sent_at,
+            sent_at: direct.message.sent_at.map(Time),
             from: direct.from.map(|address| Endpoint::from(address).to_string()),
         }
     }
@@ -234,8 +206,8 @@ impl<'a> From<&'a Peer> for JsonLine<'a> {
             name: peer.name.as_str(),
             status: status(peer.status),
             endpoints: peer.endpoints.iter().map(Endpoint::to_string).collect(),
-            online_since: peer.online_since,
-            status_since: peer.status_since,
+            online_since: Time(peer.online_since),
+            status_since: peer.status_since.map(Time),
         }
     }
 }
@@ -245,10 +217,10 @@ impl<'a> From<&'a Room> for JsonLine<'a> {
         Self::Room {
             name: room.name.as_str(),
             members: room.members,
-            epoch: room.head.epoch,
+            epoch: room.head.epoch.to_string(),
             first_seq: room.first.seq,
             head_seq: room.head.seq,
-            last_message_at: room.last_message_at,
+            last_message_at: room.last_message_at.map(Time),
         }
     }
 }
@@ -258,9 +230,9 @@ impl<'a> From<&'a Posted> for JsonLine<'a> {
         Self::Posted {
             room: posted.room.as_str(),
             id: posted.id.to_string(),
-            epoch: posted.position.epoch,
+            epoch: posted.position.epoch.to_string(),
             seq: posted.position.seq,
-            created_at: posted.created_at,
+            created_at: Time(posted.created_at),
             duplicate: posted.duplicate,
         }
     }
@@ -271,7 +243,7 @@ impl<'a> From<&'a Receipt> for JsonLine<'a> {
         Self::Receipt {
             receiver: receipt.receiver.as_str(),
             id: receipt.id.to_string(),
-            accepted_at: receipt.accepted_at,
+            accepted_at: Time(receipt.accepted_at),
             duplicate: receipt.duplicate,
         }
     }
@@ -283,7 +255,7 @@ impl<'a> From<&'a Queued> for JsonLine<'a> {
             peer: queued.peer.as_str(),
             text: queued.text.as_str(),
             id: queued.id.to_string(),
-            queued_at: queued.queued_at,
+            queued_at: Time(queued.queued_at),
             attempts: queued.attempts,
             last_error: queued.last_error.as_deref(),
             refused: queued.refused,
@@ -300,25 +272,10 @@ impl<'a> From<&'a (&'a Name, &'a Contact)> for JsonLine<'a> {
             verified: contact.verified,
             blocked: contact.blocked,
             endpoints: contact.endpoints.iter().map(Endpoint::to_string).collect(),
-            first_seen: contact.first_seen,
+            first_seen: Time(contact.first_seen),
             note: &contact.note,
         }
     }
-}
-
-fn time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{at:.6}"))
-}
-
-fn perhaps_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-    match at {
-        Some(at) => time(at, serializer),
-        None => serializer.serialize_none(),
-    }
-}
-
-fn as_text<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(number)
 }
 
 #[cfg(test)]

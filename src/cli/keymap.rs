@@ -18,47 +18,31 @@ use self::{
 /// What a key does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Send the input.
     Submit,
-    /// Insert a line break.
     NewLine,
-    /// Leave the chat.
     Quit,
-    /// Clear the input; if it is empty, ask whether to leave.
     Interrupt,
-    /// Show the keys and commands.
     Help,
-    /// Complete a word, or select the next completion.
     Complete,
-    /// Select the previous completion.
     CompleteBack,
-    /// Recall the previous line of the input history.
     HistoryUp,
-    /// Recall the next line of the input history.
     HistoryDown,
     ScrollUp,
     ScrollDown,
     PageUp,
     PageDown,
-    /// Go to the oldest loaded message.
     Top,
-    /// Go to the newest message.
     Bottom,
-    /// Go to the next room or direct chat of the sidebar.
     NextPlace,
     PreviousPlace,
     NextUnread,
-    /// Go to the one with this number, counted from 1.
+    /// Counted from 1.
     GoTo(usize),
-    /// Show or hide the sidebar.
     ToggleSidebar,
-    /// Show or hide the list of peers.
     ToggleRoster,
     Search,
-    /// Send a failed message again.
     Retry,
     Redraw,
-    /// Close what is open above the messages.
     Cancel,
     Suspend,
 }

@@ -26,7 +26,7 @@ use super::{
         input::{Input, Request},
     },
     commands::start,
-    failure::Failure,
+    failure::{Failure, Result},
     options::Settings,
     output::print_error,
     stdin,
@@ -47,7 +47,7 @@ const PIPE_WAIT: Duration = Duration::from_secs(10);
 const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 
 /// Chats until the user leaves, the input ends, or a signal comes.
-pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
+pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let mut options = settings.visible()?;
     options.rooms =
         settings.rooms.iter().map(|room| (room.clone(), actions::start_position())).collect();
@@ -104,7 +104,7 @@ impl Chat {
         Self { client, state, tasks, failed: 0, pending, moving, prompted, leaving }
     }
 
-    async fn run(&mut self, console: &mut Console, events: &mut Events) -> Result<(), Failure> {
+    async fn run(&mut self, console: &mut Console, events: &mut Events) -> Result<()> {
         self.state.blocked = actions::blocked(&self.client).await.unwrap_or_default();
         let mut watch = self.watch_peers().await;
         self.prompt(console, false);
@@ -202,7 +202,7 @@ impl Chat {
         &mut self,
         line: Option<io::Result<stdin::InputLine>>,
         console: &mut Console,
-    ) -> Result<(), Failure> {
+    ) -> Result<()> {
         let input = match line {
             Some(Ok(stdin::InputLine::Text(line))) => Input::parse(&line),
             Some(Ok(stdin::InputLine::TooLong)) => {
@@ -278,7 +278,7 @@ impl Chat {
         }
     }
 
-    async fn execute(&mut self, input: Input, until: Instant) -> Result<(), Failure> {
+    async fn execute(&mut self, input: Input, until: Instant) -> Result<()> {
         match input {
             Input::Nothing | Input::Quit => {}
             Input::Invalid(problem) => self.report_failure(&problem),
@@ -298,7 +298,7 @@ impl Chat {
         Ok(())
     }
 
-    async fn post(&mut self, text: Text) -> Result<(), Failure> {
+    async fn post(&mut self, text: Text) -> Result<()> {
         let Some(room) = self.state.current().cloned() else {
             self.report_failure(NO_ROOM);
             return Ok(());
@@ -310,7 +310,7 @@ impl Chat {
         Ok(())
     }
 
-    fn on_event(&mut self, event: Option<Event>) -> Result<(), Failure> {
+    fn on_event(&mut self, event: Option<Event>) -> Result<()> {
         match event {
             None => Err(Error::Stopped.into()),
             Some(Event::Ended { error }) => Err(error.into()),

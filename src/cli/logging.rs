@@ -10,7 +10,11 @@ use std::{
 
 use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
 
-use super::{config::make_parent, failure::Failure, output::print_notice};
+use super::{
+    config::make_parent,
+    failure::{Failure, Result},
+    output::print_notice,
+};
 use crate::text;
 
 /// Environment variables with a log filter, such as `CHINWAG_LOG=chinwag=debug`. The first that is set
@@ -24,7 +28,7 @@ const FILTERS: [&str; 3] = ["chinwag=info", "chinwag=debug", "debug,chinwag=trac
 /// `verbose` counts the `-v` options; with 0, the environment decides. Errors with
 /// [`Failure::Usage`] if the environment has an invalid filter. Also errors if the file cannot be
 /// created.
-pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<(), Failure> {
+pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<()> {
     let Some(filter) = filter(verbose)? else { return Ok(()) };
     let file = match instead.filter(|_| io::stderr().is_terminal()) {
         Some(path) => {
@@ -40,7 +44,7 @@ pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<(), Failure
         .map_err(|error| Failure::Other(format!("cannot log: {error}")))
 }
 
-fn filter(verbose: u8) -> Result<Option<EnvFilter>, Failure> {
+fn filter(verbose: u8) -> Result<Option<EnvFilter>> {
     if let Some(level) = usize::from(verbose).checked_sub(1) {
         return Ok(Some(EnvFilter::new(FILTERS[level.min(FILTERS.len() - 1)])));
     }
@@ -53,7 +57,7 @@ fn filter(verbose: u8) -> Result<Option<EnvFilter>, Failure> {
 }
 
 /// Creates an empty file that only its owner may read: logs have names and addresses of others.
-fn own_file(path: &Path) -> Result<File, Failure> {
+fn own_file(path: &Path) -> Result<File> {
     make_parent(path)?;
     let mut options = File::options();
     options.create(true).write(true).truncate(true);

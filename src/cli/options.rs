@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 pub(crate) use self::flags::{Flags, without_environment};
 use super::{
     config::{Config, Home, make_parent},
-    failure::{Failure, GET_LINK},
+    failure::{Failure, GET_LINK, Result},
     values::hub,
 };
 use crate::{
@@ -31,7 +31,6 @@ const NO_KEY_IN_PLAINTEXT: &str = "the join link has the key of the hub, which c
                                    without encryption: leave out --plaintext";
 
 /// The merged settings.
-#[derive(Debug)]
 pub(crate) struct Settings {
     /// The address of the hub, the key it must have, and an invitation.
     pub(crate) hub: JoinLink,
@@ -63,7 +62,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the configuration file and merges all settings.
-    pub(crate) fn load(flags: Flags) -> Result<Self, Failure> {
+    pub(crate) fn load(flags: Flags) -> Result<Self> {
         let home = Home::find(flags.home.clone())?;
         let config = Config::read(&home.config_file())?;
         let named = flags.name.is_some() || config.name.is_some();
@@ -73,12 +72,7 @@ impl Settings {
 
     /// Merges the settings: flags override the file, and the file overrides the defaults. (In `flags`,
     /// clap has already let the command line override the environment.)
-    fn merge(
-        flags: Flags,
-        config: Config,
-        home: Home,
-        login: Option<String>,
-    ) -> Result<Self, Failure> {
+    fn merge(flags: Flags, config: Config, home: Home, login: Option<String>) -> Result<Self> {
         let at = match flags.hub.or(config.hub) {
             Some(hub) => hub,
             None => hub(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?,
@@ -147,21 +141,21 @@ impl Settings {
     }
 
     /// Returns the options of an invisible client, which can run beside others of the same name.
-    pub(crate) fn invisible(&self) -> Result<ClientOptions, Failure> {
+    pub(crate) fn invisible(&self) -> Result<ClientOptions> {
         let mut options = self.client()?;
         options.status = PeerStatus::Invisible;
         Ok(options)
     }
 
     /// Returns the same for a client that sends direct messages, which works without the hub too.
-    pub(crate) fn invisible_sender(&self) -> Result<ClientOptions, Failure> {
+    pub(crate) fn invisible_sender(&self) -> Result<ClientOptions> {
         let mut options = self.invisible()?;
         options.may_start_away = true;
         Ok(options)
     }
 
     /// Returns the options of a client that is listed and receives direct messages.
-    pub(crate) fn visible(&self) -> Result<ClientOptions, Failure> {
+    pub(crate) fn visible(&self) -> Result<ClientOptions> {
         if self.plaintext {
             transport::may_listen(self.listen)
                 .map_err(|problem| Failure::Usage(problem.to_string()))?;
@@ -179,7 +173,7 @@ impl Settings {
         Ok(options)
     }
 
-    fn client(&self) -> Result<ClientOptions, Failure> {
+    fn client(&self) -> Result<ClientOptions> {
         let mut options = ClientOptions::new(self.hub.hub.clone(), self.name.clone());
         options.invite = self.hub.invite.clone();
         if !self.plaintext {
@@ -191,7 +185,7 @@ impl Settings {
     }
 
     /// Returns the user's key, which is created if there is none.
-    pub(crate) fn identity(&self) -> Result<Identity, Failure> {
+    pub(crate) fn identity(&self) -> Result<Identity> {
         Ok(Identity::load_or_create(self.home.data())?)
     }
 
@@ -213,7 +207,7 @@ impl Settings {
     }
 
     /// Returns the contact book. Errors if it does not have the hub, since contacts belong to a hub.
-    pub(crate) fn contacts_of_hub(&self) -> Result<Contacts, Failure> {
+    pub(crate) fn contacts_of_hub(&self) -> Result<Contacts> {
         let (contacts, hub) = (self.contacts(), &self.hub.hub);
         match contacts.read()?.hub(hub) {
             Some(_) => Ok(contacts),
@@ -244,7 +238,7 @@ fn account_name() -> Option<String> {
     output.status.success().then(|| login.trim().to_owned())
 }
 
-fn name_from(login: Option<&str>) -> Result<Name, Failure> {
+fn name_from(login: Option<&str>) -> Result<Name> {
     let login = login
         .filter(|login| !login.is_empty())
         .ok_or_else(|| Failure::Usage(format!("no name: {SET_NAME}")))?;

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    failure::Failure,
+    failure::{Failure, Result},
     json::JsonLine,
     view::Clock,
     writer::{self, LAST_WORDS, Written},
@@ -101,7 +101,7 @@ impl Output {
     }
 
     /// Writes what is left. After a signal, it waits only [`LAST_WORDS`] for a reader.
-    pub(crate) async fn close(self, stop: &CancellationToken) -> Result<(), Failure> {
+    pub(crate) async fn close(self, stop: &CancellationToken) -> Result<()> {
         drop(self.lines);
         let out_of_patience = async {
             stop.cancelled().await;

@@ -5,13 +5,16 @@ use std::io::{self, BufRead, Read, Write};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{failure::Failure, terminal};
+use super::{
+    failure::{Failure, Result},
+    terminal,
+};
 
 /// The longest answer that is read, in bytes: more than any name or join link has.
 const MAX_ANSWER_BYTES: u64 = 2048;
 
 /// Asks, and returns the line that is typed, or `None` if the user closes the input.
-pub(crate) async fn ask(question: &str) -> Result<Option<String>, Failure> {
+pub(crate) async fn ask(question: &str) -> Result<Option<String>> {
     show(question)?;
     let (typed, line) = oneshot::channel();
     // A read from a terminal cannot be cancelled, so a thread that nobody joins does it. It reads one
@@ -28,10 +31,7 @@ pub(crate) async fn ask(question: &str) -> Result<Option<String>, Failure> {
 }
 
 /// Asks a yes-or-no question; an empty answer means no. Returns `None` if there is no user to ask.
-pub(crate) async fn confirm(
-    question: &str,
-    stop: &CancellationToken,
-) -> Result<Option<bool>, Failure> {
+pub(crate) async fn confirm(question: &str, stop: &CancellationToken) -> Result<Option<bool>> {
     if !terminal::can_ask() {
         return Ok(None);
     }
@@ -41,7 +41,7 @@ pub(crate) async fn confirm(
     Ok(Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")))
 }
 
-pub(crate) fn show(text: &str) -> Result<(), Failure> {
+pub(crate) fn show(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     Ok(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())?)
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     commands::start,
     config::{Config, Home, remember},
-    failure::Failure,
+    failure::{Failure, Result},
     options::{self, DEFAULT_HUB, Flags, Settings},
     output::{print_error, print_notice},
     question, values,
@@ -34,7 +34,7 @@ pub(super) async fn load_or_ask(
     mut flags: Flags,
     link: Option<&JoinLink>,
     stop: &CancellationToken,
-) -> Result<Settings, Failure> {
+) -> Result<Settings> {
     let file = Home::find(flags.home.clone())?.config_file();
     let config = Config::read(&file)?;
     let missing = MissingSettings {
@@ -135,19 +135,19 @@ fn cause_of(problem: &Failure) -> MissingSettings {
 }
 
 /// Errors if the hub cannot be reached or does not grant the name.
-async fn try_settings(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
+async fn try_settings(settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let (client, _events) = start(settings.invisible()?, stop).await?;
     client.stop().await;
     Ok(())
 }
 
-async fn ask_name(stop: &CancellationToken) -> Result<Name, Failure> {
+async fn ask_name(stop: &CancellationToken) -> Result<Name> {
     let login = options::login_name().and_then(|login| Name::parse(&login).ok());
     say(ABOUT_NAME)?;
     ask("Your name", login.as_ref().map(Name::as_str), stop, Name::parse).await
 }
 
-async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink, Failure> {
+async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink> {
     say(ABOUT_HUB)?;
     ask("Hub", Some(DEFAULT_HUB), stop, |answer| {
         // Hubs print a whole command, which people copy as it is.
@@ -163,7 +163,7 @@ async fn ask<T, E: std::fmt::Display>(
     proposal: Option<&str>,
     stop: &CancellationToken,
     read: impl Fn(&str) -> Result<T, E>,
-) -> Result<T, Failure> {
+) -> Result<T> {
     let proposed = proposal.map(|proposal| format!(" [{proposal}]")).unwrap_or_default();
     loop {
         let question = format!("{question}{proposed}: ");
@@ -184,6 +184,6 @@ async fn ask<T, E: std::fmt::Display>(
     }
 }
 
-fn say(line: &str) -> Result<(), Failure> {
+fn say(line: &str) -> Result<()> {
     question::show(&format!("{line}\n"))
 }

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use tokio::sync::mpsc;
 
-use super::failure::Failure;
+use super::failure::{Failure, Result};
 use crate::model::MAX_TEXT_BYTES;
 
 /// The longest line: the largest text, with a command before it.
@@ -39,7 +39,7 @@ pub(crate) fn lines() -> mpsc::Receiver<io::Result<InputLine>> {
 }
 
 /// Reads all of standard input as one text, without the final line break.
-pub(crate) async fn whole() -> Result<String, Failure> {
+pub(crate) async fn whole() -> Result<String> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     // As above.
     std::thread::spawn(move || sender.send(read_whole(io::stdin().lock())));

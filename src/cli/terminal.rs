@@ -58,7 +58,6 @@ pub(crate) fn has_no_input() -> bool {
 }
 
 /// Restores the mode of the terminal when dropped, also in a panic.
-#[derive(Debug)]
 pub(crate) struct RestoreMode {
     #[cfg(unix)]
     mode: Option<rustix::termios::Termios>,

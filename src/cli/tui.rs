@@ -39,7 +39,7 @@ use self::{
 use super::{
     chat::{self, actions, history_file},
     commands::start,
-    failure::Failure,
+    failure::{Failure, Result},
     keymap::Keymap,
     options::Settings,
     output::{print_error, print_notice},
@@ -60,7 +60,7 @@ pub(super) fn is_possible(args: &chat::Args) -> bool {
 }
 
 /// Chats in the full screen until the user leaves or a signal arrives.
-pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<(), Failure> {
+pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let preferences = preferences(settings)?;
     let mut options = settings.visible()?;
     let join = |room: &RoomName| (room.clone(), Start::Last(HISTORY_ON_JOIN));
@@ -114,7 +114,7 @@ async fn receive_rest(state: &mut State, mut events: Events) {
     }
 }
 
-fn preferences(settings: &Settings) -> Result<Preferences, Failure> {
+fn preferences(settings: &Settings) -> Result<Preferences> {
     Ok(Preferences {
         theme: theme(settings)?,
         zone: TimeZone::system(),
@@ -125,7 +125,7 @@ fn preferences(settings: &Settings) -> Result<Preferences, Failure> {
 }
 
 /// The colours: none if `NO_COLOR` is set (<https://no-color.org>).
-fn theme(settings: &Settings) -> Result<Theme, Failure> {
+fn theme(settings: &Settings) -> Result<Theme> {
     if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
         return Ok(Theme::plain());
     }

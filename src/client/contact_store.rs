@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path, sync::Arc, time::SystemTime};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::{blocking::blocking, received::Verification};
 use crate::{
@@ -29,7 +29,6 @@ struct ContactStoreInner {
 }
 
 /// How far the peer of a conversation is known. The book may change in the course of it.
-#[derive(Debug)]
 pub(super) struct PeerTrust {
     contacts: ContactStore,
     name: Name,
@@ -69,7 +68,7 @@ impl ContactStore {
     pub(super) async fn book(&self) -> Result<Arc<ContactBook>> {
         let inner = self.0.clone();
         match &self.0.file {
-            None => Ok(inner.cache().book.clone()),
+            None => Ok(inner.cache.lock().book.clone()),
             Some(_) => blocking(move || inner.refresh()).await,
         }
     }
@@ -77,7 +76,7 @@ impl ContactStore {
     /// Takes the reason why the file cannot be read since its last change: `Some` once for each
     /// state of the file. Until it can be read the book counts as it was before.
     pub(super) fn problem(&self) -> Option<String> {
-        self.0.cache().problem.take()
+        self.0.cache.lock().problem.take()
     }
 
     pub(super) async fn contact(&self, name: &Name) -> Result<Option<Contact>> {
@@ -182,22 +181,18 @@ impl PeerTrust {
 }
 
 impl ContactStoreInner {
-    fn cache(&self) -> MutexGuard<'_, BookCache> {
-        self.cache.lock()
-    }
-
     fn refresh(&self) -> Result<Arc<ContactBook>> {
-        let Some(file) = &self.file else { return Ok(self.cache().book.clone()) };
+        let Some(file) = &self.file else { return Ok(self.cache.lock().book.clone()) };
         // Taken before the file is read, so that a change in between is seen the next time.
         let stamp = stamp(file.path());
         {
-            let cache = self.cache();
+            let cache = self.cache.lock();
             if stamp.is_some() && cache.stamp == stamp {
                 return Ok(cache.book.clone());
             }
         }
         let book = file.read();
-        let mut cache = self.cache();
+        let mut cache = self.cache.lock();
         let was_read = cache.stamp.is_some();
         cache.stamp = stamp;
         let book = match book {
@@ -224,7 +219,7 @@ impl ContactStoreInner {
         if let Some(file) = &self.file {
             return Ok(file.change(|book| change(book, &self.hub))?);
         }
-        let mut cache = self.cache();
+        let mut cache = self.cache.lock();
         let mut book = ContactBook::clone(&cache.book);
         let done = change(&mut book, &self.hub)?;
         cache.book = Arc::new(book);

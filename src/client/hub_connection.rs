@@ -1,8 +1,8 @@
 //! The connection to the hub: one channel, the session's token, and what every call needs.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
@@ -81,15 +81,6 @@ pub(super) struct Chat {
     pub(super) observed: Option<Endpoint>,
 }
 
-impl fmt::Debug for HubConnection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubConnection")
-            .field("endpoint", &self.endpoint)
-            .field("name", &self.name)
-            .finish()
-    }
-}
-
 impl HubConnection {
     pub(super) fn new(
         options: ClientOptions,
@@ -138,7 +129,7 @@ impl HubConnection {
 
     async fn register(&self) -> Result<proto::RegisterResponse> {
         let token = self.token();
-        let status = self.registration().status;
+        let status = self.registration.lock().status;
         let request = proto::RegisterRequest {
             name: self.name.to_string(),
             endpoints: self.advertised.iter().map(Into::into).collect(),
@@ -154,7 +145,7 @@ impl HubConnection {
             hub_version: registered.hub.as_ref().map(|hub| hub.version.clone()).unwrap_or_default(),
             peer: registered.peer.clone().and_then(|peer| peer.try_into().ok()),
         };
-        let mut registration = self.registration();
+        let mut registration = self.registration.lock();
         (registration.token, registration.registered) = (Some(Arc::new(token)), Some(answer));
         drop(registration);
         Ok(registered)
@@ -210,12 +201,12 @@ impl HubConnection {
     }
 
     pub(super) fn set_status(&self, status: PeerStatus) {
-        self.registration().status = status;
+        self.registration.lock().status = status;
     }
 
     /// Ends the session, if the hub answers in time, and forgets its token.
     pub(super) async fn leave(&self) {
-        let Some(token) = self.registration().token.take() else { return };
+        let Some(token) = self.registration.lock().token.take() else { return };
         let call = authorized(proto::UnregisterRequest {}, Some(&token));
         let mut hub = PresenceClient::new(self.channel.clone());
         if tokio::time::timeout(LEAVE_TIMEOUT, hub.unregister(call)).await.is_err() {
@@ -252,15 +243,11 @@ impl HubConnection {
 
     /// Returns what the hub said at the last registration.
     pub(super) fn registered(&self) -> Option<Registered> {
-        self.registration().registered.clone()
-    }
-
-    fn registration(&self) -> MutexGuard<'_, Registration> {
-        self.registration.lock()
+        self.registration.lock().registered.clone()
     }
 
     fn token(&self) -> Option<Arc<SessionToken>> {
-        self.registration().token.clone()
+        self.registration.lock().token.clone()
     }
 }
 

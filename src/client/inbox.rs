@@ -16,7 +16,7 @@ use std::{collections::hash_map::RandomState, hash::BuildHasher, num::NonZeroUsi
 
 use jiff::Timestamp;
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub(super) use self::durable::DurableInbox;
@@ -91,7 +91,7 @@ impl Inbox {
         for direct in durable.unshown().await? {
             // The rest comes out after the next start.
             let Ok(room) = self.0.events.try_reserve() else { break };
-            let mut accepted = self.accepted();
+            let mut accepted = self.0.accepted.lock();
             let Some(left) = accepted.left.checked_sub(1) else { break };
             accepted.left = left;
             room.send(Event::Direct(direct));
@@ -123,14 +123,14 @@ impl Inbox {
         let (key, text_hash) = self.identify(&direct.message);
         let (id, receiver, now) = (key.1, self.0.me.clone(), Timestamp::now());
         let events = self.0.events.clone();
-        let room = match self.accepted().reserve(&key, text_hash, &receiver, || {
+        let room = match self.0.accepted.lock().reserve(&key, text_hash, &receiver, || {
             events.try_reserve_owned().map_err(|problem| refusal(&problem))
         })? {
             Reservation::Room(room) => room,
             Reservation::Duplicate(first) => return Ok(first),
         };
         let recorded = file.record(&direct, now).await;
-        let mut accepted = self.accepted();
+        let mut accepted = self.0.accepted.lock();
         if !matches!(recorded, Ok(Recorded::New)) {
             accepted.left = accepted.left.saturating_add(1);
         }
@@ -155,7 +155,7 @@ impl Inbox {
         let (key, text_hash) = self.identify(&direct.message);
         let (id, receiver, now) = (key.1, self.0.me.clone(), Timestamp::now());
         // Held to the end: a message that comes twice at once is accepted once.
-        let mut accepted = self.accepted();
+        let mut accepted = self.0.accepted.lock();
         match accepted.reserve(&key, text_hash, &receiver, || {
             queue.try_reserve().map_err(|problem| refusal(&problem))
         })? {
@@ -169,10 +169,6 @@ impl Inbox {
     fn identify(&self, message: &DirectMessage) -> (MessageKey, u64) {
         let text_hash = self.0.hasher.hash_one(message.text.as_str());
         ((message.sender.clone(), message.id), text_hash)
-    }
-
-    fn accepted(&self) -> MutexGuard<'_, AcceptedMessages> {
-        self.0.accepted.lock()
     }
 
     /// Returns true if a message would be refused because too many are unread.

@@ -45,7 +45,6 @@ pub struct Line {
 }
 
 /// A [`Line`] that does not keep its conversation open.
-#[derive(Debug)]
 pub(super) struct WeakLine {
     peer: Name,
     from: Option<SocketAddr>,
@@ -62,7 +61,6 @@ impl WeakLine {
 }
 
 /// What a line asks of the task of its conversation.
-#[derive(Debug)]
 pub(super) enum LineCommand {
     Send { id: MessageId, text: Text, reply: Reply<Receipt> },
     MarkRead(MessageId),

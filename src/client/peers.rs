@@ -10,10 +10,10 @@
 //! lists another key than the book, nothing is sent, and a person has to decide. Peers without a key
 //! are dialed without TLS, on loopback only.
 
-use std::{collections::HashMap, fmt, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -57,12 +57,6 @@ pub(super) struct Peers {
     lines: Mutex<HashMap<Name, WeakLine>>,
     stop: CancellationToken,
     tasks: TaskTracker,
-}
-
-impl fmt::Debug for Peers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peers").field("hub", &self.hub).finish_non_exhaustive()
-    }
 }
 
 /// The endpoints of a peer, and the key that the hub lists for it.
@@ -127,7 +121,7 @@ impl Peers {
 
     /// Returns where the last call to a peer succeeded.
     pub(super) fn reached_at(&self, peer: &Name) -> Option<Endpoint> {
-        locked(&self.reached).get(peer).cloned()
+        self.reached.lock().get(peer).cloned()
     }
 
     /// Sends to whoever listens at an endpoint: with the key of a peer that is known to be there, and
@@ -159,7 +153,7 @@ impl Peers {
     pub(super) async fn converse(&self, peer: &Name) -> Result<Conversation> {
         let call = |target| async move { self.call(&target, peer).await };
         let conversation = self.reach(peer, call).await?;
-        let mut lines = locked(&self.lines);
+        let mut lines = self.lines.lock();
         lines.retain(|_, line| line.upgrade().is_some());
         lines.insert(peer.clone(), conversation.line().downgrade());
         drop(lines);
@@ -168,7 +162,7 @@ impl Peers {
 
     /// Returns the line of an open conversation that this client opened with a peer.
     pub(super) fn open_line(&self, peer: &Name) -> Option<Line> {
-        locked(&self.lines).get(peer).and_then(WeakLine::upgrade)
+        self.lines.lock().get(peer).and_then(WeakLine::upgrade)
     }
 
     /// Looks up a peer at the hub, and remembers its endpoints.
@@ -179,14 +173,14 @@ impl Peers {
     }
 
     pub(super) fn remember(&self, peer: &Peer) {
-        locked(&self.records).put(peer.name.clone(), peer.into());
+        self.records.lock().put(peer.name.clone(), peer.into());
     }
 
     /// Returns true if a peer is known to be at an endpoint, or this client has no key, so that it
     /// does not matter who is.
     pub(super) fn knows_endpoint(&self, endpoint: &Endpoint) -> bool {
         self.identity.is_none()
-            || locked(&self.records).iter().any(|(_, record)| record.endpoints.contains(endpoint))
+            || self.records.lock().iter().any(|(_, record)| record.endpoints.contains(endpoint))
     }
 
     /// Returns the peers that are known to be at an endpoint: those of the contact book, or else
@@ -197,7 +191,7 @@ impl Peers {
         }
         let book = self.contacts.book().await?;
         let contacts = book.hub(&self.hub.endpoint).map(|hub| &hub.contacts).into_iter().flatten();
-        let records = locked(&self.records);
+        let records = self.records.lock();
         let found: Vec<(Name, PeerRecord)> = contacts
             .filter(|(_, contact)| contact.endpoints.contains(endpoint))
             .map(|(name, contact)| {
@@ -262,7 +256,7 @@ impl Peers {
         peer: &Name,
         attempt: impl Fn(Target) -> F,
     ) -> Result<T> {
-        let known = locked(&self.records).get(peer).cloned().unwrap_or_default();
+        let known = self.records.lock().get(peer).cloned().unwrap_or_default();
         let mut tried = Vec::new();
         match self.try_each(peer, known, &attempt, &mut tried).await {
             Ok(Some(reached)) => return Ok(reached),
@@ -331,7 +325,7 @@ impl Peers {
             let no_time = |_| CallError::NotReached("no time left to try it".into());
             let reached = match attempt.map_err(no_time).flatten() {
                 Ok(reached) => {
-                    locked(&self.reached).put(peer.clone(), endpoint.clone());
+                    self.reached.lock().put(peer.clone(), endpoint.clone());
                     Ok(Some(reached))
                 }
                 Err(CallError::Final(error)) => Err(error),
@@ -351,15 +345,11 @@ impl Peers {
     /// Remembers where a peer was found, and adds a new one to the contact book. The call was made,
     /// so an error here does not make it a failure.
     async fn found(&self, peer: &Name, key: Option<Fingerprint>, record: PeerRecord) {
-        locked(&self.records).put(peer.clone(), record.clone());
+        self.records.lock().put(peer.clone(), record.clone());
         if let Some(key) = key
             && let Err(error) = self.contacts.meet(peer, key, record.endpoints).await
         {
             tracing::warn!(%peer, %error, "cannot add the peer to the contact book");
         }
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

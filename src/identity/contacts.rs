@@ -26,6 +26,8 @@ pub use contact_book::{ContactBook, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_
 use super::{files, unusable};
 use crate::error::{SystemError, Violation};
 
+type Result<T, E = ContactsError> = std::result::Result<T, E>;
+
 /// Why a contact book cannot be read or changed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -69,7 +71,7 @@ impl Contacts {
     /// # Errors
     ///
     /// [`ContactsError::File`] if the file cannot be read, or is not a contact book.
-    pub fn read(&self) -> Result<ContactBook, ContactsError> {
+    pub fn read(&self) -> Result<ContactBook> {
         let content = files::read(&self.path)?.unwrap_or_default();
         ContactBook::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
     }
@@ -79,10 +81,7 @@ impl Contacts {
     /// # Errors
     ///
     /// As [`Self::read`], also if the file cannot be written; and the errors of `change`.
-    pub fn change<T>(
-        &self,
-        change: impl FnOnce(&mut ContactBook) -> Result<T, ContactsError>,
-    ) -> Result<T, ContactsError> {
+    pub fn change<T>(&self, change: impl FnOnce(&mut ContactBook) -> Result<T>) -> Result<T> {
         files::create_directory(files::directory_of(&self.path))?;
         let _lock = files::lock(&self.path)?;
         let before = self.read()?;

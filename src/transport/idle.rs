@@ -44,7 +44,6 @@ impl Drop for Call {
 }
 
 /// Tells when a connection was idle for too long.
-#[derive(Debug)]
 pub(super) struct Idle {
     calls: Calls,
     timeout: Duration,

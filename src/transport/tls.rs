@@ -16,7 +16,7 @@ use rustls::{
     server::NoServerSessionStorage, sign::SingleCertAndKey, version::TLS13,
 };
 
-use verify::{AnyClientKey, AnyServerKey, PinnedServer};
+use verify::{AnyClientKey, ServerKey};
 
 use crate::{error::SystemError, identity::Credentials, model::Fingerprint};
 
@@ -115,36 +115,35 @@ pub fn client_config(
     own: Option<&Credentials>,
     trust: &Trust,
 ) -> Result<Arc<ClientConfig>, SystemError> {
+    client_config_for(own, Some(trust))
+}
+
+/// Returns the TLS configuration to ask a server for its key, whichever it is.
+pub(super) fn asking_config() -> Result<Arc<ClientConfig>, SystemError> {
+    client_config_for(None, None)
+}
+
+fn client_config_for(
+    own: Option<&Credentials>,
+    trust: Option<&Trust>,
+) -> Result<Arc<ClientConfig>, SystemError> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(unusable)?;
+    let by_key = |want| Arc::new(ServerKey { algorithms, want });
     let builder = match trust {
-        Trust::Pinned(want) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(PinnedServer { algorithms, want: *want })),
-        Trust::Authorities(roots) => builder.with_root_certificates(roots.0.clone()),
+        Some(Trust::Authorities(roots)) => builder.with_root_certificates(roots.0.clone()),
+        Some(Trust::Pinned(want)) => {
+            builder.dangerous().with_custom_certificate_verifier(by_key(Some(*want)))
+        }
+        None => builder.dangerous().with_custom_certificate_verifier(by_key(None)),
     };
     let mut config = match own {
         Some(own) => builder.with_client_cert_resolver(resolver(own)),
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![ALPN_H2.to_vec()];
-    config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
-}
-
-/// Returns the TLS configuration to ask a server for its key, whichever it is.
-pub(super) fn asking_config() -> Result<Arc<ClientConfig>, SystemError> {
-    let provider = Arc::new(ring::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&TLS13])
-        .map_err(unusable)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServerKey { algorithms }))
-        .with_no_client_auth();
     config.alpn_protocols = vec![ALPN_H2.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(Arc::new(config))

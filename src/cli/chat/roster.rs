@@ -12,7 +12,6 @@ use crate::{cli::view, client::PeerChange, model::Name};
 const RETURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The names of the listed peers, without the user's own.
-#[derive(Debug)]
 pub(crate) struct Roster {
     me: Name,
     /// The peers that are online; `None` until the first list is complete.

@@ -4,7 +4,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::verify::fingerprint;
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::print_notice, question},
+    cli::{
+        failure::{Failure, Result},
+        keys,
+        options::Settings,
+        output::print_notice,
+        question,
+    },
     model::{Fingerprint, Name},
 };
 
@@ -18,11 +24,7 @@ pub(crate) struct Args {
     fingerprint: Vec<String>,
 }
 
-pub(crate) async fn run(
-    args: &Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: &Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let (hub, name) = (&settings.hub.hub, &args.peer);
     let given = match fingerprint(&args.fingerprint)? {
         Some(given) => Some(given),
@@ -41,7 +43,7 @@ async fn ask(
     name: &Name,
     settings: &Settings,
     stop: &CancellationToken,
-) -> Result<Option<Fingerprint>, Failure> {
+) -> Result<Option<Fingerprint>> {
     let book = settings.contacts().read()?;
     let contact = book.contact(&settings.hub.hub, name);
     let Some((known, refused)) = contact.and_then(|c| Some((c.key, c.refused_key?))) else {

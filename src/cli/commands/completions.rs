@@ -7,7 +7,7 @@ use std::{
 
 use clap_complete::{Shell, env::Shells};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Result};
 
 /// The environment variable that asks the program to complete a word, and says for which shell. Not
 /// the usual `COMPLETE`, which is meant for other programs too.
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     shell: Shell,
 }
 
-pub(crate) fn run(args: &Args) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let shells = Shells::builtins();
     let name = args.shell.to_string();
     let shell = shells

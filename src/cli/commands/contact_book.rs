@@ -5,10 +5,10 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{join_words, verify::contact};
+use super::verify::contact;
 use crate::{
     cli::{
-        failure::Failure,
+        failure::{Failure, Result},
         options::Settings,
         output::{Output, print_notice},
     },
@@ -51,7 +51,7 @@ pub(crate) async fn block(
     blocked: bool,
     settings: &Settings,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<()> {
     contact(&peer, settings, stop).await?;
     let hub = &settings.hub.hub;
     settings.contacts().change(|book| book.block(hub, &peer, blocked))?;
@@ -66,12 +66,12 @@ pub(crate) async fn note(
     NoteArgs { peer, text, remove, json }: NoteArgs,
     settings: &Settings,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<()> {
     if text.is_empty() && !remove {
         return show_note(&peer, json, settings, stop).await;
     }
     contact(&peer, settings, stop).await?;
-    let (hub, note) = (&settings.hub.hub, join_words(&text));
+    let (hub, note) = (&settings.hub.hub, text.join(" "));
     settings.contacts().change(|book| book.note(hub, &peer, &note))?;
     print_notice(&match note.is_empty() {
         true => format!("removed the note on {peer}"),
@@ -86,7 +86,7 @@ async fn show_note(
     json: bool,
     settings: &Settings,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let book = settings.contacts().read()?;
     let Some(contact) = book.contact(&settings.hub.hub, peer) else {
         return Err(Failure::Other(format!("{peer} is not in your contact book")));
@@ -101,7 +101,7 @@ async fn show_note(
     out.close(stop).await
 }
 
-pub(crate) fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<(), Failure> {
+pub(crate) fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<()> {
     let hub = &settings.hub.hub;
     settings.contacts_of_hub()?.change(|book| book.forget(hub, peer))?;
     print_notice(&format!(
@@ -114,7 +114,7 @@ pub(crate) fn mute(
     RoomArg { target: room }: &RoomArg,
     muted: bool,
     settings: &Settings,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let hub = &settings.hub.hub;
     settings.contacts_of_hub()?.change(|book| book.mute(hub, room, muted))?;
     print_notice(&match muted {

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{failure::Failure, keys, options::Settings, output::Output};
+use crate::cli::{failure::Result, keys, options::Settings, output::Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -11,11 +11,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let book = settings.contacts().read()?;
     let hub = book.hub(&settings.hub.hub).map(|hub| &hub.contacts);
     // Contact books of older versions may contain the user's own name.

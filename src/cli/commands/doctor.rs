@@ -16,7 +16,12 @@ use std::io;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cli::{failure::Failure, json::JsonLine, options::Settings, output::Output},
+    cli::{
+        failure::{Failure, Result},
+        json::JsonLine,
+        options::Settings,
+        output::Output,
+    },
     client::{ClientOptions, HubTrust},
     identity::Identity,
     model::{Fingerprint, PeerStatus},
@@ -113,11 +118,7 @@ impl FindingPrinter<'_> {
     }
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let out = Output::new(args.json);
     let result = stop.run_until_cancelled(examine(settings, &out)).await;
     let written = out.close(stop).await;
@@ -127,7 +128,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn examine(settings: &Settings, out: &Output) -> Result<(), Failure> {
+async fn examine(settings: &Settings, out: &Output) -> Result<()> {
     let mut report = FindingPrinter { out, failed: 0 };
     report.print(files::settings(settings)).await?;
     let (key, identity) = files::key(settings);

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::with_client;
 use crate::{
     cli::{
-        failure::Failure,
+        failure::Result,
         options::Settings,
         output::{Output, print_notice},
         queries::{HISTORY_PAGE, latest_messages},
@@ -32,11 +32,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
@@ -53,7 +49,7 @@ pub(crate) async fn run(
 }
 
 /// Prints page by page, so that memory does not grow with the history.
-async fn print_from_start(client: &Client, room: RoomName, out: &Output) -> Result<(), Failure> {
+async fn print_from_start(client: &Client, room: RoomName, out: &Output) -> Result<()> {
     let mut request = PageRequest { size: HISTORY_PAGE, forward: true, ..PageRequest::default() };
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
@@ -72,7 +68,7 @@ fn no_messages(room: &RoomName) -> String {
     format!("no messages in {room}")
 }
 
-async fn print_all(messages: &[Message], out: &Output) -> Result<(), Failure> {
+async fn print_all(messages: &[Message], out: &Output) -> Result<()> {
     for message in messages {
         out.print(message, |clock| view::message(clock, message, None)).await?;
     }

@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{failure::Failure, json::JsonLine, keys, options::Settings, output::Output};
+use crate::cli::{failure::Result, json::JsonLine, keys, options::Settings, output::Output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -11,11 +11,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let key = settings.identity()?.fingerprint();
     let out = Output::new(args.json);
     let line = JsonLine::Identity {

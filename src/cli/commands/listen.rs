@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandEvents, start};
 use crate::{
     cli::{
-        failure::Failure,
+        failure::{Failure, Result},
         options::Settings,
         output::{Output, print_error, print_notice, reader_gone},
         view,
@@ -35,11 +35,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     if settings.direct.is_none() {
         return Err(Failure::Usage(NO_DIRECT_MESSAGES.into()));
     }
@@ -103,7 +99,7 @@ async fn listen(
     shown: &mut PrintedMessages,
     count: Option<u64>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         let event = tokio::select! {

@@ -9,7 +9,7 @@ use std::{
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Result};
 
 /// The heading of the section with the usage.
 const SYNOPSIS: &str = ".SH SYNOPSIS\n";
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 /// Prints the page of the first program, or writes those of all.
-pub(crate) fn run(args: &Args, programs: [Command; 2]) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, programs: [Command; 2]) -> Result<()> {
     let programs = programs.map(built);
     match &args.dir {
         Some(dir) => write(dir, &programs)

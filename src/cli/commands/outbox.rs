@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::with_client;
 use crate::{
     cli::{
-        failure::{self, Failure},
+        failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_notice},
         queries::{id_prefix_length, matching_ids, peer_of},
@@ -53,11 +53,7 @@ enum OutboxCommand {
     },
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let mut options = settings.invisible_sender()?;
     options.outbox = Some(settings.home.outbox());
     match args.command {
@@ -68,11 +64,7 @@ pub(crate) async fn run(
     }
 }
 
-async fn list(
-    options: &ClientOptions,
-    json: bool,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+async fn list(options: &ClientOptions, json: bool, stop: &CancellationToken) -> Result<()> {
     let queued = options.queued().await?;
     let out = Output::new(json);
     let shown = |clock: &view::Clock, all| view::outbox(clock, all, id_prefix_length(all));
@@ -86,7 +78,7 @@ async fn retry(
     which: Option<String>,
     json: bool,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let queued = options.queued().await?;
     let peer = which.map(|which| peer_of(&queued, &which)).transpose()?;
     let concerns = |one: &Queued| peer.as_ref().is_none_or(|peer| *peer == one.peer);
@@ -115,7 +107,7 @@ async fn retry(
     .await
 }
 
-async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Result<(), Failure> {
+async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Result<()> {
     let queued = options.queued().await?;
     let mut chosen: Vec<MessageId> = Vec::new();
     if all {

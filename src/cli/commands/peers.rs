@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{follow, with_client};
 use crate::{
-    cli::{failure::Failure, json::JsonLine, options::Settings, output::Output, view},
+    cli::{failure::Result, json::JsonLine, options::Settings, output::Output, view},
     client::{Error, PeerChange, PeerFilter, PeerWatch},
 };
 
@@ -18,11 +18,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let out = Output::new(args.json);
     if !args.watch {
         return with_client(settings.invisible()?, out, stop, async |client, _, out| {
@@ -41,7 +37,7 @@ pub(crate) async fn run(
     .await
 }
 
-async fn watch(mut changes: PeerWatch, out: &Output) -> Result<(), Failure> {
+async fn watch(mut changes: PeerWatch, out: &Output) -> Result<()> {
     while let Some(change) = changes.next().await {
         match change {
             PeerChange::Reset => out.only_json(JsonLine::Reset {}).await?,

@@ -7,10 +7,10 @@ use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, join_words, parse_text, with_client};
+use super::{CommandEvents, parse_text, with_client};
 use crate::{
     cli::{
-        failure::{self, Failure},
+        failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_error, print_notice},
         stdin, terminal,
@@ -41,11 +41,7 @@ pub(crate) struct Args {
     pub(crate) has_room_option: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let room = args.to.as_ref().unwrap_or_else(|| settings.room()).clone();
     if args.has_room_option && room != *settings.room() {
         return Err(Failure::Usage(format!(
@@ -59,7 +55,7 @@ pub(crate) async fn run(
             return Err(Failure::Usage(format!("nothing to post to {room}: {TEXT_MISSING}")));
         }
         true => None,
-        false => Some(parse_text(join_words(&args.text))?),
+        false => Some(parse_text(args.text.join(" "))?),
     };
     let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];
@@ -98,7 +94,7 @@ async fn watch(mut events: CommandEvents) -> Failure {
     }
 }
 
-async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<(), Failure> {
+async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()> {
     let mut lines = stdin::lines();
     let mut poster = LinePoster { client, room, posts: VecDeque::new(), lines: 0, failed: 0 };
     let mut ended = false;
@@ -173,7 +169,7 @@ impl LinePoster<'_> {
         number: u64,
         done: Result<Posted, Error>,
         out: &Output,
-    ) -> Result<(), Failure> {
+    ) -> Result<()> {
         match done {
             Ok(posted) => out.only_json(&posted).await?,
             Err(Error::Stopped) => return Err(Error::Stopped.into()),

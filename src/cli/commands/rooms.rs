@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::with_client;
-use crate::cli::{failure::Failure, options::Settings, output::Output, view};
+use crate::cli::{failure::Result, options::Settings, output::Output, view};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -12,11 +12,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let rooms = client.list_rooms().await?;

@@ -2,10 +2,10 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::{join_words, with_client};
+use super::with_client;
 use crate::{
     cli::{
-        failure::Failure,
+        failure::Result,
         options::Settings,
         output::{Output, print_notice},
         queries, view,
@@ -34,13 +34,9 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let request = SearchRequest {
-        query: join_words(&args.query),
+        query: args.query.join(" "),
         room: settings.wanted_room.clone(),
         sender: args.sender.clone(),
         newest_first: args.newest,

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, join_words, parse_text, with_client};
+use super::{CommandEvents, parse_text, with_client};
 use crate::{
     cli::{
-        failure::{self, Failure},
+        failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_notice},
         stdin, view,
@@ -34,14 +34,10 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let raw = match args.text.is_empty() {
         true => stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)??,
-        false => join_words(&args.text),
+        false => args.text.join(" "),
     };
     let text = parse_text(raw)?;
     let mut options = settings.invisible_sender()?;
@@ -79,7 +75,7 @@ async fn send_queued(
     text: Text,
     options: ClientOptions,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let (out, stored) = (Output::new(args.json), OnceCell::new());
     let done = with_client(options, out, stop, async |client, events, out| {
         let queued = client.send(&args.to, text).durable().await?;
@@ -107,7 +103,7 @@ async fn deliver(
     queued: &Queued,
     wait: Option<CommandEvents>,
     out: &Output,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let to = &queued.peer;
     let mut attempts = client.deliver_queued(Some(to)).await?;
     for attempt in &attempts {

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandEvents, follow};
 use crate::{
     cli::{
-        failure::Failure,
+        failure::{Failure, Result},
         json::JsonLine,
         options::Settings,
         output::{Output, print_notice},
@@ -37,11 +37,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let start = match (args.last, args.since) {
         (Some(count), _) => Start::Last(count),
         (None, Some(at)) => Start::Since(at),
@@ -72,7 +68,7 @@ async fn print_all(
     out: &Output,
     several: bool,
     count: u64,
-) -> Result<(), Failure> {
+) -> Result<()> {
     let mut printed = 0;
     while printed < count {
         match events.next().await? {

@@ -6,7 +6,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::start;
 use crate::{
-    cli::{failure::Failure, keys, options::Settings, output::print_notice, question},
+    cli::{
+        failure::{Failure, Result},
+        keys,
+        options::Settings,
+        output::print_notice,
+        question,
+    },
     identity::Contact,
     model::{Fingerprint, Name},
 };
@@ -20,11 +26,7 @@ pub(crate) struct Args {
     fingerprint: Vec<String>,
 }
 
-pub(crate) async fn run(
-    args: Args,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let given = fingerprint(&args.fingerprint)?;
     let contact = contact(&args.peer, settings, stop).await?;
     let key = match given {
@@ -42,7 +44,7 @@ pub(crate) async fn run(
 }
 
 /// Parses the fingerprint on the command line, if there is one. It may have spaces between its groups.
-pub(super) fn fingerprint(parts: &[String]) -> Result<Option<Fingerprint>, Failure> {
+pub(super) fn fingerprint(parts: &[String]) -> Result<Option<Fingerprint>> {
     match parts {
         [] => Ok(None),
         parts => Fingerprint::parse(&parts.join(" "))
@@ -56,7 +58,7 @@ pub(super) async fn contact(
     name: &Name,
     settings: &Settings,
     stop: &CancellationToken,
-) -> Result<Contact, Failure> {
+) -> Result<Contact> {
     if let Some(known) = settings.contacts().read()?.contact(&settings.hub.hub, name) {
         return Ok(known.clone());
     }
@@ -66,7 +68,7 @@ pub(super) async fn contact(
     Ok(found.ok_or(Failure::Interrupted)??)
 }
 
-fn same(name: &Name, contact: &Contact, given: Fingerprint) -> Result<Fingerprint, Failure> {
+fn same(name: &Name, contact: &Contact, given: Fingerprint) -> Result<Fingerprint> {
     if given == contact.key {
         return Ok(given);
     }
@@ -83,7 +85,7 @@ fn same(name: &Name, contact: &Contact, given: Fingerprint) -> Result<Fingerprin
     }))
 }
 
-fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<(), Failure> {
+fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<()> {
     let own = settings.identity()?.fingerprint();
     let mut stdout = io::stdout().lock();
     for line in keys::to_compare(name, contact, own) {
@@ -93,7 +95,7 @@ fn show(name: &Name, contact: &Contact, settings: &Settings) -> Result<(), Failu
 }
 
 /// Asks whether the fingerprints match.
-async fn agreed(name: &Name, stop: &CancellationToken) -> Result<(), Failure> {
+async fn agreed(name: &Name, stop: &CancellationToken) -> Result<()> {
     match question::confirm("Do the fingerprints match?", stop).await? {
         Some(true) => Ok(()),
         _ => Err(Failure::Other(format!(

@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, io, path::Path};
 
 use super::{Config, make_parent};
 use crate::{
-    cli::failure::Failure,
+    cli::failure::{Failure, Result},
     model::{Endpoint, Name},
 };
 
@@ -17,11 +17,7 @@ const HEAD: &str = "# Settings of chinwag. The command line and the environment 
 
 /// Adds the hub and the name, if they are given and the file does not have them. Of the hub, only the
 /// address is saved: its key is in the contact book, and an invitation is used up.
-pub(crate) fn remember(
-    file: &Path,
-    hub: Option<&Endpoint>,
-    name: Option<&Name>,
-) -> Result<(), Failure> {
+pub(crate) fn remember(file: &Path, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<()> {
     let before = match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         before => before.map_err(|error| Failure::file("read", file, &error))?,
@@ -32,11 +28,7 @@ pub(crate) fn remember(
 }
 
 /// Returns the new content, or `None` if nothing is missing.
-fn with(
-    before: &str,
-    hub: Option<&Endpoint>,
-    name: Option<&Name>,
-) -> Result<Option<String>, Failure> {
+fn with(before: &str, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<Option<String>> {
     let unreadable = |problem| Failure::Usage(format!("config.toml: {problem}"));
     let config = Config::parse(before).map_err(unreadable)?;
     let mut missing = String::new();

@@ -17,7 +17,6 @@ use crate::{
     model::{Message, Name, Position, Posted, RoomName},
 };
 
-#[derive(Debug)]
 pub(crate) struct ChatState {
     /// Formats times.
     pub(crate) clock: Clock,

@@ -16,7 +16,7 @@ use super::{
     effect::Effect, layout, moment::Moment, state::State, tasks::Tasks, term::Screen, view,
 };
 use crate::{
-    cli::{chat::history_file, failure::Failure},
+    cli::{chat::history_file, failure::Result},
     client::{
         Client, Connection, ConversationChange, ConversationUpdate, Conversations, Error, Event,
         Events, PeerChange, PeerWatch, Unseen,
@@ -81,7 +81,7 @@ impl App {
         &mut self,
         events: &mut Events,
         stop: &CancellationToken,
-    ) -> Result<Option<Error>, Failure> {
+    ) -> Result<Option<Error>> {
         let mut peers = PeerUpdates::request(self.client.clone());
         let mut connection = self.client.connection();
         self.state.on_connection(&connection.borrow_and_update().clone());
@@ -168,10 +168,7 @@ impl App {
         self.change(|state, _| state.on_connection(&now));
     }
 
-    fn on_terminal_event(
-        &mut self,
-        event: Option<io::Result<TerminalEvent>>,
-    ) -> Result<(), Failure> {
+    fn on_terminal_event(&mut self, event: Option<io::Result<TerminalEvent>>) -> Result<()> {
         let event = match event {
             Some(event) => event?,
             None => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
@@ -184,7 +181,7 @@ impl App {
     }
 
     /// Draws if something has changed and the terminal has taken the last frame.
-    fn draw(&mut self) -> Result<(), Failure> {
+    fn draw(&mut self) -> Result<()> {
         if !self.is_dirty || self.drawn_at.elapsed() < FRAME || !self.screen.is_ready() {
             return Ok(());
         }
@@ -202,7 +199,7 @@ impl App {
     }
 
     /// Carries out the effects of the state. Returns true if the user leaves.
-    async fn run_effects(&mut self) -> Result<bool, Failure> {
+    async fn run_effects(&mut self) -> Result<bool> {
         for effect in self.state.take_effects() {
             match effect {
                 Effect::Quit => return Ok(true),

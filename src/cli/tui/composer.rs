@@ -32,7 +32,6 @@ const TAB: &str = "    ";
 const WIDTH: u16 = 80;
 
 /// The input.
-#[derive(Debug)]
 pub(crate) struct Composer {
     area: TextArea<'static>,
     history: InputHistory,
@@ -48,7 +47,6 @@ pub(crate) struct Composer {
     top: usize,
 }
 
-#[derive(Debug)]
 struct ActiveCompletion {
     matches: Matches,
     /// The word before completion.

@@ -35,7 +35,6 @@ use crate::{
 };
 
 /// A list of messages and the part of it that is in view.
-#[derive(Debug)]
 pub(crate) struct Transcript {
     entries: EntryList,
     /// The width of the widest name so far, in cells.

@@ -11,7 +11,7 @@
 use std::{collections::HashSet, fs::File, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
 
@@ -120,7 +120,7 @@ impl DurableInbox {
                 None => !book.contact(hub, sender).is_some_and(|contact| contact.blocked),
             }
         });
-        self.unshown_keys().extend(found.iter().map(|direct| key_of(&direct.message)));
+        self.0.unshown.lock().extend(found.iter().map(|direct| key_of(&direct.message)));
         Ok(found)
     }
 
@@ -132,20 +132,20 @@ impl DurableInbox {
         let work = move |file: &mut Connection| add(file, &me, &hub, &direct, at, with_text);
         let recorded = self.0.database.with(work).await?;
         if recorded == Recorded::New && self.0.lock.is_some() {
-            self.unshown_keys().insert(key);
+            self.0.unshown.lock().insert(key);
         }
         Ok(recorded)
     }
 
     /// Returns true if the file contains the text of a message.
     pub(in crate::client) fn holds(&self, message: &DirectMessage) -> bool {
-        self.unshown_keys().contains(&key_of(message))
+        self.0.unshown.lock().contains(&key_of(message))
     }
 
     /// Marks a message as shown, or about to be. Ignores one that the file does not hold.
     pub(in crate::client) async fn mark_shown(&self, sender: &Name, id: MessageId) {
         let shown = (sender.clone(), id);
-        if !self.unshown_keys().contains(&shown) {
+        if !self.0.unshown.lock().contains(&shown) {
             return;
         }
         let (me, sender) = (self.0.me.to_string(), sender.clone());
@@ -156,14 +156,10 @@ impl DurableInbox {
             )
         });
         match recorded.await {
-            Ok(_) => drop(self.unshown_keys().remove(&shown)),
+            Ok(_) => drop(self.0.unshown.lock().remove(&shown)),
             // It may be shown again after the next start.
             Err(error) => tracing::warn!(%error, "cannot mark a message as shown"),
         }
-    }
-
-    fn unshown_keys(&self) -> MutexGuard<'_, HashSet<(Name, MessageId)>> {
-        self.0.unshown.lock()
     }
 }
 

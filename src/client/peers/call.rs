@@ -11,7 +11,7 @@ use super::{
         contact_store::PeerTrust,
         conversation::{self, Conversation},
     },
-    CallError, Peers, Target, locked,
+    CallError, Peers, Target,
 };
 use crate::{
     client::error::{Error, Result},
@@ -105,11 +105,11 @@ impl Peers {
     }
 
     fn channel(&self, target: &Target) -> Result<Channel, CallError> {
-        if let Some(channel) = locked(&self.channels).get(target) {
+        if let Some(channel) = self.channels.lock().get(target) {
             return Ok(channel.clone());
         }
         let channel = self.dial(target).map_err(CallError::Final)?;
-        locked(&self.channels).put(target.clone(), channel.clone());
+        self.channels.lock().put(target.clone(), channel.clone());
         Ok(channel)
     }
 
@@ -125,7 +125,7 @@ impl Peers {
     /// Converts the status of a failed call, and drops a channel that has failed.
     fn call_error(&self, target: &Target, status: &Status) -> CallError {
         if let Some(failure) = dial_failure(status) {
-            locked(&self.channels).pop(target);
+            self.channels.lock().pop(target);
             return CallError::NotReached(text::one_line(&failure.to_string()).into_owned());
         }
         let refusal = wire::refused(status);

@@ -13,7 +13,6 @@ const MAX_REQUESTS: usize = 2048;
 
 /// Both queues. They are bounded because nothing that could add to them is read while events or too
 /// many requests wait.
-#[derive(Debug)]
 pub(super) struct SessionQueues {
     pub(super) events: mpsc::Sender<Event>,
     waiting: VecDeque<Event>,

@@ -50,7 +50,6 @@ struct PendingJoin {
 }
 
 /// The hub's answer to an accepted join.
-#[derive(Debug)]
 pub(super) struct JoinAccepted {
     pub(super) room: RoomName,
     pub(super) position: Position,

@@ -20,7 +20,6 @@ use crate::{
 };
 
 /// What a client asks of its session.
-#[derive(Debug)]
 pub(in super::super) enum SessionCommand {
     Join { room: RoomName, start: Start, reply: Reply<Position> },
     Leave { room: RoomName, reply: Reply<()> },
@@ -28,7 +27,6 @@ pub(in super::super) enum SessionCommand {
 }
 
 /// The joined rooms, the pending posts, and what they queue. Knows nothing of sockets.
-#[derive(Debug)]
 pub(super) struct SessionState {
     rooms: JoinedRooms,
     posts: PendingPosts,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ContactsError,
+    ContactsError, Result,
     contact::{Contact, KeyCheck, KnownHub, now},
 };
 use crate::{
@@ -87,11 +87,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Full`] if the book is full.
-    pub fn meet_hub(
-        &mut self,
-        at: &Endpoint,
-        key: Option<Fingerprint>,
-    ) -> Result<KeyCheck, ContactsError> {
+    pub fn meet_hub(&mut self, at: &Endpoint, key: Option<Fingerprint>) -> Result<KeyCheck> {
         let met = self.hubs.iter_mut().find(|hub| hub.endpoints.contains(at));
         if let Some(hub) = met {
             return Ok(hub.show(key));
@@ -121,7 +117,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if the hub is not in the book.
-    pub fn accept_hub(&mut self, at: &Endpoint, key: Fingerprint) -> Result<(), ContactsError> {
+    pub fn accept_hub(&mut self, at: &Endpoint, key: Fingerprint) -> Result<()> {
         let other = self.hubs.iter().position(|hub| hub.key == Some(key));
         let hub = self.hub_mut(at)?;
         hub.refused_key = None;
@@ -140,7 +136,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if the hub is not in the book.
-    pub fn forget_hub(&mut self, at: &Endpoint) -> Result<(), ContactsError> {
+    pub fn forget_hub(&mut self, at: &Endpoint) -> Result<()> {
         self.hub_mut(at)?;
         self.hubs.retain(|hub| !hub.endpoints.contains(at));
         Ok(())
@@ -158,7 +154,7 @@ impl ContactBook {
         name: &Name,
         key: Fingerprint,
         endpoints: &[Endpoint],
-    ) -> Result<KeyCheck, ContactsError> {
+    ) -> Result<KeyCheck> {
         let check = self.check_key(hub, name, key);
         let contacts: usize = self.hubs.iter().map(|hub| hub.contacts.len()).sum();
         let hub = self.hub_mut(hub)?;
@@ -181,12 +177,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if they are not in the book.
-    pub fn accept(
-        &mut self,
-        hub: &Endpoint,
-        name: &Name,
-        key: Fingerprint,
-    ) -> Result<(), ContactsError> {
+    pub fn accept(&mut self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Result<()> {
         let contact = self.contact_mut(hub, name)?;
         contact.verified &= contact.key == key;
         (contact.key, contact.refused_key) = (key, None);
@@ -205,7 +196,7 @@ impl ContactBook {
         hub: &Endpoint,
         name: &Name,
         expected: Option<Fingerprint>,
-    ) -> Result<Fingerprint, ContactsError> {
+    ) -> Result<Fingerprint> {
         let key = self.contact_mut(hub, name)?.refused_key.ok_or_else(|| {
             ContactsError::invalid(
                 "name",
@@ -225,12 +216,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if they are not in the book, or have another key in it.
-    pub fn verify(
-        &mut self,
-        hub: &Endpoint,
-        name: &Name,
-        key: Fingerprint,
-    ) -> Result<(), ContactsError> {
+    pub fn verify(&mut self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Result<()> {
         let contact = self.contact_mut(hub, name)?;
         if contact.key != key {
             let mismatch = KeyMismatch { want: contact.key, got: key };
@@ -245,12 +231,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if they are not in the book.
-    pub fn block(
-        &mut self,
-        hub: &Endpoint,
-        name: &Name,
-        blocked: bool,
-    ) -> Result<(), ContactsError> {
+    pub fn block(&mut self, hub: &Endpoint, name: &Name, blocked: bool) -> Result<()> {
         self.contact_mut(hub, name)?.blocked = blocked;
         Ok(())
     }
@@ -260,7 +241,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if they are not in the book, or the note is too long.
-    pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<(), ContactsError> {
+    pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<()> {
         if note.len() > MAX_NOTE_BYTES {
             let problem = format!("must not be longer than {MAX_NOTE_BYTES} bytes");
             return Err(ContactsError::invalid("note", problem));
@@ -274,7 +255,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] if they are not in the book.
-    pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<(), ContactsError> {
+    pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<()> {
         self.contact_mut(hub, name)?;
         self.hub_mut(hub)?.contacts.remove(name);
         Ok(())
@@ -291,12 +272,7 @@ impl ContactBook {
     ///
     /// [`ContactsError::Invalid`] if the hub is not in the book; [`ContactsError::Full`] if
     /// [`MAX_MUTED`] rooms are muted.
-    pub fn mute(
-        &mut self,
-        hub: &Endpoint,
-        room: &RoomName,
-        muted: bool,
-    ) -> Result<(), ContactsError> {
+    pub fn mute(&mut self, hub: &Endpoint, room: &RoomName, muted: bool) -> Result<()> {
         let rooms = &mut self.hub_mut(hub)?.muted;
         if !muted {
             rooms.remove(room);
@@ -314,7 +290,7 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::Invalid`] with the line of the mistake.
-    pub fn parse(toml: &str) -> Result<Self, ContactsError> {
+    pub fn parse(toml: &str) -> Result<Self> {
         toml::from_str(toml).map_err(|problem: toml::de::Error| {
             let before = problem.span().map_or(0, |at| at.start.min(toml.len()));
             let line = 1 + toml.as_bytes()[..before].iter().filter(|&&byte| byte == b'\n').count();
@@ -327,19 +303,19 @@ impl ContactBook {
     /// # Errors
     ///
     /// [`ContactsError::File`] if it cannot be written as TOML.
-    pub fn to_toml(&self) -> Result<String, ContactsError> {
+    pub fn to_toml(&self) -> Result<String> {
         let hubs = toml::to_string_pretty(self)
             .map_err(|error| SystemError::because("cannot write the contact book", error))?;
         Ok(format!("{HEADER}{hubs}"))
     }
 
-    fn hub_mut(&mut self, at: &Endpoint) -> Result<&mut KnownHub, ContactsError> {
+    fn hub_mut(&mut self, at: &Endpoint) -> Result<&mut KnownHub> {
         self.hubs.iter_mut().find(|hub| hub.endpoints.contains(at)).ok_or_else(|| {
             ContactsError::invalid("hub", format!("{at} is not in the contact book"))
         })
     }
 
-    fn contact_mut(&mut self, hub: &Endpoint, name: &Name) -> Result<&mut Contact, ContactsError> {
+    fn contact_mut(&mut self, hub: &Endpoint, name: &Name) -> Result<&mut Contact> {
         self.hub_mut(hub)?.contacts.get_mut(name).ok_or_else(|| {
             ContactsError::invalid("name", format!("{name} is not in the contact book for {hub}"))
         })

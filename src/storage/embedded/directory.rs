@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tonic::async_trait;
 
@@ -71,11 +71,11 @@ impl EmbeddedDirectory {
 #[async_trait]
 impl Directory for EmbeddedDirectory {
     async fn check(&self, session: &Session, claim: &SessionClaim) -> Result<()> {
-        self.inner.lock().admit(session, claim).map(drop)
+        self.inner.state.lock().admit(session, claim).map(drop)
     }
 
     async fn claim(&self, session: Session, claim: SessionClaim) -> Result<()> {
-        let mut state = self.inner.lock();
+        let mut state = self.inner.state.lock();
         let replaces = state.admit(&session, &claim)?;
         let skeleton = session.peer.skeleton();
         let (id, name) = (session.id, session.peer.clone());
@@ -93,7 +93,7 @@ impl Directory for EmbeddedDirectory {
     }
 
     async fn renew(&self, id: SessionId, lease: Duration) -> Result<()> {
-        let mut state = self.inner.lock();
+        let mut state = self.inner.state.lock();
         let ends_at = Instant::now() + lease;
         let renewed = state.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?;
         let before = std::mem::replace(&mut renewed.ends_at, ends_at);
@@ -106,7 +106,7 @@ impl Directory for EmbeddedDirectory {
     }
 
     async fn update(&self, id: SessionId, change: SessionUpdate) -> Result<()> {
-        let mut state = self.inner.lock();
+        let mut state = self.inner.state.lock();
         let session = &mut state.leases.get_mut(&id).ok_or(RequestError::SessionEnded)?.session;
         // Repeating a status does not renew its time.
         if let Some(status) = change.status.filter(|status| *status != session.status) {
@@ -121,7 +121,7 @@ impl Directory for EmbeddedDirectory {
     }
 
     async fn release(&self, id: SessionId) -> Result<()> {
-        self.inner.end(&mut self.inner.lock(), id);
+        self.inner.end(&mut self.inner.state.lock(), id);
         Ok(())
     }
 }
@@ -142,7 +142,7 @@ impl DirectoryInner {
 
     /// Ends the leases that are over, and returns when the next one ends.
     fn end_due(&self) -> Option<Instant> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         loop {
             let (ends_at, id) = *state.ends.first()?;
             if ends_at > Instant::now() {
@@ -150,10 +150,6 @@ impl DirectoryInner {
             }
             self.end(&mut state, id);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, DirectoryState> {
-        self.state.lock()
     }
 }
 
@@ -167,7 +163,7 @@ impl DirectoryState {
             && session.owner.is_some()
             && holder.sessions.iter().any(|id| self.owner(*id) == session.owner.as_ref());
         if beside.is_none() && replaces.is_none() && !is_same_owner {
-            return Err(taken(session.peer.clone(), holder.name.clone()));
+            return Err(RequestError::taken(&session.peer, holder.name.clone()));
         }
         if holder.sessions.len() >= MAX_SESSIONS && replaces.is_none() {
             let what = format!("a peer may have {MAX_SESSIONS} sessions");
@@ -196,14 +192,6 @@ async fn expire(inner: Arc<DirectoryInner>) {
             }
             None => inner.sooner.notified().await,
         }
-    }
-}
-
-fn taken(wanted: Name, taken: Name) -> RequestError {
-    if wanted == taken {
-        RequestError::NameTaken(wanted)
-    } else {
-        RequestError::NameConfusable { wanted, taken }
     }
 }
 

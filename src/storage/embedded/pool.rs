@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::error::{RequestError, Result, SystemError};
@@ -36,16 +36,12 @@ impl<W: Send + 'static> Pool<W> {
         let working = tokio::task::spawn_blocking(move || {
             // Held by the job: a caller that goes away does not free a busy worker.
             let _permit = permit;
-            let idle = pool.lock().pop();
+            let idle = pool.idle.lock().pop();
             let worker = idle.map_or_else(|| (pool.make)(), Ok)?;
             let mut lent = Lent { worker: Some(worker), pool: &pool };
             lent.worker.as_mut().map_or(Err(RequestError::ShuttingDown), work)
         });
         working.await.map_err(|error| SystemError::because("a reader failed", error))?
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<W>> {
-        self.idle.lock()
     }
 }
 

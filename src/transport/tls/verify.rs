@@ -76,13 +76,14 @@ impl ClientCertVerifier for AnyClientKey {
     signatures_as_usual!();
 }
 
-/// Accepts every server key, only to learn it.
+/// Accepts the server key `want`, or every key if that is `None`. Checks neither names nor dates.
 #[derive(Debug)]
-pub(super) struct AnyServerKey {
+pub(super) struct ServerKey {
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(super) want: Option<Fingerprint>,
 }
 
-impl ServerCertVerifier for AnyServerKey {
+impl ServerCertVerifier for ServerKey {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,
@@ -91,33 +92,11 @@ impl ServerCertVerifier for AnyServerKey {
         _ocsp: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        parse(certificate).map(|_| ServerCertVerified::assertion())
-    }
-
-    signatures_as_usual!();
-}
-
-/// Accepts one server key, and checks neither names nor dates.
-#[derive(Debug)]
-pub(super) struct PinnedServer {
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
-    pub(super) want: Fingerprint,
-}
-
-impl ServerCertVerifier for PinnedServer {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _vouchers: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        let (want, got) = (self.want, parse(certificate)?.fingerprint());
-        if got == want {
-            return Ok(ServerCertVerified::assertion());
+        let got = parse(certificate)?.fingerprint();
+        match self.want {
+            Some(want) if want != got => Err(refusal(KeyMismatch { want, got })),
+            _ => Ok(ServerCertVerified::assertion()),
         }
-        Err(refusal(KeyMismatch { want, got }))
     }
 
     signatures_as_usual!();

@@ -42,7 +42,6 @@ pub(crate) enum Takes {
     Other,
 }
 
-#[derive(Debug)]
 pub(crate) struct ChatCommand {
     pub(crate) verb: Verb,
     /// The name, without the slash.

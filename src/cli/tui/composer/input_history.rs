@@ -6,7 +6,6 @@ use crate::{
 };
 
 /// The inputs of this chat and earlier ones.
-#[derive(Debug)]
 pub(super) struct InputHistory {
     /// Oldest first, at most [`MAX_LINES`]. A direct message is stored with the peer, and recalled only
     /// in the chat with that peer.

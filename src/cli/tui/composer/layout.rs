@@ -19,7 +19,6 @@ struct InputGrapheme<'a> {
     width: usize,
 }
 
-#[derive(Debug)]
 pub(super) struct InputRow<'a> {
     /// The line of the text that the row is a part of.
     line: usize,
@@ -29,7 +28,6 @@ pub(super) struct InputRow<'a> {
 }
 
 /// All rows of a text.
-#[derive(Debug)]
 pub(super) struct InputLayout<'a> {
     /// At least one.
     pub(super) rows: Vec<InputRow<'a>>,

@@ -43,7 +43,6 @@ pub(crate) enum HubStatus {
 }
 
 /// What the state does at intervals.
-#[derive(Debug)]
 pub(super) struct ActivityTimers {
     last_key: Instant,
     /// Whether the status was set to away for want of keys.

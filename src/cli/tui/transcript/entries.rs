@@ -19,7 +19,6 @@ pub(crate) const MAX_UNANSWERED_BYTES: usize = 1024 * 1024;
 /// The number of an entry. It does not change when entries are prepended or dropped from the front.
 pub(super) type Serial = i64;
 
-#[derive(Debug)]
 pub(super) struct EntryList {
     list: VecDeque<TranscriptEntry>,
     serials: HashMap<EntryKey, Serial>,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
 /// How long the indexer yields to a writer that is never idle. It then does one chunk of work and
 /// yields again, so that it costs little under constant load and still makes progress.
@@ -45,7 +45,7 @@ impl ChangeFeed {
         if rooms.peek().is_none() {
             return;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let is_first = state.rooms.is_empty();
         state.rooms.extend(rooms);
         state.generation += 1;
@@ -58,7 +58,7 @@ impl ChangeFeed {
 
     /// Records whether the writer has more work.
     pub(super) fn set_busy(&self, busy: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.busy = busy;
         if !busy && state.yielding {
             self.changed.notify_all();
@@ -67,13 +67,13 @@ impl ChangeFeed {
 
     /// Closes the feed: the indexer stops.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
+        self.state.lock().closed = true;
         self.changed.notify_all();
     }
 
     /// Makes the indexer take the changes so far at once. Returns the generation of the latest one.
     pub(super) fn hurry(&self) -> u64 {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.urgent = true;
         self.changed.notify_all();
         state.generation
@@ -81,7 +81,7 @@ impl ChangeFeed {
 
     /// Waits for changes, lets them gather, and takes them; `None` once closed.
     pub(super) fn take(&self) -> Option<Changes> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         self.changed.wait_while(&mut state, |state| state.rooms.is_empty() && !state.closed);
         let gathering = |state: &mut FeedState| !state.urgent && !state.closed;
         self.changed.wait_while_for(&mut state, gathering, GATHER_TIME);
@@ -93,19 +93,15 @@ impl ChangeFeed {
 
     /// Waits a while for a busy writer. Returns false once closed.
     pub(super) fn give_way(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         self.changed.wait_while_for(&mut state, |state| state.busy && !state.closed, YIELD_TIMEOUT);
         !state.closed
     }
 
     /// Waits for `limit`, or until closed. Returns false once closed.
     pub(super) fn pause(&self, limit: Duration) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         self.changed.wait_while_for(&mut state, |state| !state.closed, limit);
         !state.closed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, FeedState> {
-        self.state.lock()
     }
 }

@@ -110,7 +110,7 @@ impl MemberList {
         self.write(|tx| {
             if let Some(found) = lookup(tx, name)? {
                 if found.name != *name || !found.owner.is_bot() {
-                    return Err(taken(name, found.name));
+                    return Err(RequestError::taken(name, found.name));
                 }
                 remove(tx, &found.owner)?;
             }
@@ -161,7 +161,9 @@ impl MemberList {
         self.write(|tx| {
             let found = lookup_exactly(tx, old)?;
             match lookup(tx, new)? {
-                Some(other) if other.name != *old => return Err(taken(new, other.name)),
+                Some(other) if other.name != *old => {
+                    return Err(RequestError::taken(new, other.name));
+                }
                 _ => {}
             }
             tx.execute("DELETE FROM members WHERE name = ?1", [old.as_str()]).map_err(failed)?;
@@ -210,7 +212,7 @@ impl MemberList {
 
     pub(super) fn check_free(&self, name: &Name) -> Result<()> {
         match lookup(&self.conn, name)? {
-            Some(found) => Err(taken(name, found.name)),
+            Some(found) => Err(RequestError::taken(name, found.name)),
             None => Ok(()),
         }
     }
@@ -266,7 +268,7 @@ impl MemberRecord {
         if self.owner == *owner && self.name == *name {
             Ok(())
         } else {
-            Err(taken(name, self.name))
+            Err(RequestError::taken(name, self.name))
         }
     }
 }
@@ -327,15 +329,6 @@ fn remove(conn: &Connection, owner: &OwnerId) -> Result<()> {
         .and_then(|_| conn.execute(&note, params![owner.as_str(), Timestamp::now().as_second()]))
         .map(drop)
         .map_err(failed)
-}
-
-fn taken(wanted: &Name, taken: Name) -> RequestError {
-    let wanted = wanted.clone();
-    if wanted == taken {
-        RequestError::NameTaken(wanted)
-    } else {
-        RequestError::NameConfusable { wanted, taken }
-    }
 }
 
 /// Parses a name of the file.
