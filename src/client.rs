@@ -163,15 +163,12 @@ impl Client {
     /// itself, without end.
     ///
     /// With [`ClientOptions::may_start_away`], and if the contact book has the hub, it may be away:
-    /// the client then begins as after a loss.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::HubUnreachable`]; [`Error::HubKeyChanged`] and [`Error::HubUntrusted`] if it is not
-    /// the right hub; [`Error::Refused`] by the hub, for example with the reason `NAME_TAKEN`;
-    /// [`Error::Invalid`] if the client must not listen at the requested address; [`Error::Io`] if
-    /// it cannot, or if the contact book cannot be read or written; [`Error::Store`] if the outbox
-    /// or the inbox is corrupt.
+    /// the client then begins as after a loss. Errors with [`Error::HubUnreachable`];
+    /// [`Error::HubKeyChanged`] and [`Error::HubUntrusted`] if it is not the right hub;
+    /// [`Error::Refused`] by the hub, for example with the reason `NAME_TAKEN`; [`Error::Invalid`]
+    /// if the client must not listen at the requested address; [`Error::Io`] if it cannot, or if
+    /// the contact book cannot be read or written; [`Error::Store`] if the outbox or the inbox is
+    /// corrupt.
     pub async fn start(options: ClientOptions) -> Result<(Self, Events)> {
         let stop = CancellationToken::new();
         // Stops the server if a later step fails.
@@ -306,21 +303,14 @@ impl Client {
 
     /// Joins a room and returns the position of its last message. Messages at or before it are
     /// history. Joining a room again starts over at `start`, except that [`Start::Head`] changes
-    /// nothing. Waits while the hub is away.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Refused`], with `OUT_OF_RANGE` if the position is gone; [`Error::LimitReached`] if
-    /// another join of the room is not answered yet; [`Error::Stopped`].
+    /// nothing. Waits while the hub is away. Errors with [`Error::Refused`], with `OUT_OF_RANGE` if
+    /// the position is gone; [`Error::LimitReached`] if another join of the room is not answered
+    /// yet; [`Error::Stopped`].
     pub async fn join(&self, room: RoomName, start: Start) -> Result<Position> {
         self.command(|reply| SessionCommand::Join { room, start, reply }).await
     }
 
-    /// Leaves a room.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotJoined`]; [`Error::Stopped`].
+    /// Leaves a room. Errors with [`Error::NotJoined`]; [`Error::Stopped`].
     pub async fn leave(&self, room: RoomName) -> Result<()> {
         self.command(|reply| SessionCommand::Leave { room, reply }).await
     }

@@ -94,12 +94,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Opens the storage, and loads or creates the hub's key.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the lease is too short; [`Error::System`] if the storage or the key
-    /// cannot be used.
+    /// Opens the storage, and loads or creates the hub's key. Errors with [`Error::Invalid`] if the
+    /// lease is too short; [`Error::System`] if the storage or the key cannot be used.
     pub async fn new(options: HubOptions) -> Result<Self, Error> {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
@@ -145,21 +141,13 @@ impl Hub {
         self.state.certificate.as_ref()
     }
 
-    /// Opens a listening socket.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] if the address cannot be bound.
+    /// Opens a listening socket. Errors with [`Error::System`] if the address cannot be bound.
     pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, Error> {
         Ok(self.acceptor.listen(address).await?)
     }
 
     /// Answers on `listener` until `stop` is cancelled, then tells all streams to end and waits for
-    /// them, at most for the grace period.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::System`] if the listener fails.
+    /// them, at most for the grace period. Errors with [`Error::System`] if the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), Error> {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;

@@ -56,23 +56,16 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Creates an identity in memory.
-    ///
-    /// # Errors
-    ///
-    /// If the machine has no random numbers.
+    /// Creates an identity in memory. Errors if the machine has no random numbers.
     pub fn generate() -> Result<Self, SystemError> {
         let key = new_key()?;
         Self::of(&key, certify(&key)?.der())
     }
 
     /// Loads the identity in `directory`, and creates it if there is none. A crash, or a second
-    /// process at the same time, leaves one complete identity. Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// If a file cannot be read or created, if others can read the key, or if the files hold no
-    /// identity. Existing files are never overwritten.
+    /// process at the same time, leaves one complete identity. Blocks on the disk. Errors if a file
+    /// cannot be read or created, if others can read the key, or if the files hold no identity.
+    /// Existing files are never overwritten.
     pub fn load_or_create(directory: &Path) -> Result<Self, SystemError> {
         let (key_path, path) = (directory.join(KEY_FILE), directory.join(CERTIFICATE_FILE));
         // The key is written first: a certificate without a key means that the key was lost.
@@ -96,10 +89,7 @@ impl Identity {
     }
 
     /// Loads the identity in `directory`, if there is one; creates nothing. Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::load_or_create`].
+    /// Errors as [`Self::load_or_create`].
     pub fn load(directory: &Path) -> Result<Option<Self>, SystemError> {
         let is_whole =
             [KEY_FILE, CERTIFICATE_FILE].iter().all(|file| directory.join(file).exists());

@@ -106,11 +106,7 @@ fn too_long() -> String {
 macro_rules! name_type {
     ($type:ident) => {
         impl $type {
-            /// Normalizes and checks a name.
-            ///
-            /// # Errors
-            ///
-            /// What is wrong with `raw`.
+            /// Normalizes and checks a name. Errors with what is wrong with `raw`.
             pub fn parse(raw: &str) -> Result<Self, Invalid> {
                 normalize(raw).map(Self)
             }
@@ -178,11 +174,7 @@ impl MessageId {
         Self(Uuid::now_v7())
     }
 
-    /// Parses the 36-character form.
-    ///
-    /// # Errors
-    ///
-    /// If `raw` is not a UUID, or is the nil UUID.
+    /// Parses the 36-character form. Errors if `raw` is not a UUID, or is the nil UUID.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         match Uuid::try_parse(raw) {
             Ok(id) if raw.len() == 36 && !id.is_nil() => Ok(Self(id)),
@@ -218,11 +210,7 @@ impl fmt::Display for MessageId {
 pub struct Text(Arc<str>);
 
 impl Text {
-    /// Checks a text.
-    ///
-    /// # Errors
-    ///
-    /// If it is empty or too long.
+    /// Checks a text. Errors if it is empty or too long.
     pub fn parse(raw: impl Into<Arc<str>> + AsRef<str>) -> Result<Self, Invalid> {
         match raw.as_ref().len() {
             0 => Err(Invalid::because("a text must not be empty")),
@@ -257,11 +245,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Checks a host and a port.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with either.
+    /// Checks a host and a port. Errors with what is wrong with either.
     pub fn new(host: &str, port: u32) -> Result<Self, Invalid> {
         if host.is_empty() || host.len() > MAX_HOST_BYTES {
             return Err(Invalid::because(format!("a host must have 1 to {MAX_HOST_BYTES} bytes")));
@@ -286,11 +270,8 @@ impl Endpoint {
         Ok(Self { host, port })
     }
 
-    /// Parses `HOST:PORT`, with brackets around an IPv6 address.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with `raw`.
+    /// Parses `HOST:PORT`, with brackets around an IPv6 address. Errors with what is wrong with
+    /// `raw`.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         if let Some((scheme, _)) = raw.split_once("://") {
             return Err(Invalid::because(format!(

@@ -10,11 +10,7 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Returns a token that is cancelled at the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or
 /// SIGTERM exits the process. A second SIGHUP does not, since a closed terminal sends one and its
-/// shell another.
-///
-/// # Errors
-///
-/// If the process cannot listen for signals.
+/// shell another. Errors if the process cannot listen for signals.
 pub fn on_signal() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     let mut signals = Signals::listen()?;

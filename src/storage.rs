@@ -41,10 +41,7 @@ pub trait MessageLog: Send + Sync + 'static {
     async fn extents(&self, rooms: RoomSelection) -> Result<HashMap<RoomName, Extent>>;
 
     /// Reads a part of a room, in the order of the log. Fewer messages than requested do not mean
-    /// that there are no more; an empty answer does.
-    ///
-    /// # Errors
-    ///
+    /// that there are no more; an empty answer does. Errors with
     /// [`PositionGone`](crate::error::RequestError::PositionGone) if messages after an
     /// [`Edge::After`] other than 0 have been removed. 0 is the beginning of whatever is left.
     async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>>;
@@ -54,10 +51,7 @@ pub trait MessageLog: Send + Sync + 'static {
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64>;
 
     /// Finds messages by their words. Fewer hits than requested mean that there are no more.
-    /// Messages of the last moments may be missing.
-    ///
-    /// # Errors
-    ///
+    /// Messages of the last moments may be missing. Errors with
     /// [`Invalid`](crate::error::RequestError::Invalid) if the query holds no word. Any other query
     /// is valid.
     async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;

@@ -66,12 +66,9 @@ impl Client {
         self.0.hub.registered()
     }
 
-    /// Asks the hub how it sees this client, and has it dial the advertised endpoints.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`]. A hub that is older than this query answers
-    /// [`Error::Refused`] with the code UNIMPLEMENTED.
+    /// Asks the hub how it sees this client, and has it dial the advertised endpoints. Errors as
+    /// [`Client::peer`]. A hub that is older than this query answers [`Error::Refused`] with the
+    /// code UNIMPLEMENTED.
     pub async fn check(&self) -> Result<Check> {
         let rpc = |channel, request| async move {
             let (sent_at, sent) = (Timestamp::now(), Instant::now());

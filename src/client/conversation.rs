@@ -67,11 +67,7 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Sends a message and returns when the peer holds it.
-    ///
-    /// # Errors
-    ///
-    /// As [`Line::send`].
+    /// Sends a message and returns when the peer holds it. Errors as [`Line::send`].
     pub async fn send(&self, text: Text) -> Result<Receipt> {
         self.line.send(text).await
     }

@@ -45,29 +45,22 @@ impl Client {
     /// # }
     /// ```
     ///
-    /// The message goes over the open [`Conversation`] with the peer, if this client has one, and by
-    /// a call of its own otherwise, or if the conversation breaks. Known peers are reached without a
-    /// hub. If the connection breaks before the receipt, the message may have arrived nevertheless;
-    /// repeat it under the same [`id`](DirectSend::id).
-    ///
-    /// # Errors
-    ///
+    /// The message goes over the open [`Conversation`] with the peer, if this client has one, and
+    /// by a call of its own otherwise, or if the conversation breaks. Known peers are reached
+    /// without a hub. If the connection breaks before the receipt, the message may have arrived
+    /// nevertheless; repeat it under the same [`id`](DirectSend::id). Errors with
     /// [`Error::PeerUnknown`]; [`Error::KeyChanged`] if the hub lists another key for the peer than
-    /// the contact book, and [`Error::Blocked`]: nothing was sent; [`Error::PeerUnreachable`], which
-    /// names every endpoint that was tried; [`Error::HubUnreachable`] if the peer is not known and
-    /// the hub is away; [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`, or
-    /// `MESSAGE_ID_REUSED` if the id was used for another text.
+    /// the contact book, and [`Error::Blocked`]: nothing was sent; [`Error::PeerUnreachable`],
+    /// which names every endpoint that was tried; [`Error::HubUnreachable`] if the peer is not
+    /// known and the hub is away; [`Error::Refused`] by the peer, for example with the reason
+    /// `INBOX_FULL`, or `MESSAGE_ID_REUSED` if the id was used for another text.
     pub fn send<'a>(&'a self, peer: &'a Name, text: Text) -> DirectSend<'a> {
         DirectSend { client: self, peer, id: MessageId::new(), text }
     }
 
-    /// Sends a direct message to whoever listens at an endpoint. A client with a key sends it to the
-    /// peer that is known to be there. If none is, the message goes to loopback only, and without
-    /// encryption.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
+    /// Sends a direct message to whoever listens at an endpoint. A client with a key sends it to
+    /// the peer that is known to be there. If none is, the message goes to loopback only, and
+    /// without encryption. Errors as [`Client::send`].
     pub async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
         if !self.0.peers.knows_endpoint(endpoint)
             && let Err(error) = self.peers(PeerFilter::default()).await
@@ -77,11 +70,7 @@ impl Client {
         self.0.peers.send_to(endpoint, text).await
     }
 
-    /// Opens a live conversation with a peer.
-    ///
-    /// # Errors
-    ///
-    /// As [`Client::send`].
+    /// Opens a live conversation with a peer. Errors as [`Client::send`].
     pub async fn converse(&self, peer: &Name) -> Result<Conversation> {
         self.0.peers.converse(peer).await
     }
@@ -91,10 +80,7 @@ impl Client {
         self.0.peers.reached_at(peer)
     }
 
-    /// Pings the hub and returns the round trip. Costs the hub next to nothing.
-    ///
-    /// # Errors
-    ///
+    /// Pings the hub and returns the round trip. Costs the hub next to nothing. Errors with
     /// [`Error::HubUnreachable`] and [`Error::Refused`].
     pub async fn ping(&self) -> Result<Duration> {
         let began = Instant::now();
@@ -122,23 +108,16 @@ impl<'a> DirectSend<'a> {
     /// [`Event::QueuedFailed`](super::Event::QueuedFailed) report the result.
     ///
     /// If this client has never met the peer, the message goes to the owner of the name at the time
-    /// of delivery.
-    ///
-    /// # Errors
-    ///
-    /// Awaiting fails with [`Error::LimitReached`] if the outbox is full; [`Error::Invalid`] if the
-    /// options name no outbox, if the outbox has a message of this id, or if the peer is this client
-    /// itself; [`Error::Io`].
+    /// of delivery. Awaiting fails with [`Error::LimitReached`] if the outbox is full;
+    /// [`Error::Invalid`] if the options name no outbox, if the outbox has a message of this id, or
+    /// if the peer is this client itself; [`Error::Io`].
     pub fn durable(self) -> DurableSend<'a> {
         DurableSend(self)
     }
 
     /// Sends the message again and again until the peer has it, and shows it once even if the peer
-    /// is restarted in between. Calls `on_failure` after each failed attempt.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::send`] that waiting does not help against.
+    /// is restarted in between. Calls `on_failure` after each failed attempt. Errors with those of
+    /// [`Client::send`] that waiting does not help against.
     pub async fn until_delivered(self, mut on_failure: impl FnMut(&Error)) -> Result<Receipt> {
         let peers = &self.client.0.peers;
         let message = peers.message(self.id, self.text);

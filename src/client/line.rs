@@ -90,10 +90,7 @@ impl Line {
     }
 
     /// Sends a message and returns when the peer holds it. Waits while too many are under way.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`;
+    /// Errors with [`Error::Refused`] by the peer, for example with the reason `INBOX_FULL`;
     /// [`Error::PeerUnreachable`] if the conversation is over or no receipt comes within 30 s: the
     /// peer may or may not hold the message then.
     pub async fn send(&self, text: Text) -> Result<Receipt> {
@@ -101,11 +98,7 @@ impl Line {
     }
 
     /// Sends a message under an id of the caller's choice, for example to repeat one that got no
-    /// receipt: the peer shows it once.
-    ///
-    /// # Errors
-    ///
-    /// As [`Line::send`].
+    /// receipt: the peer shows it once. Errors as [`Line::send`].
     pub async fn send_with_id(&self, id: MessageId, text: Text) -> Result<Receipt> {
         let (reply, receipt) = oneshot::channel();
         let over = || self.unreachable("the conversation is over");

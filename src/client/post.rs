@@ -31,14 +31,11 @@ impl Client {
     /// ```
     ///
     /// Read [`Events`](super::Events) meanwhile: the acknowledgement comes on the same stream as
-    /// the messages. While the hub is away the post waits. It is sent again after a reconnect, under
-    /// the same id, so that it is stored once. Dropping the future does not take it back.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::LimitReached`] if 1,024 posts are waiting already; [`Error::Refused`], for example
-    /// with the reason `NOT_JOINED`; [`Error::Stopped`]. With an id that was used for another
-    /// message: [`Error::MessageIdReused`], or [`Error::Refused`] with the reason
+    /// the messages. While the hub is away the post waits. It is sent again after a reconnect,
+    /// under the same id, so that it is stored once. Dropping the future does not take it back.
+    /// Errors with [`Error::LimitReached`] if 1,024 posts are waiting already; [`Error::Refused`],
+    /// for example with the reason `NOT_JOINED`; [`Error::Stopped`]. With an id that was used for
+    /// another message: [`Error::MessageIdReused`], or [`Error::Refused`] with the reason
     /// `MESSAGE_ID_REUSED`.
     pub fn post(&self, room: RoomName, text: Text) -> Post<'_> {
         let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
@@ -56,11 +53,8 @@ impl<'a> Post<'a> {
 
     /// Posts in two steps: this returns when the post is queued behind those begun before it, and
     /// the returned future when it is stored. So many posts can be under way at once and stay in
-    /// order, unlike posts that are awaited side by side.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Stopped`]; the returned future has those of [`Client::post`].
+    /// order, unlike posts that are awaited side by side. Errors with [`Error::Stopped`]; the
+    /// returned future has those of [`Client::post`].
     pub async fn begin(self) -> Result<impl Future<Output = Result<Posted>> + Send + use<>> {
         let (client, draft) = (self.client, self.draft);
         let count = client.0.status.count_post();
@@ -70,11 +64,7 @@ impl<'a> Post<'a> {
 
     /// Posts by a call of its own instead of the stream, so that [`Events`](super::Events) need not
     /// be read meanwhile. The client has to be in the room. Tries once: on an error the same id may
-    /// be posted again.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`].
+    /// be posted again. Errors as [`Client::peer`].
     pub async fn unary(self) -> Result<Posted> {
         let rpc =
             |channel, request| async move { BroadcastClient::new(channel).post(request).await };

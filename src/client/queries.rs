@@ -73,21 +73,13 @@ pub struct Page<T> {
 }
 
 impl Client {
-    /// Looks up a listed peer.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::PeerUnknown`]; those of any query: [`Error::HubUnreachable`],
-    /// [`Error::Refused`], [`Error::Protocol`].
+    /// Looks up a listed peer. Errors with [`Error::PeerUnknown`]; those of any query:
+    /// [`Error::HubUnreachable`], [`Error::Refused`], [`Error::Protocol`].
     pub async fn peer(&self, name: &Name) -> Result<Peer> {
         self.0.peers.look_up(name).await
     }
 
-    /// Lists peers by name, all pages.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`].
+    /// Lists peers by name, all pages. Errors as [`Client::peer`].
     pub async fn peers(&self, filter: PeerFilter) -> Result<Vec<Peer>> {
         let status = filter.status.map(proto::PeerStatus::from).unwrap_or_default();
         let request = proto::ListPeersRequest {
@@ -112,11 +104,7 @@ impl Client {
         Ok(peers)
     }
 
-    /// Lists rooms by name, all pages.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`].
+    /// Lists rooms by name, all pages. Errors as [`Client::peer`].
     pub async fn list_rooms(&self) -> Result<Vec<Room>> {
         let listed = all_pages(|page_token| async {
             let request = proto::ListRoomsRequest { page_size: LIST_PAGE, page_token };
@@ -129,11 +117,7 @@ impl Client {
         Ok(listed.await?.into_iter().map(Room::try_from).collect::<Result<_, _>>()?)
     }
 
-    /// Reads a page of a room's history.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`].
+    /// Reads a page of a room's history. Errors as [`Client::peer`].
     pub async fn messages(&self, room: RoomName, page: PageRequest) -> Result<Page<Message>> {
         let request = proto::ListMessagesRequest {
             room: room.to_string(),
@@ -149,11 +133,7 @@ impl Client {
         Page::new(answer.messages, answer.next_page_token)
     }
 
-    /// Finds messages by their words.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`].
+    /// Finds messages by their words. Errors as [`Client::peer`].
     pub async fn search(&self, search: SearchRequest) -> Result<Page<SearchHit>> {
         let order = if search.newest_first {
             proto::SearchOrder::Newest
@@ -175,11 +155,8 @@ impl Client {
         Page::new(answer.hits, answer.next_page_token)
     }
 
-    /// Sets the status that others see, also for later sessions.
-    ///
-    /// # Errors
-    ///
-    /// Those of any query: see [`Client::peer`]. The status stays as it was then.
+    /// Sets the status that others see, also for later sessions. Errors as [`Client::peer`]. The
+    /// status stays as it was then.
     pub async fn set_status(&self, status: PeerStatus) -> Result<()> {
         let request =
             proto::RenewRequest { status: proto::PeerStatus::from(status).into(), endpoints: None };

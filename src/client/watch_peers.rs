@@ -72,13 +72,9 @@ impl Client {
     /// Watches the list of peers: the list as it is, then its changes. A loss of the hub is bridged if
     /// possible; otherwise the list comes again after [`PeerChange::Reset`].
     ///
-    /// The watch keeps the client alive, but [`Client::stop`] ends it. If the hub is away or refuses
-    /// for now, the watch begins as soon as it can.
-    ///
-    /// # Errors
-    ///
-    /// If waiting does not help: [`Error::Refused`], and
-    /// [`Error::HubKeyChanged`] and [`Error::HubUntrusted`].
+    /// The watch keeps the client alive, but [`Client::stop`] ends it. If the hub is away or
+    /// refuses for now, the watch begins as soon as it can. Errors if waiting does not help:
+    /// [`Error::Refused`], and [`Error::HubKeyChanged`] and [`Error::HubUntrusted`].
     pub async fn watch_peers(&self) -> Result<PeerWatch> {
         let inner = &self.0;
         let connection = inner.connection.clone();

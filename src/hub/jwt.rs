@@ -50,10 +50,7 @@ struct Claims {
 
 impl Issuer {
     /// Loads an issuer whose tokens have `name` as `iss` and `audience` as `aud`. The file `keys`
-    /// has its public keys, as a JWK set or in PEM. Blocks on the file.
-    ///
-    /// # Errors
-    ///
+    /// has its public keys, as a JWK set or in PEM. Blocks on the file. Errors with
     /// [`Error::Invalid`] if the file cannot be read or has no usable key.
     pub fn load(name: String, audience: String, keys: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(keys).map_err(|error| {

@@ -66,21 +66,15 @@ impl Contacts {
         &self.path
     }
 
-    /// Reads the book; empty if there is no file.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::File`] if the file cannot be read, or is not a contact book.
+    /// Reads the book; empty if there is no file. Errors with [`ContactsError::File`] if the file
+    /// cannot be read, or is not a contact book.
     pub fn read(&self) -> Result<ContactBook> {
         let content = files::read(&self.path)?.unwrap_or_default();
         ContactBook::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
     }
 
-    /// Changes the book. Nothing is written if `change` fails or changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`], also if the file cannot be written; and the errors of `change`.
+    /// Changes the book. Nothing is written if `change` fails or changes nothing. Errors as
+    /// [`Self::read`], also if the file cannot be written; and the errors of `change`.
     pub fn change<T>(&self, change: impl FnOnce(&mut ContactBook) -> Result<T>) -> Result<T> {
         files::create_directory(files::directory_of(&self.path))?;
         let _lock = files::lock(&self.path)?;

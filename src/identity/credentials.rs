@@ -17,12 +17,8 @@ pub struct Credentials(Arc<CertifiedKey>);
 
 impl Credentials {
     /// Loads credentials that an authority issued: a chain of certificates and a key, both in PEM.
-    /// Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// If a file cannot be read, if others can read the key, or if key and certificate do not
-    /// match.
+    /// Blocks on the disk. Errors if a file cannot be read, if others can read the key, or if key
+    /// and certificate do not match.
     pub fn load(certificates: &Path, key: &Path) -> Result<Self, SystemError> {
         let missing =
             |path: &Path| SystemError::new(format!("{} does not exist", path.display())).at(path);
@@ -39,11 +35,8 @@ impl Credentials {
         })
     }
 
-    /// Creates credentials from a chain of certificates and the key of its first.
-    ///
-    /// # Errors
-    ///
-    /// If the kind of the key is not supported, or it is not the certificate's.
+    /// Creates credentials from a chain of certificates and the key of its first. Errors if the
+    /// kind of the key is not supported, or it is not the certificate's.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
         key: PrivateKeyDer<'static>,

@@ -10,11 +10,7 @@ use crate::error::SystemError;
 /// secret is random and needs no salt.
 pub type SecretHash = [u8; 32];
 
-/// Returns `BYTES` random bytes in URL-safe Base64.
-///
-/// # Errors
-///
-/// If the machine has no random numbers.
+/// Returns `BYTES` random bytes in URL-safe Base64. Errors if the machine has no random numbers.
 pub fn new_secret<const BYTES: usize>() -> Result<String, SystemError> {
     let mut secret = [0; BYTES];
     OsRng

@@ -23,11 +23,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Parses a certificate in DER.
-    ///
-    /// # Errors
-    ///
-    /// If it is longer than [`MAX_CERTIFICATE_BYTES`], or not an X.509 certificate of version 3.
+    /// Parses a certificate in DER. Errors if it is longer than [`MAX_CERTIFICATE_BYTES`], or not
+    /// an X.509 certificate of version 3.
     pub fn parse(der: &[u8]) -> Result<Self, Invalid> {
         if der.len() > MAX_CERTIFICATE_BYTES {
             return Err(Invalid::because(format!(

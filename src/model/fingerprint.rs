@@ -58,11 +58,7 @@ impl Fingerprint {
     }
 
     /// Parses any of the three forms. Spaces, hyphens and colons between symbols, and the case of
-    /// letters, are ignored.
-    ///
-    /// # Errors
-    ///
-    /// Which group is wrong, or what a fingerprint looks like.
+    /// letters, are ignored. The error says which group is wrong, or what a fingerprint looks like.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let mut symbols = String::new();
         for symbol in raw.chars().filter(|&c| !(c.is_whitespace() || c == '-' || c == ':')) {

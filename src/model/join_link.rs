@@ -34,11 +34,8 @@ pub struct JoinLink {
 pub struct InviteCode(String);
 
 impl JoinLink {
-    /// Parses a link. The invitation may be before or after the fingerprint.
-    ///
-    /// # Errors
-    ///
-    /// Which part is wrong, and what would be right.
+    /// Parses a link. The invitation may be before or after the fingerprint. The error says which
+    /// part is wrong, and what would be right.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let raw = raw.trim();
         if raw.len() > MAX_LINK_BYTES {
@@ -111,11 +108,7 @@ impl FromStr for JoinLink {
 }
 
 impl InviteCode {
-    /// Checks a code.
-    ///
-    /// # Errors
-    ///
-    /// What a code consists of.
+    /// Checks a code. The error says what a code consists of.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         if !(1..=MAX_INVITE_BYTES).contains(&raw.len()) || !raw.bytes().all(allowed) {

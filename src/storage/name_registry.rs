@@ -19,10 +19,7 @@ pub const MAX_NAMES: usize = 16;
 /// Of all names with one skeleton only one has an owner.
 #[async_trait]
 pub trait NameRegistry: Send + Sync + 'static {
-    /// Gives a name to an owner. Has no effect if the owner has it already.
-    ///
-    /// # Errors
-    ///
+    /// Gives a name to an owner. Has no effect if the owner has it already. Errors with
     /// [`NameTaken`](crate::error::RequestError::NameTaken) and
     /// [`NameConfusable`](crate::error::RequestError::NameConfusable) if the name, or one that
     /// looks like it, belongs to another owner, or another name of this owner looks like it;

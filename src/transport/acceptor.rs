@@ -68,22 +68,14 @@ impl Acceptor {
         Self { limits, ..self }
     }
 
-    /// Opens a listening socket.
-    ///
-    /// # Errors
-    ///
-    /// [`ListenError::NotLoopback`] if there is no TLS and the address is not loopback;
-    /// [`ListenError::Failed`] if the socket cannot be opened.
+    /// Opens a listening socket. Errors with [`ListenError::NotLoopback`] if there is no TLS and
+    /// the address is not loopback; [`ListenError::Failed`] if the socket cannot be opened.
     pub async fn listen(&self, address: SocketAddr) -> Result<TcpListener, ListenError> {
         self.listen_on_next_free(address, 1).await
     }
 
     /// Opens a listening socket on the first free port from `address` upwards, of `tries` ports.
-    /// Port 0 takes any.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::listen`]; also if none of the ports is free.
+    /// Port 0 takes any. Errors as [`Self::listen`]; also if none of the ports is free.
     pub async fn listen_on_next_free(
         &self,
         mut address: SocketAddr,

@@ -65,11 +65,7 @@ impl Dial {
         Self { tls: None }
     }
 
-    /// TLS, with the caller's own key if it has one.
-    ///
-    /// # Errors
-    ///
-    /// As [`client_config`].
+    /// TLS, with the caller's own key if it has one. Errors as [`client_config`].
     pub fn tls(own: Option<&Credentials>, trust: &Trust) -> Result<Self, SystemError> {
         let name = match trust {
             Trust::Pinned(_) => Some(TLS_NAME),
@@ -80,20 +76,14 @@ impl Dial {
     }
 
     /// Returns a channel to a hub. It connects on first use, and again after the connection was
-    /// lost. [`dial_failure`] finds the cause of a failed call.
-    ///
-    /// # Errors
-    ///
-    /// If the endpoint is no valid URI.
+    /// lost. [`dial_failure`] finds the cause of a failed call. Errors if the endpoint is no valid
+    /// URI.
     pub fn channel(&self, endpoint: &Endpoint) -> Result<Channel, SystemError> {
         self.open(endpoint, HUB_KEEPALIVE)
     }
 
     /// Returns a channel to another client's PeerChat server; otherwise as [`Self::channel`].
-    ///
-    /// # Errors
-    ///
-    /// If the endpoint is no valid URI.
+    /// Errors if the endpoint is no valid URI.
     pub fn peer_channel(&self, endpoint: &Endpoint) -> Result<Channel, SystemError> {
         self.open(endpoint, PEER_KEEPALIVE)
     }

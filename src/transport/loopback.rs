@@ -32,10 +32,7 @@ pub enum ListenError {
     Failed(SystemError),
 }
 
-/// Checks that a server may listen on an address without TLS.
-///
-/// # Errors
-///
+/// Checks that a server may listen on an address without TLS. Errors with
 /// [`ListenError::NotLoopback`].
 pub fn may_listen(address: SocketAddr) -> Result<(), ListenError> {
     if is_loopback(address.ip()) { Ok(()) } else { Err(ListenError::NotLoopback { address }) }

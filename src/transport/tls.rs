@@ -48,11 +48,7 @@ pub struct Authorities(Arc<rustls::RootCertStore>);
 impl Authorities {
     /// Returns the authorities that this machine trusts. They are not bundled, so that a company's
     /// own authority counts, and a distrusted one stops to, without a new release. Honours
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`. Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// If there are none.
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR`. Blocks on the disk. Errors if there are none.
     pub fn of_this_machine() -> Result<Self, SystemError> {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
@@ -61,11 +57,7 @@ impl Authorities {
         Self::new(found.certs)
     }
 
-    /// Returns authorities with these certificates.
-    ///
-    /// # Errors
-    ///
-    /// If none of the certificates can be used.
+    /// Returns authorities with these certificates. Errors if none of the certificates can be used.
     pub fn new(
         certificates: impl IntoIterator<Item = CertificateDer<'static>>,
     ) -> Result<Self, SystemError> {
@@ -81,11 +73,7 @@ impl Authorities {
     }
 }
 
-/// Returns the TLS configuration of a server.
-///
-/// # Errors
-///
-/// If the TLS library refuses the credentials.
+/// Returns the TLS configuration of a server. Errors if the TLS library refuses the credentials.
 pub fn server_config(
     own: &Credentials,
     clients: ClientKeys,
@@ -106,11 +94,8 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// Returns the TLS configuration of a client, with its own key if it has one.
-///
-/// # Errors
-///
-/// If the TLS library refuses the credentials.
+/// Returns the TLS configuration of a client, with its own key if it has one. Errors if the TLS
+/// library refuses the credentials.
 pub fn client_config(
     own: Option<&Credentials>,
     trust: &Trust,

@@ -34,11 +34,8 @@ impl ClientOptions {
         blocking(move || DurableInbox::open(&path, contacts, me)).await.map(Some)
     }
 
-    /// Checks that the inbox file, if it exists, can be used.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Store`] if it is not a database, or a corrupt one; [`Error::Io`].
+    /// Checks that the inbox file, if it exists, can be used. Errors with [`Error::Store`] if it is
+    /// not a database, or a corrupt one; [`Error::Io`].
     pub async fn check_inbox(&self) -> Result<()> {
         match self.inbox.clone().filter(|path| path.exists()) {
             Some(path) => blocking(move || database::check(&path)).await,
@@ -46,20 +43,14 @@ impl ClientOptions {
         }
     }
 
-    /// Returns the messages in the outbox, as [`Client::queued`], without a client.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::queued`].
+    /// Returns the messages in the outbox, as [`Client::queued`], without a client. Errors as
+    /// [`Client::queued`].
     pub async fn queued(&self) -> Result<Vec<Queued>> {
         self.outbox_without_client().await?.queued().await
     }
 
-    /// Removes a message from the outbox, as [`Client::drop_queued`], without a client.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Client::drop_queued`].
+    /// Removes a message from the outbox, as [`Client::drop_queued`], without a client. Errors as
+    /// [`Client::drop_queued`].
     pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
         self.outbox_without_client().await?.drop(id).await
     }
@@ -93,11 +84,8 @@ pub enum DeliveryError {
 
 impl Client {
     /// Waits until a durable message is delivered, by this or another process, and returns its
-    /// receipt. Starts the delivery task if it does not run yet.
-    ///
-    /// # Errors
-    ///
-    /// [`DeliveryError`] if the message was refused or dropped. A refused one stays in the outbox.
+    /// receipt. Starts the delivery task if it does not run yet. Errors with [`DeliveryError`] if
+    /// the message was refused or dropped. A refused one stays in the outbox.
     pub async fn wait_delivered(&self, id: MessageId) -> Result<Receipt, DeliveryError> {
         let outbox = self.outbox()?;
         let mut attempts = outbox.0.attempts.subscribe();
@@ -134,29 +122,19 @@ impl Client {
 
     /// Returns the receipt of a durable message, whichever process has delivered it. Receipts are
     /// kept for as long as messages are tried; `None` for a message that waits or was dropped.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the options name no outbox; [`Error::Io`].
+    /// Errors with [`Error::Invalid`] if the options name no outbox; [`Error::Io`].
     pub async fn queued_receipt(&self, id: MessageId) -> Result<Option<Receipt>> {
         self.outbox()?.receipt(id).await
     }
 
     /// Returns the messages in the outbox for this hub and this client's name, in the order of
-    /// queueing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the options name no outbox; [`Error::Io`].
+    /// queueing. Errors with [`Error::Invalid`] if the options name no outbox; [`Error::Io`].
     pub async fn queued(&self) -> Result<Vec<Queued>> {
         self.outbox()?.queued().await
     }
 
-    /// Removes a message from the outbox. It may have arrived all the same, if its receipt was lost.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if it is not there any more; [`Error::Io`].
+    /// Removes a message from the outbox. It may have arrived all the same, if its receipt was
+    /// lost. Errors with [`Error::Invalid`] if it is not there any more; [`Error::Io`].
     pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
         self.outbox()?.drop(id).await
     }
@@ -172,10 +150,7 @@ impl Client {
     }
 
     /// Tries once to deliver the messages for a peer, or all of them, including refused ones, and
-    /// returns the attempts in order. Waits while another process delivers.
-    ///
-    /// # Errors
-    ///
+    /// returns the attempts in order. Waits while another process delivers. Errors with
     /// [`Error::Invalid`] if the options name no outbox; [`Error::Io`].
     pub async fn deliver_queued(&self, peer: Option<&Name>) -> Result<Vec<Attempt>> {
         let outbox = self.outbox()?;

@@ -82,11 +82,8 @@ impl ContactBook {
     }
 
     /// Records the hub at an endpoint with its key, or without one. A known key at another endpoint
-    /// is the same hub, and a hub without a key may get one. A known key is not replaced.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Full`] if the book is full.
+    /// is the same hub, and a hub without a key may get one. A known key is not replaced. Errors
+    /// with [`ContactsError::Full`] if the book is full.
     pub fn meet_hub(&mut self, at: &Endpoint, key: Option<Fingerprint>) -> Result<KeyCheck> {
         let met = self.hubs.iter_mut().find(|hub| hub.endpoints.contains(at));
         if let Some(hub) = met {
@@ -112,11 +109,8 @@ impl ContactBook {
     }
 
     /// Accepts a new key of the hub at an endpoint. Its contacts stay. If another known hub has the
-    /// key, the endpoint moves to that one.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if the hub is not in the book.
+    /// key, the endpoint moves to that one. Errors with [`ContactsError::Invalid`] if the hub is
+    /// not in the book.
     pub fn accept_hub(&mut self, at: &Endpoint, key: Fingerprint) -> Result<()> {
         let other = self.hubs.iter().position(|hub| hub.key == Some(key));
         let hub = self.hub_mut(at)?;
@@ -131,23 +125,16 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Removes a hub and its contacts.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if the hub is not in the book.
+    /// Removes a hub and its contacts. Errors with [`ContactsError::Invalid`] if the hub is not in
+    /// the book.
     pub fn forget_hub(&mut self, at: &Endpoint) -> Result<()> {
         self.hub_mut(at)?;
         self.hubs.retain(|hub| !hub.endpoints.contains(at));
         Ok(())
     }
 
-    /// Records a contact with their key and their endpoints.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Full`] if the book is full; [`ContactsError::Invalid`] if the hub is not in
-    /// it.
+    /// Records a contact with their key and their endpoints. Errors with [`ContactsError::Full`] if
+    /// the book is full; [`ContactsError::Invalid`] if the hub is not in it.
     pub fn meet(
         &mut self,
         hub: &Endpoint,
@@ -172,11 +159,8 @@ impl ContactBook {
         Ok(check)
     }
 
-    /// Accepts a new key of a contact. It is not verified.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if they are not in the book.
+    /// Accepts a new key of a contact. It is not verified. Errors with [`ContactsError::Invalid`]
+    /// if they are not in the book.
     pub fn accept(&mut self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Result<()> {
         let contact = self.contact_mut(hub, name)?;
         contact.verified &= contact.key == key;
@@ -185,10 +169,7 @@ impl ContactBook {
     }
 
     /// Accepts the key that was refused last, and returns it. `expected` is the key that a person
-    /// has seen; yet another one may have been refused since.
-    ///
-    /// # Errors
-    ///
+    /// has seen; yet another one may have been refused since. Errors with
     /// [`ContactsError::Invalid`] if they are not in the book, no key of theirs was refused, or it
     /// is not the expected one.
     pub fn accept_refused(
@@ -211,10 +192,7 @@ impl ContactBook {
         Ok(key)
     }
 
-    /// Marks a contact as verified: a person has compared this key.
-    ///
-    /// # Errors
-    ///
+    /// Marks a contact as verified: a person has compared this key. Errors with
     /// [`ContactsError::Invalid`] if they are not in the book, or have another key in it.
     pub fn verify(&mut self, hub: &Endpoint, name: &Name, key: Fingerprint) -> Result<()> {
         let contact = self.contact_mut(hub, name)?;
@@ -226,21 +204,15 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Blocks or unblocks a contact.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if they are not in the book.
+    /// Blocks or unblocks a contact. Errors with [`ContactsError::Invalid`] if they are not in the
+    /// book.
     pub fn block(&mut self, hub: &Endpoint, name: &Name, blocked: bool) -> Result<()> {
         self.contact_mut(hub, name)?.blocked = blocked;
         Ok(())
     }
 
-    /// Sets the note about a contact.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if they are not in the book, or the note is too long.
+    /// Sets the note about a contact. Errors with [`ContactsError::Invalid`] if they are not in the
+    /// book, or the note is too long.
     pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<()> {
         if note.len() > MAX_NOTE_BYTES {
             let problem = format!("must not be longer than {MAX_NOTE_BYTES} bytes");
@@ -250,11 +222,7 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Removes a contact.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if they are not in the book.
+    /// Removes a contact. Errors with [`ContactsError::Invalid`] if they are not in the book.
     pub fn forget(&mut self, hub: &Endpoint, name: &Name) -> Result<()> {
         self.contact_mut(hub, name)?;
         self.hub_mut(hub)?.contacts.remove(name);
@@ -266,12 +234,8 @@ impl ContactBook {
         self.hub(hub).map(|hub| hub.muted.clone()).unwrap_or_default()
     }
 
-    /// Mutes or unmutes a room of a hub.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] if the hub is not in the book; [`ContactsError::Full`] if
-    /// [`MAX_MUTED`] rooms are muted.
+    /// Mutes or unmutes a room of a hub. Errors with [`ContactsError::Invalid`] if the hub is not
+    /// in the book; [`ContactsError::Full`] if [`MAX_MUTED`] rooms are muted.
     pub fn mute(&mut self, hub: &Endpoint, room: &RoomName, muted: bool) -> Result<()> {
         let rooms = &mut self.hub_mut(hub)?.muted;
         if !muted {
@@ -285,11 +249,8 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Parses a book as [`Self::to_toml`] writes it.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::Invalid`] with the line of the mistake.
+    /// Parses a book as [`Self::to_toml`] writes it. Errors with [`ContactsError::Invalid`] with
+    /// the line of the mistake.
     pub fn parse(toml: &str) -> Result<Self> {
         toml::from_str(toml).map_err(|problem: toml::de::Error| {
             let before = problem.span().map_or(0, |at| at.start.min(toml.len()));
@@ -298,11 +259,8 @@ impl ContactBook {
         })
     }
 
-    /// Returns the book as TOML.
-    ///
-    /// # Errors
-    ///
-    /// [`ContactsError::File`] if it cannot be written as TOML.
+    /// Returns the book as TOML. Errors with [`ContactsError::File`] if it cannot be written as
+    /// TOML.
     pub fn to_toml(&self) -> Result<String> {
         let hubs = toml::to_string_pretty(self)
             .map_err(|error| SystemError::because("cannot write the contact book", error))?;

@@ -85,12 +85,8 @@ pub struct EmbeddedLog {
 
 impl EmbeddedLog {
     /// Opens the log, and creates it if it is missing. `listener` is called for every message from
-    /// now on.
-    ///
-    /// # Errors
-    ///
-    /// If the directory is in use by another hub, cannot be used, or holds something else. Nothing
-    /// in it is changed then.
+    /// now on. Errors if the directory is in use by another hub, cannot be used, or holds something
+    /// else. Nothing in it is changed then.
     pub fn open(store: Store, listener: Arc<dyn CommitListener>) -> Result<Self, SystemError> {
         let (home, log, index) = match store {
             Store::Directory(directory) => {
@@ -133,11 +129,7 @@ impl EmbeddedLog {
     }
 
     /// Returns when [`search`](MessageLog::search) covers all that was stored or removed before the
-    /// call.
-    ///
-    /// # Errors
-    ///
-    /// If search is not available, because the index failed or the log was closed.
+    /// call. Errors if search is not available, because the index failed or the log was closed.
     pub async fn searchable(&self) -> Result<(), SystemError> {
         let now = self.feed.hurry();
         let mut reached = self.reached.clone();

@@ -39,11 +39,8 @@ pub struct EmbeddedNameRegistry {
 }
 
 impl EmbeddedNameRegistry {
-    /// Opens the registry of a store, and creates it if it is missing. Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be used.
+    /// Opens the registry of a store, and creates it if it is missing. Blocks on the disk. Errors
+    /// if the file cannot be used.
     pub fn open(store: &Store) -> Result<Self, SystemError> {
         let (list, readers) = match store.clone() {
             Store::Directory(directory) => {

@@ -20,11 +20,7 @@ const ASK_TIMEOUT: Duration = CONNECT_TIMEOUT;
 
 /// Returns the certificate of a server on loopback, over a connection that carries nothing else and
 /// shows no key of ours. The answer is as trustworthy as loopback. Use it to pin the key if none is
-/// known.
-///
-/// # Errors
-///
-/// Why there is no answer. A server beyond loopback is not asked.
+/// known. The error says why there is no answer. A server beyond loopback is not asked.
 pub async fn certificate_on_loopback(endpoint: &Endpoint) -> Result<Certificate, DialFailure> {
     match timeout(ASK_TIMEOUT, ask(endpoint)).await {
         Err(_) => Err(DialFailure::Timeout),

@@ -52,29 +52,18 @@ pub struct Member {
 
 impl MemberList {
     /// Opens the list in a hub's data directory, and creates both if they are missing. The hub may
-    /// be running.
-    ///
-    /// # Errors
-    ///
-    /// If the file cannot be used.
+    /// be running. Errors if the file cannot be used.
     pub fn open(directory: &Path) -> Result<Self, SystemError> {
         Ok(Self { conn: schema::open(directory)?, changes: 0 })
     }
 
-    /// Creates a list in memory.
-    ///
-    /// # Errors
-    ///
-    /// If there is no memory for it.
+    /// Creates a list in memory. Errors if there is no memory for it.
     pub fn in_memory() -> Result<Self, SystemError> {
         Ok(Self { conn: schema::in_memory()?, changes: 0 })
     }
 
-    /// Returns all members, sorted by name.
-    ///
-    /// # Errors
-    ///
-    /// [`RequestError::StoreUnavailable`], as all methods below, if the file cannot be used now.
+    /// Returns all members, sorted by name. Errors with [`RequestError::StoreUnavailable`], as all
+    /// methods below, if the file cannot be used now.
     pub fn members(&self) -> Result<Vec<Member>> {
         let mut query = self
             .conn
@@ -89,21 +78,15 @@ impl MemberList {
         rows.map_err(failed)?.into_iter().map(member).collect()
     }
 
-    /// Creates an invitation for a number of newcomers, which expires.
-    ///
-    /// # Errors
-    ///
-    /// Also [`RequestError::Internal`] if the machine has no random numbers.
+    /// Creates an invitation for a number of newcomers, which expires. Also errors with
+    /// [`RequestError::Internal`] if the machine has no random numbers.
     pub fn invite(&mut self, uses: u32, lasts: Duration) -> Result<InviteCode> {
         invites::make(&self.conn, uses, lasts)
     }
 
-    /// Creates a token for a bot, and replaces the one it had.
-    ///
-    /// # Errors
-    ///
-    /// Also [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] if the name is not a
-    /// bot's; [`RequestError::Internal`] if the machine has no random numbers.
+    /// Creates a token for a bot, and replaces the one it had. Also errors with
+    /// [`RequestError::NameTaken`] and [`RequestError::NameConfusable`] if the name is not a bot's;
+    /// [`RequestError::Internal`] if the machine has no random numbers.
     pub fn make_token(&mut self, name: &Name) -> Result<String> {
         let token = format!("{BOT_PREFIX}{}", new_secret::<TOKEN_BYTES>()?);
         let owner = Owner::bot(&token);
@@ -120,11 +103,8 @@ impl MemberList {
     }
 
     /// Removes the owner of a name, and frees all their names. They come back by an invitation that
-    /// is made after this; a token does not come back.
-    ///
-    /// # Errors
-    ///
-    /// Also [`RequestError::MemberUnknown`].
+    /// is made after this; a token does not come back. Also errors with
+    /// [`RequestError::MemberUnknown`].
     pub fn remove(&mut self, name: &Name) -> Result<Vec<Name>> {
         self.write(|tx| {
             let found = lookup_exactly(tx, name)?;
@@ -134,11 +114,8 @@ impl MemberList {
         })
     }
 
-    /// Revokes a bot's token.
-    ///
-    /// # Errors
-    ///
-    /// Also [`RequestError::MemberUnknown`] if there is no bot of that name.
+    /// Revokes a bot's token. Also errors with [`RequestError::MemberUnknown`] if there is no bot
+    /// of that name.
     pub fn revoke_token(&mut self, name: &Name) -> Result<()> {
         self.write(|tx| {
             let found = lookup_exactly(tx, name)?;
@@ -150,11 +127,8 @@ impl MemberList {
     }
 
     /// Renames a member. The old name is free for others; its owner cannot take it back, as a
-    /// client would that does not know of the change.
-    ///
-    /// # Errors
-    ///
-    /// Also [`RequestError::MemberUnknown`], and [`RequestError::NameTaken`] and
+    /// client would that does not know of the change. Also errors with
+    /// [`RequestError::MemberUnknown`], and [`RequestError::NameTaken`] and
     /// [`RequestError::NameConfusable`] if the new name, or one that looks like it, belongs to
     /// another member.
     pub fn rename(&mut self, old: &Name, new: &Name) -> Result<()> {
