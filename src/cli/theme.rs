@@ -40,8 +40,8 @@ pub(crate) struct Theme {
     pub(crate) bad: Style,
     /// A room or peer with unread messages.
     pub(crate) unread: Style,
-    /// The colours that other people's names are spread over.
-    names: &'static [Style],
+    /// The colours that other people's names are spread over; without any, names are like the own.
+    names: &'static [u8],
 }
 
 const fn on(colour: u8) -> Style {
@@ -57,36 +57,10 @@ const fn modified(modifier: Modifier) -> Style {
 }
 
 /// Colours of names on a dark background.
-const ON_DARK: [Style; 12] = [
-    on(39),
-    on(208),
-    on(113),
-    on(176),
-    on(221),
-    on(80),
-    on(210),
-    on(147),
-    on(150),
-    on(180),
-    on(213),
-    on(75),
-];
+const ON_DARK: [u8; 12] = [39, 208, 113, 176, 221, 80, 210, 147, 150, 180, 213, 75];
 
 /// Colours of names on a light background.
-const ON_LIGHT: [Style; 12] = [
-    on(25),
-    on(130),
-    on(28),
-    on(90),
-    on(88),
-    on(24),
-    on(161),
-    on(54),
-    on(58),
-    on(95),
-    on(126),
-    on(20),
-];
+const ON_LIGHT: [u8; 12] = [25, 130, 28, 90, 88, 24, 161, 54, 58, 95, 126, 20];
 
 impl Theme {
     pub(crate) const fn dark() -> Self {
@@ -155,7 +129,7 @@ impl Theme {
             warn: BOLD,
             bad: BOLD,
             unread: BOLD,
-            names: &[BOLD],
+            names: &[],
         }
     }
 
@@ -179,7 +153,7 @@ impl Theme {
         let folded = (hash ^ (hash >> 32)) & u64::from(u32::MAX);
         let count = self.names.len().max(1);
         let at = usize::try_from(folded).map_or(0, |hash| hash % count);
-        self.names.get(at).copied().unwrap_or(self.text)
+        self.names.get(at).map_or(self.own, |&colour| on(colour))
     }
 }
 
@@ -217,7 +191,8 @@ mod tests {
             let Theme { dim, notice, own, mention, title, .. } = theme;
             let Theme { day, new_line, good, warn, bad, unread, .. } = theme;
             let roles = [dim, notice, own, mention, title, day, new_line, good, warn, bad, unread];
-            for &style in roles.iter().chain(theme.names) {
+            let names = theme.names.iter().map(|&colour| on(colour));
+            for style in roles.into_iter().chain(names) {
                 let (much, enough) = (contrast(style, ground), contrast(style, selected));
                 assert!(much >= 4.5, "{style:?} on {ground}: {much}");
                 assert!(enough >= 3.0, "{style:?} on {selected}: {enough}");
@@ -241,7 +216,7 @@ mod tests {
                 assert_ne!(theme.of_name(&name(one)), theme.of_name(&name(other)), "{one}");
             }
             let crowd = (0..1200).map(|i| theme.of_name(&name(&format!("peer-{i}"))));
-            let first = crowd.filter(|style| *style == theme.names[0]).count();
+            let first = crowd.filter(|style| *style == on(theme.names[0])).count();
             assert!((50..150).contains(&first), "{first} of 1200 have the first of 12 colours");
         }
     }

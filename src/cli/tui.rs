@@ -106,7 +106,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 /// Receives the direct messages that arrived while the screen was being closed: their senders have
 /// receipts.
 async fn receive_rest(state: &mut State, mut events: Events) {
-    state.lose_focus();
+    state.focused = false;
     while let Some(event) = events.next().await {
         if matches!(event, Event::Direct(_)) {
             state.on_event(event, Moment::now());

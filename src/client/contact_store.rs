@@ -32,7 +32,8 @@ struct ContactStoreInner {
 pub(super) struct PeerTrust {
     contacts: ContactStore,
     name: Name,
-    verification: Verification,
+    /// How far the peer was known at the last refresh.
+    pub(super) verification: Verification,
     seen: Option<Arc<ContactBook>>,
 }
 
@@ -137,11 +138,6 @@ impl ContactStore {
 impl PeerTrust {
     pub(super) fn new(contacts: ContactStore, name: Name, verification: Verification) -> Self {
         Self { contacts, name, verification, seen: None }
-    }
-
-    /// Returns how far the peer was known at the last refresh.
-    pub(super) fn verification(&self) -> Verification {
-        self.verification
     }
 
     /// Checks the peer against the book, if that has changed. Errors: [`Error::Blocked`] and

@@ -198,8 +198,8 @@ impl Session {
                     self.state.resume();
                 }
                 // Closed when the call has ended. Its answers say why.
-                Ok(permit) = requests.reserve(), if self.state.out.has_requests() => {
-                    if let Some(request) = self.state.out.next_request() {
+                Ok(permit) = requests.reserve(), if !self.state.out.requests.is_empty() => {
+                    if let Some(request) = self.state.out.requests.pop_front() {
                         permit.send(request);
                     }
                 }

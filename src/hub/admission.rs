@@ -90,7 +90,7 @@ pub(crate) async fn identify(
                 RequestError::TokenRefused("this hub accepts no tokens of an issuer".into())
             })?;
             let subject = issuer.subject(&jwt.0)?;
-            let owner = Owner::outside(issuer.name(), &subject.raw);
+            let owner = Owner::outside(&issuer.name, &subject.raw);
             // The operator may have given them another name.
             let only = match state.names.find(owner.id()).await? {
                 Membership::Member(names) => names.into_iter().next(),

@@ -28,7 +28,7 @@ const LEEWAY: u64 = 60;
 /// An outside issuer whose tokens a hub accepts.
 #[derive(Debug, Clone)]
 pub struct Issuer {
-    name: String,
+    pub(crate) name: String,
     audience: String,
     keys: Vec<VerificationKey>,
 }
@@ -64,11 +64,6 @@ impl Issuer {
     pub(crate) fn with_keys(name: String, audience: String, keys: &str) -> Result<Self, String> {
         ring_provider::install();
         keys::parse(keys).map(|keys| Self { name, audience, keys })
-    }
-
-    /// Returns the issuer's name in its tokens.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     /// Verifies a token, and returns its subject. Errors: [`RequestError::TokenRefused`].

@@ -17,7 +17,8 @@ const RETAIN: Duration = Duration::from_secs(60);
 pub(super) fn start(state: &Arc<HubState>, retention: Retention) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(renew_leases(state.clone()));
-    tasks.spawn(publish_peers(state.clone()));
+    let peers = state.peers.clone();
+    tasks.spawn(async move { peers.publish().await });
     tasks.spawn(sweep(state.clone()));
     tasks.spawn(watch_names(state.clone()));
     if retention != Retention::default() {
@@ -47,10 +48,6 @@ async fn renew_leases(state: Arc<HubState>) {
             let _ = state.directory.renew(id, lease).await;
         }
     }
-}
-
-async fn publish_peers(state: Arc<HubState>) {
-    state.peers.publish().await;
 }
 
 async fn watch_names(state: Arc<HubState>) {

@@ -20,8 +20,8 @@ pub(crate) struct Roster {
     listing: Option<BTreeSet<Name>>,
     /// Peers that count as online although the last list did not have them.
     missing: BTreeSet<Name>,
-    /// When those count as gone.
-    due: Option<Instant>,
+    /// When those count as gone: [`Roster::settle`] is to be called then.
+    pub(crate) due: Option<Instant>,
 }
 
 impl Roster {
@@ -29,11 +29,6 @@ impl Roster {
     pub(crate) fn new(me: Name) -> Self {
         let missing = BTreeSet::new();
         Self { me, online: None, listing: None, missing, due: None }
-    }
-
-    /// Returns when to call [`Roster::settle`].
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.due
     }
 
     /// Removes the peers that have not come back, and returns the notice about them.
@@ -163,9 +158,9 @@ mod tests {
         assert_eq!(list(&mut roster, &["sova", "colt", "buzz"]), None);
         let notice = list(&mut roster, &["buzz", "sova", "winter"]);
         assert_eq!(notice.as_deref(), Some("winter came"));
-        assert!(roster.due().is_some());
+        assert!(roster.due.is_some());
         assert_eq!(roster.settle().as_deref(), Some("colt left"));
-        assert_eq!(roster.due(), None);
+        assert_eq!(roster.due, None);
         assert_eq!(hear(&mut roster, here("colt")).as_deref(), Some("colt came"));
     }
 

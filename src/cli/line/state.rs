@@ -175,7 +175,7 @@ impl ChatState {
 
     /// Returns when to call [`ChatState::settle`].
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.roster.due()
+        self.roster.due
     }
 
     /// Returns the notice about peers that have not come back after an outage.

@@ -102,7 +102,7 @@ impl App {
             let has_events = self.has_events;
             tokio::select! {
                 () = stop.cancelled() => return Ok(self.stopped.take()),
-                signal = self.screen.next_signal() => {
+                signal = self.screen.signals.next() => {
                     self.screen.handle(signal).await?;
                     self.is_dirty = true;
                 }

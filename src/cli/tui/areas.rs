@@ -68,14 +68,4 @@ impl Areas {
         let row = self.peers.iter().find(|(row, _)| *row == at.y)?;
         self.parts.roster.contains(at).then_some(&row.1)
     }
-
-    /// Scrolls the sidebar. The next layout limits it to the list.
-    pub(crate) fn scroll_sidebar(&mut self, rows: isize) {
-        self.sidebar_top = self.sidebar_top.saturating_add_signed(rows);
-    }
-
-    /// Scrolls the list of peers. The next layout limits it to the list.
-    pub(crate) fn scroll_roster(&mut self, rows: isize) {
-        self.roster_top = self.roster_top.saturating_add_signed(rows);
-    }
 }

@@ -103,7 +103,7 @@ pub(crate) struct State {
     roster: Roster,
     outage: Outage,
     /// Whether the terminal has the focus, as far as it reports that.
-    focused: bool,
+    pub(super) focused: bool,
     timers: ActivityTimers,
     /// The rooms of the hub, for completion.
     listed_rooms: Vec<RoomName>,
@@ -181,11 +181,6 @@ impl State {
     pub(crate) fn greet(&mut self, now: Moment) {
         let text = format!("{} on {}; {}", self.me, self.hub, self.reached_at);
         self.announce(&text, false, now);
-    }
-
-    /// Stops counting messages as seen, because the screen is closed.
-    pub(crate) fn lose_focus(&mut self) {
-        self.focused = false;
     }
 
     /// Returns true if there are effects to carry out.

@@ -69,7 +69,7 @@ pub(super) struct Screen {
     buffer: FrameBuffer,
     frames: Option<mpsc::Sender<Vec<u8>>>,
     written: oneshot::Receiver<()>,
-    signals: JobSignals,
+    pub(super) signals: JobSignals,
 }
 
 /// The bytes of frames that are not sent to the thread yet. Clones share them.
@@ -145,11 +145,6 @@ impl Screen {
             self.signals.continued().await;
         }
         self.reset_full_screen()
-    }
-
-    /// The next signal that stops, continues or ends the program.
-    pub(super) async fn next_signal(&mut self) -> JobControl {
-        self.signals.next().await
     }
 
     pub(super) async fn handle(&mut self, signal: JobControl) -> io::Result<()> {

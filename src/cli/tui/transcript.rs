@@ -208,7 +208,7 @@ impl Transcript {
     }
 
     pub(crate) fn first(&self) -> Option<&TranscriptEntry> {
-        self.entries.at(self.entries.first())
+        self.entries.at(self.entries.first)
     }
 
     pub(crate) fn last(&self) -> Option<&TranscriptEntry> {

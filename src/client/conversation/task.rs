@@ -317,7 +317,7 @@ impl ConversationTask {
 
     /// Accepts a message, and returns its receipt or refusal.
     async fn accept(&self, message: DirectMessage) -> ConverseEvent {
-        let (id, verification) = (message.id, self.trust.verification());
+        let (id, verification) = (message.id, self.trust.verification);
         let direct = Direct { message, verification, from: self.from };
         let accepted = match &self.consumer {
             Consumer::Inbox(_) => self.inbox.accept(direct, false).await,

@@ -25,7 +25,7 @@ const MAX_WAITING: usize = 1024;
 pub(super) struct PendingPosts {
     waiting: VecDeque<PendingPost>,
     /// When posting may go on, after the hub refused posts for their rate.
-    paused: Option<Instant>,
+    pub(super) paused: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -86,11 +86,6 @@ impl PendingPosts {
         }
     }
 
-    /// Returns when to call [`Self::resume`], if posting is paused.
-    pub(super) fn paused(&self) -> Option<Instant> {
-        self.paused
-    }
-
     /// Ends the pause that the hub asked for.
     pub(super) fn resume(&mut self) {
         self.paused = None;
@@ -144,7 +139,7 @@ impl PendingPosts {
 
 impl PendingPost {
     fn send(&mut self, out: &mut SessionQueues) {
-        if out.is_online() {
+        if out.online {
             out.request(Request::Post((&self.draft).into()));
             self.sent = true;
         }

@@ -16,8 +16,8 @@ const MAX_REQUESTS: usize = 2048;
 pub(super) struct SessionQueues {
     pub(super) events: mpsc::Sender<Event>,
     waiting: VecDeque<Event>,
-    requests: VecDeque<proto::ChatRequest>,
-    online: bool,
+    pub(super) requests: VecDeque<proto::ChatRequest>,
+    pub(super) online: bool,
 }
 
 impl SessionQueues {
@@ -31,23 +31,11 @@ impl SessionQueues {
         self.online = online;
     }
 
-    pub(super) fn is_online(&self) -> bool {
-        self.online
-    }
-
     /// Queues a request to the hub, if it is connected.
     pub(super) fn request(&mut self, request: Request) {
         if self.online {
             self.requests.push_back(proto::ChatRequest { request: Some(request) });
         }
-    }
-
-    pub(super) fn has_requests(&self) -> bool {
-        !self.requests.is_empty()
-    }
-
-    pub(super) fn next_request(&mut self) -> Option<proto::ChatRequest> {
-        self.requests.pop_front()
     }
 
     /// Emits an event, at once if there is room for it.

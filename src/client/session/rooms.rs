@@ -128,7 +128,7 @@ impl JoinedRooms {
         if room.last.is_some() {
             out.emit(Event::Left { room: name.clone() });
         }
-        if out.is_online() {
+        if out.online {
             out.request(Request::Leave(proto::Leave { room: name.to_string() }));
             self.leaving.push((name.clone(), reply));
         } else {

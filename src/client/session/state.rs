@@ -153,7 +153,7 @@ impl SessionState {
 
     /// Returns when to call [`Self::resume`], if posting is paused.
     pub(super) fn paused(&self) -> Option<Instant> {
-        self.posts.paused()
+        self.posts.paused
     }
 
     /// Goes on posting after the pause that the hub asked for.

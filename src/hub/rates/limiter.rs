@@ -31,7 +31,7 @@ type ClockInstant = <DefaultClock as Clock>::Instant;
 
 #[derive(Debug)]
 pub(super) struct Limiter {
-    what: &'static str,
+    pub(super) what: &'static str,
     /// `None`: no limit.
     scopes: Option<Scopes>,
 }
@@ -70,10 +70,6 @@ impl Limiter {
             networks: KeyedRate::new(network),
         });
         Self { what, scopes }
-    }
-
-    pub(super) fn what(&self) -> &'static str {
-        self.what
     }
 
     /// Counts one. Errors with the time to retry.

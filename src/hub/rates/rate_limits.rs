@@ -149,7 +149,7 @@ impl RateLimits {
         let retry_after = until.and_then(|until| until.checked_duration_since(Instant::now()));
         match retry_after {
             Some(retry_after) => {
-                Err(RequestError::RateLimited { what: self.failures.what(), retry_after })
+                Err(RequestError::RateLimited { what: self.failures.what, retry_after })
             }
             None => Ok(()),
         }
@@ -167,8 +167,8 @@ impl RateLimits {
     fn check(&self, limiter: &Limiter, Origin(address): Origin, peer: Option<&Name>) -> Result<()> {
         let Some(address) = address else { return Ok(()) };
         limiter.check(address, peer).map_err(|retry_after| {
-            self.metrics.rate_limited(limiter.what());
-            RequestError::RateLimited { what: limiter.what(), retry_after }
+            self.metrics.rate_limited(limiter.what);
+            RequestError::RateLimited { what: limiter.what, retry_after }
         })
     }
 }

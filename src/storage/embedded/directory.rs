@@ -156,7 +156,11 @@ impl DirectoryInner {
 impl DirectoryState {
     /// Checks that a session may begin, and returns the one that it replaces.
     fn admit(&self, session: &Session, claim: &SessionClaim) -> Result<Option<SessionId>> {
-        let is_own = |id: Option<SessionId>| id.filter(|id| self.is_of(*id, &session.peer));
+        let is_own = |id: Option<SessionId>| {
+            id.filter(|id| {
+                self.leases.get(id).is_some_and(|lease| lease.session.peer == session.peer)
+            })
+        };
         let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
         let Some(holder) = self.holders.get(&session.peer.skeleton()) else { return Ok(None) };
         let is_same_owner = holder.name == session.peer
@@ -174,10 +178,6 @@ impl DirectoryState {
 
     fn owner(&self, id: SessionId) -> Option<&Owner> {
         self.leases.get(&id).and_then(|lease| lease.session.owner.as_ref())
-    }
-
-    fn is_of(&self, id: SessionId, peer: &Name) -> bool {
-        self.leases.get(&id).is_some_and(|lease| lease.session.peer == *peer)
     }
 }
 

@@ -102,7 +102,7 @@ impl EmbeddedLog {
         };
         let (log, index) = (Arc::new(log), Arc::new(index));
         let ledger = WriteConnection::open(log.clone()).map_err(unopened)?;
-        let epoch = ledger.epoch();
+        let epoch = ledger.epoch;
         let feed = Arc::<ChangeFeed>::default();
         let (commands, queue) = mpsc::unbounded_channel();
         let (reaches, reached) = watch::channel(0);

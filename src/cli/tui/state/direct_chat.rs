@@ -55,7 +55,7 @@ pub(crate) struct DirectChat {
     /// The delivered messages that the peer has not read, the latest first.
     delivered: VecDeque<MessageId>,
     /// The ids of messages that the user has not seen.
-    unseen_ids: Vec<MessageId>,
+    pub(super) unseen_ids: Vec<MessageId>,
     /// The last received message, and the last one that was marked as read.
     received: Option<MessageId>,
     marked: Option<MessageId>,
@@ -170,11 +170,6 @@ impl DirectChat {
         let before = self.unread_messages.len();
         self.unread_messages.retain(|direct| !is_redelivered(direct));
         self.unread -= before - self.unread_messages.len();
-    }
-
-    /// The messages that have become visible.
-    pub(crate) fn take_unseen_ids(&mut self) -> Vec<MessageId> {
-        std::mem::take(&mut self.unseen_ids)
     }
 
     /// Marks all messages as read. Returns the message to report to the peer, if there is a new one.

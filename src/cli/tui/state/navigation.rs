@@ -192,12 +192,12 @@ impl State {
                 if let Some(room) = self.room_mut(&name) {
                     room.unread = 0;
                     room.mentioned = false;
-                    room.read = room.live.newest().or(room.read);
+                    room.read = room.live.newest.or(room.read);
                 }
             }
             Some(ChatId::Peer(name)) => {
                 let Some(chat) = self.direct_chat_mut(&name) else { return };
-                let (seen, read) = (chat.take_unseen_ids(), chat.mark_read());
+                let (seen, read) = (std::mem::take(&mut chat.unseen_ids), chat.mark_read());
                 if !seen.is_empty() {
                     self.emit(Effect::MarkSeen { from: name.clone(), ids: seen });
                 }

@@ -207,9 +207,10 @@ impl State {
         if let Some(overlay) = &mut self.overlay {
             overlay.scroll(rows);
         } else if self.areas.parts.sidebar.contains(at) {
-            self.areas.scroll_sidebar(rows);
+            // The next layout limits both to their lists.
+            self.areas.sidebar_top = self.areas.sidebar_top.saturating_add_signed(rows);
         } else if self.areas.parts.roster.contains(at) {
-            self.areas.scroll_roster(rows);
+            self.areas.roster_top = self.areas.roster_top.saturating_add_signed(rows);
         } else {
             self.scroll(rows);
         }

@@ -103,7 +103,7 @@ impl State {
 
     /// Announces the peers that have not come back after the hub was lost.
     fn settle_roster(&mut self, now: Moment) -> bool {
-        let due = self.roster.due().is_some_and(|due| now.mono >= due);
+        let due = self.roster.due.is_some_and(|due| now.mono >= due);
         let text = if due { self.roster.settle() } else { None };
         if let Some(text) = &text {
             self.announce_in_room(text, now);

@@ -130,8 +130,7 @@ impl RoomChat {
 
     /// Makes the past the live timeline if it reaches the latest message.
     pub(crate) fn join_past(&mut self) {
-        let behind =
-            |past: &Timeline| self.live.newest().is_some_and(|newest| past.is_news(newest));
+        let behind = |past: &Timeline| self.live.newest.is_some_and(|newest| past.is_news(newest));
         let Some(mut past) = self.past.take_if(|past| !behind(past)) else { return };
         for id in self.unsent.ids() {
             if let Some(entry) = self.live.transcript.get(EntryKey::Own(id)) {

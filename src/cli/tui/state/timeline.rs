@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(3);
 pub(crate) struct Timeline {
     pub(crate) transcript: Transcript,
     oldest: Option<Position>,
-    newest: Option<Position>,
+    pub(super) newest: Option<Position>,
     /// Whether the hub has no messages before the oldest.
     is_complete: bool,
     pub(crate) loading: Option<PageDirection>,
@@ -40,10 +40,6 @@ impl Timeline {
             loading: None,
             paused: None,
         }
-    }
-
-    pub(crate) fn newest(&self) -> Option<Position> {
-        self.newest
     }
 
     /// Returns true if a message is newer than all others. Positions of different epochs cannot be

@@ -22,19 +22,19 @@ pub(super) type Serial = i64;
 pub(super) struct EntryList {
     list: VecDeque<TranscriptEntry>,
     serials: HashMap<EntryKey, Serial>,
-    first: Serial,
+    pub(super) first: Serial,
     bytes: usize,
     max_entries: usize,
     max_bytes: usize,
     /// Whether entries were dropped because of the limit. No more history is loaded then.
-    full: bool,
+    pub(super) is_full: bool,
 }
 
 impl EntryList {
     /// An empty list with these limits.
     pub(super) fn with_limits(max_entries: usize, max_bytes: usize) -> Self {
         let (list, serials) = (VecDeque::new(), HashMap::new());
-        Self { list, serials, first: 0, bytes: 0, max_entries, max_bytes, full: false }
+        Self { list, serials, first: 0, bytes: 0, max_entries, max_bytes, is_full: false }
     }
 
     /// Raises the limits to [`MAX_ENTRIES`] and [`MAX_BYTES`].
@@ -46,18 +46,10 @@ impl EntryList {
         self.list.len()
     }
 
-    pub(super) fn first(&self) -> Serial {
-        self.first
-    }
-
     /// The serial of the next entry.
     pub(super) fn end(&self) -> Serial {
         // A list is never longer than MAX_ENTRIES.
         self.first + self.list.len() as Serial
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.full
     }
 
     pub(super) fn at(&self, serial: Serial) -> Option<&TranscriptEntry> {
@@ -84,7 +76,7 @@ impl EntryList {
                 continue;
             }
             if self.list.len() >= self.max_entries || self.bytes + entry.weight() > self.max_bytes {
-                self.full = true;
+                self.is_full = true;
                 return;
             }
             self.bytes += entry.weight();
@@ -147,7 +139,7 @@ impl EntryList {
             self.bytes -= oldest.weight();
             self.serials.remove(&oldest.key);
             self.first += 1;
-            self.full = true;
+            self.is_full = true;
         }
     }
 }

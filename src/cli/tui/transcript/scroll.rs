@@ -73,7 +73,7 @@ impl Transcript {
     #[allow(clippy::wrong_self_convention, reason = "the view moves, nothing is converted")]
     pub(crate) fn to_start(&mut self) {
         self.highlighted = None;
-        let serial = self.entries.first();
+        let serial = self.entries.first;
         self.anchor_at(RowRef { serial, row: -self.above(serial) });
         self.settle();
     }
@@ -97,8 +97,8 @@ impl Transcript {
 
     /// Returns true if the view is within a page of the first entry and older entries would be kept.
     pub(crate) fn wants_older(&self) -> bool {
-        let near = |top: RowRef| top.serial - self.entries.first() <= rows(self.rows) as Serial;
-        !self.entries.is_full() && self.top.is_none_or(near)
+        let near = |top: RowRef| top.serial - self.entries.first <= rows(self.rows) as Serial;
+        !self.entries.is_full && self.top.is_none_or(near)
     }
 
     /// The number of entries below the view, including one that is cut off.
@@ -163,7 +163,7 @@ impl Transcript {
     /// The row itself, or the one in its place: the entry may be gone or shorter, or a line above it may
     /// have gone when older entries were prepended.
     fn existing(&mut self, at: RowRef) -> Option<RowRef> {
-        let first = self.entries.first();
+        let first = self.entries.first;
         if at.serial < first {
             return Some(RowRef { serial: first, row: -self.above(first) });
         }
@@ -199,7 +199,7 @@ impl Transcript {
         while left < 0 {
             let here = left.max(-self.above(at.serial) - at.row).min(0);
             (at.row, left) = (at.row + here, left - here);
-            if left == 0 || at.serial <= self.entries.first() {
+            if left == 0 || at.serial <= self.entries.first {
                 break;
             }
             let serial = at.serial - 1;

@@ -23,7 +23,7 @@ const MAX_WAL_PAGES: i64 = 16_000;
 pub(super) struct WriteConnection {
     database: Arc<LogDatabase>,
     conn: Connection,
-    epoch: u64,
+    pub(super) epoch: u64,
     known: IdCache,
     /// When the latest message was stored, in microseconds.
     last_at: i64,
@@ -38,10 +38,6 @@ impl WriteConnection {
         let last_at =
             conn.query_row("SELECT coalesce(max(last_at), 0) FROM rooms", [], |row| row.get(0))?;
         Ok(Self { database, conn, epoch, known: IdCache::default(), last_at })
-    }
-
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
     }
 
     /// Stores a batch durably. After an error none of it is stored.
