@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_grow_to_the_most_and_start_over() {
+    fn delays_grow_to_the_maximum_and_start_over() {
         let most = Duration::from_secs(2);
         let mut backoff = Backoff::new(Duration::from_millis(500), most);
         for ceiling in [500, 1000, 2000, 2000, 2000].map(Duration::from_millis) {

@@ -112,7 +112,7 @@ pub enum RequestError {
         taken: Name,
     },
     /// The hub accepts only callers with a key or the token of a name's owner.
-    #[error("this hub takes no guests here: use TLS with a key of your own")]
+    #[error("this hub accepts no guests from your address: use TLS with a key of your own")]
     GuestsRefused,
     /// Newcomers need an invitation.
     #[error("{}", if *shown {
@@ -130,7 +130,7 @@ pub enum RequestError {
     /// The token is unknown to the hub, or belongs to somebody else.
     #[error("the token is refused: {0}")]
     TokenRefused(String),
-    /// The name belongs to nobody, or to no bot.
+    /// The name has no owner, or is not a bot's.
     #[error("no member is named {0}")]
     MemberUnknown(Name),
     /// The call needs a session token and has none.
@@ -167,9 +167,9 @@ pub enum RequestError {
         retry_after: Option<Duration>,
     },
     /// The caller sends too many requests.
-    #[error("too many {what}: come again in {:.1} s", .retry_after.as_secs_f64())]
+    #[error("too many {what}: try again in {:.1} s", .retry_after.as_secs_f64())]
     RateLimited {
-        /// What there are too many of.
+        /// The kind of request.
         what: &'static str,
         /// When to try again.
         retry_after: Duration,

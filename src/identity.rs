@@ -14,6 +14,7 @@
 mod contacts;
 mod credentials;
 pub(crate) mod files;
+#[cfg(feature = "hub")]
 mod secret;
 
 use std::path::Path;
@@ -30,7 +31,8 @@ pub use contacts::{
     MAX_MUTED, MAX_NOTE_BYTES,
 };
 pub use credentials::Credentials;
-pub use secret::{SecretHash, hash_secret, new_secret};
+#[cfg(feature = "hub")]
+pub(crate) use secret::{SecretHash, hash_secret, new_secret};
 
 use crate::{
     error::SystemError,
@@ -71,8 +73,8 @@ impl Identity {
         // The key is written first: a certificate without a key means that the key was lost.
         if path.exists() && !key_path.exists() {
             return Err(SystemError::new(format!(
-                "{} is here, but its key {} is not: restore the key, or remove the certificate to \
-                 get another identity, which nobody knows yet",
+                "{} exists, but its key {} does not: restore the key, or remove the certificate to \
+                 get another identity, which peers do not know yet",
                 path.display(),
                 key_path.display()
             ))
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_made_once() {
+    fn an_identity_is_created_once() {
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("a/b");
         let made = Identity::load_or_create(&directory).unwrap();
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_is_looked_for_without_making_one() {
+    fn loading_an_identity_creates_none() {
         let home = tempfile::tempdir().unwrap();
         assert!(Identity::load(home.path()).unwrap().is_none());
         assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_certificate_is_made_anew_for_the_same_key() {
+    fn a_lost_certificate_is_recreated_for_the_same_key() {
         let home = tempfile::tempdir().unwrap();
         let made = Identity::load_or_create(home.path()).unwrap();
         fs::remove_file(home.path().join(CERTIFICATE_FILE)).unwrap();
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_key_is_not_made_anew() {
+    fn a_lost_key_is_not_recreated() {
         let home = tempfile::tempdir().unwrap();
         Identity::load_or_create(home.path()).unwrap();
         fs::remove_file(home.path().join(KEY_FILE)).unwrap();
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_overwritten() {
+    fn damaged_files_are_not_overwritten() {
         for file in [KEY_FILE, CERTIFICATE_FILE] {
             for content in [&b""[..], b"hello", b"\xff\xfe"] {
                 let home = tempfile::tempdir().unwrap();
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn processes_that_start_at_once_agree() {
+    fn concurrent_starts_create_one_identity() {
         let home = tempfile::tempdir().unwrap();
         let start = std::sync::Barrier::new(8);
         let made = std::thread::scope(|scope| {
@@ -251,7 +253,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_key_is_its_owners_alone() {
+    fn the_key_file_is_private() {
         use std::os::unix::fs::PermissionsExt;
         let home = tempfile::tempdir().unwrap();
         let directory = home.path().join("home");
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_does_not_show_in_debug() {
+    fn debug_hides_the_key() {
         let home = tempfile::tempdir().unwrap();
         let shown = format!("{:?}", Identity::load_or_create(home.path()).unwrap());
         let key = fs::read_to_string(home.path().join(KEY_FILE)).unwrap();

@@ -87,20 +87,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_obeys_is_shown() {
+    fn control_characters_are_escaped() {
         assert_eq!(one_line("\x1b[31mred\x07"), "␛[31mred␇");
         assert_eq!(one_line("a\nb\r\t\x7f"), "a␊b␍␉␡");
         assert_eq!(one_line("\u{9b}31m"), "<U+009B>31m");
     }
 
     #[test]
-    fn what_reorders_or_hides_is_shown() {
+    fn bidi_controls_and_hidden_characters_are_escaped() {
         assert_eq!(one_line("\u{202e}cod.exe"), "<U+202E>cod.exe");
         assert_eq!(one_line("a\u{200b}b\u{e0041}"), "a<U+200B>b<U+E0041>");
     }
 
     #[test]
-    fn what_nobody_would_see_is_shown() {
+    fn invisible_characters_are_escaped() {
         for c in
             ['\u{3164}', '\u{115f}', '\u{1160}', '\u{ffa0}', '\u{2800}', '\u{34f}', '\u{e0fff}']
         {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heap_of_marks_is_shown_beyond_what_scripts_need() {
+    fn too_many_marks_are_escaped() {
         for mark in ['\u{301}', '\u{489}', '\u{fe0f}', '\u{200d}'] {
             let heap = |n: usize| format!("a{}", mark.to_string().repeat(n));
             assert!(matches!(one_line(&heap(MAX_MARKS)), Cow::Borrowed(_)));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_keep_their_ends() {
+    fn lines_keep_line_breaks() {
         assert_eq!(lines("a\nb\x1bc"), "a\nb␛c");
     }
 }

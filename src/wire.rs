@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// `ErrorInfo.domain` of all our errors.
-pub const ERROR_DOMAIN: &str = "chinwag";
+const ERROR_DOMAIN: &str = "chinwag";
 
 /// When a client should return to a stopping server: the time of a restart.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -100,12 +100,12 @@ fn public_message(error: &RequestError, code: Code) -> String {
 }
 
 /// Returns the stable reason of an error.
-pub fn reason(error: &RequestError) -> Reason {
+pub(crate) fn reason(error: &RequestError) -> Reason {
     facts(error).1
 }
 
 /// Returns the refusal for an error on a stream.
-pub fn refusal(error: &RequestError) -> proto::Refusal {
+pub(crate) fn refusal(error: &RequestError) -> proto::Refusal {
     let (code, reason, retry_after) = facts(error);
     let violations = match error {
         RequestError::Invalid(violations) => violations.as_slice(),
@@ -150,7 +150,7 @@ impl From<RequestError> for Status {
 
 /// Returns the error of a request that cannot be decoded, for which tonic has other codes and no
 /// details.
-pub fn undecodable(status: &Status) -> RequestError {
+pub(crate) fn undecodable(status: &Status) -> RequestError {
     match status.code() {
         // Its message has the length of the request, and the limit.
         Code::OutOfRange | Code::ResourceExhausted => {
@@ -161,7 +161,7 @@ pub fn undecodable(status: &Status) -> RequestError {
 }
 
 /// Adds details to a status that tonic, or a service that is not ours, made without.
-pub fn explain(response: http::Response<Body>) -> http::Response<Body> {
+pub(crate) fn explain(response: http::Response<Body>) -> http::Response<Body> {
     match Status::from_header_map(response.headers()) {
         Some(bare) if bare.code() != Code::Ok && bare.details().is_empty() => {
             explained(&bare).into_http()
@@ -205,7 +205,7 @@ pub fn refused(status: &Status) -> Refusal {
 }
 
 /// Returns the refusal in a message of a stream.
-pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
+pub(crate) fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
     Refusal {
         code: Code::from_i32(refusal.code),
         reason: refusal.reason.as_str().into(),
@@ -223,7 +223,7 @@ pub fn refused_in_stream(refusal: proto::Refusal) -> Refusal {
 // Requests. Each function names the field that it parses.
 
 /// Adds the path of the field to an invalid value.
-pub fn field<T>(path: &str, value: Result<T, Invalid>) -> Result<T> {
+pub(crate) fn field<T>(path: &str, value: Result<T, Invalid>) -> Result<T> {
     value.map_err(|problem| RequestError::invalid(path, problem))
 }
 
@@ -233,17 +233,17 @@ pub fn name(path: &str, raw: &str) -> Result<Name> {
 }
 
 /// Parses a room's name.
-pub fn room_name(path: &str, raw: &str) -> Result<RoomName> {
+pub(crate) fn room_name(path: &str, raw: &str) -> Result<RoomName> {
     field(path, RoomName::parse(raw))
 }
 
 /// Parses a room's name; an empty one means the default room.
-pub fn room_name_or_lobby(path: &str, raw: &str) -> Result<RoomName> {
+pub(crate) fn room_name_or_lobby(path: &str, raw: &str) -> Result<RoomName> {
     if raw.is_empty() { Ok(RoomName::lobby()) } else { room_name(path, raw) }
 }
 
 /// Parses a list of endpoints.
-pub fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
+pub(crate) fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
     if raw.len() > MAX_ENDPOINTS {
         return Err(RequestError::invalid(path, format!("at most {MAX_ENDPOINTS} endpoints")));
     }
@@ -254,24 +254,24 @@ pub fn endpoints(path: &str, raw: &[proto::Endpoint]) -> Result<Vec<Endpoint>> {
 }
 
 /// Parses a status; `None` if it is unspecified.
-pub fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
+pub(crate) fn peer_status(path: &str, raw: i32) -> Result<Option<PeerStatus>> {
     match proto::PeerStatus::try_from(raw) {
         Ok(proto::PeerStatus::Unspecified) => Ok(None),
         Ok(proto::PeerStatus::Online) => Ok(Some(PeerStatus::Online)),
         Ok(proto::PeerStatus::Away) => Ok(Some(PeerStatus::Away)),
         Ok(proto::PeerStatus::Busy) => Ok(Some(PeerStatus::Busy)),
         Ok(proto::PeerStatus::Invisible) => Ok(Some(PeerStatus::Invisible)),
-        Err(_) => Err(RequestError::invalid(path, format!("there is no status {raw}"))),
+        Err(_) => Err(RequestError::invalid(path, format!("{raw} is not a status"))),
     }
 }
 
 /// Parses an invitation's code; `None` if it is empty.
-pub fn invite_code(path: &str, raw: &str) -> Result<Option<InviteCode>> {
+pub(crate) fn invite_code(path: &str, raw: &str) -> Result<Option<InviteCode>> {
     if raw.is_empty() { Ok(None) } else { field(path, InviteCode::parse(raw)).map(Some) }
 }
 
 /// Parses a timestamp.
-pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
+pub(crate) fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
     Timestamp::new(raw.seconds, raw.nanos)
         .ok()
         .filter(|_| (0..1_000_000_000).contains(&raw.nanos))
@@ -279,7 +279,7 @@ pub fn timestamp(path: &str, raw: prost_types::Timestamp) -> Result<Timestamp> {
 }
 
 /// Parses a post, whose field paths begin with `prefix`. The sender is the authenticated caller.
-pub fn draft(prefix: &str, sender: &Name, post: proto::PostRequest) -> Result<Draft> {
+pub(crate) fn draft(prefix: &str, sender: &Name, post: proto::PostRequest) -> Result<Draft> {
     let within = |field: &str| format!("{prefix}{field}");
     let id = if post.id.is_empty() {
         MessageId::new()
@@ -295,7 +295,7 @@ pub fn draft(prefix: &str, sender: &Name, post: proto::PostRequest) -> Result<Dr
 }
 
 /// Parses a join.
-pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
+pub(crate) fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
     use proto::join::Start as Raw;
     let room = room_name(&format!("{path}.room"), &join.room)?;
     let start = match join.start {
@@ -312,7 +312,10 @@ pub fn join(path: &str, join: proto::Join) -> Result<(RoomName, Start)> {
 }
 
 /// Parses a direct message.
-pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<DirectMessage> {
+pub(crate) fn direct_message(
+    path: &str,
+    raw: Option<proto::DirectMessage>,
+) -> Result<DirectMessage> {
     let raw = raw.ok_or_else(|| RequestError::invalid(path, "missing"))?;
     let within = |field: &str| format!("{path}.{field}");
     Ok(DirectMessage {
@@ -327,7 +330,7 @@ pub fn direct_message(path: &str, raw: Option<proto::DirectMessage>) -> Result<D
 // Answers. They are as untrusted as requests, but an invalid one is the other side's error.
 
 /// Returns a required part of an answer.
-pub fn present<T>(what: &str, value: Option<T>) -> Result<T, ProtocolError> {
+pub(crate) fn present<T>(what: &str, value: Option<T>) -> Result<T, ProtocolError> {
     value.ok_or_else(|| ProtocolError(format!("{what} is missing")))
 }
 
@@ -385,7 +388,7 @@ impl TryFrom<proto::PostResponse> for Posted {
 }
 
 /// Parses a list of peers. An invalid peer is skipped, so that it does not hide the others.
-pub fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
+pub(crate) fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
     raw.into_iter().filter_map(|peer| {
         let read = Peer::try_from(peer);
         read.inspect_err(|error| tracing::warn!(%error, "skipped an invalid peer of a list")).ok()
@@ -457,7 +460,7 @@ pub fn to_timestamp(at: Timestamp) -> prost_types::Timestamp {
 }
 
 /// Converts a duration. Ours are far below the limit of the type.
-pub fn to_duration(span: Duration) -> prost_types::Duration {
+pub(crate) fn to_duration(span: Duration) -> prost_types::Duration {
     span.try_into().unwrap_or_default()
 }
 
@@ -513,7 +516,7 @@ impl From<&Message> for proto::Message {
 }
 
 /// Writes a message into an existing one, and reuses its buffers.
-pub fn put_message(raw: &mut proto::Message, message: &Message) {
+pub(crate) fn put_message(raw: &mut proto::Message, message: &Message) {
     let put = |field: &mut String, value: &str| {
         field.clear();
         field.push_str(value);
@@ -599,7 +602,7 @@ impl From<&Receipt> for proto::Receipt {
 }
 
 /// Converts a join.
-pub fn to_join(room: &RoomName, start: Start) -> proto::Join {
+pub(crate) fn to_join(room: &RoomName, start: Start) -> proto::Join {
     use proto::join::Start as Raw;
     proto::Join {
         room: room.to_string(),

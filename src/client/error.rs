@@ -50,7 +50,7 @@ pub enum Error {
     #[error("{0} has no key: there is nothing to compare")]
     NoKey(Name),
     /// The peer, or this client, has no key, and the hub is on another machine. Nothing was sent.
-    #[error("nothing was sent: with a hub elsewhere only who has a key is spoken to")]
+    #[error("nothing was sent: with a hub on another machine both sides need a key")]
     Keyless,
     /// The peer is blocked in the contact book.
     #[error("{0} is blocked in the contact book")]
@@ -66,7 +66,7 @@ pub enum Error {
     /// The hub has another key than before: it is another hub, or somebody intercepts the
     /// connection. Nothing was sent.
     #[error(
-        "the hub at {hub} has another key than before, and nothing was said to it; known: {known}; \
+        "the hub at {hub} has another key than before, and nothing was sent to it; known: {known}; \
          now: {offered}"
     )]
     HubKeyChanged {
@@ -78,7 +78,7 @@ pub enum Error {
         offered: Fingerprint,
     },
     /// The server at the hub's address cannot prove to be the hub. Nothing was sent.
-    #[error("the hub at {hub} is not to be trusted: {cause}")]
+    #[error("the hub at {hub} cannot be trusted: {cause}")]
     HubUntrusted {
         /// Where it should be.
         hub: Endpoint,

@@ -32,41 +32,41 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The first bytes of a connection. The first byte says whether the server uses TLS (1) and whether
 /// the caller is remote (2).
 pub(super) fn opening(bytes: &[u8]) {
-    let Some((&kind, said)) = bytes.split_first() else { return };
-    let said = &said[..said.len().min(PIPE)];
-    let door = match (kind & 1 == 1, tls()) {
+    let Some((&kind, sent)) = bytes.split_first() else { return };
+    let sent = &sent[..sent.len().min(PIPE)];
+    let acceptor = match (kind & 1 == 1, tls()) {
         (true, Some(config)) => Acceptor::tls(config, Plaintext::FromLoopback),
         _ => Acceptor::plaintext(),
     };
     let far = kind & 2 == 2;
     let ip = if far { Ipv4Addr::new(192, 0, 2, 7) } else { Ipv4Addr::LOCALHOST };
-    let heard = wait(open(door, said, SocketAddr::new(ip.into(), 1)));
-    match heard {
-        Some(heard) => {
-            assert!(said.starts_with(PREFACE) && !far, "only this is let in");
-            assert_eq!(heard, said, "what was read before is there to be read again");
+    let received = wait(open(acceptor, sent, SocketAddr::new(ip.into(), 1)));
+    match received {
+        Some(received) => {
+            assert!(sent.starts_with(PREFACE) && !far, "only this is let in");
+            assert_eq!(received, sent, "what was read before is there to be read again");
         }
-        None => assert!(far || !said.starts_with(PREFACE), "this is let in"),
+        None => assert!(far || !sent.starts_with(PREFACE), "this is let in"),
     }
 }
 
 /// Returns what the server reads; `None` if the connection was rejected.
-async fn open(door: Acceptor, said: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
+async fn open(acceptor: Acceptor, sent: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
     let (mut caller, io) = duplex(PIPE);
-    let _ = caller.write_all(said).await;
+    let _ = caller.write_all(sent).await;
     let _ = caller.shutdown().await;
     let source = tokio_stream::once(Ok::<(DuplexStream, SocketAddr), io::Error>((io, from)));
-    let mut arrivals = door.incoming_from(source);
+    let mut incoming = acceptor.incoming_from(source);
     let serve = async {
-        let arrived: Option<Result<ServerIo, io::Error>> = arrivals.next().await;
-        let mut heard = Vec::new();
+        let arrived: Option<Result<ServerIo, io::Error>> = incoming.next().await;
+        let mut received = Vec::new();
         let mut io = arrived?.ok()?;
-        let _ = io.read_to_end(&mut heard).await;
-        Some(heard)
+        let _ = io.read_to_end(&mut received).await;
+        Some(received)
     };
     let listen = async {
-        let mut told = Vec::new();
-        let _ = caller.read_to_end(&mut told).await;
+        let mut answer = Vec::new();
+        let _ = caller.read_to_end(&mut answer).await;
     };
     let both = async { tokio::join!(serve, listen).0 };
     let done = tokio::time::timeout(AT_ONCE, both).await;

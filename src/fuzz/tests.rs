@@ -29,7 +29,7 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn every_target_takes_its_corpus_and_what_comes_of_it() {
+fn every_target_accepts_its_corpus_and_mutations() {
     for (name, target) in TARGETS {
         let corpus = corpus(name);
         corpus.iter().for_each(|bytes| target(bytes));

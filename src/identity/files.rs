@@ -42,8 +42,8 @@ pub(super) fn read_secret(path: &Path) -> Result<Option<String>> {
         let shared = is_shared(file).map_err(|error| SystemError::file("read", path, error))?;
         if shared {
             return Err(SystemError::new(format!(
-                "others can read {}, which holds a private key: run chmod 600 on it, and think of \
-                 whether somebody has done so",
+                "others can read {}, which holds a private key: run chmod 600 on it, and consider \
+                 whether somebody has read it",
                 path.display()
             ))
             .at(path));

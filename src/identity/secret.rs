@@ -8,10 +8,10 @@ use crate::error::SystemError;
 
 /// Only the SHA-256 of a secret is stored, so that memory, files and core dumps reveal none. A
 /// secret is random and needs no salt.
-pub type SecretHash = [u8; 32];
+pub(crate) type SecretHash = [u8; 32];
 
 /// Returns `BYTES` random bytes in URL-safe Base64. Errors if the machine has no random numbers.
-pub fn new_secret<const BYTES: usize>() -> Result<String, SystemError> {
+pub(crate) fn new_secret<const BYTES: usize>() -> Result<String, SystemError> {
     let mut secret = [0; BYTES];
     OsRng
         .try_fill_bytes(&mut secret)
@@ -20,6 +20,6 @@ pub fn new_secret<const BYTES: usize>() -> Result<String, SystemError> {
 }
 
 /// Returns the hash of a secret, which is what is stored.
-pub fn hash_secret(secret: &str) -> SecretHash {
+pub(crate) fn hash_secret(secret: &str) -> SecretHash {
     Sha256::digest(secret).into()
 }

@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused() {
+    fn invalid_certificates_are_refused() {
         let (der, _) = made();
         for bad in [&[][..], b"hello", &der[..der.len() - 1], &[der.as_slice(), b"x"].concat()] {
             assert!(Certificate::parse(bad).unwrap_err().0.contains("not an X.509"));

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_forms_stay_as_they_are() {
+    fn the_forms_are_stable() {
         assert_eq!(
             counting().to_string(),
             "003GN-W58WH-4CN3K-2E1ZM-8S6NX-8PV24-D5R79-EZM53-HJ9S6-N8D8G-NYVBN-VH6B2-TBCGP"
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn people_write_as_they_like() {
+    fn variants_of_the_forms_are_accepted() {
         let it = counting();
         let groups = it.to_string();
         for written in [
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_behind_the_end_are_refused() {
+    fn nonzero_trailing_bits_are_refused() {
         let mut symbols = values(b"00000").unwrap();
         symbols[3] = 1;
         symbols[4] = check(GROUPS - 1, [0, 0, 0, 1]);

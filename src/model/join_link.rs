@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_programs_and_people_do_to_links_is_understood() {
+    fn variants_of_links_are_accepted() {
         let key = key();
         let link = JoinLink::parse(&format!("chinwag://a:1?invite=x_Y-9#{key}")).unwrap();
         assert_eq!(link.invite.as_ref().unwrap().as_str(), "x_Y-9");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_does_not_show_in_debug() {
+    fn debug_hides_the_code() {
         let link = JoinLink::parse("chinwag://a:1?invite=secret").unwrap();
         assert!(!format!("{link:?}").contains("secret"));
     }

@@ -135,24 +135,24 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn the_next_port_is_tried_where_one_is_taken() {
-        let door = Acceptor::plaintext();
-        let held = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    async fn the_next_free_port_is_used() {
+        let acceptor = Acceptor::plaintext();
+        let held = acceptor.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let taken = held.local_addr().unwrap();
-        let next = door.listen_on_next_free(taken, 64).await.unwrap().local_addr().unwrap();
+        let next = acceptor.listen_on_next_free(taken, 64).await.unwrap().local_addr().unwrap();
         assert!(next.port() > taken.port());
-        let none = door.listen_on_next_free(taken, 1).await.unwrap_err();
+        let none = acceptor.listen_on_next_free(taken, 1).await.unwrap_err();
         assert!(none.to_string().contains(&taken.to_string()), "{none}");
     }
 
     #[tokio::test]
-    async fn no_other_port_is_tried_where_that_would_not_help() {
+    async fn other_ports_are_tried_only_if_one_is_in_use() {
         let own = Identity::generate().unwrap();
         let tls = server_config(own.credentials(), ClientKeys::Optional).unwrap();
-        for door in [Acceptor::plaintext(), Acceptor::tls(tls, Plaintext::FromLoopback)] {
+        for acceptor in [Acceptor::plaintext(), Acceptor::tls(tls, Plaintext::FromLoopback)] {
             // The error names the requested address, not the last one that was tried.
             for hopeless in ["192.0.2.1:54321", "[::ffff:192.0.2.1]:54321"] {
-                let error = door.listen_on_next_free(hopeless.parse().unwrap(), 64).await;
+                let error = acceptor.listen_on_next_free(hopeless.parse().unwrap(), 64).await;
                 let error = error.unwrap_err();
                 assert!(error.to_string().contains(hopeless), "{error}");
             }

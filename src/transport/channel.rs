@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sound_stays() {
+    fn valid_details_are_kept() {
         for details in [&b""[..], b"AAAA", b"AAA=", b"AAA", b"AA=="] {
             let mut sound = headers(details);
             drop_broken_details(&mut sound);
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_tonic_cannot_decode_does_not_reach_it() {
+    async fn malformed_details_are_removed() {
         for details in [&b"A"[..], b"AAAAA", b"AAB=", b"!!!!", b"\xff", b"AA=A"] {
             let frames = [Ok::<_, Status>(http_body::Frame::<Bytes>::trailers(headers(details)))];
             let mut response =

@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn without_tls_nothing_is_said_beyond_loopback() {
+    async fn plaintext_dials_loopback_only() {
         let (near, _far) = tokio::io::duplex(64);
         let elsewhere = "192.0.2.7:50051".parse().unwrap();
         let refused = Dial::plaintext().secure(near, elsewhere, "hub").await.err().unwrap();

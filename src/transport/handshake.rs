@@ -224,9 +224,9 @@ mod tests {
     }
 
     /// Returns the result for a caller that sends these bytes, and then nothing.
-    async fn receive(said: &[u8], from: &str) -> (Result<ServerIo, HandshakeError>, DuplexStream) {
+    async fn receive(sent: &[u8], from: &str) -> (Result<ServerIo, HandshakeError>, DuplexStream) {
         let (mut caller, io) = duplex(64 * 1024);
-        caller.write_all(said).await.unwrap();
+        caller.write_all(sent).await.unwrap();
         let handshake = handshaker(&Arc::default());
         (handshake.handshake(io, from.parse().unwrap()).await, caller)
     }
@@ -234,54 +234,54 @@ mod tests {
     const LOCAL: &str = "127.0.0.1:1";
 
     #[tokio::test]
-    async fn the_preface_is_there_to_be_read_again() {
-        let said = [&PREFACE[..], b"and more"].concat();
-        let (welcomed, _caller) = receive(&said, LOCAL).await;
-        let mut read = vec![0; said.len()];
-        welcomed.unwrap().read_exact(&mut read).await.unwrap();
-        assert_eq!(read, said);
+    async fn the_preface_is_replayed() {
+        let sent = [&PREFACE[..], b"and more"].concat();
+        let (received, _caller) = receive(&sent, LOCAL).await;
+        let mut read = vec![0; sent.len()];
+        received.unwrap().read_exact(&mut read).await.unwrap();
+        assert_eq!(read, sent);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_slow_are_turned_away_at_the_deadline() {
-        for said in [&b""[..], b"P", &PREFACE[..23], b"GET / HTTP/1.1\r\n"] {
+    async fn slow_callers_are_rejected_at_the_deadline() {
+        for sent in [&b""[..], b"P", &PREFACE[..23], b"GET / HTTP/1.1\r\n"] {
             let begun = tokio::time::Instant::now();
-            let (welcomed, _caller) = receive(said, LOCAL).await;
-            assert!(matches!(welcomed, Err(HandshakeError::TooSlow)), "{welcomed:?}");
+            let (received, _caller) = receive(sent, LOCAL).await;
+            assert!(matches!(received, Err(HandshakeError::TooSlow)), "{received:?}");
             assert_eq!(begun.elapsed(), Limits::DEADLINE);
         }
     }
 
     #[tokio::test]
-    async fn what_is_not_http2_is_told_apart_by_what_was_said_so_far() {
-        for said in [&b"hello"[..], b"PRI * HTTP/1", b"\0", b"SSH-2.0-x\r\n"] {
-            let (welcomed, _caller) = receive(said, LOCAL).await;
-            assert!(matches!(welcomed, Err(HandshakeError::Garbage)), "{welcomed:?}");
+    async fn http1_and_garbage_are_told_apart_by_their_first_bytes() {
+        for sent in [&b"hello"[..], b"PRI * HTTP/1", b"\0", b"SSH-2.0-x\r\n"] {
+            let (received, _caller) = receive(sent, LOCAL).await;
+            assert!(matches!(received, Err(HandshakeError::Garbage)), "{received:?}");
         }
-        for said in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PO", b"POST ", b"PATCH /", b"O"] {
-            assert!(is_http1(said));
+        for sent in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PO", b"POST ", b"PATCH /", b"O"] {
+            assert!(is_http1(sent));
         }
-        for said in [&b"PRX"[..], b"GETTING", b"\x16"] {
-            assert!(!is_http1(said));
+        for sent in [&b"PRX"[..], b"GETTING", b"\x16"] {
+            assert!(!is_http1(sent));
         }
     }
 
     #[tokio::test]
-    async fn what_ends_early_is_lost() {
-        for said in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
+    async fn a_connection_that_ends_early_is_lost() {
+        for sent in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
             let (mut caller, io) = duplex(64);
-            caller.write_all(said).await.unwrap();
+            caller.write_all(sent).await.unwrap();
             drop(caller);
-            let welcomed = handshaker(&Arc::default()).handshake(io, LOCAL.parse().unwrap()).await;
-            assert!(matches!(welcomed, Err(HandshakeError::Lost(_))), "{welcomed:?}");
+            let received = handshaker(&Arc::default()).handshake(io, LOCAL.parse().unwrap()).await;
+            assert!(matches!(received, Err(HandshakeError::Lost(_))), "{received:?}");
         }
     }
 
     /// An idle connection ends; a call in progress keeps it open.
     #[tokio::test(start_paused = true)]
-    async fn what_is_idle_ends() {
-        let (welcomed, _caller) = receive(PREFACE, LOCAL).await;
-        let mut io = welcomed.unwrap();
+    async fn idle_connections_end() {
+        let (received, _caller) = receive(PREFACE, LOCAL).await;
+        let mut io = received.unwrap();
         io.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
         let call = io.connect_info().calls.begin();
         let long = tokio::time::timeout(10 * Limits::IDLE, io.read_u8()).await;
@@ -293,16 +293,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_is_held_as_long_as_the_connection() {
+    async fn a_permit_is_held_as_long_as_the_connection() {
         let limiter = Arc::default();
         let mut handshaker = handshaker(&limiter);
         handshaker.limits.open = 1;
         let (mut caller, io) = duplex(1024);
         caller.write_all(PREFACE).await.unwrap();
-        let welcomed = handshaker.handshake(io, LOCAL.parse().unwrap()).await.unwrap();
+        let received = handshaker.handshake(io, LOCAL.parse().unwrap()).await.unwrap();
         let other = "127.0.0.1".parse().unwrap();
         assert!(limiter.take(other, &handshaker.limits).is_err());
-        drop(welcomed);
+        drop(received);
         limiter.take(other, &handshaker.limits).unwrap();
     }
 }

@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn places_are_given_back() {
+    fn permits_are_released() {
         let places = Arc::new(ConnectionLimiter::default());
         let limits = Limits { open: 3, open_per_address: 2, ..Limits::default() };
         let take = |address| places.take(ip(address), &limits);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_with_many_networks_has_a_bound_for_all_of_them() {
+    fn a_network_of_48_bits_has_a_limit() {
         let places = Arc::new(ConnectionLimiter::default());
         let limits = Limits { open: 100, open_per_address: 2, ..Limits::default() };
         let take =
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_fit_the_files_that_there_are() {
+    fn limits_fit_the_file_descriptors() {
         let lowered = |files| {
             let Limits { pending, open, .. } = Limits::default().lowered(files);
             (pending, open)
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn one_network_is_one_source() {
+    fn a_network_of_64_bits_is_one_source() {
         assert_eq!(source_of(ip("2001:db8::1")), source_of(ip("2001:db8::ffff:1")));
         assert_ne!(source_of(ip("2001:db8::1")), source_of(ip("2001:db8:0:1::1")));
         assert_ne!(source_of(ip("192.0.2.1")), source_of(ip("192.0.2.2")));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_has_no_bound_of_its_own() {
+    fn loopback_has_no_limit_of_its_own() {
         let places = Arc::new(ConnectionLimiter::default());
         let limits = Limits { open: 3, open_per_address: 1, ..Limits::default() };
         let held: Vec<_> = (0..3).map(|_| places.take(ip("::1"), &limits).unwrap()).collect();

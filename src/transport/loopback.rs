@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_what_no_network_reaches() {
+    fn loopback_addresses_are_recognized() {
         for (address, local) in [
             ("127.0.0.1", true),
             ("127.9.9.9", true),

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_reason_has_its_place_and_its_word() {
+    fn each_rejection_has_a_counter_and_a_label() {
         let meter = Meter::default();
         for (i, why) in Rejection::ALL.into_iter().enumerate() {
             assert_eq!(why as usize, i);

@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_may_be_asked_for() {
+    async fn a_server_can_require_a_key() {
         let hub = Identity::generate().unwrap();
         let nobody = client_config(None, &pinned(&hub)).unwrap();
         let open = server_config(hub.credentials(), ClientKeys::Optional).unwrap();
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_certificate_without_its_key_is_worth_nothing() {
+    async fn a_certificate_without_its_key_is_refused() {
         let [hub, alice, mallory] = [(); 3].map(|()| Identity::generate().unwrap());
         let server = server_config(hub.credentials(), ClientKeys::Optional).unwrap();
         let client = client_config(Some(alice.credentials()), &pinned(&hub)).unwrap();

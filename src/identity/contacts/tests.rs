@@ -67,7 +67,7 @@ fn only_the_known_key_can_be_verified() {
 }
 
 #[test]
-fn strangers_are_looked_up_but_not_noted() {
+fn strangers_are_looked_up_but_not_recorded() {
     let book = book();
     assert_eq!(book.check_key(&endpoint(1), &name("bob"), key(2)), KeyCheck::New);
     assert_eq!(book.check_key(&endpoint(9), &name("bob"), key(2)), KeyCheck::New);
@@ -75,7 +75,7 @@ fn strangers_are_looked_up_but_not_noted() {
 }
 
 #[test]
-fn every_hub_has_names_of_its_own() {
+fn names_are_per_hub() {
     let mut book = book();
     let _ = meet(&mut book, "bob", 2);
     let _ = book.meet_hub(&endpoint(5), Some(key(5))).unwrap();
@@ -98,7 +98,7 @@ fn the_blocked_are_blocked_under_every_name() {
 }
 
 #[test]
-fn the_last_place_is_kept() {
+fn the_last_endpoints_are_kept() {
     let (mut book, hub, bob) = (book(), endpoint(1), name("bob"));
     let places: Vec<_> = (1..20).map(endpoint).collect();
     let mut meet_at = |places: &[Endpoint]| {
@@ -153,7 +153,7 @@ fn an_endpoint_can_become_another_hubs() {
 }
 
 #[test]
-fn a_full_book_forgets_nobody() {
+fn a_full_book_keeps_its_entries() {
     let mut book = book();
     for number in 0..MAX_CONTACTS {
         let _ = meet(&mut book, &format!("peer{number}"), 2);
@@ -174,7 +174,7 @@ fn a_full_book_forgets_nobody() {
 }
 
 #[test]
-fn whoever_is_not_in_the_book_is_named() {
+fn errors_name_who_is_not_in_the_book() {
     let (mut book, hub, bob) = (book(), endpoint(1), name("bob"));
     let problems = [
         book.verify(&hub, &bob, key(1)),
@@ -196,7 +196,7 @@ fn whoever_is_not_in_the_book_is_named() {
 }
 
 #[test]
-fn the_file_is_for_people() {
+fn the_file_is_readable() {
     let home = tempfile::tempdir().unwrap();
     let contacts = Contacts::at(home.path().join("new/contacts.toml"));
     assert_eq!(contacts.read().unwrap(), ContactBook::default());
@@ -257,7 +257,7 @@ fn a_mistake_in_the_file_is_shown_and_kept() {
 }
 
 #[test]
-fn what_fails_or_changes_nothing_writes_nothing() {
+fn failed_and_empty_changes_write_nothing() {
     let home = tempfile::tempdir().unwrap();
     let contacts = Contacts::at(home.path().join("contacts.toml"));
     let failed: Result<(), _> = contacts.change(|book| {
@@ -271,7 +271,7 @@ fn what_fails_or_changes_nothing_writes_nothing() {
 
 #[cfg(unix)]
 #[test]
-fn the_file_is_its_owners_alone() {
+fn the_file_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let home = tempfile::tempdir().unwrap();
     let contacts = Contacts::at(home.path().join("contacts.toml"));
@@ -285,7 +285,7 @@ fn the_file_is_its_owners_alone() {
 
 /// The lock is of the open file, so threads stand for processes.
 #[test]
-fn changes_at_the_same_time_are_all_kept() {
+fn concurrent_changes_are_all_kept() {
     const EACH: usize = 10;
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("contacts.toml");
@@ -371,7 +371,7 @@ fn only_the_key_that_a_person_looked_at_is_accepted() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_to_the_book_stays_one() {
+fn a_symbolic_link_to_the_book_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("kept")).unwrap();
     let (file, link) = (dir.path().join("kept/book.toml"), dir.path().join("contacts.toml"));

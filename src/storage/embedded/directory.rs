@@ -241,37 +241,37 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lease_ends_when_nobody_renews_it() {
-        let (directory, mut told) = directory();
+    async fn a_lease_ends_without_renewal() {
+        let (directory, mut events) = directory();
         let alice = session("alice");
         directory.claim(alice.clone(), alone()).await.unwrap();
         tokio::time::advance(LEASE / 2).await;
         directory.renew(alice.id, LEASE).await.unwrap();
         tokio::time::advance(LEASE - Duration::from_millis(10)).await;
-        assert_eq!(told.recv().await, Some(("put", alice.id)));
-        assert!(told.try_recv().is_err(), "the renewed lease is alive");
+        assert_eq!(events.recv().await, Some(("put", alice.id)));
+        assert!(events.try_recv().is_err(), "the renewed lease is alive");
         let before = Instant::now();
-        assert_eq!(told.recv().await, Some(("gone", alice.id)));
+        assert_eq!(events.recv().await, Some(("gone", alice.id)));
         assert!(before.elapsed() < Duration::from_millis(20));
         assert!(matches!(directory.renew(alice.id, LEASE).await, Err(RequestError::SessionEnded)));
         directory.claim(session("alice"), alone()).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lease_can_be_cut_short() {
-        let (directory, mut told) = directory();
+    async fn renewing_can_shorten_a_lease() {
+        let (directory, mut events) = directory();
         let alice = session("alice");
         directory.claim(alice.clone(), alone()).await.unwrap();
-        told.recv().await;
+        events.recv().await;
         tokio::task::yield_now().await;
         let before = Instant::now();
         directory.renew(alice.id, LEASE / 3).await.unwrap();
-        assert_eq!(told.recv().await, Some(("gone", alice.id)));
+        assert_eq!(events.recv().await, Some(("gone", alice.id)));
         assert!(before.elapsed() < LEASE / 2);
     }
 
     #[tokio::test]
-    async fn a_name_and_its_likes_are_taken() {
+    async fn a_held_name_and_similar_names_are_refused() {
         let (directory, _told) = directory();
         directory.claim(session("alice"), alone()).await.unwrap();
         let refused = directory.claim(session("ALICE"), alone()).await;
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_shows_a_living_session_of_the_name_gets_another() {
+    async fn a_session_of_the_name_admits_another_one() {
         let (directory, _told) = directory();
         let (first, second, bob) = (session("alice"), session("alice"), session("bob"));
         directory.claim(first.clone(), alone()).await.unwrap();
@@ -312,17 +312,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_stale_release_removes_nothing_newer() {
-        let (directory, mut told) = directory();
+        let (directory, mut events) = directory();
         let (stale, fresh) = (session("alice"), session("alice"));
         directory.claim(stale.clone(), alone()).await.unwrap();
         let takeover = SessionClaim { replaces: Some(stale.id), ..alone() };
         directory.claim(fresh.clone(), takeover).await.unwrap();
         directory.release(stale.id).await.unwrap();
         directory.renew(fresh.id, LEASE).await.unwrap();
-        let mut heard = Vec::new();
-        while let Ok(event) = told.try_recv() {
-            heard.push(event);
+        let mut seen = Vec::new();
+        while let Ok(event) = events.try_recv() {
+            seen.push(event);
         }
-        assert_eq!(heard, [("put", stale.id), ("put", fresh.id), ("gone", stale.id)]);
+        assert_eq!(seen, [("put", stale.id), ("put", fresh.id), ("gone", stale.id)]);
     }
 }

@@ -190,10 +190,10 @@ impl MessageLog for EmbeddedLog {
     async fn append(&self, draft: Draft, done: AppendCallback) {
         let bytes = u32::try_from(draft.text.as_str().len()).unwrap_or(MAX_IN_FLIGHT);
         let cost = bytes.saturating_add(DRAFT_BYTES).min(MAX_IN_FLIGHT);
-        let Ok(share) = self.in_flight.clone().acquire_many_owned(cost).await else {
+        let Ok(permit) = self.in_flight.clone().acquire_many_owned(cost).await else {
             return done(Err(RequestError::ShuttingDown));
         };
-        let append = PendingAppend { draft, done, share };
+        let append = PendingAppend { draft, done, permit };
         if let Err(mpsc::error::SendError(WriterCommand::Append(refused))) =
             self.commands.send(WriterCommand::Append(append))
         {

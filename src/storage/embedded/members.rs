@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_and_its_likes_belong_to_one() {
+    async fn a_name_and_similar_names_have_one_owner() {
         for (members, _directory) in everywhere() {
             let [hers, his] = ["hers", "his"].map(owner);
             let claim = |raw, owner| {
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_holds_what_is_not_theirs_is_expelled() {
+    async fn holders_of_names_of_others_are_expelled() {
         for (members, _directory) in everywhere() {
             let [hers, his] = ["hers", "his"].map(owner);
             members.claim(&name("alice"), &hers, NameClaim::default()).await.unwrap();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_others_change_in_the_file_is_noticed() {
+    async fn changes_of_other_processes_are_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::Directory(directory.path().into());
         let members = EmbeddedNameRegistry::open(&store).unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_something_else_is_refused_and_left_as_it_is() {
+    fn a_file_of_another_kind_is_refused_and_unchanged() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(MEMBERS_FILE);
         let foreign = rusqlite::Connection::open(&path).unwrap();

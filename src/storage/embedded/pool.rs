@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_worker_outlives_work_that_panics() {
+    async fn a_worker_survives_a_panic() {
         let pool = Pool::new(1, || Ok::<_, RequestError>(0));
         let one_more = |count: &mut _| {
             *count += 1;

@@ -45,9 +45,9 @@ impl fmt::Display for DialFailure {
         match self {
             Self::KeyChanged(mismatch) => mismatch.fmt(f),
             Self::Untrusted(problem) => {
-                write!(f, "its certificate is not to be trusted: {problem}")
+                write!(f, "its certificate cannot be trusted: {problem}")
             }
-            Self::KeyRefused => f.write_str("it wants to see another key, or one at all"),
+            Self::KeyRefused => f.write_str("it requires a key, or refuses this one"),
             Self::NotTls => f.write_str("it does not speak TLS"),
             Self::PlaintextBeyondLoopback => NotLoopback.fmt(f),
             Self::Refused => f.write_str("connection refused: nobody listens there"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_found_behind_others() {
+    fn the_cause_is_found_behind_other_errors() {
         let kind = |kind: io::ErrorKind| behind(io::Error::from(kind));
         assert_eq!(kind(io::ErrorKind::ConnectionRefused), Some(DialFailure::Refused));
         assert_eq!(kind(io::ErrorKind::TimedOut), Some(DialFailure::Timeout));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_told_from_accidents() {
+    fn key_failures_are_told_from_others() {
         let [want, got] = [1, 2].map(|byte| Fingerprint::from_bytes([byte; 32]));
         let mismatch = KeyMismatch { want, got };
         let other = CertificateError::Other(OtherError(Arc::new(mismatch)));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_no_failure_of_the_connection() {
+    fn an_answer_is_not_a_failed_connection() {
         assert_eq!(dial_failure(&Status::unavailable("come back later")), None);
     }
 }

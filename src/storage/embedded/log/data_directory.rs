@@ -59,8 +59,8 @@ impl DataDirectory {
     /// nothing then.
     pub(super) fn log(&self) -> Result<PathBuf, SystemError> {
         let path = self.directory.join("log.db");
-        let there = path.try_exists().map_err(|error| SystemError::unusable(&path, error))?;
-        if !there {
+        let exists = path.try_exists().map_err(|error| SystemError::unusable(&path, error))?;
+        if !exists {
             create(&path).map_err(|error| SystemError::unusable(&path, error))?;
         }
         check(&path).map_err(|error| SystemError::unusable(&path, error))?;
@@ -76,7 +76,7 @@ fn create(path: &Path) -> Attempt<()> {
     // SQLite would replay an orphaned write-ahead log into the new database.
     let orphan = with_suffix(path, "-wal");
     if orphan.try_exists()? {
-        return Err(format!("it is missing, but {} is there", orphan.display()).into());
+        return Err(format!("it is missing, but {} exists", orphan.display()).into());
     }
     let fresh = with_suffix(path, ".new");
     for leftover in [&fresh, &with_suffix(&fresh, "-journal")] {

@@ -57,14 +57,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_there_is_nothing_to_find() {
+    fn a_query_without_a_word_has_no_expression() {
         for query in ["", " ", "*", "\"", "\"\"", "!? -- ** ''", "\0", "\" \" *"] {
             check(query, "");
         }
     }
 
     #[test]
-    fn nothing_hides_behind_a_nul() {
+    fn a_nul_separates_words() {
         check("red\0green", r#""red" "green""#);
     }
 }

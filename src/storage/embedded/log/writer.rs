@@ -31,7 +31,7 @@ use crate::{
     storage::{AppendCallback, CommitListener, Retention},
 };
 
-/// Drafts of one commit at most: enough that the share of the fsync is small, few enough that the
+/// Drafts of one commit at most: enough that the permit of the fsync is small, few enough that the
 /// first of them does not wait long.
 const MAX_BATCH: usize = 4096;
 
@@ -50,7 +50,7 @@ pub(super) struct PendingAppend {
     /// Called with the outcome.
     pub(super) done: AppendCallback,
     /// Its permit for bytes in flight.
-    pub(super) share: OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 pub(super) struct Writer {
@@ -99,8 +99,8 @@ impl Writer {
             for command in waiting.drain(..) {
                 match command {
                     WriterCommand::Append(append) => batch.push(append),
-                    WriterCommand::Retain(retention, told) => {
-                        self.trims.push_back((Trim::new(retention), told));
+                    WriterCommand::Retain(retention, reply) => {
+                        self.trims.push_back((Trim::new(retention), reply));
                     }
                     WriterCommand::Stop => self.commands.close(),
                 }
@@ -132,25 +132,25 @@ impl Writer {
     }
 
     fn append(&mut self, batch: Vec<PendingAppend>) {
-        let (drafts, told): (Vec<_>, Vec<_>) = batch
+        let (drafts, callbacks): (Vec<_>, Vec<_>) = batch
             .into_iter()
-            .map(|PendingAppend { draft, done, share }| (draft, (done, share)))
+            .map(|PendingAppend { draft, done, permit }| (draft, (done, permit)))
             .unzip();
         let begun = Instant::now();
         match self.write(|connection| connection.store(drafts)) {
             Ok(stored) => {
-                self.listener.committed(told.len(), begun.elapsed());
+                self.listener.committed(callbacks.len(), begun.elapsed());
                 self.health = StoreHealth::Healthy;
                 self.feed.add(stored.parts.iter().map(|part| part.room));
                 for part in &stored.parts {
                     self.listener.stored(&part.name, &part.messages);
                 }
-                for ((done, _share), outcome) in told.into_iter().zip(stored.outcomes) {
+                for ((done, _permit), outcome) in callbacks.into_iter().zip(stored.outcomes) {
                     done(outcome);
                 }
             }
             Err(error) => {
-                for (done, _share) in told {
+                for (done, _permit) in callbacks {
                     done(Err(error.clone()));
                 }
             }
@@ -159,15 +159,15 @@ impl Writer {
 
     /// Runs a step of the first retention.
     fn trim(&mut self) {
-        let Some((mut trim, told)) = self.trims.pop_front() else { return };
+        let Some((mut trim, reply)) = self.trims.pop_front() else { return };
         match self.write(|connection| connection.trim(&mut trim)) {
             Ok(TrimStep::Removed(room)) => {
                 self.feed.add(room);
-                self.trims.push_front((trim, told));
+                self.trims.push_front((trim, reply));
             }
             // The caller may be gone.
-            Ok(TrimStep::Done) => drop(told.send(Ok(trim.removed))),
-            Err(error) => drop(told.send(Err(error))),
+            Ok(TrimStep::Done) => drop(reply.send(Ok(trim.removed))),
+            Err(error) => drop(reply.send(Err(error))),
         }
     }
 
@@ -250,7 +250,7 @@ mod tests {
                         text: Text::parse("x".repeat(length)).unwrap(),
                     },
                     done: Box::new(move |outcome| outcomes.lock().push(outcome)),
-                    share: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
+                    permit: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
                 }
             });
             self.writer.append(batch.collect());
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_fails_batches_as_a_whole_until_there_is_room() {
+    fn a_full_disk_fails_whole_batches_until_there_is_room() {
         let directory = tempfile::tempdir().unwrap();
         let mut test = TestWriter::new(directory.path());
         assert!(test.post(&[10])[0].is_ok());
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_failure_is_for_good() {
+    fn other_failures_are_permanent() {
         let directory = tempfile::tempdir().unwrap();
         let mut test = TestWriter::new(directory.path());
         assert!(test.post(&[10])[0].is_ok());

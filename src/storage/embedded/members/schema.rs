@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hub_and_its_keepers_may_make_it_at_once() {
+    fn several_processes_can_create_the_list_at_once() {
         for _ in 0..40 {
             let directory = tempfile::tempdir().unwrap();
             let start = std::sync::Barrier::new(4);
