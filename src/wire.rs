@@ -3,6 +3,8 @@
 //! Everything received is parsed here, field by field, with the path of the field in the error;
 //! everything sent is made here. No other module turns a [`RequestError`] into a [`Status`].
 
+#![cfg_attr(not(feature = "hub"), allow(dead_code, reason = "only a hub parses its requests"))]
+
 use std::time::Duration;
 
 use jiff::Timestamp;
