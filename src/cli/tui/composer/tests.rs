@@ -355,7 +355,7 @@ fn apply(composer: &mut Composer, edit: &Edit, candidates: &Candidates<'_>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn the_input_stays_valid_under_any_edits(edits in prop::collection::vec(edits(), 1..60)) {
