@@ -12,8 +12,10 @@ use super::source;
 const KEYWORDS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
 /// Names that many files of a folder may have, each for a reason.
-const SHARED: [(&str, &str); 1] =
-    [("Args", "the arguments of each subcommand, as clap's examples call them")];
+const SHARED: [(&str, &str); 2] = [
+    ("Args", "the arguments of each subcommand, as clap's examples call them"),
+    ("Result", "an alias of the standard one with the errors of the file"),
+];
 
 /// Folders and names that are still to be told apart. Remove a pair when it is.
 pub(crate) const KNOWN: [&str; 0] = [];
