@@ -44,16 +44,16 @@ pub(super) enum Command {
     Post(post::Args),
     /// Follow rooms: print new room messages as they arrive
     Tail(tail::Args),
-    /// Send a direct message to one peer, or queue it until they are back
+    /// Send a direct message to one peer; with --queue, keep it until they are back
     Send(send::Args),
     /// List, retry or drop the direct messages queued for absent peers
     Outbox(outbox::Args),
     /// Receive direct messages and print them as they arrive
     Listen(listen::Args),
-    /// Run a shell command for each message and reply with its output
+    /// Run a shell command for each room or direct message; reply with its output
     #[command(after_help = on::ABOUT_RUN)]
     On(on::Args),
-    /// Print past messages of a room
+    /// Print the last messages of a room
     History(history::Args),
     /// Search room messages for words
     Search(search::Args),
@@ -75,11 +75,11 @@ pub(super) enum Command {
     Note(contact_book::NoteArgs),
     /// Remove a peer and their key from your contacts
     Forget(contact_book::PeerArg),
-    /// Mute notifications of a room
+    /// Mute the bell and notices of a room; its messages still show
     Mute(contact_book::RoomArg),
-    /// Unmute notifications of a room
+    /// Unmute the bell and notices of a room
     Unmute(contact_book::RoomArg),
-    /// Check your setup, the hub and reachability, and suggest fixes
+    /// Check your setup, the hub and whether peers can reach you; suggest fixes
     Doctor(doctor::Args),
     /// Print the completion script for a shell
     Completions(completions::Args),

@@ -57,7 +57,7 @@ pub(super) enum OperatorCommand {
         /// New name
         new: Name,
     },
-    /// Print a new token for a bot without a key, or revoke it with --revoke
+    /// Print a new token for a bot without a key; --revoke revokes its token
     Token {
         /// Name of the bot
         name: Name,

@@ -60,11 +60,11 @@ pub(crate) struct HubSettings {
     #[arg(long, env = "CHINWAG_HUB_TLS_CERT", value_name = "FILE", global = true)]
     pub(super) tls_cert: Option<PathBuf>,
 
-    /// Private key of --tls-cert (PEM); only its owner may have access
+    /// Private key of --tls-cert (PEM), readable by its owner only
     #[arg(long, env = "CHINWAG_HUB_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
 
-    /// Refuse connections without TLS from loopback, too
+    /// Require TLS from loopback as well
     #[arg(long, env = "CHINWAG_HUB_NO_PLAINTEXT", value_parser = FalseyValueParser::new())]
     no_plaintext: bool,
 
@@ -111,24 +111,24 @@ pub(crate) struct HubSettings {
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
 
-    /// Posts allowed per peer, such as 50/s or 30/m, or "off"; per address, ten times as many
+    /// Limit of posts per peer, such as 50/s, 30/m or off; ten times that per address
     /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
     post_rate: Option<RateOption>,
 
-    /// Registrations allowed per address [default: 30/s]
+    /// Limit of registrations per address [default: 30/s]
     #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
     register_rate: Option<RateOption>,
 
-    /// Searches and page reads allowed per peer; per address, ten times as many [default: 20/s]
+    /// Limit of searches, history and lists per peer; ten times that per address [default: 20/s]
     #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
     read_rate: Option<RateOption>,
 
-    /// Failed authentications allowed per address [default: 10/s]
+    /// Limit of failed authentications per address [default: 10/s]
     #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
     failure_rate: Option<RateOption>,
 
-    /// Apply the rate limits to loopback, too, which is exempt otherwise
+    /// Apply the rate limits to loopback as well, which is exempt by default
     #[arg(long, env = "CHINWAG_HUB_RATE_LOOPBACK", value_parser = FalseyValueParser::new())]
     rate_loopback: bool,
 
