@@ -270,8 +270,7 @@ impl Endpoint {
         Ok(Self { host, port })
     }
 
-    /// Parses `HOST:PORT`, with brackets around an IPv6 address. Errors with what is wrong with
-    /// `raw`.
+    /// Parses `HOST:PORT`, with brackets around an IPv6 address. Errors with what is wrong.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         if let Some((scheme, _)) = raw.split_once("://") {
             return Err(Invalid::because(format!(

@@ -74,8 +74,7 @@ fn hangup_kills() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| !ignores_hangup(&status))
 }
 
-/// Returns true if a process with this `/proc/self/status` ignores SIGHUP, the lowest bit of the
-/// mask.
+/// Returns true if a process with this `/proc/self/status` ignores SIGHUP, the mask's lowest bit.
 #[cfg(unix)]
 fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

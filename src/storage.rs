@@ -46,8 +46,7 @@ pub trait MessageLog: Send + Sync + 'static {
     /// [`Edge::After`] other than 0 have been removed. 0 is the beginning of whatever is left.
     async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>>;
 
-    /// Returns the seq before the first message stored at `at` or later, or the seq of the last
-    /// message if there is none.
+    /// Returns the seq before the first message stored at `at` or later; without one, the last seq.
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64>;
 
     /// Finds messages by their words. Fewer hits than requested mean that there are no more.
@@ -104,8 +103,7 @@ pub enum Edge {
     Before(u64),
 }
 
-/// Bytes of text after which a slice ends, to bound the memory of a page or of a reader that
-/// catches up.
+/// Bytes of text after which a slice ends, to bound the memory of a page or a reader behind.
 pub const MAX_SLICE_BYTES: usize = 512 * 1024;
 
 /// A query of the full-text index.

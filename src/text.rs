@@ -13,8 +13,7 @@ use unicode_width::UnicodeWidthChar;
 /// many; more are drawn over the lines above and below.
 const MAX_MARKS: usize = 8;
 
-/// Returns foreign text as one line, with everything escaped that moves the cursor, colours,
-/// reorders or hides.
+/// Returns foreign text as one line, with everything escaped that could affect the terminal.
 pub fn one_line(raw: &str) -> Cow<'_, str> {
     escape(raw, |_| false)
 }

@@ -49,8 +49,7 @@ pub use observe::{Observe, Observer};
 pub use peer_info::{PeerInfo, Via};
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
-/// The deadline of a unary call, on either side. A post takes milliseconds; a call that takes this
-/// long has failed.
+/// The deadline of a unary call, on either side. A post takes milliseconds.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Concurrent streams of one connection. A client needs one Chat stream and a few calls.

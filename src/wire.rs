@@ -150,8 +150,7 @@ impl From<RequestError> for Status {
     }
 }
 
-/// Returns the error of a request that cannot be decoded, for which tonic has other codes and no
-/// details.
+/// Returns the error of a request that cannot be decoded, for which tonic's status has no details.
 pub(crate) fn undecodable(status: &Status) -> RequestError {
     match status.code() {
         // Its message has the length of the request, and the limit.

@@ -101,8 +101,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, cla
     Ok(cli)
 }
 
-/// The definition of the command line. Empty environment variables count as unset, as in most
-/// programs.
+/// The definition of the command line. Empty environment variables count as unset.
 pub(super) fn program() -> clap::Command {
     let is_empty = |name: &OsStr| std::env::var_os(name).is_some_and(|v| v.is_empty());
     Cli::command().mut_args(|arg| match arg.get_env().is_some_and(is_empty) {

@@ -75,8 +75,7 @@ async fn with_client(
     }
 }
 
-/// As [`with_client`], for work that never ends by itself: it ends with success once the reader of
-/// standard output is gone.
+/// As [`with_client`], for endless work: it succeeds once the reader of standard output is gone.
 async fn follow(
     options: ClientOptions,
     out: Output,

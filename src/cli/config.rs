@@ -117,28 +117,19 @@ pub(crate) fn make_parent(file: &Path) -> Result<()> {
     Ok(files::create_directory(files::directory_of(file))?)
 }
 
-/// The content of the configuration file.
+/// The content of the configuration file. `Flags` describes the settings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
     pub(crate) hub: Option<JoinLink>,
-    /// The user's name.
     pub(crate) name: Option<Name>,
-    /// Where the user's PeerChat server listens.
     pub(crate) listen: Option<SocketAddr>,
-    /// The addresses to publish instead.
     pub(crate) advertise: Vec<Endpoint>,
     pub(crate) rooms: Vec<RoomName>,
-    /// Who may send direct messages.
     pub(crate) direct: Option<DirectPolicy>,
-    /// Whether to receive no direct messages.
     pub(crate) no_direct: bool,
-    /// Whether to connect without encryption.
     pub(crate) plaintext: bool,
-    /// Whether to print nothing but errors, and ring no bell.
     pub(crate) quiet: bool,
-    /// The name of the colours.
     pub(crate) theme: Option<String>,
-    /// Keys for actions of the full screen, by the name of the action.
     pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
 
@@ -235,15 +226,6 @@ impl OneOrMany {
     }
 }
 
-impl From<OneOrMany> for Vec<String> {
-    fn from(raw: OneOrMany) -> Self {
-        match raw {
-            OneOrMany::One(one) => vec![one],
-            OneOrMany::Many(many) => many,
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a string or a port")]
 enum TextOrPort {
@@ -284,7 +266,7 @@ fn keys(raw: Spanned<RawKeys>) -> Result<BTreeMap<String, Vec<String>>, FileProb
             .map_err(|problem| FileProblem { at: Some(keys.span()), problem })?;
     }
     let bindings = raw.into_inner().into_iter();
-    let bindings = bindings.map(|(action, keys)| (action, keys.into_inner().into())).collect();
+    let bindings = bindings.map(|(action, keys)| (action, keys.get_ref().all().to_vec())).collect();
     Keymap::with(&bindings).map_err(|problem| FileProblem { at: Some(table), problem })?;
     Ok(bindings)
 }

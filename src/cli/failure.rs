@@ -206,8 +206,7 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
     }
 }
 
-/// What to do if a hub has a wrong key. There is deliberately no link with that key, since users would
-/// take it for the right one.
+/// What to do if a hub has a wrong key. Deliberately without a link with that key.
 pub(crate) const GET_LINK: &str = "get the join link again from its operator (`chinwagd link` \
                                    prints it), over another channel, and join with `chinwag chat \
                                    LINK`";

@@ -12,8 +12,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::text;
 
-/// The most characters of one cluster. The longest emoji in use (a couple kissing, each with a skin
-/// tone) has ten.
+/// The most characters of one cluster. The longest emoji in use has ten.
 const MAX_CHARS: usize = 10;
 
 /// The most cells of one cluster. Beyond that, terminals disagree on the width.

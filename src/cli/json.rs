@@ -1,5 +1,4 @@
-//! The output of `--json`: one object per line, with its kind in `type`. `docs/scripting.md` lists
-//! them.
+//! The output of `--json`, one object per line, as `docs/scripting.md` lists them.
 //!
 //! Fields are never left out; one without a value is `null`. `epoch` is a string, because numbers above
 //! 2^53 are not safe in JavaScript or `jq`.

@@ -63,8 +63,7 @@ impl Keymap {
         Self { bound: bound.collect() }
     }
 
-    /// Checks the keys of one action on their own. Errors if there is no such action or key, or if
-    /// a key types a character.
+    /// Checks the keys of one action. Errors if it or a key is unknown, or a key types a character.
     pub(crate) fn check(action: &str, keys: &[String]) -> Result<(), String> {
         read(action, keys).map(drop)
     }
@@ -104,8 +103,7 @@ impl Keymap {
         self.find(key, false)
     }
 
-    /// The action of a key while the input is empty. This includes keys that otherwise edit the input,
-    /// such as `?` and Ctrl-D.
+    /// The action of a key while the input is empty, also of one that else edits, such as `?`.
     pub(crate) fn action_on_empty(&self, key: &KeyEvent) -> Option<Action> {
         self.find(key, true)
     }

@@ -140,8 +140,7 @@ impl Chat {
         }
     }
 
-    /// Shows what is left after the client has stopped: the senders of accepted direct messages hold
-    /// receipts for them.
+    /// Shows what is left after the client has stopped: senders have receipts for these messages.
     async fn show_rest(&mut self, console: &Console, mut events: Events) {
         while let Some(event) = events.next().await {
             if matches!(event, Event::Direct(_)) {
@@ -240,8 +239,7 @@ impl Chat {
         self.prompt(console, false);
     }
 
-    /// Returns true if a typed line would go to another room than its prompt said, because that room
-    /// was left meanwhile.
+    /// Returns true if a typed line would go to another room than its prompt said, which was left.
     fn room_has_changed(&self) -> bool {
         self.prompted.as_ref() != self.state.current()
     }

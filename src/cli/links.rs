@@ -36,8 +36,7 @@ fn begins_a_word(before: &str) -> bool {
     !before.ends_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// The link without the punctuation of the sentence, and without a closing bracket that was opened
-/// before it.
+/// The link without the punctuation of the sentence and a closing bracket opened before it.
 fn without_punctuation(mut link: &str) -> &str {
     let surplus = |(open, close): (char, char)| {
         let count = |bracket| link.matches(bracket).count();

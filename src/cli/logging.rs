@@ -66,8 +66,7 @@ fn own_file(path: &Path) -> Result<File> {
     options.open(path).map_err(|error| Failure::file("write", path, &error))
 }
 
-/// Standard error or a file, without control characters that a terminal would act on: log lines can
-/// contain text from others.
+/// Standard error or a file, without control characters, which texts of others in a line can have.
 #[derive(Debug, Clone)]
 struct EscapingWriter(Option<Arc<File>>);
 

@@ -30,33 +30,25 @@ const SET_NAME: &str = "choose a name with --name NAME, CHINWAG_NAME, or name = 
 const NO_KEY_IN_PLAINTEXT: &str = "the join link has the key of the hub, which cannot be checked \
                                    without encryption: leave out --plaintext";
 
-/// The merged settings.
+/// The merged settings. `Flags` describes them.
 pub(crate) struct Settings {
     /// The address of the hub, the key it must have, and an invitation.
     pub(crate) hub: JoinLink,
-    /// The user's name.
     pub(crate) name: Name,
-    /// Where the user's PeerChat server listens.
     pub(crate) listen: SocketAddr,
-    /// The addresses to publish instead of that of the listener, if any.
     pub(crate) advertise: Vec<Endpoint>,
     /// Who may send direct messages; `None`: nobody.
     pub(crate) direct: Option<DirectPolicy>,
-    /// Whether to connect without encryption.
     pub(crate) plaintext: bool,
     /// The rooms: at least one, without repetitions.
     pub(crate) rooms: Vec<RoomName>,
     /// The room from the command line or the environment.
     pub(crate) wanted_room: Option<RoomName>,
-    /// Whether to print nothing but errors, and ring no bell.
     pub(crate) quiet: bool,
     /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
-    /// The name of the theme.
     pub(crate) theme: Option<String>,
-    /// Key bindings: actions and their keys, as written.
     pub(crate) keys: BTreeMap<String, Vec<String>>,
-    /// Where the files are.
     pub(crate) home: Home,
 }
 
@@ -189,8 +181,7 @@ impl Settings {
         Ok(Identity::load_or_create(self.home.data())?)
     }
 
-    /// Improves an error message: if the contact book has no key of the hub, a wrong key means that the
-    /// join link is wrong.
+    /// Improves an error message: a wrong key of a hub not yet in the book means a wrong join link.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
             return failure;

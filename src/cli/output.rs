@@ -141,8 +141,7 @@ pub(crate) async fn reader_gone() {
     std::future::pending().await
 }
 
-/// Whether `--quiet` is set. Global like standard error, so that code that prints notices need not
-/// know about it.
+/// Whether `--quiet` is set. Global, so that code that prints notices need not know about it.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Suppresses notices from now on; errors are still printed.

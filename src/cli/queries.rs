@@ -59,8 +59,7 @@ pub(crate) async fn search(
     }
 }
 
-/// Returns the ids of all messages to the named peer, or of the one message whose id begins with
-/// `which`.
+/// Returns the ids of all messages to the named peer, or of the one whose id begins with `which`.
 pub(crate) fn matching_ids(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
     if let Ok(name) = Name::parse(which) {
         let ids: Vec<MessageId> =

@@ -103,8 +103,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     }
 }
 
-/// Receives the direct messages that arrived while the screen was being closed: their senders have
-/// receipts.
+/// Receives the direct messages that arrived while the screen was being closed: they have receipts.
 async fn receive_rest(state: &mut State, mut events: Events) {
     state.focused = false;
     while let Some(event) = events.next().await {

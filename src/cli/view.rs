@@ -38,7 +38,6 @@ impl Clock {
         when(at, (self.now)(), &self.zone)
     }
 
-    /// Formats the current time.
     pub(crate) fn show_now(&self) -> String {
         self.show((self.now)())
     }

@@ -16,8 +16,7 @@ const CLOSING: &[char] = &[
     '、', '。', '，', '．', '！', '？', '」', '』', '）', '】', '〉', '》', '：', '；', 'ー', '々',
 ];
 
-/// The rows of a text for reading: the first one of `first` cells, the others of `rest`, which must
-/// not be less.
+/// The rows of a text for reading: the first of `first` cells, the others of `rest`, not less.
 ///
 /// Rows are broken behind blanks and beside wide characters, whose scripts have no blanks. A word that
 /// is wider than a row is broken at the edge. A link is not broken if it fits into a row. Blanks that

@@ -127,8 +127,7 @@ impl ContactStore {
         &self.0.hub
     }
 
-    /// Returns all endpoints of this hub, past ones included: records with any of them are about
-    /// this hub.
+    /// Returns all endpoints of this hub, past ones included: records with any of them count.
     pub(super) fn hub_endpoints(&self, book: &ContactBook) -> Vec<String> {
         let known = book.hub(self.hub()).into_iter().flat_map(|hub| &hub.endpoints);
         known.chain([self.hub()]).map(ToString::to_string).collect()

@@ -15,8 +15,7 @@ impl Client {
         self.0.fingerprint
     }
 
-    /// Returns the contacts at this hub, without this client itself. Errors with [`Error::Io`] if
-    /// the book cannot be read.
+    /// Returns the contacts at this hub. Errors with [`Error::Io`] if the book cannot be read.
     pub async fn contacts(&self) -> Result<Vec<(Name, Contact)>> {
         let store = &self.0.contacts;
         let book = store.book().await?;
@@ -25,8 +24,7 @@ impl Client {
         Ok(others.map(|(name, contact)| (name.clone(), contact.clone())).collect())
     }
 
-    /// Returns one of [`Client::contacts`], if it is there. Errors with [`Error::Io`] if the book
-    /// cannot be read.
+    /// Returns one of [`Client::contacts`]. Errors with [`Error::Io`] if the book cannot be read.
     pub async fn known(&self, name: &Name) -> Result<Option<Contact>> {
         let store = &self.0.contacts;
         let contact = store.contact(name).await?;

@@ -117,13 +117,11 @@ pub(super) fn say_hello(peer: &Name, inbox: &Inbox, outgoing: &Outgoing) {
     let _ = outgoing.try_send(Ok(ConverseEvent::Hello(hello)));
 }
 
-/// Waits for the hello of the called side.
-///
 /// The outer error is that of the stream, the inner one a wrong answer.
-pub(super) async fn expect_hello(
-    peer: &Name,
-    incoming: &mut impl Incoming,
-) -> Result<Result<(), RequestError>, Status> {
+type HelloResult<T> = Result<Result<T, RequestError>, Status>;
+
+/// Waits for the hello of the called side.
+pub(super) async fn expect_hello(peer: &Name, incoming: &mut impl Incoming) -> HelloResult<()> {
     Ok(match read_hello(incoming).await? {
         Ok(hello) if hello.name == peer.as_str() => Ok(()),
         Ok(_) => Err(RequestError::WrongReceiver(peer.clone())),
@@ -187,7 +185,7 @@ async fn admit(
     admission: &Admission,
     caller: Caller,
     incoming: &mut impl Incoming,
-) -> Result<Result<(Name, Verification, Permit), RequestError>, Status> {
+) -> HelloResult<(Name, Verification, Permit)> {
     let peer = read_hello(incoming).await?.and_then(|hello| {
         let peer = wire::name("hello.name", &hello.name)?;
         inbox.check_receiver("hello.receiver", &hello.receiver)?;
@@ -202,9 +200,7 @@ async fn admit(
     })
 }
 
-async fn read_hello(
-    incoming: &mut impl Incoming,
-) -> Result<Result<proto::Hello, RequestError>, Status> {
+async fn read_hello(incoming: &mut impl Incoming) -> HelloResult<proto::Hello> {
     match tokio::time::timeout(HELLO_TIMEOUT, incoming.next()).await {
         Ok(Some(Ok(Some(ConverseEvent::Hello(hello))))) => Ok(Ok(hello)),
         Ok(Some(Ok(_))) => Ok(Err(RequestError::invalid("hello", "must be the first event"))),

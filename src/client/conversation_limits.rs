@@ -22,8 +22,7 @@ const ARRIVING: (usize, usize) = (128, 32);
 /// The same without a key.
 const ARRIVING_KEYLESS: (usize, usize) = (64, 16);
 
-/// Conversations with known callers, in all and with one key: some for each of a person's devices
-/// and programs.
+/// Conversations with known callers, in all and with one key: some for each device and program.
 const KNOWN: (usize, usize) = (256, 8);
 
 const STRANGERS: (usize, usize) = (128, 8);
@@ -38,8 +37,7 @@ pub(super) struct ConversationLimits {
 }
 
 impl ConversationLimits {
-    /// Takes a permit for a caller who is not admitted yet. Errors: [`RequestError::LimitReached`],
-    /// as below.
+    /// Takes a permit for a caller not admitted yet. Errors with [`RequestError::LimitReached`].
     pub(super) fn arrive(&self, caller: Caller) -> Result<Permit> {
         match caller.key {
             Some(_) => take(&self.arriving, ARRIVING, address(caller)),

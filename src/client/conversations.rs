@@ -20,12 +20,10 @@ use crate::model::{Endpoint, MessageId, Name, Text};
 
 mod peer_task;
 
-/// The most peers with a task. Beyond that, idle tasks end. Peers that this client does not talk
-/// with get no task.
+/// The most peers with a task. Beyond that, idle tasks end.
 const PEERS: usize = 256;
 
-/// Commands that wait for the task of one peer: more than a person gives while one message is
-/// delivered.
+/// Commands that wait for the task of one peer: more than come while one message is delivered.
 const COMMANDS: usize = 256;
 
 /// Updates of all peers that wait to be read. The tasks wait meanwhile.

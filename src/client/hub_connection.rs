@@ -161,28 +161,20 @@ impl HubConnection {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        retry_rate_limited(|| self.call_once(message.clone(), &rpc)).await
-    }
-
-    async fn call_once<Q: Clone, A, F>(
-        &self,
-        message: Q,
-        rpc: impl Fn(Channel, Request<Q>) -> F,
-    ) -> Result<A>
-    where
-        F: Future<Output = Result<Response<A>, Status>>,
-    {
-        let token = self.token();
-        let request = timed(authorized(message.clone(), token.as_deref()));
-        let mut answer = rpc(self.channel.clone(), request).await;
-        if answer.as_ref().is_err_and(|s| s.code() == Code::Unauthenticated) {
-            let newer = self.token();
-            if newer.as_ref().map(Arc::as_ptr) != token.as_ref().map(Arc::as_ptr) {
-                let request = timed(authorized(message, newer.as_deref()));
-                answer = rpc(self.channel.clone(), request).await;
+        retry_rate_limited(|| async {
+            let token = self.token();
+            let request = timed(authorized(message.clone(), token.as_deref()));
+            let mut answer = rpc(self.channel.clone(), request).await;
+            if answer.as_ref().is_err_and(|s| s.code() == Code::Unauthenticated) {
+                let newer = self.token();
+                if newer.as_ref().map(Arc::as_ptr) != token.as_ref().map(Arc::as_ptr) {
+                    let request = timed(authorized(message.clone(), newer.as_deref()));
+                    answer = rpc(self.channel.clone(), request).await;
+                }
             }
-        }
-        answer.map(Response::into_inner).map_err(|status| self.call_error(&status))
+            answer.map(Response::into_inner).map_err(|status| self.call_error(&status))
+        })
+        .await
     }
 
     /// Opens the stream of the list of peers, after a revision or with a snapshot.

@@ -31,8 +31,7 @@ use crate::{
 /// Direct messages that wait to be read: more than anybody types in a while, 4 MiB at the worst.
 const INBOX: usize = 256;
 
-/// How many accepted messages are remembered, to recognize repeated ones. Senders repeat a message
-/// within seconds.
+/// How many accepted messages are remembered, to recognize those that are repeated within seconds.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// The inbox. Clones share it.

@@ -22,8 +22,7 @@ const RECEIPT_TIMEOUT: Duration = Duration::from_secs(30);
 pub enum ConversationEvent {
     /// Another client opened the conversation.
     Opened,
-    /// A message. Those of conversations that another client opened come as
-    /// [`super::Event::Direct`].
+    /// A message. Those of incoming conversations come as [`super::Event::Direct`].
     Message(Direct),
     /// The peer has read this message and those before it.
     Read(MessageId),

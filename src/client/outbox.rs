@@ -31,7 +31,7 @@ use tokio::sync::{Notify, broadcast};
 
 pub use self::api::DeliveryError;
 pub(super) use self::delivery::DeliveryTask;
-use self::store::{DeliveryState, OutboxOwner, RetryScope};
+use self::store::{DeliveryState, OutboxOwner, OutboxRow};
 use super::{blocking::blocking, contact_store::ContactStore, database::Database, peers::Peers};
 use crate::{
     client::error::{Error, Result},
@@ -140,7 +140,7 @@ impl Outbox {
         OutboxOwner { hubs: self.0.contacts.hub_endpoints(book), sender: self.0.me.to_string() }
     }
 
-    async fn list(&self) -> Result<Vec<(Queued, DeliveryState)>> {
+    async fn list(&self) -> Result<Vec<OutboxRow>> {
         let owner = self.owner(&*self.0.contacts.book().await?);
         self.0.database.with(move |file| store::list(file, &owner)).await
     }
@@ -179,7 +179,7 @@ impl Outbox {
     }
 
     /// Returns a message as it is now, if it is still there.
-    async fn find(&self, id: MessageId) -> Result<Option<(Queued, DeliveryState)>> {
+    async fn find(&self, id: MessageId) -> Result<Option<OutboxRow>> {
         let owner = self.owner(&*self.0.contacts.book().await?);
         self.0.database.with(move |file| store::find(file, &owner, id)).await
     }
@@ -188,11 +188,11 @@ impl Outbox {
         self.0.database.with(move |file| store::receipt(file, id)).await
     }
 
-    /// Has refused messages, of a peer or of all, tried again.
-    async fn reset(&self, peer: Option<&Name>, which: RetryScope) -> Result<()> {
+    /// Has refused messages, of a peer or of all, tried again; see [`store::reset`].
+    async fn reset(&self, peer: Option<&Name>, last: DeliveryState) -> Result<()> {
         let owner = self.owner(&*self.0.contacts.book().await?);
         let peer = peer.map(Name::to_string);
-        self.0.database.with(move |file| store::reset(file, &owner, peer.as_deref(), which)).await
+        self.0.database.with(move |file| store::reset(file, &owner, peer.as_deref(), last)).await
     }
 
     /// Returns the lock to deliver, held until it is dropped; `None` if another process has it.
@@ -212,7 +212,7 @@ impl Outbox {
         let Some(_lock) = self.try_lock().await? else { return Ok(None) };
         if refused {
             // Under the lock: the delivery task may just have been refused.
-            self.reset(Some(peer), RetryScope::All).await?;
+            self.reset(Some(peer), DeliveryState::GivenUp).await?;
         }
         let mut attempts = Vec::new();
         for (listed, _) in self.list().await?.into_iter().filter(|(one, _)| one.peer == *peer) {

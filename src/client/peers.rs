@@ -183,8 +183,7 @@ impl Peers {
             || self.records.lock().iter().any(|(_, record)| record.endpoints.contains(endpoint))
     }
 
-    /// Returns the peers that are known to be at an endpoint: those of the contact book, or else
-    /// those that the hub lists.
+    /// Returns the peers known to be at an endpoint: the contact book's, or else the hub's.
     async fn peers_at(&self, endpoint: &Endpoint) -> Result<Vec<(Name, PeerRecord)>> {
         if self.identity.is_none() {
             return Ok(Vec::new());

@@ -13,8 +13,7 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(60);
 /// The pause if the hub names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Returns the pause before a refused call is repeated; `None` if it was refused for another reason
-/// than a rate limit.
+/// Returns the pause before a refused call is repeated; `None` if it was not refused for its rate.
 pub(super) fn pause(refusal: &Refusal) -> Option<Duration> {
     let pause = refusal.retry_after.unwrap_or(DEFAULT_PAUSE).min(MAX_PAUSE);
     (refusal.reason == Reason::RateLimited).then_some(pause)

@@ -41,15 +41,13 @@ mod queues;
 mod rooms;
 mod state;
 
-/// Unread events after which the client stops reading from the hub: many screens full, and 16 MiB at
-/// the worst.
+/// Unread events after which the client stops reading from the hub: many screens, at most 16 MiB.
 const EVENTS: usize = 1024;
 
 /// A connection that lived this long resets the backoff.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// How much longer than the lease a name that is taken is requested again: the hub ends a lease this
-/// late at most.
+/// How much longer than the lease a taken name is requested again: the hub ends a lease this late.
 const LEASE_SLACK: Duration = Duration::from_secs(2);
 
 /// The published state of a session.

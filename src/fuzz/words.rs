@@ -73,8 +73,7 @@ pub(super) fn certificate(bytes: &[u8]) {
     assert_eq!(certificate.as_der(), bytes);
 }
 
-/// A page token is valid only for the query it was made for: the first line is the token, the rest
-/// the filters.
+/// A page token is valid only for its query: the first line is the token, the rest the filters.
 pub(super) fn page_token(bytes: &[u8]) {
     let mut lines = text(bytes).split('\n');
     let token = lines.next().unwrap_or_default();

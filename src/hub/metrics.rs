@@ -149,7 +149,6 @@ impl Metrics {
         self.0.refusals.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// Counts a request over a rate limit.
     pub(crate) fn rate_limited(&self, what: &'static str) {
         self.0.rate_limited.get_or_create(&RateLabel { what }).inc();
     }

@@ -23,8 +23,7 @@ use crate::{
 /// How long changes are collected. People take a tenth of a second for instant.
 const COALESCE: Duration = Duration::from_millis(100);
 
-/// Peers in one delta or one part of a snapshot. A typical peer has 600 bytes, with its
-/// certificate.
+/// Peers in one delta or one part of a snapshot. A typical peer has 600 bytes with its certificate.
 const PEERS_PER_EVENT: usize = 200;
 
 /// The most bytes of peers in one response: a quarter of what clients accept by default. A peer has
@@ -40,7 +39,6 @@ struct PeerTable {
     sessions: BTreeMap<Name, Vec<Session>>,
     /// The peers that changed since the last delta, as last published.
     published: BTreeMap<Name, Option<Peer>>,
-    /// The revision of the last delta.
     revision: u64,
     /// The encoded list at that revision, if it was needed.
     snapshot: Option<Bytes>,
@@ -122,8 +120,7 @@ impl Peers {
     }
 
     /// Returns the whole list as frames, at a revision that includes all changes before the call.
-    /// Waits for the next delta instead of publishing one, so that many peers that come at once
-    /// make few deltas.
+    /// Waits for the next delta instead of publishing one: peers that come at once make few deltas.
     pub(crate) async fn current(&self) -> Chunk {
         let mut flushes = self.flushes.subscribe();
         if !self.table.lock().published.is_empty() {

@@ -9,7 +9,11 @@ use super::{admission, auth, paging, peers, state::HubState};
 use crate::{
     error::{RequestError, Result},
     model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
-    proto::{self, unary::presence_server},
+    proto::{
+        self, CheckEndpointsRequest, CheckEndpointsResponse, GetPeerRequest, GetPeerResponse,
+        ListPeersRequest, ListPeersResponse, RegisterRequest, RegisterResponse, RenewRequest,
+        RenewResponse, UnregisterRequest, UnregisterResponse, unary::presence_server,
+    },
     storage::{Session, SessionId, SessionUpdate},
     transport::PeerInfo,
     wire,
@@ -18,15 +22,14 @@ use crate::{
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 
+type Answer<T> = Result<Response<T>, Status>;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Presence(pub(crate) Arc<HubState>);
 
 #[async_trait]
 impl presence_server::Presence for Presence {
-    async fn register(
-        &self,
-        request: Request<proto::RegisterRequest>,
-    ) -> Result<Response<proto::RegisterResponse>, Status> {
+    async fn register(&self, request: Request<RegisterRequest>) -> Answer<RegisterResponse> {
         let state = &self.0;
         let (_, extensions, asked) = request.into_parts();
         let remote = PeerInfo::of(&extensions).map(|info| info.remote);
@@ -59,7 +62,7 @@ impl presence_server::Presence for Presence {
             admission::register(state, &extensions, newcomer, session, replaces, invite).await?;
         let peer = state.peers.get(&name).or_else(|| state.peers.get_even_invisible(&name));
         let certificate = state.certificate.as_ref().map(Certificate::as_der);
-        Ok(Response::new(proto::RegisterResponse {
+        Ok(Response::new(RegisterResponse {
             token,
             lease: Some(wire::to_duration(state.lease)),
             peer: peer.as_ref().map(Into::into),
@@ -73,10 +76,7 @@ impl presence_server::Presence for Presence {
         }))
     }
 
-    async fn renew(
-        &self,
-        request: Request<proto::RenewRequest>,
-    ) -> Result<Response<proto::RenewResponse>, Status> {
+    async fn renew(&self, request: Request<RenewRequest>) -> Answer<RenewResponse> {
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
         let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
@@ -97,36 +97,27 @@ impl presence_server::Presence for Presence {
         state.directory.renew(caller.session, state.lease).await?;
         state.sessions.promise(caller.session, state.lease);
         state.directory.update(caller.session, change).await?;
-        Ok(Response::new(proto::RenewResponse { lease: Some(wire::to_duration(state.lease)) }))
+        Ok(Response::new(RenewResponse { lease: Some(wire::to_duration(state.lease)) }))
     }
 
-    async fn unregister(
-        &self,
-        request: Request<proto::UnregisterRequest>,
-    ) -> Result<Response<proto::UnregisterResponse>, Status> {
+    async fn unregister(&self, request: Request<UnregisterRequest>) -> Answer<UnregisterResponse> {
         let caller = auth::caller(request.extensions())?;
         self.0.directory.release(caller.session).await?;
-        Ok(Response::new(proto::UnregisterResponse {}))
+        Ok(Response::new(UnregisterResponse {}))
     }
 
-    async fn get_peer(
-        &self,
-        request: Request<proto::GetPeerRequest>,
-    ) -> Result<Response<proto::GetPeerResponse>, Status> {
+    async fn get_peer(&self, request: Request<GetPeerRequest>) -> Answer<GetPeerResponse> {
         self.0.count_read(request.extensions())?;
         let asked = request.get_ref();
         let name = wire::name("name", &asked.name)?;
         let listed = self.0.peers.get(&name).map(|peer| (&peer).into());
         let peer = listed.or_else(|| self.unlisted(&name, &asked.fingerprint));
-        Ok(Response::new(proto::GetPeerResponse {
+        Ok(Response::new(GetPeerResponse {
             peer: Some(peer.ok_or(RequestError::PeerUnknown(name))?),
         }))
     }
 
-    async fn list_peers(
-        &self,
-        request: Request<proto::ListPeersRequest>,
-    ) -> Result<Response<proto::ListPeersResponse>, Status> {
+    async fn list_peers(&self, request: Request<ListPeersRequest>) -> Answer<ListPeersResponse> {
         self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
@@ -154,7 +145,7 @@ impl presence_server::Presence for Presence {
         let more = peers.len() > page;
         peers.truncate(page);
         let last = peers.last().filter(|_| more);
-        Ok(Response::new(proto::ListPeersResponse {
+        Ok(Response::new(ListPeersResponse {
             next_page_token: last
                 .map(|peer| paging::token(&filters, &peer.name))
                 .unwrap_or_default(),
@@ -164,8 +155,8 @@ impl presence_server::Presence for Presence {
 
     async fn check_endpoints(
         &self,
-        request: Request<proto::CheckEndpointsRequest>,
-    ) -> Result<Response<proto::CheckEndpointsResponse>, Status> {
+        request: Request<CheckEndpointsRequest>,
+    ) -> Answer<CheckEndpointsResponse> {
         let received_at = Timestamp::now();
         let state = &self.0;
         let caller = auth::caller(request.extensions())?;
@@ -175,7 +166,7 @@ impl presence_server::Presence for Presence {
         let session = state.peers.session(&caller.peer, caller.session);
         let session = session.ok_or(RequestError::SessionEnded)?;
         let checks = state.dial_backs.check(&session, remote.map(|address| address.ip())).await?;
-        Ok(Response::new(proto::CheckEndpointsResponse {
+        Ok(Response::new(CheckEndpointsResponse {
             checks,
             observed: remote.map(|address| (&Endpoint::from(address)).into()),
             received_at: Some(wire::to_timestamp(received_at)),
@@ -199,8 +190,7 @@ impl Presence {
     }
 }
 
-/// Returns the endpoints that others can dial: an unspecified address becomes the one that the hub
-/// observes.
+/// Returns the endpoints that others can dial: an unspecified address becomes the observed one.
 fn reachable(endpoints: Vec<Endpoint>, observed: Option<SocketAddr>) -> Vec<Endpoint> {
     let dialable = |endpoint: Endpoint| match observed {
         _ if !endpoint.is_unspecified() => Some(endpoint),

@@ -25,8 +25,7 @@ use crate::{
 /// that only a reader that does not read falls behind and has to be served from the storage.
 const RING_BYTES: usize = 4 * 1024 * 1024;
 
-/// Bytes of frames after which a batch ends. A stream alternates between its rooms after each
-/// batch.
+/// Bytes of frames after which a batch ends. A stream alternates between its rooms after each.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// The approximate size of a message's frame without the text.

@@ -91,7 +91,6 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// An empty table for up to `limit` sessions.
     pub(crate) fn new(limit: usize) -> Arc<Self> {
         let (count, detached) = (watch::Sender::new(0), Notify::new());
         Arc::new(Self { limit, table: Mutex::default(), count, detached })
@@ -257,8 +256,7 @@ impl Sessions {
         table.records.iter().filter_map(has_stream).collect()
     }
 
-    /// Waits for sessions whose last stream has ended. Returns them with the rest of the lease that
-    /// each was promised.
+    /// Waits for sessions whose last stream has ended. Returns them with the rest of their leases.
     pub(crate) async fn detached(&self) -> Vec<(SessionId, Duration)> {
         loop {
             let detached = self.table.lock().take_detached();

@@ -94,28 +94,21 @@ where
     }
 }
 
-async fn open_chat(
-    state: Arc<HubState>,
-    request: Request<Body>,
-) -> Result<EventStream<chat::ChatGuard>> {
+type Opened<G> = Result<EventStream<G>>;
+
+async fn open_chat(state: Arc<HubState>, request: Request<Body>) -> Opened<chat::ChatGuard> {
     let caller = auth::caller(request.extensions())?;
     let origin = state.rate_limits.origin(request.extensions());
     chat::chat(state, caller, origin, requests(request)).await
 }
 
-async fn subscribe(
-    state: Arc<HubState>,
-    request: Request<Body>,
-) -> Result<EventStream<chat::ChatGuard>> {
+async fn subscribe(state: Arc<HubState>, request: Request<Body>) -> Opened<chat::ChatGuard> {
     let caller = auth::caller(request.extensions())?;
     let origin = state.rate_limits.origin(request.extensions());
     chat::subscribe(state, caller, origin, single_request(request).await?).await
 }
 
-async fn watch_peers(
-    state: Arc<HubState>,
-    request: Request<Body>,
-) -> Result<EventStream<StreamGuard>> {
+async fn watch_peers(state: Arc<HubState>, request: Request<Body>) -> Opened<StreamGuard> {
     let caller = auth::caller(request.extensions())?;
     let asked: proto::WatchPeersRequest = single_request(request).await?;
     let queue = StreamQueue::new();

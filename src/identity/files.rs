@@ -143,8 +143,7 @@ fn open_lock(path: &Path) -> Result<(PathBuf, File)> {
     Ok((name, file))
 }
 
-/// Creates an empty file, private to its owner, if there is none. Removes the access of others to
-/// an existing one.
+/// Creates an empty file, private to its owner, or makes an existing one private.
 pub(crate) fn make_private(path: &Path) -> Result<()> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);

@@ -36,8 +36,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const HUB_KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// The keepalive interval towards another client's server, which may be any implementation:
-/// grpc-core closes connections with keepalives more often than every five minutes
-/// ("too_many_pings").
+/// grpc-core closes connections with keepalives more often than every five minutes.
 const PEER_KEEPALIVE: Duration = Duration::from_secs(330);
 
 /// TCP keepalive: the silence before the first probe, the interval of further ones, and their
@@ -90,8 +89,7 @@ impl Dial {
 
     fn open(&self, endpoint: &Endpoint, keepalive: Duration) -> Result<Channel, SystemError> {
         let failure = format_args!("cannot dial {endpoint}");
-        // TLS is made here, so tonic sees a plaintext connection; the origin gives servers the real
-        // scheme.
+        // TLS is made here, so tonic sees plaintext; the origin gives servers the real scheme.
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let origin: Uri = format!("{scheme}://{endpoint}")
             .parse()

@@ -64,8 +64,7 @@ impl<S: Stream, IO: Duplex + 'static> Incoming<S, IO> {
         }
     }
 
-    /// Waits for room among the pending handshakes, until the oldest has used up its patience and
-    /// is aborted.
+    /// Waits for room among the pending handshakes, until the oldest has timed out and is aborted.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             self.forget_finished();

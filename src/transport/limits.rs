@@ -36,8 +36,7 @@ pub struct Limits {
     pub open: usize,
     /// Open connections of one address; four times as many for an IPv6 network of 48 bits.
     pub open_per_address: usize,
-    /// How long an open connection may be without a call in progress. It ends after at most twice
-    /// this time.
+    /// How long an open connection may be without a call in progress; it ends within twice that.
     pub idle: Duration,
 }
 
@@ -99,8 +98,7 @@ impl Limits {
 /// Files that are not connections: the store, the log, the runtime, and one to spare.
 const RESERVED_FILES: usize = 64;
 
-/// Raises the limit of open files of this process to `need`, or as far as allowed. Returns the
-/// limit.
+/// Raises the process's limit of open files to `need`, or as far as allowed. Returns the limit.
 #[cfg(unix)]
 fn grant_files(need: usize) -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

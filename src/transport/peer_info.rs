@@ -14,8 +14,7 @@ pub enum Via {
     Tls,
 }
 
-/// What is known of the other end of a connection. Every request that arrives over it carries this
-/// in its extensions.
+/// What is known of the other end of a connection. Every request over it carries this as extension.
 #[derive(Debug, Clone)]
 pub struct PeerInfo {
     /// How the connection is made.
@@ -29,8 +28,7 @@ pub struct PeerInfo {
 }
 
 impl PeerInfo {
-    /// Returns what a request's extensions say of its caller; `None` if its connection is not of
-    /// this module.
+    /// Returns what a request's extensions say of its caller; `None` if it came another way.
     pub fn of(extensions: &tonic::Extensions) -> Option<&Self> {
         extensions.get()
     }

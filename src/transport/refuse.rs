@@ -22,8 +22,7 @@ const UPGRADE_REQUIRED: &[u8] = b"HTTP/1.1 426 Upgrade Required\r\n\
     \r\n\
     This port speaks gRPC: HTTP/2, and TLS from other hosts.\n";
 
-/// Answers every call with the same error until the caller is gone. Errors if the connection is
-/// lost, or is not HTTP/2.
+/// Answers every call with the same error until the caller is gone. Errors if it is not HTTP/2.
 pub(super) async fn grpc<IO>(io: IO, why: &RequestError) -> Result<(), h2::Error>
 where
     IO: AsyncRead + AsyncWrite + Unpin,

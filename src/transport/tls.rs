@@ -23,6 +23,8 @@ use crate::{error::SystemError, identity::Credentials, model::Fingerprint};
 /// The ALPN name of the only protocol inside.
 pub(super) const ALPN_H2: &[u8] = b"h2";
 
+type Result<T, E = SystemError> = std::result::Result<T, E>;
+
 /// Whether a server requires a key of its callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKeys {
@@ -49,7 +51,7 @@ impl Authorities {
     /// Returns the authorities that this machine trusts. They are not bundled, so that a company's
     /// own authority counts, and a distrusted one stops to, without a new release. Honours
     /// `SSL_CERT_FILE` and `SSL_CERT_DIR`. Blocks on the disk. Errors if there are none.
-    pub fn of_this_machine() -> Result<Self, SystemError> {
+    pub fn of_this_machine() -> Result<Self> {
         let found = rustls_native_certs::load_native_certs();
         for error in &found.errors {
             tracing::warn!(%error, "some certificates of authorities cannot be read");
@@ -58,9 +60,7 @@ impl Authorities {
     }
 
     /// Returns authorities with these certificates. Errors if none of the certificates can be used.
-    pub fn new(
-        certificates: impl IntoIterator<Item = CertificateDer<'static>>,
-    ) -> Result<Self, SystemError> {
+    pub fn new(certificates: impl IntoIterator<Item = CertificateDer<'static>>) -> Result<Self> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add_parsable_certificates(certificates);
         if roots.is_empty() {
@@ -74,10 +74,7 @@ impl Authorities {
 }
 
 /// Returns the TLS configuration of a server. Errors if the TLS library refuses the credentials.
-pub fn server_config(
-    own: &Credentials,
-    clients: ClientKeys,
-) -> Result<Arc<ServerConfig>, SystemError> {
+pub fn server_config(own: &Credentials, clients: ClientKeys) -> Result<Arc<ServerConfig>> {
     let provider = Arc::new(ring::default_provider());
     let verifier = AnyClientKey {
         algorithms: provider.signature_verification_algorithms,
@@ -96,22 +93,19 @@ pub fn server_config(
 
 /// Returns the TLS configuration of a client, with its own key if it has one. Errors if the TLS
 /// library refuses the credentials.
-pub fn client_config(
-    own: Option<&Credentials>,
-    trust: &Trust,
-) -> Result<Arc<ClientConfig>, SystemError> {
+pub fn client_config(own: Option<&Credentials>, trust: &Trust) -> Result<Arc<ClientConfig>> {
     client_config_for(own, Some(trust))
 }
 
 /// Returns the TLS configuration to ask a server for its key, whichever it is.
-pub(super) fn asking_config() -> Result<Arc<ClientConfig>, SystemError> {
+pub(super) fn asking_config() -> Result<Arc<ClientConfig>> {
     client_config_for(None, None)
 }
 
 fn client_config_for(
     own: Option<&Credentials>,
     trust: Option<&Trust>,
-) -> Result<Arc<ClientConfig>, SystemError> {
+) -> Result<Arc<ClientConfig>> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(provider)
@@ -153,8 +147,7 @@ mod tests {
         model::Certificate,
     };
 
-    /// Returns the results of both ends for a handshake and the first bytes after it, and the key
-    /// that the server saw.
+    /// Returns the results of both ends for a handshake, and the key that the server saw.
     async fn shake(
         server: Arc<ServerConfig>,
         client: Arc<ClientConfig>,

@@ -59,8 +59,7 @@ pub(crate) fn start_position() -> Start {
     }
 }
 
-/// Posts a message. Returns once its place after earlier posts is fixed; the future resolves to the
-/// outcome.
+/// Posts a message. Returns once its place after earlier posts is fixed; the future is the outcome.
 pub(crate) async fn post(
     client: &Client,
     room: RoomName,

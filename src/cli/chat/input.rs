@@ -117,8 +117,7 @@ pub(crate) fn is_private(typed: &str) -> bool {
     )
 }
 
-/// Errors if a command follows the first line: `/msg NAME TEXT` in a pasted text would go wherever the
-/// first line goes.
+/// Errors if a command follows the first line: a pasted `/msg NAME TEXT` must stay private.
 fn no_command_inside(typed: &str) -> Result<(), Invalid> {
     let mut later = typed.split(['\n', '\r']).skip(1);
     match later.position(begins_like_a_command) {

@@ -25,7 +25,6 @@ pub(crate) struct Roster {
 }
 
 impl Roster {
-    /// Creates an empty roster.
     pub(crate) fn new(me: Name) -> Self {
         let missing = BTreeSet::new();
         Self { me, online: None, listing: None, missing, due: None }

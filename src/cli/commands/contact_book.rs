@@ -1,7 +1,6 @@
 //! `chinwag block`, `unblock`, `note`, `forget`, `mute` and `unmute`: changes to the contact book.
 //!
-//! Every running client of the same user sees a change at once. The hub is asked only for peers that
-//! are not in the contact book.
+//! Every running client of the user sees a change at once. The hub is asked only about new peers.
 
 use tokio_util::sync::CancellationToken;
 

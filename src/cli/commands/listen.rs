@@ -69,8 +69,7 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
     }
 }
 
-/// Messages that were printed but may not be written yet. Until they are, the durable inbox keeps them
-/// for the next client.
+/// Messages that were printed but may not be written yet; until then the durable inbox keeps them.
 struct PrintedMessages {
     unseen: Unseen,
     printed: Vec<(Name, MessageId)>,
@@ -91,8 +90,7 @@ impl PrintedMessages {
     }
 }
 
-/// Prints messages as they arrive. `taken` is the one being printed, in case this future is dropped
-/// meanwhile.
+/// Prints messages as they arrive. `taken` is the one being printed if this future is dropped.
 async fn listen(
     events: &mut CommandEvents,
     taken: &mut Option<Direct>,
@@ -136,8 +134,7 @@ async fn listen(
     Ok(())
 }
 
-/// Prints the messages that were accepted before the client stopped, except those that the inbox keeps
-/// for the next client.
+/// Prints the messages accepted before the client stopped, except those that the inbox keeps.
 async fn show_rest(
     taken: Option<Direct>,
     mut events: CommandEvents,

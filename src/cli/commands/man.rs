@@ -49,8 +49,7 @@ fn write_pages(command: &Command, dir: &Path) -> io::Result<()> {
     fs::write(dir.join(Man::new(command.clone()).get_filename()), page(command)?)
 }
 
-/// Returns the page of one command. Its synopsis is the usage from `--help`, which leaves out the global
-/// options.
+/// Returns the page of one command. Its synopsis is the usage of `--help`, without global options.
 fn page(command: &Command) -> io::Result<String> {
     let mut page = Vec::new();
     Man::new(command.clone()).render(&mut page)?;

@@ -121,8 +121,7 @@ pub(crate) async fn run(
     }
 }
 
-/// Reports how many accepted messages were not handled. Those in the durable inbox are handled next
-/// time, and not counted.
+/// Reports how many accepted messages were not handled. Those in the durable inbox come next time.
 async fn report_unhandled(events: CommandEvents) {
     let unhandled = events.inner.discard().await;
     if unhandled > 0 {

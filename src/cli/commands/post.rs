@@ -126,8 +126,7 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
 /// A post that is not acknowledged yet: its line number and its result.
 type PendingPost = (u64, Pin<Box<dyn Future<Output = Result<Posted, Error>>>>);
 
-/// Returns the result of the first pending post. Later ones wait for it, so that results are printed in
-/// the order of the lines.
+/// Returns the result of the first pending post: results are printed in the order of the lines.
 async fn next_answer(posts: &mut VecDeque<PendingPost>) -> Option<(u64, Result<Posted, Error>)> {
     let (number, stored) = posts.front_mut()?;
     let done = (*number, stored.await);

@@ -1,7 +1,6 @@
 //! Adds answers to the user's settings.
 //!
-//! The existing text of the file stays as it is. New keys are put before it, where a TOML file has its
-//! keys without a table.
+//! The existing text of the file stays. New keys are put before it, where keys without a table are.
 
 use std::{fmt::Write as _, fs, io, path::Path};
 

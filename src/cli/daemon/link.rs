@@ -11,7 +11,6 @@ use crate::{
     model::{Certificate, Endpoint, JoinLink},
 };
 
-/// The file in the data directory with the join link.
 const LINK_FILE: &str = "join-link";
 
 /// Returns the link to a hub that listens on `address`. Without a self-signed certificate, clients trust
@@ -35,13 +34,11 @@ pub(super) fn save(link: &JoinLink, directory: &Path) -> Result<()> {
         .map_err(|error| SystemError::file("write", &path, error).into())
 }
 
-/// Returns true if a hub has saved its link there.
 pub(super) fn is_saved(directory: &Path) -> bool {
     directory.join(LINK_FILE).exists()
 }
 
-/// Returns the link that the hub of `directory` has saved, with the address from the settings, if they
-/// have one.
+/// Returns the link that the hub of `directory` has saved, with the address from the settings.
 pub(super) fn load(directory: &Path, settings: &HubSettings) -> Result<JoinLink> {
     let path = directory.join(LINK_FILE);
     let name = &path.display();

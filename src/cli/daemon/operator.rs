@@ -21,7 +21,6 @@ use crate::{
     storage::embedded::{Store, members::MemberList},
 };
 
-/// The default of `--expires`.
 const DEFAULT_EXPIRY: &str = "7d";
 
 /// A command other than serving.

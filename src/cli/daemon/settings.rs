@@ -13,7 +13,7 @@ use super::{
     error::{Error, Result},
     logging::LogFormat,
     values::{
-        MetricsAddress, RateOption, guests, rate_or, read_duration, read_endpoint, read_guests,
+        MetricsAddress, RateOption, guests, rate_or, read_duration, read_guests, read_parsed,
         read_retention, retention,
     },
 };
@@ -42,7 +42,7 @@ pub(crate) struct HubSettings {
 
     /// Address of the hub in the join link [default: that of --listen]
     #[arg(long, env = "CHINWAG_HUB_ADVERTISE", value_name = "HOST:PORT", global = true)]
-    #[serde(deserialize_with = "read_endpoint")]
+    #[serde(deserialize_with = "read_parsed")]
     pub(super) advertise: Option<Endpoint>,
 
     /// Directory for messages, members and the hub's key [default: "hub" in the user's data
@@ -114,18 +114,22 @@ pub(crate) struct HubSettings {
     /// Limit of posts per peer, such as 50/s, 30/m or off; ten times that per address
     /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
+    #[serde(deserialize_with = "read_parsed")]
     post_rate: Option<RateOption>,
 
     /// Limit of registrations per address [default: 30/s]
     #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
+    #[serde(deserialize_with = "read_parsed")]
     register_rate: Option<RateOption>,
 
     /// Limit of searches, history and lists per peer; ten times that per address [default: 20/s]
     #[arg(long, env = "CHINWAG_HUB_READ_RATE", value_name = "RATE")]
+    #[serde(deserialize_with = "read_parsed")]
     read_rate: Option<RateOption>,
 
     /// Limit of failed authentications per address [default: 10/s]
     #[arg(long, env = "CHINWAG_HUB_FAILURE_RATE", value_name = "RATE")]
+    #[serde(deserialize_with = "read_parsed")]
     failure_rate: Option<RateOption>,
 
     /// Apply the rate limits to loopback as well, which is exempt by default
@@ -135,6 +139,7 @@ pub(crate) struct HubSettings {
     /// Serve Prometheus metrics at http://ADDR:PORT/metrics; a port alone means loopback [default:
     /// off]
     #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
+    #[serde(deserialize_with = "read_parsed")]
     metrics_listen: Option<MetricsAddress>,
 
     /// Log filter: a level, or targets with levels, such as "warn,chinwag=debug" [default: info]
@@ -233,8 +238,7 @@ impl HubSettings {
         Admission { guests: self.guests.unwrap_or(default), by_invitation: self.invite_only }
     }
 
-    /// Returns the shell command that makes an invitation, or `None` if the hub is open or keeps nothing
-    /// on disk.
+    /// Returns the shell command that makes an invitation; `None` if none is needed or can be kept.
     pub(super) fn invite_command(&self) -> Option<String> {
         if !self.invite_only || self.ephemeral {
             return None;

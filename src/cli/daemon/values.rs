@@ -2,6 +2,7 @@
 //! file.
 
 use std::{
+    fmt::Display,
     net::{Ipv4Addr, SocketAddr},
     str::FromStr,
     time::Duration,
@@ -12,7 +13,6 @@ use serde::{Deserialize, Deserializer, de};
 use crate::{
     cli::values::duration,
     hub::{Guests, Rate},
-    model::Endpoint,
     storage::Retention,
 };
 
@@ -66,12 +66,6 @@ pub(super) fn read_guests<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<Gu
     read_with(guests, raw)
 }
 
-pub(super) fn read_endpoint<'de, D: Deserializer<'de>>(
-    raw: D,
-) -> Result<Option<Endpoint>, D::Error> {
-    read_with(|raw| Endpoint::parse(raw).map_err(|problem| problem.0), raw)
-}
-
 fn read_with<'de, T, D: Deserializer<'de>>(
     parse: fn(&str) -> Result<T, String>,
     raw: D,
@@ -80,9 +74,15 @@ fn read_with<'de, T, D: Deserializer<'de>>(
     parse(&raw).map(Some).map_err(de::Error::custom)
 }
 
+/// Reads a value that is written as on the command line.
+pub(super) fn read_parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
+    raw: D,
+) -> Result<Option<T>, D::Error> {
+    String::deserialize(raw)?.parse().map(Some).map_err(de::Error::custom)
+}
+
 /// A rate limit, or "off".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateOption(pub(super) Option<Rate>);
 
 impl FromStr for RateOption {
@@ -93,21 +93,12 @@ impl FromStr for RateOption {
     }
 }
 
-impl TryFrom<String> for RateOption {
-    type Error = String;
-
-    fn try_from(raw: String) -> Result<Self, String> {
-        raw.parse()
-    }
-}
-
 pub(super) fn rate_or(option: Option<RateOption>, default: Option<Rate>) -> Option<Rate> {
     option.map_or(default, |RateOption(rate)| rate)
 }
 
 /// An address with a port, or a port on loopback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MetricsAddress(pub(super) SocketAddr);
 
 impl FromStr for MetricsAddress {
@@ -118,14 +109,6 @@ impl FromStr for MetricsAddress {
         port.or_else(|_| raw.parse())
             .map(Self)
             .map_err(|_| "expected a port, which means loopback, or ADDR:PORT".into())
-    }
-}
-
-impl TryFrom<String> for MetricsAddress {
-    type Error = String;
-
-    fn try_from(raw: String) -> Result<Self, String> {
-        raw.parse()
     }
 }
 

@@ -24,8 +24,7 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Opens a line editor if standard input and output are a terminal. `typed` is the file with the
-    /// lines of earlier chats.
+    /// Opens a line editor on a terminal. `typed` is the file with the lines of earlier chats.
     pub(crate) fn open(typed: PathBuf) -> Self {
         let edited = terminal::can_edit().then(|| editor::open(typed)).transpose();
         let ((shown, written), typed, editor) = match edited {

@@ -106,7 +106,6 @@ impl Editor {
 
 type Rustyline = rustyline::Editor<EditorHooks, DefaultHistory>;
 
-/// The thread that reads lines.
 struct EditorThread {
     editor: Rustyline,
     file: PathBuf,
@@ -155,8 +154,7 @@ impl EditorThread {
     }
 }
 
-/// Returns how many rows the editor uses for a line, or `None` if terminals disagree on the width of
-/// its characters.
+/// Returns how many rows the editor uses for a line; `None` if terminals disagree on its width.
 fn rows_of(line: &str, columns: usize) -> Option<usize> {
     let (mut row, mut column) = (0, 0);
     for c in line.chars() {
@@ -181,7 +179,6 @@ enum EditorPhase {
     /// Between two lines: output waits.
     #[default]
     Between,
-    /// A line is being edited.
     Editing,
     /// The editor has ended: output is written at once.
     Over,

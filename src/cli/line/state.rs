@@ -108,7 +108,6 @@ impl ChatState {
         })
     }
 
-    /// Handles an event and returns the lines to show.
     pub(crate) fn on_event(&mut self, event: &Event, now: Instant) -> Option<String> {
         let lines = self.describe_event(event, now);
         let held = match self.is_replaying() {

@@ -171,8 +171,7 @@ impl Composer {
         }
     }
 
-    /// Moves down a row or, from the last one, recalls the next input and finally the draft. Returns
-    /// false if there is none.
+    /// Moves down a row or, from the last one, recalls the next input. Returns false without one.
     pub(crate) fn history_down(&mut self) -> bool {
         self.end_transient();
         edit::down(&mut self.area, self.width) || {
@@ -218,8 +217,7 @@ impl Composer {
         true
     }
 
-    /// Lays out for a width, and returns the number of rows that the input takes: 1 to `most`. A note
-    /// takes one of them.
+    /// Lays out for a width. Returns the number of rows of the input and the note: 1 to `most`.
     pub(crate) fn arrange(&mut self, width: u16, most: u16) -> u16 {
         let layout = InputLayout::new(self.area.lines(), width);
         let rows = layout.rows.len() + usize::from(self.note.is_some());

@@ -32,7 +32,6 @@ const MENU: u16 = 8;
 /// The greatest width of an overlay: wider lines are hard to read.
 const OVERLAY: u16 = 110;
 
-/// Lays out the screen.
 pub(crate) fn arrange(state: &mut State, screen: Rect, now: Moment) {
     state.areas.parts = split(screen, state, now);
     arrange_sidebar(state);

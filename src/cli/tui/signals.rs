@@ -8,8 +8,7 @@ pub(super) enum JobControl {
     Stop,
     /// Continue after a stop: SIGCONT.
     Continue,
-    /// Exit at once with the code that a shell reports for the signal: SIGQUIT and others that would end
-    /// the program anyway.
+    /// Exit at once with the code that a shell reports for the signal: SIGQUIT and the like.
     Exit { code: i32 },
 }
 
@@ -26,8 +25,7 @@ mod unix {
         time::Duration,
     };
 
-    // Not `rustix`, which panics at the process id 0: that is how a process outside of the container
-    // appears.
+    // Not `rustix`, which panics at the process id 0 of a process outside of the container.
     use nix::{
         sys::signal::{Signal as Known, kill},
         unistd::{Pid, getpgid, getpgrp, getppid, getsid},

@@ -197,8 +197,7 @@ impl State {
         self.effects.push(effect);
     }
 
-    /// Shows a text in the status line for a while. An error that does not fit there is shown among the
-    /// messages.
+    /// Shows a text in the status line for a while; an error that does not fit there, as a message.
     pub(crate) fn toast(&mut self, text: impl Into<String>, is_error: bool, now: Moment) {
         let text = text.into();
         match self.current.clone() {

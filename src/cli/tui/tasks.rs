@@ -116,7 +116,6 @@ impl Tasks {
         });
     }
 
-    /// Loads the messages before and after one.
     pub(super) fn load_context(&mut self, message: Box<Message>) {
         let client = self.client.clone();
         self.set.spawn(async move {

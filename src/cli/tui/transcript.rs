@@ -183,8 +183,7 @@ impl Transcript {
         true
     }
 
-    /// Appends a message of the user that is being sent, scrolls to it, and removes the line "new
-    /// messages".
+    /// Appends a message of the user being sent, scrolls to it, and removes the new-messages line.
     pub(crate) fn push_own(&mut self, id: MessageId, me: &Name, text: &Text, at: Timestamp) {
         let body = EntryBody::Message {
             sender: me.clone(),

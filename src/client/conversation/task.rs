@@ -292,8 +292,7 @@ impl ConversationTask {
         Ok(())
     }
 
-    /// Accepts held messages as far as there is room. If there was none in time nobody reads, and
-    /// all of them are refused.
+    /// Accepts held messages as far as there is room, or refuses all if there was none in time.
     async fn accept_held(&mut self, has_room: bool) -> Result<(), Cause> {
         self.trust.refresh().await?;
         while !(has_room && self.consumer.is_full(&self.inbox))

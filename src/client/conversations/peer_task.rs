@@ -28,7 +28,6 @@ pub(super) enum PeerCommand {
     Send(MessageId, Text),
     MarkRead(MessageId),
     SetTyping(bool),
-    /// The peer has opened a conversation.
     Incoming(Line),
 }
 

@@ -43,14 +43,12 @@ impl ClientOptions {
         }
     }
 
-    /// Returns the messages in the outbox, as [`Client::queued`], without a client. Errors as
-    /// [`Client::queued`].
+    /// Returns the messages in the outbox, as [`Client::queued`] does, without a client.
     pub async fn queued(&self) -> Result<Vec<Queued>> {
         self.outbox_without_client().await?.queued().await
     }
 
-    /// Removes a message from the outbox, as [`Client::drop_queued`], without a client. Errors as
-    /// [`Client::drop_queued`].
+    /// Removes a message from the outbox, as [`Client::drop_queued`] does, without a client.
     pub async fn drop_queued(&self, id: MessageId) -> Result<()> {
         self.outbox_without_client().await?.drop(id).await
     }
@@ -73,8 +71,7 @@ pub enum DeliveryError {
     /// The message was removed from the outbox.
     #[error("not delivered: {0} was dropped")]
     Dropped(MessageId),
-    /// The message was refused, or waits for an earlier one that was, for this reason as the outbox
-    /// has it.
+    /// The message was refused, or waits for one that was, for this reason as the outbox has it.
     #[error("not delivered: {0}")]
     Refused(String),
     /// The delivery failed just now, or the outbox cannot be used.
@@ -139,8 +136,7 @@ impl Client {
         self.outbox()?.drop(id).await
     }
 
-    /// Has the delivery task try everything now, including refused messages. Starts it if it does
-    /// not run yet.
+    /// Has the delivery task, started if need be, try everything now, including refused messages.
     pub fn retry_queued(&self) {
         if let Some(outbox) = &self.0.outbox {
             outbox.0.retry_requested.store(true, Ordering::Release);

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Attempt, Outbox, POLL, problem,
-    store::{self, DeliveryState, RetryScope},
+    store::{self, DeliveryState},
 };
 use crate::{
     backoff::Backoff,
@@ -59,8 +59,7 @@ struct DeliveryQueue {
 struct DuePeer {
     at: Instant,
     pauses: Backoff,
-    /// Whether the hub has listed the peer as online. Those come first: an attempt for a peer that is
-    /// away may take long.
+    /// Whether the hub has listed the peer as online. Those come first: others may take long.
     online: bool,
 }
 
@@ -126,7 +125,7 @@ impl DeliveryQueue {
     /// Tries one peer, if one is due, and returns when to go on.
     async fn work(&mut self) -> Result<Instant> {
         if self.outbox.0.retry_requested.swap(false, Ordering::AcqRel) {
-            self.outbox.reset(None, RetryScope::All).await?;
+            self.outbox.reset(None, DeliveryState::GivenUp).await?;
             self.version = None;
         }
         self.refresh().await?;
@@ -139,8 +138,7 @@ impl DeliveryQueue {
         }
     }
 
-    /// Reads the files again if they have changed: new peers are tried at once, and refused ones if
-    /// their contact has changed.
+    /// Reads the files again if they have changed: new peers and changed contacts come at once.
     async fn refresh(&mut self) -> Result<()> {
         let version = self.outbox.0.database.with(store::version).await?;
         let book = self.outbox.0.contacts.book().await?;
@@ -176,7 +174,7 @@ impl DeliveryQueue {
         }
         self.refused = refused;
         for peer in again {
-            self.outbox.reset(Some(&peer), RetryScope::Refused).await?;
+            self.outbox.reset(Some(&peer), DeliveryState::Refused).await?;
         }
         Ok(())
     }

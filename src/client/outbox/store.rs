@@ -1,11 +1,11 @@
 //! The tables of the outbox.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row, TransactionBehavior, params};
 
 use super::Queued;
 use crate::{
-    client::error::{Error, Result},
+    client::error::Error,
     model::{MessageId, Name, Receipt, Text},
     sqlite::Plan,
 };
@@ -57,7 +57,7 @@ pub(super) const PLAN: Plan = Plan {
     ],
 };
 
-/// OutboxOwner messages an operation is about.
+/// Whose messages an operation is about.
 #[derive(Debug, Clone)]
 pub(super) struct OutboxOwner {
     pub(super) hubs: Vec<String>,
@@ -67,22 +67,14 @@ pub(super) struct OutboxOwner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeliveryState {
     /// It waits for the next attempt.
-    Waits,
+    Waits = 0,
     /// It is tried again only on request, and so are those behind it.
-    Refused,
+    Refused = 1,
     /// It cannot be delivered. Those behind it are tried.
-    GivenUp,
+    GivenUp = 2,
 }
 
 impl DeliveryState {
-    fn number(self) -> i64 {
-        match self {
-            Self::Waits => 0,
-            Self::Refused => 1,
-            Self::GivenUp => 2,
-        }
-    }
-
     fn of(number: i64) -> Self {
         match number {
             0 => Self::Waits,
@@ -92,14 +84,8 @@ impl DeliveryState {
     }
 }
 
-/// Selects the messages that are tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum RetryScope {
-    /// All that are not tried by themselves.
-    All,
-    /// The refused ones, without those that were given up.
-    Refused,
-}
+/// A message of the file, with its state.
+pub(super) type OutboxRow = (Queued, DeliveryState);
 
 /// Adds a message. It is on the disk when this returns.
 pub(super) fn add(
@@ -107,7 +93,7 @@ pub(super) fn add(
     hub: &str,
     sender: &str,
     queued: &Queued,
-) -> rusqlite::Result<Result<()>> {
+) -> Result<Result<(), Error>> {
     let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let peer = queued.peer.as_str();
     let (all, bytes): (i64, i64) = change.query_row(
@@ -158,10 +144,7 @@ fn full(most: &str) -> Error {
 }
 
 /// Returns all messages, in the order of queueing.
-pub(super) fn list(
-    file: &mut Connection,
-    owner: &OutboxOwner,
-) -> rusqlite::Result<Vec<(Queued, DeliveryState)>> {
+pub(super) fn list(file: &mut Connection, owner: &OutboxOwner) -> Result<Vec<OutboxRow>> {
     let mut query = file.prepare_cached(
         "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
          WHERE sender = ? ORDER BY place",
@@ -178,7 +161,7 @@ pub(super) fn find(
     file: &mut Connection,
     owner: &OutboxOwner,
     id: MessageId,
-) -> rusqlite::Result<Option<(Queued, DeliveryState)>> {
+) -> Result<Option<OutboxRow>> {
     let mut query = file.prepare_cached(
         "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
          WHERE id = ? AND sender = ?",
@@ -191,7 +174,7 @@ pub(super) fn find(
 }
 
 /// Reads a row; `None` if somebody has edited the file and it is not valid.
-fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Queued, DeliveryState)>> {
+fn read(row: &Row<'_>) -> Result<Option<OutboxRow>> {
     let (peer, text): (String, String) = (row.get(1)?, row.get(2)?);
     let (Ok(peer), Ok(text)) = (Name::parse(&peer), Text::parse(text)) else { return Ok(None) };
     let Ok(queued_at) = Timestamp::from_microsecond(row.get(3)?) else { return Ok(None) };
@@ -209,11 +192,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Queued, DeliveryState)>> {
 }
 
 /// Removes a message, and returns whether it was there.
-pub(super) fn remove(
-    file: &mut Connection,
-    owner: &OutboxOwner,
-    id: MessageId,
-) -> rusqlite::Result<bool> {
+pub(super) fn remove(file: &mut Connection, owner: &OutboxOwner, id: MessageId) -> Result<bool> {
     let hub: Option<String> = file
         .query_row(
             "SELECT hub FROM outbox WHERE id = ? AND sender = ?",
@@ -228,11 +207,7 @@ pub(super) fn remove(
 }
 
 /// Replaces a message by its receipt. Records the receipt of a dropped message as well.
-pub(super) fn delivered(
-    file: &mut Connection,
-    id: MessageId,
-    receipt: &Receipt,
-) -> rusqlite::Result<()> {
+pub(super) fn delivered(file: &mut Connection, id: MessageId, receipt: &Receipt) -> Result<()> {
     let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     change.execute("DELETE FROM outbox WHERE id = ?", [id.as_bytes()])?;
     change.execute(
@@ -252,7 +227,7 @@ pub(super) fn delivered(
     change.commit()
 }
 
-pub(super) fn receipt(file: &mut Connection, id: MessageId) -> rusqlite::Result<Option<Receipt>> {
+pub(super) fn receipt(file: &mut Connection, id: MessageId) -> Result<Option<Receipt>> {
     let found = file.query_row(
         "SELECT receiver, accepted_at, duplicate FROM delivered WHERE id = ?",
         [id.as_bytes()],
@@ -272,37 +247,33 @@ pub(super) fn record_failure(
     id: MessageId,
     state: DeliveryState,
     problem: &str,
-) -> rusqlite::Result<()> {
+) -> Result<()> {
     file.execute(
         "UPDATE outbox SET attempts = attempts + 1, state = ?, last_error = ? WHERE id = ?",
-        params![state.number(), problem, id.as_bytes()],
+        params![state as i64, problem, id.as_bytes()],
     )?;
     Ok(())
 }
 
-/// Has the messages of a peer, or all of them, tried again.
+/// Has refused messages, of a peer or all, tried again, and with `GivenUp` those given up as well.
 pub(super) fn reset(
     file: &mut Connection,
     owner: &OutboxOwner,
     peer: Option<&str>,
-    which: RetryScope,
-) -> rusqlite::Result<()> {
-    let last = match which {
-        RetryScope::All => DeliveryState::GivenUp,
-        RetryScope::Refused => DeliveryState::Refused,
-    };
+    last: DeliveryState,
+) -> Result<()> {
     for hub in &owner.hubs {
         file.execute(
             "UPDATE outbox SET state = 0 WHERE state BETWEEN 1 AND ?4
              AND hub = ?1 AND sender = ?2 AND (?3 IS NULL OR peer = ?3)",
-            params![hub, owner.sender, peer, last.number()],
+            params![hub, owner.sender, peer, last as i64],
         )?;
     }
     Ok(())
 }
 
 /// Returns a number that changes when another process changes the file.
-pub(super) fn version(file: &mut Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(file: &mut Connection) -> Result<i64> {
     file.pragma_query_value(None, "data_version", |row| row.get(0))
 }
 

@@ -28,8 +28,7 @@ use crate::{
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(2 * CONNECT_TIMEOUT.as_secs());
 
 impl Peers {
-    /// Delivers a message. A cached channel may have lost its connection unnoticed, so a failed call
-    /// is repeated on a new one.
+    /// Delivers a message. Repeats a failed call on a new channel, as a cached one may be broken.
     pub(super) async fn deliver_twice(
         &self,
         target: &Target,

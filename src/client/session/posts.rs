@@ -16,8 +16,7 @@ use crate::{
     proto::chat_request::Request,
 };
 
-/// The most waiting posts: hours of one person's typing while a hub is away, and 16 MiB at the
-/// worst.
+/// The most waiting posts: hours of one person's typing while a hub is away, and at most 16 MiB.
 const MAX_WAITING: usize = 1024;
 
 /// The posts of a session that are not acknowledged yet.

@@ -11,8 +11,7 @@ use crate::proto::{self, chat_request::Request};
 /// own, as its rooms and posts are bounded.
 const MAX_REQUESTS: usize = 2048;
 
-/// Both queues. They are bounded because nothing that could add to them is read while events or too
-/// many requests wait.
+/// Both queues. They are bounded: nothing that adds to them is read while they are full.
 pub(super) struct SessionQueues {
     pub(super) events: mpsc::Sender<Event>,
     waiting: VecDeque<Event>,

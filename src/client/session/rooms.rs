@@ -36,8 +36,7 @@ struct RoomProgress {
     join: Option<PendingJoin>,
     /// The position of the last message; `None` before the room was joined.
     last: Option<Position>,
-    /// The position after which the room was joined again because messages were missing. That is
-    /// tried once.
+    /// The position after which the room was joined again, once, because messages were missing.
     retried: Option<Position>,
 }
 
@@ -57,7 +56,6 @@ pub(super) struct JoinAccepted {
 }
 
 impl JoinedRooms {
-    /// Returns rooms that are joined once there is a connection.
     pub(super) fn new(rooms: Vec<(RoomName, Start)>) -> Self {
         let join = |start| Some(PendingJoin { start, resumes: false, replies: Vec::new() });
         let rooms = rooms
@@ -78,7 +76,6 @@ impl JoinedRooms {
         self.rooms.get(room).is_some_and(|room| room.join.is_some())
     }
 
-    /// Joins every room on a new connection.
     pub(super) fn connected(&mut self, out: &mut SessionQueues) {
         for (name, room) in &mut self.rooms {
             match (&room.join, room.last) {

@@ -46,8 +46,7 @@ impl SessionState {
         state
     }
 
-    /// Starts a connection: resumes every room, and sends the pending posts again, each after the
-    /// join of its room.
+    /// Starts a connection: resumes every room, and then sends its pending posts again.
     pub(super) fn connected(&mut self) {
         self.out.set_online(true);
         self.out.emit(Event::Connected);

@@ -10,8 +10,7 @@ pub(crate) struct Chunk {
     pub(crate) last_seq: u64,
 }
 
-/// The size up to which small pieces are joined: the payload of an HTTP/2 DATA frame of default
-/// size.
+/// The size up to which small pieces are joined: the payload of a default HTTP/2 DATA frame.
 pub(super) const JOINED_BYTES: usize = 16 * 1024;
 
 /// Appends a message as a gRPC frame: not compressed, length, message (gRPC over HTTP/2,

@@ -119,7 +119,6 @@ impl Ring {
         chunk(joined.freeze(), last_seq)
     }
 
-    /// Returns true if a cursor at `seq` is behind the ring.
     pub(crate) fn is_behind(&self, seq: u64) -> bool {
         matches!(self.next(seq), Next::Behind)
     }

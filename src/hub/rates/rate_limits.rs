@@ -19,8 +19,7 @@ use crate::{
 /// How many peers' rate an address has: the people of an office.
 const PEERS_PER_ADDRESS: u32 = 10;
 
-/// How many addresses' rate an IPv6 network of 48 bits has. It may belong to one customer, or to a
-/// small provider.
+/// How many addresses' rate an IPv6 network of 48 bits has: that of a customer or a small provider.
 const ADDRESSES_PER_NETWORK: u32 = 8;
 
 /// How often an address may claim a new name, as every new key does: a hub stores names forever.
@@ -32,8 +31,7 @@ const CLAIM_BURST: NonZeroU32 = NonZeroU32::new(64).unwrap();
 /// The same for an IPv6 network of 48 bits.
 const CLAIM_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(256).unwrap();
 
-/// How often the hub dials a peer back, and how often at once: somebody who repairs their network
-/// tries a few times.
+/// How often the hub dials a peer back, and how often at once: people repair networks by trying.
 const DIAL_BACKS: Rate = Rate::per_minute(6);
 const DIAL_BACK_BURST: NonZeroU32 = NonZeroU32::new(6).unwrap();
 

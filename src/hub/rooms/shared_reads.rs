@@ -38,8 +38,7 @@ struct SharedRead {
 pub(super) struct SharedReads(Mutex<VecDeque<Arc<SharedRead>>>);
 
 impl SharedReads {
-    /// Returns what follows `seq`: from an earlier read, a running one, or `read`, which must not
-    /// be empty.
+    /// Returns what follows `seq`: from an earlier read, a running one, or `read`, never empty.
     pub(super) async fn after(
         &self,
         seq: u64,

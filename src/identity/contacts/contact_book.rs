@@ -16,8 +16,7 @@ use crate::{
 /// The maximum number of hubs: more than anybody joins.
 pub const MAX_HUBS: usize = 256;
 
-/// The maximum number of contacts of all hubs together: more than anybody talks to, few enough that
-/// the file is read quickly.
+/// The maximum number of contacts of all hubs together: more than anybody talks to.
 pub const MAX_CONTACTS: usize = 2048;
 
 /// The maximum length of a note, in bytes.
@@ -125,8 +124,7 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Removes a hub and its contacts. Errors with [`ContactsError::Invalid`] if the hub is not in
-    /// the book.
+    /// Removes a hub and its contacts. Errors with [`ContactsError::Invalid`] if there is none.
     pub fn forget_hub(&mut self, at: &Endpoint) -> Result<()> {
         self.hub_mut(at)?;
         self.hubs.retain(|hub| !hub.endpoints.contains(at));
@@ -204,8 +202,7 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Blocks or unblocks a contact. Errors with [`ContactsError::Invalid`] if they are not in the
-    /// book.
+    /// Blocks or unblocks a contact. Errors with [`ContactsError::Invalid`] if there is none.
     pub fn block(&mut self, hub: &Endpoint, name: &Name, blocked: bool) -> Result<()> {
         self.contact_mut(hub, name)?.blocked = blocked;
         Ok(())
@@ -249,8 +246,7 @@ impl ContactBook {
         Ok(())
     }
 
-    /// Parses a book as [`Self::to_toml`] writes it. Errors with [`ContactsError::Invalid`] with
-    /// the line of the mistake.
+    /// Parses what [`Self::to_toml`] writes. Errors with [`ContactsError::Invalid`] with the line.
     pub fn parse(toml: &str) -> Result<Self> {
         toml::from_str(toml).map_err(|problem: toml::de::Error| {
             let before = problem.span().map_or(0, |at| at.start.min(toml.len()));
@@ -259,8 +255,7 @@ impl ContactBook {
         })
     }
 
-    /// Returns the book as TOML. Errors with [`ContactsError::File`] if it cannot be written as
-    /// TOML.
+    /// Returns the book as TOML. Errors with [`ContactsError::File`] if that is not possible.
     pub fn to_toml(&self) -> Result<String> {
         let hubs = toml::to_string_pretty(self)
             .map_err(|error| SystemError::because("cannot write the contact book", error))?;

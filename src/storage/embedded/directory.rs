@@ -57,8 +57,7 @@ pub struct EmbeddedDirectory {
 }
 
 impl EmbeddedDirectory {
-    /// Creates an empty directory. Must be called within a runtime, where the expiry of leases
-    /// runs.
+    /// Creates an empty directory. Call it within a runtime, where the expiry of leases runs.
     pub fn new(listener: Arc<dyn SessionListener>) -> Self {
         let inner =
             Arc::new(DirectoryInner { state: Mutex::default(), listener, sooner: Notify::new() });

@@ -15,7 +15,6 @@ pub(super) struct Pool<W> {
 }
 
 impl<W: Send + 'static> Pool<W> {
-    /// Creates a pool of up to `size` workers.
     pub(super) fn new<E: Into<RequestError>>(
         size: usize,
         make: impl Fn() -> Result<W, E> + Send + Sync + 'static,

@@ -27,8 +27,7 @@ pub enum Probe {
 }
 
 /// Connects, checks that the server has this key, and hangs up. Uses no HTTP/2 and shows no key.
-/// Without a key it dials loopback only, and checks only that the server accepts connections. Takes
-/// `timeout` at most.
+/// Without a key it dials loopback only, and only connects. Takes `timeout` at most.
 pub async fn probe(at: SocketAddr, key: Option<Fingerprint>, timeout: Duration) -> Probe {
     let until = Instant::now() + timeout;
     let dial = match key {

@@ -113,7 +113,6 @@ fn refused(hub: &KnownHub) -> Option<Finding> {
     ))
 }
 
-/// Checks the outbox, if there is one.
 pub(super) async fn outbox(settings: &Settings) -> Option<Finding> {
     const NAME: &str = "outbox";
     let path = settings.home.outbox();
@@ -133,7 +132,6 @@ pub(super) async fn outbox(settings: &Settings) -> Option<Finding> {
     })
 }
 
-/// Checks the inbox, if there is one.
 pub(super) async fn inbox(settings: &Settings) -> Option<Finding> {
     const NAME: &str = "inbox";
     let path = settings.home.inbox();

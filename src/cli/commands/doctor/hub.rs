@@ -25,8 +25,7 @@ pub(super) const FIX_KEY: &str = "fix the key first, as shown above";
 /// The result of a visit to the hub.
 pub(super) struct Visit {
     pub(super) findings: Vec<Finding>,
-    /// The user as listed by the hub, because of another program; or else the error, if the hub is
-    /// unreachable.
+    /// The user as listed by the hub, or the error if the hub is unreachable.
     pub(super) listed: Result<Option<Peer>, Option<Error>>,
 }
 

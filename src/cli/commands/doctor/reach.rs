@@ -104,8 +104,7 @@ fn addresses(
     Finding::ok(ADDRESSES, found)
 }
 
-/// Resolves the host names among the endpoints, which no hub does. Returns findings only for those that
-/// probably do not lead here.
+/// Resolves the host names among the endpoints. Returns findings for those that lead elsewhere.
 async fn names(check: &Check) -> Vec<Finding> {
     let seen = check.observed.as_ref().and_then(|seen| seen.host().parse::<IpAddr>().ok());
     let mut findings = Vec::new();

@@ -16,8 +16,7 @@ use crate::model::MAX_TEXT_BYTES;
 /// The most bytes of output that are kept: the largest reply, with line breaks after it.
 const MAX_OUTPUT: u64 = MAX_TEXT_BYTES as u64 + 1024;
 
-/// The first pause before checking whether a command that has closed its output has exited; doubled
-/// each time.
+/// The first pause before checking whether a command without output has exited; then doubled.
 const FIRST_POLL: Duration = Duration::from_millis(1);
 
 /// The longest such pause.
@@ -44,8 +43,7 @@ pub(super) async fn run(
     let mut child = command.spawn().map_err(|error| format!("cannot run sh: {error}"))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let running = KillOnDrop(Arc::new(Mutex::new(ChildState { child, has_exited: false })));
-    // Nobody joins these threads, since reads and writes of pipes cannot be cancelled. Both end with the
-    // command.
+    // Nobody joins these threads: reads and writes of pipes cannot be cancelled.
     thread::spawn(move || {
         // A command need not read its input.
         let _ = stdin.map(|mut stdin| writeln!(stdin, "{line}"));

@@ -44,8 +44,7 @@ pub(crate) struct DirectChat {
     pub(crate) path: Option<String>,
     /// What is known about the peer's key.
     pub(crate) trust: Option<TrustLevel>,
-    /// Whether the user or a peer with a known key has sent a message, so that the chat is not closed to
-    /// make room for others.
+    /// Whether the user or a peer with a known key has sent a message, so that the chat stays open.
     matters: bool,
     typing_until: Option<Instant>,
     /// When the peer was last notified that the user types.
@@ -60,7 +59,7 @@ pub(crate) struct DirectChat {
     received: Option<MessageId>,
     marked: Option<MessageId>,
     read_until: Option<MessageId>,
-    unsent: UnsentMessages,
+    pub(super) unsent: UnsentMessages,
     /// Whether the contact book was asked for the peer.
     looked_up: bool,
     /// Whether any message was delivered to the peer.
@@ -155,7 +154,7 @@ impl DirectChat {
 
     /// Returns true if the peer is not in the contact book and was never heard of here.
     pub(crate) fn is_with_unknown_peer(&self) -> bool {
-        let queued = self.queued().next().is_some();
+        let queued = self.unsent.queued().next().is_some();
         let heard_of = self.received.is_some() || self.reached || self.live;
         self.looked_up && self.trust.is_none() && !heard_of && !queued
     }
@@ -234,10 +233,6 @@ impl DirectChat {
         self.unsent.queue(id, &mut self.transcript);
     }
 
-    pub(crate) fn queued(&self) -> impl Iterator<Item = MessageId> {
-        self.unsent.queued()
-    }
-
     /// Records that a message was dropped from the outbox, if it was there.
     pub(crate) fn on_dropped(&mut self, id: MessageId) {
         if self.unsent.remove_queued(id) {
@@ -248,16 +243,6 @@ impl DirectChat {
     /// The first failed message, to be sent again with the same id.
     pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
         self.unsent.retry(&mut self.transcript)
-    }
-
-    /// The number of messages that are being sent.
-    pub(crate) fn sending(&self) -> usize {
-        self.unsent.sending()
-    }
-
-    /// All messages that were not delivered, without those in the outbox.
-    pub(crate) fn unsent(&self) -> impl Iterator<Item = (MessageId, &Text)> {
-        self.unsent.iter()
     }
 
     /// Records that the peer types, or has stopped.

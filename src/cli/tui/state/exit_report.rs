@@ -2,7 +2,7 @@
 
 use crate::{cli::view, client::Direct, text};
 
-use super::{DirectChat, RoomChat, State};
+use super::{DirectChat, State};
 
 impl State {
     /// Drops unread direct messages that will be received again.
@@ -48,17 +48,21 @@ impl State {
 
     /// How many messages are under way to the hub or to peers.
     pub(crate) fn sending(&self) -> usize {
-        let posts: usize = self.rooms.iter().map(RoomChat::sending).sum();
-        posts + self.direct_chats.iter().map(DirectChat::sending).sum::<usize>()
+        let posts: usize = self.rooms.iter().map(|room| room.unsent.sending()).sum();
+        posts + self.direct_chats.iter().map(|chat| chat.unsent.sending()).sum::<usize>()
     }
 
     /// The messages of the user that have not arrived, as lines.
     pub(crate) fn unsent(&self) -> Vec<String> {
         let posts = self.rooms.iter().flat_map(|room| {
-            room.unsent().map(|(_, text)| format!("not posted in {}: {}", room.name, text.as_str()))
+            room.unsent
+                .iter()
+                .map(|(_, text)| format!("not posted in {}: {}", room.name, text.as_str()))
         });
         let direct = self.direct_chats.iter().flat_map(|chat| {
-            chat.unsent().map(|(_, text)| format!("not sent to {}: {}", chat.name, text.as_str()))
+            chat.unsent
+                .iter()
+                .map(|(_, text)| format!("not sent to {}: {}", chat.name, text.as_str()))
         });
         self.lost.iter().map(|(_, lost)| lost.clone()).chain(posts).chain(direct).collect()
     }

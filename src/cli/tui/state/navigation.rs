@@ -8,8 +8,7 @@ use crate::{
     model::{MessageId, Name, Position, RoomName, Text},
 };
 
-/// The most direct chats that peers can open, because names can be made up. Above it, those of
-/// strangers are closed.
+/// The most direct chats that peers can open. Above it, those of strangers are closed.
 const MAX_DIRECT_CHATS: usize = 256;
 
 impl State {
@@ -57,8 +56,7 @@ impl State {
             || self.evictable().is_some()
     }
 
-    /// The direct chat to close if there are too many: the oldest one with a stranger, preferably one
-    /// that was read.
+    /// The direct chat to close if there are too many: the oldest with a stranger, best a read one.
     fn evictable(&self) -> Option<usize> {
         let current = self.current_peer();
         let chats = self.direct_chats.iter().enumerate();
@@ -224,8 +222,7 @@ impl State {
         &mut self.rooms[index]
     }
 
-    /// Returns true if no peer of this name is on the hub or in the contact book, or has ever sent or
-    /// received a message here.
+    /// Returns true if no peer of this name is on the hub, in the contact book or in a chat here.
     pub(super) fn is_unknown_peer(&self, name: &Name) -> bool {
         !self.peers.contains(name)
             && self.direct_chat(name).is_some_and(DirectChat::is_with_unknown_peer)
@@ -239,7 +236,7 @@ impl State {
         if let Some(id) = id {
             chat.fail(id, reason.clone());
         }
-        let texts: Vec<Text> = chat.unsent().map(|(_, text)| text.clone()).collect();
+        let texts: Vec<Text> = chat.unsent.iter().map(|(_, text)| text.clone()).collect();
         if !self.composer.is_empty() || texts.len() > 1 || self.has_draft(name) {
             return self.toast(format!("not sent: {reason}"), true, now);
         }
@@ -262,8 +259,7 @@ impl State {
         self.direct_chat(name).is_some_and(|chat| !chat.draft.is_empty())
     }
 
-    /// Goes to a room that was joined on request, unless the hub was away or the user has typed or gone
-    /// elsewhere in the meantime.
+    /// Goes to a room that was joined on request, unless the user has typed or moved meanwhile.
     pub(super) fn on_join_done(&mut self, name: RoomName, now: Moment) {
         self.ensure_room(&name);
         let at_once = self.joining.take_if(|joining| *joining == name).is_some();
@@ -309,7 +305,7 @@ impl State {
         };
         let is_current = self.current_room() == Some(name);
         let left = self.rooms.remove(index);
-        for (id, text) in left.unsent() {
+        for (id, text) in left.unsent.iter() {
             let lost = format!("not posted in {name}: {}", text.as_str());
             self.lost.push((Some(id), lost));
         }

@@ -169,8 +169,7 @@ impl State {
         self.mark_seen();
     }
 
-    /// Handles that no conversation could be opened. Until there is a message to send, only a changed
-    /// key is reported.
+    /// Handles that no conversation opened. With no message to send, only a new key is reported.
     fn on_call_failed(&mut self, peer: &Name, error: &Error, now: Moment) {
         if let Error::PeerUnknown(_) = error
             && self.is_unknown_peer(peer)

@@ -8,7 +8,7 @@ use crate::{
     model::{Name, PeerStatus, RoomName},
 };
 
-use super::{DirectChat, Effect, Moment, Overlay, State};
+use super::{Effect, Moment, Overlay, State};
 
 /// The time without a key after which the user is away.
 const AWAY: Duration = Duration::from_secs(10 * 60);
@@ -73,8 +73,7 @@ impl ActivityTimers {
 }
 
 impl State {
-    /// Handles the passing of time; to be called about once a second. Returns true if the screen has
-    /// changed.
+    /// Handles the passing of time, about once a second. Returns true if the screen has changed.
     pub(crate) fn on_tick(&mut self, now: Moment) -> bool {
         let toast = self.toast.take_if(|toast| now.mono >= toast.until).is_some();
         let typing = self
@@ -96,7 +95,7 @@ impl State {
     /// second. Nothing is requested while they are being read.
     pub(crate) fn poll_files(&mut self) {
         if !std::mem::replace(&mut self.reading_files, true) {
-            let queued = self.direct_chats.iter().flat_map(DirectChat::queued).collect();
+            let queued = self.direct_chats.iter().flat_map(|chat| chat.unsent.queued()).collect();
             self.emit(Effect::ReadFiles { queued });
         }
     }
@@ -185,8 +184,7 @@ impl State {
         }
     }
 
-    /// Handles that the user has chosen a status. Unless it is online, it is not changed automatically
-    /// from then on.
+    /// Handles that the user has chosen a status. Any but online is not changed automatically.
     pub(super) fn on_status_chosen(&mut self, status: PeerStatus) {
         self.timers.has_chosen = status != PeerStatus::Online;
         self.timers.is_away = false;

@@ -26,7 +26,7 @@ pub(crate) struct RoomChat {
     pub(crate) draft: String,
     /// The last position at the time of joining. Messages up to it are history.
     pub(super) head: Option<Position>,
-    unsent: UnsentMessages,
+    pub(super) unsent: UnsentMessages,
     /// Up to where the room is read, and up to where it was read in an earlier chat.
     pub(crate) read: Option<Position>,
     pub(super) read_before: Option<Position>,
@@ -194,15 +194,5 @@ impl RoomChat {
     /// The first failed post, to be sent again with the same id.
     pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
         self.unsent.retry(&mut self.live.transcript)
-    }
-
-    /// The number of posts that are being sent.
-    pub(crate) fn sending(&self) -> usize {
-        self.unsent.sending()
-    }
-
-    /// All posts that are not stored.
-    pub(crate) fn unsent(&self) -> impl Iterator<Item = (MessageId, &Text)> {
-        self.unsent.iter()
     }
 }

@@ -139,7 +139,7 @@ impl State {
 
     fn close_direct_chat(&mut self, now: Moment) {
         let Some(peer) = self.current_peer().cloned() else { return };
-        let has_unsent = |chat: &DirectChat| chat.unsent().next().is_some();
+        let has_unsent = |chat: &DirectChat| chat.unsent.iter().next().is_some();
         if self.direct_chat(&peer).is_some_and(has_unsent) {
             return self.toast(format!("a message to {peer} is not sent yet"), true, now);
         }

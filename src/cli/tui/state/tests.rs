@@ -126,13 +126,18 @@ impl State {
         self.on_outcome(Outcome::Posted { id, room: room(raw), result }, at(2));
     }
 
-    /// The messages of the current chat with their marks, each in one line.
-    pub(crate) fn shown(&mut self) -> Vec<String> {
+    fn painted(&mut self) -> ratatui::buffer::Buffer {
         let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
         self.panels = Panels { sidebar: Some(false), roster: Some(false) };
         let area = buffer.area;
         layout::arrange(self, area, at(3));
         view::paint(self, at(3), &mut buffer);
+        buffer
+    }
+
+    /// The messages of the current chat with their marks, each in one line.
+    pub(crate) fn shown(&mut self) -> Vec<String> {
+        let buffer = self.painted();
         let rows = buffer.content().chunks(78);
         let rows = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
         let rows = rows.map(|row| row.trim_end().to_owned());
@@ -150,11 +155,7 @@ impl State {
 
     /// The whole current chat as one text.
     pub(crate) fn shown_notices(&mut self) -> String {
-        let mut buffer = ratatui::buffer::Buffer::empty(ratatui::layout::Rect::new(0, 0, 78, 40));
-        self.panels = Panels { sidebar: Some(false), roster: Some(false) };
-        let area = buffer.area;
-        layout::arrange(self, area, at(3));
-        view::paint(self, at(3), &mut buffer);
+        let buffer = self.painted();
         buffer.content().iter().map(|cell| cell.symbol()).collect()
     }
 

@@ -11,8 +11,7 @@ pub(crate) const MAX_ENTRIES: usize = 65_536;
 /// 2,000 of the longest texts (16 KiB).
 pub(crate) const MAX_BYTES: usize = 32 * 1024 * 1024;
 
-/// The limits of a direct chat in which the user has said nothing, so that a hundred strangers cannot
-/// take much memory.
+/// The limits of a direct chat in which the user said nothing, so that many take little memory.
 pub(crate) const MAX_UNANSWERED: usize = 2_000;
 pub(crate) const MAX_UNANSWERED_BYTES: usize = 1024 * 1024;
 
@@ -31,7 +30,6 @@ pub(super) struct EntryList {
 }
 
 impl EntryList {
-    /// An empty list with these limits.
     pub(super) fn with_limits(max_entries: usize, max_bytes: usize) -> Self {
         let (list, serials) = (VecDeque::new(), HashMap::new());
         Self { list, serials, first: 0, bytes: 0, max_entries, max_bytes, is_full: false }
@@ -68,8 +66,7 @@ impl EntryList {
         self.shrink();
     }
 
-    /// Prepends entries, without those that are in the list already. Above the limit, the older ones
-    /// are left out.
+    /// Prepends entries that are not in the list yet. Above the limit, the older ones are left out.
     pub(super) fn prepend(&mut self, older: Vec<TranscriptEntry>) {
         for entry in older.into_iter().rev() {
             if self.serials.contains_key(&entry.key) {

@@ -11,8 +11,7 @@ use super::{EntryKey, Serial, Transcript, layout::EntryLayout};
 pub(super) enum Anchor {
     /// The last row is at the bottom, also when entries are added.
     End,
-    /// This row is at the top. `offset` is the byte offset where it began, to find it again when the
-    /// width changes.
+    /// This row is at the top. `offset` is where it began, to find it again when the width changes.
     Top { row: RowRef, offset: usize },
     /// This entry is in the middle. It was jumped to since the last layout.
     Around(EntryKey),

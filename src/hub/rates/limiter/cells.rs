@@ -8,8 +8,7 @@ use governor::{
 };
 use parking_lot::Mutex;
 
-/// Governor's state by key. Keys beyond `capacity` share one cell. A key keeps its own cell until
-/// it was idle.
+/// Governor's state by key. Keys beyond `capacity` share one cell. A busy key keeps its own cell.
 #[derive(Debug)]
 pub(super) struct Cells<K> {
     capacity: usize,
@@ -23,7 +22,6 @@ struct CellTable<K> {
 }
 
 impl<K> Cells<K> {
-    /// Cells for up to `capacity` keys.
     pub(super) fn new(capacity: usize) -> Self {
         Self { capacity, table: Mutex::new(CellTable { own: HashMap::new(), shared: None }) }
     }

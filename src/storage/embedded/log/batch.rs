@@ -184,8 +184,7 @@ impl<'a> Batch<'a> {
         Ok(id)
     }
 
-    /// Returns the head of a room, and creates the room if it is new; `None` if there can be no
-    /// more rooms.
+    /// Returns the head of a room, which is created if new; `None` if there are too many rooms.
     fn head(&mut self, name: &RoomName) -> rusqlite::Result<Option<RoomHead>> {
         if let Some(head) = self.known_head(name)? {
             return Ok(Some(head));

@@ -8,8 +8,7 @@ use parking_lot::{Condvar, Mutex};
 /// yields again, so that it costs little under constant load and still makes progress.
 const YIELD_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// How long changes gather before they are indexed: indexing one message costs nearly as much as
-/// indexing a hundred.
+/// How long changes gather before they are indexed: one costs nearly as much as a hundred.
 const GATHER_TIME: Duration = Duration::from_millis(250);
 
 /// The rooms that changed since the indexer last took them. Bounded by the number of rooms.
@@ -49,8 +48,7 @@ impl ChangeFeed {
         let is_first = state.rooms.is_empty();
         state.rooms.extend(rooms);
         state.generation += 1;
-        // Only the first change wakes the indexer: a wake-up costs the writer more than all the
-        // rest.
+        // Only the first change wakes the indexer: a wake-up costs the writer more than the rest.
         if is_first {
             self.changed.notify_all();
         }

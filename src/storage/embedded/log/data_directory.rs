@@ -124,8 +124,7 @@ fn check(path: &Path) -> Attempt<()> {
     Ok(())
 }
 
-/// Checks the header of the file. SQLite may change a foreign database by opening it, if only by
-/// recovery.
+/// Checks the header of the file, as SQLite may change a foreign database by opening it.
 fn check_header(path: &Path) -> Attempt<()> {
     let mut header = [0; HEADER_BYTES];
     match File::open(path)?.read_exact(&mut header) {

@@ -18,8 +18,7 @@ use crate::{error::SystemError, identity::files};
 /// connections take such locks.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The page cache of a writing connection: enough for the heads of some thousand rooms and the
-/// changes of a large batch.
+/// The page cache of a writing connection: enough for some thousand rooms and a large batch.
 const WRITER_CACHE_KIB: i64 = 16 * 1024;
 
 /// Cached statements per connection: more than any of them uses.

@@ -20,8 +20,7 @@ use super::{
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Messages that are indexed, or removed, in one transaction: enough to be efficient, few enough to
-/// be over soon.
+/// Messages indexed or removed in one transaction: enough to be efficient, few enough to be quick.
 const CHUNK: i64 = 1000;
 
 /// Bytes of text after which a chunk ends.
@@ -92,8 +91,7 @@ struct IndexEntry {
 }
 
 impl Indexer {
-    /// Opens the index of a log, and rebuilds it if it cannot be used. Adds the rooms that are not
-    /// up to date to the feed.
+    /// Opens the index of a log, or rebuilds it. Adds the rooms that are not up to date.
     pub(super) fn open(
         database: Arc<LogDatabase>,
         log_database: Arc<LogDatabase>,

@@ -1,6 +1,6 @@
 //! The schema of the log's database.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Result, TransactionBehavior};
 
 /// The bits of a message's key that hold its seq; the bits above hold the id of its room. This
 /// keeps rooms contiguous in the table, and integer keys are the fastest in SQLite.
@@ -68,7 +68,7 @@ pub(super) fn room(key: i64) -> i64 {
 }
 
 /// Migrates a database, which may be empty, to [`VERSION`] in one transaction.
-pub(super) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn migrate(conn: &mut Connection) -> Result<()> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = version(&tx)?;
     for (migration, _) in MIGRATIONS.iter().zip(1..).filter(|&(_, leads_to)| leads_to > version) {
@@ -86,16 +86,16 @@ pub(super) fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
 }
 
 /// Returns the version of the schema; 0 for an empty database.
-pub(super) fn version(conn: &Connection) -> rusqlite::Result<i64> {
+pub(super) fn version(conn: &Connection) -> Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-pub(super) fn epoch(conn: &Connection) -> rusqlite::Result<u64> {
+pub(super) fn epoch(conn: &Connection) -> Result<u64> {
     conn.query_row("SELECT epoch FROM store", [], |row| row.get(0)).map(i64::cast_unsigned)
 }
 
 /// Reads a row of every table, which finds damage at its root.
-pub(super) fn probe(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn probe(conn: &Connection) -> Result<()> {
     epoch(conn)?;
     for table in ["rooms", "senders", "messages", "posts"] {
         let mut rows = conn.prepare(&format!("SELECT * FROM {table} LIMIT 1"))?;

@@ -26,8 +26,7 @@ fn word(word: &str) -> Option<String> {
     }
 }
 
-/// Returns a quoted term; `None` if the index would find no word in it. The text never contains a
-/// quote.
+/// Returns a quoted term; `None` if the index would find no word in it. The text has no quotes.
 fn term(text: &str, suffix: &str) -> Option<String> {
     text.contains(char::is_alphanumeric).then(|| format!("\"{text}\"{suffix}"))
 }

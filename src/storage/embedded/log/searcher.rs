@@ -102,8 +102,7 @@ impl Searcher {
         Ok(hits)
     }
 
-    /// Returns the expression for the words in this room and of this sender; `None` if there is no
-    /// such room or sender.
+    /// Returns the expression for the words in this room and of this sender, if both exist.
     fn narrow(&mut self, words: &str, search: &Search) -> Result<Option<String>> {
         let mut expression = words.to_owned();
         let Search { room, sender, .. } = search;

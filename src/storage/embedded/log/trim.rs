@@ -5,7 +5,7 @@
 //! pages are reused.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
 use super::{reader::seq_before, schema};
 use crate::storage::Retention;
@@ -50,7 +50,7 @@ impl Trim {
         Self { oldest, count, room: 0, removed: 0 }
     }
 
-    pub(super) fn step(&mut self, conn: &mut Connection) -> rusqlite::Result<TrimStep> {
+    pub(super) fn step(&mut self, conn: &mut Connection) -> Result<TrimStep> {
         for _ in 0..STEP_ROOMS {
             let Some(room) = next_room(conn, self.room)? else { return Ok(TrimStep::Done) };
             let keep = self.keep_from(conn, &room)?;
@@ -64,14 +64,14 @@ impl Trim {
         Ok(TrimStep::Removed(None))
     }
 
-    fn keep_from(&self, conn: &Connection, room: &RoomExtent) -> rusqlite::Result<i64> {
+    fn keep_from(&self, conn: &Connection, room: &RoomExtent) -> Result<i64> {
         let by_count = room.last.saturating_sub(self.count) + 1;
         let by_age = seq_before(conn, room.id, room.first, room.last, self.oldest)? + 1;
         Ok(by_count.max(by_age))
     }
 }
 
-fn next_room(conn: &Connection, from: i64) -> rusqlite::Result<Option<RoomExtent>> {
+fn next_room(conn: &Connection, from: i64) -> Result<Option<RoomExtent>> {
     conn.prepare_cached("SELECT id, first, last FROM rooms WHERE id >= ?1 ORDER BY id LIMIT 1")?
         .query_row([from], |row| {
             Ok(RoomExtent { id: row.get(0)?, first: row.get(1)?, last: row.get(2)? })
@@ -80,7 +80,7 @@ fn next_room(conn: &Connection, from: i64) -> rusqlite::Result<Option<RoomExtent
 }
 
 /// Removes the messages of a room before `first`.
-fn remove(conn: &mut Connection, room: &RoomExtent, first: i64) -> rusqlite::Result<u64> {
+fn remove(conn: &mut Connection, room: &RoomExtent, first: i64) -> Result<u64> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let removed = tx
         .prepare_cached("DELETE FROM messages WHERE key >= ?1 AND key < ?2")?

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Result, TransactionBehavior};
 
 use super::{
     batch::{Batch, CommittedBatch, IdCache},
@@ -15,8 +15,7 @@ use crate::model::Draft;
 /// Pages of the write-ahead log that a checkpoint moves at once. Posts wait for it.
 const CHECKPOINT_PAGES: i64 = 1000;
 
-/// Pages of the write-ahead log after which the writer waits for readers, whose snapshots keep the
-/// log from being restarted.
+/// Pages of the write-ahead log after which the writer waits for readers, so that the log restarts.
 const MAX_WAL_PAGES: i64 = 16_000;
 
 /// The connection that writes, with its cache of ids.
@@ -31,7 +30,7 @@ pub(super) struct WriteConnection {
 
 impl WriteConnection {
     /// Opens the connection, and brings the schema up to date first.
-    pub(super) fn open(database: Arc<LogDatabase>) -> rusqlite::Result<Self> {
+    pub(super) fn open(database: Arc<LogDatabase>) -> Result<Self> {
         let mut conn = database.writer(Durability::Full)?;
         schema::migrate(&mut conn)?;
         let epoch = schema::epoch(&conn)?;
@@ -41,7 +40,7 @@ impl WriteConnection {
     }
 
     /// Stores a batch durably. After an error none of it is stored.
-    pub(super) fn store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<CommittedBatch> {
+    pub(super) fn store(&mut self, drafts: Vec<Draft>) -> Result<CommittedBatch> {
         self.known.forget_if_many();
         let stored = self.try_store(drafts);
         if stored.is_err() {
@@ -51,7 +50,7 @@ impl WriteConnection {
         stored
     }
 
-    fn try_store(&mut self, drafts: Vec<Draft>) -> rusqlite::Result<CommittedBatch> {
+    fn try_store(&mut self, drafts: Vec<Draft>) -> Result<CommittedBatch> {
         let _gate = self.database.writing();
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut batch = Batch::begin(&tx, &mut self.known, self.epoch, self.last_at)?;
@@ -64,7 +63,7 @@ impl WriteConnection {
         Ok(stored)
     }
 
-    pub(super) fn trim(&mut self, trim: &mut Trim) -> rusqlite::Result<TrimStep> {
+    pub(super) fn trim(&mut self, trim: &mut Trim) -> Result<TrimStep> {
         let _gate = self.database.writing();
         trim.step(&mut self.conn)
     }
@@ -72,7 +71,7 @@ impl WriteConnection {
     /// Moves the write-ahead log into the database, if it is long enough to be worth the fsyncs.
     ///
     /// SQLite's automatic checkpoints run within a commit, and fail silently.
-    pub(super) fn checkpoint(&mut self) -> rusqlite::Result<()> {
+    pub(super) fn checkpoint(&mut self) -> Result<()> {
         let (pages, moved) = self.wal()?;
         let mode = match pages {
             MAX_WAL_PAGES.. => "RESTART",
@@ -83,7 +82,7 @@ impl WriteConnection {
     }
 
     /// Returns the pages of the write-ahead log, and how many of them were moved.
-    pub(super) fn wal(&self) -> rusqlite::Result<(i64, i64)> {
+    pub(super) fn wal(&self) -> Result<(i64, i64)> {
         self.conn
             .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
             .query_row([], |row| Ok((row.get(1)?, row.get(2)?)))

@@ -114,8 +114,7 @@ impl MemberList {
         })
     }
 
-    /// Revokes a bot's token. Also errors with [`RequestError::MemberUnknown`] if there is no bot
-    /// of that name.
+    /// Revokes a bot's token. Also errors with [`RequestError::MemberUnknown`] if it is no bot.
     pub fn revoke_token(&mut self, name: &Name) -> Result<()> {
         self.write(|tx| {
             let found = lookup_exactly(tx, name)?;
