@@ -196,7 +196,7 @@ impl Outbox {
     }
 
     /// Returns the lock to deliver, held until it is dropped; `None` if another process has it.
-    async fn try_lock(&self) -> Result<Option<std::fs::File>> {
+    async fn try_lock(&self) -> Result<Option<files::FileLock>> {
         let path = self.0.path.clone();
         blocking(move || files::try_lock(&path)).await
     }

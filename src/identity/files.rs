@@ -116,19 +116,31 @@ pub(super) fn replace(path: &Path, content: &str) -> Result<()> {
         .map_err(|error| SystemError::file("write", path, error))
 }
 
+/// A locked file. The lock is released when this is dropped, even if a process that is being started
+/// still has a copy of the descriptor, as between `fork` and `exec`.
+#[derive(Debug)]
+pub(crate) struct FileLock(pub(crate) File);
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // It cannot fail for a descriptor that is open; closing it releases the lock as well.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Locks a file against other processes, waiting for it, until the result is dropped. The lock is on
 /// a file beside it, as the file itself is replaced.
-pub(crate) fn lock(path: &Path) -> Result<File> {
+pub(crate) fn lock(path: &Path) -> Result<FileLock> {
     let (name, file) = open_lock(path)?;
     file.lock().map_err(|error| SystemError::file("lock", &name, error))?;
-    Ok(file)
+    Ok(FileLock(file))
 }
 
 /// As [`lock`], but returns `None` if another process holds the lock.
-pub(crate) fn try_lock(path: &Path) -> Result<Option<File>> {
+pub(crate) fn try_lock(path: &Path) -> Result<Option<FileLock>> {
     let (name, file) = open_lock(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(FileLock(file))),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(SystemError::file("lock", &name, error)),
     }

@@ -8,7 +8,7 @@
 //! Several processes of one person share the file. Only the one that holds the lock beside it writes
 //! texts: the others could not tell what it is about to show.
 
-use std::{collections::HashSet, fs::File, path::Path, sync::Arc};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -79,7 +79,7 @@ struct DurableInboxInner {
     contacts: ContactStore,
     me: Name,
     /// The lock; `None`: another process writes texts.
-    lock: Option<File>,
+    lock: Option<files::FileLock>,
     /// Messages with a text that were not handed out yet.
     unshown: Mutex<HashSet<(Name, MessageId)>>,
 }

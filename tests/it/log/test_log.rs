@@ -1,10 +1,6 @@
 //! A log, the messages that its listener was given, and common operations on it.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use chinwag::{
     error::Result,
@@ -37,22 +33,9 @@ impl CommitListener for Heard {
 }
 
 impl TestLog {
-    /// Opens a log that no other is using.
-    ///
-    /// A child process that another test is just starting holds copies of this process's files until it
-    /// runs its program, and so keeps a directory locked for a moment after its log was closed.
     pub(crate) fn open(store: Store) -> Self {
         let heard = Arc::<Heard>::default();
-        let began = Instant::now();
-        loop {
-            match EmbeddedLog::open(store.clone(), heard.clone()) {
-                Err(error) if error.to_string().contains("is in use") => {
-                    assert!(began.elapsed() < LIMIT, "{error}");
-                    std::thread::yield_now();
-                }
-                opened => return Self { log: opened.unwrap(), heard },
-            }
-        }
+        Self { log: EmbeddedLog::open(store, heard.clone()).unwrap(), heard }
     }
 
     pub(crate) fn at(directory: &Path) -> Self {

@@ -14,7 +14,10 @@ use std::{
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{database::with_suffix, schema};
-use crate::{error::SystemError, identity::files};
+use crate::{
+    error::SystemError,
+    identity::files::{self, FileLock},
+};
 
 /// The bytes of a database page: large enough that a long text rarely needs overflow pages, small
 /// enough that a commit of one message writes little.
@@ -26,7 +29,7 @@ const HEADER_BYTES: usize = 100;
 /// A locked data directory. The lock is released when this is dropped.
 pub(super) struct DataDirectory {
     directory: PathBuf,
-    _lock: File,
+    _lock: FileLock,
 }
 
 type Attempt<T> = Result<T, Box<dyn StdError + Send + Sync>>;
@@ -40,7 +43,7 @@ impl DataDirectory {
         let lock = File::options().create(true).truncate(false).write(true).open(&path);
         let lock = lock.map_err(|error| SystemError::unusable(&path, error))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: FileLock(lock) }),
             Err(TryLockError::WouldBlock) => {
                 let problem = format!("{} is in use by another hub", directory.display());
                 Err(SystemError::new(problem).at(directory))
