@@ -135,8 +135,7 @@ impl Hub {
         Ok(Self { state, acceptor, retention, grace, idle_exit, metrics })
     }
 
-    /// Returns the certificate of the hub's own key, which clients can pin; `None` if the options
-    /// name other credentials.
+    /// Returns the certificate of the hub's own key, to pin; `None` with other credentials.
     pub fn certificate(&self) -> Option<&Certificate> {
         self.state.certificate.as_ref()
     }

@@ -204,8 +204,7 @@ impl fmt::Display for MessageId {
     }
 }
 
-/// The text of a message: 1 to [`MAX_TEXT_BYTES`] bytes. Make it harmless before printing it to a
-/// terminal.
+/// The text of a message: 1 to [`MAX_TEXT_BYTES`] bytes. Escape it before printing it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text(Arc<str>);
 

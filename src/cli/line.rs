@@ -223,7 +223,9 @@ impl Chat {
         match input {
             Input::Post(_) if console.is_edited() && self.room_has_changed() => self.report_moved(),
             Input::Ask(Request::Join(room)) if console.is_edited() && self.must_wait(&room) => {
-                self.join_later(room);
+                self.notify(&format!("{room} will be joined when the hub is back"));
+                let join = actions::run(self.client.clone(), Request::Join(room), None);
+                self.tasks.spawn(join);
             }
             input => self.execute(input, until).await?,
         }
@@ -257,11 +259,6 @@ impl Chat {
     /// Returns true if a room cannot be joined before the hub is back.
     fn must_wait(&self, room: &RoomName) -> bool {
         self.state.hub_is_away() && !self.state.rooms().contains(room)
-    }
-
-    fn join_later(&mut self, room: RoomName) {
-        self.notify(&format!("{room} will be joined when the hub is back"));
-        self.tasks.spawn(actions::run(self.client.clone(), Request::Join(room), None));
     }
 
     /// Returns true if the input will appear as a line of its own: a post once it comes from the hub, a
@@ -324,7 +321,10 @@ impl Chat {
         let awaited = self.moving.is_some_and(|(moving, _)| moving == id);
         match ended {
             // Lines are already being typed to another room, which stays the current one.
-            Ok((_, ActionOutcome::Joined(room))) if !awaited => self.joined_in_background(room),
+            Ok((_, ActionOutcome::Joined(room))) if !awaited => {
+                self.notify(&format!("joined {room}; /join {room} to talk there"));
+                self.state.add_room(&room);
+            }
             ended => self.on_outcome(ended.map(|(_, outcome)| outcome)),
         }
         if awaited {
@@ -355,11 +355,6 @@ impl Chat {
             true => self.notify("there are none"),
             false => self.pending.push_back(lines.join("\n")),
         }
-    }
-
-    fn joined_in_background(&mut self, room: RoomName) {
-        self.notify(&format!("joined {room}; /join {room} to talk there"));
-        self.state.add_room(&room);
     }
 
     fn switch_to(&mut self, room: RoomName) {

@@ -124,8 +124,7 @@ pub(crate) async fn reader_gone() {
     {
         use rustix::event::{PollFd, PollFlags, poll};
         let (gone, is_gone) = tokio::sync::oneshot::channel();
-        // Without flags, poll returns when the other end is closed. Nobody joins this thread, since
-        // that may take for ever.
+        // Without flags, poll returns when the other end is closed. Nobody joins this thread.
         std::thread::spawn(move || {
             let stdout = io::stdout();
             let mut ends = [PollFd::new(&stdout, PollFlags::empty())];

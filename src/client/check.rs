@@ -40,8 +40,7 @@ pub struct EndpointCheck {
     pub dialed: Option<Endpoint>,
     /// How far the hub got.
     pub reach: Reach,
-    /// Why it got no further, as the hub says it, in one line that is safe to print; empty if it was
-    /// reached.
+    /// Why it got no further, as the hub says it, safe to print; empty if it was reached.
     pub cause: String,
 }
 

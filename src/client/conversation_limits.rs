@@ -1,5 +1,4 @@
-//! Limits of the conversations that others open, in all and for each caller, so that nobody takes the
-//! permits of the others.
+//! Limits of the conversations that others open, in all and for each caller.
 //!
 //! New keys cost nothing, so a stranger, and a caller who is not admitted yet, counts by address. A
 //! caller whose key the contact book or the hub knows counts by key. Strangers and callers without a

@@ -139,8 +139,7 @@ impl Conversations {
         let _ = self.command(peer, PeerCommand::SetTyping(active));
     }
 
-    /// Handles an event of a conversation that a peer has opened. Starts no task: strangers could
-    /// start many.
+    /// Handles an event of a conversation that a peer has opened. Starts no task.
     pub fn on_incoming(&mut self, line: &Line, event: &ConversationEvent) {
         self.incoming.retain(|_, line| !line.is_over());
         if matches!(event, ConversationEvent::Closed { .. }) || self.incoming.len() >= PEERS {

@@ -1,5 +1,4 @@
-//! The small databases of a client: private to their owner, consistent after a crash, and shared by
-//! all processes of one person.
+//! The small databases of a client: private, consistent after a crash, shared by its processes.
 
 use std::{
     path::{Path, PathBuf},

@@ -61,8 +61,7 @@ pub enum Event {
         /// The room.
         room: RoomName,
     },
-    /// The hub refused a room that was to be joined from the start or resumed after a loss. The
-    /// client is not in it.
+    /// The hub refused a room that was to be joined at the start or after a loss.
     JoinRefused {
         /// The room.
         room: RoomName,

@@ -32,8 +32,7 @@ pub struct Events {
 pub struct Unseen(Option<DurableInbox>);
 
 impl Unseen {
-    /// Returns true if a message is durable and not marked as shown: it would come out of the next
-    /// client again.
+    /// Returns true if a message is durable and not marked as shown: the next client gets it again.
     pub fn holds(&self, message: &DirectMessage) -> bool {
         self.0.as_ref().is_some_and(|durable| durable.holds(message))
     }

@@ -136,8 +136,7 @@ impl ClientOptions {
         self
     }
 
-    /// Keeps the keys of hubs and peers in this contact book. Without one they are forgotten with
-    /// the client.
+    /// Keeps the keys of hubs and peers in this contact book. Without one they are forgotten.
     pub fn contacts(mut self, contacts: Contacts) -> Self {
         self.contacts = Some(contacts);
         self

@@ -44,8 +44,7 @@ impl Client {
 }
 
 impl<'a> Post<'a> {
-    /// Sets the id, for example to repeat a post of an earlier run: the hub stores it once. The
-    /// default is a new id.
+    /// Sets the id, to repeat a post: the hub stores it once. The default is a new id.
     pub fn id(mut self, id: MessageId) -> Self {
         self.draft.id = id;
         self

@@ -12,8 +12,7 @@ pub struct Direct {
     pub message: DirectMessage,
     /// Whether the sender was shown to be the owner of the name.
     pub verification: Verification,
-    /// The address that it came from; `None` where this client called, or received the message in
-    /// an earlier run.
+    /// The address that it came from; `None` if this client called, or received it earlier.
     pub from: Option<SocketAddr>,
 }
 

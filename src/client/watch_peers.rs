@@ -21,8 +21,7 @@ use crate::{
 /// A change of the list of peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerChange {
-    /// The list starts anew: forget all peers. The first change, and one after each loss that could
-    /// not be bridged.
+    /// The list starts anew: forget all peers. The first change, and one after a long loss.
     Reset,
     /// A peer is online as described: it was listed, came or changed.
     Updated(Peer),

@@ -6,8 +6,7 @@
 //!    only for the session that replaces it.
 //! 2. An owner gets the names they own, and free names, which then belong to them for good
 //!    ([`NameRegistry`](crate::storage::NameRegistry)).
-//! 3. Everybody else is a guest, if the hub admits guests, and gets a name without an owner for the
-//!    life of the session.
+//! 3. Everybody else is a guest, if the hub admits guests, and has a name for the session only.
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! The Chat and Subscribe rpcs: how their streams begin, and the requests that clients send on
-//! Chat.
+//! The Chat and Subscribe rpcs: how their streams begin, and the requests on Chat.
 
 use std::{collections::HashMap, sync::Arc};
 

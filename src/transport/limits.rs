@@ -1,7 +1,6 @@
 //! The limits of a server's connections, in all and for one address.
 //!
-//! A connection is *pending* until its TLS handshake and the first bytes of HTTP/2 are done, and
-//! *open* from then on.
+//! A connection is *pending* until its TLS handshake and the HTTP/2 preface are done, then *open*.
 //!
 //! Too many pending connections come from many honest callers, as after an outage, or from silent
 //! ones. Further ones wait in the queue of the system, until one is done, or until the oldest has

@@ -53,10 +53,7 @@ pub(crate) enum ActionOutcome {
 
 /// Where to start in a joined room: users see some earlier messages, scripts only new ones.
 pub(crate) fn start_position() -> Start {
-    match terminal::can_edit() {
-        true => Start::Last(EARLIER_MESSAGES),
-        false => Start::Head,
-    }
+    if terminal::can_edit() { Start::Last(EARLIER_MESSAGES) } else { Start::Head }
 }
 
 /// Posts a message. Returns once its place after earlier posts is fixed; the future is the outcome.

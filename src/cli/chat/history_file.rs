@@ -1,5 +1,4 @@
-//! The lines typed in earlier chats, in a file that only its owner can read. Callers leave out lines
-//! for one peer.
+//! The lines typed in earlier chats, in a file of their owner. Callers leave out private lines.
 
 use std::{
     fs::{self, OpenOptions},

@@ -1,5 +1,4 @@
-//! The operator commands. They work on the files of the hub, whether it is running or not; a running
-//! hub follows within a second.
+//! The operator commands. They work on the files of the hub; a running hub follows in a second.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -118,10 +117,7 @@ fn directory(settings: &HubSettings) -> Result<PathBuf> {
 
 /// Prints a link: quoted for a shell on a terminal, plain for a program.
 fn print_link(link: &JoinLink) -> Result<()> {
-    match io::stdout().is_terminal() {
-        true => print(&link::for_shell(link)),
-        false => print(link),
-    }
+    if io::stdout().is_terminal() { print(&link::for_shell(link)) } else { print(link) }
 }
 
 fn print(line: &impl std::fmt::Display) -> Result<()> {

@@ -196,10 +196,7 @@ impl HubSettings {
 
     /// Returns the options of the hub. Reads the files that the settings name.
     pub(super) fn options(&self) -> Result<HubOptions> {
-        let plaintext = match self.no_plaintext {
-            true => Plaintext::Never,
-            false => Plaintext::FromLoopback,
-        };
+        let plaintext = if self.no_plaintext { Plaintext::Never } else { Plaintext::FromLoopback };
         Ok(HubOptions {
             retention: self.retain.unwrap_or_default(),
             lease: self.lease.unwrap_or(DEFAULT_LEASE),

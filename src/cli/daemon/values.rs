@@ -1,5 +1,4 @@
-//! Values of the options of `chinwagd`, written alike on the command line, in the environment and in the
-//! file.
+//! Values of the options of `chinwagd`, written alike wherever they are set.
 
 use std::{
     fmt::Display,

@@ -1,5 +1,4 @@
-//! Input and output of a chat in line mode: a terminal with a line editor, or plain standard input and
-//! output.
+//! Input and output of a chat in line mode: a line editor on a terminal, or plain streams.
 //!
 //! Both are threads behind bounded channels, since not every system can poll terminals and pipes.
 

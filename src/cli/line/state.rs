@@ -110,10 +110,7 @@ impl ChatState {
 
     pub(crate) fn on_event(&mut self, event: &Event, now: Instant) -> Option<String> {
         let lines = self.describe_event(event, now);
-        let held = match self.is_replaying() {
-            true => Vec::new(),
-            false => std::mem::take(&mut self.held),
-        };
+        let held = if self.is_replaying() { Vec::new() } else { std::mem::take(&mut self.held) };
         let lines: Vec<String> = lines.into_iter().chain(held).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
@@ -126,13 +123,10 @@ impl ChatState {
             Event::Message(message) => {
                 self.shown.insert(message.room.clone(), message.position);
                 let line = self.line(message);
-                match self.begins_history(message) {
-                    true => Some(line.map_or_else(
-                        || earlier_heading(&message.room),
-                        |line| format!("{}\n{line}", earlier_heading(&message.room)),
-                    )),
-                    false => line,
-                }
+                let heading = self
+                    .begins_history(message)
+                    .then(|| view::notice(&format!("earlier in {}:", message.room)));
+                heading.into_iter().chain(line).reduce(|heading, line| heading + "\n" + &line)
             }
             Event::CallerKeyChanged { name, known, offered } => {
                 let notice = view::caller_key_changed(name, *known, *offered);
@@ -229,10 +223,6 @@ impl ChatState {
         }
         self.current.get_or_insert_with(|| room.clone());
     }
-}
-
-fn earlier_heading(room: &RoomName) -> String {
-    view::notice(&format!("earlier in {room}:"))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The input: several lines of text, its history, and completion.
 //!
-//! `ratatui_textarea` holds the text, cuts, pastes and undoes. `layout` computes the positions of the
-//! characters on the screen.
+//! `ratatui_textarea` holds the text, cuts, pastes and undoes. `layout` positions the characters.
 //!
 //! Characters that could harm a terminal, or that nobody would see, never get into the text. A note
 //! below the text says that they were left out.

@@ -43,8 +43,7 @@ mod unix {
     /// The own process group, for `kill(2)`.
     const OWN_GROUP: Pid = Pid::from_raw(0);
 
-    /// The signals that end a program by default. `abort` still ends this one, because it does not wait
-    /// for the handler's task.
+    /// The signals that end a program by default. `abort` still ends this one: it does not wait.
     const FATAL: [Known; 5] =
         [Known::SIGQUIT, Known::SIGABRT, Known::SIGUSR1, Known::SIGUSR2, Known::SIGALRM];
 

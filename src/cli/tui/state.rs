@@ -229,8 +229,7 @@ impl State {
         }
     }
 
-    /// Shows a notice about the hub and its peers: in the current room or else the first one, but not in
-    /// a direct chat.
+    /// Shows a notice about the hub and its peers: in the current room, or else the first one.
     fn announce_in_room(&mut self, text: &str, now: Moment) {
         if self.current_room().is_some() || self.rooms.is_empty() {
             return self.announce(text, false, now);

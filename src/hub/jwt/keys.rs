@@ -30,10 +30,7 @@ const P256_POINT_BYTES: usize = 65;
 /// Reads a JWK set, or blocks of PEM.
 pub(super) fn parse(text: &str) -> Result<Vec<VerificationKey>, String> {
     let keys = if text.trim_start().starts_with('{') { from_jwks(text) } else { from_pem(text) }?;
-    match keys.is_empty() {
-        true => Err("it has no key for RS256, ES256 or EdDSA".into()),
-        false => Ok(keys),
-    }
+    if keys.is_empty() { Err("it has no key for RS256, ES256 or EdDSA".into()) } else { Ok(keys) }
 }
 
 /// Reads a JWK set. Skips keys of other types, which the sets of issuers often have.

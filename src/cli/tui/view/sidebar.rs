@@ -34,10 +34,7 @@ pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) 
         put(buffer, area, height, &fit(&line, width), state.theme.unread);
     }
     for (line, row) in rows.into_iter().skip(top).take(height).enumerate() {
-        let style = match row.is_current {
-            true => row.style.patch(state.theme.selected),
-            false => row.style,
-        };
+        let style = if row.is_current { row.style.patch(state.theme.selected) } else { row.style };
         let tail = fit(&row.tail, width);
         let text = pad(&row.text, width - graphemes::width(&tail));
         put(buffer, area, line, &format!("{text}{tail}"), style);

@@ -108,8 +108,7 @@ impl<'a> Batch<'a> {
         digest: i64,
     ) -> rusqlite::Result<Posted> {
         let Draft { id, room, sender: sender_name, text } = draft;
-        // Strictly increasing over the whole log, whatever the clock does: the search index
-        // identifies messages by it.
+        // Strictly increasing over the whole log, whatever the clock does: the index relies on it.
         let at = self.now.max(self.last_at + 1);
         let created_at = timestamp(at)?;
         let seq = head.last + 1;
