@@ -94,21 +94,21 @@ where
     }
 }
 
-type Opened<G> = Result<EventStream<G>>;
+type StreamAnswer<G> = Result<EventStream<G>>;
 
-async fn open_chat(state: Arc<HubState>, request: Request<Body>) -> Opened<chat::ChatGuard> {
+async fn open_chat(state: Arc<HubState>, request: Request<Body>) -> StreamAnswer<chat::ChatGuard> {
     let caller = auth::caller(request.extensions())?;
     let origin = state.rate_limits.origin(request.extensions());
     chat::chat(state, caller, origin, requests(request)).await
 }
 
-async fn subscribe(state: Arc<HubState>, request: Request<Body>) -> Opened<chat::ChatGuard> {
+async fn subscribe(state: Arc<HubState>, request: Request<Body>) -> StreamAnswer<chat::ChatGuard> {
     let caller = auth::caller(request.extensions())?;
     let origin = state.rate_limits.origin(request.extensions());
     chat::subscribe(state, caller, origin, single_request(request).await?).await
 }
 
-async fn watch_peers(state: Arc<HubState>, request: Request<Body>) -> Opened<StreamGuard> {
+async fn watch_peers(state: Arc<HubState>, request: Request<Body>) -> StreamAnswer<StreamGuard> {
     let caller = auth::caller(request.extensions())?;
     let asked: proto::WatchPeersRequest = single_request(request).await?;
     let queue = StreamQueue::new();
