@@ -15,13 +15,13 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// The most messages that are asked for at once.
+/// The page size of the reads.
 const PAGE: u32 = 1000;
 
-/// What a crowd knows in the end.
+/// The state of a crowd after it has stopped.
 #[derive(Debug)]
 pub(crate) struct Accounts {
-    /// What each was acknowledged for, in the order of posting.
+    /// The acknowledged posts of each member, in the order of posting.
     pub(crate) said: Vec<Vec<Posted>>,
     pub(crate) heard: Vec<Heard>,
 }
@@ -31,14 +31,14 @@ pub(crate) struct Accounts {
 pub(crate) struct Log(BTreeMap<RoomName, Vec<Message>>);
 
 impl Log {
-    /// All that a hub has.
+    /// Reads all messages of a hub.
     pub(crate) async fn read(hub: SocketAddr) -> Self {
         let mut log = Self::default();
         log.read_on(hub).await;
         log
     }
 
-    /// Adds what the hub has beyond what was read already.
+    /// Reads the messages after those already read.
     pub(crate) async fn read_on(&mut self, hub: SocketAddr) {
         let options = ClientOptions::new(hub.into(), Name::parse("auditor").unwrap());
         let start = within(PATIENCE, "the audit's beginning", Client::start(options));
@@ -62,7 +62,7 @@ impl Log {
         self.0.values().map(Vec::len).sum()
     }
 
-    /// Asks a crowd that has said and heard all.
+    /// Collects the posts and receipts of a crowd after it has stopped.
     pub(crate) async fn question(&mut self, mut crowd: Crowd, hub: SocketAddr) -> Accounts {
         let said = crowd.fall_silent().await;
         self.read_on(hub).await;
@@ -71,7 +71,7 @@ impl Log {
         Accounts { said, heard: crowd.heard(ends.collect()).await }
     }
 
-    /// What of this is not as it was promised; empty where all is well.
+    /// Returns all violations; empty if there are none.
     pub(crate) fn complaints(&self, accounts: &Accounts) -> Vec<String> {
         let mut found = Vec::new();
         for (room, messages) in &self.0 {
@@ -117,7 +117,7 @@ fn broken_chain(messages: &[Message]) -> Option<String> {
     None
 }
 
-/// Whether the hub changed the order of what somebody said in a room.
+/// Returns a violation if a member's posts to a room are stored out of order.
 fn out_of_order(said: &[Posted]) -> Option<String> {
     rooms().into_iter().find_map(|room| {
         let seqs = said.iter().filter(|posted| posted.room == room).map(|p| p.position.seq);

@@ -11,30 +11,30 @@ use std::{
 
 use crate::support::within::PATIENCE;
 
-/// How a command ended.
+/// The result of a command.
 #[derive(Debug)]
 pub(crate) struct Ended {
-    /// The exit code; `None` where a signal ended it.
+    /// The exit code; `None` if a signal ended the process.
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
 impl Ended {
-    /// What it printed, after a success.
+    /// Returns its output. Panics unless it succeeded.
     #[track_caller]
     pub(crate) fn done(self) -> String {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.stdout
     }
 
-    /// The objects that it printed, one a line, after a success.
+    /// Returns its JSON output, one object a line. Panics unless it succeeded.
     #[track_caller]
     pub(crate) fn objects(self) -> Vec<serde_json::Value> {
         self.done().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// What it complained of, after a failure with this code.
+    /// Returns its standard error. Panics unless it failed with this code.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!(self.code, Some(code), "{self:?}");
@@ -43,7 +43,7 @@ impl Ended {
     }
 }
 
-/// The command of somebody whose files are in `home`. It knows of no hub.
+/// Returns a command with its files in `home`, without a configured hub.
 pub(crate) fn homeless(home: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     for (name, _) in std::env::vars_os() {
@@ -55,7 +55,7 @@ pub(crate) fn homeless(home: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// The command of `name`, whose files are in `home`.
+/// Returns a command of `name`, with its files in `home`.
 pub(crate) fn command(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Command {
     let mut command = homeless(home, args);
     command.env("CHINWAG_HUB", hub.to_string()).env("CHINWAG_NAME", name);
@@ -63,7 +63,7 @@ pub(crate) fn command(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -
     command
 }
 
-/// Runs a command to its end.
+/// Runs a command to completion.
 #[track_caller]
 pub(crate) fn run(command: Command, input: &[u8]) -> Ended {
     let mut running = Running::start(command);
@@ -71,7 +71,7 @@ pub(crate) fn run(command: Command, input: &[u8]) -> Ended {
     running.end()
 }
 
-/// A command that runs. It is killed when this is dropped.
+/// A running command. It is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
@@ -88,12 +88,12 @@ impl Running {
         Self { child, lines, complaints }
     }
 
-    /// Writes to its standard input. A command that does not want it all is no mistake.
+    /// Writes to its standard input. Ignores errors if the command does not read all of it.
     pub(crate) fn write(&mut self, input: &[u8]) {
         let _ = self.child.stdin.as_mut().unwrap().write_all(input);
     }
 
-    /// The next line that it prints.
+    /// Returns the next line of its output.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| {
@@ -102,19 +102,19 @@ impl Running {
         })
     }
 
-    /// The next object that it prints.
+    /// Returns the next JSON object of its output.
     #[track_caller]
     pub(crate) fn object(&self) -> serde_json::Value {
         serde_json::from_str(&self.line()).unwrap()
     }
 
-    /// The next line that it prints on standard error.
+    /// Returns the next line of its standard error.
     #[track_caller]
     pub(crate) fn complaint(&self) -> String {
         self.complaints.recv_timeout(PATIENCE).expect("a line on standard error")
     }
 
-    /// The next line on standard error that says this; others are passed over.
+    /// Returns the next line of standard error that contains this text; skips others.
     #[track_caller]
     pub(crate) fn complaint_of(&self, wanted: &str) -> String {
         let mut others = Vec::new();
@@ -127,21 +127,21 @@ impl Running {
         panic!("{wanted:?} is not on standard error; what is:\n{}", others.join("\n"))
     }
 
-    /// Where it says that it takes direct messages.
+    /// Returns the printed address for direct messages.
     #[track_caller]
     pub(crate) fn direct_address(&self) -> SocketAddr {
         let said = self.complaint_of(" receives direct messages at ");
         said.rsplit_once(' ').unwrap().1.parse().unwrap()
     }
 
-    /// Sends a signal: `INT`, `TERM`.
+    /// Sends a signal, such as `INT` or `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    /// Closes its standard input and waits for its end. Lines that were taken before are not part
-    /// of what this returns.
+    /// Closes its standard input and waits for it to exit. Returns only the output that was not
+    /// read before.
     #[track_caller]
     pub(crate) fn end(mut self) -> Ended {
         drop(self.child.stdin.take());
@@ -169,7 +169,7 @@ fn lines_of(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     lines
 }
 
-/// Everything until the other end is closed.
+/// Reads to the end of the stream.
 #[track_caller]
 fn rest(lines: &mpsc::Receiver<String>) -> String {
     let mut all = String::new();

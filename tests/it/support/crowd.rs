@@ -22,43 +22,43 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::within::{PATIENCE, within};
 
-/// Posts of one member that are under way at a time.
+/// Unacknowledged posts of one member at a time.
 const UNDER_WAY: usize = 4;
 
-/// How long the crowd may take to come back, say its last words and hear them all.
+/// The time limit for the crowd to reconnect, send its final posts and receive all messages.
 const CROWD_PATIENCE: Duration = Duration::from_secs(120);
 
-/// The rooms that everybody is in and talks in.
+/// The rooms that all members join and post to.
 pub(crate) fn rooms() -> [RoomName; 2] {
     [RoomName::lobby(), RoomName::parse("den").unwrap()]
 }
 
-/// The crowd, talking.
+/// A crowd that is posting.
 #[derive(Debug)]
 pub(crate) struct Crowd {
     members: Vec<Client>,
     acknowledged: watch::Sender<usize>,
-    /// The time for last words.
+    /// Cancelled when members must send their final posts.
     over: CancellationToken,
-    /// How far each room goes, once that is known.
+    /// The last position of each room, once known.
     ends: watch::Sender<Option<HashMap<RoomName, u64>>>,
     speakers: JoinSet<Result<Vec<Posted>>>,
     listeners: JoinSet<Heard>,
 }
 
-/// What a member heard.
+/// The messages that a member received.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    /// The messages of each room as they came: seq and id.
+    /// The seq and id of the messages of each room, in the order of arrival.
     pub(crate) rooms: HashMap<RoomName, Vec<(u64, MessageId)>>,
-    /// What should not have happened.
+    /// Violations that the member observed.
     pub(crate) complaints: Vec<String>,
-    /// How often it found the hub again.
+    /// The number of reconnections.
     pub(crate) returns: usize,
 }
 
 impl Crowd {
-    /// So many members who are in all rooms, where nothing has been said yet, and begin to talk.
+    /// Starts `members` members, which join all rooms (still empty) and start to post.
     pub(crate) async fn gather(hub: SocketAddr, members: usize, text_bytes: usize) -> Self {
         let mut arrivals = JoinSet::new();
         for i in 0..members {
@@ -82,7 +82,7 @@ impl Crowd {
         crowd
     }
 
-    /// Returns when `more` posts than before the call are acknowledged.
+    /// Waits until `more` further posts are acknowledged.
     pub(crate) async fn acknowledged(&self, more: usize) {
         let mut count = self.acknowledged.subscribe();
         let goal = *count.borrow() + more;
@@ -90,7 +90,7 @@ impl Crowd {
         within(PATIENCE, "the acknowledgement of posts", reached).await.unwrap();
     }
 
-    /// Returns when everybody has found the hub again.
+    /// Waits until all members have reconnected.
     pub(crate) async fn complete(&self) {
         for member in &self.members {
             let mut connection = member.connection();
@@ -99,7 +99,8 @@ impl Crowd {
         }
     }
 
-    /// Has everybody say something more and then be silent. Returns what each was acknowledged for.
+    /// Stops the crowd after one final post of each member. Returns each member's acknowledged
+    /// posts.
     pub(crate) async fn fall_silent(&mut self) -> Vec<Vec<Posted>> {
         self.over.cancel();
         let speakers = std::mem::take(&mut self.speakers);
@@ -107,7 +108,7 @@ impl Crowd {
         said.into_iter().map(Result::unwrap).collect()
     }
 
-    /// What each has heard when it has come to where the rooms end.
+    /// Waits until each member has received everything up to `ends`. Returns what each received.
     pub(crate) async fn heard(self, ends: HashMap<RoomName, u64>) -> Vec<Heard> {
         self.ends.send_replace(Some(ends));
         within(CROWD_PATIENCE, "that all is heard", self.listeners.join_all()).await
@@ -127,7 +128,7 @@ async fn enter(hub: SocketAddr, name: String) -> (Client, Events) {
     (client, events)
 }
 
-/// Posts until it is over, and once more then.
+/// Posts until `over` is cancelled, and once more afterwards.
 async fn speak(
     client: Client,
     text_bytes: usize,
@@ -152,9 +153,9 @@ async fn speak(
 
 type Post = Pin<Box<dyn Future<Output = Result<Posted>> + Send>>;
 
-/// Begins to post: what is handed over first is posted first.
+/// Starts posts; they are sent in the order of the calls.
 async fn hand_over(client: Client, id: MessageId, room: RoomName, text: Text) -> Post {
-    // Tokio may let the poll of a busy task come to nothing, and the post be overtaken.
+    // Without `unconstrained`, tokio's cooperative budget could let a later post overtake this one.
     let post = unconstrained(async move { client.post(room, text).id(id).await });
     let mut post: Post = Box::pin(post);
     match poll_fn(|context| Poll::Ready(post.as_mut().poll(context))).await {

@@ -45,7 +45,7 @@ pub(crate) fn to(receiver: &str, message: &proto::DirectMessage) -> SendRequest 
     SendRequest { message: Some(message.clone()), receiver: receiver.into(), kept: false }
 }
 
-/// The next event that is not about the hub.
+/// Returns the next event that is not about the hub.
 pub(crate) async fn next(events: &mut Events) -> Event {
     loop {
         match within(PATIENCE, "an event", events.next()).await.expect("the client has stopped") {

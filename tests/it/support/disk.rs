@@ -1,5 +1,5 @@
-//! A disk that can lose power, be full or fail: a directory, and a library between the hub and its
-//! files there (`disk.c`).
+//! A simulated disk that can lose power, be full or fail: a directory, and a preloaded library
+//! between the hub and its files there (`disk.c`).
 
 use std::{
     collections::BTreeMap,
@@ -19,17 +19,17 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// What a disk writes as a whole.
+/// The unit of atomic writes.
 const SECTOR_BYTES: usize = 512;
 
-/// What may go wrong from now on.
+/// Faults of the disk.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fault {
     /// No file can grow.
     Full,
     /// Every sync fails.
     Failing,
-    /// Syncs succeed, and nothing is kept.
+    /// Syncs succeed but persist nothing.
     Lying,
 }
 
@@ -43,12 +43,12 @@ impl Fault {
     }
 }
 
-/// What becomes of what was written and not synced when the power fails.
+/// The fate of unsynced writes when the power fails.
 #[derive(Debug)]
 pub(crate) enum Unsynced {
     /// All of it is lost.
     Lost,
-    /// Each sector of each file is lost, or is not, and each directory's entries.
+    /// Each sector of each file, and the entries of each directory, may or may not be lost.
     Torn(Box<StdRng>),
 }
 
@@ -67,12 +67,12 @@ pub(crate) struct Disk {
     folder: TempDir,
 }
 
-/// A sync that does not return before this is dropped.
+/// Blocks a sync until dropped.
 #[derive(Debug)]
 pub(crate) struct Held(#[expect(dead_code, reason = "the other end notices")] pipe::Receiver);
 
 impl Disk {
-    /// An empty disk without faults.
+    /// Creates an empty disk without faults.
     pub(crate) fn new() -> Self {
         let disk = Self { folder: tempfile::tempdir().unwrap() };
         disk.format();
@@ -86,7 +86,7 @@ impl Disk {
         disk
     }
 
-    /// Has the disk be as new.
+    /// Resets the disk to its initial state.
     pub(crate) fn format(&self) {
         for folder in ["root", "synced", "control"].map(|name| self.path(name)) {
             if folder.exists() {
@@ -96,7 +96,7 @@ impl Disk {
         }
     }
 
-    /// A hub on this disk, where it may not start.
+    /// Starts a hub on this disk. Returns its output if it does not start.
     pub(crate) fn try_start(&self) -> Result<TestHub, String> {
         let names = ["disk.so", "root", "synced", "control", "root/the/hub"];
         let paths = names.map(|name| self.path(name).to_str().unwrap().to_owned());
@@ -110,7 +110,7 @@ impl Disk {
         TestHub::try_start(&["--data-dir", data], &environment)
     }
 
-    /// A hub on this disk.
+    /// Starts a hub on this disk.
     pub(crate) fn start(&self) -> TestHub {
         self.try_start().unwrap_or_else(|said| panic!("{said}"))
     }
@@ -123,7 +123,7 @@ impl Disk {
         fs::remove_file(self.control(fault.switch())).unwrap();
     }
 
-    /// The hub's next sync, once it has begun.
+    /// Blocks the hub's next sync and returns once it has begun.
     pub(crate) async fn hold_next_sync(&self, meanwhile: impl Future<Output = ()>) -> Held {
         let pipe = self.control("held");
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -134,12 +134,12 @@ impl Disk {
         Held(end)
     }
 
-    /// The power is cut when a process asks for its `nth` sync.
+    /// Cuts the power when a process requests its `nth` sync.
     pub(crate) fn cut_power_at_sync(&self, nth: u32) {
         fs::write(self.control("cut"), nth.to_string()).unwrap();
     }
 
-    /// The power fails, after which the disk holds what it kept, and works. The hub must be dead.
+    /// Simulates a power failure and clears all faults. The hub must not be running.
     pub(crate) fn lose_power(&self, unsynced: &mut Unsynced) {
         for switch in fs::read_dir(self.path("control")).unwrap() {
             fs::remove_file(switch.unwrap().path()).unwrap();
@@ -153,7 +153,7 @@ impl Disk {
         self.note_synced("root", &live);
     }
 
-    /// Makes `kept` what is left of a directory that is called `key` among what was synced.
+    /// Restores into `kept` what remains of the directory stored as `key`.
     fn recover(&self, key: &str, live: Option<&Path>, kept: &Path, unsynced: &mut Unsynced) {
         fs::create_dir(kept).unwrap();
         let written = live.map(entries).unwrap_or_default();
@@ -168,7 +168,7 @@ impl Disk {
                 let written = live.map_or_else(|| synced.clone(), |live| fs::read(live).unwrap());
                 let kept = kept.join(name);
                 fs::write(&kept, mix(&synced, &written, unsynced)).unwrap();
-                // A key that others could read would be refused.
+                // Keys that others can read are refused.
                 fs::set_permissions(kept, Permissions::from_mode(0o600)).unwrap();
             }
         }
@@ -180,7 +180,7 @@ impl Disk {
         entries.map(|(key, name)| (name.into(), key.into())).collect()
     }
 
-    /// Has what is there count as synced.
+    /// Records the current content as synced.
     fn note_synced(&self, key: &str, live: &Path) {
         let mut list = String::new();
         for (name, key) in entries(live) {
@@ -204,7 +204,7 @@ impl Disk {
     }
 }
 
-/// The entries of a directory, and what each is called among what was synced.
+/// Returns the entries of a directory with their keys.
 fn entries(directory: &Path) -> BTreeMap<String, String> {
     let entries = fs::read_dir(directory).unwrap().map(Result::unwrap);
     entries
@@ -212,7 +212,7 @@ fn entries(directory: &Path) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// As `key` in `disk.c`.
+/// Computes the same key as `key` in `disk.c`.
 fn key(file: &Metadata) -> String {
     let born = file.created().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let born = born.unwrap_or_default();
@@ -220,7 +220,7 @@ fn key(file: &Metadata) -> String {
     format!("{kind}-{}-{}.{}", file.ino(), born.as_secs(), born.subsec_nanos())
 }
 
-/// A file of which some sectors are as they were synced and some as they were written last.
+/// Returns a file with each sector either as synced or as last written.
 fn mix(synced: &[u8], written: &[u8], unsynced: &mut Unsynced) -> Vec<u8> {
     let length = if unsynced.survives() { written.len() } else { synced.len() };
     let mut mixed = vec![0; length];

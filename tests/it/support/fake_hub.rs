@@ -1,7 +1,7 @@
-//! A hub that is controlled by the test: every call is handed to the test, which answers it.
+//! A hub controlled by the test: the test answers every call.
 //!
-//! Registrations are answered at once, with the tokens `token-1`, `token-2` and so on, unless the
-//! test said otherwise, and remembered for GetPeer.
+//! Registrations are answered at once with the tokens `token-1`, `token-2` and so on, unless the
+//! test configures a refusal, and are recorded for GetPeer.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -33,10 +33,10 @@ use crate::support::within::{PATIENCE, within};
 
 mod handlers;
 
-/// The epoch of every room, unless a test says otherwise.
+/// The default epoch of every room.
 pub(crate) const EPOCH: u64 = 7;
 
-/// What came in.
+/// A call from a client.
 pub(crate) enum Call {
     Register { request: proto::RegisterRequest, shown: Option<String> },
     Unregister { token: Option<String> },
@@ -45,7 +45,7 @@ pub(crate) enum Call {
     Watch(FakeWatch),
 }
 
-/// The hub.
+/// The fake hub.
 pub(crate) struct FakeHub {
     address: SocketAddr,
     calls: mpsc::UnboundedReceiver<Call>,
@@ -57,13 +57,13 @@ pub(crate) struct FakeHub {
 #[derive(Default)]
 struct State {
     peers: Mutex<HashMap<String, proto::Peer>>,
-    /// Those who are here and not listed.
+    /// Peers that GetPeer returns and lists omit.
     unlisted: Mutex<HashMap<String, proto::Peer>>,
     refusals: Mutex<VecDeque<Status>>,
     held_watches: Mutex<VecDeque<oneshot::Receiver<Result<(), Status>>>>,
     tokens: Mutex<u32>,
     lease: Mutex<Option<Duration>>,
-    /// How many seconds its clock is before everybody's.
+    /// The offset of its clock in seconds.
     clock: Mutex<i64>,
 }
 
@@ -72,7 +72,7 @@ impl FakeHub {
         Self::behind(Acceptor::plaintext()).await
     }
 
-    /// A hub whose callers come through this door. Their keys are listed.
+    /// Starts a hub behind this acceptor. It lists the keys of its callers.
     pub(crate) async fn behind(door: Acceptor) -> Self {
         let listener = door.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         Self::listen(&door, listener)
@@ -93,7 +93,7 @@ impl FakeHub {
         Self { address, calls, state, stop, server }
     }
 
-    /// Goes away, with the streams that the test did not take.
+    /// Stops the hub, with all streams that the test has not taken.
     pub(crate) async fn stop(self) -> SocketAddr {
         let Self { address, calls, stop, mut server, .. } = self;
         drop(calls);
@@ -102,12 +102,12 @@ impl FakeHub {
         address
     }
 
-    /// Comes back where it was, remembering nothing.
+    /// Restarts at the same address with no state.
     pub(crate) async fn restart(address: SocketAddr) -> Self {
         Self::restart_behind(Acceptor::plaintext(), address).await
     }
 
-    /// Comes back where it was, behind another door.
+    /// Restarts at the same address behind another acceptor.
     pub(crate) async fn restart_behind(door: Acceptor, address: SocketAddr) -> Self {
         let listener = door.listen(address).await.unwrap();
         Self::listen(&door, listener)
@@ -117,12 +117,12 @@ impl FakeHub {
         self.address.into()
     }
 
-    /// Answers the next registrations so, one each.
+    /// Refuses the next registrations with these statuses, one each.
     pub(crate) fn refuse(&self, refusals: impl IntoIterator<Item = Status>) {
         self.state.refusals.lock().extend(refusals);
     }
 
-    /// Lets the next WatchPeers wait until the test says whether it is granted.
+    /// Holds the next WatchPeers until the test sends its result.
     pub(crate) fn hold_watch(&self) -> oneshot::Sender<Result<(), Status>> {
         let (answer, held) = oneshot::channel();
         self.state.held_watches.lock().push_back(held);
@@ -137,13 +137,13 @@ impl FakeHub {
         *self.state.lease.lock() = Some(lease);
     }
 
-    /// Where GetPeer will say that a peer is.
+    /// Sets the endpoints that GetPeer returns for a peer.
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
         self.state.peers.lock().insert(name.into(), peer(name, endpoints));
     }
 
-    /// Lists a peer, sensible or not.
+    /// Lists a peer without checking it.
     pub(crate) fn list(&self, peer: proto::Peer) {
         self.state.peers.lock().insert(peer.name.clone(), peer);
     }
@@ -152,7 +152,7 @@ impl FakeHub {
         within(PATIENCE, "a call", self.calls.recv()).await.unwrap()
     }
 
-    /// The next call, a registration, and the token shown with it.
+    /// Returns the next call, which must be a registration, and its token.
     pub(crate) async fn registration(&mut self) -> (proto::RegisterRequest, Option<String>) {
         match self.call().await {
             Call::Register { request, shown } => (request, shown),
@@ -160,7 +160,7 @@ impl FakeHub {
         }
     }
 
-    /// The next call, a Chat.
+    /// Returns the next call, which must be a Chat.
     pub(crate) async fn chat(&mut self) -> FakeChat {
         match self.call().await {
             Call::Chat(chat) => chat,
@@ -168,7 +168,7 @@ impl FakeHub {
         }
     }
 
-    /// A registration and the Chat that follows.
+    /// Returns the Chat that follows the next registration.
     pub(crate) async fn session(&mut self) -> FakeChat {
         self.registration().await;
         self.chat().await
@@ -181,7 +181,7 @@ impl FakeHub {
         }
     }
 
-    /// Keeps every stream open from now on, as a hub does where nobody talks.
+    /// Serves without the test from now on; streams stay open and idle.
     pub(crate) fn serve_quietly(self) -> (Endpoint, QuietHub) {
         let Self { address, mut calls, state, stop, server } = self;
         let mut calls_kept = JoinSet::new();
@@ -195,7 +195,7 @@ impl FakeHub {
     }
 }
 
-/// A hub that nobody watches.
+/// A hub that runs without the test.
 pub(crate) struct QuietHub {
     state: Arc<State>,
     stop: CancellationToken,
@@ -204,7 +204,7 @@ pub(crate) struct QuietHub {
 }
 
 impl QuietHub {
-    /// Goes away, with all its streams.
+    /// Stops the hub with all its streams.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         self.calls_kept.shutdown().await;
@@ -216,7 +216,7 @@ impl QuietHub {
         self.state.peers.lock().insert(name.into(), peer(name, endpoints));
     }
 
-    /// Lists a peer, or lists it otherwise.
+    /// Adds a peer to the list, or replaces it.
     pub(crate) fn list(&self, name: &str, endpoints: &[SocketAddr], certificate: &[u8]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
         let (certificate, guest) = (certificate.to_vec(), certificate.is_empty());
@@ -224,7 +224,7 @@ impl QuietHub {
         self.state.peers.lock().insert(name.into(), listed);
     }
 
-    /// Knows nothing of a peer any more.
+    /// Removes a peer.
     pub(crate) fn forget(&self, name: &str) {
         self.state.peers.lock().remove(name);
         self.state.unlisted.lock().remove(name);
@@ -274,7 +274,7 @@ impl FakeChat {
         self.say(Answer::Joined(proto::Joined { room: room.into(), position, head })).await;
     }
 
-    /// Message `seq` of a room, right after message `prev_seq`.
+    /// Sends message `seq` of a room; `prev_seq` is the message before it.
     pub(crate) async fn message(&self, room: &str, seq: u64, prev_seq: u64) {
         self.say(Answer::Message(proto::Message {
             id: uuid::Uuid::now_v7().to_string(),

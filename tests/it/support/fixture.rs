@@ -1,4 +1,4 @@
-//! Files that a released version wrote: see `tests/fixtures/README.md`.
+//! Files written by a released version: see `tests/fixtures/README.md`.
 
 use std::{
     fs::{self, Permissions},
@@ -15,11 +15,11 @@ use tempfile::TempDir;
 
 use crate::support::{cli, hub::TestHub};
 
-/// A copy of the files of one version, which a test may change.
+/// A writable copy of the files of one version.
 pub(crate) struct Fixture(TempDir);
 
 impl Fixture {
-    /// The files of this version, as in `v0.1.0`.
+    /// Copies the files of a version, such as `v0.1.0`.
     pub(crate) fn of(version: &str) -> Self {
         let copy = tempfile::tempdir().unwrap();
         let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(version);
@@ -35,24 +35,24 @@ impl Fixture {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The objects of a file with one in each line.
+    /// Returns the JSON objects of a file, one a line.
     pub(crate) fn objects(&self, name: &str) -> Vec<Value> {
         self.text(name).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// One of the secrets that open the hub.
+    /// Returns one of the hub's secrets.
     pub(crate) fn code(&self, name: &str) -> String {
         let codes: Value = serde_json::from_str(&self.text("codes.json")).unwrap();
         codes[name].as_str().unwrap().to_owned()
     }
 
-    /// Today's hub on a data directory.
+    /// Starts the current hub on a data directory.
     pub(crate) fn hub(&self, data: &str, args: &[&str]) -> TestHub {
         let path = self.path(data);
         TestHub::with(&[&["--data-dir", path.to_str().unwrap()], args].concat())
     }
 
-    /// What today's operator command prints.
+    /// Returns the output of the current operator command.
     #[track_caller]
     pub(crate) fn operator(&self, data: &str, args: &[&str]) -> String {
         let mut command = crate::support::hub::command(env!("CARGO_BIN_EXE_chinwagd"));
@@ -61,12 +61,12 @@ impl Fixture {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The key of one of the people.
+    /// Returns the key of a user.
     pub(crate) fn key(&self, name: &str) -> Identity {
         Identity::load(&self.path(&format!("homes/{name}"))).unwrap().unwrap()
     }
 
-    /// Today's command of one of the people, at a hub that was moved here.
+    /// Returns the current command of a user, pointed at this hub.
     pub(crate) fn command(&self, hub: &TestHub, name: &str, args: &[&str]) -> Command {
         let mut command = cli::homeless(&self.path(&format!("homes/{name}")), args);
         command.env("CHINWAG_HUB", hub.link()).env("CHINWAG_LISTEN", "127.0.0.1:0");
@@ -77,8 +77,8 @@ impl Fixture {
         command
     }
 
-    /// Has messages that wait for delivery be as young as they were when they were recorded: they are
-    /// given up after 14 days, and forgotten after 30.
+    /// Resets the age of queued messages to that at the time of the recording: they are given up
+    /// after 14 days and deleted after 30.
     pub(crate) fn refresh(&self, name: &str) {
         let now = Timestamp::now().as_microsecond();
         for (file, change) in [
@@ -91,8 +91,7 @@ impl Fixture {
     }
 }
 
-/// Copies a folder. Only its owner may read the copy, as it was when it was written: git does not
-/// keep that.
+/// Copies a folder with permissions for the owner only, which git does not keep.
 fn copy_all(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let copy = to.join(entry.file_name());

@@ -10,7 +10,7 @@ use crate::support::{hub::command, skip::not_tested};
 
 const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/grpc.md"));
 
-/// The search path with the tool in it, once `make test` has fetched it.
+/// Returns a search path that includes grpcurl, if `make test` has fetched it.
 pub(crate) fn path() -> Option<String> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin");
     if folder.join("grpcurl").exists() {
@@ -34,8 +34,8 @@ pub(crate) fn examples(option: &str) -> Vec<String> {
     commands
 }
 
-/// Runs a shell command until it has printed all of `wanted`, or ended. A subscription never ends
-/// by itself.
+/// Runs a shell command until it has printed all of `wanted` or has ended. Subscriptions do not end
+/// by themselves.
 pub(crate) fn run(shell: &str, path: &str, token: &str, wanted: &[&str]) -> String {
     let mut child = command("sh")
         .args(["-c", &format!("exec {shell} 2>&1")])

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, process::Command};
 
-/// The commands that a program's help lists.
+/// Returns the commands listed in a program's help.
 pub(crate) fn commands(program: &str) -> BTreeSet<String> {
     let help = Command::new(program).arg("--help").output().unwrap().stdout;
     let help = String::from_utf8(help).unwrap();

@@ -10,8 +10,7 @@ use std::{
 
 use crate::support::within::PATIENCE;
 
-/// A running `chinwagd`. It is killed when this is dropped; where the test fails, what the hub
-/// logged is shown.
+/// A running `chinwagd`. It is killed on drop; its log is printed if the test fails.
 #[derive(Debug)]
 pub(crate) struct TestHub {
     options: Options,
@@ -22,7 +21,7 @@ pub(crate) struct TestHub {
 struct Options {
     args: Vec<String>,
     environment: Vec<(String, String)>,
-    /// How many files it may have open; `None`: as many as this process.
+    /// Its limit of open files; `None`: that of this process.
     files: Option<u32>,
 }
 
@@ -31,28 +30,28 @@ struct Process {
     child: Child,
     address: SocketAddr,
     link: String,
-    /// What it writes to stdout after the lines that say where it listens and how to join.
+    /// The lines on stdout after the listen address and the join link.
     stdout: mpsc::Receiver<String>,
     log: tempfile::NamedTempFile,
 }
 
 impl TestHub {
-    /// A hub that keeps nothing.
+    /// Starts an ephemeral hub.
     pub(crate) fn start() -> Self {
         Self::with(&["--ephemeral"])
     }
 
-    /// A hub with these options beside `--listen`.
+    /// Starts a hub with these options beside `--listen`.
     pub(crate) fn with(args: &[&str]) -> Self {
         Self::with_environment(args, &[])
     }
 
-    /// A hub with these options, and these variables in its environment.
+    /// Starts a hub with these options and environment variables.
     pub(crate) fn with_environment(args: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::try_start(args, environment).unwrap_or_else(|said| panic!("{said}"))
     }
 
-    /// A hub that may have no more than so many files open.
+    /// Starts a hub with a limit of open files.
     pub(crate) fn with_files(args: &[&str], files: Option<u32>) -> Self {
         let args = args.iter().map(|arg| arg.to_string()).collect();
         let options = Options { args, environment: Vec::new(), files };
@@ -60,12 +59,12 @@ impl TestHub {
         Self { options, process: process.unwrap_or_else(|said| panic!("{said}")) }
     }
 
-    /// A hub that listens there.
+    /// Starts a hub that listens at this address.
     pub(crate) fn at(listen: &str, args: &[&str]) -> Self {
         Self::start_at(listen, args, &[]).unwrap_or_else(|said| panic!("{said}"))
     }
 
-    /// A hub that may not start. Then this is what it said.
+    /// Starts a hub. Returns its output if it does not start.
     pub(crate) fn try_start(args: &[&str], environment: &[(&str, &str)]) -> Result<Self, String> {
         Self::start_at("127.0.0.1:0", args, environment)
     }
@@ -81,31 +80,30 @@ impl TestHub {
         Ok(Self { options, process })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.process.address
     }
 
-    /// The join link that it printed.
+    /// Returns the join link that it printed.
     pub(crate) fn link(&self) -> &str {
         &self.process.link
     }
 
-    /// SIGKILL: the hub has no chance to say anything to anybody.
+    /// Sends SIGKILL.
     pub(crate) fn kill9(&mut self) {
         self.process.child.kill().unwrap();
         self.process.child.wait().unwrap();
     }
 
-    /// SIGTERM: the hub ends as it likes to. Returns how it exited and what it wrote to stdout
-    /// after its first two lines.
+    /// Sends SIGTERM. Returns the exit status and the lines on stdout after the first two.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Vec<String>) {
         let kill = format!("kill -TERM {}", self.process.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
         self.wait()
     }
 
-    /// Waits until the hub ends by itself. Returns the same as [`TestHub::terminate`].
+    /// Waits until the hub exits by itself. Returns the same as [`TestHub::terminate`].
     pub(crate) fn wait(&mut self) -> (ExitStatus, Vec<String>) {
         // The pipe closes when the process ends.
         let mut rest = Vec::new();
@@ -119,20 +117,20 @@ impl TestHub {
         (self.process.child.wait().unwrap(), rest)
     }
 
-    /// Starts a hub that ended again, with the same options and on the same port.
+    /// Restarts an exited hub with the same options and port.
     pub(crate) fn restart(&mut self) {
         let address = self.process.address.to_string();
         let started = Process::start(&address, &self.options);
         self.process = started.unwrap_or_else(|said| panic!("{said}"));
     }
 
-    /// The bytes of memory that it occupies.
+    /// Returns its resident memory in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn memory(&self) -> usize {
         self.status("VmRSS:")
     }
 
-    /// The bytes of memory that it has occupied at most.
+    /// Returns its peak resident memory in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> usize {
         self.status("VmHWM:")
@@ -146,7 +144,7 @@ impl TestHub {
         line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// What it has logged.
+    /// Returns its log.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.process.log.path()).unwrap()
     }
@@ -202,7 +200,7 @@ impl Drop for Process {
     }
 }
 
-/// A command that no setting of whoever runs the tests reaches.
+/// Returns a command that is independent of the settings of the user who runs the tests.
 pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

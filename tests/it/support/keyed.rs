@@ -14,17 +14,17 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// A key that nobody has seen.
+/// Returns a new key.
 pub(crate) fn new_key() -> Identity {
     Identity::generate().unwrap()
 }
 
-/// A connection of its own to the hub that the printed link names, with a key or without.
+/// Opens a separate connection to the hub of the printed link, with or without a key.
 pub(crate) fn connect(hub: &TestHub, key: Option<&Identity>) -> Channel {
     connect_as(hub, key.map(Identity::credentials))
 }
 
-/// The same with a certificate of any kind.
+/// Opens a connection with a certificate of any kind.
 pub(crate) fn connect_as(hub: &TestHub, own: Option<&Credentials>) -> Channel {
     let link = JoinLink::parse(hub.link()).unwrap();
     let trust = Trust::Pinned(link.fingerprint.unwrap());
@@ -46,7 +46,7 @@ pub(crate) async fn enter(hub: &TestHub, key: &Identity, name: &str) -> Result<S
     register(hub, Some(key), named(name)).await
 }
 
-/// Registers on a connection, showing a token.
+/// Registers on a connection with a token.
 pub(crate) async fn register_on(
     channel: Channel,
     token: Option<&str>,

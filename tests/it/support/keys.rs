@@ -20,7 +20,7 @@ use crate::support::{
     fake_hub::{FakeHub, QuietHub, name},
 };
 
-/// A hub with a key, where nobody talks.
+/// A quiet hub with a key.
 pub(crate) struct Hub {
     pub(crate) endpoint: Endpoint,
     pub(crate) key: Fingerprint,
@@ -35,13 +35,13 @@ impl Hub {
     }
 }
 
-/// The door of somebody with a key.
+/// Returns the acceptor of a key.
 pub(crate) fn door(identity: &Identity) -> Acceptor {
     let config = server_config(identity.credentials(), ClientKeys::Optional).unwrap();
     Acceptor::tls(config, Plaintext::FromLoopback)
 }
 
-/// Somebody with a key and a contact book.
+/// A user with a key and a contact book.
 pub(crate) struct Person {
     pub(crate) name: &'static str,
     pub(crate) identity: Identity,
@@ -89,7 +89,8 @@ impl Person {
     }
 }
 
-/// Alice, bob in her book as they have spoken once, and bob. Neither is there any more.
+/// Returns two users who are in each other's contacts after one message, both stopped, and their
+/// hub.
 pub(crate) async fn acquainted() -> (Hub, Person, Person) {
     let (hub, alice, bob) = (Hub::start().await, Person::new("alice"), Person::new("bob"));
     let (alices, _events) = alice.start(&hub).await;
@@ -101,7 +102,7 @@ pub(crate) async fn acquainted() -> (Hub, Person, Person) {
     (hub, alice, bob)
 }
 
-/// The next private message: who sent it, how far they are known, and what it says.
+/// Returns the sender, verification and text of the next private message.
 pub(crate) async fn heard(events: &mut Events) -> (String, Verification, String) {
     match next(events).await {
         Event::Direct(direct) => {
@@ -112,7 +113,7 @@ pub(crate) async fn heard(events: &mut Events) -> (String, Verification, String)
     }
 }
 
-/// Somebody in the middle: ends TLS with a key of their own, and passes on what they read.
+/// A man in the middle: terminates TLS with another key and forwards what it reads.
 pub(crate) struct Middle {
     pub(crate) address: SocketAddr,
     pub(crate) key: Fingerprint,

@@ -16,7 +16,7 @@ pub(crate) fn text(raw: &str) -> Text {
     Text::parse(raw).unwrap()
 }
 
-/// A client that nobody sees, of somebody whose files are in `home`.
+/// Returns options for an invisible client with its files in `home`.
 pub(crate) fn options(home: &Path, hub: SocketAddr, who: &str) -> ClientOptions {
     ClientOptions::new(hub.into(), name(who))
         .status(PeerStatus::Invisible)

@@ -7,12 +7,12 @@ use std::{
 
 use crate::support::hub::TestHub;
 
-/// Where a hub shows its metrics.
+/// The address of a hub's metrics.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page(SocketAddr);
 
 impl Page {
-    /// The hub's; it has said in its log where that is.
+    /// Reads the address from the hub's log.
     pub(crate) fn of(hub: &TestHub) -> Self {
         let log = hub.log();
         let line = log.lines().find(|line| line.contains("serving metrics")).expect(&log);
@@ -20,7 +20,7 @@ impl Page {
         Self(address.expect(line).parse().unwrap())
     }
 
-    /// The whole page.
+    /// Returns the whole page.
     pub(crate) fn text(self) -> String {
         let answer = self.get("GET /metrics");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -28,12 +28,12 @@ impl Page {
         body.to_owned()
     }
 
-    /// A connection on which nothing is said.
+    /// Opens an idle connection.
     pub(crate) fn connect(self) -> TcpStream {
         TcpStream::connect(self.0).unwrap()
     }
 
-    /// What is answered to a request that begins like this.
+    /// Returns the answer to a request that starts with `request`.
     pub(crate) fn get(self, request: &str) -> String {
         let mut stream = self.connect();
         write!(stream, "{request} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").unwrap();
@@ -42,7 +42,8 @@ impl Page {
         answer
     }
 
-    /// The value of a series, written as on the page: `chinwag_hub_posts_total`, or with labels.
+    /// Returns the value of a series, written as on the page: `chinwag_hub_posts_total`, or with
+    /// labels.
     pub(crate) fn value(self, series: &str) -> f64 {
         let text = self.text();
         let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));

@@ -27,7 +27,7 @@ pub(crate) fn options(hub: &FakeHub, rooms: &[&str]) -> ClientOptions {
     ClientOptions::new(hub.endpoint(), name("sova")).rooms(rooms)
 }
 
-/// A client, and its stream in the room `r`, whose last message is number 10.
+/// Starts a client in the room `r`, whose last message is number 10. Returns its stream too.
 pub(crate) async fn in_a_room(hub: &mut FakeHub) -> (Client, Events, FakeChat) {
     let options = options(hub, &["r"]);
     let (client, mut chat) = tokio::join!(Client::start(options), hub.session());
@@ -43,7 +43,7 @@ pub(crate) async fn next(events: &mut Events) -> Event {
     within(PATIENCE, "an event", events.next()).await.expect("the client has stopped")
 }
 
-/// The seqs of the next messages, with nothing but messages between them.
+/// Returns the seqs of the next events, which must all be messages.
 pub(crate) async fn seqs<const N: usize>(events: &mut Events) -> [u64; N] {
     let mut seqs = [0; N];
     for seq in &mut seqs {
@@ -62,7 +62,7 @@ pub(crate) async fn disconnected(events: &mut Events) -> (String, Duration) {
     }
 }
 
-/// Posts from another task.
+/// Posts in a separate task.
 pub(crate) fn post(client: &Client, to: &str, said: &str) -> JoinHandle<Result<Posted, Error>> {
     let (client, to, said) = (client.clone(), room(to), text(said));
     #[allow(clippy::disallowed_methods, reason = "the test awaits it")]

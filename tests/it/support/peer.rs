@@ -1,4 +1,4 @@
-//! A session on a hub with generated stubs only, as in any language.
+//! A session on a hub with generated stubs only, as a client in any language uses them.
 
 use std::net::SocketAddr;
 
@@ -24,12 +24,12 @@ use crate::support::within::{PATIENCE, within};
 /// A registered session.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    /// What the hub answered to Register.
+    /// The hub's answer to Register.
     pub(crate) registered: RegisterResponse,
     pub(crate) channel: Channel,
 }
 
-/// Puts the session's token to each request.
+/// Adds the session's token to each request.
 #[derive(Debug, Clone)]
 pub(crate) struct Token(MetadataValue<Ascii>);
 
@@ -40,18 +40,18 @@ impl Interceptor for Token {
     }
 }
 
-/// A connection of its own to a server.
+/// Opens a separate connection to a server.
 pub(crate) async fn connect(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     guarded(within(PATIENCE, "connecting", endpoint.connect()).await.unwrap())
 }
 
-/// Asks for nothing but a name.
+/// Returns a registration with only a name.
 pub(crate) fn named(name: &str) -> RegisterRequest {
     RegisterRequest { name: name.into(), ..Default::default() }
 }
 
-/// Registers on a connection of its own.
+/// Registers on a separate connection.
 pub(crate) async fn register(hub: SocketAddr, request: RegisterRequest) -> Result<Session, Status> {
     let channel = connect(hub).await;
     let mut presence = PresenceClient::new(channel.clone());
@@ -60,12 +60,12 @@ pub(crate) async fn register(hub: SocketAddr, request: RegisterRequest) -> Resul
 }
 
 impl Session {
-    /// Registers a name that is free.
+    /// Registers an unused name.
     pub(crate) async fn of(hub: SocketAddr, name: &str) -> Self {
         register(hub, named(name)).await.unwrap()
     }
 
-    /// The session's token.
+    /// Returns the session's token.
     pub(crate) fn token(&self) -> Token {
         Token(format!("Bearer {}", self.registered.token).parse().unwrap())
     }
@@ -80,7 +80,7 @@ impl Session {
 
     /// Opens a Chat stream.
     pub(crate) async fn chat(&self) -> Chat {
-        // As many as are ever under way in these tests: sending never waits.
+        // Larger than the requests in flight in any test, so that sending never waits.
         let (requests, queue) = mpsc::channel(1024);
         let call = self.broadcast().chat(ReceiverStream::new(queue)).await;
         Chat { requests: Some(requests), responses: call.unwrap().into_inner() }
@@ -101,33 +101,33 @@ impl Chat {
         self.requests.as_ref().unwrap().send(request).await.unwrap();
     }
 
-    /// Sends a request in which nothing is asked for.
+    /// Sends an empty request.
     pub(crate) async fn say_nothing(&self) {
         self.requests.as_ref().unwrap().send(ChatRequest { request: None }).await.unwrap();
     }
 
-    /// Posts to a room under an id.
+    /// Posts to a room with an id.
     pub(crate) async fn post(&self, room: &str, id: &str, text: &str) {
         self.say(chat_request::Request::Post(post(room, id, text))).await;
     }
 
-    /// Closes this side.
+    /// Closes the sending side.
     pub(crate) fn close(&mut self) {
         self.requests = None;
     }
 
-    /// The next event; `None` where the stream ended with OK.
+    /// Returns the next event; `None` if the stream ended with OK.
     pub(crate) async fn try_next(&mut self) -> Result<Option<chat_response::Event>, Status> {
         let next = within(PATIENCE, "the next event", self.responses.message()).await?;
         Ok(next.map(|response| response.event.unwrap()))
     }
 
-    /// The next event.
+    /// Returns the next event.
     pub(crate) async fn next(&mut self) -> chat_response::Event {
         self.try_next().await.unwrap().expect("the stream has ended")
     }
 
-    /// The next event for which `pick` has something; others are passed over.
+    /// Returns the first result of `pick`; skips other events.
     pub(crate) async fn find<T>(
         &mut self,
         mut pick: impl FnMut(chat_response::Event) -> Option<T>,
@@ -139,7 +139,7 @@ impl Chat {
         }
     }
 
-    /// Why the stream ends.
+    /// Returns the status that ends the stream.
     pub(crate) async fn refusal(&mut self) -> Status {
         loop {
             match self.try_next().await {
@@ -149,7 +149,7 @@ impl Chat {
         }
     }
 
-    /// The next message.
+    /// Returns the next message.
     pub(crate) async fn message(&mut self) -> Message {
         self.find(|event| match event {
             chat_response::Event::Message(message) => Some(message),
@@ -159,12 +159,12 @@ impl Chat {
     }
 }
 
-/// A post.
+/// Returns a post.
 pub(crate) fn post(room: &str, id: &str, text: &str) -> PostRequest {
     PostRequest { room: room.into(), id: id.into(), text: text.into() }
 }
 
-/// A message id that has not been used.
+/// Returns a new message id.
 pub(crate) fn new_id() -> String {
     chinwag::model::MessageId::new().to_string()
 }

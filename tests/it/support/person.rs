@@ -9,7 +9,7 @@ use crate::support::{
     hub::TestHub,
 };
 
-/// Somebody with a directory of their own.
+/// A user with a directory.
 pub(crate) struct Person<'a> {
     pub(crate) hub: SocketAddr,
     pub(crate) name: &'a str,

@@ -9,7 +9,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// A proxy on a port of its own in front of one server. Dropped, it is cut and stops.
+/// A proxy on a separate port in front of one server. On drop it cuts all connections and stops.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
@@ -18,18 +18,18 @@ pub(crate) struct Proxy {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Every byte of every connection, those of one direction of one connection together.
+    /// The bytes of every connection, one list per direction.
     streams: Vec<Vec<u8>>,
     /// Both ends of each connection.
     open: Vec<TcpStream>,
     cut: bool,
-    /// Nothing of what the server says is passed on.
+    /// True if the server's bytes are dropped.
     muted: bool,
     stopped: bool,
 }
 
 impl Proxy {
-    /// Passes everything on to `server`, and back.
+    /// Starts a proxy to `server`.
     pub(crate) fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -46,43 +46,42 @@ impl Proxy {
         Self { address, state }
     }
 
-    /// Where clients should connect.
+    /// Returns the address for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Breaks all connections, and every new one at once, until [`Proxy::heal`].
+    /// Breaks all connections, and every new one, until [`Proxy::heal`].
     pub(crate) fn cut(&self) {
         let mut state = self.state.lock();
         state.cut = true;
         state.break_all();
     }
 
-    /// Breaks all connections, and passes on what new ones say: nobody who comes again at once finds
-    /// it cut.
+    /// Breaks all connections but accepts new ones, so that clients can reconnect at once.
     pub(crate) fn begin_anew(&self) {
         let mut state = self.state.lock();
         state.break_all();
         (state.cut, state.muted) = (false, false);
     }
 
-    /// Loses what the server says from now on, until [`Proxy::heal`]. What clients say arrives.
+    /// Drops the server's bytes until [`Proxy::heal`]. The clients' bytes are still forwarded.
     pub(crate) fn mute(&self) {
         self.state.lock().muted = true;
     }
 
-    /// Passes on what comes from now on.
+    /// Forwards everything again.
     pub(crate) fn heal(&self) {
         let mut state = self.state.lock();
         (state.cut, state.muted) = (false, false);
     }
 
-    /// How many bytes went through.
+    /// Returns the number of forwarded bytes.
     pub(crate) fn recorded(&self) -> usize {
         self.state.lock().streams.iter().map(Vec::len).sum()
     }
 
-    /// How often these bytes went through, in either direction.
+    /// Returns how often these bytes were forwarded, in either direction.
     pub(crate) fn occurrences(&self, text: &str) -> usize {
         let state = self.state.lock();
         let bytes = state.streams.iter();
@@ -102,7 +101,7 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.cut();
         self.state.lock().stopped = true;
-        // Wakes the listener, which then sees that it is to stop.
+        // Wakes the listener so that it can stop.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -125,7 +124,8 @@ fn join(state: &Arc<Mutex<State>>, client: TcpStream, server: SocketAddr) -> std
     Ok(())
 }
 
-/// Passes bytes on until either end closes; recorded first, so that whatever arrived is known.
+/// Forwards bytes until either end closes. Records them first, so that received bytes are always
+/// recorded.
 fn pass(state: &Mutex<State>, mut from: TcpStream, mut to: TcpStream, can_be_muted: bool) {
     let stream = {
         let mut state = state.lock();

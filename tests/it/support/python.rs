@@ -10,7 +10,7 @@ use crate::support::skip::not_tested;
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Where Python is once `make test` has fetched what we want of it.
+/// Returns the Python with the required packages, if `make test` has fetched it.
 pub(crate) fn python() -> Option<PathBuf> {
     let python = Path::new(PROJECT).join("target/tools/bin/python");
     if python.exists() {
@@ -20,7 +20,7 @@ pub(crate) fn python() -> Option<PathBuf> {
     None
 }
 
-/// The command that runs `tests/interop/PROGRAM.py`, with stubs for all of our protos.
+/// Returns the command that runs `tests/interop/PROGRAM.py` with stubs for all protos.
 pub(crate) fn program(python: &Path, program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(python);
     command.arg(Path::new(PROJECT).join(format!("tests/interop/{program}.py"))).args(args);
@@ -28,7 +28,7 @@ pub(crate) fn program(python: &Path, program: &str, args: &[&str]) -> Command {
     command
 }
 
-/// The folder with the stubs, which are made once.
+/// Returns the folder with the stubs, which are generated once.
 fn stubs(python: &Path) -> &'static Path {
     static STUBS: OnceLock<PathBuf> = OnceLock::new();
     STUBS.get_or_init(|| {

@@ -14,7 +14,7 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// Hands bytes through as they are.
+/// A codec that passes bytes through.
 #[derive(Debug, Default)]
 struct Raw;
 
@@ -52,7 +52,7 @@ impl Decoder for Raw {
     }
 }
 
-/// Calls `/chinwag.v1.SERVICE/METHOD` with a stream of messages and their answers.
+/// Calls `/chinwag.v1.SERVICE/METHOD` with a stream of messages.
 pub(crate) async fn call(
     session: &Session,
     method: &str,
@@ -64,7 +64,7 @@ pub(crate) async fn call(
         .await
 }
 
-/// The same with any path, and with any authorization or none.
+/// Calls any path, with or without an authorization.
 pub(crate) async fn open(
     channel: Channel,
     authorization: Option<String>,

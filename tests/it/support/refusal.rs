@@ -4,9 +4,8 @@ use chinwag::proto::Refusal;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// The code, the reason and the wrong fields: `InvalidArgument INVALID_FIELD name`.
-///
-/// Whatever a hub or a client refuses has these details.
+/// Returns the code, the reason and the invalid fields: `InvalidArgument INVALID_FIELD name`. All
+/// refusals of a hub or a client must have these details.
 #[track_caller]
 pub(crate) fn why(status: &Status) -> String {
     let details = status.get_error_details();
@@ -18,7 +17,7 @@ pub(crate) fn why(status: &Status) -> String {
     line(status.code(), &info.reason, bad.iter().map(|violation| violation.field.as_str()))
 }
 
-/// The same of a refusal within a stream.
+/// Formats a refusal within a stream.
 #[track_caller]
 pub(crate) fn why_in_stream(refusal: &Refusal) -> String {
     assert!(!refusal.message.is_empty(), "{refusal:?}");

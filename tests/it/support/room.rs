@@ -49,7 +49,7 @@ pub(crate) async fn refused(chat: &mut Chat) -> String {
     why_in_stream(&refusal)
 }
 
-/// Posts texts to a room, one after the other, and returns their positions.
+/// Posts texts to a room one by one and returns their positions.
 pub(crate) async fn fill(session: &Session, room: &str, texts: &[&str]) -> Vec<Position> {
     let mut positions = Vec::new();
     for text in texts {
@@ -72,7 +72,7 @@ pub(crate) async fn subscribe(session: &Session, joins: Vec<Join>) -> Streaming<
     call.unwrap().into_inner()
 }
 
-/// The messages follow each other without a gap: each names the one before.
+/// Asserts that there is no gap: each message names the one before.
 pub(crate) fn prove_whole(messages: &[Message]) {
     for pair in messages.windows(2) {
         let [before, after] = [&pair[0], &pair[1]].map(|m| m.position.unwrap());

@@ -1,11 +1,11 @@
-//! Skips a test for which the machine lacks something.
+//! Skips a test if the machine lacks a requirement.
 
 use std::io::Write;
 
-/// Says that something is not tested, and why: a failure in CI, where nothing may be missing.
+/// Reports that something is not tested. Panics in CI, where all requirements must be met.
 #[track_caller]
 pub(crate) fn not_tested(lacks: &str) {
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{lacks}");
-    // Past the test runner, which would keep it to itself.
+    // Bypasses the test runner, which captures output.
     let _ = writeln!(std::io::stderr(), "\nNOT TESTED: {lacks}\n");
 }

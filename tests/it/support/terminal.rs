@@ -1,7 +1,7 @@
-//! The one way to drive a terminal in tests: a program runs on a pseudo-terminal, and an emulator
-//! holds what a person would see on it.
+//! Drives terminals in tests: a program runs on a pseudo-terminal, and an emulator holds its
+//! screen.
 //!
-//! Nothing is polled: waiting ends when the program draws what is waited for, or ends.
+//! Nothing is polled: waits end when the program draws the expected text, or ends.
 
 mod keys;
 mod screen;
@@ -20,7 +20,7 @@ use screen::Screen;
 
 use crate::support::within::PATIENCE;
 
-/// Columns and rows. Higher than any terminal, so that nothing that was shown is scrolled away.
+/// Columns and rows. Higher than real terminals, so that nothing is scrolled away.
 const SIZE: (u16, u16) = (120, 400);
 
 /// The prompt of the shell that [`Terminal::login`] starts.
@@ -36,12 +36,12 @@ const CURSOR_POSITION: &[u8] = b"\x1b[6n";
 const DEVICE_STATUS: &[u8] = b"\x1b[5n";
 const DEVICE_OK: &str = "\x1b[0n";
 
-/// A program on a terminal. It is killed when this is dropped.
+/// A program on a terminal. It is killed on drop.
 pub(crate) struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keyboard: Keyboard,
     shown: Arc<Shown>,
-    /// Open for as long as the terminal is.
+    /// Keeps the terminal open.
     master: Option<Box<dyn MasterPty + Send>>,
 }
 
@@ -54,12 +54,12 @@ struct Shown {
 }
 
 impl Terminal {
-    /// `chinwag` with these arguments and all its files in `home`.
+    /// Runs `chinwag` with these arguments and all its files in `home`.
     pub(crate) fn chinwag(home: &Path, args: &[&str]) -> Self {
         Self::of_size(SIZE, home, args, &[])
     }
 
-    /// The same on a terminal with so many columns and rows, with more in its environment.
+    /// Runs it on a terminal of this size, with more environment variables.
     pub(crate) fn of_size(
         size: (u16, u16),
         home: &Path,
@@ -71,7 +71,7 @@ impl Terminal {
         Self::run(at_home(command, home, environment), size)
     }
 
-    /// A script, with `chinwag` and these arguments as its own.
+    /// Runs a script that gets `chinwag` and these arguments as its own arguments.
     pub(crate) fn shell(size: (u16, u16), home: &Path, script: &str, args: &[&str]) -> Self {
         let mut command = CommandBuilder::new("sh");
         command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_chinwag")]);
@@ -79,7 +79,7 @@ impl Terminal {
         Self::run(at_home(command, home, &[]), size)
     }
 
-    /// An interactive shell, with `chinwag` in its path and all files in `home`.
+    /// Starts an interactive shell with `chinwag` in its path and all files in `home`.
     pub(crate) fn login(size: (u16, u16), home: &Path) -> Self {
         let programs = Path::new(env!("CARGO_BIN_EXE_chinwag")).parent().unwrap();
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
@@ -99,7 +99,7 @@ impl Terminal {
     fn run(command: CommandBuilder, size: (u16, u16)) -> Self {
         let pty = native_pty_system().openpty(pty_size(size)).unwrap();
         let child = pty.slave.spawn_command(command).unwrap();
-        // Only the program holds it now: when it ends, so does what can be read.
+        // Only the program holds it now: the output ends with the program.
         drop(pty.slave);
         let keyboard: Keyboard = Arc::new(Mutex::new(pty.master.take_writer().unwrap()));
         let screen = Mutex::new(Screen::new(size));
@@ -112,60 +112,60 @@ impl Terminal {
         Self { child, keyboard, shown, master: Some(pty.master) }
     }
 
-    /// Types a line and ends it.
+    /// Types a line and presses Enter.
     pub(crate) fn type_line(&self, line: &str) {
         self.type_keys(&format!("{line}\r"));
     }
 
-    /// Types.
+    /// Types characters.
     pub(crate) fn type_keys(&self, keys: &str) {
         let mut keyboard = self.keyboard.lock();
         keyboard.write_all(keys.as_bytes()).unwrap();
         keyboard.flush().unwrap();
     }
 
-    /// Presses keys, each by its name: `Tab`, `C-c`, `M-1`.
+    /// Presses keys by name: `Tab`, `C-c`, `M-1`.
     pub(crate) fn press(&self, names: &[&str]) {
         for name in names {
             self.type_keys(&keys::sequence(name));
         }
     }
 
-    /// Pastes a text, in brackets where the program asked for them.
+    /// Pastes a text, bracketed if the program asked for that.
     pub(crate) fn paste(&self, text: &str) {
         let bracketed = self.shown.screen.lock().bracketed_paste();
         let (start, end) = if bracketed { ("\x1b[200~", "\x1b[201~") } else { ("", "") };
         self.type_keys(&format!("{start}{text}{end}"));
     }
 
-    /// Gives the terminal so many columns and rows.
+    /// Resizes the terminal.
     pub(crate) fn resize(&self, size: (u16, u16)) {
         let mut screen = self.shown.screen.lock();
         screen.resize(size);
         self.master.as_ref().unwrap().resize(pty_size(size)).unwrap();
     }
 
-    /// Whether a program has taken the whole screen.
+    /// Returns true if a program uses the alternate screen.
     pub(crate) fn is_full_screen(&self) -> bool {
         self.shown.screen.lock().is_alternate()
     }
 
-    /// Everything that a program has switched on or off and has not put back.
+    /// Returns all modes that a program has changed and not restored.
     pub(crate) fn left_behind(&self) -> Vec<&'static str> {
         self.shown.screen.lock().left_behind()
     }
 
-    /// The screen with the sequences that colour it.
+    /// Returns the screen with colour sequences.
     pub(crate) fn coloured(&self) -> String {
         self.shown.screen.lock().coloured()
     }
 
-    /// What is on the screen.
+    /// Returns the text of the screen.
     pub(crate) fn screen(&self) -> String {
         self.shown.screen.lock().contents()
     }
 
-    /// The first line with this text, once there is one.
+    /// Waits for a line with this text and returns it.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) -> String {
         let line = |screen: &str| screen.lines().find(|l| l.contains(text)).map(str::to_owned);
@@ -178,7 +178,7 @@ impl Terminal {
         self.wait_until(&format!("no {text}"), |screen| (!screen.contains(text)).then_some(()));
     }
 
-    /// What `look` finds on the screen, once it finds something.
+    /// Waits until `look` returns a value for the screen.
     #[track_caller]
     pub(crate) fn wait_until<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
@@ -196,17 +196,17 @@ impl Terminal {
         }
     }
 
-    /// How the terminal treats what is typed, as in `ECHO | ICANON | ISIG`.
+    /// Returns the line discipline's modes, as in `ECHO | ICANON | ISIG`.
     pub(crate) fn modes(&self) -> String {
         format!("{:?}", self.master.as_ref().unwrap().get_termios().unwrap().local_flags)
     }
 
-    /// On how many lines this text is.
+    /// Returns the number of lines with this text.
     pub(crate) fn lines_with(&self, text: &str) -> usize {
         self.screen().lines().filter(|line| line.contains(text)).count()
     }
 
-    /// Waits for the program to end by itself.
+    /// Waits for the program to exit.
     #[track_caller]
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
@@ -220,7 +220,7 @@ impl Terminal {
         self.child.wait().unwrap()
     }
 
-    /// Goes away, as a window does that is closed; a character is typed before.
+    /// Closes the terminal as a closed window does, after typing a character.
     pub(crate) fn hang_up(&mut self) {
         self.shown.screen.lock().gone = true;
         self.type_keys("x");
@@ -232,7 +232,7 @@ impl Terminal {
         *self.keyboard.lock() = Box::new(std::io::sink());
     }
 
-    /// Whether the program ends in time, whatever its terminal is; it is killed otherwise.
+    /// Returns true if the program exits in time; kills it otherwise.
     pub(crate) fn ends(&mut self) -> bool {
         let (waits, ended) = mpsc::channel::<()>();
         let mut killer = self.child.clone_killer();
@@ -248,12 +248,12 @@ impl Terminal {
         watch.join().unwrap()
     }
 
-    /// The process that was started on the terminal.
+    /// Returns the id of the process that was started on the terminal.
     pub(crate) fn pid(&self) -> u32 {
         self.child.process_id().unwrap()
     }
 
-    /// Sends a signal to the program, as in `KILL`.
+    /// Sends a signal to the program, such as `KILL`.
     pub(crate) fn signal(&mut self, name: &str) {
         let kill = format!("kill -{name} {}", self.pid());
         assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
@@ -292,10 +292,10 @@ impl Drop for Terminal {
     }
 }
 
-/// Draws what the program writes, and answers what it asks.
+/// Draws the program's output and answers its queries.
 fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
     let mut buffer = [0; 4096];
-    // What may be the beginning of a query whose end is still to be read.
+    // A possible start of a query whose rest is not read yet.
     let mut begun = Vec::new();
     while let Ok(length @ 1..) = output.read(&mut buffer) {
         let written = &buffer[..length];

@@ -11,7 +11,7 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// A watched list.
+/// A WatchPeers stream.
 pub(crate) struct Watch(Streaming<WatchPeersResponse>);
 
 impl Watch {
@@ -28,7 +28,7 @@ impl Watch {
         }
     }
 
-    /// Opens the list and reads on until all of `names` are on it.
+    /// Opens the list and reads until it contains all of `names`.
     pub(crate) async fn with(session: &Session, names: &[&str]) -> Self {
         let (mut watch, peers) = Self::open(session).await;
         let mut missing: Vec<_> = names.to_vec();
@@ -40,7 +40,7 @@ impl Watch {
         watch
     }
 
-    /// Goes on from a revision.
+    /// Resumes from a revision.
     pub(crate) async fn after(session: &Session, revision: Option<Position>) -> Self {
         let call = session.presence().watch_peers(WatchPeersRequest { revision }).await;
         Self(call.unwrap().into_inner())
@@ -51,7 +51,7 @@ impl Watch {
         next.expect("the stream has ended").event.unwrap()
     }
 
-    /// The next change.
+    /// Returns the next change.
     pub(crate) async fn delta(&mut self) -> PeerDelta {
         match self.event().await {
             Event::Delta(delta) => delta,
@@ -59,7 +59,7 @@ impl Watch {
         }
     }
 
-    /// Reads on until `name` came or changed, and returns all that was said of others before.
+    /// Reads until `name` is added or changed; also returns the changes of others before that.
     pub(crate) async fn until_updated(&mut self, name: &str) -> (Peer, Vec<PeerDelta>) {
         let mut before = Vec::new();
         loop {
@@ -73,24 +73,24 @@ impl Watch {
         }
     }
 
-    /// Reads on until `name` is gone.
+    /// Reads until `name` is removed.
     pub(crate) async fn until_removed(&mut self, name: &str) {
         while !self.delta().await.removed.iter().any(|gone| gone == name) {}
     }
 }
 
-/// A page of the list.
+/// Returns a page of the list.
 pub(crate) async fn list(session: &Session, request: ListPeersRequest) -> Vec<Peer> {
     session.presence().list_peers(request).await.unwrap().into_inner().peers
 }
 
-/// The names on the list.
+/// Returns the names on the list.
 pub(crate) async fn listed(session: &Session) -> Vec<String> {
     let peers = list(session, ListPeersRequest::default()).await;
     peers.into_iter().map(|peer| peer.name).collect()
 }
 
-/// The names of these peers.
+/// Returns the names of these peers.
 pub(crate) fn names(peers: &[Peer]) -> Vec<&str> {
     peers.iter().map(|peer| peer.name.as_str()).collect()
 }

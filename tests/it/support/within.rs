@@ -1,12 +1,11 @@
-//! The time limit of every wait: tests wait for events, and fail if they do not come.
+//! The time limit of waits: tests wait for events, and fail if they do not come.
 
 use std::{future::Future, time::Duration};
 
-/// How long anything may take before the test gives up on it. Nothing is expected to come near:
-/// it is this long only for machines that do much else at the same time.
+/// The time limit of any wait. It is long only for slow, busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What `future` comes to, or a failure that says what was waited for.
+/// Returns the output of `future`. Panics with what was waited for if it takes too long.
 #[track_caller]
 pub(crate) fn within<F: IntoFuture>(
     limit: Duration,

@@ -53,7 +53,7 @@ impl Presence for Handlers {
             peer.certificate = certificate.as_der().to_vec();
             peer.guest = false;
         }
-        // As long as it has no key, a test wants to find it.
+        // Tests need to find a peer without a key, even if it is invisible.
         let unlisted = !peer.guest && request.status() == proto::PeerStatus::Invisible;
         self.tell(Call::Register { request, shown })?;
         answer?;
@@ -109,7 +109,7 @@ impl Presence for Handlers {
         }
     }
 
-    /// It dials nobody, and says what its clock says.
+    /// Dials nothing and returns the time of the fake clock.
     async fn check_endpoints(
         &self,
         _: Request<proto::CheckEndpointsRequest>,
@@ -120,7 +120,7 @@ impl Presence for Handlers {
         Ok(Response::new(answer))
     }
 
-    /// One peer a page.
+    /// Returns one peer a page.
     async fn list_peers(
         &self,
         request: Request<proto::ListPeersRequest>,
@@ -188,7 +188,7 @@ impl Broadcast for Handlers {
         Err(Status::unimplemented("no test asks"))
     }
 
-    /// One hit whose range is of a message of one letter, as the asked query says.
+    /// Returns one hit of a one-letter message, with the range from the query.
     async fn search_messages(
         &self,
         request: Request<proto::SearchMessagesRequest>,

@@ -1,7 +1,7 @@
 //! Names of keys, and the bytes that a terminal sends for them.
 
-/// What a terminal sends for a key with this name: `Enter`, `F12`, `C-End`, `C-x` for Ctrl and a letter,
-/// `M-x` for Alt and a character.
+/// Returns the bytes for a key name: `Enter`, `F12`, `C-End`, `C-x` for Ctrl and a letter, `M-x`
+/// for Alt and a character.
 pub(super) fn sequence(name: &str) -> String {
     let named = match name {
         "Enter" => "\r",

@@ -4,18 +4,18 @@ use std::fmt::Write;
 
 use vt100::{Callbacks, Cell, Color, MouseProtocolMode};
 
-/// The mode in which a terminal reports whether it has the focus.
+/// The mode in which a terminal reports focus changes.
 const FOCUS: u16 = 1004;
 
 pub(super) struct Screen {
     parser: vt100::Parser<Focus>,
     /// The program has closed the terminal.
     pub(super) over: bool,
-    /// Nobody looks any more.
+    /// True if nothing reads the screen any more.
     pub(super) gone: bool,
 }
 
-/// Whether the program wants to know about the focus. The emulator knows nothing of this mode.
+/// Tracks the focus mode, which the emulator does not support.
 #[derive(Default)]
 struct Focus {
     reported: bool,
@@ -37,7 +37,7 @@ impl Callbacks for Focus {
 }
 
 impl Screen {
-    /// An empty screen with so many columns and rows.
+    /// Creates an empty screen of this size.
     pub(super) fn new((columns, rows): (u16, u16)) -> Self {
         let parser = vt100::Parser::new_with_callbacks(rows, columns, 0, Focus::default());
         Self { parser, over: false, gone: false }
@@ -51,7 +51,7 @@ impl Screen {
         self.parser.screen_mut().set_size(rows, columns);
     }
 
-    /// The cursor's row and column.
+    /// Returns the cursor's row and column.
     pub(super) fn cursor(&self) -> (u16, u16) {
         self.parser.screen().cursor_position()
     }
@@ -68,7 +68,7 @@ impl Screen {
         self.parser.screen().bracketed_paste()
     }
 
-    /// What differs from a terminal that nothing was done to.
+    /// Returns the modes that differ from a fresh terminal.
     pub(super) fn left_behind(&self) -> Vec<&'static str> {
         let screen = self.parser.screen();
         let settings = [
@@ -80,7 +80,7 @@ impl Screen {
         settings.into_iter().filter_map(|(set, name)| set.then_some(name)).collect()
     }
 
-    /// The contents with SGR sequences before each change of colour or weight.
+    /// Returns the contents with an SGR sequence before each change of colour or weight.
     pub(super) fn coloured(&self) -> String {
         let screen = self.parser.screen();
         let (rows, columns) = screen.size();
@@ -105,7 +105,7 @@ impl Screen {
     }
 }
 
-/// The sequence that selects a cell's style, whatever was selected before.
+/// Returns the sequence that selects a cell's style, independent of the previous style.
 fn sgr(cell: &Cell) -> String {
     let mut sgr = "\x1b[0".to_owned();
     let attributes = [
