@@ -30,7 +30,7 @@ pub(crate) fn to_compare(name: &Name, contact: &Contact, own: Fingerprint) -> Ve
     let mut lines = vec![format!("Key of {name} in your contact book:")];
     lines.extend(split_lines(&contact.key.to_string()));
     lines.extend(split_lines(&contact.key.words()));
-    lines.push("Your own key, for {name} to compare:".into());
+    lines.push(format!("Your own key, for {name} to compare:"));
     lines.extend(split_lines(&own.to_string()));
     lines.push(format!("{name} sees their key with `chinwag id`. Ask in person or by telephone."));
     lines
@@ -131,6 +131,7 @@ mod tests {
         for key in [key(1), key(2)] {
             assert!(shown.contains(&key.to_string()), "{shown}");
         }
+        assert!(shown.contains("for sova to compare"), "{shown}");
     }
 
     #[test]
