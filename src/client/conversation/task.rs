@@ -128,14 +128,16 @@ enum Cause {
 }
 
 impl Cause {
-    /// The status that the other side gets.
-    fn status(&self, peer: &Name) -> Status {
-        wire::status(&match self {
+    /// The status that the other side gets, if it can get one.
+    fn status(&self, peer: &Name) -> Option<Status> {
+        Some(wire::status(&match self {
             Self::Refused(error) => error.clone(),
             Self::Failed(Error::Blocked(_)) => RequestError::CallerRefused(BLOCKED),
             Self::Failed(Error::KeyChanged { .. }) => RequestError::CallerKeyChanged(peer.clone()),
+            // The stream broke.
+            Self::Failed(Error::PeerUnreachable { .. }) => return None,
             Self::Failed(error) => RequestError::internal(error.clone()),
-        })
+        }))
     }
 }
 
@@ -167,9 +169,9 @@ impl ConversationTask {
     pub(super) async fn run(mut self, incoming: impl Incoming, stop: CancellationToken) {
         let end = stop.run_until_cancelled(self.converse(incoming)).await;
         let end = end.unwrap_or(Some(RequestError::ShuttingDown.into()));
-        if let Some(cause) = &end {
+        if let Some(status) = end.as_ref().and_then(|cause| cause.status(&self.peer)) {
             // If the queue is full or closed, the end of the stream has to do.
-            let _ = self.outgoing.try_send(Err(cause.status(&self.peer)));
+            let _ = self.outgoing.try_send(Err(status));
         }
         let cause = end.map(|error| text::one_line(&error.to_string()).into_owned());
         self.consumer.hint(&self.inbox, ConversationEvent::Closed { cause });

@@ -90,3 +90,12 @@ async fn an_invalid_message_is_not_held() {
     }
     assert_eq!(began.elapsed(), std::time::Duration::ZERO);
 }
+
+#[test]
+fn the_other_side_is_told_why_unless_the_stream_broke() {
+    let (peer, cause) = (name("sova"), "connection reset".into());
+    let broken = Error::PeerUnreachable { peer: peer.to_string(), cause };
+    assert!(Cause::Failed(broken).status(&peer).is_none());
+    let blocked = Cause::Failed(Error::Blocked(peer.clone())).status(&peer);
+    assert_eq!(blocked.unwrap().code(), Code::PermissionDenied);
+}
