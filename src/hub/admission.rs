@@ -322,4 +322,18 @@ mod tests {
         assert_eq!(*hub.state.sessions.count().borrow(), 0);
         register("bob", &carol).await.unwrap();
     }
+
+    /// Its owner has no name yet, so that a check would find it without a right to its name, and end
+    /// it once it is complete.
+    #[test]
+    fn a_pending_session_is_not_checked_for_its_name() {
+        let sessions = Sessions::new(1);
+        let session = session("alice", Owner::bot("alice"));
+        let Session { id, peer, owner, .. } = session;
+        let caller = Caller { session: id, peer, owner, key: None };
+        let pending = sessions.begin(caller, CHECK_INTERVAL).unwrap();
+        assert!(sessions.holders().is_empty());
+        pending.commit();
+        assert_eq!(sessions.holders().len(), 1);
+    }
 }

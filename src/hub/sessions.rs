@@ -64,6 +64,8 @@ struct SessionRecord {
     owner: Option<Owner>,
     key: Option<Fingerprint>,
     token: SecretHash,
+    /// Whether the registration is complete. Until then the owner may not have the name yet.
+    is_committed: bool,
     /// Until when the peer was last told that the session lives.
     promised_until: Instant,
     streams: Slab<Arc<StreamQueue>>,
@@ -117,6 +119,7 @@ impl Sessions {
             owner,
             key,
             token: hash,
+            is_committed: false,
             promised_until: Instant::now() + lease,
             streams: Slab::new(),
             rooms: HashMap::new(),
@@ -156,13 +159,15 @@ impl Sessions {
         Ok(Caller { session, peer, owner, key: record.key })
     }
 
+    /// Returns who holds which name, by the sessions whose registration is complete.
     pub(crate) fn holders(&self) -> Vec<NameHolder> {
         let holder = |(session, record): (&SessionId, &SessionRecord)| NameHolder {
             session: *session,
             name: record.peer.clone(),
             owner: record.owner.as_ref().map(|owner| owner.id().clone()),
         };
-        self.table.lock().records.iter().map(holder).collect()
+        let table = self.table.lock();
+        table.records.iter().filter(|(_, record)| record.is_committed).map(holder).collect()
     }
 
     /// Adds a stream to a session until the result is dropped. Errors if the session has ended or
@@ -320,6 +325,9 @@ pub(crate) struct PendingSession {
 impl PendingSession {
     /// Keeps the session. Returns its token.
     pub(crate) fn commit(mut self) -> String {
+        if let Some(record) = self.sessions.table.lock().records.get_mut(&self.id) {
+            record.is_committed = true;
+        }
         self.token.take().unwrap_or_default()
     }
 }
