@@ -27,26 +27,26 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// One byte more than a text may have.
+/// One byte more than the maximum length of a text.
 const TOO_LONG: usize = 16 * 1024 + 1;
 
-/// What no name may be.
+/// Invalid names.
 const BAD_NAMES: [&str; 7] = ["", " ", "a b", "-a", "a/b", "tab\t", "\u{202e}abc"];
 
-/// A hub and a session whose one connection must survive the whole test.
+/// Starts a hub and a session whose single connection must survive the whole test.
 async fn alice() -> (TestHub, Session) {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;
     (hub, alice)
 }
 
-/// Why a call was refused.
+/// Returns the refusal of a call.
 #[track_caller]
 fn refused<T: std::fmt::Debug>(answer: Result<tonic::Response<T>, Status>) -> String {
     why(&answer.unwrap_err())
 }
 
-/// Why a request on a stream was refused, while the stream goes on.
+/// Returns the refusal of a request on a stream that continues.
 async fn refused_on(chat: &mut Chat, request: Ask) -> String {
     chat.say(request).await;
     let refusal = chat
@@ -58,7 +58,7 @@ async fn refused_on(chat: &mut Chat, request: Ask) -> String {
     why_in_stream(&refusal)
 }
 
-/// The session is still there, on its old connection.
+/// Asserts that the session still works on its connection.
 async fn still_works(session: &Session) {
     session.broadcast().post(post("", &new_id(), "still here")).await.unwrap();
 }
@@ -234,7 +234,7 @@ async fn calls_without_a_live_session_are_refused() {
     assert!(missing.iter().all(|why| why == "Unauthenticated SESSION_MISSING"), "{missing:?}");
 }
 
-/// Why each rpc but Register is refused.
+/// Returns the refusal of each rpc except Register.
 async fn all_calls<T>(
     mut presence: PresenceClient<T>,
     mut broadcast: BroadcastClient<T>,
@@ -269,7 +269,7 @@ async fn garbage_ends_only_its_own_stream() {
     chat.post("", &new_id(), "before").await;
     assert_eq!(chat.message().await.text, "before");
 
-    // A field of a wire type that does not exist, and a length beyond the end.
+    // A field with an undefined wire type, and a length beyond the end.
     for garbage in [&b"\x0f\xff\xff"[..], b"\x1a\xff\xff\xff\xff\x07x"] {
         let fine = post("", &new_id(), "fine");
         let fine = ChatRequest { request: Some(Ask::Post(fine)) }.encode_to_vec();
@@ -292,7 +292,7 @@ async fn garbage_ends_only_its_own_stream() {
             assert_eq!(why(&refused), "InvalidArgument INVALID_FIELD request", "{method}");
         }
     }
-    // Nothing at all is a request, too.
+    // An empty request is refused as well.
     chat.say_nothing().await;
     let refusal = chat
         .find(|event| match event {
@@ -307,7 +307,7 @@ async fn garbage_ends_only_its_own_stream() {
     still_works(&alice).await;
 }
 
-/// What no text can be is not read at all, and said to be too much.
+/// Requests larger than any valid text are refused as too large without being read.
 #[tokio::test]
 async fn requests_of_every_length_are_answered() {
     let (_hub, alice) = alice().await;
@@ -337,7 +337,7 @@ async fn bytes_that_are_not_http_disturb_no_other_client() {
         let mut stream = TcpStream::connect(hub.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let _ = stream.write_all(garbage);
-        // Whatever it answers, it ends the connection.
+        // The server ends the connection, whatever it answers first.
         if let Err(error) = stream.read_to_end(&mut Vec::new()) {
             assert_ne!(error.kind(), std::io::ErrorKind::WouldBlock, "the connection stays open");
         }

@@ -1,4 +1,4 @@
-//! The shell bot of `examples/`, run as it is: it answers in a room and directly.
+//! The shell bot in `examples/`, run unchanged: it answers in a room and directly.
 #![cfg(unix)]
 
 use std::{ffi::OsString, os::unix::fs::PermissionsExt, path::Path, process::Command};
@@ -7,13 +7,13 @@ use crate::support::{cli::Running, hub::TestHub, person::Person};
 
 const BOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bot.sh");
 
-/// The bot, as somebody starts it who has installed chinwag.
+/// Starts the bot as an installed program.
 fn start(person: &Person<'_>) -> Running {
     let chinwag = Path::new(env!("CARGO_BIN_EXE_chinwag")).parent().unwrap();
     let mut path = OsString::from(chinwag);
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap());
-    // Wherever somebody has put it.
+    // The path contains characters that a shell interprets.
     let place = person.home.path().join("it's $HOME");
     std::fs::create_dir_all(&place).unwrap();
     std::fs::copy(BOT, place.join("my bot.sh")).unwrap();
@@ -35,7 +35,7 @@ fn the_bot_answers_in_a_room_and_directly() {
         sova.run(&["post", room, text]).done();
         let tail = sova.start(&["tail", room, "--last", "1000", "--json"]);
         loop {
-            // What it says after the question.
+            // Skip everything up to the question.
             if tail.object()["text"] == text {
                 let answer = tail.object();
                 assert_eq!(answer["sender"], "dice");
@@ -78,7 +78,7 @@ fn the_bot_is_short_and_executable() {
     assert!(lines <= 10, "{lines} lines");
     let mode = std::fs::metadata(BOT).unwrap().permissions().mode();
     assert_eq!(mode & 0o111, 0o111);
-    // Where that is installed.
+    // Only if shellcheck is installed.
     if let Ok(checked) = Command::new("shellcheck").arg(BOT).output() {
         assert!(checked.status.success(), "{checked:?}");
     }

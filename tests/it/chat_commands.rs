@@ -5,7 +5,7 @@ use crate::support::{
     hub::TestHub,
 };
 
-/// Types a line and reads on until the answer.
+/// Types a line and reads until the answer.
 #[track_caller]
 fn ask(chat: &mut Running, line: &str, answer: &str) {
     chat.write(format!("{line}\n").as_bytes());

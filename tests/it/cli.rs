@@ -8,7 +8,7 @@ fn help_and_mistakes() {
     check("tests/cmd/*.trycmd", "");
 }
 
-/// Runs the console blocks of the documents, with a hub as the default one.
+/// Runs the console blocks of the documents with a default hub.
 #[test]
 fn console_blocks_of_the_documents() {
     let hub = hub::TestHub::start();
@@ -24,9 +24,9 @@ fn check(documents: &str, hub: &str) {
     }
     cases
         .case(documents)
-        // What clap wraps lines at, where there is no terminal.
+        // The width at which clap wraps lines without a terminal.
         .env("COLUMNS", "100")
-        // Where a key is made.
+        // The directory in which the key is created.
         .env("HOME", home)
         .env("XDG_CONFIG_HOME", home)
         .env("XDG_DATA_HOME", home)

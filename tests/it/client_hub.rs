@@ -16,7 +16,7 @@ use chinwag::{
 };
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// Members of the crowd, each of whom says as much as [`SAID`].
+/// Members of the crowd, each of whom posts [`SAID`] messages.
 const CROWD: usize = 60;
 const SAID: usize = 20;
 const CROWD_PATIENCE: Duration = Duration::from_secs(120);
@@ -39,7 +39,7 @@ fn options(hub: &TestHub, who: &str) -> ClientOptions {
     ClientOptions::new(hub.address().into(), name(who)).rooms(rooms).listen(listen)
 }
 
-/// A client that is in the lobby and the den.
+/// Returns a client that is in the lobby and the den.
 async fn client(hub: &TestHub, who: &str) -> (Client, Events) {
     let (client, mut events) = Client::start(options(hub, who)).await.unwrap();
     for _ in 0..2 {
@@ -114,7 +114,7 @@ async fn a_killed_hub_loses_no_post() {
         heard(events).await;
     }
     sova.send(&name("buzz"), text("known")).await.unwrap();
-    // Both have heard both.
+    // Both clients have received both messages.
     heard(&mut sova_events).await;
     let before = heard(&mut buzz_events).await;
 
@@ -177,7 +177,7 @@ async fn a_client_reconnects_after_an_orderly_shutdown() {
     let data = tempfile::tempdir().unwrap();
     let hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
     let (sova, mut events) = client(&hub, "sova").await;
-    // Waiting for the hub's end must not keep the client from hearing its goodbye.
+    // The test must not block the client's runtime while it waits for the hub to exit.
     let (status, mut hub) = tokio::task::spawn_blocking(move || {
         let mut hub = hub;
         (hub.terminate().0, hub)
@@ -213,7 +213,7 @@ async fn a_command_shares_the_name_of_a_chat_with_its_key() {
 
     let status = PeerStatus::Invisible;
     let command = stranger.status(status).identity(identity).trust(trust);
-    // A second chat of the person came and went: the key is theirs all the same.
+    // A second chat of the same user came and went; the key stays the user's.
     let second = command.clone().status(PeerStatus::Online);
     let (second, _) = Client::start(second).await.unwrap();
     second.stop().await;

@@ -44,7 +44,7 @@ async fn all_pages_of_a_list_are_asked_for() {
     drop(hub);
 }
 
-/// Peers as no honest hub lists them, and one beside them.
+/// Returns peers that no honest hub lists, and one valid peer.
 fn odd_peers() -> Vec<proto::Peer> {
     let endpoint = |host: &str, port| proto::Endpoint { host: host.into(), port };
     let many = (0..20).map(|n| endpoint("192.0.2.1", 100_000 * (n % 2) + n + 1)).collect();
@@ -63,7 +63,7 @@ async fn an_invalid_peer_hides_no_other() {
     let names: Vec<_> = peers.iter().map(|peer| peer.name.as_str()).collect();
     assert_eq!(names, ["many", "sova", "winter"]);
     assert_eq!(peers[2].status_since, None, "this hub does not say it");
-    // The first eight that make sense.
+    // The first eight valid endpoints.
     let ports: Vec<_> = peers[0].endpoints.iter().map(|endpoint| endpoint.port()).collect();
     assert_eq!(ports, [1, 3, 5, 7, 9, 11, 13, 15]);
 
@@ -103,8 +103,8 @@ async fn a_list_without_end_is_requested_with_backoff() {
         () = again => {}
         () = read => panic!("the client has stopped"),
     }
-    // At least the lower halves of 100, 200, 400 and 800 ms. Without growing it would be 400 ms at
-    // the most, and what the machine takes.
+    // At least the lower halves of 100, 200, 400 and 800 ms. Without growth it would be 400 ms at
+    // most, plus overhead.
     assert!(began.elapsed() >= std::time::Duration::from_millis(750), "{:?}", began.elapsed());
 }
 
@@ -151,7 +151,7 @@ async fn a_watch_resumes_after_a_loss_or_reports_a_gap() {
     };
     assert_eq!(changes(4).await, "Reset +buzz +colt Listed");
 
-    // The hub can say what changed since.
+    // The hub sends the changes since then.
     stream.end(Status::unavailable("gone")).await;
     let watched = async {
         let stream = hub.watch().await;
@@ -167,7 +167,7 @@ async fn a_watch_resumes_after_a_loss_or_reports_a_gap() {
     stream = again;
     assert_eq!((told.as_str(), stream.request.revision), ("-colt", Some(at(1))));
 
-    // The hub cannot.
+    // The hub sends a new snapshot.
     stream.end(Status::unavailable("gone")).await;
     let watched = async {
         let stream = hub.watch().await;
@@ -216,7 +216,7 @@ fn empty_list() -> proto::PeerSnapshot {
     proto::PeerSnapshot { peers: vec![], last: true, revision: Some(at(1)) }
 }
 
-/// What comes of a watch whose first call is refused so.
+/// Returns the result of a watch whose first call is refused with `status`.
 async fn refused(hub: &mut FakeHub, client: &Client, status: Status) -> Result<PeerWatch, Error> {
     hub.hold_watch().send(Err(status)).unwrap();
     tokio::join!(client.watch_peers(), hub.watch()).0

@@ -19,7 +19,7 @@ async fn after_a_gap_the_room_is_joined_again_after_the_last_message() {
     let (_client, mut events, mut chat) = in_a_room(&mut hub).await;
     chat.message("r", 12, 11).await;
     assert_eq!(chat.join().await.start, after(10));
-    // Still of the stream before.
+    // A late message of the previous stream.
     chat.message("r", 13, 12).await;
     chat.joined("r", 10, 13).await;
     for seq in 11..=13 {
@@ -71,7 +71,7 @@ async fn a_lost_position_is_reported_and_the_room_resumes_at_its_end() {
     chat.refused(About::Join("r".into()), Code::OutOfRange, "EPOCH_CHANGED").await;
     assert_eq!(chat.join().await.start, None);
     chat.joined("r", 2, 2).await;
-    // What was said meanwhile is not lost with the room.
+    // A post during that time is not lost with the room.
     let kept = chat.post().await;
     chat.posted(&kept, 3).await;
     assert_eq!(outcome(waits).await.unwrap().position.seq, 3);
@@ -95,7 +95,7 @@ async fn without_a_room_nothing_is_joined() {
     let (client, mut events) = client.unwrap();
     let sent = post(&client, "lobby", "hello");
     let asked = chat.post().await;
-    // A stream that begins with a post begins in the lobby; nobody here wants to.
+    // A stream that begins with a post joins the lobby, which this client does not want.
     chat.joined("lobby", 4, 4).await;
     assert_eq!(chat.leave().await, "lobby");
     chat.message("lobby", 5, 4).await;
@@ -119,7 +119,7 @@ async fn rooms_are_joined_and_left() {
     let (head, ()) = tokio::join!(client.join(room("s"), start), hub_side);
     assert_eq!(head.unwrap().seq, 5);
     assert!(matches!(next(&mut events).await, Event::Joined { .. }));
-    // Joining what is joined is nothing.
+    // Joining a joined room has no effect.
     assert_eq!(client.join(room("s"), Start::Head).await.unwrap().seq, 3);
     assert_eq!(client.rooms(), [room("r"), room("s")]);
 
@@ -143,7 +143,7 @@ async fn rooms_are_joined_and_left() {
     assert!(matches!(next(&mut events).await, Event::Left { .. }));
     assert_eq!(client.rooms(), [room("r")]);
     assert!(matches!(client.leave(room("s")).await, Err(Error::NotJoined(_))));
-    // The room that was left is not joined again.
+    // The client does not rejoin a room that it has left.
     chat.end(Status::unavailable("gone")).await;
     let mut chat = hub.session().await;
     assert_eq!(chat.join().await.room, "r");
@@ -207,7 +207,7 @@ async fn own_messages_arrive_once() {
     let (client, mut events, mut chat) = in_a_room(&mut hub).await;
     let sent = post(&client, "r", "hello");
     let asked = chat.post().await;
-    // Delivered, but the stream breaks before the acknowledgement.
+    // The message is delivered, but the stream breaks before the acknowledgement.
     let own = |seq, prev_seq| proto::Message {
         id: asked.id.clone(),
         room: "r".into(),
@@ -252,7 +252,7 @@ async fn unacknowledged_posts_are_repeated_in_order_with_their_ids() {
     let fourth = post(&client, "r", "four");
 
     let mut chat = hub.session().await;
-    // Nobody may post to a room before joining it.
+    // A client must join a room before it posts there.
     assert_eq!(chat.join().await.start, after(10));
     chat.joined("r", 10, 11).await;
     let again = [chat.post().await, chat.post().await, chat.post().await];
@@ -271,7 +271,7 @@ async fn unacknowledged_posts_are_repeated_in_order_with_their_ids() {
 async fn a_post_counts_as_waiting_from_its_begin() {
     let mut hub = FakeHub::start().await;
     let (client, _events, mut chat) = in_a_room(&mut hub).await;
-    // On one thread, nothing else has run between the beginning and the question.
+    // On one thread, nothing else has run between `begin` and this check.
     let stored = client.post(room("r"), text("hello")).begin().await.unwrap();
     assert_eq!(client.waiting(), 1);
     let asked = chat.post().await;
@@ -291,7 +291,7 @@ async fn pending_posts_are_bounded() {
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
     disconnected(&mut events).await;
-    // Until its join is answered the room's posts wait.
+    // Posts to a room wait until its join is answered.
     let mut chat = hub.session().await;
     let posts: Vec<_> = (0..1024).map(|n| post(&client, "r", &n.to_string())).collect();
     let full = async {
@@ -323,13 +323,13 @@ async fn an_id_cannot_be_reused_for_another_message() {
         let asked = chat.post().await;
         let reused = within(PATIENCE, "the refusal", say("other")).await;
         assert!(matches!(reused, Err(Error::MessageIdReused(_))), "{reused:?}");
-        // A retry that comes before the acknowledgement shares it.
+        // A retry before the acknowledgement shares it.
         let again = say("same");
         tokio::pin!(again);
         let wait = tokio::select! {
             biased;
             _ = &mut again => panic!("nothing was acknowledged"),
-            // A command that is answered comes after all commands before it.
+            // Commands are answered in order.
             left = client.leave(room("nowhere")) => left,
         };
         assert!(matches!(wait, Err(Error::NotJoined(_))));

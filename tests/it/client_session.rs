@@ -66,7 +66,7 @@ async fn a_lost_stream_resumes_where_it_was() {
     assert_eq!(chat.token.as_deref(), Some("token-2"));
     assert_eq!(chat.join().await.start, after(11));
     chat.joined("r", 11, 14).await;
-    // A hub that repeats itself is not heard twice.
+    // Repeated messages are delivered once.
     for (seq, prev) in [(10, 9), (11, 10), (12, 11), (12, 11), (14, 12)] {
         chat.message("r", seq, prev).await;
     }
@@ -103,7 +103,7 @@ async fn a_hub_that_restarts_is_found_again() {
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
     disconnected(&mut events).await;
-    // An attempt may have come in between; its streams end with the hub.
+    // A reconnection may have succeeded in between; its streams end with the hub.
     let address = hub.stop().await;
     let waits = post(&client, "r", "kept");
     loop {
@@ -111,7 +111,7 @@ async fn a_hub_that_restarts_is_found_again() {
         if cause.contains("refused") {
             break;
         }
-        // It had connected just before the end.
+        // The client had connected just before the hub stopped.
     }
     let mut hub = FakeHub::restart(address).await;
     let mut chat = hub.session().await;

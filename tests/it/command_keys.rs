@@ -32,7 +32,7 @@ fn keys_are_verified_and_new_ones_need_confirmation() {
     let shown = buzz.run(&["id"]).done();
     assert!(shown.starts_with("Fingerprint of your key, buzz:") && shown.contains('█'), "{shown}");
 
-    // Whom one has not met is looked up. Without a terminal nobody can be asked.
+    // Unknown peers are looked up at the hub. Without a terminal there is no question.
     let both = sova.run(&["verify", "buzz"]);
     assert_eq!(both.code, Some(1), "{both:?}");
     let lines: String = both.stdout.lines().map(str::trim).collect::<Vec<_>>().join("-");
@@ -50,7 +50,7 @@ fn keys_are_verified_and_new_ones_need_confirmation() {
     listening.signal("INT");
     listening.end();
 
-    // Buzz has lost his key and is somebody else now, on a hub that has forgotten him.
+    // Buzz lost his key and has a new one, on a hub that does not know the old one.
     let other_hub = TestHub::start();
     let contacts = sova.home.path().join("contacts.toml");
     let book = std::fs::read_to_string(&contacts).unwrap();
@@ -66,7 +66,7 @@ fn keys_are_verified_and_new_ones_need_confirmation() {
     assert!(refused.contains(key) && refused.contains("chinwag accept buzz"), "{refused}");
     let back = buzz.run(&["send", "sova", "it is me"]).failed(4);
     assert!(back.contains("no peer named sova"), "{back}");
-    // Nobody is there to be asked: the key has to be said, and it has to be the one that was seen.
+    // Without a terminal the key must be given, and must be the one that was seen.
     let unsaid = moved.run(&["accept", "buzz"]);
     assert_eq!(unsaid.code, Some(2), "{unsaid:?}");
     assert!(unsaid.stderr.contains("chinwag accept buzz FINGERPRINT"), "{unsaid:?}");
@@ -90,7 +90,7 @@ fn keys_are_verified_and_new_ones_need_confirmation() {
     assert_eq!(listening.object()["text"], "hello again");
     assert!(moved.run(&["accept", "buzz"]).failed(1).contains("no other"));
 
-    // At a terminal one is asked.
+    // On a terminal the command asks.
     let book = std::fs::read_to_string(&contacts).unwrap();
     std::fs::write(&contacts, book.replace(&new, key)).unwrap();
     moved.run(&["send", "buzz", "hello"]).failed(1);
@@ -115,7 +115,7 @@ fn block_note_mute_and_forget() {
     assert!(buzzing.complaint().contains("receives direct messages"));
     let contact = || sova.run(&["contacts", "--json"]).objects().remove(0);
 
-    // Whom one has not met is looked up at the hub, nobody twice.
+    // Unknown peers are looked up at the hub; a second look-up is not needed.
     assert!(sova.run(&["block", "nobody"]).failed(4).contains("no peer named nobody"));
     assert!(sova.run(&["block", "sova"]).failed(1).contains("that is you"));
     sova.run(&["block", "buzz"]).done();
@@ -168,7 +168,7 @@ fn a_join_link_is_remembered_and_another_key_is_refused() {
     ask(&["chat", &link]).done();
     ask(&["peers", "--hub", &address]).done();
 
-    // Another hub is in its place.
+    // Another hub takes its place.
     hub.terminate();
     let other = TestHub::at(&address, &["--data-dir", &directory(1)]);
     let new = other.link().to_owned();
@@ -180,13 +180,13 @@ fn a_join_link_is_remembered_and_another_key_is_refused() {
         }
         assert!(!refused.contains(&new), "nobody has checked that key: {refused}");
     }
-    // Somebody new has no key of before, only the link.
+    // A new user has no earlier key, only the link.
     let stranger = tempfile::tempdir().unwrap();
     let mut command = cli::homeless(stranger.path(), &["chat", &link]);
     command.env("CHINWAG_NAME", "buzz").env("CHINWAG_LISTEN", "127.0.0.1:0");
     let refused = cli::run(command, b"").failed(1);
     assert!(refused.contains("does not have the key in the join link"), "{refused}");
-    // Its keeper has said so.
+    // The link comes from the operator.
     ask(&["chat", &new]).done();
     ask(&["peers", "--hub", &address]).done();
 }

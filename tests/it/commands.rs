@@ -54,11 +54,11 @@ fn commands_report_that_nothing_was_found() {
     sova.run(&["post", "lobby", "one", "walnut"]).done();
     sova.run(&["post", "lobby", "two"]).done();
     assert!(sova.run(&["history", "--last", "1"]).done().ends_with("sova: two\n"));
-    // What was said a moment ago need not be found yet.
+    // Recent messages may not be indexed yet.
     sova.run(&["search", "walnut", "--last", "1"]).done();
 }
 
-/// What is set in the environment is not asked for on the command line.
+/// Settings in the environment are not needed on the command line.
 #[test]
 fn usage_errors_do_not_depend_on_the_settings() {
     let hub = TestHub::start();
@@ -85,7 +85,7 @@ fn piped_lines_are_posted_once_and_in_order() {
     let lines: Vec<String> = (0..LINES).map(|i| format!("line {i}")).collect();
     let posted = sova.run_with(&["post", "ops", "--json"], &lines.join("\n")).objects();
     assert_eq!(posted.len(), LINES);
-    // More than one page of the hub's, from either end.
+    // More than one page of the hub, from either end.
     let all = sova.run(&["history", "ops", "--all", "--json"]).objects();
     assert_eq!(all.len(), LINES);
     for ((message, posted), line) in all.iter().zip(&posted).zip(&lines) {
@@ -141,8 +141,8 @@ fn accepted_messages_are_printed_before_the_exit() {
     let mut listening = command.spawn().unwrap();
     let mut ready = String::new();
     BufReader::new(listening.stderr.as_mut().unwrap()).read_line(&mut ready).unwrap();
-    // Far more than a pipe and the lines on their way to it hold, and nobody reads yet: the last
-    // ones are accepted and not taken out.
+    // Far more than the pipe and the queues hold while nothing reads: the last messages are
+    // accepted but not taken out.
     let texts: Vec<String> = (0..100).map(|n| format!("{n} {}", "x".repeat(16_000))).collect();
     let sent: Vec<Ended> = texts.iter().map(|text| sova.run(&["send", "buzz", text])).collect();
     let kill = format!("kill -TERM {}", listening.id());
@@ -174,7 +174,7 @@ fn commands_run_beside_a_chat_of_the_same_key_only() {
     assert!(refused.contains("taken") && refused.contains("--name NAME"), "{refused}");
     chat.write(b"/quit\n");
     assert_eq!(chat.end().code, Some(0));
-    // It is sova's for good, and nobody else's.
+    // The name belongs to sova's key permanently.
     assert_eq!(sova.run(&["peers"]).done(), "");
     assert!(thief.run(&["peers"]).failed(1).contains("taken"));
 }
@@ -245,7 +245,7 @@ fn a_closed_pipe_ends_tail_quietly() {
     sova.run(&["post", "lobby", "hello"]).done();
     let tail = sova.command(&["tail", "--last", "1"]);
     let mut shell = std::process::Command::new("sh");
-    // The second part reads a line and goes; nothing further is ever posted.
+    // The second part reads one line and exits; nothing further is posted.
     shell.args(["-c", r#""$0" tail --last 1 | head -n 1; echo end"#]).arg(tail.get_program());
     shell.envs(tail.get_envs().filter_map(|(name, value)| Some((name, value?))));
     shell.stderr(Stdio::piped());
@@ -259,7 +259,7 @@ fn a_blocked_command_stops_on_a_signal_and_leaves_the_hub() {
     let hub = TestHub::start();
     let (sova, other) = (Person::new(&hub, "sova"), Person::new(&hub, "sova"));
     let tailing = ["tail", "--last", "300", "--plaintext"];
-    // More than any pipe holds, and all queues on the way to it.
+    // More than the pipe and all queues hold.
     let lines = vec!["x".repeat(12_000); 300].join("\n");
     sova.run_with(&["post", "--plaintext"], &lines).done();
     let mut tail = sova.command(&tailing);
@@ -271,7 +271,7 @@ fn a_blocked_command_stops_on_a_signal_and_leaves_the_hub() {
     let (ended, end) = std::sync::mpsc::channel();
     std::thread::spawn(move || ended.send(tail.wait().unwrap().code()));
     assert_eq!(end.recv_timeout(within::PATIENCE), Ok(Some(0)));
-    // The name is free.
+    // The guest's name is free again.
     other.run(&["peers", "--plaintext"]).done();
     drop(unread);
 }

@@ -4,7 +4,7 @@ use std::{process::Command, time::Instant};
 
 use crate::support::{cli, hub::TestHub, person::Person, within::PATIENCE};
 
-/// What is offered for the last of these words, flags apart.
+/// Returns the completions of the last of these words, without options.
 #[track_caller]
 fn offered(command: Command, words: &[&str]) -> Vec<String> {
     let all = everything(command, words);
@@ -25,8 +25,8 @@ fn words(person: &Person<'_>, words: &[&str]) -> Vec<String> {
     offered(person.command(&[]), words)
 }
 
-/// Asks until these are offered: nobody waits for a completion, and a hub on a machine with much else
-/// to do may be too slow for one.
+/// Repeats the request until it offers these: on a busy machine the hub may be too slow for the
+/// short time limit of a completion.
 #[track_caller]
 fn are_offered(ask: impl Fn() -> Vec<String>, wanted: &[&str]) {
     let deadline = Instant::now() + PATIENCE;
@@ -51,7 +51,7 @@ fn names_and_rooms_come_from_the_hub() {
 
     are_offered(|| words(&sova, &["send", "b"]), &["buzz"]);
     are_offered(|| words(&sova, &["verify", "B"]), &["buzz"]);
-    // Not oneself.
+    // A user is not offered as a recipient to itself.
     are_offered(|| words(&sova, &["send", ""]), &["buzz"]);
     are_offered(|| words(&sova, &["tail", ""]), &["kitchen", "lobby"]);
     are_offered(|| words(&sova, &["--room", "k"]), &["kitchen"]);
@@ -60,12 +60,12 @@ fn names_and_rooms_come_from_the_hub() {
     assert_eq!(commands, ["doctor"]);
     assert!(everything(sova.command(&[]), &["send", "--"]).contains(&"--queue".to_owned()));
 
-    // What the line says counts: another home knows of nobody there.
+    // Options on the line apply: another home has no contacts.
     let stranger = Person::new(&hub, "stranger");
     let home = stranger.home.path().to_str().unwrap();
     assert_eq!(words(&sova, &["--home", home, "send", "b"]), [""; 0]);
 
-    // Whom one has met is offered without the hub, too.
+    // Contacts are offered without the hub as well.
     sova.run(&["send", "buzz", "hi"]).done();
     drop(listening);
     drop(changes);
@@ -74,7 +74,7 @@ fn names_and_rooms_come_from_the_hub() {
     assert_eq!(std::fs::read(sova.home.path().join("contacts.toml")).unwrap(), book);
 }
 
-/// Asks with the hub elsewhere than it is, by an environment of one's own.
+/// Requests completions with another hub address in the environment.
 fn hub_is_away(sova: &Person<'_>) -> Vec<String> {
     let mut command = cli::homeless(sova.home.path(), &[]);
     command.env("CHINWAG_NAME", "sova").env("CHINWAG_HUB", "127.0.0.1:1");
@@ -93,7 +93,7 @@ fn completing_without_a_hub_creates_and_prints_nothing() {
         command.env("CHINWAG_NAME", "sova").env("CHINWAG_HUB", hub);
         offered(command, of)
     };
-    // No key, no hub that was met: nothing but what is known anyway.
+    // Without a key and a known hub, only static completions are offered.
     assert_eq!(ask(&address.to_string(), &["send", "b"]), [""; 0]);
     assert_eq!(ask(&address.to_string(), &["tail", "l"]), ["lobby"]);
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
@@ -110,7 +110,7 @@ fn completing_without_a_hub_creates_and_prints_nothing() {
 #[test]
 fn every_shell_has_its_script() {
     let home = tempfile::tempdir().unwrap();
-    // Whatever the settings are.
+    // Invalid settings do not matter.
     std::fs::write(home.path().join("config.toml"), "nonsense").unwrap();
     for (shell, part) in [
         ("bash", "complete -o nospace"),
@@ -136,7 +136,7 @@ fn bash_completes_a_word() {
     let script = sova.run(&["completions", "bash"]).done();
     let file = sova.home.path().join("completions.bash");
     std::fs::write(&file, script).unwrap();
-    // What readline does when somebody presses Tab.
+    // As readline does when Tab is pressed.
     let tab = "source \"$0\"; COMP_WORDS=(chinwag tail k); COMP_CWORD=2; COMP_TYPE=9; \
                _clap_complete_chinwag chinwag k tail; printf '%s\\n' \"${COMPREPLY[@]}\"";
     let press = || {

@@ -19,7 +19,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
-/// A conversation of a caller with nothing but generated stubs.
+/// A caller in a conversation, with generated stubs only.
 struct RawCaller {
     say: mpsc::Sender<ConverseRequest>,
     heard: Streaming<ConverseResponse>,
@@ -90,7 +90,7 @@ async fn a_conversation_carries_everything_both_ways() {
         }
     }
 
-    // Hanging up is no failure.
+    // Closing the conversation is not an error.
     drop(talk);
     match next(&mut buzz_events).await {
         Event::Conversation { event, .. } => {
@@ -158,7 +158,7 @@ async fn a_refused_message_does_not_end_the_conversation() {
             other => panic!("not refused: {other:?}"),
         }
     }
-    // Something of a later version of the protocol.
+    // An event of a later protocol version.
     caller.say.send(ConverseRequest { event: None }).await.unwrap();
     let good = message("sova", "hello");
     for duplicate in [false, true] {
@@ -170,7 +170,7 @@ async fn a_refused_message_does_not_end_the_conversation() {
             other => panic!("not a receipt: {other:?}"),
         }
     }
-    // A message is one message, whichever way it comes.
+    // A message is deduplicated over both rpcs.
     let again = stub(&buzz).send(to("buzz", &good)).await.unwrap().into_inner();
     assert!(again.receipt.unwrap().duplicate);
     assert_eq!(direct(&mut events).await, "sova: hello");

@@ -25,7 +25,7 @@ use tonic_health::pb::{
 };
 use tonic_reflection::pb::{v1, v1alpha};
 
-/// The room of an inbox.
+/// The capacity of an inbox.
 const INBOX: usize = 256;
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn known_peers_are_reached_without_a_hub() {
         assert_eq!(direct(&mut buzz_events).await, said);
     }
     assert_eq!(direct(&mut colt_events).await, "sova: first");
-    // Who was never heard of cannot be found.
+    // Unknown peers are not found.
     let unknown = sova.send(&name("winter"), text("hello")).await;
     assert!(matches!(unknown, Err(Error::HubUnreachable { .. })), "{unknown:?}");
     let there: Endpoint = buzz.direct_address().unwrap().into();
@@ -79,7 +79,7 @@ async fn an_absent_peer_differs_from_an_unreachable_one() {
     quiet.set_peer("mute", &[]);
     let mute = sova.send(&name("mute"), text("hello")).await.unwrap_err();
     assert_eq!(mute.to_string(), "mute cannot be reached: it takes no direct messages");
-    // Two ports that are free because they were taken and given back.
+    // Two ports that were bound and released.
     let gone = [free_port().await, free_port().await];
     quiet.set_peer("gone", &gone);
     let unreachable = sova.converse(&name("gone")).await.unwrap_err();
@@ -104,14 +104,14 @@ async fn a_moved_peer_is_found_and_a_reused_address_is_not_trusted() {
     let (sova, _sova_events) = client(&hub, "sova").await;
     let (buzz, mut buzz_events) = client(&hub, "buzz").await;
     let (eve, mut eve_events) = client(&hub, "eve").await;
-    // What is remembered of buzz leads to eve.
+    // The remembered address of buzz leads to eve.
     quiet.set_peer("buzz", &[eve.direct_address().unwrap()]);
     sova.peer(&name("buzz")).await.unwrap();
     let wrong = sova.send(&name("buzz"), text("secret")).await.unwrap_err().to_string();
     assert!(wrong.contains("nobody named buzz listens here"), "{wrong}");
     let wrong = sova.converse(&name("buzz")).await.unwrap_err().to_string();
     assert!(wrong.contains("nobody named buzz listens here"), "{wrong}");
-    // The hub knows better by now.
+    // The hub now has the right address as well.
     quiet.set_peer("buzz", &[eve.direct_address().unwrap(), buzz.direct_address().unwrap()]);
     assert_eq!(sova.send(&name("buzz"), text("secret")).await.unwrap().receiver, name("buzz"));
     assert_eq!(direct(&mut buzz_events).await, "sova: secret");
@@ -144,7 +144,7 @@ async fn a_repeated_message_gets_the_first_receipt_and_is_shown_once() {
     }
     assert_eq!(receipts.iter().map(|r| r.duplicate).collect::<Vec<_>>(), [false, true, true]);
     assert!(receipts.iter().all(|r| r.accepted_at == receipts[0].accepted_at));
-    // Another sender's message of the same id is another message.
+    // The same id from another sender is another message.
     let other = proto::DirectMessage { sender: "colt".into(), ..once.clone() };
     assert!(!stub.send(to("", &other)).await.unwrap().into_inner().receipt.unwrap().duplicate);
     assert_eq!(direct(&mut events).await, "sova: hello");
@@ -232,7 +232,7 @@ async fn malformed_messages_are_refused_by_field_and_others_arrive() {
         (refusal.code, refusal.reason.as_str()),
         (Code::FailedPrecondition, "WRONG_RECEIVER")
     );
-    // Far too large to be read at all: still an answer, and the connection lives on.
+    // Too large to be read at all: it is still answered, and the connection continues.
     let huge = message("sova", &"x".repeat(1024 * 1024));
     assert_ne!(stub.send(to("", &huge)).await.unwrap_err().code(), Code::Unknown);
     stub.send(to("buzz", &good)).await.unwrap();
@@ -291,7 +291,7 @@ async fn a_used_port_leads_to_the_next_free_one() {
     assert!(second.direct_address().unwrap().port() > taken.port());
 }
 
-/// A PeerChat server that takes whatever comes, whoever it is meant for.
+/// A PeerChat server that accepts all messages, also those for other recipients.
 struct Greedy {
     id: Option<String>,
 }
@@ -353,7 +353,7 @@ async fn a_receipt_must_name_the_peer_and_the_message() {
     assert!(wrong.contains("a receipt for another message"), "{wrong}");
 }
 
-/// What is called from tasks must be able to move between threads.
+/// Futures used in tasks must be `Send`.
 #[test]
 fn calls_can_be_made_from_any_task() {
     fn sendable<T: Send>(_: fn(Client, Endpoint, Text) -> T) {}

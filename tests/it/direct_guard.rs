@@ -36,7 +36,7 @@ async fn a_caller_without_a_key_is_not_a_contact() {
     keyless.send(to("alice", &message("eve", "psst"))).await.unwrap();
     assert_eq!(heard(&mut events).await.0, "eve");
 
-    // On this machine it is a claim, as long as bob is somebody whom alice wants to hear.
+    // On this machine the name is accepted as a claim, as long as bob is not blocked.
     let mut local = stub(&alices);
     local.send(to("alice", &message("bob", "psst"))).await.unwrap();
     assert_eq!(heard(&mut events).await.1, Verification::Unverified(None));
@@ -100,7 +100,7 @@ async fn a_remote_hub_cannot_make_a_client_call_without_a_key() {
     let (trap, mut events) = client(&plain, "bob").await;
     let trap_at = trap.direct_address().unwrap();
     hub.quiet.list("bob", &[trap_at], &[]);
-    // The same hub, under an address that is not known to be of this machine.
+    // The same hub under an address that is not known to be local.
     let port = hub.endpoint.to_string().rsplit(':').next().unwrap().to_owned();
     let elsewhere = Endpoint::parse(&format!("0.0.0.0:{port}")).unwrap();
     let options = alice.options(&hub).hub(elsewhere);
@@ -138,7 +138,7 @@ async fn silent_callers_do_not_keep_contacts_out() {
     let (hub, alice, bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
     let (bobs, _bobs_events) = bob.start(&hub).await;
-    // As many as one may open, on several connections, and none says hello.
+    // The maximum number of conversations, on several connections, none of which says hello.
     let mut silent = Vec::new();
     for _ in 0..3 {
         let mut stub = stub(&alices);
@@ -152,7 +152,7 @@ async fn silent_callers_do_not_keep_contacts_out() {
     assert!(matches!(next(&mut events).await, Event::Conversation { .. }));
     assert_eq!(heard(&mut events).await.2, "here I am");
     assert!(silent.len() < 300);
-    // Nor does one who is known take more than a few places.
+    // A known peer may take only a few places as well.
     let mut held = vec![talk];
     let refused = loop {
         match bobs.converse(&name("alice")).await {

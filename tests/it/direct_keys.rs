@@ -18,7 +18,7 @@ use chinwag::{
 };
 use tonic::Code;
 
-/// Two people who have spoken once.
+/// Two users who have exchanged a message.
 struct Pair {
     hub: Hub,
     alice: Person,
@@ -32,7 +32,7 @@ impl Pair {
     }
 }
 
-/// What somebody's book has of another.
+/// Returns a user's contact entry of another.
 fn contact(of: &Person, hub: &Hub, who: &str) -> Option<Contact> {
     of.contacts.read().unwrap().contact(&hub.endpoint, &name(who)).cloned()
 }
@@ -62,16 +62,16 @@ async fn peers_authenticate_by_key_and_encrypt() {
     assert_eq!(heard(&mut bobs_events).await, said("for your eyes only", known));
     assert!(wire.recorded() > 0);
     assert_eq!(wire.occurrences("for your eyes only") + wire.occurrences("PeerChat"), 0);
-    // Whoever speaks notes whom they spoke with; whoever is spoken to does not.
+    // The sender saves the contact; the recipient does not.
     assert_eq!(contact(&alice, &hub, "bob").unwrap().key, bob.key());
     assert_eq!(contact(&bob, &hub, "alice"), None);
 
-    // To an address it is the same.
+    // The same applies to a message to an address.
     alices.send_to(&wire.address().into(), text("there")).await.unwrap();
     assert_eq!(heard(&mut bobs_events).await, said("there", known));
     assert_eq!(wire.occurrences("there"), 0);
 
-    // Somebody who was compared is verified, from the next message on.
+    // A verified contact is reported as verified from the next message on.
     bobs.send(&name("alice"), text("hi")).await.unwrap();
     assert_eq!(heard(&mut alices_events).await.1, Verification::Known(bob.key()));
     bobs.verify(&name("alice"), alice.key()).await.unwrap();
@@ -80,7 +80,7 @@ async fn peers_authenticate_by_key_and_encrypt() {
     let wrong = bobs.verify(&name("alice"), bob.key()).await;
     assert!(matches!(wrong, Err(Error::Invalid(_))), "{wrong:?}");
 
-    // A live conversation has the same keys.
+    // A conversation checks the same keys.
     let mut talk = alices.converse(&name("bob")).await.unwrap();
     talk.send(text("live")).await.unwrap();
     let line = loop {
@@ -101,7 +101,7 @@ async fn peers_authenticate_by_key_and_encrypt() {
     }
 }
 
-/// A hub that hands out another key for somebody, and an address where that key is.
+/// A hub that lists another key for a peer, and an address with that key.
 #[tokio::test]
 async fn a_lying_hub_is_noticed_and_reads_nothing() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
@@ -111,7 +111,7 @@ async fn a_lying_hub_is_noticed_and_reads_nothing() {
     let (trap, mut traps_events) = mallory.start_for(&elsewhere, DirectPolicy::Anyone).await;
     let (alices, _events) = alice.start(&hub).await;
 
-    // With its key and its address; with its key and the right address.
+    // With its key and its address, and with its key and the right address.
     for address in [trap.direct_address().unwrap(), bobs.direct_address().unwrap()] {
         hub.quiet.list("bob", &[address], mallory.certificate());
         let noticed = alices.send(&name("bob"), text("secret")).await.unwrap_err();
@@ -128,13 +128,13 @@ async fn a_lying_hub_is_noticed_and_reads_nothing() {
         let straight = alices.send_to(&address.into(), text("secret")).await;
         assert!(matches!(straight, Err(Error::KeyChanged { .. })), "{straight:?}");
     }
-    // With the right key, but its address: the key is not there.
+    // With the right key but its address, where another key is shown.
     hub.quiet.list("bob", &[trap.direct_address().unwrap()], bob.certificate());
     let noticed = alices.send(&name("bob"), text("secret")).await.unwrap_err();
     assert!(matches!(noticed, Error::PeerUnreachable { .. }), "{noticed:?}");
     assert!(noticed.to_string().contains(&mallory.key().to_string()), "{noticed}");
 
-    // Told the truth, it goes where it should, and nothing has come anywhere else.
+    // With a truthful list the message arrives; nothing has arrived elsewhere.
     hub.quiet.list("bob", &[bobs.direct_address().unwrap()], bob.certificate());
     alices.send(&name("bob"), text("for bob")).await.unwrap();
     assert_eq!(heard(&mut bobs_events).await.2, "for bob");
@@ -164,8 +164,8 @@ async fn a_man_in_the_middle_is_noticed_at_the_hub_and_at_the_peer() {
     let noticed = alices.send(&name("bob"), text("secret")).await.unwrap_err();
     assert!(matches!(noticed, Error::PeerUnreachable { .. }), "{noticed:?}");
     assert!(noticed.to_string().contains(&middle.key.to_string()), "{noticed}");
-    // Who has never met bob is told the middle's key, by a hub that is in league with it. Then bob
-    // is called with a key that is not the caller's.
+    // Dave has never met bob, and the hub lists the key of the man in the middle. Then bob is
+    // called with a key other than the caller's.
     let dave = Person::new("dave");
     let (daves, _daves_events) = dave.start(&hub).await;
     hub.quiet.list("bob", &[middle.address], &certificate_of(&middle).await);
@@ -190,7 +190,7 @@ async fn certificate_of(middle: &Middle) -> Vec<u8> {
 #[tokio::test]
 async fn a_changed_key_blocks_both_directions_until_it_is_accepted() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
-    // Bob has met alice, too, and then lost his key.
+    // Bob has alice as a contact and then lost his key.
     let new_bob = Person::new("bob");
     hub.quiet.forget("bob");
     let (alices, mut alices_events) = alice.start(&hub).await;
@@ -212,7 +212,7 @@ async fn a_changed_key_blocks_both_directions_until_it_is_accepted() {
     alices.send(&name("bob"), text("you!")).await.unwrap();
     assert_eq!(heard(&mut bobs_events).await.2, "you!");
     bobs.send(&name("alice"), text("me")).await.unwrap();
-    // Told once, so this is the next thing that alice hears.
+    // Alice is notified only once, so this is the next event.
     let known = ("bob".to_owned(), Verification::Known(new_bob.key()), "me".to_owned());
     assert_eq!(heard(&mut alices_events).await, known);
     let nothing = alices.accept(&name("bob"), None).await;
@@ -235,10 +235,10 @@ async fn an_impostor_cannot_have_its_key_accepted() {
         Event::CallerKeyChanged { offered, .. } => assert_eq!(offered, impostor.key()),
         other => panic!("{other:?}"),
     }
-    // The hub does not vouch for it, so there is nothing to accept.
+    // The hub does not confirm the key, so it cannot be accepted.
     assert!(matches!(alices.accept(&name("bob"), None).await, Err(Error::Invalid(_))));
 
-    // Somebody whom alice has never met is guarded by what the hub says.
+    // For peers unknown to alice, the key listed by the hub applies.
     let carol = Person::new("carol");
     let (_carols, _carols_events) = carol.start(&hub).await;
     let false_carol = Person::new("carol");
@@ -271,7 +271,7 @@ async fn the_direct_policy_decides_who_may_send() {
     let (bobs, _bobs_events) = bob.start(&hub).await;
     let carol = Person::new("carol");
     let (carols, _carols_events) = carol.start(&hub).await;
-    // Dave is at no hub that alice's knows of.
+    // Dave is on a hub that alice's hub does not know.
     let elsewhere = Hub::start().await;
     let dave = Person::new("dave");
     let (daves, _daves_events) = dave.start(&elsewhere).await;
@@ -296,14 +296,14 @@ async fn the_direct_policy_decides_who_may_send() {
         let from = daves.send(&to_alice, text("dave")).await;
         check(from, Anyone, Verification::Unverified(Some(dave.key()))).await;
 
-        // Without a key: encrypted from anywhere, or in plaintext on this machine.
+        // Without a key: over TLS from anywhere, or in plaintext on this machine.
         let keyless = Dial::tls(None, &Trust::Pinned(alice.key())).unwrap();
         let mut keyless = PeerChatClient::new(keyless.peer_channel(&address.into()).unwrap());
         let sent = keyless.send(to("alice", &message("eve", "psst"))).await;
         let refused = |status| Error::Refused(wire::refused(&status));
         check(sent.map_err(refused).map(drop_receipt), Anyone, Verification::Unverified(None))
             .await;
-        // Whatever name is said, known or not, it stays a claim.
+        // Any name, known or not, remains a claim.
         for claimed in ["eve", "bob"] {
             let sent = stub(&alices).send(to("alice", &message(claimed, "psst"))).await;
             check(sent.map_err(refused).map(drop_receipt), Known, Verification::Unverified(None))
@@ -332,7 +332,7 @@ async fn an_invisible_command_is_still_recognized_by_its_key() {
 async fn contacts_suffice_while_the_hub_is_away() {
     let Pair { hub, alice, bob } = Pair::acquainted().await;
     let (bobs, mut bobs_events) = bob.start(&hub).await;
-    // Bob notes alice, and where she is; alice notes where bob is now.
+    // Bob saves alice with her address; alice updates bob's address.
     let (alices, mut alices_events) = alice.start(&hub).await;
     bobs.send(&name("alice"), text("hi")).await.unwrap();
     heard(&mut alices_events).await;
@@ -340,7 +340,7 @@ async fn contacts_suffice_while_the_hub_is_away() {
     heard(&mut bobs_events).await;
     alices.stop().await;
 
-    // She has just come back and asked for nobody when the hub goes.
+    // Alice reconnects and makes no request before the hub stops.
     let (alices, _alices_events) = alice.start(&hub).await;
     hub.quiet.stop().await;
     alices.send(&name("bob"), text("still here?")).await.unwrap();
@@ -353,7 +353,7 @@ async fn contacts_suffice_while_the_hub_is_away() {
 #[tokio::test]
 async fn a_contact_with_a_key_is_never_called_without_it() {
     let Pair { hub, alice, .. } = Pair::acquainted().await;
-    // The hub says that bob has no key any more, and where he listens nothing is encrypted.
+    // The hub lists bob without a key, with a plaintext address.
     let (plain, _quiet) = direct_line::quiet_hub().await;
     let (trap, mut events) = client(&plain, "bob").await;
     hub.quiet.list("bob", &[trap.direct_address().unwrap()], &[]);
@@ -362,7 +362,7 @@ async fn a_contact_with_a_key_is_never_called_without_it() {
     assert!(matches!(refused, Error::PeerUnreachable { .. }), "{refused:?}");
     let straight = alices.send_to(&trap.direct_address().unwrap().into(), text("secret")).await;
     assert!(straight.is_err(), "{straight:?}");
-    // Somebody who never had one is, on this machine.
+    // A peer that never had a key is accepted on this machine.
     hub.quiet.list("guest", &[trap.direct_address().unwrap()], &[]);
     let wrong = alices.send(&name("guest"), text("hi")).await.unwrap_err();
     assert!(wrong.to_string().contains("nobody named guest listens here"), "{wrong}");

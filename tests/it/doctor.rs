@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::support::{cli, fake_hub::FakeHub, hub::TestHub, person::Person};
 
-/// What a doctor found.
+/// The result of `doctor`.
 struct Found {
     code: Option<i32>,
     checks: Vec<Value>,
@@ -23,7 +23,7 @@ struct Found {
 }
 
 impl Found {
-    /// What a command finds that runs `doctor --json`.
+    /// Runs `doctor --json`.
     #[track_caller]
     fn by(command: Command) -> Self {
         let ended = cli::run(command, b"");
@@ -31,7 +31,7 @@ impl Found {
             ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for check in &checks {
             assert_eq!(check["type"], "check");
-            // A problem without a remedy helps nobody.
+            // Every problem must have a remedy.
             assert!(check["result"] == "ok" || check["remedy"].is_string(), "{check}");
         }
         Self { code: ended.code, checks, stderr: ended.stderr }
@@ -46,7 +46,7 @@ impl Found {
         self.checks.iter().map(|check| check["name"].as_str().unwrap()).collect()
     }
 
-    /// The one of this name: how it was found to be, what was found, and what to do.
+    /// Returns the result, finding and remedy of the check with this name.
     #[track_caller]
     fn get(&self, name: &str) -> (&str, &str, &str) {
         let check = self.checks.iter().find(|check| check["name"] == name);
@@ -55,14 +55,14 @@ impl Found {
         (text("result"), text("found"), text("remedy"))
     }
 
-    /// The names of those that were found to be so.
+    /// Returns the names of the checks with this result.
     fn all(&self, result: &str) -> Vec<&str> {
         let names = self.checks.iter().filter(|check| check["result"] == result);
         names.map(|check| check["name"].as_str().unwrap()).collect()
     }
 }
 
-/// A port that nobody has.
+/// Returns a closed port.
 fn closed() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
@@ -82,13 +82,13 @@ fn every_check_passes() {
     assert!(found.get("hub").1.contains(env!("CARGO_PKG_VERSION")));
     assert!(found.get("addresses").2.contains("--listen 0.0.0.0:"));
     assert!(found.get("reachable").1.contains("reached 127.0.0.1:"));
-    // It has met nobody and been met by nobody.
+    // The doctor neither adds contacts nor registers.
     assert!(!sova.home.path().join("contacts.toml").exists());
     assert_eq!(sova.run(&["peers", "--json"]).objects().len(), 0);
     let shown = sova.run(&["doctor"]).done();
     assert!(shown.contains("ok    hub key       "), "{shown}");
     assert!(shown.contains(&format!("\n{:20}→ to be reached from other machines", "")), "{shown}");
-    // Who takes no direct messages is not asked where.
+    // Without direct messages, their endpoints are not checked.
     let found = Found::of(&sova, &["--no-direct"]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"));
 }
@@ -114,7 +114,7 @@ fn a_hub_with_another_key_is_reported() {
     let found = doctor();
     assert!(found.get("hub_key").1.ends_with("from the contact book"), "{:?}", found.checks);
 
-    // What is in memory only, the key too, is another one afterwards.
+    // A hub without stored data has another key after a restart.
     let before = JoinLink::parse(hub.link()).unwrap().fingerprint.unwrap();
     hub.kill9();
     hub.restart();
@@ -127,7 +127,7 @@ fn a_hub_with_another_key_is_reported() {
     }
     assert!(remedy.contains("join link"), "{remedy}");
 
-    // A link may say another key than the book; then a person has to know.
+    // If the link and the contact book disagree on the key, the user has to decide.
     let link = hub.link().to_owned();
     let found = Found::by(cli::command(
         home.path(),
@@ -163,18 +163,19 @@ fn an_address_without_a_listener_is_reported() {
     assert!(remedy.contains("firewall") && remedy.contains("--advertise"), "{remedy}");
     assert_eq!(found.stderr, "chinwag: one check failed\n");
 
-    // One place of two is enough, and still worth a word.
+    // One reachable endpoint of two is enough, with a warning.
     let listen = closed().to_string();
     let both = format!("{listen},{nowhere}");
     let found = Found::of(&sova, &["--listen", &listen, "--advertise", &both]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
-    // A name that leads nowhere is one's own to notice: the hub tries the port, not the name.
+    // A name that does not resolve is found by the client only: the hub tries the port, not the
+    // name.
     let named = format!("nowhere.invalid:{}", listen.rsplit(':').next().unwrap());
     let found = Found::of(&sova, &["--listen", &listen, "--advertise", &named]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"), "{:?}", found.checks);
     assert!(found.get("reachable").1.contains("tried at 127.0.0.1:"), "{:?}", found.checks);
     assert!(found.get("address_name").1.contains("does not resolve"));
-    // Beyond this machine the hub does not go.
+    // The hub does not dial other hosts.
     let found = Found::of(&sova, &["--advertise", "192.0.2.7:54321"]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "warn"), "{:?}", found.checks);
 }
@@ -251,7 +252,8 @@ fn unusable_files_are_reported() {
     }
 }
 
-/// On Linux, where the environment says where the data are; the superuser may write everywhere else.
+/// Only on Linux, where the environment sets the data directory; elsewhere the superuser may write
+/// anywhere.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_key_needs_a_directory_that_can_be_written_to() {

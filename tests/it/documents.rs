@@ -31,7 +31,7 @@ const SPEED: &str = document!("docs/speed.md");
 /// The JSON objects: each variant of `JsonLine` is a type.
 const OBJECTS: &str = document!("src/cli/json.rs");
 
-/// One person's `chinwag`.
+/// A user with a home.
 struct Person {
     home: tempfile::TempDir,
     hub: String,
@@ -54,7 +54,7 @@ impl Person {
         self.command(args).stdin(Stdio::null()).output().unwrap()
     }
 
-    /// The objects that a command prints.
+    /// Returns the JSON objects that a command prints.
     fn json(&self, args: &[&str]) -> Vec<Value> {
         let output = self.run(args);
         assert!(output.status.success(), "{args:?}: {output:?}");
@@ -62,7 +62,7 @@ impl Person {
         lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// A command that goes on and prints objects meanwhile.
+    /// Starts a command that prints JSON objects while it runs.
     fn stream(&self, args: &[&str]) -> Stream {
         let mut command = self.command(args);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -81,7 +81,7 @@ struct Stream {
 }
 
 impl Stream {
-    /// The next object of a type.
+    /// Returns the next object of this type.
     fn next(&mut self, kind: &str) -> Value {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {kind}"));
@@ -142,7 +142,7 @@ fn help(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `make bench` writes both; before it ran there is neither.
+/// `make bench` writes both; without it neither exists.
 #[test]
 fn the_measured_table_is_that_of_the_last_record() {
     let results = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/results");
@@ -155,12 +155,12 @@ fn the_measured_table_is_that_of_the_last_record() {
     assert_eq!(measured.trim(), page.trim());
 }
 
-/// What stands between backticks.
+/// Returns the texts in backticks.
 fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The fields of each type of object, as documented.
+/// Returns the documented fields of each type of object.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in table(SCRIPTING, "| `type` |") {
@@ -174,7 +174,7 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     types
 }
 
-/// The types of objects that there are.
+/// Returns all types of objects.
 fn types() -> BTreeSet<String> {
     let (_, rest) = OBJECTS.split_once("pub(crate) enum JsonLine<'a> {\n").unwrap();
     let (variants, _) = rest.split_once("\n}\n").unwrap();
@@ -214,7 +214,7 @@ fn every_command_is_there_and_no_other() {
         for flag in &documented {
             assert!(help.contains(flag), "{name} has no {flag}");
         }
-        // The usage in the first column has --run, and the last column is that of --json.
+        // The first column has --run in its usage, and the last column describes --json.
         let elsewhere = ["--run", "--json"];
         for flag in options(&help).difference(&documented) {
             assert!(elsewhere.contains(&flag.as_str()), "{name}: {flag} is not documented");
@@ -306,14 +306,14 @@ fn objects_have_the_fields_that_are_documented() {
     alice.json(&["rooms", "--json"]).iter().for_each(&mut note);
     alice.json(&["peers", "--json"]).iter().for_each(&mut note);
     let hit = loop {
-        // What was posted in the last moments may be missing.
+        // The most recent posts may not be indexed yet.
         if let Some(hit) = alice.json(&["search", "--json", "green"]).pop() {
             break hit;
         }
     };
     note(&hit);
     drop(listen);
-    // A hub that has lost its messages, and not its key.
+    // The hub loses its messages but not its key.
     hub.kill9();
     for file in data.path().read_dir().unwrap().map(Result::unwrap) {
         let name = file.file_name().into_string().unwrap();
@@ -360,7 +360,7 @@ fn exit_codes_are_those_that_are_documented() {
     check(1, thief.run(&["post", "lobby", "hi"]));
     drop(holder);
 
-    // Interrupted while it waits for its input.
+    // Interrupt it while it waits for input.
     let carol = Person::new(hub.address(), "carol");
     let mut waiting = carol.command(&["post", "lobby"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = waiting.stdin.take().unwrap();

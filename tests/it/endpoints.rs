@@ -34,13 +34,14 @@ async fn check(session: &Session) -> Result<CheckEndpointsResponse, tonic::Statu
     Ok(within(PATIENCE, "a check", checked).await?.into_inner())
 }
 
-/// How far the hub came with each endpoint, whether it dialed, and why it came no further.
+/// Returns the result for each endpoint: how far the check came, whether the hub dialed, and the
+/// error.
 async fn reached(session: &Session) -> Vec<(EndpointReach, bool, String)> {
     let checks = check(session).await.unwrap().checks;
     checks.into_iter().map(|c| (c.reach(), c.dialed.is_some(), c.cause)).collect()
 }
 
-/// A server with this key, which takes whoever comes.
+/// Starts a server with this key that accepts all callers.
 async fn listen(key: &Identity, serving: &mut JoinSet<()>) -> SocketAddr {
     let config = server_config(key.credentials(), ClientKeys::Optional).unwrap();
     let door = Acceptor::tls(config, Plaintext::FromLoopback);
@@ -84,7 +85,7 @@ async fn every_endpoint_is_dialed_and_must_have_the_peers_key() {
 async fn no_other_host_is_dialed() {
     let hub = TestHub::start();
     let key = new_key();
-    // Loopback too, and therefore nowhere else than where somebody would hear it.
+    // Other loopback addresses are not dialed either; a listener shows that.
     let elsewhere = TcpListener::bind("127.0.0.2:0").await.unwrap();
     let endpoints = vec![
         at(elsewhere.local_addr().unwrap()),
@@ -110,7 +111,7 @@ async fn a_guest_is_dialed_without_tls() {
     let said = reached(&guest.await.unwrap()).await;
     assert_eq!(said, [(EndpointReach::Reached, true, String::new())]);
 
-    // What takes connections and speaks no TLS is not the server of somebody with a key.
+    // A port that accepts connections without TLS is not the peer's server.
     let mut serving = JoinSet::new();
     let address = open.local_addr().unwrap();
     serving.spawn(async move { while open.accept().await.is_ok() {} });
@@ -134,7 +135,7 @@ async fn a_hub_without_loopback_trust_does_not_dial_loopback() {
 async fn checks_have_a_rate_and_need_a_session() {
     let hub = TestHub::with(&["--ephemeral", "--rate-loopback"]);
     let alice = Session::of(hub.address(), "alice").await;
-    // Six at once; on a machine that takes long for them, the minute has one more every ten seconds.
+    // A burst of six; on a slow machine, one more every ten seconds.
     let mut granted = 0;
     let refused = loop {
         match check(&alice).await {
@@ -152,7 +153,8 @@ async fn checks_have_a_rate_and_need_a_session() {
     assert_eq!(why(&nobody.unwrap_err()), "Unauthenticated SESSION_MISSING");
 }
 
-/// A server that answers nothing holds a check up for five seconds, and meanwhile there is no other.
+/// A server that does not answer holds a check for five seconds; a second check is refused
+/// meanwhile.
 #[tokio::test]
 async fn a_session_has_one_check_at_a_time() {
     let hub = TestHub::start();
@@ -163,7 +165,7 @@ async fn a_session_has_one_check_at_a_time() {
     let mut waiting = JoinSet::new();
     let first = session.clone();
     waiting.spawn(async move { reached(&first).await });
-    // The hub has come: the check is under way, and stays so.
+    // The hub has connected: the check is running and remains so.
     let _open = within(PATIENCE, "the hub", silent.accept()).await.unwrap();
     let refused = check(&session).await.unwrap_err();
     assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");

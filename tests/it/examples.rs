@@ -1,4 +1,4 @@
-//! The programs in `examples/`, run as they are.
+//! The programs in `examples/`, run unchanged.
 
 use std::{path::Path, process::Command};
 
@@ -25,11 +25,11 @@ fn the_echo_bot_repeats_what_is_said_in_the_lobby_and_directly() {
     sova.run(&["send", "--wait", "echo", "to you"]).done();
     let answer = listening.object();
     assert_eq!((&answer["sender"], &answer["text"]), (&"echo".into(), &"to you".into()));
-    // It may have joined the lobby only after some of these.
+    // The bot may have joined the lobby only after some of these posts.
     for attempt in 0.. {
         let text = format!("to all {attempt}");
         sova.run(&["post", "lobby", &text]).done();
-        // A post of the bot's may come before that of the next attempt.
+        // A post of the bot may come before that of the next attempt.
         let said = tail.object();
         if said["sender"] == "echo" {
             assert!(said["text"].as_str().unwrap().starts_with("to all "), "{said}");

@@ -22,7 +22,7 @@ fn leave(mut terminal: Terminal) {
     assert!(terminal.wait_for_end().success());
 }
 
-/// A command of somebody who says nothing of a hub or a name.
+/// Runs a command without a hub or a name on the command line.
 fn run(home: &Path, args: &[&str]) -> cli::Ended {
     cli::run(cli::homeless(home, args), b"")
 }
@@ -46,7 +46,7 @@ fn a_new_user_is_asked_once() {
     sova.wait_for("That did not work: no hub at 127.0.0.1:1: start one with `chinwagd`");
     sova.type_line(&hub.address().to_string());
     sova.wait_for("sova on 127.0.0.1:");
-    // The name was not asked for again.
+    // The name was asked for only once.
     assert_eq!(sova.lines_with("Choose a name:"), 1);
     leave(sova);
 
@@ -60,7 +60,7 @@ fn a_new_user_is_asked_once() {
     again.wait_for("sova on 127.0.0.1:");
     assert_eq!(again.lines_with("called?") + again.lines_with("Hub ["), 0, "{}", again.screen());
     leave(again);
-    // The other commands speak of the same hub and the same person.
+    // The other commands use the same hub and name.
     let id = &run(home.path(), &["id", "--json"]).objects()[0];
     assert_eq!(id["name"], "sova");
     run(home.path(), &["post", "lobby", "hello"]).done();

@@ -6,10 +6,10 @@ use std::{fs, path::Path, process::Command};
 use crate::support::{cli, hub::TestHub, skip::not_tested, terminal::Terminal};
 use nix::sys::signal::Signal;
 
-/// Columns and rows of a usual terminal.
+/// The usual size of a terminal in columns and rows.
 const USUAL: (u16, u16) = (100, 30);
 
-/// What a terminal does that nobody has changed.
+/// The default modes of a terminal.
 const USUAL_MODES: [&str; 3] = ["ICANON", "ECHO", "ISIG"];
 
 fn chat(home: &Path, hub: &TestHub, name: &str, more: &[(&str, &str)]) -> Terminal {
@@ -17,13 +17,13 @@ fn chat(home: &Path, hub: &TestHub, name: &str, more: &[(&str, &str)]) -> Termin
     let args = ["--hub", &hub, "--name", name, "--listen", "127.0.0.1:0", "chat"];
     let terminal = Terminal::of_size(USUAL, home, &args, more);
     terminal.wait_for("lobby>");
-    // Only who sees themselves in the list is known to everybody.
+    // Users who see themselves in the list are registered.
     terminal.wait_for(&format!("● {name} (you)"));
     assert!(terminal.is_full_screen());
     terminal
 }
 
-/// Waits for the end of a program that has given the terminal back.
+/// Waits for the program to exit, and asserts that the terminal is restored.
 #[track_caller]
 fn gives_back(terminal: &mut Terminal) -> u32 {
     let status = terminal.wait_for_end();
@@ -54,7 +54,7 @@ fn two_people_talk_in_a_room_and_directly() {
     sova.wait_for("buzz · known · live");
     sova.type_line("between us");
     sova.wait_for("between us ✓ direct 127.0.0.1:");
-    // One sees that somebody has written, and has not read it yet.
+    // The unread message is shown.
     buzz.wait_until("the conversation", |screen| {
         screen.lines().any(|line| line.contains(" 2 ● sova")).then_some(())
     });
@@ -109,7 +109,7 @@ fn a_queued_message_stays_unread_until_it_was_displayed() {
     unread(&buzz);
     buzz.type_line("/msg sova");
     buzz.wait_for("nobody has seen this");
-    // Another one shows that it is noted: the loop has gone round.
+    // The display of another message shows that the event loop has run.
     send("and this");
     buzz.wait_for("and this");
     buzz.type_line("/leave lobby");
@@ -132,7 +132,7 @@ fn a_small_terminal_suffices() {
     for size in [(40, 12), (7, 3), (1, 1), (200, 60), (40, 12)] {
         sova.resize(size);
     }
-    // Typed in the same moment, it is not lost.
+    // Input typed at the same moment is not lost.
     sova.type_line("still here");
     sova.wait_for("sova: still here ✓");
     let screen = sova.screen();
@@ -169,7 +169,7 @@ fn a_fatal_signal_restores_the_terminal() {
     }
 }
 
-/// Runs `chinwag` as a job, and says what becomes of it: it is woken by a key.
+/// Runs `chinwag` as a job and reports its state; a key resumes it.
 const JOB: &str = r#"
 set -m
 sh -c 'echo $$ > pid; exec "$@"' sh "$@"
@@ -201,7 +201,7 @@ fn stopping_and_resuming_restores_the_terminal_each_time() {
     assert!(sova.is_full_screen());
     assert_eq!(sova.modes(), raw);
 
-    // Whoever is stopped so cannot say anything before, and finds the terminal as it was left.
+    // SIGSTOP cannot be handled: the terminal stays as it was.
     kill("STOP", &pid);
     sova.wait_for("STOPPED AGAIN");
     assert_ne!(sova.modes(), raw);
@@ -229,7 +229,8 @@ fn a_chat_without_a_job_control_shell_does_not_stop() {
     assert_eq!(gives_back(&mut sova), 0, "{}", sova.screen());
 }
 
-/// Runs `chinwag` where whoever leads its group and its session cannot be seen, as in a container.
+/// Runs `chinwag` in a process namespace in which its group and session leaders are invisible, as
+/// in a container.
 const CONTAINED: &str = r#"exec unshare --user --pid --fork sh -c '"$@"; exit $?' sh "$@""#;
 
 #[test]
@@ -251,8 +252,8 @@ fn a_chat_in_a_container_without_a_shell_does_not_stop() {
     assert_eq!(gives_back(&mut sova), 0, "{}", sova.screen());
 }
 
-/// Runs `chinwag` deaf to a hangup; without a character for it, no end of input is typed when the
-/// terminal goes. The shell leads the session, and so is told more than others.
+/// Runs `chinwag` with SIGHUP ignored; no end of input is typed when the terminal closes. The shell
+/// leads the session and therefore receives further signals.
 const DEAF: &str = r#"
 stty eof undef; trap "" HUP
 sh -c 'echo $$ > pid; exec "$@"' sh "$@"

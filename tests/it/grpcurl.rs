@@ -53,7 +53,7 @@ async fn the_documented_examples_work() {
             token = answer["token"].as_str().unwrap().to_owned();
         }
     }
-    // What a program says is seen by people, and what it whispers is marked as what it is.
+    // Posts are shown in the room, and direct messages are marked as such.
     chat.wait_for("robot: the build is green");
     chat.wait_for("robot (unverified): psst, the build is green");
 }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{grpcurl, hub::TestHub};
 
-/// A hub, and somebody who has its certificate and may have a key.
+/// A hub, and users with its certificate and optionally a key.
 struct Scene {
     path: String,
     hub: TestHub,
@@ -24,7 +24,7 @@ impl Scene {
         Some(Self { path, hub, data })
     }
 
-    /// Runs one of the examples with the key in `home`, and expects these words.
+    /// Runs an example with the key in `home`, and checks that the output contains these words.
     fn run(&self, example: &str, home: &Path, wanted: &[&str]) -> String {
         let root = self.data.path().join(CERTIFICATE_FILE);
         let example = example
@@ -44,24 +44,24 @@ fn the_documented_examples_work_over_tls() {
     let other = Identity::load_or_create(others.path()).unwrap();
 
     scene.run(&list, robots.path(), &["chinwag.v1.Broadcast", "chinwag.v1.Presence"]);
-    // Each time the same name, as it is the same key.
+    // The name is the same each time, as the key is.
     let listed = BASE64_STANDARD.encode(robot.certificate().as_der());
     for _ in 0..2 {
         let printed = scene.run(&register, robots.path(), &["\"robot\"", "\"token\"", &listed]);
         assert!(!printed.contains("\"guest\""), "{printed}");
     }
 
-    // Nobody else's key, nor none at all, is robot.
+    // Another key, or no key, does not get the name.
     scene.run(&register, others.path(), &["AlreadyExists", "NAME_TAKEN"]);
     let keyless = register.replace("-cert identity.crt -key identity.key", "");
     scene.run(&keyless, others.path(), &["AlreadyExists", "NAME_TAKEN"]);
 
-    // A guest has a name too, but no certificate.
+    // A guest has a name but no certificate.
     let guest = keyless.replace("robot", "passerby");
     let printed = scene.run(&guest, others.path(), &["\"passerby\"", "\"guest\": true"]);
     assert!(!printed.contains(&BASE64_STANDARD.encode(other.certificate().as_der())));
 
-    // Whoever has another key than the root's is not the hub.
+    // A server with another key than that of the root is rejected.
     let misled = list.replace("hub.crt", "identity.crt");
     scene.run(&misled, others.path(), &["certificate", "unknown authority"]);
 }

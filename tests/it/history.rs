@@ -25,7 +25,7 @@ async fn a_join_begins_at_the_requested_position() {
     assert_eq!((from, head), (positions[1], positions[3]));
     assert_eq!(texts(&mut chat, 2).await, ["three", "four"]);
 
-    // Joined again, the room begins anew.
+    // Joining again restarts the room at the new position.
     enter(&mut chat, "lobby", Some(Start::Last(1))).await;
     assert_eq!(chat.message().await.text, "four");
     let history = alice.broadcast().list_messages(ListMessagesRequest::default()).await.unwrap();
@@ -34,7 +34,7 @@ async fn a_join_begins_at_the_requested_position() {
     let heard = texts(&mut chat, 1).await;
     assert!(["one", "two"].contains(&heard[0].as_str()), "stored at one time or not: {heard:?}");
 
-    // The position before everything is one to begin at, too.
+    // The position before the first message is a valid start.
     let origin = Position { seq: 0, ..positions[0] };
     let mut chat = alice.chat().await;
     enter(&mut chat, "lobby", Some(Start::After(origin))).await;
@@ -62,7 +62,7 @@ async fn an_impossible_start_is_refused_with_a_reason() {
         };
         assert_eq!(why(&refused), wanted);
     }
-    // A refusal is all that happened: the stream still has its room.
+    // The refusal changes nothing: the stream is still in its room.
     chat.post("lobby", &new_id(), "three").await;
     assert_eq!(chat.message().await.text, "three");
 }
@@ -89,7 +89,8 @@ async fn a_repeated_post_is_stored_once() {
     let again = alice.broadcast().post(post("", &id, "once")).await.unwrap().into_inner();
     assert_eq!((again.duplicate, again.position), (true, posted[0].position));
 
-    // Another content is another message, and another sender's id another id.
+    // Different content with the same id is refused; the same id of another sender is another
+    // message.
     let other = alice.broadcast().post(post("lobby", &id, "twice")).await.unwrap_err();
     assert_eq!(why(&other), "AlreadyExists MESSAGE_ID_REUSED");
     chat.post("lobby", &id, "thrice").await;
@@ -147,7 +148,7 @@ async fn messages_are_found_by_their_words() {
         order: SearchOrder::Newest.into(),
         ..Default::default()
     };
-    // What was posted in the last moments may be missing: ask until it is there.
+    // The most recent posts may not be indexed yet: repeat until both are found.
     let hits = within(PATIENCE, "finding both", async {
         loop {
             let found = alice.broadcast().search_messages(request.clone()).await.unwrap();
@@ -169,7 +170,7 @@ async fn messages_are_found_by_their_words() {
     assert_eq!(found.hits.len(), 1);
 }
 
-/// Numbers at the edge of what they can be are positions and times like others.
+/// Extreme values of positions and times are valid.
 #[tokio::test]
 async fn extreme_numbers_in_requests_are_handled() {
     let hub = TestHub::start();

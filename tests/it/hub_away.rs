@@ -17,7 +17,7 @@ use chinwag::{
     model::{MessageId, PeerStatus, RoomName},
 };
 
-/// Alice and bob, each in the other's book; both have stopped.
+/// Returns alice and bob, who are contacts of each other and stopped.
 async fn friends() -> (Hub, Person, Person) {
     let (hub, alice, bob) = acquainted().await;
     let (alices, mut events) = alice.start(&hub).await;
@@ -37,7 +37,7 @@ fn away(person: &Person, hub: &Hub) -> ClientOptions {
 async fn contacts_talk_without_a_hub() {
     let (hub, alice, bob) = friends().await;
     let [of_alice, of_bob] = [&alice, &bob].map(|person| away(person, &hub));
-    // Bob is where he was.
+    // Bob's address is unchanged.
     let at = alice.contacts.read().unwrap().contact(&hub.endpoint, &name("bob")).unwrap().clone();
     let port: std::net::SocketAddr = at.endpoints[0].to_string().parse().unwrap();
     hub.quiet.stop().await;
@@ -55,7 +55,7 @@ async fn contacts_talk_without_a_hub() {
     alices.send(&name("bob"), text("just us")).await.unwrap();
     assert_eq!(heard(&mut events).await.2, "just us");
     assert_eq!(alices.reached_at(&name("bob")), Some(port.into()));
-    // Who is here is told when there is somebody to ask.
+    // The list of peers is available once the hub is.
     assert!(alices.watch_peers().await.is_ok());
     alices.stop().await;
 }
@@ -74,7 +74,7 @@ async fn only_a_known_hub_may_be_unreachable_at_the_start() {
     unmet(start(of_alice.clone().may_start_away(false)).await);
     unmet(start(of_carol.clone()).await);
     unmet(start(of_carol.trust(HubTrust::FirstUse)).await);
-    // A link that names another key is about another hub.
+    // A link with another key means another hub.
     let trust = HubTrust::Pinned(bob.key());
     unmet(start(of_alice.clone().trust(trust)).await);
     start(of_alice).await.unwrap();
@@ -133,7 +133,7 @@ async fn a_client_that_started_alone_finds_its_hub() {
     assert_eq!(listed, Some(PeerChange::Reset));
 }
 
-/// Waits for the end of a conversation and returns why.
+/// Waits for the end of a conversation and returns its reason.
 async fn closed(talk: &mut Conversation) -> String {
     loop {
         match within(PATIENCE, "the end", talk.next()).await.expect("no word about the end") {
@@ -144,7 +144,7 @@ async fn closed(talk: &mut Conversation) -> String {
     }
 }
 
-/// The next message of a conversation, or a private one.
+/// Returns the text of the next message, of a conversation or a direct one.
 async fn said(events: &mut Events) -> String {
     loop {
         match next(events).await {
@@ -164,7 +164,7 @@ async fn blocking_a_peer_ends_its_open_conversation() {
     talk.send(text("hello")).await.unwrap();
     assert_eq!(said(&mut bobs_events).await, "hello");
 
-    // The one who was called has enough.
+    // The called side blocks the caller.
     bobs.block(&name("alice"), true).await.unwrap();
     let mut talk = talk;
     let refused = talk.send(text("hello?")).await;
@@ -174,7 +174,7 @@ async fn blocking_a_peer_ends_its_open_conversation() {
     assert!(matches!(bobs.send(&name("alice"), text("no")).await, Err(Error::Blocked(_))));
     bobs.block(&name("alice"), false).await.unwrap();
 
-    // The one who has called has enough.
+    // The calling side blocks the other.
     let mut talk = alices.converse(&name("bob")).await.unwrap();
     talk.send(text("again")).await.unwrap();
     assert_eq!(said(&mut bobs_events).await, "again");
@@ -186,7 +186,7 @@ async fn blocking_a_peer_ends_its_open_conversation() {
     assert!(matches!(alices.converse(&name("bob")).await, Err(Error::Blocked(_))));
 }
 
-/// A conversation that bob has opened with alice.
+/// Opens a conversation from bob to alice.
 async fn bobs_line(bobs: &Client, alices: &Client, events: &mut Events) -> Conversation {
     let line = bobs.converse(alices.name()).await.unwrap();
     line.send(text("and I")).await.unwrap();

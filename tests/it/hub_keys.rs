@@ -26,7 +26,7 @@ async fn a_hub_is_recognized_by_its_first_key() {
         |person: &Person| person.contacts.read().unwrap().hub(&endpoint).and_then(|hub| hub.key);
     assert_eq!(known(&alice), Some(key));
 
-    // Another one in its place is noticed when the client comes back, and when it begins.
+    // Another hub at the same address is detected on reconnection and at the start.
     quiet.stop().await;
     let other = Identity::generate().unwrap();
     let address = endpoint.to_string().parse().unwrap();
@@ -50,14 +50,14 @@ async fn a_hub_is_recognized_by_its_first_key() {
     assert_eq!(changed(again), expected);
     assert_eq!(known(&alice), Some(key));
 
-    // A person who says which key it has now is believed.
+    // A user can confirm the hub's new key.
     let (alices, _events) =
         Client::start(first(HubTrust::Pinned(other.fingerprint()))).await.unwrap();
     assert_eq!(known(&alice), Some(other.fingerprint()));
     alices.stop().await;
     let (alices, _events) = Client::start(first(HubTrust::FirstUse)).await.unwrap();
     alices.stop().await;
-    // And whoever says what is not so changes nothing.
+    // A wrong fingerprint changes nothing.
     let wrong = Fingerprint::from_bytes([7; 32]);
     let refused = Client::start(first(HubTrust::Pinned(wrong))).await.unwrap_err();
     assert_eq!(changed(refused), (wrong, other.fingerprint()));
@@ -74,13 +74,13 @@ async fn an_untrusted_hub_differs_from_an_unreachable_one() {
             .trust(trust)
     };
     let started = async |trust| Client::start(options(trust)).await.unwrap_err();
-    // A hub that does not speak TLS may be anybody.
+    // A hub without TLS cannot be identified.
     let error = started(HubTrust::Pinned(alice.key())).await;
     assert!(
         matches!(error, Error::HubUntrusted { .. } | Error::HubUnreachable { .. }),
         "{error:?}"
     );
-    // No authority vouches for a key of its own.
+    // No certificate authority has signed the hub's own key.
     let hub = Hub::start().await;
     let options = alice.options(&hub).trust(HubTrust::Authorities);
     if let Err(error @ (Error::HubUnreachable { .. } | Error::HubKeyChanged { .. })) =
@@ -88,7 +88,7 @@ async fn an_untrusted_hub_differs_from_an_unreachable_one() {
     {
         panic!("{error:?}");
     }
-    // Nobody at all.
+    // Nothing listens there.
     let address: std::net::SocketAddr = hub.endpoint.to_string().parse().unwrap();
     hub.quiet.stop().await;
     for trust in [HubTrust::Pinned(hub.key), HubTrust::FirstUse] {
@@ -99,7 +99,7 @@ async fn an_untrusted_hub_differs_from_an_unreachable_one() {
     }
 }
 
-/// As a captive portal does, or another program that has taken the port.
+/// As a captive portal does, or another program on the same port.
 #[tokio::test]
 async fn a_server_without_a_key_cannot_replace_a_known_hub() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -11,13 +11,13 @@ use crate::support::{
     hub::TestHub, peer::Session, proxy::Proxy, terminal::Terminal, within::within,
 };
 
-/// How soon after the hub's return its clients are listed again.
+/// The time limit for clients to be listed again after the hub's restart.
 const BACK: Duration = Duration::from_secs(10);
 
-/// How often the hub is killed.
+/// The number of times the hub is killed.
 const ROUNDS: usize = 2;
 
-/// How often a connection is cut.
+/// The number of times a connection is cut.
 const CUTS: usize = 5;
 
 fn chat(home: &Path, hub: &str, name: &str, more: &[&str]) -> Terminal {
@@ -31,7 +31,7 @@ fn chat(home: &Path, hub: &str, name: &str, more: &[&str]) -> Terminal {
     terminal
 }
 
-/// Returns when all of `names` are listed.
+/// Waits until all of `names` are listed.
 async fn listed(watcher: &Session, names: &[&str]) {
     let watch = watcher.presence().watch_peers(WatchPeersRequest::default()).await;
     let mut watch = watch.unwrap().into_inner();
@@ -63,7 +63,7 @@ async fn chats_survive_a_killed_hub() {
     let address = hub.address().to_string();
     let sova = chat(home.path(), &address, "sova", &[]);
     let buzz = chat(home.path(), &address, "buzz", &[]);
-    // They know each other.
+    // They exchange a message and become contacts.
     sova.type_line("/msg buzz psst");
     buzz.wait_for("sova (known): psst");
     buzz.type_line("/msg sova yes?");
@@ -105,7 +105,7 @@ async fn chats_survive_a_killed_hub() {
         }
     }
 
-    // Said last and seen by both: whatever was to come before it has come.
+    // All earlier messages have arrived before these.
     for (speaker, line) in [(&sova, "sova: good night"), (&buzz, "buzz: good night")] {
         speaker.type_line("good night");
         sova.wait_for(line);
@@ -123,13 +123,14 @@ async fn chats_survive_a_killed_hub() {
     assert_eq!(stored, said);
 }
 
-/// Only the way to the hub breaks: each post is stored, its ack is lost, and it is posted again.
+/// Only the connection to the hub breaks: each post is stored, its ack is lost, and it is posted
+/// again.
 #[tokio::test]
 async fn a_broken_connection_duplicates_nothing() {
     let hub = TestHub::start();
     let wire = Proxy::before(hub.address());
     let home = tempfile::tempdir().unwrap();
-    // In plaintext, as the wire must be read.
+    // In plaintext, so that the test can read the recorded bytes.
     let sova = chat(home.path(), &wire.address().to_string(), "sova", &["--plaintext"]);
     let buzz = chat(home.path(), &hub.address().to_string(), "buzz", &["--plaintext"]);
     let mut said = Vec::new();
@@ -153,8 +154,8 @@ async fn a_broken_connection_duplicates_nothing() {
     for (line, shown) in &said {
         assert_eq!(sova.lines_with(shown), 1, "{shown}\n{}", sova.screen());
         assert_eq!(buzz.lines_with(shown), 1, "{shown}\n{}", buzz.screen());
-        // The post, the post again, and the message: its ack may still be on its way when the next
-        // cut loses that one too.
+        // The post, its retry, and the message. The ack of the last one may be lost in the next
+        // cut.
         let passed = if line == "good night" { 2 } else { 3 };
         assert!(wire.occurrences(line) >= passed, "{line}");
     }

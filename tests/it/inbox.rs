@@ -26,7 +26,7 @@ async fn a_client_accepts_no_more_messages_than_requested() {
     let three = stub.send(to("", &message("sova", "three"))).await.unwrap_err();
     let refusal = wire::refused(&three);
     assert_eq!((refusal.code, refusal.reason), (Code::Unavailable, Reason::ShuttingDown));
-    // What has its receipt gets it again.
+    // A retry of an acknowledged message gets its receipt again.
     let again = stub.send(to("", &two)).await.unwrap().into_inner().receipt.unwrap();
     assert!(again.duplicate);
     assert_eq!(direct(&mut events).await, "sova: one");
@@ -45,7 +45,7 @@ async fn accepted_messages_are_delivered_after_the_stop() {
     assert!(stub.send(to("", &message("sova", "three"))).await.is_err());
     assert_eq!(direct(&mut events).await, "sova: one");
     assert_eq!(direct(&mut events).await, "sova: two");
-    // What is about the hub comes in an order of its own.
+    // Events about the hub are not ordered relative to messages.
     while let Some(event) = within(PATIENCE, "the end of events", events.next()).await {
         assert!(matches!(event, Event::Connected), "{event:?}");
     }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::support::cli;
 
-/// What a program is refused that asks for a name which others have.
+/// Returns the refusal of a name that belongs to another key.
 fn taken() -> serde_json::Value {
     json!({ "refused": "NAME_TAKEN", "code": "ALREADY_EXISTS" })
 }
@@ -68,7 +68,7 @@ fn a_name_belongs_to_the_key_that_took_it() {
         tells(&robot, &json!({ "sender": "robot", "text": said }));
         robot.end().done();
     }
-    // Nobody is here, and the name is taken all the same.
+    // The owner is offline, but the name is still taken.
     let other = Key::new();
     for other in [Some(&other), None] {
         tells(&scene.python("chat", "robot", other, &[]), &taken());
@@ -101,8 +101,7 @@ async fn rust_calls_a_python_peer_by_its_key() {
     conversation.send(text("and on")).await.unwrap();
     tells(&robot, &json!({ "sender": "ann", "text": "and on", "key": key }));
 
-    // The command, of somebody whom the hub lists meanwhile: Python's server wants to know who may
-    // call before they do.
+    // The command runs for a listed user: Python's server only accepts calls from listed peers.
     let link = scene.link().to_string();
     let ben = |args: &[&str]| {
         let common = ["--hub", &link, "--name", "ben", "--listen", "127.0.0.1:0"];
@@ -150,7 +149,7 @@ async fn python_calls_a_rust_peer_by_its_listed_certificate() {
     assert_eq!(heard.message.text, text("between us"));
     assert_eq!(heard.verification, Verification::Known(key.fingerprint()));
 
-    // Who shows no key may be anybody, and is not heard.
+    // Callers without a key cannot be identified, and their messages are dropped.
     let guest = scene.python("send", "guest", None, &["ann", "it is me"]);
     tells(&guest, &json!({ "refused": "CALLER_REFUSED", "code": "PERMISSION_DENIED" }));
 }

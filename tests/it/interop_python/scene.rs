@@ -17,14 +17,14 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// A hub that speaks TLS, and where Python is.
+/// A hub with TLS, and the path of Python.
 pub(crate) struct Scene {
     python: PathBuf,
     hub: TestHub,
     data: TempDir,
 }
 
-/// Somebody's key, in the files that hold it.
+/// A key and its files.
 pub(crate) struct Key {
     home: TempDir,
     pub(crate) identity: Identity,
@@ -46,7 +46,7 @@ impl Key {
 }
 
 impl Scene {
-    /// A hub with these options; nothing where Python is missing.
+    /// Starts a hub with these options; `None` if Python is missing.
     pub(crate) fn set(options: &[&str]) -> Option<Self> {
         let python = python::python()?;
         let data = tempfile::tempdir().unwrap();
@@ -55,7 +55,7 @@ impl Scene {
         Some(Self { python, hub, data })
     }
 
-    /// The hub's certificate.
+    /// Returns the path of the hub's certificate.
     pub(crate) fn root(&self) -> PathBuf {
         self.data.path().join(CERTIFICATE_FILE)
     }
@@ -66,7 +66,7 @@ impl Scene {
         JoinLink { hub, fingerprint: Some(own.fingerprint()), invite: None }
     }
 
-    /// Starts a program in Python as `name`, with a key or as a guest.
+    /// Starts a Python program as `name`, with a key or as a guest.
     pub(crate) fn python(
         &self,
         program: &str,
@@ -77,7 +77,7 @@ impl Scene {
         self.python_trusting(&self.root(), program, name, key, more)
     }
 
-    /// The same, where another certificate than the hub's is taken for the hub's.
+    /// Starts a Python program that trusts another certificate than the hub's.
     pub(crate) fn python_trusting(
         &self,
         root: &Path,
@@ -93,7 +93,7 @@ impl Scene {
         Running::start(python::program(&self.python, program, &args))
     }
 
-    /// A client in Rust with a key, in the lobby, that others can reach.
+    /// Starts a Rust client with a key, in the lobby, that accepts direct messages.
     pub(crate) async fn client(&self, called: &str, key: &Key) -> (Client, Events) {
         let link = self.link();
         let options = ClientOptions::new(link.hub, name(called))
@@ -113,7 +113,7 @@ pub(crate) fn text(raw: &str) -> Text {
     Text::parse(raw).unwrap()
 }
 
-/// The next event for which `pick` has something.
+/// Returns the first result of `pick`; skips other events.
 pub(crate) async fn find<T>(events: &mut Events, pick: impl Fn(Event) -> Option<T>) -> T {
     loop {
         let event = within(PATIENCE, "an event", events.next()).await;
@@ -123,7 +123,7 @@ pub(crate) async fn find<T>(events: &mut Events, pick: impl Fn(Event) -> Option<
     }
 }
 
-/// The next object of a program with all of these fields.
+/// Returns the next object of a program that contains all of these fields.
 #[track_caller]
 pub(crate) fn tells(program: &Running, wanted: &Value) {
     let wanted = wanted.as_object().unwrap();
@@ -132,7 +132,7 @@ pub(crate) fn tells(program: &Running, wanted: &Value) {
         if wanted.iter().all(|(field, value)| told.get(field) == Some(value)) {
             return;
         }
-        // A refusal is the last that a program tells.
+        // A program prints nothing after a refusal.
         assert_eq!(told.get("refused"), None, "{told} instead of {wanted:?}");
     }
 }
