@@ -115,7 +115,7 @@ fn block_note_mute_and_forget() {
     assert!(buzzing.complaint().contains("receives direct messages"));
     let contact = || sova.run(&["contacts", "--json"]).objects().remove(0);
 
-    // Unknown peers are looked up at the hub; a second look-up is not needed.
+    // Unknown peers are looked up at the hub.
     assert!(sova.run(&["block", "nobody"]).failed(4).contains("no peer named nobody"));
     assert!(sova.run(&["block", "sova"]).failed(1).contains("that is you"));
     sova.run(&["block", "buzz"]).done();
@@ -186,7 +186,7 @@ fn a_join_link_is_remembered_and_another_key_is_refused() {
     command.env("CHINWAG_NAME", "buzz").env("CHINWAG_LISTEN", "127.0.0.1:0");
     let refused = cli::run(command, b"").failed(1);
     assert!(refused.contains("does not have the key in the join link"), "{refused}");
-    // The link comes from the operator.
+    // The operator has confirmed the new link.
     ask(&["chat", &new]).done();
     ask(&["peers", "--hub", &address]).done();
 }

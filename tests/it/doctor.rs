@@ -252,8 +252,8 @@ fn unusable_files_are_reported() {
     }
 }
 
-/// Only on Linux, where the environment sets the data directory; elsewhere the superuser may write
-/// anywhere.
+/// Only on Linux, where the environment sets the data directory. It names a file, because the
+/// superuser may write to every directory.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_key_needs_a_directory_that_can_be_written_to() {

@@ -31,10 +31,10 @@ use crate::support::{
 
 const ISSUER: &str = "https://id.example";
 
-/// Made for this test and used for nothing else: `ring` makes no RSA keys.
+/// Generated for this test only: `ring` cannot generate RSA keys.
 const RSA_KEY: &str = include_str!("../jwt/rsa-key-of-a-test.pem");
 
-/// Somebody who signs tokens.
+/// A signer of tokens.
 enum Signer {
     Rsa(RsaKeyPair),
     Ec(EcdsaKeyPair, String),
@@ -81,7 +81,7 @@ impl Signer {
         }
     }
 
-    /// The public key in PEM.
+    /// Returns the public key in PEM.
     fn pem(&self) -> String {
         match self {
             Self::Rsa(key) => {
@@ -92,7 +92,7 @@ impl Signer {
         }
     }
 
-    /// The public key as a JWK, named after its algorithm.
+    /// Returns the public key as a JWK, named after its algorithm.
     fn jwk(&self) -> Value {
         let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         let mut jwk = match self {
@@ -132,12 +132,12 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// What a good token says.
+/// Returns the claims of a valid token.
 fn claims(name: &str) -> Value {
     json!({"iss": ISSUER, "aud": "chinwag", "sub": name, "exp": now() + 600})
 }
 
-/// The same with one claim changed, or taken away.
+/// Returns the claims of a valid token with one changed or removed.
 fn but(claim: &str, value: Value) -> Value {
     let mut claims = claims("alice");
     match value {
@@ -147,7 +147,7 @@ fn but(claim: &str, value: Value) -> Value {
     claims
 }
 
-/// A hub that believes whoever signs with the keys in this file.
+/// Starts a hub that trusts the keys in this file.
 fn hub_with(keys: &str) -> TestHub {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), keys).unwrap();
@@ -172,7 +172,7 @@ async fn a_valid_token_proves_a_name() {
             let alice = come(&hub, &token, "alice").await.unwrap();
             let seen = alice.registered.peer.unwrap();
             assert!(!seen.guest && seen.certificate.is_empty(), "{seen:?}");
-            // Over TLS too, and with a key that is then not the name's.
+            // Also over TLS; the name does not belong to that key.
             let keyed = connect(&hub, Some(&new_key()));
             register_on(keyed, Some(&token), named("alice")).await.unwrap();
         }
@@ -204,7 +204,8 @@ async fn a_name_from_a_token_belongs_to_its_subject() {
     assert_eq!(other, "InvalidArgument INVALID_FIELD name");
 }
 
-/// A session that began with a token proves its one name to the session that takes its place.
+/// A session that began with a token may be replaced by one with the same token, under the same
+/// name only.
 #[tokio::test]
 async fn a_token_session_proves_its_name_only() {
     let signer = Signer::ed();
@@ -227,7 +228,7 @@ async fn a_token_session_proves_its_name_only() {
     ] {
         assert_eq!(come(&channel, shown, request).await.map(drop), Err(refusal.to_owned()));
     }
-    // It is worth nothing on a connection without the key that it began with.
+    // The token is invalid on a connection without the key that it began with.
     for other in [connect(&hub, Some(&new_key())), connect(&hub, None)] {
         assert_eq!(come(&other, Some(own), named("alice")).await.map(drop), Err(REFUSED.into()));
         let refused = come(&other, None, taking(own, "alice")).await.map(drop);
@@ -241,7 +242,7 @@ async fn a_token_session_proves_its_name_only() {
     assert!(come(&channel, None, taking(own, "alice")).await.is_err(), "it has been replaced");
 }
 
-/// Each of these tokens is good but for one thing.
+/// Each of these tokens has exactly one defect.
 #[tokio::test]
 async fn an_invalid_token_is_refused() {
     let signers = [Signer::rsa(), Signer::ec(), Signer::ed()];
@@ -276,7 +277,7 @@ async fn an_invalid_token_is_refused() {
         tokens.push(("not signed", token(&json!({"alg": none}), &alice, |_| Vec::new())));
     }
     for signer in [rsa, ec, ed] {
-        // The public key, which everybody may know, taken for a secret that only the issuer has.
+        // The public key must not be accepted as an HMAC secret.
         for secret in [signer.pem().into_bytes(), signer.pem().trim().as_bytes().to_vec()] {
             let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
             let sign = |message: &[u8]| hmac::sign(&key, message).as_ref().to_vec();

@@ -13,16 +13,16 @@ use crate::support::{
     within::within,
 };
 
-/// A lease that a test can wait for.
+/// A lease short enough for a test.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// A lease so long that whoever keeps a lost session for two thirds of it more is found out.
+/// Long enough that a hub which keeps a lost session for two thirds of it too long is detected.
 const LONG_LEASE: Duration = Duration::from_secs(6);
 
-/// How long after the end of a lease the list may still be wrong.
+/// The tolerance after the end of a lease.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// How long after a clean leave the list may still be wrong.
+/// The tolerance after a clean leave.
 const CLEAN_LEAVE: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_killed_client_is_gone_within_its_lease() {
     a_client_is_gone_after("KILL").await;
 }
 
-/// A process that stands still keeps its connections: only their silence tells.
+/// A stopped process keeps its connections: the hub can detect it by their silence only.
 #[tokio::test]
 async fn a_stopped_client_is_gone_within_its_lease() {
     a_client_is_gone_after("STOP").await;
@@ -69,7 +69,7 @@ async fn a_client_is_gone_after(signal: &str) {
     assert!(killed.elapsed() < LONG_LEASE + SLACK, "{:?}", killed.elapsed());
 }
 
-/// A call that is refused is no stream that broke, and what a registration promised is kept.
+/// A refused call is not a broken stream and does not shorten the lease.
 #[tokio::test]
 async fn a_refused_stream_does_not_shorten_the_lease() {
     let hub = TestHub::with(&["--ephemeral", "--lease", "6s"]);
@@ -81,7 +81,7 @@ async fn a_refused_stream_does_not_shorten_the_lease() {
     let no_room = Join { room: "no room".into(), start: None };
     let request = SubscribeRequest { joins: vec![no_room] };
     eager.broadcast().subscribe(request).await.unwrap_err();
-    // A stream that did begin, and ended, shortens nothing either.
+    // A stream that began and ended does not shorten it either.
     drop(eager.broadcast().subscribe(SubscribeRequest::default()).await.unwrap());
 
     let mut gone = Vec::new();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::{cli, hub::TestHub, terminal::Terminal, within::PATIENCE};
 
-/// What a terminal does that nobody has changed.
+/// The default modes of a terminal.
 const USUAL_MODES: [&str; 3] = ["ICANON", "ECHO", "ISIG"];
 
 fn chat_in(home: &Path, hub: &TestHub, args: &[&str]) -> Terminal {
@@ -16,13 +16,13 @@ fn chat_in(home: &Path, hub: &TestHub, args: &[&str]) -> Terminal {
     terminal
 }
 
-/// Somebody else says something in a room.
+/// Posts to a room as another user.
 fn post(hub: &TestHub, home: &Path, args: &[&str]) {
     let args = [&["post"], args].concat();
     cli::run(cli::command(home, hub.address(), "buzz", &args), b"").done();
 }
 
-/// The last line of the screen with something on it.
+/// Returns the last line of the screen that is not blank.
 fn last_line(screen: &str) -> &str {
     screen.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default()
 }
@@ -105,7 +105,7 @@ fn control_characters_of_others_are_displayed_only() {
     let sova = chat_in(home.path(), &hub, &[]);
     post(&hub, other.path(), &["lobby", "\x1b[2J\x1b[H\r* winter left\u{202e}\x1b]0;mine\x07"]);
     sova.wait_for("buzz: ␛[2J␛[H␍* winter left<U+202E>␛]0;mine␇");
-    // Padded to the edge of the terminal, which would break the line there.
+    // Padded to the edge of the terminal, which would wrap the line there.
     post(&hub, other.path(), &["lobby", &format!("{}* colt left", " ".repeat(400))]);
     sova.wait_until("the padded text", |screen| {
         screen.lines().find(|line| line.contains("colt left")).map(|line| {
@@ -133,7 +133,7 @@ fn the_prompt_names_the_current_room() {
     sova.wait_for("ops    1 here  last message");
     sova.type_line("/status");
     sova.wait_for("* in lobby, ops; talking in ops");
-    // Said at the start, and again by /status.
+    // Shown at the start, and again by /status.
     sova.wait_until("where direct messages come in", |screen| {
         (screen.matches("direct messages come in at 127.0.0.1:").count() == 2).then_some(())
     });
@@ -205,12 +205,12 @@ fn leaving_by_command_key_or_signal_restores_the_terminal() {
 
 #[test]
 fn the_end_of_the_session_restores_the_terminal() {
-    // Long enough for the thief to keep it on a machine with much else to do.
+    // Long enough for the other user to keep the name on a busy machine.
     let hub = TestHub::with(&["--ephemeral", "--lease", "2s"]);
     let home = tempfile::tempdir().unwrap();
     let mut sova = chat_in(home.path(), &hub, &["--plaintext"]);
     sova.signal("STOP");
-    // Its lease ends, and somebody else takes the name, which is nobody's but a guest's.
+    // The lease ends, and another user takes the name, which only a guest had.
     let other = tempfile::tempdir().unwrap();
     let args = ["listen", "--json", "--plaintext"];
     let begun = std::time::Instant::now();
@@ -294,7 +294,7 @@ fn keys_are_compared_in_the_chat_and_on_a_terminal() {
     sova.type_line("/contacts");
     sova.wait_for(&format!("buzz  verified  {key}"));
 
-    // A person at a terminal is asked.
+    // On a terminal the user is asked.
     let third = tempfile::tempdir().unwrap();
     let hub = hub.address().to_string();
     for (answer, said) in [("n", "buzz is not verified"), ("y", "buzz is verified")] {

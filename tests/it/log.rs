@@ -12,7 +12,7 @@ mod reading;
 mod searching;
 mod test_log;
 
-/// Runs a story on a log in a directory and on one in memory.
+/// Runs a test on a log in a directory and on one in memory.
 macro_rules! on_every_log {
     ($($module:ident::$story:ident),* $(,)?) => {
         mod in_a_directory {

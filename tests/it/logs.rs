@@ -11,13 +11,13 @@ use crate::support::{
     peer::{Session, connect, named, new_id, post},
 };
 
-/// What is said, and must not be found anywhere.
+/// A text that must not appear in any log.
 const TEXT: &str = "the-treasure-is-under-the-oak";
 
-/// What moves cursors, colours, reorders, and begins a line that looks like one of the log's.
+/// Characters that move the cursor, colour, reorder, or imitate a log line.
 const HOSTILE: &str = "\x1b[31m\u{9b}2J\u{202e}evil\r\n2026-01-01T00:00:00Z  INFO forged\x07";
 
-/// Uses a hub in good and in bad ways.
+/// Makes valid and invalid calls to a hub.
 async fn use_it(hub: &TestHub) -> String {
     let alice = Session::of(hub.address(), "alice").await;
     let mut chat = alice.chat().await;

@@ -1,10 +1,10 @@
 //! The integration tests: the library and the two programs, over real sockets.
 //!
-//! Tests run side by side in one process. Each has its own hub, home and ports, and waits for events
-//! instead of time. What loads the whole machine is in `stress.rs`, a binary of its own.
+//! Tests run in parallel in one process. Each has its own hub, home and ports, and waits for events
+//! instead of time. Tests that load the whole machine are in `stress.rs`, a separate binary.
 #![cfg(test)]
 
-/// The full name of a test in the same module, as the test runner's `--exact` wants it.
+/// The full name of a test in the same module, for the test runner's `--exact`.
 macro_rules! own_name {
     ($test:expr) => {{
         let (_crate, module) = module_path!().split_once("::").unwrap();

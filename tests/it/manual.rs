@@ -4,11 +4,11 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::support::{cli, help::commands};
 
-/// Checks what a formatter would stumble over.
+/// Checks for content that a formatter would reject.
 #[track_caller]
 fn check(page: &str, name: &str) {
     let mut lines = page.lines();
-    // How roff's strings for quotes are defined, whatever the output can show.
+    // The strings for quotes are defined for every output device.
     let title = lines.by_ref().find(|line| {
         !line.starts_with([',', '\'']) && !line.starts_with(".ie") && !line.starts_with(".el")
     });
@@ -28,7 +28,7 @@ fn check(page: &str, name: &str) {
     assert!(!page.contains('\x1b'), "{name}: an escape of terminals");
 }
 
-/// Where there is a formatter, it has nothing to say.
+/// The formatter, if installed, must not warn.
 fn format(page: &Path) {
     for (formatter, args) in [
         ("mandoc", &["-T", "lint", "-W", "error"][..]),
@@ -45,7 +45,7 @@ fn format(page: &Path) {
 #[test]
 fn every_command_has_its_page() {
     let home = tempfile::tempdir().unwrap();
-    // Whatever the settings are.
+    // Invalid settings do not matter.
     std::fs::write(home.path().join("config.toml"), "nonsense").unwrap();
     let main = cli::run(cli::homeless(home.path(), &["man"]), b"").done();
     let there = commands(env!("CARGO_BIN_EXE_chinwag"));

@@ -59,12 +59,12 @@ async fn only_one_page_is_served_and_it_is_read_only() {
     let page = Page::of(&hub);
     assert!(page.get("GET /").starts_with("HTTP/1.1 404 "));
     assert!(page.get("POST /metrics").starts_with("HTTP/1.1 405 "));
-    // Whoever says nothing is in nobody's way.
+    // Idle connections do not block others.
     let _silent: Vec<_> = (0..4).map(|_| page.connect()).collect();
     assert!(page.text().contains("chinwag_hub_posts_total 0"));
 }
 
-/// Each name that the dashboard asks for is one that a hub shows.
+/// The hub exports each metric that the dashboard uses.
 #[tokio::test]
 async fn the_dashboard_uses_existing_metrics() {
     let hub = TestHub::with(&METRICS);

@@ -23,23 +23,24 @@ use crate::support::{
 /// "alice" with a Cyrillic а.
 const LOOK_ALIKE: &str = "\u{430}lice";
 
-/// Why somebody who comes without TLS does not get a name.
+/// Returns the refusal of a registration without TLS.
 async fn refused_plaintext(hub: &TestHub, request: RegisterRequest) -> String {
     why(&peer::register(hub.address(), request).await.unwrap_err())
 }
 
-/// Why somebody does not get a name by this key.
+/// Returns the refusal of a name for this key.
 async fn refused(hub: &TestHub, key: &Identity, name: &str) -> String {
     why(&enter(hub, key, name).await.unwrap_err())
 }
 
-/// A hub that keeps its members, with leases that a test can wait for.
+/// Starts a hub with a data directory and short leases.
 fn hub_in(data: &tempfile::TempDir, args: &[&str]) -> TestHub {
     let data = ["--data-dir", data.path().to_str().unwrap(), "--lease", "2s"];
     TestHub::with(&[&data, args].concat())
 }
 
-/// None of these is alice: neither while she is here, nor while she is away, nor afterwards.
+/// Others cannot get the name alice: neither while she is online, nor while she is away, nor
+/// afterwards.
 async fn nobody_else_is_alice(hub: &TestHub, stolen: &str) {
     assert_eq!(refused(hub, &new_key(), "alice").await, "AlreadyExists NAME_TAKEN");
     assert_eq!(refused(hub, &new_key(), "Alice").await, "AlreadyExists NAME_TAKEN");
@@ -64,7 +65,7 @@ async fn a_name_belongs_to_the_key_that_took_it() {
     let stolen = alice.registered.token.clone();
     nobody_else_is_alice(&hub, &stolen).await;
 
-    // A token that was stolen while it lives is worth nothing without the key.
+    // A stolen token is invalid without the key, even while the session lives.
     for thief in [Some(&new_key()), None] {
         let channel = connect(&hub, thief);
         let refused = register_on(channel.clone(), Some(&stolen), named("alice")).await;
@@ -79,7 +80,7 @@ async fn a_name_belongs_to_the_key_that_took_it() {
         assert_eq!(why(&refused), "Unauthenticated TOKEN_REFUSED");
     }
 
-    // Her lease expires: the name is still hers, and the token is nobody's.
+    // The lease expires: the name is still hers, and the token is invalid.
     let watcher = Session::of(hub.address(), "watcher").await;
     let mut watch = Watch::with(&watcher, &["alice", "watcher"]).await;
     watch.until_removed("alice").await;
@@ -88,7 +89,7 @@ async fn a_name_belongs_to_the_key_that_took_it() {
     nobody_else_is_alice(&hub, &stolen).await;
     let alice = enter(&hub, &key, "alice").await.unwrap();
 
-    // The hub starts again, with the same key of its own.
+    // The hub restarts with the same key.
     let (link, before) = (hub.link().to_owned(), alice.registered.token);
     hub.kill9();
     hub.restart();
@@ -133,7 +134,7 @@ async fn a_guest_has_a_name_for_one_session() {
     let guest = Session::of(hub.address(), "carol").await;
     let peer = guest.registered.peer.clone().unwrap();
     assert!(peer.guest && peer.certificate.is_empty(), "{peer:?}");
-    // What is refused is not kept.
+    // Refused keys are not stored.
     assert_eq!(refused(&hub, &new_key(), "carol").await, "AlreadyExists NAME_TAKEN");
     guest.presence().unregister(UnregisterRequest {}).await.unwrap();
     let again = Session::of(hub.address(), "carol").await;
@@ -181,7 +182,7 @@ async fn the_list_has_the_owners_of_names() {
     assert_eq!(Some(own.fingerprint()), link.fingerprint);
 }
 
-/// A key whose certificate has the most bytes that one may have, about.
+/// Returns a key with a certificate of about the maximum size.
 fn bulky_key() -> Credentials {
     let key = rcgen::KeyPair::generate().unwrap();
     let names: Vec<_> = (0..60).map(|i| format!("{}-{i:02}.example", "x".repeat(48))).collect();

@@ -1,8 +1,8 @@
-//! Every message that a client of version 0.1.0 sent, byte for byte, to today's hub: the answers
-//! are those of the hub of 0.1.0.
+//! Replays every message of a client of version 0.1.0, byte for byte, to the current hub, and
+//! compares the answers with those of the hub of 0.1.0.
 //!
-//! The hub has the data that the old one had, so that epochs, positions and page tokens are the same.
-//! Only the tokens of sessions are replaced in the metadata, as each hub makes its own.
+//! The hub has the data of the old one, so that epochs, positions and page tokens are the same.
+//! Only the session tokens in the metadata are replaced, as each hub generates its own.
 #![cfg(unix)]
 
 use std::collections::{BTreeMap, HashMap};
@@ -29,21 +29,21 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// The name of the client that was recorded: what it says is newer than the data.
+/// The name of the recorded client; its posts are newer than the data.
 const RECORDED: &str = "greta";
 
 const REGISTER: &str = "/chinwag.v1.Presence/Register";
 const WATCH_PEERS: &str = "/chinwag.v1.Presence/WatchPeers";
 
-/// A call that was recorded, and the same call today.
+/// A recorded call, and the same call to the current hub.
 struct Call {
     method: String,
     requests: Option<mpsc::UnboundedSender<Bytes>>,
     answers: mpsc::UnboundedReceiver<Result<Bytes, Status>>,
-    /// Both in a form that can be compared.
+    /// Both in a comparable form.
     recorded: Vec<String>,
     answered: Vec<String>,
-    /// The lists of peers that the answers come to.
+    /// The lists of peers that result from the answers.
     peers: [BTreeMap<String, Peer>; 2],
     _task: JoinSet<()>,
 }
@@ -85,7 +85,7 @@ async fn a_client_of_0_1_0_gets_the_same_answers() {
         }
     }
     calls.into_values().for_each(Call::compare);
-    // Nothing of this may be missing, or the record is worth nothing.
+    // The record must contain all of these calls.
     for (method, least) in [
         ("Broadcast/Chat", 5),
         ("Broadcast/ListMessages", 2),
@@ -134,7 +134,7 @@ impl Call {
         }
     }
 
-    /// Waits for what comes in the place of a recorded answer.
+    /// Waits for the counterpart of a recorded answer.
     async fn answer(&mut self, recorded: &Bytes) -> Bytes {
         if self.method != WATCH_PEERS {
             let answer = self.next().await.unwrap().unwrap();
@@ -142,7 +142,7 @@ impl Call {
             self.answered.push(comparable(&self.method, &answer));
             return answer;
         }
-        // How the changes are put together depends on the moment: only the list counts.
+        // The grouping of changes depends on timing; only the resulting list is compared.
         apply(&mut self.peers[0], recorded);
         loop {
             let answer = self.next().await.unwrap().unwrap();
@@ -157,7 +157,7 @@ impl Call {
         within(PATIENCE, &self.method, self.answers.recv()).await
     }
 
-    /// Waits for the end, which was one with this status.
+    /// Waits for the end of the call, which must have this status.
     async fn end(&mut self, status: i64, details: Option<Bytes>) {
         let end = self.next().await.transpose().map(|more| assert_eq!(more, None));
         match (status, end) {
@@ -170,7 +170,7 @@ impl Call {
         }
     }
 
-    /// Between posts, messages and joins there is no order.
+    /// Compares the answers; posts, messages and joins are not ordered relative to each other.
     fn compare(mut self) {
         self.recorded.sort();
         self.answered.sort();
@@ -178,7 +178,7 @@ impl Call {
     }
 }
 
-/// An answer without what differs each time. Whatever it holds is known to today's protocol, field by
+/// Formats an answer without the parts that differ each time. The current protocol must know every
 /// field.
 fn comparable(method: &str, raw: &Bytes) -> String {
     match method.rsplit_once('/').unwrap().1 {
@@ -227,14 +227,14 @@ fn print<T: prost::Message + Default + std::fmt::Debug>(
     format!("{answer:?}")
 }
 
-/// Decodes a message; nothing of it is unknown.
+/// Decodes a message. Panics on unknown fields.
 fn decode<T: prost::Message + Default + std::fmt::Debug>(raw: &Bytes) -> T {
     let answer = T::decode(raw.clone()).unwrap();
     assert_eq!(answer.encode_to_vec(), raw.to_vec(), "{answer:?}");
     answer
 }
 
-/// Only whether there is a time counts.
+/// Replaces a time: only its presence is compared.
 fn then(time: &mut Option<Timestamp>) {
     *time = time.map(|_| Timestamp::default());
 }

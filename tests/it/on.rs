@@ -9,11 +9,11 @@ use crate::support::{
 };
 use serde_json::Value;
 
-/// What a shell would obey if anybody let it.
+/// A text that would run commands in a shell.
 const HOSTILE: &str = "$(touch owned) `touch owned` '; touch owned; \" && touch owned\n\
                        touch owned | ${HOME} \\\u{1b}[2J\u{202e}";
 
-/// A bot that is ready, with these arguments.
+/// Starts a bot with these arguments and waits until it is ready.
 fn bot(person: &Person<'_>, args: &[&str]) -> Running {
     let mut command = person.command(&[&["on"], args].concat());
     command.current_dir(person.home.path());
@@ -23,15 +23,15 @@ fn bot(person: &Person<'_>, args: &[&str]) -> Running {
     running
 }
 
-/// What is said in the lobby from now on.
+/// Starts to print the posts in the lobby.
 fn tail(person: &Person<'_>) -> Running {
     let tail = person.start(&["tail", "--json", "-v"]);
-    // From the moment on at which it is there.
+    // Wait until it has joined.
     while !tail.complaint().contains("joined") {}
     tail
 }
 
-/// The next message of somebody.
+/// Returns the next message of a sender.
 fn said_by(tail: &Running, name: &str) -> Value {
     loop {
         let message = tail.object();
@@ -51,7 +51,7 @@ fn only_the_output_of_a_command_is_posted() {
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     sova.run(&["post", "lobby", "before", "it", "came"]).done();
     let tail = tail(&sova);
-    // It would answer itself for ever, if it heard itself.
+    // The bot must ignore its own posts, or it would answer itself for ever.
     let run = r#"case $MESSAGE_TEXT in silent) ;; bad) echo no; exit 3 ;; *) cat; echo ;; esac"#;
     let running = bot(&dice, &["--run", run, "--count", "4", "--json"]);
     for text in ["one", "silent", "bad", HOSTILE] {
@@ -115,7 +115,7 @@ fn nested_commands_act_as_the_bot() {
     let chinwag = env!("CARGO_BIN_EXE_chinwag");
     let run =
         format!("'{chinwag}' post lobby within; '{chinwag}' history \"$MESSAGE_ROOM\" --limit 1");
-    // What names the hub and the bot on its command line does so within, too.
+    // The command inherits the hub and the name from the bot's command line.
     let place = hub.address().to_string();
     let mut command = cli::homeless(sova.home.path(), &["on", "--rooms-only", "--run", &run]);
     command.args(["--hub", &place, "--name", "dice", "--home"]).arg(dice.home.path());
@@ -135,7 +135,7 @@ fn a_command_that_takes_too_long_is_killed_and_the_next_one_runs() {
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     let tail = tail(&sova);
     let run = r#"case $MESSAGE_TEXT in long) sleep 1000 ;; *) echo next ;; esac"#;
-    // More than the next one takes on a machine with much else to do.
+    // Longer than the next command takes on a busy machine.
     let running = bot(&dice, &["--run", run, "--run-timeout", "5s"]);
     sova.run_with(&["post"], "long\nshort").done();
     assert_eq!(said_by(&tail, "dice")["text"], "next");
@@ -150,7 +150,7 @@ fn commands_run_in_parallel_on_request() {
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
     let gate = dice.home.path().join("gate");
     assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    // The first ends when the second does, which could not begin before.
+    // The first command ends with the second, which could not start before.
     let run = "case $MESSAGE_TEXT in first) cat gate ;; second) echo both | tee gate ;; esac";
     let running = bot(&dice, &["--run", run, "--jobs", "2", "--count", "2"]);
     sova.run_with(&["post"], "first\nsecond").done();
@@ -169,7 +169,7 @@ fn a_burst_is_answered_completely_and_in_order() {
     let running = bot(&dice, &["--count", &count, "--json", "--run", run]);
     let lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
     sova.run_with(&["post", "--json"], &lines.join("\n")).done();
-    // One answer at a time: each has a while of its own.
+    // One answer at a time: each command has its own timeout.
     let posted: Vec<Value> = lines.iter().map(|_| running.object()["id"].clone()).collect();
     let ended = running.end();
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "", ""));
@@ -190,7 +190,7 @@ fn an_answer_waits_for_an_unreachable_hub() {
     let home = |name: &str| homes.path().join(name);
     let gate = gate.path().join("gate");
     assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
-    // It answers when the test opens the gate.
+    // The command answers when the test opens the gate.
     let run = format!("read -r answer <'{}'; echo \"$answer\"", gate.display());
     let command =
         cli::command(&home("dice"), place, "dice", &["on", "--run", &run, "--count", "1"]);
@@ -198,7 +198,7 @@ fn an_answer_waits_for_an_unreachable_hub() {
     running.complaint();
     let sova = |args: &[&str]| cli::run(cli::command(&home("sova"), place, "sova", args), b"");
     sova(&["post", "lobby", "go"]).done();
-    // The gate has two ends: whoever opens this one waits for the command.
+    // Opening a named pipe waits for the command to open the other end.
     let opened = std::fs::File::options().write(true).open(&gate).unwrap();
     hub.kill9();
     std::io::Write::write_all(&mut { opened }, b"late\n").unwrap();
@@ -221,7 +221,7 @@ fn a_blocked_peer_runs_no_command() {
     eve.run(&["post", "lobby", "one"]).done();
     sova.run(&["post", "lobby", "two"]).done();
     assert_eq!(said_by(&tail, "dice")["text"], "heard sova");
-    // It counts at once.
+    // It takes effect at once.
     dice.run(&["unblock", "eve"]).done();
     eve.run(&["post", "lobby", "three"]).done();
     assert_eq!(said_by(&tail, "dice")["text"], "heard eve");
@@ -232,7 +232,7 @@ fn a_blocked_peer_runs_no_command() {
 fn unanswered_messages_are_answered_after_a_restart() {
     let hub = TestHub::start();
     let (sova, dice) = (Person::new(&hub, "sova"), Person::new(&hub, "dice"));
-    // The command lasts until the others have come in.
+    // The command runs until the other messages have arrived.
     let fifo = dice.home.path().join("fifo");
     let run = format!("read line < '{}'", fifo.display());
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -244,7 +244,7 @@ fn unanswered_messages_are_answered_after_a_restart() {
     }
     std::fs::write(&fifo, "go\n").unwrap();
     assert_eq!(running.end().code, Some(0));
-    // They come before it says that it is ready.
+    // They arrive before it reports that it is ready.
     let next = dice.start(&["on", "--count", "2", "--json", "--run", "echo $MESSAGE_TEXT"]);
     let answers = [next.object(), next.object()];
     assert_eq!(next.end().code, Some(0), "{answers:?}");

@@ -24,7 +24,7 @@ const HUB_SERVICES: [&str; 5] = [
     "grpc.reflection.v1alpha.ServerReflection",
 ];
 
-/// Runs a hub that is expected to refuse to start.
+/// Runs a hub that must refuse to start.
 fn refusal(args: &[&str]) -> Output {
     command(env!("CARGO_BIN_EXE_chinwagd")).args(args).output().unwrap()
 }
@@ -40,8 +40,8 @@ fn invalid_options_are_refused() {
     }
 }
 
-/// A flag wins over the environment, the environment over the file, and the file over what is
-/// usual.
+/// Flags override the environment, the environment overrides the file, and the file overrides the
+/// defaults.
 #[tokio::test]
 async fn options_are_read_from_flags_environment_and_file() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -118,12 +118,12 @@ async fn reflection_lists_what_the_hub_serves() {
     use v1alpha::server_reflection_response::MessageResponse as AlphaAnswer;
     let Some(AlphaAnswer::ListServicesResponse(list)) = answer.message_response else { panic!() };
     let names: BTreeSet<_> = list.service.iter().map(|service| service.name.as_str()).collect();
-    // The old version does not know of the new one.
+    // The list of v1alpha need not contain v1.
     let [broadcast, presence, health, _, alpha] = HUB_SERVICES;
     assert!(names.is_superset(&BTreeSet::from([broadcast, presence, health, alpha])), "{names:?}");
 }
 
-/// `make run` leaves a hub behind that nobody has to stop.
+/// `make run` relies on this, so that no hub is left running.
 #[tokio::test]
 async fn an_idle_hub_stops() {
     let mut hub = TestHub::with(&["--ephemeral", "--idle-exit", "1s", "--lease", "2s"]);

@@ -17,7 +17,7 @@ use crate::support::{
     refusal::why,
 };
 
-/// A hub, and the keeper of its files.
+/// A hub and its data directory.
 struct Kept {
     hub: TestHub,
     data: tempfile::TempDir,
@@ -36,7 +36,7 @@ impl Kept {
         command.args(args).args(["--data-dir", data, "--listen", &listen]).output().unwrap()
     }
 
-    /// What a command prints.
+    /// Returns the output of an operator command.
     #[track_caller]
     fn keeper(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -44,7 +44,7 @@ impl Kept {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// What a command complains of.
+    /// Returns the error of an operator command.
     #[track_caller]
     fn refusal(&self, args: &[&str]) -> String {
         let output = self.run(args);
@@ -53,7 +53,7 @@ impl Kept {
         String::from_utf8(output.stderr).unwrap()
     }
 
-    /// A code that the keeper made.
+    /// Returns a new invitation code.
     fn invite(&self, args: &[&str]) -> String {
         let link = self.keeper(&[&["invite"], args].concat());
         let link = JoinLink::parse(&link).unwrap();
@@ -71,7 +71,7 @@ impl Kept {
         enter(&self.hub, key, name).await
     }
 
-    /// Registers with a token, without TLS.
+    /// Registers with a token, in plaintext.
     async fn bot(&self, token: &str, name: &str) -> Result<Session, Status> {
         register_on(peer::connect(self.hub.address()).await, Some(token), named(name)).await
     }
@@ -82,7 +82,7 @@ fn refused(answer: Result<Session, Status>) -> String {
     why(&answer.unwrap_err())
 }
 
-/// Somebody with an open stream, which says when the session ends.
+/// A session with an open stream that reports when the session ends.
 struct Chatting(Session, Chat);
 
 async fn chatting(session: Session) -> Chatting {
@@ -109,13 +109,13 @@ async fn an_invite_only_hub_admits_invited_peers() {
 
     let once = kept.invite(&[]);
     kept.invited(&alice, "alice", &once).await.unwrap();
-    // It is used up, and who is in needs none.
+    // The code is used up; members need none.
     assert_eq!(refused(kept.invited(&new_key(), "bob", &once).await), INVITE_REQUIRED);
     kept.enter(&alice, "alice").await.unwrap();
     kept.enter(&alice, "alice-at-work").await.unwrap();
 
     let twice = kept.invite(&["--uses", "2"]);
-    // A refusal uses nothing up.
+    // A refused registration does not use up the code.
     let taken = refused(kept.invited(&new_key(), "alice", &twice).await);
     assert_eq!(taken, "AlreadyExists NAME_TAKEN");
     kept.invited(&new_key(), "bob", &twice).await.unwrap();
@@ -142,7 +142,7 @@ async fn a_removed_member_leaves_at_once_and_returns_by_invitation() {
         assert_eq!(refused(kept.enter(&mallory, name).await), "PermissionDenied REMOVED");
     }
     let code = kept.invite(&[]);
-    // An invitation that was made before, and is good for others, undoes no removal.
+    // An invitation from before the removal does not undo it.
     for other in ["unknown", &before] {
         let other = kept.invited(&mallory, "mallory", other).await;
         assert_eq!(refused(other), INVITE_REQUIRED);
@@ -159,18 +159,18 @@ async fn a_member_is_renamed() {
     let session = chatting(kept.enter(&alice, "alice").await.unwrap()).await;
     kept.enter(&bob, "bob").await.unwrap();
     assert!(kept.refusal(&["rename", "alice", "bob"]).contains("the name bob is taken"));
-    // A guest who has the name now has to make room.
+    // A guest with the new name is removed.
     let guest = chatting(Session::of(kept.hub.address(), "alicia").await).await;
     kept.keeper(&["rename", "alice", "alicia"]);
     ends(session).await;
     ends(guest).await;
-    // The old name is free, but not for who would take it back at once.
+    // The old name is free, but its former owner cannot take it back at once.
     let taken = kept.enter(&alice, "alice").await.unwrap_err();
     assert_eq!(taken.message(), "the name alice is taken, and yours on this hub is alicia");
     assert_eq!(why(&taken), "AlreadyExists NAME_TAKEN");
     let session = chatting(kept.enter(&alice, "alicia").await.unwrap()).await;
     kept.enter(&bob, "alice").await.unwrap();
-    // A name may change to one that looks like it.
+    // A name may change to a similar one.
     kept.keeper(&["rename", "alicia", "a1icia"]);
     ends(session).await;
     kept.enter(&alice, "a1icia").await.unwrap();
@@ -184,14 +184,14 @@ async fn a_bot_is_identified_by_its_token() {
     let seen = robot.registered.peer.clone().unwrap();
     assert!(!seen.guest && seen.certificate.is_empty(), "{seen:?}");
     kept.bot(&token, "robot").await.unwrap();
-    // Over TLS too, whatever key the connection has.
+    // Also over TLS, with any key.
     let keyed = connect(&kept.hub, Some(&new_key()));
     register_on(keyed, Some(&token), named("robot")).await.unwrap();
 
     assert_eq!(refused(kept.enter(&new_key(), "robot").await), "AlreadyExists NAME_TAKEN");
     let other = refused(kept.bot(&token, "human").await);
     assert_eq!(other, "InvalidArgument INVALID_FIELD name");
-    // Nor does one of its sessions open what the token itself does not.
+    // A session of the bot has no more rights than its token.
     let session = robot.registered.token.clone();
     assert_eq!(refused(kept.bot(&session, "human").await), "Unauthenticated TOKEN_REFUSED");
     let replacing = RegisterRequest { replace_token: session, ..named("human") };
@@ -201,7 +201,7 @@ async fn a_bot_is_identified_by_its_token() {
         assert_eq!(refused(kept.bot(&wrong, "robot").await), "Unauthenticated TOKEN_REFUSED");
     }
 
-    // A new token takes the place of the old one.
+    // A new token replaces the old one.
     let robot = chatting(robot).await;
     let newer = kept.keeper(&["token", "robot"]);
     ends(robot).await;
@@ -230,7 +230,7 @@ async fn the_operator_lists_members() {
     let printed = kept.keeper(&["members"]);
     let first = printed.lines().next().unwrap();
     assert!(first.starts_with("alice  20") && first.ends_with(&fingerprint), "{first}");
-    // What opens something is kept as a hash only.
+    // Secrets are stored as hashes only.
     let code = kept.invite(&[]);
     for entry in std::fs::read_dir(kept.data.path()).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap();
@@ -240,7 +240,7 @@ async fn the_operator_lists_members() {
     }
 }
 
-/// Whatever the umask is: what was said, and who is who, is for the keeper alone to read.
+/// Only the operator may read messages and members, whatever the umask is.
 #[cfg(unix)]
 #[tokio::test]
 async fn the_databases_are_closed_to_other_users() {
@@ -285,13 +285,13 @@ fn a_new_hub_prints_the_next_steps() {
 async fn the_join_link_is_printed_again() {
     let kept = Kept::start(&[]);
     assert_eq!(kept.keeper(&["link"]), kept.hub.link());
-    // The hub has left word of where it listens.
+    // The hub has written its address to the data directory.
     let data = kept.data.path().to_str().unwrap();
     let chinwagd =
         |args: &[&str]| command(env!("CARGO_BIN_EXE_chinwagd")).args(args).output().unwrap();
     let output = chinwagd(&["link", "--data-dir", data]);
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim_end(), kept.hub.link());
-    // A slip makes no other hub.
+    // A wrong path does not create another hub.
     let nowhere = tempfile::tempdir().unwrap();
     let place = nowhere.path().join("nowhere");
     for task in [&["link"][..], &["invite"], &["members"], &["remove", "bob"], &["token", "bob"]] {

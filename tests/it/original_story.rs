@@ -1,5 +1,5 @@
-//! The story of the original program, with the real programs on terminals: four people meet, chat,
-//! list each other, and exchange direct messages that never pass the hub.
+//! The scenario of the original program on terminals: four users meet, chat, list each other, and
+//! exchange direct messages that never pass the hub.
 
 use std::{net::SocketAddr, path::Path};
 
@@ -7,7 +7,7 @@ use crate::support::{hub::TestHub, proxy::Proxy, terminal::Terminal};
 
 const PEOPLE: [&str; 4] = ["sova", "colt", "buzz", "winter"];
 
-/// Puts somebody into the chat, without encryption: what goes over the wire can be read here.
+/// Starts a chat in plaintext, so that the test can read the recorded bytes.
 fn chat(home: &Path, hub: SocketAddr, name: &str) -> Terminal {
     chat_with(home, hub, name, &["--listen", "127.0.0.1:0", "--plaintext"])
 }
@@ -24,7 +24,7 @@ fn chat_with(home: &Path, hub: SocketAddr, name: &str, args: &[&str]) -> Termina
     terminal
 }
 
-/// The port at which `terminal` sees somebody listed.
+/// Returns the port of a peer as listed on `terminal`.
 fn port_of(terminal: &Terminal, name: &str) -> u16 {
     let marker = "127.0.0.1:";
     let listed = |line: &&str| line.starts_with(name) && line.contains(marker);
@@ -44,7 +44,7 @@ fn sova_colt_buzz_and_winter() {
     let terminals = PEOPLE.map(|name| chat(home.path(), wire.address(), name));
     let [sova, colt, buzz, winter] = &terminals;
 
-    // What one says, everybody sees, once; oneself included.
+    // Everyone sees each post once, the sender included.
     sova.type_line("hello from sova");
     winter.wait_for("sova: hello from sova");
     buzz.type_line("and hello from buzz");
@@ -53,7 +53,7 @@ fn sova_colt_buzz_and_winter() {
         terminal.wait_for("buzz: and hello from buzz");
     }
 
-    // The list has all four, each with a port of its own.
+    // The list has all four, each with a different port.
     colt.type_line("PEER");
     let ports = PEOPLE.map(|name| port_of(colt, name));
     for (i, port) in ports.iter().enumerate() {
@@ -61,7 +61,7 @@ fn sova_colt_buzz_and_winter() {
         assert_ne!(*port, hub.address().port());
     }
 
-    // A private message by address, and one by name, and one back.
+    // A direct message by address, one by name, and one back.
     let [.., buzzes_port, _] = ports;
     colt.type_line(&format!("P2P 127.0.0.1 {buzzes_port} secret messages"));
     buzz.wait_for("colt (unverified): secret messages");
@@ -73,7 +73,7 @@ fn sova_colt_buzz_and_winter() {
     sova.wait_for("[direct to buzz] for your eyes only");
     buzz.wait_for("[direct to sova] read and burnt");
 
-    // Said last and seen by all: whatever was to come before it has come.
+    // All earlier messages have arrived before this one.
     winter.type_line("good night");
     for terminal in &terminals {
         terminal.wait_for("winter: good night");
@@ -82,7 +82,7 @@ fn sova_colt_buzz_and_winter() {
             assert_eq!(terminal.lines_with(text), times, "{text}\n{}", terminal.screen());
         }
     }
-    // Who sent a private message sees it as sent, who got it as it came, and nobody else at all.
+    // The sender and the recipient see a direct message; the others do not.
     let private = ["secret messages", "for your eyes only", "read and burnt"];
     for (text, witnesses) in private.into_iter().zip([[colt, buzz], [sova, buzz], [sova, buzz]]) {
         for terminal in &terminals {
@@ -92,19 +92,19 @@ fn sova_colt_buzz_and_winter() {
         }
         assert_eq!(wire.occurrences(text), 0, "the hub has seen {text:?}");
     }
-    // The recorder works: a room's text went to the hub once, and from it to each of the four.
+    // The recorder works: a post went to the hub once, and from there to each of the four.
     for text in ["hello from sova", "and hello from buzz", "good night"] {
         assert_eq!(wire.occurrences(text), 1 + PEOPLE.len(), "{text}");
     }
 }
 
-/// The same as it usually is: encrypted on both ways, so that the wires show nothing of it.
+/// The same with TLS on both connections: the recorded bytes contain no text.
 #[test]
 fn nothing_can_be_read_on_the_wire() {
     let hub = TestHub::start();
     let to_hub = Proxy::before(hub.address());
     let home = tempfile::tempdir().unwrap();
-    // Where buzz will listen, and where he says that he does.
+    // The address buzz listens on, and the address he advertises.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let to_buzz = Proxy::before(free);
     let [listen, advertise] = [free, to_buzz.address()].map(|address| address.to_string());

@@ -41,7 +41,7 @@ fn queued_messages_are_delivered_once_when_the_peer_returns() {
     assert!(listed.starts_with(&kept["id"].as_str().unwrap()[..8]), "{listed}");
     assert!(listed.contains("buzz") && listed.contains("no peer named buzz"), "{listed}");
 
-    // Another process delivers, in another life of the sender.
+    // Another process of the sender delivers it.
     let couriers = sova.start(&["listen"]);
     couriers.direct_address();
     let listening = buzz.start(&["listen", "--json"]);
@@ -65,7 +65,7 @@ fn queued_messages_are_delivered_without_a_hub() {
     let at = hub.address();
     let sova = |args: &[&str]| cli::command(homes[0].path(), at, "sova", args);
     let buzz = |args: &[&str]| cli::command(homes[1].path(), at, "buzz", args);
-    // Both have spoken with the other once.
+    // Both have exchanged a message.
     let listening = Running::start(buzz(&["listen"]));
     let place = listening.direct_address().to_string();
     let couriers = Running::start(sova(&["listen"]));
@@ -86,7 +86,7 @@ fn queued_messages_are_delivered_without_a_hub() {
     let direct = listening.object();
     assert_eq!((&direct["text"], &direct["standing"]), (&"later".into(), &"known".into()));
     couriers.complaint_of("delivered to buzz");
-    // Without an outbox, too.
+    // Works without an outbox as well.
     cli::run(sova(&["send", "buzz", "now"]), b"").done();
     assert_eq!(listening.object()["text"], "now");
     let chat = cli::run(sova(&["chat"]), b"/msg buzz from a chat\n").done();
@@ -94,14 +94,14 @@ fn queued_messages_are_delivered_without_a_hub() {
     assert_eq!(listening.object()["text"], "from a chat");
     hub.restart();
     couriers.complaint_of("back on the hub");
-    // A hub that was never met has to be there.
+    // An unknown hub must be reachable.
     let stranger = tempfile::tempdir().unwrap();
     hub.kill9();
     let refused = cli::run(cli::command(stranger.path(), at, "eve", &["listen"]), b"").failed(3);
     assert!(refused.contains("start one with `chinwagd`"), "{refused}");
 }
 
-/// The answer is lost, and then the receiver is killed: it has shown the message, and the sender
+/// The receipt is lost, and then the receiver is killed: it has shown the message, and the sender
 /// does not know.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_receipt_and_a_restart_duplicate_nothing() {
@@ -140,7 +140,7 @@ async fn a_lost_receipt_and_a_restart_duplicate_nothing() {
     client.send(&name("buzz"), text("three")).await.unwrap();
     assert_eq!(running.object()["text"], "three");
     assert_eq!(client.queued().await.unwrap(), []);
-    // Under the same id nothing else can be said.
+    // The same id cannot be used for another text.
     let other = client.send(&name("buzz"), text("not two")).id(two.id).await;
     assert!(other.is_ok(), "it was remembered by the life before: {other:?}");
 }
@@ -248,7 +248,7 @@ fn refused_messages_stay_with_their_reason_until_decided() {
     assert!(said.stderr.contains("queued for buzz: buzz is blocked"), "{said:?}");
     assert!(said.stderr.contains("`chinwag unblock buzz`; then `chinwag outbox retry"), "{said:?}");
     said.done();
-    // There is nothing to wait for.
+    // `--wait` fails: no receipt can arrive from a blocked peer.
     sova.run(&["send", "--queue", "--wait", "buzz", "one and a half"]).failed(1);
     sova.run(&["outbox", "drop", kept()[1]["id"].as_str().unwrap()]).done();
     assert_eq!(kept()[0]["refused"], true);
@@ -259,7 +259,7 @@ fn refused_messages_stay_with_their_reason_until_decided() {
     assert_eq!(listening.object()["text"], "one");
     couriers.complaint_of("delivered to buzz");
 
-    // The book has another key for buzz than the hub.
+    // The contact book and the hub have different keys for buzz.
     let book = sova.home.path().join("contacts.toml");
     let before = std::fs::read_to_string(&book).unwrap();
     let eve = Person::new(&hub, "eve").run(&["id", "--json"]).objects();
@@ -273,7 +273,7 @@ fn refused_messages_stay_with_their_reason_until_decided() {
     sova.run(&["accept", "buzz", &key]).done();
     assert_eq!(listening.object()["text"], "two");
 
-    // Buzz wants to hear nothing.
+    // Buzz has blocked the sender.
     couriers.complaint_of("delivered to buzz");
     buzz.run(&["block", "sova"]).done();
     sova.run(&["send", "--queue", "buzz", "three"]).done();
@@ -301,7 +301,7 @@ fn messages_are_dropped_by_id() {
         let refused = sova.run(&["outbox", "retry", nobody]).failed(1);
         assert!(refused.contains(&format!("no messages are queued for {nobody}")), "{refused}");
     }
-    // What is listed is enough.
+    // The printed id is sufficient.
     let listed = sova.run(&["outbox"]).done();
     let shown = listed.lines().nth(1).unwrap().split("  ").next().unwrap();
     assert!(two.starts_with(shown), "{listed}");
@@ -317,7 +317,7 @@ fn messages_are_dropped_by_id() {
     assert_eq!(count(), 0);
 }
 
-/// A receiver that is killed shows at the next start what it had accepted and not shown.
+/// After a restart, a killed receiver shows the messages that it had accepted but not shown.
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_messages_are_shown_at_the_next_start() {
     let hub = TestHub::start();

@@ -17,7 +17,7 @@ use chinwag::{
 };
 use tokio::task::JoinSet;
 
-/// Somebody who listens behind a proxy.
+/// Starts a receiver behind a proxy.
 fn behind_proxy(person: &Person<'_>) -> (Running, Proxy) {
     let place = person.start(&["listen"]).direct_address();
     let proxy = Proxy::before(place);
@@ -107,7 +107,7 @@ fn waiting_for_a_receipt_ends_when_none_will_come() {
     let said = waiting.end().failed(1);
     assert!(said.contains("was dropped"), "{said}");
 
-    // Whichever process delivers it.
+    // Any process may deliver it.
     let couriers = sova.start(&["listen"]);
     couriers.direct_address();
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
@@ -126,7 +126,7 @@ fn a_timeout_keeps_the_queued_message() {
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let (_listening, proxy) = behind_proxy(&buzz);
     proxy.mute();
-    // A machine on which the time is over before anything is kept is given more of it.
+    // On a slow machine the timeout may expire before the message is queued; it is raised then.
     let keep = |args: &[&str], said: &str| {
         let tries = ["2s", "4s", "8s", "16s"].into_iter();
         let mut ends = tries.map(|time| sova.run(&[&["send", "--timeout", time], args].concat()));
@@ -135,7 +135,7 @@ fn a_timeout_keeps_the_queued_message() {
     let kept = keep(&["--queue", "--json", "buzz", "one"], "queued for buzz: chat, listen or");
     let one = &kept.objects()[0];
     assert_eq!((&one["type"], &one["text"]), (&"queued".into(), &"one".into()));
-    // A receipt that was asked for did not come.
+    // The requested receipt did not arrive.
     let late = keep(&["--queue", "--wait", "buzz", "two"], "queued as ").failed(124);
     let kept = sova.run(&["outbox", "--json"]).objects();
     assert!(kept.iter().any(|kept| kept["id"] == one["id"]), "{kept:?}");
@@ -151,7 +151,7 @@ fn waiting_does_not_fail_because_of_another_message() {
     sova.run(&["send", "--queue", "buzz", "one"]).done();
     let waiting = sova.start(&["send", "--queue", "--wait", "--json", "buzz", "two"]);
     waiting.complaint_of("queued for buzz");
-    // The first becomes too old while the second is waited for.
+    // The first message expires while the second waits for its receipt.
     let file = rusqlite::Connection::open(sova.home.path().join("outbox.db")).unwrap();
     file.busy_timeout(PATIENCE).unwrap();
     let fifteen_days = 15_i64 * 24 * 60 * 60 * 1_000_000;
@@ -187,7 +187,7 @@ fn a_changed_contact_retries_only_its_own_messages() {
     sova.run(&["send", "--queue", "buzz", "one"]).done();
     buzz.run(&["unblock", "sova"]).done();
 
-    // That the courier has looked at the files is seen from what it tries: `send` tries once.
+    // The number of attempts shows that the delivery task has read the files: `send` tries once.
     let looks = |who: &str| {
         let kept = sova.run(&["send", "--queue", "--json", who, "hello?"]).objects();
         let id = &kept[0]["id"];
@@ -201,7 +201,7 @@ fn a_changed_contact_retries_only_its_own_messages() {
             assert!(begun.elapsed() < PATIENCE);
         }
     };
-    // What this machine had tried before: the courier may have been there first.
+    // The delivery task may have tried before.
     let tried = looks("eve")[0]["attempts"].clone();
     let contacts = Contacts::at(sova.home.path().join("contacts.toml"));
     let at = Endpoint::from(hub.address());
@@ -209,7 +209,7 @@ fn a_changed_contact_retries_only_its_own_messages() {
     let kept = looks("carol");
     assert_eq!((&kept[0]["text"], &kept[0]["attempts"]), (&"one".into(), &tried), "{kept:?}");
     assert_eq!(kept[0]["refused"], true, "{kept:?}");
-    // What a person does about buzz counts.
+    // Changes of the contact take effect.
     sova.run(&["block", "buzz"]).done();
     couriers.complaint_of("buzz is blocked");
     sova.run(&["unblock", "buzz"]).done();
@@ -221,7 +221,7 @@ fn output_that_was_not_written_is_printed_again() {
     const MESSAGES: usize = 8;
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
-    // A pipe that nobody reads takes four of them.
+    // A pipe without a reader holds four of them.
     let pipe = buzz.home.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let _reader = File::options().read(true).write(true).open(&pipe).unwrap();

@@ -21,10 +21,10 @@ use crate::support::{
     refusal::why,
 };
 
-/// An address of this machine that a network reaches, if it has one.
+/// Returns an address of this machine that is not loopback, if it has one.
 fn own_address() -> Option<IpAddr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // Asks which way packets would go; none does.
+    // Finds the local address of the route; sends no packet.
     socket.connect("192.0.2.1:9").ok()?;
     socket.local_addr().ok().map(|address| address.ip()).filter(|ip| !ip.is_loopback())
 }
@@ -34,7 +34,7 @@ async fn remote_plaintext_is_refused_with_a_reason() {
     let Some(own) = own_address() else { return };
     let hub = TestHub::at("0.0.0.0:0", &["--ephemeral"]);
     let address = SocketAddr::new(own, hub.address().port());
-    // As a client of any other make, since ours would not even try.
+    // As another client: ours would refuse to try.
     let plain = Settings::from_shared(format!("http://{address}")).unwrap().connect_lazy();
     let refused = PresenceClient::new(plain).register(named("alice")).await.unwrap_err();
     assert_eq!(why(&refused), "FailedPrecondition PLAINTEXT_REFUSED");
@@ -69,7 +69,7 @@ async fn an_unspecified_endpoint_becomes_the_callers_address() {
     assert_eq!(session.registered.observed.unwrap().host, "127.0.0.1");
 }
 
-/// A certificate of an authority for this name: the authority, and the two files.
+/// Creates a certificate for this name, signed by an authority: the authority, and the two files.
 fn certified(name: &str, home: &std::path::Path) -> (Authorities, [String; 2]) {
     let authority = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(vec![]).unwrap();
@@ -134,7 +134,7 @@ async fn a_hub_with_another_key_is_not_trusted() {
     assert!(matches!(dial_failure(&refused), Some(DialFailure::KeyChanged(_))), "{refused:?}");
 }
 
-/// With all that there is to log, secrets and texts are not in it.
+/// At the most verbose level, the log contains no secrets or texts.
 #[tokio::test]
 async fn nothing_secret_is_logged() {
     let data = tempfile::tempdir().unwrap();

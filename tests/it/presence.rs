@@ -19,7 +19,7 @@ async fn get(session: &Session, name: &str) -> Result<Peer, tonic::Status> {
     Ok(session.presence().get_peer(request).await?.into_inner().peer.unwrap())
 }
 
-/// Registers one more session beside `session`.
+/// Registers another session of the same peer.
 async fn beside(hub: &TestHub, session: &Session, request: RegisterRequest) -> Session {
     let channel = connect(hub.address()).await;
     let mut asked = session.token().call(Request::new(())).unwrap().map(|()| request);
@@ -90,7 +90,7 @@ async fn a_peer_may_have_several_sessions() {
     assert_eq!(alice.endpoints, [endpoint("127.0.0.1", 1)]);
 }
 
-/// However many sessions a peer has, it stays something that everybody can read.
+/// The number of sessions of a peer does not make its entry too large to read.
 #[tokio::test]
 async fn a_peer_of_many_sessions_is_listed_with_its_newest_endpoints() {
     let hub = TestHub::start();
@@ -125,7 +125,7 @@ async fn a_returning_client_replaces_its_lost_session() {
 
     let request = RegisterRequest { replace_token: old.registered.token.clone(), ..named("alice") };
     let new = register(hub.address(), request).await.unwrap();
-    // The old token is void, its streams end, and letting go of it removes nothing.
+    // The old token is invalid, its streams end, and unregistering it removes nothing.
     let refused = old.presence().unregister(UnregisterRequest {}).await.unwrap_err();
     assert_eq!(why(&refused), "Unauthenticated SESSION_ENDED");
     let ended = loop {
@@ -139,7 +139,7 @@ async fn a_returning_client_replaces_its_lost_session() {
     drop(old_chat);
     assert_eq!(listed(&new).await, ["alice", "watcher"]);
 
-    // Nobody was told that alice had left.
+    // Others were not notified that alice had left.
     let _fence = Session::of(hub.address(), "fence").await;
     let (_, before) = watch.until_updated("fence").await;
     let removed: Vec<_> = before.iter().flat_map(|delta| &delta.removed).collect();
@@ -174,7 +174,7 @@ async fn a_peer_updates_its_own_record() {
     assert_eq!(Some(began), seen.online_since.map(|at| (at.seconds, at.nanos)));
     assert!(away_since > began);
 
-    // Said again it is no news, and so nobody is told before the next change.
+    // An unchanged status causes no notification.
     alice.presence().renew(away).await.unwrap();
     let moved = EndpointList { endpoints: vec![endpoint("127.0.0.1", 9)] };
     let moved = RenewRequest { status: 0, endpoints: Some(moved) };
@@ -184,7 +184,7 @@ async fn a_peer_updates_its_own_record() {
     assert_eq!(seen.status(), PeerStatus::Away, "unspecified leaves the status");
     assert_eq!(since(&seen), away_since);
 
-    // A session that is newer has its own.
+    // A newer session has its own status.
     let online = beside(&hub, &alice, named("alice")).await;
     let (seen, _) = watch.until_updated("alice").await;
     assert_eq!(seen.status(), PeerStatus::Online);
@@ -192,7 +192,7 @@ async fn a_peer_updates_its_own_record() {
     online.presence().unregister(UnregisterRequest {}).await.unwrap();
     let (seen, _) = watch.until_updated("alice").await;
     assert_eq!((seen.status(), since(&seen)), (PeerStatus::Away, away_since));
-    // Whoever is not listed shows it to nobody.
+    // An invisible peer gets its own status, although it is not listed.
     let hidden = RegisterRequest { status: PeerStatus::Invisible.into(), ..named("eve") };
     let eve = register(hub.address(), hidden).await.unwrap();
     assert!(eve.registered.peer.unwrap().status_since.is_some());
@@ -279,7 +279,7 @@ async fn the_list_is_paged_and_ordered() {
         if token.is_empty() {
             break;
         }
-        // The token is of this list and of no other.
+        // The page token is valid for this list only.
         let other = ListPeersRequest { name_prefix: "p".into(), ..page(&token) };
         let refused = anyone.presence().list_peers(other).await.unwrap_err();
         assert_eq!(why(&refused), "InvalidArgument INVALID_FIELD page_token");

@@ -53,7 +53,7 @@ async fn registrations_and_reads_have_their_own_rates() {
     alice.broadcast().post(post("lobby", &new_id(), "hello")).await.unwrap();
 }
 
-/// What makes the hub read, or makes others read, counts however it is asked for.
+/// Every call that makes the hub or others read counts, in any form.
 #[tokio::test]
 async fn all_reads_share_one_rate() {
     let hub = limited_hub(&["--read-rate", "6/m"]);
@@ -70,7 +70,7 @@ async fn all_reads_share_one_rate() {
     alice.broadcast().subscribe(subscribe(None)).await.unwrap();
 }
 
-/// On a stream who joins too much is not refused, but waits.
+/// Too many joins on a stream are delayed, not refused.
 #[tokio::test]
 async fn joins_above_the_read_rate_are_delayed() {
     const BURST: u32 = 10;
@@ -114,7 +114,7 @@ async fn loopback_is_exempt_by_default() {
     }
 }
 
-/// A client that has more to say than it may: all is said, once, and in order.
+/// A client that posts above the rate sends everything, once and in order.
 #[tokio::test]
 async fn a_client_waits_as_requested_and_keeps_the_order() {
     const POSTS: usize = 60;
@@ -157,11 +157,11 @@ async fn a_client_waits_as_requested_and_keeps_the_order() {
     for posted in posts.join_all().await {
         posted.unwrap();
     }
-    // Forty at once, four a second after that.
+    // A burst of forty, then four a second.
     assert!(began.elapsed() > Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
-/// A client that comes when too many have come already gets in a little later.
+/// A client that is refused because of too many registrations gets in a little later.
 #[tokio::test]
 async fn a_client_retries_a_limited_registration() {
     let hub = limited_hub(&["--register-rate", "60/m"]);

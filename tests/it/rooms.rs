@@ -21,16 +21,16 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// The crowd of the great room.
+/// The number of members in the large room.
 const CROWD: usize = 300;
 
-/// What each of them says.
+/// The number of posts of each.
 const SAID_EACH: usize = 10;
 
-/// The time the crowd may take: in a debug build, on two cores, a fraction of it is enough.
+/// The time limit for the crowd: a fraction is enough in a debug build on two cores.
 const CROWD_PATIENCE: Duration = Duration::from_secs(180);
 
-/// Every one of 300 receives all 3,000, in the same order, each once, and can prove it.
+/// All of 300 members receive all 3,000 messages, once, in the same order and without a gap.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_receives_everything_once_and_in_one_order() {
     let hub = TestHub::start();
@@ -72,7 +72,7 @@ async fn a_crowd_receives_everything_once_and_in_one_order() {
     prove_complete(&first.unwrap());
 }
 
-/// Everything that was said is there, and what one member said is in the order of saying.
+/// Asserts that everything was received, and that each member's posts are in order.
 fn prove_complete(heard: &[(u64, String, String)]) {
     let mut next = vec![0; CROWD];
     for (_, sender, text) in heard {
@@ -120,7 +120,7 @@ async fn the_default_room_is_joined_automatically() {
     fill(&alice, "", &["before"]).await;
     let mut listener = subscribe(&alice, vec![]).await;
     let mut chat = alice.chat().await;
-    // Anything but a join begins with the default room, at its end.
+    // Any request except a join first joins the default room at its end.
     chat.post("", &new_id(), "after").await;
     let (position, head) = joined(&mut chat, "lobby").await;
     assert_eq!(position, head);
@@ -143,13 +143,13 @@ async fn rooms_are_joined_and_left() {
     let mut chat = alice.chat().await;
     enter(&mut chat, "ops", None).await;
 
-    // Who is not in a room cannot post to it, and hears nothing of it.
+    // A session outside a room cannot post to it and receives nothing from it.
     let refused_post = bob.broadcast().post(post("ops", &new_id(), "hi")).await.unwrap_err();
     assert_eq!(why(&refused_post), "FailedPrecondition NOT_JOINED");
     let mut bobs = bob.chat().await;
     enter(&mut bobs, "Ops", None).await;
     bobs.post("ops", &new_id(), "from the stream").await;
-    // Between a stream and a call beside it there is no order but the one that is waited for.
+    // Calls on and beside a stream are not ordered, unless the test waits.
     assert_eq!(bobs.message().await.text, "from the stream");
     fill(&bob, "ops", &["from beside it"]).await;
     assert_eq!(texts(&mut chat, 2).await, ["from the stream", "from beside it"]);
@@ -167,7 +167,7 @@ async fn rooms_are_joined_and_left() {
     enter(&mut bobs, "lobby", Some(Start::Last(1))).await;
     assert_eq!(bobs.message().await.text, "fence", "a message of a room that was left came");
 
-    // The rest of the stream's rooms go with it.
+    // The stream's other rooms are left as well.
     drop(chat);
     let mut listener = subscribe(&bob, vec![join("ops", Some(Start::Last(5)))]).await;
     let rooms = bob.broadcast().list_rooms(ListRoomsRequest::default()).await.unwrap();

@@ -1,4 +1,4 @@
-//! The embedded log in its directory: what it keeps, and what it refuses to open.
+//! The embedded log in its directory: what it stores, and what it refuses to open.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 use super::test_log::{Heard, TestLog, draft, texts};
 
-/// A directory that holds a log of a few messages.
+/// Returns a directory with a log of a few messages.
 async fn used() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let test = TestLog::at(directory.path());
@@ -75,7 +75,7 @@ async fn acknowledged_posts_survive_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let test = TestLog::at(directory.path());
     test.fill("lobby", 100).await;
-    // What a killed process leaves behind: the files as they are now.
+    // Copy the files as a killed process would leave them.
     let left = tempfile::tempdir().unwrap();
     for name in ["log.db", "log.db-wal"] {
         fs::copy(directory.path().join(name), left.path().join(name)).unwrap();
@@ -145,7 +145,7 @@ async fn a_foreign_file_is_refused_and_left_unchanged() {
         assert!(problem.contains(expected), "{name}: {problem}");
         assert!(problem.contains(&file.display().to_string()), "{name}: {problem}");
         let mut after = contents(directory.path());
-        // SQLite's map of the write-ahead log holds nothing of value.
+        // SQLite's index of the write-ahead log holds no data.
         after.retain(|path, bytes| before.contains_key(path) || !bytes.is_empty());
         after.remove(&directory.path().join("log.db-shm"));
         assert!(before == after, "{name}: something was changed");

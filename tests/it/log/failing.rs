@@ -11,15 +11,15 @@ use chinwag::{
 
 use super::test_log::{TestLog, draft, room};
 
-/// Tells the test that it is the process which may not write much, and where.
+/// Marks the process with the limited store, and names its directory.
 const LIMITED: &str = "CHINWAG_TEST_LIMITED_STORE";
 
-/// The most that process may write to a file: more than a new log has, less than one checkpoint.
-/// In the shell's blocks of 512 bytes.
+/// The maximum file size of that process: larger than a new log, smaller than one checkpoint. In
+/// the shell's blocks of 512 bytes.
 const LIMIT_BLOCKS: u32 = 2048;
 
-/// The test runs itself in a process of which the system takes no more than so many bytes a file: a
-/// real write error in the middle of a commit.
+/// The test runs itself in a process with a limited file size, which causes a real write error in
+/// the middle of a commit.
 #[tokio::test]
 async fn after_a_failed_write_nothing_is_acknowledged_until_a_restart() {
     if let Some(directory) = env::var_os(LIMITED) {
@@ -27,7 +27,7 @@ async fn after_a_failed_write_nothing_is_acknowledged_until_a_restart() {
     }
     let directory = tempfile::tempdir().unwrap();
     let name = own_name!("after_a_failed_write_nothing_is_acknowledged_until_a_restart");
-    // Without the trap, the system's signal would end the process.
+    // Without the trap, SIGXFSZ would end the process.
     let script = format!("trap '' XFSZ; ulimit -f {LIMIT_BLOCKS}; exec \"$0\" --exact {name}");
     let limited = Command::new("sh")
         .args(["-c", &script])

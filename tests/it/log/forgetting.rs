@@ -27,7 +27,7 @@ pub(crate) async fn retention_by_count_removes_old_messages(test: &TestLog) {
     assert_eq!(seqs(&kept), (2492..=2501).collect::<Vec<_>>());
     assert_eq!(test.read("lobby", Edge::Before(2493), 100).await.len(), 1);
 
-    // The index follows, and the id is still known.
+    // The index catches up, and the id is still known.
     test.searchable().await;
     assert!(test.find("old").await.is_empty());
     assert_eq!(test.find("5").await.len(), 1, "that of the attic");
@@ -50,7 +50,7 @@ pub(crate) async fn retention_by_age_removes_old_messages(test: &TestLog) {
     assert!(test.read("lobby", Edge::After(20), 10).await.is_empty());
     test.searchable().await;
     assert!(test.find("7").await.is_empty());
-    // The room goes on.
+    // The room continues at the next seq.
     assert_eq!(test.fill("lobby", 1).await[0].position.seq, 21);
     assert_eq!(test.heard().last().unwrap().prev_seq, 20);
     assert_eq!(seqs(&test.read("lobby", Edge::After(20), 10).await), [21]);

@@ -16,18 +16,18 @@ use super::test_log::{TestLog, room};
 const ROOMS: [&str; 3] = ["attic", "lobby", "zoo"];
 const SENDERS: [&str; 2] = ["alice", "bob"];
 
-/// What is done to the log.
+/// An operation on the log.
 #[derive(Debug, Clone)]
 enum Act {
-    /// Posts are handed over one after the other; nobody waits in between.
+    /// Submits posts one after the other without waiting.
     Post(Vec<Post>),
-    /// All but the latest messages of each room are removed.
+    /// Removes all but the latest messages of each room.
     Keep(u64),
-    /// The log is closed and opened again.
+    /// Closes the log and opens it again.
     Reopen,
 }
 
-/// Few ids and texts, so that many are used again.
+/// Few ids and texts, so that many are reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Post {
     room: usize,
@@ -62,17 +62,17 @@ impl Post {
     }
 }
 
-/// What the log should be.
+/// The expected state of the log.
 #[derive(Default)]
 struct Model {
     rooms: [Vec<Message>; ROOMS.len()],
-    /// How many messages of each room were removed.
+    /// The number of removed messages of each room.
     removed: [usize; ROOMS.len()],
     posted: HashMap<(usize, u8), (Post, Posted)>,
 }
 
 impl Model {
-    /// Checks what became of a post, and notes it.
+    /// Checks the outcome of a post and records it.
     fn post(&mut self, post: Post, outcome: Result<Posted>) {
         match self.posted.get(&(post.sender, post.id)) {
             None => {
@@ -112,7 +112,7 @@ impl Model {
         removed as u64
     }
 
-    /// Checks that the log can be read from every edge, both ways, in slices of this many.
+    /// Checks reads from every position, in both directions, in slices of `limit` messages.
     async fn check(&self, test: &TestLog, limit: usize) {
         for (index, name) in ROOMS.into_iter().enumerate() {
             let (messages, gone) = (&self.rooms[index], self.removed[index]);
@@ -149,8 +149,7 @@ fn seq(message: &Message) -> u64 {
     message.position.seq
 }
 
-/// Does what is to be done, and looks at all of the log after each act. In memory there is nothing
-/// to open again.
+/// Runs operations and checks the whole log after each. A log in memory is not reopened.
 async fn play(acts: Vec<Act>, directory: Option<&Path>, limit: usize) {
     let open = || match directory {
         Some(directory) => TestLog::at(directory),

@@ -64,7 +64,7 @@ pub(crate) async fn a_search_can_be_narrowed(test: &TestLog) {
             assert_eq!(texts(&messages), found, "{search:?}");
         }
     }
-    // What stands for rooms and senders in the index is not to be found as text.
+    // The index terms of rooms and senders are not found as text.
     assert!(test.find("room sender").await.is_empty());
 }
 
@@ -116,7 +116,7 @@ pub(crate) async fn hostile_queries_are_answered_or_refused(test: &TestLog) {
         &long,
         &prefixes,
     ] {
-        // That it is answered is what counts.
+        // Only a successful answer matters.
         test.log.search(search(query)).await.unwrap();
     }
     for query in ["", "  ", "\"\"", "*", "!?", "\0"] {

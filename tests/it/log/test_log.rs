@@ -13,10 +13,10 @@ use chinwag::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-/// How long anything may take before a test gives up.
+/// The time limit of any wait.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// A log and what its tail heard.
+/// A log and the messages that its listener received.
 pub(crate) struct TestLog {
     pub(crate) log: EmbeddedLog,
     pub(crate) heard: Arc<Heard>,
@@ -46,7 +46,7 @@ impl TestLog {
         self.heard.0.lock().clone()
     }
 
-    /// Hands a draft over, without waiting for what becomes of it.
+    /// Submits a draft without waiting for the outcome.
     pub(crate) async fn hand_over(&self, draft: Draft) -> oneshot::Receiver<Result<Posted>> {
         let (told, hears) = oneshot::channel();
         let done = Box::new(move |outcome| {
@@ -94,7 +94,7 @@ impl TestLog {
         self.log.search(search).await.unwrap()
     }
 
-    /// The texts that a query finds, in the order of the log.
+    /// Returns the texts that a query finds, in the order of the log.
     pub(crate) async fn find(&self, query: &str) -> Vec<String> {
         let mut hits = self.search(search(query)).await;
         hits.sort_by_key(|hit| hit.message.position.seq);
