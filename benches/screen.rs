@@ -25,7 +25,7 @@ use ratatui::{
 /// The messages of the room.
 const MESSAGES: usize = 60_000;
 
-/// The most time for a frame at 60 frames a second.
+/// The maximum time of a frame at 60 frames a second.
 const BUDGET: Duration = Duration::from_millis(16);
 
 /// The size of the terminal, and the small one that it is resized to.
@@ -79,7 +79,7 @@ fn main() -> Result<()> {
 /// The times of the frames after an action, the shortest first.
 type FrameTimes = (&'static str, Vec<Duration>);
 
-/// The time that `per_cent` of the frames did not exceed.
+/// Returns the time that `per_cent` of the frames did not exceed.
 fn percentile(times: &[Duration], per_cent: usize) -> Duration {
     let at = (times.len() * per_cent / 100).min(times.len().saturating_sub(1));
     times.get(at).copied().unwrap_or_default()
@@ -168,7 +168,7 @@ impl Bench {
         Ok((action, times))
     }
 
-    /// Measures frames after the terminal was made small, and usual again.
+    /// Measures frames after the terminal was made small, and restored.
     fn resizes(&mut self) -> Result<FrameTimes> {
         self.frames("resizing to 40×12 and back", FRAMES, |bench, n| {
             bench.terminal.resize(if n % 2 == 0 { SMALL } else { USUAL })?;
@@ -192,7 +192,7 @@ impl Bench {
         Ok(())
     }
 
-    /// The message with this number. They are half a minute apart.
+    /// Returns the message with this number. Messages are half a minute apart.
     fn message(&self, seq: usize) -> Result<Message> {
         let text = if seq.is_multiple_of(LONG_EACH) {
             "abcdefghijklmnop".repeat(1024)
@@ -217,14 +217,14 @@ fn position(seq: usize) -> Position {
     Position { epoch: 1, seq: seq as u64 + 1 }
 }
 
-/// A number that looks random: a step of a linear congruential generator.
+/// Returns a pseudo-random number: a step of a linear congruential generator.
 fn scattered(n: usize) -> usize {
     (n as u64).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)
         as usize
         >> 33
 }
 
-/// The resident memory of this process in bytes (`VmRSS` of Linux).
+/// Returns the resident memory of this process in bytes (`VmRSS` of Linux).
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -93,7 +93,7 @@ fn assert_none(violations: impl IntoIterator<Item = String>) {
     assert!(violations.is_empty(), "\n{}\n", violations.join("\n"));
 }
 
-/// Fails on a problem in a place that is not known to have one, and on a known place without one.
+/// Panics on a problem in an unlisted place, and on a listed place without a problem.
 fn assert_known(known: &[&str], found: &[(String, String)]) {
     let covers = |known: &str, place: &str| {
         place.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -105,8 +105,8 @@ fn assert_known(known: &[&str], found: &[(String, String)]) {
     assert_none(new.chain(solved));
 }
 
-/// Every text file of the project, with its path from the top. What is built or belongs to git
-/// is not looked at.
+/// Returns every text file of the project with its path from the top, without build output and
+/// git's files.
 fn tree() -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();

@@ -68,7 +68,7 @@ impl Server {
         Self::start_over(Over::Plaintext, contender, keeping).await
     }
 
-    /// The same, with or without TLS.
+    /// Starts a server with an empty store, with or without TLS.
     pub(crate) async fn start_over(
         over: Over,
         contender: Contender,

@@ -4,10 +4,10 @@ use std::{net::TcpListener, process::Stdio};
 
 use crate::support::{cli, hub::TestHub, person::Person};
 
-/// Longer than anything that is to be done takes.
+/// Longer than any command takes.
 const LONG: &str = "10m";
 
-/// Soon over.
+/// Expires soon.
 const SHORT: &str = "300ms";
 
 #[test]
@@ -21,13 +21,13 @@ fn a_command_ends_at_its_timeout() {
         let said = running.complaint_of("--timeout");
         assert_eq!(said, format!("chinwag: ended by --timeout after {timeout}"));
         assert_eq!(running.end().code, Some(124), "{endless:?}");
-        // It has left the hub: a guest's name is free again.
+        // It has unregistered: the guest's name is free again.
         Person::new(&hub, &name).run(&["peers", "--plaintext"]).code == Some(0)
     };
     for endless in [&["tail"][..], &["listen"], &["chat"], &["peers", "--watch"], &["post", "ops"]]
     {
-        // Whom the end finds far from the hub does not get there to leave it: a machine on which
-        // that takes long gives more time.
+        // A timeout before the client is registered leaves nothing to unregister; a slow machine
+        // needs a longer timeout.
         let left = [SHORT, "3s", "12s"].iter().any(|timeout| ends_and_leaves(endless, timeout));
         assert!(left, "{endless:?}");
     }
@@ -84,7 +84,7 @@ fn verbose_logs_to_standard_error() {
     let (some, more) = (logged(&["-v"]), logged(&["-vvv"]));
     assert!(some.contains("INFO") && some.contains("registered"), "{some}");
     assert!(more.lines().count() > some.lines().count(), "{more}");
-    // What opens a session is nobody's to read.
+    // Session tokens must not be printed.
     assert!(!more.to_lowercase().contains("bearer "), "{more}");
 }
 
@@ -103,7 +103,7 @@ fn the_first_word_of_post_is_the_room() {
     cli::run(shell, b"").done();
     assert_eq!(texts("ops"), ["one", "two"]);
 
-    // Whatever else names a room.
+    // The argument overrides other sources of the room.
     let mut elsewhere = sova.command(&["post", "ops", "three"]);
     elsewhere.env("CHINWAG_ROOM", "lobby");
     cli::run(elsewhere, b"not this").done();

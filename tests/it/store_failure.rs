@@ -1,5 +1,5 @@
-//! A disk that is full or fails: posts are refused with a reason, reading continues, and nothing is
-//! acknowledged that may be lost.
+//! A disk that is full or fails: posts are refused with a reason, reading continues, and no
+//! acknowledged post is lost.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 use chinwag::proto::{
@@ -17,7 +17,7 @@ use crate::support::{
 
 const UNAVAILABLE: &str = "Unavailable STORE_UNAVAILABLE";
 
-/// How often is tried whether the hub forgets that its store has failed.
+/// The number of posts that check that the failure is permanent.
 const TRIES: usize = 20;
 
 async fn try_post(session: &Session, id: &str, text: &str) -> Result<PostResponse, Status> {
@@ -35,7 +35,8 @@ async fn said(session: &Session) -> Vec<String> {
     history(session).await.into_iter().map(|message| message.text).collect()
 }
 
-/// No post is taken, by call or on a stream that has joined the room; all else works.
+/// Asserts that posts are refused, as calls and on a stream in the room, and that everything else
+/// works.
 async fn prove_read_only(session: &Session, chat: &mut Chat, stored: &[&str]) {
     for _ in 0..TRIES {
         let unary = try_post(session, &new_id(), "refused").await.unwrap_err();
@@ -67,7 +68,8 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
     let doubtful = new_id();
     let failed = try_post(&alice, &doubtful, "doubtful").await.unwrap_err();
     assert_eq!(why(&failed), UNAVAILABLE);
-    // Even if the next one would succeed: nobody knows what became of what was written before.
+    // Posts stay refused even if the next sync would succeed: the state of earlier writes is
+    // unknown.
     disk.mend(Fault::Failing);
     prove_read_only(&alice, &mut chat, &["one", "two"]).await;
     assert_eq!(hub.log().matches("ERROR").count(), 1, "{}", hub.log());
@@ -82,8 +84,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
     assert_eq!(said(&alice).await, ["one", "two", "doubtful"]);
 }
 
-/// What was written before the failed sync may be there after a restart. Whoever tries again
-/// stores it once.
+/// Data written before the failed sync may exist after a restart. A retry stores it once.
 #[tokio::test]
 async fn a_post_with_an_unknown_outcome_is_stored_once() {
     let disk = Disk::new();
@@ -138,7 +139,7 @@ async fn a_hub_does_not_start_without_write_access() {
         disk.break_down(fault);
         let said = disk.try_start().unwrap_err();
         assert!(said.contains("log.db cannot be used: "), "{said}");
-        // Nothing is in the way of the next attempt.
+        // The next attempt can succeed.
         disk.mend(fault);
         let hub = disk.start();
         fill(&Session::of(hub.address(), "alice").await, "lobby", &["one"]).await;

@@ -19,12 +19,12 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// A hub with its data in this directory.
+/// Starts a hub with this data directory.
 fn hub_in(directory: &Path, args: &[&str]) -> TestHub {
     TestHub::with(&[&["--data-dir", directory.to_str().unwrap()], args].concat())
 }
 
-/// What a hub says that cannot start in this directory.
+/// Returns the error of a hub that cannot start in this directory.
 fn refusal_in(directory: &Path) -> String {
     let args = ["--listen", "127.0.0.1:0", "--data-dir", directory.to_str().unwrap()];
     let output = command(env!("CARGO_BIN_EXE_chinwagd")).args(args).output().unwrap();
@@ -35,8 +35,8 @@ fn refusal_in(directory: &Path) -> String {
     said
 }
 
-/// The files of a directory that hold something of value: SQLite's map of the write-ahead log does
-/// not, nor does an empty log.
+/// Returns the files of a directory that hold data. SQLite's index of the write-ahead log and an
+/// empty log are omitted.
 fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let files = paths.map(|path| (path.clone(), fs::read(path).unwrap()));
@@ -56,7 +56,7 @@ async fn a_second_hub_is_refused_and_the_first_keeps_running() {
     enter(&mut chat, "lobby", Some(Start::Last(1))).await;
     fill(&alice, "lobby", &["two"]).await;
     assert_eq!(texts(&mut chat, 2).await, ["one", "two"]);
-    // Whoever dies has it no longer.
+    // A killed hub does not hold the lock.
     first.kill9();
     let second = hub_in(data.path(), &[]);
     fill(&Session::of(second.address(), "alice").await, "lobby", &["three"]).await;
@@ -98,7 +98,7 @@ async fn a_damaged_database_is_refused_and_left_unchanged() {
     assert_eq!(posted[0].seq, 5);
 }
 
-/// A page that nobody looked at before takes along what it holds, and no more.
+/// A damaged page that is not read at the start affects only its own content.
 #[tokio::test]
 async fn a_damaged_page_fails_only_requests_that_read_it() {
     let data = tempfile::tempdir().unwrap();
@@ -125,7 +125,7 @@ async fn a_damaged_page_fails_only_requests_that_read_it() {
     assert_eq!(texts(&mut chat, 2).await, ["one", "two"]);
 }
 
-/// Resuming after a position is refused for this reason, wherever one may ask for it.
+/// Asserts that every rpc refuses to resume from this position for this reason.
 async fn prove_refused(session: &Session, position: Position, wanted: &str) {
     let begin = Some(Start::After(position));
     let mut chat = session.chat().await;
@@ -148,7 +148,7 @@ async fn a_position_of_an_earlier_epoch_is_refused() {
     let mut hub = hub_in(data.path(), &[]);
     let alice = Session::of(hub.address(), "alice").await;
     let old = fill(&alice, "lobby", &["one", "two"]).await;
-    // A crash is no new life.
+    // A crash does not change the epoch.
     hub.kill9();
     hub.restart();
     let alice = Session::of(hub.address(), "alice").await;

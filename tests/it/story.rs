@@ -14,16 +14,16 @@ use crate::support::{
 use screens::compare;
 use tempfile::TempDir;
 
-/// How large a terminal is.
+/// The usual size of the terminal.
 const USUAL: (u16, u16) = (100, 30);
 
-/// As small as anybody wants one.
+/// A small size of the terminal.
 const SMALL: (u16, u16) = (40, 12);
 
-/// What a usual terminal does: it edits lines, echoes what is typed, and makes signals of Ctrl-C.
+/// The usual terminal modes: line editing, echo, and signals from Ctrl-C.
 const USUAL_MODES: [&str; 4] = ["icanon", "echo", "isig", "icrnl"];
 
-/// Somebody at a terminal of their own.
+/// A user at a terminal.
 struct Person {
     terminal: Terminal,
     home: TempDir,
@@ -35,7 +35,7 @@ impl Person {
         Self { terminal: Terminal::login(USUAL, home.path()), home }
     }
 
-    /// Puts somebody into the chat who has been there before.
+    /// Starts the chat of a user who has used it before.
     fn chats(hub: &TestHub, name: &str) -> Self {
         let this = Self::new();
         let config = format!("hub = '{}'\nname = '{name}'\n", hub.address());
@@ -46,7 +46,7 @@ impl Person {
         this
     }
 
-    /// Sends a signal to what runs in the terminal.
+    /// Sends a signal to the program in the terminal.
     fn signal(&self, name: &str) {
         let shell = self.terminal.pid();
         let children = fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
@@ -54,7 +54,7 @@ impl Person {
         assert!(sent.unwrap().success());
     }
 
-    /// Waits for the shell, and checks that the terminal is as it was.
+    /// Waits for the shell, and checks that the terminal is restored.
     #[track_caller]
     fn is_back_in_the_shell(&self) {
         let terminal = &self.terminal;
@@ -70,7 +70,7 @@ impl Person {
         for mode in USUAL_MODES {
             assert!(screen.split([' ', '\n', ';']).any(|set| set == mode), "{mode}: {screen}");
         }
-        // What is pasted comes as it is.
+        // Pasted text must arrive unchanged.
         terminal.type_line("clear");
         terminal.wait_until("nothing but the shell", |screen| {
             (screen.trim() == PROMPT.trim_end()).then_some(())
@@ -84,7 +84,7 @@ impl Person {
     }
 }
 
-/// Waits until somebody finds these words: the index follows the log at a distance.
+/// Waits until a search finds these words: the index lags behind the log.
 fn is_found(who: &Colleague<'_>, words: &str) {
     let deadline = Instant::now() + PATIENCE;
     while who.run(&["search", words]).done().is_empty() {
@@ -96,7 +96,7 @@ fn posts(who: &Colleague<'_>, text: &str) {
     who.run(&["post", "lobby", text]).done();
 }
 
-/// Whether a line begins with this.
+/// Returns `Some` if a line begins with this text.
 fn begins(screen: &str, text: &str) -> Option<()> {
     screen.lines().any(|line| line.starts_with(text)).then_some(())
 }
@@ -107,7 +107,7 @@ fn a_day_with_the_full_screen() {
     let mut hub = TestHub::with(&["--data-dir", kept.path().to_str().unwrap()]);
     let [carl, dora] = ["carl", "dora"].map(|name| Colleague::new(&hub, name));
 
-    // The first start asks for what it has to know.
+    // The first start asks for the settings.
     let ann = Person::new();
     let screen = &ann.terminal;
     screen.type_line("chinwag chat");
@@ -120,14 +120,14 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("nobody else is here");
     compare(screen, "first");
 
-    // Two in a room.
+    // Two users in a room.
     let bob = Person::chats(&hub, "bob");
     screen.wait_for("bob came");
     screen.type_line("morning! does the new build run for you?");
     bob.terminal.wait_for("does the new build");
     bob.terminal.type_line("it does: https://ci.example.org/builds/4711 \u{1f389}");
     screen.wait_for("builds/4711");
-    // And two more, who use commands.
+    // Two more users, with commands.
     let _carl = carl.start(&["listen"]);
     screen.wait_for("carl came");
     let _dora = dora.start(&["listen"]);
@@ -149,7 +149,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("after lunch \u{2713}");
     screen.wait_for("lobby · 4 here");
     compare(screen, "lobby");
-    // And in a second room, while the first goes on.
+    // A second room, while the first continues.
     screen.type_line("/join ops");
     screen.wait_for("ops>");
     screen.type_line("anybody here?");
@@ -159,7 +159,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("ops · 1 here");
     compare(screen, "rooms");
 
-    // A name is completed, and a command.
+    // Completion of a name and of a command.
     screen.type_keys("bo");
     screen.press(&["Tab"]);
     screen.wait_for("ops> bob:");
@@ -170,7 +170,7 @@ fn a_day_with_the_full_screen() {
     compare(screen, "completion");
     screen.press(&["C-u"]);
 
-    // Between two: delivered, then read, then answered.
+    // A direct message: delivered, then read, then answered.
     screen.type_line("/msg bob");
     screen.wait_for("only bob>");
     screen.type_line("between us: it was me who broke it");
@@ -194,7 +194,7 @@ fn a_day_with_the_full_screen() {
     });
     compare(screen, "direct");
 
-    // Much is said; something in it is found, and gone to.
+    // A search result in a long history is opened.
     let lines: Vec<String> = (1..=300).map(|n| format!("line {n} of a long day")).collect();
     carl.run_with(&["post", "lobby"], &lines.join("\n")).done();
     is_found(&carl, "\"line 17\"");
@@ -210,7 +210,7 @@ fn a_day_with_the_full_screen() {
     screen.press(&["C-End"]);
     screen.wait_for("line 300 of a long day");
 
-    // The hub goes away and comes back: what was said meanwhile is posted, once.
+    // The hub stops and restarts: posts of that time are stored once.
     hub.kill9();
     screen.wait_for("again in");
     screen.type_line("can anybody hear me?");
@@ -226,7 +226,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("lobby · 4 here");
     compare(screen, "back");
 
-    // Smaller than anybody wants it, and back.
+    // A very small terminal, and back.
     screen.resize(SMALL);
     screen.wait_until("a small screen", |shown| begins(shown, "lobby>"));
     compare(screen, "small");
@@ -237,7 +237,7 @@ fn a_day_with_the_full_screen() {
     screen.press(&["C-q"]);
     ann.is_back_in_the_shell();
 
-    // The second start asks nothing.
+    // The second start asks no questions.
     screen.type_line("clear; chinwag chat");
     screen.wait_for("lobby>");
     screen.wait_for("can anybody hear me?");
@@ -268,7 +268,7 @@ fn the_terminal_is_sane_after_a_signal_and_after_a_panic() {
 #[test]
 fn hostile_texts_stay_within_their_lines() {
     let hub = TestHub::start();
-    // One letter of the second is Cyrillic; no hub grants both, and neither does this one.
+    // One letter of the second name is Cyrillic: a hub never grants both names.
     let [mallory, again] = ["mallory", "m\u{430}llory"].map(|n| Colleague::new(&hub, n));
     let ann = Person::chats(&hub, "ann");
     let screen = &ann.terminal;

@@ -1,5 +1,5 @@
-//! Tests that load the whole machine, or measure the hub's memory and latency. They are a binary of
-//! their own, so that they do not run beside the other tests.
+//! Tests that load the whole machine, or measure the hub's memory and latency. They are a separate
+//! binary, so that they do not run in parallel with the other tests.
 #![cfg(test)]
 
 /// The folder beside this file.

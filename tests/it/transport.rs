@@ -28,7 +28,7 @@ fn door(hub: &Identity, keys: ClientKeys) -> Acceptor {
     Acceptor::tls(server_config(hub.credentials(), keys).unwrap(), Plaintext::FromLoopback)
 }
 
-/// Dials whoever has the key of `hub`.
+/// Returns a dialer that expects the key of `hub`.
 fn pinned(hub: &Identity, own: Option<&Identity>) -> Dial {
     Dial::tls(own.map(Identity::credentials), &Trust::Pinned(hub.fingerprint())).unwrap()
 }
@@ -148,7 +148,8 @@ async fn dial_failures_name_their_cause() {
     assert!(matches!(dial_failure(&status), Some(DialFailure::Other(_))), "{status:?}");
 }
 
-/// The clock runs ahead while everybody waits, here for a server that accepts and is silent.
+/// The paused clock advances while all tasks wait, here for a server that accepts and does not
+/// answer.
 #[tokio::test(start_paused = true)]
 async fn dialing_a_silent_server_times_out() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -158,7 +159,7 @@ async fn dialing_a_silent_server_times_out() {
     assert_eq!(dial_failure(&status), Some(DialFailure::Timeout), "{status:?}");
 }
 
-/// As above, for a server that went silent later: a hub that has lost its power, say.
+/// As above, for a server that stops answering later, such as a hub after a power failure.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_stops_answering_is_given_up() {
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -201,7 +202,7 @@ async fn the_next_free_port_is_found() {
     assert!(Acceptor::plaintext().listen_on_next_free(address, 1).await.is_err());
 }
 
-/// Bounds that nobody reaches by being slow.
+/// Limits that slow tests do not reach.
 fn patient() -> Limits {
     Limits { deadline: server::NEVER, patience: server::NEVER, ..Limits::default() }
 }

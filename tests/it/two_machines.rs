@@ -13,29 +13,29 @@ use cable::{Cable, INTERFACE, Machine};
 use chinwag::identity::TLS_NAME;
 use tempfile::TempDir;
 
-/// What is said in the room, by either machine's people.
+/// The posts in the room, from both machines.
 const IN_THE_ROOM: [&str; 2] = ["the walnut falls at dawn", "then the acorn shall follow it"];
 
-/// What is said in private, in either direction.
+/// The direct messages, in both directions.
 const IN_PRIVATE: [&str; 2] = ["meet me behind the chestnut", "under the third branch then"];
 
-/// A port that nobody else has on a machine that was made for this.
+/// A port that is free on a machine created for this test.
 const PORT: &str = "50051";
 
-/// A person in a chat, who is shown what comes.
+/// A user in a chat.
 struct Person {
     chat: Running,
     _home: TempDir,
 }
 
 impl Person {
-    /// Joins by the link, from a machine.
+    /// Joins with the link, on a machine.
     fn join(machine: &Machine, name: &str, link: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let listen = format!("{}:0", machine.address);
         let chat = cli::homeless(home.path(), &["--name", name, "--listen", &listen, "chat", link]);
         let mut person = Self { chat: Running::start(machine.on(&chat)), _home: home };
-        // Who sees what they say themselves is in the room.
+        // Users who see their own post are in the room.
         person.say("hello");
         person.sees(&format!(" {name}: hello"));
         person
@@ -45,7 +45,7 @@ impl Person {
         self.chat.write(format!("{line}\n").as_bytes());
     }
 
-    /// The next line with this in it.
+    /// Returns the next line that contains this text.
     fn sees(&self, text: &str) -> String {
         loop {
             let line = self.chat.line();
@@ -56,7 +56,7 @@ impl Person {
     }
 }
 
-/// Everything that crosses the cable, in either direction.
+/// A capture of all traffic on the cable, in both directions.
 struct Capture {
     running: Running,
     packets: PathBuf,
@@ -71,7 +71,7 @@ impl Capture {
         Self { running, packets }
     }
 
-    /// All the bytes of all the packets.
+    /// Stops and returns the bytes of all packets.
     fn end(self) -> Vec<u8> {
         let said = self.running.end().done();
         assert!(said.ends_with(" packets, 0 lost\n"), "{said}");
@@ -92,7 +92,7 @@ fn start_hub(machine: &Machine, data: &Path) -> (Running, String) {
     (hub, link)
 }
 
-/// Sends texts across the cable as they are.
+/// Sends texts across the cable in plaintext.
 fn shout(python: &Path, cable: &Cable, texts: &[String]) {
     let address = cable.near.address.to_string();
     let on = |machine: &Machine, what| {
@@ -136,7 +136,7 @@ fn no_message_can_be_read_between_two_machines() {
     ben.say(&format!("/msg ann {}", IN_PRIVATE[1]));
     ann.sees(&format!("[direct] ben (known): {}", IN_PRIVATE[1]));
 
-    // The same once more for all to read: what cannot be found was not overlooked.
+    // The same texts in plaintext: the capture must find them.
     let texts = [IN_THE_ROOM, IN_PRIVATE].concat();
     let aloud: Vec<_> = texts.iter().map(|text| format!("aloud: {text}")).collect();
     shout(&python, &cable, &aloud);
@@ -145,7 +145,8 @@ fn no_message_can_be_read_between_two_machines() {
         assert!(occurrences(&bytes, aloud) > 0, "{aloud:?} was not captured");
         assert_eq!(occurrences(&bytes, text), occurrences(&bytes, aloud), "{text:?} can be read");
     }
-    // Each connection began with TLS: Ben's and Zoe's to the hub, and Ann's and Ben's to each other.
+    // Each connection began with TLS: Ben's and Zoe's to the hub, and Ann's and Ben's to each
+    // other.
     assert!(occurrences(&bytes, TLS_NAME) >= 4, "not everything crossed the cable");
 }
 
@@ -155,7 +156,7 @@ fn the_doctor_knows_whether_remote_peers_can_connect() {
     let folder = tempfile::tempdir().unwrap();
     let (_hub, link) = start_hub(&cable.near, &folder.path().join("hub"));
     let home = tempfile::tempdir().unwrap();
-    // Exit code, and of these checks the result and what was found.
+    // The exit code, and the result and finding of these checks.
     let doctor = |listen: &str| {
         let args = ["doctor", "--json", "--name", "ben", "--hub", &link, "--listen", listen];
         let ended = Running::start(cable.far.on(&cli::homeless(home.path(), &args))).end();

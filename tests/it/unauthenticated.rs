@@ -16,10 +16,10 @@ use crate::support::{
     refusal::why,
 };
 
-/// More than services for everybody take.
+/// Above the request limit of unauthenticated services.
 const TOO_MUCH: usize = 5_000;
 
-/// More than any request of Presence.
+/// Above every request limit of Presence.
 const FAR_TOO_MUCH: usize = 17 * 1024;
 
 async fn hub_and_channel() -> (TestHub, Channel) {
@@ -58,7 +58,7 @@ async fn public_services_take_small_requests_only() {
     assert!(!is_answered(asked).await);
 }
 
-/// Whether anything is said to what was asked: reflection ends without a word.
+/// Returns true if the request was answered: reflection ends without an answer.
 async fn is_answered<T>(call: Result<tonic::Response<tonic::Streaming<T>>, Status>) -> bool {
     let Ok(answers) = call else { return false };
     let answer = answers.into_inner().message().await;
@@ -73,7 +73,7 @@ async fn a_large_registration_is_refused() {
     assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
 }
 
-/// Their requests are not waited for: these never come.
+/// Unauthenticated requests are refused without waiting for their bodies, which never arrive here.
 #[tokio::test]
 async fn calls_without_a_session_are_refused_before_the_body_is_read() {
     let (hub, _) = hub_and_channel().await;
@@ -96,7 +96,7 @@ async fn calls_without_a_session_are_refused_before_the_body_is_read() {
         let refused = raw::call(&stranger, method, never).await.unwrap_err();
         assert_eq!(why(&refused), "Unauthenticated SESSION_ENDED", "{method}");
     }
-    // Without any token they are told what is missing.
+    // The refusal of a call without a token says what is missing.
     let request = Request::new(chinwag::proto::ListPeersRequest::default());
     let refused = PresenceClient::new(stranger.channel).list_peers(request).await.unwrap_err();
     assert_eq!(why(&refused), "Unauthenticated SESSION_MISSING");

@@ -1,4 +1,4 @@
-//! Today's programs open the data of version 0.1.0 without losing any of it.
+//! The current programs open the data of version 0.1.0 without losses.
 #![cfg(unix)]
 
 use std::{fs, time::Instant};
@@ -17,7 +17,7 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// The data directory of a hub that was stopped, and of the same hub later, when it was killed.
+/// The data directories of a stopped hub, and of the same hub killed later.
 const STOPPED: &str = "hub";
 const KILLED: &str = "hub-killed";
 
@@ -25,7 +25,7 @@ fn fixture() -> Fixture {
     Fixture::of("v0.1.0")
 }
 
-/// The objects that a command of alice prints.
+/// Returns the JSON objects that a command of alice prints.
 #[track_caller]
 fn of_alice(old: &Fixture, hub: &TestHub, args: &[&str]) -> Vec<Value> {
     let args = [args, &["--json"]].concat();
@@ -37,8 +37,8 @@ fn refused(answer: Result<Session, tonic::Status>) -> String {
     why(&answer.unwrap_err())
 }
 
-/// What is said of the data is what 0.1.0 said of it: the epoch and the positions, the members, the
-/// contacts with their flags and notes, and the outbox.
+/// The output equals that of 0.1.0: the epoch and the positions, the members, the contacts with
+/// their flags and notes, and the outbox.
 #[test]
 fn every_command_prints_what_it_printed_before() {
     let old = fixture();
@@ -60,7 +60,7 @@ fn every_command_prints_what_it_printed_before() {
     assert_eq!(old.operator(STOPPED, &["members", "--json"]), old.text("said/members.jsonl"));
     let key = |link: &str| link.trim_end().split_once('#').unwrap().1.to_owned();
     assert_eq!(key(hub.link()), key(&old.text("said/link.txt")));
-    // Muted rooms are in no command's output.
+    // No command prints muted rooms.
     assert!(old.text("homes/alice/contacts.toml").contains("muted = [\"dev\"]\n"));
 }
 
@@ -68,7 +68,7 @@ fn every_command_prints_what_it_printed_before() {
 fn posts_acknowledged_before_the_kill_are_present() {
     let old = fixture();
     let hub = old.hub(KILLED, &[]);
-    // Its last start has truncated one more message.
+    // The last start of the old hub truncated one more message.
     let lobby = of_alice(&old, &hub, &["history", "--room", "lobby"]);
     assert_eq!(lobby, old.objects("said/history-lobby.jsonl")[1..]);
     let dev = of_alice(&old, &hub, &["history", "--room", "dev"]);
@@ -81,7 +81,7 @@ fn posts_acknowledged_before_the_kill_are_present() {
             assert_eq!(message[field], posted[field]);
         }
     }
-    // The index of the search follows; it had not seen them yet.
+    // The search index catches up; it did not contain them yet.
     let deadline = Instant::now() + PATIENCE;
     while of_alice(&old, &hub, &["search", "power"]).len() < 3 {
         assert!(Instant::now() < deadline, "they are never found");
@@ -90,7 +90,7 @@ fn posts_acknowledged_before_the_kill_are_present() {
     assert!(members.contains("carola ") && !members.contains("carol "), "{members}");
 }
 
-/// The messages 1 to 4 are truncated; their ids are known all the same.
+/// The messages 1 to 4 are truncated, but their ids are still known.
 #[tokio::test]
 async fn a_repeated_id_gets_its_first_position() {
     let old = fixture();
@@ -145,7 +145,7 @@ async fn names_tokens_and_removals_stay_valid() {
     };
     assert!(!bot(token.clone()).await.unwrap().registered.peer.unwrap().guest);
     assert_eq!(refused(bot(token + "x").await), "Unauthenticated TOKEN_REFUSED");
-    // What is changed now is changed in the same tables.
+    // Changes use the same tables.
     assert_eq!(old.operator(STOPPED, &["rename", "david", "dave"]), "renamed david to dave\n");
     enter(&hub, &old.key("dave"), "dave").await.unwrap();
 }
@@ -174,7 +174,7 @@ fn queued_messages_are_delivered_and_shown() {
     let hub = old.hub(STOPPED, &[]);
     old.refresh("alice");
     let kept = old.objects("said/outbox.jsonl");
-    // The contact book learns that the hub is here now.
+    // The contact book saves the new address of the hub.
     of_alice(&old, &hub, &["peers"]);
     let start = |name: &str| {
         let running = Running::start(old.command(&hub, name, &["listen", "--json"]));
@@ -196,14 +196,14 @@ fn queued_messages_are_delivered_and_shown() {
     }
     let left = of_alice(&old, &hub, &["outbox"]);
     assert_eq!(left.iter().map(|kept| &kept["peer"]).collect::<Vec<_>>(), ["mallory"]);
-    // What was shown is not shown again.
+    // Shown messages are not shown again.
     drop(alice);
     let alice = start("alice");
     cli::run(old.command(&hub, "bob", &["send", "alice", "next"]), b"").done();
     assert_eq!(alice.object()["text"], "next");
 }
 
-/// A hub that says something else of a contact does not change the contact.
+/// A hub that lists other data for a contact does not change the contact.
 #[test]
 fn contacts_keep_their_keys() {
     let old = fixture();
@@ -211,7 +211,7 @@ fn contacts_keep_their_keys() {
         let _ = fs::remove_file(old.path(STOPPED).join(database));
     }
     let hub = old.hub(STOPPED, &[]);
-    // Whoever comes first is carol now.
+    // Another user registers as carol first.
     let eve = tempfile::tempdir().unwrap();
     let eve = Running::start(cli::command(eve.path(), hub.address(), "carol", &["listen"]));
     eve.direct_address();
@@ -227,14 +227,14 @@ fn contacts_keep_their_keys() {
     assert_eq!(note, "met in Köln; plays the tuba\n");
 }
 
-/// On a terminal: the settings, what was typed, and up to where the rooms were seen.
+/// On a terminal: the settings, the input history, and the read positions of rooms.
 #[test]
 fn a_chat_resumes_where_the_last_one_ended() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
     cli::run(old.command(&hub, "bob", &["post", "lobby", "after the upgrade"]), b"").done();
     let home = old.path("homes/alice");
-    // Where rooms were seen is noted by the address of the hub, which is another one here.
+    // Read positions are stored by the address of the hub, which has changed.
     let (then, now) = (old.code("hub"), hub.address().to_string());
     let seen = old.text("homes/alice/seen.toml").replace(&then, &now);
     fs::write(home.join("seen.toml"), seen).unwrap();
@@ -250,7 +250,7 @@ fn a_chat_resumes_where_the_last_one_ended() {
     assert!(seen < rule && rule < new, "{}", alice.screen());
     alice.type_keys("\x1b[A");
     alice.wait_for("lobby> /quit");
-    // Ctrl-Q is hers by config.toml.
+    // Ctrl-Q is bound in her config.toml.
     alice.type_keys("\x11");
     assert!(alice.wait_for_end().success());
 }

@@ -1,8 +1,8 @@
-//! Which module may use which: the layers of `src/lib.rs`, as a check.
+//! Allowed module dependencies: the layers of `src/lib.rs`, as a check.
 
 use super::source::{Path, paths};
 
-/// The modules of each layer, from the ground up.
+/// The modules of each layer, the lowest first.
 const LAYERS: [&[&str]; 6] = [
     &["proto", "model", "error", "limiter"],
     &["wire", "identity", "transport", "backoff", "shutdown", "sqlite", "text"],
@@ -26,7 +26,7 @@ const SPEAKS_PROTO: [&str; 5] = ["proto", "wire", "hub", "client", "fuzz"];
 /// The model uses no crate whose name begins with one of these.
 const NOT_IN_MODEL: [&str; 4] = ["tonic", "tokio", "prost", "hyper"];
 
-/// Returns what the file of a module (`src/hub/auth.rs` is `["hub", "auth"]`) uses and must not.
+/// Returns the forbidden dependencies of a module's file (`src/hub/auth.rs` is `["hub", "auth"]`).
 pub(crate) fn violations(module: &[&str], source: &str) -> Vec<String> {
     let from = module[0];
     let Some(layer) = layer(from) else {

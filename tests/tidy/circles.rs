@@ -1,27 +1,28 @@
-//! Files of src that use each other in a circle.
+//! Finds circular dependencies of files in src.
 //!
-//! A file uses another where it names one of its items: by `use`, or by a path in its code. A path that
-//! leads through a re-export counts for the file that has the item, not for the one that passes it on.
-//! So a module that only declares and re-exports its children uses none of them. That a child uses what
-//! its parent's own file has does not count, except below [`FACADES`]. Unit tests do not count.
+//! A file depends on another if it names one of its items, by `use` or by a path in its code. A
+//! path through a re-export counts for the file with the item, so a module that only declares and
+//! re-exports its children depends on none of them. A child's dependency on its parent's file does
+//! not count, except below [`FACADES`]. Unit tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{self, Path};
 
-/// Modules whose own file puts the folder's parts together, and so has nothing that they use.
+/// Modules whose own file uses the folder's files, and so must not have items that they use.
 const FACADES: [&str; 1] = ["hub"];
 
-/// Folders that still have circles, in themselves or below. Remove a folder when its last circle is gone.
+/// Folders that still have circles, in themselves or below. Remove a folder when its last circle is
+/// gone.
 pub(crate) const KNOWN: [&str; 0] = [];
 
-/// How many re-exports a path may lead through.
+/// The maximum number of re-exports in a path.
 const MAX_STEPS: usize = 16;
 
 /// A module's path from the top: `src/hub/auth.rs` is `["hub", "auth"]`.
 type Module = Vec<String>;
 
-/// The files that use each other in circles: the folder of each circle, and its files.
+/// Returns the circles: the folder of each, and its files.
 pub(crate) fn circles(files: &[(Module, String)]) -> Vec<(String, String)> {
     let crate_ = Crate::new(files);
     let uses: BTreeMap<&Module, BTreeSet<Module>> =
@@ -37,15 +38,15 @@ pub(crate) fn circles(files: &[(Module, String)]) -> Vec<(String, String)> {
     circles.iter().map(|circle| (folder(circle), circle.join(" "))).collect()
 }
 
-/// The folder that all these files are in.
+/// Returns the common folder of these files.
 fn folder(files: &[String]) -> String {
     let (first, last) = (&files[0], &files[files.len() - 1]);
-    // They are in order, so these two differ first.
+    // The files are sorted, so the first and the last differ earliest.
     let common = first.split('/').zip(last.split('/')).take_while(|(a, b)| a == b);
     common.map(|(name, _)| name).collect::<Vec<_>>().join("/")
 }
 
-/// All that a module uses, and what that uses, and so on.
+/// Returns all direct and indirect dependencies of a module.
 fn reachable<'a>(
     from: &Module,
     uses: &'a BTreeMap<&Module, BTreeSet<Module>>,
@@ -65,11 +66,11 @@ struct Crate<'a> {
     files: BTreeMap<&'a Module, File>,
 }
 
-/// What a file says.
+/// The content of a file.
 struct File {
-    /// All that it imports under a name, whether it passes it on or not.
+    /// All imports by name, re-exported or not.
     imports: BTreeMap<String, Vec<String>>,
-    /// The paths that it uses for itself.
+    /// The paths in its own code.
     paths: Vec<Vec<String>>,
 }
 
@@ -79,7 +80,7 @@ impl<'a> Crate<'a> {
         Self { files: files.collect() }
     }
 
-    /// The files whose items a module uses.
+    /// Returns the files whose items a module uses.
     fn uses(&self, module: &Module) -> BTreeSet<Module> {
         let owners = self.files[module].paths.iter().filter_map(|path| self.owner(path));
         let counts = |owner: &Module| {
@@ -89,7 +90,7 @@ impl<'a> Crate<'a> {
         owners.filter(counts).collect()
     }
 
-    /// The file that has the item at the end of a path.
+    /// Returns the file with the item at the end of a path.
     fn owner(&self, path: &[String]) -> Option<Module> {
         let mut path = path.to_vec();
         for _ in 0..MAX_STEPS {
@@ -113,7 +114,7 @@ impl File {
         let tokens = source::tokens(text);
         let own = |path: Path| match path {
             Path::Own(path) => path,
-            // The name of a child, or one that does not lead to a file of this crate.
+            // The name of a child, or a name from another crate.
             Path::Other(path) => [module.clone(), path].concat(),
         };
         let mut file = Self { imports: BTreeMap::new(), paths: Vec::new() };
@@ -137,7 +138,7 @@ impl File {
 mod tests {
     use super::*;
 
-    /// Each file as its path without `src` and `.rs`, and its text.
+    /// Checks files, given by their path without `src` and `.rs`, and their text.
     fn check(files: &[(&str, &str)]) -> Vec<String> {
         let module = |path: &str| path.split('/').map(str::to_owned).collect();
         let files: Vec<_> =

@@ -1,17 +1,17 @@
-//! What the documents refer to exists, and the short documents stay short.
+//! Checks that references in the documents exist, and that short documents stay short.
 
 use std::collections::BTreeSet;
 
-/// The most bytes of the documents that everybody reads.
+/// The maximum sizes of the main documents in bytes.
 const SIZES: [(&str, usize); 2] = [("README.md", 6_000), ("ARCHITECTURE.md", 12_000)];
 
-/// Where a path in backticks may start.
+/// The possible bases of a path in backticks.
 const ROOTS: [&str; 3] = ["", "src/", "benches/"];
 
-/// How a path in backticks ends.
+/// The possible endings of a path in backticks.
 const ENDINGS: [&str; 7] = [".md", ".proto", ".py", ".rs", ".service", ".sh", ".toml"];
 
-/// Returns what is wrong with a document, given all paths of the project and the text of each.
+/// Returns the problems of a document, given all paths of the project and the text of each.
 pub(crate) fn violations(path: &str, content: &str, tree: &[(String, String)]) -> Vec<String> {
     let mut found = Vec::new();
     for (_, most) in SIZES.iter().filter(|(document, _)| *document == path) {
@@ -39,28 +39,28 @@ pub(crate) fn violations(path: &str, content: &str, tree: &[(String, String)]) -
     found
 }
 
-/// What is in backticks and looks like the path of a file or a folder in the source.
+/// Returns the texts in backticks that look like paths in the source.
 fn paths(content: &str) -> impl Iterator<Item = &str> {
     let prose = content.split("```").step_by(2);
     let quoted = prose.flat_map(|text| text.split('`').skip(1).step_by(2));
     quoted.filter(|text| {
         let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "._-/".contains(c));
         let is_path = text.contains('/') && ENDINGS.iter().any(|ending| text.ends_with(ending));
-        // What begins at the root of a machine is no part of the project.
+        // Absolute paths are not part of the project.
         plain
             && !text.starts_with('/')
             && (is_path || text.starts_with("src/") || text.starts_with("tests/"))
     })
 }
 
-/// The targets of links to files and headings.
+/// Returns the targets of links to files and headings.
 fn links(content: &str) -> impl Iterator<Item = &str> {
     let prose = content.split("```").step_by(2);
     let targets = prose.flat_map(|text| text.split("](").skip(1));
     targets.filter_map(|rest| rest.split(')').next()).filter(|link| !link.contains("://"))
 }
 
-/// The path of a link's target, from the top.
+/// Returns the path of a link's target, from the top.
 fn resolve(document: &str, target: &str) -> String {
     let mut path: Vec<_> = document.split('/').collect();
     path.pop();
@@ -73,7 +73,7 @@ fn resolve(document: &str, target: &str) -> String {
     path.join("/")
 }
 
-/// The anchors of a document's headings, as GitHub makes them.
+/// Returns the anchors of a document's headings, as GitHub generates them.
 fn anchors(content: &str) -> BTreeSet<String> {
     let headings = content.lines().filter(|line| line.starts_with('#'));
     headings

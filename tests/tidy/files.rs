@@ -1,26 +1,26 @@
-//! The rules of the house for a single file.
+//! Checks of a single file.
 
 use super::source::tokens;
 
-/// The most lines of a file that is not in [`LONG`].
+/// The maximum number of lines of a file that is not in [`LONG`].
 const MAX_LINES: usize = 400;
 
-/// Longer files, each for a reason.
+/// Longer files, each with a reason.
 const LONG: [(&str, &str); 3] = [
     ("src/cli/line.rs", "one loop over all that happens in a chat"),
     ("src/model.rs", "the words of the whole crate, side by side"),
     ("src/wire.rs", "one border, crossed nowhere else"),
 ];
 
-/// The most lines of a binary: parse, log, run, exit code.
+/// The maximum number of lines of a binary: parse, log, run, exit code.
 const MAX_BINARY_LINES: usize = 60;
 
-/// Paths of single machines, which mean nothing anywhere else. In pieces, or this file would
-/// break its own rule.
+/// Paths that exist on single machines only. They are split, so that this file passes its own
+/// check.
 const MACHINE_PATHS: [&str; 3] =
     [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/tmp/", "wt")];
 
-/// What is wrong with a text file of this name.
+/// Returns the problems of a text file.
 pub(crate) fn violations(path: &str, content: &str) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(

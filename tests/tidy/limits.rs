@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-/// A number of a unit: bytes and counts have none, durations are in milliseconds.
+/// A number with a unit: bytes and counts have none, durations are in milliseconds.
 type Value = (u64, &'static str);
 
-/// The layers of which every `MAX_` constant is a documented limit. Those of the user interface
-/// are mostly a matter of layout.
+/// The layers whose `MAX_` constants are documented limits. Those of the user interface mostly
+/// concern the layout.
 const LAYERS: [&str; 6] = ["client", "hub", "identity", "model", "storage", "transport"];
 
-/// `MAX_` constants that are no limits for anybody: they follow from the format of the log.
+/// `MAX_` constants that are not limits: they follow from the format of the log.
 const NO_LIMITS: [&str; 2] = ["MAX_SEQ", "MAX_ROOM"];
 
-/// Returns what is wrong with the document, given the text of each source file.
+/// Returns the problems of the document, given the text of each source file.
 pub(crate) fn violations(document: &str, sources: &[(String, String)]) -> Vec<String> {
     let rows = document.lines().filter(|line| line.starts_with("| ") && line.contains("` in `"));
     let mut documented = BTreeSet::new();
@@ -32,7 +32,7 @@ pub(crate) fn violations(document: &str, sources: &[(String, String)]) -> Vec<St
     found
 }
 
-/// Returns what is wrong with the unit of the service: it must allow the files that a hub needs.
+/// Returns the problems of the service unit: it must allow the files that a hub needs.
 pub(crate) fn unit_violations(unit: &str, sources: &[(String, String)]) -> Vec<String> {
     let needed = ["OPEN", "PENDING", "RESERVED_FILES"].map(|name| {
         let file = sources.iter().find(|(path, _)| path == "src/transport/limits.rs");
@@ -70,7 +70,7 @@ fn check(row: &str, sources: &[(String, String)]) -> Result<(String, String), St
     }
 }
 
-/// The names of the constants in a file that must be documented.
+/// Returns the names of the constants in a file that must be documented.
 fn limits<'a>(path: &str, content: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
     let module = path.strip_prefix("src/").and_then(|path| path.split(['/', '.']).next());
     let counts = module.is_some_and(|module| LAYERS.contains(&module)) && !path.contains("tests");
@@ -79,14 +79,14 @@ fn limits<'a>(path: &str, content: &'a str) -> impl Iterator<Item = &'a str> + u
     names.filter(move |name| counts && name.starts_with("MAX_") && !NO_LIMITS.contains(name))
 }
 
-/// The expression of a constant.
+/// Returns the expression of a constant.
 fn definition<'a>(content: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = content.split_once(&format!("const {name}: "))?;
     let (_, rest) = rest.split_once(" =")?;
     Some(rest.split_once(';')?.0.trim())
 }
 
-/// The values of an expression: a number, a product, a duration, a rate, or a pair of them.
+/// Evaluates an expression: a number, a product, a duration, a rate, or a pair of them.
 fn evaluate(expression: &str) -> Option<Vec<Value>> {
     if let Some(text) = expression.strip_prefix('"') {
         return Some(read(text.trim_end_matches('"')));
@@ -111,7 +111,7 @@ fn evaluate(expression: &str) -> Option<Vec<Value>> {
     }])
 }
 
-/// A product, or the difference of two.
+/// Evaluates a product, or the difference of two.
 fn sum(expression: &str) -> Option<u64> {
     let mut products = expression.split(" - ").map(|product| {
         let factors =
@@ -122,7 +122,7 @@ fn sum(expression: &str) -> Option<u64> {
     products.try_fold(first, |rest, next: Option<u64>| rest.checked_sub(next?))
 }
 
-/// The numbers in a text of a person, as in "64 and 16", "4 MiB" or "14 days".
+/// Returns the numbers in a text, as in "64 and 16", "4 MiB" or "14 days".
 fn read(text: &str) -> Vec<Value> {
     let mut values = Vec::new();
     let mut words = text.split(' ').peekable();

@@ -1,4 +1,4 @@
-//! Every locked crate builds with the oldest compiler that this one promises to build with.
+//! Checks that every locked crate builds with the minimum supported compiler.
 
 use std::process::Command;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// The rust-version of `Cargo.toml`.
 const OURS: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// The locked crates that want a newer compiler than [`OURS`].
+/// Returns the locked crates that need a newer compiler than [`OURS`].
 pub(crate) fn violations() -> Vec<String> {
     let packages = packages();
     assert!(packages.len() > 100, "only {} crates are locked", packages.len());
@@ -21,15 +21,15 @@ fn violation(package: &Value) -> Option<String> {
         .then(|| format!("{name} {version} needs Rust {wanted}, and Cargo.toml promises {OURS}"))
 }
 
-/// What cargo knows of the locked crates: of those of all systems where they have been downloaded, as
-/// `make deny` does, or else of those of this one.
+/// Returns cargo's metadata of the locked crates: for all systems if they have been downloaded, as
+/// `make deny` does, or else for this one.
 fn packages() -> Vec<Value> {
     let everywhere: [&str; 0] = [];
     let here = ["--filter-platform", &host()];
     metadata(&everywhere).or_else(|_| metadata(&here)).unwrap_or_else(|said| panic!("{said}"))
 }
 
-/// What rustc calls this system.
+/// Returns rustc's name of this system.
 fn host() -> String {
     let output = Command::new("rustc").arg("-vV").output().unwrap();
     let about = String::from_utf8(output.stdout).unwrap();
@@ -50,7 +50,7 @@ fn metadata(more: &[&str]) -> Result<Vec<Value>, String> {
     Ok(all["packages"].as_array().unwrap().clone())
 }
 
-/// "1.89" and "1.89.0" are one version.
+/// "1.89" and "1.89.0" are the same version.
 fn parse(version: &str) -> [u32; 3] {
     let release = version.split('-').next().unwrap_or_default();
     let mut numbers = release.split('.').map(|number| number.parse().unwrap());

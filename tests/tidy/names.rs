@@ -1,28 +1,27 @@
-//! Types of one name that stand in one folder of src: whoever reads the one thinks of the other.
+//! Finds types of the same name in one folder of src, which are easily confused.
 //!
-//! A folder is the files directly in it and the file of its own module: `src/hub.rs` and `src/hub/*.rs`.
-//! Only types that a file declares for itself count: not associated types, those within a function, nor
-//! those of unit tests.
+//! A folder consists of the files directly in it and the file of its own module: `src/hub.rs` and
+//! `src/hub/*.rs`. Associated types, types within a function and those of unit tests do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source;
 
-/// What declares a type.
+/// The keywords that declare a type.
 const KEYWORDS: [&str; 5] = ["struct", "enum", "trait", "type", "union"];
 
-/// Names that many files of a folder may have, each for a reason.
+/// Names that many files of a folder may have, each with a reason.
 const SHARED: [(&str, &str); 2] = [
     ("Args", "the arguments of each subcommand, as clap's examples call them"),
     ("Result", "an alias of the standard one with the errors of the file"),
 ];
 
-/// Folders and names that are still to be told apart. Remove a pair when it is.
+/// Folders and names that are still repeated. Remove a pair when it is fixed.
 pub(crate) const KNOWN: [&str; 0] = [];
 
-/// The names that several files of a folder declare: the folder with the name, and the files.
+/// Returns the repeated names: the folder with the name, and the files.
 ///
-/// `files` are paths from the top and texts.
+/// `files` contains paths from the top and texts.
 pub(crate) fn repeated(files: &[(String, String)]) -> Vec<(String, String)> {
     let mut found: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
     for (path, text) in files {
@@ -41,13 +40,13 @@ pub(crate) fn repeated(files: &[(String, String)]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The folders that a file counts for: the one that it is in, and its module's own.
+/// Returns the folders that a file counts for: its own, and that of its module.
 fn folders(path: &str) -> [&str; 2] {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     [folder, path.strip_suffix(".rs").unwrap_or(path)]
 }
 
-/// The types that a file declares outside of all braces.
+/// Returns the types that a file declares outside of all braces.
 fn declared(text: &str) -> Vec<&str> {
     let tokens = source::tokens(text);
     let mut depth = 0_usize;

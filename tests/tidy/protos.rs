@@ -1,5 +1,4 @@
-//! The essentials of the protos' style, for machines without buf: checked on the descriptors that
-//! are compiled in.
+//! Checks the basic style of the protos, for machines without buf. Uses the compiled descriptors.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,13 +8,13 @@ use prost_types::{
     ServiceDescriptorProto,
 };
 
-/// The package of every proto of ours.
+/// The package of every proto in this project.
 const PACKAGE: &str = "chinwag.v1";
 
-/// The services, whose names are part of the contract.
+/// The services, whose names are part of the API.
 const SERVICES: [&str; 3] = ["Broadcast", "PeerChat", "Presence"];
 
-/// The files of ours in these descriptor sets, each once.
+/// Returns this project's files in these descriptor sets, each once.
 pub(crate) fn files(sets: &[&[u8]]) -> Vec<FileDescriptorProto> {
     let mut seen = HashSet::new();
     sets.iter()
@@ -24,7 +23,7 @@ pub(crate) fn files(sets: &[&[u8]]) -> Vec<FileDescriptorProto> {
         .collect()
 }
 
-/// What is wrong with all files together.
+/// Returns the problems of all files together.
 pub(crate) fn violations(files: &[FileDescriptorProto]) -> Vec<String> {
     let mut found: Vec<_> = files.iter().flat_map(of_file).collect();
     let services: BTreeSet<_> =
@@ -35,7 +34,7 @@ pub(crate) fn violations(files: &[FileDescriptorProto]) -> Vec<String> {
     found
 }
 
-/// What is wrong with one file.
+/// Returns the problems of one file.
 fn of_file(file: &FileDescriptorProto) -> Vec<String> {
     let mut found = Vec::new();
     if file.package() != PACKAGE {
@@ -87,7 +86,7 @@ fn of_message(message: &DescriptorProto) -> Option<String> {
         .then(|| format!("{} has types within it: put them beside it", message.name()))
 }
 
-/// What has no comment above it.
+/// Returns the items without a comment.
 fn uncommented(file: &FileDescriptorProto) -> Vec<String> {
     let commented: HashSet<&[i32]> = file
         .source_code_info
@@ -103,8 +102,8 @@ fn uncommented(file: &FileDescriptorProto) -> Vec<String> {
         .collect()
 }
 
-/// All that wants a comment: its place in the descriptor, by the field numbers of
-/// google/protobuf/descriptor.proto, and its name.
+/// Returns all items that need a comment: the path in the descriptor, by the field numbers of
+/// google/protobuf/descriptor.proto, and the name.
 fn items(file: &FileDescriptorProto) -> Vec<(Vec<i32>, String)> {
     let mut found = Vec::new();
     let mut add = |path: &[i32], parent: &str, name: &str| {
@@ -142,7 +141,7 @@ mod tests {
 
     use super::*;
 
-    /// What the checks say of our protos after `spoil` has changed one of them.
+    /// Returns the problems found after `spoil` has changed one proto.
     fn spoilt(file: &str, spoil: impl FnOnce(&mut FileDescriptorProto)) -> String {
         let mut files = files(&[HUB_DESCRIPTORS, PEER_DESCRIPTORS]);
         spoil(files.iter_mut().find(|f| f.name() == format!("chinwag/v1/{file}.proto")).unwrap());

@@ -1,7 +1,7 @@
-//! Just enough of Rust's grammar to see which modules a file speaks of.
+//! A minimal parser of Rust source that finds the modules a file uses.
 
-/// The identifiers and punctuation of `source`, without comments, literals and blanks. `::` is one
-/// token.
+/// Returns the identifiers and punctuation of `source`, without comments, literals and blanks. `::`
+/// is one token.
 pub(crate) fn tokens(source: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = source;
@@ -16,7 +16,7 @@ pub(crate) fn tokens(source: &str) -> Vec<&str> {
     found
 }
 
-/// The length of the blank, comment or literal that `rest` begins with, if it begins with one.
+/// Returns the length of the blank, comment or literal at the start of `rest`, if there is one.
 fn skipped(rest: &str, first: char) -> Option<usize> {
     if first.is_whitespace() {
         return Some(first.len_utf8());
@@ -46,7 +46,7 @@ fn skipped(rest: &str, first: char) -> Option<usize> {
     Some(prefix + fences + 1 + length)
 }
 
-/// The length of a string's rest, its closing quote included.
+/// Returns the length of the rest of a string, with its closing quote.
 fn string(body: &str) -> usize {
     let mut escaped = false;
     body.find(|c| {
@@ -57,7 +57,7 @@ fn string(body: &str) -> usize {
     .map_or(body.len(), |at| at + 1)
 }
 
-/// The length of a character literal; `None` where the quote begins a lifetime.
+/// Returns the length of a character literal; `None` if the quote begins a lifetime.
 fn character(rest: &str) -> Option<usize> {
     let body = &rest[1..];
     if body.starts_with('\\') {
@@ -67,7 +67,7 @@ fn character(rest: &str) -> Option<usize> {
     body[length..].starts_with('\'').then_some(1 + length + 1)
 }
 
-/// The length of a block comment, those within it included.
+/// Returns the length of a block comment, with nested ones.
 fn block_comment(rest: &str) -> usize {
     let mut depth = 0;
     for (at, _) in rest.char_indices() {
@@ -97,34 +97,34 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// The text of a file without its unit tests, which come last.
+/// Returns the text of a file without its unit tests, which come last.
 pub(crate) fn without_tests(source: &str) -> &str {
     source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }
 
-/// Every path in a file, from its root: `use super::{a, b::C}` in the module `x::y` is `x::a` and
-/// `x::b::C` of this crate; `tonic::Code` is a path of another crate.
+/// Returns every path in a file, from its root: `use super::{a, b::C}` in the module `x::y` is
+/// `x::a` and `x::b::C` of this crate; `tonic::Code` is a path of another crate.
 ///
 /// `module` is the path of the file's own module.
 pub(crate) fn paths(module: &[&str], source: &str) -> Vec<Path> {
     named(module, source).into_iter().map(|named| named.path).collect()
 }
 
-/// A path where it is written.
+/// A path as written.
 #[derive(Debug)]
 pub(crate) struct Named {
     pub(crate) path: Path,
-    /// Where it is imported, the name that it gets.
+    /// The imported name, for an import.
     pub(crate) import: Option<String>,
-    /// It is imported for others too.
+    /// True for a re-export.
     pub(crate) public: bool,
 }
 
-/// Every path in a file, as [`paths`] says, with how it is written.
+/// Returns every path in a file like [`paths`], and how it is written.
 pub(crate) fn named(module: &[&str], source: &str) -> Vec<Named> {
     let tokens = tokens(source);
     let mut found = Vec::new();
-    // Modules written within the file, each with the depth of braces it stands at.
+    // Inline modules, each with its depth of braces.
     let mut inner: Vec<(&str, usize)> = Vec::new();
     let mut depth = 0;
     let mut at = 0;
@@ -166,9 +166,9 @@ pub(crate) fn named(module: &[&str], source: &str) -> Vec<Named> {
 /// A path from its root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Path {
-    /// Of this crate, without the leading `crate`.
+    /// A path in this crate, without the leading `crate`.
     Own(Vec<String>),
-    /// Of the language, of another crate, or beginning with a name that was imported.
+    /// A path in the standard library or another crate, or one that starts with an imported name.
     Other(Vec<String>),
 }
 
@@ -176,7 +176,7 @@ impl Path {
     fn resolve(mut here: Vec<&str>, segments: &[&str]) -> Self {
         let mut rest = segments;
         match segments.first() {
-            // A binary knows the library by its name.
+            // Binaries use the library by its name.
             Some(&"crate" | &"chinwag") => {
                 here.clear();
                 rest = &rest[1..];
@@ -202,14 +202,14 @@ struct Branch<'a> {
 }
 
 impl<'a> Branch<'a> {
-    /// The name that it has where it is imported.
+    /// Returns its imported name.
     fn name(&self) -> &'a str {
         let mut names = self.path.iter().rev().filter(|segment| **segment != "self");
         self.alias.or(names.next().copied()).unwrap_or_default()
     }
 }
 
-/// The paths of a use tree or of a plain path, and how many tokens they take.
+/// Returns the paths of a use tree or a plain path, and the number of tokens.
 fn branches<'a>(tokens: &[&'a str]) -> (Vec<Branch<'a>>, usize) {
     let mut path = Vec::new();
     let mut at = usize::from(tokens.first() == Some(&"::"));
@@ -236,7 +236,7 @@ fn branches<'a>(tokens: &[&'a str]) -> (Vec<Branch<'a>>, usize) {
     }
 }
 
-/// The trees of a group, up to and including its closing brace.
+/// Returns the trees of a group, up to and including its closing brace.
 fn group<'a>(tokens: &[&'a str]) -> (Vec<Branch<'a>>, usize) {
     let mut found = Vec::new();
     let mut at = 0;

@@ -1,18 +1,18 @@
-//! Screens of a terminal, compared with those kept beside this file.
+//! Compares screens of a terminal with those stored beside this file.
 //!
-//! What differs from run to run (times, ports, how long a call took, how long until the next attempt) is
-//! masked. `CHINWAG_SCREENS=overwrite` keeps what is seen; `CHINWAG_PICTURES=DIR` also keeps the screens
-//! with their colours, for the documents' pictures.
+//! Parts that differ from run to run (times, ports, latencies, delays until the next attempt) are
+//! masked. `CHINWAG_SCREENS=overwrite` stores the current screens; `CHINWAG_PICTURES=DIR` also
+//! stores them with colours, for the pictures of the documents.
 
 use std::{env, fs, path::PathBuf, sync::LazyLock};
 
 use crate::support::terminal::Terminal;
 
-/// Where the screens are kept.
+/// The directory of the stored screens.
 static KEPT: LazyLock<PathBuf> =
     LazyLock::new(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/story"));
 
-/// Waits until the terminal shows the screen of this name.
+/// Waits until the terminal shows the stored screen with this name.
 #[track_caller]
 pub(crate) fn compare(terminal: &Terminal, name: &str) {
     let file = KEPT.join(format!("{name}.txt"));
@@ -31,8 +31,8 @@ fn picture(terminal: &Terminal, name: &str) {
     fs::write(folder.join(format!("{name}.ansi")), terminal.coloured()).unwrap();
 }
 
-/// A screen without what differs from run to run, each line as wide as it was, but for the last: what
-/// follows a figure in the status line moves with its length.
+/// Masks a screen. Lines keep their width, except the last: the text after a number in the status
+/// line moves with its length.
 fn masked(screen: &str) -> String {
     let mut lines: Vec<String> = screen.trim_end().lines().map(masked_line).collect();
     if let Some(status) = lines.last_mut() {
@@ -64,14 +64,14 @@ fn masked_line(line: &str) -> String {
     masked_after(without_idle_time(&line), "127.0.0.1:", |c| c.is_ascii_digit())
 }
 
-/// A line without for how long somebody in the list at its end has said nothing.
+/// Removes the idle time at the end of a line of the list.
 fn without_idle_time(line: &str) -> &str {
     let Some((rest, word)) = line.rsplit_once(' ') else { return line };
     let is_time = word.strip_suffix('m').is_some_and(|n| n.parse::<u32>().is_ok());
     if is_time { rest.trim_end() } else { line }
 }
 
-/// Whether it begins with a time of day.
+/// Returns true if it begins with a time of day.
 fn is_clock(rest: &[char]) -> bool {
     let form = rest.len() >= 5
         && rest[..5].iter().enumerate().all(|(i, c)| match i {
@@ -85,7 +85,7 @@ fn is_part(c: char) -> bool {
     c.is_ascii_digit() || c == ':' || c == '.'
 }
 
-/// The characters after each `mark` for as long as `masks` holds, as `#`.
+/// Replaces the characters after each `mark` with `#` while `masks` returns true.
 fn masked_after(line: &str, mark: &str, masks: impl Fn(char) -> bool) -> String {
     let mut parts = line.split(mark);
     let mut masked = parts.next().unwrap_or_default().to_owned();

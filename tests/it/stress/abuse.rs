@@ -16,31 +16,30 @@ mod streams;
 use crate::support::{hub::TestHub, metrics_page};
 use honest::Honest;
 
-/// What 99 of 100 of the honest client's messages take at most, from being said to being heard.
+/// The maximum 99th percentile of the honest client's latency, from posting to receiving.
 const P99: Duration = Duration::from_millis(250);
 
-/// What the hub's memory may ever have been, under any of these attacks.
+/// The maximum peak memory of the hub under any of these attacks.
 const MEMORY: usize = 256 * 1024 * 1024;
 
-/// Where attackers come from: the honest client is at 127.0.0.1, and limits are by address.
+/// The network of the attackers. The honest client is at 127.0.0.1, and limits apply per address.
 const AFAR: [u8; 4] = [127, 0, 0, 2];
 
-/// One attack at a time, so that each is what its honest client suffers from.
+/// Serializes the attacks, so that the honest client is affected by one only.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock()
 }
 
-/// A hub that treats this machine's callers as it treats others, and shows its metrics.
+/// Starts a hub with the limits for remote callers, and with metrics.
 fn hub(files: Option<u32>) -> TestHub {
     let args = ["--ephemeral", "--rate-loopback", "--metrics-listen", "127.0.0.1:0"];
     TestHub::with_files(&args, files)
 }
 
-/// Attacks a hub while an honest client talks there.
+/// Attacks a hub while an honest client uses it.
 ///
-/// A machine that does something else for a moment is no fault of the hub's: what was slow is
-/// tried once more before it counts.
+/// A slow run is repeated once, because the machine may have been busy.
 fn under_attack<F: Future<Output = ()>>(
     what: &str,
     files: Option<u32>,

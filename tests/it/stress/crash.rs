@@ -1,8 +1,8 @@
 //! The hub is killed repeatedly while fifty clients chat: no acknowledged message is lost,
 //! duplicated or moved, and everyone receives each once.
 //!
-//! `make crash-test CYCLES=1000` kills it more often than the usual run does. Every run draws the
-//! moments anew; CHINWAG_CRASH_SEED=N repeats the draw of another run.
+//! `make crash-test CYCLES=1000` kills it more often than the usual run. The moments are random;
+//! CHINWAG_CRASH_SEED=N repeats those of another run.
 
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,19 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use crate::support::{audit::Log, crowd::Crowd, hub::TestHub};
 
-/// How often the hub is killed unless something else is said.
+/// The default number of kills.
 const CYCLES: u64 = 30;
 
 const MEMBERS: usize = 50;
 
-/// What a member says at once.
+/// The size of a member's post.
 const TEXT_BYTES: usize = 100;
 
-/// How many posts are acknowledged at most between a start of the hub and its end.
+/// The maximum number of acknowledged posts between a start of the hub and its kill.
 const MOST_POSTS: usize = 300;
 
-/// Each of so many crashes meets everybody. The others meet those who have found the hub again by then:
-/// after a few losses clients wait for up to five seconds.
+/// Every `FULL`th crash waits for all members to reconnect. The others do not: after a few losses
+/// clients wait for up to five seconds.
 const FULL: u64 = 5;
 
 fn setting(name: &str) -> Option<u64> {

@@ -15,25 +15,25 @@ use crate::support::{
     room::{enter, fill, prove_whole},
 };
 
-/// Posts of each run of the sweep: enough that the power also fails in the middle of ordinary work.
+/// Posts of each run of the sweep: enough for a power failure during ordinary operation.
 const POSTS: usize = 8;
 
-/// The crowd that sees the power fail so often, each time within so many syncs.
+/// The crowd, the number of power failures, and the maximum number of syncs before each.
 const MEMBERS: usize = 8;
 const FAILURES: usize = 6;
 const MOST_SYNCS: u32 = 150;
 
-/// Long enough that the write-ahead log begins anew a few times.
+/// Long enough to restart the write-ahead log a few times.
 const TEXT_BYTES: usize = 3000;
 
-/// A generator of its own for each run, which can be repeated.
+/// Returns a seeded generator for each run, so that it can be repeated.
 fn rng() -> StdRng {
     let seed = rand::random();
     println!("seed {seed}");
     StdRng::seed_from_u64(seed)
 }
 
-/// Posts one by one until that fails or all are posted; returns the ids that were acknowledged.
+/// Posts one by one until a post fails; returns the acknowledged ids.
 async fn say(session: &Session, ids: &[String]) -> Vec<String> {
     let mut acknowledged = Vec::new();
     for id in ids {
@@ -56,7 +56,7 @@ fn ids(messages: &[Message]) -> Vec<String> {
     messages.iter().map(|message| message.id.clone()).collect()
 }
 
-/// Cuts the power at each sync of a new hub's life, one life after the other.
+/// Cuts the power at each sync of a new hub in turn.
 async fn sweep(mut unsynced: Unsynced) {
     let disk = Disk::new();
     let posts: Vec<_> = (0..POSTS).map(|_| new_id()).collect();
@@ -65,12 +65,12 @@ async fn sweep(mut unsynced: Unsynced) {
         disk.cut_power_at_sync(nth);
         let mut acknowledged = Vec::new();
         if let Ok(hub) = disk.try_start() {
-            // It may be dead before anybody is registered.
+            // The hub may stop before the registration.
             if let Ok(alice) = register(hub.address(), named("alice")).await {
                 acknowledged = say(&alice, &posts).await;
             }
         }
-        // Once more while the next hub finds out what is there.
+        // The power fails again while the next hub recovers.
         disk.lose_power(&mut unsynced);
         disk.cut_power_at_sync(1 + nth % 3);
         drop(disk.try_start());
@@ -81,7 +81,7 @@ async fn sweep(mut unsynced: Unsynced) {
         let there = ids(&stored(&alice).await);
         assert!(there.starts_with(&acknowledged), "sync {nth}: {acknowledged:?} of {there:?}");
         assert!(posts.starts_with(&there), "sync {nth}: nobody posted {there:?}");
-        // Whoever was not told tries again.
+        // Unacknowledged posts are retried.
         assert_eq!(say(&alice, &posts).await, posts);
         assert_eq!(ids(&stored(&alice).await), posts);
         if acknowledged.len() == POSTS {
@@ -123,7 +123,7 @@ async fn acknowledged_posts_of_a_crowd_survive_power_failures() {
     println!("{} messages stored", log.count());
 }
 
-/// The proof that these tests can fail: where syncs mean nothing, acknowledgements do not either.
+/// Shows that these tests can fail: if syncs persist nothing, acknowledged posts are lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_ignores_syncs_loses_posts() {
     let disk = Disk::new();
@@ -147,14 +147,14 @@ async fn no_message_is_delivered_before_it_is_synced() {
     let disk = Disk::new();
     let hub = disk.start();
     let alice = Session::of(hub.address(), "alice").await;
-    // The syncs of a log's beginning are over then.
+    // The syncs of a new log are over then.
     let first = fill(&alice, "lobby", &["first"]).await;
     let mut chat = alice.chat().await;
     enter(&mut chat, "lobby", None).await;
     let id = new_id();
     let held = disk.hold_next_sync(chat.post("lobby", &id, "second")).await;
 
-    // The message is written by now. The hub goes on with everything else.
+    // The message is written now. The hub continues with everything else.
     chat.say(Request::Leave(Leave { room: "elsewhere".into() })).await;
     match chat.next().await {
         Event::Refused(_) => {}
@@ -164,7 +164,7 @@ async fn no_message_is_delivered_before_it_is_synced() {
     assert_eq!(before.iter().map(|message| message.position).collect::<Vec<_>>(), [Some(first[0])]);
 
     drop(held);
-    // Which of the two comes first is left open.
+    // The order of the two is not defined.
     let (mut heard, mut posted) = (None, None);
     while heard.is_none() || posted.is_none() {
         match chat.next().await {

@@ -1,4 +1,4 @@
-//! Readers that stop reading for a while: they miss nothing, receive nothing twice, take little
+//! Readers that stop reading for a while: they miss nothing, receive nothing twice, need little
 //! memory of the hub, and delay no one.
 #![cfg(target_os = "linux")]
 
@@ -16,11 +16,11 @@ use crate::support::{
 };
 use tokio::task::JoinSet;
 
-/// What is said while nobody stands still: more than a room's ring holds, so that all memory that
-/// talk alone takes is taken.
+/// Messages before readers stop: more than a room's ring holds, so that the memory of ordinary
+/// operation is allocated.
 const BEFORE: u64 = 10_000;
 
-/// What goes by while readers stand still: several times what a room's ring holds.
+/// Messages while readers are stopped: several times what a room's ring holds.
 const MISSED: u64 = 20_000;
 
 const TEXT_BYTES: usize = 500;
@@ -28,24 +28,25 @@ const TEXT_BYTES: usize = 500;
 /// Readers that stop reading.
 const STALLED: usize = 10;
 
-/// What the hub's memory may grow by for each of them. A queue of its own would take 12 times that.
+/// The maximum growth of the hub's memory for each of them. A separate queue would need 12 times
+/// that.
 const STALLED_BYTES: usize = 1024 * 1024;
 
-/// What the hub may take once, however many read: the room's ring (4 MiB) and the page caches of the
-/// store's writer (16 MiB) and readers, which fill as messages go by.
+/// The maximum shared growth, independent of the number of readers: the room's ring (4 MiB) and the
+/// page caches of the store's writer (16 MiB) and readers.
 const SHARED_BYTES: usize = 24 * 1024 * 1024;
 
-/// Readers that want all history and stop reading in the middle of it.
+/// Readers that stop in the middle of the whole history.
 const STALLED_BEHIND: usize = 10;
 
-/// The same for each reader that catches up: it has a part of the log read from the store, and not
-/// another before that is sent. A queue of its own would take three to five times that.
+/// The maximum growth for each reader that catches up: it reads one part of the log, and the next
+/// after that is sent. A separate queue would need three to five times that.
 const CATCHING_UP_BYTES: usize = 4 * 1024 * 1024;
 
-/// Posts under way at a time.
+/// Unacknowledged posts at a time.
 const UNDER_WAY: u64 = 500;
 
-/// Posts so many messages to the lobby, and hears them.
+/// Posts messages to the lobby and receives them.
 async fn talk(chat: &mut Chat, messages: u64) {
     let text = "x".repeat(TEXT_BYTES);
     for _ in 0..messages / UNDER_WAY {
@@ -63,14 +64,14 @@ async fn talk(chat: &mut Chat, messages: u64) {
     }
 }
 
-/// A stream that is in the lobby and is not read.
+/// Opens a stream in the lobby that is not read.
 async fn stalled(hub: &TestHub, name: &str, start: Option<RawStart>) -> (Chat, u64) {
     let mut chat = Session::of(hub.address(), name).await.chat().await;
     let (position, _) = enter(&mut chat, "lobby", start).await;
     (chat, position.seq)
 }
 
-/// Reads on: everything after `last` comes, each message once.
+/// Continues to read: everything after `last` arrives, each message once.
 async fn read_on((mut chat, mut last): (Chat, u64), end: u64) {
     while last < end {
         let message = chat.message().await;
@@ -80,7 +81,7 @@ async fn read_on((mut chat, mut last): (Chat, u64), end: u64) {
     assert_eq!(last, end);
 }
 
-/// The same through the client.
+/// Continues to read through the client.
 async fn events_go_on(mut events: Events, mut last: u64, end: u64) {
     while last < end {
         match within(PATIENCE, "an event", events.next()).await.unwrap() {

@@ -1,4 +1,5 @@
-//! Misbehaving callers: each is disconnected, with a reason where possible, and disturbs no other.
+//! Misbehaving callers: each is disconnected, with a reason where possible, and does not affect
+//! others.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,12 +20,12 @@ use super::{
     server::{TestServer, call, rest_of, soon},
 };
 
-/// A ClientHello's beginning: a record that announces more than ever comes.
+/// The start of a ClientHello: a record longer than the data that follows.
 const TLS_BEGUN: &[u8] = b"\x16\x03\x01\x02\x00\x01";
 
 const HALF_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM";
 
-/// What is left of the preface, with the frame that follows it: empty SETTINGS.
+/// The rest of the preface, and the next frame: empty SETTINGS.
 const REST_OF_PREFACE: &[u8] = b"\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 #[tokio::test]
@@ -43,7 +44,7 @@ async fn an_open_connection_has_no_deadline() {
     let server = TestServer::start(Acceptor::plaintext().limits(limits)).await;
     let channel = server.channel(&Dial::plaintext());
     call(&channel).await.unwrap();
-    // The silent one is dropped at its deadline, which is after that of the channel's connection.
+    // The silent connection is dropped at its deadline, after that of the channel's connection.
     assert_eq!(rest_of(server.say(b"").await).await, b"");
     call(&channel).await.unwrap();
     let first = server.latest_caller();
@@ -51,7 +52,7 @@ async fn an_open_connection_has_no_deadline() {
     assert_eq!(first.remote, server.latest_caller().remote, "it is the same connection");
 }
 
-/// Whoever has a place and makes no use of it loses it, and gets one again when there is a use.
+/// An idle connection loses its place, and a new one is opened when needed.
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
     let idle = Duration::from_millis(100);
@@ -67,7 +68,7 @@ async fn an_idle_connection_is_closed() {
     for _ in 0..5 {
         rest_of(server.say(&silent).await).await;
     }
-    // That took long enough. What was of use is there.
+    // That took longer than the idle limit. Connections in use are still open.
     soon(watched.clone().check(HealthCheckRequest::default())).await.unwrap();
     assert_eq!(watching.remote, server.latest_caller().remote);
     assert!(soon(stream.get_mut().message()).await.unwrap().is_some());
@@ -82,7 +83,7 @@ async fn garbage_is_dropped_at_once() {
     for said in [&b"hello\n"[..], b"\0\0\0\0", b"SSH-2.0-OpenSSH_9.0\r\n", b"PRI * HTTP/3.0\r\n"] {
         assert_eq!(rest_of(server.say(said).await).await, b"", "{said:?}");
     }
-    // TLS says what is wrong with it: an alert record.
+    // The server reports the error with a TLS alert.
     let told = rest_of(server.say(b"\x16\x03\x01\x00\x04\0\0\0\0").await).await;
     assert_eq!(told.first(), Some(&0x15), "{told:?}");
     server.call(&pinned(&hub, None)).await.unwrap();
@@ -93,7 +94,7 @@ async fn http1_gets_an_http1_response() {
     let server = TestServer::start(Acceptor::plaintext()).await;
     for request in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "POST /x HTTP/1.1\r\n\r\n"] {
         let mut stream = server.say(request.as_bytes()).await;
-        // A caller that goes on talking gets its answer all the same.
+        // A caller that continues to send gets its answer anyway.
         stream.write_all(&[b'x'; 10_000]).await.unwrap();
         stream.shutdown().await.unwrap();
         let answer = String::from_utf8(rest_of(stream).await).unwrap();
@@ -119,20 +120,20 @@ async fn silent_callers_replace_each_other() {
         assert_eq!(rest_of(silent).await, b"", "its place was needed");
     }
     for mut silent in kept {
-        // These had their place all the time.
+        // These kept their place.
         silent.write_all(REST_OF_PREFACE).await.unwrap();
         assert_is_open(silent).await;
     }
 }
 
-/// The server speaks HTTP/2 on a connection: its first frame is SETTINGS.
+/// Asserts that the server speaks HTTP/2 on a connection: its first frame is SETTINGS.
 async fn assert_is_open(mut stream: TcpStream) {
     let mut frame = [0; 9];
     soon(stream.read_exact(&mut frame)).await.unwrap();
     assert_eq!(frame[3], 4, "{frame:?}");
 }
 
-/// Callers from addresses that alternate.
+/// Assigns alternating addresses to callers.
 fn two_addresses() -> impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'static {
     let mut count = 0_u8;
     move |remote| {
@@ -151,12 +152,12 @@ async fn a_silent_caller_is_replaced_by_its_own_address_only() {
     let mut other = server.say(TLS_BEGUN).await;
     let _one_more = server.say(TLS_BEGUN).await;
     assert_eq!(rest_of(one).await, b"");
-    // The rest of a record that is no ClientHello: still here, it is told so.
+    // The rest of an invalid ClientHello: the connection is still open, and gets an alert.
     other.write_all(&[0; 512]).await.unwrap();
     assert_eq!(rest_of(other).await.first(), Some(&0x15));
 }
 
-/// The same callers at a server that gives them time, as an honest crowd needs it.
+/// The same callers at a server with patient limits, as an honest crowd needs them.
 #[tokio::test]
 async fn a_timely_caller_is_not_replaced() {
     let limits = Limits { pending: 1, ..patient() };
@@ -164,7 +165,7 @@ async fn a_timely_caller_is_not_replaced() {
     let mut first = server.say(HALF_PREFACE).await;
     let dial = Dial::plaintext();
     let go_on = async {
-        // The call has long been made when the first goes on.
+        // The call was made long before the first one continues.
         for _ in 0..1000 {
             tokio::task::yield_now().await;
         }
@@ -215,7 +216,7 @@ async fn a_full_server_refuses_with_a_reason() {
         assert!(refused.retry_after.is_some());
     }
     drop(first);
-    // The place is free once the server has noticed.
+    // The place is free once the server has noticed the close.
     while let Err(status) = server.call(&pinned(&hub, None)).await {
         assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     }

@@ -9,8 +9,7 @@ use tokio::net::TcpStream;
 
 use super::{patient, server::TestServer};
 
-/// Runs an ignored test of this file in a process that may open so many files: at first, and at
-/// most.
+/// Runs an ignored test of this file in a process with these soft and hard limits of open files.
 fn pass_with_files(soft: u32, hard: u32, test: &str) {
     let script =
         "ulimit -Sn $1 && ulimit -Hn $2 && exec \"$3\" --exact \"$4\" --ignored --nocapture";
@@ -26,7 +25,7 @@ fn pass_with_files(soft: u32, hard: u32, test: &str) {
 
 #[test]
 fn the_acceptor_survives_running_out_of_file_descriptors() {
-    // Enough for the runtime and a call, and run out of soon.
+    // Enough for the runtime and a call, but soon exhausted.
     pass_with_files(48, 48, "in_a_process_with_few_files");
 }
 
@@ -51,7 +50,7 @@ fn in_a_process_that_may_have_many_files() {
     assert!(files.iter().all(Result::is_ok));
 }
 
-/// Keeps what is logged.
+/// Collects the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -81,7 +80,7 @@ async fn in_a_process_with_few_files() {
     let _logging = tracing::subscriber::set_default(logging);
     let server = TestServer::start(Acceptor::plaintext().limits(patient())).await;
     let mut crowd = Vec::new();
-    // Each takes a descriptor here and one in the server, which is the same process.
+    // Each takes two descriptors: the server is in the same process.
     while !log.contains("cannot accept connections") {
         match TcpStream::connect(server.address).await {
             Ok(stream) => crowd.push(stream),

@@ -18,18 +18,18 @@ use tonic::Status;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::util::MapRequestLayer;
 
-/// How long anything may take: only a safety net.
+/// The time limit of any wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Longer than any test.
 pub(crate) const NEVER: Duration = Duration::from_secs(600);
 
-/// What a future comes to, soon.
+/// Awaits a future with a time limit.
 pub(crate) async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future).await.expect("that took too long")
 }
 
-/// A server that runs until it is dropped.
+/// A server that runs until dropped.
 pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     callers: Arc<Mutex<Vec<PeerInfo>>>,
@@ -43,14 +43,14 @@ impl TestServer {
         Self::start_at(door, "127.0.0.1:0".parse().unwrap()).await
     }
 
-    /// Listens where it is told to.
+    /// Listens on an address.
     pub(crate) async fn start_at(door: Acceptor, address: SocketAddr) -> Self {
         let listener = soon(door.listen(address)).await.unwrap();
         let address = listener.local_addr().unwrap();
         Self::answer(door.incoming(listener), address)
     }
 
-    /// Takes its callers for others than they are.
+    /// Starts a server that sees its callers at other addresses.
     pub(crate) async fn start_afar(
         door: Acceptor,
         mut from: impl FnMut(SocketAddr) -> SocketAddr + Unpin + Send + 'static,
@@ -86,13 +86,13 @@ impl TestServer {
         Self { address, callers, stop, task }
     }
 
-    /// Closes the door, then all connections.
+    /// Stops accepting, then closes all connections.
     pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         soon(self.task.join_next()).await;
     }
 
-    /// Who made the latest call.
+    /// Returns the peer of the latest call.
     pub(crate) fn latest_caller(&self) -> PeerInfo {
         self.callers.lock().last().unwrap().clone()
     }
@@ -101,12 +101,12 @@ impl TestServer {
         dial.channel(&Endpoint::from(self.address)).unwrap()
     }
 
-    /// Calls once, over a connection of its own.
+    /// Makes one call over a separate connection.
     pub(crate) async fn call(&self, dial: &Dial) -> Result<(), Status> {
         call(&self.channel(dial)).await
     }
 
-    /// A connection that says this and then nothing.
+    /// Opens a connection that sends these bytes and nothing more.
     pub(crate) async fn say(&self, said: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(said).await.unwrap();
@@ -114,13 +114,13 @@ impl TestServer {
     }
 }
 
-/// Asks for the server's health.
+/// Calls the health service.
 pub(crate) async fn call(channel: &Channel) -> Result<(), Status> {
     let request = HealthCheckRequest::default();
     soon(HealthClient::new(channel.clone()).check(request)).await.map(drop)
 }
 
-/// All that the other side says until it closes the connection, in whatever way.
+/// Reads until the other side closes the connection, cleanly or not.
 pub(crate) async fn rest_of(mut stream: TcpStream) -> Vec<u8> {
     let mut said = Vec::new();
     let _ = soon(stream.read_to_end(&mut said)).await;

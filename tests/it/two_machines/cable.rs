@@ -1,7 +1,7 @@
 //! Two machines joined by a cable: network namespaces with a pair of virtual interfaces.
 //!
-//! Nothing of it outlives the test, however that ends: a namespace lasts as long as a process is in
-//! it, and the two that are in these end with their input.
+//! Nothing outlives the test, however it ends: a namespace exists as long as a process is in it,
+//! and the processes in these two end when their input closes.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,17 +11,17 @@ use std::{
 
 use crate::support::skip::not_tested;
 
-/// The names of the cable's ends, each on its machine.
+/// The name of each end of the cable.
 pub(crate) const INTERFACE: &str = "cable";
 
-/// What is needed beside the project, and where it comes from.
+/// The required tools and their packages.
 const TOOLS: [(&str, &str); 3] =
     [("ip", "iproute2"), ("nsenter", "util-linux"), ("unshare", "util-linux")];
 
-/// What makes one the root of one's own machines, whoever one is on the real one.
+/// Makes any user root within the new namespaces.
 const ROOT: &[&str] = &["--user", "--map-root-user"];
 
-/// The machines. Those who run nothing on them any more are gone when this is dropped.
+/// The machines. On drop they end, unless other processes run on them.
 pub(crate) struct Cable {
     pub(crate) near: Machine,
     pub(crate) far: Machine,
@@ -30,12 +30,12 @@ pub(crate) struct Cable {
 /// One of the machines.
 pub(crate) struct Machine {
     pub(crate) address: IpAddr,
-    /// Does nothing but to be there.
+    /// An idle process that keeps the namespace open.
     keeper: Child,
 }
 
 impl Cable {
-    /// Lays a cable, where this machine's tools and its kernel let us.
+    /// Creates the machines and the cable; `None` if tools or the kernel do not allow it.
     pub(crate) fn lay() -> Option<Self> {
         match missing() {
             None => {
@@ -66,7 +66,7 @@ impl Cable {
 }
 
 impl Machine {
-    /// A machine that `unshare` makes.
+    /// Creates a machine with `unshare`.
     fn boot(address: &str, mut unshare: Command) -> Self {
         unshare.args(["sh", "-c", "echo up; exec cat"]);
         let mut keeper = unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -76,7 +76,7 @@ impl Machine {
         Self { address: address.parse::<Ipv4Addr>().unwrap().into(), keeper }
     }
 
-    /// The command, to be run on this machine.
+    /// Returns the command, to be run on this machine.
     pub(crate) fn on(&self, command: &Command) -> Command {
         let mut entered = Command::new("nsenter");
         entered.args(["--target", &self.keeper.id().to_string()]);
@@ -104,7 +104,7 @@ impl Drop for Machine {
     }
 }
 
-/// Why there can be no cable.
+/// Returns why a cable cannot be created.
 fn missing() -> Option<String> {
     for (tool, package) in TOOLS {
         if Command::new(tool).arg("--version").output().is_err() {
@@ -116,7 +116,7 @@ fn missing() -> Option<String> {
     (!tried.status.success()).then(|| format!("no network namespace may be made here: {said}"))
 }
 
-/// What begins a command in a network of its own.
+/// Returns the start of a command in a separate network.
 fn unshare(more: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.arg("--net").args(more);

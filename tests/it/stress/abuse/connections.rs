@@ -23,25 +23,25 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// How long an attack lasts that has no end of its own.
+/// The duration of attacks that do not end by themselves.
 const LASTS: Duration = Duration::from_secs(3);
 
-/// How long a connection may take to begin.
+/// The hub's deadline for a connection to become active.
 const DEADLINE: Duration = chinwag::transport::Limits::DEADLINE;
 
-/// Connects from where attackers are.
+/// Connects from an attacker's address.
 pub(crate) async fn connect(hub: SocketAddr) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((AFAR, 0)))?;
     socket.connect(hub).await
 }
 
-/// Connects; where the hub has let nobody in for a while, that is what was wanted.
+/// Connects; `None` if the hub accepted no connection for a while, which is a valid defence.
 async fn try_connect(hub: SocketAddr) -> Option<TcpStream> {
     timeout(LASTS, connect(hub)).await.ok()?.ok()
 }
 
-/// Many connections on which nothing is said.
+/// Opens many idle connections.
 pub(crate) async fn silent(hub: SocketAddr, page: Page) {
     let mut connecting = JoinSet::new();
     for _ in 0..2_000 {
@@ -52,10 +52,10 @@ pub(crate) async fn silent(hub: SocketAddr, page: Page) {
         held.extend(stream.unwrap());
     }
     newcomer(hub, "bob").await;
-    // The last have given way to each other, or are dropped at their deadline.
+    // The last ones were evicted by others, or are closed at their deadline.
     let mut ends = JoinSet::new();
     for mut stream in held {
-        // Those that the system has dropped of its own accord do not hear of it.
+        // Connections dropped by the kernel are not notified.
         ends.spawn(async move { timeout(DEADLINE + LASTS, stream.read(&mut [0])).await.is_ok() });
     }
     let gone = ends.join_all().await.into_iter().filter(|gone| *gone).count();
@@ -65,12 +65,12 @@ pub(crate) async fn silent(hub: SocketAddr, page: Page) {
     assert!(gave_way + too_slow >= 1_000.0, "{gave_way} and {too_slow}");
 }
 
-/// Somebody honest who comes only now gets in.
+/// Asserts that a new honest client can register.
 async fn newcomer(hub: SocketAddr, name: &str) {
     within(PATIENCE, "the arrival of a newcomer", Session::of(hub, name)).await;
 }
 
-/// The preface, a byte now and then.
+/// Sends the preface slowly, byte by byte.
 pub(crate) async fn slow_prefaces(hub: SocketAddr, page: Page) {
     let mut slow = JoinSet::new();
     for _ in 0..300 {
@@ -93,7 +93,7 @@ pub(crate) async fn slow_prefaces(hub: SocketAddr, page: Page) {
     assert!(page.value("chinwag_hub_connections_refused_total{reason=\"too_slow\"}") >= 250.0);
 }
 
-/// What no server would understand, and TLS that goes wrong after a good beginning.
+/// Sends invalid data, and TLS that fails after a valid start.
 pub(crate) async fn garbage(hub: SocketAddr, page: Page) {
     let noise: Vec<u8> =
         (0..4096_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
@@ -126,7 +126,7 @@ pub(crate) async fn garbage(hub: SocketAddr, page: Page) {
     newcomer(hub, "bob").await;
 }
 
-/// What a caller hears that says this and nothing more.
+/// Returns the answer to these bytes.
 async fn answer(hub: SocketAddr, said: &[u8]) -> Vec<u8> {
     let mut heard = Vec::new();
     let Some(mut stream) = try_connect(hub).await else { return heard };
@@ -136,7 +136,7 @@ async fn answer(hub: SocketAddr, said: &[u8]) -> Vec<u8> {
     heard
 }
 
-/// More connections than the hub has files for, open ones with a call and silent ones.
+/// Opens more connections than the hub has file descriptors, active and idle ones.
 pub(crate) async fn more_than_files(hub: SocketAddr, page: Page) {
     let mut silent = JoinSet::new();
     let mut calls = JoinSet::new();
@@ -156,7 +156,7 @@ pub(crate) async fn more_than_files(hub: SocketAddr, page: Page) {
     assert!(told > 20, "{told} were told that the hub is full");
     assert!(page.value("chinwag_hub_connections_refused_total{reason=\"full\"}") > 20.0);
     drop((held, silent));
-    // As soon as there are files again, there is a place.
+    // The hub accepts connections again as soon as descriptors are free.
     let mut pace = interval(Duration::from_millis(100));
     let came = async {
         loop {
@@ -169,7 +169,7 @@ pub(crate) async fn more_than_files(hub: SocketAddr, page: Page) {
     within(PATIENCE, "a place for a newcomer", came).await;
 }
 
-/// Registers over a connection of its own; none where there was no connection.
+/// Registers over a separate connection; `None` if there was no connection.
 async fn call(hub: SocketAddr, i: usize) -> Option<(Channel, Result<(), Status>)> {
     let channel = try_channel(hub).await.ok()?;
     let mut presence = PresenceClient::new(channel.clone());
@@ -181,7 +181,7 @@ fn is_full(status: &Status) -> bool {
     chinwag::wire::refused(status).reason == Reason::LimitReached
 }
 
-/// A channel from where attackers are.
+/// Opens a channel from an attacker's address.
 pub(crate) async fn try_channel(hub: SocketAddr) -> Result<Channel, tonic::transport::Error> {
     let dial = service_fn(move |_| async move { connect(hub).await.map(TokioIo::new) });
     let endpoint = Endpoint::from_shared(format!("http://{hub}")).unwrap();

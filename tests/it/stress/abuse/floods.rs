@@ -22,24 +22,24 @@ use crate::support::{
     within::{PATIENCE, within},
 };
 
-/// How long floods last.
+/// The duration of floods.
 const LASTS: Duration = Duration::from_secs(4);
 
 const LIMITED: &str = "ResourceExhausted RATE_LIMITED";
 
-/// A channel from where attackers are.
+/// Opens a channel from an attacker's address.
 async fn channel(hub: SocketAddr) -> Channel {
     guarded(within(PATIENCE, "connecting", try_channel(hub)).await.unwrap())
 }
 
-/// An attacker's session.
+/// Registers an attacker.
 async fn session(hub: SocketAddr, name: &str) -> Session {
     let channel = channel(hub).await;
     let registered = PresenceClient::new(channel.clone()).register(named(name)).await;
     Session { registered: registered.unwrap().into_inner(), channel }
 }
 
-/// As many posts as ten streams can carry.
+/// Posts as fast as ten streams allow.
 pub(crate) async fn posts(hub: SocketAddr, page: Page) {
     let before = page.value("chinwag_hub_posts_total");
     let mut flood = JoinSet::new();
@@ -73,12 +73,12 @@ pub(crate) async fn posts(hub: SocketAddr, page: Page) {
     let limited: usize = flood.join_all().await.iter().sum();
     let posts = page.value("chinwag_hub_posts_total") - before;
     assert!(limited > 1_000, "{limited} were refused");
-    // Ten seconds' worth of the address at once, then its rate; and the honest client's.
+    // A burst of ten seconds of the address's rate, then the rate; and the honest client's posts.
     assert!(posts < 9_000.0, "{posts} posts");
     assert!(page.value("chinwag_hub_rate_limited_total{what=\"posts\"}") > 0.0);
 }
 
-/// As many names as can be had.
+/// Registers as many names as possible.
 pub(crate) async fn registrations(hub: SocketAddr, page: Page) {
     let mut flood = JoinSet::new();
     for i in 0..20 {
@@ -102,7 +102,7 @@ pub(crate) async fn registrations(hub: SocketAddr, page: Page) {
     let sessions = page.value("chinwag_hub_sessions");
     assert!(limited > 100, "{limited} were refused");
     assert!(sessions < 600.0, "{sessions} sessions");
-    // Guessing tokens comes to an end, too.
+    // Guessing tokens is limited as well.
     let mut stranger = session_of_nobody(hub).await;
     stranger.registered.token = "x".repeat(43);
     let guess = || raw::call(&stranger, "Broadcast/Chat", tokio_stream::empty::<Bytes>());
@@ -118,7 +118,7 @@ async fn session_of_nobody(hub: SocketAddr) -> Session {
     Session { registered: Default::default(), channel: channel(hub).await }
 }
 
-/// Messages that are too long, or claim to be.
+/// Sends messages that are too long, or that announce an excessive length.
 pub(crate) async fn oversized_messages(hub: SocketAddr, _: Page) {
     let mallory = session(hub, "mallory").await;
     let began = Instant::now();
@@ -126,7 +126,7 @@ pub(crate) async fn oversized_messages(hub: SocketAddr, _: Page) {
         let long = PostRequest { text: "x".repeat(300 * 1024), ..post("lobby", &new_id(), "") };
         let status = mallory.broadcast().post(long).await.unwrap_err();
         assert_eq!(why(&status), "ResourceExhausted LIMIT_REACHED");
-        // Four gigabytes are announced, and a little comes.
+        // Announces four gigabytes and sends a few bytes.
         let mut claim = BytesMut::new();
         claim.put_u8(0);
         claim.put_u32(u32::MAX);
@@ -136,7 +136,7 @@ pub(crate) async fn oversized_messages(hub: SocketAddr, _: Page) {
     }
 }
 
-/// How a Chat stream ends whose body is these bytes.
+/// Returns the status of a Chat stream with this body.
 async fn claims(session: &Session, body: Bytes) -> Code {
     use http_body_util::{BodyExt, Full};
     let mut request = http::Request::post("/chinwag.v1.Broadcast/Chat");
@@ -153,7 +153,7 @@ async fn claims(session: &Session, body: Bytes) -> Code {
     tonic::Status::from_header_map(&trailers).unwrap().code()
 }
 
-/// Readers of a room that stop reading while somebody talks a lot there.
+/// Opens readers that stop reading while a busy room continues.
 pub(crate) async fn readers_that_stop(hub: SocketAddr, page: Page) {
     // A session may have 32 streams.
     let mut sessions = Vec::new();
@@ -182,10 +182,10 @@ pub(crate) async fn readers_that_stop(hub: SocketAddr, page: Page) {
         });
         said += usize::from(answer.await);
     }
-    // More than a stream's window and the room's memory hold.
+    // More than a stream's window and the room's ring hold.
     assert!(said > 100, "{said} messages");
     assert!(page.value("chinwag_hub_streams") >= 500.0);
-    // Whoever reads again gets what was said.
+    // A reader that continues receives the messages.
     let next = within(PATIENCE, "an event", stopped[0].next()).await;
     next.unwrap().unwrap();
 }

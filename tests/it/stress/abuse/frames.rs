@@ -1,4 +1,4 @@
-//! Attacks with HTTP/2 frames that no library would send.
+//! Attacks with HTTP/2 frames that no library sends.
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
@@ -42,7 +42,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     frame
 }
 
-/// A header as HPACK writes it without any table (RFC 7541, section 6.2.2).
+/// Encodes a header without HPACK's tables (RFC 7541, section 6.2.2).
 pub(crate) fn header(name: &str, value: &str) -> Vec<u8> {
     let text = |text: &str| {
         let mut length = Vec::new();
@@ -63,7 +63,7 @@ pub(crate) fn header(name: &str, value: &str) -> Vec<u8> {
     [vec![0], text(name), text(value)].concat()
 }
 
-/// The headers of a call of Chat with this token.
+/// Returns the headers of a Chat call with this token.
 pub(crate) fn chat_headers(token: &str) -> Vec<u8> {
     [
         (":method", "POST"),
@@ -79,14 +79,14 @@ pub(crate) fn chat_headers(token: &str) -> Vec<u8> {
     .collect()
 }
 
-/// What a server said, until it hung up or nothing more was due.
+/// The answer of a server, until it closed the connection or was done.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
-    /// How often each kind of frame came.
+    /// The number of frames of each type.
     pub(crate) frames: BTreeMap<u8, usize>,
-    /// How often streams were reset, by code.
+    /// The number of stream resets for each code.
     pub(crate) resets: BTreeMap<u32, usize>,
-    /// Why the connection ended, where it was said.
+    /// The error code of GOAWAY, if one was sent.
     pub(crate) goaway: Option<u32>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Connects and says what every client says first.
+    /// Connects and sends the preface.
     pub(crate) async fn open(hub: SocketAddr) -> Self {
         let stream: TcpStream = within(PATIENCE, "connecting", connect(hub)).await.unwrap();
         let (read, mut write) = stream.into_split();
@@ -106,16 +106,15 @@ impl Raw {
         Self { read, write }
     }
 
-    /// Says all this, as far as the server listens, and hears what it says meanwhile and until it
-    /// hangs up or has answered all.
+    /// Sends these bytes as far as the server reads them, and reads until it closes the connection
+    /// or has answered all.
     pub(crate) async fn say(self, said: Vec<u8>) -> Said {
         let Self { read, mut write } = self;
         let answered = Notify::new();
         let speak = async {
-            // A server that has enough hangs up in the middle of it.
+            // The server may close the connection in the middle of a write.
             let _ = write.write_all(&said).await;
-            // What is answered to the first may stand before what else there is to say; not so
-            // what is answered to the second.
+            // The answer to the first ping may precede other answers, that to the second does not.
             for _ in 0..2 {
                 let _ = write.write_all(&frame(PING, 0, 0, &[0; 8])).await;
                 answered.notified().await;

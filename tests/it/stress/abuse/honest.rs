@@ -13,14 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::peer::{Session, new_id};
 
-/// Between two messages: 40 a second, which no limit minds.
+/// The interval of messages: 40 a second, below every limit.
 const PACE: Duration = Duration::from_millis(25);
 
-/// Messages that are said at least, so that the slowest one alone does not decide.
+/// The minimum number of messages, so that the slowest one does not decide alone.
 const AT_LEAST: usize = 200;
 
-/// An honest client, on a thread of its own: what the attackers of this process do to their own
-/// runtime is not measured.
+/// An honest client on a separate thread, so that load on the attackers' runtime is not measured.
 #[derive(Debug)]
 pub(crate) struct Honest {
     thread: JoinHandle<Vec<Duration>>,
@@ -28,7 +27,7 @@ pub(crate) struct Honest {
 }
 
 impl Honest {
-    /// Enters, and begins to talk.
+    /// Registers and starts to post.
     pub(crate) fn enter(hub: SocketAddr) -> Self {
         let enough = CancellationToken::new();
         let (heard, first) = mpsc::channel();
@@ -41,7 +40,7 @@ impl Honest {
         Self { thread, enough }
     }
 
-    /// How it was.
+    /// Stops and returns the latencies.
     pub(crate) fn leave(self) -> Suffered {
         self.enough.cancel();
         let mut took = self.thread.join().unwrap();
@@ -71,7 +70,7 @@ async fn talk(hub: SocketAddr, enough: CancellationToken, here: impl Fn()) -> Ve
     took
 }
 
-/// How long the honest client's messages took, the shortest first.
+/// The latencies of the honest client's messages, the shortest first.
 #[derive(Debug)]
 pub(crate) struct Suffered(Vec<Duration>);
 

@@ -10,13 +10,13 @@ use super::frames::{
 };
 use crate::support::{metrics_page::Page, peer::Session};
 
-/// Connections that attack at the same time.
+/// Concurrent attacking connections.
 const ATTACKERS: usize = 2;
 
-/// Connections that an attack uses in all, one after the other.
+/// All connections of an attack, one after the other.
 const ROUNDS: usize = 10;
 
-/// Has several attackers say the same over connections of their own, again and again.
+/// Sends the same bytes over several connections, repeatedly.
 async fn attack(hub: SocketAddr, said: &[u8]) -> Vec<Said> {
     let mut attackers = JoinSet::new();
     for _ in 0..ATTACKERS {
@@ -32,12 +32,12 @@ async fn attack(hub: SocketAddr, said: &[u8]) -> Vec<Said> {
     attackers.join_all().await.concat()
 }
 
-/// The ids of this many streams of a client.
+/// Returns the ids of a client's first `count` streams.
 fn ids(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|i| 2 * i + 1)
 }
 
-/// Ten thousand streams on one connection.
+/// Opens ten thousand streams on one connection.
 pub(crate) async fn ten_thousand(hub: SocketAddr, page: Page) {
     let mallory = Session::of(hub, "mallory").await;
     let headers = chat_headers(&mallory.registered.token);
@@ -52,7 +52,7 @@ pub(crate) async fn ten_thousand(hub: SocketAddr, page: Page) {
     assert!(streams <= 40.0, "{streams} streams");
 }
 
-/// Streams that are reset as soon as they are open (CVE-2023-44487).
+/// Resets streams as soon as they are open (CVE-2023-44487).
 pub(crate) async fn rapid_resets(hub: SocketAddr, _: Page) {
     let mallory = Session::of(hub, "mallory").await;
     let headers = chat_headers(&mallory.registered.token);
@@ -67,8 +67,7 @@ pub(crate) async fn rapid_resets(hub: SocketAddr, _: Page) {
     assert!(calmed > 0, "nobody was told to calm down: {heard:?}");
 }
 
-/// Streams that make the server reset them (CVE-2025-8671): a window that grows by nothing is an
-/// error of the stream.
+/// Makes the server reset streams (CVE-2025-8671): a window update of 0 is a stream error.
 pub(crate) async fn forced_resets(hub: SocketAddr, _: Page) {
     let mallory = Session::of(hub, "mallory").await;
     let headers = chat_headers(&mallory.registered.token);
@@ -85,7 +84,7 @@ pub(crate) async fn forced_resets(hub: SocketAddr, _: Page) {
     }
 }
 
-/// Headers beyond the limit: a little, far, and without end.
+/// Sends headers beyond the limit: slightly, far, and endless.
 pub(crate) async fn oversized_headers(hub: SocketAddr, _: Page) {
     let base = chat_headers("none");
     for (size, pieces) in [(12_000, 1), (60_000, 4), (1_000_000, 64)] {
@@ -100,14 +99,14 @@ pub(crate) async fn oversized_headers(hub: SocketAddr, _: Page) {
         }
         said.extend(frame(DATA, 1, 1, &[]));
         for heard in attack(hub, &said).await {
-            // A status 431, a reset or the end of the connection, as h2 sees fit.
+            // h2 answers with status 431, a reset or the end of the connection.
             let answered = heard.frames.contains_key(&HEADERS);
             let reset = heard.resets.contains_key(&PROTOCOL_ERROR) || !heard.resets.is_empty();
             let ended = heard.goaway.is_some_and(|why| why != 0);
             assert!(answered || reset || ended, "{size}: {heard:?}");
         }
     }
-    // Continuations of nothing, without an end (the "CONTINUATION flood").
+    // Empty continuations without an end (the "CONTINUATION flood").
     let mut said = frame(HEADERS, 0, 1, &base);
     for _ in 0..10_000 {
         said.extend(frame(CONTINUATION, 0, 1, &header("x", "y")));
