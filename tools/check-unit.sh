@@ -23,7 +23,7 @@ fi
 # starts CONFIG: starts the hub as the unit does, and stops it.
 starts() {
     export CONFIGURATION_DIRECTORY="$scratch/etc" STATE_DIRECTORY="$scratch/var"
-    rm -rf "$CONFIGURATION_DIRECTORY" "$STATE_DIRECTORY"
+    rm -rf "$CONFIGURATION_DIRECTORY" "$STATE_DIRECTORY" "$scratch/said"
     mkdir "$CONFIGURATION_DIRECTORY"
     cp "$1" "$CONFIGURATION_DIRECTORY/hub.toml"
     # Ports of its own, or it could meet a hub of this machine.
