@@ -210,6 +210,7 @@ impl RequestError {
     }
 
     /// The name `wanted` is `taken`, or looks like it.
+    #[cfg(feature = "hub")]
     pub(crate) fn taken(wanted: &Name, taken: Name) -> Self {
         match wanted.clone() {
             wanted if wanted == taken => Self::NameTaken(wanted),
