@@ -223,6 +223,7 @@ mod tests {
         error::SystemError,
         hub::{Hub, HubOptions, peers::Peers, state::SessionTables},
         identity::Identity,
+        model::RoomName,
         storage::{
             NameHolder, OwnerId,
             embedded::{EmbeddedDirectory, Store},
@@ -333,7 +334,13 @@ mod tests {
         let caller = Caller { session: id, peer, owner, key: None };
         let pending = sessions.begin(caller, CHECK_INTERVAL).unwrap();
         assert!(sessions.holders().is_empty());
+        // Nor is anybody told of it, or a hub kept from its exit when idle.
+        let lobby = RoomName::lobby();
+        assert_eq!((*sessions.count().borrow(), sessions.members(&lobby).len()), (0, 0));
         pending.commit();
         assert_eq!(sessions.holders().len(), 1);
+        assert_eq!((*sessions.count().borrow(), sessions.members(&lobby).len()), (1, 1));
+        sessions.remove(id);
+        assert_eq!(*sessions.count().borrow(), 0);
     }
 }

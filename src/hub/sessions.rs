@@ -77,6 +77,8 @@ struct SessionRecord {
 struct SessionTable {
     by_token: HashMap<SecretHash, SessionId>,
     records: HashMap<SessionId, SessionRecord>,
+    /// How many of them are complete.
+    committed: usize,
     /// The members of each room except the lobby, which everybody is in.
     members: BTreeMap<RoomName, HashMap<SessionId, Name>>,
     /// Sessions whose last stream ended since [`Sessions::detached`] returned last.
@@ -125,7 +127,6 @@ impl Sessions {
             rooms: HashMap::new(),
         };
         table.records.insert(id, record);
-        self.count.send_replace(table.records.len());
         Ok(PendingSession { sessions: self.clone(), id, token: Some(token) })
     }
 
@@ -137,7 +138,8 @@ impl Sessions {
         for room in record.rooms.keys() {
             table.leave(room, id);
         }
-        self.count.send_replace(table.records.len());
+        table.committed -= usize::from(record.is_committed);
+        self.count.send_replace(table.committed);
         for (_, queue) in &record.streams {
             queue.push(goodbye(RequestError::SessionEnded));
         }
@@ -226,7 +228,8 @@ impl Sessions {
     pub(crate) fn members(&self, room: &RoomName) -> Vec<Name> {
         let table = self.table.lock();
         if *room == RoomName::lobby() {
-            return table.records.values().map(|record| record.peer.clone()).collect();
+            let records = table.records.values().filter(|record| record.is_committed);
+            return records.map(|record| record.peer.clone()).collect();
         }
         table.members.get(room).into_iter().flat_map(HashMap::values).cloned().collect()
     }
@@ -248,7 +251,7 @@ impl Sessions {
             .map(|(room, members)| (room.clone(), count(members.len())))
             .collect();
         if after.is_none_or(|after| *after < lobby) {
-            counts.insert(lobby, count(table.records.len()));
+            counts.insert(lobby, count(table.committed));
         }
         counts
     }
@@ -272,7 +275,7 @@ impl Sessions {
         }
     }
 
-    /// The number of sessions, to read or to watch.
+    /// The number of sessions whose registration is complete, to read or to watch.
     pub(crate) fn count(&self) -> watch::Receiver<usize> {
         self.count.subscribe()
     }
@@ -325,9 +328,13 @@ pub(crate) struct PendingSession {
 impl PendingSession {
     /// Keeps the session. Returns its token.
     pub(crate) fn commit(mut self) -> String {
-        if let Some(record) = self.sessions.table.lock().records.get_mut(&self.id) {
+        let mut table = self.sessions.table.lock();
+        if let Some(record) = table.records.get_mut(&self.id) {
             record.is_committed = true;
+            table.committed += 1;
+            self.sessions.count.send_replace(table.committed);
         }
+        drop(table);
         self.token.take().unwrap_or_default()
     }
 }
