@@ -25,9 +25,9 @@ impl Error {
         Self::Hub(hub::Error::invalid(option, problem))
     }
 
-    /// Whether the options are to be changed.
+    /// Returns true if an option or an argument is invalid.
     pub(super) fn is_usage(&self) -> bool {
-        matches!(self, Self::Hub(hub::Error::Invalid(_)))
+        matches!(self, Self::Hub(hub::Error::Invalid(_)) | Self::Refused(RequestError::Invalid(_)))
     }
 
     pub(super) fn output(error: io::Error) -> Self {
