@@ -23,7 +23,7 @@ use crate::support::{
     peer::{Chat, Session, connect, named, new_id, post, register},
     raw,
     refusal::{why, why_in_stream},
-    terminal,
+    room, terminal,
     within::{PATIENCE, within},
 };
 
@@ -49,13 +49,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<tonic::Response<T>, Status>) -> St
 /// Returns the refusal of a request on a stream that continues.
 async fn refused_on(chat: &mut Chat, request: Ask) -> String {
     chat.say(request).await;
-    let refusal = chat
-        .find(|event| match event {
-            chat_response::Event::Refused(refused) => refused.refusal,
-            _ => None,
-        })
-        .await;
-    why_in_stream(&refusal)
+    room::refused(chat).await
 }
 
 /// Asserts that the session still works on its connection.
