@@ -83,6 +83,7 @@ mod reply;
 mod retry;
 mod session;
 mod trust;
+mod wall_clock;
 mod watch_peers;
 
 use self::{

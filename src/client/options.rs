@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::trust::HubTrust;
+use super::{trust::HubTrust, wall_clock::WallClock};
 use crate::{
     identity::{Contacts, Identity},
     model::{Endpoint, InviteCode, Name, PeerStatus, RoomName, Start},
@@ -52,6 +52,7 @@ pub struct ClientOptions {
     pub(crate) outbox: Option<PathBuf>,
     pub(crate) inbox: Option<PathBuf>,
     pub(crate) may_start_away: bool,
+    pub(crate) clock: WallClock,
 }
 
 impl ClientOptions {
@@ -75,6 +76,7 @@ impl ClientOptions {
             outbox: None,
             inbox: None,
             may_start_away: false,
+            clock: WallClock::default(),
         }
     }
 

@@ -9,6 +9,7 @@
 //! 3. A message leaves the outbox when its receipt arrives. If the receipt was lost the message is
 //!    sent again under the same id. The peer, who has recorded it (`SendRequest.kept`), answers with
 //!    the first receipt.
+//!    What is not delivered in 14 days is not tried any more, unless the clock goes back.
 //! 4. A message that the peer refuses or the contact book forbids stays, and holds up those behind
 //!    it, until a person has it tried again or changes the contact book.
 //!
@@ -32,7 +33,10 @@ use tokio::sync::{Notify, broadcast};
 pub use self::api::DeliveryError;
 pub(super) use self::delivery::DeliveryTask;
 use self::store::{DeliveryState, OutboxOwner, OutboxRow};
-use super::{blocking::blocking, contact_store::ContactStore, database::Database, peers::Peers};
+use super::{
+    blocking::blocking, contact_store::ContactStore, database::Database, peers::Peers,
+    wall_clock::WallClock,
+};
 use crate::{
     client::error::{Error, Result},
     error::Reason,
@@ -88,6 +92,7 @@ struct OutboxInner {
     path: PathBuf,
     contacts: ContactStore,
     me: Name,
+    clock: WallClock,
     wake: Notify,
     /// Whether everything is to be tried again on request.
     retry_requested: AtomicBool,
@@ -121,7 +126,12 @@ struct FailedAttempt {
 
 impl Outbox {
     /// Opens the file. Blocks on the disk.
-    pub(super) fn open(path: &Path, contacts: ContactStore, me: Name) -> Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        contacts: ContactStore,
+        me: Name,
+        clock: WallClock,
+    ) -> Result<Self> {
         let database = Database::open(path, store::PLAN)?;
         let (wake, retry_requested) = (Notify::new(), AtomicBool::new(false));
         Ok(Self(Arc::new(OutboxInner {
@@ -129,6 +139,7 @@ impl Outbox {
             path: path.to_owned(),
             contacts,
             me,
+            clock,
             wake,
             retry_requested,
             attempts: broadcast::channel(ATTEMPTS).0,
@@ -140,9 +151,14 @@ impl Outbox {
         OutboxOwner { hubs: self.0.contacts.hub_endpoints(book), sender: self.0.me.to_string() }
     }
 
+    /// Returns when the oldest messages were queued that are still tried.
+    fn oldest(&self) -> Timestamp {
+        self.0.clock.now().checked_sub(MAX_AGE).unwrap_or(Timestamp::MIN)
+    }
+
     async fn list(&self) -> Result<Vec<OutboxRow>> {
-        let owner = self.owner(&*self.0.contacts.book().await?);
-        self.0.database.with(move |file| store::list(file, &owner)).await
+        let (owner, oldest) = (self.owner(&*self.0.contacts.book().await?), self.oldest());
+        self.0.database.with(move |file| store::list(file, &owner, oldest)).await
     }
 
     pub(super) async fn queue(&self, peer: &Name, message: DirectMessage) -> Result<Queued> {
@@ -150,7 +166,7 @@ impl Outbox {
             id: message.id,
             peer: peer.clone(),
             text: message.text,
-            queued_at: store::to_micros(message.sent_at.unwrap_or_else(Timestamp::now)),
+            queued_at: store::to_micros(message.sent_at.unwrap_or_else(|| self.0.clock.now())),
             attempts: 0,
             last_error: None,
             refused: false,
@@ -180,8 +196,8 @@ impl Outbox {
 
     /// Returns a message as it is now, if it is still there.
     async fn find(&self, id: MessageId) -> Result<Option<OutboxRow>> {
-        let owner = self.owner(&*self.0.contacts.book().await?);
-        self.0.database.with(move |file| store::find(file, &owner, id)).await
+        let (owner, oldest) = (self.owner(&*self.0.contacts.book().await?), self.oldest());
+        self.0.database.with(move |file| store::find(file, &owner, id, oldest)).await
     }
 
     async fn receipt(&self, id: MessageId) -> Result<Option<Receipt>> {
@@ -212,7 +228,7 @@ impl Outbox {
         let Some(_lock) = self.try_lock().await? else { return Ok(None) };
         if refused {
             // Under the lock: the delivery task may just have been refused.
-            self.reset(Some(peer), DeliveryState::GivenUp).await?;
+            self.reset(Some(peer), DeliveryState::Expired).await?;
         }
         let mut attempts = Vec::new();
         for (listed, _) in self.list().await?.into_iter().filter(|(one, _)| one.peer == *peer) {
@@ -221,9 +237,14 @@ impl Outbox {
             match state {
                 DeliveryState::Waits => {}
                 DeliveryState::Refused => break,
-                DeliveryState::GivenUp => continue,
+                DeliveryState::GivenUp | DeliveryState::Expired => continue,
             }
-            let (result, endpoint) = self.attempt(&queued, peers).await.map_or_else(
+            let expired = queued.queued_at < self.oldest();
+            let attempted = match expired {
+                true => Err(too_old()),
+                false => self.attempt(&queued, peers).await,
+            };
+            let (result, endpoint) = attempted.map_or_else(
                 |error| (Err(error), None),
                 |(receipt, endpoint)| (Ok(receipt), Some(endpoint)),
             );
@@ -235,12 +256,12 @@ impl Outbox {
                 }
                 Err(Error::Stopped) => break,
                 Err(error) => {
-                    let state = state_after(error);
+                    let state = if expired { DeliveryState::Expired } else { state_after(error) };
                     self.record_failure(queued.id, state, error).await?;
                     state
                 }
             };
-            let holds_up = result.is_err() && state != DeliveryState::GivenUp;
+            let holds_up = result.is_err() && state.holds_up();
             let refused = state != DeliveryState::Waits;
             if let (Err(error), true) = (&result, refused) {
                 let (id, peer, error) = (queued.id, queued.peer.clone(), error.clone());
@@ -256,12 +277,6 @@ impl Outbox {
     }
 
     async fn attempt(&self, queued: &Queued, peers: &Peers) -> Result<(Receipt, Endpoint)> {
-        let age = Timestamp::now().duration_since(queued.queued_at);
-        if age > MAX_AGE {
-            let days = MAX_AGE.as_hours() / 24;
-            let problem = format!("not delivered in {days} days, and not tried any more");
-            return Err(Error::invalid("message", problem));
-        }
         let message = DirectMessage {
             id: queued.id,
             sender: self.0.me.clone(),
@@ -287,6 +302,11 @@ impl Outbox {
         let problem = problem(error);
         self.0.database.with(move |file| store::record_failure(file, id, state, &problem)).await
     }
+}
+
+fn too_old() -> Error {
+    let days = MAX_AGE.as_hours() / 24;
+    Error::invalid("message", format!("not delivered in {days} days, and not tried any more"))
 }
 
 /// Returns an error as it is kept with the message.

@@ -10,7 +10,7 @@
 
 use std::{collections::HashSet, path::Path, sync::Arc};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use sha2::{Digest, Sha256};
@@ -27,10 +27,8 @@ use crate::{
     sqlite::Plan,
 };
 
-/// How long a message is remembered: more than twice as long as senders try.
-const MAX_AGE: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// How many are remembered.
+/// How many messages are remembered, the latest ones. Their age does not count: a clock that is wrong
+/// for a moment would remove what nobody has seen yet.
 const MAX_RECORDS: i64 = 100_000;
 
 /// How many of one sender, so that nobody can displace the records of others. Ten times as many as
@@ -215,8 +213,6 @@ fn add(
             standing
         ],
     )?;
-    let oldest = at.checked_sub(MAX_AGE).map_or(0, Timestamp::as_microsecond);
-    change.execute("DELETE FROM kept WHERE accepted_at < ?", [oldest])?;
     change.execute(
         "DELETE FROM kept WHERE receiver = ?1 AND sender = ?2 AND place <=
          (SELECT place FROM kept WHERE receiver = ?1 AND sender = ?2
@@ -224,8 +220,8 @@ fn add(
         params![me, sender, MAX_PER_SENDER],
     )?;
     change.execute(
-        "DELETE FROM kept WHERE accepted_at <=
-         (SELECT accepted_at FROM kept ORDER BY accepted_at DESC LIMIT 1 OFFSET ?)",
+        "DELETE FROM kept WHERE place <=
+         (SELECT place FROM kept ORDER BY place DESC LIMIT 1 OFFSET ?)",
         [MAX_RECORDS],
     )?;
     change.commit()?;
@@ -267,6 +263,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Direct>> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::model::Endpoint;
 
@@ -277,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn records_outlive_the_process_and_expire() {
+    async fn records_outlive_the_process_and_wrong_clocks() {
         let home = tempfile::tempdir().unwrap();
         let open = || {
             let (hub, me) =
@@ -287,25 +285,25 @@ mod tests {
         };
         let (inbox, one, now) = (open(), direct("one"), Timestamp::now());
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap();
-        let long_ago = now - MAX_AGE - SignedDuration::from_secs(1);
-        assert_eq!(inbox.record(&one, long_ago).await.unwrap(), Recorded::New);
+        // For a moment the clock is ahead by 400 days.
+        let ahead = now + SignedDuration::from_hours(400 * 24);
+        assert_eq!(inbox.record(&one, now).await.unwrap(), Recorded::New);
         // A second process writes no texts, but sees the records.
         let second = open();
-        assert_eq!(second.record(&one, now).await.unwrap(), Recorded::Before(long_ago));
+        assert_eq!(second.record(&one, ahead).await.unwrap(), Recorded::Before(now));
         let mut forged = one.clone();
         forged.message.text = Text::parse("two").unwrap();
         assert_eq!(second.record(&forged, now).await.unwrap(), Recorded::Reused);
         let two = direct("two");
-        assert_eq!(second.record(&two, now).await.unwrap(), Recorded::New);
+        assert_eq!(second.record(&two, ahead).await.unwrap(), Recorded::New);
         assert!(inbox.holds(&one.message) && !second.holds(&two.message));
         drop(second);
 
-        // The second record displaced the first, which has expired.
+        // The first record and its text are still there.
         drop(inbox);
         let inbox = open();
-        assert_eq!(inbox.unshown().await.unwrap(), []);
-        assert_eq!(inbox.record(&one, now).await.unwrap(), Recorded::New);
-        assert_eq!(inbox.record(&two, now).await.unwrap(), Recorded::Before(now));
+        assert_eq!(inbox.record(&one, now).await.unwrap(), Recorded::Before(now));
+        assert_eq!(inbox.record(&two, now).await.unwrap(), Recorded::Before(ahead));
         drop(inbox);
         let inbox = open();
         assert_eq!(inbox.unshown().await.unwrap(), std::slice::from_ref(&one));

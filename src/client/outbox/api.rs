@@ -18,8 +18,8 @@ impl ClientOptions {
         contacts: &ContactStore,
     ) -> Result<Option<Outbox>> {
         let Some(path) = self.outbox.clone() else { return Ok(None) };
-        let (contacts, me) = (contacts.clone(), self.name.clone());
-        blocking(move || Outbox::open(&path, contacts, me)).await.map(Some)
+        let (contacts, me, clock) = (contacts.clone(), self.name.clone(), self.clock.clone());
+        blocking(move || Outbox::open(&path, contacts, me, clock)).await.map(Some)
     }
 
     /// Opens the inbox of durable messages, if there is to be one and direct messages come in.
@@ -99,7 +99,7 @@ impl Client {
                 _ if is_first => false,
                 DeliveryState::Waits => false,
                 DeliveryState::Refused => queued.peer == *peer,
-                DeliveryState::GivenUp => queued.id == id,
+                DeliveryState::GivenUp | DeliveryState::Expired => queued.id == id,
             });
             if let Some((queued, _)) = refused {
                 let cause = queued.last_error.clone().unwrap_or_default();

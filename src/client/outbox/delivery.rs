@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +55,8 @@ struct DeliveryQueue {
     book: Arc<ContactBook>,
     /// The messages that were refused by then, with their attempts.
     refused: HashMap<MessageId, u32>,
+    /// When the latest of the messages was queued that are too old to be tried.
+    expired: Option<Timestamp>,
 }
 
 struct DuePeer {
@@ -81,7 +84,8 @@ impl DeliveryTask {
         // Not the book as it is now: it may have changed while no client ran, so every refused peer
         // is tried once.
         let book = Arc::new(ContactBook::default());
-        let queue = DeliveryQueue { outbox, peers, inbox, due, version: None, book, refused };
+        let (version, expired) = (None, None);
+        let queue = DeliveryQueue { outbox, peers, inbox, due, version, book, refused, expired };
         Self { queue, watcher, stop }
     }
 
@@ -125,7 +129,7 @@ impl DeliveryQueue {
     /// Tries one peer, if one is due, and returns when to go on.
     async fn work(&mut self) -> Result<Instant> {
         if self.outbox.0.retry_requested.swap(false, Ordering::AcqRel) {
-            self.outbox.reset(None, DeliveryState::GivenUp).await?;
+            self.outbox.reset(None, DeliveryState::Expired).await?;
             self.version = None;
         }
         self.refresh().await?;
@@ -141,6 +145,10 @@ impl DeliveryQueue {
     /// Reads the files again if they have changed: new peers and changed contacts come at once.
     async fn refresh(&mut self) -> Result<()> {
         let version = self.outbox.0.database.with(store::version).await?;
+        // The clock was ahead and is not any more.
+        if self.expired.is_some_and(|queued_at| queued_at >= self.outbox.oldest()) {
+            self.version = None;
+        }
         let book = self.outbox.0.contacts.book().await?;
         let seen = std::mem::replace(&mut self.book, book.clone());
         let changed = !Arc::ptr_eq(&seen, &book);
@@ -182,8 +190,12 @@ impl DeliveryQueue {
     /// Finds the peers with waiting messages.
     async fn list(&mut self) -> Result<()> {
         let mut waiting: HashMap<Name, bool> = HashMap::new();
+        self.expired = None;
         for (queued, state) in self.outbox.list().await? {
-            if state != DeliveryState::GivenUp {
+            if state == DeliveryState::Expired {
+                self.expired = self.expired.max(Some(queued.queued_at));
+            }
+            if state.holds_up() {
                 // The first one decides, as the others wait for it.
                 waiting.entry(queued.peer).or_insert(state == DeliveryState::Waits);
             }

@@ -72,13 +72,21 @@ pub(super) enum DeliveryState {
     Refused = 1,
     /// It cannot be delivered. Those behind it are tried.
     GivenUp = 2,
+    /// It is too old. Those behind it are tried, and it is as well if the clock goes back.
+    Expired = 3,
 }
 
 impl DeliveryState {
+    /// Returns true if later messages for the same peer wait for a message in this state.
+    pub(super) fn holds_up(self) -> bool {
+        matches!(self, Self::Waits | Self::Refused)
+    }
+
     fn of(number: i64) -> Self {
         match number {
             0 => Self::Waits,
             1 => Self::Refused,
+            3 => Self::Expired,
             _ => Self::GivenUp,
         }
     }
@@ -143,15 +151,19 @@ fn full(most: &str) -> Error {
     Error::LimitReached(format!("the outbox is full: it holds {most}"))
 }
 
-/// Returns all messages, in the order of queueing.
-pub(super) fn list(file: &mut Connection, owner: &OutboxOwner) -> Result<Vec<OutboxRow>> {
+/// Returns all messages, in the order of queueing. Those queued since `oldest` are not expired.
+pub(super) fn list(
+    file: &mut Connection,
+    owner: &OutboxOwner,
+    oldest: Timestamp,
+) -> Result<Vec<OutboxRow>> {
     let mut query = file.prepare_cached(
         "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
          WHERE sender = ? ORDER BY place",
     )?;
     let rows = query.query_map([&owner.sender], |row| {
         let hub: String = row.get(7)?;
-        Ok(if owner.hubs.contains(&hub) { read(row)? } else { None })
+        Ok(if owner.hubs.contains(&hub) { read(row, oldest)? } else { None })
     })?;
     rows.filter_map(Result::transpose).collect()
 }
@@ -161,6 +173,7 @@ pub(super) fn find(
     file: &mut Connection,
     owner: &OutboxOwner,
     id: MessageId,
+    oldest: Timestamp,
 ) -> Result<Option<OutboxRow>> {
     let mut query = file.prepare_cached(
         "SELECT id, peer, text, queued_at, attempts, last_error, state, hub FROM outbox
@@ -168,17 +181,20 @@ pub(super) fn find(
     )?;
     let row = query.query_row(params![id.as_bytes(), owner.sender], |row| {
         let hub: String = row.get(7)?;
-        Ok(if owner.hubs.contains(&hub) { read(row)? } else { None })
+        Ok(if owner.hubs.contains(&hub) { read(row, oldest)? } else { None })
     });
     Ok(row.optional()?.flatten())
 }
 
 /// Reads a row; `None` if somebody has edited the file and it is not valid.
-fn read(row: &Row<'_>) -> Result<Option<OutboxRow>> {
+fn read(row: &Row<'_>, oldest: Timestamp) -> Result<Option<OutboxRow>> {
     let (peer, text): (String, String) = (row.get(1)?, row.get(2)?);
     let (Ok(peer), Ok(text)) = (Name::parse(&peer), Text::parse(text)) else { return Ok(None) };
     let Ok(queued_at) = Timestamp::from_microsecond(row.get(3)?) else { return Ok(None) };
-    let state = DeliveryState::of(row.get(6)?);
+    let state = match DeliveryState::of(row.get(6)?) {
+        DeliveryState::Expired if queued_at >= oldest => DeliveryState::Waits,
+        state => state,
+    };
     let queued = Queued {
         id: MessageId::from_bytes(row.get(0)?),
         peer,
@@ -255,7 +271,7 @@ pub(super) fn record_failure(
     Ok(())
 }
 
-/// Has refused messages, of a peer or all, tried again, and with `GivenUp` those given up as well.
+/// Has refused messages, of a peer or all, tried again, and with `Expired` all others as well.
 pub(super) fn reset(
     file: &mut Connection,
     owner: &OutboxOwner,

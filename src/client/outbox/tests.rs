@@ -1,6 +1,9 @@
 //! Messages that cannot be delivered.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
 
 use jiff::ToSpan;
 use tonic::Code;
@@ -50,13 +53,18 @@ fn transient_errors_are_told_from_final_ones() {
 
 /// Returns a client whose hub is in its contact book and away.
 async fn alone(home: &Path) -> Client {
+    with_clock(home, WallClock::default()).await
+}
+
+async fn with_clock(home: &Path, clock: WallClock) -> Client {
     let hub = Endpoint::parse("127.0.0.1:1").unwrap();
     let contacts = Contacts::at(home.join("contacts.toml"));
     contacts.change(|book| book.meet_hub(&hub, None).map(drop)).unwrap();
-    let options = ClientOptions::new(hub, name("alice"))
+    let mut options = ClientOptions::new(hub, name("alice"))
         .contacts(contacts)
         .outbox(home.join("outbox.db"))
         .may_start_away(true);
+    options.clock = clock;
     Client::start(options).await.unwrap().0
 }
 
@@ -84,6 +92,39 @@ async fn expired_messages_are_given_up_and_hold_up_no_others() {
     assert!(queued[1].last_error.as_ref().unwrap().contains("no hub at 127.0.0.1:1"));
 }
 
+/// Returns the message in the outbox once it is as wanted.
+async fn until(client: &Client, is_wanted: impl Fn(&Queued) -> Option<()>) -> Queued {
+    let wait = async {
+        loop {
+            let queued = client.queued().await.unwrap().remove(0);
+            if is_wanted(&queued).is_some() {
+                return queued;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the message stays as it is")
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_for_a_moment_expires_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let days = Arc::new(AtomicI64::new(0));
+    let ahead = days.clone();
+    let clock =
+        move || Timestamp::now() + SignedDuration::from_hours(24 * ahead.load(Ordering::Relaxed));
+    let client = with_clock(home.path(), WallClock::new(clock)).await;
+    let message = client.send(&name("bob"), Text::parse("hello").unwrap()).durable().await.unwrap();
+    days.store(400, Ordering::Relaxed);
+    // The delivery task notices both by itself.
+    client.start_delivery();
+    let now =
+        until(&client, |one| one.last_error.as_ref()?.contains("in 14 days").then_some(())).await;
+    assert!(now.refused && now.id == message.id, "{now:?}");
+    days.store(0, Ordering::Relaxed);
+    let now = until(&client, |one| one.last_error.as_ref()?.contains("no hub").then_some(())).await;
+    assert!(!now.refused, "{now:?}");
+}
+
 #[tokio::test]
 async fn an_outbox_is_of_one_hub_and_one_name() {
     let home = tempfile::tempdir().unwrap();
@@ -93,7 +134,10 @@ async fn an_outbox_is_of_one_hub_and_one_name() {
         let book = Some(Contacts::at(home.path().join("contacts.toml")));
         ContactStore::new(Endpoint::parse(hub).unwrap(), name(me), None, book)
     };
-    let open = |hub, me| Outbox::open(&home.path().join("outbox.db"), contacts(hub, me), name(me));
+    let open = |hub, me| {
+        let path = home.path().join("outbox.db");
+        Outbox::open(&path, contacts(hub, me), name(me), WallClock::default())
+    };
     let elsewhere = open("127.0.0.1:2", "alice").unwrap();
     let other = open("127.0.0.1:1", "carol").unwrap();
     for not_theirs in [&elsewhere, &other] {
