@@ -1,11 +1,14 @@
 //! Queries to the hub: peers, rooms, history and search.
 
+use tonic::{Request, Response, Status};
+
 use super::Client;
 use crate::{
     client::error::{Error, Result},
     error::ProtocolError,
     model::{Message, Name, Peer, PeerStatus, Position, Room, RoomName, SearchHit},
     proto::{self, broadcast_client::BroadcastClient, presence_client::PresenceClient},
+    transport::Channel,
     wire,
 };
 
@@ -106,15 +109,32 @@ impl Client {
 
     /// Lists rooms by name, all pages. Errors as [`Client::peer`].
     pub async fn list_rooms(&self) -> Result<Vec<Room>> {
-        let listed = all_pages(|page_token| async {
-            let request = proto::ListRoomsRequest { page_size: LIST_PAGE, page_token };
-            let rpc = |channel, request| async move {
-                BroadcastClient::new(channel).list_rooms(request).await
+        self.list_rooms_up_to(usize::MAX).await
+    }
+
+    /// Lists the first rooms by name, no more pages than have `limit` of them. Errors as
+    /// [`Client::peer`].
+    pub async fn list_rooms_up_to(&self, limit: usize) -> Result<Vec<Room>> {
+        let listed = pages_up_to(limit, |page_token| async {
+            let request = proto::ListRoomsRequest {
+                page_size: LIST_PAGE,
+                page_token,
+                ..proto::ListRoomsRequest::default()
             };
-            let page = self.0.hub.call(request, rpc).await?;
+            let page = self.0.hub.call(request, list_rooms).await?;
             Ok((page.rooms, page.next_page_token))
         });
         Ok(listed.await?.into_iter().map(Room::try_from).collect::<Result<_, _>>()?)
+    }
+
+    /// Looks up a room; `None` if it has neither messages nor members. Errors as [`Client::peer`].
+    pub async fn room(&self, name: &RoomName) -> Result<Option<Room>> {
+        let room = name.to_string();
+        let request = proto::ListRoomsRequest { page_size: 1, room, ..Default::default() };
+        let page = self.0.hub.call(request, list_rooms).await?;
+        let room = page.rooms.into_iter().next().map(Room::try_from).transpose()?;
+        // Older hubs ignore the name, and return the first of all rooms.
+        Ok(room.filter(|room| room.name == *name))
     }
 
     /// Reads a page of a room's history. Errors as [`Client::peer`].
@@ -178,7 +198,22 @@ impl<T> Page<T> {
     }
 }
 
+async fn list_rooms(
+    channel: Channel,
+    request: Request<proto::ListRoomsRequest>,
+) -> Result<Response<proto::ListRoomsResponse>, Status> {
+    BroadcastClient::new(channel).list_rooms(request).await
+}
+
 async fn all_pages<R, F>(ask: impl Fn(String) -> F) -> Result<Vec<R>>
+where
+    F: Future<Output = Result<(Vec<R>, String)>>,
+{
+    pages_up_to(usize::MAX, ask).await
+}
+
+/// Reads pages until there are `limit` items, or no more pages.
+async fn pages_up_to<R, F>(limit: usize, ask: impl Fn(String) -> F) -> Result<Vec<R>>
 where
     F: Future<Output = Result<(Vec<R>, String)>>,
 {
@@ -187,7 +222,8 @@ where
     for _ in 0..MAX_PAGES {
         let (items, next) = ask(token).await?;
         all.extend(items);
-        if next.is_empty() {
+        all.truncate(limit);
+        if next.is_empty() || all.len() >= limit {
             return Ok(all);
         }
         token = next;

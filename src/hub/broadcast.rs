@@ -1,6 +1,6 @@
 //! The unary rpcs of Broadcast.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, async_trait};
@@ -131,12 +131,23 @@ impl broadcast_server::Broadcast for Broadcast {
         let state = &self.0;
         self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
+        if let Some(name) = optional(&asked.room, |raw| wire::room_name("room", raw))? {
+            let mut members = state.sessions.member_counts(Bound::Included(&name), 1);
+            let members = members.remove(&name).unwrap_or(0);
+            let extent = state.log.extents(RoomSelection::One(name.clone())).await?.remove(&name);
+            let is_listed = members > 0 || extent.is_some();
+            let found = is_listed.then(|| (&self.room(name, members, extent)).into());
+            let rooms = found.into_iter().collect();
+            let answer = proto::ListRoomsResponse { rooms, next_page_token: String::new() };
+            return Ok(Response::new(answer));
+        }
         let size = paging::page_size(asked.page_size, DEFAULT_ROOMS, MAX_ROOMS)?;
         let after = paging::parse_token(&[], &asked.page_token)?
             .map(|last| wire::room_name("page_token", &last))
             .transpose()?;
         // Each list alone may fill the page. One more shows whether there is another page.
-        let members = state.sessions.member_counts(after.as_ref(), size + 1);
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let members = state.sessions.member_counts(from, size + 1);
         let selection = RoomSelection::After { after, limit: size + 1 };
         let extents = state.log.extents(selection).await?;
         let mut rooms: BTreeMap<RoomName, (u32, Option<Extent>)> =

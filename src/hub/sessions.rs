@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    ops::Bound,
+    ops::{Bound, RangeBounds},
     sync::Arc,
     time::Duration,
 };
@@ -234,23 +234,23 @@ impl Sessions {
         table.members.get(room).into_iter().flat_map(HashMap::values).cloned().collect()
     }
 
-    /// Counts the sessions in each of up to `limit` rooms, by name, after the room `after`.
+    /// Counts the sessions in each of up to `limit` rooms, by name.
     pub(crate) fn member_counts(
         &self,
-        after: Option<&RoomName>,
+        from: Bound<&RoomName>,
         limit: usize,
     ) -> BTreeMap<RoomName, u32> {
         let table = self.table.lock();
         let lobby = RoomName::lobby();
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = (from, Bound::Unbounded);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let mut counts: BTreeMap<_, _> = table
             .members
-            .range::<RoomName, _>((from, Bound::Unbounded))
+            .range::<RoomName, _>(range)
             .take(limit)
             .map(|(room, members)| (room.clone(), count(members.len())))
             .collect();
-        if after.is_none_or(|after| *after < lobby) {
+        if RangeBounds::<RoomName>::contains(&range, &lobby) {
             counts.insert(lobby, count(table.committed));
         }
         counts

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::support::{cli, hub::TestHub, skip::not_tested, terminal::Terminal};
+use crate::support::{cli, fake_hub::FakeHub, hub::TestHub, skip::not_tested, terminal::Terminal};
 use nix::sys::signal::Signal;
 
 /// The usual size of a terminal in columns and rows.
@@ -122,6 +122,33 @@ fn a_queued_message_stays_unread_until_it_was_displayed() {
     send("the next");
     let heard = listening.line();
     assert!(heard.ends_with("the next"), "{heard}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joining_and_leaving_lists_the_rooms_of_a_large_hub_once() {
+    const ROOMS: usize = 10_000;
+    let hub = FakeHub::start().await;
+    hub.set_rooms(ROOMS);
+    let (home, at) = (tempfile::tempdir().unwrap(), hub.endpoint().to_string());
+    let hub = hub.serve_rooms();
+    let args = ["--plaintext", "--hub", &at, "--name", "sova", "--no-direct", "chat"];
+    let terminal = Terminal::of_size(USUAL, home.path(), &args, &[]);
+    terminal.wait_for("lobby>");
+    for number in 0..40 {
+        terminal.type_line(&format!("/join room-{number}"));
+        terminal.wait_for(&format!("room-{number}>"));
+        terminal.type_line("/leave");
+        terminal.wait_for("lobby>");
+    }
+    // Completion has them.
+    terminal.type_keys("/join room-998\t");
+    terminal.wait_for("room-9986");
+    let requests = hub.room_requests();
+    // A slow machine may take longer than the list is fresh.
+    assert!((10..=30).contains(&requests), "{requests} requests for pages of the list");
+    terminal.type_keys("\x15");
+    drop(terminal);
+    hub.stop().await;
 }
 
 #[test]

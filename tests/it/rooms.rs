@@ -226,6 +226,16 @@ async fn rooms_are_listed_with_their_members() {
     assert!(rooms[0].last_message_at.is_some());
     assert_eq!(rooms[2].head.unwrap().seq, 0);
     assert_eq!(rooms[2].last_message_at, None);
+    // One room alone, also the one that all are in.
+    for (room, found) in
+        [("ant", vec![("ant", 1)]), ("LOBBY", vec![("lobby", 2)]), ("nowhere", vec![])]
+    {
+        let request = ListRoomsRequest { room: room.into(), ..Default::default() };
+        let page = bob.broadcast().list_rooms(request).await.unwrap().into_inner();
+        let facts: Vec<_> =
+            page.rooms.iter().map(|room| (room.name.as_str(), room.members)).collect();
+        assert_eq!((facts, page.next_page_token.as_str()), (found, ""));
+    }
 }
 
 #[tokio::test]

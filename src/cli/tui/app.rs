@@ -237,6 +237,7 @@ impl App {
                 Effect::ListRooms => self.tasks.list_rooms(),
                 Effect::ReadFiles { queued } => self.tasks.read_files(queued),
                 Effect::ListMembers(room) => self.tasks.list_members(room),
+                Effect::CountMembers(room) => self.tasks.count_members(room),
                 Effect::Ping => self.tasks.ping(),
                 Effect::SetStatus(status) => self.tasks.set_status(status),
             }

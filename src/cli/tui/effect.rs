@@ -33,13 +33,15 @@ pub(crate) enum Effect {
     Search { room: RoomName, query: String },
     /// Look up a peer in the contact book.
     LookUp(Name),
-    /// List the rooms of the hub.
+    /// List the rooms of the hub, to complete and to choose from.
     ListRooms,
     /// Read what other programs of the same user may have changed: the contact book, the muted rooms,
     /// and which of these messages are still in the outbox.
     ReadFiles { queued: Vec<MessageId> },
-    /// List the members of a room.
+    /// List the members of a room by name.
     ListMembers(RoomName),
+    /// Count the members of a room.
+    CountMembers(RoomName),
     /// Measure the round trip to the hub.
     Ping,
     /// Set the user's status on the hub.

@@ -53,8 +53,8 @@ pub(crate) enum Outcome {
     Hits { query: String, result: Result<Vec<SearchHit>> },
     /// What the contact book has about a peer.
     Contact { name: Name, trust: Option<TrustLevel> },
-    /// The rooms of the hub, or none if it could not be asked.
-    Rooms(Vec<Room>),
+    /// The rooms of the hub, if it could be asked.
+    Rooms(Option<Vec<Room>>),
     /// What the files have: muted rooms and blocked peers, if they could be read, and the messages that
     /// have left the outbox, with the receipt of those that were delivered.
     Files {
@@ -66,6 +66,8 @@ pub(crate) enum Outcome {
     },
     /// The members of a room, if the hub could be asked.
     Members { room: RoomName, names: Option<BTreeSet<Name>> },
+    /// The number of members of a room, if the hub could be asked.
+    MemberCount { room: RoomName, members: Option<u32> },
     /// The round trip to the hub, if it has answered.
     Pong(Option<Duration>),
     /// A message was put into the outbox, or not.

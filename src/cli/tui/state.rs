@@ -15,6 +15,7 @@ mod on_tick;
 mod overlay;
 mod peer_list;
 mod room_chat;
+mod room_list;
 mod submit;
 mod timeline;
 mod unsent;
@@ -33,7 +34,7 @@ pub(crate) use self::{
     peer_list::{ListedPeer, short_duration},
     room_chat::RoomChat,
 };
-use self::{on_tick::ActivityTimers, peer_list::PeerList};
+use self::{on_tick::ActivityTimers, peer_list::PeerList, room_list::RoomList};
 use super::{
     areas::Areas,
     chat_id::ChatId,
@@ -105,8 +106,8 @@ pub(crate) struct State {
     /// Whether the terminal has the focus, as far as it reports that.
     pub(super) focused: bool,
     timers: ActivityTimers,
-    /// The rooms of the hub, for completion.
-    listed_rooms: Vec<RoomName>,
+    /// The rooms of the hub.
+    listed_rooms: RoomList,
     muted: Vec<RoomName>,
     /// Up to where rooms were read in earlier chats.
     read_before: BTreeMap<RoomName, Position>,
@@ -162,7 +163,7 @@ impl State {
             outage: Outage::default(),
             focused: true,
             timers: ActivityTimers::new(now),
-            listed_rooms: Vec::new(),
+            listed_rooms: RoomList::default(),
             muted: Vec::new(),
             read_before: BTreeMap::new(),
             blocked: BTreeSet::new(),
@@ -173,7 +174,7 @@ impl State {
             rang: None,
             stored_input,
             notices: 0,
-            effects: vec![Effect::ListRooms, Effect::Ping],
+            effects: vec![Effect::Ping],
         }
     }
 

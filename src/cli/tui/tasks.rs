@@ -23,6 +23,9 @@ const PAGE: u32 = 100;
 /// The messages that are loaded before and after a search hit.
 const CONTEXT: u32 = 50;
 
+/// The most rooms that are listed, to complete and to choose from.
+const MAX_ROOMS: usize = 20_000;
+
 pub(super) struct Tasks {
     client: Client,
     set: JoinSet<Outcome>,
@@ -155,7 +158,7 @@ impl Tasks {
     pub(super) fn list_rooms(&mut self) {
         let client = self.client.clone();
         self.set
-            .spawn(async move { Outcome::Rooms(client.list_rooms().await.unwrap_or_default()) });
+            .spawn(async move { Outcome::Rooms(client.list_rooms_up_to(MAX_ROOMS).await.ok()) });
     }
 
     /// Reads the muted rooms, the blocked peers, and which of the queued messages are still in the outbox.
@@ -177,6 +180,14 @@ impl Tasks {
             let peers = client.peers(filter).await.ok();
             let names = peers.map(|peers| peers.into_iter().map(|peer| peer.name).collect());
             Outcome::Members { room, names }
+        });
+    }
+
+    pub(super) fn count_members(&mut self, room: RoomName) {
+        let client = self.client.clone();
+        self.set.spawn(async move {
+            let members = client.room(&room).await.ok().flatten().map(|found| found.members);
+            Outcome::MemberCount { room, members }
         });
     }
 

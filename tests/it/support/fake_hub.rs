@@ -12,11 +12,7 @@ use std::{
 
 use chinwag::{
     model::{Endpoint, Name},
-    proto::{
-        self, ChatRequest, ChatResponse, WatchPeersRequest, WatchPeersResponse,
-        broadcast_server::BroadcastServer, chat_request::Request as Asked,
-        chat_response::Event as Answer, presence_server::PresenceServer,
-    },
+    proto::{self, broadcast_server::BroadcastServer, presence_server::PresenceServer},
     transport::Acceptor,
 };
 use parking_lot::Mutex;
@@ -26,12 +22,14 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use self::handlers::Handlers;
+pub(crate) use self::streams::{FakeChat, FakeWatch};
 use crate::support::within::{PATIENCE, within};
 
 mod handlers;
+mod streams;
 
 /// The default epoch of every room.
 pub(crate) const EPOCH: u64 = 7;
@@ -65,6 +63,9 @@ struct State {
     lease: Mutex<Option<Duration>>,
     /// The offset of its clock in seconds.
     clock: Mutex<i64>,
+    /// The number of rooms that it lists, and the number of requests for them.
+    rooms: Mutex<usize>,
+    room_requests: Mutex<usize>,
 }
 
 impl FakeHub {
@@ -135,6 +136,28 @@ impl FakeHub {
 
     pub(crate) fn set_lease(&self, lease: Duration) {
         *self.state.lease.lock() = Some(lease);
+    }
+
+    /// Lists this many rooms: `room-0` and so on.
+    pub(crate) fn set_rooms(&self, rooms: usize) {
+        *self.state.rooms.lock() = rooms;
+    }
+
+    /// Answers joins and leaves without the test from now on.
+    pub(crate) fn serve_rooms(mut self) -> QuietHub {
+        let mut calls_kept = JoinSet::new();
+        calls_kept.spawn(async move {
+            let mut watches = Vec::new();
+            let mut chats = JoinSet::new();
+            while let Some(call) = self.calls.recv().await {
+                match call {
+                    Call::Chat(chat) => drop(chats.spawn(chat.serve_rooms())),
+                    Call::Watch(watch) => watches.push(watch),
+                    _ => {}
+                }
+            }
+        });
+        QuietHub { state: self.state, stop: self.stop, calls_kept, server: self.server }
     }
 
     /// Sets the endpoints that GetPeer returns for a peer.
@@ -211,6 +234,11 @@ impl QuietHub {
         within(PATIENCE, "the fake hub's end", self.server.join_next()).await;
     }
 
+    /// Returns how many requests for the list of rooms came so far.
+    pub(crate) fn room_requests(&self) -> usize {
+        *self.state.room_requests.lock()
+    }
+
     pub(crate) fn set_peer(&self, name: &str, endpoints: &[SocketAddr]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
         self.state.peers.lock().insert(name.into(), peer(name, endpoints));
@@ -228,106 +256,6 @@ impl QuietHub {
     pub(crate) fn forget(&self, name: &str) {
         self.state.peers.lock().remove(name);
         self.state.unlisted.lock().remove(name);
-    }
-}
-
-/// A Chat stream.
-pub(crate) struct FakeChat {
-    pub(crate) token: Option<String>,
-    requests: Streaming<ChatRequest>,
-    answers: mpsc::Sender<Result<ChatResponse, Status>>,
-}
-
-impl FakeChat {
-    pub(crate) async fn next(&mut self) -> Asked {
-        let request = within(PATIENCE, "a request", self.requests.message()).await.unwrap();
-        request.unwrap().request.unwrap()
-    }
-
-    pub(crate) async fn join(&mut self) -> proto::Join {
-        match self.next().await {
-            Asked::Join(join) => join,
-            other => panic!("not a join: {other:?}"),
-        }
-    }
-
-    pub(crate) async fn leave(&mut self) -> String {
-        match self.next().await {
-            Asked::Leave(leave) => leave.room,
-            other => panic!("not a leave: {other:?}"),
-        }
-    }
-
-    pub(crate) async fn post(&mut self) -> proto::PostRequest {
-        match self.next().await {
-            Asked::Post(post) => post,
-            other => panic!("not a post: {other:?}"),
-        }
-    }
-
-    pub(crate) async fn say(&self, event: Answer) {
-        self.answers.send(Ok(ChatResponse { event: Some(event) })).await.unwrap();
-    }
-
-    pub(crate) async fn joined(&self, room: &str, position: u64, head: u64) {
-        let [position, head] = [position, head].map(|seq| Some(at(seq)));
-        self.say(Answer::Joined(proto::Joined { room: room.into(), position, head })).await;
-    }
-
-    /// Sends message `seq` of a room; `prev_seq` is the message before it.
-    pub(crate) async fn message(&self, room: &str, seq: u64, prev_seq: u64) {
-        self.say(Answer::Message(proto::Message {
-            id: uuid::Uuid::now_v7().to_string(),
-            room: room.into(),
-            position: Some(at(seq)),
-            prev_seq,
-            sender: "somebody".into(),
-            created_at: Some(prost_types::Timestamp::default()),
-            text: format!("number {seq}"),
-        }))
-        .await;
-    }
-
-    pub(crate) async fn posted(&self, post: &proto::PostRequest, seq: u64) {
-        self.say(Answer::Posted(proto::PostResponse {
-            id: post.id.clone(),
-            room: post.room.clone(),
-            position: Some(at(seq)),
-            created_at: Some(prost_types::Timestamp::default()),
-            duplicate: false,
-        }))
-        .await;
-    }
-
-    pub(crate) async fn refused(
-        &self,
-        request: proto::refused::Request,
-        code: tonic::Code,
-        reason: &str,
-    ) {
-        let refusal = refusal(code, reason, None);
-        let request = Some(request);
-        self.say(Answer::Refused(proto::Refused { request, refusal: Some(refusal) })).await;
-    }
-
-    pub(crate) async fn end(self, status: Status) {
-        self.answers.send(Err(status)).await.unwrap();
-    }
-}
-
-/// A WatchPeers stream.
-pub(crate) struct FakeWatch {
-    pub(crate) request: WatchPeersRequest,
-    answers: mpsc::Sender<Result<WatchPeersResponse, Status>>,
-}
-
-impl FakeWatch {
-    pub(crate) async fn say(&self, event: proto::watch_peers_response::Event) {
-        self.answers.send(Ok(WatchPeersResponse { event: Some(event) })).await.unwrap();
-    }
-
-    pub(crate) async fn end(self, status: Status) {
-        self.answers.send(Err(status)).await.unwrap();
     }
 }
 

@@ -27,7 +27,7 @@ impl State {
                     self.announce_in_room(&text, now);
                 }
                 match event {
-                    Event::Connected => self.request_listing(),
+                    Event::Connected => self.request_members(),
                     // A room that is joined after a reconnect must not become current then.
                     _ => self.joining = None,
                 }
@@ -69,7 +69,9 @@ impl State {
 
     fn on_room_joined(&mut self, room: RoomName, head: Position, now: Moment) {
         self.ensure_room(&room).on_joined(head);
-        self.request_listing();
+        if self.current_room() == Some(&room) {
+            self.request_members();
+        }
         if self.current.is_none() && self.composer.is_empty() {
             self.go_to(ChatId::Room(room), now);
         }

@@ -75,8 +75,8 @@ impl State {
                 self.stop_typing(now);
             }
             Action::Help => self.overlay = Some(Overlay::help(&self.keymap, false)),
-            Action::Complete => self.complete(false),
-            Action::CompleteBack => self.complete(true),
+            Action::Complete => self.complete(false, now),
+            Action::CompleteBack => self.complete(true, now),
             Action::HistoryUp => drop(self.composer.history_up()),
             Action::HistoryDown => drop(self.composer.history_down()),
             Action::ScrollUp => self.scroll(-1),
@@ -139,7 +139,8 @@ impl State {
         }
     }
 
-    fn complete(&mut self, back: bool) {
+    fn complete(&mut self, back: bool, now: Moment) {
+        self.request_rooms_for_input(now);
         let mut names = self.peers.by_activity();
         names.retain(|name| *name != self.me);
         if let Some(peer) = self.current_peer().cloned() {
@@ -151,7 +152,7 @@ impl State {
         names.extend(others);
         let mut rooms: Vec<_> = self.rooms.iter().map(|room| room.name.clone()).collect();
         let others: Vec<_> =
-            self.listed_rooms.iter().filter(|r| !rooms.contains(r)).cloned().collect();
+            self.listed_rooms.names.iter().filter(|r| !rooms.contains(r)).cloned().collect();
         rooms.extend(others);
         self.menu = self.composer.complete(&Candidates { names: &names, rooms: &rooms }, back);
     }

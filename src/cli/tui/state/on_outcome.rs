@@ -35,7 +35,7 @@ impl State {
                     chat.set_contact(trust);
                 }
             }
-            Outcome::Rooms(rooms) => self.on_room_list(&rooms),
+            Outcome::Rooms(rooms) => self.on_room_list(rooms, now),
             Outcome::Files { muted, blocked, settled, problem } => {
                 self.on_files(muted, blocked, settled);
                 problem.iter().for_each(|problem| self.announce(problem, true, now));
@@ -44,6 +44,11 @@ impl State {
                 let lists_members = self.lists_members();
                 if let Some(room) = self.room_mut(&room) {
                     room.names = names.filter(|_| lists_members);
+                }
+            }
+            Outcome::MemberCount { room, members } => {
+                if let Some(room) = self.room_mut(&room) {
+                    room.members = members.or(room.members);
                 }
             }
             Outcome::Pong(latency) => self.latency = latency,
@@ -79,7 +84,7 @@ impl State {
 
     fn on_request_done(&mut self, title: &str, done: ActionOutcome, now: Moment) {
         // The command may have changed these.
-        self.request_listing();
+        self.request_members();
         if let Some(peer) = self.current_peer().cloned() {
             self.emit(Effect::LookUp(peer));
         }
@@ -192,17 +197,6 @@ impl State {
             }
             Ok(hits) => self.open_overlay(Overlay::Hits { query, hits, selected: 0 }),
             Err(error) => self.announce(&words::problem(&error), true, now),
-        }
-    }
-
-    fn on_room_list(&mut self, rooms: &[crate::model::Room]) {
-        for listed in rooms {
-            if let Some(room) = self.room_mut(&listed.name) {
-                room.members = Some(listed.members);
-            }
-        }
-        if !rooms.is_empty() {
-            self.listed_rooms = rooms.iter().map(|room| room.name.clone()).collect();
         }
     }
 

@@ -16,16 +16,14 @@ const AWAY: Duration = Duration::from_secs(10 * 60);
 /// The interval of measuring the round trip to the hub.
 const PING: Duration = Duration::from_secs(10);
 
-/// The intervals of listing the rooms with their members: after peers have come or gone, the same with
-/// more than [`MANY_ROOMS`], and otherwise.
+/// The intervals of asking for the members of the current room: after peers have come or gone, the same
+/// with [`MANY_PEERS`] on the hub, and otherwise.
 const LIST_CHANGED: Duration = Duration::from_secs(2);
 const LIST_CHANGED_MANY: Duration = Duration::from_secs(30);
 const LIST_UNCHANGED: Duration = Duration::from_secs(60);
 
-/// Above this number of rooms, they are listed less often.
-const MANY_ROOMS: usize = 100;
-
-/// Below this number of peers on the hub, the members of the current room are listed by name.
+/// Below this number of peers on the hub, the members of the current room are listed by name; from it on,
+/// they are counted.
 const MANY_PEERS: usize = 200;
 
 /// How long to wait for messages that are being sent before asking whether to leave.
@@ -117,9 +115,9 @@ impl State {
             self.timers.last_ping = now.mono;
             self.emit(Effect::Ping);
         }
-        let pause = match (self.timers.has_changed, self.listed_rooms.len() > MANY_ROOMS) {
-            (true, false) => LIST_CHANGED,
-            (true, true) => LIST_CHANGED_MANY,
+        let pause = match (self.timers.has_changed, self.lists_members()) {
+            (true, true) => LIST_CHANGED,
+            (true, false) => LIST_CHANGED_MANY,
             (false, _) => LIST_UNCHANGED,
         };
         if self.hub_status == HubStatus::Up
@@ -127,22 +125,18 @@ impl State {
         {
             self.timers.last_listing = now.mono;
             self.timers.has_changed = false;
-            self.request_listing();
+            self.request_members();
         }
     }
 
-    /// Requests the rooms with their members, and the names of those in the current one.
-    pub(super) fn request_listing(&mut self) {
-        self.emit(Effect::ListRooms);
-        self.request_members();
-    }
-
+    /// Requests the members of the current room: their names, or how many they are.
     pub(super) fn request_members(&mut self) {
         let Some(name) = self.current_room().cloned() else { return };
-        match self.lists_members() {
-            true => self.emit(Effect::ListMembers(name)),
-            false => self.rooms.iter_mut().for_each(|room| room.names = None),
+        if self.lists_members() {
+            return self.emit(Effect::ListMembers(name));
         }
+        self.rooms.iter_mut().for_each(|room| room.names = None);
+        self.emit(Effect::CountMembers(name));
     }
 
     /// Returns true if there are few enough peers to list the members of a room by name.

@@ -184,6 +184,7 @@ impl State {
             self.toast("not leaving, because you typed", false, now);
         }
         self.joining = None;
+        self.request_rooms_for_input(now);
         let text = self.composer.text();
         let is_message = !text.trim().is_empty() && !text.starts_with('/');
         self.notify_typing(is_message, now);

@@ -88,7 +88,7 @@ fn morning() -> State {
         first: position(1),
         last_message_at: None,
     }];
-    state.on_outcome(Outcome::Rooms(rooms), at(2));
+    state.on_outcome(Outcome::Rooms(Some(rooms)), at(2));
     state.on_outcome(Outcome::Pong(Some(Duration::from_micros(1234))), at(2));
     state.toast = None;
     state.take_effects();

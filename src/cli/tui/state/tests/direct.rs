@@ -255,7 +255,7 @@ fn typing_is_notified_at_intervals_and_expires() {
     assert_eq!(state.take_effects(), [typing(false)]);
     state.composer.set("/join op");
     state.press(KeyCode::Char('s'), at(14));
-    assert_eq!(state.take_effects(), [], "a effect is nobody's business");
+    assert_eq!(state.take_effects(), [Effect::ListRooms], "a command is nobody's business");
 
     update(&mut state, ConversationChange::Event(ConversationEvent::Typing(true)), at(20));
     assert!(state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
