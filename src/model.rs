@@ -214,10 +214,15 @@ impl Text {
         match raw.as_ref().len() {
             0 => Err(Invalid::because("a text must not be empty")),
             1..=MAX_TEXT_BYTES => Ok(Self(raw.into())),
-            n => Err(Invalid::because(format!(
-                "a text must not be longer than {MAX_TEXT_BYTES} bytes; this one has {n}"
-            ))),
+            bytes => Err(Self::too_long(bytes)),
         }
+    }
+
+    /// Returns the error for a text of so many bytes.
+    pub(crate) fn too_long(bytes: impl fmt::Display) -> Invalid {
+        Invalid::because(format!(
+            "a text must not be longer than {MAX_TEXT_BYTES} bytes; this one has {bytes}"
+        ))
     }
 
     /// Returns the text as it was sent.

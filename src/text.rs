@@ -73,6 +73,16 @@ pub fn is_dangerous(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{2800}')
 }
 
+/// Returns true if nothing is drawn for `c`: a control character, or one without a width of its own
+/// that belongs to its neighbours. White space is not meant, but some of it is a control character.
+pub fn is_invisible(c: char) -> bool {
+    is_dangerous(c)
+        // What scripts and emoji need between or after other characters.
+        || matches!(c,
+            '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180f}'
+            | '\u{e0100}'..='\u{e01ef}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

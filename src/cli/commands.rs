@@ -30,7 +30,7 @@ use super::{
     failure::{Failure, Result},
     outage::Outage,
     output::{Output, print_notice, reader_gone},
-    view,
+    stdin, view,
 };
 use crate::{
     client::{Client, ClientOptions, Error, Event, Events},
@@ -130,6 +130,22 @@ impl CommandEvents {
             }
         }
     }
+}
+
+/// The text that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// Returns the message of these words: joined by blanks, or standard input if the only one is `-`.
+async fn text_of(words: &[String], stop: &CancellationToken) -> Result<Text> {
+    match words {
+        [word] if word == STANDARD_INPUT => parse_text(read_whole(stop).await?),
+        words => parse_text(words.join(" ")),
+    }
+}
+
+/// Reads all of standard input as one text.
+async fn read_whole(stop: &CancellationToken) -> Result<String> {
+    stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)?
 }
 
 /// Parses a message. White space alone counts as empty.

@@ -3,19 +3,24 @@
 //! `chat/input.rs` parses what is typed and [`state`] decides which lines to show; neither knows a
 //! terminal or a network. This file connects them with the client, and [`console`] with the terminal.
 //! Whatever takes time, such as a direct message or a post, is a task whose result is shown once it is
-//! known, so that typing never waits.
+//! known, so that typing never waits. What is said is sent in the order in which it was said: posts by
+//! the client, and direct messages to one receiver one after the other. From a pipe, the next line waits
+//! for every request.
 
 mod console;
 mod editor;
 mod state;
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     io,
     time::{Duration, Instant},
 };
 
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    task::{Id, JoinError, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::{console::Console, state::ChatState};
@@ -34,16 +39,16 @@ use super::{
 };
 use crate::{
     client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch},
-    model::{MAX_TEXT_BYTES, RoomName, Text},
+    model::{RoomName, Text},
 };
 
 /// The most unfinished tasks; with more, no lines are read from a pipe.
 const MAX_TASKS: usize = 256;
 
-/// How long to wait for unfinished tasks at the end of a pipe, or before a change of room.
+/// How long to wait for unfinished tasks at the end of a pipe.
 const PIPE_WAIT: Duration = Duration::from_secs(10);
 
-/// How long to wait for the same with a user at a terminal.
+/// How long to wait for the same with a user at a terminal, and for a change of room.
 const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 
 /// Chats until the user leaves, the input ends, or a signal comes.
@@ -89,8 +94,10 @@ struct Chat {
     failed: usize,
     /// Blocks of lines that wait to be shown.
     pending: VecDeque<String>,
-    /// The task that changes the current room, and until when the next line waits for it.
-    moving: Option<(Id, Instant)>,
+    /// The task that the next line waits for, and until when; without a time, until its end.
+    awaited: Option<(Id, Option<Instant>)>,
+    /// The receivers of direct messages, each with the end of the last task that sends to it.
+    sending: HashMap<String, oneshot::Receiver<()>>,
     prompted: Option<RoomName>,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,
@@ -100,8 +107,9 @@ impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>) -> Self {
         let state = ChatState::new(client.name().clone(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
-        let (moving, prompted, leaving) = (None, None, None);
-        Self { client, state, tasks, failed: 0, pending, moving, prompted, leaving }
+        let (awaited, sending) = (None, HashMap::new());
+        let (prompted, leaving) = (None, None);
+        Self { client, state, tasks, failed: 0, pending, awaited, sending, prompted, leaving }
     }
 
     async fn run(&mut self, console: &mut Console, events: &mut Events) -> Result<()> {
@@ -117,8 +125,8 @@ impl Chat {
             let idle = self.pending.is_empty();
             let open = self.leaving.is_none();
             let accepts_lines = console.is_edited() || (idle && self.tasks.len() < MAX_TASKS);
-            let free = accepts_lines && self.moving.is_none();
-            let moving_until = self.moving.map(|(_, until)| until);
+            let free = accepts_lines && self.awaited.is_none();
+            let awaited_until = self.awaited.and_then(|(_, until)| until);
             let shown = console.shown.clone();
             tokio::select! {
                 room = shown.reserve(), if !idle => match (room, self.pending.pop_front()) {
@@ -134,7 +142,7 @@ impl Chat {
                 change = next_change(&mut watch), if idle => self.show(|s| s.on_peer_change(change, Instant::now())),
                 Some(ended) = self.tasks.join_next_with_id(), if idle => self.on_task_end(ended, console),
                 () = at(self.state.due()), if idle => self.show(ChatState::settle),
-                () = at(moving_until) => self.resume_input(console),
+                () = at(awaited_until) => self.resume_input(console),
                 () = at(self.leaving) => {}
             }
         }
@@ -204,18 +212,13 @@ impl Chat {
     ) -> Result<()> {
         let input = match line {
             Some(Ok(stdin::InputLine::Text(line))) => Input::parse(&line),
-            Some(Ok(stdin::InputLine::TooLong)) => {
-                Input::Invalid(format!("a text must not be longer than {MAX_TEXT_BYTES} bytes"))
-            }
-            Some(Err(error)) => {
-                return Err(Failure::Other(format!("cannot read standard input: {error}")));
-            }
+            Some(Ok(stdin::InputLine::Invalid(problem))) => Input::Invalid(problem),
+            Some(Err(error)) => return Err(stdin::unreadable(&error)),
             None => Input::Quit,
         };
-        let wait = if console.is_edited() { TERMINAL_WAIT } else { PIPE_WAIT };
-        let until = Instant::now() + wait;
         if input == Input::Quit {
-            self.leaving = Some(until);
+            let wait = if console.is_edited() { TERMINAL_WAIT } else { PIPE_WAIT };
+            self.leaving = Some(Instant::now() + wait);
             console.stop_typing();
             return Ok(());
         }
@@ -227,9 +230,9 @@ impl Chat {
                 let join = actions::run(self.client.clone(), Request::Join(room), None);
                 self.tasks.spawn(join);
             }
-            input => self.execute(input, until).await?,
+            input => self.execute(input, console.is_edited()).await?,
         }
-        if self.moving.is_none() {
+        if self.awaited.is_none() {
             self.prompt(console, wipe);
         }
         Ok(())
@@ -237,7 +240,7 @@ impl Chat {
 
     /// Asks for the next line, whether or not the room has changed yet.
     fn resume_input(&mut self, console: &Console) {
-        self.moving = None;
+        self.awaited = None;
         self.prompt(console, false);
     }
 
@@ -273,7 +276,7 @@ impl Chat {
         }
     }
 
-    async fn execute(&mut self, input: Input, until: Instant) -> Result<()> {
+    async fn execute(&mut self, input: Input, is_edited: bool) -> Result<()> {
         match input {
             Input::Nothing | Input::Quit => {}
             Input::Invalid(problem) => self.report_failure(&problem),
@@ -284,13 +287,33 @@ impl Chat {
                 self.switch_to(room);
             }
             Input::Ask(request) => {
-                let current = self.state.current().cloned();
-                let moves = request.changes_room();
-                let task = self.tasks.spawn(actions::run(self.client.clone(), request, current));
-                self.moving = moves.then(|| (task.id(), until));
+                let waits = request.changes_room() || !is_edited;
+                let task = self.in_order(request);
+                let id = self.tasks.spawn(task).id();
+                self.awaited =
+                    waits.then(|| (id, is_edited.then(|| Instant::now() + TERMINAL_WAIT)));
             }
         }
         Ok(())
+    }
+
+    /// Returns the task of a request. A direct message begins once the one before it to the same
+    /// receiver is done.
+    fn in_order(&mut self, request: Request) -> impl Future<Output = ActionOutcome> + Send + use<> {
+        let current = self.state.current().cloned();
+        self.sending.retain(|_, last| last.try_recv() == Err(TryRecvError::Empty));
+        let (done, next) = oneshot::channel();
+        let last = receiver(&request).and_then(|to| self.sending.insert(to, next));
+        let task = actions::run(self.client.clone(), request, current);
+        async move {
+            if let Some(last) = last {
+                // Errors once that task has dropped its end.
+                let _ = last.await;
+            }
+            let outcome = task.await;
+            drop(done);
+            outcome
+        }
     }
 
     async fn post(&mut self, text: Text) -> Result<()> {
@@ -318,7 +341,7 @@ impl Chat {
 
     fn on_task_end(&mut self, ended: Result<(Id, ActionOutcome), JoinError>, console: &Console) {
         let id = ended.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let awaited = self.moving.is_some_and(|(moving, _)| moving == id);
+        let awaited = self.awaited.is_some_and(|(awaited, _)| awaited == id);
         match ended {
             // Lines are already being typed to another room, which stays the current one.
             Ok((_, ActionOutcome::Joined(room))) if !awaited => {
@@ -405,6 +428,15 @@ impl Chat {
     fn may_leave(&self, until: Instant) -> bool {
         let is_done = self.tasks.is_empty() && self.state.is_settled() && self.pending.is_empty();
         is_done || Instant::now() >= until
+    }
+}
+
+/// Returns who a direct message is for; `None` for other requests.
+fn receiver(request: &Request) -> Option<String> {
+    match request {
+        Request::Send { to, .. } | Request::Queue { to, .. } => Some(to.to_string()),
+        Request::SendTo { to, .. } => Some(to.to_string()),
+        _ => None,
     }
 }
 

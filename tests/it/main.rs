@@ -64,6 +64,7 @@ mod scripting;
 mod store_failure;
 mod store_refusals;
 mod story;
+mod texts;
 mod transport;
 mod two_machines;
 mod unauthenticated;

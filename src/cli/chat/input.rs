@@ -1,12 +1,17 @@
 //! Parses what is typed in a chat.
 //!
 //! Text that may be meant for one peer must not end up in a room. So a line that begins like a command
-//! but is none is an error and is not posted; this applies to each line of a pasted text.
+//! but is none is an error and is not posted; this applies to each line of a pasted text. A line begins
+//! with the first character that a person sees: a mark of byte order or a zero-width space before a
+//! command makes no text of it, and neither does a character that looks like the slash.
 
 pub(crate) mod commands;
 
 use self::commands::{ChatCommand, Verb};
-use crate::model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text};
+use crate::{
+    model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text},
+    text,
+};
 
 /// The number of messages that `/history` shows by default.
 const DEFAULT_HISTORY: u32 = 20;
@@ -16,6 +21,12 @@ const MAX_HISTORY: u32 = 1000;
 
 /// How many characters of an unknown command an error repeats.
 const MAX_WORD: usize = 20;
+
+/// What begins a command. The second one is typed by input methods for wide scripts.
+const SLASHES: [char; 2] = ['/', '／'];
+
+/// The word that begins a direct message in the syntax of the original program.
+const P2P: &str = "P2P";
 
 /// The argument of `/note` that removes the note.
 const NO_NOTE: &str = "-";
@@ -130,34 +141,89 @@ fn no_command_inside(typed: &str) -> Result<(), Invalid> {
     }
 }
 
+/// What a line is, by its beginning.
+enum LineKind<'a> {
+    /// Nothing that can be seen.
+    Blank,
+    /// A text.
+    Text(&'a str),
+    /// A command, without its slash.
+    Command(&'a str),
+    /// The list of peers, in the syntax of the original program.
+    Peers,
+    /// A direct message in that syntax, without its first word.
+    P2p(&'a str),
+    /// Something that looks like a command, with the part that only looks so.
+    Lookalike(&'a str),
+}
+
+impl<'a> LineKind<'a> {
+    fn of(line: &'a str) -> Self {
+        // Blanks are kept at first: with one before it, "P2P" is text.
+        let line_seen = line.trim_start_matches(is_unseen);
+        let (word, rest) = match line_seen.find(char::is_whitespace) {
+            Some(end) => line_seen.split_at(end),
+            None => (line_seen, ""),
+        };
+        if word == P2P {
+            return Self::P2p(rest);
+        }
+        if line_seen.trim_end() == "PEER" {
+            return Self::Peers;
+        }
+        if !rest.is_empty() && looks_like(word, P2P) {
+            return Self::Lookalike(word);
+        }
+        let seen = line.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c)).trim_end();
+        let Some(first) = seen.chars().next() else { return Self::Blank };
+        match seen.split_at(first.len_utf8()) {
+            ("/", text) if text.starts_with('/') => Self::Text(text),
+            (_, command) if SLASHES.contains(&first) => Self::Command(command),
+            // Some letters look like a slash too, and drawings are no commands.
+            (slash, word)
+                if !first.is_alphanumeric()
+                    && word.starts_with(char::is_alphabetic)
+                    && looks_like(slash, "/") =>
+            {
+                Self::Lookalike(slash)
+            }
+            _ => Self::Text(line),
+        }
+    }
+}
+
+/// Returns true for characters of no width and no colour. Blanks are seen: they move what follows.
+fn is_unseen(c: char) -> bool {
+    text::is_invisible(c) && !c.is_whitespace()
+}
+
+/// Returns true if two texts look alike.
+fn looks_like(shown: &str, wanted: &str) -> bool {
+    let plain = |c: char| match c {
+        // Fullwidth forms are in the order of ASCII.
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c => c,
+    };
+    let shown: String = shown.chars().filter(|c| !is_unseen(*c)).map(plain).collect();
+    unicode_security::skeleton(&shown).eq(unicode_security::skeleton(wanted))
+}
+
 fn begins_like_a_command(line: &str) -> bool {
-    let trimmed = line.trim();
-    line.trim_end() == "PEER"
-        || line.strip_prefix("P2P").is_some_and(starts_blank)
-        || (trimmed.starts_with('/') && !trimmed.starts_with("//"))
+    !matches!(LineKind::of(line), LineKind::Blank | LineKind::Text(_))
 }
 
 fn parse_line(line: &str) -> Result<Input, Invalid> {
-    let trimmed = line.trim();
-    if trimmed.is_empty() {
-        return Ok(Input::Nothing);
+    match LineKind::of(line) {
+        LineKind::Blank => Ok(Input::Nothing),
+        LineKind::Text(text) => Text::parse(text).map(Input::Post),
+        LineKind::Command(command) => parse_command(command),
+        LineKind::Peers => Ok(Input::Ask(Request::Peers)),
+        LineKind::P2p(rest) => p2p_words(rest),
+        LineKind::Lookalike(seen) => Err(usage(&format!(
+            "not sent: it begins with {seen}, which only looks like a command; to post it, put a \
+             word before it"
+        ))),
     }
-    if line.trim_end() == "PEER" {
-        return Ok(Input::Ask(Request::Peers));
-    }
-    // Not trimmed at the start: with a space before it, "P2P" is text.
-    if let Some(rest) = line.strip_prefix("P2P").filter(|rest| starts_blank(rest)) {
-        return p2p_words(rest);
-    }
-    match trimmed.strip_prefix('/') {
-        None => Text::parse(line).map(Input::Post),
-        Some(text) if text.starts_with('/') => Text::parse(text).map(Input::Post),
-        Some(command) => parse_command(command),
-    }
-}
-
-fn starts_blank(rest: &str) -> bool {
-    rest.chars().next().is_none_or(char::is_whitespace)
 }
 
 /// Parses the syntax of the original program, `P2P HOST PORT TEXT`.

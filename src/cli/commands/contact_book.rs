@@ -27,7 +27,8 @@ pub(crate) struct NoteArgs {
     /// Name of the peer
     #[arg(value_name = "NAME")]
     peer: Name,
-    /// Text of the note; without it, the note is printed
+    /// Text of the note; options come before it. Without it, the note is printed
+    #[arg(trailing_var_arg = true)]
     text: Vec<String>,
     /// Remove the note
     #[arg(long, conflicts_with = "text")]

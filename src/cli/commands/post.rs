@@ -7,7 +7,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, parse_text, with_client};
+use super::{CommandEvents, parse_text, read_whole, text_of, with_client};
 use crate::{
     cli::{
         failure::{self, Failure, Result},
@@ -23,16 +23,20 @@ use crate::{
 const WINDOW: usize = 256;
 
 const TEXT_MISSING: &str = "put the text after the room, as in `chinwag post lobby hello`, or on \
-                            standard input, one post per line";
+                            standard input: one post per line, or with --whole as one post";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Room to post to [default: that of --room]
     #[arg(value_name = "ROOM", value_parser = room)]
     to: Option<RoomName>,
-    /// Words of the message; without any, each line of standard input is posted as a message, except
-    /// blank lines
+    /// Words of the message; options come before it. Without any, each line of standard input is posted
+    /// as a message, except blank lines; - alone is the same as --whole
+    #[arg(trailing_var_arg = true)]
     text: Vec<String>,
+    /// Post all of standard input as one message
+    #[arg(long, conflicts_with = "text")]
+    whole: bool,
     /// Print one JSON object per post, once it is stored
     #[arg(long)]
     json: bool,
@@ -50,12 +54,13 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
             settings.room()
         )));
     }
-    let text = match args.text.is_empty() {
-        true if terminal::has_no_input() => {
+    let text = match args.text.as_slice() {
+        [] if args.whole => Some(parse_text(read_whole(stop).await?)?),
+        [] if terminal::has_no_input() => {
             return Err(Failure::Usage(format!("nothing to post to {room}: {TEXT_MISSING}")));
         }
-        true => None,
-        false => Some(parse_text(args.text.join(" "))?),
+        [] => None,
+        words => Some(text_of(words, stop).await?),
     };
     let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];
@@ -103,9 +108,7 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
             line = lines.recv(), if !ended && poster.posts.len() < WINDOW => match line {
                 None => ended = true,
                 Some(Ok(line)) => poster.post(line).await?,
-                Some(Err(error)) => {
-                    return Err(Failure::Other(format!("cannot read standard input: {error}")));
-                }
+                Some(Err(error)) => return Err(stdin::unreadable(&error)),
             },
             Some((number, done)) = next_answer(&mut poster.posts) => {
                 poster.on_answer(number, done, out).await?;
@@ -151,7 +154,7 @@ impl LinePoster<'_> {
             stdin::InputLine::Text(line) => {
                 Text::parse(line).map_err(|problem| problem.to_string())
             }
-            stdin::InputLine::TooLong => Err("too long for a post".into()),
+            stdin::InputLine::Invalid(problem) => Err(problem),
         };
         match text {
             Err(problem) => self.report_failure(self.lines, &problem),

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, parse_text, with_client};
+use super::{CommandEvents, parse_text, read_whole, text_of, with_client};
 use crate::{
     cli::{
         failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_notice},
-        stdin, view,
+        view,
     },
     client::{Client, ClientOptions, Error, Queued},
     model::{Name, Text},
@@ -21,7 +21,9 @@ pub(crate) struct Args {
     /// Name of the receiver
     #[arg(value_name = "NAME")]
     to: Name,
-    /// Words of the message; without any, all of standard input is sent as one message
+    /// Words of the message; options come before it. Without any, or with - alone, all of standard
+    /// input is sent as one message
+    #[arg(trailing_var_arg = true)]
     text: Vec<String>,
     /// Keep trying until the message is delivered
     #[arg(long)]
@@ -35,11 +37,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
-    let raw = match args.text.is_empty() {
-        true => stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)??,
-        false => args.text.join(" "),
+    let text = match args.text.as_slice() {
+        [] => parse_text(read_whole(stop).await?)?,
+        words => text_of(words, stop).await?,
     };
-    let text = parse_text(raw)?;
     let mut options = settings.invisible_sender()?;
     if options.name == args.to {
         return Err(Failure::Usage(format!("{} is you", args.to)));

@@ -78,6 +78,62 @@ fn a_private_line_with_a_mistake_is_never_posted() {
     check_invalid("/mgs buzz secret", "unknown command /mgs");
 }
 
+/// Characters that nobody sees, among them the mark of byte order that some editors write.
+const UNSEEN: [&str; 8] = [
+    "\u{feff}",
+    "\u{200b}",
+    "\u{200d}",
+    "\u{2060}",
+    "\u{fe0f}",
+    "\u{ad}",
+    "\u{1}",
+    "\u{200e}\u{feff}",
+];
+
+#[test]
+fn nothing_invisible_makes_a_text_of_a_command() {
+    let secret = Input::Ask(Request::Send { to: name("buzz"), text: text("secret") });
+    let original = Input::parse("P2P ::1 54322 secret");
+    for unseen in UNSEEN {
+        for line in ["{}/msg buzz secret", "{} /msg buzz secret", " {}/msg buzz secret"] {
+            let line = line.replace("{}", unseen);
+            assert_eq!(Input::parse(&line), secret, "{line:?}");
+            assert!(is_private(&line), "{line:?}");
+        }
+        assert_eq!(Input::parse(&format!("{unseen}P2P ::1 54322 secret")), original);
+        assert_eq!(Input::parse(&format!("{unseen}PEER")), Input::Ask(Request::Peers));
+        check_invalid(&format!("{unseen}/mgs buzz secret"), "unknown command /mgs");
+        check_invalid(&format!("/{unseen}msg buzz secret"), "unknown command /");
+        check_invalid(&format!("P{unseen}2P ::1 54322 secret"), "only looks like a command");
+        check_invalid(&format!("hello\n{unseen}/msg buzz secret"), "not sent: line 2");
+        assert_eq!(Input::parse(unseen), Input::Nothing, "{unseen:?}");
+        for line in ["{}hello", "❤{}", "a {}/b"].map(|line| line.replace("{}", unseen)) {
+            assert_eq!(Input::parse(&line), Input::Post(text(&line)), "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn what_looks_like_a_command_is_obeyed_or_refused() {
+    let secret = Input::Ask(Request::Send { to: name("buzz"), text: text("secret") });
+    for line in ["／msg buzz secret", "\u{3000}／msg\u{3000}buzz\u{3000}secret"] {
+        assert_eq!(Input::parse(line), secret, "{line:?}");
+    }
+    check_invalid("／ｍｓｇ buzz secret", "unknown command /");
+    check_invalid("／／msg buzz secret", "unknown command /");
+    check_invalid("/／msg buzz secret", "unknown command /");
+    for slash in ['⁄', '∕', '⧸', '╱', '⟋'] {
+        check_invalid(&format!("{slash}msg buzz secret"), "only looks like a command");
+        check_invalid(&format!("hello\n {slash}msg buzz secret"), "not sent: line 2");
+    }
+    for word in ["Ｐ２Ｐ", "Р2Р", "Ρ2Ρ"] {
+        check_invalid(&format!("{word} 127.0.0.1 1 secret"), "only looks like a command");
+    }
+    for line in ["ノート", "丿", "╱╲╱", "P2P2 is fine", "Р2Р", "1／2", "＞／msg"] {
+        assert_eq!(Input::parse(line), Input::Post(text(line)), "{line:?}");
+    }
+}
+
 #[test]
 fn a_command_in_a_later_line_is_never_posted() {
     for command in

@@ -59,6 +59,21 @@ fn direct_messages_go_to_the_peer_and_are_not_stored() {
 }
 
 #[test]
+fn an_unseen_or_wide_first_character_makes_no_post_of_a_command() {
+    for command in ["\u{feff}/msg buzz psst", "\u{200d}/msg buzz psst", "／msg buzz psst"] {
+        let effects = state(&["lobby"]).line(command, at(1));
+        assert!(
+            matches!(effects.as_slice(), [Effect::Send { text, .. }] if text.as_str() == "psst"),
+            "{command:?}: {effects:?}"
+        );
+    }
+    for refused in ["∕msg buzz psst", "hello\n\u{200d}/msg buzz psst", "hello\n／msg buzz psst"]
+    {
+        assert_eq!(state(&["lobby"]).line(refused, at(1)), [], "{refused:?}");
+    }
+}
+
+#[test]
 fn posts_are_stored_in_the_history_and_private_lines_are_not() {
     let mut state = state(&["lobby"]);
     let effects = state.line("hello", at(1));
