@@ -25,6 +25,7 @@ mod outage;
 mod output;
 mod queries;
 mod question;
+mod search_terms;
 mod setup;
 mod stdin;
 #[cfg(all(test, feature = "hub"))]
