@@ -36,7 +36,7 @@ pub(crate) use self::remember::remember;
 use super::{
     failure::{Failure, Result},
     keymap::Keymap,
-    theme::Theme,
+    theme::ThemeName,
     values::{self, direct_policy, listen_address},
 };
 use crate::{
@@ -129,7 +129,7 @@ pub(crate) struct Config {
     pub(crate) no_direct: bool,
     pub(crate) plaintext: bool,
     pub(crate) quiet: bool,
-    pub(crate) theme: Option<String>,
+    pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
 
@@ -164,7 +164,7 @@ impl Config {
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
             quiet: raw.quiet,
-            theme: one("theme", raw.theme, |name| Theme::parse(name).map(|_| name.to_owned()))?,
+            theme: one("theme", raw.theme, ThemeName::parse)?,
             keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
         })
     }
@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
         assert_eq!(all.direct, Some(DirectPolicy::Anyone));
         assert!(all.no_direct && all.plaintext && all.quiet);
-        assert_eq!(all.theme.as_deref(), Some("light"));
+        assert_eq!(all.theme, Some(ThemeName::Light));
         assert_eq!(all.keys["quit"], ["ctrl-q"]);
         assert_eq!(all.keys["help"], ["f1", "f2"]);
         assert_eq!(all.name.unwrap().as_str(), "sova");
@@ -335,7 +335,7 @@ mod tests {
             ("[keys]\nretry = ['ctrl-n', 'g']", "line 2, column 9: keys.retry: \"g\" types"),
             ("[keys]\nretry = 'f5'\nsearch = 'f5'", "line 1, column 1: keys: F5 cannot mean both"),
             ("\n[keys]\ndance = 'f5'", "line 3, column 9: keys: no action \"dance\""),
-            ("theme = 'blue'", "line 1, column 9: theme: no theme \"blue\": expected dark, light"),
+            ("theme = 'blue'", "line 1, column 9: theme: no theme \"blue\": expected auto, dark"),
             ("# ü\nname = 'ü' 3", "line 2, column 12: "),
         ] {
             let problem = Config::parse(text).unwrap_err();

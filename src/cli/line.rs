@@ -282,6 +282,7 @@ impl Chat {
             Input::Invalid(problem) => self.report_failure(&problem),
             Input::Help => self.pending.push_back(help()),
             Input::ShowStatus => self.show_status(),
+            Input::Theme(_) => self.report_failure("a theme is for the full screen"),
             Input::Post(text) => self.post(text).await?,
             Input::Ask(Request::Join(room)) if self.state.rooms().contains(&room) => {
                 self.switch_to(room);

@@ -8,6 +8,7 @@ pub(crate) use self::flags::{Flags, without_environment};
 use super::{
     config::{Config, Home, make_parent},
     failure::{Failure, GET_LINK, Result},
+    theme::ThemeName,
     values::hub,
 };
 use crate::{
@@ -47,7 +48,7 @@ pub(crate) struct Settings {
     pub(crate) quiet: bool,
     /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
-    pub(crate) theme: Option<String>,
+    pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
     pub(crate) home: Home,
 }
@@ -259,7 +260,7 @@ mod tests {
             advertise: vec![Endpoint::parse("file:2").unwrap()],
             rooms: vec![RoomName::parse("file").unwrap()],
             quiet: true,
-            theme: Some("light".into()),
+            theme: Some(ThemeName::Light),
             keys: BTreeMap::from([("quit".into(), vec!["ctrl-q".into()])]),
         }
     }
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!(settings.advertise[0].to_string(), "file:2");
         assert_eq!(settings.rooms[0].as_str(), "file");
         assert!(settings.quiet);
-        assert_eq!(settings.theme.as_deref(), Some("light"));
+        assert_eq!(settings.theme, Some(ThemeName::Light));
         assert_eq!(settings.keys["quit"], ["ctrl-q"]);
     }
 

@@ -1,5 +1,9 @@
 //! Properties of the terminal, and a guard that restores its mode.
 
+mod background;
+
+pub(crate) use self::background::query_background;
+
 use std::io::{self, IsTerminal};
 
 /// Returns the width of the terminal on standard output, or `None` if that is not a terminal.

@@ -1,28 +1,73 @@
 //! The colours of the full screen: a style for each role. No other module names a colour.
 //!
-//! The background is the terminal's own, except for bars and selected rows. Colours are indexes from
-//! 16 on in the 256-colour palette, because terminals let users redefine the first sixteen. The tests
-//! compute the contrast of each. `plain` has no colours, for `NO_COLOR`.
+//! The background is the terminal's own, except for bars, marked rows and code. Every colour is chosen
+//! for the background: the nearest to the wished one that has enough contrast. `dark` on a terminal
+//! that is known to be light paints a background of its own, and `light` likewise. `plain` has no
+//! colours, for `NO_COLOR`.
+
+pub(crate) mod contrast;
+pub(crate) mod detect;
+mod wishes;
+
+use std::fmt;
 
 use ratatui::style::{Color, Modifier, Style};
 
+use self::{
+    contrast::{Depth, Rgb},
+    detect::TerminalColours,
+    wishes::{DARK, LIGHT, Wishes},
+};
 use crate::model::Name;
+
+/// The least contrast of a text with its background (WCAG 2.1, AA).
+const TEXT_CONTRAST: f64 = 4.5;
+
+/// The least contrast of lines and symbols.
+const LINE_CONTRAST: f64 = 3.0;
+
+/// The contrast that black or white must have on a tinted row.
+const TINT_CONTRAST: f64 = 7.0;
+
+/// The name of a theme, as in `theme = "auto"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ThemeName {
+    /// As the background of the terminal is.
+    #[default]
+    Auto,
+    Dark,
+    Light,
+    /// Without colours.
+    Plain,
+}
 
 /// A style for each role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Theme {
+    /// The screen before anything is drawn. It has colours only if the theme has a background of its own.
     pub(crate) text: Style,
     /// Secondary information: times, paths, hints.
     pub(crate) dim: Style,
+    /// Answers and help.
     pub(crate) notice: Style,
-    /// The user's own name.
-    pub(crate) own: Style,
-    /// A text that mentions the user.
+    /// Who came and left.
+    pub(crate) presence: Style,
+    /// A row with a text that mentions the user, and the bar in it.
     pub(crate) mention: Style,
+    pub(crate) mention_bar: Style,
     /// Patched onto the text's style for a link.
     pub(crate) link: Style,
-    /// Patched onto the style of a row that is selected or was jumped to.
+    /// Code in a text, and a row of fenced code.
+    pub(crate) code: Style,
+    /// Patched onto the style of emphasized text: `*so*` and `_so_`.
+    pub(crate) strong: Style,
+    pub(crate) emphasis: Style,
+    /// A row that is selected or was jumped to.
     pub(crate) selected: Style,
+    /// Found words.
+    pub(crate) found: Style,
+    /// The name of a key or command in a help or greeting.
+    pub(crate) key: Style,
     /// Lines between the parts of the screen.
     pub(crate) border: Style,
     /// Headings.
@@ -40,112 +85,107 @@ pub(crate) struct Theme {
     pub(crate) bad: Style,
     /// A room or peer with unread messages.
     pub(crate) unread: Style,
-    /// The colours that other people's names are spread over; without any, names are like the own.
-    names: &'static [u8],
-}
-
-const fn on(colour: u8) -> Style {
-    Style::new().fg(Color::Indexed(colour))
-}
-
-const fn bold(colour: u8) -> Style {
-    on(colour).add_modifier(Modifier::BOLD)
+    /// Patched onto the style of the user's own name.
+    own: Style,
+    /// The styles that names are spread over; without any, all names are alike.
+    names: Vec<Style>,
 }
 
 const fn modified(modifier: Modifier) -> Style {
     Style::new().add_modifier(modifier)
 }
 
-/// Colours of names on a dark background.
-const ON_DARK: [u8; 12] = [39, 208, 113, 176, 221, 80, 210, 147, 150, 180, 213, 75];
+const BOLD: Style = modified(Modifier::BOLD);
+const UNDERLINED: Style = modified(Modifier::UNDERLINED);
+const ITALIC: Style = modified(Modifier::ITALIC);
+const REVERSED: Style = modified(Modifier::REVERSED);
 
-/// Colours of names on a light background.
-const ON_LIGHT: [u8; 12] = [25, 130, 28, 90, 88, 24, 161, 54, 58, 95, 126, 20];
+impl ThemeName {
+    /// All names, as in `/theme auto`.
+    pub(crate) const NAMES: [&'static str; 4] = ["auto", "dark", "light", "plain"];
+
+    const ALL: [Self; 4] = [Self::Auto, Self::Dark, Self::Light, Self::Plain];
+
+    /// The theme with this name in the configuration or after `/theme`. Errors if there is none; the
+    /// message lists the names.
+    pub(crate) fn parse(name: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().zip(Self::ALL).find(|(known, _)| **known == name);
+        found
+            .map(|(_, theme)| theme)
+            .ok_or_else(|| format!("no theme {name:?}: expected auto, dark, light or plain"))
+    }
+}
+
+impl fmt::Display for ThemeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let found = Self::NAMES.iter().zip(Self::ALL).find(|(_, theme)| theme == self);
+        f.write_str(found.map_or("", |(name, _)| name))
+    }
+}
 
 impl Theme {
-    pub(crate) const fn dark() -> Self {
-        Self {
-            text: Style::new(),
-            dim: on(245),
-            notice: on(109),
-            own: bold(255),
-            mention: bold(229),
-            link: modified(Modifier::UNDERLINED),
-            selected: Style::new().bg(Color::Indexed(237)),
-            border: on(240),
-            title: bold(252),
-            day: on(245),
-            new_line: on(209),
-            status: on(252).bg(Color::Indexed(236)),
-            good: on(114),
-            warn: on(221),
-            bad: on(203),
-            unread: bold(255),
-            names: &ON_DARK,
-        }
-    }
-
-    pub(crate) const fn light() -> Self {
-        Self {
-            text: Style::new(),
-            dim: on(241),
-            notice: on(24),
-            own: bold(16),
-            mention: bold(88),
-            link: modified(Modifier::UNDERLINED),
-            selected: Style::new().bg(Color::Indexed(253)),
-            border: on(248),
-            title: bold(236),
-            day: on(241),
-            new_line: on(130),
-            status: on(236).bg(Color::Indexed(254)),
-            good: on(22),
-            warn: on(94),
-            bad: on(160),
-            unread: bold(16),
-            names: &ON_LIGHT,
+    /// The theme with a name, for a terminal.
+    pub(crate) fn new(name: ThemeName, terminal: &TerminalColours) -> Self {
+        let is_light = match name {
+            ThemeName::Auto => terminal.is_light(),
+            ThemeName::Dark => false,
+            ThemeName::Light => true,
+            ThemeName::Plain => return Self::plain(),
+        };
+        let wishes = if is_light { &LIGHT } else { &DARK };
+        let known = terminal.background.filter(|known| known.is_light() == is_light);
+        let palette = Palette {
+            wishes,
+            depth: terminal.depth,
+            ground: known.unwrap_or(wishes.ground),
+            // A dark terminal whose background is not known may be less dark.
+            worst: known.unwrap_or(wishes.worst),
+        };
+        match terminal.background.is_some() && known.is_none() {
+            true => palette.theme_with_ground(),
+            false => palette.theme(),
         }
     }
 
     /// Without colours.
-    pub(crate) const fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         const PLAIN: Style = Style::new();
-        const BOLD: Style = modified(Modifier::BOLD);
         const DIM: Style = modified(Modifier::DIM);
         Self {
             text: PLAIN,
             dim: DIM,
-            notice: DIM,
-            own: BOLD,
+            notice: PLAIN,
+            presence: DIM,
             mention: BOLD,
-            link: modified(Modifier::UNDERLINED),
-            selected: modified(Modifier::REVERSED),
+            mention_bar: BOLD,
+            link: UNDERLINED,
+            code: PLAIN,
+            strong: BOLD,
+            emphasis: ITALIC,
+            selected: REVERSED,
+            found: REVERSED,
+            key: BOLD,
             border: DIM,
             title: BOLD,
             day: DIM,
             new_line: BOLD,
-            status: modified(Modifier::REVERSED),
+            status: REVERSED,
             good: PLAIN,
             warn: BOLD,
             bad: BOLD,
             unread: BOLD,
-            names: &[],
+            own: BOLD,
+            names: Vec::new(),
         }
     }
 
-    /// The theme with this name in the configuration: `dark`, `light` or `plain`. Errors if there
-    /// is no such theme; the message lists the names.
-    pub(crate) fn parse(name: &str) -> Result<Self, String> {
-        match name {
-            "dark" => Ok(Self::dark()),
-            "light" => Ok(Self::light()),
-            "plain" => Ok(Self::plain()),
-            _ => Err(format!("no theme {name:?}: expected dark, light or plain")),
-        }
+    /// The weight of what is unread, to be patched onto a colour.
+    pub(crate) fn unread_weight(&self) -> Style {
+        Style { fg: None, ..self.unread }
     }
 
-    /// The style of a peer's name, the same for every occurrence of the name.
-    pub(crate) fn of_name(&self, name: &Name) -> Style {
+    /// The style of a name, the same for every occurrence of the name; `is_own`: the user's.
+    pub(crate) fn of_name(&self, name: &Name, is_own: bool) -> Style {
         // FNV-1a with its halves folded, so that names differing in one letter differ in the low bits.
         let hash = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -153,71 +193,105 @@ impl Theme {
         let folded = (hash ^ (hash >> 32)) & u64::from(u32::MAX);
         let count = self.names.len().max(1);
         let at = usize::try_from(folded).map_or(0, |hash| hash % count);
-        self.names.get(at).map_or(self.own, |&colour| on(colour))
+        let style = self.names.get(at).copied().unwrap_or_default();
+        if is_own || self.names.is_empty() { style.patch(self.own) } else { style }
+    }
+}
+
+/// What a theme is made from.
+struct Palette<'a> {
+    wishes: &'a Wishes,
+    depth: Depth,
+    /// The background of the terminal, and the one on which its colours have the least contrast.
+    ground: Rgb,
+    worst: Rgb,
+}
+
+impl Palette<'_> {
+    fn theme_with_ground(&self) -> Theme {
+        let (ground, _) = self.depth.exact(self.ground);
+        let text = self.foreground(self.wishes.text, &[self.ground], TEXT_CONTRAST).bg(ground);
+        Theme { text, ..self.theme() }
+    }
+
+    fn theme(&self) -> Theme {
+        let wishes = self.wishes;
+        let selected = self.tint(wishes.text, wishes.selected);
+        let mention = self.tint(wishes.accent, wishes.mention);
+        let code = self.tint(wishes.text, wishes.code_tint);
+        let status = self.tint(wishes.text, wishes.status);
+        // Sixteen colours have no tints. Bold would change their colour.
+        let few = self.depth == Depth::Sixteen;
+        let tints = [selected, mention, code, status];
+        let tints = tints.iter().filter(|_| !few).map(|tint| tint.1);
+        let all: Vec<Rgb> = tints.chain([self.ground, self.worst]).collect();
+        let text = |wish| self.foreground(wish, &all, TEXT_CONTRAST);
+        let line = |wish| self.foreground(wish, &all, LINE_CONTRAST);
+        let bold = |wish| if few { text(wish) } else { text(wish).patch(BOLD) };
+        let tinted = |tint: (Color, Rgb), wish| match few {
+            true => text(wish),
+            false => text(wish).bg(tint.0),
+        };
+        let or_reversed = |tint: (Color, Rgb)| match few {
+            true => REVERSED,
+            false => text(wishes.text).bg(tint.0),
+        };
+        let (marker, under) = self.depth.exact(wishes.accent);
+        let found = self.foreground(Rgb::BLACK, &[under], TEXT_CONTRAST).bg(marker);
+        Theme {
+            text: Style::new(),
+            dim: text(wishes.dim),
+            notice: text(wishes.notice),
+            presence: text(wishes.dim),
+            mention: tinted(mention, wishes.text),
+            mention_bar: line(wishes.accent),
+            link: UNDERLINED,
+            code: tinted(code, wishes.code),
+            strong: BOLD,
+            emphasis: ITALIC,
+            selected: or_reversed(selected),
+            found: if few { REVERSED } else { found },
+            key: bold(wishes.key),
+            border: line(wishes.border),
+            title: bold(wishes.text),
+            day: text(wishes.dim),
+            new_line: text(wishes.new_line),
+            status: or_reversed(status),
+            good: text(wishes.good),
+            warn: text(wishes.warn),
+            bad: text(wishes.bad),
+            unread: bold(wishes.text),
+            own: BOLD,
+            names: self.names(&all),
+        }
+    }
+
+    /// A colour of its own for each wish, as far as there are enough.
+    fn names(&self, grounds: &[Rgb]) -> Vec<Style> {
+        let mut taken = Vec::new();
+        for wish in self.wishes.names {
+            taken.push(self.depth.readable(wish, grounds, TEXT_CONTRAST, &taken));
+        }
+        taken.into_iter().map(|colour| Style::new().fg(colour)).collect()
+    }
+
+    fn foreground(&self, wish: Rgb, grounds: &[Rgb], ratio: f64) -> Style {
+        Style::new().fg(self.depth.readable(wish, grounds, ratio, &[]))
+    }
+
+    /// The background with a share of a colour: lighter on a dark one, unless texts would be hard to read.
+    fn tint(&self, colour: Rgb, share: f64) -> (Color, Rgb) {
+        let (text, other) = match self.ground.is_light() {
+            true => (Rgb::BLACK, Rgb::WHITE),
+            false => (Rgb::WHITE, Rgb::BLACK),
+        };
+        let tint = self.depth.exact(self.ground.mixed(colour, share));
+        match tint.1.contrast(text) >= TINT_CONTRAST {
+            true => tint,
+            false => self.depth.exact(self.ground.mixed(other, share)),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Relative luminance (WCAG 2.1) of one of the xterm colours 16–255.
-    fn luminance(colour: u8) -> f64 {
-        let steps = [0.0, 95.0, 135.0, 175.0, 215.0, 255.0];
-        let rgb = match colour {
-            16..=231 => {
-                let cube = usize::from(colour - 16);
-                [steps[cube / 36], steps[cube / 6 % 6], steps[cube % 6]]
-            }
-            232.. => [8.0 + 10.0 * f64::from(colour - 232); 3],
-            _ => panic!("{colour} can be redefined by the user"),
-        };
-        let linear = |value: f64| {
-            let value: f64 = value / 255.0;
-            if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(rgb[0]) + 0.7152 * linear(rgb[1]) + 0.0722 * linear(rgb[2])
-    }
-
-    fn contrast(style: Style, ground: u8) -> f64 {
-        let Some(Color::Indexed(colour)) = style.fg else { panic!("{style:?}") };
-        let (a, b) = (luminance(colour), luminance(ground));
-        (a.max(b) + 0.05) / (a.min(b) + 0.05)
-    }
-
-    #[test]
-    fn every_colour_has_enough_contrast() {
-        for (theme, ground, selected) in [(Theme::dark(), 234, 237), (Theme::light(), 231, 253)] {
-            let Theme { dim, notice, own, mention, title, .. } = theme;
-            let Theme { day, new_line, good, warn, bad, unread, .. } = theme;
-            let roles = [dim, notice, own, mention, title, day, new_line, good, warn, bad, unread];
-            let names = theme.names.iter().map(|&colour| on(colour));
-            for style in roles.into_iter().chain(names) {
-                let (much, enough) = (contrast(style, ground), contrast(style, selected));
-                assert!(much >= 4.5, "{style:?} on {ground}: {much}");
-                assert!(enough >= 3.0, "{style:?} on {selected}: {enough}");
-            }
-        }
-    }
-
-    #[test]
-    fn plain_has_no_colour() {
-        let plain = format!("{:?}", Theme::plain());
-        assert!(!plain.contains("Indexed") && !plain.contains("fg") && !plain.contains("bg"));
-    }
-
-    #[test]
-    fn names_keep_their_colour_and_lookalikes_differ() {
-        let name = |raw: &str| Name::parse(raw).unwrap();
-        for theme in [Theme::dark(), Theme::light()] {
-            assert_eq!(theme.of_name(&name("sova")), theme.of_name(&name("Sova")));
-            // The second ones have a Cyrillic о and а.
-            for (one, other) in [("sova", "sоva"), ("anna", "аnna"), ("bob", "bоb")] {
-                assert_ne!(theme.of_name(&name(one)), theme.of_name(&name(other)), "{one}");
-            }
-            let crowd = (0..1200).map(|i| theme.of_name(&name(&format!("peer-{i}"))));
-            let first = crowd.filter(|style| *style == on(theme.names[0])).count();
-            assert!((50..150).contains(&first), "{first} of 1200 have the first of 12 colours");
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@ mod complete;
 mod composer;
 mod effect;
 mod headless;
+mod late_answer;
 mod layout;
 mod moment;
 mod outcome;
@@ -43,8 +44,8 @@ use super::{
     keymap::Keymap,
     options::Settings,
     output::{print_error, print_notice},
-    terminal,
-    theme::Theme,
+    terminal::{self, query_background},
+    theme::{ThemeName, detect::TerminalColours},
 };
 use crate::{
     client::{Client, Event, Events},
@@ -61,7 +62,10 @@ pub(super) fn is_possible(args: &chat::Args) -> bool {
 
 /// Chats in the full screen until the user leaves or a signal arrives.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
-    let preferences = preferences(settings)?;
+    let background = query_background();
+    let colours =
+        TerminalColours { background: background.colour, ..TerminalColours::from_environment() };
+    let preferences = preferences(settings, colours)?;
     let mut options = settings.visible()?;
     let join = |room: &RoomName| (room.clone(), Start::Last(HISTORY_ON_JOIN));
     options.rooms = settings.rooms.iter().map(join).collect();
@@ -82,7 +86,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         client.clone(),
         unseen.clone(),
         screen,
-        term::events(),
+        term::events(&background.typed, background.is_open),
         settings.home.input_history(),
     );
     let result = app.run(&mut events, stop).await;
@@ -113,9 +117,10 @@ async fn receive_rest(state: &mut State, mut events: Events) {
     }
 }
 
-fn preferences(settings: &Settings) -> Result<Preferences> {
+fn preferences(settings: &Settings, colours: TerminalColours) -> Result<Preferences> {
     Ok(Preferences {
-        theme: theme(settings)?,
+        theme: theme(settings),
+        colours,
         zone: TimeZone::system(),
         keymap: Keymap::with(&settings.keys).map_err(Failure::Usage)?,
         quiet: settings.quiet,
@@ -123,14 +128,12 @@ fn preferences(settings: &Settings) -> Result<Preferences> {
     })
 }
 
-/// The colours: none if `NO_COLOR` is set (<https://no-color.org>).
-fn theme(settings: &Settings) -> Result<Theme> {
-    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        return Ok(Theme::plain());
+/// The theme: without colours if `NO_COLOR` is set (<https://no-color.org>).
+fn theme(settings: &Settings) -> ThemeName {
+    match std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        true => ThemeName::Plain,
+        false => settings.theme.unwrap_or_default(),
     }
-    let theme = settings.theme.as_deref().map(Theme::parse).transpose();
-    let theme = theme.map_err(|problem| Failure::Usage(format!("theme: {problem}")))?;
-    Ok(theme.unwrap_or(Theme::dark()))
 }
 
 /// Where direct messages are accepted, as a sentence.

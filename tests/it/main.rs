@@ -31,7 +31,6 @@ mod doctor;
 mod documents;
 mod endpoints;
 mod examples;
-mod finding;
 mod first_start;
 mod full_screen;
 mod grpcurl;

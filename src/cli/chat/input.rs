@@ -9,7 +9,7 @@ pub(crate) mod commands;
 
 use self::commands::{ChatCommand, Verb};
 use crate::{
-    cli::search_terms::SearchTerms,
+    cli::theme::ThemeName,
     model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text},
     text,
 };
@@ -43,6 +43,8 @@ pub(crate) enum Input {
     Ask(Request),
     /// Show the status of the connection.
     ShowStatus,
+    /// Change the colours of the full screen; `None` means to show which it has.
+    Theme(Option<ThemeName>),
     /// List the commands.
     Help,
     /// Leave the chat.
@@ -80,8 +82,8 @@ pub(crate) enum Request {
     Rooms,
     /// Show this many of the latest messages of the current room.
     History(u32),
-    /// Search messages.
-    Search(SearchTerms),
+    /// Search messages of the current room.
+    Search(String),
     /// Show the user's own key.
     Id,
     /// List the contacts.
@@ -269,6 +271,11 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
     Ok(Input::Ask(match command.verb {
         Verb::Help => return Ok(Input::Help),
         Verb::Quit => return Ok(Input::Quit),
+        Verb::Theme if rest.is_empty() => return Ok(Input::Theme(None)),
+        Verb::Theme => {
+            let theme = ThemeName::parse(&rest.to_lowercase()).map_err(|why| usage(&why))?;
+            return Ok(Input::Theme(Some(theme)));
+        }
         Verb::Status if rest.is_empty() => return Ok(Input::ShowStatus),
         Verb::Msg if more.is_empty() => Request::Talk(Name::parse(first)?),
         Verb::Msg => Request::Send { to: Name::parse(first)?, text: Text::parse(more)? },
@@ -282,9 +289,7 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
         Verb::Mute => Request::Mute { room: room()?, muted: true },
         Verb::Unmute => Request::Mute { room: room()?, muted: false },
         Verb::History => Request::History(history(rest)?),
-        Verb::Search => {
-            Request::Search(SearchTerms::parse(rest).map_err(|error| usage(&error.to_string()))?)
-        }
+        Verb::Search => Request::Search(rest.to_owned()),
         Verb::Verify => Request::Verify { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Accept => Request::Accept { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Block => Request::Block { name: Name::parse(rest)?, blocked: true },

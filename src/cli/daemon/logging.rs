@@ -7,10 +7,7 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use super::error::{Error, Result};
-use crate::{
-    cli::log_writer::{self, LogLines},
-    error::SystemError,
-};
+use crate::error::SystemError;
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -29,8 +26,7 @@ pub(super) fn log(filter: &str, format: LogFormat) -> Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .log_internal_errors(false)
-        .with_writer(LogLines { to: log_writer::stderr().clone(), escape: false });
+        .with_writer(io::stderr);
     match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

@@ -178,8 +178,7 @@ impl ChatState {
 
     /// Formats a message, with its room if several are joined.
     pub(crate) fn message(&self, message: &Message) -> String {
-        let only = matches!(self.rooms.as_slice(), [room] if *room == message.room);
-        let room = (!only).then_some(&message.room);
+        let room = (self.rooms.len() > 1).then_some(&message.room);
         view::message(&self.clock, message, room)
     }
 

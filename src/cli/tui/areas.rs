@@ -1,10 +1,25 @@
 //! Where everything is on the screen, as of the last layout. The mouse and scrolling need it.
 
-use ratatui::layout::{Position, Rect};
+use ratatui::{
+    buffer::Buffer,
+    layout::{Position, Rect},
+    style::{Color, Style},
+    text::Line,
+};
 use unicode_width::UnicodeWidthStr;
 
 use super::chat_id::ChatId;
 use crate::model::Name;
+
+/// Marks an area with a style. What has a colour already keeps it.
+pub(crate) fn tint(buffer: &mut Buffer, area: Rect, style: Style) {
+    for position in area.intersection(buffer.area).positions() {
+        if let Some(cell) = buffer.cell_mut(position) {
+            let fg = if cell.fg == Color::Reset { style.fg } else { None };
+            cell.set_style(Style { fg, ..style });
+        }
+    }
+}
 
 /// The parts of the screen. Those that have no place are empty.
 #[derive(Debug, Default, Clone, Copy)]
@@ -26,8 +41,8 @@ pub(crate) struct OverlayBox {
     pub(crate) outside: Rect,
     pub(crate) inside: Rect,
     pub(crate) title: String,
-    /// All lines, each as wide as the box at most.
-    pub(crate) lines: Vec<String>,
+    /// All lines, escaped, each as wide as the box at most.
+    pub(crate) lines: Vec<Line<'static>>,
     pub(crate) selected: Option<usize>,
     /// The first visible line.
     pub(crate) top: usize,

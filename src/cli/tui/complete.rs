@@ -1,7 +1,7 @@
 //! Finds the completions of a word: commands, names and rooms.
 
 use crate::{
-    cli::chat::input::commands::{COMMANDS, ChatCommand, STATUSES, Takes},
+    cli::chat::input::commands::{COMMANDS, ChatCommand, Takes},
     model::{Name, RoomName},
 };
 
@@ -96,16 +96,16 @@ fn arguments(head: &str, prefix: &str, candidates: Candidates<'_>) -> Vec<Comple
     match command.takes {
         // A text may contain names.
         Takes::Name | Takes::Other => names(prefix, " ", candidates),
-        Takes::Room | Takes::Status if head.next().is_some() => Vec::new(),
+        Takes::Room | Takes::OneOf(_) if head.next().is_some() => Vec::new(),
         Takes::Room => {
             let prefix = normalized(prefix);
             let fits = |room: &&RoomName| room.as_str().starts_with(&prefix);
             candidates.rooms.iter().filter(fits).map(|room| plain(format!("{room} "))).collect()
         }
-        Takes::Status => {
+        Takes::OneOf(words) => {
             let prefix = prefix.to_lowercase();
-            let fits = STATUSES.iter().filter(|status| status.starts_with(&prefix));
-            fits.map(|&status| plain(status.to_owned())).collect()
+            let fits = words.iter().filter(|word| word.starts_with(&prefix));
+            fits.map(|&word| plain(word.to_owned())).collect()
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::outcome::PageDirection;
 use crate::{
-    cli::{chat::input::Request, search_terms::SearchTerms},
+    cli::chat::input::Request,
     model::{Message, MessageId, Name, PeerStatus, Position, RoomName, Text},
 };
 
@@ -29,8 +29,8 @@ pub(crate) enum Effect {
     LoadPage { room: RoomName, direction: PageDirection, from: Position },
     /// Load the messages before and after one that was found.
     LoadContext(Box<Message>),
-    /// Search messages.
-    Search(SearchTerms),
+    /// Search a room.
+    Search { room: RoomName, query: String },
     /// Look up a peer in the contact book.
     LookUp(Name),
     /// List the rooms of the hub, to complete and to choose from.

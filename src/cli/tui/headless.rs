@@ -11,7 +11,10 @@ use super::{
     view,
 };
 use crate::{
-    cli::{keymap::Keymap, theme::Theme},
+    cli::{
+        keymap::Keymap,
+        theme::{ThemeName, detect::TerminalColours},
+    },
     client::Event,
     model::{Message, Name, Position, RoomName},
 };
@@ -25,7 +28,8 @@ impl HeadlessScreen {
     /// A screen in an empty room, whose log has epoch 1.
     pub fn new(me: Name, room: RoomName) -> Self {
         let preferences = Preferences {
-            theme: Theme::dark(),
+            theme: ThemeName::Dark,
+            colours: TerminalColours::default(),
             zone: TimeZone::system(),
             keymap: Keymap::defaults(),
             quiet: true,

@@ -42,10 +42,16 @@ use super::{
     composer::Composer,
     effect::Effect,
     moment::Moment,
-    transcript::{EntryBody, EntryKey, TranscriptEntry},
+    transcript::{EntryBody, EntryKey, NoticeKind, TranscriptEntry},
 };
 use crate::{
-    cli::{chat::roster::Roster, keymap::Keymap, outage::Outage, theme::Theme, view::Clock},
+    cli::{
+        chat::roster::Roster,
+        keymap::Keymap,
+        outage::Outage,
+        theme::{Theme, ThemeName, detect::TerminalColours},
+        view::Clock,
+    },
     model::{MessageId, Name, Position, RoomName},
 };
 
@@ -68,7 +74,9 @@ pub(crate) struct Panels {
 
 /// The settings of the screen.
 pub(crate) struct Preferences {
-    pub(crate) theme: Theme,
+    pub(crate) theme: ThemeName,
+    /// The colours of the terminal, for which the theme is made.
+    pub(crate) colours: TerminalColours,
     pub(crate) zone: TimeZone,
     pub(crate) keymap: Keymap,
     /// No bell.
@@ -83,6 +91,8 @@ pub(crate) struct State {
     /// Where direct messages are accepted, as a sentence.
     reached_at: String,
     pub(crate) theme: Theme,
+    theme_name: ThemeName,
+    colours: TerminalColours,
     pub(crate) zone: TimeZone,
     pub(crate) rooms: Vec<RoomChat>,
     pub(crate) direct_chats: Vec<DirectChat>,
@@ -135,14 +145,16 @@ impl State {
         preferences: Preferences,
         now: Moment,
     ) -> Self {
-        let Preferences { theme, zone, keymap, quiet, history } = preferences;
+        let Preferences { theme, colours, zone, keymap, quiet, history } = preferences;
         let stored_input = history.last().cloned();
         Self {
             roster: Roster::new(me.clone()),
             me,
             hub,
             reached_at,
-            theme,
+            theme: Theme::new(theme, &colours),
+            theme_name: theme,
+            colours,
             zone,
             rooms: rooms.iter().cloned().map(RoomChat::new).collect(),
             direct_chats: Vec::new(),
@@ -203,7 +215,7 @@ impl State {
         let text = text.into();
         match self.current.clone() {
             Some(chat) if is_error && !self.areas.fits_toast(&text) => {
-                let entry = self.notice(&text, now);
+                let entry = self.notice(NoticeKind::Error, &text, now);
                 self.push_entry(&chat, entry);
                 if !self.is_at_end() {
                     self.show_toast(text, is_error, now);
@@ -220,7 +232,13 @@ impl State {
 
     /// Shows a notice in the current chat, and also as a toast if it could be overlooked there.
     pub(crate) fn announce(&mut self, text: &str, is_error: bool, now: Moment) {
-        let entry = self.notice(text, now);
+        let kind = if is_error { NoticeKind::Error } else { NoticeKind::Info };
+        self.announce_as(kind, text, now);
+    }
+
+    fn announce_as(&mut self, kind: NoticeKind, text: &str, now: Moment) {
+        let is_error = kind == NoticeKind::Error;
+        let entry = self.notice(kind, text, now);
         match self.current.clone() {
             Some(chat) => self.push_entry(&chat, entry),
             None => return self.show_toast(text.to_owned(), is_error, now),
@@ -231,11 +249,11 @@ impl State {
     }
 
     /// Shows a notice about the hub and its peers: in the current room, or else the first one.
-    fn announce_in_room(&mut self, text: &str, now: Moment) {
+    fn announce_in_room(&mut self, kind: NoticeKind, text: &str, now: Moment) {
         if self.current_room().is_some() || self.rooms.is_empty() {
-            return self.announce(text, false, now);
+            return self.announce_as(kind, text, now);
         }
-        let entry = self.notice(text, now);
+        let entry = self.notice(kind, text, now);
         if let Some(room) = self.rooms.first_mut() {
             room.live.transcript.push(entry);
         }
@@ -257,9 +275,9 @@ impl State {
         }
     }
 
-    fn notice(&mut self, text: &str, now: Moment) -> TranscriptEntry {
+    fn notice(&mut self, kind: NoticeKind, text: &str, now: Moment) -> TranscriptEntry {
         let key = self.notice_key();
-        TranscriptEntry { key, at: now.wall, body: EntryBody::Notice(text.to_owned()) }
+        TranscriptEntry { key, at: now.wall, body: EntryBody::Notice(kind, text.to_owned()) }
     }
 
     fn notice_key(&mut self) -> EntryKey {

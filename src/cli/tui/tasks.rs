@@ -11,11 +11,9 @@ use crate::{
             actions::{self, ActionOutcome},
             input::Request,
         },
-        queries,
-        search_terms::SearchTerms,
-        words,
+        queries, words,
     },
-    client::{Client, PageRequest, PeerFilter, Result},
+    client::{Client, PageRequest, PeerFilter, Result, SearchRequest},
     model::{Message, MessageId, Name, PeerStatus, Position, Receipt, RoomName, Start, Text},
 };
 
@@ -131,11 +129,12 @@ impl Tasks {
         });
     }
 
-    pub(super) fn search(&mut self, terms: SearchTerms) {
+    pub(super) fn search(&mut self, room: RoomName, query: String) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let result = queries::search(&client, terms.request(), MAX_HITS).await;
-            Outcome::Hits { query: terms.words, result }
+            let room = Some(room);
+            let request = SearchRequest { query: query.clone(), room, ..SearchRequest::default() };
+            Outcome::Hits { result: queries::search(&client, request, MAX_HITS).await, query }
         });
     }
 

@@ -41,7 +41,10 @@ use ratatui::{
 };
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
-use super::signals::{self, JobControl, JobSignals};
+use super::{
+    late_answer::{LateAnswer, typed_ahead},
+    signals::{self, JobControl, JobSignals},
+};
 
 /// The interval at which the thread that reads events checks whether it is still needed.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -217,9 +220,14 @@ fn write_all(mut frames: mpsc::Receiver<Vec<u8>>) {
     }
 }
 
-/// Reads the events of the terminal in a thread, which ends after the receiver is dropped.
-pub(super) fn events() -> mpsc::Receiver<io::Result<Event>> {
+/// Reads the events of the terminal in a thread, which ends after the receiver is dropped. `typed` is
+/// what the user typed before. `is_asked`: the terminal may still answer a query.
+pub(super) fn events(typed: &str, is_asked: bool) -> mpsc::Receiver<io::Result<Event>> {
     let (sender, receiver) = mpsc::channel(MAX_EVENTS);
+    for event in typed_ahead(typed).take(MAX_EVENTS) {
+        let _ = sender.try_send(Ok(event));
+    }
+    let mut answer = LateAnswer::new(is_asked);
     thread::spawn({
         let sender = sender.clone();
         move || watch_for_hangup(&sender)
@@ -236,6 +244,9 @@ pub(super) fn events() -> mpsc::Receiver<io::Result<Event>> {
                 Ok(true) => event::read(),
                 Err(error) => Err(error),
             };
+            if read.as_ref().is_ok_and(|event| answer.takes(event)) {
+                continue;
+            }
             let is_over = read.is_err();
             if sender.blocking_send(read).is_err() || is_over {
                 return;

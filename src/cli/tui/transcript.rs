@@ -22,7 +22,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-pub(crate) use self::entry::{EntryBody, EntryKey, Mark, TranscriptEntry};
+pub(crate) use self::entry::{EntryBody, EntryKey, Mark, NoticeKind, TranscriptEntry};
 use self::{
     entries::{EntryList, MAX_BYTES, MAX_ENTRIES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Serial},
     layout::{Columns, EntryLayout, LayoutCache},
@@ -104,7 +104,7 @@ impl Transcript {
         let Some(last) = self.last().map(|last| last.at) else { return };
         let mut later = Vec::new();
         while let Some(entry) = self.entries.at(self.entries.end() - 2)
-            && matches!(entry.body, EntryBody::Notice(_))
+            && matches!(entry.body, EntryBody::Notice(..))
             && entry.at > last
         {
             let entry = entry.clone();

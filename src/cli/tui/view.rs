@@ -21,6 +21,7 @@ use ratatui::{
     buffer::Buffer,
     layout::{Position, Rect},
     style::Style,
+    text::Line,
 };
 use unicode_width::UnicodeWidthStr;
 
@@ -43,6 +44,7 @@ pub(super) fn draw(state: &State, now: Moment, frame: &mut Frame<'_>) {
 /// Draws into a buffer, and returns the position of the cursor.
 pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<Position> {
     let parts = &state.areas.parts;
+    buffer.set_style(buffer.area, state.theme.text);
     sidebar::draw(state, parts.sidebar, now, buffer);
     roster::draw(state, parts.roster, now, buffer);
     for area in parts.borders {
@@ -87,7 +89,7 @@ const PROMPT: &str = "> ";
 fn prompt(state: &State) -> (String, Style) {
     match &state.current {
         Some(ChatId::Room(room)) => (room.to_string(), state.theme.title),
-        Some(ChatId::Peer(peer)) => (format!("only {peer}"), state.theme.of_name(peer)),
+        Some(ChatId::Peer(peer)) => (format!("only {peer}"), state.theme.of_name(peer, false)),
         None => ("no room".into(), state.theme.warn),
     }
 }
@@ -125,6 +127,14 @@ fn put(buffer: &mut Buffer, area: Rect, row: usize, line: &str, style: Style) {
     let Ok(row) = u16::try_from(row) else { return };
     if row < area.height {
         buffer.set_stringn(area.x, area.y + row, line, usize::from(area.width), style);
+    }
+}
+
+/// Writes an escaped line with styles that fits into a row of an area.
+fn put_line(buffer: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
+    let Ok(row) = u16::try_from(row) else { return };
+    if row < area.height {
+        buffer.set_line(area.x, area.y + row, line, area.width);
     }
 }
 

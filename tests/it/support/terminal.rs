@@ -26,15 +26,17 @@ const SIZE: (u16, u16) = (120, 400);
 /// The prompt of the shell that [`Terminal::login`] starts.
 pub(crate) const PROMPT: &str = "ready$ ";
 
-/// The length of a query.
-const QUERY: usize = 4;
-
-/// A program's query for the position of the cursor.
+/// A program's queries: for the position of the cursor, whether the terminal works, for the colour of
+/// the background, and for its abilities.
+const QUERIES: [&[u8]; 4] = [CURSOR_POSITION, DEVICE_STATUS, BACKGROUND, ATTRIBUTES];
 const CURSOR_POSITION: &[u8] = b"\x1b[6n";
-
-/// A program's query whether the terminal works, and the answer.
 const DEVICE_STATUS: &[u8] = b"\x1b[5n";
-const DEVICE_OK: &str = "\x1b[0n";
+const BACKGROUND: &[u8] = b"\x1b]11;?\x07";
+const ATTRIBUTES: &[u8] = b"\x1b[c";
+
+/// The colour of the background, as the answer to its query has it.
+pub(crate) const DARK: &str = "rgb:1c1c/1c1c/1c1c";
+pub(crate) const LIGHT: &str = "rgb:ffff/ffff/ffff";
 
 /// A program on a terminal. It is killed on drop.
 pub(crate) struct Terminal {
@@ -143,6 +145,11 @@ impl Terminal {
         let mut screen = self.shown.screen.lock();
         screen.resize(size);
         self.master.as_ref().unwrap().resize(pty_size(size)).unwrap();
+    }
+
+    /// Sets the answer to the query for the background; `None`: none, also not for its abilities.
+    pub(crate) fn set_background(&self, background: Option<&'static str>) {
+        self.shown.screen.lock().background = background;
     }
 
     /// Returns true if a program uses the alternate screen.
@@ -266,7 +273,9 @@ fn at_home(
     environment: &[(&str, &str)],
 ) -> CommandBuilder {
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CHINWAG_") || name == "NO_COLOR" || name == "ENV" {
+        if name.to_string_lossy().starts_with("CHINWAG_")
+            || ["NO_COLOR", "COLORFGBG", "COLORTERM", "ENV"].iter().any(|known| name == *known)
+        {
             command.env_remove(name);
         }
     }
@@ -299,25 +308,37 @@ fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
     let mut begun = Vec::new();
     while let Ok(length @ 1..) = output.read(&mut buffer) {
         let written = &buffer[..length];
-        let cursor = {
+        let (cursor, background) = {
             let mut screen = shown.screen.lock();
             if screen.gone {
                 break;
             }
             screen.draw(written);
-            screen.cursor()
+            (screen.cursor(), screen.background)
         };
         shown.changed.notify_all();
         begun.extend(written);
-        for query in begun.windows(QUERY) {
-            let answer = match query {
-                DEVICE_STATUS => DEVICE_OK.to_owned(),
-                CURSOR_POSITION => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
+        let mut at = 0;
+        while at < begun.len() {
+            let rest = &begun[at..];
+            let Some(query) = QUERIES.into_iter().find(|query| rest.starts_with(query)) else {
+                if QUERIES.iter().any(|query| query.starts_with(rest)) {
+                    break;
+                }
+                at += 1;
+                continue;
+            };
+            at += query.len();
+            let answer = match (query, background) {
+                (DEVICE_STATUS, _) => "\x1b[0n".to_owned(),
+                (CURSOR_POSITION, _) => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
+                (BACKGROUND, Some(colour)) => format!("\x1b]11;{colour}\x07"),
+                (ATTRIBUTES, Some(_)) => "\x1b[?62;22c".to_owned(),
                 _ => continue,
             };
             let _ = keyboard.lock().write_all(answer.as_bytes());
         }
-        begun.drain(..begun.len().saturating_sub(QUERY - 1));
+        begun.drain(..at);
     }
     drop(output);
     shown.screen.lock().over = true;

@@ -1,5 +1,7 @@
 //! The table of chat commands, which the parser, the help and the completion share.
 
+use crate::cli::theme::ThemeName;
+
 /// Identifies a command; [`super::Input::parse`] parses its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -28,6 +30,7 @@ pub(crate) enum Verb {
     Status,
     Away,
     Back,
+    Theme,
     Help,
     Quit,
 }
@@ -37,7 +40,8 @@ pub(crate) enum Verb {
 pub(crate) enum Takes {
     Name,
     Room,
-    Status,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
     /// Something else, or no argument.
     Other,
 }
@@ -88,7 +92,7 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
     new(Verb::Unmute, "unmute", "[ROOM]", "unmute notifications").takes(Takes::Room),
     new(Verb::Rooms, "rooms", "", "list the rooms of the hub"),
     new(Verb::History, "history", "[N]", "show the latest messages of the current room"),
-    new(Verb::Search, "search", "WORDS", "search all rooms; see from:, in:, after: and before:"),
+    new(Verb::Search, "search", "WORDS", "search the current room for words, wor* or \"a phrase\""),
     new(Verb::Id, "id", "", "show the fingerprint of your own key"),
     new(Verb::Contacts, "contacts", "", "list the peers you have met, with their keys and notes"),
     new(
@@ -113,9 +117,16 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
         "[online|away|busy]",
         "set your status, or show that of the connection",
     )
-    .takes(Takes::Status),
+    .takes(Takes::OneOf(&STATUSES)),
     new(Verb::Away, "away", "", "short for /status away"),
     new(Verb::Back, "back", "", "short for /status online"),
+    new(
+        Verb::Theme,
+        "theme",
+        "[auto|dark|light|plain]",
+        "change the colours of the full screen, or show which it has",
+    )
+    .takes(Takes::OneOf(&ThemeName::NAMES)),
     new(Verb::Help, "help", "", "show this help"),
     new(Verb::Quit, "quit", "", "leave the chat")
         .aliases(&["exit", "q"])

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    cli::{view, words},
+    cli::{tui::transcript::NoticeKind, view, words},
     client::{
         ConversationChange, ConversationEvent, ConversationUpdate, Direct, Error, Event, PeerChange,
     },
@@ -24,7 +24,7 @@ impl State {
         match event {
             Event::Connected | Event::Disconnected { .. } => {
                 if let Some(text) = self.outage.on_event(&event, now.mono) {
-                    self.announce_in_room(&text, now);
+                    self.announce_in_room(NoticeKind::Info, &text, now);
                 }
                 match event {
                     Event::Connected => self.request_members(),
@@ -40,7 +40,7 @@ impl State {
             }
             Event::RoomReset { room, cause } => {
                 let text = format!("messages may be missing here: {cause}");
-                let entry = self.notice(&text, now);
+                let entry = self.notice(NoticeKind::Error, &text, now);
                 self.push_entry(&ChatId::Room(room), entry);
             }
             Event::Direct(direct) => self.on_direct(&direct, now),
@@ -118,7 +118,7 @@ impl State {
         if self.current_peer() == Some(name) {
             return self.announce(text, true, now);
         }
-        let entry = self.notice(text, now);
+        let entry = self.notice(NoticeKind::Error, text, now);
         self.push_entry(&ChatId::Peer(name.clone()), entry);
         self.toast(text, true, now);
     }
@@ -231,7 +231,7 @@ impl State {
         }
         let text = self.roster.on_change(change, now.mono);
         if let Some(text) = text.filter(|_| self.peers.len() <= CROWD) {
-            self.announce_in_room(&text, now);
+            self.announce_in_room(NoticeKind::Presence, &text, now);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    cli::failure,
+    cli::{failure, tui::transcript::NoticeKind},
     client::{Connection, Error},
     model::{Name, PeerStatus, RoomName},
 };
@@ -103,7 +103,7 @@ impl State {
         let due = self.roster.due.is_some_and(|due| now.mono >= due);
         let text = if due { self.roster.settle() } else { None };
         if let Some(text) = &text {
-            self.announce_in_room(text, now);
+            self.announce_in_room(NoticeKind::Presence, text, now);
         }
         text.is_some()
     }

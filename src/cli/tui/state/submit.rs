@@ -1,9 +1,12 @@
 //! Submitting the input: sending it, or running it as a command.
 
 use crate::{
-    cli::chat::{
-        actions::{IS_YOU, NO_ROOM},
-        input::{self, Input, Request},
+    cli::{
+        chat::{
+            actions::{IS_YOU, NO_ROOM},
+            input::{self, Input, Request},
+        },
+        theme::{Theme, ThemeName},
     },
     model::{MessageId, Name, RoomName, Text},
 };
@@ -66,9 +69,19 @@ impl State {
             Input::Quit => self.quit(now),
             Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
             Input::ShowStatus => self.show_status(),
+            Input::Theme(theme) => self.set_theme(theme, now),
             Input::Post(text) => self.send_here(text, now),
             Input::Ask(request) => self.run_request(request, now),
         }
+    }
+
+    /// Changes the colours until the chat ends, or shows which theme they are of.
+    fn set_theme(&mut self, theme: Option<ThemeName>, now: Moment) {
+        if let Some(name) = theme {
+            self.theme_name = name;
+            self.theme = Theme::new(name, &self.colours);
+        }
+        self.toast(format!("theme: {}", self.theme_name), false, now);
     }
 
     fn send_here(&mut self, text: Text, now: Moment) {
@@ -120,7 +133,10 @@ impl State {
                 self.announce(&format!("{name} will be joined when the hub is back"), false, now);
                 self.emit(Effect::Run { request: Request::Join(name), room });
             }
-            Request::Search(terms) => self.emit(Effect::Search(terms)),
+            Request::Search(query) => match room {
+                Some(room) => self.emit(Effect::Search { room, query }),
+                None => self.toast("go to a room to search in it", true, now),
+            },
             Request::Leave(None) if self.current_peer().is_some() => self.close_direct_chat(now),
             request => {
                 if let Request::Join(name) = &request {

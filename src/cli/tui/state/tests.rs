@@ -54,7 +54,8 @@ pub(crate) fn position(seq: u64) -> Position {
 /// A state in these rooms, which are empty. The first effects are taken.
 pub(crate) fn state(rooms: &[&str]) -> State {
     let preferences = Preferences {
-        theme: Theme::plain(),
+        theme: ThemeName::Plain,
+        colours: TerminalColours::default(),
         zone: TimeZone::UTC,
         keymap: Keymap::defaults(),
         quiet: false,

@@ -6,7 +6,7 @@ use super::{Moment, mentions::mentions};
 use crate::{
     cli::tui::{
         outcome::PageDirection,
-        transcript::{EntryBody, EntryKey, Mark, Transcript, TranscriptEntry},
+        transcript::{EntryBody, EntryKey, Mark, NoticeKind, Transcript, TranscriptEntry},
     },
     model::{Message, Name, Position},
 };
@@ -91,7 +91,7 @@ impl Timeline {
             older.iter().map(|message| entry(message, me)).collect();
         if self.is_complete {
             let at = first.map(|m| m.created_at).or(self.transcript.first().map(|e| e.at));
-            let body = EntryBody::Notice(BEGINNING.into());
+            let body = EntryBody::Notice(NoticeKind::Presence, BEGINNING.into());
             entries.splice(..0, at.map(|at| TranscriptEntry { key: notice, at, body }));
         }
         self.transcript.prepend(entries);

@@ -66,7 +66,7 @@ impl Transcript {
 fn hidden(entry: TranscriptEntry) -> TranscriptEntry {
     let sender = match &entry.body {
         EntryBody::Message { sender, .. } | EntryBody::Hidden { sender, .. } => sender.clone(),
-        EntryBody::Notice(_) => return entry,
+        EntryBody::Notice(..) => return entry,
     };
     TranscriptEntry {
         key: entry.key,

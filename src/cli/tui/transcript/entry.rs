@@ -38,13 +38,23 @@ pub(crate) enum EntryBody {
         /// For messages of the user and direct messages.
         mark: Option<Mark>,
     },
-    Notice(String),
+    Notice(NoticeKind, String),
     /// Consecutive messages of a blocked peer, shown as one line.
     Hidden {
         sender: Name,
         /// The messages, to be shown when the peer is unblocked.
         messages: Vec<TranscriptEntry>,
     },
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoticeKind {
+    /// An answer, or news of the program.
+    Info,
+    /// Who came and left.
+    Presence,
+    Error,
 }
 
 /// The state of a message of the user, or what is known about the sender of another.
@@ -76,7 +86,7 @@ impl TranscriptEntry {
     /// The approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         let texts = match &self.body {
-            EntryBody::Notice(text) => text.len(),
+            EntryBody::Notice(_, text) => text.len(),
             EntryBody::Hidden { messages, .. } => messages.iter().map(Self::weight).sum(),
             EntryBody::Message { sender, text, mark, .. } => {
                 sender.as_str().len() + text.len() + mark.as_ref().map_or(0, Mark::weight)
@@ -89,7 +99,7 @@ impl TranscriptEntry {
     pub(super) fn mark_mut(&mut self) -> Option<&mut Option<Mark>> {
         match &mut self.body {
             EntryBody::Message { mark, .. } => Some(mark),
-            EntryBody::Notice(_) | EntryBody::Hidden { .. } => None,
+            EntryBody::Notice(..) | EntryBody::Hidden { .. } => None,
         }
     }
 }

@@ -96,9 +96,9 @@ impl EntryLayout {
             _ => String::new(),
         };
         let (raw, name, left, head, mark) = match &entry.body {
-            EntryBody::Notice(_) | EntryBody::Hidden { .. } => {
+            EntryBody::Notice(..) | EntryBody::Hidden { .. } => {
                 let text = match &entry.body {
-                    EntryBody::Notice(text) => text,
+                    EntryBody::Notice(_, text) => text,
                     _ => &hidden,
                 };
                 let sign = if columns.width < MIN_TEXT { "" } else { "*" };

@@ -6,14 +6,18 @@ use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 use super::{
     Transcript,
     entries::Serial,
-    entry::{EntryBody, Mark, TranscriptEntry},
+    entry::{EntryBody, Mark, NoticeKind, TranscriptEntry},
     layout::EntryLayout,
     scroll::RowRef,
 };
 use crate::cli::{
     graphemes::{self, fit, graphemes},
     theme::Theme,
+    tui::areas::tint,
 };
+
+/// The bar before a text that mentions the user.
+const MENTION_BAR: &str = "▌";
 
 impl Transcript {
     /// Draws the rows that [`Transcript::arrange`] has laid out. If they are fewer than the area has,
@@ -47,8 +51,14 @@ impl Transcript {
             pen.write(self.layouts.columns.time, &layout.name, name_style(entry, theme));
         }
         draw_text(row, layout, entry, pen, theme);
+        if matches!(entry.body, EntryBody::Message { mention: true, .. }) {
+            pen.tint(theme.mention);
+            if let Some(x) = layout.left.checked_sub(1) {
+                pen.write(x, MENTION_BAR, theme.mention_bar);
+            }
+        }
         if self.highlighted == Some(entry.key) {
-            pen.buffer.set_style(pen.row, theme.selected);
+            pen.tint(theme.selected);
         }
     }
 
@@ -70,9 +80,8 @@ fn draw_text(
     theme: &Theme,
 ) {
     let (style, mark) = match &entry.body {
-        EntryBody::Notice(_) => (theme.notice, None),
+        EntryBody::Notice(kind, _) => (notice_style(*kind, theme), None),
         EntryBody::Hidden { .. } => (theme.dim, None),
-        EntryBody::Message { mention: true, mark, .. } => (theme.mention, mark.as_ref()),
         EntryBody::Message { mark, .. } => (theme.text, mark.as_ref()),
     };
     let mark_style = mark.map_or(theme.dim, |mark| mark_style(mark, theme));
@@ -94,10 +103,17 @@ fn draw_text(
 
 fn name_style(entry: &TranscriptEntry, theme: &Theme) -> Style {
     match &entry.body {
-        EntryBody::Notice(_) => theme.notice,
+        EntryBody::Notice(kind, _) => notice_style(*kind, theme),
         EntryBody::Hidden { .. } => theme.dim,
-        EntryBody::Message { own: true, .. } => theme.own,
-        EntryBody::Message { sender, .. } => theme.of_name(sender),
+        EntryBody::Message { sender, own, .. } => theme.of_name(sender, *own),
+    }
+}
+
+fn notice_style(kind: NoticeKind, theme: &Theme) -> Style {
+    match kind {
+        NoticeKind::Info => theme.notice,
+        NoticeKind::Presence => theme.presence,
+        NoticeKind::Error => theme.bad,
     }
 }
 
@@ -149,6 +165,11 @@ impl Pen<'_> {
             }
             x += taken;
         }
+    }
+
+    /// Marks the row. Texts keep the colours they have.
+    fn tint(&mut self, style: Style) {
+        tint(self.buffer, self.row, style);
     }
 
     /// Draws a line from edge to edge with a word in it.

@@ -17,7 +17,7 @@ use ratatui::{
 
 use super::*;
 use crate::{
-    cli::theme::Theme,
+    cli::theme::{Theme, ThemeName, detect::TerminalColours},
     model::{Name, Position},
 };
 
@@ -25,6 +25,10 @@ use crate::{
 const MORNING: &str = "2026-11-22T09:15:00Z";
 
 const TODAY: Date = date(2026, 11, 22);
+
+fn dark() -> Theme {
+    Theme::new(ThemeName::Dark, &TerminalColours::default())
+}
 
 fn key(seq: u64) -> EntryKey {
     EntryKey::Posted(Position { epoch: 1, seq })
@@ -58,7 +62,7 @@ fn drawn_in(transcript: &mut Transcript, width: u16, height: u16, zone: &TimeZon
     let area = Rect::new(0, 0, width, height);
     let mut buffer = Buffer::empty(area);
     transcript.arrange(width, height, zone);
-    transcript.draw(area, &mut buffer, &Theme::dark(), TODAY);
+    transcript.draw(area, &mut buffer, &dark(), TODAY);
     buffer
 }
 

@@ -4,14 +4,15 @@ use jiff::tz::TimeZone;
 use ratatui::{
     buffer::{Buffer, CellWidth},
     layout::Rect,
+    text::Line,
     widgets::{Block, Clear, Padding, Widget},
 };
 
-use super::{fit, pad, put};
+use super::{fit, put, put_line};
 use crate::{
     cli::{
         tui::{
-            areas::OverlayBox,
+            areas::{OverlayBox, tint},
             moment::Moment,
             outcome::MAX_HITS,
             state::{Overlay, State},
@@ -40,11 +41,15 @@ pub(super) fn draw(state: &State, overlay: &OverlayBox, buffer: &mut Buffer) {
         }
     }
     Clear.render(*outside, buffer);
+    buffer.set_style(*outside, theme.text);
     block.render(*outside, buffer);
     let rows = usize::from(inside.height);
     for (row, line) in lines.iter().enumerate().skip(*top).take(rows) {
-        let style = if *selected == Some(row) { theme.selected } else { theme.text };
-        put(buffer, *inside, row - top, &pad(line, usize::from(inside.width)), style);
+        put_line(buffer, *inside, row - top, line);
+        if *selected == Some(row) {
+            let y = inside.y.saturating_add(u16::try_from(row - top).unwrap_or(u16::MAX));
+            tint(buffer, Rect { y, height: 1, ..*inside }.intersection(*inside), theme.selected);
+        }
     }
     let is_question = matches!(state.overlay, Some(Overlay::Quit));
     let line = Rect { y: inside.bottom(), height: 1, ..*inside }.intersection(*outside);
@@ -79,28 +84,29 @@ pub(in crate::cli::tui) fn content(
     state: &State,
     now: Moment,
     width: u16,
-) -> Option<(String, Vec<String>, Option<usize>)> {
+) -> Option<(String, Vec<Line<'static>>, Option<usize>)> {
     let width = usize::from(width);
     Some(match state.overlay.as_ref()? {
         Overlay::Lines { title, lines, .. } => {
-            let wrapped = lines.iter().flat_map(|line| wrapped(line, width)).collect();
-            (title.clone(), wrapped, None)
+            let wrapped = lines.iter().flat_map(|line| wrapped(line, width)).map(Line::from);
+            (title.clone(), wrapped.collect(), None)
         }
         Overlay::Hits { query, hits, selected } => {
-            let lines = hits.iter().map(|hit| excerpt(hit, &state.zone, now, width)).collect();
+            let lines =
+                hits.iter().map(|hit| excerpt(hit, &state.zone, now, width).into()).collect();
             (hits_title(query, hits.len()), lines, Some(*selected))
         }
         Overlay::Quit => {
             let answers = "Enter or y leaves, Esc stays".to_owned();
             let unsent = state.unsent();
             if unsent.is_empty() {
-                return Some(("leave?".into(), vec![answers], None));
+                return Some(("leave?".into(), vec![answers.into()], None));
             }
             let about = "These messages have not arrived, and are lost if you leave:".to_owned();
             let mut lines = vec![about, String::new()];
             lines.extend(unsent.iter().map(|line| fit(line, width)));
             lines.extend([String::new(), answers]);
-            ("leave?".into(), lines, None)
+            ("leave?".into(), lines.into_iter().map(Line::from).collect(), None)
         }
     })
 }
@@ -158,7 +164,7 @@ mod tests {
             outside,
             inside,
             title,
-            lines: vec![String::new()],
+            lines: vec![Line::default()],
             selected: None,
             top: 0,
         };

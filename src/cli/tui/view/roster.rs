@@ -31,7 +31,7 @@ pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) 
         };
         let own = if *name == state.me { " (you)" } else { "" };
         let name_style = match peer.status {
-            PeerStatus::Online if is_member(name) => state.theme.of_name(name),
+            PeerStatus::Online if is_member(name) => state.theme.of_name(name, *name == state.me),
             _ => state.theme.dim,
         };
         let text = pad(&format!("{name}{own}"), width.saturating_sub(3 + idle.len()));

@@ -85,7 +85,7 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
         let mention = if room.mentioned { "@" } else { "" };
         let style = match (room.muted, room.mentioned, room.unread) {
             (true, ..) => theme.dim,
-            (_, true, _) => theme.mention,
+            (_, true, _) => theme.warn.patch(theme.unread_weight()),
             (_, _, 0) => theme.text,
             _ => theme.unread,
         };
@@ -109,7 +109,7 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
                 (_, 0) => " ".into(),
                 (_, unread) => format!("{unread} "),
             },
-            style: if chat.unread > 0 { theme.unread } else { theme.of_name(&chat.name) },
+            style: theme.of_name(&chat.name, chat.unread > 0),
             is_current: state.current_peer() == Some(&chat.name),
             unread: chat.unread,
         });

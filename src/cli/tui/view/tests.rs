@@ -109,7 +109,7 @@ direct             │                                                          
                    │                                                            │
                    │────────────────────────── today ───────────────────────────│
                    │12:00 sova  morning, all. does the new build run for you? ✓ │
-                   │12:00 buzz  green here. winter is still on the old one, sova│
+                   │12:00 buzz ▌green here. winter is still on the old one, sova│
                    │────────────────────────────────────────────────────────────│
                    │lobby> half a tho                                           │
  ● 127.0.0.1:50051 · 1.2 ms                                                                   12:01";

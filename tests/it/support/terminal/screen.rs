@@ -11,6 +11,8 @@ pub(super) struct Screen {
     parser: vt100::Parser<Focus>,
     /// The program has closed the terminal.
     pub(super) over: bool,
+    /// The answer to the query for the background.
+    pub(super) background: Option<&'static str>,
     /// True if nothing reads the screen any more.
     pub(super) gone: bool,
 }
@@ -40,7 +42,7 @@ impl Screen {
     /// Creates an empty screen of this size.
     pub(super) fn new((columns, rows): (u16, u16)) -> Self {
         let parser = vt100::Parser::new_with_callbacks(rows, columns, 0, Focus::default());
-        Self { parser, over: false, gone: false }
+        Self { parser, over: false, background: Some(super::DARK), gone: false }
     }
 
     pub(super) fn draw(&mut self, written: &[u8]) {

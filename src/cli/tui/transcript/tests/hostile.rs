@@ -41,7 +41,7 @@ fn no_control_character_gets_into_a_cell() {
         let marks = Some(Mark::Failed(text.clone()));
         let mut transcript = of([
             at(1, MORNING, body("sova", &text, marks)),
-            at(2, MORNING, EntryBody::Notice(text.clone())),
+            at(2, MORNING, EntryBody::Notice(NoticeKind::Info, text.clone())),
         ]);
         for (width, height) in [(80, 24), (40, 12), (7, 4), (1, 1)] {
             for seq in [1, 2] {
@@ -82,14 +82,15 @@ fn no_text_can_pass_for_another_line() {
 fn nothing_is_drawn_beyond_the_area() {
     let area = Rect::new(3, 2, 33, 9);
     for text in hostile() {
-        let mut transcript = of([said(1, "sova", &text), at(2, MORNING, EntryBody::Notice(text))]);
+        let mut transcript =
+            of([said(1, "sova", &text), at(2, MORNING, EntryBody::Notice(NoticeKind::Info, text))]);
         let around = Buffer::filled(Rect::new(0, 0, 40, 14), ratatui::buffer::Cell::new("#"));
         let mut buffer = around.clone();
         for y in area.rows().flat_map(Rect::positions) {
             buffer[y].reset();
         }
         transcript.arrange(area.width, area.height, &TimeZone::UTC);
-        transcript.draw(area, &mut buffer, &Theme::dark(), TODAY);
+        transcript.draw(area, &mut buffer, &dark(), TODAY);
         for place in around.area.positions().filter(|place| !area.contains(*place)) {
             assert_eq!(buffer[place], around[place]);
         }

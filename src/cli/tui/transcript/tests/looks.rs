@@ -36,8 +36,10 @@ fn few_rows_are_at_the_bottom_and_an_empty_area_is_left_alone() {
 #[test]
 fn names_are_in_the_text_on_narrow_screens() {
     let text = "the quick brown fox jumps over the lazy dog";
-    let mut transcript =
-        of([said(1, "sova", text), at(2, MORNING, EntryBody::Notice(text.into()))]);
+    let mut transcript = of([
+        said(1, "sova", text),
+        at(2, MORNING, EntryBody::Notice(NoticeKind::Info, text.into())),
+    ]);
     let expected = [
         "09:15 sova: the quick brown",
         "      fox jumps over the",
@@ -97,7 +99,10 @@ fn marks_are_behind_the_text() {
         assert_eq!(shown(&mut transcript, 50, 1), [format!("09:15 sova  hi {expected}")]);
     }
     assert!(!Transcript::new().mark(key(1), Mark::Sent));
-    assert!(!of([at(1, MORNING, EntryBody::Notice("x".into()))]).mark(key(1), Mark::Sent));
+    assert!(
+        !of([at(1, MORNING, EntryBody::Notice(NoticeKind::Info, "x".into()))])
+            .mark(key(1), Mark::Sent)
+    );
 }
 
 #[test]
@@ -137,7 +142,7 @@ fn read_marks_what_was_delivered() {
 
 #[test]
 fn roles_have_styles() {
-    let theme = Theme::dark();
+    let theme = dark();
     let sender = Name::parse("buzz").unwrap();
     let mut transcript = of([said(1, "buzz", "see https://a.example/ now")]);
     let said = |own, mention, text: &str, mark| EntryBody::Message {
@@ -149,7 +154,7 @@ fn roles_have_styles() {
     };
     transcript.push(at(2, MORNING, said(true, false, "mine", Some(Mark::Failed("why".into())))));
     transcript.push(at(3, MORNING, said(false, true, "you!", Some(Mark::Verified))));
-    transcript.push(at(4, MORNING, EntryBody::Notice("a word".into())));
+    transcript.push(at(4, MORNING, EntryBody::Notice(NoticeKind::Info, "a word".into())));
     transcript.set_new_line(Some(key(3)));
     let buffer = drawn(&mut transcript, 60, 7);
     let is = |word, style: Style| {
@@ -162,11 +167,11 @@ fn roles_have_styles() {
     };
     is("today", theme.day);
     is("09:15", theme.dim);
-    is("buzz  see", theme.of_name(&sender));
+    is("buzz  see", theme.of_name(&sender, false));
     is("see", theme.text);
     is("https://a.example/", theme.link);
     is(" now", theme.text);
-    is("buzz  mine", theme.own);
+    is("buzz  mine", theme.of_name(&sender, true));
     is("✗ why", theme.bad);
     is("you!", theme.mention);
     is("verified", theme.good);

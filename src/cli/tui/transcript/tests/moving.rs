@@ -137,7 +137,7 @@ fn a_jump_centres_and_highlights_until_scrolled() {
     assert!(transcript.jump(key(50)));
     let buffer = drawn(&mut transcript, 50, 5);
     assert_eq!(seen(&mut transcript, 50, 5), [48, 49, 50, 51, 52]);
-    let lit = Theme::dark().selected.bg;
+    let lit = dark().selected.bg;
     assert_eq!(style_of(&buffer, "text 50").bg, lit);
     assert_ne!(style_of(&buffer, "text 51").bg, lit);
     transcript.prepend(vec![said(0, "sova", "text 0")]);
