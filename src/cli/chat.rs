@@ -2,12 +2,13 @@
 //!
 //! The full screen is `cli/tui.rs`, the line mode `cli/line.rs`. Both parse what is typed with
 //! [`input`], carry it out with [`actions`], follow who is online with [`roster`], and remember typed
-//! lines with [`history_file`].
+//! lines with [`history_file`] and rooms with [`joined_rooms`].
 
 pub(super) mod actions;
 mod help;
 pub(super) mod history_file;
 pub(super) mod input;
+pub(super) mod joined_rooms;
 pub(super) mod roster;
 
 pub(super) use self::help::help;

@@ -9,6 +9,7 @@
 //! | such messages that were accepted | `inbox.db` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
 //! | the last position read in each room | `seen.toml` in the data directory |
+//! | the joined rooms | `rooms.toml` in the data directory |
 //! | the log of the last chat with `-v` on a terminal | `chinwag.log` in the data directory |
 //!
 //! With `--home DIR`, `DIR` is both directories. Otherwise they are those of the system for this user,
@@ -104,6 +105,11 @@ impl Home {
     /// The last position read in each room.
     pub(crate) fn seen(&self) -> PathBuf {
         self.data.join("seen.toml")
+    }
+
+    /// The rooms that chats have joined.
+    pub(crate) fn joined_rooms(&self) -> PathBuf {
+        self.data.join("rooms.toml")
     }
 
     /// The log of a chat on a terminal.

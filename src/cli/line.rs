@@ -29,6 +29,7 @@ use super::{
         actions::{self, ActionOutcome, NO_ROOM},
         help,
         input::{Input, Request},
+        joined_rooms::JoinedRooms,
     },
     commands::start,
     failure::{Failure, Result},
@@ -54,12 +55,13 @@ const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 /// Chats until the user leaves, the input ends, or a signal comes.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let mut options = settings.visible()?;
-    options.rooms =
-        settings.rooms.iter().map(|room| (room.clone(), actions::start_position())).collect();
+    let joined = JoinedRooms::load(settings);
+    let rooms = joined.at_start(settings);
+    options.rooms = rooms.iter().map(|room| (room.clone(), actions::start_position())).collect();
     let (client, mut events) = start(options, stop).await?;
 
     let mut console = Console::open(settings.home.input_history());
-    let mut chat = Chat::new(client.clone(), settings.rooms.clone());
+    let mut chat = Chat::new(client.clone(), rooms, joined);
     chat.show_greeting(settings.unreachable_hint());
     let running = chat.run(&mut console, &mut events);
     let result = stop.run_until_cancelled(running).await.unwrap_or(Ok(()));
@@ -99,17 +101,18 @@ struct Chat {
     /// The receivers of direct messages, each with the end of the last task that sends to it.
     sending: HashMap<String, oneshot::Receiver<()>>,
     prompted: Option<RoomName>,
+    joined: JoinedRooms,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,
 }
 
 impl Chat {
-    fn new(client: Client, rooms: Vec<RoomName>) -> Self {
+    fn new(client: Client, rooms: Vec<RoomName>, joined: JoinedRooms) -> Self {
         let state = ChatState::new(client.name().clone(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
         let (awaited, sending) = (None, HashMap::new());
-        let (prompted, leaving) = (None, None);
-        Self { client, state, tasks, failed: 0, pending, awaited, sending, prompted, leaving }
+        let (failed, prompted, leaving) = (0, None, None);
+        Self { client, state, tasks, failed, pending, awaited, sending, prompted, joined, leaving }
     }
 
     async fn run(&mut self, console: &mut Console, events: &mut Events) -> Result<()> {
@@ -288,6 +291,13 @@ impl Chat {
                 self.switch_to(room);
             }
             Input::Ask(request) => {
+                let current = self.state.current().cloned();
+                if let Request::Leave(room) = &request
+                    && let Some(room) = room.as_ref().or(current.as_ref())
+                {
+                    let forgotten = self.joined.remove(room);
+                    self.report_forgetful(forgotten);
+                }
                 let waits = request.changes_room() || !is_edited;
                 let task = self.in_order(request);
                 let id = self.tasks.spawn(task).id();
@@ -334,6 +344,10 @@ impl Chat {
             None => Err(Error::Stopped.into()),
             Some(Event::Ended { error }) => Err(error.into()),
             Some(event) => {
+                if let Event::Joined { room, .. } = &event {
+                    let remembered = self.joined.add(room);
+                    self.report_forgetful(remembered);
+                }
                 self.show(|state| state.on_event(&event, Instant::now()));
                 Ok(())
             }
@@ -413,6 +427,12 @@ impl Chat {
 
     fn notify(&mut self, text: &str) {
         self.pending.push_back(view::notice(text));
+    }
+
+    fn report_forgetful(&mut self, remembered: io::Result<()>) {
+        if let Err(error) = remembered {
+            self.notify(&format!("the next chat will not know your rooms: {error}"));
+        }
     }
 
     /// Shows why a line could not be carried out.

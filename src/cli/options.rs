@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) plaintext: bool,
     /// The rooms: at least one, without repetitions.
     pub(crate) rooms: Vec<RoomName>,
+    /// Whether an option or the file names rooms.
+    pub(crate) rooms_named: bool,
     /// The room from the command line or the environment.
     pub(crate) wanted_room: Option<RoomName>,
     pub(crate) quiet: bool,
@@ -85,7 +87,8 @@ impl Settings {
                 rooms.push(room);
             }
         }
-        if rooms.is_empty() {
+        let rooms_named = !rooms.is_empty();
+        if !rooms_named {
             rooms.push(RoomName::lobby());
         }
         let listen = flags.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN);
@@ -102,6 +105,7 @@ impl Settings {
             direct: (!flags.no_direct && !config.no_direct).then_some(direct),
             plaintext,
             rooms,
+            rooms_named,
             wanted_room,
             quiet: flags.quiet || config.quiet,
             verbose: flags.verbose,

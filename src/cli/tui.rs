@@ -38,7 +38,7 @@ use self::{
     term::Screen,
 };
 use super::{
-    chat::{self, actions, history_file},
+    chat::{self, actions, history_file, joined_rooms::JoinedRooms},
     commands::start,
     failure::{Failure, Result},
     keymap::Keymap,
@@ -67,15 +67,17 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         TerminalColours { background: background.colour, ..TerminalColours::from_environment() };
     let preferences = preferences(settings, colours)?;
     let mut options = settings.visible()?;
+    let joined = JoinedRooms::load(settings);
+    let rooms = joined.at_start(settings);
     let join = |room: &RoomName| (room.clone(), Start::Last(HISTORY_ON_JOIN));
-    options.rooms = settings.rooms.iter().map(join).collect();
+    options.rooms = rooms.iter().map(join).collect();
     print_notice(&format!("{} goes to the hub at {} …", options.name, options.hub));
     let (client, mut events) = start(options, stop).await?;
     let unseen = events.keep_until_seen();
 
     let hub = (client.hub().to_string(), reached_at(&client, settings));
     let now = Moment::now();
-    let mut state = State::new(client.name().clone(), hub, &settings.rooms, preferences, now);
+    let mut state = State::new(client.name().clone(), hub, &rooms, preferences, now);
     state.set_blocked(actions::blocked(&client).await.unwrap_or_default());
     let (file, hub) = (settings.home.seen(), client.hub().to_string());
     state.set_read_positions(read_positions::load(&file, &hub));
@@ -88,6 +90,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         screen,
         term::events(&background.typed, background.is_open),
         settings.home.input_history(),
+        joined,
     );
     let result = app.run(&mut events, stop).await;
     let mut state = app.close().await;

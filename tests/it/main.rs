@@ -60,6 +60,7 @@ mod plaintext_and_tls;
 mod presence;
 mod rates;
 mod rooms;
+mod rooms_remembered;
 mod scripting;
 mod store_failure;
 mod store_refusals;

@@ -16,7 +16,10 @@ use super::{
     effect::Effect, layout, moment::Moment, state::State, tasks::Tasks, term::Screen, view,
 };
 use crate::{
-    cli::{chat::history_file, failure::Result},
+    cli::{
+        chat::{history_file, joined_rooms::JoinedRooms},
+        failure::Result,
+    },
     client::{
         Client, Connection, ConversationChange, ConversationUpdate, Conversations, Error, Event,
         Events, PeerChange, PeerWatch, Unseen,
@@ -43,6 +46,7 @@ pub(super) struct App {
     conversations: Conversations,
     /// The file with the input history.
     history: PathBuf,
+    joined: JoinedRooms,
     /// Why the client has stopped.
     stopped: Option<Error>,
     /// Whether the client can have more events.
@@ -59,6 +63,7 @@ impl App {
         screen: Screen,
         terminal_events: mpsc::Receiver<io::Result<TerminalEvent>>,
         history: PathBuf,
+        joined: JoinedRooms,
     ) -> Self {
         Self {
             state,
@@ -69,6 +74,7 @@ impl App {
             screen,
             terminal_events,
             history,
+            joined,
             stopped: None,
             has_events: true,
             drawn_at: Instant::now(),
@@ -214,6 +220,14 @@ impl App {
                     }
                 }
                 Effect::StoreInput(line) => self.store_input(&line),
+                Effect::RememberRoom(room) => {
+                    let remembered = self.joined.add(&room);
+                    self.report_forgetful(remembered);
+                }
+                Effect::ForgetRoom(room) => {
+                    let forgotten = self.joined.remove(&room);
+                    self.report_forgetful(forgotten);
+                }
                 Effect::Bell => self.screen.ring()?,
                 Effect::Redraw => self.screen.force_redraw()?,
                 Effect::Suspend => self.screen.suspend().await?,
@@ -244,6 +258,13 @@ impl App {
             self.is_dirty = true;
         }
         Ok(false)
+    }
+
+    fn report_forgetful(&mut self, remembered: io::Result<()>) {
+        if let Err(error) = remembered {
+            let text = format!("the next chat will not know your rooms: {error}");
+            self.change(|state, now| state.announce(&text, true, now));
+        }
     }
 
     fn store_input(&mut self, line: &str) {

@@ -46,6 +46,10 @@ pub(crate) enum Effect {
     Ping,
     /// Set the user's status on the hub.
     SetStatus(PeerStatus),
+    /// Have the next chat join a room.
+    RememberRoom(RoomName),
+    /// Have the next chat not join a room.
+    ForgetRoom(RoomName),
     /// Append a line to the stored input history.
     StoreInput(String),
     /// Ring the terminal's bell.

@@ -69,6 +69,7 @@ impl State {
 
     fn on_room_joined(&mut self, room: RoomName, head: Position, now: Moment) {
         self.ensure_room(&room).on_joined(head);
+        self.emit(Effect::RememberRoom(room.clone()));
         if self.current_room() == Some(&room) {
             self.request_members();
         }

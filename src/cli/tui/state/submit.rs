@@ -142,6 +142,10 @@ impl State {
                 if let Request::Join(name) = &request {
                     self.joining = Some(name.clone());
                 }
+                if let Request::Leave(named) = &request {
+                    let left = named.as_ref().or(room.as_ref()).cloned();
+                    left.into_iter().for_each(|room| self.emit(Effect::ForgetRoom(room)));
+                }
                 if let Request::SetStatus(status) = request {
                     self.on_status_chosen(status);
                 }
