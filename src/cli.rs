@@ -19,12 +19,14 @@ mod keymap;
 mod keys;
 mod line;
 mod links;
+mod log_writer;
 mod logging;
 mod options;
 mod outage;
 mod output;
 mod queries;
 mod question;
+mod search_terms;
 mod setup;
 mod stdin;
 #[cfg(all(test, feature = "hub"))]
@@ -61,6 +63,7 @@ const LEAVE_TIMEOUT: Duration = shutdown::GRACE;
 
 /// Runs the command line and returns the exit code. `args` begins with the name of the program.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    shutdown::survive_file_size_limit();
     let args: Vec<OsString> = args.into_iter().collect();
     if let Some(completed) = complete::answer(&args) {
         return if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -73,7 +76,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return u8::try_from(help_or_error.exit_code()).map_or(ExitCode::FAILURE, Into::into);
         }
     };
-    match execute(cli) {
+    let code = match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(line) = failure.line() {
@@ -81,7 +84,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             failure.code().into()
         }
-    }
+    };
+    log_writer::finish();
+    code
 }
 
 fn execute(cli: Cli) -> Result<(), Failure> {
@@ -151,7 +156,7 @@ async fn run_command(
     }
     // Log lines on the terminal would garble the chat that is drawn there.
     let draws = matches!(command, Command::Chat(_)) && terminal::can_edit();
-    logging::start(settings.verbose, draws.then(|| settings.home.log()))?;
+    let _log = logging::start(settings.verbose, draws.then(|| settings.home.log()))?;
     dispatch(command, &settings, stop).await.map_err(|failure| settings.explain(failure))
 }
 

@@ -68,7 +68,7 @@ use crate::{
         Retention,
         embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNameRegistry, Store},
     },
-    transport::{self, Acceptor, ClientKeys, Observe, server_config},
+    transport::{self, Acceptor, ClientKeys, Deadline, Observe, server_config},
     wire,
 };
 
@@ -168,6 +168,7 @@ impl Hub {
         let server = transport::server(state.lease / 3)
             .layer(Observe::new(failure_limit))
             .layer(MapResponseLayer::new(wire::explain))
+            .layer(Deadline::layer())
             .layer(MapRequestLayer::new(auth::authenticate(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))
             .add_service(WithStreams::new(broadcast, state.clone()))

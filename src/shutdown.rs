@@ -25,6 +25,19 @@ pub fn on_signal() -> std::io::Result<CancellationToken> {
     Ok(token)
 }
 
+/// Makes a file that reaches the limit of its size (`ulimit -f`) fail to be written, as on a full
+/// disk. Without this, SIGXFSZ ends the process.
+#[cfg(feature = "cli")]
+pub(crate) fn survive_file_size_limit() {
+    #[cfg(unix)]
+    {
+        use signal_hook::{consts::SIGXFSZ, flag::register};
+        // A handler instead of SIG_IGN, which the commands of `on` would inherit. It fails only if the
+        // system has no such signal.
+        drop(register(SIGXFSZ, std::sync::Arc::default()));
+    }
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,

@@ -115,6 +115,10 @@ pub struct Search {
     pub room: Option<RoomName>,
     /// Only this sender.
     pub sender: Option<Name>,
+    /// Only messages stored at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only messages stored before this time.
+    pub until: Option<Timestamp>,
     /// Whether to sort by time, latest first, instead of by relevance.
     pub newest_first: bool,
     /// The maximum number of hits.

@@ -11,6 +11,7 @@
 mod acceptor;
 mod channel;
 mod count_calls;
+mod deadline;
 mod dial;
 mod handshake;
 mod idle;
@@ -34,6 +35,7 @@ pub use acceptor::{Acceptor, Plaintext};
 pub(crate) use channel::drop_broken_details;
 pub use channel::{Channel, guarded};
 pub use count_calls::CountCalls;
+pub use deadline::Deadline;
 pub use dial::{
     CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, dial_failure, probe,
 };

@@ -31,7 +31,7 @@ use self::{
     operator::OperatorCommand,
     settings::DEFAULT_LISTEN,
 };
-use super::options::without_environment;
+use super::{log_writer, options::without_environment};
 use crate::{
     error::SystemError,
     hub::{Hub, HubOptions},
@@ -81,6 +81,7 @@ pub(crate) fn command() -> clap::Command {
 
 /// Runs `chinwagd` and returns its exit code. `args` begins with the name of the program.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    shutdown::survive_file_size_limit();
     let args: Vec<OsString> = args.into_iter().collect();
     let parsed = HubCommandLine::try_parse_from(&args)
         .map_err(|error| without_environment(error, command(), args));
@@ -92,13 +93,15 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
     };
-    match run(command) {
+    let code = match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "chinwagd: {error}");
+            log_writer::print(&format!("chinwagd: {error}"));
             ExitCode::from(if error.is_usage() { USAGE } else { FAILED })
         }
-    }
+    };
+    log_writer::finish();
+    code
 }
 
 fn run(command: HubCommandLine) -> Result<()> {
@@ -136,8 +139,7 @@ async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
     }
     let is_reachable = settings.advertise.is_some() || address.ip().is_loopback();
     if !is_reachable && settings.log_format.unwrap_or_default() == LogFormat::Text {
-        // Fails if standard error is closed.
-        let _ = writeln!(io::stderr(), "chinwagd: {}", link::advertise_hint(&link));
+        log_writer::print(&format!("chinwagd: {}", link::advertise_hint(&link)));
     }
     let joining = link::for_shell(&link);
     let newcomers = settings
@@ -146,6 +148,8 @@ async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
         .unwrap_or_default();
     let greeting =
         format!("chinwagd listening on {address}\njoin with: chinwag chat {joining}\n{newcomers}");
+    // Whoever reads that the hub listens can read why it does so this way.
+    let _ = tokio::task::spawn_blocking(log_writer::finish).await;
     io::stdout().write_all(greeting.as_bytes()).map_err(Error::output)?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     Ok(hub.serve(listener, stop).await?)

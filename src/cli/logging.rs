@@ -3,19 +3,18 @@
 use std::{
     env,
     fs::File,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing_subscriber::EnvFilter;
 
 use super::{
     config::make_parent,
     failure::{Failure, Result},
+    log_writer::{self, LogLines, LogWriter},
     output::print_notice,
 };
-use crate::text;
 
 /// Environment variables with a log filter, such as `CHINWAG_LOG=chinwag=debug`. The first that is set
 /// counts, unless `-v` is given. Without any, nothing is logged.
@@ -24,24 +23,37 @@ const VARIABLES: [&str; 2] = ["CHINWAG_LOG", "RUST_LOG"];
 /// The filters of `-v`, `-vv` and `-vvv`.
 const FILTERS: [&str; 3] = ["chinwag=info", "chinwag=debug", "debug,chinwag=trace"];
 
-/// Starts logging to standard error, or to the file `instead` if standard error is a terminal.
-/// `verbose` counts the `-v` options; with 0, the environment decides. Errors with
+/// Writes what is left of a log file when it is dropped.
+#[must_use]
+pub(super) struct LogFile(LogWriter);
+
+impl Drop for LogFile {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
+/// Starts logging to standard error, or to the file `instead` if standard error is a terminal, which
+/// is returned then. `verbose` counts the `-v` options; with 0, the environment decides. Errors with
 /// [`Failure::Usage`] if the environment has an invalid filter. Also errors if the file cannot be
 /// created.
-pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<()> {
-    let Some(filter) = filter(verbose)? else { return Ok(()) };
+pub(super) fn start(verbose: u8, instead: Option<PathBuf>) -> Result<Option<LogFile>> {
+    let Some(filter) = filter(verbose)? else { return Ok(None) };
     let file = match instead.filter(|_| io::stderr().is_terminal()) {
         Some(path) => {
             let file = own_file(&path)?;
             print_notice(&format!("logging to {}", path.display()));
-            Some(Arc::new(file))
+            Some(LogFile(LogWriter::start(file)))
         }
         None => None,
     };
+    let to = file.as_ref().map_or_else(|| log_writer::stderr().clone(), |file| file.0.clone());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false);
-    log.with_writer(EscapingWriter(file))
+    log.log_internal_errors(false)
+        .with_writer(LogLines { to, escape: true })
         .try_init()
-        .map_err(|error| Failure::Other(format!("cannot log: {error}")))
+        .map_err(|error| Failure::Other(format!("cannot log: {error}")))?;
+    Ok(file)
 }
 
 fn filter(verbose: u8) -> Result<Option<EnvFilter>> {
@@ -66,47 +78,23 @@ fn own_file(path: &Path) -> Result<File> {
     options.open(path).map_err(|error| Failure::file("write", path, &error))
 }
 
-/// Standard error or a file, without control characters, which texts of others in a line can have.
-#[derive(Debug, Clone)]
-struct EscapingWriter(Option<Arc<File>>);
-
-impl Write for EscapingWriter {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let shown = String::from_utf8_lossy(line);
-        let shown = text::lines(&shown);
-        match &self.0 {
-            Some(file) => file.as_ref().write_all(shown.as_bytes())?,
-            None => io::stderr().write_all(shown.as_bytes())?,
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        // Nothing is buffered.
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for EscapingWriter {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn control_characters_are_escaped() {
+    fn a_log_file_is_its_owners_and_complete_when_the_program_ends() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("new").join("log");
-        let mut log = EscapingWriter(Some(Arc::new(own_file(&path).unwrap())));
-        log.write_all(b"cause=\x1b[2J\xff\xe2\x80\xae\nnext\n").unwrap();
-        let written = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(written, "cause=␛[2J\u{fffd}<U+202E>\nnext\n");
+        let log = LogFile(LogWriter::start(own_file(&path).unwrap()));
+        log.0.write(b"line\n".to_vec());
+        drop(log);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "line\n");
+        #[cfg(unix)]
+        {
+            let permissions = std::fs::metadata(&path).unwrap().permissions();
+            assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Data on standard output, everything else on standard error.
 
 use std::{
-    io::{self, Write as _},
+    io,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     failure::{Failure, Result},
     json::JsonLine,
+    log_writer,
     view::Clock,
     writer::{self, LAST_WORDS, Written},
 };
@@ -156,6 +157,5 @@ pub(crate) fn print_notice(text: &str) {
 }
 
 pub(crate) fn print_error(text: &str) {
-    // If standard error is closed, nobody can be told.
-    let _ = writeln!(io::stderr().lock(), "chinwag: {text}");
+    log_writer::print(&format!("chinwag: {text}"));
 }

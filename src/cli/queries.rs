@@ -15,23 +15,23 @@ const SEARCH_PAGE: u32 = 100;
 /// The fewest characters of a message id that are accepted in its place.
 const MIN_ID_PREFIX: usize = 8;
 
-/// Returns the latest messages of a room, oldest first.
+/// Returns the latest messages of a room, oldest first; only those of the period of `request`.
 pub(crate) async fn latest_messages(
     client: &Client,
     room: RoomName,
+    mut request: PageRequest,
     limit: u32,
 ) -> Result<Vec<Message>> {
     let limit = limit as usize;
     let mut backward: Vec<Message> = Vec::new();
-    let mut token = String::new();
     loop {
-        let size = u32::try_from(limit - backward.len()).unwrap_or(HISTORY_PAGE).min(HISTORY_PAGE);
-        let request = PageRequest { size, token, ..PageRequest::default() };
-        let page = client.messages(room.clone(), request).await?;
+        let left = u32::try_from(limit - backward.len()).unwrap_or(HISTORY_PAGE);
+        request.size = left.min(HISTORY_PAGE);
+        let page = client.messages(room.clone(), request.clone()).await?;
         backward.extend(page.items.into_iter().rev());
         backward.truncate(limit);
         match page.next {
-            Some(next) if backward.len() < limit => token = next,
+            Some(next) if backward.len() < limit => request.token = next,
             _ => break,
         }
     }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::SpanRelativeTo;
+use jiff::{SpanRelativeTo, Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
 use crate::{
     client::DirectPolicy,
@@ -18,6 +18,26 @@ pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
     span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
         .and_then(Duration::try_from)
         .map_err(|_| "expected a duration such as 30s, 5m, 1h or 7d".into())
+}
+
+/// What [`point_in_time`] accepts, for help and errors.
+pub(crate) const TIME_FORMS: &str = "a time such as 2026-11-22T08:15:00Z, a date such as \
+                                     2026-11-22, or how long ago, such as 1h";
+
+/// Parses a point in time: an RFC 3339 time; a date, or a date and a time of day, in the time zone of
+/// this machine; or a [`duration`] before now. A date means its first moment.
+pub(crate) fn point_in_time(raw: &str) -> Result<Timestamp, String> {
+    point_in_time_at(raw, Timestamp::now(), TimeZone::system())
+}
+
+fn point_in_time_at(raw: &str, now: Timestamp, zone: TimeZone) -> Result<Timestamp, String> {
+    if let Ok(ago) = duration(raw) {
+        return now.checked_sub(ago).map_err(|_| "too long ago".into());
+    }
+    raw.parse::<Timestamp>()
+        .or_else(|_| raw.parse::<Zoned>().map(Timestamp::from))
+        .or_else(|_| Ok(raw.parse::<DateTime>()?.to_zoned(zone)?.timestamp()))
+        .map_err(|_: jiff::Error| format!("expected {TIME_FORMS}"))
 }
 
 /// Parses the address of a hub: an endpoint or a join link.
@@ -63,6 +83,29 @@ mod tests {
         assert!(duration("30").is_err());
         assert!(duration("-3s").is_err());
         assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
+    fn times_are_absolute_local_or_before_now() {
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (raw, means) in [
+            ("2026-11-20T08:15:00Z", "2026-11-20T08:15:00Z"),
+            ("2026-11-20T08:15:00+05:30", "2026-11-20T02:45:00Z"),
+            ("2026-11-20T08:15[America/New_York]", "2026-11-20T13:15:00Z"),
+            ("2026-11-20T08:15", "2026-11-20T07:15:00Z"),
+            ("2026-11-20 08:15", "2026-11-20T07:15:00Z"),
+            ("2026-11-20", "2026-11-19T23:00:00Z"),
+            ("2026-06-20", "2026-06-19T22:00:00Z"),
+            ("1h", "2026-11-22T11:00:00Z"),
+            ("7d", "2026-11-15T12:00:00Z"),
+        ] {
+            let at = point_in_time_at(raw, now, berlin.clone());
+            assert_eq!(at.as_ref().map(ToString::to_string), Ok(means.to_owned()), "{raw}");
+        }
+        for raw in ["", "soon", "12:30", "2026-13-01", "2026-11-20T25:00", "-1h", "99999999d"] {
+            assert!(point_in_time_at(raw, now, berlin.clone()).is_err(), "{raw}");
+        }
     }
 
     #[test]

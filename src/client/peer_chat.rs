@@ -22,7 +22,7 @@ use crate::{
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, Acceptor, ClientKeys, Limits, Plaintext, server_config},
+    transport::{self, Acceptor, ClientKeys, Deadline, Limits, Plaintext, server_config},
     wire,
 };
 
@@ -95,6 +95,7 @@ pub(super) async fn serve(
     };
     let served = transport::server(KEEPALIVE)
         .layer(MapResponseLayer::new(wire::explain))
+        .layer(Deadline::layer())
         .add_service(health_service.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))

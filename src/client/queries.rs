@@ -1,5 +1,6 @@
 //! Queries to the hub: peers, rooms, history and search.
 
+use jiff::Timestamp;
 use tonic::{Request, Response, Status};
 
 use super::Client;
@@ -37,7 +38,7 @@ pub struct PeerFilter {
 pub struct PageRequest {
     /// The most messages, 1 to 1,000; 0: the default of the hub.
     pub size: u32,
-    /// [`Page::next`] of the page before, with the same direction.
+    /// [`Page::next`] of the page before, with the same direction and times.
     pub token: String,
     /// Where the first page begins, exclusive. `None`: at the end when going backward, at the
     /// beginning when going forward.
@@ -45,6 +46,10 @@ pub struct PageRequest {
     /// Pages from old to new. Otherwise the latest page comes first. The messages of a page are in
     /// the order of the log either way.
     pub forward: bool,
+    /// Only messages stored at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only messages stored before this time.
+    pub until: Option<Timestamp>,
 }
 
 /// A full-text search.
@@ -57,6 +62,10 @@ pub struct SearchRequest {
     pub room: Option<RoomName>,
     /// Only by this sender.
     pub sender: Option<Name>,
+    /// Only messages stored at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only messages stored before this time.
+    pub until: Option<Timestamp>,
     /// The latest first, instead of the best match.
     pub newest_first: bool,
     /// The most hits, 1 to 100; 0: the default of the hub.
@@ -145,6 +154,8 @@ impl Client {
             page_token: page.token,
             from: page.from.map(Into::into),
             forward: page.forward,
+            since: page.since.map(wire::to_timestamp),
+            until: page.until.map(wire::to_timestamp),
         };
         let rpc = |channel, request| async move {
             BroadcastClient::new(channel).list_messages(request).await
@@ -167,6 +178,8 @@ impl Client {
             order: order.into(),
             page_size: page_size(search.size),
             page_token: search.token,
+            since: search.since.map(wire::to_timestamp),
+            until: search.until.map(wire::to_timestamp),
         };
         let rpc = |channel, request| async move {
             BroadcastClient::new(channel).search_messages(request).await

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Bound, sync::Arc};
 
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -55,7 +56,11 @@ impl broadcast_server::Broadcast for Broadcast {
         let asked = request.into_inner();
         let room = wire::room_name_or_lobby("room", &asked.room)?;
         let limit = paging::page_size(asked.page_size, DEFAULT_MESSAGES, MAX_MESSAGES)?;
-        let filters = [room.as_str(), if asked.forward { "forward" } else { "backward" }];
+        let (since, until) = period(asked.since, asked.until)?;
+        let direction = if asked.forward { "forward" } else { "backward" };
+        let times = [since, until].map(|at| at.map(|at| at.to_string()));
+        let mut filters = vec![room.as_str(), direction];
+        filters.extend(written(&times));
         let from = match paging::parse_number(&filters, &asked.page_token)? {
             Some(seq) => Some(seq),
             None => asked.from.map(|from| self.seq_of(from)).transpose()?,
@@ -63,19 +68,36 @@ impl broadcast_server::Broadcast for Broadcast {
         let extent = log.extents(RoomSelection::One(room.clone())).await?.remove(&room);
         let last = extent.map_or(0, |extent| extent.last);
         let first = extent.map_or(0, |extent| extent.first);
-        let from = match (asked.forward, from) {
-            (true, Some(seq)) if seq.saturating_add(1) < first => {
-                return Err(RequestError::PositionGone(Gone::Truncated).into());
-            }
-            (true, from) => Edge::After(from.unwrap_or(0)),
-            (false, from) => Edge::Before(from.unwrap_or(last + 1)),
+        if asked.forward && from.is_some_and(|seq: u64| seq.saturating_add(1) < first) {
+            return Err(RequestError::PositionGone(Gone::Truncated).into());
+        }
+        // The messages of the period are those after `before` up to `end`.
+        let before = match since {
+            Some(at) => log.seq_before(&room, at).await?,
+            None => first.saturating_sub(1),
         };
-        let messages = log.read(&room, Slice { from, limit }).await?;
+        let end = match until {
+            Some(at) => log.seq_before(&room, at).await?.min(last),
+            None => last,
+        };
+        let (from, within) = if asked.forward {
+            let after = from.unwrap_or(0).max(before);
+            // 0 is the beginning of whatever is left, also if more was removed meanwhile.
+            (Edge::After(if after < first { 0 } else { after }), end.saturating_sub(after))
+        } else {
+            let next = from.unwrap_or(end + 1).min(end + 1);
+            (Edge::Before(next), next.saturating_sub(before + 1))
+        };
+        let limit = limit.min(usize::try_from(within).unwrap_or(limit));
+        let messages = match limit {
+            0 => Vec::new(),
+            _ => log.read(&room, Slice { from, limit }).await?,
+        };
         let next = match (messages.first(), messages.last()) {
             (Some(oldest), _) if !asked.forward => {
-                (oldest.position.seq > first).then_some(oldest.position.seq)
+                (oldest.position.seq > before + 1).then_some(oldest.position.seq)
             }
-            (_, Some(newest)) => (newest.position.seq < last).then_some(newest.position.seq),
+            (_, Some(newest)) => (newest.position.seq < end).then_some(newest.position.seq),
             _ => None,
         };
         Ok(Response::new(proto::ListMessagesResponse {
@@ -102,13 +124,17 @@ impl broadcast_server::Broadcast for Broadcast {
             RequestError::invalid("order", format!("unknown order {}", asked.order))
         })?;
         let limit = paging::page_size(asked.page_size, DEFAULT_HITS, MAX_HITS)?;
-        let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string()];
+        let (since, until) = period(asked.since, asked.until)?;
+        let times = format!("{since:?} {until:?}");
+        let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string(), &times];
         let filters = filters.map(String::as_str);
         let offset = paging::parse_number(&filters, &asked.page_token)?.unwrap_or(0);
         let search = Search {
             query: asked.query.clone(),
             room: optional(&asked.room, |raw| wire::room_name("room", raw))?,
             sender: optional(&asked.sender, |raw| wire::name("sender", raw))?,
+            since,
+            until,
             newest_first: order == proto::SearchOrder::Newest,
             // One more than asked for shows whether there is another page.
             limit: limit + 1,
@@ -189,6 +215,22 @@ impl Broadcast {
         }
         Ok(position.seq)
     }
+}
+
+/// Parses the times between which messages were stored.
+fn period(
+    since: Option<prost_types::Timestamp>,
+    until: Option<prost_types::Timestamp>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>)> {
+    let since = since.map(|at| wire::timestamp("since", at)).transpose()?;
+    let until = until.map(|at| wire::timestamp("until", at)).transpose()?;
+    Ok((since, until))
+}
+
+/// Returns the times as filters of a page token; nothing without times, as hubs of 0.2.0 did.
+fn written(times: &[Option<String>; 2]) -> impl Iterator<Item = &str> {
+    let given = times.iter().any(Option::is_some);
+    times.iter().filter(move |_| given).map(|at| at.as_deref().unwrap_or_default())
 }
 
 fn optional<T>(raw: &str, parse: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {

@@ -139,6 +139,80 @@ async fn history_is_paged_in_both_directions() {
 }
 
 #[tokio::test]
+async fn history_can_be_limited_to_a_period() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    let said: Vec<_> = (0..12).map(|i| format!("message {i}")).collect();
+    fill(&alice, "", &said.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let all = alice.broadcast().list_messages(ListMessagesRequest::default()).await.unwrap();
+    let at: Vec<_> = all.into_inner().messages.iter().map(|m| m.created_at).collect();
+    let never = Some(prost_types::Timestamp { seconds: 253_402_207_200, nanos: 0 });
+    let before =
+        |i: usize| at[i].map(|at| prost_types::Timestamp { seconds: at.seconds - 1, ..at });
+    // `since` is inclusive and `until` exclusive.
+    for (since, until, expected) in [
+        (at[3], at[8], 3..8),
+        (at[3], None, 3..12),
+        (None, at[8], 0..8),
+        (at[3], never, 3..12),
+        (before(0), at[1], 0..1),
+        (at[8], at[3], 0..0),
+        (at[3], at[3], 0..0),
+        (never, None, 0..0),
+        (None, before(0), 0..0),
+    ] {
+        for (forward, page_size) in [(true, 2), (true, 50), (false, 2), (false, 50)] {
+            let mut request =
+                ListMessagesRequest { page_size, forward, since, until, ..Default::default() };
+            let mut found: Vec<Message> = Vec::new();
+            loop {
+                let page = alice.broadcast().list_messages(request.clone()).await.unwrap();
+                let page = page.into_inner();
+                let place = if forward { found.len() } else { 0 };
+                found.splice(place..place, page.messages);
+                if page.next_page_token.is_empty() {
+                    break;
+                }
+                request.page_token = page.next_page_token;
+            }
+            let found: Vec<_> = found.into_iter().map(|m| m.text).collect();
+            assert_eq!(found, said[expected.clone()], "{request:?}");
+        }
+    }
+
+    // A token belongs to its period, and a position beside it narrows further.
+    let request = ListMessagesRequest { page_size: 2, since: at[3], ..Default::default() };
+    let page = alice.broadcast().list_messages(request.clone()).await.unwrap().into_inner();
+    let other =
+        ListMessagesRequest { page_token: page.next_page_token, since: at[4], ..request.clone() };
+    let refused = alice.broadcast().list_messages(other).await.unwrap_err();
+    assert_eq!(why(&refused), "InvalidArgument INVALID_FIELD page_token");
+    let sixth = page.head.map(|head| Position { seq: 6, ..head });
+    let request = ListMessagesRequest { from: sixth, ..request };
+    let page = alice.broadcast().list_messages(request).await.unwrap().into_inner();
+    assert_eq!(
+        page.messages.iter().map(|m| &m.text).collect::<Vec<_>>(),
+        said[3..5].iter().collect::<Vec<_>>()
+    );
+    assert_eq!(page.next_page_token, "");
+    for (since, until, field) in
+        [(Some(bad_time()), None, "since"), (None, Some(bad_time()), "until")]
+    {
+        let request = ListMessagesRequest { since, until, ..Default::default() };
+        let refused = alice.broadcast().list_messages(request).await.unwrap_err();
+        assert_eq!(why(&refused), format!("InvalidArgument INVALID_FIELD {field}"));
+        let request =
+            SearchMessagesRequest { query: "x".into(), since, until, ..Default::default() };
+        let refused = alice.broadcast().search_messages(request).await.unwrap_err();
+        assert_eq!(why(&refused), format!("InvalidArgument INVALID_FIELD {field}"));
+    }
+}
+
+fn bad_time() -> prost_types::Timestamp {
+    prost_types::Timestamp { seconds: i64::MAX, nanos: 0 }
+}
+
+#[tokio::test]
 async fn messages_are_found_by_their_words() {
     let hub = TestHub::start();
     let alice = Session::of(hub.address(), "alice").await;

@@ -31,6 +31,7 @@ mod doctor;
 mod documents;
 mod endpoints;
 mod examples;
+mod finding;
 mod first_start;
 mod full_screen;
 mod grpcurl;

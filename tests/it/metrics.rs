@@ -1,6 +1,9 @@
 //! Metrics count what happens, and the dashboard uses no others.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+};
 
 use crate::support::{
     hub::TestHub,
@@ -62,6 +65,26 @@ async fn only_one_page_is_served_and_it_is_read_only() {
     // Idle connections do not block others.
     let _silent: Vec<_> = (0..4).map(|_| page.connect()).collect();
     assert!(page.text().contains("chinwag_hub_posts_total 0"));
+}
+
+/// More of them than connections are allowed lose the oldest, so that a scrape waits for none.
+#[test]
+fn half_requests_keep_no_scrape_out() {
+    let hub = TestHub::with(&METRICS);
+    let page = Page::of(&hub);
+    let half = |_| {
+        let mut stream = page.connect();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
+        stream
+    };
+    let mut slow: Vec<_> = (0..40).map(half).collect();
+    assert!(page.text().contains("chinwag_hub_posts_total 0"));
+    // The latest of them were not even disturbed.
+    let mut last = slow.pop().unwrap();
+    last.write_all(b"Host: hub\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 /// The hub exports each metric that the dashboard uses.

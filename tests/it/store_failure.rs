@@ -6,13 +6,18 @@ use chinwag::proto::{
     ListMessagesRequest, ListRoomsRequest, Message, PostResponse, SearchMessagesRequest,
     join::Start,
 };
+use rustix::process::{Resource, Rlimit};
+use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use crate::support::{
     disk::{Disk, Fault, Unsynced},
+    hub::TestHub,
     peer::{Chat, Session, new_id, post},
     refusal::why,
     room::{enter, fill, prove_whole, refused, texts},
+    within::{PATIENCE, within},
 };
 
 const UNAVAILABLE: &str = "Unavailable STORE_UNAVAILABLE";
@@ -72,7 +77,8 @@ async fn after_a_failed_sync_nothing_is_acknowledged_until_a_restart() {
     // unknown.
     disk.mend(Fault::Failing);
     prove_read_only(&alice, &mut chat, &["one", "two"]).await;
-    assert_eq!(hub.log().matches("ERROR").count(), 1, "{}", hub.log());
+    let log = hub.log_with("ERROR");
+    assert_eq!(log.matches("ERROR").count(), 1, "{log}");
 
     hub.kill9();
     disk.lose_power(&mut Unsynced::Lost);
@@ -121,8 +127,8 @@ async fn a_full_disk_refuses_posts_until_space_is_free() {
     let late = new_id();
     assert_eq!(why(&try_post(&alice, &late, "three").await.unwrap_err()), UNAVAILABLE);
     prove_read_only(&alice, &mut chat, &["one", "two"]).await;
-    let errors = hub.log().matches("ERROR").count();
-    assert_eq!(errors, 1, "a full disk should not be filled with:\n{}", hub.log());
+    let log = hub.log_with("ERROR");
+    assert_eq!(log.matches("ERROR").count(), 1, "a full disk should not be filled with:\n{log}");
 
     disk.mend(Fault::Full);
     let posted = try_post(&alice, &late, "three").await.unwrap();
@@ -130,6 +136,79 @@ async fn a_full_disk_refuses_posts_until_space_is_free() {
     chat.post("lobby", &new_id(), "four").await;
     assert_eq!(texts(&mut chat, 2).await, ["three", "four"]);
     assert_eq!(said(&alice).await, ["one", "two", "three", "four"]);
+}
+
+/// `ulimit -f`, which would end a process that does not expect SIGXFSZ.
+#[tokio::test]
+async fn a_limit_of_file_sizes_refuses_posts_until_it_is_lifted() {
+    let data = tempfile::tempdir().unwrap();
+    let hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let limit = |bytes| {
+        let pid = rustix::process::Pid::from_raw(hub.pid() as i32);
+        let now = rustix::process::getrlimit(Resource::Fsize);
+        rustix::process::prlimit(pid, Resource::Fsize, Rlimit { current: bytes, ..now }).unwrap();
+    };
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", None).await;
+    fill(&alice, "lobby", &["one", "two"]).await;
+    assert_eq!(texts(&mut chat, 2).await, ["one", "two"]);
+
+    limit(Some(std::fs::metadata(data.path().join("log.db-wal")).unwrap().len()));
+    let late = new_id();
+    assert_eq!(why(&try_post(&alice, &late, "three").await.unwrap_err()), UNAVAILABLE);
+    prove_read_only(&alice, &mut chat, &["one", "two"]).await;
+    hub.log_with("the log is full or locked");
+
+    limit(None);
+    let posted = try_post(&alice, &late, "three").await.unwrap();
+    assert!(!posted.duplicate);
+    assert_eq!(said(&alice).await, ["one", "two", "three"]);
+    hub.log_with("the log can be written again");
+}
+
+/// Makes a call that the hub has to end. tonic's client would end it itself.
+async fn call_with_timeout(
+    hub: &TestHub,
+    session: &Session,
+    path: &str,
+    message: &impl prost::Message,
+    timeout: &str,
+) -> Status {
+    let stream = TcpStream::connect(hub.address()).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let call = http::Request::post(format!("http://{}{path}", hub.address()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", format!("Bearer {}", session.registered.token))
+        .header("grpc-timeout", timeout);
+    let (answer, mut body) = client.send_request(call.body(()).unwrap(), false).unwrap();
+    let message = message.encode_to_vec();
+    let prefix = [&[0][..], &(message.len() as u32).to_be_bytes()].concat();
+    body.send_data([prefix, message].concat().into(), true).unwrap();
+    let answer = within(PATIENCE, path, answer).await.unwrap();
+    Status::from_header_map(answer.headers()).unwrap()
+}
+
+/// Another process, such as a copy tool, holds the database.
+#[tokio::test]
+async fn a_locked_store_answers_at_the_deadline_of_each_call() {
+    let data = tempfile::tempdir().unwrap();
+    let hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
+    let alice = Session::of(hub.address(), "alice").await;
+    fill(&alice, "lobby", &["one"]).await;
+    let other = rusqlite::Connection::open(data.path().join("log.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let id = new_id();
+    let call = post("lobby", &id, "two");
+    let late = call_with_timeout(&hub, &alice, "/chinwag.v1.Broadcast/Post", &call, "100m").await;
+    assert_eq!(why(&late), "DeadlineExceeded DEADLINE_EXCEEDED");
+
+    // The store goes on when it can, and a retry stores the post once.
+    other.execute_batch("ROLLBACK").unwrap();
+    try_post(&alice, &id, "two").await.unwrap();
+    assert_eq!(said(&alice).await, ["one", "two"]);
 }
 
 #[tokio::test]

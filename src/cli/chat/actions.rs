@@ -7,11 +7,12 @@ use crate::{
     cli::{
         keys,
         queries::{self, id_prefix_length, latest_messages, matching_ids},
+        search_terms::SearchTerms,
         terminal,
         view::{self, Clock},
         words,
     },
-    client::{Client, Error, PeerFilter, Result, SearchRequest},
+    client::{Client, Error, PageRequest, PeerFilter, Result},
     model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
     text,
 };
@@ -129,10 +130,12 @@ pub(crate) async fn run(
             None => Ok(ActionOutcome::Failed(NO_ROOM.into())),
         },
         Request::History(count) => match current {
-            Some(room) => latest_messages(&client, room, count).await.map(ActionOutcome::Messages),
+            Some(room) => latest_messages(&client, room, PageRequest::default(), count)
+                .await
+                .map(ActionOutcome::Messages),
             None => Ok(ActionOutcome::Failed(NO_ROOM.into())),
         },
-        Request::Search(query) => search(&client, query, current).await,
+        Request::Search(terms) => search(&client, &terms).await,
     };
     done.unwrap_or_else(|error| ActionOutcome::Failed(words::problem(&error)))
 }
@@ -266,9 +269,8 @@ async fn rooms(client: &Client) -> Result<ActionOutcome> {
     Ok(ActionOutcome::Shown(view::rooms(&Clock::local(), &rooms)))
 }
 
-async fn search(client: &Client, query: String, room: Option<RoomName>) -> Result<ActionOutcome> {
-    let request = SearchRequest { query, room, ..SearchRequest::default() };
-    let hits = queries::search(client, request, HITS).await?;
+async fn search(client: &Client, terms: &SearchTerms) -> Result<ActionOutcome> {
+    let hits = queries::search(client, terms.request(), HITS).await?;
     Ok(ActionOutcome::Messages(hits.into_iter().map(|hit| hit.message).collect()))
 }
 

@@ -9,7 +9,7 @@ pub(crate) mod commands;
 
 use self::commands::{ChatCommand, Verb};
 use crate::{
-    cli::theme::ThemeName,
+    cli::{search_terms::SearchTerms, theme::ThemeName},
     model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text},
     text,
 };
@@ -82,8 +82,8 @@ pub(crate) enum Request {
     Rooms,
     /// Show this many of the latest messages of the current room.
     History(u32),
-    /// Search messages of the current room.
-    Search(String),
+    /// Search messages.
+    Search(SearchTerms),
     /// Show the user's own key.
     Id,
     /// List the contacts.
@@ -289,7 +289,9 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
         Verb::Mute => Request::Mute { room: room()?, muted: true },
         Verb::Unmute => Request::Mute { room: room()?, muted: false },
         Verb::History => Request::History(history(rest)?),
-        Verb::Search => Request::Search(rest.to_owned()),
+        Verb::Search => {
+            Request::Search(SearchTerms::parse(rest).map_err(|error| usage(&error.to_string()))?)
+        }
         Verb::Verify => Request::Verify { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Accept => Request::Accept { name: Name::parse(first)?, key: fingerprint(more)? },
         Verb::Block => Request::Block { name: Name::parse(rest)?, blocked: true },

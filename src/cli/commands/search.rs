@@ -1,14 +1,18 @@
 //! `chinwag search`: messages that contain words.
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::with_client;
 use crate::{
     cli::{
-        failure::Result,
+        failure::{Failure, Result},
         options::Settings,
         output::{Output, print_notice},
-        queries, view,
+        queries,
+        search_terms::SearchTerms,
+        values::point_in_time,
+        view,
     },
     client::SearchRequest,
     model::Name,
@@ -16,12 +20,20 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Words that must all occur; `wor*` matches words that begin with `wor`
+    /// Words that must all occur; `wor*` matches words that begin with `wor`, and `from:NAME`,
+    /// `in:ROOM`, `after:TIME` and `before:TIME` narrow the search
     #[arg(required = true)]
     query: Vec<String>,
     /// Only messages of this peer
     #[arg(long, value_name = "NAME")]
     sender: Option<Name>,
+    /// Only messages since this time, such as 2026-11-22T08:15:00Z, 2026-11-22, or since this long
+    /// ago, such as 1h
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    since: Option<Timestamp>,
+    /// Only messages before this time
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    until: Option<Timestamp>,
     /// Sort by time, newest first, instead of by relevance
     #[arg(long)]
     newest: bool,
@@ -35,11 +47,16 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
+    let terms = SearchTerms::parse(&args.query.join(" "));
+    let terms = terms.map_err(|error| Failure::Usage(error.to_string()))?;
+    // The query comes before the options: --room may be from the environment.
     let request = SearchRequest {
-        query: args.query.join(" "),
-        room: settings.wanted_room.clone(),
-        sender: args.sender.clone(),
+        room: terms.room.or_else(|| settings.wanted_room.clone()),
+        sender: terms.sender.or(args.sender),
+        since: terms.since.or(args.since),
+        until: terms.until.or(args.until),
         newest_first: args.newest,
+        query: terms.words,
         ..SearchRequest::default()
     };
     let out = Output::new(args.json);

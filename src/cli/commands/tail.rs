@@ -10,7 +10,7 @@ use crate::{
         json::JsonLine,
         options::Settings,
         output::{Output, print_notice},
-        values::duration,
+        values::point_in_time,
         view,
     },
     client::Event,
@@ -25,9 +25,9 @@ pub(crate) struct Args {
     /// Start with up to this many past messages of each room
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     last: Option<u32>,
-    /// Start with the messages since this time, such as 2026-11-22T08:15:00Z, or since this long
-    /// ago, such as 1h
-    #[arg(long, value_name = "TIME", conflicts_with = "last", value_parser = time)]
+    /// Start with the messages since this time, such as 2026-11-22T08:15:00Z, 2026-11-22, or since
+    /// this long ago, such as 1h
+    #[arg(long, value_name = "TIME", conflicts_with = "last", value_parser = point_in_time)]
     since: Option<Timestamp>,
     /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -53,14 +53,6 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
         print_all(events, out, several, args.count.unwrap_or(u64::MAX)).await
     })
     .await
-}
-
-fn time(raw: &str) -> Result<Timestamp, &'static str> {
-    if let Ok(ago) = duration(raw) {
-        return Timestamp::now().checked_sub(ago).map_err(|_| "too long ago");
-    }
-    raw.parse()
-        .map_err(|_| "expected a time such as 2026-11-22T08:15:00Z, or a duration such as 1h")
 }
 
 async fn print_all(

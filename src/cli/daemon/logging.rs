@@ -7,7 +7,10 @@ use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
 use super::error::{Error, Result};
-use crate::error::SystemError;
+use crate::{
+    cli::log_writer::{self, LogLines},
+    error::SystemError,
+};
 
 /// The format of log lines.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
@@ -26,7 +29,8 @@ pub(super) fn log(filter: &str, format: LogFormat) -> Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .log_internal_errors(false)
+        .with_writer(LogLines { to: log_writer::stderr().clone(), escape: false });
     match format {
         LogFormat::Text => lines.try_init(),
         LogFormat::Json => lines.json().try_init(),

@@ -178,7 +178,8 @@ impl ChatState {
 
     /// Formats a message, with its room if several are joined.
     pub(crate) fn message(&self, message: &Message) -> String {
-        let room = (self.rooms.len() > 1).then_some(&message.room);
+        let only = matches!(self.rooms.as_slice(), [room] if *room == message.room);
+        let room = (!only).then_some(&message.room);
         view::message(&self.clock, message, room)
     }
 

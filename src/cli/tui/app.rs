@@ -246,7 +246,7 @@ impl App {
                     self.tasks.load_page(room, direction, from);
                 }
                 Effect::LoadContext(message) => self.tasks.load_context(message),
-                Effect::Search { room, query } => self.tasks.search(room, query),
+                Effect::Search(terms) => self.tasks.search(terms),
                 Effect::LookUp(name) => self.tasks.look_up(name),
                 Effect::ListRooms => self.tasks.list_rooms(),
                 Effect::ReadFiles { queued } => self.tasks.read_files(queued),

@@ -2,7 +2,7 @@
 
 use super::outcome::PageDirection;
 use crate::{
-    cli::chat::input::Request,
+    cli::{chat::input::Request, search_terms::SearchTerms},
     model::{Message, MessageId, Name, PeerStatus, Position, RoomName, Text},
 };
 
@@ -29,8 +29,8 @@ pub(crate) enum Effect {
     LoadPage { room: RoomName, direction: PageDirection, from: Position },
     /// Load the messages before and after one that was found.
     LoadContext(Box<Message>),
-    /// Search a room.
-    Search { room: RoomName, query: String },
+    /// Search messages.
+    Search(SearchTerms),
     /// Look up a peer in the contact book.
     LookUp(Name),
     /// List the rooms of the hub, to complete and to choose from.

@@ -11,9 +11,11 @@ use crate::{
             actions::{self, ActionOutcome},
             input::Request,
         },
-        queries, words,
+        queries,
+        search_terms::SearchTerms,
+        words,
     },
-    client::{Client, PageRequest, PeerFilter, Result, SearchRequest},
+    client::{Client, PageRequest, PeerFilter, Result},
     model::{Message, MessageId, Name, PeerStatus, Position, Receipt, RoomName, Start, Text},
 };
 
@@ -129,12 +131,11 @@ impl Tasks {
         });
     }
 
-    pub(super) fn search(&mut self, room: RoomName, query: String) {
+    pub(super) fn search(&mut self, terms: SearchTerms) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let room = Some(room);
-            let request = SearchRequest { query: query.clone(), room, ..SearchRequest::default() };
-            Outcome::Hits { result: queries::search(&client, request, MAX_HITS).await, query }
+            let result = queries::search(&client, terms.request(), MAX_HITS).await;
+            Outcome::Hits { query: terms.words, result }
         });
     }
 

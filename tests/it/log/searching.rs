@@ -3,7 +3,7 @@
 use chinwag::{
     error::RequestError,
     model::Name,
-    storage::{MessageLog, Search},
+    storage::{Edge, MessageLog, Search},
 };
 
 use super::test_log::{TestLog, room, search, texts};
@@ -62,6 +62,23 @@ pub(crate) async fn a_search_can_be_narrowed(test: &TestLog) {
             hits.sort_by_key(|hit| std::cmp::Reverse(hit.message.created_at));
             let messages: Vec<_> = hits.into_iter().map(|hit| hit.message).collect();
             assert_eq!(texts(&messages), found, "{search:?}");
+        }
+    }
+    let said = test.read("lobby", Edge::After(0), 2).await;
+    let [first, second] = [0, 1].map(|i| Some(said[i].created_at));
+    for (since, until, found) in [
+        (first, None, &["tea 3", "tea 2", "tea 1"] as &[&str]),
+        (second, None, &["tea 3", "tea 2"]),
+        (None, second, &["tea 1"]),
+        (first, second, &["tea 1"]),
+        (second, first, &[]),
+    ] {
+        for newest_first in [true, false] {
+            let mut hits =
+                test.search(Search { since, until, newest_first, ..search("tea") }).await;
+            hits.sort_by_key(|hit| std::cmp::Reverse(hit.message.created_at));
+            let messages: Vec<_> = hits.into_iter().map(|hit| hit.message).collect();
+            assert_eq!(texts(&messages), found, "{since:?} {until:?}");
         }
     }
     // The index terms of rooms and senders are not found as text.

@@ -128,6 +128,8 @@ pub(crate) fn search(query: &str) -> Search {
         query: query.into(),
         room: None,
         sender: None,
+        since: None,
+        until: None,
         newest_first: true,
         limit: 100,
         offset: 0,

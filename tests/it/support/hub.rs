@@ -1,6 +1,7 @@
 //! A real hub as a child process, on its own port.
 
 use std::{
+    fs::File,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
@@ -23,6 +24,8 @@ struct Options {
     environment: Vec<(String, String)>,
     /// Its limit of open files; `None`: that of this process.
     files: Option<u32>,
+    /// Its standard error; `None`: a file that [`TestHub::log`] reads.
+    log: Option<File>,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,7 @@ impl TestHub {
     /// Starts a hub with a limit of open files.
     pub(crate) fn with_files(args: &[&str], files: Option<u32>) -> Self {
         let args = args.iter().map(|arg| arg.to_string()).collect();
-        let options = Options { args, environment: Vec::new(), files };
+        let options = Options { args, environment: Vec::new(), files, log: None };
         let process = Process::start("127.0.0.1:0", &options);
         Self { options, process: process.unwrap_or_else(|said| panic!("{said}")) }
     }
@@ -75,9 +78,18 @@ impl TestHub {
             args: args.iter().map(|arg| arg.to_string()).collect(),
             environment: environment.iter().map(own).collect(),
             files: None,
+            log: None,
         };
         let process = Process::start(listen, &options)?;
         Ok(Self { options, process })
+    }
+
+    /// Starts a hub with this standard error.
+    pub(crate) fn logging_to(log: File, args: &[&str]) -> Self {
+        let args = args.iter().map(|arg| arg.to_string()).collect();
+        let options = Options { args, environment: Vec::new(), files: None, log: Some(log) };
+        let process = Process::start("127.0.0.1:0", &options);
+        Self { options, process: process.unwrap_or_else(|said| panic!("{said}")) }
     }
 
     /// Returns the address it listens on.
@@ -144,9 +156,29 @@ impl TestHub {
         line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// Returns its log.
+    /// Returns its log. A line may come a moment later than what it is about, except those before
+    /// the start, and those of a hub that has ended.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.process.log.path()).unwrap()
+    }
+
+    /// Returns its log once it has this text.
+    #[track_caller]
+    pub(crate) fn log_with(&self, text: &str) -> String {
+        let began = std::time::Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(began.elapsed() < PATIENCE, "no {text:?} in the log:\n{log}");
+            thread::yield_now();
+        }
+    }
+
+    /// Returns its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.child.id()
     }
 }
 
@@ -168,7 +200,7 @@ impl Process {
             .envs(options.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log.reopen().unwrap())
+            .stderr(options.log.as_ref().unwrap_or(log.as_file()).try_clone().unwrap())
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

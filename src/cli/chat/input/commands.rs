@@ -92,7 +92,7 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
     new(Verb::Unmute, "unmute", "[ROOM]", "unmute notifications").takes(Takes::Room),
     new(Verb::Rooms, "rooms", "", "list the rooms of the hub"),
     new(Verb::History, "history", "[N]", "show the latest messages of the current room"),
-    new(Verb::Search, "search", "WORDS", "search the current room for words, wor* or \"a phrase\""),
+    new(Verb::Search, "search", "WORDS", "search all rooms; see from:, in:, after: and before:"),
     new(Verb::Id, "id", "", "show the fingerprint of your own key"),
     new(Verb::Contacts, "contacts", "", "list the peers you have met, with their keys and notes"),
     new(

@@ -201,7 +201,10 @@ fn commands_and_their_words() {
         ("/mute", Request::Mute { room: None, muted: true }),
         ("/mute ops", Request::Mute { room: Some(room("ops")), muted: true }),
         ("/unmute ops", Request::Mute { room: Some(room("ops")), muted: false }),
-        ("/search two words", Request::Search("two words".into())),
+        (
+            "/search two in:ops words",
+            Request::Search(SearchTerms::parse("two words in:ops").unwrap()),
+        ),
         ("/status Away", Request::SetStatus(PeerStatus::Away)),
     ] {
         assert_eq!(Input::parse(line), Input::Ask(request), "{line:?}");

@@ -133,10 +133,7 @@ impl State {
                 self.announce(&format!("{name} will be joined when the hub is back"), false, now);
                 self.emit(Effect::Run { request: Request::Join(name), room });
             }
-            Request::Search(query) => match room {
-                Some(room) => self.emit(Effect::Search { room, query }),
-                None => self.toast("go to a room to search in it", true, now),
-            },
+            Request::Search(terms) => self.emit(Effect::Search(terms)),
             Request::Leave(None) if self.current_peer().is_some() => self.close_direct_chat(now),
             request => {
                 if let Request::Join(name) = &request {

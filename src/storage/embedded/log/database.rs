@@ -10,7 +10,7 @@ use std::{
 };
 
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use crate::{error::SystemError, identity::files};
 
@@ -162,5 +162,17 @@ impl LogDatabase {
             Location::File(_) => AccessGuard::Open,
             Location::Memory { .. } => AccessGuard::Writing { _guard: self.gate.write() },
         }
+    }
+}
+
+/// Returns true if a later write may succeed: the store is full or locked, and nothing that was
+/// synced is in doubt.
+pub(super) fn may_pass(error: &rusqlite::Error) -> bool {
+    let Some(failure) = error.sqlite_error() else { return false };
+    match failure.code {
+        ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => true,
+        // SQLite knows ENOSPC as full, but not EFBIG (`ulimit -f`) and EDQUOT, nor a file of the
+        // write-ahead log's index that cannot grow.
+        _ => matches!(failure.extended_code, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE),
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     change_feed::{ChangeFeed, Changes},
-    database::{Durability, LogDatabase},
+    database::{Durability, LogDatabase, may_pass},
     schema,
 };
 
@@ -132,7 +132,7 @@ impl Indexer {
             match self.advance(room) {
                 Ok(true) => {}
                 Ok(false) => return true,
-                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DiskFull) => {
+                Err(error) if may_pass(&error) => {
                     tracing::warn!(%error, "the search index does not grow");
                     if !self.feed.pause(FULL_PAUSE) {
                         return false;

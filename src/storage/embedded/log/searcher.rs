@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
@@ -39,14 +40,16 @@ const SCRATCH: &str = "
 const PRIVATE_USE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
 
 const NEWEST: &str = "
-    SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?3 OFFSET ?2
+    SELECT rowid FROM words WHERE words MATCH ?1 AND rowid >= ?4 AND rowid < ?5
+    ORDER BY rowid DESC LIMIT ?3 OFFSET ?2
 ";
 
 // Ranks by the words of the text alone, not by room and sender.
 const BEST: &str = "
     SELECT at FROM (
         SELECT rowid AS at, bm25(words, 0, 0, 1) AS score
-        FROM words WHERE words MATCH ?1 ORDER BY rowid DESC LIMIT ?3
+        FROM words WHERE words MATCH ?1 AND rowid >= ?4 AND rowid < ?5
+        ORDER BY rowid DESC LIMIT ?3
     ) ORDER BY score, at DESC LIMIT -1 OFFSET ?2
 ";
 
@@ -84,8 +87,12 @@ impl Searcher {
         let (sql, most) = if search.newest_first { (NEWEST, ALL) } else { (BEST, MAX_RANKED) };
         let mut find = conn.prepare_cached(sql).map_err(unsearchable)?;
         let mut key_of = conn.prepare_cached(KEY).map_err(unsearchable)?;
-        let mut found =
-            find.query(params![expression, clamp(search.offset), most]).map_err(unsearchable)?;
+        // The rowid of a message is the time it was stored.
+        let since = search.since.map_or(i64::MIN, Timestamp::as_microsecond);
+        let until = search.until.map_or(i64::MAX, Timestamp::as_microsecond);
+        let mut found = find
+            .query(params![expression, clamp(search.offset), most, since, until])
+            .map_err(unsearchable)?;
         let mut hits = Vec::new();
         while hits.len() < search.limit
             && let Some(row) = found.next().map_err(unsearchable)?

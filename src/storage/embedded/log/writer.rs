@@ -5,15 +5,15 @@
 //!
 //! # When the store fails
 //!
-//! - The disk is full, and SQLite rolled the transaction back: the drafts of that batch fail. The
-//!   next batch is tried as usual, because nothing is in doubt.
+//! - The store is full (the disk, a quota, or the limit of a file's size), or locked by another
+//!   process, and SQLite rolled the transaction back: the drafts of that batch fail. The next batch
+//!   is tried as usual, because nothing is in doubt.
 //! - Anything else (an I/O error, a damaged database, above all a failed fsync, after which the
 //!   content of the disk is unknown): this batch and all later ones fail until the hub is restarted
 //!   and the database was recovered. Reading continues.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use rusqlite::ErrorCode;
 use tokio::sync::{
     OwnedSemaphorePermit,
     mpsc::{self, error::TryRecvError},
@@ -22,6 +22,7 @@ use tokio::sync::{
 
 use super::{
     change_feed::ChangeFeed,
+    database::may_pass,
     trim::{Trim, TrimStep},
     write_connection::WriteConnection,
 };
@@ -66,8 +67,8 @@ pub(super) struct Writer {
 /// Whether the store can be written.
 enum StoreHealth {
     Healthy,
-    /// The last batch did not fit on the disk.
-    Full,
+    /// The last write failed, and a later one may succeed.
+    Refusing,
     /// No longer, for this reason.
     Broken(Source),
 }
@@ -140,7 +141,7 @@ impl Writer {
         match self.write(|connection| connection.store(drafts)) {
             Ok(stored) => {
                 self.listener.committed(callbacks.len(), begun.elapsed());
-                self.health = StoreHealth::Healthy;
+                self.record_success();
                 self.feed.add(stored.parts.iter().map(|part| part.room));
                 for part in &stored.parts {
                     self.listener.stored(&part.name, &part.messages);
@@ -180,21 +181,28 @@ impl Writer {
             return Err(RequestError::StoreUnavailable(cause.clone()));
         }
         work(&mut self.connection).map_err(|error| {
-            let code = error.sqlite_error_code();
+            let passes = may_pass(&error);
             let cause: Source = Arc::new(error);
-            self.record_failure(code, &cause);
+            self.record_failure(passes, &cause);
             RequestError::StoreUnavailable(cause)
         })
     }
 
     /// Records a failure, and logs it once.
-    fn record_failure(&mut self, code: Option<ErrorCode>, cause: &Source) {
-        if code != Some(ErrorCode::DiskFull) {
+    fn record_failure(&mut self, passes: bool, cause: &Source) {
+        if !passes {
             tracing::error!(%cause, "the log cannot be written: posts fail until a restart");
             self.health = StoreHealth::Broken(cause.clone());
-        } else if !matches!(self.health, StoreHealth::Full) {
-            tracing::error!(%cause, "the log's disk is full: posts fail until there is room");
-            self.health = StoreHealth::Full;
+        } else if !matches!(self.health, StoreHealth::Refusing) {
+            tracing::error!(%cause, "the log is full or locked: posts fail until it can be written");
+            self.health = StoreHealth::Refusing;
+        }
+    }
+
+    fn record_success(&mut self) {
+        if matches!(self.health, StoreHealth::Refusing) {
+            tracing::info!("the log can be written again");
+            self.health = StoreHealth::Healthy;
         }
     }
 }

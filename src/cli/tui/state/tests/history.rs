@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::{
+    cli::search_terms::SearchTerms,
     client::{Error, Page},
     error::Refusal,
     model::SearchHit,
@@ -116,7 +117,7 @@ fn a_search_hit_is_shown_in_its_room() {
     state.perform(Action::Search, at(1));
     assert_eq!(state.composer.text(), "/search ");
     let effects = state.line("/search number", at(1));
-    let search = Effect::Search { room: room("lobby"), query: "number".into() };
+    let search = Effect::Search(SearchTerms::parse("number").unwrap());
     assert!(effects.contains(&search), "{effects:?}");
     state.on_outcome(found(55), at(2));
     state.press(KeyCode::Enter, at(2));

@@ -1,0 +1,203 @@
+//! Parses a typed search: words, and the operators `from:NAME`, `in:ROOM`, `after:TIME` and
+//! `before:TIME` between them.
+//!
+//! Within double quotes an operator is text. Everything else that has a colon, such as an address, is
+//! a word.
+
+use jiff::Timestamp;
+
+use super::values::{TIME_FORMS, point_in_time};
+use crate::{
+    client::SearchRequest,
+    model::{Invalid, Name, RoomName},
+};
+
+/// A parsed search. The default searches for nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct SearchTerms {
+    /// The words, prefixes and phrases, without the operators. Never blank in a parsed search.
+    pub(crate) words: String,
+    /// Only this room; `None`: all rooms.
+    pub(crate) room: Option<RoomName>,
+    /// Only this sender.
+    pub(crate) sender: Option<Name>,
+    /// Only messages stored at this time or later.
+    pub(crate) since: Option<Timestamp>,
+    /// Only messages stored before this time.
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// Why a typed search cannot be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SearchTermsError {
+    /// There is no word beside the operators.
+    #[error("give at least one word to search for")]
+    NoWords,
+    /// The operator has no value, as in `from: bob`.
+    #[error("{0} needs a value directly after the colon")]
+    NoValue(Operator),
+    /// The operator occurs more than once.
+    #[error("{0} can be given only once")]
+    Repeated(Operator),
+    /// The value is no name of a peer or a room.
+    #[error("{0}{1:?}: {2}")]
+    BadName(Operator, String, Invalid),
+    /// The value is no time.
+    #[error("{0}{1:?}: expected {TIME_FORMS}")]
+    BadTime(Operator, String),
+}
+
+/// A word that narrows a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    /// `from:NAME`
+    From,
+    /// `in:ROOM`
+    In,
+    /// `after:TIME`, inclusive
+    After,
+    /// `before:TIME`, exclusive
+    Before,
+}
+
+impl std::fmt::Display for Operator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl Operator {
+    const ALL: [Self; 4] = [Self::From, Self::In, Self::After, Self::Before];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::From => "from:",
+            Self::In => "in:",
+            Self::After => "after:",
+            Self::Before => "before:",
+        }
+    }
+
+    /// Splits a word into its operator and the value; `None` if it is a plain word. Upper and lower
+    /// case count as the same.
+    fn split(word: &str) -> Option<(Self, &str)> {
+        Self::ALL.into_iter().find_map(|operator| {
+            let (start, value) = word.split_at_checked(operator.text().len())?;
+            start.eq_ignore_ascii_case(operator.text()).then_some((operator, value))
+        })
+    }
+}
+
+impl SearchTerms {
+    /// Parses what was typed. Errors with what is wrong with an operator, or if there are no words.
+    pub(crate) fn parse(typed: &str) -> Result<Self, SearchTermsError> {
+        let mut terms = Self::default();
+        let mut words: Vec<String> = Vec::new();
+        for (index, part) in typed.split('"').enumerate() {
+            if index % 2 == 1 {
+                words.push(format!("\"{part}\""));
+                continue;
+            }
+            for word in part.split_whitespace() {
+                match Operator::split(word) {
+                    Some((operator, value)) => terms.apply(operator, value)?,
+                    None => words.push(word.to_owned()),
+                }
+            }
+        }
+        terms.words = words.join(" ");
+        match terms.words.contains(|c: char| !c.is_whitespace() && c != '"') {
+            true => Ok(terms),
+            false => Err(SearchTermsError::NoWords),
+        }
+    }
+
+    /// Returns the request for these terms.
+    pub(crate) fn request(&self) -> SearchRequest {
+        SearchRequest {
+            query: self.words.clone(),
+            room: self.room.clone(),
+            sender: self.sender.clone(),
+            since: self.since,
+            until: self.until,
+            ..SearchRequest::default()
+        }
+    }
+
+    fn apply(&mut self, operator: Operator, value: &str) -> Result<(), SearchTermsError> {
+        if value.is_empty() {
+            return Err(SearchTermsError::NoValue(operator));
+        }
+        let bad_name = |problem| SearchTermsError::BadName(operator, value.to_owned(), problem);
+        let time = || {
+            let at = point_in_time(value);
+            at.map_err(|_| SearchTermsError::BadTime(operator, value.to_owned()))
+        };
+        let first = match operator {
+            Operator::From => self.sender.replace(Name::parse(value).map_err(bad_name)?).is_none(),
+            Operator::In => self.room.replace(RoomName::parse(value).map_err(bad_name)?).is_none(),
+            Operator::After => self.since.replace(time()?).is_none(),
+            Operator::Before => self.until.replace(time()?).is_none(),
+        };
+        if first { Ok(()) } else { Err(SearchTermsError::Repeated(operator)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(typed: &str) -> SearchTerms {
+        SearchTerms::parse(typed).unwrap()
+    }
+
+    #[test]
+    fn operators_narrow_and_words_remain() {
+        let terms = parsed(
+            "disk from:Ann full in:ops after:2026-11-20T08:00:00Z \"no space\" \
+             BEFORE:2026-11-21T08:00:00Z",
+        );
+        assert_eq!(terms.words, "disk full \"no space\"");
+        assert_eq!(terms.sender, Some(Name::parse("ann").unwrap()));
+        assert_eq!(terms.room, Some(RoomName::parse("ops").unwrap()));
+        assert_eq!(terms.since, Some("2026-11-20T08:00:00Z".parse().unwrap()));
+        assert_eq!(terms.until, Some("2026-11-21T08:00:00Z".parse().unwrap()));
+        let request = terms.request();
+        assert_eq!((request.query, request.room), (terms.words, terms.room));
+        assert_eq!((request.sender, request.since), (terms.sender, terms.since));
+        assert_eq!(request.until, terms.until);
+    }
+
+    #[test]
+    fn what_only_resembles_an_operator_is_a_word() {
+        for typed in [
+            "https://example.org",
+            "inn:ops",
+            "time:12:30",
+            "\"from:ann\"",
+            "from",
+            "日本語",
+            "été",
+        ] {
+            assert_eq!(parsed(typed), SearchTerms { words: typed.into(), ..Default::default() });
+        }
+        assert_eq!(parsed("red\"from:ann in:ops\"blue").words, "red \"from:ann in:ops\" blue");
+    }
+
+    #[test]
+    fn mistakes_are_told_apart() {
+        use SearchTermsError::*;
+        let error = |typed| SearchTerms::parse(typed).unwrap_err();
+        for nothing in ["", "  ", "\"", "\" \"", "from:ann", "in:ops after:1h"] {
+            assert_eq!(error(nothing), NoWords, "{nothing:?}");
+        }
+        assert_eq!(error("disk from: ann"), NoValue(Operator::From));
+        assert_eq!(error("disk in:a in:b"), Repeated(Operator::In));
+        assert!(
+            matches!(error("disk in:#ops"), BadName(Operator::In, value, _) if value == "#ops")
+        );
+        assert_eq!(error("disk after:soon"), BadTime(Operator::After, "soon".into()));
+        let line = error("disk before:\u{1b}[31m").to_string();
+        assert!(line.starts_with("before:\"\\u{1b}[31m\": expected a time such as"), "{line}");
+    }
+}
