@@ -20,6 +20,7 @@ mod client_hub;
 mod client_queries;
 mod client_rooms;
 mod client_session;
+mod clock;
 mod command_keys;
 mod commands;
 mod completions;

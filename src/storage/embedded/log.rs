@@ -33,6 +33,7 @@ use crate::{
 
 mod batch;
 mod change_feed;
+mod clock;
 mod data_directory;
 mod database;
 mod indexer;
@@ -108,7 +109,8 @@ impl EmbeddedLog {
         let (reaches, reached) = watch::channel(0);
 
         let mut threads = Vec::new();
-        let writer = Writer::new(ledger, listener, feed.clone(), queue);
+        let clock = clock::machine_clock();
+        let writer = Writer::new(ledger, listener, feed.clone(), queue, clock).map_err(unopened)?;
         threads.push(spawn("log-writer", move || writer.run())?);
         match Indexer::open(index.clone(), log.clone(), feed.clone(), reaches) {
             Ok(index) => threads.push(spawn("log-index", move || index.run())?),

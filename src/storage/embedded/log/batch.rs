@@ -52,12 +52,13 @@ struct FirstPost {
 }
 
 impl<'a> Batch<'a> {
-    /// Begins an empty batch. The latest message of the log was stored at `last_at`.
+    /// Begins an empty batch at the time `now`. The latest message of the log was stored at `last_at`.
     pub(super) fn begin(
         tx: &'a Transaction<'a>,
         known: &'a mut IdCache,
         epoch: u64,
         last_at: i64,
+        now: i64,
     ) -> rusqlite::Result<Self> {
         Ok(Self {
             find_post: tx.prepare_cached(
@@ -72,7 +73,7 @@ impl<'a> Batch<'a> {
             tx,
             known,
             epoch,
-            now: Timestamp::now().as_microsecond(),
+            now,
             last_at,
             stored: CommittedBatch::default(),
             parts: HashMap::new(),

@@ -5,7 +5,7 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{database::LogDatabase, schema};
+use super::{clock::log_time, database::LogDatabase, schema};
 use crate::{
     error::{Gone, RequestError, Result, SystemError},
     model::{Invalid, Message, MessageId, Name, Position, RoomName, Text},
@@ -180,7 +180,7 @@ impl RoomRow {
     }
 }
 
-/// Returns the last seq of a room, up to `last`, whose message is older than `at`, or `first` - 1
+/// Returns the last seq of a room, up to `last`, whose message was stored before `at`, or `first` - 1
 /// if there is none. A binary search: times never decrease within a room.
 pub(super) fn seq_before(
     conn: &Connection,
@@ -189,6 +189,7 @@ pub(super) fn seq_before(
     last: i64,
     at: i64,
 ) -> rusqlite::Result<i64> {
+    let at = log_time(conn, at)?;
     let mut created_at = conn.prepare_cached("SELECT created_at FROM messages WHERE key = ?1")?;
     // Invariant: all up to `low` are older, none after `high` is.
     let (mut low, mut high) = (first - 1, last);

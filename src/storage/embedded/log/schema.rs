@@ -19,7 +19,8 @@ pub(super) const APPLICATION_ID: i32 = 0x6368_6e77;
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// The migrations from each version to the next. Never change one; only add.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE store (
         epoch INTEGER NOT NULL
     ) STRICT;
@@ -53,7 +54,18 @@ const MIGRATIONS: &[&str] = &["
         digest INTEGER NOT NULL,
         PRIMARY KEY (id, sender)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    -- The time that the retention has reached.
+    ALTER TABLE store ADD COLUMN retained_at INTEGER;
+    -- For messages whose time is ahead of the clock: those up to the time `last` were stored within
+    -- the minute after stored_at, or before.
+    CREATE TABLE late (
+        stored_at INTEGER PRIMARY KEY,
+        last INTEGER NOT NULL
+    ) STRICT;
+",
+];
 
 pub(super) fn key(room: i64, seq: i64) -> i64 {
     room << SEQ_BITS | seq

@@ -4,7 +4,6 @@
 //! is a transaction of its own, small enough that posts hardly wait. The file does not shrink; free
 //! pages are reused.
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Result, TransactionBehavior, params};
 
 use super::{reader::seq_before, schema};
@@ -40,11 +39,10 @@ struct RoomExtent {
 }
 
 impl Trim {
-    /// Begins with the first room.
-    pub(super) fn new(retention: Retention) -> Self {
+    /// Begins with the first room, at the time `now` in microseconds.
+    pub(super) fn new(retention: Retention, now: i64) -> Self {
         let oldest = retention.age.map_or(i64::MIN, |age| {
-            let oldest = Timestamp::now().checked_sub(age).unwrap_or(Timestamp::MIN);
-            oldest.as_microsecond()
+            now.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX))
         });
         let count = retention.count.map_or(i64::MAX, |count| count.try_into().unwrap_or(i64::MAX));
         Self { oldest, count, room: 0, removed: 0 }

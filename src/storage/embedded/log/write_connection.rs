@@ -6,6 +6,7 @@ use rusqlite::{Connection, Result, TransactionBehavior};
 
 use super::{
     batch::{Batch, CommittedBatch, IdCache},
+    clock,
     database::{Durability, LogDatabase},
     schema,
     trim::{Trim, TrimStep},
@@ -24,8 +25,10 @@ pub(super) struct WriteConnection {
     conn: Connection,
     pub(super) epoch: u64,
     known: IdCache,
-    /// When the latest message was stored, in microseconds.
-    last_at: i64,
+    /// The time of the latest message, in microseconds.
+    pub(super) last_at: i64,
+    /// The latest mark in the table `late` that this connection has made.
+    marked_at: Option<i64>,
 }
 
 impl WriteConnection {
@@ -36,13 +39,13 @@ impl WriteConnection {
         let epoch = schema::epoch(&conn)?;
         let last_at =
             conn.query_row("SELECT coalesce(max(last_at), 0) FROM rooms", [], |row| row.get(0))?;
-        Ok(Self { database, conn, epoch, known: IdCache::default(), last_at })
+        Ok(Self { database, conn, epoch, known: IdCache::default(), last_at, marked_at: None })
     }
 
-    /// Stores a batch durably. After an error none of it is stored.
-    pub(super) fn store(&mut self, drafts: Vec<Draft>) -> Result<CommittedBatch> {
+    /// Stores a batch durably at the time `now`. After an error none of it is stored.
+    pub(super) fn store(&mut self, drafts: Vec<Draft>, now: i64) -> Result<CommittedBatch> {
         self.known.forget_if_many();
-        let stored = self.try_store(drafts);
+        let stored = self.try_store(drafts, now);
         if stored.is_err() {
             // Ids of a transaction that was rolled back may be wrong.
             self.known = IdCache::default();
@@ -50,17 +53,38 @@ impl WriteConnection {
         stored
     }
 
-    fn try_store(&mut self, drafts: Vec<Draft>) -> Result<CommittedBatch> {
+    fn try_store(&mut self, drafts: Vec<Draft>, now: i64) -> Result<CommittedBatch> {
         let _gate = self.database.writing();
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut batch = Batch::begin(&tx, &mut self.known, self.epoch, self.last_at)?;
+        let mut batch = Batch::begin(&tx, &mut self.known, self.epoch, self.last_at, now)?;
         for draft in drafts {
             batch.add(draft)?;
         }
         let (stored, last_at) = batch.end()?;
+        let is_ahead = self.last_at - now > clock::TOLERANCE;
+        let mark = is_ahead.then(|| {
+            let covers = |at: &i64| (*at..at + clock::TOLERANCE).contains(&now);
+            self.marked_at.filter(covers).unwrap_or(now)
+        });
+        if let Some(at) = mark {
+            tx.prepare_cached("INSERT OR REPLACE INTO late (stored_at, last) VALUES (?1, ?2)")?
+                .execute([at, last_at])?;
+        }
         tx.commit()?;
         self.last_at = last_at;
+        self.marked_at = mark.or(self.marked_at);
         Ok(stored)
+    }
+
+    /// Returns the time that the retention has reached, if it was stored.
+    pub(super) fn retained_at(&self) -> Result<Option<i64>> {
+        self.conn.query_row("SELECT retained_at FROM store", [], |row| row.get(0))
+    }
+
+    /// Stores the time that the retention has reached.
+    pub(super) fn set_retained_at(&mut self, at: i64) -> Result<()> {
+        let _gate = self.database.writing();
+        self.conn.execute("UPDATE store SET retained_at = ?1", [at]).map(drop)
     }
 
     pub(super) fn trim(&mut self, trim: &mut Trim) -> Result<TrimStep> {

@@ -22,6 +22,7 @@ use tokio::sync::{
 
 use super::{
     change_feed::ChangeFeed,
+    clock::{self, Clock, Now, RetentionClock},
     database::may_pass,
     trim::{Trim, TrimStep},
     write_connection::WriteConnection,
@@ -62,6 +63,10 @@ pub(super) struct Writer {
     /// Retentions in progress, one after the other.
     trims: VecDeque<(Trim, oneshot::Sender<Result<u64>>)>,
     health: StoreHealth,
+    clock: Clock,
+    retention: RetentionClock,
+    /// Whether the log is ahead of the clock.
+    is_ahead: bool,
 }
 
 /// Whether the store can be written.
@@ -74,21 +79,29 @@ enum StoreHealth {
 }
 
 impl Writer {
-    /// Creates a writer that does not run yet.
+    /// Creates a writer that does not run yet. Errors if the log cannot be read.
     pub(super) fn new(
         connection: WriteConnection,
         listener: Arc<dyn CommitListener>,
         feed: Arc<ChangeFeed>,
         commands: mpsc::UnboundedReceiver<WriterCommand>,
-    ) -> Self {
-        Self {
+        clock: Clock,
+    ) -> rusqlite::Result<Self> {
+        let now = clock();
+        let retention = RetentionClock::resume(connection.retained_at()?, connection.last_at, now);
+        let mut writer = Self {
             connection,
             listener,
             feed,
             commands,
             trims: VecDeque::new(),
             health: StoreHealth::Healthy,
-        }
+            clock,
+            retention,
+            is_ahead: false,
+        };
+        writer.compare(now);
+        Ok(writer)
     }
 
     /// Runs until it is stopped, or until all senders are gone.
@@ -100,9 +113,7 @@ impl Writer {
             for command in waiting.drain(..) {
                 match command {
                     WriterCommand::Append(append) => batch.push(append),
-                    WriterCommand::Retain(retention, reply) => {
-                        self.trims.push_back((Trim::new(retention), reply));
-                    }
+                    WriterCommand::Retain(retention, reply) => self.retain(retention, reply),
                     WriterCommand::Stop => self.commands.close(),
                 }
             }
@@ -138,7 +149,9 @@ impl Writer {
             .map(|PendingAppend { draft, done, permit }| (draft, (done, permit)))
             .unzip();
         let begun = Instant::now();
-        match self.write(|connection| connection.store(drafts)) {
+        let now = (self.clock)();
+        self.compare(now);
+        match self.write(|connection| connection.store(drafts, now.wall)) {
             Ok(stored) => {
                 self.listener.committed(callbacks.len(), begun.elapsed());
                 self.record_success();
@@ -156,6 +169,34 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Reports once that the log is ahead of the clock.
+    fn compare(&mut self, now: Now) {
+        let last = self.connection.last_at;
+        let was_ahead = std::mem::replace(&mut self.is_ahead, last - now.wall > clock::TOLERANCE);
+        if self.is_ahead && !was_ahead {
+            tracing::warn!(
+                clock = %clock::shown(now.wall),
+                log = %clock::shown(last),
+                "the log is ahead of the clock: until that has caught up, new messages get the time of the last"
+            );
+        }
+    }
+
+    /// Begins a retention.
+    fn retain(&mut self, retention: Retention, reply: oneshot::Sender<Result<u64>>) {
+        let mut now = (self.clock)().wall;
+        if retention.age.is_some() {
+            now = self.retention.advance((self.clock)());
+            if let Some(at) = self.retention.to_store()
+                && let Err(error) = self.write(|connection| connection.set_retained_at(at))
+            {
+                // The caller may be gone.
+                return drop(reply.send(Err(error)));
+            }
+        }
+        self.trims.push_back((Trim::new(retention, now), reply));
     }
 
     /// Runs a step of the first retention.
@@ -208,113 +249,4 @@ impl Writer {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use parking_lot::Mutex;
-    use tokio::sync::Semaphore;
-
-    use super::*;
-    use crate::{
-        model::{MAX_TEXT_BYTES, Message, MessageId, Name, Posted, RoomName, Text},
-        storage::embedded::log::{data_directory::DataDirectory, database::LogDatabase},
-    };
-
-    #[derive(Default)]
-    struct Recorder(Mutex<Vec<u64>>);
-
-    impl CommitListener for Recorder {
-        fn stored(&self, _: &RoomName, messages: &[Message]) {
-            let seqs = messages.iter().map(|message| message.position.seq);
-            self.0.lock().extend(seqs);
-        }
-    }
-
-    struct TestWriter {
-        writer: Writer,
-        recorder: Arc<Recorder>,
-    }
-
-    impl TestWriter {
-        fn new(directory: &Path) -> Self {
-            let path = DataDirectory::lock(directory).unwrap().log().unwrap();
-            let connection = WriteConnection::open(Arc::new(LogDatabase::file(&path))).unwrap();
-            let recorder = Arc::<Recorder>::default();
-            let (_, commands) = mpsc::unbounded_channel();
-            let writer = Writer::new(connection, recorder.clone(), Arc::default(), commands);
-            Self { writer, recorder }
-        }
-
-        /// Posts texts of these lengths in one batch.
-        fn post(&mut self, lengths: &[usize]) -> Vec<Result<Posted>> {
-            let outcomes = Arc::new(Mutex::new(Vec::new()));
-            let batch = lengths.iter().map(|&length| {
-                let outcomes = outcomes.clone();
-                PendingAppend {
-                    draft: Draft {
-                        id: MessageId::new(),
-                        room: RoomName::lobby(),
-                        sender: Name::parse("alice").unwrap(),
-                        text: Text::parse("x".repeat(length)).unwrap(),
-                    },
-                    done: Box::new(move |outcome| outcomes.lock().push(outcome)),
-                    permit: Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(),
-                }
-            });
-            self.writer.append(batch.collect());
-            Arc::into_inner(outcomes).unwrap().into_inner()
-        }
-    }
-
-    #[test]
-    fn a_full_disk_fails_whole_batches_until_there_is_room() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut test = TestWriter::new(directory.path());
-        assert!(test.post(&[10])[0].is_ok());
-        test.writer.connection.limit_pages(30);
-
-        let too_much = [&[10], &[MAX_TEXT_BYTES; 40] as &[_]].concat();
-        let outcomes = test.post(&too_much);
-        assert_eq!(outcomes.len(), too_much.len());
-        for outcome in outcomes {
-            assert!(matches!(outcome, Err(RequestError::StoreUnavailable(_))), "{outcome:?}");
-        }
-        assert_eq!(*test.recorder.0.lock(), [1]);
-        assert_eq!(test.post(&[10])[0].as_ref().unwrap().position.seq, 2);
-
-        test.writer.connection.limit_pages(1000);
-        let seqs: Vec<_> =
-            test.post(&too_much).into_iter().map(|posted| posted.unwrap().position.seq).collect();
-        assert_eq!(seqs, (3..=43).collect::<Vec<_>>());
-        assert_eq!(*test.recorder.0.lock(), (1..=43).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn other_failures_are_permanent() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut test = TestWriter::new(directory.path());
-        assert!(test.post(&[10])[0].is_ok());
-        test.writer.connection.break_off();
-        assert!(matches!(test.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
-        test.writer.connection.repair();
-        assert!(matches!(test.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
-        assert_eq!(*test.recorder.0.lock(), [1]);
-    }
-
-    #[test]
-    fn a_long_write_ahead_log_is_moved_into_the_database() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut test = TestWriter::new(directory.path());
-        for _ in 0..30 {
-            test.post(&[MAX_TEXT_BYTES; 10]);
-        }
-        let (pages, moved) = test.writer.connection.wal().unwrap();
-        assert!(pages > 1000, "{pages}");
-        assert!(moved < pages);
-        test.writer.write(WriteConnection::checkpoint).unwrap();
-        assert_eq!(test.writer.connection.wal().unwrap(), (pages, pages));
-        test.post(&[10]);
-        let (pages, _) = test.writer.connection.wal().unwrap();
-        assert!(pages < 100, "begun anew, not {pages}");
-    }
-}
+mod tests;
