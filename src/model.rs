@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 mod certificate;
 mod fingerprint;
+pub(crate) mod fold;
 mod join_link;
 mod written;
 
