@@ -11,12 +11,16 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::model::MAX_TEXT_BYTES;
+use crate::model::{MAX_TEXT_BYTES, Text};
 
 /// The most bytes of output that are kept: the largest reply, with line breaks after it.
-const MAX_OUTPUT: u64 = MAX_TEXT_BYTES as u64 + 1024;
+const MAX_OUTPUT: usize = MAX_TEXT_BYTES + 1024;
 
-/// The first pause before checking whether a command without output has exited; then doubled.
+/// How long the output of a command that has exited is still read while something that it has started
+/// in the background may print more.
+const OUTPUT_GRACE: Duration = Duration::from_millis(200);
+
+/// The first pause before checking whether a command has exited; then doubled.
 const FIRST_POLL: Duration = Duration::from_millis(1);
 
 /// The longest such pause.
@@ -31,9 +35,10 @@ pub(super) fn shell(run: &str) -> Command {
     command
 }
 
-/// Runs a command with `line` as its input, and returns its output without final line breaks. The
-/// command and its children are killed after `timeout`, or when the future is dropped. Errors with
-/// the reason if the command fails, takes too long or prints too much.
+/// Runs a command with `line` as its input, and returns its output without final line breaks. Once the
+/// command has exited, what it has started in the background may run on, and its output is ignored. All
+/// of it is killed after `timeout`, or when the future is dropped before. Errors with the reason if the
+/// command fails, takes too long or prints too much.
 pub(super) async fn run(
     mut command: Command,
     line: String,
@@ -42,58 +47,94 @@ pub(super) async fn run(
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("cannot run sh: {error}"))?;
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    let running = KillOnDrop(Arc::new(Mutex::new(ChildState { child, has_exited: false })));
-    // Nobody joins these threads: reads and writes of pipes cannot be cancelled.
+    let mut running = KillOnDrop { child, has_exited: false };
+    // Nobody joins these threads: reads and writes of pipes cannot be cancelled. They end with the last
+    // process that has the other end.
     thread::spawn(move || {
         // A command need not read its input.
         let _ = stdin.map(|mut stdin| writeln!(stdin, "{line}"));
     });
-    let (done, ended) = oneshot::channel();
-    let state = running.0.clone();
+    let output = Arc::new(Mutex::new(Output::default()));
+    let (done, mut all_read) = oneshot::channel();
+    let reading = output.clone();
     thread::spawn(move || {
         // Fails if the command was given up meanwhile.
-        let _ = done.send(read_all(stdout).and_then(|output| Ok((output, wait(&state)?))));
+        let _ = done.send(stdout.map_or(Ok(()), |stdout| read_all(stdout, &reading)));
     });
-    let (output, status) = match tokio::time::timeout(timeout, ended).await {
-        Err(_) => return Err(format!("the command was killed: it took longer than {timeout:?}")),
-        Ok(Err(_)) => return Err("internal error: lost the command".into()),
-        Ok(Ok(ended)) => ended.map_err(|error| format!("cannot read its output: {error}"))?,
-    };
+    let unreadable = |error: io::Error| format!("cannot read its output: {error}");
+    let ended = tokio::time::timeout(timeout, exit_of(&mut running, &mut all_read)).await;
+    let (status, read) = ended
+        .map_err(|_| format!("the command was killed: it took longer than {timeout:?}"))?
+        .map_err(unreadable)?;
+    match read {
+        Some(read) => read.map_err(unreadable)?,
+        // Something in the background holds the pipe.
+        None => drop(tokio::time::timeout(OUTPUT_GRACE, all_read).await),
+    }
     if !status.success() {
         return Err(format!("the command failed: {status}"));
     }
-    let output = output.ok_or("its output is longer than a message may be")?;
-    Ok(String::from_utf8_lossy(&output).trim_end_matches(['\n', '\r']).to_owned())
+    let Output { bytes, length } = std::mem::take(&mut *output.lock());
+    if length > bytes.len() {
+        return Err(Text::too_long(length).0);
+    }
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// Reads to the end. Returns `None` if there are more than [`MAX_OUTPUT`] bytes.
-fn read_all(output: Option<impl Read>) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
-    let Some(mut output) = output else { return Ok(Some(bytes)) };
-    output.by_ref().take(MAX_OUTPUT).read_to_end(&mut bytes)?;
-    // The rest is read too: otherwise the command would fail to write.
-    let more = io::copy(&mut output, &mut io::sink())?;
-    Ok((more == 0).then_some(bytes))
+/// What a command has printed so far.
+#[derive(Default)]
+struct Output {
+    /// The first [`MAX_OUTPUT`] bytes.
+    bytes: Vec<u8>,
+    /// The number of all bytes.
+    length: usize,
 }
 
-fn wait(state: &Mutex<ChildState>) -> io::Result<ExitStatus> {
-    let mut pause = FIRST_POLL;
+/// Reads to the end. What is too much is read too: otherwise the command would fail to write.
+fn read_all(mut from: impl Read, output: &Mutex<Output>) -> io::Result<()> {
+    let mut buffer = [0; 8 * 1024];
     loop {
-        let mut state = state.lock();
-        if let Some(status) = state.child.try_wait()? {
-            state.has_exited = true;
-            return Ok(status);
+        let read = match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let mut output = output.lock();
+        let kept = read.min(MAX_OUTPUT - output.bytes.len());
+        output.bytes.extend_from_slice(&buffer[..kept]);
+        output.length += read;
+    }
+}
+
+/// The result of reading all output.
+type AllRead = oneshot::Receiver<io::Result<()>>;
+
+/// Waits until the command has exited. Returns its status, and the result of reading its output if that
+/// has ended.
+async fn exit_of(
+    running: &mut KillOnDrop,
+    all_read: &mut AllRead,
+) -> io::Result<(ExitStatus, Option<io::Result<()>>)> {
+    let (mut pause, mut read) = (FIRST_POLL, None);
+    loop {
+        if let Some(status) = running.child.try_wait()? {
+            running.has_exited = true;
+            return Ok((status, read));
         }
-        drop(state);
-        thread::sleep(pause);
-        pause = (pause * 2).min(MAX_POLL);
+        tokio::select! {
+            ended = &mut *all_read, if read.is_none() => {
+                read = Some(ended.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into())));
+                // It is about to exit.
+                pause = FIRST_POLL;
+            }
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(MAX_POLL),
+        }
     }
 }
 
 /// Kills the command when dropped, unless it has exited.
-struct KillOnDrop(Arc<Mutex<ChildState>>);
-
-struct ChildState {
+struct KillOnDrop {
     child: Child,
     /// Whether the system may have reused its process id.
     has_exited: bool,
@@ -101,9 +142,8 @@ struct ChildState {
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
-        if !state.has_exited {
-            kill(&mut state.child);
+        if !self.has_exited {
+            kill(&mut self.child);
         }
     }
 }
@@ -147,7 +187,14 @@ mod tests {
         assert!(output_of("echo no; exit 3").await.unwrap_err().contains("exit status: 3"));
         assert!(output_of("kill -9 $$").await.unwrap_err().contains("signal: 9"));
         let long = output_of("head -c 1000000 /dev/zero | tr '\\0' x").await;
-        assert!(long.unwrap_err().contains("longer than a message may be"));
+        assert!(long.unwrap_err().ends_with("16384 bytes; this one has 1000000"));
+    }
+
+    #[tokio::test]
+    async fn what_runs_in_the_background_is_not_waited_for() {
+        let output = output_of("sleep 1000 & echo $!").await.unwrap();
+        // It is left alone.
+        assert!(Command::new("kill").arg(&output).status().unwrap().success(), "{output}");
     }
 
     #[tokio::test]
