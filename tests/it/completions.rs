@@ -127,6 +127,30 @@ fn every_shell_has_its_script() {
     cli::run(cli::homeless(home.path(), &["completions", "cmd"]), b"").failed(2);
 }
 
+/// A name of a directory that has a meaning in a shell, unless it is quoted well.
+#[cfg(unix)]
+const HOSTILE: &str = r#"a b $(touch x) `touch x` it's "q" \ $HOME; touch x"#;
+
+#[cfg(unix)]
+#[test]
+fn bash_calls_a_program_with_any_path_and_runs_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join(HOSTILE);
+    std::fs::create_dir(&directory).unwrap();
+    let program = directory.join("chinwag");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_chinwag"), &program).unwrap();
+    let script = Command::new(&program).args(["completions", "bash"]).output().unwrap();
+    assert!(script.status.success(), "{script:?}");
+    let file = home.path().join("completions.bash");
+    std::fs::write(&file, script.stdout).unwrap();
+    let tab = "source \"$0\"; COMP_WORDS=(chinwag compl); COMP_CWORD=1; COMP_TYPE=9; \
+               _clap_complete_chinwag chinwag compl chinwag; printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", tab]).arg(&file).current_dir(home.path());
+    assert_eq!(cli::run(bash, b"").done(), "completions\n");
+    assert!(!home.path().join("x").exists(), "the path was run");
+}
+
 #[cfg(unix)]
 #[test]
 fn bash_completes_a_word() {
