@@ -6,6 +6,7 @@
 //!
 //! `docs/scripting.md` has the exit codes and the objects that `--json` prints.
 
+mod addresses;
 mod args;
 mod chat;
 mod commands;

@@ -10,12 +10,14 @@ use precis_profiles::UsernameCaseMapped;
 use uuid::Uuid;
 
 mod certificate;
+mod endpoint;
 mod fingerprint;
 pub(crate) mod fold;
 mod join_link;
 mod written;
 
 pub use certificate::{Certificate, KeyMismatch, MAX_CERTIFICATE_BYTES};
+pub use endpoint::{Endpoint, MAX_HOST_BYTES};
 pub use fingerprint::Fingerprint;
 pub use join_link::{InviteCode, JoinLink, MAX_INVITE_BYTES, MAX_LINK_BYTES};
 
@@ -28,9 +30,6 @@ pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// The maximum number of endpoints of a session: more than a machine with several networks needs,
 /// few enough that a list of peers stays small.
 pub const MAX_ENDPOINTS: usize = 8;
-
-/// The maximum length of an endpoint's host, in bytes: what DNS allows (RFC 1035, section 2.3.4).
-pub const MAX_HOST_BYTES: usize = 253;
 
 /// The maximum number of past messages that a join may begin with. Read more of them page by page.
 pub const MAX_LAST: u32 = 1_000;
@@ -239,105 +238,6 @@ pub struct Position {
     pub epoch: u64,
     /// The sequence number within the epoch; 0 is before the first entry.
     pub seq: u64,
-}
-
-/// The address of a PeerChat server or a hub. Names are in lower case and addresses in their
-/// canonical form, so that equal endpoints are equal values.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Endpoint {
-    host: Arc<str>,
-    port: u16,
-}
-
-impl Endpoint {
-    /// Checks a host and a port. Errors with what is wrong with either.
-    pub fn new(host: &str, port: u32) -> Result<Self, Invalid> {
-        if host.is_empty() || host.len() > MAX_HOST_BYTES {
-            return Err(Invalid::because(format!("a host must have 1 to {MAX_HOST_BYTES} bytes")));
-        }
-        let address = host.parse::<std::net::IpAddr>().ok();
-        let is_name = host.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        });
-        if address.is_none() && !is_name {
-            return Err(Invalid::because(format!(
-                "{host:?} is neither a host name nor an address"
-            )));
-        }
-        let port = u16::try_from(port)
-            .ok()
-            .filter(|&port| port != 0)
-            .ok_or_else(|| Invalid::because("a port must be from 1 to 65535"))?;
-        let host = address
-            .map_or_else(|| host.to_ascii_lowercase(), |a| a.to_canonical().to_string())
-            .into();
-        Ok(Self { host, port })
-    }
-
-    /// Parses `HOST:PORT`, with brackets around an IPv6 address. Errors with what is wrong.
-    pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        if let Some((scheme, _)) = raw.split_once("://") {
-            return Err(Invalid::because(format!(
-                "{raw:?} is not of the form HOST:PORT: leave out the {scheme}://"
-            )));
-        }
-        let (host, port) = raw
-            .rsplit_once(':')
-            .ok_or_else(|| Invalid::because(format!("{raw:?} is not of the form HOST:PORT")))?;
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-        if bare.is_none() && host.contains(':') {
-            return Err(Invalid::because("an IPv6 address must stand in brackets: [::1]:54321"));
-        }
-        let port =
-            port.parse::<u32>().map_err(|_| Invalid::because("a port must be from 1 to 65535"))?;
-        Self::new(bare.unwrap_or(host), port)
-    }
-
-    /// Returns the host name or the address, without brackets.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
-    /// Returns the TCP port, which is never 0.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Returns true if the host is a loopback address or `localhost`. Names are not resolved.
-    pub fn is_loopback(&self) -> bool {
-        let address = self.host.parse::<std::net::IpAddr>();
-        address.map_or(&*self.host == "localhost", |address| address.to_canonical().is_loopback())
-    }
-
-    /// Returns true if the host is the unspecified address, which cannot be dialed.
-    pub fn is_unspecified(&self) -> bool {
-        self.host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_unspecified())
-    }
-}
-
-impl From<std::net::SocketAddr> for Endpoint {
-    fn from(address: std::net::SocketAddr) -> Self {
-        Self { host: address.ip().to_canonical().to_string().into(), port: address.port() }
-    }
-}
-
-impl FromStr for Endpoint {
-    type Err = Invalid;
-
-    fn from_str(raw: &str) -> Result<Self, Invalid> {
-        Self::parse(raw)
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
 }
 
 /// The status of a peer.

@@ -12,7 +12,7 @@ pub(super) mod joined_rooms;
 pub(super) mod roster;
 
 pub(super) use self::help::help;
-use super::values;
+use super::addresses;
 use crate::model::JoinLink;
 
 /// What the help of the command ends with.
@@ -22,7 +22,7 @@ pub(super) const WITHOUT_TERMINAL: &str =
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Hub to join, instead of --hub: the join link from its operator, or HOST:PORT
-    #[arg(value_name = "HUB", value_parser = values::hub)]
+    #[arg(value_name = "HUB", value_parser = addresses::hub)]
     pub(crate) link: Option<JoinLink>,
 
     /// Chat line by line, instead of on the full screen

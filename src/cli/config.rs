@@ -35,10 +35,11 @@ use toml::Spanned;
 
 pub(crate) use self::remember::remember;
 use super::{
+    addresses::{self, TextOrPort, listen_address},
     failure::{Failure, Result},
     keymap::Keymap,
     theme::ThemeName,
-    values::{self, direct_policy, listen_address},
+    values::direct_policy,
 };
 use crate::{
     client::DirectPolicy,
@@ -161,7 +162,7 @@ impl Config {
             problem: error.message().to_owned(),
         })?;
         Ok(Self {
-            hub: one("hub", raw.hub, values::hub)?,
+            hub: one("hub", raw.hub, addresses::hub)?,
             name: one("name", raw.name, str::parse)?,
             listen: raw.listen.map(listen).transpose()?,
             advertise: many("advertise", raw.advertise)?,
@@ -232,19 +233,8 @@ impl OneOrMany {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a string or a port")]
-enum TextOrPort {
-    Text(String),
-    Port(u16),
-}
-
 fn listen(raw: Spanned<TextOrPort>) -> Result<SocketAddr, FileProblem> {
-    let read = match raw.get_ref() {
-        TextOrPort::Text(text) => listen_address(text),
-        TextOrPort::Port(port) => listen_address(&port.to_string()),
-    };
-    read.map_err(|problem| problem_in("listen", &raw, problem))
+    listen_address(&raw.get_ref().text()).map_err(|problem| problem_in("listen", &raw, problem))
 }
 
 fn one<T, E: Display>(
@@ -328,7 +318,7 @@ mod tests {
     #[test]
     fn a_problem_is_located() {
         for (text, expected) in [
-            ("hub = 'nowhere'", "hub: \"nowhere\" is not of the form HOST:PORT"),
+            ("hub = 'nowhere'", "hub: \"nowhere\" has no port"),
             ("room = ['lobby', '!']", "room: "),
             ("hubb = 'a:1'", "line 1, column 1: unknown field `hubb`"),
             ("direct = 'all'", "direct: expected contacts, known or anyone"),

@@ -125,11 +125,12 @@ async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
     let stop = shutdown::on_signal()
         .map_err(|error| SystemError::because("cannot listen for signals", error))?;
     let hub = Hub::new(options).await?;
-    let listener = hub.listen(settings.listen.unwrap_or(DEFAULT_LISTEN)).await?;
+    let listen = settings.listen.clone().unwrap_or_else(|| DEFAULT_LISTEN.into());
+    let listener = hub.listen(listen.address).await?;
     let address = listener
         .local_addr()
         .map_err(|error| SystemError::because("the listener has no address", error))?;
-    let link = link::for_hub(settings.advertise.as_ref(), address, hub.certificate())?;
+    let link = link::for_hub(settings.advertise.as_ref(), &listen, address, hub.certificate())?;
     if let Store::Directory(directory) = settings.store()? {
         let saved = link.clone();
         let result = tokio::task::spawn_blocking(move || link::save(&saved, &directory)).await;
@@ -146,8 +147,9 @@ async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
         .invite_command()
         .map(|how| format!("newcomers need an invitation: `{how}`\n"))
         .unwrap_or_default();
+    let at = listen.reached_at(address);
     let greeting =
-        format!("chinwagd listening on {address}\njoin with: chinwag chat {joining}\n{newcomers}");
+        format!("chinwagd listening on {at}\njoin with: chinwag chat {joining}\n{newcomers}");
     // Whoever reads that the hub listens can read why it does so this way.
     let _ = tokio::task::spawn_blocking(log_writer::finish).await;
     io::stdout().write_all(greeting.as_bytes()).map_err(Error::output)?;

@@ -6,10 +6,10 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 pub(crate) use self::flags::{Flags, without_environment};
 use super::{
+    addresses::hub,
     config::{Config, Home, make_parent},
     failure::{Failure, GET_LINK, Result},
     theme::ThemeName,
-    values::hub,
 };
 use crate::{
     client::{ClientOptions, DirectPolicy, Error, HubTrust},

@@ -7,12 +7,13 @@
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    addresses,
     commands::start,
     config::{Config, Home, remember},
     failure::{Failure, Result},
     options::{self, DEFAULT_HUB, Flags, Settings},
     output::{print_error, print_notice},
-    question, values,
+    question,
 };
 use crate::{
     client::Error,
@@ -151,8 +152,10 @@ async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink> {
     say(ABOUT_HUB)?;
     ask("Hub", Some(DEFAULT_HUB), stop, |answer| {
         // Hubs print a whole command, which people copy as it is.
-        let last = answer.split_whitespace().last().unwrap_or_default();
-        values::hub(last.trim_matches(['\'', '"', '`']))
+        addresses::hub(answer).or_else(|problem| {
+            let last = answer.split_whitespace().last().unwrap_or_default();
+            addresses::hub(last).map_err(|_| problem)
+        })
     })
     .await
 }

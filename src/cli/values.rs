@@ -1,16 +1,10 @@
 //! Values that options of both programs take, and how they are written.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::{SpanRelativeTo, Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
-use crate::{
-    client::DirectPolicy,
-    model::{Endpoint, Invalid, JoinLink},
-};
+use crate::{client::DirectPolicy, model::Invalid};
 
 /// Parses "30s", "5m", "1h 30m" or "7d"; a day has 24 hours.
 pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
@@ -40,16 +34,6 @@ fn point_in_time_at(raw: &str, now: Timestamp, zone: TimeZone) -> Result<Timesta
         .map_err(|_: jiff::Error| format!("expected {TIME_FORMS}"))
 }
 
-/// Parses the address of a hub: an endpoint or a join link.
-pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
-    // In quotes, as a hub prints it for a shell.
-    let raw = raw.strip_prefix('\'').and_then(|raw| raw.strip_suffix('\'')).unwrap_or(raw);
-    if raw.contains("://") {
-        return JoinLink::parse(raw);
-    }
-    Ok(JoinLink { hub: Endpoint::parse(raw)?, fingerprint: None, invite: None })
-}
-
 /// Parses who may send direct messages.
 pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
     match raw {
@@ -58,19 +42,6 @@ pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
         "anyone" => Ok(DirectPolicy::Anyone),
         _ => Err(Invalid("expected contacts, known or anyone".into())),
     }
-}
-
-/// Parses where to listen: an address and a port, or a port alone, which means loopback.
-pub(crate) fn listen_address(raw: &str) -> Result<SocketAddr, Invalid> {
-    let port = raw.strip_prefix(':').unwrap_or(raw);
-    if port.chars().all(|c| c.is_ascii_digit())
-        && let Ok(port) = port.parse::<u16>()
-    {
-        return Ok((Ipv4Addr::LOCALHOST, port).into());
-    }
-    raw.parse().map_err(|_| {
-        Invalid(format!("{raw:?} is neither ADDR:PORT, such as 127.0.0.1:54321, nor a port"))
-    })
 }
 
 #[cfg(test)]
@@ -105,17 +76,6 @@ mod tests {
         }
         for raw in ["", "soon", "12:30", "2026-13-01", "2026-11-20T25:00", "-1h", "99999999d"] {
             assert!(point_in_time_at(raw, now, berlin.clone()).is_err(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn a_port_alone_means_loopback() {
-        for raw in ["29053", ":29053", "127.0.0.1:29053"] {
-            assert_eq!(listen_address(raw).unwrap().to_string(), "127.0.0.1:29053", "{raw}");
-        }
-        assert_eq!(listen_address("[::]:7").unwrap().to_string(), "[::]:7");
-        for raw in ["", ":", "everywhere", "localhost:1", "70000", "::1:2", "+1"] {
-            assert!(listen_address(raw).is_err(), "{raw}");
         }
     }
 }

@@ -66,6 +66,12 @@ struct PeerRecord {
     key: Option<Fingerprint>,
 }
 
+impl PeerRecord {
+    fn is_at(&self, endpoint: &Endpoint) -> bool {
+        self.endpoints.iter().any(|known| known.matches(endpoint))
+    }
+}
+
 /// An endpoint, and the key that its TLS must show; `None`: no TLS.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Target {
@@ -79,13 +85,6 @@ enum CallError {
     NotReached(String),
     /// The call failed for good: the peer refused it, or it must not be made.
     Final(Error),
-}
-
-impl From<&Peer> for PeerRecord {
-    fn from(peer: &Peer) -> Self {
-        let key = peer.certificate.as_ref().map(|certificate| certificate.fingerprint());
-        Self { endpoints: peer.endpoints.clone(), key }
-    }
 }
 
 impl Peers {
@@ -173,14 +172,27 @@ impl Peers {
     }
 
     pub(super) fn remember(&self, peer: &Peer) {
-        self.records.lock().put(peer.name.clone(), peer.into());
+        let record = self.record(peer);
+        self.records.lock().put(peer.name.clone(), record);
+    }
+
+    /// Returns what the hub lists. The zone of a link-local address is that by which this machine reaches
+    /// the hub: what the peer or the hub calls it means nothing here.
+    fn record(&self, peer: &Peer) -> PeerRecord {
+        let key = peer.certificate.as_ref().map(|certificate| certificate.fingerprint());
+        let listed = peer.endpoints.iter();
+        let endpoints = match self.hub.endpoint.zone() {
+            Some(zone) => listed.map(|endpoint| endpoint.in_zone(zone)).collect(),
+            None => listed.cloned().collect(),
+        };
+        PeerRecord { endpoints, key }
     }
 
     /// Returns true if a peer is known to be at an endpoint, or this client has no key, so that it
     /// does not matter who is.
     pub(super) fn knows_endpoint(&self, endpoint: &Endpoint) -> bool {
         self.identity.is_none()
-            || self.records.lock().iter().any(|(_, record)| record.endpoints.contains(endpoint))
+            || self.records.lock().iter().any(|(_, record)| record.is_at(endpoint))
     }
 
     /// Returns the peers known to be at an endpoint: the contact book's, or else the hub's.
@@ -192,7 +204,7 @@ impl Peers {
         let contacts = book.hub(&self.hub.endpoint).map(|hub| &hub.contacts).into_iter().flatten();
         let records = self.records.lock();
         let found: Vec<(Name, PeerRecord)> = contacts
-            .filter(|(_, contact)| contact.endpoints.contains(endpoint))
+            .filter(|(_, contact)| contact.endpoints.iter().any(|known| known.matches(endpoint)))
             .map(|(name, contact)| {
                 // If the hub lists another key, `key_of` refuses it.
                 let key = records.peek(name).and_then(|record| record.key).or(Some(contact.key));
@@ -202,7 +214,7 @@ impl Peers {
         if !found.is_empty() {
             return Ok(found);
         }
-        let listed = records.iter().filter(|(_, record)| record.endpoints.contains(endpoint));
+        let listed = records.iter().filter(|(_, record)| record.is_at(endpoint));
         Ok(listed.map(|(name, record)| (name.clone(), record.clone())).collect())
     }
 
@@ -265,7 +277,7 @@ impl Peers {
         }
         let unreachable = |cause| Error::PeerUnreachable { peer: peer.to_string(), cause };
         let record = match self.look_up(peer).await {
-            Ok(found) => PeerRecord::from(&found),
+            Ok(found) => self.record(&found),
             Err(error @ Error::PeerUnknown(_)) => return Err(error),
             Err(error) if tried.is_empty() => self.record_in_book(peer).await?.ok_or(error)?,
             Err(error) => {

@@ -6,11 +6,7 @@
 //! machine only if it accepts plaintext from there: otherwise such callers may be remote ones
 //! behind a proxy.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -53,7 +49,7 @@ impl DialBacks {
     pub(crate) async fn check(
         &self,
         session: &Session,
-        own: Option<IpAddr>,
+        own: Option<SocketAddr>,
     ) -> Result<Vec<EndpointCheck>> {
         let _permit = self.running.acquire(MAX_CHECKS, [(session.id, 1)]).map_err(|exceeded| {
             let what = match exceeded {
@@ -87,15 +83,18 @@ impl DialBacks {
     fn dialable(
         &self,
         endpoint: &Endpoint,
-        own: Option<IpAddr>,
+        own: Option<SocketAddr>,
         has_key: bool,
     ) -> Result<SocketAddr, String> {
-        let own = own.ok_or("the hub does not see where you are")?.to_canonical();
-        match endpoint.host().parse::<IpAddr>() {
+        let mut address = own.ok_or("the hub does not see where you are")?;
+        let own = address.ip().to_canonical();
+        address.set_ip(own);
+        address.set_port(endpoint.port());
+        match endpoint.ip() {
             _ if endpoint.is_loopback() && !own.is_loopback() => {
                 Err(format!("only your own machine can reach it; the hub sees you at {own}"))
             }
-            Ok(host) if host != own => {
+            Some(host) if host != own => {
                 Err(format!("the hub sees you at {own} and dials no other machine"))
             }
             _ if own.is_loopback() && !self.local => {
@@ -108,7 +107,8 @@ impl DialBacks {
             _ if endpoint.port() < MIN_PORT => {
                 Err(format!("the hub dials no ports below {MIN_PORT}"))
             }
-            _ => Ok(SocketAddr::new(own, endpoint.port())),
+            // With its zone, if it has one.
+            _ => Ok(address),
         }
     }
 }
@@ -142,7 +142,7 @@ mod tests {
         key: bool,
     ) -> Result<String, String> {
         let checks = DialBacks::new(plaintext);
-        let own = Some(own.parse().unwrap());
+        let own = Some(SocketAddr::new(own.parse().unwrap(), 49152));
         let address = checks.dialable(&Endpoint::parse(endpoint).unwrap(), own, key);
         address.map(|address| address.to_string())
     }

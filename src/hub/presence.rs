@@ -165,7 +165,7 @@ impl presence_server::Presence for Presence {
         state.rate_limits.dial_back(origin, &caller.peer)?;
         let session = state.peers.session(&caller.peer, caller.session);
         let session = session.ok_or(RequestError::SessionEnded)?;
-        let checks = state.dial_backs.check(&session, remote.map(|address| address.ip())).await?;
+        let checks = state.dial_backs.check(&session, remote).await?;
         Ok(Response::new(CheckEndpointsResponse {
             checks,
             observed: remote.map(|address| (&Endpoint::from(address)).into()),
@@ -194,7 +194,10 @@ impl Presence {
 fn reachable(endpoints: Vec<Endpoint>, observed: Option<SocketAddr>) -> Vec<Endpoint> {
     let dialable = |endpoint: Endpoint| match observed {
         _ if !endpoint.is_unspecified() => Some(endpoint),
-        Some(address) => Some(SocketAddr::new(address.ip(), endpoint.port()).into()),
+        Some(mut address) => {
+            address.set_port(endpoint.port());
+            Some(address.into())
+        }
         None => None,
     };
     endpoints.into_iter().filter_map(dialable).collect()

@@ -91,7 +91,7 @@ impl Dial {
         let failure = format_args!("cannot dial {endpoint}");
         // TLS is made here, so tonic sees plaintext; the origin gives servers the real scheme.
         let scheme = if self.tls.is_some() { "https" } else { "http" };
-        let origin: Uri = format!("{scheme}://{endpoint}")
+        let origin: Uri = format!("{scheme}://{}", authority(endpoint))
             .parse()
             .map_err(|e| SystemError::because(failure, e))?;
         let settings = Settings::from_shared(format!("http://{endpoint}"))
@@ -116,7 +116,7 @@ impl Dial {
     }
 
     async fn connect(&self, to: Uri) -> Result<TokioIo<Box<dyn Duplex>>, BoxError> {
-        let host = to.host().unwrap_or_default().to_owned();
+        let host = without_zone(to.host().unwrap_or_default()).to_owned();
         let tcp = tcp_connector().call(to).await?.into_inner();
         let remote = tcp.peer_addr()?;
         self.secure(tcp, remote, &host).await.map(TokioIo::new)
@@ -136,7 +136,7 @@ impl Dial {
             loopback::may_dial(remote)?;
             return Ok(Box::new(io));
         };
-        let name = tls.name.unwrap_or(host.trim_start_matches('[').trim_end_matches(']'));
+        let name = tls.name.unwrap_or(host);
         let name = ServerName::try_from(name)?.to_owned();
         let connected = TlsConnector::from(tls.config.clone()).connect(name, io).await;
         let stream = connected.map_err(cut_short)?;
@@ -145,6 +145,18 @@ impl Dial {
         }
         Ok(Box::new(stream))
     }
+}
+
+/// Returns how a server is told the endpoint: without a zone, which only this machine knows.
+fn authority(endpoint: &Endpoint) -> String {
+    let (host, port) = (endpoint.without_zone(), endpoint.port());
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// Returns the host of a URI as TLS names it: without brackets and without a zone.
+fn without_zone(host: &str) -> &str {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.split_once('%').map_or(host, |(address, _)| address)
 }
 
 /// The cause is either overload or a server without TLS that just closes; both look the same.

@@ -40,7 +40,7 @@ fn a_new_user_is_asked_once() {
     sova.wait_for("Choose a hub: ");
     sova.wait_for("Hub [127.0.0.1:50051]: ");
     sova.type_line("nowhere");
-    sova.wait_for("Invalid: \"nowhere\" is not of the form HOST:PORT");
+    sova.wait_for("Invalid: \"nowhere\" has no port: write it as HOST:PORT");
     assert_eq!(settings(home.path()), "", "nothing is remembered yet");
     sova.type_line("127.0.0.1:1");
     sova.wait_for("That did not work: no hub at 127.0.0.1:1: start one with `chinwagd`");
@@ -129,6 +129,26 @@ fn a_whole_command_with_an_invitation_may_be_pasted() {
     leave(sova);
     let remembered = settings(home.path());
     assert!(remembered.contains("hub = ") && !remembered.contains("invite"), "{remembered}");
+}
+
+#[test]
+fn a_link_is_taken_as_it_was_pasted() {
+    let hub = TestHub::start();
+    let link = hub.link();
+    for (name, pasted) in [("sova", format!("<{link}>.")), ("buzz", format!("`{link}`"))] {
+        let home = tempfile::tempdir().unwrap();
+        let user = chat(home.path(), &["--name", name, "--no-direct"]);
+        user.wait_for("Hub [");
+        user.type_line(&pasted);
+        user.wait_for(&format!("{name} on 127.0.0.1:"));
+        leave(user);
+        // As an argument and in the settings too.
+        run(home.path(), &["peers", "--hub", &pasted, "--name", name]).done();
+        let settings = format!("hub = '{pasted}'\nname = '{name}'\n");
+        std::fs::write(home.path().join("config.toml"), settings).unwrap();
+        run(home.path(), &["peers"]).done();
+        run(home.path(), &["chat", &pasted, "--no-direct"]).done();
+    }
 }
 
 #[test]

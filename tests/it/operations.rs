@@ -13,6 +13,7 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::support::{
     hub::{TestHub, command},
     peer::{Session, connect},
+    person::Person,
     within::{PATIENCE, within},
 };
 
@@ -27,6 +28,22 @@ const HUB_SERVICES: [&str; 5] = [
 /// Runs a hub that must refuse to start.
 fn refusal(args: &[&str]) -> Output {
     command(env!("CARGO_BIN_EXE_chinwagd")).args(args).output().unwrap()
+}
+
+#[test]
+fn a_port_alone_is_one_of_this_machine() {
+    for listen in ["0", ":0", "localhost:0"] {
+        let hub = TestHub::at(listen, &["--ephemeral", "--metrics-listen", listen]);
+        assert!(hub.address().ip().is_loopback(), "{listen}");
+        // For the client as well.
+        let sova = Person::new(&hub, "sova");
+        let port = hub.address().port();
+        for place in [format!("{port}"), format!(":{port}"), format!("localhost:{port}")] {
+            sova.run(&["peers", "--hub", &place, "--listen", listen]).done();
+        }
+    }
+    let said = TestHub::try_start(&["--ephemeral", "--metrics-listen", "*:1"], &[]).unwrap_err();
+    assert!(said.contains("0.0.0.0:1 stands for all of this machine"), "{said}");
 }
 
 #[test]

@@ -31,9 +31,13 @@ struct Person {
 impl Person {
     /// Joins with the link, on a machine.
     fn join(machine: &Machine, name: &str, link: &str) -> Self {
+        Self::join_at(machine, name, link, &format!("{}:0", machine.address))
+    }
+
+    /// The same, with an address to receive direct messages on.
+    fn join_at(machine: &Machine, name: &str, link: &str, listen: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
-        let listen = format!("{}:0", machine.address);
-        let chat = cli::homeless(home.path(), &["--name", name, "--listen", &listen, "chat", link]);
+        let chat = cli::homeless(home.path(), &["--name", name, "--listen", listen, "chat", link]);
         let mut person = Self { chat: Running::start(machine.on(&chat)), _home: home };
         // Users who see their own post are in the room.
         person.say("hello");
@@ -81,9 +85,13 @@ impl Capture {
 
 /// Starts a hub on a machine, and returns the link that it prints.
 fn start_hub(machine: &Machine, data: &Path) -> (Running, String) {
-    let listen = format!("{}:{PORT}", machine.address);
+    start_hub_at(machine, &format!("{}:{PORT}", machine.address), data)
+}
+
+/// The same, with an address to listen on.
+fn start_hub_at(machine: &Machine, listen: &str, data: &Path) -> (Running, String) {
     let mut hub = hub::command(env!("CARGO_BIN_EXE_chinwagd"));
-    hub.args(["--listen", &listen, "--log", "warn", "--data-dir"]).arg(data);
+    hub.args(["--listen", listen, "--log", "warn", "--data-dir"]).arg(data);
     let hub = Running::start(machine.on(&hub));
     assert_eq!(hub.line(), format!("chinwagd listening on {listen}"));
     let line = hub.line();
@@ -177,4 +185,38 @@ fn the_doctor_knows_whether_remote_peers_can_connect() {
     assert_eq!(code, Some(0), "{addresses} {reachable}");
     assert!(reachable.starts_with("\"ok\""), "{reachable}");
     assert!(reachable.contains(&format!("the hub reached {}:", cable.far.address)), "{reachable}");
+}
+
+#[test]
+fn machines_without_other_addresses_reach_each_other_over_their_link() {
+    let Some(cable) = Cable::lay() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let at = |machine: &Machine, port| format!("[{}%{INTERFACE}]:{port}", machine.link_local);
+    let hub_at = at(&cable.near, PORT);
+    let (_hub, link) = start_hub_at(&cable.near, &hub_at, &folder.path().join("hub"));
+    assert!(link.starts_with(&format!("chinwag://{hub_at}#")), "{link}");
+    let mut ann = Person::join_at(&cable.near, "ann", &link, &at(&cable.near, "0"));
+    let mut ben = Person::join_at(&cable.far, "ben", &link, &at(&cable.far, PORT));
+    // The hub sees Zoe at her address, and lists it with its own number of the zone.
+    let zoe = Person::join_at(&cable.far, "zoe", &link, "[::]:0");
+
+    ann.say("hello, ben");
+    ben.sees(" ann: hello, ben");
+    for (to, receiver) in [("ben", &ben), ("zoe", &zoe)] {
+        ann.say(&format!("/msg {to} psst"));
+        receiver.sees("[direct] ann (known): psst");
+    }
+    ben.say("/msg ann psst");
+    ann.sees("[direct] ben (known): psst");
+    // Without the hub's help.
+    ann.say(&format!("/p2p {} over the link", at(&cable.far, PORT)));
+    ben.sees("[direct] ann (known): over the link");
+
+    let home = tempfile::tempdir().unwrap();
+    let listen = at(&cable.far, "0");
+    let args = ["doctor", "--json", "--name", "eve", "--hub", &link, "--listen", &listen];
+    let ended = Running::start(cable.far.on(&cli::homeless(home.path(), &args))).end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let reached = format!("the hub reached [{}%", cable.far.link_local);
+    assert!(ended.stdout.contains(&reached), "{ended:?}");
 }

@@ -7,22 +7,24 @@ use super::{
     settings::HubSettings,
 };
 use crate::{
+    cli::addresses::ListenAddress,
     error::SystemError,
     model::{Certificate, Endpoint, JoinLink},
 };
 
 const LINK_FILE: &str = "join-link";
 
-/// Returns the link to a hub that listens on `address`. Without a self-signed certificate, clients trust
+/// Returns the link to a hub that was told to listen on `listen` and does so on `address`. Without a self-signed certificate, clients trust
 /// the hub by its host name, and the link has no fingerprint.
 pub(super) fn for_hub(
     advertised: Option<&Endpoint>,
+    listen: &ListenAddress,
     address: SocketAddr,
     certificate: Option<&Certificate>,
 ) -> Result<JoinLink> {
     let hub = match advertised {
         Some(endpoint) => endpoint.clone(),
-        None => reachable(address)?,
+        None => reachable(listen, address)?,
     };
     Ok(JoinLink { hub, fingerprint: certificate.map(Certificate::fingerprint), invite: None })
 }
@@ -46,9 +48,9 @@ pub(super) fn load(directory: &Path, settings: &HubSettings) -> Result<JoinLink>
         fs::read_to_string(&path).map_err(|error| SystemError::because(name, error).at(&path))?;
     let link =
         JoinLink::parse(&raw).map_err(|error| SystemError::because(name, error).at(&path))?;
-    let hub = match (&settings.advertise, settings.listen) {
+    let hub = match (&settings.advertise, &settings.listen) {
         (Some(endpoint), _) => endpoint.clone(),
-        (None, Some(address)) if address.port() != 0 => reachable(address)?,
+        (None, Some(listen)) if listen.address.port() != 0 => reachable(listen, listen.address)?,
         (None, _) => link.hub,
     };
     Ok(JoinLink { hub, ..link })
@@ -70,9 +72,9 @@ pub(super) fn advertise_hint(link: &JoinLink) -> String {
 }
 
 /// Returns where others reach a listener: a wildcard address becomes the host name.
-fn reachable(address: SocketAddr) -> Result<Endpoint> {
+fn reachable(listen: &ListenAddress, address: SocketAddr) -> Result<Endpoint> {
     if !address.ip().is_unspecified() {
-        return Ok(address.into());
+        return Ok(listen.reached_at(address));
     }
     Endpoint::new(&host_name(), address.port().into()).map_err(|problem| {
         let problem = format!("{problem}; give the address of the hub with --advertise HOST:PORT");
@@ -116,9 +118,11 @@ mod tests {
     fn a_link_has_an_address_that_can_be_dialed() {
         let link = |advertised: Option<&str>, address: &str| {
             let advertised = advertised.map(|raw| Endpoint::parse(raw).unwrap());
-            for_hub(advertised.as_ref(), address.parse().unwrap(), None).unwrap().to_string()
+            let listen: ListenAddress = address.parse().unwrap();
+            for_hub(advertised.as_ref(), &listen, listen.address, None).unwrap().to_string()
         };
         assert_eq!(link(None, "127.0.0.1:50051"), "chinwag://127.0.0.1:50051");
+        assert_eq!(link(None, "[fe80::1%lo]:50051"), "chinwag://[fe80::1%lo]:50051");
         assert_eq!(link(Some("hub.example:1"), "[::]:50051"), "chinwag://hub.example:1");
         for wildcard in ["0.0.0.0:7", "[::]:7"] {
             let link = link(None, wildcard);

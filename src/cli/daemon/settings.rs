@@ -13,12 +13,12 @@ use super::{
     error::{Error, Result},
     logging::LogFormat,
     values::{
-        MetricsAddress, RateOption, guests, rate_or, read_duration, read_guests, read_parsed,
+        RateOption, guests, rate_or, read_duration, read_guests, read_listen, read_parsed,
         read_retention, retention,
     },
 };
 use crate::{
-    cli::values::duration,
+    cli::{addresses::ListenAddress, values::duration},
     hub::{Admission, DEFAULT_LEASE, Guests, HubOptions, Issuer, Rates},
     identity::Credentials,
     model::Endpoint,
@@ -36,9 +36,11 @@ const DEFAULT_AUDIENCE: &str = "chinwag";
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct HubSettings {
-    /// Address to listen on; port 0 picks any free port [default: 127.0.0.1:50051]
+    /// Address to listen on; port 0 picks any free port, a port alone means loopback
+    /// [default: 127.0.0.1:50051]
     #[arg(long, env = "CHINWAG_HUB_LISTEN", value_name = "ADDR:PORT", global = true)]
-    pub(super) listen: Option<SocketAddr>,
+    #[serde(deserialize_with = "read_listen")]
+    pub(super) listen: Option<ListenAddress>,
 
     /// Address of the hub in the join link [default: that of --listen]
     #[arg(long, env = "CHINWAG_HUB_ADVERTISE", value_name = "HOST:PORT", global = true)]
@@ -139,8 +141,8 @@ pub(crate) struct HubSettings {
     /// Serve Prometheus metrics at http://ADDR:PORT/metrics; a port alone means loopback [default:
     /// off]
     #[arg(long, env = "CHINWAG_HUB_METRICS_LISTEN", value_name = "[ADDR:]PORT")]
-    #[serde(deserialize_with = "read_parsed")]
-    metrics_listen: Option<MetricsAddress>,
+    #[serde(deserialize_with = "read_listen")]
+    metrics_listen: Option<ListenAddress>,
 
     /// Log filter: a level, or targets with levels, such as "warn,chinwag=debug" [default: info]
     #[arg(long, env = "CHINWAG_HUB_LOG", value_name = "FILTER")]
@@ -208,7 +210,7 @@ impl HubSettings {
             issuer: self.issuer()?,
             rates: self.rates(),
             limits: Limits::default().fit(),
-            metrics: self.metrics_listen.map(|MetricsAddress(address)| address),
+            metrics: self.metrics_listen.as_ref().map(|listen| listen.address),
             ..HubOptions::new(self.store()?)
         })
     }
@@ -294,7 +296,7 @@ mod tests {
         let file: HubSettings =
             toml::from_str("listen = '127.0.0.1:1'\nlease = '1m'\nephemeral = true").unwrap();
         let both = parse(&["chinwagd", "--lease", "2s", "--data-dir", "/d"]).or(file);
-        assert_eq!(both.listen.unwrap().port(), 1);
+        assert_eq!(both.listen.as_ref().unwrap().address.port(), 1);
         assert_eq!(both.lease, Some(Duration::from_secs(2)));
         let options = both.options().unwrap();
         assert!(matches!(options.store, Store::Directory(dir) if dir == Path::new("/d")));
@@ -303,7 +305,15 @@ mod tests {
 
     #[test]
     fn a_file_with_errors_is_refused() {
-        for file in ["lease = 'soon'", "lisen = '127.0.0.1:1'", "listen = 'here'"] {
+        for port in ["'50051'", "':50051'", "'localhost:50051'", "50051"] {
+            let file: HubSettings =
+                toml::from_str(&format!("listen = {port}\nmetrics_listen = {port}")).unwrap();
+            for listen in [file.listen, file.metrics_listen] {
+                assert_eq!(listen.unwrap().address.to_string(), "127.0.0.1:50051", "{port}");
+            }
+        }
+        for file in ["lease = 'soon'", "lisen = '127.0.0.1:1'", "listen = 'here'", "listen = 70000"]
+        {
             assert!(toml::from_str::<HubSettings>(file).is_err(), "{file}");
         }
     }

@@ -1,16 +1,14 @@
 //! Values of the options of `chinwagd`, written alike wherever they are set.
 
-use std::{
-    fmt::Display,
-    net::{Ipv4Addr, SocketAddr},
-    str::FromStr,
-    time::Duration,
-};
+use std::{fmt::Display, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::{
-    cli::values::duration,
+    cli::{
+        addresses::{ListenAddress, TextOrPort},
+        values::duration,
+    },
     hub::{Guests, Rate},
     storage::Retention,
 };
@@ -80,6 +78,13 @@ pub(super) fn read_parsed<'de, T: FromStr<Err: Display>, D: Deserializer<'de>>(
     String::deserialize(raw)?.parse().map(Some).map_err(de::Error::custom)
 }
 
+/// Reads where to listen: as on the command line, or a port as a number.
+pub(super) fn read_listen<'de, D: Deserializer<'de>>(
+    raw: D,
+) -> Result<Option<ListenAddress>, D::Error> {
+    TextOrPort::deserialize(raw)?.text().parse().map(Some).map_err(de::Error::custom)
+}
+
 /// A rate limit, or "off".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateOption(pub(super) Option<Rate>);
@@ -96,21 +101,6 @@ pub(super) fn rate_or(option: Option<RateOption>, default: Option<Rate>) -> Opti
     option.map_or(default, |RateOption(rate)| rate)
 }
 
-/// An address with a port, or a port on loopback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MetricsAddress(pub(super) SocketAddr);
-
-impl FromStr for MetricsAddress {
-    type Err = String;
-
-    fn from_str(raw: &str) -> Result<Self, String> {
-        let port = raw.parse().map(|port: u16| SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port));
-        port.or_else(|_| raw.parse())
-            .map(Self)
-            .map_err(|_| "expected a port, which means loopback, or ADDR:PORT".into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,16 +112,6 @@ mod tests {
         assert!("often".parse::<RateOption>().is_err());
         assert_eq!(rate_or(None, Some(Rate::per_second(5))), Some(Rate::per_second(5)));
         assert_eq!(rate_or(Some(RateOption(None)), Some(Rate::per_second(5))), None);
-    }
-
-    #[test]
-    fn a_bare_port_means_loopback() {
-        let read = |raw: &str| {
-            raw.parse::<MetricsAddress>().map(|MetricsAddress(address)| address.to_string())
-        };
-        assert_eq!(read("9464").unwrap(), "127.0.0.1:9464");
-        assert_eq!(read("[::]:1").unwrap(), "[::]:1");
-        assert!(read("here").unwrap_err().contains("ADDR:PORT"));
     }
 
     #[test]

@@ -8,7 +8,10 @@ use clap::{
 };
 
 use crate::{
-    cli::values::{direct_policy, duration, hub, listen_address},
+    cli::{
+        addresses::{hub, listen_address},
+        values::{direct_policy, duration},
+    },
     client::DirectPolicy,
     model::{Endpoint, JoinLink, Name, RoomName},
 };

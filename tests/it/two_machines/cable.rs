@@ -5,7 +5,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     process::{Child, Command, Stdio},
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Cable {
 /// One of the machines.
 pub(crate) struct Machine {
     pub(crate) address: IpAddr,
+    /// An address that is reached over [`INTERFACE`] only.
+    pub(crate) link_local: Ipv6Addr,
     /// An idle process that keeps the namespace open.
     keeper: Child,
 }
@@ -39,8 +41,8 @@ impl Cable {
     pub(crate) fn lay() -> Option<Self> {
         match missing() {
             None => {
-                let near = Machine::boot("192.0.2.1", unshare(ROOT));
-                let far = Machine::boot("192.0.2.2", near.on(&unshare(&[])));
+                let near = Machine::boot(1, unshare(ROOT));
+                let far = Machine::boot(2, near.on(&unshare(&[])));
                 let cable = Self { near, far };
                 cable.connect();
                 Some(cable)
@@ -59,6 +61,9 @@ impl Cable {
         for machine in [&self.near, &self.far] {
             let address = format!("{}/24", machine.address);
             machine.ip(&["address", "add", &address, "dev", INTERFACE]);
+            // Without the detection of duplicates, during which nobody can listen there.
+            let link_local = format!("{}/64", machine.link_local);
+            machine.ip(&["address", "add", &link_local, "dev", INTERFACE, "nodad"]);
             machine.ip(&["link", "set", INTERFACE, "up"]);
             machine.ip(&["link", "set", "lo", "up"]);
         }
@@ -66,14 +71,15 @@ impl Cable {
 }
 
 impl Machine {
-    /// Creates a machine with `unshare`.
-    fn boot(address: &str, mut unshare: Command) -> Self {
+    /// Creates a machine with `unshare`. Its addresses end with the number.
+    fn boot(number: u8, mut unshare: Command) -> Self {
         unshare.args(["sh", "-c", "echo up; exec cat"]);
         let mut keeper = unshare.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut up = String::new();
         BufReader::new(keeper.stdout.as_mut().unwrap()).read_line(&mut up).unwrap();
         assert_eq!(up, "up\n");
-        Self { address: address.parse::<Ipv4Addr>().unwrap().into(), keeper }
+        let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number.into());
+        Self { address: Ipv4Addr::new(192, 0, 2, number).into(), link_local, keeper }
     }
 
     /// Returns the command, to be run on this machine.

@@ -106,10 +106,10 @@ fn addresses(
 
 /// Resolves the host names among the endpoints. Returns findings for those that lead elsewhere.
 async fn names(check: &Check) -> Vec<Finding> {
-    let seen = check.observed.as_ref().and_then(|seen| seen.host().parse::<IpAddr>().ok());
+    let seen = check.observed.as_ref().and_then(Endpoint::ip);
     let mut findings = Vec::new();
     for endpoint in check.endpoints.iter().map(|check| &check.endpoint) {
-        if endpoint.host().parse::<IpAddr>().is_ok() || endpoint.is_loopback() {
+        if endpoint.ip().is_some() || endpoint.is_loopback() {
             continue;
         }
         let found = timeout(LOOKUP, lookup_host((endpoint.host(), endpoint.port()))).await;
