@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     client::{Client, ClientOptions, Error, Event, Events},
-    model::Text,
+    model::{Position, RoomName, Text},
 };
 
 /// How long a client may still take to start after a signal.
@@ -129,6 +129,13 @@ impl CommandEvents {
                 return failure;
             }
         }
+    }
+}
+
+/// Prints a notice about a joined room in which nobody has ever posted: its name may be a typing error.
+fn warn_if_new(room: &RoomName, head: Position) {
+    if head.seq == 0 && *room != RoomName::lobby() {
+        print_notice(&format!("{room} is a new room: nobody has posted there before"));
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    failure,
+    failure, graphemes,
     words::{status, verification},
 };
 use crate::{
@@ -117,11 +117,16 @@ fn cells(clock: &Clock, peer: &Peer) -> [String; 4] {
     [peer.name.to_string(), status(peer.status).into(), endpoints, since]
 }
 
-/// Formats one line per queued message: the beginning of its id, receiver, time, attempts and error.
+/// The cells of a text in a list of messages.
+const TEXT_CELLS: usize = 32;
+
+/// Formats one line per queued message: the beginning of its id, receiver, time, the beginning of its
+/// text, attempts and error.
 pub(crate) fn outbox(clock: &Clock, queued: &[Queued], id_length: usize) -> Vec<String> {
     table(queued.iter().map(|one| {
         let id = one.id.to_string();
         let tried = match one.attempts {
+            0 => "not tried yet".into(),
             1 => "tried once".into(),
             attempts => format!("tried {attempts} times"),
         };
@@ -132,7 +137,8 @@ pub(crate) fn outbox(clock: &Clock, queued: &[Queued], id_length: usize) -> Vec<
         };
         let short = id.get(..id_length).unwrap_or(&id).to_owned();
         let since = format!("since {}", clock.show(one.queued_at));
-        [short, one.peer.to_string(), since, tried, why]
+        let text = graphemes::fit(one.text.as_str(), TEXT_CELLS);
+        [short, one.peer.to_string(), since, text, tried, why]
     }))
 }
 
@@ -279,6 +285,28 @@ mod tests {
             ]
         );
         assert!(peers(&clock(), &[]).is_empty());
+    }
+
+    #[test]
+    fn queued_messages_are_listed_with_the_beginning_of_their_text() {
+        let queued = |raw: &str, attempts| Queued {
+            id: MessageId::parse("0192f3a4-5b6c-7d8e-9f00-112233445566").unwrap(),
+            peer: Name::parse("buzz").unwrap(),
+            text: Text::parse(raw).unwrap(),
+            queued_at: at("2026-11-22T08:00:00Z"),
+            attempts,
+            last_error: (attempts > 0).then(|| "no peer named buzz is here".into()),
+            refused: false,
+        };
+        let long = "日本 ".repeat(40);
+        assert_eq!(
+            outbox(&clock(), &[queued("psst\n\x1b[2J", 0), queued(&long, 1)], 8),
+            [
+                "0192f3a4  buzz  since 08:00  psst␊␛[2J                        not tried yet",
+                "0192f3a4  buzz  since 08:00  日本 日本 日本 日本 日本 日本 …  tried once     no peer \
+                 named buzz is here",
+            ]
+        );
     }
 
     #[test]

@@ -107,6 +107,19 @@ pub(crate) fn wrap_indented(text: &str, columns: usize) -> String {
     wrapped
 }
 
+/// A text behind `head`, with lines that are wider than `columns` broken as in [`wrap`]. The further
+/// rows begin where the text begins. A terminal that is too narrow for that, or none, breaks nothing.
+pub(crate) fn wrap_hanging(head: &str, text: &str, columns: Option<usize>) -> String {
+    let indent = graphemes::width(head);
+    let width = columns.unwrap_or_default().saturating_sub(indent);
+    if width < indent {
+        return format!("{head}{text}");
+    }
+    let rows = wrap(text, &links(text), width, width);
+    let rows: Vec<&str> = rows.into_iter().map(|row| text[row].trim_end_matches(' ')).collect();
+    head.to_owned() + &rows.join(&format!("\n{:indent$}", ""))
+}
+
 /// The row that is being filled.
 struct Row {
     start: usize,
@@ -200,6 +213,20 @@ mod tests {
         let forged =
             wrap_indented(&format!("09:15 sova: {}09:16 buzz: I quit", " ".repeat(28)), 40);
         assert_eq!(forged.lines().nth(1), Some("    09:16 buzz: I quit"));
+    }
+
+    #[test]
+    fn hanging_rows_begin_where_the_text_begins() {
+        assert_eq!(wrap_hanging("ok  ", "one two three", Some(12)), "ok  one two\n    three");
+        assert_eq!(wrap_hanging("→ ", "one two", Some(6)), "→ one\n  two");
+        assert_eq!(wrap_hanging("→ ", "", Some(6)), "→ ");
+        for columns in [None, Some(7)] {
+            assert_eq!(wrap_hanging("ok  ", "one two three", columns), "ok  one two three");
+        }
+        for row in wrap_hanging("ok  ", &"日本 語".repeat(20), Some(15)).lines() {
+            assert!(graphemes::width(row) <= 15, "{row:?}");
+            assert_eq!(wrap_indented(row, 15), row, "and is broken only once");
+        }
     }
 
     #[test]

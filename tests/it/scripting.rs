@@ -63,6 +63,9 @@ fn quiet_prints_failures_only() {
     let said = sova.run(&["post", "ops", "hi"]).stderr;
     assert_eq!(said, "chinwag: ops is a new room: nobody has posted there before\n");
     assert_eq!(sova.run(&["post", "ops", "hi"]).stderr, "");
+    // Whoever mistypes the name of a room waits there for ever.
+    let tail = sova.start(&["tail", "opps"]);
+    assert_eq!(tail.complaint(), "chinwag: opps is a new room: nobody has posted there before");
     assert_eq!(sova.run(&["post", "-q", "dev", "hi"]).stderr, "");
     std::fs::write(sova.home.path().join("config.toml"), "quiet = true\n").unwrap();
     assert_eq!(sova.run(&["post", "docs", "hi"]).stderr, "");

@@ -254,6 +254,7 @@ async fn drop_queued_messages(client: &Client, which: &str) -> Result<ActionOutc
         }
     }
     Ok(ActionOutcome::Notice(match dropped {
+        0 => "no queued message was left to drop".into(),
         1 => "dropped one queued message".into(),
         many => format!("dropped {many} queued messages"),
     }))

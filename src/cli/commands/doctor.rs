@@ -21,6 +21,8 @@ use crate::{
         json::JsonLine,
         options::Settings,
         output::Output,
+        terminal,
+        wrap::wrap_hanging,
     },
     client::{ClientOptions, HubTrust},
     identity::Identity,
@@ -77,13 +79,13 @@ impl Finding {
         }
     }
 
-    fn plain(&self) -> String {
-        let (name, found) = (self.name.replace('_', " "), text::one_line(&self.found));
-        let head = format!("{:4}  {name:12}  {found}", self.result());
-        match &self.remedy {
-            Some(remedy) => format!("{head}\n{:20}→ {}", "", text::one_line(remedy)),
-            None => head,
-        }
+    /// Formats the finding in columns, on a terminal of this width.
+    fn plain(&self, columns: Option<usize>) -> String {
+        let head = format!("{:4}  {:12}  ", self.result(), self.name.replace('_', " "));
+        let found = wrap_hanging(&head, &text::one_line(&self.found), columns);
+        let Some(remedy) = &self.remedy else { return found };
+        let arrow = format!("{:width$}→ ", "", width = head.len());
+        found + "\n" + &wrap_hanging(&arrow, &text::one_line(remedy), columns)
     }
 }
 
@@ -107,7 +109,7 @@ struct FindingPrinter<'a> {
 impl FindingPrinter<'_> {
     async fn print(&mut self, finding: Finding) -> io::Result<()> {
         self.failed += usize::from(finding.verdict == Verdict::Fail);
-        self.out.print(&finding, |_| finding.plain()).await
+        self.out.print(&finding, |_| finding.plain(terminal::columns())).await
     }
 
     async fn print_all(&mut self, findings: impl IntoIterator<Item = Finding>) -> io::Result<()> {

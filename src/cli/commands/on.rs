@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use self::message::{IncomingMessage, Source};
-use super::{CommandEvents, start};
+use super::{CommandEvents, start, warn_if_new};
 use crate::{
     backoff,
     cli::{
@@ -168,7 +168,8 @@ impl ReplyLoop {
         let message = match &event {
             Event::Message(message) => IncomingMessage::in_room(message)?,
             Event::Direct(direct) => IncomingMessage::direct(direct)?,
-            Event::Joined { .. } => {
+            Event::Joined { room, head } => {
+                warn_if_new(room, *head);
                 self.joining = self.joining.saturating_sub(1);
                 self.report_ready();
                 return Ok(());

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum OutboxCommand {
-    /// List queued messages: id, receiver, time, attempts and last error
+    /// List queued messages: id, receiver, time, text, attempts and last error
     List {
         /// Print one JSON object per line
         #[arg(long)]

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, parse_text, read_whole, text_of, with_client};
+use super::{CommandEvents, parse_text, read_whole, text_of, warn_if_new, with_client};
 use crate::{
     cli::{
         failure::{self, Failure, Result},
@@ -86,13 +86,11 @@ fn room(raw: &str) -> Result<RoomName, String> {
     RoomName::parse(raw).map_err(|problem| format!("{problem}; {TEXT_MISSING}"))
 }
 
-/// Discards events, and prints a notice if the room is new: a typing error also creates a room.
+/// Discards events, and prints a notice if the room is new.
 async fn watch(mut events: CommandEvents) -> Failure {
     loop {
         match events.next().await {
-            Ok(Event::Joined { room, head }) if head.seq == 0 && room != RoomName::lobby() => {
-                print_notice(&format!("{room} is a new room: nobody has posted there before"));
-            }
+            Ok(Event::Joined { room, head }) => warn_if_new(&room, head),
             Ok(_) => {}
             Err(failure) => return failure,
         }
@@ -118,10 +116,12 @@ async fn post_lines(client: &Client, room: &RoomName, out: &Output) -> Result<()
     if poster.lines == 0 {
         print_notice(&format!("nothing was posted to {room}: standard input had no lines"));
     }
-    match poster.failed {
-        0 => Ok(()),
-        failed => {
-            Err(Failure::Other(format!("{failed} of {} lines were not posted", poster.lines)))
+    match (poster.failed, poster.lines) {
+        (0, _) => Ok(()),
+        (_, 1) => Err(Failure::Other("the line was not posted".into())),
+        (1, lines) => Err(Failure::Other(format!("one of {lines} lines was not posted"))),
+        (failed, lines) => {
+            Err(Failure::Other(format!("{failed} of {lines} lines were not posted")))
         }
     }
 }

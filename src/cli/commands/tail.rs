@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, follow};
+use super::{CommandEvents, follow, warn_if_new};
 use crate::{
     cli::{
         failure::{Failure, Result},
@@ -69,6 +69,7 @@ async fn print_all(
                 out.print(&message, |clock| view::message(clock, &message, room)).await?;
                 printed += 1;
             }
+            Event::Joined { room, head } => warn_if_new(&room, head),
             Event::RoomReset { room, cause } => {
                 let notice = format!("{room}: messages may be missing here: {cause}");
                 print_notice(&crate::text::one_line(&notice));

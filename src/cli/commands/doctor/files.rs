@@ -124,12 +124,20 @@ pub(super) async fn outbox(settings: &Settings) -> Option<Finding> {
     Some(match options.queued().await {
         Ok(queued) if queued.iter().any(|queued| queued.refused) => Finding::warn(
             NAME,
-            format!("{} messages are queued, and some were refused", queued.len()),
+            format!("{}, and some were refused", messages_queued(queued.len())),
             "`chinwag outbox` says why; `chinwag outbox retry` tries again",
         ),
-        Ok(queued) => Finding::ok(NAME, format!("{} messages are queued", queued.len())),
+        Ok(queued) => Finding::ok(NAME, messages_queued(queued.len())),
         Err(error) => broken(NAME, &error, "the messages in it are lost then"),
     })
+}
+
+fn messages_queued(count: usize) -> String {
+    match count {
+        0 => "no messages are queued".into(),
+        1 => "one message is queued".into(),
+        count => format!("{count} messages are queued"),
+    }
 }
 
 pub(super) async fn inbox(settings: &Settings) -> Option<Finding> {
