@@ -74,11 +74,13 @@ mod inbox;
 mod line;
 mod options;
 mod outbox;
+mod own_name;
 mod peer_chat;
 mod peers;
 mod post;
 mod queries;
 mod received;
+mod renaming;
 mod reply;
 mod retry;
 mod session;
@@ -92,7 +94,9 @@ use self::{
     hub_connection::HubConnection,
     inbox::Inbox,
     outbox::{DeliveryTask, Outbox},
+    own_name::OwnName,
     peers::Peers,
+    renaming::NamedFiles,
     session::{Session, SessionCommand, SessionStatus},
     trust::is_away,
     watch_peers::PeerWatcher,
@@ -154,7 +158,7 @@ impl Drop for ClientInner {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("name", self.name()).field("hub", self.hub()).finish()
+        f.debug_struct("Client").field("name", &self.name()).field("hub", self.hub()).finish()
     }
 }
 
@@ -178,12 +182,11 @@ impl Client {
 
         let identity = options.identity.clone();
         let fingerprint = identity.as_ref().map(Identity::fingerprint);
-        let (me, book) = (options.name.clone(), options.contacts.clone());
-        let contacts = ContactStore::new(options.hub.clone(), me, fingerprint, book);
+        let (me, book) = (OwnName::from(options.name.clone()), options.contacts.clone());
+        let contacts = ContactStore::new(options.hub.clone(), me.clone(), fingerprint, book);
         let outbox = options.open_outbox(&contacts).await?;
         let durable = options.open_inbox(&contacts).await?;
-        let (me, limit) = (options.name.clone(), options.inbox_limit);
-        let (inbox, direct) = Inbox::new(me, limit, durable.clone());
+        let (inbox, direct) = Inbox::new(me.clone(), options.inbox_limit, durable.clone());
         let acceptor = peer_chat::acceptor(identity.as_ref())?;
         let listener = match options.listen {
             Some(wanted) => Some(acceptor.listen_on_next_free(wanted, PORT_TRIES).await?),
@@ -196,7 +199,7 @@ impl Client {
         let dialer = options.trust.dialer(identity.as_ref(), &options.hub, &contacts).await?;
         let (rooms, policy) = (options.rooms.clone(), options.direct);
         let may_start_away = options.may_start_away;
-        let hub = Arc::new(HubConnection::new(options, direct_address, &dialer)?);
+        let hub = Arc::new(HubConnection::new(options, me, direct_address, &dialer)?);
         if let Some(listener) = listener {
             inbox.hand_out_unshown().await?;
             let (contacts, hub) = (contacts.clone(), hub.clone());
@@ -230,7 +233,9 @@ impl Client {
             }
         };
         let (commands, queue) = mpsc::channel(COMMANDS);
-        let (session, handles) = Session::new(hub.clone(), rooms, queue, &chat, stop.clone());
+        let files = NamedFiles { outbox: outbox.clone(), inbox: durable.clone() };
+        let (session, handles) =
+            Session::new(hub.clone(), rooms, queue, &chat, files, stop.clone());
         tasks.spawn(session.run(chat));
 
         let (stop, connection) = (on_failure.disarm(), handles.connection);
@@ -267,9 +272,10 @@ impl Client {
         Ok((client, Events::new(handles.events, direct, durable)))
     }
 
-    /// Returns the name of this client.
-    pub fn name(&self) -> &Name {
-        &self.0.hub.name
+    /// Returns the name of this client. It is that of the options, unless the operator of the hub has
+    /// renamed this client.
+    pub fn name(&self) -> Name {
+        self.0.hub.name.get()
     }
 
     /// Returns the endpoint of the hub.

@@ -103,6 +103,12 @@ pub enum RequestError {
         /// The caller's names; at least one.
         yours: Vec<Name>,
     },
+    /// The hub's operator has renamed the caller.
+    #[error("the hub's operator has renamed you: you are {now} now")]
+    Renamed {
+        /// The caller's name.
+        now: Name,
+    },
     /// The name looks like one that belongs to somebody else.
     #[error("the name {wanted} looks like {taken}, which is taken")]
     NameConfusable {

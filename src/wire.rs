@@ -5,7 +5,7 @@
 
 #![cfg_attr(not(feature = "hub"), allow(dead_code, reason = "only a hub parses its requests"))]
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use jiff::Timestamp;
 use tonic::{Code, Status, body::Body};
@@ -23,6 +23,9 @@ use crate::{
 
 /// `ErrorInfo.domain` of all our errors.
 const ERROR_DOMAIN: &str = "chinwag";
+
+/// The key in `ErrorInfo.metadata` of the name that the hub's operator gave the caller.
+const NEW_NAME: &str = "name";
 
 /// When a client should return to a stopping server: the time of a restart.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
@@ -43,6 +46,7 @@ fn facts(error: &RequestError) -> (Code, Reason, Option<Duration>) {
         RequestError::NameTaken(_) | RequestError::OtherName { .. } => {
             (Code::AlreadyExists, Reason::NameTaken, None)
         }
+        RequestError::Renamed { .. } => (Code::FailedPrecondition, Reason::NameChanged, None),
         RequestError::NameConfusable { .. } => (Code::AlreadyExists, Reason::NameConfusable, None),
         RequestError::GuestsRefused => (Code::PermissionDenied, Reason::GuestsRefused, None),
         RequestError::InviteRequired { .. } => {
@@ -132,7 +136,11 @@ pub(crate) fn refusal(error: &RequestError) -> proto::Refusal {
 pub fn status(error: &RequestError) -> Status {
     let (code, reason, retry_after) = facts(error);
     let mut details = ErrorDetails::new();
-    details.set_error_info(reason.as_str(), ERROR_DOMAIN, [] as [(String, String); 0]);
+    let mut metadata = HashMap::new();
+    if let RequestError::Renamed { now } = error {
+        metadata.insert(NEW_NAME.to_owned(), now.to_string());
+    }
+    details.set_error_info(reason.as_str(), ERROR_DOMAIN, metadata);
     if let RequestError::Invalid(violations) = error {
         for violation in violations {
             details.add_bad_request_violation(&violation.field, &violation.problem);
@@ -203,6 +211,13 @@ pub fn refused(status: &Status) -> Refusal {
             .collect(),
         retry_after: details.retry_info().and_then(|info| info.retry_delay),
     }
+}
+
+/// Returns the name that the hub's operator gave the caller, from a received status.
+pub(crate) fn new_name(status: &Status) -> Option<Name> {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.reason == Reason::NameChanged.as_str())?;
+    Name::parse(info.metadata.get(NEW_NAME)?).ok()
 }
 
 /// Returns the refusal in a message of a stream.

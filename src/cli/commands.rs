@@ -113,6 +113,7 @@ impl CommandEvents {
                 Event::Ended { error } | Event::JoinRefused { error, .. } => {
                     return Err(error.into());
                 }
+                Event::Renamed { from, to } => print_notice(&view::renamed(&from, &to)),
                 Event::CallerKeyChanged { name, known, offered } => {
                     let notice = view::caller_key_changed(&name, known, offered);
                     print_notice(&format!("{notice}: `chinwag accept {name}`"));

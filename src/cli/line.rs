@@ -108,7 +108,7 @@ struct Chat {
 
 impl Chat {
     fn new(client: Client, rooms: Vec<RoomName>, joined: JoinedRooms) -> Self {
-        let state = ChatState::new(client.name().clone(), rooms, Clock::local());
+        let state = ChatState::new(client.name(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
         let (awaited, sending) = (None, HashMap::new());
         let (failed, prompted, leaving) = (0, None, None);

@@ -77,7 +77,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 
     let hub = (client.hub().to_string(), reached_at(&client, settings));
     let now = Moment::now();
-    let mut state = State::new(client.name().clone(), hub, &rooms, preferences, now);
+    let mut state = State::new(client.name(), hub, &rooms, preferences, now);
     state.set_blocked(actions::blocked(&client).await.unwrap_or_default());
     let (file, hub) = (settings.home.seen(), client.hub().to_string());
     state.set_read_positions(read_positions::load(&file, &hub));

@@ -76,6 +76,11 @@ pub(crate) fn queued_delivered(receipt: &Receipt) -> String {
     format!("delivered to {}: {}", receipt.receiver, receipt.id)
 }
 
+/// Reports that the operator of the hub has renamed the user.
+pub(crate) fn renamed(from: &Name, to: &Name) -> String {
+    format!("you are {to} now, and not {from}: the hub's operator has renamed you")
+}
+
 /// Reports that a queued message was refused for good.
 pub(crate) fn queued_failed(id: MessageId, peer: &Name, error: &Error) -> String {
     let why = failure::describe(error);

@@ -163,7 +163,7 @@ impl Admission {
         name: &Name,
     ) -> Result<Verification> {
         let inner = &*self.0;
-        if inner.own == Some(key) && inner.hub.name == *name {
+        if inner.own == Some(key) && inner.hub.name.is(name) {
             return Ok(Verification::Verified(key));
         }
         let book = inner.contacts.book().await?;

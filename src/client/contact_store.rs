@@ -7,7 +7,7 @@ use std::{fs, path::Path, sync::Arc, time::SystemTime};
 
 use parking_lot::Mutex;
 
-use super::{blocking::blocking, received::Verification};
+use super::{blocking::blocking, own_name::OwnName, received::Verification};
 use crate::{
     client::error::{Error, Result},
     identity::{Contact, ContactBook, Contacts, ContactsError, KeyCheck},
@@ -21,7 +21,7 @@ pub(super) struct ContactStore(Arc<ContactStoreInner>);
 #[derive(Debug)]
 struct ContactStoreInner {
     hub: Endpoint,
-    me: Name,
+    me: OwnName,
     own: Option<Fingerprint>,
     /// `None`: the book is kept in memory only.
     file: Option<Contacts>,
@@ -54,16 +54,22 @@ impl ContactStore {
     /// Returns the contacts of `me`, whose key is `own`, at a hub.
     pub(super) fn new(
         hub: Endpoint,
-        me: Name,
+        me: impl Into<OwnName>,
         own: Option<Fingerprint>,
         file: Option<Contacts>,
     ) -> Self {
+        let me = me.into();
         Self(Arc::new(ContactStoreInner { hub, me, own, file, cache: Mutex::default() }))
+    }
+
+    /// Returns the name of this client.
+    pub(super) fn me(&self) -> Name {
+        self.0.me.get()
     }
 
     /// Returns true if the name or the key is this client's own, which is never a contact.
     pub(super) fn is_own(&self, name: &Name, key: Fingerprint) -> bool {
-        *name == self.0.me || self.0.own == Some(key)
+        self.0.me.is(name) || self.0.own == Some(key)
     }
 
     pub(super) async fn book(&self) -> Result<Arc<ContactBook>> {

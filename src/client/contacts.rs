@@ -40,7 +40,7 @@ impl Client {
         if let Some(contact) = store.contact(name).await? {
             return Ok(contact);
         }
-        if name == self.name() {
+        if *name == self.name() {
             return Err(is_own());
         }
         let peer = self.peer(name).await?;

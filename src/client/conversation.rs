@@ -113,7 +113,7 @@ impl<T: Stream<Item = Result<Option<ConverseEvent>, Status>> + Unpin + Send> Inc
 /// Says hello to `peer`, on the calling side. This has to come before the call: the servers of many
 /// languages send nothing, not even their headers, until they have a first answer.
 pub(super) fn say_hello(peer: &Name, inbox: &Inbox, outgoing: &Outgoing) {
-    let hello = proto::Hello { name: inbox.owner().to_string(), receiver: peer.to_string() };
+    let hello = proto::Hello { name: inbox.owner().get().to_string(), receiver: peer.to_string() };
     let _ = outgoing.try_send(Ok(ConverseEvent::Hello(hello)));
 }
 
@@ -168,7 +168,7 @@ pub(super) async fn answer(
             Err(_) => return,
         };
     drop(arrival);
-    let hello = proto::Hello { name: inbox.owner().to_string(), receiver: String::new() };
+    let hello = proto::Hello { name: inbox.owner().get().to_string(), receiver: String::new() };
     let _ = outgoing.try_send(Ok(ConverseEvent::Hello(hello)));
     let from = caller.from;
     let (line, commands) = Line::new(peer.clone(), from);

@@ -170,7 +170,7 @@ impl<'a> IntoFuture for DurableSend<'a> {
     fn into_future(self) -> Self::IntoFuture {
         let DirectSend { client, peer, id, text } = self.0;
         Box::pin(async move {
-            if peer == client.name() {
+            if *peer == client.name() {
                 return Err(Error::invalid("peer", "that is you"));
             }
             let message = client.0.peers.message(id, text);

@@ -121,6 +121,14 @@ pub enum Event {
         /// Whether later messages for the same peer wait for this one.
         holds_up: bool,
     },
+    /// The operator of the hub has renamed this client, which goes on under the new name. The peers
+    /// see that the former name has left.
+    Renamed {
+        /// The name before.
+        from: Name,
+        /// The name from now on.
+        to: Name,
+    },
     /// The hub refused the client for good, for example because its name was taken in the meantime
     /// or the hub has another key than before. The client stops.
     Ended {

@@ -12,6 +12,7 @@ use tonic::{
 
 use super::{
     options::ClientOptions,
+    own_name::OwnName,
     retry::retry_rate_limited,
     trust::{HubDialer, hub_error},
 };
@@ -44,7 +45,7 @@ pub struct Registered {
 
 pub(super) struct HubConnection {
     pub(super) endpoint: Endpoint,
-    pub(super) name: Name,
+    pub(super) name: OwnName,
     pub(super) advertised: Vec<Endpoint>,
     channel: Channel,
     key: Option<Fingerprint>,
@@ -56,6 +57,8 @@ struct Registration {
     token: Option<Arc<SessionToken>>,
     status: PeerStatus,
     registered: Option<Registered>,
+    /// The name before the hub gave another, until that is reported.
+    former_name: Option<Name>,
 }
 
 /// A session's token. Not `Debug`, so that it cannot end up in a log.
@@ -84,6 +87,7 @@ pub(super) struct Chat {
 impl HubConnection {
     pub(super) fn new(
         options: ClientOptions,
+        name: OwnName,
         listens: Option<SocketAddr>,
         dialer: &HubDialer,
     ) -> Result<Self> {
@@ -96,21 +100,29 @@ impl HubConnection {
             channel: dialer.dial.channel(&options.hub)?,
             key: dialer.key,
             endpoint: options.hub,
-            name: options.name,
+            name,
             advertised,
             invite: options.invite,
             registration: Mutex::new(Registration {
                 token: None,
                 status: options.status,
                 registered: None,
+                former_name: None,
             }),
         })
     }
 
-    /// Registers, which replaces the previous session of this client, and opens Chat.
+    /// Registers, which replaces the previous session of this client, and opens Chat. If the operator
+    /// of the hub has renamed this client, it registers with the new name.
     pub(super) async fn open(&self) -> Result<Chat> {
-        let registered = retry_rate_limited(|| self.register()).await?;
-        tracing::info!(hub = %self.endpoint, name = %self.name, "registered");
+        let name = self.name.get();
+        let registered = match retry_rate_limited(|| self.register()).await {
+            Err(Error::Refused(_)) if !self.name.is(&name) => {
+                retry_rate_limited(|| self.register()).await
+            }
+            answer => answer,
+        }?;
+        tracing::info!(hub = %self.endpoint, name = %self.name.get(), "registered");
         let (requests, queue) = mpsc::channel(REQUESTS);
         let call = authorized(ReceiverStream::new(queue), self.token().as_deref());
         let mut hub = BroadcastClient::new(self.channel.clone());
@@ -131,7 +143,7 @@ impl HubConnection {
         let token = self.token();
         let status = self.registration.lock().status;
         let request = proto::RegisterRequest {
-            name: self.name.to_string(),
+            name: self.name.get().to_string(),
             endpoints: self.advertised.iter().map(Into::into).collect(),
             status: proto::PeerStatus::from(status).into(),
             replace_token: token.map(|token| token.raw.clone()).unwrap_or_default(),
@@ -139,7 +151,7 @@ impl HubConnection {
         };
         let mut hub = PresenceClient::new(self.channel.clone());
         let answer = hub.register(timed(authorized(request, None))).await;
-        let mut registered = answer.map_err(|status| self.call_error(&status))?.into_inner();
+        let mut registered = answer.map_err(|status| self.refused(&status))?.into_inner();
         let token = SessionToken::new(std::mem::take(&mut registered.token))?;
         let answer = Registered {
             hub_version: registered.hub.as_ref().map(|hub| hub.version.clone()).unwrap_or_default(),
@@ -149,6 +161,20 @@ impl HubConnection {
         (registration.token, registration.registered) = (Some(Arc::new(token)), Some(answer));
         drop(registration);
         Ok(registered)
+    }
+
+    /// Converts the status of a refused registration, and takes over a new name.
+    fn refused(&self, status: &Status) -> Error {
+        if let Some(name) = wire::new_name(status).filter(|name| !self.name.is(name)) {
+            let former = self.name.set(name);
+            self.registration.lock().former_name.get_or_insert(former);
+        }
+        self.call_error(status)
+    }
+
+    /// Returns the name that this client had before the hub gave it another: once.
+    pub(super) fn take_former_name(&self) -> Option<Name> {
+        self.registration.lock().former_name.take()
     }
 
     /// Calls an rpc that needs the session's token. If the session was replaced while the call was

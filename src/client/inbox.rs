@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub(super) use self::durable::DurableInbox;
 use self::durable::Recorded;
-use super::{event::Event, received::Direct};
+use super::{event::Event, own_name::OwnName, received::Direct};
 use crate::{
     client::error::Error,
     error::{RequestError, Result},
@@ -40,7 +40,7 @@ pub(super) struct Inbox(Arc<InboxInner>);
 
 #[derive(Debug)]
 struct InboxInner {
-    me: Name,
+    me: OwnName,
     events: mpsc::Sender<Event>,
     accepted: Mutex<AcceptedMessages>,
     hasher: RandomState,
@@ -73,11 +73,11 @@ impl Inbox {
     /// Returns the inbox of `me` and the queue of its events. It accepts `limit` messages in all,
     /// and writes durable ones to `durable`.
     pub(super) fn new(
-        me: Name,
+        me: impl Into<OwnName>,
         limit: Option<u64>,
         durable: Option<DurableInbox>,
     ) -> (Self, mpsc::Receiver<Event>) {
-        let (events, messages) = mpsc::channel(INBOX);
+        let (me, (events, messages)) = (me.into(), mpsc::channel(INBOX));
         let recent = LruCache::new(REMEMBERED);
         let accepted = Mutex::new(AcceptedMessages { recent, left: limit.unwrap_or(u64::MAX) });
         let hasher = RandomState::new();
@@ -98,7 +98,7 @@ impl Inbox {
         Ok(())
     }
 
-    pub(super) fn owner(&self) -> &Name {
+    pub(super) fn owner(&self) -> &OwnName {
         &self.0.me
     }
 
@@ -108,7 +108,7 @@ impl Inbox {
             return Ok(());
         }
         match crate::wire::name(field, receiver)? {
-            receiver if receiver == self.0.me => Ok(()),
+            receiver if self.0.me.is(&receiver) => Ok(()),
             receiver => Err(RequestError::WrongReceiver(receiver)),
         }
     }
@@ -120,7 +120,7 @@ impl Inbox {
             return self.accept_into(&self.0.events, direct, Event::Direct);
         };
         let (key, text_hash) = self.identify(&direct.message);
-        let (id, receiver, now) = (key.1, self.0.me.clone(), Timestamp::now());
+        let (id, receiver, now) = (key.1, self.0.me.get(), Timestamp::now());
         let events = self.0.events.clone();
         let room = match self.0.accepted.lock().reserve(&key, text_hash, &receiver, || {
             events.try_reserve_owned().map_err(|problem| refusal(&problem))
@@ -152,7 +152,7 @@ impl Inbox {
         event: impl FnOnce(Direct) -> T,
     ) -> Result<Receipt> {
         let (key, text_hash) = self.identify(&direct.message);
-        let (id, receiver, now) = (key.1, self.0.me.clone(), Timestamp::now());
+        let (id, receiver, now) = (key.1, self.0.me.get(), Timestamp::now());
         // Held to the end: a message that comes twice at once is accepted once.
         let mut accepted = self.0.accepted.lock();
         match accepted.reserve(&key, text_hash, &receiver, || {

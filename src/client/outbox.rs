@@ -91,7 +91,6 @@ struct OutboxInner {
     database: Database,
     path: PathBuf,
     contacts: ContactStore,
-    me: Name,
     clock: WallClock,
     wake: Notify,
     /// Whether everything is to be tried again on request.
@@ -126,19 +125,13 @@ struct FailedAttempt {
 
 impl Outbox {
     /// Opens the file. Blocks on the disk.
-    pub(super) fn open(
-        path: &Path,
-        contacts: ContactStore,
-        me: Name,
-        clock: WallClock,
-    ) -> Result<Self> {
+    pub(super) fn open(path: &Path, contacts: ContactStore, clock: WallClock) -> Result<Self> {
         let database = Database::open(path, store::PLAN)?;
         let (wake, retry_requested) = (Notify::new(), AtomicBool::new(false));
         Ok(Self(Arc::new(OutboxInner {
             database,
             path: path.to_owned(),
             contacts,
-            me,
             clock,
             wake,
             retry_requested,
@@ -148,12 +141,24 @@ impl Outbox {
 
     /// Returns whose messages count: those at this hub, under any of its endpoints, by this name.
     fn owner(&self, book: &ContactBook) -> OutboxOwner {
-        OutboxOwner { hubs: self.0.contacts.hub_endpoints(book), sender: self.0.me.to_string() }
+        OutboxOwner {
+            hubs: self.0.contacts.hub_endpoints(book),
+            sender: self.0.contacts.me().to_string(),
+        }
     }
 
     /// Returns when the oldest messages were queued that are still tried.
     fn oldest(&self) -> Timestamp {
         self.0.clock.now().checked_sub(MAX_AGE).unwrap_or(Timestamp::MIN)
+    }
+
+    /// Gives this client's messages its present name, after it had another.
+    pub(super) async fn rename_from(&self, former: &Name) -> Result<()> {
+        let now = self.owner(&*self.0.contacts.book().await?);
+        let former = former.to_string();
+        self.0.database.with(move |file| store::rename(file, &former, &now)).await?;
+        self.0.wake.notify_one();
+        Ok(())
     }
 
     async fn list(&self) -> Result<Vec<OutboxRow>> {
@@ -171,7 +176,7 @@ impl Outbox {
             last_error: None,
             refused: false,
         };
-        let (hub, sender) = (self.0.contacts.hub().to_string(), self.0.me.to_string());
+        let (hub, sender) = (self.0.contacts.hub().to_string(), self.0.contacts.me().to_string());
         let row = queued.clone();
         self.0.database.with(move |file| store::add(file, &hub, &sender, &row)).await??;
         self.0.wake.notify_one();
@@ -279,7 +284,7 @@ impl Outbox {
     async fn attempt(&self, queued: &Queued, peers: &Peers) -> Result<(Receipt, Endpoint)> {
         let message = DirectMessage {
             id: queued.id,
-            sender: self.0.me.clone(),
+            sender: self.0.contacts.me(),
             sent_at: Some(queued.queued_at),
             text: queued.text.clone(),
         };

@@ -38,7 +38,7 @@ impl Client {
     /// another message: [`Error::MessageIdReused`], or [`Error::Refused`] with the reason
     /// `MESSAGE_ID_REUSED`.
     pub fn post(&self, room: RoomName, text: Text) -> Post<'_> {
-        let draft = Draft { id: MessageId::new(), room, sender: self.name().clone(), text };
+        let draft = Draft { id: MessageId::new(), room, sender: self.name(), text };
         Post { client: self, draft }
     }
 }

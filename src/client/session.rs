@@ -26,12 +26,13 @@ use self::state::SessionState;
 use super::{
     event::{Connection, Event},
     hub_connection::{Chat, HubConnection},
+    renaming::NamedFiles,
     retry::MAX_PAUSE,
 };
 use crate::{
     backoff::{self, Backoff},
     client::error::Error,
-    error::Refusal,
+    error::{Reason, Refusal},
     model::{RoomName, Start},
     text,
 };
@@ -97,23 +98,32 @@ pub(super) struct Session {
     stop: CancellationToken,
     backoff: Backoff,
     lease: Duration,
+    files: NamedFiles,
+    /// When the hub last ended a session because it had renamed this client.
+    renamed_at: Option<Instant>,
 }
 
 /// Why a connection, or an attempt at one, failed.
 struct ConnectionLost {
     cause: String,
     pause: Option<Duration>,
+    /// The hub has only renamed this client.
+    renamed: bool,
 }
 
 impl ConnectionLost {
     fn because(cause: &str) -> Self {
-        Self { cause: text::one_line(cause).into_owned(), pause: None }
+        Self { cause: text::one_line(cause).into_owned(), pause: None, renamed: false }
     }
 }
 
 impl From<&Refusal> for ConnectionLost {
     fn from(refusal: &Refusal) -> Self {
-        Self { pause: refusal.retry_after, ..Self::because(&refusal.message) }
+        Self {
+            pause: refusal.retry_after,
+            renamed: refusal.reason == Reason::NameChanged,
+            ..Self::because(&refusal.message)
+        }
     }
 }
 
@@ -138,6 +148,7 @@ impl Session {
         rooms: Vec<(RoomName, Start)>,
         commands: mpsc::Receiver<SessionCommand>,
         chat: &Result<Chat, Error>,
+        files: NamedFiles,
         stop: CancellationToken,
     ) -> (Self, SessionHandles) {
         let (sender, events) = mpsc::channel(EVENTS);
@@ -152,7 +163,9 @@ impl Session {
         let status = Arc::<SessionStatus>::default();
         let state = SessionState::new(rooms, sender, status.clone());
         let (backoff, lease) = (backoff::RECONNECT, Duration::ZERO);
-        let session = Self { hub, state, commands, connection, stop, backoff, lease };
+        let renamed_at = None;
+        let session =
+            Self { hub, state, commands, connection, stop, backoff, lease, files, renamed_at };
         (session, SessionHandles { events, connection: watched, status })
     }
 
@@ -186,6 +199,10 @@ impl Session {
         self.lease = lease;
         self.connection.send_replace(Connection::Connected { since: Timestamp::now(), observed });
         self.state.connected();
+        if let Some(from) = self.hub.take_former_name() {
+            self.files.rename_from(&from).await;
+            self.state.out.emit(Event::Renamed { from, to: self.hub.name.get() });
+        }
         loop {
             let events = self.state.out.events.clone();
             let paused = self.state.paused();
@@ -220,6 +237,16 @@ impl Session {
     /// Tries to connect until it succeeds or must not try again.
     async fn reconnect(&mut self, mut lost: ConnectionLost) -> Result<Chat, SessionEnd> {
         let mut taken_since = None;
+        // The hub is there, and tells the new name. One that renames without end has to wait.
+        if lost.renamed
+            && self.renamed_at.replace(Instant::now()).is_none_or(|at| at.elapsed() > STABLE)
+        {
+            let hub = self.hub.clone();
+            match self.wait_offline(async move { hub.open().await }).await? {
+                Ok(chat) => return Ok(chat),
+                Err(error) => lost = ConnectionLost::from(&error),
+            }
+        }
         loop {
             let pause = lost.pause.unwrap_or_default().min(MAX_PAUSE) + self.backoff.next_delay();
             self.emit_lost(lost.cause, pause);

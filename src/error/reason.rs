@@ -54,6 +54,8 @@ reasons! {
     MessageIdReused = "MESSAGE_ID_REUSED",
     /// The server has no such method.
     MethodUnknown = "METHOD_UNKNOWN",
+    /// The hub's operator gave the caller another name, which is in the details.
+    NameChanged = "NAME_CHANGED",
     /// The name looks like one that is taken.
     NameConfusable = "NAME_CONFUSABLE",
     /// The name is taken.

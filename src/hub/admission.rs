@@ -22,7 +22,8 @@ use crate::{
     error::{RequestError, Result},
     model::{InviteCode, Name},
     storage::{
-        Directory, Membership, NameClaim, NameRegistry, Owner, Session, SessionClaim, SessionId,
+        Directory, Membership, NameClaim, NameHolder, NameRegistry, Owner, Session, SessionClaim,
+        SessionId,
     },
     transport::PeerInfo,
 };
@@ -124,6 +125,12 @@ pub(crate) async fn register(
     invite: Option<InviteCode>,
 ) -> Result<String> {
     let Session { id, peer: name, owner, .. } = session.clone();
+    if let Some(owner) = &owner
+        && let Some(now) = state.names.renamed(&name, owner.id()).await?
+        && now != name
+    {
+        return Err(RequestError::Renamed { now });
+    }
     if let Some(only) = newcomer.only.filter(|only| *only != name) {
         return Err(RequestError::invalid("name", format!("the token belongs to {only}")));
     }
@@ -198,7 +205,14 @@ async fn expel(
     sessions: &Sessions,
     directory: &dyn Directory,
 ) -> Result<()> {
-    for session in names.expelled(sessions.holders()).await? {
+    let holders = sessions.holders();
+    for session in names.expelled(holders.clone()).await? {
+        let holder = holders.iter().find(|holder| holder.session == session);
+        if let Some(NameHolder { name, owner: Some(owner), .. }) = holder
+            && let Some(now) = names.renamed(name, owner).await?
+        {
+            sessions.end_streams(session, &RequestError::Renamed { now });
+        }
         match directory.release(session).await {
             // It may have ended in the meantime.
             Ok(()) | Err(RequestError::SessionEnded) => {}
@@ -225,7 +239,7 @@ mod tests {
         identity::Identity,
         model::RoomName,
         storage::{
-            NameHolder, OwnerId,
+            OwnerId,
             embedded::{EmbeddedDirectory, Store},
         },
     };
@@ -246,6 +260,10 @@ mod tests {
 
         async fn find(&self, _: &OwnerId) -> Result<Membership> {
             Ok(Membership::Unknown)
+        }
+
+        async fn renamed(&self, _: &Name, _: &OwnerId) -> Result<Option<Name>> {
+            Ok(None)
         }
 
         async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>> {

@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::{
@@ -19,14 +18,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::fanout::{self, StreamCommand, StreamQueue};
+use super::fanout::{StreamCommand, StreamQueue};
 use crate::{
     error::{RequestError, Result},
     identity::{SecretHash, hash_secret, new_secret},
     model::{Fingerprint, Name, RoomName},
-    proto,
     storage::{NameHolder, Owner, SessionId},
-    wire,
 };
 
 /// Streams that one session may have open. A client needs three.
@@ -141,7 +138,15 @@ impl Sessions {
         table.committed -= usize::from(record.is_committed);
         self.count.send_replace(table.committed);
         for (_, queue) in &record.streams {
-            queue.push(goodbye(RequestError::SessionEnded));
+            queue.push(StreamCommand::goodbye(RequestError::SessionEnded));
+        }
+    }
+
+    /// Ends the streams of a session, and tells its client why.
+    pub(crate) fn end_streams(&self, id: SessionId, why: &RequestError) {
+        let table = self.table.lock();
+        for (_, queue) in table.records.get(&id).into_iter().flat_map(|record| &record.streams) {
+            queue.push(StreamCommand::goodbye(why.clone()));
         }
     }
 
@@ -289,7 +294,7 @@ impl Sessions {
         let mut table = self.table.lock();
         table.closing = true;
         for (_, queue) in table.records.values().flat_map(|record| &record.streams) {
-            queue.push(goodbye(RequestError::ShuttingDown));
+            queue.push(StreamCommand::goodbye(RequestError::ShuttingDown));
         }
     }
 }
@@ -386,12 +391,4 @@ impl Drop for Membership {
             table.leave(&self.room, self.id);
         }
     }
-}
-
-/// The command that ends a stream and tells its client why.
-fn goodbye(error: RequestError) -> StreamCommand {
-    use proto::chat_response::Event;
-    let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };
-    let last: Bytes = fanout::frame(&proto::ChatResponse { event: Some(Event::Goodbye(goodbye)) });
-    StreamCommand::End { last, error: Some(error) }
 }

@@ -34,6 +34,9 @@ pub trait NameRegistry: Send + Sync + 'static {
     /// Returns what the registry knows of an owner.
     async fn find(&self, owner: &OwnerId) -> Result<Membership>;
 
+    /// Returns the present name of an owner who had this name until the operator renamed them.
+    async fn renamed(&self, name: &Name, owner: &OwnerId) -> Result<Option<Name>>;
+
     /// Returns the sessions among `holders` that may not hold their name any more.
     async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>>;
 

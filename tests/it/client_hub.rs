@@ -144,7 +144,7 @@ async fn a_killed_hub_loses_no_post() {
     assert_eq!(kept, ["meanwhile 0", "meanwhile 1", "meanwhile 2"]);
     let listed = sova.peers(Default::default()).await.unwrap();
     assert_eq!(
-        listed.iter().map(|peer| &peer.name).collect::<Vec<_>>(),
+        listed.into_iter().map(|peer| peer.name).collect::<Vec<_>>(),
         [buzz.name(), sova.name()]
     );
 }
@@ -221,7 +221,7 @@ async fn a_command_shares_the_name_of_a_chat_with_its_key() {
     let posted = command.post(RoomName::lobby(), text("from a script")).await.unwrap();
     command.stop().await;
     let message = heard(&mut events).await;
-    assert_eq!((message.position, &message.sender), (posted.position, chat.name()));
+    assert_eq!((message.position, message.sender), (posted.position, chat.name()));
     assert_eq!(chat.peers(Default::default()).await.unwrap().len(), 1);
 }
 

@@ -188,7 +188,7 @@ async fn blocking_a_peer_ends_its_open_conversation() {
 
 /// Opens a conversation from bob to alice.
 async fn bobs_line(bobs: &Client, alices: &Client, events: &mut Events) -> Conversation {
-    let line = bobs.converse(alices.name()).await.unwrap();
+    let line = bobs.converse(&alices.name()).await.unwrap();
     line.send(text("and I")).await.unwrap();
     assert_eq!(said(events).await, "and I");
     line

@@ -61,6 +61,7 @@ mod outbox_recipients;
 mod plaintext_and_tls;
 mod presence;
 mod rates;
+mod renamed;
 mod rooms;
 mod rooms_remembered;
 mod scripting;

@@ -9,6 +9,7 @@ use chinwag::{
 };
 use serde_json::Value;
 use tonic::Status;
+use tonic_types::StatusExt;
 
 use crate::support::{
     hub::{TestHub, command},
@@ -96,6 +97,20 @@ async fn ends(Chatting(session, mut chat): Chatting) {
     assert_eq!(why(&renewed.unwrap_err()), "Unauthenticated SESSION_ENDED");
 }
 
+async fn is_renamed(Chatting(session, mut chat): Chatting) {
+    assert_eq!(why(&chat.refusal().await), "FailedPrecondition NAME_CHANGED");
+    let renewed = session.presence().renew(RenewRequest::default()).await;
+    assert_eq!(why(&renewed.unwrap_err()), "Unauthenticated SESSION_ENDED");
+}
+
+/// Returns the name that a refused registration should have used.
+#[track_caller]
+fn new_name(answer: Result<Session, Status>) -> String {
+    let status = answer.unwrap_err();
+    assert_eq!(why(&status), "FailedPrecondition NAME_CHANGED");
+    status.get_error_details().error_info().unwrap().metadata["name"].clone()
+}
+
 const INVITE_REQUIRED: &str = "PermissionDenied INVITE_REQUIRED";
 
 #[tokio::test]
@@ -162,18 +177,39 @@ async fn a_member_is_renamed() {
     // A guest with the new name is removed.
     let guest = chatting(Session::of(kept.hub.address(), "alicia").await).await;
     kept.keeper(&["rename", "alice", "alicia"]);
-    ends(session).await;
+    is_renamed(session).await;
     ends(guest).await;
-    // The old name is free, but its former owner cannot take it back at once.
-    let taken = kept.enter(&alice, "alice").await.unwrap_err();
-    assert_eq!(taken.message(), "the name alice is taken, and yours on this hub is alicia");
-    assert_eq!(why(&taken), "AlreadyExists NAME_TAKEN");
+    // The old name is free, but its former owner cannot take it back, and is told the new one.
+    assert_eq!(new_name(kept.enter(&alice, "alice").await), "alicia");
     let session = chatting(kept.enter(&alice, "alicia").await.unwrap()).await;
     kept.enter(&bob, "alice").await.unwrap();
-    // A name may change to a similar one.
+    assert_eq!(new_name(kept.enter(&alice, "alice").await), "alicia");
+    // A name may change to a similar one, and several times.
     kept.keeper(&["rename", "alicia", "a1icia"]);
-    ends(session).await;
-    kept.enter(&alice, "a1icia").await.unwrap();
+    is_renamed(session).await;
+    for former in ["alice", "alicia"] {
+        assert_eq!(new_name(kept.enter(&alice, former).await), "a1icia");
+    }
+    let session = chatting(kept.enter(&alice, "a1icia").await.unwrap()).await;
+    // Back again.
+    kept.keeper(&["rename", "a1icia", "alicia"]);
+    is_renamed(session).await;
+    kept.enter(&alice, "alicia").await.unwrap();
+    assert_eq!(new_name(kept.enter(&alice, "alice").await), "alicia");
+    // Who was removed has no name to be told.
+    kept.keeper(&["remove", "alicia"]);
+    assert_eq!(refused(kept.enter(&alice, "alice").await), "AlreadyExists NAME_TAKEN");
+}
+
+#[tokio::test]
+async fn a_bot_that_was_renamed_is_told_its_name() {
+    let kept = Kept::start(&[]);
+    let token = kept.keeper(&["token", "robot"]);
+    let robot = chatting(kept.bot(&token, "robot").await.unwrap()).await;
+    kept.keeper(&["rename", "robot", "android"]);
+    is_renamed(robot).await;
+    assert_eq!(new_name(kept.bot(&token, "robot").await), "android");
+    kept.bot(&token, "android").await.unwrap();
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(super) async fn run(over: Over, contender: Contender, scale: Scale) -> Resul
     let (ben, ben_hears) = client(over, &hub, "ben").await?;
     let mut reading = JoinSet::new();
     reading.spawn(read(ben_hears));
-    let pair = Arc::new(Pair { conversation: ann.converse(ben.name()).await?, ann, ben });
+    let pair = Arc::new(Pair { conversation: ann.converse(&ben.name()).await?, ann, ben });
 
     let figures = Figures::from([
         (Metric::SendRoundTrip, round_trip(&pair, Way::Send, time).await?),
@@ -85,7 +85,7 @@ impl Pair {
     async fn talk(&self, way: Way) -> Result<bool> {
         let text = Text::parse("x".repeat(TEXT_BYTES))?;
         let receipt = match way {
-            Way::Send => self.ann.send(self.ben.name(), text).await,
+            Way::Send => self.ann.send(&self.ben.name(), text).await,
             Way::Converse => self.conversation.send(text).await,
         };
         match receipt {

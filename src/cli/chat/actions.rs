@@ -82,7 +82,7 @@ pub(crate) async fn run(
     current: Option<RoomName>,
 ) -> ActionOutcome {
     let done = match request {
-        Request::Send { to, text } if to == *client.name() => {
+        Request::Send { to, text } if to == client.name() => {
             Ok(sent(Err(Error::invalid("peer", IS_YOU)), &to, &text))
         }
         Request::Send { to, text } => Ok(sent(client.send(&to, text.clone()).await, &to, &text)),
@@ -142,7 +142,7 @@ pub(crate) async fn run(
 
 fn own_key(client: &Client) -> ActionOutcome {
     match client.fingerprint() {
-        Some(key) => ActionOutcome::Shown(keys::own(client.name(), key)),
+        Some(key) => ActionOutcome::Shown(keys::own(&client.name(), key)),
         None => ActionOutcome::Failed(NO_KEY.into()),
     }
 }

@@ -30,6 +30,14 @@ impl Roster {
         Self { me, online: None, listing: None, missing, due: None }
     }
 
+    /// Takes note that the user has another name.
+    pub(crate) fn rename(&mut self, me: Name) {
+        for names in [&mut self.online, &mut self.listing].into_iter().flatten() {
+            names.remove(&me);
+        }
+        self.me = me;
+    }
+
     /// Removes the peers that have not come back, and returns the notice about them.
     pub(crate) fn settle(&mut self) -> Option<String> {
         self.due = None;

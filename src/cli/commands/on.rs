@@ -188,7 +188,7 @@ impl ReplyLoop {
         // Messages from before the block are skipped too.
         let blocked = client.is_blocked(&message.sender).await?;
         client.contacts_problem().iter().for_each(|problem| print_error(problem));
-        if message.sender != *client.name() && !blocked {
+        if message.sender != client.name() && !blocked {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().handle(message));
         } else if self.limited {

@@ -128,6 +128,10 @@ impl ChatState {
                     .then(|| view::notice(&format!("earlier in {}:", message.room)));
                 heading.into_iter().chain(line).reduce(|heading, line| heading + "\n" + &line)
             }
+            Event::Renamed { from, to } => {
+                self.roster.rename(to.clone());
+                Some(view::notice(&view::renamed(from, to)))
+            }
             Event::CallerKeyChanged { name, known, offered } => {
                 let notice = view::caller_key_changed(name, *known, *offered);
                 Some(view::notice(&format!("{notice}: /accept {name}")))

@@ -179,8 +179,14 @@ impl ConversationTask {
 
     async fn converse(&mut self, mut incoming: impl Incoming) -> End {
         let mut in_flight = InFlight::default();
+        let own_name = self.inbox.owner().clone();
+        let me = own_name.get();
         loop {
             let done = tokio::select! {
+                // The peer knows this side by the name of its hello.
+                () = own_name.changed_from(&me) => {
+                    return Some(RequestError::WrongReceiver(me).into());
+                }
                 command = self.commands.recv(), if in_flight.has_room() => match command {
                     Some(command) => self.handle(command, &mut in_flight).await,
                     // The conversation was dropped.
@@ -212,7 +218,7 @@ impl ConversationTask {
         let event = match command {
             LineCommand::Send { id, text, reply } => {
                 in_flight.insert(id, reply, text.as_str().len());
-                let sender = self.inbox.owner().clone();
+                let sender = self.inbox.owner().get();
                 let message = DirectMessage { id, sender, sent_at: Some(Timestamp::now()), text };
                 ConverseEvent::Message((&message).into())
             }

@@ -75,7 +75,6 @@ pub(in crate::client) struct DurableInbox(Arc<DurableInboxInner>);
 struct DurableInboxInner {
     database: Database,
     contacts: ContactStore,
-    me: Name,
     /// The lock; `None`: another process writes texts.
     lock: Option<files::FileLock>,
     /// Messages with a text that were not handed out yet.
@@ -94,11 +93,11 @@ pub(super) enum Recorded {
 
 impl DurableInbox {
     /// Opens the file. Blocks on the disk.
-    pub(in crate::client) fn open(path: &Path, contacts: ContactStore, me: Name) -> Result<Self> {
+    pub(in crate::client) fn open(path: &Path, contacts: ContactStore) -> Result<Self> {
         let database = Database::open(path, PLAN)?;
         let lock = files::try_lock(path)?;
         let unshown = Mutex::default();
-        Ok(Self(Arc::new(DurableInboxInner { database, contacts, me, lock, unshown })))
+        Ok(Self(Arc::new(DurableInboxInner { database, contacts, lock, unshown })))
     }
 
     /// Returns the messages that earlier runs accepted and did not show, oldest first, without those
@@ -109,7 +108,7 @@ impl DurableInbox {
         }
         let book = self.0.contacts.book().await?;
         let hub = self.0.contacts.hub();
-        let (hubs, me) = (self.0.contacts.hub_endpoints(&book), self.0.me.to_string());
+        let (hubs, me) = (self.0.contacts.hub_endpoints(&book), self.0.contacts.me().to_string());
         let mut found = self.0.database.with(move |file| list(file, &me, &hubs)).await?;
         found.retain(|direct| {
             let sender = &direct.message.sender;
@@ -124,7 +123,7 @@ impl DurableInbox {
 
     /// Records a message. It is on the disk when this returns.
     pub(super) async fn record(&self, direct: &Direct, at: Timestamp) -> Result<Recorded> {
-        let (me, hub) = (self.0.me.to_string(), self.0.contacts.hub().to_string());
+        let (me, hub) = (self.0.contacts.me().to_string(), self.0.contacts.hub().to_string());
         let (direct, with_text) = (direct.clone(), self.0.lock.is_some());
         let key = key_of(&direct.message);
         let work = move |file: &mut Connection| add(file, &me, &hub, &direct, at, with_text);
@@ -133,6 +132,24 @@ impl DurableInbox {
             self.0.unshown.lock().insert(key);
         }
         Ok(recorded)
+    }
+
+    /// Gives this client's messages its present name, after it had another.
+    pub(in crate::client) async fn rename_from(&self, former: &Name) -> Result<()> {
+        let book = self.0.contacts.book().await?;
+        let (hubs, me) = (self.0.contacts.hub_endpoints(&book), self.0.contacts.me());
+        let former = former.to_string();
+        let rename = move |file: &mut Connection| {
+            let change = file.transaction()?;
+            for hub in &hubs {
+                // The same message may have come under both names.
+                let rename =
+                    "UPDATE OR REPLACE kept SET receiver = ?1 WHERE receiver = ?2 AND hub = ?3";
+                change.execute(rename, params![me.as_str(), former, hub])?;
+            }
+            change.commit()
+        };
+        self.0.database.with(rename).await
     }
 
     /// Returns true if the file contains the text of a message.
@@ -146,7 +163,7 @@ impl DurableInbox {
         if !self.0.unshown.lock().contains(&shown) {
             return;
         }
-        let (me, sender) = (self.0.me.to_string(), sender.clone());
+        let (me, sender) = (self.0.contacts.me().to_string(), sender.clone());
         let recorded = self.0.database.with(move |file| {
             file.execute(
                 "UPDATE kept SET text = NULL WHERE receiver = ? AND sender = ? AND id = ?",
@@ -280,8 +297,8 @@ mod tests {
         let open = || {
             let (hub, me) =
                 (Endpoint::parse("127.0.0.1:1").unwrap(), Name::parse("alice").unwrap());
-            let contacts = ContactStore::new(hub, me.clone(), None, None);
-            DurableInbox::open(&home.path().join("inbox.db"), contacts, me).unwrap()
+            let contacts = ContactStore::new(hub, me, None, None);
+            DurableInbox::open(&home.path().join("inbox.db"), contacts).unwrap()
         };
         let (inbox, one, now) = (open(), direct("one"), Timestamp::now());
         let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap();

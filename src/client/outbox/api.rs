@@ -18,8 +18,8 @@ impl ClientOptions {
         contacts: &ContactStore,
     ) -> Result<Option<Outbox>> {
         let Some(path) = self.outbox.clone() else { return Ok(None) };
-        let (contacts, me, clock) = (contacts.clone(), self.name.clone(), self.clock.clone());
-        blocking(move || Outbox::open(&path, contacts, me, clock)).await.map(Some)
+        let (contacts, clock) = (contacts.clone(), self.clock.clone());
+        blocking(move || Outbox::open(&path, contacts, clock)).await.map(Some)
     }
 
     /// Opens the inbox of durable messages, if there is to be one and direct messages come in.
@@ -30,8 +30,8 @@ impl ClientOptions {
         let Some(path) = self.inbox.clone().filter(|_| self.listen.is_some()) else {
             return Ok(None);
         };
-        let (contacts, me) = (contacts.clone(), self.name.clone());
-        blocking(move || DurableInbox::open(&path, contacts, me)).await.map(Some)
+        let contacts = contacts.clone();
+        blocking(move || DurableInbox::open(&path, contacts)).await.map(Some)
     }
 
     /// Checks that the inbox file, if it exists, can be used. Errors with [`Error::Store`] if it is

@@ -207,6 +207,16 @@ fn read(row: &Row<'_>, oldest: Timestamp) -> Result<Option<OutboxRow>> {
     Ok(Some((queued, state)))
 }
 
+/// Gives the messages of a former name to the owner.
+pub(super) fn rename(file: &mut Connection, former: &str, owner: &OutboxOwner) -> Result<()> {
+    let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for hub in &owner.hubs {
+        let rename = "UPDATE outbox SET sender = ?1 WHERE sender = ?2 AND hub = ?3";
+        change.execute(rename, params![owner.sender, former, hub])?;
+    }
+    change.commit()
+}
+
 /// Removes a message, and returns whether it was there.
 pub(super) fn remove(file: &mut Connection, owner: &OutboxOwner, id: MessageId) -> Result<bool> {
     let hub: Option<String> = file

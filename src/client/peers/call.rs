@@ -140,7 +140,7 @@ impl Peers {
 
     /// Returns a message by this client, with the present time.
     pub(in super::super) fn message(&self, id: MessageId, text: Text) -> DirectMessage {
-        let sender = self.hub.name.clone();
+        let sender = self.hub.name.get();
         DirectMessage { id, sender, sent_at: Some(Timestamp::now()), text }
     }
 }

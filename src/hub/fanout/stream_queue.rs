@@ -10,8 +10,12 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{frames::JOINED_BYTES, ring::Subscriber, source::Source};
-use crate::{error::RequestError, model::RoomName};
+use super::{
+    frames::{JOINED_BYTES, frame},
+    ring::Subscriber,
+    source::Source,
+};
+use crate::{error::RequestError, model::RoomName, proto, wire};
 
 /// Requests of one stream that may be pending: accepted, but their answers not yet passed to
 /// HTTP/2. Limits the memory of a client that does not read (an answer has about 100 bytes), and is
@@ -46,6 +50,15 @@ pub(crate) enum StreamCommand {
         /// The status; `None`: OK.
         error: Option<RequestError>,
     },
+}
+
+impl StreamCommand {
+    /// Ends a stream, and tells its client why.
+    pub(crate) fn goodbye(error: RequestError) -> Self {
+        let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };
+        let event = Some(proto::chat_response::Event::Goodbye(goodbye));
+        Self::End { last: frame(&proto::ChatResponse { event }), error: Some(error) }
+    }
 }
 
 #[derive(Debug, Default)]

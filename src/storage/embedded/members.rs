@@ -85,6 +85,11 @@ impl NameRegistry for EmbeddedNameRegistry {
         self.readers.with(move |list| list.find(&owner)).await
     }
 
+    async fn renamed(&self, name: &Name, owner: &OwnerId) -> Result<Option<Name>> {
+        let (name, owner) = (name.clone(), owner.clone());
+        self.readers.with(move |list| list.renamed(&name, &owner)).await
+    }
+
     async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>> {
         self.readers.with(move |list| list.expelled(&holders)).await
     }

@@ -47,6 +47,11 @@ impl State {
             Event::Conversation { line, event } => {
                 self.on_conversation_event(line.peer(), event, now)
             }
+            Event::Renamed { from, to } => {
+                self.roster.rename(to.clone());
+                self.announce_in_room(NoticeKind::Info, &view::renamed(&from, &to), now);
+                self.me = to;
+            }
             Event::CallerKeyChanged { name, known, offered } => {
                 let changed = view::caller_key_changed(&name, known, offered);
                 let text = format!("{changed}: /accept {name} {offered}");

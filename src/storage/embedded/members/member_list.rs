@@ -19,6 +19,9 @@ use crate::{
 /// The prefix of a bot's token. Tells it from a session's token.
 pub const BOT_PREFIX: &str = "chinwag-bot~";
 
+/// How many renames of one member are followed.
+const MAX_RENAMES: usize = 64;
+
 /// Less than every serial.
 const ANY_SERIAL: i64 = -1;
 
@@ -140,10 +143,12 @@ impl MemberList {
                 _ => {}
             }
             tx.execute("DELETE FROM members WHERE name = ?1", [old.as_str()]).map_err(failed)?;
-            let give_up = "INSERT OR IGNORE INTO given_up (skeleton, owner) VALUES (?1, ?2)";
-            tx.execute(give_up, [&old.skeleton(), found.owner.as_str()]).map_err(failed)?;
             let take_back = "DELETE FROM given_up WHERE skeleton = ?1 AND owner = ?2";
             tx.execute(take_back, [&new.skeleton(), found.owner.as_str()]).map_err(failed)?;
+            let give_up =
+                "INSERT OR REPLACE INTO given_up (skeleton, owner, new_name) VALUES (?1, ?2, ?3)";
+            tx.execute(give_up, [&old.skeleton(), found.owner.as_str(), new.as_str()])
+                .map_err(failed)?;
             insert(tx, new, &found.owner)
         })
     }
@@ -197,6 +202,24 @@ impl MemberList {
             true if removal(&self.conn, owner)?.is_some() => Membership::Removed,
             true => Membership::Unknown,
         })
+    }
+
+    /// See [`NameRegistry::renamed`](crate::storage::NameRegistry::renamed).
+    pub(super) fn renamed(&self, name: &Name, owner: &OwnerId) -> Result<Option<Name>> {
+        let mut name = name.clone();
+        for _ in 0..MAX_RENAMES {
+            match lookup(&self.conn, &name)? {
+                Some(found) if found.owner == *owner && found.name == name => {
+                    return Ok(Some(name));
+                }
+                _ => {}
+            }
+            match new_name(&self.conn, &name, owner)? {
+                Some(new) => name = new,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn expelled(&self, holders: &[NameHolder]) -> Result<Vec<SessionId>> {
@@ -284,6 +307,17 @@ fn has_given_up(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<bool>
     conn.prepare_cached("SELECT 1 FROM given_up WHERE skeleton = ?1 AND owner = ?2")
         .and_then(|mut query| query.exists([&name.skeleton(), owner.as_str()]))
         .map_err(failed)
+}
+
+/// Returns the name that the owner of `name` got instead.
+fn new_name(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<Option<Name>> {
+    let new: Option<Option<String>> = conn
+        .prepare_cached("SELECT new_name FROM given_up WHERE skeleton = ?1 AND owner = ?2")
+        .and_then(|mut query| {
+            query.query_row([&name.skeleton(), owner.as_str()], |row| row.get(0)).optional()
+        })
+        .map_err(failed)?;
+    new.flatten().map(|new| known_name(&new)).transpose()
 }
 
 fn insert(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<()> {

@@ -52,6 +52,9 @@ const MIGRATIONS: &[&str] = &["
     -- removed comes back by an invitation that was made after that.
     ALTER TABLE invites ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE removed ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;
+", "
+    -- The name that the owner got instead.
+    ALTER TABLE given_up ADD COLUMN new_name TEXT;
 "];
 
 pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM

@@ -35,6 +35,19 @@ fn a_chosen_status_is_not_changed_automatically() {
 }
 
 #[test]
+fn a_user_whom_the_operator_renames_goes_on_under_the_new_name() {
+    let mut state = state(&["lobby"]);
+    let name = |raw| Name::parse(raw).unwrap();
+    state.on_event(Event::Renamed { from: name("sova"), to: name("sowa") }, at(1));
+    let notice = "you are sowa now, and not sova: the hub's operator has renamed you";
+    assert!(state.shown().iter().any(|row| row.contains(notice)), "{:?}", state.shown());
+    let id = state.posts("hello");
+    assert!(state.shown().iter().any(|row| row.ends_with("sowa  hello …")), "{:?}", state.shown());
+    state.on_event(Event::Message(Message { id, ..message("lobby", 1, "sowa", "hello") }), at(2));
+    assert!(state.shown().iter().any(|row| row.ends_with("sowa  hello ✓")), "{:?}", state.shown());
+}
+
+#[test]
 fn leaving_waits_for_messages_that_are_being_sent() {
     let mut state = state(&["lobby"]);
     assert!(state.line("/quit", at(1)).contains(&Effect::Quit));

@@ -1,0 +1,29 @@
+//! What happens to the files of a client that has another name now.
+
+use super::{inbox::DurableInbox, outbox::Outbox};
+use crate::{client::error::Result, model::Name};
+
+/// The files with messages of this client by its name.
+pub(super) struct NamedFiles {
+    pub(super) outbox: Option<Outbox>,
+    pub(super) inbox: Option<DurableInbox>,
+}
+
+impl NamedFiles {
+    /// Gives the messages of a former name the present one.
+    pub(super) async fn rename_from(&self, former: &Name) {
+        let renamed: Result<()> = async {
+            if let Some(outbox) = &self.outbox {
+                outbox.rename_from(former).await?;
+            }
+            if let Some(inbox) = &self.inbox {
+                inbox.rename_from(former).await?;
+            }
+            Ok(())
+        }
+        .await;
+        if let Err(error) = renamed {
+            tracing::warn!(%error, %former, "messages keep the name before");
+        }
+    }
+}
