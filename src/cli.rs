@@ -14,6 +14,7 @@ mod complete;
 pub(crate) mod config;
 pub mod daemon;
 mod failure;
+mod fuzzy;
 mod graphemes;
 mod json;
 mod keymap;

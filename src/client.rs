@@ -283,6 +283,11 @@ impl Client {
         &self.0.hub.endpoint
     }
 
+    /// Returns the key of the hub; `None` in plaintext, and if an authority vouches for the hub.
+    pub fn hub_key(&self) -> Option<Fingerprint> {
+        self.0.hub.key
+    }
+
     /// Returns the address where direct messages come in; `None` if the client takes none.
     pub fn direct_address(&self) -> Option<SocketAddr> {
         self.0.direct_address

@@ -12,7 +12,6 @@ use uuid::Uuid;
 mod certificate;
 mod endpoint;
 mod fingerprint;
-pub(crate) mod fold;
 mod join_link;
 mod written;
 

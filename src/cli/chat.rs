@@ -9,6 +9,7 @@ mod help;
 pub(super) mod history_file;
 pub(super) mod input;
 pub(super) mod joined_rooms;
+pub(super) mod link;
 pub(super) mod roster;
 
 pub(super) use self::help::help;

@@ -136,6 +136,8 @@ pub(crate) struct Config {
     pub(crate) no_direct: bool,
     pub(crate) plaintext: bool,
     pub(crate) quiet: bool,
+    /// `None`: the default, which is true.
+    pub(crate) mouse: Option<bool>,
     pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
@@ -171,6 +173,7 @@ impl Config {
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
             quiet: raw.quiet,
+            mouse: raw.mouse,
             theme: one("theme", raw.theme, ThemeName::parse)?,
             keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
         })
@@ -211,6 +214,7 @@ struct RawConfig {
     plaintext: bool,
     #[serde(default)]
     quiet: bool,
+    mouse: Option<bool>,
     theme: Option<Spanned<String>>,
     keys: Option<Spanned<RawKeys>>,
 }
@@ -281,12 +285,12 @@ mod tests {
         let all = Config::parse(
             "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
              room = ['lobby', 'ops']\ndirect = 'anyone'\nno_direct = true\nplaintext = true\n\
-             quiet = true\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\nhelp = ['f1', 'f2']",
+             quiet = true\nmouse = false\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\nhelp = ['f1', 'f2']",
         )
         .unwrap();
         assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
         assert_eq!(all.direct, Some(DirectPolicy::Anyone));
-        assert!(all.no_direct && all.plaintext && all.quiet);
+        assert!(all.no_direct && all.plaintext && all.quiet && all.mouse == Some(false));
         assert_eq!(all.theme, Some(ThemeName::Light));
         assert_eq!(all.keys["quit"], ["ctrl-q"]);
         assert_eq!(all.keys["help"], ["f1", "f2"]);

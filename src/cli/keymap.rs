@@ -36,12 +36,17 @@ pub(crate) enum Action {
     NextPlace,
     PreviousPlace,
     NextUnread,
+    FirstUnread,
+    Switch,
     /// Counted from 1.
     GoTo(usize),
     ToggleSidebar,
     ToggleRoster,
     Search,
     Retry,
+    Copy,
+    OpenLink,
+    Bare,
     Redraw,
     Cancel,
     Suspend,
@@ -115,6 +120,12 @@ impl Keymap {
         let chord = Chord::of(key);
         let bound = self.bound.iter().find(|(bound, _)| *bound == chord);
         bound.filter(|_| empty || !chord.edits()).map(|(_, action)| *action)
+    }
+
+    /// The first key of an action, as the help shows it.
+    pub(crate) fn key_of(&self, action: Action) -> Option<String> {
+        let bound = self.bound.iter().find(|(_, bound)| *bound == action);
+        bound.map(|(chord, _)| chord.to_string())
     }
 
     /// All keys with their descriptions, for the help. A line without keys is the heading of a group.

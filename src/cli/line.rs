@@ -30,6 +30,7 @@ use super::{
         help,
         input::{Input, Request},
         joined_rooms::JoinedRooms,
+        link,
     },
     commands::start,
     failure::{Failure, Result},
@@ -286,6 +287,7 @@ impl Chat {
             Input::Help => self.pending.push_back(help()),
             Input::ShowStatus => self.show_status(),
             Input::Theme(_) => self.report_failure("a theme is for the full screen"),
+            Input::OnScreen(_) => self.report_failure("this command is for the full screen"),
             Input::Post(text) => self.post(text).await?,
             Input::Ask(Request::Join(room)) if self.state.rooms().contains(&room) => {
                 self.switch_to(room);
@@ -413,6 +415,7 @@ impl Chat {
         };
         self.notify(&connection);
         self.notify(&self.reached_at());
+        link::lines(&self.client).iter().for_each(|line| self.notify(line));
         let rooms = self.state.rooms().iter().map(RoomName::as_str).collect::<Vec<_>>().join(", ");
         self.notify(&match self.state.current() {
             Some(current) => format!("in {rooms}; talking in {current}"),

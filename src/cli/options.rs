@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub(crate) quiet: bool,
     /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
+    /// Whether the full screen takes the mouse, instead of leaving it to the terminal.
+    pub(crate) mouse: bool,
     pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
     pub(crate) home: Home,
@@ -109,6 +111,7 @@ impl Settings {
             wanted_room,
             quiet: flags.quiet || config.quiet,
             verbose: flags.verbose,
+            mouse: config.mouse.unwrap_or(true),
             theme: config.theme,
             keys: config.keys,
             home,
@@ -264,6 +267,7 @@ mod tests {
             advertise: vec![Endpoint::parse("file:2").unwrap()],
             rooms: vec![RoomName::parse("file").unwrap()],
             quiet: true,
+            mouse: Some(false),
             theme: Some(ThemeName::Light),
             keys: BTreeMap::from([("quit".into(), vec!["ctrl-q".into()])]),
         }
@@ -292,7 +296,7 @@ mod tests {
         assert_eq!(settings.listen.port(), 11);
         assert_eq!(settings.advertise[0].to_string(), "file:2");
         assert_eq!(settings.rooms[0].as_str(), "file");
-        assert!(settings.quiet);
+        assert!(settings.quiet && !settings.mouse);
         assert_eq!(settings.theme, Some(ThemeName::Light));
         assert_eq!(settings.keys["quit"], ["ctrl-q"]);
     }

@@ -11,16 +11,19 @@ mod chat_id;
 mod complete;
 mod composer;
 mod effect;
+mod escape;
 mod headless;
 mod late_answer;
 mod layout;
 mod moment;
+mod opener;
 mod outcome;
 mod read_positions;
 mod signals;
 mod state;
 mod tasks;
 mod term;
+mod terminal_events;
 mod transcript;
 mod view;
 
@@ -38,7 +41,7 @@ use self::{
     term::Screen,
 };
 use super::{
-    chat::{self, actions, history_file, joined_rooms::JoinedRooms},
+    chat::{self, actions, history_file, joined_rooms::JoinedRooms, link},
     commands::start,
     failure::{Failure, Result},
     keymap::Keymap,
@@ -81,14 +84,15 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     state.set_blocked(actions::blocked(&client).await.unwrap_or_default());
     let (file, hub) = (settings.home.seen(), client.hub().to_string());
     state.set_read_positions(read_positions::load(&file, &hub));
+    state.set_join_lines(link::lines(&client));
     state.greet(now);
-    let screen = Screen::open().map_err(|error| no_screen(&error))?;
+    let screen = Screen::open(settings.mouse).map_err(|error| no_screen(&error))?;
     let mut app = App::new(
         state,
         client.clone(),
         unseen.clone(),
         screen,
-        term::events(&background.typed, background.is_open),
+        terminal_events::events(&background.typed, background.is_open),
         settings.home.input_history(),
         joined,
     );

@@ -41,6 +41,8 @@ pub struct Registered {
     pub hub_version: String,
     /// This client as the hub knows it, listed or not.
     pub peer: Option<Peer>,
+    /// Whether the hub lets newcomers in by invitation only.
+    pub invite_only: bool,
 }
 
 pub(super) struct HubConnection {
@@ -48,7 +50,7 @@ pub(super) struct HubConnection {
     pub(super) name: OwnName,
     pub(super) advertised: Vec<Endpoint>,
     channel: Channel,
-    key: Option<Fingerprint>,
+    pub(super) key: Option<Fingerprint>,
     invite: Option<InviteCode>,
     registration: Mutex<Registration>,
 }
@@ -155,6 +157,7 @@ impl HubConnection {
         let token = SessionToken::new(std::mem::take(&mut registered.token))?;
         let answer = Registered {
             hub_version: registered.hub.as_ref().map(|hub| hub.version.clone()).unwrap_or_default(),
+            invite_only: registered.hub.as_ref().is_some_and(|hub| hub.invite_only),
             peer: registered.peer.clone().and_then(|peer| peer.try_into().ok()),
         };
         let mut registration = self.registration.lock();

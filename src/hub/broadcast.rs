@@ -11,7 +11,7 @@ use crate::{
     error::{Gone, RequestError, Result},
     model::{Position, Room, RoomName},
     proto::{self, unary::broadcast_server},
-    storage::{Edge, Extent, RoomSelection, Search, SearchCursor, SearchPage, Slice},
+    storage::{Edge, Extent, RoomSelection, Search, Slice},
     wire,
 };
 
@@ -128,7 +128,7 @@ impl broadcast_server::Broadcast for Broadcast {
         let times = format!("{since:?} {until:?}");
         let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string(), &times];
         let filters = filters.map(String::as_str);
-        let after = paging::parse_token(&filters, &asked.page_token)?.map(SearchCursor);
+        let offset = paging::parse_number(&filters, &asked.page_token)?.unwrap_or(0);
         let search = Search {
             query: asked.query.clone(),
             room: optional(&asked.room, |raw| wire::room_name("room", raw))?,
@@ -136,11 +136,14 @@ impl broadcast_server::Broadcast for Broadcast {
             since,
             until,
             newest_first: order == proto::SearchOrder::Newest,
-            limit,
-            after,
+            // One more than asked for shows whether there is another page.
+            limit: limit + 1,
+            offset,
         };
-        let SearchPage { hits, next } = self.0.log.search(search).await?;
-        let next = next.map(|SearchCursor(last)| paging::token(&filters, &last));
+        let mut hits = self.0.log.search(search).await?;
+        let more = hits.len() > limit;
+        hits.truncate(limit);
+        let next = more.then(|| paging::token(&filters, &(offset + limit).to_string()));
         Ok(Response::new(proto::SearchMessagesResponse {
             hits: hits.iter().map(Into::into).collect(),
             next_page_token: next.unwrap_or_default(),

@@ -72,6 +72,7 @@ impl presence_server::Presence for Presence {
                 default_room: LOBBY.into(),
                 max_text_bytes: MAX_TEXT_BYTES as u32,
                 certificate: certificate.unwrap_or_default().to_vec(),
+                invite_only: state.admission.by_invitation,
             }),
         }))
     }

@@ -64,6 +64,7 @@ mod rates;
 mod renamed;
 mod rooms;
 mod rooms_remembered;
+mod screen_actions;
 mod scripting;
 mod store_failure;
 mod store_refusals;

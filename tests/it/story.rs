@@ -199,6 +199,10 @@ fn a_day_with_the_full_screen() {
     carl.run_with(&["post", "lobby"], &lines.join("\n")).done();
     is_found(&carl, "\"line 17\"");
     screen.press(&["M-1"]);
+    // It opens at the first unread message.
+    screen.wait_for("line 1 of a long day");
+    compare(screen, "unread");
+    screen.press(&["C-End"]);
     screen.wait_for("line 300 of a long day");
     screen.type_line("/search \"line 17\"");
     screen.wait_for("1 found");
@@ -220,7 +224,7 @@ fn a_day_with_the_full_screen() {
     hub.restart();
     screen.wait_for("can anybody hear me? \u{2713}");
     screen.wait_for(" ms ");
-    bob.terminal.press(&["M-1"]);
+    bob.terminal.press(&["M-1", "C-End"]);
     bob.terminal.wait_for("can anybody hear me?");
     screen.wait_for("on the hub: 4");
     screen.wait_for("lobby · 4 here");

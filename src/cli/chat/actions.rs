@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::input::{self, Request};
+use super::{
+    input::{self, Request},
+    link,
+};
 use crate::{
     cli::{
         keys,
@@ -103,6 +106,7 @@ pub(crate) async fn run(
         Request::Drop(which) => drop_queued_messages(&client, &which).await,
         Request::Peers => peers(&client).await,
         Request::Rooms => rooms(&client).await,
+        Request::Link => Ok(ActionOutcome::Shown(link::lines(&client))),
         Request::Id => Ok(own_key(&client)),
         Request::Contacts => contacts(&client).await,
         Request::Verify { name, key } => verify(&client, &name, key).await,

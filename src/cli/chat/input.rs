@@ -45,12 +45,23 @@ pub(crate) enum Input {
     ShowStatus,
     /// Change the colours of the full screen; `None` means to show which it has.
     Theme(Option<ThemeName>),
+    /// Something that only the full screen has.
+    OnScreen(ScreenCommand),
     /// List the commands.
     Help,
     /// Leave the chat.
     Quit,
     /// A line with an error, to be shown to the user. Nothing is sent.
     Invalid(String),
+}
+
+/// A command of the full screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ScreenCommand {
+    /// Copy this many of the latest messages, or the current one alone.
+    Copy(Option<usize>),
+    /// List the links of the chat. This one, counted from 1, is selected.
+    Open(usize),
 }
 
 /// Something that takes time.
@@ -84,6 +95,8 @@ pub(crate) enum Request {
     History(u32),
     /// Search messages.
     Search(SearchTerms),
+    /// Show how others join the hub.
+    Link,
     /// Show the user's own key.
     Id,
     /// List the contacts.
@@ -309,6 +322,12 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
         Verb::Retry => Request::Retry,
         Verb::Peers => Request::Peers,
         Verb::Rooms => Request::Rooms,
+        Verb::Copy => return Ok(Input::OnScreen(ScreenCommand::Copy(number(command, rest)?))),
+        Verb::Open => {
+            let number = number(command, rest)?.unwrap_or(1);
+            return Ok(Input::OnScreen(ScreenCommand::Open(number)));
+        }
+        Verb::Link => Request::Link,
         Verb::Id => Request::Id,
         Verb::Contacts => Request::Contacts,
     }))
@@ -334,6 +353,15 @@ fn history(rest: &str) -> Result<u32, Invalid> {
     }
     let count = rest.parse().ok().filter(|count| (1..=MAX_HISTORY).contains(count));
     count.ok_or_else(|| usage(&format!("usage: /history N, with N from 1 to {MAX_HISTORY}")))
+}
+
+/// Parses an optional number from 1 on.
+fn number(command: &ChatCommand, rest: &str) -> Result<Option<usize>, Invalid> {
+    let number = (!rest.is_empty()).then(|| rest.parse().ok().filter(|number| *number > 0));
+    match number {
+        Some(None) => Err(missing(command)),
+        number => Ok(number.flatten()),
+    }
 }
 
 fn status(rest: &str) -> Result<PeerStatus, Invalid> {

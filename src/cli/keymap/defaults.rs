@@ -44,12 +44,22 @@ const MESSAGES: &[DefaultBinding] = &[
     bind(Action::Bottom, "bottom", &["ctrl-end"], "go to the newest message"),
     bind(Action::Search, "search", &["ctrl-f", "ctrl-s"], "search messages"),
     bind(Action::Retry, "retry", &["ctrl-r"], "send a failed message again"),
+    bind(
+        Action::Copy,
+        "copy",
+        &["alt-c"],
+        "copy the latest or found message, or the selected link",
+    ),
+    bind(Action::OpenLink, "open-link", &["alt-o"], "list the links, to open or copy one"),
+    bind(Action::Bare, "bare", &["alt-l"], "show only the text, to select in it with the mouse"),
 ];
 
 const NAVIGATION: &[DefaultBinding] = &[
     bind(Action::NextPlace, "next-place", &["ctrl-n", "alt-down"], "next room or person"),
     bind(Action::PreviousPlace, "previous-place", &["ctrl-p", "alt-up"], "previous room or person"),
     bind(Action::NextUnread, "next-unread", &["alt-a"], "next room or person with unread messages"),
+    bind(Action::FirstUnread, "first-unread", &["alt-u"], "go to the first unread message here"),
+    bind(Action::Switch, "switch", &["alt-g", "ctrl-g"], "find a room, person or command"),
     bind(Action::GoTo(1), "go-to-1", &["alt-1"], "go to the first of the list"),
     bind(Action::GoTo(2), "go-to-2", &["alt-2"], "go to the second"),
     bind(Action::GoTo(3), "go-to-3", &["alt-3"], "go to the third"),

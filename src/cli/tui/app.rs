@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cli::{
-        chat::{history_file, joined_rooms::JoinedRooms},
+        chat::{history_file, joined_rooms::JoinedRooms, link},
         failure::Result,
     },
     client::{
@@ -103,7 +103,8 @@ impl App {
                 continue;
             }
             let due = self.drawn_at + FRAME;
-            let (is_dirty, is_ready) = (self.is_dirty, self.screen.is_ready());
+            let is_dirty = self.is_dirty && !self.state.is_bare;
+            let is_ready = self.screen.is_ready();
             let readiness = self.screen.readiness();
             let has_events = self.has_events;
             tokio::select! {
@@ -140,6 +141,9 @@ impl App {
             }
             Some(Event::Ended { error }) => self.on_stopped(error),
             Some(event) => {
+                if matches!(event, Event::Connected) {
+                    self.state.set_join_lines(link::lines(&self.client));
+                }
                 if let Event::Conversation { line, event } = &event {
                     self.conversations.on_incoming(line, event);
                 }
@@ -188,14 +192,17 @@ impl App {
 
     /// Draws if something has changed and the terminal has taken the last frame.
     fn draw(&mut self) -> Result<()> {
-        if !self.is_dirty || self.drawn_at.elapsed() < FRAME || !self.screen.is_ready() {
+        let can_draw = self.screen.is_ready() && !self.state.is_bare;
+        if !self.is_dirty || self.drawn_at.elapsed() < FRAME || !can_draw {
             return Ok(());
         }
         let (state, now) = (&mut self.state, Moment::now());
         self.screen.draw(|frame| {
             layout::arrange(state, frame.area(), now);
             view::draw(state, now, frame);
+            view::links(state)
         })?;
+        self.screen.set_title(self.state.title())?;
         self.drawn_at = Instant::now();
         self.is_dirty = false;
         // The layout decides which messages are visible.
@@ -229,6 +236,9 @@ impl App {
                     self.report_forgetful(forgotten);
                 }
                 Effect::Bell => self.screen.ring()?,
+                Effect::Copy(text) => self.screen.copy(&text)?,
+                Effect::OpenLink(link) => self.tasks.open_link(link),
+                Effect::ShowBare(lines) => self.screen.show_bare(&lines)?,
                 Effect::Redraw => self.screen.force_redraw()?,
                 Effect::Suspend => self.screen.suspend().await?,
                 Effect::Open(peer) => self.conversations.open(&peer),
@@ -245,6 +255,7 @@ impl App {
                 Effect::LoadPage { room, direction, from } => {
                     self.tasks.load_page(room, direction, from);
                 }
+                Effect::LoadUnread { room, after } => self.tasks.load_unread(room, after),
                 Effect::LoadContext(message) => self.tasks.load_context(message),
                 Effect::Search(terms) => self.tasks.search(terms),
                 Effect::LookUp(name) => self.tasks.look_up(name),

@@ -51,6 +51,7 @@ pub(crate) struct OverlayBox {
 /// The layout of the screen.
 #[derive(Debug, Default)]
 pub(crate) struct Areas {
+    pub(crate) screen: Rect,
     pub(crate) parts: Parts,
     /// The cells for a toast in the status line; `None` before the first layout.
     pub(crate) toast_cells: Option<usize>,
@@ -58,6 +59,8 @@ pub(crate) struct Areas {
     pub(crate) overlay_rows: usize,
     /// The rows of the sidebar that list chats and headings.
     pub(crate) sidebar_rows: usize,
+    /// The rows of the list of peers, without its heading.
+    pub(crate) roster_rows: usize,
     /// The visible chats and peers with their rows.
     pub(crate) chats: Vec<(u16, ChatId)>,
     pub(crate) peers: Vec<(u16, Name)>,

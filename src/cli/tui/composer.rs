@@ -40,6 +40,8 @@ pub(crate) struct Composer {
     /// Whether the last typed characters are not in the text. A terminal without bracketed paste sends
     /// a paste as keys, with Enter among them, so the user may not have seen it.
     is_truncated: bool,
+    /// Whether the text begins with what was pasted.
+    has_pasted: bool,
     /// The width of the last layout. Up and down move by rows.
     width: u16,
     /// The first visible row of the last layout.
@@ -71,6 +73,7 @@ impl Composer {
             completing: None,
             note: None,
             is_truncated: false,
+            has_pasted: false,
             width: WIDTH,
             top: 0,
         }
@@ -107,7 +110,14 @@ impl Composer {
     /// Inserts pasted text, including its line breaks.
     pub(crate) fn paste(&mut self, text: &str) {
         self.end_transient();
+        // A paste into a typed text may be the end of a mistyped command.
+        self.has_pasted |= self.is_empty();
         self.insert(text);
+    }
+
+    /// Returns true if the text begins with what was pasted.
+    pub(crate) fn has_pasted(&self) -> bool {
+        self.has_pasted && !self.is_empty()
     }
 
     pub(crate) fn text(&self) -> String {
@@ -129,6 +139,7 @@ impl Composer {
         self.end_transient();
         self.history.reset();
         self.is_truncated = false;
+        self.has_pasted = false;
         self.put(text);
     }
 
@@ -137,6 +148,7 @@ impl Composer {
         self.end_transient();
         self.history.reset();
         self.is_truncated = false;
+        self.has_pasted = false;
         let yank = self.area.yank_text();
         self.area.clear();
         self.area.set_yank_text(yank);

@@ -27,6 +27,8 @@ pub(crate) enum Effect {
     Run { request: Request, room: Option<RoomName> },
     /// Load a page of history.
     LoadPage { room: RoomName, direction: PageDirection, from: Position },
+    /// Load the first page of the messages after a position, which are unread.
+    LoadUnread { room: RoomName, after: Position },
     /// Load the messages before and after one that was found.
     LoadContext(Box<Message>),
     /// Search messages.
@@ -54,6 +56,12 @@ pub(crate) enum Effect {
     StoreInput(String),
     /// Ring the terminal's bell.
     Bell,
+    /// Put a text on the clipboard of the terminal.
+    Copy(String),
+    /// Open a web link in the browser.
+    OpenLink(String),
+    /// Show these lines instead of the screen, until it is redrawn.
+    ShowBare(Vec<String>),
     /// Redraw the whole screen.
     Redraw,
     /// Suspend the program.

@@ -33,6 +33,7 @@ const MENU: u16 = 8;
 const OVERLAY: u16 = 110;
 
 pub(crate) fn arrange(state: &mut State, screen: Rect, now: Moment) {
+    state.areas.screen = screen;
     state.areas.parts = split(screen, state, now);
     arrange_sidebar(state);
     arrange_roster(state);
@@ -132,7 +133,10 @@ fn arrange_roster(state: &mut State) {
     if area.is_empty() {
         return;
     }
-    let height = usize::from(area.height).saturating_sub(1);
+    // If not all peers fit, the last row says how many are beyond the visible ones.
+    let all = usize::from(area.height).saturating_sub(1);
+    let height = all - usize::from(state.peers.len() > all && all > 1);
+    state.areas.roster_rows = height;
     let Areas { roster_top, peers, .. } = &mut state.areas;
     *roster_top = (*roster_top).min(state.peers.len().saturating_sub(height));
     let visible = state.peers.iter().skip(*roster_top).take(height);

@@ -47,6 +47,8 @@ pub(crate) enum Outcome {
     Ran { title: &'static str, done: ActionOutcome },
     /// A page of history was loaded.
     Page { room: RoomName, direction: PageDirection, result: Result<Page<Message>> },
+    /// The first page of unread messages was loaded.
+    Unread { room: RoomName, result: Result<Page<Message>> },
     /// The messages before and after one were loaded.
     Context { message: Box<Message>, result: Result<(Page<Message>, Page<Message>)> },
     /// The hits of a search.
@@ -72,6 +74,8 @@ pub(crate) enum Outcome {
     Pong(Option<Duration>),
     /// A message was put into the outbox, or not.
     Queued { id: MessageId, to: Name, result: Result<()> },
+    /// A link could not be opened, for this reason.
+    NotOpened(String),
     /// Nothing to report.
     Nothing,
     /// A task has panicked.

@@ -4,8 +4,10 @@
 //! [`State::on_terminal_event`], …). The state answers with [`Effect`]s, which the loop carries out. It
 //! knows no client, no terminal and no clock: the caller passes the time.
 
+mod choice;
 mod direct_chat;
 mod exit_report;
+mod extract;
 mod mentions;
 mod navigation;
 mod on_event;
@@ -17,6 +19,7 @@ mod peer_list;
 mod room_chat;
 mod room_list;
 mod submit;
+mod switcher;
 mod timeline;
 mod unsent;
 
@@ -28,6 +31,7 @@ use std::{
 use jiff::tz::TimeZone;
 
 pub(crate) use self::{
+    choice::{Choice, Switcher},
     direct_chat::DirectChat,
     on_tick::HubStatus,
     overlay::Overlay,
@@ -47,7 +51,7 @@ use super::{
 use crate::{
     cli::{
         chat::roster::Roster,
-        keymap::Keymap,
+        keymap::{Action, Keymap},
         outage::Outage,
         theme::{Theme, ThemeName, detect::TerminalColours},
         view::Clock,
@@ -90,6 +94,8 @@ pub(crate) struct State {
     pub(crate) hub: String,
     /// Where direct messages are accepted, as a sentence.
     reached_at: String,
+    /// How others join the hub, as lines.
+    join_lines: Vec<String>,
     pub(crate) theme: Theme,
     theme_name: ThemeName,
     colours: TerminalColours,
@@ -132,6 +138,10 @@ pub(crate) struct State {
     lost: Vec<(Option<MessageId>, String)>,
     rang: Option<Instant>,
     stored_input: Option<String>,
+    /// A refused input that a second Enter sends as text, and the chat for it.
+    refused: Option<(ChatId, String)>,
+    /// Whether only the text of messages is shown, and nothing is drawn.
+    pub(crate) is_bare: bool,
     notices: u64,
     effects: Vec<Effect>,
 }
@@ -152,6 +162,7 @@ impl State {
             me,
             hub,
             reached_at,
+            join_lines: Vec::new(),
             theme: Theme::new(theme, &colours),
             theme_name: theme,
             colours,
@@ -185,6 +196,8 @@ impl State {
             lost: Vec::new(),
             rang: None,
             stored_input,
+            refused: None,
+            is_bare: false,
             notices: 0,
             effects: vec![Effect::Ping],
         }
@@ -194,6 +207,37 @@ impl State {
     pub(crate) fn greet(&mut self, now: Moment) {
         let text = format!("{} on {}; {}", self.me, self.hub, self.reached_at);
         self.announce(&text, false, now);
+    }
+
+    /// Sets how others join the hub, as lines.
+    pub(crate) fn set_join_lines(&mut self, lines: Vec<String>) {
+        self.join_lines = lines;
+    }
+
+    /// What an empty room shows: what it is, the most useful keys, and how others join.
+    pub(crate) fn welcome(&self) -> Option<Vec<String>> {
+        let room = self.room(self.current_room()?)?;
+        if !room.is_empty() {
+            return None;
+        }
+        let keys = [
+            (Action::Help, "help"),
+            (Action::Switch, "rooms and people"),
+            (Action::Search, "search"),
+        ];
+        let keys = keys.iter().filter_map(|(action, about)| {
+            Some(format!("{} {about}", self.keymap.key_of(*action)?))
+        });
+        let keys: Vec<String> = keys.collect();
+        let mut lines = vec![
+            format!("This is the room {}. Nobody has said anything yet.", room.name),
+            "What you type goes to all who are in it.".to_owned(),
+            String::new(),
+            keys.join(" · "),
+            String::new(),
+        ];
+        lines.extend(self.join_lines.iter().cloned());
+        Some(lines)
     }
 
     /// Returns true if there are effects to carry out.

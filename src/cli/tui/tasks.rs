@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use tokio::task::JoinSet;
 
-use super::outcome::{MAX_HITS, Outcome, PageDirection, TrustLevel};
+use super::{
+    opener,
+    outcome::{MAX_HITS, Outcome, PageDirection, TrustLevel},
+};
 use crate::{
     cli::{
         chat::{
@@ -121,6 +124,14 @@ impl Tasks {
         });
     }
 
+    pub(super) fn load_unread(&mut self, room: RoomName, after: Position) {
+        let client = self.client.clone();
+        self.set.spawn(async move {
+            let request = page(PageDirection::Newer, after, PAGE);
+            Outcome::Unread { result: client.messages(room.clone(), request).await, room }
+        });
+    }
+
     pub(super) fn load_context(&mut self, message: Box<Message>) {
         let client = self.client.clone();
         self.set.spawn(async move {
@@ -209,6 +220,16 @@ impl Tasks {
         });
     }
 
+    /// Opens a web link in the browser of the user.
+    pub(super) fn open_link(&mut self, link: String) {
+        self.set.spawn(async move {
+            match opener::open(&link) {
+                Ok(()) => Outcome::Nothing,
+                Err(why) => Outcome::NotOpened(why),
+            }
+        });
+    }
+
     /// Puts a message into the outbox.
     pub(super) fn queue(&mut self, id: MessageId, to: Name, text: Text) {
         let client = self.client.clone();
@@ -227,6 +248,7 @@ fn title(request: &Request) -> &'static str {
         Request::Contacts => "contacts",
         Request::Outbox => "outbox",
         Request::Id => "your key",
+        Request::Link => "join link",
         Request::Verify { key: None, .. } => "keys to compare",
         Request::Accept { key: None, .. } => "changed key",
         Request::History(_) => "messages",

@@ -23,12 +23,13 @@ use std::{
 use parking_lot::Mutex;
 use ratatui::{
     Frame, Terminal,
-    backend::CrosstermBackend,
+    backend::{Backend as _, CrosstermBackend},
+    buffer::Cell,
     crossterm::{
         cursor,
         event::{
-            self, DisableBracketedPaste, DisableFocusChange, DisableMouseCapture,
-            EnableBracketedPaste, EnableFocusChange, EnableMouseCapture, Event,
+            DisableBracketedPaste, DisableFocusChange, DisableMouseCapture, EnableBracketedPaste,
+            EnableFocusChange, EnableMouseCapture,
         },
         queue,
         style::{Attribute, ResetColor, SetAttribute},
@@ -42,15 +43,10 @@ use ratatui::{
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
 use super::{
-    late_answer::{LateAnswer, typed_ahead},
+    escape,
     signals::{self, JobControl, JobSignals},
+    transcript::ScreenLink,
 };
-
-/// The interval at which the thread that reads events checks whether it is still needed.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
-
-/// The most events that wait for the chat. A paste is one event.
-const MAX_EVENTS: usize = 1024;
 
 /// The most frames that wait for the terminal.
 const MAX_FRAMES: usize = 2;
@@ -59,9 +55,6 @@ const MAX_FRAMES: usize = 2;
 const LAST_FRAME_TIMEOUT: Duration = Duration::from_secs(1);
 
 const BELL: &[u8] = b"\x07";
-
-/// A request that every terminal answers (DSR, ECMA-48).
-const STATUS_REPORT_REQUEST: &[u8] = b"\x1b[5n";
 
 /// Whether the terminal is in full-screen mode.
 static IS_FULL_SCREEN: AtomicBool = AtomicBool::new(false);
@@ -73,6 +66,12 @@ pub(super) struct Screen {
     frames: Option<mpsc::Sender<Vec<u8>>>,
     written: oneshot::Receiver<()>,
     pub(super) signals: JobSignals,
+    /// Whether the mouse is reported here, instead of being left to the terminal.
+    mouse: bool,
+    in_tmux: bool,
+    title: String,
+    /// The links of the last frame, with their cells, to tell whether they have changed.
+    links: Vec<(ScreenLink, Vec<Cell>)>,
 }
 
 /// The bytes of frames that are not sent to the thread yet. Clones share them.
@@ -81,7 +80,7 @@ struct FrameBuffer(Arc<Mutex<Vec<u8>>>);
 
 impl Screen {
     /// Sets full-screen mode.
-    pub(super) fn open() -> io::Result<Self> {
+    pub(super) fn open(mouse: bool) -> io::Result<Self> {
         restore_on_panic();
         let signals = JobSignals::listen()?;
         let buffer = FrameBuffer::default();
@@ -93,8 +92,10 @@ impl Screen {
             write_all(to_write);
             let _ = done.send(());
         });
-        set_full_screen()?;
-        Ok(Self { terminal, buffer, frames: Some(frames), written, signals })
+        set_full_screen(mouse)?;
+        let in_tmux = std::env::var_os("TMUX").is_some_and(|value| !value.is_empty());
+        let (frames, title, links) = (Some(frames), String::new(), Vec::new());
+        Ok(Self { title, terminal, buffer, frames, written, signals, mouse, in_tmux, links })
     }
 
     /// Returns true if all frames are written, so that another one can be drawn.
@@ -113,15 +114,59 @@ impl Screen {
         }
     }
 
-    /// Draws a frame. Errors if the terminal was closed.
-    pub(super) fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
+    /// Draws a frame. `view` returns the links that it has drawn. Errors if the terminal was closed.
+    pub(super) fn draw(
+        &mut self,
+        view: impl FnOnce(&mut Frame<'_>) -> Vec<ScreenLink>,
+    ) -> io::Result<()> {
         if !IS_FULL_SCREEN.load(Ordering::SeqCst) {
             // A panic in another task has restored the terminal.
             self.reset_full_screen()?;
         }
         queue!(self.buffer, BeginSynchronizedUpdate)?;
-        self.terminal.draw(view)?;
+        let mut links = Vec::new();
+        let frame = self.terminal.draw(|frame| links = view(frame))?;
+        let cells = |link: ScreenLink| {
+            let cells = link.area.positions().filter_map(|at| frame.buffer.cell(at).cloned());
+            (cells.collect(), link)
+        };
+        let links = links.into_iter().map(cells).map(|(cells, link)| (link, cells)).collect();
+        self.draw_links(links)?;
         queue!(self.buffer, EndSynchronizedUpdate)?;
+        self.send()
+    }
+
+    /// Draws the cells of links once more, as links of the terminal, if any has changed: the frame itself
+    /// only has their text.
+    fn draw_links(&mut self, links: Vec<(ScreenLink, Vec<Cell>)>) -> io::Result<()> {
+        if links == self.links {
+            return Ok(());
+        }
+        self.links = links;
+        queue!(self.buffer, cursor::SavePosition)?;
+        for (link, cells) in &self.links {
+            // The rows of a link are one link.
+            let id = self.links.iter().position(|(other, _)| other.url == link.url);
+            let Some(begin) = escape::link(&link.url, id.unwrap_or_default()) else { continue };
+            self.buffer.write_all(begin.as_bytes())?;
+            let cells = link.area.positions().zip(cells).map(|(at, cell)| (at.x, at.y, cell));
+            self.terminal.backend_mut().draw(cells)?;
+            self.buffer.write_all(escape::LINK_END.as_bytes())?;
+        }
+        queue!(self.buffer, cursor::RestorePosition)
+    }
+
+    /// Puts a text on the clipboard of the terminal, if it has that.
+    pub(super) fn copy(&mut self, text: &str) -> io::Result<()> {
+        self.buffer.write_all(escape::copy(text, self.in_tmux).as_bytes())?;
+        self.send()
+    }
+
+    /// Shows lines instead of the frame and leaves the mouse to the terminal, until the next call of
+    /// [`Screen::force_redraw`]. The terminal breaks the lines, so that it can select them whole.
+    pub(super) fn show_bare(&mut self, lines: &[String]) -> io::Result<()> {
+        queue!(self.buffer, DisableMouseCapture, Clear(ClearType::All), cursor::MoveTo(0, 0))?;
+        self.buffer.write_all(lines.join("\r\n").as_bytes())?;
         self.send()
     }
 
@@ -130,8 +175,23 @@ impl Screen {
         self.send()
     }
 
+    /// Sets the title of the window, if it is another one.
+    pub(super) fn set_title(&mut self, title: String) -> io::Result<()> {
+        if self.title == title {
+            return Ok(());
+        }
+        self.buffer.write_all(escape::title(&title).as_bytes())?;
+        self.title = title;
+        self.send()
+    }
+
     /// Makes the next frame a complete one.
     pub(super) fn force_redraw(&mut self) -> io::Result<()> {
+        self.links.clear();
+        self.title.clear();
+        if self.mouse {
+            queue!(self.buffer, EnableMouseCapture)?;
+        }
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::from((Position::ORIGIN, size)))
     }
@@ -172,7 +232,7 @@ impl Screen {
     fn reset_full_screen(&mut self) -> io::Result<()> {
         // Otherwise crossterm believes that raw mode is set, and leaves it.
         let _ = terminal::disable_raw_mode();
-        set_full_screen()?;
+        set_full_screen(self.mouse)?;
         self.force_redraw()
     }
 
@@ -220,98 +280,16 @@ fn write_all(mut frames: mpsc::Receiver<Vec<u8>>) {
     }
 }
 
-/// Reads the events of the terminal in a thread, which ends after the receiver is dropped. `typed` is
-/// what the user typed before. `is_asked`: the terminal may still answer a query.
-pub(super) fn events(typed: &str, is_asked: bool) -> mpsc::Receiver<io::Result<Event>> {
-    let (sender, receiver) = mpsc::channel(MAX_EVENTS);
-    for event in typed_ahead(typed).take(MAX_EVENTS) {
-        let _ = sender.try_send(Ok(event));
-    }
-    let mut answer = LateAnswer::new(is_asked);
-    thread::spawn({
-        let sender = sender.clone();
-        move || watch_for_hangup(&sender)
-    });
-    thread::spawn(move || {
-        while !sender.is_closed() {
-            let read = match event::poll(POLL_INTERVAL) {
-                Ok(false) => {
-                    if has_unread_input() {
-                        request_answer();
-                    }
-                    continue;
-                }
-                Ok(true) => event::read(),
-                Err(error) => Err(error),
-            };
-            if read.as_ref().is_ok_and(|event| answer.takes(event)) {
-                continue;
-            }
-            let is_over = read.is_err();
-            if sender.blocking_send(read).is_err() || is_over {
-                return;
-            }
-        }
-    });
-    receiver
-}
-
-/// Returns true if there is input that crossterm has not read and would not before the next key. It
-/// misses input that arrives together with a change of the size.
-#[cfg(unix)]
-fn has_unread_input() -> bool {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let stdin = io::stdin();
-    let mut ends = [PollFd::new(&stdin, PollFlags::IN)];
-    let ready = poll(&mut ends, Some(&Timespec::default()));
-    ready.is_ok() && ends[0].revents().contains(PollFlags::IN)
-}
-
-/// Sends an error when the terminal is gone. The hangup signal may be ignored (`nohup`), and crossterm
-/// reads from such a terminal forever without an error.
-#[cfg(unix)]
-fn watch_for_hangup(sender: &mpsc::Sender<io::Result<Event>>) {
-    use rustix::{
-        event::{PollFd, PollFlags, Timespec, poll},
-        io::Errno,
-    };
-    let stdin = io::stdin();
-    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
-    while !sender.is_closed() {
-        // Without flags, only the end is reported.
-        let mut ends = [PollFd::new(&stdin, PollFlags::empty())];
-        match poll(&mut ends, Some(&second)) {
-            Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) if ends[0].revents().intersects(PollFlags::HUP | PollFlags::ERR) => {
-                let _ = sender.blocking_send(Err(io::ErrorKind::UnexpectedEof.into()));
-                return;
-            }
-            // The system cannot poll this kind of terminal.
-            Ok(_) | Err(_) => return,
-        }
-    }
-}
-
-#[cfg(not(unix))]
-fn has_unread_input() -> bool {
-    false
-}
-
-#[cfg(not(unix))]
-fn watch_for_hangup(_: &mpsc::Sender<io::Result<Event>>) {}
-
-/// Requests a status report of the terminal. The answer makes crossterm read, and is ignored.
-fn request_answer() {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(STATUS_REPORT_REQUEST).and_then(|()| stdout.flush());
-}
-
-fn set_full_screen() -> io::Result<()> {
+fn set_full_screen(mouse: bool) -> io::Result<()> {
     IS_FULL_SCREEN.store(true, Ordering::SeqCst);
     terminal::enable_raw_mode()?;
     let mut stdout = io::stdout().lock();
+    stdout.write_all(escape::SAVE_TITLE.as_bytes())?;
     queue!(stdout, EnterAlternateScreen, Clear(ClearType::All), cursor::Hide)?;
-    queue!(stdout, EnableBracketedPaste, EnableFocusChange, EnableMouseCapture)?;
+    queue!(stdout, EnableBracketedPaste, EnableFocusChange)?;
+    if mouse {
+        queue!(stdout, EnableMouseCapture)?;
+    }
     stdout.flush()
 }
 
@@ -324,6 +302,7 @@ fn restore() {
     let _ = queue!(end, EndSynchronizedUpdate, DisableMouseCapture, DisableFocusChange);
     let _ = queue!(end, DisableBracketedPaste, SetAttribute(Attribute::Reset), ResetColor);
     let _ = queue!(end, LeaveAlternateScreen, cursor::Show);
+    end.extend_from_slice(escape::RESTORE_TITLE.as_bytes());
     write_with_timeout(end);
     let _ = terminal::disable_raw_mode();
 }

@@ -11,6 +11,7 @@
 mod blocked;
 mod entries;
 mod entry;
+mod extract;
 mod layout;
 mod paint;
 mod scroll;
@@ -22,11 +23,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{Timestamp, tz::TimeZone};
 
-pub(crate) use self::entry::{EntryBody, EntryKey, Mark, NoticeKind, TranscriptEntry};
 use self::{
     entries::{EntryList, MAX_BYTES, MAX_ENTRIES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Serial},
     layout::{Columns, EntryLayout, LayoutCache},
     scroll::{Anchor, RowRef},
+};
+pub(crate) use self::{
+    entry::{EntryBody, EntryKey, Mark, NoticeKind, TranscriptEntry},
+    extract::ScreenLink,
 };
 use crate::{
     cli::graphemes,
@@ -39,8 +43,8 @@ pub(crate) struct Transcript {
     entries: EntryList,
     /// The width of the widest name so far, in cells.
     widest: usize,
-    /// The entry above the line "new messages".
-    seen: Option<EntryKey>,
+    /// The entry below the line "new messages".
+    first_new: Option<EntryKey>,
     highlighted: Option<EntryKey>,
     anchor: Anchor,
     /// The height and the time zone of the last layout. Scrolling is measured by them.
@@ -72,7 +76,7 @@ impl Transcript {
         Self {
             entries,
             widest: 0,
-            seen: None,
+            first_new: None,
             highlighted: None,
             anchor: Anchor::End,
             rows: 0,
@@ -133,7 +137,7 @@ impl Transcript {
                 self.remove(key);
             }
             None => {
-                for held in [&mut self.seen, &mut self.highlighted] {
+                for held in [&mut self.first_new, &mut self.highlighted] {
                     if *held == Some(key) {
                         *held = Some(entry.key);
                     }
@@ -173,8 +177,8 @@ impl Transcript {
     /// Removes an entry. Returns false if there is none with this key.
     pub(crate) fn remove(&mut self, key: EntryKey) -> bool {
         let Some(serial) = self.entries.find(key) else { return false };
-        if self.seen == Some(key) {
-            self.seen = self.entries.at(serial - 1).map(|before| before.key);
+        if self.first_new == Some(key) {
+            self.first_new = self.entries.at(serial + 1).map(|next| next.key);
         }
         self.highlighted.take_if(|highlighted| *highlighted == key);
         self.anchor.removed(key, serial);
@@ -224,9 +228,14 @@ impl Transcript {
         self.entries.len()
     }
 
-    /// Puts the line "new messages" after this entry. It is shown as soon as an entry follows.
-    pub(crate) fn set_new_line(&mut self, after: Option<EntryKey>) {
-        self.seen = after;
+    /// Puts the line "new messages" above this entry, which may come later.
+    pub(crate) fn set_new_line(&mut self, first: Option<EntryKey>) {
+        self.first_new = first;
+    }
+
+    /// The number of rows in view.
+    pub(crate) fn rows_in_view(&self) -> usize {
+        self.view.len()
     }
 
     /// Lays out the rows in view for a size in cells. Nothing happens if the size is empty.

@@ -12,6 +12,7 @@
 //! ```
 
 mod bars;
+mod choices;
 mod overlay;
 mod roster;
 mod sidebar;
@@ -29,10 +30,16 @@ pub(super) use self::{
     bars::toast_cells,
     overlay::{content as overlay_content, inside as inside_overlay},
 };
-use super::{chat_id::ChatId, complete::CompletionMenu, moment::Moment, state::State};
-use crate::cli::{
-    graphemes::{fit, pad},
-    theme::Theme,
+use super::{
+    chat_id::ChatId, complete::CompletionMenu, moment::Moment, state::State, transcript::ScreenLink,
+};
+use crate::{
+    cli::{
+        graphemes::{fit, pad},
+        theme::Theme,
+        wrap::wrap_indented,
+    },
+    text,
 };
 
 pub(super) fn draw(state: &State, now: Moment, frame: &mut Frame<'_>) {
@@ -55,6 +62,7 @@ pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<P
         let today = now.wall.to_zoned(state.zone.clone()).date();
         transcript.draw(parts.messages, buffer, &state.theme, today);
     }
+    draw_welcome(state, buffer);
     bars::draw_typing(state, parts.typing, buffer);
     if let Some(menu) = &state.menu {
         draw_menu(menu, parts.menu, buffer, &state.theme);
@@ -70,6 +78,25 @@ pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<P
         }
         None => cursor,
     }
+}
+
+/// Draws what an empty room shows, above the notices, as far as there is space.
+fn draw_welcome(state: &State, buffer: &mut Buffer) {
+    let area = state.areas.parts.messages;
+    let Some(lines) = state.welcome() else { return };
+    let used = state.transcript().map_or(0, |transcript| transcript.rows_in_view());
+    let free = usize::from(area.height).saturating_sub(used);
+    let width = usize::from(area.width).saturating_sub(2);
+    let rows = lines.iter().flat_map(|line| wrapped(line, width));
+    for (row, line) in rows.enumerate().take(free) {
+        put(buffer, area, row, &format!(" {line}"), state.theme.dim);
+    }
+}
+
+/// The web links on the screen. None if something may be drawn over them.
+pub(super) fn links(state: &State) -> Vec<ScreenLink> {
+    let transcript = state.transcript().filter(|_| state.areas.overlay.is_none());
+    transcript.map(|it| it.links_in_view(state.areas.parts.messages)).unwrap_or_default()
 }
 
 fn draw_input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position> {
@@ -136,6 +163,12 @@ fn put_line(buffer: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
     if row < area.height {
         buffer.set_line(area.x, area.y + row, line, area.width);
     }
+}
+
+/// The rows of a line, escaped.
+fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let safe = text::one_line(line);
+    wrap_indented(&safe, width.max(1)).split('\n').map(str::to_owned).collect()
 }
 
 fn draw_border(area: Rect, buffer: &mut Buffer, style: Style) {

@@ -25,10 +25,9 @@ use self::{
 use super::pool::Pool;
 use crate::{
     error::{RequestError, Result, SystemError},
-    model::{Draft, Message, RoomName},
+    model::{Draft, Message, RoomName, SearchHit},
     storage::{
-        AppendCallback, CommitListener, Extent, MessageLog, Retention, RoomSelection, Search,
-        SearchPage, Slice,
+        AppendCallback, CommitListener, Extent, MessageLog, Retention, RoomSelection, Search, Slice,
     },
 };
 
@@ -37,7 +36,6 @@ mod change_feed;
 mod clock;
 mod data_directory;
 mod database;
-mod index_database;
 mod indexer;
 mod reader;
 mod schema;
@@ -219,7 +217,7 @@ impl MessageLog for EmbeddedLog {
         self.readers.with(move |reader| reader.seq_before(&room, at)).await
     }
 
-    async fn search(&self, search: Search) -> Result<SearchPage> {
+    async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
         self.searchers.with(move |searcher| searcher.search(&search)).await
     }
 

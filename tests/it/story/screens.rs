@@ -60,8 +60,17 @@ fn masked_line(line: &str) -> String {
             line.splice(at..at + 3, "N.N".chars());
         }
     }
+    mask_fingerprints(&mut line);
     let line: String = line.into_iter().collect();
     masked_after(without_idle_time(&line), "127.0.0.1:", |c| c.is_ascii_digit())
+}
+
+/// Masks fingerprints and parts of them in a row: long runs of capital letters, digits and hyphens.
+fn mask_fingerprints(line: &mut [char]) {
+    let is_part = |c: &char| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '-';
+    for run in line.split_mut(|c| !is_part(c)).filter(|run| run.len() > 11) {
+        run.iter_mut().filter(|c| **c != '-').for_each(|c| *c = '#');
+    }
 }
 
 /// Removes the idle time at the end of a line of the list.

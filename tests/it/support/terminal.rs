@@ -14,6 +14,7 @@ use std::{
     time::Instant,
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parking_lot::{Condvar, Mutex};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use screen::Screen;
@@ -167,6 +168,41 @@ impl Terminal {
         self.shown.screen.lock().coloured()
     }
 
+    /// Waits until this text is on the clipboard.
+    #[track_caller]
+    pub(crate) fn wait_for_clipboard(&self, text: &str) {
+        let wanted = STANDARD.encode(text);
+        self.wait_on(text, |screen| {
+            (screen.observed().clipboard.as_ref() == Some(&wanted)).then_some(())
+        });
+    }
+
+    /// Waits until the window has this title.
+    #[track_caller]
+    pub(crate) fn wait_for_title(&self, title: &str) {
+        self.wait_on(title, |screen| (screen.observed().title == title).then_some(()));
+    }
+
+    /// Waits for a notice of the desktop with this text, and returns it.
+    #[track_caller]
+    pub(crate) fn wait_for_notice(&self, text: &str) -> String {
+        let find = |screen: &Screen| {
+            screen.observed().notices.iter().find(|notice| notice.contains(text)).cloned()
+        };
+        self.wait_on(text, find)
+    }
+
+    /// Returns the links that were drawn as such.
+    pub(crate) fn links(&self) -> Vec<String> {
+        let screen = self.shown.screen.lock();
+        screen.observed().links.iter().filter(|link| !link.is_empty()).cloned().collect()
+    }
+
+    /// Returns true if the program has asked for reports of the mouse.
+    pub(crate) fn reports_mouse(&self) -> bool {
+        self.shown.screen.lock().reports_mouse()
+    }
+
     /// Returns the text of the screen.
     pub(crate) fn screen(&self) -> String {
         self.shown.screen.lock().contents()
@@ -188,16 +224,20 @@ impl Terminal {
     /// Waits until `look` returns a value for the screen.
     #[track_caller]
     pub(crate) fn wait_until<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> T {
+        self.wait_on(what, |screen| look(&screen.contents()))
+    }
+
+    #[track_caller]
+    fn wait_on<T>(&self, what: &str, look: impl Fn(&Screen) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut screen = self.shown.screen.lock();
         loop {
-            let contents = screen.contents();
-            if let Some(found) = look(&contents) {
+            if let Some(found) = look(&screen) {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if screen.over || left.is_zero() {
-                panic!("{what:?} was never shown; what was:\n{contents}\n---");
+                panic!("{what:?} was never shown; what was:\n{}\n---", screen.contents());
             }
             self.shown.changed.wait_for(&mut screen, left);
         }

@@ -108,8 +108,7 @@ impl DirectChat {
         self.unseen_ids.push(message.id);
         if !seen {
             if self.unread == 0 {
-                let last = self.transcript.last().map(|last| last.key);
-                self.transcript.set_new_line(last);
+                self.transcript.set_new_line(Some(key));
             }
             self.unread += 1;
             self.unread_messages.truncate(MAX_UNREAD - 1);

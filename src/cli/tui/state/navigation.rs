@@ -64,6 +64,18 @@ impl State {
         closable.min_by_key(|(_, chat)| chat.unread > 0).map(|(index, _)| index)
     }
 
+    /// The title of the window: the number of unread messages, except in muted rooms, and the chat.
+    pub(crate) fn title(&self) -> String {
+        let rooms = self.rooms.iter().filter(|room| !room.muted).map(|room| room.unread);
+        let unread: usize = rooms.chain(self.direct_chats.iter().map(|chat| chat.unread)).sum();
+        let count = if unread > 0 { format!("({unread}) ") } else { String::new() };
+        match &self.current {
+            Some(ChatId::Room(room)) => format!("{count}{room} · chinwag"),
+            Some(ChatId::Peer(peer)) => format!("{count}{peer} · chinwag"),
+            None => format!("{count}chinwag"),
+        }
+    }
+
     pub(crate) fn current_room(&self) -> Option<&RoomName> {
         match &self.current {
             Some(ChatId::Room(name)) => Some(name),
@@ -139,7 +151,42 @@ impl State {
             self.emit(Effect::LookUp(peer));
         }
         self.request_members();
+        self.open_at_unread();
         self.mark_seen();
+    }
+
+    /// Goes to the first unread message of the current chat, which is loaded if necessary.
+    pub(super) fn open_at_unread(&mut self) {
+        match self.current.clone() {
+            Some(ChatId::Room(name)) => {
+                let after = self.room_mut(&name).and_then(RoomChat::to_unread);
+                if let Some(after) = after {
+                    self.emit(Effect::LoadUnread { room: name, after });
+                }
+            }
+            Some(ChatId::Peer(name)) => {
+                if let Some(chat) = self.direct_chat_mut(&name).filter(|chat| chat.unread > 0) {
+                    chat.transcript.to_new_line();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Goes to the line above the first message that was unread here.
+    pub(super) fn first_unread(&mut self, now: Moment) {
+        let has_line = self.transcript_mut().is_some_and(Transcript::to_new_line);
+        if !has_line && let Some(name) = self.current_room().cloned() {
+            // The line may be among the latest messages.
+            let room = self.room_mut(&name);
+            if room.is_some_and(|room| room.live.transcript.to_new_line()) {
+                self.room_mut(&name).map(|room| room.past.take());
+                return;
+            }
+        }
+        if !has_line {
+            self.toast("no unread messages here", false, now);
+        }
     }
 
     fn draft(&mut self) -> Option<&mut String> {
@@ -187,10 +234,9 @@ impl State {
         }
         match self.current.clone() {
             Some(ChatId::Room(name)) => {
-                if let Some(room) = self.room_mut(&name) {
-                    room.unread = 0;
-                    room.mentioned = false;
-                    room.read = room.live.newest.or(room.read);
+                // Until then the view is not where the first unread message is.
+                if let Some(room) = self.room_mut(&name).filter(|room| room.has_history()) {
+                    room.mark_read();
                 }
             }
             Some(ChatId::Peer(name)) => {
@@ -305,6 +351,9 @@ impl State {
         };
         let is_current = self.current_room() == Some(name);
         let left = self.rooms.remove(index);
+        if let Some(read) = left.read {
+            self.read_before.insert(name.clone(), read);
+        }
         for (id, text) in left.unsent.iter() {
             let lost = format!("not posted in {name}: {}", text.as_str());
             self.lost.push((Some(id), lost));

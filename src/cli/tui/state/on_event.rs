@@ -90,9 +90,15 @@ impl State {
         let is_hidden = self.blocked.contains(&message.sender);
         let Some(room) = self.room_mut(&message.room) else { return };
         // Hidden messages do not count as unread.
-        let arrival = room.receive(message, &me, is_visible || is_hidden);
-        if matches!(arrival, Arrival::New { mention: true }) && !room.muted && !is_hidden {
+        let had_history = room.has_history();
+        let arrival = room.receive(message, &me, is_visible, is_hidden);
+        let has_history = room.has_history();
+        let rings = matches!(arrival, Arrival::New { mention: true }) && !room.muted && !is_hidden;
+        if rings {
             self.ring(now);
+        }
+        if has_history && !had_history && self.current_room() == Some(&message.room) {
+            self.open_at_unread();
         }
         if matches!(arrival, Arrival::New { .. }) {
             self.on_speaker(&message.room, &message.sender, now);

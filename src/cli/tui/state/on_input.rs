@@ -20,12 +20,18 @@ impl State {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.key(&key, now),
             Event::Mouse(mouse) => self.mouse(mouse, now),
+            Event::Paste(text) if matches!(self.overlay, Some(Overlay::Switch(_))) => {
+                self.on_activity(now);
+                self.type_in_switcher(&text);
+            }
             Event::Paste(text) => {
+                self.end_bare();
                 self.on_activity(now);
                 self.overlay = None;
                 self.composer.paste(&text);
                 self.on_edit(now);
             }
+            Event::Resize(..) => drop(self.end_bare()),
             Event::FocusGained => self.focused = true,
             Event::FocusLost => self.focused = false,
             _ => {}
@@ -38,6 +44,9 @@ impl State {
         self.on_activity(now);
         // Not all terminals report the focus.
         self.focused = true;
+        if self.end_bare() {
+            return;
+        }
         if self.overlay.is_some() {
             return self.overlay_key(key, now);
         }
@@ -88,6 +97,8 @@ impl State {
             Action::NextPlace => self.step(1, now),
             Action::PreviousPlace => self.step(-1, now),
             Action::NextUnread => self.next_unread(now),
+            Action::FirstUnread => self.first_unread(now),
+            Action::Switch => self.open_switcher(now),
             Action::GoTo(number) => self.go_to_number(number, now),
             Action::ToggleSidebar => {
                 self.panels.sidebar = Some(self.areas.parts.sidebar.is_empty())
@@ -96,6 +107,9 @@ impl State {
             Action::Search => self.start_search(),
             Action::Retry if self.retry() => {}
             Action::Retry => self.toast("no failed messages here", false, now),
+            Action::Copy => self.copy_messages(None, now),
+            Action::OpenLink => self.list_links(1, now),
+            Action::Bare => self.show_bare(),
             Action::Redraw => self.emit(Effect::Redraw),
             Action::Cancel => self.cancel(),
             Action::Suspend => self.emit(Effect::Suspend),

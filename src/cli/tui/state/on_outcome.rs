@@ -28,6 +28,7 @@ impl State {
             Outcome::Page { room, direction, result } => {
                 self.on_page(&room, direction, result, now)
             }
+            Outcome::Unread { room, result } => self.on_unread(&room, result, now),
             Outcome::Context { message, result } => self.on_context(*message, result, now),
             Outcome::Hits { query, result } => self.on_hits(query, result, now),
             Outcome::Contact { name, trust } => {
@@ -53,6 +54,7 @@ impl State {
             }
             Outcome::Pong(latency) => self.latency = latency,
             Outcome::Queued { id, to, result } => self.on_queued(id, &to, result, now),
+            Outcome::NotOpened(why) => self.announce(&why, true, now),
             Outcome::Nothing => {}
             Outcome::Panicked(why) => self.announce(&format!("internal error: {why}"), true, now),
         }
@@ -163,6 +165,23 @@ impl State {
                 }
                 self.toast(words::problem(&error), true, now);
             }
+        }
+    }
+
+    fn on_unread(&mut self, room: &RoomName, result: Result<Page<Message>>, now: Moment) {
+        let page = match result {
+            Ok(page) => page,
+            Err(error) => return self.toast(words::problem(&error), true, now),
+        };
+        let is_shown = |message: &&Message| {
+            message.sender != self.me && !self.blocked.contains(&message.sender)
+        };
+        let first = page.items.iter().find(is_shown).map(|message| message.position);
+        let mut past = Timeline::new();
+        past.add_newer(&page.items, page.next.is_some(), &self.me);
+        past.transcript.set_blocked(&self.blocked);
+        if let Some(room) = self.room_mut(room) {
+            room.show_unread(past, first, page.next.is_some());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::{ChatId, Effect, Moment, State};
+use super::{ChatId, Effect, Moment, State, Switcher};
 use crate::{
     cli::{
         chat,
@@ -18,6 +18,10 @@ pub(crate) enum Overlay {
     Lines { title: String, lines: Vec<String>, top: usize },
     /// Search hits to go to.
     Hits { query: String, hits: Vec<SearchHit>, selected: usize },
+    /// Finds a room, person or command to go to.
+    Switch(Switcher),
+    /// Web links of the chat, to open or copy.
+    Links { links: Vec<String>, selected: usize },
     /// The question whether to leave, with the messages that have not arrived.
     Quit,
 }
@@ -58,6 +62,10 @@ impl Overlay {
             Self::Hits { hits, selected, .. } => {
                 *selected = selected.saturating_add_signed(by).min(hits.len().saturating_sub(1));
             }
+            Self::Links { links, selected } => {
+                *selected = selected.saturating_add_signed(by).min(links.len().saturating_sub(1));
+            }
+            Self::Switch(switcher) => switcher.scroll(by),
             Self::Quit => {}
         }
     }
@@ -84,6 +92,9 @@ impl State {
         if matches!(self.overlay, Some(Overlay::Quit)) {
             return self.answer_quit(key, now);
         }
+        if matches!(self.overlay, Some(Overlay::Switch(_))) {
+            return self.switcher_key(key, now);
+        }
         let page = isize::try_from(self.areas.overlay_rows.max(1)).unwrap_or(isize::MAX);
         let has_input = !self.composer.is_empty();
         let action = match has_input {
@@ -97,8 +108,11 @@ impl State {
                 self.edit(key, now);
             }
             // The key that closes an overlay does not send the input behind it.
-            (Some(Action::Submit), _) if has_input => self.overlay = None,
+            (Some(Action::Submit), _) if has_input && !matches!(overlay, Overlay::Links { .. }) => {
+                self.overlay = None;
+            }
             (Some(Action::Submit), _) => self.accept_overlay(now),
+            (Some(Action::Copy), _) => self.copy_overlay(now),
             (Some(Action::Redraw), _) => self.emit(Effect::Redraw),
             (Some(Action::Suspend), _) => self.emit(Effect::Suspend),
             (Some(Action::Cancel | Action::Interrupt | Action::Help), _) | (_, KeyCode::Esc) => {
@@ -160,7 +174,12 @@ impl State {
                     self.show_message(hit.message, now);
                 }
             }
-            Some(Overlay::Lines { .. }) | None => {}
+            Some(Overlay::Links { links, selected }) => {
+                if let Some(link) = links.into_iter().nth(selected) {
+                    self.emit(Effect::OpenLink(link));
+                }
+            }
+            Some(Overlay::Lines { .. } | Overlay::Switch(_)) | None => {}
         }
     }
 

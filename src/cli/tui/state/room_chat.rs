@@ -15,6 +15,8 @@ pub(crate) struct RoomChat {
     /// Older messages that are shown instead.
     pub(crate) past: Option<Timeline>,
     pub(crate) unread: usize,
+    /// Whether there are more unread messages, which are not loaded.
+    pub(crate) has_more_unread: bool,
     /// Whether an unread message mentions the user.
     pub(crate) mentioned: bool,
     pub(crate) muted: bool,
@@ -53,6 +55,7 @@ impl RoomChat {
             live: Timeline::new(),
             past: None,
             unread: 0,
+            has_more_unread: false,
             mentioned: false,
             muted: false,
             members: None,
@@ -95,8 +98,21 @@ impl RoomChat {
         self.head.is_some_and(|head| head.seq == 0 || !self.live.is_news(head))
     }
 
-    /// Adds a message. If the user does not see it, it is counted as unread.
-    pub(crate) fn receive(&mut self, message: &Message, me: &Name, seen: bool) -> Arrival {
+    /// Returns true if nobody has posted to the room.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_some_and(|head| head.seq == 0)
+            && self.live.newest.is_none()
+            && self.unsent.is_empty()
+    }
+
+    /// Adds a message. If the user does not see it, it is counted as unread; a hidden one is not.
+    pub(crate) fn receive(
+        &mut self,
+        message: &Message,
+        me: &Name,
+        seen: bool,
+        hidden: bool,
+    ) -> Arrival {
         if !self.live.is_news(message.position) {
             return Arrival::Duplicate;
         }
@@ -108,15 +124,15 @@ impl RoomChat {
         });
         let counts = !own && !history;
         // Messages since the last chat are unread as well.
-        let missed = !own
-            && history
-            && self.read_before.is_some_and(|read| {
-                read.epoch == message.position.epoch && message.position.seq > read.seq
-            });
-        if (counts || missed) && !seen {
-            self.count_unread(mention);
-        } else if missed && self.read_before.take().is_some() {
-            self.set_new_line();
+        let read_before = self.read_before.filter(|read| {
+            history && read.epoch == message.position.epoch && message.position.seq > read.seq
+        });
+        if self.live.newest.is_none() {
+            self.has_more_unread = read_before.is_some_and(|read| message.prev_seq > read.seq);
+        }
+        let missed = !own && read_before.is_some();
+        if !hidden && (missed || (counts && !seen)) {
+            self.count_unread(mention, message.position);
         }
         self.live.add(message, me, local);
         if history {
@@ -140,17 +156,39 @@ impl RoomChat {
         self.live = past;
     }
 
-    fn count_unread(&mut self, mention: bool) {
+    fn count_unread(&mut self, mention: bool, at: Position) {
         if self.unread == 0 {
-            self.set_new_line();
+            self.live.transcript.set_new_line(Some(EntryKey::Posted(at)));
         }
         self.unread += 1;
         self.mentioned |= mention && !self.muted;
     }
 
-    fn set_new_line(&mut self) {
-        let last = self.live.transcript.last().map(|last| last.key);
-        self.live.transcript.set_new_line(last);
+    /// Records that the user has seen all messages.
+    pub(super) fn mark_read(&mut self) {
+        (self.unread, self.has_more_unread, self.mentioned) = (0, false, false);
+        self.read = self.live.newest.or(self.read);
+    }
+
+    /// Goes to the first unread message if it is loaded. Returns the position after which it has to be
+    /// loaded otherwise. The view stays where it is if nothing is unread.
+    pub(super) fn to_unread(&mut self) -> Option<Position> {
+        if self.unread == 0 || self.past.is_some() {
+            return None;
+        }
+        self.live.transcript.to_new_line();
+        self.read_before.filter(|_| self.has_more_unread)
+    }
+
+    /// Shows the page that begins with the first unread message.
+    pub(super) fn show_unread(&mut self, mut past: Timeline, first: Option<Position>, more: bool) {
+        past.transcript.set_new_line(first.map(EntryKey::Posted));
+        past.transcript.to_new_line();
+        self.has_more_unread = false;
+        self.past = Some(past);
+        if !more {
+            self.join_past();
+        }
     }
 
     /// Removes a post from the unsent ones. Returns its key if the message can replace it in place;

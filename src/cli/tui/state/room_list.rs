@@ -53,5 +53,6 @@ impl State {
         }
         rooms.sort_by_key(|room| std::cmp::Reverse(room.last_message_at));
         self.listed_rooms.names = rooms.into_iter().map(|room| room.name).collect();
+        self.update_choices();
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     cli::{
         chat::{
             actions::{IS_YOU, NO_ROOM},
-            input::{self, Input, Request},
+            input::{self, Input, Request, ScreenCommand},
         },
         theme::{Theme, ThemeName},
     },
@@ -25,8 +25,9 @@ impl State {
             true => Input::Nothing,
             false => Input::parse(&typed),
         };
+        let input = self.confirmed(input, &typed);
         match input {
-            Input::Invalid(problem) => return self.toast(problem, true, now),
+            Input::Invalid(problem) => return self.refuse(problem, typed, now),
             Input::Ask(
                 Request::Talk(to) | Request::Send { to, .. } | Request::Queue { to, .. },
             ) if to == self.me => return self.toast(IS_YOU, true, now),
@@ -54,6 +55,33 @@ impl State {
         }
     }
 
+    /// Replaces a refused input by its text if the user has pressed Enter again for the same chat.
+    fn confirmed(&mut self, input: Input, typed: &str) -> Input {
+        let refused = self.refused.take();
+        let again = refused
+            .is_some_and(|(chat, text)| Some(&chat) == self.current.as_ref() && text == typed);
+        match (input, Text::parse(typed)) {
+            (Input::Invalid(_), Ok(text)) if again => Input::Post(text),
+            (input, _) => input,
+        }
+    }
+
+    /// Shows why an input is refused. What was pasted may still be sent as text, by a second Enter. What
+    /// was typed is not, because a mistyped command may be private.
+    fn refuse(&mut self, problem: String, typed: String, now: Moment) {
+        let target = self.current.clone().filter(|_| self.composer.has_pasted());
+        let (Some(chat), Ok(_)) = (target, Text::parse(typed.as_str())) else {
+            return self.toast(problem, true, now);
+        };
+        let name = match &chat {
+            ChatId::Room(room) => room.to_string(),
+            ChatId::Peer(peer) => peer.to_string(),
+        };
+        let question = format!("like a command; Enter again sends it to {name} as text");
+        self.toast(question, true, now);
+        self.refused = Some((chat, typed));
+    }
+
     /// Runs a command that only the full screen has. Returns false if the input is something else.
     fn screen_command(&mut self, typed: &str, now: Moment) -> bool {
         match typed.trim() {
@@ -70,6 +98,8 @@ impl State {
             Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
             Input::ShowStatus => self.show_status(),
             Input::Theme(theme) => self.set_theme(theme, now),
+            Input::OnScreen(ScreenCommand::Copy(count)) => self.copy_messages(count, now),
+            Input::OnScreen(ScreenCommand::Open(number)) => self.list_links(number, now),
             Input::Post(text) => self.send_here(text, now),
             Input::Ask(request) => self.run_request(request, now),
         }
@@ -108,7 +138,7 @@ impl State {
         self.emit(Effect::Send { id, to, text });
     }
 
-    fn run_request(&mut self, request: Request, now: Moment) {
+    pub(super) fn run_request(&mut self, request: Request, now: Moment) {
         let room = self.current_room().cloned();
         match request {
             Request::Send { to, text } => {
@@ -235,8 +265,9 @@ impl State {
             1 => "1 of your messages is being sent".to_owned(),
             sending => format!("{sending} of your messages are being sent"),
         };
-        let lines =
+        let mut lines =
             vec![format!("{} {connection}", self.me), self.reached_at.clone(), rooms, sending];
+        lines.extend(self.join_lines.iter().cloned());
         self.overlay = Some(Overlay::lines("status", lines));
     }
 }

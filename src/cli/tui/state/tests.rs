@@ -1,12 +1,15 @@
 //! The state from outside: events go in, effects come out.
 
 mod direct;
+mod extract;
 mod files;
 mod history;
 mod overlays;
 mod person;
 mod rooms;
 mod strangers;
+mod switcher;
+mod unread;
 
 use jiff::{Timestamp, tz::TimeZone};
 use ratatui::crossterm::event::{Event as Typed, KeyCode, KeyEvent, KeyModifiers};
@@ -133,6 +136,7 @@ impl State {
         let area = buffer.area;
         layout::arrange(self, area, at(3));
         view::paint(self, at(3), &mut buffer);
+        self.mark_seen();
         buffer
     }
 

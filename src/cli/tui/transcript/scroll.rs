@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use super::{EntryKey, Serial, Transcript, layout::EntryLayout};
 
+/// The rows that are shown above the line "new messages" after going to it.
+const CONTEXT: isize = 2;
+
 /// What the position of the view is tied to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Anchor {
@@ -15,6 +18,8 @@ pub(super) enum Anchor {
     Top { row: RowRef, offset: usize },
     /// This entry is in the middle. It was jumped to since the last layout.
     Around(EntryKey),
+    /// The line above this entry is near the top, likewise.
+    Line(EntryKey),
 }
 
 /// A row of an entry. Lines above the text, such as a new day, have negative numbers.
@@ -27,8 +32,9 @@ pub(super) struct RowRef {
 impl Anchor {
     /// Updates the anchor after an entry got another key.
     pub(super) fn rename(&mut self, old: EntryKey, new: EntryKey) {
-        if matches!(self, Self::Around(key) if *key == old) {
-            *self = Self::Around(new);
+        match self {
+            Self::Around(key) | Self::Line(key) if *key == old => *key = new,
+            _ => {}
         }
     }
 
@@ -37,7 +43,7 @@ impl Anchor {
         match self {
             Self::Top { row, .. } if row.serial > serial => row.serial -= 1,
             Self::Top { row, offset } if row.serial == serial => (row.row, *offset) = (0, 0),
-            Self::Around(middle) if *middle == key => *self = Self::End,
+            Self::Around(entry) | Self::Line(entry) if *entry == key => *self = Self::End,
             _ => {}
         }
     }
@@ -87,6 +93,19 @@ impl Transcript {
         self.anchor = Anchor::Around(key);
         self.settle();
         true
+    }
+
+    /// Scrolls to the line "new messages", with a few rows above it, or to the end if that is nearer.
+    /// Returns false if there is no such line.
+    #[allow(clippy::wrong_self_convention, reason = "the view moves, nothing is converted")]
+    pub(crate) fn to_new_line(&mut self) -> bool {
+        let first = self.first_new.filter(|key| self.entries.find(*key).is_some());
+        if let Some(key) = first {
+            self.highlighted = None;
+            self.anchor = Anchor::Line(key);
+            self.settle();
+        }
+        first.is_some()
     }
 
     /// Returns true if the last row is in view.
@@ -151,6 +170,11 @@ impl Transcript {
         match self.anchor {
             Anchor::End => None,
             Anchor::Top { row, .. } => self.existing(row),
+            Anchor::Line(key) => {
+                let serial = self.entries.find(key)?;
+                let line = RowRef { serial, row: -self.above(serial) };
+                Some(self.moved(line, -CONTEXT).0)
+            }
             Anchor::Around(key) => {
                 let serial = self.entries.find(key)?;
                 let spare = rows(self.rows) - self.height(serial);
@@ -233,8 +257,8 @@ impl Transcript {
 
     /// Returns true if the line "new messages" is above the entry.
     pub(super) fn is_new(&self, serial: Serial) -> bool {
-        let before = self.entries.at(serial - 1);
-        before.is_some_and(|before| self.seen == Some(before.key))
+        let key = self.first_new.filter(|key| self.entries.find(*key) == Some(serial));
+        key.is_some()
     }
 }
 

@@ -8,7 +8,7 @@ use ratatui::{
     widgets::{Block, Clear, Padding, Widget},
 };
 
-use super::{fit, put, put_line};
+use super::{choices, fit, put, put_line, wrapped};
 use crate::{
     cli::{
         tui::{
@@ -18,10 +18,8 @@ use crate::{
             state::{Overlay, State},
         },
         view::when,
-        wrap::wrap_indented,
     },
     model::SearchHit,
-    text,
 };
 
 /// The number of characters that are shown before a hit in a text.
@@ -96,6 +94,8 @@ pub(in crate::cli::tui) fn content(
                 hits.iter().map(|hit| excerpt(hit, &state.zone, now, width).into()).collect();
             (hits_title(query, hits.len()), lines, Some(*selected))
         }
+        Overlay::Switch(switcher) => choices::switcher(state, switcher, width),
+        Overlay::Links { links, selected } => choices::links(links, *selected, width),
         Overlay::Quit => {
             let answers = "Enter or y leaves, Esc stays".to_owned();
             let unsent = state.unsent();
@@ -115,12 +115,6 @@ fn hits_title(query: &str, count: usize) -> String {
     // The hub was not asked for more.
     let more = if count >= MAX_HITS as usize { " or more" } else { "" };
     format!("{count}{more} found: {query} — Enter goes there")
-}
-
-/// The rows of a line, escaped.
-fn wrapped(line: &str, width: usize) -> Vec<String> {
-    let safe = text::one_line(line);
-    wrap_indented(&safe, width.max(1)).split('\n').map(str::to_owned).collect()
 }
 
 /// A search hit in one line: the time, the sender, and the text around the found words.

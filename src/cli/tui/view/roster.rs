@@ -2,7 +2,7 @@
 
 use ratatui::{buffer::Buffer, layout::Rect};
 
-use super::{fit, pad, put};
+use super::{fit, pad, put, sidebar::beyond};
 use crate::{
     cli::tui::{
         moment::Moment,
@@ -12,13 +12,18 @@ use crate::{
 };
 
 pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
-    let (width, height) = (usize::from(area.width), usize::from(area.height).saturating_sub(1));
+    let (width, height) = (usize::from(area.width), state.areas.roster_rows);
+    let top = state.areas.roster_top;
+    if !area.is_empty() {
+        let line = fit(&beyond(top, state.peers.len(), height), width);
+        put(buffer, area, height + 1, &line, state.theme.dim);
+    }
     let heading = format!(" on the hub: {}", state.peers.len());
     put(buffer, area, 0, &fit(&heading, width), state.theme.title);
     let room = state.current_room().and_then(|room| state.room(room));
     let members = room.and_then(|room| room.names.as_ref());
     let is_member = |name: &Name| members.is_none_or(|members| members.contains(name));
-    let visible = state.peers.iter().skip(state.areas.roster_top).take(height);
+    let visible = state.peers.iter().skip(top).take(height);
     for (row, (name, peer)) in (1..).zip(visible) {
         let style = match peer.status {
             PeerStatus::Online => state.theme.good,

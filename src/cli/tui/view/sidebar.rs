@@ -47,10 +47,20 @@ fn unread_beyond(rows: &[SidebarRow], top: usize, height: usize) -> String {
     let (above, rest) = rows.split_at(top.min(rows.len()));
     let below = rest.get(height..).unwrap_or_default();
     match (unread(above), unread(below)) {
-        (0, 0) => String::new(),
+        (0, 0) => beyond(top, rows.len(), height),
         (above, 0) => format!(" ↑ {above} unread"),
         (0, below) => format!(" ↓ {below} unread"),
         (above, below) => format!(" ↑ {above} ↓ {below} unread"),
+    }
+}
+
+/// How many rows of a list are above and below the visible ones.
+pub(super) fn beyond(top: usize, rows: usize, height: usize) -> String {
+    match (top, rows.saturating_sub(top + height)) {
+        (0, 0) => String::new(),
+        (above, 0) => format!(" ↑ {above} more"),
+        (0, below) => format!(" ↓ {below} more"),
+        (above, below) => format!(" ↑ {above} ↓ {below} more"),
     }
 }
 
@@ -83,6 +93,7 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     let mut rows = vec![heading("rooms")];
     for (index, room) in state.rooms.iter().enumerate() {
         let mention = if room.mentioned { "@" } else { "" };
+        let more = if room.has_more_unread { "+" } else { "" };
         let style = match (room.muted, room.mentioned, room.unread) {
             (true, ..) => theme.dim,
             (_, true, _) => theme.warn.patch(theme.unread_weight()),
@@ -91,7 +102,11 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
         };
         rows.push(SidebarRow {
             text: format!("{:>2} {}", index + 1, room.name),
-            tail: if room.unread > 0 { format!("{mention}{} ", room.unread) } else { " ".into() },
+            tail: if room.unread > 0 {
+                format!("{mention}{}{more} ", room.unread)
+            } else {
+                " ".into()
+            },
             style,
             is_current: state.current_room() == Some(&room.name),
             unread: if room.muted && !room.mentioned { 0 } else { room.unread },

@@ -346,20 +346,37 @@ fn the_sidebar_keeps_the_current_chat_visible() {
 }
 
 #[test]
+fn the_list_of_peers_tells_what_is_beyond_both_ends() {
+    let mut state = state(&["lobby"]);
+    for number in 0..30 {
+        state.came(&format!("peer{number:02}"), PeerStatus::Online, at(0));
+    }
+    let last = |state: &mut State| {
+        let rows = picture(state, 100, 12);
+        rows[10].rsplit('│').next().unwrap().trim().to_owned()
+    };
+    assert_eq!(last(&mut state), "↓ 21 more");
+    state.areas.roster_top = 5;
+    assert_eq!(last(&mut state), "↑ 5 ↓ 16 more");
+    state.areas.roster_top = 100;
+    assert_eq!(last(&mut state), "↑ 21 more");
+}
+
+#[test]
 fn unread_messages_beyond_the_sidebar_are_counted() {
     let mut state = state(&["lobby"]);
     for who in 0..40 {
         state.line(&format!("/msg friend{who}"), at(1));
     }
     state.perform(Action::GoTo(2), at(1));
-    assert_eq!(picture(&mut state, 100, 24)[22].split('│').next().unwrap().trim(), "");
+    assert!(picture(&mut state, 100, 24)[22].starts_with(" ↓ 21 more "));
     state.on_event(came("friend30", "psst"), at(2));
     state.on_event(came("stranger", "psst"), at(2));
     assert!(picture(&mut state, 100, 24)[22].starts_with(" ↓ 2 unread  "));
     state.perform(Action::PreviousPlace, at(3));
     state.perform(Action::PreviousPlace, at(3));
     let rows = picture(&mut state, 100, 24);
-    assert!(rows[21].contains("stranger") && rows[22].trim_start().starts_with('│'), "{rows:#?}");
+    assert!(rows[21].contains("stranger") && rows[22].starts_with(" ↑ 22 more "), "{rows:#?}");
     state.said("lobby", 1, "buzz", "hello");
     assert!(picture(&mut state, 100, 24)[22].starts_with(" ↑ 1 unread  "));
 }

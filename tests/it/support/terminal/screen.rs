@@ -1,6 +1,6 @@
 //! The emulated screen.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 use vt100::{Callbacks, Cell, Color, MouseProtocolMode};
 
@@ -8,7 +8,7 @@ use vt100::{Callbacks, Cell, Color, MouseProtocolMode};
 const FOCUS: u16 = 1004;
 
 pub(super) struct Screen {
-    parser: vt100::Parser<Focus>,
+    parser: vt100::Parser<Observed>,
     /// The program has closed the terminal.
     pub(super) over: bool,
     /// The answer to the query for the background.
@@ -17,13 +17,38 @@ pub(super) struct Screen {
     pub(super) gone: bool,
 }
 
-/// Tracks the focus mode, which the emulator does not support.
+/// What the emulator does not keep.
 #[derive(Default)]
-struct Focus {
-    reported: bool,
+pub(super) struct Observed {
+    /// Whether the focus is reported.
+    focus: bool,
+    pub(super) title: String,
+    /// What was copied last (OSC 52), in base64.
+    pub(super) clipboard: Option<String>,
+    /// The links that were drawn (OSC 8).
+    pub(super) links: BTreeSet<String>,
+    /// The notices of the desktop (OSC 9, 99, 777).
+    pub(super) notices: Vec<String>,
 }
 
-impl Callbacks for Focus {
+impl Callbacks for Observed {
+    fn set_window_title(&mut self, _: &mut vt100::Screen, title: &[u8]) {
+        self.title = String::from_utf8_lossy(title).into_owned();
+    }
+
+    fn copy_to_clipboard(&mut self, _: &mut vt100::Screen, _: &[u8], data: &[u8]) {
+        self.clipboard = Some(String::from_utf8_lossy(data).into_owned());
+    }
+
+    fn unhandled_osc(&mut self, _: &mut vt100::Screen, params: &[&[u8]]) {
+        let words: Vec<_> = params.iter().map(|word| String::from_utf8_lossy(word)).collect();
+        match words.first().map(|word| &**word) {
+            Some("8") => drop(self.links.insert(words[2..].join(";"))),
+            Some("9" | "99" | "777") => self.notices.push(words.join(";")),
+            _ => {}
+        }
+    }
+
     fn unhandled_csi(
         &mut self,
         _: &mut vt100::Screen,
@@ -33,7 +58,7 @@ impl Callbacks for Focus {
         last: char,
     ) {
         if first == Some(b'?') && params.iter().any(|param| param == &[FOCUS]) {
-            self.reported = last == 'h';
+            self.focus = last == 'h';
         }
     }
 }
@@ -41,7 +66,7 @@ impl Callbacks for Focus {
 impl Screen {
     /// Creates an empty screen of this size.
     pub(super) fn new((columns, rows): (u16, u16)) -> Self {
-        let parser = vt100::Parser::new_with_callbacks(rows, columns, 0, Focus::default());
+        let parser = vt100::Parser::new_with_callbacks(rows, columns, 0, Observed::default());
         Self { parser, over: false, background: Some(super::DARK), gone: false }
     }
 
@@ -56,6 +81,14 @@ impl Screen {
     /// Returns the cursor's row and column.
     pub(super) fn cursor(&self) -> (u16, u16) {
         self.parser.screen().cursor_position()
+    }
+
+    pub(super) fn observed(&self) -> &Observed {
+        self.parser.callbacks()
+    }
+
+    pub(super) fn reports_mouse(&self) -> bool {
+        self.parser.screen().mouse_protocol_mode() != MouseProtocolMode::None
     }
 
     pub(super) fn contents(&self) -> String {
@@ -76,8 +109,8 @@ impl Screen {
         let settings = [
             (screen.alternate_screen(), "the alternate screen"),
             (screen.hide_cursor(), "a hidden cursor"),
-            (screen.mouse_protocol_mode() != MouseProtocolMode::None, "reports of the mouse"),
-            (self.parser.callbacks().reported, "reports of the focus"),
+            (self.reports_mouse(), "reports of the mouse"),
+            (self.observed().focus, "reports of the focus"),
         ];
         settings.into_iter().filter_map(|(set, name)| set.then_some(name)).collect()
     }

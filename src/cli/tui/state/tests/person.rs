@@ -179,6 +179,7 @@ fn messages_since_the_last_chat_are_unread() {
     assert_eq!(state.read_positions()[&room("lobby")], position(3));
     state.perform(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")));
+    state.shown();
     assert_eq!(state.read_positions()[&room("ops")], position(3));
 }
 

@@ -112,6 +112,7 @@ fn messages_of_other_rooms_are_counted_as_unread() {
     assert_eq!(state.read_positions().get(&room("ops")), Some(&position(0)));
     state.perform(Action::NextUnread, at(2));
     assert_eq!(state.current_room(), Some(&room("ops")));
+    state.shown();
     let ops = state.room(&room("ops")).unwrap();
     assert_eq!((ops.unread, ops.mentioned), (0, false));
 }

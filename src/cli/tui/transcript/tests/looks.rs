@@ -155,7 +155,7 @@ fn roles_have_styles() {
     transcript.push(at(2, MORNING, said(true, false, "mine", Some(Mark::Failed("why".into())))));
     transcript.push(at(3, MORNING, said(false, true, "you!", Some(Mark::Verified))));
     transcript.push(at(4, MORNING, EntryBody::Notice(NoticeKind::Info, "a word".into())));
-    transcript.set_new_line(Some(key(3)));
+    transcript.set_new_line(Some(key(4)));
     let buffer = drawn(&mut transcript, 60, 7);
     let is = |word, style: Style| {
         let drawn = style_of(&buffer, word);
@@ -182,7 +182,7 @@ fn roles_have_styles() {
 #[test]
 fn the_new_line_is_shown_once_an_entry_follows() {
     let mut transcript = of(numbered(1, 2));
-    transcript.set_new_line(Some(key(2)));
+    transcript.set_new_line(Some(key(3)));
     assert!(!shown(&mut transcript, 50, 5).concat().contains("new messages"));
     transcript.push(said(3, "sova", "text 3"));
     let rows = shown(&mut transcript, 50, 5);
