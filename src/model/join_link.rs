@@ -40,7 +40,8 @@ impl JoinLink {
         let raw = raw.trim();
         if raw.len() > MAX_LINK_BYTES {
             return Err(Invalid::because(format!(
-                "a join link must not be longer than {MAX_LINK_BYTES} bytes"
+                "a join link must not be longer than {MAX_LINK_BYTES} bytes; this one has {}",
+                raw.len()
             )));
         }
         let rest = without_scheme(raw).ok_or_else(|| {

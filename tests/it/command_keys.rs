@@ -140,7 +140,8 @@ fn block_note_mute_and_forget() {
     assert!(none.stderr.contains("no note on buzz"), "{}", none.stderr);
     assert!(sova.run(&["note", "nobody"]).failed(1).contains("not in your contact book"));
     let long = "x".repeat(501);
-    assert!(sova.run(&["note", "buzz", &long]).failed(1).contains("500 bytes"));
+    let refused = sova.run(&["note", "buzz", &long]).failed(1);
+    assert!(refused.contains(&format!("500 bytes; this one has {}", long.len())), "{refused}");
 
     sova.run(&["mute", "ops"]).done();
     let book = || std::fs::read_to_string(sova.home.path().join("contacts.toml")).unwrap();

@@ -224,7 +224,8 @@ fn looks_like(shown: &str, wanted: &str) -> bool {
     unicode_security::skeleton(&shown).eq(unicode_security::skeleton(wanted))
 }
 
-fn begins_like_a_command(line: &str) -> bool {
+/// Returns true if a line is a command, or looks like one to a person.
+pub(crate) fn begins_like_a_command(line: &str) -> bool {
     !matches!(LineKind::of(line), LineKind::Blank | LineKind::Text(_))
 }
 

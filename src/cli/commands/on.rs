@@ -43,7 +43,8 @@ pub(in crate::cli) const ABOUT_RUN: &str = "\
 Standard input is the message as one JSON line, as `tail --json` and `listen --json` print it. The
 environment has MESSAGE_TYPE (message or direct), MESSAGE_ROOM, MESSAGE_SENDER, MESSAGE_STANDING,
 MESSAGE_ID and MESSAGE_TEXT. CHINWAG_HUB and CHINWAG_NAME are set too, so that chinwag commands
-inside it act as the same peer. Quote messages in the shell, \"$MESSAGE_TEXT\", and never eval them.
+inside it act as the same peer. Quote messages in the shell, put -- before them, as in
+`chinwag post ops -- \"$MESSAGE_TEXT\"`, and never eval them.
 
 The output of the command is the reply: to the room, or to the sender of a direct message. Without
 output, or if the command fails, there is no reply. Two bots that reply to every message keep

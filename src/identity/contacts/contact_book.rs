@@ -212,7 +212,9 @@ impl ContactBook {
     /// book, or the note is too long.
     pub fn note(&mut self, hub: &Endpoint, name: &Name, note: &str) -> Result<()> {
         if note.len() > MAX_NOTE_BYTES {
-            let problem = format!("must not be longer than {MAX_NOTE_BYTES} bytes");
+            let length = note.len();
+            let problem =
+                format!("must not be longer than {MAX_NOTE_BYTES} bytes; this one has {length}");
             return Err(ContactsError::invalid("note", problem));
         }
         self.contact_mut(hub, name)?.note = note.to_owned();

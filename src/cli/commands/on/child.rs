@@ -76,7 +76,7 @@ pub(super) async fn run(
     }
     let Output { bytes, length } = std::mem::take(&mut *output.lock());
     if length > bytes.len() {
-        return Err(Text::too_long(length).0);
+        return Err(format!("reply: {}", Text::too_long(length)));
     }
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned())
 }

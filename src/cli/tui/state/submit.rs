@@ -230,7 +230,7 @@ impl State {
         self.joining = None;
         self.request_rooms_for_input(now);
         let text = self.composer.text();
-        let is_message = !text.trim().is_empty() && !text.starts_with('/');
+        let is_message = !text.trim().is_empty() && !input::begins_like_a_command(&text);
         self.notify_typing(is_message, now);
     }
 

@@ -274,6 +274,11 @@ fn typing_is_notified_at_intervals_and_expires() {
     state.composer.set("/join op");
     state.press(KeyCode::Char('s'), at(14));
     assert_eq!(state.take_effects(), [Effect::ListRooms], "a command is nobody's business");
+    for command in ["／msg colt a", " /msg colt a", "P2P ::1 1 a"] {
+        state.composer.set(command);
+        state.press(KeyCode::Char('b'), at(18));
+        assert_eq!(state.take_effects(), [], "{command}");
+    }
 
     update(&mut state, ConversationChange::Event(ConversationEvent::Typing(true)), at(20));
     assert!(state.direct_chat(&name("buzz")).unwrap().is_typing(at(25)));
