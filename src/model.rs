@@ -12,6 +12,7 @@ use uuid::Uuid;
 mod certificate;
 mod endpoint;
 mod fingerprint;
+pub(crate) mod fold;
 mod join_link;
 mod written;
 

@@ -49,11 +49,11 @@ pub trait MessageLog: Send + Sync + 'static {
     /// Returns the seq before the first message stored at `at` or later; without one, the last seq.
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64>;
 
-    /// Finds messages by their words. Fewer hits than requested mean that there are no more.
-    /// Messages of the last moments may be missing. Errors with
-    /// [`Invalid`](crate::error::RequestError::Invalid) if the query holds no word. Any other query
-    /// is valid.
-    async fn search(&self, search: Search) -> Result<Vec<SearchHit>>;
+    /// Finds messages by their words, a page at a time. Messages of the last moments may be missing.
+    /// No message is on two pages, whatever is posted in between. Errors with
+    /// [`Invalid`](crate::error::RequestError::Invalid) if the query holds no word, or the cursor
+    /// is not one of such a search. Any other query is valid.
+    async fn search(&self, search: Search) -> Result<SearchPage>;
 
     /// Removes the messages that the retention does not keep, and returns their number. The first
     /// position of a room moves; the ids of removed messages stay known.
@@ -123,9 +123,22 @@ pub struct Search {
     pub newest_first: bool,
     /// The maximum number of hits.
     pub limit: usize,
-    /// How many hits to skip.
-    pub offset: usize,
+    /// Where the page begins; `None`: with the first hit.
+    pub after: Option<SearchCursor>,
 }
+
+/// A page of search hits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchPage {
+    /// The hits.
+    pub hits: Vec<SearchHit>,
+    /// Where the next page begins; `None` on the last page.
+    pub next: Option<SearchCursor>,
+}
+
+/// Where a page of search hits ends, in the form of the log that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchCursor(pub String);
 
 /// Which messages a log keeps. The default keeps all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -9,6 +9,11 @@ use std::borrow::Cow;
 
 use unicode_width::UnicodeWidthChar;
 
+use crate::model::fold::is_ignorable;
+
+#[cfg(feature = "hub")]
+pub(crate) mod words;
+
 /// Zero-width characters, such as accents, that may follow one with a width. No script needs as
 /// many; more are drawn over the lines above and below.
 const MAX_MARKS: usize = 8;
@@ -59,33 +64,24 @@ fn harmful(keep: impl Fn(char) -> bool) -> impl FnMut(char) -> bool {
 /// neighbours.
 pub fn is_dangerous(c: char) -> bool {
     c.is_control()
-        || matches!(c,
-            // Everything that changes the direction of text: Arabic letter mark, left-to-right and
-            // right-to-left marks, embeddings, overrides, isolates.
-            '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Line and paragraph separators, which some terminals interpret.
-            | '\u{2028}' | '\u{2029}'
-            // The rest of Default_Ignorable_Code_Point: soft hyphen, grapheme joiner, fillers,
-            // zero width space, word joiner and invisible operators, deprecated format characters,
-            // byte order mark, controls of shorthand and music, tags. The zero width joiner and
-            // non-joiner and the variation selectors stay: scripts and emoji need them.
-            | '\u{00ad}' | '\u{034f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}'
-            | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e00ff}' | '\u{e01f0}'..='\u{e0fff}'
-            // Interlinear annotations, which hide, and the Braille pattern without a dot.
-            | '\u{fff9}'..='\u{fffb}' | '\u{2800}')
+        || (is_ignorable(c) && !is_joiner_or_selector(c))
+        // Line and paragraph separators, which some terminals interpret; interlinear annotations,
+        // which hide; and the Braille pattern without a dot.
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{fff9}'..='\u{fffb}' | '\u{2800}')
+}
+
+/// Returns true for the invisible characters that scripts and emoji need: the zero width joiner and
+/// non-joiner, and the variation selectors.
+fn is_joiner_or_selector(c: char) -> bool {
+    matches!(c,
+        '\u{200c}' | '\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{180f}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{e0100}'..='\u{e01ef}')
 }
 
 /// Returns true if nothing is drawn for `c`: a control character, or one without a width of its own
 /// that belongs to its neighbours. White space is not meant, but some of it is a control character.
 pub fn is_invisible(c: char) -> bool {
-    is_dangerous(c)
-        // What scripts and emoji need between or after other characters.
-        || matches!(c,
-            '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}' | '\u{180b}'..='\u{180f}'
-            | '\u{e0100}'..='\u{e01ef}')
+    is_dangerous(c) || is_joiner_or_selector(c)
 }
 
 #[cfg(test)]

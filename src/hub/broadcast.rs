@@ -11,7 +11,7 @@ use crate::{
     error::{Gone, RequestError, Result},
     model::{Position, Room, RoomName},
     proto::{self, unary::broadcast_server},
-    storage::{Edge, Extent, RoomSelection, Search, Slice},
+    storage::{Edge, Extent, RoomSelection, Search, SearchCursor, SearchPage, Slice},
     wire,
 };
 
@@ -128,7 +128,7 @@ impl broadcast_server::Broadcast for Broadcast {
         let times = format!("{since:?} {until:?}");
         let filters = [&asked.query, &asked.room, &asked.sender, &asked.order.to_string(), &times];
         let filters = filters.map(String::as_str);
-        let offset = paging::parse_number(&filters, &asked.page_token)?.unwrap_or(0);
+        let after = paging::parse_token(&filters, &asked.page_token)?.map(SearchCursor);
         let search = Search {
             query: asked.query.clone(),
             room: optional(&asked.room, |raw| wire::room_name("room", raw))?,
@@ -136,14 +136,11 @@ impl broadcast_server::Broadcast for Broadcast {
             since,
             until,
             newest_first: order == proto::SearchOrder::Newest,
-            // One more than asked for shows whether there is another page.
-            limit: limit + 1,
-            offset,
+            limit,
+            after,
         };
-        let mut hits = self.0.log.search(search).await?;
-        let more = hits.len() > limit;
-        hits.truncate(limit);
-        let next = more.then(|| paging::token(&filters, &(offset + limit).to_string()));
+        let SearchPage { hits, next } = self.0.log.search(search).await?;
+        let next = next.map(|SearchCursor(last)| paging::token(&filters, &last));
         Ok(Response::new(proto::SearchMessagesResponse {
             hits: hits.iter().map(Into::into).collect(),
             next_page_token: next.unwrap_or_default(),

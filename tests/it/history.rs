@@ -1,8 +1,10 @@
 //! Stored messages: start positions, repeated posts, pages and search.
 
+use std::collections::HashSet;
+
 use chinwag::proto::{
-    ListMessagesRequest, Message, Position, SearchMessagesRequest, SearchOrder, SubscribeRequest,
-    chat_response, join::Start,
+    ListMessagesRequest, Message, Position, SearchHit, SearchMessagesRequest, SearchOrder,
+    SubscribeRequest, chat_response, join::Start,
 };
 
 use crate::support::{
@@ -222,18 +224,7 @@ async fn messages_are_found_by_their_words() {
         order: SearchOrder::Newest.into(),
         ..Default::default()
     };
-    // The most recent posts may not be indexed yet: repeat until both are found.
-    let hits = within(PATIENCE, "finding both", async {
-        loop {
-            let found = alice.broadcast().search_messages(request.clone()).await.unwrap();
-            let hits = found.into_inner().hits;
-            if hits.len() == 2 {
-                break hits;
-            }
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let hits = found_at_last(&alice, &request, 2).await;
     let texts: Vec<_> =
         hits.iter().map(|hit| hit.message.as_ref().unwrap().text.as_str()).collect();
     assert_eq!(texts, ["the build is red", "the build is green"]);
@@ -242,6 +233,52 @@ async fn messages_are_found_by_their_words() {
     request.query = "\"is green\"".into();
     let found = alice.broadcast().search_messages(request).await.unwrap().into_inner();
     assert_eq!(found.hits.len(), 1);
+}
+
+/// Returns the hits of a search once there are this many: the most recent posts may not be indexed yet.
+async fn found_at_last(
+    who: &Session,
+    request: &SearchMessagesRequest,
+    count: usize,
+) -> Vec<SearchHit> {
+    within(PATIENCE, "finding all", async {
+        loop {
+            let found = who.broadcast().search_messages(request.clone()).await.unwrap();
+            let hits = found.into_inner().hits;
+            if hits.len() == count {
+                return hits;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn pages_of_a_search_do_not_shift_while_others_post() {
+    let hub = TestHub::start();
+    let alice = Session::of(hub.address(), "alice").await;
+    fill(&alice, "", &["tea 1", "tea 2", "tea 3"]).await;
+    let all = SearchMessagesRequest { query: "tea".into(), page_size: 100, ..Default::default() };
+    found_at_last(&alice, &all, 3).await;
+    for (order, posted) in [(SearchOrder::Newest, 3), (SearchOrder::Relevance, 5)] {
+        let mut request =
+            SearchMessagesRequest { page_size: 1, order: order.into(), ..all.clone() };
+        let mut found = Vec::new();
+        for more in 1.. {
+            let page = alice.broadcast().search_messages(request.clone()).await.unwrap();
+            let page = page.into_inner();
+            found.extend(page.hits.into_iter().map(|hit| hit.message.unwrap().id));
+            if page.next_page_token.is_empty() {
+                break;
+            }
+            request.page_token = page.next_page_token;
+            fill(&alice, "", &["tea tea tea"]).await;
+            found_at_last(&alice, &all, posted + more).await;
+        }
+        let once: HashSet<_> = found.iter().collect();
+        assert_eq!((found.len(), once.len()), (posted, posted), "{order:?}: {found:?}");
+    }
 }
 
 /// Extreme values of positions and times are valid.

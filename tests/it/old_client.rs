@@ -52,6 +52,7 @@ struct Call {
 async fn a_client_of_0_1_0_gets_the_same_answers() {
     let old = Fixture::of("v0.1.0");
     let hub = old.hub("hub", &[]);
+    old.wait_for_index(&hub);
     let channel = connect(hub.address()).await;
     let mut calls: HashMap<u64, Call> = HashMap::new();
     let mut tokens: HashMap<String, String> = HashMap::new();

@@ -43,6 +43,7 @@ fn refused(answer: Result<Session, tonic::Status>) -> String {
 fn every_command_prints_what_it_printed_before() {
     let old = fixture();
     let hub = old.hub(STOPPED, &[]);
+    old.wait_for_index(&hub);
     for (recorded, args) in [
         ("rooms", &["rooms"][..]),
         ("history-lobby", &["history", "--room", "lobby"]),
@@ -62,6 +63,18 @@ fn every_command_prints_what_it_printed_before() {
     assert_eq!(key(hub.link()), key(&old.text("said/link.txt")));
     // No command prints muted rooms.
     assert!(old.text("homes/alice/contacts.toml").contains("muted = [\"dev\"]\n"));
+}
+
+/// The search index of 0.1.0 has neither emoji nor `ss` for `ß`: it is made anew.
+#[test]
+fn old_messages_are_found_by_the_rules_of_today() {
+    let old = fixture();
+    let hub = old.hub(STOPPED, &[]);
+    old.wait_for_index(&hub);
+    for words in ["GRÜSSE", "👧"] {
+        let found = of_alice(&old, &hub, &["search", words]);
+        assert!(found[0]["text"].as_str().unwrap().starts_with("Grüße"), "{words}: {found:?}");
+    }
 }
 
 #[test]

@@ -25,9 +25,10 @@ use self::{
 use super::pool::Pool;
 use crate::{
     error::{RequestError, Result, SystemError},
-    model::{Draft, Message, RoomName, SearchHit},
+    model::{Draft, Message, RoomName},
     storage::{
-        AppendCallback, CommitListener, Extent, MessageLog, Retention, RoomSelection, Search, Slice,
+        AppendCallback, CommitListener, Extent, MessageLog, Retention, RoomSelection, Search,
+        SearchPage, Slice,
     },
 };
 
@@ -36,6 +37,7 @@ mod change_feed;
 mod clock;
 mod data_directory;
 mod database;
+mod index_database;
 mod indexer;
 mod reader;
 mod schema;
@@ -217,7 +219,7 @@ impl MessageLog for EmbeddedLog {
         self.readers.with(move |reader| reader.seq_before(&room, at)).await
     }
 
-    async fn search(&self, search: Search) -> Result<Vec<SearchHit>> {
+    async fn search(&self, search: Search) -> Result<SearchPage> {
         self.searchers.with(move |searcher| searcher.search(&search)).await
     }
 

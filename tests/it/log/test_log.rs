@@ -91,7 +91,7 @@ impl TestLog {
     }
 
     pub(crate) async fn search(&self, search: Search) -> Vec<SearchHit> {
-        self.log.search(search).await.unwrap()
+        self.log.search(search).await.unwrap().hits
     }
 
     /// Returns the texts that a query finds, in the order of the log.
@@ -132,6 +132,6 @@ pub(crate) fn search(query: &str) -> Search {
         until: None,
         newest_first: true,
         limit: 100,
-        offset: 0,
+        after: None,
     }
 }

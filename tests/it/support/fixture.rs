@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    time::Instant,
 };
 
 use chinwag::identity::Identity;
@@ -13,7 +14,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{cli, hub::TestHub};
+use crate::support::{cli, hub::TestHub, within::PATIENCE};
 
 /// A writable copy of the files of one version.
 pub(crate) struct Fixture(TempDir);
@@ -50,6 +51,15 @@ impl Fixture {
     pub(crate) fn hub(&self, data: &str, args: &[&str]) -> TestHub {
         let path = self.path(data);
         TestHub::with(&[&["--data-dir", path.to_str().unwrap()], args].concat())
+    }
+
+    /// Waits until the hub has indexed the messages of the recording for search: all of them in one
+    /// step.
+    pub(crate) fn wait_for_index(&self, hub: &TestHub) {
+        let deadline = Instant::now() + PATIENCE;
+        while cli::run(self.command(hub, "alice", &["search", "cafe"]), b"").done().is_empty() {
+            assert!(Instant::now() < deadline, "the messages are never found");
+        }
     }
 
     /// Returns the output of the current operator command.

@@ -120,6 +120,12 @@ impl Reader {
         seq.map(i64::cast_unsigned).map_err(unreadable)
     }
 
+    /// Returns the time of the log that stands for a time: see [`clock`](super::clock).
+    pub(super) fn log_time(&self, at: Timestamp) -> Result<i64> {
+        let _gate = self.database.reading();
+        log_time(&self.conn, at.as_microsecond()).map_err(unreadable)
+    }
+
     /// Returns the message with this key, unless it was removed.
     pub(super) fn message(&mut self, key: i64) -> Result<Option<Message>> {
         let Self { database, conn, epoch, names } = self;

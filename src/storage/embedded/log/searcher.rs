@@ -1,117 +1,172 @@
 //! Finds messages by their words.
 //!
-//! The index finds the messages, the log has their texts, and a table of FTS5 in memory, with the
-//! same tokenizer as the index, finds the words within a text.
+//! The index finds the messages, the log has their texts, and the query finds its words in them.
 
-use std::{
-    collections::HashSet,
-    ops::{Range, RangeInclusive},
-    sync::Arc,
-};
+use std::{ops::Range, str::FromStr, sync::Arc};
 
-use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use super::{
-    database::LogDatabase,
-    reader::{Reader, clamp},
-    search_query,
-};
+use super::{database::LogDatabase, reader::Reader, search_query::SearchQuery};
 use crate::{
     error::{RequestError, Result, SystemError},
-    model::SearchHit,
-    storage::Search,
+    model::{Message, SearchHit},
+    storage::{Search, SearchCursor, SearchPage},
 };
 
-/// How many of the latest matches are ranked: bounds the cost of a very common word.
-const MAX_RANKED: i64 = 10_000;
+/// How many of the latest matches are ranked: bounds the cost of a common word.
+const MAX_RANKED: usize = 1_000;
 
-/// No limit, for SQLite.
-const ALL: i64 = -1;
+/// Bytes of text after which no more matches are ranked.
+const MAX_RANKED_BYTES: usize = 2 * 1024 * 1024;
 
-/// Has the tokenizer of the index: see its schema.
-const SCRATCH: &str = "
-    CREATE VIRTUAL TABLE scratch USING fts5 (
-        text, tokenize = 'unicode61 remove_diacritics 2'
-    );
+// The latest match first. The rowid of a message is the time it was stored.
+const FIND: &str = "
+    SELECT rowid, key FROM words WHERE words MATCH ?1 AND rowid >= ?2 AND rowid < ?3
+    ORDER BY rowid DESC
 ";
 
-/// Characters for [`marks`].
-const PRIVATE_USE: RangeInclusive<char> = '\u{e000}'..='\u{f8ff}';
-
-const NEWEST: &str = "
-    SELECT rowid FROM words WHERE words MATCH ?1 AND rowid >= ?4 AND rowid < ?5
-    ORDER BY rowid DESC LIMIT ?3 OFFSET ?2
-";
-
-// Ranks by the words of the text alone, not by room and sender.
-const BEST: &str = "
-    SELECT at FROM (
-        SELECT rowid AS at, bm25(words, 0, 0, 1) AS score
-        FROM words WHERE words MATCH ?1 AND rowid >= ?4 AND rowid < ?5
-        ORDER BY rowid DESC LIMIT ?3
-    ) ORDER BY score, at DESC LIMIT -1 OFFSET ?2
-";
-
-const KEY: &str = "SELECT key FROM words WHERE rowid = ?1";
-
-/// A connection to the index, one to the log, and the scratch table.
+/// A connection to the index, and one to the log.
 pub(super) struct Searcher {
     database: Arc<LogDatabase>,
     conn: Connection,
     log: Reader,
-    scratch: Connection,
+}
+
+/// A hit and its place in the order.
+struct RankedHit {
+    rank: Rank,
+    hit: SearchHit,
+}
+
+/// The place of a hit in the order of relevance: by score, then by the time the message was stored. It
+/// is the same for each page, as both never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Rank {
+    score: u32,
+    at: i64,
+}
+
+/// Where a page ends that is sorted by relevance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct RankCursor {
+    /// The time of the latest match when the first page was read. Later ones are not ranked: they
+    /// would displace others.
+    newest: i64,
+    /// The last hit of the page.
+    last: Rank,
 }
 
 impl Searcher {
     /// Opens the connections.
     pub(super) fn new(database: Arc<LogDatabase>, log: Reader) -> Result<Self> {
-        let connect = || {
-            let scratch = Connection::open_in_memory()?;
-            scratch.execute_batch(SCRATCH)?;
-            Ok::<_, rusqlite::Error>((database.reader()?, scratch))
-        };
-        let (conn, scratch) = connect().map_err(unsearchable)?;
-        Ok(Self { database, conn, log, scratch })
+        let conn = database.reader().map_err(unsearchable)?;
+        Ok(Self { database, conn, log })
     }
 
     /// See [`MessageLog::search`](crate::storage::MessageLog::search).
-    pub(super) fn search(&mut self, search: &Search) -> Result<Vec<SearchHit>> {
-        let Some(words) = search_query::expression(&search.query) else {
+    pub(super) fn search(&mut self, search: &Search) -> Result<SearchPage> {
+        let Some(query) = SearchQuery::parse(&search.query) else {
             return Err(RequestError::invalid("query", "it holds no word to look for"));
         };
-        let words = format!("text : ({words})");
-        let Some(expression) = self.narrow(&words, search)? else { return Ok(Vec::new()) };
-        let Self { database, conn, log, scratch } = self;
+        let Some(expression) = self.narrow(&query, search)? else {
+            return Ok(SearchPage { hits: Vec::new(), next: None });
+        };
+        let log_time = |at| self.log.log_time(at);
+        let since = search.since.map(log_time).transpose()?.unwrap_or(i64::MIN);
+        let until = search.until.map(log_time).transpose()?.unwrap_or(i64::MAX);
+        if search.newest_first {
+            self.newest(&query, &expression, since..until, search)
+        } else {
+            self.best(&query, &expression, since..until, search)
+        }
+    }
+
+    /// Returns a page sorted by time. Its cursor is the time of the last hit.
+    fn newest(
+        &mut self,
+        query: &SearchQuery,
+        expression: &str,
+        period: Range<i64>,
+        search: &Search,
+    ) -> Result<SearchPage> {
+        let last: Option<i64> = search.after.as_ref().map(parse_cursor).transpose()?;
+        let period = period.start..last.map_or(period.end, |last| last.min(period.end));
+        let (mut hits, mut last, mut next) = (Vec::new(), 0, None);
+        self.visit(expression, period, |at, message| {
+            if hits.len() == search.limit {
+                next = Some(SearchCursor(last.to_string()));
+                return false;
+            }
+            let ranges = query.matches(message.text.as_str()).ranges;
+            hits.push(SearchHit { message, ranges });
+            last = at;
+            true
+        })?;
+        Ok(SearchPage { hits, next })
+    }
+
+    /// Returns a page sorted by relevance. Its cursor is a [`RankCursor`].
+    fn best(
+        &mut self,
+        query: &SearchQuery,
+        expression: &str,
+        period: Range<i64>,
+        search: &Search,
+    ) -> Result<SearchPage> {
+        let after: Option<RankCursor> = search.after.as_ref().map(parse_cursor).transpose()?;
+        let end = after.map_or(period.end, |after| after.newest.saturating_add(1).min(period.end));
+        let mut newest = after.map(|after| after.newest);
+        let mut ranked: Vec<RankedHit> = Vec::new();
+        let (mut count, mut bytes) = (0, 0);
+        self.visit(expression, period.start..end, |at, message| {
+            newest.get_or_insert(at);
+            count += 1;
+            bytes += message.text.as_str().len();
+            let found = query.matches(message.text.as_str());
+            let rank = Rank { score: found.score, at };
+            if after.is_none_or(|after| rank < after.last) {
+                ranked.push(RankedHit { rank, hit: SearchHit { message, ranges: found.ranges } });
+            }
+            count < MAX_RANKED && bytes < MAX_RANKED_BYTES
+        })?;
+        ranked.sort_by_key(|hit| std::cmp::Reverse(hit.rank));
+        let more = ranked.len() > search.limit;
+        ranked.truncate(search.limit);
+        let last = ranked.last().map(|hit| hit.rank).zip(newest);
+        let next = last.filter(|_| more).map(|(last, newest)| RankCursor { newest, last });
+        let hits = ranked.into_iter().map(|hit| hit.hit).collect();
+        Ok(SearchPage { hits, next: next.map(RankCursor::to_cursor) })
+    }
+
+    /// Calls `each` with the matches of a period and the times they were stored, the latest first,
+    /// until it returns false.
+    fn visit(
+        &mut self,
+        expression: &str,
+        period: Range<i64>,
+        mut each: impl FnMut(i64, Message) -> bool,
+    ) -> Result<()> {
+        let Self { database, conn, log } = self;
         let _gate = database.reading();
-        let (sql, most) = if search.newest_first { (NEWEST, ALL) } else { (BEST, MAX_RANKED) };
-        let mut find = conn.prepare_cached(sql).map_err(unsearchable)?;
-        let mut key_of = conn.prepare_cached(KEY).map_err(unsearchable)?;
-        // The rowid of a message is the time it was stored.
-        let since = search.since.map_or(i64::MIN, Timestamp::as_microsecond);
-        let until = search.until.map_or(i64::MAX, Timestamp::as_microsecond);
-        let mut found = find
-            .query(params![expression, clamp(search.offset), most, since, until])
-            .map_err(unsearchable)?;
-        let mut hits = Vec::new();
-        while hits.len() < search.limit
-            && let Some(row) = found.next().map_err(unsearchable)?
-        {
-            let at: i64 = row.get(0).map_err(unsearchable)?;
-            let key = key_of.query_row([at], |row| row.get(0)).map_err(unsearchable)?;
+        let mut find = conn.prepare_cached(FIND).map_err(unsearchable)?;
+        let mut found =
+            find.query(params![expression, period.start, period.end]).map_err(unsearchable)?;
+        while let Some(row) = found.next().map_err(unsearchable)? {
+            let at = row.get(0).map_err(unsearchable)?;
+            let key = row.get(1).map_err(unsearchable)?;
             // The index may still have messages that were just removed.
-            if let Some(message) = log.message(key)? {
-                let ranges =
-                    ranges(scratch, &words, message.text.as_str()).map_err(unsearchable)?;
-                hits.push(SearchHit { message, ranges });
+            if let Some(message) = log.message(key)?
+                && !each(at, message)
+            {
+                break;
             }
         }
-        Ok(hits)
+        Ok(())
     }
 
     /// Returns the expression for the words in this room and of this sender, if both exist.
-    fn narrow(&mut self, words: &str, search: &Search) -> Result<Option<String>> {
-        let mut expression = words.to_owned();
+    fn narrow(&mut self, query: &SearchQuery, search: &Search) -> Result<Option<String>> {
+        let mut expression = format!("text : ({})", query.expression());
         let Search { room, sender, .. } = search;
         let wanted = [
             ("room", room.as_ref().map(|room| self.log.room_id(room))),
@@ -128,41 +183,32 @@ impl Searcher {
     }
 }
 
-fn ranges(scratch: &Connection, words: &str, text: &str) -> rusqlite::Result<Vec<Range<usize>>> {
-    let (open, close) = marks(text);
-    // FTS5 stops at a NUL. A space has one byte too, and separates words as well.
-    let text = text.replace('\0', " ");
-    let tx = scratch.unchecked_transaction()?;
-    tx.prepare_cached("INSERT INTO scratch (text) VALUES (?1)")?.execute([text])?;
-    let marked: Option<String> = tx
-        .prepare_cached("SELECT highlight(scratch, 0, ?2, ?3) FROM scratch WHERE scratch MATCH ?1")?
-        .query_row(params![words, open.to_string(), close.to_string()], |row| row.get(0))
-        .optional()?;
-    tx.rollback()?;
-    Ok(between(&marked.unwrap_or_default(), open, close))
-}
-
-/// Returns two characters that do not occur in a text. There always are two: the private use area
-/// has 6,400 characters of 3 bytes, and the longest text has room for 5,461 of them.
-fn marks(text: &str) -> (char, char) {
-    let used: HashSet<char> = text.chars().filter(|c| PRIVATE_USE.contains(c)).collect();
-    let mut free = PRIVATE_USE.filter(|c| !used.contains(c));
-    let mut mark = || free.next().unwrap_or(char::REPLACEMENT_CHARACTER);
-    (mark(), mark())
-}
-
-/// Returns the ranges between marks, counted without the marks.
-fn between(marked: &str, open: char, close: char) -> Vec<Range<usize>> {
-    let mut ranges = Vec::new();
-    let (mut at, mut start) = (0, 0);
-    for c in marked.chars() {
-        match c {
-            _ if c == open => start = at,
-            _ if c == close => ranges.push(start..at),
-            _ => at += c.len_utf8(),
-        }
+impl RankCursor {
+    fn to_cursor(self) -> SearchCursor {
+        let Self { newest, last: Rank { score, at } } = self;
+        SearchCursor(format!("{newest}/{score}/{at}"))
     }
-    ranges
+}
+
+impl FromStr for RankCursor {
+    type Err = &'static str;
+
+    fn from_str(raw: &str) -> Result<Self, Self::Err> {
+        let mut parts = raw.split('/');
+        let mut next = || parts.next().ok_or("too short");
+        let number = |raw: &str| raw.parse::<i64>().map_err(|_| "no number");
+        let (newest, score, at) = (number(next()?)?, next()?, number(next()?)?);
+        let score = score.parse().map_err(|_| "no score")?;
+        if parts.next().is_some() {
+            return Err("too long");
+        }
+        Ok(Self { newest, last: Rank { score, at } })
+    }
+}
+
+fn parse_cursor<C: FromStr>(cursor: &SearchCursor) -> Result<C> {
+    let parsed = cursor.0.parse();
+    parsed.map_err(|_| RequestError::invalid("page_token", "not a page token of this search"))
 }
 
 fn unsearchable(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> RequestError {
