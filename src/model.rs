@@ -2,11 +2,9 @@
 //!
 //! Nothing here depends on gRPC or an async runtime.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
-use precis_core::profile::PrecisFastInvocation;
-use precis_profiles::UsernameCaseMapped;
 use uuid::Uuid;
 
 mod certificate;
@@ -14,15 +12,14 @@ mod endpoint;
 mod fingerprint;
 pub(crate) mod fold;
 mod join_link;
+mod name;
 mod written;
 
 pub use certificate::{Certificate, KeyMismatch, MAX_CERTIFICATE_BYTES};
 pub use endpoint::{Endpoint, MAX_HOST_BYTES};
 pub use fingerprint::Fingerprint;
 pub use join_link::{InviteCode, JoinLink, MAX_INVITE_BYTES, MAX_LINK_BYTES};
-
-/// The maximum length of a normalized name of a peer or a room, in bytes.
-pub const MAX_NAME_BYTES: usize = 64;
+pub use name::{LOBBY, MAX_NAME_BYTES, Name, RoomName};
 
 /// The maximum length of a message's text, in bytes.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024;
@@ -42,124 +39,6 @@ pub struct Invalid(pub String);
 impl Invalid {
     fn because(problem: impl Into<String>) -> Self {
         Self(problem.into())
-    }
-}
-
-/// A peer's name, normalized by PRECIS UsernameCaseMapped (RFC 8265, section 3.3).
-///
-/// It consists of letters and digits of any script, `.`, `_` and `-`, and begins with a letter or
-/// a digit, so that it can stand in a command line and in a path without quoting.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(Arc<str>);
-
-/// A room's name. The rules are those of [`Name`].
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoomName(Arc<str>);
-
-/// The room that every session is in.
-pub const LOBBY: &str = "lobby";
-
-fn normalize(raw: &str) -> Result<Arc<str>, Invalid> {
-    if raw.is_empty() {
-        return Err(Invalid::because("a name must not be empty"));
-    }
-    if raw.contains(char::is_whitespace) {
-        return Err(Invalid::because(
-            "a name must be one word of letters, digits, '.', '_' and '-'",
-        ));
-    }
-    // Checked first, as normalizing is expensive.
-    if raw.len() > 4 * MAX_NAME_BYTES {
-        return Err(Invalid::because(too_long()));
-    }
-    // Most names are plain ASCII and need no normalizing.
-    let name = if raw.bytes().all(is_plain) {
-        Cow::Borrowed(raw)
-    } else {
-        UsernameCaseMapped::enforce(raw)
-            .map_err(|_| Invalid::because("a name must be of letters, digits, '.', '_' and '-'"))?
-    };
-    if name.len() > MAX_NAME_BYTES {
-        return Err(Invalid::because(too_long()));
-    }
-    if let Some(bad) = name.chars().find(|&c| !c.is_alphanumeric() && !"._-".contains(c)) {
-        return Err(Invalid::because(format!(
-            "a name must be of letters, digits, '.', '_' and '-', not {:?}",
-            bad
-        )));
-    }
-    if !name.starts_with(char::is_alphanumeric) {
-        return Err(Invalid::because("a name must begin with a letter or a digit"));
-    }
-    Ok(name.into())
-}
-
-/// Returns true if normalizing a name of such bytes does not change it.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-')
-}
-
-fn too_long() -> String {
-    format!("a name must not be longer than {MAX_NAME_BYTES} bytes")
-}
-
-macro_rules! name_type {
-    ($type:ident) => {
-        impl $type {
-            /// Normalizes and checks a name. Errors with what is wrong with `raw`.
-            pub fn parse(raw: &str) -> Result<Self, Invalid> {
-                normalize(raw).map(Self)
-            }
-
-            /// Returns the normalized name.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = Invalid;
-
-            fn from_str(raw: &str) -> Result<Self, Invalid> {
-                Self::parse(raw)
-            }
-        }
-
-        impl AsRef<str> for $type {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::borrow::Borrow<str> for $type {
-            fn borrow(&self) -> &str {
-                &self.0
-            }
-        }
-    };
-}
-
-name_type!(Name);
-name_type!(RoomName);
-
-impl Name {
-    /// Returns the skeleton of the name: names with the same skeleton look alike (UTS 39, section
-    /// 4), and a hub gives out only one of them.
-    pub fn skeleton(&self) -> String {
-        unicode_security::skeleton(&self.0).flat_map(char::to_lowercase).collect()
-    }
-}
-
-impl RoomName {
-    /// The room that every session is in.
-    pub fn lobby() -> Self {
-        Self(LOBBY.into())
     }
 }
 
@@ -382,17 +261,4 @@ pub enum Start {
     Last(u32),
     /// With the first message stored at this time or later.
     Since(Timestamp),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn normalizing_leaves_plain_names_alone() {
-        let plain: String = (0..=u8::MAX).filter(|&byte| is_plain(byte)).map(char::from).collect();
-        for name in [plain.as_str(), "0-9", "a.b_c-d", "007", "--", "._."] {
-            assert_eq!(UsernameCaseMapped::enforce(name).unwrap(), name);
-        }
-    }
 }

@@ -10,7 +10,7 @@ use crate::{
     text::{is_dangerous, lines, one_line},
 };
 
-/// Normalizing a name twice changes nothing, and a name is harmless in a terminal. Any text is
+/// Normalizing a name twice changes nothing, nor does its likeness, and a name is harmless in a terminal. Any text is
 /// harmless once it is escaped.
 pub(super) fn name(bytes: &[u8]) {
     let raw = text(bytes);
@@ -26,7 +26,9 @@ pub(super) fn name(bytes: &[u8]) {
         !plain.contains(|c: char| c.is_whitespace() || is_dangerous(c) || "/\\:#?".contains(c))
     );
     assert_eq!(Name::parse(plain).as_ref(), Ok(&name), "normal once, normal ever after");
-    assert!(!name.skeleton().is_empty());
+    let likeness = name.likeness();
+    assert!(!likeness.is_empty());
+    assert_eq!(Name::likeness_of(&likeness), likeness);
 }
 
 /// An endpoint's text form is parsed to the same endpoint.

@@ -16,7 +16,8 @@ pub const MAX_NAMES: usize = 16;
 
 /// The names that have an owner, whether a session holds them or not.
 ///
-/// Of all names with one skeleton only one has an owner.
+/// Of names that can be mistaken for each other ([`Name::likeness`]) only one is given out. Names that
+/// were given out before a rule existed stay with their owners.
 #[async_trait]
 pub trait NameRegistry: Send + Sync + 'static {
     /// Gives a name to an owner. Has no effect if the owner has it already. Errors with

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chinwag::{
     identity::{Credentials, Identity},
+    model::{Name, RoomName},
     proto::{
         Endpoint, ListPeersRequest, RegisterRequest, RenewRequest, UnregisterRequest,
         WatchPeersRequest, watch_peers_response::Event,
@@ -15,6 +16,7 @@ use crate::support::{
     hub::TestHub,
     keyed::{connect, connect_as, enter, new_key, register_on},
     peer::{self, Session, named, post},
+    person::Person,
     refusal::why,
     watch::{Watch, list},
     within::{PATIENCE, within},
@@ -100,6 +102,46 @@ async fn a_name_belongs_to_the_key_that_took_it() {
     let peer = again.registered.peer.unwrap();
     assert_eq!((peer.name.as_str(), peer.guest), ("alice", false));
     assert_eq!(peer.certificate, key.certificate().as_der());
+}
+
+/// Names that look alike were given out before the hub knew that they do.
+#[tokio::test]
+async fn names_that_look_alike_stay_with_their_keys() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = hub_in(&data, &[]);
+    let (hers, his) = (new_key(), new_key());
+    enter(&hub, &hers, "alice").await.unwrap();
+    enter(&hub, &his, "bob").await.unwrap();
+    for look_alike in ["alice.", "alice_", "alicė", "Àlice", LOOK_ALIKE] {
+        let refused = refused(&hub, &new_key(), look_alike).await;
+        assert_eq!(refused, "AlreadyExists NAME_CONFUSABLE", "{look_alike}");
+    }
+    hub.kill9();
+    let members = rusqlite::Connection::open(data.path().join("members.db")).unwrap();
+    members.execute("UPDATE members SET name = 'alice_' WHERE name = 'bob'", []).unwrap();
+    drop(members);
+    hub.restart();
+    let _alice = enter(&hub, &hers, "alice").await.unwrap();
+    let _beside = enter(&hub, &his, "alice_").await.unwrap();
+    assert_eq!(refused(&hub, &hers, "alice_").await, "AlreadyExists NAME_TAKEN");
+    assert_eq!(refused(&hub, &his, "alice").await, "AlreadyExists NAME_TAKEN");
+    assert_eq!(refused(&hub, &new_key(), "alice-").await, "AlreadyExists NAME_CONFUSABLE");
+    assert_eq!(refused_plaintext(&hub, named("alice_")).await, "AlreadyExists NAME_TAKEN");
+}
+
+#[test]
+fn people_and_rooms_have_names_of_their_languages() {
+    let hub = TestHub::start();
+    for (name, room) in
+        [("प्रिया", "தமிழ்"), ("น้ำ", "\u{1112}\u{1161}\u{11ab}국어"), ("İsmail", "שָׂרָה")]
+    {
+        let who = Person::new(&hub, name);
+        let posted = &who.run(&["post", room, "--json", "hello"]).objects()[0];
+        let said = &who.run(&["history", room, "--json"]).objects()[0];
+        assert_eq!(said["id"], posted["id"], "{name} in {room}");
+        assert_eq!(said["sender"], Name::parse(name).unwrap().as_str());
+        assert_eq!(said["room"], RoomName::parse(room).unwrap().as_str());
+    }
 }
 
 #[tokio::test]

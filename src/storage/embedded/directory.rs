@@ -38,8 +38,8 @@ struct HeldName {
 #[derive(Default)]
 struct DirectoryState {
     leases: HashMap<SessionId, Lease>,
-    /// By skeleton: a name that looks like a held one is refused too.
-    holders: HashMap<String, HeldName>,
+    /// By likeness: a name that looks like a held one is refused too.
+    holders: HashMap<String, Vec<HeldName>>,
     ends: BTreeSet<(Instant, SessionId)>,
 }
 
@@ -76,13 +76,15 @@ impl Directory for EmbeddedDirectory {
     async fn claim(&self, session: Session, claim: SessionClaim) -> Result<()> {
         let mut state = self.inner.state.lock();
         let replaces = state.admit(&session, &claim)?;
-        let skeleton = session.peer.skeleton();
         let (id, name) = (session.id, session.peer.clone());
         let ends_at = Instant::now() + claim.lease;
         state.leases.insert(id, Lease { session: session.clone(), ends_at });
         state.ends.insert((ends_at, id));
-        let holder = state.holders.entry(skeleton);
-        holder.or_insert_with(|| HeldName { name, sessions: Vec::new() }).sessions.push(id);
+        let alike = state.holders.entry(name.likeness()).or_default();
+        match alike.iter_mut().find(|holder| holder.name == name) {
+            Some(holder) => holder.sessions.push(id),
+            None => alike.push(HeldName { name, sessions: vec![id] }),
+        }
         self.inner.listener.put(session);
         if let Some(replaced) = replaces {
             self.inner.end(&mut state, replaced);
@@ -129,11 +131,12 @@ impl DirectoryInner {
     fn end(&self, state: &mut DirectoryState, id: SessionId) {
         let Some(Lease { session, ends_at }) = state.leases.remove(&id) else { return };
         state.ends.remove(&(ends_at, id));
-        let skeleton = session.peer.skeleton();
-        if let Some(holder) = state.holders.get_mut(&skeleton) {
-            holder.sessions.retain(|&held| held != id);
-            if holder.sessions.is_empty() {
-                state.holders.remove(&skeleton);
+        let likeness = session.peer.likeness();
+        if let Some(alike) = state.holders.get_mut(&likeness) {
+            alike.iter_mut().for_each(|holder| holder.sessions.retain(|&held| held != id));
+            alike.retain(|holder| !holder.sessions.is_empty());
+            if alike.is_empty() {
+                state.holders.remove(&likeness);
             }
         }
         self.listener.gone(id, &session.peer);
@@ -161,9 +164,18 @@ impl DirectoryState {
             })
         };
         let (beside, replaces) = (is_own(claim.beside), is_own(claim.replaces));
-        let Some(holder) = self.holders.get(&session.peer.skeleton()) else { return Ok(None) };
-        let is_same_owner = holder.name == session.peer
-            && session.owner.is_some()
+        let alike = self.holders.get(&session.peer.likeness()).map_or(&[][..], Vec::as_slice);
+        let Some(holder) = alike.iter().find(|holder| holder.name == session.peer) else {
+            // Names with owners that look alike are from a time before the rule: the registry decides.
+            let is_owned =
+                |holder: &HeldName| holder.sessions.iter().all(|&id| self.owner(id).is_some());
+            let refused = alike.iter().find(|holder| session.owner.is_none() || !is_owned(holder));
+            return match refused {
+                Some(holder) => Err(RequestError::taken(&session.peer, holder.name.clone())),
+                None => Ok(None),
+            };
+        };
+        let is_same_owner = session.owner.is_some()
             && holder.sessions.iter().any(|id| self.owner(*id) == session.owner.as_ref());
         if beside.is_none() && replaces.is_none() && !is_same_owner {
             return Err(RequestError::taken(&session.peer, holder.name.clone()));
@@ -307,6 +319,28 @@ mod tests {
             let refused = directory.claim(other, alone()).await;
             assert!(matches!(refused, Err(RequestError::NameTaken(_))), "{refused:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn owners_of_names_that_look_alike_can_be_there_at_once() {
+        let (directory, _told) = directory();
+        let of =
+            |name: &str, token: &str| Session { owner: Some(Owner::bot(token)), ..session(name) };
+        let hers = of("alice", "hers");
+        directory.claim(hers.clone(), alone()).await.unwrap();
+        let guest = directory.claim(session("alice_"), alone()).await;
+        assert!(matches!(guest, Err(RequestError::NameConfusable { .. })), "{guest:?}");
+        let his = of("alice_", "his");
+        directory.claim(his.clone(), alone()).await.unwrap();
+        let taken = directory.claim(of("alice_", "hers"), alone()).await;
+        assert!(matches!(taken, Err(RequestError::NameTaken(_))), "{taken:?}");
+        directory.release(hers.id).await.unwrap();
+        directory.claim(of("alice_", "his"), alone()).await.unwrap();
+        directory.release(his.id).await.unwrap();
+
+        directory.claim(session("bob"), alone()).await.unwrap();
+        let owner = directory.claim(of("bob.", "his"), alone()).await;
+        assert!(matches!(owner, Err(RequestError::NameConfusable { .. })), "a guest was first");
     }
 
     #[tokio::test]

@@ -147,8 +147,11 @@ mod tests {
                 let refused = claim("\u{430}lice", owner).await;
                 assert!(matches!(refused, Err(RequestError::NameConfusable { .. })), "{refused:?}");
             }
-            let refused = members.check_free(&name("a1ice")).await;
-            assert!(matches!(refused, Err(RequestError::NameConfusable { .. })), "{refused:?}");
+            for alike in ["a1ice", "alice.", "alice_", "alicė", "Àlice"] {
+                let refused = members.check_free(&name(alike)).await;
+                let confusable = matches!(refused, Err(RequestError::NameConfusable { .. }));
+                assert!(confusable, "{alike}: {refused:?}");
+            }
             assert_eq!(members.find(&hers).await.unwrap(), Membership::Member(vec![name("alice")]));
             assert_eq!(members.find(&his).await.unwrap(), Membership::Unknown);
         }

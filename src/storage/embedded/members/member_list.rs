@@ -136,18 +136,15 @@ impl MemberList {
     pub fn rename(&mut self, old: &Name, new: &Name) -> Result<()> {
         self.write(|tx| {
             let found = lookup_exactly(tx, old)?;
-            match lookup(tx, new)? {
-                Some(other) if other.name != *old => {
-                    return Err(RequestError::taken(new, other.name));
-                }
-                _ => {}
+            if let Some(other) = look_alike(tx, new, old)? {
+                return Err(RequestError::taken(new, other));
             }
             tx.execute("DELETE FROM members WHERE name = ?1", [old.as_str()]).map_err(failed)?;
-            let take_back = "DELETE FROM given_up WHERE skeleton = ?1 AND owner = ?2";
-            tx.execute(take_back, [&new.skeleton(), found.owner.as_str()]).map_err(failed)?;
+            let take_back = "DELETE FROM given_up WHERE likeness = ?1 AND owner = ?2";
+            tx.execute(take_back, [&new.likeness(), found.owner.as_str()]).map_err(failed)?;
             let give_up =
-                "INSERT OR REPLACE INTO given_up (skeleton, owner, new_name) VALUES (?1, ?2, ?3)";
-            tx.execute(give_up, [&old.skeleton(), found.owner.as_str(), new.as_str()])
+                "INSERT OR REPLACE INTO given_up (likeness, owner, new_name) VALUES (?1, ?2, ?3)";
+            tx.execute(give_up, [&old.likeness(), found.owner.as_str(), new.as_str()])
                 .map_err(failed)?;
             insert(tx, new, &found.owner)
         })
@@ -269,19 +266,39 @@ impl MemberRecord {
     }
 }
 
-/// Returns the member whose name looks like this one, if any.
+/// Returns the member with this name; without one, a member whose name looks like it.
 fn lookup(conn: &Connection, name: &Name) -> Result<Option<MemberRecord>> {
-    let query = "SELECT name, owner FROM members WHERE skeleton = ?1";
+    let query =
+        "SELECT name, owner FROM members WHERE likeness = ?1 ORDER BY name = ?2 DESC LIMIT 1";
     let found: Option<(String, String)> = conn
         .prepare_cached(query)
         .and_then(|mut query| {
-            query.query_row([name.skeleton()], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            let likeness = name.likeness();
+            query
+                .query_row([&likeness, name.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
         })
         .map_err(failed)?;
     let found = found.map(|(name, owner)| {
         Ok(MemberRecord { name: known_name(&name)?, owner: OwnerId::new(owner) })
     });
     found.transpose()
+}
+
+/// Returns a name of a member, other than `except`, that is this one or looks like it.
+fn look_alike(conn: &Connection, name: &Name, except: &Name) -> Result<Option<Name>> {
+    let query = "SELECT name FROM members WHERE likeness = ?1 AND name <> ?2 \
+                 ORDER BY name = ?3 DESC LIMIT 1";
+    let found: Option<String> = conn
+        .prepare_cached(query)
+        .and_then(|mut query| {
+            let likeness = name.likeness();
+            query
+                .query_row([&likeness, except.as_str(), name.as_str()], |row| row.get(0))
+                .optional()
+        })
+        .map_err(failed)?;
+    found.map(|name| known_name(&name)).transpose()
 }
 
 fn lookup_exactly(conn: &Connection, name: &Name) -> Result<MemberRecord> {
@@ -304,26 +321,26 @@ fn removal(conn: &Connection, owner: &OwnerId) -> Result<Option<i64>> {
 }
 
 fn has_given_up(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<bool> {
-    conn.prepare_cached("SELECT 1 FROM given_up WHERE skeleton = ?1 AND owner = ?2")
-        .and_then(|mut query| query.exists([&name.skeleton(), owner.as_str()]))
+    conn.prepare_cached("SELECT 1 FROM given_up WHERE likeness = ?1 AND owner = ?2")
+        .and_then(|mut query| query.exists([&name.likeness(), owner.as_str()]))
         .map_err(failed)
 }
 
 /// Returns the name that the owner of `name` got instead.
 fn new_name(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<Option<Name>> {
     let new: Option<Option<String>> = conn
-        .prepare_cached("SELECT new_name FROM given_up WHERE skeleton = ?1 AND owner = ?2")
+        .prepare_cached("SELECT new_name FROM given_up WHERE likeness = ?1 AND owner = ?2")
         .and_then(|mut query| {
-            query.query_row([&name.skeleton(), owner.as_str()], |row| row.get(0)).optional()
+            query.query_row([&name.likeness(), owner.as_str()], |row| row.get(0)).optional()
         })
         .map_err(failed)?;
     new.flatten().map(|new| known_name(&new)).transpose()
 }
 
 fn insert(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<()> {
-    let insert = "INSERT INTO members (skeleton, name, owner, since) VALUES (?1, ?2, ?3, ?4)";
+    let insert = "INSERT INTO members (likeness, name, owner, since) VALUES (?1, ?2, ?3, ?4)";
     let now = Timestamp::now().as_second();
-    conn.execute(insert, params![name.skeleton(), name.as_str(), owner.as_str(), now])
+    conn.execute(insert, params![name.likeness(), name.as_str(), owner.as_str(), now])
         .map(drop)
         .map_err(failed)
 }
