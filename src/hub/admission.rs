@@ -211,7 +211,8 @@ async fn expel(
         if let Some(NameHolder { name, owner: Some(owner), .. }) = holder
             && let Some(now) = names.renamed(name, owner).await?
         {
-            sessions.end_streams(session, &RequestError::Renamed { now });
+            // A client repeats under the new name what was not answered.
+            sessions.end_streams(session, &RequestError::Renamed { now }).await;
         }
         match directory.release(session).await {
             // It may have ended in the meantime.
@@ -229,13 +230,20 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
+    use bytes::Bytes;
+    use http_body_util::BodyExt;
     use jiff::Timestamp;
     use tonic::async_trait;
 
     use super::*;
     use crate::{
         error::SystemError,
-        hub::{Hub, HubOptions, peers::Peers, state::SessionTables},
+        hub::{
+            Hub, HubOptions,
+            fanout::{EventStream, StreamCommand, StreamQueue},
+            peers::Peers,
+            state::SessionTables,
+        },
         identity::Identity,
         model::RoomName,
         storage::{
@@ -340,6 +348,29 @@ mod tests {
         assert!(matches!(refused, RequestError::NameTaken(_)), "{refused}");
         assert_eq!(*hub.state.sessions.count().borrow(), 0);
         register("bob", &carol).await.unwrap();
+    }
+
+    /// A client would repeat a post without an answer under the new name, as another message.
+    #[tokio::test]
+    async fn a_renamed_session_gets_its_answers_before_the_goodbye() {
+        let sessions = Sessions::new(1);
+        let Session { id, peer, owner, .. } = session("alice", Owner::bot("alice"));
+        let now = Name::parse("alicia").unwrap();
+        let caller = Caller { session: id, peer, owner, key: None };
+        sessions.begin(caller, CHECK_INTERVAL).unwrap().commit();
+        let queue = StreamQueue::new();
+        let guard = sessions.open_stream(id, queue.clone()).unwrap();
+        let mut body = EventStream::new(queue.clone(), guard);
+        queue.admit().await;
+        let renamed = RequestError::Renamed { now };
+        let answered = async {
+            queue.push(StreamCommand::Answer(Bytes::from_static(b"posted")));
+            let [first, last] = [body.frame().await, body.frame().await]
+                .map(|frame| frame.unwrap().unwrap().into_data().unwrap());
+            assert_eq!(first, "posted");
+            assert!(String::from_utf8_lossy(&last).contains("NAME_CHANGED"), "{last:?}");
+        };
+        tokio::join!(sessions.end_streams(id, &renamed), answered);
     }
 
     /// Its owner has no name yet, so that a check would find it without a right to its name, and end

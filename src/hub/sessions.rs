@@ -32,6 +32,9 @@ const MAX_STREAMS: usize = 32;
 /// When to retry after the hub was full: by then leases have expired.
 const FULL_DELAY: Duration = Duration::from_secs(30);
 
+/// How long the requests of a session may take to be answered before its streams are ended.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Rooms that one session may be in at a time.
 const MAX_ROOMS: usize = 256;
 
@@ -142,10 +145,13 @@ impl Sessions {
         }
     }
 
-    /// Ends the streams of a session, and tells its client why.
-    pub(crate) fn end_streams(&self, id: SessionId, why: &RequestError) {
-        let table = self.table.lock();
-        for (_, queue) in table.records.get(&id).into_iter().flat_map(|record| &record.streams) {
+    /// Ends the streams of a session once their requests are answered, and tells its client why.
+    pub(crate) async fn end_streams(&self, id: SessionId, why: &RequestError) {
+        let streams = self.table.lock().records.get(&id).map(|record| record.streams.clone());
+        let until = Instant::now() + SETTLE_TIMEOUT;
+        for (_, queue) in streams.unwrap_or_default() {
+            // A client that does not read has to do without.
+            let _ = tokio::time::timeout_at(until, queue.settled()).await;
             queue.push(StreamCommand::goodbye(why.clone()));
         }
     }

@@ -103,10 +103,12 @@ impl StreamQueue {
         }
     }
 
-    /// Waits until all pending requests have been answered.
+    /// Waits until all pending requests have been answered. No other is admitted from then on.
     pub(crate) async fn settled(&self) {
         // The semaphore is never closed.
-        let _ = self.answers.acquire_many(MAX_PENDING as u32).await;
+        if let Ok(permits) = self.answers.acquire_many(MAX_PENDING as u32).await {
+            permits.forget();
+        }
     }
 
     /// Notes that `count` answers were passed to HTTP/2.
