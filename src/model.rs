@@ -2,7 +2,7 @@
 //!
 //! Nothing here depends on gRPC or an async runtime.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use jiff::Timestamp;
 use uuid::Uuid;
