@@ -189,7 +189,7 @@ async fn dispatch(
         Command::Block(peer) => contact_book::block(peer, true, settings, stop).await,
         Command::Unblock(peer) => contact_book::block(peer, false, settings, stop).await,
         Command::Note(args) => contact_book::note(args, settings, stop).await,
-        Command::Forget(peer) => contact_book::forget(&peer, settings),
+        Command::Forget(peer) => contact_book::forget(&peer, settings).await,
         Command::Mute(room) => contact_book::mute(&room, true, settings),
         Command::Unmute(room) => contact_book::mute(&room, false, settings),
         Command::Doctor(args) => doctor::run(args, settings, stop).await,

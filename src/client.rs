@@ -37,7 +37,8 @@
 //! 4. Direct messages go straight to other clients, and peers already known are reached without a
 //!    hub (`peers`, `conversation`). The connection is encrypted between the keys of the two
 //!    clients. The contact book (`contact_store`) has the keys.
-//! 5. Durable messages wait in a file until the receiver has confirmed them (`outbox`).
+//! 5. Direct messages of both directions are kept for their owner (`direct_history`).
+//! 6. Durable messages wait in a file until the receiver has confirmed them (`outbox`).
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -66,6 +67,7 @@ mod conversation_limits;
 mod conversations;
 mod database;
 mod direct;
+mod direct_history;
 mod error;
 mod event;
 mod events;
@@ -91,8 +93,9 @@ mod watch_peers;
 use self::{
     admission::Admission,
     contact_store::ContactStore,
+    direct_history::DirectHistory,
     hub_connection::HubConnection,
-    inbox::Inbox,
+    inbox::{DurableInbox, Inbox},
     outbox::{DeliveryTask, Outbox},
     own_name::OwnName,
     peers::Peers,
@@ -106,6 +109,9 @@ pub use self::{
     conversation::Conversation,
     conversations::{ConversationChange, ConversationUpdate, Conversations},
     direct::{DirectSend, DurableSend},
+    direct_history::{
+        DirectPage, DirectState, Forgotten, HistoryNotice, KeepFor, KeptConversation, KeptDirect,
+    },
     error::{Error, Result},
     event::{Connection, Event},
     events::{Events, Unseen},
@@ -138,7 +144,9 @@ struct ClientInner {
     hub: Arc<HubConnection>,
     contacts: ContactStore,
     peers: Arc<Peers>,
+    history: DirectHistory,
     outbox: Option<Outbox>,
+    durable: Option<DurableInbox>,
     /// `None` once it runs.
     delivery: Mutex<Option<DeliveryTask>>,
     fingerprint: Option<Fingerprint>,
@@ -184,9 +192,11 @@ impl Client {
         let fingerprint = identity.as_ref().map(Identity::fingerprint);
         let (me, book) = (OwnName::from(options.name.clone()), options.contacts.clone());
         let contacts = ContactStore::new(options.hub.clone(), me.clone(), fingerprint, book);
-        let outbox = options.open_outbox(&contacts).await?;
+        let history = options.open_history(&contacts).await;
+        let outbox = options.open_outbox(&contacts, &history).await?;
         let durable = options.open_inbox(&contacts).await?;
-        let (inbox, direct) = Inbox::new(me.clone(), options.inbox_limit, durable.clone());
+        let (limit, kept) = (options.inbox_limit, history.clone());
+        let (inbox, direct) = Inbox::new(me.clone(), limit, durable.clone(), kept);
         let acceptor = peer_chat::acceptor(identity.as_ref())?;
         let listener = match options.listen {
             Some(wanted) => Some(acceptor.listen_on_next_free(wanted, PORT_TRIES).await?),
@@ -233,7 +243,8 @@ impl Client {
             }
         };
         let (commands, queue) = mpsc::channel(COMMANDS);
-        let files = NamedFiles { outbox: outbox.clone(), inbox: durable.clone() };
+        let (outbox_file, inbox_file) = (outbox.clone(), durable.clone());
+        let files = NamedFiles { outbox: outbox_file, inbox: inbox_file, history: history.clone() };
         let (session, handles) =
             Session::new(hub.clone(), rooms, queue, &chat, files, stop.clone());
         tasks.spawn(session.run(chat));
@@ -256,7 +267,9 @@ impl Client {
             hub,
             contacts,
             peers,
+            history: history.clone(),
             outbox,
+            durable: durable.clone(),
             delivery: Mutex::new(delivery),
             fingerprint,
             commands,
@@ -269,7 +282,7 @@ impl Client {
         if direct_address.is_some() {
             client.start_delivery();
         }
-        Ok((client, Events::new(handles.events, direct, durable)))
+        Ok((client, Events::new(handles.events, direct, durable, history)))
     }
 
     /// Returns the name of this client. It is that of the options, unless the operator of the hub has
@@ -337,6 +350,7 @@ impl Client {
         if tokio::time::timeout(2 * shutdown::GRACE, self.0.tasks.wait()).await.is_err() {
             tracing::warn!("the client stopped before all of its tasks did");
         }
+        self.0.history.flush().await;
     }
 
     fn start_delivery(&self) {

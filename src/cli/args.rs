@@ -21,7 +21,7 @@ peers --watch with 0.
 
 Settings are also read from the environment and from config.toml in the configuration
 directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext, room, quiet,
-theme and keys. Options override the environment, and the environment overrides the file.";
+keep, theme and keys. Options override the environment, and the environment overrides the file.";
 
 /// Chat in rooms, and directly from peer to peer
 #[derive(Debug, Parser)]

@@ -68,7 +68,9 @@ async fn with_client(
     let work = work(client.clone(), CommandEvents::new(events), &out);
     let done = stop.run_until_cancelled(work).await.unwrap_or(Err(Failure::Interrupted));
     let written = out.close(stop).await;
+    let notices = client.clone();
     client.stop().await;
+    print_history_notice(&notices);
     match done {
         Ok(()) | Err(Failure::Output(_)) => written.and(done),
         failed => failed,
@@ -154,6 +156,11 @@ async fn text_of(words: &[String], stop: &CancellationToken) -> Result<Text> {
 /// Reads all of standard input as one text.
 async fn read_whole(stop: &CancellationToken) -> Result<String> {
     stop.run_until_cancelled(stdin::whole()).await.ok_or(Failure::Interrupted)?
+}
+
+/// Prints what the user should know about the history of direct messages.
+fn print_history_notice(client: &Client) {
+    client.history_notice().iter().for_each(|news| print_notice(&view::history_notice(news)));
 }
 
 /// Parses a message. White space alone counts as empty.

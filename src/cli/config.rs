@@ -7,6 +7,7 @@
 //! | the contact book | `contacts.toml` in the data directory |
 //! | queued messages for absent peers | `outbox.db` in the data directory |
 //! | such messages that were accepted | `inbox.db` in the data directory |
+//! | direct messages of both directions | `direct.db` in the data directory |
 //! | typed lines | `typed.txt` in the data directory |
 //! | the last position read in each room | `seen.toml` in the data directory |
 //! | the joined rooms | `rooms.toml` in the data directory |
@@ -93,6 +94,11 @@ impl Home {
         self.data.join("outbox.db")
     }
 
+    /// The direct messages of both directions.
+    pub(crate) fn direct_history(&self) -> PathBuf {
+        self.data.join("direct.db")
+    }
+
     /// The accepted messages that were queued by their senders.
     pub(crate) fn inbox(&self) -> PathBuf {
         self.data.join("inbox.db")
@@ -138,6 +144,7 @@ pub(crate) struct Config {
     pub(crate) quiet: bool,
     /// `None`: the default, which is true.
     pub(crate) mouse: Option<bool>,
+    pub(crate) no_keep: bool,
     pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
 }
@@ -174,6 +181,7 @@ impl Config {
             plaintext: raw.plaintext,
             quiet: raw.quiet,
             mouse: raw.mouse,
+            no_keep: raw.keep == Some(false),
             theme: one("theme", raw.theme, ThemeName::parse)?,
             keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
         })
@@ -215,6 +223,7 @@ struct RawConfig {
     #[serde(default)]
     quiet: bool,
     mouse: Option<bool>,
+    keep: Option<bool>,
     theme: Option<Spanned<String>>,
     keys: Option<Spanned<RawKeys>>,
 }
@@ -285,12 +294,14 @@ mod tests {
         let all = Config::parse(
             "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
              room = ['lobby', 'ops']\ndirect = 'anyone'\nno_direct = true\nplaintext = true\n\
-             quiet = true\nmouse = false\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\nhelp = ['f1', 'f2']",
+             quiet = true\nmouse = false\nkeep = false\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\n\
+             help = ['f1', 'f2']",
         )
         .unwrap();
         assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
         assert_eq!(all.direct, Some(DirectPolicy::Anyone));
-        assert!(all.no_direct && all.plaintext && all.quiet && all.mouse == Some(false));
+        assert!(all.no_direct && all.plaintext && all.quiet && all.no_keep);
+        assert_eq!(all.mouse, Some(false));
         assert_eq!(all.theme, Some(ThemeName::Light));
         assert_eq!(all.keys["quit"], ["ctrl-q"]);
         assert_eq!(all.keys["help"], ["f1", "f2"]);

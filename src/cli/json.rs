@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::words::{status, verification};
+use super::words::{direct_state, status, verification};
 use crate::{
-    client::{Direct, Queued},
+    client::{Direct, KeptDirect, Queued},
     identity::Contact,
     model::{Endpoint, Message, Name, Peer, Posted, Receipt, Room, SearchHit},
     text,
@@ -39,6 +39,8 @@ pub(crate) enum JsonLine<'a> {
         id: String,
         sent_at: Option<Time>,
         from: Option<String>,
+        receiver: Option<&'a str>,
+        state: Option<&'static str>,
     },
     Peer {
         name: &'a str,
@@ -195,6 +197,25 @@ impl<'a> From<&'a Direct> for JsonLine<'a> {
             id: direct.message.id.to_string(),
             sent_at: direct.message.sent_at.map(Time),
             from: direct.from.map(|address| Endpoint::from(address).to_string()),
+            receiver: None,
+            state: None,
+        }
+    }
+}
+
+impl<'a> From<&'a KeptDirect> for JsonLine<'a> {
+    fn from(kept: &'a KeptDirect) -> Self {
+        Self::Direct {
+            sender: kept.message.sender.as_str(),
+            standing: verification(kept.verification),
+            verified: kept.verification.is_verified(),
+            fingerprint: kept.verification.key().map(|key| key.to_string()),
+            text: kept.message.text.as_str(),
+            id: kept.message.id.to_string(),
+            sent_at: kept.message.sent_at.map(Time),
+            from: None,
+            receiver: kept.receiver.as_ref().map(Name::as_str),
+            state: Some(direct_state(kept.state)),
         }
     }
 }

@@ -145,6 +145,9 @@ impl Chat {
                 }
                 change = next_change(&mut watch), if idle => self.show(|s| s.on_peer_change(change, Instant::now())),
                 Some(ended) = self.tasks.join_next_with_id(), if idle => self.on_task_end(ended, console),
+                news = self.client.next_history_notice(), if idle => {
+                    self.notify(&view::history_notice(&news));
+                }
                 () = at(self.state.due()), if idle => self.show(ChatState::settle),
                 () = at(awaited_until) => self.resume_input(console),
                 () = at(self.leaving) => {}
@@ -381,7 +384,9 @@ impl Chat {
                 self.state.set_blocked(name, blocked);
                 return self.notify(&notice);
             }
-            Ok(ActionOutcome::Notice(notice)) => return self.notify(&notice),
+            Ok(ActionOutcome::Notice(notice) | ActionOutcome::Forgotten { notice, .. }) => {
+                return self.notify(&notice);
+            }
             Ok(ActionOutcome::Failed(why)) => return self.report_failure(&why),
             Ok(ActionOutcome::Messages(messages)) => {
                 let shown =
@@ -426,6 +431,7 @@ impl Chat {
             1 => "one of your messages waits for the hub".into(),
             waiting => format!("{waiting} of your messages wait for the hub"),
         });
+        self.tasks.spawn(actions::run(self.client.clone(), Request::Conversations, None));
     }
 
     fn notify(&mut self, text: &str) {

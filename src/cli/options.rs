@@ -2,7 +2,7 @@
 
 mod flags;
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 pub(crate) use self::flags::{Flags, without_environment};
 use super::{
@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     /// The room from the command line or the environment.
     pub(crate) wanted_room: Option<RoomName>,
     pub(crate) quiet: bool,
+    /// Whether direct messages are kept.
+    pub(crate) keep: bool,
     /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
     /// Whether the full screen takes the mouse, instead of leaving it to the terminal.
@@ -110,6 +112,7 @@ impl Settings {
             rooms_named,
             wanted_room,
             quiet: flags.quiet || config.quiet,
+            keep: !config.no_keep,
             verbose: flags.verbose,
             mouse: config.mouse.unwrap_or(true),
             theme: config.theme,
@@ -150,6 +153,7 @@ impl Settings {
     /// Returns the same for a client that sends direct messages, which works without the hub too.
     pub(crate) fn invisible_sender(&self) -> Result<ClientOptions> {
         let mut options = self.invisible()?;
+        options.history = self.history();
         options.may_start_away = true;
         Ok(options)
     }
@@ -168,9 +172,24 @@ impl Settings {
             options.direct = direct;
             options.inbox = Some(self.home.inbox());
         }
+        options.history = self.history();
         options.outbox = Some(self.home.outbox());
         options.may_start_away = true;
         Ok(options)
+    }
+
+    fn history(&self) -> Option<PathBuf> {
+        self.keep.then(|| self.home.direct_history())
+    }
+
+    /// Returns the options for the files of the client alone, without a connection.
+    pub(crate) fn offline(&self) -> ClientOptions {
+        let mut options = ClientOptions::new(self.hub.hub.clone(), self.name.clone());
+        options.contacts = (!self.plaintext).then(|| self.contacts());
+        options.outbox = Some(self.home.outbox());
+        options.inbox = Some(self.home.inbox());
+        options.history = Some(self.home.direct_history());
+        options
     }
 
     fn client(&self) -> Result<ClientOptions> {
@@ -268,6 +287,7 @@ mod tests {
             rooms: vec![RoomName::parse("file").unwrap()],
             quiet: true,
             mouse: Some(false),
+            no_keep: false,
             theme: Some(ThemeName::Light),
             keys: BTreeMap::from([("quit".into(), vec!["ctrl-q".into()])]),
         }

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::{SpanRelativeTo, Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
-use crate::{client::DirectPolicy, model::Invalid};
+use crate::{
+    client::{DirectPolicy, KeepFor},
+    model::Invalid,
+};
 
 /// Parses "30s", "5m", "1h 30m" or "7d"; a day has 24 hours.
 pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
@@ -12,6 +15,17 @@ pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
     span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
         .and_then(Duration::try_from)
         .map_err(|_| "expected a duration such as 30s, 5m, 1h or 7d".into())
+}
+
+/// Parses how long direct messages are kept.
+pub(crate) fn keep(raw: &str) -> Result<KeepFor, Invalid> {
+    match raw.to_lowercase().as_str() {
+        "on" => Ok(KeepFor::Always),
+        "off" => Ok(KeepFor::Never),
+        time => duration(time)
+            .map(KeepFor::Only)
+            .map_err(|_| Invalid("usage: /keep on, off, or a time such as 7d".into())),
+    }
 }
 
 /// What [`point_in_time`] accepts, for help and errors.

@@ -11,7 +11,9 @@ use super::{
     words::{status, verification},
 };
 use crate::{
-    client::{Direct, Error, Queued, Verification},
+    client::{
+        Direct, DirectState, Error, Forgotten, HistoryNotice, KeptDirect, Queued, Verification,
+    },
     model::{Endpoint, Fingerprint, Message, MessageId, Name, Peer, Receipt, Room, RoomName},
     text,
 };
@@ -70,6 +72,64 @@ pub(crate) fn direct(clock: &Clock, direct: &Direct) -> String {
 
 pub(crate) fn direct_sent(clock: &Clock, receipt: &Receipt, sent: &str) -> String {
     entry(&format!("{} [direct to {}]", clock.show_now(), receipt.receiver), sent)
+}
+
+/// Formats a direct message of the history.
+pub(crate) fn kept_direct(clock: &Clock, kept: &KeptDirect) -> String {
+    let at = clock.show(kept.kept_at);
+    let head = match (&kept.receiver, kept.state) {
+        (Some(to), DirectState::Queued) => format!("{at} [direct to {to}, queued]"),
+        (Some(to), _) => format!("{at} [direct to {to}]"),
+        (None, _) => {
+            format!("{at} [direct] {} ({}):", kept.message.sender, verification(kept.verification))
+        }
+    };
+    entry(&head, kept.message.text.as_str())
+}
+
+/// Formats a conversation with what is kept, unread and queued of it.
+pub(crate) fn conversation(peer: &Name, kept: u64, unread: u64, queued: usize) -> String {
+    let mut text = format!("direct with {peer}: {kept} kept");
+    if unread > 0 {
+        text.push_str(&format!(", {unread} not read"));
+    }
+    if queued > 0 {
+        text.push_str(&format!(", {queued} queued"));
+    }
+    text
+}
+
+/// Says what a person should know about the history.
+pub(crate) fn history_notice(notice: &HistoryNotice) -> String {
+    match notice {
+        HistoryNotice::Began { file, .. } => format!(
+            "direct messages are kept in {}; `keep = false` in config.toml turns it off",
+            file.display()
+        ),
+        HistoryNotice::Failed(cause) => format!("direct messages are not kept: {cause}"),
+    }
+}
+
+/// Writes a number of things, as in `1 message` or `2 messages`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Says what was removed with a contact.
+pub(crate) fn forgotten(name: &Name, what: Forgotten) -> String {
+    let mut text = match what.contact {
+        true => format!(
+            "removed {name} from your contacts; the next key under that name is accepted as new"
+        ),
+        false => format!("{name} was not in your contacts"),
+    };
+    if what.kept > 0 {
+        text.push_str(&format!("; deleted {}", counted(what.kept, "kept message")));
+    }
+    if what.queued > 0 {
+        text.push_str(&format!("; deleted {}", counted(what.queued, "queued message")));
+    }
+    text
 }
 
 pub(crate) fn queued_delivered(receipt: &Receipt) -> String {

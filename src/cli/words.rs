@@ -1,7 +1,9 @@
 //! Words that text and JSON share.
 
+use std::time::Duration;
+
 use crate::{
-    client::{Error, Verification},
+    client::{DirectState, Error, KeepFor, Verification},
     error::{Refusal, Violation},
     model::PeerStatus,
 };
@@ -13,6 +15,38 @@ pub(crate) fn verification(verification: Verification) -> &'static str {
         Verification::Known(_) => "known",
         Verification::Unverified(_) => "unverified",
     }
+}
+
+/// Returns how far a direct message is, in one word.
+pub(crate) fn direct_state(state: DirectState) -> &'static str {
+    match state {
+        DirectState::Queued => "queued",
+        DirectState::Delivered => "delivered",
+        DirectState::Read => "read",
+    }
+}
+
+/// Returns how long the messages with a peer are kept, as the end of a sentence.
+pub(crate) fn keep(keep: KeepFor) -> String {
+    match keep {
+        KeepFor::Always => "kept".into(),
+        KeepFor::Never => "not kept".into(),
+        KeepFor::Only(time) => format!("kept for {}", spelled(time)),
+    }
+}
+
+/// Writes a time as `7d 12h`.
+fn spelled(time: Duration) -> String {
+    let units = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
+    let mut rest = time.as_secs();
+    let mut parts = Vec::new();
+    for (unit, seconds) in units {
+        if rest >= seconds {
+            parts.push(format!("{}{unit}", rest / seconds));
+            rest %= seconds;
+        }
+    }
+    parts.join(" ")
 }
 
 pub(crate) fn status(status: PeerStatus) -> &'static str {
@@ -41,6 +75,13 @@ pub(crate) fn problem(error: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_spelled_as_they_are_given() {
+        let time = Duration::from_secs(7 * 86_400 + 3600);
+        assert_eq!(keep(KeepFor::Only(time)), "kept for 7d 1h");
+        assert_eq!(keep(KeepFor::Only(Duration::from_secs(61))), "kept for 1m 1s");
+    }
 
     #[test]
     fn problems_have_no_field_names() {

@@ -72,6 +72,11 @@ impl ContactStore {
         self.0.me.is(name) || self.0.own == Some(key)
     }
 
+    /// Returns true if this client has a key, so that those of its peers are known.
+    pub(super) fn has_key(&self) -> bool {
+        self.0.own.is_some()
+    }
+
     pub(super) async fn book(&self) -> Result<Arc<ContactBook>> {
         let inner = self.0.clone();
         match &self.0.file {

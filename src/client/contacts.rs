@@ -90,12 +90,6 @@ impl Client {
         self.change_contact(name, move |book, hub, name| book.note(hub, name, &note)).await
     }
 
-    /// Removes a contact with its key, its note and its block. The next peer with the name is met
-    /// for the first time. Errors with [`Error::Invalid`] if it is not in the book; [`Error::Io`].
-    pub async fn forget(&self, name: &Name) -> Result<()> {
-        self.change_contact(name, |book, hub, name| book.forget(hub, name)).await
-    }
-
     /// Mutes or unmutes the notifications of a room. Its messages are received all the same. The
     /// mark is kept in the contact book, with the hub. Errors with [`Error::LimitReached`] if
     /// [`MAX_MUTED`](crate::identity::MAX_MUTED) rooms are muted; [`Error::Io`].

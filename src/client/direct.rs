@@ -67,7 +67,10 @@ impl Client {
         {
             tracing::debug!(%error, "cannot ask the hub who is at {endpoint}");
         }
-        self.0.peers.send_to(endpoint, text).await
+        let message = self.0.peers.message(MessageId::new(), text);
+        let (receipt, proven) = self.0.peers.send_to(endpoint, &message).await?;
+        self.0.history.record_sent(&receipt.receiver, message, proven).await;
+        Ok(receipt)
     }
 
     /// Opens a live conversation with a peer. Errors as [`Client::send`].
@@ -128,22 +131,32 @@ impl<'a> DirectSend<'a> {
                     on_failure(&error);
                     tokio::time::sleep(pauses.next_delay()).await;
                 }
-                done => return done.map(|(receipt, _)| receipt),
+                Err(error) => return Err(error),
+                Ok((receipt, _)) => {
+                    self.client.0.history.record_sent(self.peer, message, true).await;
+                    return Ok(receipt);
+                }
             }
         }
     }
 
     async fn deliver(self) -> Result<Receipt> {
-        let peers = &self.client.0.peers;
+        let (peers, history) = (&self.client.0.peers, &self.client.0.history);
+        let message = peers.message(self.id, self.text.clone());
         if let Some(line) = peers.open_line(self.peer) {
-            match line.send_with_id(self.id, self.text.clone()).await {
+            match line.send_with_id(self.id, self.text).await {
                 // It may or may not have arrived. Under the same id it is shown once.
                 Err(Error::PeerUnreachable { .. }) => {}
-                done => return done,
+                Err(error) => return Err(error),
+                Ok(receipt) => {
+                    history.record_sent(self.peer, message, true).await;
+                    return Ok(receipt);
+                }
             }
         }
-        let message = peers.message(self.id, self.text);
-        peers.send(self.peer, &message, false).await.map(|(receipt, _)| receipt)
+        let (receipt, _) = peers.send(self.peer, &message, false).await?;
+        history.record_sent(self.peer, message, true).await;
+        Ok(receipt)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 
-use super::{event::Event, inbox::DurableInbox, received::Direct};
+use super::{direct_history::DirectHistory, event::Event, inbox::DurableInbox, received::Direct};
 use crate::model::{DirectMessage, MessageId, Name};
 
 /// The events of a client, in order.
@@ -21,15 +21,16 @@ pub struct Events {
     session: mpsc::Receiver<Event>,
     direct: mpsc::Receiver<Event>,
     durable: Option<DurableInbox>,
+    history: DirectHistory,
     /// A message that is marked as shown before it is handed out.
     next: Option<Direct>,
     /// Whether messages are marked as shown by [`Unseen::seen`] only.
     until_seen: bool,
 }
 
-/// Marks durable messages that came out of [`Events`] as shown.
+/// Marks messages that came out of [`Events`] as shown.
 #[derive(Debug, Clone)]
-pub struct Unseen(Option<DurableInbox>);
+pub struct Unseen(Option<DurableInbox>, DirectHistory);
 
 impl Unseen {
     /// Returns true if a message is durable and not marked as shown: the next client gets it again.
@@ -43,6 +44,7 @@ impl Unseen {
         if let Some(durable) = &self.0 {
             durable.mark_shown(sender, id).await;
         }
+        self.1.mark_read(sender, id, false).await;
     }
 }
 
@@ -51,31 +53,30 @@ impl Events {
         session: mpsc::Receiver<Event>,
         direct: mpsc::Receiver<Event>,
         durable: Option<DurableInbox>,
+        history: DirectHistory,
     ) -> Self {
-        Self { session, direct, durable, next: None, until_seen: false }
+        Self { session, direct, durable, history, next: None, until_seen: false }
     }
 
     /// From now on a durable message counts as shown when [`Unseen::seen`] is called. Until then it
     /// comes out of the next client again, however this one ends.
     pub fn keep_until_seen(&mut self) -> Unseen {
         self.until_seen = true;
-        Unseen(self.durable.clone())
+        Unseen(self.durable.clone(), self.history.clone())
     }
 
     /// Returns the next event; `None` when the client has stopped. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            if let (Some(direct), Some(durable)) = (&self.next, &self.durable) {
-                durable.mark_shown(&direct.message.sender, direct.message.id).await;
+            if let Some(direct) = &self.next {
+                let message = &direct.message;
+                let unseen = Unseen(self.durable.clone(), self.history.clone());
+                unseen.seen(&message.sender, message.id).await;
                 return self.next.take().map(Event::Direct);
             }
-            match (self.receive().await, &self.durable) {
-                (Some(Event::Direct(direct)), Some(durable))
-                    if !self.until_seen && durable.holds(&direct.message) =>
-                {
-                    self.next = Some(direct);
-                }
-                (event, _) => return event,
+            match self.receive().await {
+                Some(Event::Direct(direct)) if !self.until_seen => self.next = Some(direct),
+                event => return event,
             }
         }
     }

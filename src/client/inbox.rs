@@ -21,7 +21,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub(super) use self::durable::DurableInbox;
 use self::durable::Recorded;
-use super::{event::Event, own_name::OwnName, received::Direct};
+use super::{direct_history::DirectHistory, event::Event, own_name::OwnName, received::Direct};
 use crate::{
     client::error::Error,
     error::{RequestError, Result},
@@ -45,6 +45,7 @@ struct InboxInner {
     accepted: Mutex<AcceptedMessages>,
     hasher: RandomState,
     durable: Option<DurableInbox>,
+    history: DirectHistory,
 }
 
 #[derive(Debug)]
@@ -71,17 +72,19 @@ enum Reservation<P> {
 
 impl Inbox {
     /// Returns the inbox of `me` and the queue of its events. It accepts `limit` messages in all,
-    /// and writes durable ones to `durable`.
+    /// writes durable ones to `durable`, and keeps all in `history`.
     pub(super) fn new(
         me: impl Into<OwnName>,
         limit: Option<u64>,
         durable: Option<DurableInbox>,
+        history: DirectHistory,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (me, (events, messages)) = (me.into(), mpsc::channel(INBOX));
         let recent = LruCache::new(REMEMBERED);
         let accepted = Mutex::new(AcceptedMessages { recent, left: limit.unwrap_or(u64::MAX) });
         let hasher = RandomState::new();
-        (Self(Arc::new(InboxInner { me, events, accepted, hasher, durable })), messages)
+        let inner = InboxInner { me, events, accepted, hasher, durable, history };
+        (Self(Arc::new(inner)), messages)
     }
 
     /// Hands out the durable messages that earlier runs accepted and did not show.
@@ -96,6 +99,10 @@ impl Inbox {
             room.send(Event::Direct(direct));
         }
         Ok(())
+    }
+
+    pub(super) fn history(&self) -> &DirectHistory {
+        &self.0.history
     }
 
     pub(super) fn owner(&self) -> &OwnName {
@@ -113,11 +120,21 @@ impl Inbox {
         }
     }
 
-    /// Accepts a message into the events of the client. A `durable` one is on the disk before there
-    /// is a receipt. Not cancel safe in that case.
+    /// Accepts a message into the events of the client, and keeps it in the history. A `durable` one
+    /// is on the disk before there is a receipt. Not cancel safe.
     pub(super) async fn accept(&self, direct: Direct, durable: bool) -> Result<Receipt> {
+        let permit = self.0.history.reserve().await;
+        let Some(permit) = permit else { return self.accept_unkept(direct, durable).await };
+        let receipt = self.accept_unkept(direct.clone(), durable).await?;
+        if !receipt.duplicate {
+            self.0.history.record_received(permit, &direct).await;
+        }
+        Ok(receipt)
+    }
+
+    async fn accept_unkept(&self, direct: Direct, durable: bool) -> Result<Receipt> {
         let Some(file) = self.0.durable.as_ref().filter(|_| durable) else {
-            return self.accept_into(&self.0.events, direct, Event::Direct);
+            return self.put(&self.0.events, direct, Event::Direct);
         };
         let (key, text_hash) = self.identify(&direct.message);
         let (id, receiver, now) = (key.1, self.0.me.get(), Timestamp::now());
@@ -144,8 +161,23 @@ impl Inbox {
         }
     }
 
-    /// Accepts a message into another queue, as `event`.
-    pub(super) fn accept_into<T>(
+    /// Accepts a message into another queue, as `event`, and keeps it in the history.
+    pub(super) async fn accept_into<T>(
+        &self,
+        queue: &mpsc::Sender<T>,
+        direct: Direct,
+        event: impl FnOnce(Direct) -> T,
+    ) -> Result<Receipt> {
+        let permit = self.0.history.reserve().await;
+        let kept = permit.is_some().then(|| direct.clone());
+        let receipt = self.put(queue, direct, event)?;
+        if let (Some(permit), Some(direct), false) = (permit, kept, receipt.duplicate) {
+            self.0.history.record_received(permit, &direct).await;
+        }
+        Ok(receipt)
+    }
+
+    fn put<T>(
         &self,
         queue: &mpsc::Sender<T>,
         direct: Direct,

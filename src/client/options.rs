@@ -51,6 +51,7 @@ pub struct ClientOptions {
     pub(crate) invite: Option<InviteCode>,
     pub(crate) outbox: Option<PathBuf>,
     pub(crate) inbox: Option<PathBuf>,
+    pub(crate) history: Option<PathBuf>,
     pub(crate) may_start_away: bool,
     pub(crate) clock: WallClock,
 }
@@ -75,6 +76,7 @@ impl ClientOptions {
             invite: None,
             outbox: None,
             inbox: None,
+            history: None,
             may_start_away: false,
             clock: WallClock::default(),
         }
@@ -167,6 +169,14 @@ impl ClientOptions {
     /// restarts. Without one they are remembered for as long as the client runs.
     pub fn inbox(mut self, path: impl Into<PathBuf>) -> Self {
         self.inbox = Some(path.into());
+        self
+    }
+
+    /// Keeps the direct messages of both directions in this file, which other clients of the same
+    /// person may share, to be read with
+    /// [`Client::direct_messages`](super::Client::direct_messages). Without one they are not kept.
+    pub fn history(mut self, path: impl Into<PathBuf>) -> Self {
+        self.history = Some(path.into());
         self
     }
 

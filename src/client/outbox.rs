@@ -34,8 +34,8 @@ pub use self::api::DeliveryError;
 pub(super) use self::delivery::DeliveryTask;
 use self::store::{DeliveryState, OutboxOwner, OutboxRow};
 use super::{
-    blocking::blocking, contact_store::ContactStore, database::Database, peers::Peers,
-    wall_clock::WallClock,
+    blocking::blocking, contact_store::ContactStore, database::Database,
+    direct_history::DirectHistory, peers::Peers, wall_clock::WallClock,
 };
 use crate::{
     client::error::{Error, Result},
@@ -92,6 +92,7 @@ struct OutboxInner {
     path: PathBuf,
     contacts: ContactStore,
     clock: WallClock,
+    history: DirectHistory,
     wake: Notify,
     /// Whether everything is to be tried again on request.
     retry_requested: AtomicBool,
@@ -125,7 +126,12 @@ struct FailedAttempt {
 
 impl Outbox {
     /// Opens the file. Blocks on the disk.
-    pub(super) fn open(path: &Path, contacts: ContactStore, clock: WallClock) -> Result<Self> {
+    pub(super) fn open(
+        path: &Path,
+        contacts: ContactStore,
+        clock: WallClock,
+        history: DirectHistory,
+    ) -> Result<Self> {
         let database = Database::open(path, store::PLAN)?;
         let (wake, retry_requested) = (Notify::new(), AtomicBool::new(false));
         Ok(Self(Arc::new(OutboxInner {
@@ -133,6 +139,7 @@ impl Outbox {
             path: path.to_owned(),
             contacts,
             clock,
+            history,
             wake,
             retry_requested,
             attempts: broadcast::channel(ATTEMPTS).0,
@@ -192,6 +199,17 @@ impl Outbox {
             true => Ok(()),
             false => Err(Error::invalid("id", format!("{id} is not in the outbox"))),
         }
+    }
+
+    /// Removes all messages for a peer, and returns how many there were.
+    pub(super) async fn drop_all(&self, peer: &Name) -> Result<u64> {
+        let mut dropped = 0;
+        for (queued, _) in self.list().await? {
+            if queued.peer == *peer {
+                dropped += u64::from(self.remove(queued.id).await?);
+            }
+        }
+        Ok(dropped)
     }
 
     async fn remove(&self, id: MessageId) -> Result<bool> {
@@ -255,6 +273,8 @@ impl Outbox {
             );
             let state = match &result {
                 Ok(receipt) => {
+                    // Before it leaves the outbox: a crash in between repeats both.
+                    self.0.history.record_sent(&queued.peer, self.message(&queued), true).await;
                     let (id, receipt) = (queued.id, receipt.clone());
                     self.0.database.with(move |file| store::delivered(file, id, &receipt)).await?;
                     DeliveryState::Waits
@@ -281,13 +301,13 @@ impl Outbox {
         Ok(Some(attempts))
     }
 
+    fn message(&self, queued: &Queued) -> DirectMessage {
+        let (id, text, sent_at) = (queued.id, queued.text.clone(), Some(queued.queued_at));
+        DirectMessage { id, sender: self.0.contacts.me(), sent_at, text }
+    }
+
     async fn attempt(&self, queued: &Queued, peers: &Peers) -> Result<(Receipt, Endpoint)> {
-        let message = DirectMessage {
-            id: queued.id,
-            sender: self.0.contacts.me(),
-            sent_at: Some(queued.queued_at),
-            text: queued.text.clone(),
-        };
+        let message = self.message(queued);
         let sent = peers.send(&queued.peer, &message, true);
         match tokio::time::timeout(ATTEMPT_TIMEOUT, sent).await {
             Ok(sent) => sent,

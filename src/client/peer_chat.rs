@@ -155,12 +155,10 @@ impl Handlers {
         let message = wire::direct_message("message", request.message)?;
         let verification = self.admission.admit(caller, &message.sender).await?;
         let direct = Direct { message, verification, from: caller.from };
-        if !request.kept {
-            return self.inbox.accept(direct, false).await;
-        }
-        // In a task, since a recorded message has to be handed out even if the caller hangs up.
+        // In a task, since a recorded message has to be handed out, and one that was handed out
+        // recorded, even if the caller hangs up.
         let inbox = self.inbox.clone();
-        let accepted = self.tasks.spawn(async move { inbox.accept(direct, true).await });
+        let accepted = self.tasks.spawn(async move { inbox.accept(direct, request.kept).await });
         accepted.await.unwrap_or_else(|error| Err(RequestError::internal(error)))
     }
 

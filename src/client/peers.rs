@@ -28,7 +28,7 @@ use super::{
 use crate::{
     client::error::{Error, Result},
     identity::{Identity, KeyCheck},
-    model::{DirectMessage, Endpoint, Fingerprint, MessageId, Name, Peer, Receipt, Text},
+    model::{DirectMessage, Endpoint, Fingerprint, Name, Peer, Receipt},
     text,
     transport::Channel,
 };
@@ -123,16 +123,19 @@ impl Peers {
         self.reached.lock().get(peer).cloned()
     }
 
-    /// Sends to whoever listens at an endpoint: with the key of a peer that is known to be there, and
+    /// Sends to whoever listens at an endpoint, and returns whether its key was checked: with the key of a peer that is known to be there, and
     /// otherwise without TLS, on loopback only.
-    pub(super) async fn send_to(&self, endpoint: &Endpoint, text: Text) -> Result<Receipt> {
-        let message = self.message(MessageId::new(), text);
+    pub(super) async fn send_to(
+        &self,
+        endpoint: &Endpoint,
+        message: &DirectMessage,
+    ) -> Result<(Receipt, bool)> {
         let mut tried = Vec::new();
         for (name, record) in self.peers_at(endpoint).await? {
             let key = self.key_of(&name, record.key).await?;
             let target = Target { endpoint: endpoint.clone(), key };
-            match self.deliver_twice(&target, &message, key.and(Some(&name))).await {
-                Ok(receipt) => return Ok(receipt),
+            match self.deliver_twice(&target, message, key.and(Some(&name))).await {
+                Ok(receipt) => return Ok((receipt, key.is_some())),
                 Err(CallError::NotReached(cause)) => tried.push(cause),
                 Err(CallError::Final(error)) => return Err(error),
             }
@@ -140,8 +143,8 @@ impl Peers {
         if tried.is_empty() {
             self.check_plaintext_allowed()?;
             let target = Target { endpoint: endpoint.clone(), key: None };
-            match self.deliver_twice(&target, &message, None).await {
-                Ok(receipt) => return Ok(receipt),
+            match self.deliver_twice(&target, message, None).await {
+                Ok(receipt) => return Ok((receipt, false)),
                 Err(CallError::NotReached(cause)) => tried.push(cause),
                 Err(CallError::Final(error)) => return Err(error),
             }

@@ -1,12 +1,13 @@
 //! What happens to the files of a client that has another name now.
 
-use super::{inbox::DurableInbox, outbox::Outbox};
+use super::{direct_history::DirectHistory, inbox::DurableInbox, outbox::Outbox};
 use crate::{client::error::Result, model::Name};
 
 /// The files with messages of this client by its name.
 pub(super) struct NamedFiles {
     pub(super) outbox: Option<Outbox>,
     pub(super) inbox: Option<DurableInbox>,
+    pub(super) history: DirectHistory,
 }
 
 impl NamedFiles {
@@ -19,7 +20,7 @@ impl NamedFiles {
             if let Some(inbox) = &self.inbox {
                 inbox.rename_from(former).await?;
             }
-            Ok(())
+            self.history.rename_from(former).await
         }
         .await;
         if let Err(error) = renamed {

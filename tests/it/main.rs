@@ -27,6 +27,7 @@ mod completions;
 mod conversations;
 mod direct;
 mod direct_guard;
+mod direct_history;
 mod direct_keys;
 mod doctor;
 mod documents;

@@ -15,7 +15,7 @@ use crate::{
         view::{self, Clock},
         words,
     },
-    client::{Client, Error, PageRequest, PeerFilter, Result},
+    client::{Client, Error, KeepFor, PageRequest, PeerFilter, Result},
     model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
     text,
 };
@@ -31,6 +31,9 @@ pub(crate) const NO_ROOM: &str = "you are in no room; join one with /join ROOM";
 
 /// The error for a message to oneself.
 pub(crate) const IS_YOU: &str = "that is you";
+
+/// The error for `/keep` where no conversation is current.
+const KEEP_WHOSE: &str = "usage: /keep NAME on, off, or a time such as 7d";
 
 /// The error where a key is needed.
 const NO_KEY: &str = "you are connected in plaintext, without a key";
@@ -49,6 +52,8 @@ pub(crate) enum ActionOutcome {
     Shown(Vec<String>),
     /// A peer was blocked or unblocked.
     Blocked { name: Name, blocked: bool, notice: String },
+    /// A peer was removed, with what was kept.
+    Forgotten { name: Name, notice: String },
     /// A notice.
     Notice(String),
     /// The reason for a failure.
@@ -114,11 +119,13 @@ pub(crate) async fn run(
         Request::Block { name, blocked } => block(&client, &name, blocked).await,
         Request::Note { name, text } => note(&client, &name, &text).await,
         Request::ShowNote(name) => show_note(&client, &name).await,
-        Request::Forget(name) => client.forget(&name).await.map(|()| {
-            ActionOutcome::Notice(format!(
-                "removed {name} from your contacts; the next key under that name is accepted as new"
-            ))
+        Request::Forget(name) => client.forget(&name).await.map(|what| {
+            let notice = view::forgotten(&name, what);
+            ActionOutcome::Forgotten { name, notice }
         }),
+        Request::Keep { name: Some(name), keep } => keep_direct(&client, &name, keep).await,
+        Request::Keep { name: None, .. } => Ok(ActionOutcome::Failed(KEEP_WHOSE.into())),
+        Request::Conversations => conversations(&client).await,
         Request::SetStatus(status) => client.set_status(status).await.map(|()| {
             ActionOutcome::Notice(format!("your status is now {}", words::status(status)))
         }),
@@ -207,6 +214,38 @@ pub(crate) async fn blocked(client: &Client) -> Option<BTreeSet<Name>> {
     Some(
         contacts.into_iter().filter(|(_, contact)| contact.blocked).map(|(name, _)| name).collect(),
     )
+}
+
+async fn keep_direct(client: &Client, name: &Name, keep: KeepFor) -> Result<ActionOutcome> {
+    let removed = client.keep_direct(name, keep).await?;
+    let mut notice = format!("direct messages with {name} are {}", words::keep(keep));
+    if removed > 0 {
+        notice.push_str(&format!("; deleted {removed} of them"));
+    }
+    Ok(ActionOutcome::Notice(notice))
+}
+
+/// Lists the conversations of which messages are kept or queued.
+async fn conversations(client: &Client) -> Result<ActionOutcome> {
+    let queued = client.queued().await?;
+    let mut lines = Vec::new();
+    let mut names = Vec::new();
+    for one in client.direct_conversations().await? {
+        let waiting = queued.iter().filter(|queued| queued.peer == one.peer).count();
+        lines.push(view::conversation(&one.peer, one.messages, one.unread, waiting));
+        names.push(one.peer);
+    }
+    for one in &queued {
+        if !names.contains(&one.peer) {
+            let waiting = queued.iter().filter(|queued| queued.peer == one.peer).count();
+            lines.push(view::conversation(&one.peer, 0, 0, waiting));
+            names.push(one.peer.clone());
+        }
+    }
+    if lines.is_empty() {
+        lines.push("no direct messages are kept or queued".into());
+    }
+    Ok(ActionOutcome::Shown(lines.iter().map(|line| view::notice(line)).collect()))
 }
 
 async fn note(client: &Client, name: &Name, text: &str) -> Result<ActionOutcome> {

@@ -9,7 +9,8 @@ pub(crate) mod commands;
 
 use self::commands::{ChatCommand, Verb};
 use crate::{
-    cli::{search_terms::SearchTerms, theme::ThemeName},
+    cli::{search_terms::SearchTerms, theme::ThemeName, values},
+    client::KeepFor,
     model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text},
     text,
 };
@@ -111,8 +112,12 @@ pub(crate) enum Request {
     Note { name: Name, text: String },
     /// Show the note on a peer.
     ShowNote(Name),
-    /// Remove a peer from the contact book.
+    /// Remove a peer from the contact book, and what is kept of the peer.
     Forget(Name),
+    /// Set how long direct messages with a peer are kept; `None` means the current one.
+    Keep { name: Option<Name>, keep: KeepFor },
+    /// List the conversations of which messages are kept or queued.
+    Conversations,
     /// Set the user's status.
     SetStatus(PeerStatus),
 }
@@ -316,6 +321,9 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
             Request::Note { name: Name::parse(first)?, text: text.to_owned() }
         }
         Verb::Forget => Request::Forget(Name::parse(rest)?),
+        Verb::Keep if rest.is_empty() => return Err(missing(command)),
+        Verb::Keep if more.is_empty() => Request::Keep { name: None, keep: values::keep(first)? },
+        Verb::Keep => Request::Keep { name: Some(Name::parse(first)?), keep: values::keep(more)? },
         Verb::Status => Request::SetStatus(status(rest)?),
         Verb::Away => Request::SetStatus(PeerStatus::Away),
         Verb::Back => Request::SetStatus(PeerStatus::Online),

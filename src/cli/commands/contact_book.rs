@@ -10,6 +10,7 @@ use crate::{
         failure::{Failure, Result},
         options::Settings,
         output::{Output, print_notice},
+        view,
     },
     model::{Name, RoomName},
     text,
@@ -101,12 +102,12 @@ async fn show_note(
     out.close(stop).await
 }
 
-pub(crate) fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<()> {
-    let hub = &settings.hub.hub;
-    settings.contacts_of_hub()?.change(|book| book.forget(hub, peer))?;
-    print_notice(&format!(
-        "removed {peer} from your contacts; the next key under that name is accepted as new"
-    ));
+pub(crate) async fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<()> {
+    let known = settings.contacts_of_hub();
+    let forgotten = settings.offline().forget(peer).await;
+    // Without the hub in the contact book, that is the reason.
+    let forgotten = if forgotten.is_err() { known.and(Ok(forgotten?))? } else { forgotten? };
+    print_notice(&view::forgotten(peer, forgotten));
     Ok(())
 }
 

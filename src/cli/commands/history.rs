@@ -1,4 +1,4 @@
-//! `chinwag history`: the past messages of a room.
+//! `chinwag history`: the past messages of a room, or those with one peer, which are kept here.
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -13,8 +13,8 @@ use crate::{
         values::point_in_time,
         view,
     },
-    client::{Client, PageRequest},
-    model::{Message, RoomName},
+    client::{Client, DirectPage, DirectState, KeptDirect, PageRequest, Queued, Verification},
+    model::{DirectMessage, Message, Name, RoomName},
 };
 
 /// The number of messages that are printed by default.
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Room to print, instead of --room
     #[arg(value_name = "ROOM")]
     of: Option<RoomName>,
+    /// Print the direct messages with this peer, which are kept on this machine
+    #[arg(long, value_name = "NAME", conflicts_with = "of")]
+    with: Option<Name>,
     /// Number of latest messages to print [default: 50, or all with --since]
     #[arg(long, visible_alias = "last", value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
@@ -45,6 +48,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
+    if let Some(peer) = &args.with {
+        return print_direct(peer, &args, settings, stop).await;
+    }
     let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
@@ -61,6 +67,55 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
         print_all(&messages, out).await
     })
     .await
+}
+
+/// Prints the kept messages with a peer, and those that wait in the outbox. The hub is not asked.
+async fn print_direct(
+    peer: &Name,
+    args: &Args,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let mut options = settings.offline();
+    for file in [&mut options.history, &mut options.outbox] {
+        // Reading creates no file.
+        file.take_if(|file| !file.exists());
+    }
+    let all = args.all || (args.since.is_some() && args.limit.is_none());
+    let limit = if all { u32::MAX } else { args.limit.unwrap_or(DEFAULT_LIMIT) };
+    let (since, until) = (args.since, args.until);
+    let page = DirectPage { since, until, ..DirectPage::latest(limit) };
+    let mut messages = options.direct_messages(peer, page).await?;
+    if options.outbox.is_some() {
+        let queued = options.queued().await?.into_iter().filter(|one| one.peer == *peer);
+        let queued = queued.filter(|one| {
+            since.is_none_or(|since| one.queued_at >= since)
+                && until.is_none_or(|until| one.queued_at < until)
+        });
+        messages.extend(queued.map(|one| queued_direct(&settings.name, one)));
+    }
+    if messages.is_empty() {
+        print_notice(&format!("no direct messages with {peer} are kept"));
+    }
+    let skipped = messages.len().saturating_sub(limit as usize);
+    let out = Output::new(args.json);
+    for message in &messages[skipped..] {
+        out.print(message, |clock| view::kept_direct(clock, message)).await?;
+    }
+    out.close(stop).await
+}
+
+/// Returns a message of the outbox as one that follows those of the history.
+fn queued_direct(me: &Name, queued: Queued) -> KeptDirect {
+    let Queued { id, peer, text, queued_at, .. } = queued;
+    KeptDirect {
+        place: i64::MAX,
+        message: DirectMessage { id, sender: me.clone(), sent_at: Some(queued_at), text },
+        receiver: Some(peer),
+        verification: Verification::Unverified(None),
+        kept_at: queued_at,
+        state: DirectState::Queued,
+    }
 }
 
 /// Prints page by page, so that memory does not grow with the history.

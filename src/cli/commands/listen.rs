@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{CommandEvents, start};
+use super::{CommandEvents, print_history_notice, start};
 use crate::{
     cli::{
         failure::{Failure, Result},
@@ -16,7 +16,7 @@ use crate::{
         view,
         writer::LAST_WORDS,
     },
-    client::{Direct, Event, Unseen},
+    client::{Client, Direct, Event, Unseen},
     model::{DirectMessage, MessageId, Name},
     text,
 };
@@ -54,10 +54,12 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
     let listened = tokio::select! {
         () = stop.cancelled() => Err(Failure::Interrupted),
         () = reader_gone() => Ok(()),
-        listened = listen(&mut events, &mut taken, &mut shown, args.count, &out) => listened,
+        listened = listen(&client, &mut events, &mut taken, &mut shown, args.count, &out) => listened,
     };
+    let client_at_end = client.clone();
     client.stop().await;
     show_rest(taken, events, &mut shown, &out).await;
+    print_history_notice(&client_at_end);
     let written = out.close(stop).await;
     if written.is_ok() {
         shown.mark_written().await;
@@ -92,6 +94,7 @@ impl PrintedMessages {
 
 /// Prints messages as they arrive. `taken` is the one being printed if this future is dropped.
 async fn listen(
+    client: &Client,
     events: &mut CommandEvents,
     taken: &mut Option<Direct>,
     shown: &mut PrintedMessages,
@@ -102,6 +105,10 @@ async fn listen(
     while left > 0 {
         let event = tokio::select! {
             event = events.next() => event?,
+            news = client.next_history_notice() => {
+                print_notice(&view::history_notice(&news));
+                continue;
+            }
             () = out.flushed(), if !shown.printed.is_empty() => {
                 shown.mark_written().await;
                 continue;

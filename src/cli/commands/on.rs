@@ -25,6 +25,7 @@ use crate::{
         options::Settings,
         output::{Output, print_error, print_notice},
         values::duration,
+        view,
     },
     client::{Client, Error, Event, Result},
     error::Reason,
@@ -155,11 +156,15 @@ enum SentReply {
 impl ReplyLoop {
     async fn run(&mut self, events: &mut CommandEvents, out: &Output) -> Result<(), Failure> {
         self.report_ready();
+        let client = self.bot.client.clone();
         while self.left > 0 || !self.jobs.is_empty() {
             let accepts = self.left > 0 && self.jobs.len() < self.max_jobs;
             tokio::select! {
                 event = events.next(), if accepts => self.on_event(event?).await?,
                 Some(done) = self.jobs.join_next() => report(done, out).await?,
+                news = client.next_history_notice() => {
+                    print_notice(&view::history_notice(&news));
+                }
             }
         }
         Ok(())

@@ -61,7 +61,7 @@ fn what_is_not_known_is_null() {
     assert_eq!(
         json(&direct),
         format!(
-            r#"{{"type":"direct","sender":"buzz","standing":"unverified","verified":false,"fingerprint":null,"text":"psst","id":"{ID}","sent_at":null,"from":null}}"#
+            r#"{{"type":"direct","sender":"buzz","standing":"unverified","verified":false,"fingerprint":null,"text":"psst","id":"{ID}","sent_at":null,"from":null,"receiver":null,"state":null}}"#
         )
     );
 }

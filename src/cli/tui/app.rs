@@ -89,6 +89,8 @@ impl App {
         stop: &CancellationToken,
     ) -> Result<Option<Error>> {
         let mut peers = PeerUpdates::request(self.client.clone());
+        self.tasks.list_conversations();
+        let client = self.client.clone();
         let mut connection = self.client.connection();
         self.state.on_connection(&connection.borrow_and_update().clone());
         let mut tick = tokio::time::interval(TICK);
@@ -119,6 +121,7 @@ impl App {
                 outcome = self.tasks.next() => self.change(|state, now| state.on_outcome(outcome, now)),
                 update = self.conversations.next() => self.change(|state, now| state.on_conversation(update, now)),
                 Ok(()) = connection.changed() => self.on_connection(&mut connection),
+                news = client.next_history_notice() => self.change(|state, now| state.on_history_notice(&news, now)),
                 _ = tick.tick() => self.on_tick(),
                 () = tokio::time::sleep_until(due.into()), if is_dirty && is_ready => {}
                 () = readiness, if is_dirty && !is_ready => {}
@@ -258,6 +261,8 @@ impl App {
                 Effect::LoadUnread { room, after } => self.tasks.load_unread(room, after),
                 Effect::LoadContext(message) => self.tasks.load_context(message),
                 Effect::Search(terms) => self.tasks.search(terms),
+                Effect::LoadDirect { peer, before } => self.tasks.load_direct(peer, before),
+                Effect::SearchDirect { peer, terms } => self.tasks.search_direct(peer, terms),
                 Effect::LookUp(name) => self.tasks.look_up(name),
                 Effect::ListRooms => self.tasks.list_rooms(),
                 Effect::ReadFiles { queued } => self.tasks.read_files(queued),

@@ -33,6 +33,10 @@ pub(crate) enum Effect {
     LoadContext(Box<Message>),
     /// Search messages.
     Search(SearchTerms),
+    /// Load kept messages with a peer, those before a place if it is given.
+    LoadDirect { peer: Name, before: Option<i64> },
+    /// Search the kept messages with a peer.
+    SearchDirect { peer: Name, terms: SearchTerms },
     /// Look up a peer in the contact book.
     LookUp(Name),
     /// List the rooms of the hub, to complete and to choose from.

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     cli::chat::actions::ActionOutcome,
-    client::{Page, Result},
+    client::{KeptConversation, KeptDirect, Page, Queued, Result},
     model::{Message, MessageId, Name, Posted, Receipt, Room, RoomName, SearchHit},
 };
 
@@ -66,6 +66,12 @@ pub(crate) enum Outcome {
         /// A new problem of the contact book.
         problem: Option<String>,
     },
+    /// The conversations of earlier chats, and the messages in the outbox.
+    Conversations { kept: Vec<KeptConversation>, queued: Vec<Queued> },
+    /// A page of the kept messages with a peer, and whether there are older ones.
+    DirectPage { peer: Name, result: Result<(Vec<KeptDirect>, bool)> },
+    /// The kept messages with a peer that a search has found.
+    DirectHits { peer: Name, words: String, result: Result<Vec<KeptDirect>> },
     /// The members of a room, if the hub could be asked.
     Members { room: RoomName, names: Option<BTreeSet<Name>> },
     /// The number of members of a room, if the hub could be asked.

@@ -18,7 +18,7 @@ use crate::{
         search_terms::SearchTerms,
         words,
     },
-    client::{Client, PageRequest, PeerFilter, Result},
+    client::{Client, DirectPage, PageRequest, PeerFilter, Result},
     model::{Message, MessageId, Name, PeerStatus, Position, Receipt, RoomName, Start, Text},
 };
 
@@ -147,6 +147,43 @@ impl Tasks {
         self.set.spawn(async move {
             let result = queries::search(&client, terms.request(), MAX_HITS).await;
             Outcome::Hits { query: terms.words, result }
+        });
+    }
+
+    /// Lists the conversations of earlier chats, and the messages in the outbox.
+    pub(super) fn list_conversations(&mut self) {
+        let client = self.client.clone();
+        self.set.spawn(async move {
+            let kept = client.direct_conversations().await.unwrap_or_default();
+            let queued = client.queued().await.unwrap_or_default();
+            Outcome::Conversations { kept, queued }
+        });
+    }
+
+    pub(super) fn load_direct(&mut self, peer: Name, before: Option<i64>) {
+        let client = self.client.clone();
+        self.set.spawn(async move {
+            let page = DirectPage { before, ..DirectPage::latest(PAGE) };
+            let messages = client.direct_messages(&peer, page).await;
+            let result = messages.map(|messages| {
+                let more = messages.len() == PAGE as usize;
+                (messages, more)
+            });
+            Outcome::DirectPage { peer, result }
+        });
+    }
+
+    pub(super) fn search_direct(&mut self, peer: Name, terms: SearchTerms) {
+        let client = self.client.clone();
+        self.set.spawn(async move {
+            let SearchTerms { words, sender, since, until, .. } = terms;
+            let page =
+                DirectPage { words: words.clone(), since, until, ..DirectPage::latest(MAX_HITS) };
+            let result = client.direct_messages(&peer, page).await.map(|mut found| {
+                found.retain(|kept| sender.as_ref().is_none_or(|who| *who == kept.message.sender));
+                found
+            });
+            Outcome::DirectHits { peer, words, result }
         });
     }
 

@@ -202,6 +202,11 @@ impl Transcript {
         self.to_end();
     }
 
+    /// Lets the transcript be as long as one in which the user has said something.
+    pub(crate) fn raise_limits(&mut self) {
+        self.entries.raise_limits();
+    }
+
     /// Removes all entries.
     #[cfg(test)]
     pub(crate) fn clear(&mut self) {

@@ -265,6 +265,7 @@ impl ConversationTask {
             }
             ConverseEvent::Read(mark) => {
                 let id = wire::field("read.id", MessageId::parse(&mark.id))?;
+                self.inbox.history().mark_read(&self.peer, id, true).await;
                 self.consumer.hint(&self.inbox, ConversationEvent::Read(id));
                 Ok(())
             }
@@ -329,7 +330,7 @@ impl ConversationTask {
         let accepted = match &self.consumer {
             Consumer::Inbox(_) => self.inbox.accept(direct, false).await,
             Consumer::Caller(events) => {
-                self.inbox.accept_into(events, direct, ConversationEvent::Message)
+                self.inbox.accept_into(events, direct, ConversationEvent::Message).await
             }
         };
         match accepted {

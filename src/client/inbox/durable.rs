@@ -178,6 +178,19 @@ impl DurableInbox {
     }
 }
 
+impl DurableInbox {
+    /// Removes the texts of a sender that nobody has seen. Repeated messages are still recognized.
+    pub(in crate::client) async fn forget(&self, sender: &Name) -> Result<()> {
+        self.0.unshown.lock().retain(|(name, _)| name != sender);
+        let (me, sender) = (self.0.contacts.me().to_string(), sender.clone());
+        let forget = move |file: &mut Connection| {
+            let forget = "UPDATE kept SET text = NULL WHERE receiver = ? AND sender = ?";
+            file.execute(forget, params![me, sender.as_str()])
+        };
+        self.0.database.with(forget).await.map(drop)
+    }
+}
+
 fn key_of(message: &DirectMessage) -> (Name, MessageId) {
     (message.sender.clone(), message.id)
 }

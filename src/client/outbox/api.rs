@@ -7,7 +7,7 @@ use crate::{
     client::error::{Error, Result},
     client::{
         Client, ClientOptions, blocking::blocking, contact_store::ContactStore, database,
-        inbox::DurableInbox,
+        direct_history::DirectHistory, inbox::DurableInbox,
     },
     model::{MessageId, Name, Receipt},
 };
@@ -16,10 +16,11 @@ impl ClientOptions {
     pub(in crate::client) async fn open_outbox(
         &self,
         contacts: &ContactStore,
+        history: &DirectHistory,
     ) -> Result<Option<Outbox>> {
         let Some(path) = self.outbox.clone() else { return Ok(None) };
-        let (contacts, clock) = (contacts.clone(), self.clock.clone());
-        blocking(move || Outbox::open(&path, contacts, clock)).await.map(Some)
+        let (contacts, clock, history) = (contacts.clone(), self.clock.clone(), history.clone());
+        blocking(move || Outbox::open(&path, contacts, clock, history)).await.map(Some)
     }
 
     /// Opens the inbox of durable messages, if there is to be one and direct messages come in.
@@ -27,9 +28,17 @@ impl ClientOptions {
         &self,
         contacts: &ContactStore,
     ) -> Result<Option<DurableInbox>> {
-        let Some(path) = self.inbox.clone().filter(|_| self.listen.is_some()) else {
-            return Ok(None);
-        };
+        match self.listen {
+            Some(_) => self.open_inbox_of(contacts).await,
+            None => Ok(None),
+        }
+    }
+
+    pub(in crate::client) async fn open_inbox_of(
+        &self,
+        contacts: &ContactStore,
+    ) -> Result<Option<DurableInbox>> {
+        let Some(path) = self.inbox.clone() else { return Ok(None) };
         let contacts = contacts.clone();
         blocking(move || DurableInbox::open(&path, contacts)).await.map(Some)
     }
@@ -54,9 +63,10 @@ impl ClientOptions {
     }
 
     async fn outbox_without_client(&self) -> Result<Outbox> {
-        let contacts =
-            ContactStore::new(self.hub.clone(), self.name.clone(), None, self.contacts.clone());
-        self.open_outbox(&contacts).await?.ok_or_else(missing)
+        let contacts = self.contacts_without_client();
+        // Nothing is delivered here, so nothing is kept.
+        let nothing = DirectHistory::off(contacts.clone());
+        self.open_outbox(&contacts, &nothing).await?.ok_or_else(missing)
     }
 }
 

@@ -136,7 +136,9 @@ async fn an_outbox_is_of_one_hub_and_one_name() {
     };
     let open = |hub, me| {
         let path = home.path().join("outbox.db");
-        Outbox::open(&path, contacts(hub, me), WallClock::default())
+        let contacts = contacts(hub, me);
+        let history = DirectHistory::off(contacts.clone());
+        Outbox::open(&path, contacts, WallClock::default(), history)
     };
     let elsewhere = open("127.0.0.1:2", "alice").unwrap();
     let other = open("127.0.0.1:1", "carol").unwrap();

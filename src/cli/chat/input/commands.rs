@@ -30,6 +30,7 @@ pub(crate) enum Verb {
     Unblock,
     Note,
     Forget,
+    Keep,
     Status,
     Away,
     Back,
@@ -120,7 +121,9 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
     new(Verb::Unblock, "unblock", "NAME", "unblock a peer").takes(Takes::Name),
     new(Verb::Note, "note", "NAME [TEXT]", "set the note on a peer, remove it with -, or show it")
         .takes(Takes::Name),
-    new(Verb::Forget, "forget", "NAME", "remove a peer and their key from your contacts")
+    new(Verb::Forget, "forget", "NAME", "remove a peer, their key and what is kept of them")
+        .takes(Takes::Name),
+    new(Verb::Keep, "keep", "[NAME] on|off|7d", "keep direct messages with a peer, or for a time")
         .takes(Takes::Name),
     new(
         Verb::Status,

@@ -16,7 +16,7 @@ use crate::{
         },
         view::when,
     },
-    client::{Direct, Verification},
+    client::{Direct, DirectState, KeptDirect, Queued, Verification},
     model::{MessageId, Name, Text},
 };
 
@@ -31,6 +31,16 @@ const MAX_UNREAD: usize = 100;
 
 /// How often the peer is notified while the user types.
 const TYPING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// How far the kept messages of a chat are loaded.
+#[derive(Debug, Default)]
+struct KeptPages {
+    oldest: Option<i64>,
+    is_loading: bool,
+    is_complete: bool,
+    /// Whether there are any.
+    is_listed: bool,
+}
 
 pub(crate) struct DirectChat {
     pub(crate) name: Name,
@@ -62,6 +72,7 @@ pub(crate) struct DirectChat {
     pub(super) unsent: UnsentMessages,
     /// Whether the contact book was asked for the peer.
     looked_up: bool,
+    kept: KeptPages,
     /// Whether any message was delivered to the peer.
     reached: bool,
     shown_path: Option<String>,
@@ -88,6 +99,7 @@ impl DirectChat {
             read_until: None,
             unsent: UnsentMessages::default(),
             looked_up: false,
+            kept: KeptPages::default(),
             reached: false,
             shown_path: None,
         }
@@ -98,6 +110,8 @@ impl DirectChat {
         let message = &direct.message;
         let key = EntryKey::Theirs(message.id);
         if self.transcript.get(key).is_some() {
+            // It may have been loaded before, and comes again because nobody has seen it.
+            self.unseen_ids.push(message.id);
             return;
         }
         let (trust, mark) = match direct.verification {
@@ -135,6 +149,87 @@ impl DirectChat {
         self.transcript.push(TranscriptEntry { key, at: now.wall, body });
     }
 
+    /// Returns from where to load older kept messages, if that is to be done now.
+    pub(super) fn begin_loading(&mut self) -> Option<Option<i64>> {
+        let kept = &mut self.kept;
+        let wanted = !kept.is_loading && !kept.is_complete && self.transcript.wants_older();
+        wanted.then(|| {
+            kept.is_loading = true;
+            kept.oldest
+        })
+    }
+
+    /// Adds a page of kept messages before the others.
+    pub(super) fn add_kept(&mut self, messages: &[KeptDirect], more: bool) {
+        let oldest = messages.first().map(|first| first.place);
+        let is_first_page = self.kept.oldest.is_none();
+        let is_listed = self.kept.is_listed || oldest.is_some();
+        self.kept = KeptPages { oldest, is_loading: false, is_complete: !more, is_listed };
+        if messages.iter().any(|kept| kept.receiver.is_some()) {
+            self.matters = true;
+            self.transcript.raise_limits();
+        }
+        let is_unread =
+            |kept: &&KeptDirect| kept.receiver.is_none() && kept.state != DirectState::Read;
+        if is_first_page && let Some(unread) = messages.iter().rfind(is_unread) {
+            let at = messages.iter().position(|kept| is_unread(&kept)).unwrap_or(0);
+            let read = at.checked_sub(1).map(|last| entry_of(&messages[last]).key);
+            self.transcript.set_new_line(read);
+            // Those before it count as seen with it.
+            self.unseen_ids.push(unread.message.id);
+            self.received = self.received.or(Some(unread.message.id));
+        }
+        self.transcript.prepend(messages.iter().map(entry_of).collect());
+    }
+
+    /// Records that no more kept messages can be loaded.
+    pub(super) fn on_load_failed(&mut self) {
+        (self.kept.is_loading, self.kept.is_complete) = (false, true);
+    }
+
+    /// Returns the peer, with the numbers of unread and queued messages, as a line.
+    pub(super) fn summary(&self) -> String {
+        let mut line = format!("direct with {}", self.name);
+        if self.unread > 0 {
+            line.push_str(&format!(", {} not read", self.unread));
+        }
+        if self.queued() > 0 {
+            line.push_str(&format!(", {} queued", self.queued()));
+        }
+        line
+    }
+
+    /// The number of messages in the outbox.
+    pub(crate) fn queued(&self) -> usize {
+        self.unsent.queued().count()
+    }
+
+    /// Records what is kept of earlier chats.
+    pub(super) fn on_listed(&mut self, unread: usize) {
+        self.matters = true;
+        self.kept.is_listed = true;
+        self.unread = self.unread.max(unread);
+    }
+
+    /// Adds a message that is in the outbox, unless it is here already.
+    pub(super) fn add_queued(&mut self, queued: &Queued, me: &Name) {
+        let key = EntryKey::Own(queued.id);
+        if self.transcript.get(key).is_some() {
+            return;
+        }
+        self.matters = true;
+        let body = EntryBody::Message {
+            sender: me.clone(),
+            own: true,
+            mention: false,
+            text: queued.text.as_str().to_owned(),
+            mark: Some(Mark::Queued),
+        };
+        self.transcript.push(TranscriptEntry { key, at: queued.queued_at, body });
+        self.unsent.push(queued.id, queued.text.clone());
+        self.queue(queued.id);
+    }
+
     /// Returns true if the chat can be closed to make room for another one.
     pub(super) fn is_closable(&self) -> bool {
         let stranger = matches!(self.trust, None | Some(TrustLevel::Unverified));
@@ -154,7 +249,7 @@ impl DirectChat {
     /// Returns true if the peer is not in the contact book and was never heard of here.
     pub(crate) fn is_with_unknown_peer(&self) -> bool {
         let queued = self.unsent.queued().next().is_some();
-        let heard_of = self.received.is_some() || self.reached || self.live;
+        let heard_of = self.received.is_some() || self.reached || self.live || self.kept.is_listed;
         self.looked_up && self.trust.is_none() && !heard_of && !queued
     }
 
@@ -272,6 +367,25 @@ impl DirectChat {
         }
         notify
     }
+}
+
+fn entry_of(kept: &KeptDirect) -> TranscriptEntry {
+    let (message, own) = (&kept.message, kept.receiver.is_some());
+    let mark = match (kept.state, kept.verification) {
+        (DirectState::Read, _) if own => Some(Mark::Read(String::new())),
+        (_, _) if own => Some(Mark::Delivered(String::new())),
+        (_, Verification::Unverified(_)) => Some(Mark::Unverified),
+        _ => None,
+    };
+    let key = if own { EntryKey::Own(message.id) } else { EntryKey::Theirs(message.id) };
+    let body = EntryBody::Message {
+        sender: message.sender.clone(),
+        own,
+        mention: false,
+        text: message.text.as_str().to_owned(),
+        mark,
+    };
+    TranscriptEntry { key, at: kept.kept_at, body }
 }
 
 /// The time when a message was written, if it was received more than a minute later.

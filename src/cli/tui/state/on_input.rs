@@ -10,7 +10,7 @@ use crate::cli::{
     tui::{complete::Candidates, outcome::PageDirection},
 };
 
-use super::{ChatId, Effect, HubStatus, Moment, Overlay, State};
+use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, State};
 
 /// The rows that the mouse wheel scrolls by.
 const WHEEL: isize = 3;
@@ -191,6 +191,12 @@ impl State {
 
     /// Requests history if the view is close to the end of what is loaded.
     pub(crate) fn request_history(&mut self, now: Moment) {
+        if let Some(peer) = self.current_peer().cloned() {
+            let before = self.direct_chat_mut(&peer).and_then(DirectChat::begin_loading);
+            return before.into_iter().for_each(|before| {
+                self.emit(Effect::LoadDirect { peer: peer.clone(), before });
+            });
+        }
         if self.hub_status != HubStatus::Up {
             return;
         }

@@ -9,15 +9,18 @@ use crate::{
         chat::actions::ActionOutcome,
         tui::{
             outcome::{Outcome, PageDirection},
-            transcript::EntryKey,
+            transcript::{EntryKey, NoticeKind},
         },
         view, words,
     },
-    client::{Error, Page, Result},
+    client::{Error, HistoryNotice, KeptConversation, KeptDirect, Page, Queued, Result},
     model::{Message, MessageId, Name, Posted, Receipt, RoomName, SearchHit},
 };
 
-use super::{Effect, Moment, Overlay, State, timeline::Timeline};
+use super::{ChatId, DirectChat, Effect, Moment, Overlay, State, timeline::Timeline};
+
+/// The most conversations of earlier chats that are listed.
+const MAX_LISTED: usize = 100;
 
 impl State {
     /// Handles the outcome of a task.
@@ -41,6 +44,21 @@ impl State {
                 self.on_files(muted, blocked, settled);
                 problem.iter().for_each(|problem| self.announce(problem, true, now));
             }
+            Outcome::Conversations { kept, queued } => self.on_conversations(&kept, &queued),
+            Outcome::DirectPage { peer, result } => self.on_direct_page(&peer, result, now),
+            Outcome::DirectHits { peer, words, result } => match result {
+                Ok(found) if found.is_empty() => {
+                    self.announce(&format!("nothing found with {peer}: {words}"), false, now);
+                }
+                Ok(found) => {
+                    let lines = found.iter().map(|kept| view::kept_direct(&self.clock, kept));
+                    let lines =
+                        lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+                    let title = format!("found with {peer}: {words}");
+                    self.overlay = Some(Overlay::lines(title, lines.collect()));
+                }
+                Err(error) => self.announce(&words::problem(&error), true, now),
+            },
             Outcome::Members { room, names } => {
                 let lists_members = self.lists_members();
                 if let Some(room) = self.room_mut(&room) {
@@ -117,6 +135,14 @@ impl State {
                 self.show(title, lines, now);
             }
             ActionOutcome::Shown(lines) => self.show(title, lines, now),
+            ActionOutcome::Forgotten { name, notice } => {
+                if let Some(chat) = self.direct_chat_mut(&name) {
+                    let draft = std::mem::take(&mut chat.draft);
+                    *chat = DirectChat::new(name);
+                    chat.draft = draft;
+                }
+                self.announce(&notice, false, now);
+            }
             ActionOutcome::Notice(text) => self.announce(&text, false, now),
             ActionOutcome::Failed(why) => self.announce(&why, true, now),
         }
@@ -128,6 +154,51 @@ impl State {
             [] => self.toast(empty_list(title), false, now),
             [line] if title.is_empty() => self.announce(line, false, now),
             _ => self.open_overlay(Overlay::lines(title, lines)),
+        }
+    }
+
+    /// Shows what the user should know about the history, where the first kept message is.
+    pub(crate) fn on_history_notice(&mut self, news: &HistoryNotice, now: Moment) {
+        match news {
+            HistoryNotice::Began { file, peer } => {
+                let file = file.file_name().unwrap_or_default().display();
+                let text = format!(
+                    "direct messages are kept on this machine, in {file}; `keep = false` in \
+                     config.toml turns it off"
+                );
+                self.ensure_direct_chat(peer);
+                let entry = self.notice(NoticeKind::Info, &text, now);
+                self.push_entry(&ChatId::Peer(peer.clone()), entry);
+            }
+            news => self.announce(&view::history_notice(news), true, now),
+        }
+    }
+
+    /// Lists the conversations of earlier chats, the latest first, and what waits in the outbox.
+    fn on_conversations(&mut self, kept: &[KeptConversation], queued: &[Queued]) {
+        let me = self.me.clone();
+        for one in kept.iter().take(MAX_LISTED).filter(|one| one.messages > 0) {
+            let unread = usize::try_from(one.unread).unwrap_or(usize::MAX);
+            self.ensure_direct_chat(&one.peer).on_listed(unread);
+        }
+        for one in queued {
+            self.ensure_direct_chat(&one.peer).add_queued(one, &me);
+        }
+    }
+
+    fn on_direct_page(
+        &mut self,
+        peer: &Name,
+        result: Result<(Vec<KeptDirect>, bool)>,
+        now: Moment,
+    ) {
+        let Some(chat) = self.direct_chat_mut(peer) else { return };
+        match result {
+            Ok((messages, more)) => chat.add_kept(&messages, more),
+            Err(error) => {
+                chat.on_load_failed();
+                self.toast(words::problem(&error), true, now);
+            }
         }
     }
 

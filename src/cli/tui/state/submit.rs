@@ -163,7 +163,17 @@ impl State {
                 self.announce(&format!("{name} will be joined when the hub is back"), false, now);
                 self.emit(Effect::Run { request: Request::Join(name), room });
             }
+            Request::Search(terms)
+                if let Some(peer) =
+                    self.current_peer().filter(|_| terms.room.is_none()).cloned() =>
+            {
+                self.emit(Effect::SearchDirect { peer, terms });
+            }
             Request::Search(terms) => self.emit(Effect::Search(terms)),
+            Request::Keep { name, keep } => {
+                let name = name.or_else(|| self.current_peer().cloned());
+                self.emit(Effect::Run { request: Request::Keep { name, keep }, room });
+            }
             Request::Leave(None) if self.current_peer().is_some() => self.close_direct_chat(now),
             request => {
                 if let Request::Join(name) = &request {
@@ -268,6 +278,7 @@ impl State {
         let mut lines =
             vec![format!("{} {connection}", self.me), self.reached_at.clone(), rooms, sending];
         lines.extend(self.join_lines.iter().cloned());
+        lines.extend(self.direct_chats.iter().map(DirectChat::summary));
         self.overlay = Some(Overlay::lines("status", lines));
     }
 }

@@ -121,8 +121,11 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
             text: format!("{:>2} {symbol} {}", state.rooms.len() + index + 1, chat.name),
             tail: match (chat.is_typing(now), chat.unread) {
                 (true, _) => "… ".into(),
-                (_, 0) => " ".into(),
-                (_, unread) => format!("{unread} "),
+                (_, unread) => [("⧗", chat.queued()), ("", unread)]
+                    .into_iter()
+                    .filter(|(_, count)| *count > 0)
+                    .map(|(symbol, count)| format!("{symbol}{count} "))
+                    .collect(),
             },
             style: theme.of_name(&chat.name, chat.unread > 0),
             is_current: state.current_peer() == Some(&chat.name),

@@ -5,7 +5,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::*;
 use crate::{
-    client::{contact_store::ContactStore, received::Verification},
+    client::{contact_store::ContactStore, direct_history::DirectHistory, received::Verification},
     model::{Endpoint, Text},
 };
 
@@ -28,12 +28,13 @@ struct Scene {
 }
 
 fn scene() -> Scene {
-    let (inbox, _) = Inbox::new(name("buzz"), None, None);
     let (outgoing, answers) = super::super::outgoing();
     let (line, commands) = Line::new(name("sova"), None);
     let (events, unread) = mpsc::channel(1);
     let contacts =
         ContactStore::new(Endpoint::parse("127.0.0.1:1").unwrap(), name("buzz"), None, None);
+    let history = DirectHistory::off(contacts.clone());
+    let (inbox, _) = Inbox::new(name("buzz"), None, None, history);
     let trust = PeerTrust::new(contacts, name("sova"), Verification::Unverified(None));
     let consumer = Consumer::Caller(events);
     let task =

@@ -1,0 +1,161 @@
+//! The history in the interface of a client, and of its options for commands that need no hub.
+
+use super::{
+    DirectHistory, DirectPage, Forgotten, HistoryNotice, KeepFor, KeptConversation, KeptDirect,
+    read, store,
+};
+use crate::{
+    client::error::{Error, Result},
+    client::{
+        Client, ClientOptions, contact_store::ContactStore, inbox::DurableInbox, outbox::Outbox,
+    },
+    error::SystemError,
+    identity::ContactBook,
+    model::Name,
+};
+
+impl DirectHistory {
+    pub(super) async fn conversations(&self) -> Result<Vec<KeptConversation>> {
+        self.flush().await;
+        let found = self.with(|file, owner, now| read::conversations(file, owner, now)).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    pub(super) async fn messages(&self, peer: &Name, page: DirectPage) -> Result<Vec<KeptDirect>> {
+        self.flush().await;
+        let peer = peer.clone();
+        let found = self.with(move |file, owner, _| read::messages(file, owner, &peer, &page));
+        Ok(found.await?.unwrap_or_default())
+    }
+
+    pub(super) async fn keep(&self, peer: &Name, keep: KeepFor) -> Result<u64> {
+        self.flush().await;
+        let peer = peer.clone();
+        let removed = self.with(move |file, owner, now| store::keep(file, owner, &peer, keep, now));
+        removed.await?.ok_or_else(off)
+    }
+
+    pub(super) async fn forget(&self, peer: &Name) -> Result<u64> {
+        self.flush().await;
+        let peer = peer.clone();
+        let removed = self.with(move |file, owner, _| store::forget(file, owner, &peer)).await?;
+        Ok(removed.unwrap_or(0))
+    }
+}
+
+fn off() -> Error {
+    Error::invalid("history", "direct messages are not kept: `keep = false`, or no file")
+}
+
+/// Removes a peer from the contact book, and what is kept for and of them.
+async fn forget(
+    contacts: &ContactStore,
+    history: &DirectHistory,
+    outbox: Option<&Outbox>,
+    inbox: Option<&DurableInbox>,
+    peer: &Name,
+) -> Result<Forgotten> {
+    // First what finds its peer in the contact book.
+    let kept = history.forget(peer).await?;
+    let queued = match outbox {
+        Some(outbox) => outbox.drop_all(peer).await?,
+        None => 0,
+    };
+    if let Some(inbox) = inbox {
+        inbox.forget(peer).await?;
+    }
+    let name = peer.clone();
+    let forget = move |book: &mut ContactBook, hub: &_| book.forget(hub, &name);
+    let contact = match contacts.change(forget).await {
+        Ok(()) => true,
+        Err(Error::Invalid(_)) if kept + queued > 0 => false,
+        Err(error) => return Err(error),
+    };
+    Ok(Forgotten { contact, kept, queued })
+}
+
+impl Client {
+    /// Returns the conversations of which messages are kept, the latest first. Errors with
+    /// [`Error::Io`].
+    pub async fn direct_conversations(&self) -> Result<Vec<KeptConversation>> {
+        self.0.history.conversations().await
+    }
+
+    /// Returns kept messages with a peer, oldest first; none if the name belongs to another key than
+    /// before. Errors with [`Error::Io`].
+    pub async fn direct_messages(&self, peer: &Name, page: DirectPage) -> Result<Vec<KeptDirect>> {
+        self.0.history.messages(peer, page).await
+    }
+
+    /// Sets how long messages with a peer are kept from now on, and removes older ones. Returns how
+    /// many were removed. Errors with [`Error::Invalid`] if no messages are kept at all;
+    /// [`Error::Io`].
+    pub async fn keep_direct(&self, peer: &Name, keep: KeepFor) -> Result<u64> {
+        self.0.history.keep(peer, keep).await
+    }
+
+    /// Takes what a person should know about the history: `Some` once for each piece of news.
+    pub fn history_notice(&self) -> Option<HistoryNotice> {
+        self.0.history.notice()
+    }
+
+    /// Waits for the next [`Client::history_notice`]. Cancel safe.
+    pub async fn next_history_notice(&self) -> HistoryNotice {
+        self.0.history.next_notice().await
+    }
+
+    /// Removes a contact with its key, its note and its block, and the kept messages with it: in the
+    /// history, in the outbox, where they would wait for the next peer of the name, and in the
+    /// inbox. The next peer with the name is met for the first time. Errors with
+    /// [`Error::Invalid`] if nothing was known; [`Error::Io`].
+    pub async fn forget(&self, name: &Name) -> Result<Forgotten> {
+        let (outbox, inbox) = (self.0.outbox.as_ref(), self.0.durable.as_ref());
+        forget(&self.0.contacts, &self.0.history, outbox, inbox, name).await
+    }
+}
+
+impl ClientOptions {
+    /// Returns what [`Client::direct_conversations`] does, without a client. Errors also if the
+    /// file cannot be used.
+    pub async fn direct_conversations(&self) -> Result<Vec<KeptConversation>> {
+        self.history_without_client().await?.conversations().await
+    }
+
+    /// Returns what [`Client::direct_messages`] does, without a client. Errors also if the file
+    /// cannot be used.
+    pub async fn direct_messages(&self, peer: &Name, page: DirectPage) -> Result<Vec<KeptDirect>> {
+        self.history_without_client().await?.messages(peer, page).await
+    }
+
+    /// Removes a contact and what is kept of it, as [`Client::forget`] does, without a client.
+    pub async fn forget(&self, name: &Name) -> Result<Forgotten> {
+        let contacts = self.contacts_without_client();
+        // Only what is there: forgetting creates no files.
+        let mut there = self.clone();
+        for file in [&mut there.history, &mut there.outbox, &mut there.inbox] {
+            file.take_if(|file| !file.exists());
+        }
+        let history = there.history_without_client().await?;
+        let outbox = there.open_outbox(&contacts, &history).await?;
+        let inbox = there.open_inbox_of(&contacts).await?;
+        forget(&contacts, &history, outbox.as_ref(), inbox.as_ref(), name).await
+    }
+
+    /// Opens the history; see [`DirectHistory::open`].
+    pub(in crate::client) async fn open_history(&self, contacts: &ContactStore) -> DirectHistory {
+        DirectHistory::open(self.history.clone(), contacts.clone(), self.clock.clone()).await
+    }
+
+    pub(in crate::client) fn contacts_without_client(&self) -> ContactStore {
+        let key = self.identity.as_ref().map(crate::identity::Identity::fingerprint);
+        ContactStore::new(self.hub.clone(), self.name.clone(), key, self.contacts.clone())
+    }
+
+    async fn history_without_client(&self) -> Result<DirectHistory> {
+        let history = self.open_history(&self.contacts_without_client()).await;
+        match history.notice() {
+            Some(HistoryNotice::Failed(cause)) => Err(Error::Io(SystemError::new(&cause))),
+            _ => Ok(history),
+        }
+    }
+}

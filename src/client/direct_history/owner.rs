@@ -1,0 +1,139 @@
+//! The conversations of a history: whose they are, and under which names they are shown.
+
+use std::{sync::Arc, time::Duration};
+
+use rusqlite::{Connection, Result, params};
+
+use super::KeepFor;
+use crate::{
+    identity::ContactBook,
+    model::{Endpoint, Fingerprint, Name},
+};
+
+/// Whose conversations an operation is about, and the keys of their peers.
+#[derive(Debug)]
+pub(super) struct HistoryOwner {
+    pub(super) book: Arc<ContactBook>,
+    pub(super) hub: Endpoint,
+    pub(super) me: Name,
+}
+
+/// A row of the table of conversations.
+#[derive(Debug, Clone)]
+pub(super) struct ConversationRow {
+    pub(super) id: i64,
+    pub(super) key: Option<Fingerprint>,
+    /// The name as it is in the table.
+    pub(super) peer: Name,
+    pub(super) keep: KeepFor,
+    pub(super) messages: u64,
+    /// The place of the last message.
+    pub(super) last: Option<i64>,
+}
+
+impl HistoryOwner {
+    /// Returns the conversations of this owner at this hub, under any of its endpoints.
+    pub(super) fn conversations(&self, file: &Connection) -> Result<Vec<ConversationRow>> {
+        let known = self.book.hub(&self.hub);
+        let hubs = known.into_iter().flat_map(|hub| &hub.endpoints).chain([&self.hub]);
+        let hubs: Vec<String> = hubs.map(Endpoint::to_string).collect();
+        let mut query = file.prepare_cached(
+            "SELECT id, key, peer, keep_for, messages, hub,
+                 (SELECT max(place) FROM message WHERE conversation = c.id)
+             FROM conversation AS c WHERE me = ?",
+        )?;
+        let rows = query.query_map([self.me.as_str()], |row| {
+            let (peer, hub): (String, String) = (row.get(2)?, row.get(5)?);
+            let key: Option<[u8; 32]> = row.get(1)?;
+            // A row that somebody has edited, so that it is not valid, is left out.
+            let peer = Name::parse(&peer).ok().filter(|_| hubs.contains(&hub));
+            let Some(peer) = peer else { return Ok(None) };
+            let seconds: Option<u32> = row.get(3)?;
+            let keep = match seconds {
+                None => KeepFor::Always,
+                Some(0) => KeepFor::Never,
+                Some(seconds) => KeepFor::Only(Duration::from_secs(seconds.into())),
+            };
+            let messages = row.get::<_, i64>(4)?.try_into().unwrap_or_default();
+            let (id, key, last) = (row.get(0)?, key.map(Fingerprint::from_bytes), row.get(6)?);
+            Ok(Some(ConversationRow { id, key, peer, keep, messages, last }))
+        })?;
+        rows.filter_map(Result::transpose).collect()
+    }
+
+    /// Returns under which name a conversation is shown; `None`: the name belongs to another key.
+    pub(super) fn name_of(&self, row: &ConversationRow) -> Option<Name> {
+        let contacts = self.book.hub(&self.hub).map(|hub| &hub.contacts);
+        let of_key = contacts.into_iter().flatten().find(|(_, known)| Some(known.key) == row.key);
+        match of_key {
+            Some((name, _)) => Some(name.clone()),
+            None if self.book.contact(&self.hub, &row.peer).is_some() => None,
+            None => Some(row.peer.clone()),
+        }
+    }
+
+    /// Returns the conversation that is shown under a name: that of the key in the contact book, or
+    /// else the latest, one with a key before one without.
+    pub(super) fn find(&self, file: &Connection, peer: &Name) -> Result<Option<ConversationRow>> {
+        let rows = self.conversations(file)?.into_iter();
+        let named = rows.filter(|row| self.name_of(row).as_ref() == Some(peer));
+        Ok(named.max_by_key(|row| (row.key.is_some(), row.last)))
+    }
+
+    /// Gives the conversations of a former name at this hub the present one.
+    pub(super) fn rename_from(&self, file: &Connection, former: &Name) -> Result<()> {
+        let before = Self { book: self.book.clone(), hub: self.hub.clone(), me: former.clone() };
+        for row in before.conversations(file)? {
+            let rename = "UPDATE conversation SET me = ? WHERE id = ?";
+            file.execute(rename, params![self.me.as_str(), row.id])?;
+        }
+        Ok(())
+    }
+
+    /// Returns the conversation with the owner of a key, or of a name without one, which is added if
+    /// there is none.
+    pub(super) fn find_or_add(
+        &self,
+        file: &Connection,
+        peer: &Name,
+        key: Option<Fingerprint>,
+    ) -> Result<ConversationRow> {
+        let rows = self.conversations(file)?;
+        let is_it = |row: &&ConversationRow| match key {
+            Some(_) => row.key == key,
+            None => row.key.is_none() && row.peer == *peer,
+        };
+        if let Some(row) = rows.iter().find(is_it) {
+            if row.peer != *peer {
+                let change = "UPDATE conversation SET peer = ? WHERE id = ?";
+                file.execute(change, params![peer.as_str(), row.id])?;
+            }
+            return Ok(row.clone());
+        }
+        // What a person has set before the key was known.
+        let keep = rows.iter().find(|row| row.key.is_none() && row.peer == *peer);
+        let keep = keep.map_or(KeepFor::Always, |row| row.keep);
+        file.execute(
+            "INSERT INTO conversation (hub, me, key, peer, keep_for) VALUES (?, ?, ?, ?, ?)",
+            params![
+                self.hub.to_string(),
+                self.me.as_str(),
+                key.map(|key| *key.as_bytes()),
+                peer.as_str(),
+                seconds(keep)
+            ],
+        )?;
+        let (id, peer) = (file.last_insert_rowid(), peer.clone());
+        Ok(ConversationRow { id, key, peer, keep, messages: 0, last: None })
+    }
+}
+
+/// Returns a setting as the table has it.
+pub(super) fn seconds(keep: KeepFor) -> Option<u32> {
+    match keep {
+        KeepFor::Always => None,
+        KeepFor::Never => Some(0),
+        // Less than a second would be 0.
+        KeepFor::Only(time) => Some(u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1)),
+    }
+}

@@ -1,0 +1,119 @@
+//! Reading the history.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Result, Row, TransactionBehavior, params};
+
+use super::{
+    DirectPage, DirectState, KeptConversation, KeptDirect,
+    owner::{ConversationRow, HistoryOwner},
+    store,
+};
+use crate::{
+    client::received::Verification,
+    model::{DirectMessage, MessageId, Name, Text},
+};
+
+/// Returns the conversations under their present names, the latest first.
+pub(super) fn conversations(
+    file: &mut Connection,
+    owner: &HistoryOwner,
+    now: Timestamp,
+) -> Result<Vec<KeptConversation>> {
+    let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    store::expire(&tx, now)?;
+    let mut found: Vec<(ConversationRow, Name)> = Vec::new();
+    for row in owner.conversations(&tx)? {
+        let Some(name) = owner.name_of(&row) else { continue };
+        let rank = |row: &ConversationRow| (row.key.is_some(), row.last);
+        match found.iter_mut().find(|(_, other)| *other == name) {
+            Some((other, _)) if rank(other) < rank(&row) => *other = row,
+            Some(_) => {}
+            None => found.push((row, name)),
+        }
+    }
+    found.sort_by_key(|(row, _)| std::cmp::Reverse(row.last));
+    let mut conversations = Vec::new();
+    for (row, peer) in found {
+        let unread = "SELECT count(*) FROM message
+                      WHERE conversation = ? AND outgoing = 0 AND state < 2";
+        let unread: i64 = tx.query_row(unread, [row.id], |row| row.get(0))?;
+        let (unread, messages, keep) = (u64::try_from(unread).unwrap_or(0), row.messages, row.keep);
+        conversations.push(KeptConversation { peer, messages, unread, keep });
+    }
+    tx.commit()?;
+    Ok(conversations)
+}
+
+/// Returns messages of a conversation, oldest first.
+pub(super) fn messages(
+    file: &mut Connection,
+    owner: &HistoryOwner,
+    peer: &Name,
+    page: &DirectPage,
+) -> Result<Vec<KeptDirect>> {
+    let Some(conversation) = owner.find(file, peer)? else { return Ok(Vec::new()) };
+    let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
+    let mut query = file.prepare_cached(
+        "SELECT place, outgoing, id, text, sent_at, kept_at, standing, state FROM message
+         WHERE conversation = ?1 AND place < ?2 AND kept_at >= ?3 AND kept_at < ?4
+         ORDER BY place DESC",
+    )?;
+    let mut rows = query.query(params![
+        conversation.id,
+        page.before.unwrap_or(i64::MAX),
+        micros(page.since).unwrap_or(i64::MIN),
+        micros(page.until).unwrap_or(i64::MAX)
+    ])?;
+    let words: Vec<String> = page.words.split_whitespace().map(fold).collect();
+    let mut found = Vec::new();
+    while found.len() < page.limit as usize
+        && let Some(row) = rows.next()?
+    {
+        let Some(kept) = read(row, owner, &conversation, peer)? else { continue };
+        let text = if words.is_empty() { String::new() } else { fold(kept.message.text.as_str()) };
+        if words.iter().all(|word| text.contains(word)) {
+            found.push(kept);
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Reads a row; `None` if somebody has edited the file and it is not valid.
+fn read(
+    row: &Row<'_>,
+    owner: &HistoryOwner,
+    conversation: &ConversationRow,
+    peer: &Name,
+) -> Result<Option<KeptDirect>> {
+    let Ok(text) = Text::parse(row.get::<_, String>(3)?) else { return Ok(None) };
+    let Ok(kept_at) = Timestamp::from_microsecond(row.get(5)?) else { return Ok(None) };
+    let sent_at: Option<i64> = row.get(4)?;
+    let outgoing: bool = row.get(1)?;
+    let verification = match (row.get::<_, i64>(6)?, conversation.key) {
+        (2, Some(key)) => Verification::Verified(key),
+        (1, Some(key)) => Verification::Known(key),
+        (_, key) => Verification::Unverified(key),
+    };
+    let message = DirectMessage {
+        id: MessageId::from_bytes(row.get(2)?),
+        sender: if outgoing { owner.me.clone() } else { peer.clone() },
+        sent_at: sent_at.and_then(|at| Timestamp::from_microsecond(at).ok()),
+        text,
+    };
+    Ok(Some(KeptDirect {
+        place: row.get(0)?,
+        message,
+        receiver: outgoing.then(|| peer.clone()),
+        verification,
+        kept_at,
+        state: match row.get(7)? {
+            2 => DirectState::Read,
+            _ => DirectState::Delivered,
+        },
+    }))
+}
