@@ -26,6 +26,7 @@ mod logging;
 mod options;
 mod outage;
 mod output;
+mod progress;
 mod queries;
 mod question;
 mod search_terms;

@@ -149,9 +149,14 @@ pub(crate) fn set_quiet() {
     QUIET.store(true, Ordering::Relaxed);
 }
 
+/// Returns true if notices are suppressed.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
 /// Prints a notice to standard error, unless `--quiet` is set.
 pub(crate) fn print_notice(text: &str) {
-    if !QUIET.load(Ordering::Relaxed) {
+    if !is_quiet() {
         print_error(text);
     }
 }

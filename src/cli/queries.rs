@@ -42,8 +42,18 @@ pub(crate) async fn latest_messages(
 /// Returns up to `limit` hits of a search.
 pub(crate) async fn search(
     client: &Client,
+    request: SearchRequest,
+    limit: u32,
+) -> Result<Vec<SearchHit>> {
+    search_by_pages(client, request, limit, |_| {}).await
+}
+
+/// As [`search`]. Calls `more` with the number of hits so far when more are asked for.
+pub(crate) async fn search_by_pages(
+    client: &Client,
     mut request: SearchRequest,
     limit: u32,
+    mut more: impl FnMut(usize),
 ) -> Result<Vec<SearchHit>> {
     let limit = limit as usize;
     let mut hits = Vec::new();
@@ -53,7 +63,10 @@ pub(crate) async fn search(
         hits.extend(page.items);
         hits.truncate(limit);
         match page.next {
-            Some(next) if hits.len() < limit => request.token = next,
+            Some(next) if hits.len() < limit => {
+                request.token = next;
+                more(hits.len());
+            }
             _ => return Ok(hits),
         }
     }

@@ -1,6 +1,6 @@
 //! The commands that find past messages, `history` and `search`, run as programs.
 
-use crate::support::{hub::TestHub, person::Person};
+use crate::support::{hub::TestHub, person::Person, terminal::Terminal};
 
 /// Runs a search until it has found something: the most recent posts may not be indexed yet.
 fn search_until_found(who: &Person, args: &[&str]) -> Vec<String> {
@@ -65,4 +65,37 @@ fn history_and_search_can_be_narrowed() {
     }
     let refused = sova.run(&["history", "--since", "soon"]).failed(2);
     assert!(refused.contains("expected a time such as"), "{refused}");
+}
+
+/// Waits for a key before it reads what the command prints: the pipe between them is full until then.
+const LATE_READER: &str = "stty -echo; \"$@\" | { read go </dev/tty; grep -c walnut; }";
+
+#[test]
+fn long_work_has_a_progress_bar_on_a_terminal() {
+    const SIZE: (u16, u16) = (80, 24);
+    let hub = TestHub::with(&["--ephemeral", "--post-rate", "10000/s"]);
+    let sova = Person::new(&hub, "sova");
+    let said: String = (0..1500).map(|at| format!("walnut {at} {}\n", "x".repeat(200))).collect();
+    sova.run_with(&["post", "lobby"], &said).done();
+    let link = hub.address().to_string();
+    let history = ["history", "--all", "--name", "sova", "--hub", &link];
+    let mut terminal = Terminal::shell(SIZE, sova.home.path(), LATE_READER, &history);
+    terminal.wait_for("0 of 1500 messages");
+    terminal.type_line("go");
+    // The bar is removed before the count is printed.
+    terminal.wait_until("the count", only_the_count);
+    assert!(terminal.wait_for_end().success());
+
+    let quiet = [&history[..], &["--quiet"]].concat();
+    let mut terminal = Terminal::shell(SIZE, sova.home.path(), LATE_READER, &quiet);
+    terminal.type_line("go");
+    terminal.wait_until("the count", |screen| {
+        assert!(!screen.contains("messages"), "{screen}");
+        only_the_count(screen)
+    });
+    assert!(terminal.wait_for_end().success());
+}
+
+fn only_the_count(screen: &str) -> Option<()> {
+    (screen.trim_end().ends_with("1500") && !screen.contains("messages")).then_some(())
 }

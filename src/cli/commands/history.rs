@@ -1,5 +1,7 @@
 //! `chinwag history`: the past messages of a room, or those with one peer, which are kept here.
 
+use std::io::{self, IsTerminal};
+
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +11,7 @@ use crate::{
         failure::Result,
         options::Settings,
         output::{Output, print_notice},
+        progress::Progress,
         queries::{HISTORY_PAGE, latest_messages},
         values::point_in_time,
         view,
@@ -118,7 +121,8 @@ fn queued_direct(me: &Name, queued: Queued) -> KeptDirect {
     }
 }
 
-/// Prints page by page, so that memory does not grow with the history.
+/// Prints page by page, so that memory does not grow with the history. Messages on a terminal are
+/// progress enough; otherwise a bar shows it.
 async fn print_from_start(
     client: &Client,
     room: RoomName,
@@ -126,12 +130,23 @@ async fn print_from_start(
     out: &Output,
 ) -> Result<()> {
     let mut request = PageRequest { forward: true, ..period };
+    let mut progress = None;
+    let mut printed = 0;
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
         if page.items.is_empty() && request.token.is_empty() {
             print_notice(&no_messages(&room));
         }
+        if page.next.is_some() && progress.is_none() && !io::stdout().is_terminal() {
+            let first = page.items.first().map_or(0, |message| message.position.seq);
+            let last = client.room(&room).await?.map_or(0, |room| room.head.seq);
+            progress = Some(Progress::begin((last + 1).saturating_sub(first), "messages"));
+        }
         print_all(&page.items, out).await?;
+        printed += page.items.len() as u64;
+        if let Some(progress) = &progress {
+            progress.reach(printed);
+        }
         match page.next {
             Some(token) => request.token = token,
             None => return Ok(()),

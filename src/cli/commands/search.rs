@@ -9,6 +9,7 @@ use crate::{
         failure::{Failure, Result},
         options::Settings,
         output::{Output, print_notice},
+        progress::Progress,
         queries,
         search_terms::SearchTerms,
         values::point_in_time,
@@ -61,7 +62,13 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
     };
     let out = Output::new(args.json);
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
-        let hits = queries::search(&client, request, args.limit).await?;
+        let mut progress = None;
+        let hits = queries::search_by_pages(&client, request, args.limit, |found| {
+            let begin = || Progress::begin(args.limit.into(), "matches");
+            progress.get_or_insert_with(begin).reach(found as u64);
+        });
+        let hits = hits.await?;
+        drop(progress);
         if hits.is_empty() {
             print_notice("nothing found");
         }
