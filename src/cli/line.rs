@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{
     client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch},
-    model::{RoomName, Text},
+    model::{MessageId, Name, RoomName, Text},
 };
 
 /// The most unfinished tasks; with more, no lines are read from a pipe.
@@ -103,6 +103,8 @@ struct Chat {
     sending: HashMap<String, oneshot::Receiver<()>>,
     prompted: Option<RoomName>,
     joined: JoinedRooms,
+    /// The message to a peer who is away that Enter queues.
+    offer: Option<(Name, MessageId, Text)>,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,
 }
@@ -113,7 +115,19 @@ impl Chat {
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
         let (awaited, sending) = (None, HashMap::new());
         let (failed, prompted, leaving) = (0, None, None);
-        Self { client, state, tasks, failed, pending, awaited, sending, prompted, joined, leaving }
+        Self {
+            client,
+            state,
+            tasks,
+            failed,
+            pending,
+            awaited,
+            sending,
+            prompted,
+            joined,
+            offer: None,
+            leaving,
+        }
     }
 
     async fn run(&mut self, console: &mut Console, events: &mut Events) -> Result<()> {
@@ -217,7 +231,16 @@ impl Chat {
         line: Option<io::Result<stdin::InputLine>>,
         console: &mut Console,
     ) -> Result<()> {
+        // Only a person sees the offer.
+        let offer = self.offer.take().filter(|_| console.is_edited());
         let input = match line {
+            Some(Ok(stdin::InputLine::Text(line)))
+                if let Some((to, id, text)) = offer
+                    && matches!(line.trim(), "" | "/queue") =>
+            {
+                self.tasks.spawn(actions::queue(self.client.clone(), to, id, text));
+                Input::Nothing
+            }
             Some(Ok(stdin::InputLine::Text(line))) => Input::parse(&line),
             Some(Ok(stdin::InputLine::Invalid(problem))) => Input::Invalid(problem),
             Some(Err(error)) => return Err(stdin::unreadable(&error)),
@@ -388,6 +411,12 @@ impl Chat {
                 return self.notify(&notice);
             }
             Ok(ActionOutcome::Failed(why)) => return self.report_failure(&why),
+            Ok(ActionOutcome::Away { to, id, text, why }) => {
+                self.report_failure(&why);
+                self.notify(&format!("Enter or /queue keeps it until {to} is back"));
+                self.offer = Some((to, id, text));
+                return;
+            }
             Ok(ActionOutcome::Messages(messages)) => {
                 let shown =
                     messages.iter().filter(|message| !self.state.blocked.contains(&message.sender));

@@ -44,6 +44,7 @@ mod hub_keys;
 mod hub_loss;
 mod inbox;
 mod interop_python;
+mod just_gone;
 mod jwt;
 mod leases;
 mod line_mode;

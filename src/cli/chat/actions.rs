@@ -16,7 +16,7 @@ use crate::{
         words,
     },
     client::{Client, Error, KeepFor, PageRequest, PeerFilter, Result},
-    model::{Fingerprint, Message, Name, Posted, Receipt, RoomName, Start, Text},
+    model::{Fingerprint, Message, MessageId, Name, Posted, Receipt, RoomName, Start, Text},
     text,
 };
 
@@ -56,6 +56,8 @@ pub(crate) enum ActionOutcome {
     Forgotten { name: Name, notice: String },
     /// A notice.
     Notice(String),
+    /// A direct message for a peer who is away, which can be queued.
+    Away { to: Name, id: MessageId, text: Text, why: String },
     /// The reason for a failure.
     Failed(String),
 }
@@ -93,16 +95,27 @@ pub(crate) async fn run(
         Request::Send { to, text } if to == client.name() => {
             Ok(sent(Err(Error::invalid("peer", IS_YOU)), &to, &text))
         }
-        Request::Send { to, text } => Ok(sent(client.send(&to, text.clone()).await, &to, &text)),
+        Request::Send { to, text } => {
+            let id = MessageId::new();
+            let result = client.send(&to, text.clone()).id(id).await;
+            let is_away = matches!(
+                result,
+                Err(Error::PeerUnknown(_)
+                    | Error::PeerUnreachable { .. }
+                    | Error::HubUnreachable { .. })
+            );
+            Ok(match sent(result, &to, &text) {
+                ActionOutcome::Failed(why) if is_away => ActionOutcome::Away { to, id, text, why },
+                done => done,
+            })
+        }
         Request::SendTo { to, text } => {
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
         }
         Request::Talk(_) => Ok(ActionOutcome::Failed(input::no_text())),
-        Request::Queue { to, text } => client.send(&to, text).durable().await.map(|_| {
-            ActionOutcome::Notice(format!(
-                "queued until {to} is back; /outbox lists queued messages"
-            ))
-        }),
+        Request::Queue { to, text } => {
+            client.send(&to, text).durable().await.map(|_| ActionOutcome::Notice(queued(&to)))
+        }
         Request::Outbox => outbox(&client).await,
         Request::Retry => {
             client.retry_queued();
@@ -316,6 +329,18 @@ async fn rooms(client: &Client) -> Result<ActionOutcome> {
 async fn search(client: &Client, terms: &SearchTerms) -> Result<ActionOutcome> {
     let hits = queries::search(client, terms.request(), HITS).await?;
     Ok(ActionOutcome::Messages(hits.into_iter().map(|hit| hit.message).collect()))
+}
+
+/// Queues a message that has failed, under its id.
+pub(crate) async fn queue(client: Client, to: Name, id: MessageId, text: Text) -> ActionOutcome {
+    match client.send(&to, text).id(id).durable().await {
+        Ok(_) => ActionOutcome::Notice(queued(&to)),
+        Err(error) => ActionOutcome::Failed(words::problem(&error)),
+    }
+}
+
+fn queued(to: &Name) -> String {
+    format!("queued until {to} is back; /outbox lists queued messages")
 }
 
 /// Returns the outcome of a direct message.

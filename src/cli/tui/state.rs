@@ -130,6 +130,8 @@ pub(crate) struct State {
     blocked: BTreeSet<Name>,
     /// Whether the files of other programs are being read.
     reading_files: bool,
+    /// The peer for whom Enter queues the message that has just failed, until the user types.
+    offer: Option<Name>,
     /// The room to go to once it is joined, unless the user does something else first.
     joining: Option<RoomName>,
     /// While leaving: until when to wait for messages that are being sent.
@@ -191,6 +193,7 @@ impl State {
             read_before: BTreeMap::new(),
             blocked: BTreeSet::new(),
             reading_files: false,
+            offer: None,
             joining: None,
             leaving: None,
             lost: Vec::new(),

@@ -271,6 +271,7 @@ impl State {
     /// Returns true if no peer of this name is on the hub, in the contact book or in a chat here.
     pub(super) fn is_unknown_peer(&self, name: &Name) -> bool {
         !self.peers.contains(name)
+            && self.peers.gone().all(|gone| gone != name)
             && self.direct_chat(name).is_some_and(DirectChat::is_with_unknown_peer)
     }
 

@@ -215,11 +215,17 @@ impl State {
             | Error::PeerUnreachable { .. }
             | Error::HubUnreachable { .. } => {
                 format!(
-                    "{peer} is away: Ctrl-R sends again, /queue sends when {peer} is back ({error})"
+                    "{peer} is away: Enter or /queue keeps it until {peer} is back, Ctrl-R sends \
+                     again ({error})"
                 )
             }
             error => words::problem(error),
         };
+        let is_away = matches!(
+            error,
+            Error::PeerUnknown(_) | Error::PeerUnreachable { .. } | Error::HubUnreachable { .. }
+        );
+        self.offer = is_away.then(|| peer.clone());
         self.ensure_direct_chat(peer).fail(id, reason.clone());
         if self.current_peer() != Some(peer) {
             self.toast(format!("not sent to {peer}: {reason}"), true, now);

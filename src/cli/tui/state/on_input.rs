@@ -161,7 +161,8 @@ impl State {
             names.retain(|name| *name != peer);
             names.insert(0, peer);
         }
-        let others = self.direct_chats.iter().map(|chat| chat.name.clone());
+        let gone = self.peers.gone().cloned();
+        let others = self.direct_chats.iter().map(|chat| chat.name.clone()).chain(gone);
         let others: Vec<_> = others.filter(|name| !names.contains(name)).collect();
         names.extend(others);
         let mut rooms: Vec<_> = self.rooms.iter().map(|room| room.name.clone()).collect();

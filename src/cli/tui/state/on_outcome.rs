@@ -144,7 +144,9 @@ impl State {
                 self.announce(&notice, false, now);
             }
             ActionOutcome::Notice(text) => self.announce(&text, false, now),
-            ActionOutcome::Failed(why) => self.announce(&why, true, now),
+            ActionOutcome::Failed(why) | ActionOutcome::Away { why, .. } => {
+                self.announce(&why, true, now);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! The peers on the hub: their status, and since when they have it.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -17,12 +17,17 @@ use super::Moment;
 /// How long a peer can be silent before that is shown.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// The most peers that have gone that can still be addressed.
+const MAX_GONE: usize = 100;
+
 /// The listed peers, including the user.
 #[derive(Debug, Default)]
 pub(crate) struct PeerList {
     peers: BTreeMap<Name, ListedPeer>,
     /// The names of a list that is being received. Peers that are not in it have left.
     listing: Option<BTreeSet<Name>>,
+    /// The peers that have gone, the latest first.
+    gone: VecDeque<Name>,
 }
 
 #[derive(Debug)]
@@ -39,13 +44,30 @@ impl PeerList {
         match change {
             PeerChange::Reset => self.listing = Some(BTreeSet::new()),
             PeerChange::Updated(peer) => self.update(peer, now),
-            PeerChange::Left(name) => drop(self.peers.remove(name)),
+            PeerChange::Left(name) => {
+                self.peers.remove(name);
+                self.on_gone(name.clone());
+            }
             PeerChange::Listed => {
                 if let Some(listed) = self.listing.take() {
+                    let all = self.peers.keys().cloned();
+                    let gone: Vec<Name> = all.filter(|name| !listed.contains(name)).collect();
                     self.peers.retain(|name, _| listed.contains(name));
+                    gone.into_iter().for_each(|name| self.on_gone(name));
                 }
             }
         }
+    }
+
+    fn on_gone(&mut self, name: Name) {
+        self.gone.retain(|gone| *gone != name);
+        self.gone.truncate(MAX_GONE - 1);
+        self.gone.push_front(name);
+    }
+
+    /// The peers that have gone and are not back, the latest first.
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &Name> {
+        self.gone.iter().filter(|name| !self.peers.contains_key(*name))
     }
 
     fn update(&mut self, peer: &Peer, now: Moment) {

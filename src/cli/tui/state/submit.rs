@@ -19,6 +19,10 @@ const HUB_AWAY: &str = "the hub is away; what you say is kept and posted when it
 impl State {
     /// Submits the input: a text for the current chat, or a command.
     pub(super) fn submit(&mut self, now: Moment) {
+        if self.composer.is_empty() && self.offer.is_some() {
+            self.queue_failed(now);
+            return;
+        }
         self.toast = None;
         let typed = self.composer.text();
         let input = match self.screen_command(&typed, now) {
@@ -222,7 +226,8 @@ impl State {
 
     /// Puts the first failed message into the outbox. Returns false if the current chat is a room.
     fn queue_failed(&mut self, now: Moment) -> bool {
-        let Some(to) = self.current_peer().cloned() else { return false };
+        let offered = self.offer.take();
+        let Some(to) = self.current_peer().cloned().or(offered) else { return false };
         match self.direct_chat_mut(&to).and_then(DirectChat::retry) {
             Some((id, text)) => self.emit(Effect::Queue { id, to, text }),
             None => self.toast("no failed messages here", false, now),
@@ -234,6 +239,9 @@ impl State {
     pub(super) fn on_edit(&mut self, now: Moment) {
         self.menu = None;
         self.toast = None;
+        if !self.composer.text().starts_with('/') {
+            self.offer = None;
+        }
         if self.leaving.take().is_some() {
             self.toast("not leaving, because you typed", false, now);
         }

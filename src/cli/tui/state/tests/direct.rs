@@ -144,13 +144,20 @@ fn a_failed_message_can_be_retried_or_queued() {
     let error = Error::PeerUnknown(name("buzz"));
     update(&mut state, ConversationChange::Failed { id, error: error.clone() }, at(2));
     let shown = state.shown().join(" ");
-    assert!(shown.contains("✗ buzz is away: Ctrl-R"), "{shown}");
+    assert!(shown.contains("✗ buzz is away: Enter or /queue"), "{shown}");
     state.perform(Action::Retry, at(3));
     let again = Effect::Send { id, to: name("buzz"), text: text("are you there?") };
     assert_eq!(state.take_effects(), [again]);
     update(&mut state, ConversationChange::Failed { id, error }, at(4));
     let queue = Effect::Queue { id, to: name("buzz"), text: text("are you there?") };
     assert!(state.line("/queue", at(4)).contains(&queue));
+    update(
+        &mut state,
+        ConversationChange::Failed { id, error: Error::PeerUnknown(name("buzz")) },
+        at(4),
+    );
+    state.perform(Action::Submit, at(4));
+    assert!(state.take_effects().contains(&queue), "Enter does the same");
     state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
     assert!(state.shown()[0].contains('⧗'), "{:?}", state.shown());
     assert!(state.unsent().is_empty(), "it is kept");
