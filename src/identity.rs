@@ -67,7 +67,8 @@ impl Identity {
     /// Loads the identity in `directory`, and creates it if there is none. A crash, or a second
     /// process at the same time, leaves one complete identity. Blocks on the disk. Errors if a file
     /// cannot be read or created, if others can read the key, or if the files hold no identity.
-    /// Existing files are never overwritten.
+    /// Existing files are never overwritten. In a read-only directory, a missing certificate is made
+    /// in memory.
     pub fn load_or_create(directory: &Path) -> Result<Self, SystemError> {
         let (key_path, path) = (directory.join(KEY_FILE), directory.join(CERTIFICATE_FILE));
         // The key is written first: a certificate without a key means that the key was lost.
@@ -84,6 +85,8 @@ impl Identity {
         let key = load_or_create_key(&key_path)?;
         let pem = match files::read(&path)? {
             Some(pem) => pem,
+            // It proves nothing but the key, so another one with the same key does as well.
+            None if !files::is_writable(directory) => certify(&key)?.pem(),
             None => files::write_new(&path, &certify(&key)?.pem(), Readers::All)?,
         };
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|e| unusable(&path, e))?;

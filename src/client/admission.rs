@@ -182,7 +182,7 @@ impl Admission {
                     let name = name.clone();
                     let recorded = inner
                         .contacts
-                        .change(move |book, hub| book.meet(hub, &name, key, &[]).map(drop));
+                        .record(move |book, hub| book.meet(hub, &name, key, &[]).map(drop));
                     recorded.await?;
                 }
                 Err(self.key_changed(name, mismatch))

@@ -104,9 +104,23 @@ impl ContactStore {
         blocking(move || inner.change(change)).await
     }
 
+    /// As [`Self::change`], for what this client has learned by itself: in memory if the file is
+    /// read-only, until the file changes.
+    pub(super) async fn record(
+        &self,
+        change: impl FnOnce(&mut ContactBook, &Endpoint) -> Result<(), ContactsError> + Send + 'static,
+    ) -> Result<()> {
+        let inner = self.0.clone();
+        blocking(move || match inner.is_read_only() {
+            true => inner.refresh().and_then(|_| inner.change_in_memory(change)),
+            false => inner.change(change),
+        })
+        .await
+    }
+
     /// Records the hub with the key that it has shown. A key `named` by a person replaces any other.
     pub(super) async fn meet_hub(&self, key: Option<Fingerprint>, named: bool) -> Result<()> {
-        self.change(move |book, hub| {
+        self.record(move |book, hub| {
             let _ = book.meet_hub(hub, key)?;
             match key {
                 Some(key) if named => book.accept_hub(hub, key),
@@ -131,7 +145,7 @@ impl ContactStore {
             return Ok(());
         }
         let name = name.clone();
-        self.change(move |book, hub| book.meet(hub, &name, key, &endpoints).map(drop)).await
+        self.record(move |book, hub| book.meet(hub, &name, key, &endpoints).map(drop)).await
     }
 
     pub(super) fn hub(&self) -> &Endpoint {
@@ -193,7 +207,7 @@ impl ContactStoreInner {
         let stamp = stamp(file.path());
         {
             let cache = self.cache.lock();
-            if stamp.is_some() && cache.stamp == stamp {
+            if cache.stamp == stamp && (stamp.is_some() || self.is_read_only()) {
                 return Ok(cache.book.clone());
             }
         }
@@ -225,6 +239,17 @@ impl ContactStoreInner {
         if let Some(file) = &self.file {
             return Ok(file.change(|book| change(book, &self.hub))?);
         }
+        self.change_in_memory(change)
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.file.as_ref().is_some_and(Contacts::is_read_only)
+    }
+
+    fn change_in_memory<T>(
+        &self,
+        change: impl FnOnce(&mut ContactBook, &Endpoint) -> Result<T, ContactsError>,
+    ) -> Result<T> {
         let mut cache = self.cache.lock();
         let mut book = ContactBook::clone(&cache.book);
         let done = change(&mut book, &self.hub)?;

@@ -27,15 +27,25 @@ pub(super) struct Database {
 }
 
 impl Database {
-    /// Opens the file, and creates it if it is missing. Blocks on the disk.
+    /// Opens the file, and creates it if it is missing. A file or directory that is read-only can only
+    /// be read, and must exist. Blocks on the disk.
     pub(super) fn open(path: &Path, plan: Plan) -> Result<Self> {
-        files::create_directory(files::directory_of(path))?;
-        // The journal files of SQLite get the permissions of the database.
-        files::make_private(path)?;
-        let opened = Connection::open(path).map_err(Trouble::from).and_then(|mut connection| {
-            set_up(&mut connection, plan)?;
-            Ok(connection)
-        });
+        let flags = match files::is_writable(files::directory_of(path)) && files::is_writable(path)
+        {
+            true => {
+                files::create_directory(files::directory_of(path))?;
+                // The journal files of SQLite get the permissions of the database.
+                files::make_private(path)?;
+                OpenFlags::default()
+            }
+            false => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        };
+        let opened = Connection::open_with_flags(path, flags).map_err(Trouble::from).and_then(
+            |mut connection| {
+                set_up(&mut connection, plan)?;
+                Ok(connection)
+            },
+        );
         let connection = opened.map_err(|problem| unusable(path, problem))?;
         let connection = Arc::new(Mutex::new(connection));
         let (path, turn) = (Arc::new(path.to_owned()), Arc::new(Semaphore::new(1)));

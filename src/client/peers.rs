@@ -317,7 +317,7 @@ impl Peers {
     async fn record_refused(&self, error: &Error) -> Result<()> {
         let Error::KeyChanged { name, offered, .. } = error else { return Ok(()) };
         let (name, offered) = (name.clone(), *offered);
-        self.contacts.change(move |book, hub| book.meet(hub, &name, offered, &[]).map(drop)).await
+        self.contacts.record(move |book, hub| book.meet(hub, &name, offered, &[]).map(drop)).await
     }
 
     /// Tries endpoints in order. The one that leads to the peer is tried first next time.

@@ -53,12 +53,24 @@ impl ContactsError {
 #[derive(Debug, Clone)]
 pub struct Contacts {
     path: PathBuf,
+    read_only: bool,
 }
 
 impl Contacts {
     /// Returns the book at this path, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), read_only: false }
+    }
+
+    /// Never writes the file or its lock: for a directory that cannot be written. What a client
+    /// learns by itself is then known for as long as it runs.
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    /// Returns true if the file is never written.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Returns the path.
@@ -74,8 +86,12 @@ impl Contacts {
     }
 
     /// Changes the book. Nothing is written if `change` fails or changes nothing. Errors as
-    /// [`Self::read`], also if the file cannot be written; and the errors of `change`.
+    /// [`Self::read`], also if the file cannot be written or is read-only; and the errors of `change`.
     pub fn change<T>(&self, change: impl FnOnce(&mut ContactBook) -> Result<T>) -> Result<T> {
+        if self.read_only {
+            let problem = format!("cannot change {}: it is read-only", self.path.display());
+            return Err(SystemError::new(problem).at(&self.path).into());
+        }
         files::create_directory(files::directory_of(&self.path))?;
         let _lock = files::lock(&self.path)?;
         let before = self.read()?;

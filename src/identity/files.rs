@@ -31,6 +31,22 @@ pub(crate) fn create_directory(path: &Path) -> Result<()> {
     builder.create(path).map_err(|error| SystemError::file("create", path, error))
 }
 
+/// Returns true if a file can be written or a directory have new files, or if it is missing and can be
+/// created. False on a read-only file system, even for root.
+pub(crate) fn is_writable(path: &Path) -> bool {
+    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        let search = if existing.is_dir() { Access::EXEC_OK } else { Access::empty() };
+        access(existing, Access::WRITE_OK | search).is_ok()
+    }
+    #[cfg(not(unix))]
+    {
+        fs::metadata(existing).is_ok_and(|existing| !existing.permissions().readonly())
+    }
+}
+
 /// Reads a file; `None` if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>> {
     read_checked(path, |_| Ok(()))
