@@ -9,6 +9,7 @@
 mod addresses;
 mod args;
 mod chat;
+mod colours;
 mod commands;
 mod complete;
 pub(crate) mod config;
@@ -37,6 +38,7 @@ mod summaries;
 mod terminal;
 mod theme;
 mod tui;
+mod usage;
 mod values;
 mod view;
 mod words;
@@ -50,8 +52,8 @@ use tokio_util::sync::CancellationToken;
 use self::{
     args::{Cli, Command},
     commands::{
-        accept, completions, contact_book, contacts, doctor, history, id, listen, man, on, outbox,
-        peers, post, rooms, search, send, tail, verify,
+        accept, completions, contact_book, contacts, doctor, history, hubs, id, listen, man, on,
+        outbox, peers, post, rooms, schema, search, send, tail, verify,
     },
     failure::Failure,
     options::{Flags, Settings},
@@ -60,6 +62,10 @@ use crate::shutdown;
 
 #[doc(hidden)]
 pub use self::tui::HeadlessScreen;
+
+/// Why `chat --json` is an error.
+const NO_JSON_CHAT: &str = "chat prints text for people: scripts use post, send, `tail --json` and \
+                            `listen --json`";
 
 /// How long a command has to leave the hub once its `--timeout` is over.
 const LEAVE_TIMEOUT: Duration = shutdown::GRACE;
@@ -71,20 +77,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Some(completed) = complete::answer(&args) {
         return if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
+    let given = args.clone();
     let cli = match args::parse(args) {
         Ok(cli) => cli,
-        Err(help_or_error) => {
-            // If standard error is closed, nobody can be told.
-            let _ = help_or_error.print();
-            return u8::try_from(help_or_error.exit_code()).map_or(ExitCode::FAILURE, Into::into);
-        }
+        Err(help_or_error) => return usage::print(&help_or_error, &given).into(),
     };
+    if cli.flags.json {
+        output::set_json();
+    }
     let code = match execute(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            if let Some(line) = failure.line() {
-                output::print_error(&line);
-            }
+            output::print_failure(&failure);
             failure.code().into()
         }
     };
@@ -98,6 +102,8 @@ fn execute(cli: Cli) -> Result<(), Failure> {
     match &command {
         Command::Completions(args) => return completions::run(args),
         Command::Man(args) => return man::run(args, [args::program(), daemon::command()]),
+        Command::Schema => return schema::run(),
+        Command::Chat(_) if flags.json => return Err(Failure::Usage(NO_JSON_CHAT.into())),
         _ => {}
     }
     if let Command::Chat(chat::Args { link: Some(link), .. }) = &command {
@@ -159,7 +165,12 @@ async fn run_command(
     }
     // Log lines on the terminal would garble the chat that is drawn there.
     let draws = matches!(command, Command::Chat(_)) && terminal::can_edit();
-    let _log = logging::start(settings.verbose, draws.then(|| settings.home.log()))?;
+    settings.read_only_warning().iter().for_each(|warning| output::print_notice(warning));
+    let file = if draws { settings.writable(settings.home.log()) } else { None };
+    let _log = match draws && file.is_none() {
+        true => None,
+        false => logging::start(settings.verbose, file)?,
+    };
     dispatch(command, &settings, stop).await.map_err(|failure| settings.explain(failure))
 }
 
@@ -181,20 +192,21 @@ async fn dispatch(
         Command::On(args) => on::run(args, settings, stop).await,
         Command::History(args) => history::run(args, settings, stop).await,
         Command::Search(args) => search::run(args, settings, stop).await,
-        Command::Rooms(args) => rooms::run(args, settings, stop).await,
-        Command::Id(args) => id::run(args, settings, stop).await,
-        Command::Contacts(args) => contacts::run(args, settings, stop).await,
+        Command::Rooms => rooms::run(settings, stop).await,
+        Command::Id => id::run(settings, stop).await,
+        Command::Contacts => contacts::run(settings, stop).await,
         Command::Verify(args) => verify::run(args, settings, stop).await,
         Command::Accept(args) => accept::run(&args, settings, stop).await,
         Command::Outbox(args) => outbox::run(args, settings, stop).await,
         Command::Block(peer) => contact_book::block(peer, true, settings, stop).await,
         Command::Unblock(peer) => contact_book::block(peer, false, settings, stop).await,
         Command::Note(args) => contact_book::note(args, settings, stop).await,
-        Command::Forget(peer) => contact_book::forget(&peer, settings).await,
-        Command::Mute(room) => contact_book::mute(&room, true, settings),
-        Command::Unmute(room) => contact_book::mute(&room, false, settings),
-        Command::Doctor(args) => doctor::run(args, settings, stop).await,
+        Command::Forget(peer) => contact_book::forget(&peer, settings, stop).await,
+        Command::Mute(room) => contact_book::mute(&room, true, settings, stop).await,
+        Command::Unmute(room) => contact_book::mute(&room, false, settings, stop).await,
+        Command::Hubs(args) => hubs::run(args, settings, stop).await,
+        Command::Doctor => doctor::run(settings, stop).await,
         // Handled by `execute`.
-        Command::Completions(_) | Command::Man(_) => Ok(()),
+        Command::Completions(_) | Command::Man(_) | Command::Schema => Ok(()),
     }
 }

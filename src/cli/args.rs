@@ -7,8 +7,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSour
 use super::{
     chat,
     commands::{
-        accept, completions, contact_book, contacts, doctor, history, id, listen, man, on, outbox,
-        peers, post, rooms, search, send, tail, verify,
+        accept, completions, contact_book, history, hubs, listen, man, on, outbox, peers, post,
+        search, send, tail, verify,
     },
     options::{Flags, without_environment},
 };
@@ -20,8 +20,9 @@ unreachable, 124 ended by --timeout, 130 interrupted. Ctrl-C ends chat, tail, li
 peers --watch with 0.
 
 Settings are also read from the environment and from config.toml in the configuration
-directory, with the keys hub, name, listen, advertise, direct, no_direct, plaintext, room, quiet,
-keep, theme and keys. Options override the environment, and the environment overrides the file.";
+directory, with the keys at, hubs, hub, name, listen, advertise, direct, no_direct, plaintext, room,
+quiet, keep, theme and keys. Options override the environment, and the environment overrides the
+file.";
 
 /// Chat in rooms, and directly from peer to peer
 #[derive(Debug, Parser)]
@@ -58,11 +59,11 @@ pub(super) enum Command {
     /// Search room messages for words
     Search(search::Args),
     /// List the rooms of the hub
-    Rooms(rooms::Args),
+    Rooms,
     /// Show the fingerprint of your own key, also as a QR code
-    Id(id::Args),
+    Id,
     /// List the peers you have met, with their keys and notes
-    Contacts(contacts::Args),
+    Contacts,
     /// Mark a peer's key as verified, after comparing fingerprints
     Verify(verify::Args),
     /// Accept a peer's new key after it has changed
@@ -79,10 +80,14 @@ pub(super) enum Command {
     Mute(contact_book::RoomArg),
     /// Unmute the bell and notices of a room
     Unmute(contact_book::RoomArg),
+    /// List your hubs, add or remove one, or change the current one
+    Hubs(hubs::Args),
     /// Check your setup, the hub and whether peers can reach you; suggest fixes
-    Doctor(doctor::Args),
+    Doctor,
     /// Print the completion script for a shell
     Completions(completions::Args),
+    /// Print the JSON Schema of the objects that --json prints
+    Schema,
     /// Print the manual page, or write all manual pages to a directory
     Man(man::Args),
 }
@@ -95,6 +100,7 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, cla
         .try_get_matches_from_mut(&args)
         .map_err(|error| without_environment(error, Cli::command(), args))?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))?;
+    cli.flags.separate(&matches);
     if let (Command::Post(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
         args.has_room_option = matches.value_source("room") == Some(ValueSource::CommandLine);
     }

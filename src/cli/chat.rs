@@ -7,6 +7,7 @@
 pub(super) mod actions;
 mod help;
 pub(super) mod history_file;
+pub(super) mod hubs;
 pub(super) mod input;
 pub(super) mod joined_rooms;
 pub(super) mod link;

@@ -6,6 +6,7 @@ pub(super) mod contact_book;
 pub(super) mod contacts;
 pub(super) mod doctor;
 pub(super) mod history;
+pub(super) mod hubs;
 pub(super) mod id;
 pub(super) mod listen;
 pub(super) mod man;
@@ -14,6 +15,7 @@ pub(super) mod outbox;
 pub(super) mod peers;
 pub(super) mod post;
 pub(super) mod rooms;
+pub(super) mod schema;
 pub(super) mod search;
 pub(super) mod send;
 pub(super) mod tail;
@@ -27,14 +29,18 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    colours::Paint,
     failure::{Failure, Result},
+    json::JsonLine,
+    options::Settings,
     outage::Outage,
     output::{Output, print_notice, reader_gone},
-    stdin, view,
+    stdin,
+    view::{self, Clock},
 };
 use crate::{
     client::{Client, ClientOptions, Error, Event, Events},
-    model::{Position, RoomName, Text},
+    model::{Message, Position, RoomName, Text},
 };
 
 /// How long a client may still take to start after a signal.
@@ -142,6 +148,18 @@ fn warn_if_new(room: &RoomName, head: Position) {
     }
 }
 
+/// Formats a message of a room; `room` is given if there are several.
+fn coloured_message(
+    paint: &Paint,
+    clock: &Clock,
+    message: &Message,
+    room: Option<&RoomName>,
+) -> String {
+    let room_before = room.map(|room| format!("{room} ")).unwrap_or_default();
+    let before = format!("{} {room_before}", clock.show(message.created_at));
+    paint.name(view::message(clock, message, room), &before, &message.sender)
+}
+
 /// The text that stands for standard input.
 const STANDARD_INPUT: &str = "-";
 
@@ -161,6 +179,18 @@ async fn read_whole(stop: &CancellationToken) -> Result<String> {
 /// Prints what the user should know about the history of direct messages.
 fn print_history_notice(client: &Client) {
     client.history_notice().iter().for_each(|news| print_notice(&view::history_notice(news)));
+}
+
+/// Prints the object of a command that prints nothing as text.
+async fn print_object<'a>(
+    thing: impl Into<JsonLine<'a>>,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let out = settings.output();
+    let printed = out.only_json(thing).await;
+    out.close(stop).await?;
+    Ok(printed?)
 }
 
 /// Parses a message. White space alone counts as empty.

@@ -66,6 +66,11 @@ fn completer(arg: &Arg) -> Option<ArgValueCompleter> {
         "NAME" | "NAME|ID" => Some(ArgValueCompleter::new(|current: &OsStr| {
             candidates(current, CompletionContext::peers)
         })),
+        "PROFILE" => Some(ArgValueCompleter::new(|current: &OsStr| {
+            candidates(current, |context, _| {
+                context.settings.hubs.iter().map(|hub| hub.profile.to_string()).collect()
+            })
+        })),
         "ROOM" => Some(ArgValueCompleter::new(|current: &OsStr| {
             candidates(current, CompletionContext::rooms)
         })),
@@ -98,7 +103,11 @@ impl CompletionContext {
     fn from_command_line() -> Option<Self> {
         let line = std::env::args_os().skip_while(|arg| arg != "--").skip(1);
         let mut flags = match program().ignore_errors(true).try_get_matches_from(line) {
-            Ok(matches) => Flags::from_arg_matches(&matches).unwrap_or_default(),
+            Ok(matches) => {
+                let mut flags = Flags::from_arg_matches(&matches).unwrap_or_default();
+                flags.separate(&matches);
+                flags
+            }
             Err(_) => Flags::default(),
         };
         // These include the one that is being typed.

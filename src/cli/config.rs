@@ -18,23 +18,30 @@
 //!
 //! `docs/chat.md` has an example of the settings. The first chat on a terminal asks for `hub` and `name`, and adds them to the file.
 
+mod home;
+pub(crate) mod hubs;
+mod profile;
 mod remember;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Display,
     io,
     net::SocketAddr,
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
     str::FromStr,
 };
 
-use directories::ProjectDirs;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(crate) use self::remember::remember;
+use self::profile::RawProfile;
+pub(crate) use self::{
+    home::Home,
+    profile::{Profile, ProfileName},
+    remember::remember,
+};
 use super::{
     addresses::{self, TextOrPort, listen_address},
     failure::{Failure, Result},
@@ -45,85 +52,8 @@ use super::{
 use crate::{
     client::DirectPolicy,
     identity::files,
-    model::{Endpoint, JoinLink, Name, RoomName},
+    model::{Endpoint, Invalid, JoinLink, Name, RoomName},
 };
-
-/// The file with the settings, in the configuration directory.
-const CONFIG_FILE: &str = "config.toml";
-
-/// The directories of a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Home {
-    config: PathBuf,
-    data: PathBuf,
-    given: bool,
-}
-
-impl Home {
-    /// Returns `given` for everything, or else the directories of the system.
-    pub(crate) fn find(given: Option<PathBuf>) -> Result<Self> {
-        if let Some(dir) = given {
-            return Ok(Self { config: dir.clone(), data: dir, given: true });
-        }
-        let dirs = ProjectDirs::from("", "", "chinwag").ok_or_else(|| {
-            Failure::Usage("this user has no home directory: use --home DIR".into())
-        })?;
-        Ok(Self { config: dirs.config_dir().into(), data: dirs.data_dir().into(), given: false })
-    }
-
-    /// Returns the directory of `--home`, if it is set.
-    pub(crate) fn given(&self) -> Option<&Path> {
-        self.given.then_some(&self.data)
-    }
-
-    pub(crate) fn config_file(&self) -> PathBuf {
-        self.config.join(CONFIG_FILE)
-    }
-
-    /// The directory with the user's key.
-    pub(crate) fn data(&self) -> &Path {
-        &self.data
-    }
-
-    pub(crate) fn contact_book(&self) -> PathBuf {
-        self.data.join("contacts.toml")
-    }
-
-    /// The queued messages for absent peers.
-    pub(crate) fn outbox(&self) -> PathBuf {
-        self.data.join("outbox.db")
-    }
-
-    /// The direct messages of both directions.
-    pub(crate) fn direct_history(&self) -> PathBuf {
-        self.data.join("direct.db")
-    }
-
-    /// The accepted messages that were queued by their senders.
-    pub(crate) fn inbox(&self) -> PathBuf {
-        self.data.join("inbox.db")
-    }
-
-    /// The lines typed in earlier chats.
-    pub(crate) fn input_history(&self) -> PathBuf {
-        self.data.join("typed.txt")
-    }
-
-    /// The last position read in each room.
-    pub(crate) fn seen(&self) -> PathBuf {
-        self.data.join("seen.toml")
-    }
-
-    /// The rooms that chats have joined.
-    pub(crate) fn joined_rooms(&self) -> PathBuf {
-        self.data.join("rooms.toml")
-    }
-
-    /// The log of a chat on a terminal.
-    pub(crate) fn log(&self) -> PathBuf {
-        self.data.join("chinwag.log")
-    }
-}
 
 /// Creates the directory of `file`, accessible to its owner only.
 pub(crate) fn make_parent(file: &Path) -> Result<()> {
@@ -147,9 +77,26 @@ pub(crate) struct Config {
     pub(crate) no_keep: bool,
     pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
+    /// The current profile.
+    pub(crate) at: Option<ProfileName>,
+    pub(crate) hubs: BTreeMap<ProfileName, Profile>,
 }
 
 impl Config {
+    /// Returns the settings for a hub that are above `[hubs]`.
+    pub(crate) fn profile(&self) -> Profile {
+        Profile {
+            hub: self.hub.clone(),
+            name: self.name.clone(),
+            rooms: self.rooms.clone(),
+            listen: self.listen,
+            advertise: self.advertise.clone(),
+            direct: self.direct,
+            no_direct: self.no_direct.then_some(true),
+            plaintext: self.plaintext.then_some(true),
+        }
+    }
+
     /// Reads `file`; a missing file counts as empty.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         match std::fs::read_to_string(file) {
@@ -170,6 +117,7 @@ impl Config {
             at: error.span(),
             problem: error.message().to_owned(),
         })?;
+        let names: BTreeSet<String> = raw.hubs.keys().cloned().collect();
         Ok(Self {
             hub: one("hub", raw.hub, addresses::hub)?,
             name: one("name", raw.name, str::parse)?,
@@ -184,6 +132,13 @@ impl Config {
             no_keep: raw.keep == Some(false),
             theme: one("theme", raw.theme, ThemeName::parse)?,
             keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
+            at: one("at", raw.at, |at| match at {
+                at if at == ProfileName::DEFAULT || names.contains(at) => {
+                    at.parse().map_err(|problem: Invalid| problem.to_string())
+                }
+                _ => Err(format!("there is no [hubs.{at}]")),
+            })?,
+            hubs: raw.hubs.into_iter().map(profile).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -226,6 +181,9 @@ struct RawConfig {
     keep: Option<bool>,
     theme: Option<Spanned<String>>,
     keys: Option<Spanned<RawKeys>>,
+    at: Option<Spanned<String>>,
+    #[serde(default)]
+    hubs: BTreeMap<String, Spanned<RawProfile>>,
 }
 
 type RawKeys = BTreeMap<String, Spanned<OneOrMany>>;
@@ -244,6 +202,19 @@ impl OneOrMany {
             Self::Many(many) => many,
         }
     }
+}
+
+fn profile(
+    (name, raw): (String, Spanned<RawProfile>),
+) -> Result<(ProfileName, Profile), FileProblem> {
+    let problem = |problem: String| FileProblem { at: Some(raw.span()), problem };
+    let name: ProfileName = name.parse().map_err(|e: Invalid| problem(format!("hubs: {e}")))?;
+    if name.is_default() {
+        let what =
+            format!("hubs: {name} stands for the settings above [hubs]: choose another name");
+        return Err(problem(what));
+    }
+    Ok((name, raw.into_inner().read()?))
 }
 
 fn listen(raw: Spanned<TextOrPort>) -> Result<SocketAddr, FileProblem> {

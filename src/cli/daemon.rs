@@ -11,39 +11,30 @@ mod link;
 mod logging;
 mod members;
 mod operator;
+mod printer;
 mod settings;
 mod values;
 
 pub(crate) use settings::HubSettings;
 
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 
 use self::{
-    error::{Error, Result},
+    error::Result,
     logging::{LogFormat, log},
     operator::OperatorCommand,
+    printer::Printer,
     settings::DEFAULT_LISTEN,
 };
-use super::{log_writer, options::without_environment};
+use super::{json::JsonLine, log_writer, options::without_environment, usage};
 use crate::{
     error::SystemError,
     hub::{Hub, HubOptions},
     shutdown,
     storage::embedded::Store,
 };
-
-/// Exit code: the hub could not start, or has failed.
-const FAILED: u8 = 1;
-
-/// Exit code: the command line, the environment or the file is wrong.
-const USAGE: u8 = 2;
 
 const DEFAULT_LOG: &str = "info";
 
@@ -67,6 +58,10 @@ struct HubCommandLine {
     #[arg(long, env = "CHINWAG_HUB_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 
+    /// Print one JSON object per line, also for errors; see chinwag schema
+    #[arg(long, global = true)]
+    json: bool,
+
     #[command(flatten)]
     settings: HubSettings,
 
@@ -84,33 +79,30 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     shutdown::survive_file_size_limit();
     let args: Vec<OsString> = args.into_iter().collect();
     let parsed = HubCommandLine::try_parse_from(&args)
-        .map_err(|error| without_environment(error, command(), args));
+        .map_err(|error| without_environment(error, command(), args.clone()));
     let command = match parsed {
         Ok(command) => command,
-        Err(error) => {
-            // If it cannot be written, nobody reads it.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
-        }
+        Err(error) => return usage::print(&error, &args).into(),
     };
-    let code = match run(command) {
+    let printer = Printer { json: command.json };
+    let code = match run(command, &printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log_writer::print(&format!("chinwagd: {error}"));
-            ExitCode::from(if error.is_usage() { USAGE } else { FAILED })
+            printer.failure(&error);
+            error.code().into()
         }
     };
     log_writer::finish();
     code
 }
 
-fn run(command: HubCommandLine) -> Result<()> {
+fn run(command: HubCommandLine, printer: &Printer) -> Result<()> {
     let settings = match &command.config {
         Some(file) => command.settings.or(settings::read(file)?),
         None => command.settings,
     };
     if let Some(command) = command.operator {
-        return operator::run(command, &settings);
+        return operator::run(command, &settings, printer);
     }
     log(settings.log.as_deref().unwrap_or(DEFAULT_LOG), settings.log_format.unwrap_or_default())?;
     let options = settings.options()?;
@@ -118,10 +110,10 @@ fn run(command: HubCommandLine) -> Result<()> {
         .enable_all()
         .build()
         .map_err(|error| SystemError::because("cannot start", error))?;
-    runtime.block_on(serve(settings, options))
+    runtime.block_on(serve(settings, options, printer))
 }
 
-async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
+async fn serve(settings: HubSettings, options: HubOptions, printer: &Printer) -> Result<()> {
     let stop = shutdown::on_signal()
         .map_err(|error| SystemError::because("cannot listen for signals", error))?;
     let hub = Hub::new(options).await?;
@@ -140,7 +132,7 @@ async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
     }
     let is_reachable = settings.advertise.is_some() || address.ip().is_loopback();
     if !is_reachable && settings.log_format.unwrap_or_default() == LogFormat::Text {
-        log_writer::print(&format!("chinwagd: {}", link::advertise_hint(&link)));
+        printer.notice(&link::advertise_hint(&link));
     }
     let joining = link::for_shell(&link);
     let newcomers = settings
@@ -152,7 +144,8 @@ async fn serve(settings: HubSettings, options: HubOptions) -> Result<()> {
         format!("chinwagd listening on {at}\njoin with: chinwag chat {joining}\n{newcomers}");
     // Whoever reads that the hub listens can read why it does so this way.
     let _ = tokio::task::spawn_blocking(log_writer::finish).await;
-    io::stdout().write_all(greeting.as_bytes()).map_err(Error::output)?;
+    let line = JsonLine::Listening { address: address.to_string(), link: link.to_string() };
+    printer.print(line, greeting.trim_end())?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     Ok(hub.serve(listener, stop).await?)
 }

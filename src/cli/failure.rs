@@ -1,4 +1,6 @@
-//! Errors of commands: a line for the user and an exit code for scripts.
+//! Errors of commands: a line for the user, and an exit code and an object for scripts.
+
+mod reason;
 
 use std::{fmt::Display, io, path::Path, time::Duration};
 
@@ -32,6 +34,15 @@ pub(crate) enum Failure {
     Usage(String),
     /// An error of the client library.
     Chat(Error),
+    /// An error of the client library, in words that fit what was asked for.
+    Explained {
+        /// The error.
+        error: Error,
+        /// What happened.
+        message: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
     /// Standard output cannot be written.
     Output(io::Error),
     /// A signal came.
@@ -92,7 +103,7 @@ impl Failure {
             Self::Interrupted => INTERRUPTED,
             Self::TimedOut(_) => TIMED_OUT,
             Self::Undelivered(_) => PEER_UNREACHABLE,
-            Self::Chat(error) => code(error),
+            Self::Chat(error) | Self::Explained { error, .. } => code(error),
         }
     }
 
@@ -106,6 +117,7 @@ impl Failure {
             Self::Undelivered(1) => "one message stays in the outbox".into(),
             Self::Undelivered(left) => format!("{left} messages stay in the outbox"),
             Self::Usage(problem) | Self::Other(problem) => problem.clone(),
+            Self::Explained { message, remedy, .. } => format!("{message}; {remedy}"),
             Self::Chat(error) => describe(error),
         };
         Some(text::one_line(&line).into_owned())

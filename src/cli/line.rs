@@ -28,11 +28,12 @@ use super::{
     chat::{
         actions::{self, ActionOutcome, NO_ROOM},
         help,
+        hubs::{Visit, visit_each},
         input::{Input, Request},
         joined_rooms::JoinedRooms,
         link,
     },
-    commands::start,
+    config::{ProfileName, hubs::HubEntry},
     failure::{Failure, Result},
     options::Settings,
     output::print_error,
@@ -55,38 +56,90 @@ const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 
 /// Chats until the user leaves, the input ends, or a signal comes.
 pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
-    let mut options = settings.visible()?;
-    let joined = JoinedRooms::load(settings);
-    let rooms = joined.at_start(settings);
-    options.rooms = rooms.iter().map(|room| (room.clone(), actions::start_position())).collect();
-    let (client, mut events) = start(options, stop).await?;
+    let options = |settings: &Settings| {
+        let mut options = settings.visible()?;
+        let rooms = JoinedRooms::load(settings).at_start(settings);
+        options.rooms = rooms.into_iter().map(|room| (room, actions::start_position())).collect();
+        Ok(options)
+    };
+    let (mut console, mut left) = (None, Leftovers::default());
+    let visited = visit_each(settings, options, stop, async |visit| {
+        let typed = || visit.settings.writable(visit.settings.home.input_history());
+        // One console for all hubs: further lines may have been read already.
+        let console = console.get_or_insert_with(|| Console::open(typed()));
+        let (next, more) = at_hub(visit, console, stop).await?;
+        left.add(more);
+        Ok(next)
+    })
+    .await;
+    let closed = match console {
+        Some(console) => console.close().await,
+        None => Ok(()),
+    };
+    visited?;
+    closed?;
+    left.result()
+}
 
-    let mut console = Console::open(settings.home.input_history());
-    let mut chat = Chat::new(client.clone(), rooms, joined);
+/// What was not done when a hub was left.
+#[derive(Default)]
+struct Leftovers {
+    /// Lines that could not be carried out.
+    failed: usize,
+    /// Posts that the hub has not acknowledged.
+    unsent: usize,
+}
+
+impl Leftovers {
+    fn add(&mut self, more: Self) {
+        self.failed += more.failed;
+        self.unsent += more.unsent;
+    }
+
+    fn result(self) -> Result<()> {
+        match self.unsent {
+            0 if self.failed == 0 => Ok(()),
+            0 => {
+                let failed = self.failed;
+                Err(Failure::Other(format!("lines that could not be carried out: {failed}")))
+            }
+            1 => Err(Failure::Other(
+                "your last message may not be posted: the hub has not acknowledged it".into(),
+            )),
+            unsent => Err(Failure::Other(format!(
+                "your last {unsent} messages may not be posted: the hub has not acknowledged them"
+            ))),
+        }
+    }
+}
+
+/// Chats at one hub, until the user leaves it. Returns the hub to go to, if there is one.
+async fn at_hub(
+    visit: Visit,
+    console: &mut Console,
+    stop: &CancellationToken,
+) -> Result<(Option<ProfileName>, Leftovers)> {
+    let Visit { settings, client, mut events, problem } = visit;
+    let joined = JoinedRooms::load(&settings);
+    let mut chat =
+        Chat::new(client.clone(), joined.at_start(&settings), joined, settings.hubs.clone());
     chat.show_greeting(settings.unreachable_hint());
-    let running = chat.run(&mut console, &mut events);
+    problem.iter().for_each(|problem| chat.notify(problem));
+    let running = chat.run(console, &mut events);
     let result = stop.run_until_cancelled(running).await.unwrap_or(Ok(()));
     // A user at a terminal has seen what failed; a script learns it from the exit code. Unfinished
     // tasks have no receipt and count as failed.
     let failed = if console.is_edited() { 0 } else { chat.failed + chat.tasks.len() };
-    console.stop_typing();
+    let next = chat.next_hub.take();
+    if next.is_none() {
+        console.stop_typing();
+    }
     let unsent = client.waiting();
     chat.tasks.abort_all();
     client.stop().await;
-    chat.show_rest(&console, events).await;
-    let closed = console.close().await;
+    chat.show_rest(console, events).await;
     result?;
-    closed?;
-    match unsent {
-        0 if failed == 0 => Ok(()),
-        0 => Err(Failure::Other(format!("lines that could not be carried out: {failed}"))),
-        1 => Err(Failure::Other(
-            "your last message may not be posted: the hub has not acknowledged it".into(),
-        )),
-        _ => Err(Failure::Other(format!(
-            "your last {unsent} messages may not be posted: the hub has not acknowledged them"
-        ))),
-    }
+    Ok((next, Leftovers { failed, unsent }))
 }
 
 struct Chat {
@@ -107,14 +160,17 @@ struct Chat {
     offer: Option<(Name, MessageId, Text)>,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,
+    hubs: Vec<HubEntry>,
+    /// The hub to go to after leaving.
+    next_hub: Option<ProfileName>,
 }
 
 impl Chat {
-    fn new(client: Client, rooms: Vec<RoomName>, joined: JoinedRooms) -> Self {
+    fn new(client: Client, rooms: Vec<RoomName>, joined: JoinedRooms, hubs: Vec<HubEntry>) -> Self {
         let state = ChatState::new(client.name(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
         let (awaited, sending) = (None, HashMap::new());
-        let (failed, prompted, leaving) = (0, None, None);
+        let (failed, prompted, leaving, next_hub) = (0, None, None, None);
         Self {
             client,
             state,
@@ -127,6 +183,8 @@ impl Chat {
             joined,
             offer: None,
             leaving,
+            hubs,
+            next_hub,
         }
     }
 
@@ -218,6 +276,23 @@ impl Chat {
         }
     }
 
+    /// Returns the hub to go to, or `None` after a notice if that is not possible. For a script it is an
+    /// error: its next lines are meant for that hub.
+    fn hub_to_go_to(&mut self, wanted: &str, is_edited: bool) -> Result<Option<ProfileName>> {
+        match self.hubs.iter().find(|entry| entry.profile.as_str() == wanted) {
+            Some(entry) if entry.is_current => self.notify(&format!("you are at {wanted}")),
+            Some(entry) => return Ok(Some(entry.profile.clone())),
+            None => {
+                let problem = format!("there is no hub {wanted}: /hub lists them");
+                if !is_edited {
+                    return Err(Failure::Other(problem));
+                }
+                self.notify(&problem);
+            }
+        }
+        Ok(None)
+    }
+
     /// Asks for the next line, and remembers the room in its prompt.
     fn prompt(&mut self, console: &Console, wipe: bool) {
         self.prompted = self.state.current().cloned();
@@ -246,10 +321,15 @@ impl Chat {
             Some(Err(error)) => return Err(stdin::unreadable(&error)),
             None => Input::Quit,
         };
-        if input == Input::Quit {
+        if let Input::Hub(Some(wanted)) = &input {
+            self.next_hub = self.hub_to_go_to(wanted, console.is_edited())?;
+        }
+        if input == Input::Quit || self.next_hub.is_some() {
             let wait = if console.is_edited() { TERMINAL_WAIT } else { PIPE_WAIT };
             self.leaving = Some(Instant::now() + wait);
-            console.stop_typing();
+            if self.next_hub.is_none() {
+                console.stop_typing();
+            }
             return Ok(());
         }
         let wipe = self.is_echoed(&input);
@@ -308,7 +388,9 @@ impl Chat {
 
     async fn execute(&mut self, input: Input, is_edited: bool) -> Result<()> {
         match input {
-            Input::Nothing | Input::Quit => {}
+            // Done before.
+            Input::Nothing | Input::Quit | Input::Hub(Some(_)) => {}
+            Input::Hub(None) => self.pending.push_back(view::hubs(&self.hubs).join("\n")),
             Input::Invalid(problem) => self.report_failure(&problem),
             Input::Help => self.pending.push_back(help()),
             Input::ShowStatus => self.show_status(),

@@ -1,19 +1,25 @@
 //! The settings of a command, merged from its options, the environment, the file and the defaults.
 
 mod flags;
+mod rank;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-pub(crate) use self::flags::{Flags, without_environment};
+pub(crate) use self::{
+    flags::{Flags, without_environment},
+    rank::ranked,
+};
 use super::{
     addresses::hub,
-    config::{Config, Home, make_parent},
+    colours::Paint,
+    config::{self, Config, Home, ProfileName, hubs::HubEntry},
     failure::{Failure, GET_LINK, Result},
-    theme::ThemeName,
+    output::Output,
+    theme::{Theme, ThemeName, detect::TerminalColours},
 };
 use crate::{
     client::{ClientOptions, DirectPolicy, Error, HubTrust},
-    identity::{Contacts, Identity},
+    identity::{Contacts, Identity, KEY_FILE},
     model::{Endpoint, JoinLink, MAX_ENDPOINTS, Name, PeerStatus, RoomName},
     transport,
 };
@@ -32,6 +38,7 @@ const NO_KEY_IN_PLAINTEXT: &str = "the join link has the key of the hub, which c
                                    without encryption: leave out --plaintext";
 
 /// The merged settings. `Flags` describes them.
+#[derive(Clone)]
 pub(crate) struct Settings {
     /// The address of the hub, the key it must have, and an invitation.
     pub(crate) hub: JoinLink,
@@ -50,6 +57,8 @@ pub(crate) struct Settings {
     pub(crate) quiet: bool,
     /// Whether direct messages are kept.
     pub(crate) keep: bool,
+    /// Whether to print JSON objects.
+    pub(crate) json: bool,
     /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
     /// Whether the full screen takes the mouse, instead of leaving it to the terminal.
@@ -57,6 +66,9 @@ pub(crate) struct Settings {
     pub(crate) theme: Option<ThemeName>,
     pub(crate) keys: BTreeMap<String, Vec<String>>,
     pub(crate) home: Home,
+    /// The hubs to choose from: that of the settings above `[hubs]`, then the profiles.
+    pub(crate) hubs: Vec<HubEntry>,
+    pub(crate) flags: Flags,
 }
 
 impl Settings {
@@ -64,29 +76,51 @@ impl Settings {
     pub(crate) fn load(flags: Flags) -> Result<Self> {
         let home = Home::find(flags.home.clone())?;
         let config = Config::read(&home.config_file())?;
-        let named = flags.name.is_some() || config.name.is_some();
-        let login = if named { None } else { login_name() };
-        Self::merge(flags, config, home, login)
+        Self::merge(flags, config, home, login_name)
     }
 
-    /// Merges the settings: flags override the file, and the file overrides the defaults. (In `flags`,
-    /// clap has already let the command line override the environment.)
-    fn merge(flags: Flags, config: Config, home: Home, login: Option<String>) -> Result<Self> {
-        let at = match flags.hub.or(config.hub) {
-            Some(hub) => hub,
-            None => hub(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?,
+    /// Returns the settings for the hub of a profile. Options that were given for another hub do not
+    /// count any more.
+    pub(crate) fn at(&self, profile: &ProfileName) -> Result<Self> {
+        let flags = Flags {
+            at: Some(profile.clone()),
+            hub: None,
+            name: None,
+            room: Vec::new(),
+            ..self.flags.clone()
         };
-        let name = match flags.name.or(config.name) {
+        Self::load(flags)
+    }
+
+    /// Returns the entry of a profile. Errors if there is none.
+    pub(crate) fn hub_entry(&self, profile: &ProfileName) -> Result<&HubEntry> {
+        self.hubs.iter().find(|entry| entry.profile == *profile).ok_or_else(|| {
+            Failure::Usage(format!("there is no profile {profile}: `chinwag hubs` lists them"))
+        })
+    }
+
+    /// Merges the settings by their rank; the defaults come last. `login` returns the login name.
+    fn merge(
+        flags: Flags,
+        config: Config,
+        home: Home,
+        login: impl FnOnce() -> Option<String>,
+    ) -> Result<Self> {
+        let (current, profile) = ranked(&flags, &config)?;
+        let default_hub = hub(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?;
+        let hubs = config::hubs::list(&config, current.as_ref(), &default_hub.hub);
+        let at = profile.hub.unwrap_or(default_hub);
+        let name = match profile.name {
             Some(name) => name,
-            None => name_from(login.as_deref())?,
+            None => name_from(login().as_deref())?,
         };
-        let advertise = first_of(flags.advertise, config.advertise);
+        let advertise = profile.advertise;
         if advertise.len() > MAX_ENDPOINTS {
             return Err(Failure::Usage(format!("at most {MAX_ENDPOINTS} endpoints to advertise")));
         }
-        let wanted_room = flags.room.first().cloned();
+        let wanted_room = flags.room.first().or(flags.environment.profile.rooms.first()).cloned();
         let mut rooms: Vec<RoomName> = Vec::new();
-        for room in first_of(flags.room, config.rooms) {
+        for room in profile.rooms {
             if !rooms.contains(&room) {
                 rooms.push(room);
             }
@@ -95,9 +129,9 @@ impl Settings {
         if !rooms_named {
             rooms.push(RoomName::lobby());
         }
-        let listen = flags.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN);
-        let direct = flags.direct.or(config.direct).unwrap_or_default();
-        let plaintext = flags.plaintext || config.plaintext;
+        let listen = profile.listen.unwrap_or(DEFAULT_LISTEN);
+        let direct = profile.direct.unwrap_or_default();
+        let plaintext = profile.plaintext.unwrap_or_default();
         if plaintext && at.fingerprint.is_some() {
             return Err(Failure::Usage(NO_KEY_IN_PLAINTEXT.into()));
         }
@@ -106,19 +140,33 @@ impl Settings {
             name,
             listen,
             advertise,
-            direct: (!flags.no_direct && !config.no_direct).then_some(direct),
+            direct: (!profile.no_direct.unwrap_or_default()).then_some(direct),
             plaintext,
             rooms,
             rooms_named,
             wanted_room,
             quiet: flags.quiet || config.quiet,
             keep: !config.no_keep,
+            json: flags.json,
             verbose: flags.verbose,
             mouse: config.mouse.unwrap_or(true),
             theme: config.theme,
             keys: config.keys,
             home,
+            hubs,
+            flags,
         })
+    }
+
+    /// Returns the output of a command.
+    pub(crate) fn output(&self) -> Output {
+        let theme = self.flags.color.applies().then(|| self.theme());
+        Output::new(self.json, Paint::new(theme, self.name.clone()))
+    }
+
+    /// Returns the theme of the output of commands, which do not ask the terminal for its colours.
+    fn theme(&self) -> Theme {
+        Theme::new(self.theme.unwrap_or_default(), &TerminalColours::from_environment())
     }
 
     /// Returns the first room, which is the current one at the start.
@@ -164,22 +212,27 @@ impl Settings {
             transport::may_listen(self.listen)
                 .map_err(|problem| Failure::Usage(problem.to_string()))?;
         }
-        make_parent(&self.home.input_history())?;
         let mut options = self.client()?;
         if let Some(direct) = self.direct {
             options.listen = Some(self.listen);
             options.advertise = self.advertise.clone();
             options.direct = direct;
-            options.inbox = Some(self.home.inbox());
         }
         options.history = self.history();
-        options.outbox = Some(self.home.outbox());
+        let (inbox, outbox) = (self.home.inbox(), self.home.outbox());
+        if self.direct.is_some() && self.home.can_write(&inbox) {
+            options.inbox = Some(inbox);
+        }
+        if self.home.can_write(&outbox) {
+            options.outbox = Some(outbox);
+        }
         options.may_start_away = true;
         Ok(options)
     }
 
     fn history(&self) -> Option<PathBuf> {
-        self.keep.then(|| self.home.direct_history())
+        let file = self.keep.then(|| self.home.direct_history());
+        file.filter(|file| self.home.can_write(file))
     }
 
     /// Returns the options for the files of the client alone, without a connection.
@@ -203,9 +256,39 @@ impl Settings {
         Ok(options)
     }
 
-    /// Returns the user's key, which is created if there is none.
+    /// Returns the user's key, which is created if there is none. Errors if that is not possible: a
+    /// key for one run would take the name for good.
     pub(crate) fn identity(&self) -> Result<Identity> {
-        Ok(Identity::load_or_create(self.home.data())?)
+        let data = self.home.data();
+        let key = data.join(KEY_FILE);
+        if !key.exists() && !self.home.can_write(&key) {
+            return Err(Failure::Other(format!(
+                "there is no key in {}, and it cannot be written: put {KEY_FILE} there, or be a guest \
+                 with --plaintext",
+                data.display()
+            )));
+        }
+        Ok(Identity::load_or_create(data)?)
+    }
+
+    /// Returns a file of the data directory, or `None` if it cannot be written.
+    pub(crate) fn writable(&self, file: PathBuf) -> Option<PathBuf> {
+        self.home.can_write(&file).then_some(file)
+    }
+
+    /// Returns the same, but errors if the file cannot be written. `what` cannot be done then.
+    pub(crate) fn require_writable(&self, file: PathBuf, what: &str) -> Result<PathBuf> {
+        self.writable(file.clone()).ok_or_else(|| {
+            Failure::Other(format!("cannot {what}: {} cannot be written", file.display()))
+        })
+    }
+
+    /// Returns a warning if files cannot be written, without which most commands work.
+    pub(crate) fn read_only_warning(&self) -> Option<String> {
+        let files = self.home.read_only();
+        let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+        (!files.is_empty())
+            .then(|| format!("cannot write {}: nothing new is kept there", files.join(" and ")))
     }
 
     /// Improves an error message: a wrong key of a hub not yet in the book means a wrong join link.
@@ -215,12 +298,16 @@ impl Settings {
         };
         let book = self.contacts().read().unwrap_or_default();
         let has_key = book.hub(&self.hub.hub).is_some_and(|hub| hub.key.is_some());
-        match self.hub.fingerprint == Some(*known) && !has_key {
-            true => Failure::Other(format!(
-                "the hub at {hub} does not have the key in the join link, and nothing was sent to it; \
-                 expected: {known}; actual: {offered}; {GET_LINK}"
-            )),
-            false => failure,
+        if self.hub.fingerprint != Some(*known) || has_key {
+            return failure;
+        }
+        let message = format!(
+            "the hub at {hub} does not have the key in the join link, and nothing was sent to it; \
+             expected: {known}; actual: {offered}"
+        );
+        match failure {
+            Failure::Chat(error) => Failure::Explained { error, message, remedy: GET_LINK },
+            failure => failure,
         }
     }
 
@@ -236,12 +323,11 @@ impl Settings {
     }
 
     pub(crate) fn contacts(&self) -> Contacts {
-        Contacts::at(self.home.contact_book())
+        let file = self.home.contact_book();
+        let can_write = self.home.can_write(&file);
+        let contacts = Contacts::at(file);
+        if can_write { contacts } else { contacts.read_only() }
     }
-}
-
-fn first_of<T>(values: Vec<T>, otherwise: Vec<T>) -> Vec<T> {
-    if values.is_empty() { otherwise } else { values }
 }
 
 pub(crate) fn login_name() -> Option<String> {
@@ -268,126 +354,4 @@ fn name_from(login: Option<&str>) -> Result<Name> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn home() -> Home {
-        Home::find(Some("/h".into())).unwrap()
-    }
-
-    fn config() -> Config {
-        Config {
-            hub: Some(hub("file:1").unwrap()),
-            direct: Some(DirectPolicy::Contacts),
-            plaintext: true,
-            no_direct: false,
-            name: Some(Name::parse("filer").unwrap()),
-            listen: Some("127.0.0.1:11".parse().unwrap()),
-            advertise: vec![Endpoint::parse("file:2").unwrap()],
-            rooms: vec![RoomName::parse("file").unwrap()],
-            quiet: true,
-            mouse: Some(false),
-            no_keep: false,
-            theme: Some(ThemeName::Light),
-            keys: BTreeMap::from([("quit".into(), vec!["ctrl-q".into()])]),
-        }
-    }
-
-    #[test]
-    fn defaults_apply() {
-        let settings =
-            Settings::merge(Flags::default(), Config::default(), home(), Some("Sova".into()))
-                .unwrap();
-        assert_eq!(settings.hub.hub.to_string(), "127.0.0.1:50051");
-        assert_eq!(settings.name.as_str(), "sova");
-        assert_eq!(settings.listen.to_string(), "127.0.0.1:54321");
-        assert_eq!(settings.advertise, []);
-        assert_eq!((settings.direct, settings.plaintext), (Some(DirectPolicy::Known), false));
-        assert_eq!(settings.rooms, [RoomName::lobby()]);
-    }
-
-    #[test]
-    fn the_file_overrides_defaults() {
-        let settings =
-            Settings::merge(Flags::default(), config(), home(), Some("sova".into())).unwrap();
-        assert_eq!(settings.hub.hub.to_string(), "file:1");
-        assert_eq!(settings.name.as_str(), "filer");
-        assert_eq!((settings.direct, settings.plaintext), (Some(DirectPolicy::Contacts), true));
-        assert_eq!(settings.listen.port(), 11);
-        assert_eq!(settings.advertise[0].to_string(), "file:2");
-        assert_eq!(settings.rooms[0].as_str(), "file");
-        assert!(settings.quiet && !settings.mouse);
-        assert_eq!(settings.theme, Some(ThemeName::Light));
-        assert_eq!(settings.keys["quit"], ["ctrl-q"]);
-    }
-
-    #[test]
-    fn the_command_line_overrides_the_file() {
-        let flags = Flags {
-            hub: Some(hub("chinwag://flag:1?invite=abc").unwrap()),
-            direct: Some(DirectPolicy::Anyone),
-            no_direct: false,
-            plaintext: false,
-            name: Some(Name::parse("flagger").unwrap()),
-            listen: Some("127.0.0.1:22".parse().unwrap()),
-            advertise: vec![Endpoint::parse("flag:2").unwrap()],
-            room: ["b", "a", "b"].map(|room| RoomName::parse(room).unwrap()).to_vec(),
-            verbose: 2,
-            ..Flags::default()
-        };
-        let settings = Settings::merge(flags, config(), home(), None).unwrap();
-        assert_eq!(settings.hub.hub.to_string(), "flag:1");
-        assert_eq!(settings.name.as_str(), "flagger");
-        assert_eq!(settings.direct, Some(DirectPolicy::Anyone));
-        assert_eq!(settings.hub.invite.unwrap().as_str(), "abc");
-        assert_eq!(settings.listen.port(), 22);
-        assert_eq!(settings.verbose, 2);
-        assert_eq!(settings.advertise[0].to_string(), "flag:2");
-        assert_eq!(settings.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["b", "a"]);
-    }
-
-    #[test]
-    fn a_loopback_listener_for_a_remote_hub_gets_a_hint() {
-        let hint_for = |at: &str, listen: &str, change: fn(&mut Flags)| {
-            let (at, listen) = (Some(hub(at).unwrap()), Some(listen.parse().unwrap()));
-            let mut flags = Flags { hub: at, listen, ..Flags::default() };
-            change(&mut flags);
-            let settings = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
-            settings.unwrap().unreachable_hint()
-        };
-        let hint = hint_for("hub.example:1", "127.0.0.1:7", |_| {}).unwrap();
-        assert!(hint.ends_with("start with --listen 0.0.0.0:7 (see chinwag doctor)"), "{hint}");
-        let hint = hint_for("192.0.2.1:1", "127.0.0.1:0", |_| {}).unwrap();
-        assert!(hint.contains("0.0.0.0:54321 "), "{hint}");
-        assert_eq!(hint_for("127.0.0.1:1", "127.0.0.1:7", |_| {}), None);
-        assert_eq!(hint_for("localhost:1", "127.0.0.1:7", |_| {}), None);
-        assert_eq!(hint_for("hub.example:1", "0.0.0.0:7", |_| {}), None);
-        assert_eq!(hint_for("hub.example:1", "127.0.0.1:7", |flags| flags.no_direct = true), None);
-        let forwarded = |flags: &mut Flags| {
-            flags.advertise = vec![Endpoint::parse("gate.example:7").unwrap()];
-        };
-        assert_eq!(hint_for("hub.example:1", "127.0.0.1:7", forwarded), None);
-    }
-
-    #[test]
-    fn a_fingerprint_excludes_plaintext() {
-        let key = crate::identity::Identity::generate().unwrap().fingerprint();
-        let flags = Flags {
-            hub: Some(hub(&format!("chinwag://127.0.0.1:1#{key}")).unwrap()),
-            plaintext: true,
-            ..Flags::default()
-        };
-        let result = Settings::merge(flags, Config::default(), home(), Some("sova".into()));
-        assert!(matches!(result, Err(Failure::Usage(message)) if message.contains("--plaintext")));
-    }
-
-    #[test]
-    fn an_invalid_login_name_is_a_usage_error() {
-        for login in [None, Some(""), Some("two words"), Some("-dash")] {
-            let result =
-                Settings::merge(Flags::default(), Config::default(), home(), login.map(Into::into));
-            let Err(Failure::Usage(message)) = result else { panic!("{login:?} was taken") };
-            assert!(message.contains("--name NAME"), "{message}");
-        }
-    }
-}
+mod tests;

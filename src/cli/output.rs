@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    colours::Paint,
     failure::{Failure, Result},
     json::JsonLine,
     log_writer,
@@ -20,6 +21,8 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct Output {
     json: bool,
+    /// Adds colours to text.
+    pub(crate) paint: Paint,
     /// Formats times in text.
     pub(crate) clock: Clock,
     lines: mpsc::Sender<String>,
@@ -30,7 +33,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool, paint: Paint) -> Self {
         let show: fn(String) -> io::Result<()> =
             if json { writer::show_exactly } else { writer::show_plainly };
         let (wrote, progress) = watch::channel(0);
@@ -40,7 +43,8 @@ impl Output {
             wrote.send_modify(|wrote| *wrote += length);
             Ok(())
         });
-        Self { json, clock: Clock::local(), lines, given: AtomicU64::new(0), progress, written }
+        let given = AtomicU64::new(0);
+        Self { json, paint, clock: Clock::local(), lines, given, progress, written }
     }
 
     pub(crate) async fn print<'a>(
@@ -144,6 +148,9 @@ pub(crate) async fn reader_gone() {
 /// Whether `--quiet` is set. Global, so that code that prints notices need not know about it.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
+/// Whether `--json` is set, which applies to standard error too.
+static JSON: AtomicBool = AtomicBool::new(false);
+
 /// Suppresses notices from now on; errors are still printed.
 pub(crate) fn set_quiet() {
     QUIET.store(true, Ordering::Relaxed);
@@ -154,13 +161,31 @@ pub(crate) fn is_quiet() -> bool {
     QUIET.load(Ordering::Relaxed)
 }
 
+/// Prints JSON objects to standard error from now on.
+pub(crate) fn set_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
 /// Prints a notice to standard error, unless `--quiet` is set.
 pub(crate) fn print_notice(text: &str) {
     if !is_quiet() {
-        print_error(text);
+        complain(text, JsonLine::Notice { message: text });
     }
 }
 
+/// Prints a problem to standard error.
 pub(crate) fn print_error(text: &str) {
-    log_writer::print(&format!("chinwag: {text}"));
+    complain(text, JsonLine::Warning { message: text });
+}
+
+/// Prints why a command has failed to standard error.
+pub(crate) fn print_failure(failure: &Failure) {
+    if let (Some(text), Some(line)) = (failure.line(), failure.to_json()) {
+        complain(&text, line);
+    }
+}
+
+fn complain(text: &str, line: JsonLine<'_>) {
+    let line = if JSON.load(Ordering::Relaxed) { line.to_json().ok() } else { None };
+    log_writer::print(&line.unwrap_or_else(|| format!("chinwag: {text}")));
 }

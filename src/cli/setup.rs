@@ -18,6 +18,7 @@ use super::{
 use crate::{
     client::Error,
     error::Reason,
+    identity::files,
     model::{JoinLink, Name},
     text,
 };
@@ -38,25 +39,24 @@ pub(super) async fn load_or_ask(
 ) -> Result<Settings> {
     let file = Home::find(flags.home.clone())?.config_file();
     let config = Config::read(&file)?;
-    let missing = MissingSettings {
-        name: flags.name.is_none() && config.name.is_none(),
-        hub: flags.hub.is_none() && config.hub.is_none(),
-    };
+    let (_, chosen) = options::ranked(&flags, &config)?;
+    let missing = MissingSettings { name: chosen.name.is_none(), hub: chosen.hub.is_none() };
     let saves_link = link.is_some() && config.hub.is_none();
     if let (Some(link), Some(default)) = (link, &config.hub)
         && link.hub != default.hub
         && !(flags.quiet || config.quiet)
     {
         print_notice(&format!(
-            "your default hub is still {}; to use this one in other commands, add --hub {}, or \
-             change hub in {}",
-            default.hub,
-            link.hub,
-            file.display()
+            "your default hub is still {}; to keep this one too: `chinwag hubs add NAME {}`",
+            default.hub, link.hub
         ));
     }
+    let keeps = files::is_writable(files::directory_of(&file));
     if missing.any() {
-        say(&format!("Your answers are saved in {}.", file.display()))?;
+        say(&match keeps {
+            true => format!("Your answers are saved in {}.", file.display()),
+            false => format!("Your answers cannot be saved in {}.", file.display()),
+        })?;
     } else if !saves_link {
         return Settings::load(flags);
     }
@@ -74,7 +74,9 @@ pub(super) async fn load_or_ask(
                     let hub = (missing.hub || saves_link).then_some(&settings.hub.hub);
                     let name = (missing.name || saves_link).then_some(&settings.name);
                     // The chat works without, but asks again at the next start.
-                    if let Some(why) = remember(&file, hub, name).err().and_then(|f| f.line()) {
+                    if keeps
+                        && let Some(why) = remember(&file, hub, name).err().and_then(|f| f.line())
+                    {
                         print_error(&why);
                     }
                     return Ok(settings);

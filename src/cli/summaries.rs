@@ -4,10 +4,10 @@
 use super::{args, daemon};
 
 /// The verbs that summaries begin with. A new command may need a new one.
-const VERBS: [&str; 22] = [
-    "Accept", "Block", "Chat", "Check", "Delete", "Deliver", "Follow", "List", "Mark", "Mute",
-    "Post", "Print", "Receive", "Remove", "Rename", "Run", "Search", "Send", "Show", "Unblock",
-    "Unmute", "Write",
+const VERBS: [&str; 24] = [
+    "Accept", "Add", "Make", "Block", "Chat", "Check", "Delete", "Deliver", "Follow", "List",
+    "Mark", "Mute", "Post", "Print", "Receive", "Remove", "Rename", "Run", "Search", "Send",
+    "Show", "Unblock", "Unmute", "Write",
 ];
 
 /// The length of a summary, which has to fit beside its command on one line.

@@ -35,14 +35,19 @@ use tokio_util::sync::CancellationToken;
 #[doc(hidden)]
 pub use self::headless::HeadlessScreen;
 use self::{
-    app::App,
+    app::{App, TerminalEvents},
     moment::Moment,
     state::{Preferences, State},
     term::Screen,
 };
 use super::{
-    chat::{self, actions, history_file, joined_rooms::JoinedRooms, link},
-    commands::start,
+    chat::{
+        self, actions, history_file,
+        hubs::{Visit, visit_each},
+        joined_rooms::JoinedRooms,
+        link,
+    },
+    config::ProfileName,
     failure::{Failure, Result},
     keymap::Keymap,
     options::Settings,
@@ -52,7 +57,7 @@ use super::{
 };
 use crate::{
     client::{Client, Event, Events},
-    model::{RoomName, Start},
+    model::Start,
 };
 
 /// The messages of a room that are loaded on joining. Older ones are loaded on demand.
@@ -68,38 +73,66 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     let background = query_background();
     let colours =
         TerminalColours { background: background.colour, ..TerminalColours::from_environment() };
-    let preferences = preferences(settings, colours)?;
-    let mut options = settings.visible()?;
-    let joined = JoinedRooms::load(settings);
-    let rooms = joined.at_start(settings);
-    let join = |room: &RoomName| (room.clone(), Start::Last(HISTORY_ON_JOIN));
-    options.rooms = rooms.iter().map(join).collect();
-    print_notice(&format!("{} goes to the hub at {} …", options.name, options.hub));
-    let (client, mut events) = start(options, stop).await?;
+    let options = |settings: &Settings| {
+        let mut options = settings.visible()?;
+        let rooms = JoinedRooms::load(settings).at_start(settings);
+        options.rooms =
+            rooms.into_iter().map(|room| (room, Start::Last(HISTORY_ON_JOIN))).collect();
+        print_notice(&format!("{} goes to the hub at {} …", options.name, options.hub));
+        Ok(options)
+    };
+    // One thread reads the terminal, at whatever hub.
+    let mut reading = None;
+    visit_each(settings, options, stop, async |visit| {
+        let events = reading
+            .take()
+            .unwrap_or_else(|| terminal_events::events(&background.typed, background.is_open));
+        let (events, left) = at_hub(visit, colours, events, stop).await?;
+        reading = Some(events);
+        Ok(left)
+    })
+    .await
+}
+
+/// Chats at one hub, until the user leaves it. Returns the hub to go to, if there is one.
+async fn at_hub(
+    visit: Visit,
+    colours: TerminalColours,
+    terminal_events: TerminalEvents,
+    stop: &CancellationToken,
+) -> Result<(TerminalEvents, Option<ProfileName>)> {
+    let Visit { settings, client, mut events, problem } = visit;
+    let preferences = preferences(&settings, colours)?;
+    let joined = JoinedRooms::load(&settings);
+    let rooms = joined.at_start(&settings);
     let unseen = events.keep_until_seen();
 
-    let hub = (client.hub().to_string(), reached_at(&client, settings));
+    let hub = (client.hub().to_string(), reached_at(&client, &settings));
     let now = Moment::now();
     let mut state = State::new(client.name(), hub, &rooms, preferences, now);
+    state.set_hubs(settings.hubs.clone());
     state.set_blocked(actions::blocked(&client).await.unwrap_or_default());
     let (file, hub) = (settings.home.seen(), client.hub().to_string());
     state.set_read_positions(read_positions::load(&file, &hub));
     state.set_join_lines(link::lines(&client));
     state.greet(now);
+    problem.iter().for_each(|problem| state.announce(problem, true, now));
     let screen = Screen::open(settings.mouse).map_err(|error| no_screen(&error))?;
     let mut app = App::new(
         state,
         client.clone(),
         unseen.clone(),
         screen,
-        terminal_events::events(&background.typed, background.is_open),
-        settings.home.input_history(),
+        terminal_events,
+        settings.writable(settings.home.input_history()),
         joined,
     );
     let result = app.run(&mut events, stop).await;
-    let mut state = app.close().await;
+    let (mut state, terminal_events) = app.close().await;
     client.stop().await;
-    if let Err(error) = read_positions::save(&file, &hub, &state.read_positions()) {
+    if settings.home.can_write(&file)
+        && let Err(error) = read_positions::save(&file, &hub, &state.read_positions())
+    {
         print_error(&format!("cannot store up to where you have read: {error}"));
     }
     receive_rest(&mut state, events).await;
@@ -107,10 +140,10 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     for line in state.exit_report(io::stderr().is_terminal()) {
         print_error(&line);
     }
-    match (result?, state.unsent().len()) {
-        (Some(error), _) => Err(error.into()),
-        (None, 0) => Ok(()),
-        (None, _) => Err(Failure::Other("not everything you said has arrived".into())),
+    match (result?, state.take_next_hub(), state.unsent().len()) {
+        (Some(error), ..) => Err(error.into()),
+        (None, None, 1..) => Err(Failure::Other("not everything you said has arrived".into())),
+        (None, next, _) => Ok((terminal_events, next)),
     }
 }
 

@@ -58,6 +58,15 @@ pub(crate) fn direct_policy(raw: &str) -> Result<DirectPolicy, Invalid> {
     }
 }
 
+/// Returns what [`direct_policy`] parses.
+pub(crate) fn direct_word(policy: DirectPolicy) -> &'static str {
+    match policy {
+        DirectPolicy::Contacts => "contacts",
+        DirectPolicy::Known => "known",
+        DirectPolicy::Anyone => "anyone",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use unicode_width::UnicodeWidthStr;
 
 use super::{
+    config::hubs::HubEntry,
     failure, graphemes,
     words::{status, verification},
 };
@@ -215,6 +216,15 @@ pub(crate) fn rooms<'a>(clock: &Clock, rooms: impl IntoIterator<Item = &'a Room>
             None => "no messages".into(),
         };
         [room.name.to_string(), format!("{} here", room.members), last]
+    }))
+}
+
+/// Formats one line per hub: an asterisk at the current one, profile, address, the user's name there.
+pub(crate) fn hubs(hubs: &[HubEntry]) -> Vec<String> {
+    table(hubs.iter().map(|entry| {
+        let mark = if entry.is_current { "*" } else { "" };
+        let name = entry.name.as_ref().map(|name| format!("as {name}")).unwrap_or_default();
+        [mark.into(), entry.profile.to_string(), entry.hub.to_string(), name]
     }))
 }
 

@@ -3,13 +3,16 @@
 //! Rows are ranges of the text. One after the other they are the whole text, so that what is copied
 //! from a screen is what was said.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use super::{
     graphemes::{self, Grapheme, graphemes},
     links::links,
     view::INDENT,
 };
+
+/// How a style sequence begins; it ends with `m`.
+const STYLE: &str = "\x1b[";
 
 /// Characters that must not begin a row, because they close what is before them.
 const CLOSING: &[char] = &[
@@ -74,6 +77,50 @@ pub(crate) fn wrap_input(line: &str, width: usize) -> Vec<Range<usize>> {
 /// The text with lines that are wider than `columns` broken as in [`wrap`]. The further rows begin with
 /// an indent, so that no text can put a made-up line where the terminal would break it.
 pub(crate) fn wrap_indented(text: &str, columns: usize) -> String {
+    let (plain, styles) = without_styles(text);
+    let wrapped = wrap_plain(&plain, columns);
+    if styles.is_empty() { wrapped } else { with_styles(&plain, &wrapped, &styles) }
+}
+
+/// Returns a text without its style sequences, and these with their places in it. A text of others has
+/// none: it is escaped.
+fn without_styles(text: &str) -> (Cow<'_, str>, Vec<(usize, &str)>) {
+    let (mut plain, mut styles) = (String::new(), Vec::new());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(STYLE) {
+        let Some(end) = after.find('m') else { break };
+        plain.push_str(before);
+        styles.push((plain.len(), &rest[before.len()..before.len() + STYLE.len() + end + 1]));
+        rest = &after[end + 1..];
+    }
+    match styles.is_empty() {
+        true => (text.into(), styles),
+        false => ((plain + rest).into(), styles),
+    }
+}
+
+/// Puts the style sequences back. `wrapped` is `plain` with line breaks, indents, and without blanks at
+/// the ends of rows.
+fn with_styles(plain: &str, wrapped: &str, styles: &[(usize, &str)]) -> String {
+    let mut styled = String::with_capacity(wrapped.len() + 16 * styles.len());
+    let mut styles = styles.iter().peekable();
+    let mut left = plain.char_indices().peekable();
+    for c in wrapped.chars() {
+        // What is only in one of the two is white space.
+        while left.next_if(|(_, other)| *other != c && *other == ' ').is_some() {}
+        let at = left.peek().map_or(plain.len(), |(at, _)| *at);
+        if left.next_if(|(_, other)| *other == c).is_some() {
+            while let Some((_, style)) = styles.next_if(|(place, _)| *place <= at) {
+                styled.push_str(style);
+            }
+        }
+        styled.push(c);
+    }
+    styled.extend(styles.map(|(_, style)| *style));
+    styled
+}
+
+fn wrap_plain(text: &str, columns: usize) -> String {
     let narrow = columns.saturating_sub(INDENT.len());
     if narrow <= INDENT.len() {
         return text.to_owned();

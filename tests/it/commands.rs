@@ -48,7 +48,9 @@ fn commands_report_that_nothing_was_found() {
     for args in [&["history"][..], &["history", "--all", "--json"], &["search", "walnut"]] {
         let ended = sova.run(args);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{args:?}");
-        assert!(ended.stderr.starts_with("chinwag: no"), "{}", ended.stderr);
+        let as_text = ended.stderr.starts_with("chinwag: no");
+        let as_object = ended.stderr.contains("\"message\":\"no");
+        assert!(as_text != as_object && args.contains(&"--json") == as_object, "{ended:?}");
         assert_eq!(sova.run(&[args, &["-q"]].concat()).stderr, "");
     }
     sova.run(&["post", "lobby", "one", "walnut"]).done();

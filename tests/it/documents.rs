@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::support::{
     help::commands,
     hub::{TestHub, command},
+    object_types,
     within::PATIENCE,
 };
 
@@ -27,9 +28,6 @@ const CHAT: &str = document!("docs/chat.md");
 const SCRIPTING: &str = document!("docs/scripting.md");
 const HUB: &str = document!("docs/hub.md");
 const SPEED: &str = document!("docs/speed.md");
-
-/// The JSON objects: each variant of `JsonLine` is a type.
-const OBJECTS: &str = document!("src/cli/json.rs");
 
 /// A user with a home.
 struct Person {
@@ -52,14 +50,6 @@ impl Person {
 
     fn run(&self, args: &[&str]) -> Output {
         self.command(args).stdin(Stdio::null()).output().unwrap()
-    }
-
-    /// Returns the JSON objects that a command prints.
-    fn json(&self, args: &[&str]) -> Vec<Value> {
-        let output = self.run(args);
-        assert!(output.status.success(), "{args:?}: {output:?}");
-        let lines = String::from_utf8(output.stdout).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// Starts a command that prints JSON objects while it runs.
@@ -160,11 +150,18 @@ fn quoted(cell: &str) -> Vec<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// Returns the documented fields of each type of object.
+/// Returns the documented fields of each type of object, with a star after those that can be null.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in table(SCRIPTING, "| `type` |") {
-        let mut fields: BTreeSet<_> = quoted(row[1]).into_iter().collect();
+        let parts: Vec<&str> = row[1].split('`').collect();
+        let fields = parts.chunks(2).filter(|part| part.len() == 2);
+        // The star follows the closing backtick.
+        let stars = parts.iter().skip(2).step_by(2).map(|after| after.starts_with("\\*"));
+        let fields = fields.map(|part| part[1]).zip(stars);
+        let mut fields: BTreeSet<String> = fields
+            .map(|(field, is_nullable)| format!("{field}{}", if is_nullable { "*" } else { "" }))
+            .collect();
         if row[1].starts_with("those of `message`") {
             fields.remove("message");
             fields.extend(types["message"].clone());
@@ -174,27 +171,25 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     types
 }
 
-/// Returns all types of objects.
-fn types() -> BTreeSet<String> {
-    let (_, rest) = OBJECTS.split_once("pub(crate) enum JsonLine<'a> {\n").unwrap();
-    let (variants, _) = rest.split_once("\n}\n").unwrap();
-    let names = variants.lines().filter_map(|line| line.strip_prefix("    "));
-    let names = names.filter(|line| line.starts_with(|first: char| first.is_ascii_uppercase()));
-    names
-        .map(|line| line.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_lowercase())
-        .collect()
+#[test]
+fn every_object_is_documented_as_in_the_schema() {
+    assert_eq!(documented(), object_types::fields());
+    let reasons = table(SCRIPTING, "| reason |").into_iter().flat_map(|row| quoted(row[0]));
+    assert_eq!(reasons.collect::<BTreeSet<_>>(), object_types::reasons());
 }
 
 #[test]
 fn every_type_of_object_is_documented_with_its_command() {
-    let documented: BTreeSet<String> = documented().into_keys().collect();
-    assert_eq!(documented, types());
-    let printed: BTreeSet<String> = table(SCRIPTING, "| command |")
-        .iter()
-        .flat_map(|row| row.get(2).map(|cell| quoted(cell)))
-        .flatten()
-        .collect();
-    assert_eq!(printed, types());
+    let all: BTreeSet<String> = object_types::fields().into_keys().collect();
+    let on_stderr = ["error", "notice", "warning"].map(String::from);
+    let on_stdout: BTreeSet<String> =
+        all.into_iter().filter(|kind| !on_stderr.contains(kind)).collect();
+    let rows = [table(SCRIPTING, "| command |"), table(HUB, "| operator's command |")].concat();
+    let mut printed: BTreeSet<String> =
+        rows.iter().flat_map(|row| quoted(row.last().unwrap())).collect();
+    // The hub itself.
+    printed.insert("listening".into());
+    assert_eq!(printed, on_stdout);
 }
 
 #[test]
@@ -214,8 +209,8 @@ fn every_command_is_there_and_no_other() {
         for flag in &documented {
             assert!(help.contains(flag), "{name} has no {flag}");
         }
-        // The first column has --run in its usage, and the last column describes --json.
-        let elsewhere = ["--run", "--json"];
+        // The first column has --run in its usage.
+        let elsewhere = ["--run"];
         for flag in options(&help).difference(&documented) {
             assert!(elsewhere.contains(&flag.as_str()), "{name}: {flag} is not documented");
         }
@@ -269,70 +264,6 @@ fn the_operators_commands_and_options_are_documented() {
         }
     }
     assert_eq!(option_rows(HUB, "| option of the hub |"), options(&help(hub, &[])));
-}
-
-#[test]
-fn objects_have_the_fields_that_are_documented() {
-    let data = tempfile::tempdir().unwrap();
-    let mut hub = TestHub::with(&["--data-dir", data.path().to_str().unwrap()]);
-    let alice = Person::new(hub.address(), "alice");
-    let bob = Person::new(hub.address(), "bob");
-    let mut seen: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut note = |object: &Value| {
-        let mut fields: BTreeSet<_> = object.as_object().unwrap().keys().cloned().collect();
-        fields.remove("type");
-        let kind = object["type"].as_str().unwrap().to_owned();
-        assert!(seen.insert(kind, fields.clone()).is_none_or(|before| before == fields));
-    };
-
-    let watcher = Person::new(hub.address(), "watcher");
-    let mut peers = watcher.stream(&["peers", "--watch", "--json"]);
-    let mut listen = bob.stream(&["listen", "--json"]);
-    note(&peers.next("peer"));
-    let reader = Person::new(hub.address(), "reader");
-    let mut tail = reader.stream(&["tail", "--json", "--last", "1"]);
-    alice
-        .json(&["post", "--json", "lobby", "the", "build", "is", "green"])
-        .iter()
-        .for_each(&mut note);
-    note(&tail.next("message"));
-    alice.json(&["send", "--json", "bob", "psst"]).iter().for_each(&mut note);
-    note(&listen.next("direct"));
-    alice.json(&["send", "--queue", "--json", "nobody", "psst"]).iter().for_each(&mut note);
-    alice.json(&["id", "--json"]).iter().for_each(&mut note);
-    alice.json(&["contacts", "--json"]).iter().for_each(&mut note);
-    alice.json(&["doctor", "--json"]).iter().for_each(&mut note);
-    alice.json(&["history", "--json"]).iter().for_each(&mut note);
-    alice.json(&["rooms", "--json"]).iter().for_each(&mut note);
-    alice.json(&["peers", "--json"]).iter().for_each(&mut note);
-    let hit = loop {
-        // The most recent posts may not be indexed yet.
-        if let Some(hit) = alice.json(&["search", "--json", "green"]).pop() {
-            break hit;
-        }
-    };
-    note(&hit);
-    drop(listen);
-    // The hub loses its messages but not its key.
-    hub.kill9();
-    for file in data.path().read_dir().unwrap().map(Result::unwrap) {
-        let name = file.file_name().into_string().unwrap();
-        if !name.starts_with("identity") && !name.starts_with("members") && file.path().is_file() {
-            std::fs::remove_file(file.path()).unwrap();
-        }
-    }
-    hub.restart();
-    note(&tail.next("gap"));
-    note(&peers.next("reset"));
-    note(&peers.next("listed"));
-    let mut listen = bob.stream(&["listen", "--json"]);
-    peers.next("peer");
-    let kill = format!("kill -INT {}", listen.child.id());
-    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
-    assert_eq!(listen.child.wait().unwrap().code(), Some(0));
-    note(&peers.next("left"));
-
-    assert_eq!(seen, documented());
 }
 
 #[test]

@@ -70,8 +70,8 @@ fn only_the_output_of_a_command_is_posted() {
         let posted = running.object();
         assert_eq!((&posted["type"], &posted["id"]), (&"posted".into(), &answer["id"]));
     }
-    let failed = running.complaint();
-    assert_eq!(failed, "chinwag: message from sova in lobby: the command failed: exit status: 3");
+    let failed: Value = serde_json::from_str(&running.complaint()).unwrap();
+    assert_eq!(failed["message"], "message from sova in lobby: the command failed: exit status: 3");
     let ended = running.end();
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), ""), "{ended:?}");
     nothing_was_obeyed(dice.home.path());

@@ -14,6 +14,7 @@ pub(crate) mod keyed;
 pub(crate) mod keys;
 pub(crate) mod library;
 pub(crate) mod metrics_page;
+pub(crate) mod object_types;
 pub(crate) mod one_client;
 pub(crate) mod peer;
 pub(crate) mod person;

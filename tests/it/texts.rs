@@ -156,8 +156,7 @@ fn a_chat_on_a_pipe_sends_in_the_order_of_the_lines() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let listening = buzz.start(&["listen", "--json"]);
-    let ready = listening.complaint();
-    let port = ready.trim_end().rsplit_once(':').unwrap().1.to_owned();
+    let port = listening.direct_address().port();
     // Both ways to buzz, and two rooms.
     let mut lines = Vec::new();
     for i in 0..ROUNDS {

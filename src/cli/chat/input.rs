@@ -42,15 +42,15 @@ pub(crate) enum Input {
     Post(Text),
     /// Something that takes time.
     Ask(Request),
+    /// List the hubs, or go to one.
+    Hub(Option<String>),
     /// Show the status of the connection.
     ShowStatus,
     /// Change the colours of the full screen; `None` means to show which it has.
     Theme(Option<ThemeName>),
     /// Something that only the full screen has.
     OnScreen(ScreenCommand),
-    /// List the commands.
     Help,
-    /// Leave the chat.
     Quit,
     /// A line with an error, to be shown to the user. Nothing is sent.
     Invalid(String),
@@ -290,6 +290,7 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
     Ok(Input::Ask(match command.verb {
         Verb::Help => return Ok(Input::Help),
         Verb::Quit => return Ok(Input::Quit),
+        Verb::Hub => return Ok(Input::Hub((!rest.is_empty()).then(|| rest.to_owned()))),
         Verb::Theme if rest.is_empty() => return Ok(Input::Theme(None)),
         Verb::Theme => {
             let theme = ThemeName::parse(&rest.to_lowercase()).map_err(|why| usage(&why))?;

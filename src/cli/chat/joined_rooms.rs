@@ -28,8 +28,11 @@ pub(crate) struct JoinedRooms {
 impl JoinedRooms {
     /// Reads the file. What is not valid in it is ignored.
     pub(crate) fn load(settings: &Settings) -> Self {
-        let file = terminal::can_edit().then(|| settings.home.joined_rooms());
-        Self::of(file, settings.hub.hub.to_string())
+        let file = settings.home.joined_rooms();
+        let (is_read, is_written) = (terminal::can_edit(), settings.home.can_write(&file));
+        let joined = Self::of(is_read.then_some(file), settings.hub.hub.to_string());
+        // A file that cannot be written is read all the same.
+        Self { file: joined.file.filter(|_| is_written), ..joined }
     }
 
     fn of(file: Option<PathBuf>, hub: String) -> Self {

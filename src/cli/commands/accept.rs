@@ -2,7 +2,10 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::verify::fingerprint;
+use super::{
+    print_object,
+    verify::{fingerprint, no_question},
+};
 use crate::{
     cli::{
         failure::{Failure, Result},
@@ -28,14 +31,21 @@ pub(crate) async fn run(args: &Args, settings: &Settings, stop: &CancellationTok
     let (hub, name) = (&settings.hub.hub, &args.peer);
     let given = match fingerprint(&args.fingerprint)? {
         Some(given) => Some(given),
+        None if settings.json => return Err(no_question("accept", name)),
         None => ask(name, settings, stop).await?,
     };
     // Errors if no key was refused.
-    let key = settings.contacts_of_hub()?.change(|book| book.accept_refused(hub, name, given))?;
+    let (key, changed) = settings.contacts_of_hub()?.change(|book| {
+        let key = book.accept_refused(hub, name, given)?;
+        Ok((key, book.contact(hub, name).cloned()))
+    })?;
     print_notice(&format!(
         "accepted the key {key} of {name}; to verify it: `chinwag verify {name}`"
     ));
-    Ok(())
+    match &changed {
+        Some(changed) => print_object(&(name, changed), settings, stop).await,
+        None => Ok(()),
+    }
 }
 
 /// Asks whether to accept the key that was refused. Returns `None` if there is none.

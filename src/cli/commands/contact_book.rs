@@ -4,12 +4,16 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::verify::contact;
+use super::{
+    print_object,
+    verify::{change_contact, contact},
+};
 use crate::{
     cli::{
         failure::{Failure, Result},
+        json::JsonLine,
         options::Settings,
-        output::{Output, print_notice},
+        output::print_notice,
         view,
     },
     model::{Name, RoomName},
@@ -34,9 +38,6 @@ pub(crate) struct NoteArgs {
     /// Remove the note
     #[arg(long, conflicts_with = "text")]
     remove: bool,
-    /// Print the contact with its note as a JSON object
-    #[arg(long, conflicts_with_all = ["text", "remove"])]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -54,45 +55,39 @@ pub(crate) async fn block(
     stop: &CancellationToken,
 ) -> Result<()> {
     contact(&peer, settings, stop).await?;
-    let hub = &settings.hub.hub;
-    settings.contacts().change(|book| book.block(hub, &peer, blocked))?;
+    let changed = change_contact(&peer, settings, |book, hub| book.block(hub, &peer, blocked))?;
     print_notice(&match blocked {
         true => format!("blocked {peer}: no direct messages in either direction"),
         false => format!("unblocked {peer}"),
     });
-    Ok(())
+    print_object(&(&peer, &changed), settings, stop).await
 }
 
 pub(crate) async fn note(
-    NoteArgs { peer, text, remove, json }: NoteArgs,
+    NoteArgs { peer, text, remove }: NoteArgs,
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<()> {
     if text.is_empty() && !remove {
-        return show_note(&peer, json, settings, stop).await;
+        return show_note(&peer, settings, stop).await;
     }
     contact(&peer, settings, stop).await?;
-    let (hub, note) = (&settings.hub.hub, text.join(" "));
-    settings.contacts().change(|book| book.note(hub, &peer, &note))?;
+    let note = text.join(" ");
+    let changed = change_contact(&peer, settings, |book, hub| book.note(hub, &peer, &note))?;
     print_notice(&match note.is_empty() {
         true => format!("removed the note on {peer}"),
         false => format!("saved the note on {peer}"),
     });
-    Ok(())
+    print_object(&(&peer, &changed), settings, stop).await
 }
 
 /// Prints the note on a peer. Errors if the peer is not in the contact book.
-async fn show_note(
-    peer: &Name,
-    json: bool,
-    settings: &Settings,
-    stop: &CancellationToken,
-) -> Result<()> {
+async fn show_note(peer: &Name, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let book = settings.contacts().read()?;
     let Some(contact) = book.contact(&settings.hub.hub, peer) else {
         return Err(Failure::Other(format!("{peer} is not in your contact book")));
     };
-    let out = Output::new(json);
+    let out = settings.output();
     if contact.note.is_empty() {
         out.only_json(&(peer, contact)).await?;
         print_notice(&format!("no note on {peer}"));
@@ -102,19 +97,26 @@ async fn show_note(
     out.close(stop).await
 }
 
-pub(crate) async fn forget(PeerArg { peer }: &PeerArg, settings: &Settings) -> Result<()> {
+pub(crate) async fn forget(
+    PeerArg { peer }: &PeerArg,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> Result<()> {
     let known = settings.contacts_of_hub();
-    let forgotten = settings.offline().forget(peer).await;
-    // Without the hub in the contact book, that is the reason.
-    let forgotten = if forgotten.is_err() { known.and(Ok(forgotten?))? } else { forgotten? };
+    let forgotten = match settings.offline().forget(peer).await {
+        Ok(forgotten) => forgotten,
+        // Without the hub in the contact book, that is the reason.
+        Err(error) => return Err(known.err().unwrap_or_else(|| error.into())),
+    };
     print_notice(&view::forgotten(peer, forgotten));
-    Ok(())
+    print_object(JsonLine::Forgotten { name: peer.as_str() }, settings, stop).await
 }
 
-pub(crate) fn mute(
+pub(crate) async fn mute(
     RoomArg { target: room }: &RoomArg,
     muted: bool,
     settings: &Settings,
+    stop: &CancellationToken,
 ) -> Result<()> {
     let hub = &settings.hub.hub;
     settings.contacts_of_hub()?.change(|book| book.mute(hub, room, muted))?;
@@ -122,5 +124,6 @@ pub(crate) fn mute(
         true => format!("muted notifications of {room}"),
         false => format!("unmuted notifications of {room}"),
     });
-    Ok(())
+    let line = JsonLine::Notifications { room: room.as_str(), muted };
+    print_object(line, settings, stop).await
 }

@@ -2,22 +2,15 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{failure::Result, keys, options::Settings, output::Output};
+use crate::cli::{failure::Result, keys, options::Settings};
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
-}
-
-pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
+pub(crate) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let book = settings.contacts().read()?;
     let hub = book.hub(&settings.hub.hub).map(|hub| &hub.contacts);
     // Contact books of older versions may contain the user's own name.
     let others = hub.into_iter().flatten().filter(|(name, _)| **name != settings.name);
     let contacts: Vec<_> = others.collect();
-    let out = Output::new(args.json);
+    let out = settings.output();
     let printed =
         out.print_all(&contacts, |_, contacts| keys::contacts(contacts.iter().copied())).await;
     out.close(stop).await?;

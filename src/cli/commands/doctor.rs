@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{
         failure::{Failure, Result},
-        json::JsonLine,
+        json::{JsonLine, Verdict},
         options::Settings,
         output::Output,
         terminal,
@@ -29,24 +29,6 @@ use crate::{
     model::{Fingerprint, PeerStatus},
     text,
 };
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
-}
-
-/// The result of a check.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// All is well.
-    Ok,
-    /// It works, but could be better.
-    Warn,
-    /// It does not work.
-    Fail,
-}
 
 /// What one check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +75,7 @@ impl<'a> From<&'a Finding> for JsonLine<'a> {
     fn from(finding: &'a Finding) -> Self {
         Self::Check {
             name: finding.name,
-            result: finding.result(),
+            result: finding.verdict,
             found: &finding.found,
             remedy: finding.remedy.as_deref(),
         }
@@ -109,7 +91,9 @@ struct FindingPrinter<'a> {
 impl FindingPrinter<'_> {
     async fn print(&mut self, finding: Finding) -> io::Result<()> {
         self.failed += usize::from(finding.verdict == Verdict::Fail);
-        self.out.print(&finding, |_| finding.plain(terminal::columns())).await
+        let line = finding.plain(terminal::columns());
+        let (word, verdict) = (finding.result(), finding.verdict);
+        self.out.print(&finding, |_| self.out.paint.verdict(line, word, verdict)).await
     }
 
     async fn print_all(&mut self, findings: impl IntoIterator<Item = Finding>) -> io::Result<()> {
@@ -120,8 +104,8 @@ impl FindingPrinter<'_> {
     }
 }
 
-pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
-    let out = Output::new(args.json);
+pub(crate) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
+    let out = settings.output();
     let result = stop.run_until_cancelled(examine(settings, &out)).await;
     let written = out.close(stop).await;
     match result.unwrap_or(Err(Failure::Interrupted)) {

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::with_client;
+use super::{coloured_message, with_client};
 use crate::{
     cli::{
         failure::Result,
@@ -45,9 +45,6 @@ pub(crate) struct Args {
     /// Only messages before this time
     #[arg(long, value_name = "TIME", value_parser = point_in_time)]
     until: Option<Timestamp>,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
@@ -55,7 +52,7 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
         return print_direct(peer, &args, settings, stop).await;
     }
     let room = args.of.as_ref().unwrap_or_else(|| settings.room()).clone();
-    let out = Output::new(args.json);
+    let out = settings.output();
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let (since, until) = (args.since, args.until);
         let period = PageRequest { size: HISTORY_PAGE, since, until, ..PageRequest::default() };
@@ -101,7 +98,7 @@ async fn print_direct(
         print_notice(&format!("no direct messages with {peer} are kept"));
     }
     let skipped = messages.len().saturating_sub(limit as usize);
-    let out = Output::new(args.json);
+    let out = settings.output();
     for message in &messages[skipped..] {
         out.print(message, |clock| view::kept_direct(clock, message)).await?;
     }
@@ -160,7 +157,7 @@ fn no_messages(room: &RoomName) -> String {
 
 async fn print_all(messages: &[Message], out: &Output) -> Result<()> {
     for message in messages {
-        out.print(message, |clock| view::message(clock, message, None)).await?;
+        out.print(message, |clock| coloured_message(&out.paint, clock, message, None)).await?;
     }
     Ok(())
 }

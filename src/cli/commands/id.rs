@@ -2,18 +2,11 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{failure::Result, json::JsonLine, keys, options::Settings, output::Output};
+use crate::cli::{failure::Result, json::JsonLine, keys, options::Settings};
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// Print a JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
+pub(crate) async fn run(settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let key = settings.identity()?.fingerprint();
-    let out = Output::new(args.json);
+    let out = settings.output();
     let line = JsonLine::Identity {
         name: settings.name.as_str(),
         fingerprint: key.to_string(),

@@ -30,16 +30,13 @@ pub(crate) struct Args {
     /// Exit after this many messages
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     if settings.direct.is_none() {
         return Err(Failure::Usage(NO_DIRECT_MESSAGES.into()));
     }
-    let out = Output::new(args.json);
+    let out = settings.output();
     let mut options = settings.visible()?;
     options.inbox_limit = args.count;
     let (client, mut events) = start(options, stop).await?;
@@ -165,7 +162,10 @@ async fn show_rest(
 
 /// Prints a message, or prints it to standard error if nobody reads it within `timeout`.
 async fn show(direct: &Direct, out: &Output, timeout: Option<Duration>) -> io::Result<()> {
-    let printed = out.print(direct, |clock| view::direct(clock, direct));
+    let printed = out.print(direct, |clock| {
+        let before = format!("{} [direct] ", clock.show_now());
+        out.paint.name(view::direct(clock, direct), &before, &direct.message.sender)
+    });
     let shown = match timeout {
         Some(timeout) => tokio::time::timeout(timeout, printed)
             .await

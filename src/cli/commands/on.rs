@@ -71,9 +71,6 @@ pub(crate) struct Args {
     /// Kill a command that takes longer than this
     #[arg(long, value_name = "DURATION", default_value = RUN_TIMEOUT, value_parser = duration)]
     run_timeout: Duration,
-    /// Print one JSON object per reply, once it is delivered
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(
@@ -95,7 +92,7 @@ pub(crate) async fn run(
     }
     let joining = options.rooms.len();
     let (client, events) = start(options, stop).await?;
-    let out = Output::new(args.json);
+    let out = settings.output();
     let mut events = CommandEvents::new(events);
     let bot = Arc::new(Bot {
         environment: message::environment(settings),

@@ -6,6 +6,7 @@ use super::with_client;
 use crate::{
     cli::{
         failure::{self, Failure, Result},
+        json::JsonLine,
         options::Settings,
         output::{Output, print_notice},
         queries::{id_prefix_length, matching_ids, peer_of},
@@ -16,31 +17,20 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Option<OutboxCommand>,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum OutboxCommand {
     /// List queued messages: id, receiver, time, text, attempts and last error
-    List {
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Deliver queued messages now; exit with 4 if some remain
     Retry {
         /// Receiver, or id of one of their messages; all messages if omitted
         #[arg(value_name = "NAME|ID")]
         which: Option<String>,
-        /// Print the receipts as JSON objects
-        #[arg(long)]
-        json: bool,
     },
     /// Delete queued messages without delivering them
     Drop {
@@ -55,18 +45,30 @@ enum OutboxCommand {
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let mut options = settings.invisible_sender()?;
-    options.outbox = Some(settings.home.outbox());
+    let file = settings.home.outbox();
+    match &args.command {
+        None | Some(OutboxCommand::List) if !file.exists() => return Ok(()),
+        None | Some(OutboxCommand::List) => options.outbox = Some(file),
+        Some(_) => {
+            options.outbox = Some(settings.require_writable(file, "change the outbox")?);
+        }
+    }
     match args.command {
-        None => list(&options, args.json, stop).await,
-        Some(OutboxCommand::List { json }) => list(&options, json, stop).await,
-        Some(OutboxCommand::Retry { which, json }) => retry(options, which, json, stop).await,
-        Some(OutboxCommand::Drop { which, all }) => drop_some(&options, &which, all).await,
+        None | Some(OutboxCommand::List) => list(&options, settings.output(), stop).await,
+        Some(OutboxCommand::Retry { which }) => {
+            retry(options, which, settings.output(), stop).await
+        }
+        Some(OutboxCommand::Drop { which, all }) => {
+            let out = settings.output();
+            let dropped = drop_some(&options, &which, all, &out).await;
+            out.close(stop).await?;
+            dropped
+        }
     }
 }
 
-async fn list(options: &ClientOptions, json: bool, stop: &CancellationToken) -> Result<()> {
+async fn list(options: &ClientOptions, out: Output, stop: &CancellationToken) -> Result<()> {
     let queued = options.queued().await?;
-    let out = Output::new(json);
     let shown = |clock: &view::Clock, all| view::outbox(clock, all, id_prefix_length(all));
     let printed = out.print_all(&queued, shown).await;
     out.close(stop).await?;
@@ -76,7 +78,7 @@ async fn list(options: &ClientOptions, json: bool, stop: &CancellationToken) -> 
 async fn retry(
     options: ClientOptions,
     which: Option<String>,
-    json: bool,
+    out: Output,
     stop: &CancellationToken,
 ) -> Result<()> {
     let queued = options.queued().await?;
@@ -85,7 +87,6 @@ async fn retry(
     if !queued.iter().any(concerns) {
         return Ok(());
     }
-    let out = Output::new(json);
     with_client(options, out, stop, async |client, _, out| {
         for attempt in client.deliver_queued(peer.as_ref()).await? {
             let to = &attempt.queued.peer;
@@ -99,7 +100,12 @@ async fn retry(
                 }
             }
         }
-        match client.queued().await?.iter().filter(|one| concerns(one)).count() {
+        let left: Vec<Queued> =
+            client.queued().await?.into_iter().filter(|one| concerns(one)).collect();
+        for queued in &left {
+            out.only_json(queued).await?;
+        }
+        match left.len() {
             0 => Ok(()),
             left => Err(Failure::Undelivered(left)),
         }
@@ -107,26 +113,26 @@ async fn retry(
     .await
 }
 
-async fn drop_some(options: &ClientOptions, which: &[String], all: bool) -> Result<()> {
+async fn drop_some(
+    options: &ClientOptions,
+    which: &[String],
+    all: bool,
+    out: &Output,
+) -> Result<()> {
     let queued = options.queued().await?;
     let mut chosen: Vec<MessageId> = Vec::new();
-    if all {
-        chosen.extend(queued.iter().map(|one| one.id));
-    }
     // Nothing is dropped unless all arguments are valid.
     for which in which {
-        for id in matching_ids(&queued, which)? {
-            if !chosen.contains(&id) {
-                chosen.push(id);
-            }
-        }
+        chosen.extend(matching_ids(&queued, which)?);
     }
-    for id in chosen {
-        match options.drop_queued(id).await {
+    for Queued { id, peer, .. } in queued.iter().filter(|one| all || chosen.contains(&one.id)) {
+        match options.drop_queued(*id).await {
             Err(Error::Invalid(_)) => print_notice(&format!("no longer queued: {id}")),
             dropped => {
                 dropped?;
                 print_notice(&format!("dropped {id}"));
+                let (peer, id) = (peer.as_str(), id.to_string());
+                out.only_json(JsonLine::Dropped { peer, id }).await?;
             }
         }
     }

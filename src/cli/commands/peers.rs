@@ -4,8 +4,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{follow, with_client};
 use crate::{
-    cli::{failure::Result, json::JsonLine, options::Settings, output::Output, view},
+    cli::{
+        failure::Result,
+        json::JsonLine,
+        options::Settings,
+        output::Output,
+        view::{self, Clock},
+    },
     client::{Error, PeerChange, PeerFilter, PeerWatch},
+    model::Peer,
 };
 
 #[derive(Debug, clap::Args)]
@@ -13,17 +20,18 @@ pub(crate) struct Args {
     /// Keep printing changes until Ctrl-C
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
-    let out = Output::new(args.json);
+    let out = settings.output();
     if !args.watch {
         return with_client(settings.invisible()?, out, stop, async |client, _, out| {
             let peers = client.peers(PeerFilter::default()).await?;
-            Ok(out.print_all(&peers, view::peers).await?)
+            let lines = |clock: &Clock, peers: &[Peer]| {
+                let lines = view::peers(clock, peers).into_iter().zip(peers);
+                lines.map(|(line, peer)| out.paint.name(line, "", &peer.name)).collect()
+            };
+            Ok(out.print_all(&peers, lines).await?)
         })
         .await;
     }
@@ -42,7 +50,8 @@ async fn watch(mut changes: PeerWatch, out: &Output) -> Result<()> {
         match change {
             PeerChange::Reset => out.only_json(JsonLine::Reset {}).await?,
             PeerChange::Updated(peer) => {
-                out.print(&peer, |clock| view::peer(clock, &peer)).await?;
+                out.print(&peer, |clock| out.paint.name(view::peer(clock, &peer), "", &peer.name))
+                    .await?;
             }
             PeerChange::Left(name) => {
                 out.print(JsonLine::Left { name: name.as_str() }, |_| format!("{name}  left"))

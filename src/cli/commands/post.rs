@@ -37,9 +37,6 @@ pub(crate) struct Args {
     /// Post all of standard input as one message
     #[arg(long, conflicts_with = "text")]
     whole: bool,
-    /// Print one JSON object per post, once it is stored
-    #[arg(long)]
-    json: bool,
     /// Whether --room is on the command line
     #[arg(skip)]
     pub(crate) has_room_option: bool,
@@ -65,7 +62,7 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
     let mut options = settings.invisible()?;
     options.rooms = vec![(room.clone(), Start::Head)];
 
-    let out = Output::new(args.json);
+    let out = settings.output();
     with_client(options, out, stop, async |client, events, out| {
         let posting = async {
             match text {

@@ -3,17 +3,16 @@
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::with_client;
+use super::{coloured_message, with_client};
 use crate::{
     cli::{
         failure::{Failure, Result},
         options::Settings,
-        output::{Output, print_notice},
+        output::print_notice,
         progress::Progress,
         queries,
         search_terms::SearchTerms,
         values::point_in_time,
-        view,
     },
     client::SearchRequest,
     model::Name,
@@ -42,9 +41,6 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "last", value_name = "N", default_value_t = 20)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
-    /// Print one JSON object per line
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
@@ -60,7 +56,7 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
         query: terms.words,
         ..SearchRequest::default()
     };
-    let out = Output::new(args.json);
+    let out = settings.output();
     with_client(settings.invisible()?, out, stop, async |client, _, out| {
         let mut progress = None;
         let hits = queries::search_by_pages(&client, request, args.limit, |found| {
@@ -74,7 +70,10 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
         }
         for hit in hits {
             let message = &hit.message;
-            out.print(&hit, |clock| view::message(clock, message, Some(&message.room))).await?;
+            out.print(&hit, |clock| {
+                coloured_message(&out.paint, clock, message, Some(&message.room))
+            })
+            .await?;
         }
         Ok(())
     })

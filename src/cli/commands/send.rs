@@ -31,9 +31,6 @@ pub(crate) struct Args {
     /// Queue the message if the peer is away: `chat`, `listen` or `outbox retry` delivers it later
     #[arg(long)]
     queue: bool,
-    /// Print the receipt, or the queued message, as a JSON object
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
@@ -46,10 +43,11 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
         return Err(Failure::Usage(format!("{} is you", args.to)));
     }
     if args.queue {
-        options.outbox = Some(settings.home.outbox());
-        return send_queued(&args, text, options, stop).await;
+        let outbox = settings.require_writable(settings.home.outbox(), "queue a message")?;
+        options.outbox = Some(outbox);
+        return send_queued(&args, text, options, settings, stop).await;
     }
-    let out = Output::new(args.json);
+    let out = settings.output();
     with_client(options, out, stop, async |client, _, out| {
         let to = &args.to;
         let receipt = match args.wait {
@@ -75,9 +73,10 @@ async fn send_queued(
     args: &Args,
     text: Text,
     options: ClientOptions,
+    settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let (out, stored) = (Output::new(args.json), OnceCell::new());
+    let (out, stored) = (settings.output(), OnceCell::new());
     let done = with_client(options, out, stop, async |client, events, out| {
         let queued = client.send(&args.to, text).durable().await?;
         let queued = stored.get_or_init(|| queued);
@@ -93,7 +92,7 @@ async fn send_queued(
         return done;
     }
     print_notice(&will_be_delivered(&queued.peer));
-    let out = Output::new(args.json);
+    let out = settings.output();
     let printed = out.only_json(&queued).await;
     out.close(stop).await?;
     Ok(printed?)

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tokio_util::sync::CancellationToken;
 
-use super::start;
+use super::{print_object, start};
 use crate::{
     cli::{
         failure::{Failure, Result},
@@ -13,8 +13,8 @@ use crate::{
         output::print_notice,
         question,
     },
-    identity::Contact,
-    model::{Fingerprint, Name},
+    identity::{Contact, ContactBook, ContactsError},
+    model::{Endpoint, Fingerprint, Name},
 };
 
 #[derive(Debug, clap::Args)]
@@ -28,6 +28,9 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToken) -> Result<()> {
     let given = fingerprint(&args.fingerprint)?;
+    if given.is_none() && settings.json {
+        return Err(no_question("verify", &args.peer));
+    }
     let contact = contact(&args.peer, settings, stop).await?;
     let key = match given {
         Some(given) => same(&args.peer, &contact, given)?,
@@ -37,10 +40,17 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
             contact.key
         }
     };
-    let (hub, name) = (&settings.hub.hub, &args.peer);
-    settings.contacts().change(|book| book.verify(hub, name, key))?;
+    let name = &args.peer;
+    let changed = change_contact(name, settings, |book, hub| book.verify(hub, name, key))?;
     print_notice(&format!("{name} is verified: {key}"));
-    Ok(())
+    print_object(&(name, &changed), settings, stop).await
+}
+
+/// The error where both keys would be shown for a person to compare.
+pub(super) fn no_question(command: &str, name: &Name) -> Failure {
+    Failure::Usage(format!(
+        "--json asks no question: give the fingerprint, `chinwag {command} {name} FINGERPRINT`"
+    ))
 }
 
 /// Parses the fingerprint on the command line, if there is one. It may have spaces between its groups.
@@ -66,6 +76,20 @@ pub(super) async fn contact(
     let found = stop.run_until_cancelled(client.contact(name)).await;
     client.stop().await;
     Ok(found.ok_or(Failure::Interrupted)??)
+}
+
+/// Changes a contact, and returns it as it is then.
+pub(super) fn change_contact(
+    peer: &Name,
+    settings: &Settings,
+    change: impl FnOnce(&mut ContactBook, &Endpoint) -> Result<(), ContactsError>,
+) -> Result<Contact> {
+    let hub = &settings.hub.hub;
+    let changed = settings.contacts().change(|book| {
+        change(book, hub)?;
+        Ok(book.contact(hub, peer).cloned())
+    })?;
+    changed.ok_or_else(|| Failure::Other(format!("{peer} is not in your contact book")))
 }
 
 fn same(name: &Name, contact: &Contact, given: Fingerprint) -> Result<Fingerprint> {

@@ -54,7 +54,7 @@ fn with(before: &str, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<Opt
 
 /// Replaces the file atomically, so that a crash leaves the old or the new one. A new file is readable
 /// by its owner only. A symbolic link stays one, since such files are often kept elsewhere.
-fn write(file: &Path, content: &str) -> io::Result<()> {
+pub(super) fn write(file: &Path, content: &str) -> io::Result<()> {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let beside = file.parent().unwrap_or(Path::new("."));
     let mut written = tempfile::Builder::new().tempfile_in(beside)?;

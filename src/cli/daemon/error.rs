@@ -3,8 +3,12 @@
 use std::io;
 
 use crate::{
+    cli::{
+        failure::{FAILED, USAGE},
+        json::{ErrorReason, JsonLine, LocalReason},
+    },
     error::{RequestError, SystemError},
-    hub,
+    hub, text, wire,
 };
 
 /// Why the hub, or a command of its operator, failed.
@@ -25,9 +29,28 @@ impl Error {
         Self::Hub(hub::Error::invalid(option, problem))
     }
 
-    /// Returns true if an option or an argument is invalid.
-    pub(super) fn is_usage(&self) -> bool {
-        matches!(self, Self::Hub(hub::Error::Invalid(_)) | Self::Refused(RequestError::Invalid(_)))
+    /// Returns the exit code: 2 if an option or an argument is invalid.
+    pub(super) fn code(&self) -> u8 {
+        match self {
+            Self::Hub(hub::Error::Invalid(_)) | Self::Refused(RequestError::Invalid(_)) => USAGE,
+            _ => FAILED,
+        }
+    }
+
+    /// Returns the object for scripts.
+    pub(super) fn to_json(&self) -> JsonLine<'static> {
+        let reason = match self {
+            Self::Hub(hub::Error::Invalid(_)) => LocalReason::Usage.into(),
+            Self::Hub(hub::Error::System(_)) => LocalReason::Io.into(),
+            Self::Refused(error) => ErrorReason::Remote(wire::reason(error).as_str().to_owned()),
+        };
+        JsonLine::Error {
+            exit_code: self.code(),
+            reason,
+            message: text::one_line(&self.to_string()).into_owned(),
+            remedy: None,
+            retry_after: None,
+        }
     }
 
     pub(super) fn output(error: io::Error) -> Self {

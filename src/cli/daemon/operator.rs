@@ -1,20 +1,22 @@
 //! The operator commands. They work on the files of the hub; a running hub follows in a second.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     path::PathBuf,
     time::Duration,
 };
 
 use clap::Subcommand;
+use jiff::Timestamp;
 
 use super::{
     error::{Error, Result},
     link, members,
+    printer::Printer,
     settings::HubSettings,
 };
 use crate::{
-    cli::values::duration,
+    cli::{json::JsonLine, values::duration},
     error::SystemError,
     model::{JoinLink, Name},
     storage::embedded::{Store, members::MemberList},
@@ -38,11 +40,7 @@ pub(super) enum OperatorCommand {
         expires: Duration,
     },
     /// List members: registered names, with their owners and dates
-    Members {
-        /// Print one JSON object per line
-        #[arg(long)]
-        json: bool,
-    },
+    Members,
     /// Remove a member with all their names; only an invitation lets them return
     Remove {
         /// A name of the member
@@ -65,32 +63,47 @@ pub(super) enum OperatorCommand {
     },
 }
 
-pub(super) fn run(command: OperatorCommand, settings: &HubSettings) -> Result<()> {
+pub(super) fn run(
+    command: OperatorCommand,
+    settings: &HubSettings,
+    printer: &Printer,
+) -> Result<()> {
     match command {
-        OperatorCommand::Link => print_link(&link::load(&directory(settings)?, settings)?),
+        OperatorCommand::Link => {
+            let link = link::load(&directory(settings)?, settings)?;
+            printer.print((&link).into(), shown(&link))
+        }
         OperatorCommand::Invite { uses, expires } => {
             // The link first, so that no invitation is made in vain.
             let link = link::load(&directory(settings)?, settings)?;
+            let expires_at = Timestamp::now()
+                .checked_add(expires)
+                .map_err(|_| Error::invalid("expires", "must end before the year 10000"))?;
             let invite = Some(book(settings)?.invite(uses, expires)?);
-            print_link(&JoinLink { invite, ..link })
+            let link = JoinLink { invite, ..link };
+            let (text, link) = (shown(&link), link.to_string());
+            printer.print(JsonLine::Invite { link, uses, expires_at: expires_at.into() }, text)
         }
-        OperatorCommand::Members { json } => {
-            members::list(&book(settings)?.members()?, json, &mut io::stdout().lock())
+        OperatorCommand::Members => members::list(&book(settings)?.members()?, printer),
+        OperatorCommand::Remove { name } => {
+            book(settings)?.remove(&name)?.iter().try_for_each(|name| {
+                let line = JsonLine::Removed { name: name.as_str() };
+                printer.print(line, format!("removed {name}"))
+            })
         }
-        OperatorCommand::Remove { name } => book(settings)?
-            .remove(&name)?
-            .iter()
-            .try_for_each(|name| print(&format!("removed {name}"))),
         OperatorCommand::Rename { old, new } => {
             book(settings)?.rename(&old, &new)?;
-            print(&format!("renamed {old} to {new}"))
+            let line = JsonLine::Renamed { old: old.as_str(), new: new.as_str() };
+            printer.print(line, format!("renamed {old} to {new}"))
         }
         OperatorCommand::Token { name, revoke: true } => {
             book(settings)?.revoke_token(&name)?;
-            print(&format!("revoked the token of {name}"))
+            let line = JsonLine::Revoked { name: name.as_str() };
+            printer.print(line, format!("revoked the token of {name}"))
         }
         OperatorCommand::Token { name, revoke: false } => {
-            print(&book(settings)?.make_token(&name)?)
+            let token = book(settings)?.make_token(&name)?;
+            printer.print(JsonLine::Token { name: name.as_str(), token: &token }, &token)
         }
     }
 }
@@ -115,11 +128,7 @@ fn directory(settings: &HubSettings) -> Result<PathBuf> {
     }
 }
 
-/// Prints a link: quoted for a shell on a terminal, plain for a program.
-fn print_link(link: &JoinLink) -> Result<()> {
-    if io::stdout().is_terminal() { print(&link::for_shell(link)) } else { print(link) }
-}
-
-fn print(line: &impl std::fmt::Display) -> Result<()> {
-    writeln!(io::stdout(), "{line}").map_err(Error::output)
+/// Returns a link as text: quoted for a shell on a terminal, plain for a program.
+fn shown(link: &JoinLink) -> String {
+    if io::stdout().is_terminal() { link::for_shell(link) } else { link.to_string() }
 }

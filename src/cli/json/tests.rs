@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::{
-    client::Verification,
-    model::{DirectMessage, MessageId, PeerStatus, Position, RoomName, Text},
+    client::{Direct, Verification},
+    model::{
+        DirectMessage, Endpoint, Message, MessageId, Name, Peer, PeerStatus, Position, Room,
+        RoomName, SearchHit, Text,
+    },
 };
 
 const ID: &str = "018f4e9a-7b2c-7000-8000-000000000001";

@@ -23,8 +23,9 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// Opens a line editor on a terminal. `typed` is the file with the lines of earlier chats.
-    pub(crate) fn open(typed: PathBuf) -> Self {
+    /// Opens a line editor on a terminal. `typed` is the file with the lines of earlier chats, if there
+    /// is one.
+    pub(crate) fn open(typed: Option<PathBuf>) -> Self {
         let edited = terminal::can_edit().then(|| editor::open(typed)).transpose();
         let ((shown, written), typed, editor) = match edited {
             Ok(Some((editor, typed, show))) => (writer::start(show), typed, Some(editor)),

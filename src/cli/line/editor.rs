@@ -53,7 +53,7 @@ struct PromptRequest {
 }
 
 /// Opens the editor. Lines come from the channel; `Show` prints above the line that is being typed.
-pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
+pub(super) fn open(file: Option<PathBuf>) -> rustyline::Result<(Editor, Lines, Show)> {
     let restore = terminal::RestoreMode::quiet();
     let gate = Arc::new(PrintGate::default());
     let config =
@@ -61,7 +61,7 @@ pub(super) fn open(file: PathBuf) -> rustyline::Result<(Editor, Lines, Show)> {
     let mut editor = Rustyline::with_config(config.build())?;
     editor.set_helper(Some(EditorHooks(gate.clone())));
     let mut printer = editor.create_external_printer()?;
-    for line in history_file::load(&file).unwrap_or_default() {
+    for line in file.as_deref().and_then(|file| history_file::load(file).ok()).unwrap_or_default() {
         editor.add_history_entry(line)?;
     }
 
@@ -108,7 +108,7 @@ type Rustyline = rustyline::Editor<EditorHooks, DefaultHistory>;
 
 struct EditorThread {
     editor: Rustyline,
-    file: PathBuf,
+    file: Option<PathBuf>,
     prompts: std_mpsc::Receiver<PromptRequest>,
     lines: mpsc::Sender<io::Result<stdin::InputLine>>,
     gate: Arc<PrintGate>,
@@ -147,9 +147,13 @@ impl EditorThread {
     /// Adds a line to the history of this chat, and to the file for later ones unless it is private.
     fn remember(&mut self, typed: &str) {
         let new = !typed.trim().is_empty() && self.editor.add_history_entry(typed).unwrap_or(false);
-        if new && !typed.contains('\n') && !input::is_private(typed) {
+        if let Some(file) = &self.file
+            && new
+            && !typed.contains('\n')
+            && !input::is_private(typed)
+        {
             // The chat works without the file.
-            let _ = history_file::append(&self.file, typed);
+            let _ = history_file::append(file, typed);
         }
     }
 }

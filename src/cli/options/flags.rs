@@ -1,15 +1,17 @@
 //! The options of every command.
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, mem, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgAction, Args, builder::FalseyValueParser,
-    error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand,
+    ArgAction, ArgMatches, Args, builder::FalseyValueParser,
+    error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, parser::ValueSource,
 };
 
 use crate::{
     cli::{
         addresses::{hub, listen_address},
+        colours::ColorChoice,
+        config::{Profile, ProfileName},
         values::{direct_policy, duration},
     },
     client::DirectPolicy,
@@ -24,6 +26,10 @@ pub(crate) struct Flags {
     #[arg(long, global = true, env = "CHINWAG_HUB", hide_env_values = true)]
     #[arg(value_name = "HUB", value_parser = hub)]
     pub(in crate::cli) hub: Option<JoinLink>,
+
+    /// Profile to use, which is a hub with settings for it: see chinwag hubs
+    #[arg(long, global = true, env = "CHINWAG_AT", hide_env_values = true, value_name = "PROFILE")]
+    pub(in crate::cli) at: Option<ProfileName>,
 
     /// Your name in the chat [default: your login name]
     #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
@@ -70,6 +76,15 @@ pub(crate) struct Flags {
     #[arg(value_name = "DURATION", value_parser = duration)]
     pub(in crate::cli) timeout: Option<Duration>,
 
+    /// Print one JSON object per line, also for errors and notices; see chinwag schema
+    #[arg(long, global = true)]
+    pub(in crate::cli) json: bool,
+
+    /// When to use colours: on a terminal, always or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    #[arg(hide_default_value = true, hide_possible_values = false)]
+    pub(in crate::cli) color: ColorChoice,
+
     /// Print nothing but errors to standard error, and ring no bell
     #[arg(short, long, global = true, env = "CHINWAG_QUIET", hide_env_values = true)]
     #[arg(value_parser = FalseyValueParser::new())]
@@ -78,6 +93,60 @@ pub(crate) struct Flags {
     /// Log to standard error; -vv logs more, -vvv everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(in crate::cli) verbose: u8,
+
+    /// The values from the environment, which have a lower rank than the others.
+    #[arg(skip)]
+    pub(in crate::cli) environment: Environment,
+}
+
+/// The settings for a hub from the environment.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Environment {
+    pub(in crate::cli) at: Option<ProfileName>,
+    pub(in crate::cli) profile: Profile,
+}
+
+impl Flags {
+    /// Moves the values from the environment to [`Self::environment`].
+    pub(in crate::cli) fn separate(&mut self, matches: &ArgMatches) {
+        let is_from_environment =
+            |id: &str| matches.value_source(id) == Some(ValueSource::EnvVariable);
+        macro_rules! moved {
+            ($field:ident) => {
+                match is_from_environment(stringify!($field)) {
+                    true => mem::take(&mut self.$field),
+                    false => Default::default(),
+                }
+            };
+        }
+        self.environment = Environment {
+            at: moved!(at),
+            profile: Profile {
+                hub: moved!(hub),
+                name: moved!(name),
+                rooms: moved!(room),
+                listen: moved!(listen),
+                advertise: moved!(advertise),
+                direct: moved!(direct),
+                no_direct: moved!(no_direct).then_some(true),
+                plaintext: moved!(plaintext).then_some(true),
+            },
+        };
+    }
+
+    /// Returns the settings for a hub from the command line.
+    pub(in crate::cli) fn profile(&self) -> Profile {
+        Profile {
+            hub: self.hub.clone(),
+            name: self.name.clone(),
+            rooms: self.room.clone(),
+            listen: self.listen,
+            advertise: self.advertise.clone(),
+            direct: self.direct,
+            no_direct: self.no_direct.then_some(true),
+            plaintext: self.plaintext.then_some(true),
+        }
+    }
 }
 
 /// Returns the error of a command line as if the environment were empty. Clap treats values from the

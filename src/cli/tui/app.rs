@@ -35,17 +35,20 @@ const TICK: Duration = Duration::from_secs(1);
 /// Makes F12 panic in debug builds (`CHINWAG_TEST_PANIC=1`), to test that the terminal is restored.
 const TEST_PANIC: &str = "CHINWAG_TEST_PANIC";
 
+/// What comes from the terminal.
+pub(super) type TerminalEvents = mpsc::Receiver<io::Result<TerminalEvent>>;
+
 /// The full screen: the state, the client and the terminal.
 pub(super) struct App {
     pub(super) state: State,
     client: Client,
     unseen: Unseen,
     screen: Screen,
-    terminal_events: mpsc::Receiver<io::Result<TerminalEvent>>,
+    terminal_events: TerminalEvents,
     tasks: Tasks,
     conversations: Conversations,
-    /// The file with the input history.
-    history: PathBuf,
+    /// The file with the input history, if there is one.
+    history: Option<PathBuf>,
     joined: JoinedRooms,
     /// Why the client has stopped.
     stopped: Option<Error>,
@@ -61,8 +64,8 @@ impl App {
         client: Client,
         unseen: Unseen,
         screen: Screen,
-        terminal_events: mpsc::Receiver<io::Result<TerminalEvent>>,
-        history: PathBuf,
+        terminal_events: TerminalEvents,
+        history: Option<PathBuf>,
         joined: JoinedRooms,
     ) -> Self {
         Self {
@@ -288,16 +291,17 @@ impl App {
         if line.contains(['\n', '\r']) {
             return;
         }
-        if let Err(error) = history_file::append(&self.history, line) {
+        let stored = self.history.as_ref().map_or(Ok(()), |file| history_file::append(file, line));
+        if let Err(error) = stored {
             let text = format!("cannot store the input history: {error}");
             self.change(|state, now| state.toast(text, true, now));
         }
     }
 
-    /// Restores the terminal and returns the state.
-    pub(super) async fn close(self) -> State {
+    /// Restores the terminal and returns the state, and the events for the next screen.
+    pub(super) async fn close(self) -> (State, TerminalEvents) {
         self.screen.close().await;
-        self.state
+        (self.state, self.terminal_events)
     }
 }
 

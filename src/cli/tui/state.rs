@@ -8,6 +8,7 @@ mod choice;
 mod direct_chat;
 mod exit_report;
 mod extract;
+mod hubs;
 mod mentions;
 mod navigation;
 mod on_event;
@@ -51,6 +52,7 @@ use super::{
 use crate::{
     cli::{
         chat::roster::Roster,
+        config::{ProfileName, hubs::HubEntry},
         keymap::{Action, Keymap},
         outage::Outage,
         theme::{Theme, ThemeName, detect::TerminalColours},
@@ -134,6 +136,9 @@ pub(crate) struct State {
     offer: Option<Name>,
     /// The room to go to once it is joined, unless the user does something else first.
     joining: Option<RoomName>,
+    hubs: Vec<HubEntry>,
+    /// The hub to go to after leaving.
+    next_hub: Option<ProfileName>,
     /// While leaving: until when to wait for messages that are being sent.
     leaving: Option<Instant>,
     /// The unsent posts and drafts of rooms that were left.
@@ -195,6 +200,8 @@ impl State {
             reading_files: false,
             offer: None,
             joining: None,
+            hubs: Vec::new(),
+            next_hub: None,
             leaving: None,
             lost: Vec::new(),
             rang: None,

@@ -127,11 +127,11 @@ impl Running {
         panic!("{wanted:?} is not on standard error; what is:\n{}", others.join("\n"))
     }
 
-    /// Returns the printed address for direct messages.
+    /// Returns the printed address for direct messages, from a text or a JSON object.
     #[track_caller]
     pub(crate) fn direct_address(&self) -> SocketAddr {
         let said = self.complaint_of(" receives direct messages at ");
-        said.rsplit_once(' ').unwrap().1.parse().unwrap()
+        said.rsplit_once(' ').unwrap().1.trim_end_matches("\"}").parse().unwrap()
     }
 
     /// Sends a signal, such as `INT` or `TERM`.

@@ -35,6 +35,7 @@ pub(crate) enum Verb {
     Away,
     Back,
     Theme,
+    Hub,
     Help,
     Quit,
 }
@@ -141,6 +142,7 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
         "change the colours of the full screen, or show which it has",
     )
     .takes(Takes::OneOf(&ThemeName::NAMES)),
+    new(Verb::Hub, "hub", "[PROFILE]", "go to another of your hubs, or list them"),
     new(Verb::Help, "help", "", "show this help"),
     new(Verb::Quit, "quit", "", "leave the chat")
         .aliases(&["exit", "q"])

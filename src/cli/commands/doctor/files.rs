@@ -22,7 +22,14 @@ pub(super) fn settings(settings: &Settings) -> Finding {
         "{from}; files in {data}; you are {} at the hub {}",
         settings.name, settings.hub.hub
     );
-    Finding::ok("settings", found)
+    match settings.home.read_only().is_empty() {
+        true => Finding::ok("settings", found),
+        false => Finding::warn(
+            "settings",
+            format!("{found}; read-only, so nothing new is kept"),
+            "make the directory and its files writable for you",
+        ),
+    }
 }
 
 /// Checks the user's key, and returns it if it can be used.

@@ -77,8 +77,12 @@ impl IncomingMessage {
 pub(super) fn environment(settings: &Settings) -> Vec<(&'static str, String)> {
     // The invitation is used up, and should not be passed on.
     let hub = JoinLink { invite: None, ..settings.hub.clone() };
-    let mut environment =
-        vec![("CHINWAG_HUB", hub.to_string()), ("CHINWAG_NAME", settings.name.to_string())];
+    let mut environment = vec![
+        ("CHINWAG_HUB", hub.to_string()),
+        ("CHINWAG_NAME", settings.name.to_string()),
+        // A profile would have other settings.
+        ("CHINWAG_AT", String::new()),
+    ];
     if let Some(home) = settings.home.given().and_then(|home| std::path::absolute(home).ok()) {
         environment.push(("CHINWAG_HOME", home.to_string_lossy().into_owned()));
     }

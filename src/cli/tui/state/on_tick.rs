@@ -185,7 +185,7 @@ impl State {
     }
 
     /// Leaves once the messages that are being sent have arrived.
-    pub(super) fn quit(&mut self, now: Moment) {
+    pub(super) fn leave(&mut self, now: Moment) {
         let waits = self.sending() > 0 && self.hub_status == HubStatus::Up;
         match self.unsent().len() {
             0 => self.emit(Effect::Quit),

@@ -1,10 +1,11 @@
 //! Names of keys, and the bytes that a terminal sends for them.
 
-/// Returns the bytes for a key name: `Enter`, `F12`, `C-End`, `C-x` for Ctrl and a letter, `M-x`
+/// Returns the bytes for a key name: `Enter`, `Esc`, `F12`, `C-End`, `C-x` for Ctrl and a letter, `M-x`
 /// for Alt and a character.
 pub(super) fn sequence(name: &str) -> String {
     let named = match name {
         "Enter" => "\r",
+        "Esc" => "\x1b",
         "Tab" => "\t",
         "F12" => "\x1b[24~",
         "C-End" => "\x1b[1;5F",

@@ -1,0 +1,64 @@
+//! Chats at one hub after another: `/hub` leaves one and goes to the next.
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    cli::{
+        commands::start,
+        config::ProfileName,
+        failure::{Failure, Result},
+        options::Settings,
+        terminal,
+    },
+    client::{Client, ClientOptions, Events},
+};
+
+/// A chat that begins at a hub.
+pub(crate) struct Visit {
+    pub(crate) settings: Settings,
+    pub(crate) client: Client,
+    pub(crate) events: Events,
+    /// Why the chat is here again, and not at the hub that the user wanted to go to.
+    pub(crate) problem: Option<String>,
+}
+
+impl Visit {
+    /// Starts a client. Errors as the client does, and if the options are invalid.
+    async fn start(
+        settings: Settings,
+        options: &impl Fn(&Settings) -> Result<ClientOptions>,
+        stop: &CancellationToken,
+    ) -> Result<Self> {
+        let started = start(options(&settings)?, stop).await;
+        let (client, events) = started.map_err(|failure| settings.explain(failure))?;
+        Ok(Self { settings, client, events, problem: None })
+    }
+}
+
+/// Runs `chat` at the hub of the settings, and at each that it returns. If a client does not start at
+/// one, a user at a terminal comes back to the hub before; the lines of a script must not end up there,
+/// and the error is returned.
+pub(crate) async fn visit_each(
+    settings: &Settings,
+    options: impl Fn(&Settings) -> Result<ClientOptions>,
+    stop: &CancellationToken,
+    mut chat: impl AsyncFnMut(Visit) -> Result<Option<ProfileName>>,
+) -> Result<()> {
+    let mut visit = Visit::start(settings.clone(), &options, stop).await?;
+    loop {
+        let here = visit.settings.clone();
+        let Some(profile) = chat(visit).await? else { return Ok(()) };
+        let next = match here.at(&profile) {
+            Ok(there) => Visit::start(there, &options, stop).await,
+            Err(failure) => Err(failure),
+        };
+        visit = match next {
+            Err(failure) if terminal::can_edit() && !matches!(failure, Failure::Interrupted) => {
+                let why = failure.line().unwrap_or_default();
+                let back = Visit::start(here, &options, stop).await?;
+                Visit { problem: Some(format!("cannot go to {profile}: {why}")), ..back }
+            }
+            next => next?,
+        };
+    }
+}
