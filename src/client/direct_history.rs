@@ -106,7 +106,7 @@ pub struct DirectPage {
     pub since: Option<Timestamp>,
     /// Only those kept before this time.
     pub until: Option<Timestamp>,
-    /// Only those that contain all of these words, or parts of words; case does not matter.
+    /// Only those that contain all of these words, or parts of words; case, accents and width do not matter.
     pub words: String,
 }
 

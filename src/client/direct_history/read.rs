@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     client::received::Verification,
-    model::{DirectMessage, MessageId, Name, Text},
+    model::{DirectMessage, MessageId, Name, Text, fold},
 };
 
 /// Returns the conversations under their present names, the latest first.
@@ -64,13 +64,14 @@ pub(super) fn messages(
         micros(page.since).unwrap_or(i64::MIN),
         micros(page.until).unwrap_or(i64::MAX)
     ])?;
-    let words: Vec<String> = page.words.split_whitespace().map(fold).collect();
+    let words: Vec<String> = page.words.split_whitespace().map(folded).collect();
     let mut found = Vec::new();
     while found.len() < page.limit as usize
         && let Some(row) = rows.next()?
     {
         let Some(kept) = read(row, owner, &conversation, peer)? else { continue };
-        let text = if words.is_empty() { String::new() } else { fold(kept.message.text.as_str()) };
+        let text =
+            if words.is_empty() { String::new() } else { folded(kept.message.text.as_str()) };
         if words.iter().all(|word| text.contains(word)) {
             found.push(kept);
         }
@@ -79,8 +80,11 @@ pub(super) fn messages(
     Ok(found)
 }
 
-fn fold(text: &str) -> String {
-    text.to_lowercase()
+/// Returns a text without what does not matter in a search: case, accents, width.
+fn folded(text: &str) -> String {
+    let mut folded = String::new();
+    fold::fold(text, &mut folded);
+    folded
 }
 
 /// Reads a row; `None` if somebody has edited the file and it is not valid.

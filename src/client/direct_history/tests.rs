@@ -164,6 +164,16 @@ async fn a_page_is_read_from_a_place_by_time_and_by_words() {
     let words = |words: &str| DirectPage { words: words.into(), ..DirectPage::latest(9) };
     assert_eq!(page(words("ten numb 6")).await[0].message.text.as_str(), "Number 6 of TEN");
     assert_eq!(page(words("eleven")).await, []);
+    history
+        .came(&direct(
+            "bob",
+            "Straße nach Łódź, ａｂｃ, 今天玩成语接龙游戏",
+            Verification::Known(key(1)),
+        ))
+        .await;
+    for part in ["strasse lodz", "abc", "接龙"] {
+        assert_eq!(page(words(part)).await.len(), 1, "{part}");
+    }
 }
 
 #[tokio::test]
