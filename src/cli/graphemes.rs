@@ -136,6 +136,25 @@ pub(crate) fn fit(text: &str, width: usize) -> String {
     line.into_owned()
 }
 
+/// One line of `text`, escaped and cut to `width` cells in its middle: of names, both ends matter.
+pub(crate) fn fit_middle(text: &str, width: usize) -> String {
+    let line = text::one_line(text);
+    let line = visible(&line);
+    if self::width(&line) <= width {
+        return line.into_owned();
+    }
+    let begin = fit(&line, width.saturating_sub(width.saturating_sub(1) / 2));
+    let mut left = width.saturating_sub(self::width(&begin));
+    let all: Vec<Grapheme<'_>> = graphemes(&line).collect();
+    let fits = |grapheme: &&Grapheme<'_>| {
+        let fits = grapheme.width <= left;
+        left = if fits { left - grapheme.width } else { 0 };
+        fits
+    };
+    let end = all.iter().rev().take_while(fits).last().map_or(line.len(), |first| first.at);
+    format!("{begin}{}", &line[end..])
+}
+
 /// Like [`fit`], and padded with blanks to `width` cells.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     let mut padded = fit(text, width);
@@ -204,6 +223,10 @@ mod tests {
         assert_eq!(fit("e\u{301}e\u{301}e\u{301}", 2), "e\u{301}…");
         assert_eq!((fit("ab", 1), fit("ab", 0), fit("", 0)), ("…".into(), "".into(), "".into()));
         assert_eq!(fit("a\x1b[31m\n", 20), "a␛[31m␊");
+        assert_eq!(fit_middle("a-rather-long-name", 10), "a-rat…name");
+        assert_eq!(fit_middle("日本語日本語", 8), "日本…語");
+        assert_eq!(fit_middle("name", 4), "name");
+        assert_eq!((fit_middle("ab", 1), fit_middle("ab", 0)), ("…".into(), String::new()));
         assert_eq!(pad("日本", 6), "日本  ");
         assert_eq!(pad("日本語", 4), "日… ");
     }

@@ -19,11 +19,23 @@ const CLOSING: &[char] = &[
     '、', '。', '，', '．', '！', '？', '」', '』', '）', '】', '〉', '》', '：', '；', 'ー', '々',
 ];
 
+/// The widths of the rows of a line, in cells.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RowWidths {
+    /// Of the first row, and of the others, which is not less.
+    pub(crate) first: usize,
+    pub(crate) rest: usize,
+    /// Of a row that has only a link, which may be wider than the others to keep the link whole.
+    pub(crate) link: usize,
+}
+
+impl RowWidths {
+    pub(crate) fn of(first: usize, rest: usize) -> Self {
+        Self { first, rest, link: rest }
+    }
+}
+
 /// The rows of a text for reading: the first of `first` cells, the others of `rest`, not less.
-///
-/// Rows are broken behind blanks and beside wide characters, whose scripts have no blanks. A word that
-/// is wider than a row is broken at the edge. A link is not broken if it fits into a row. Blanks that
-/// do not fit at the end of a row are beyond its edge.
 pub(crate) fn wrap(
     text: &str,
     links: &[Range<usize>],
@@ -32,29 +44,71 @@ pub(crate) fn wrap(
 ) -> Vec<Range<usize>> {
     let mut rows = Vec::new();
     let mut start = 0;
-    let mut links = links.iter().peekable();
     for line in text.split('\n') {
-        let width = if start == 0 { first } else { rest };
-        let mut row = Row { start, taken: 0, width, rest, chance: None };
-        // A word that does not fit into a short first row may begin in the next one.
-        row.chance = (width < rest).then_some((start, 0));
-        let mut before: Option<Grapheme<'_>> = None;
-        for grapheme in graphemes(line) {
-            let here = start + grapheme.at;
-            while links.next_if(|link| link.end <= here).is_some() {}
-            let in_link = links.peek().is_some_and(|link| link.start < here);
-            if !in_link && before.is_some_and(|before| may_break(before, grapheme)) {
-                row.chance = Some((here, row.taken));
-            }
-            before = Some(grapheme);
-            if !grapheme.is_blank() || row.taken + grapheme.width <= row.width {
-                row.take(here, grapheme.width, 0, &mut rows);
-            }
-        }
-        rows.push(row.start..start + line.len());
+        let first = if start == 0 { first } else { rest };
+        wrap_line(line, start, links, RowWidths::of(first, rest), &mut rows);
         start += line.len() + 1;
     }
     rows
+}
+
+/// Adds the rows of a line that begins at `start` in its text. `links` are those of the text.
+///
+/// Rows are broken behind blanks and beside wide characters, whose scripts have no blanks. A word that
+/// is wider than a row is broken at the edge. A link is not broken if it fits into a row. Blanks that
+/// do not fit at the end of a row are beyond its edge.
+pub(crate) fn wrap_line(
+    line: &str,
+    start: usize,
+    links: &[Range<usize>],
+    widths: RowWidths,
+    rows: &mut Vec<Range<usize>>,
+) {
+    let RowWidths { first, rest, link: longest } = widths;
+    let mut row = Row { start, taken: 0, width: first, rest, chance: None };
+    // A word that does not fit into a short first row may begin in the next one.
+    row.chance = (first < rest).then_some((start, 0));
+    let mut links = links[links.partition_point(|link| link.end <= start)..].iter().peekable();
+    let mut before: Option<Grapheme<'_>> = None;
+    for grapheme in graphemes(line) {
+        let here = start + grapheme.at;
+        while let Some(link) = links.next_if(|link| link.end <= here) {
+            if row.start == link.start && row.width > rest {
+                row.chance = Some((here, row.taken));
+            }
+        }
+        let link = links.peek().filter(|link| link.start <= here);
+        if let Some(link) = link.filter(|link| link.start == here) {
+            let width = graphemes::width(&line[link.start - start..link.end - start]);
+            if width > rest && width <= longest {
+                row.begin(here, width, rows);
+            }
+        }
+        let in_link = link.is_some_and(|link| link.start < here);
+        if !in_link && before.is_some_and(|before| may_break(before, grapheme)) {
+            row.chance = Some((here, row.taken));
+        }
+        before = Some(grapheme);
+        if !grapheme.is_blank() || row.taken + grapheme.width <= row.width {
+            row.take(here, grapheme.width, 0, rows);
+        }
+    }
+    rows.push(row.start..start + line.len());
+}
+
+/// Adds the rows of a line of code: broken at the edge, so that its columns stay. `first` and `rest` are
+/// the widths of the first row and of the others.
+pub(crate) fn wrap_code(
+    line: &str,
+    start: usize,
+    (first, rest): (usize, usize),
+    rows: &mut Vec<Range<usize>>,
+) {
+    let mut row = Row { start, taken: 0, width: first, rest, chance: None };
+    for grapheme in graphemes(line) {
+        row.take(start + grapheme.at, grapheme.width, 0, rows);
+    }
+    rows.push(row.start..start + line.len());
 }
 
 /// The rows of a line of the input. They are broken behind blanks, and a word that is wider than a row
@@ -179,6 +233,14 @@ struct Row {
 }
 
 impl Row {
+    /// Begins a row of its own, of another width than the others, unless the row is empty.
+    fn begin(&mut self, here: usize, width: usize, rows: &mut Vec<Range<usize>>) {
+        if self.start < here || self.width < self.rest {
+            rows.push(self.start..here);
+        }
+        *self = Self { start: here, taken: 0, width, rest: self.rest, chance: None };
+    }
+
     /// Adds a grapheme of `width` cells at `here`, which may reach `spare` cells over the edge. If it
     /// does not fit, the row is moved to `rows`.
     fn take(&mut self, here: usize, width: usize, spare: usize, rows: &mut Vec<Range<usize>>) {
@@ -248,6 +310,35 @@ mod tests {
         assert_eq!(rows(&format!("see {link} now"), 22, 22), ["see ", &format!("{link} "), "now"]);
         assert_eq!(rows(link, 10, 22), ["", link]);
         assert_eq!(rows(link, 20, 20), ["https://a.example/日", "本"]);
+    }
+
+    #[test]
+    fn a_link_wider_than_a_row_may_have_a_wider_row_of_its_own() {
+        let link = "https://a.example/b";
+        let rows = |text: &str, first, rest, longest| -> Vec<String> {
+            let mut rows = Vec::new();
+            let widths = RowWidths { first, rest, link: longest };
+            wrap_line(text, 0, &links(text), widths, &mut rows);
+            rows.into_iter().map(|row| text[row].to_owned()).collect()
+        };
+        let text = format!("do see {link}, and more");
+        let whole = ["do see ", link, ", and more"];
+        assert_eq!(rows(&text, 10, 10, 19), whole);
+        assert_eq!(rows(&text, 10, 10, 18)[1], "https://a.");
+        assert_eq!(rows(link, 10, 10, 19), [link]);
+        assert_eq!(rows(link, 5, 10, 19), ["", link]);
+        assert_eq!(rows(&format!("{link} x"), 10, 10, 19), [&format!("{link} "), "x"]);
+    }
+
+    #[test]
+    fn code_breaks_at_the_edge_alone() {
+        let rows = |text: &str| -> Vec<String> {
+            let mut rows = Vec::new();
+            wrap_code(text, 0, (8, 6), &mut rows);
+            rows.into_iter().map(|row| text[row].to_owned()).collect()
+        };
+        assert_eq!(rows("    let x = 日本;"), ["    let ", "x = 日", "本;"]);
+        assert_eq!(rows(""), [""]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::{fs, process::Command, time::Instant};
 
+mod gallery;
 mod screens;
 
 use crate::support::{
@@ -37,7 +38,11 @@ impl Person {
 
     /// Starts the chat of a user who has used it before.
     fn chats(hub: &TestHub, name: &str) -> Self {
-        let this = Self::new();
+        Self::new().joins(hub, name)
+    }
+
+    fn joins(self, hub: &TestHub, name: &str) -> Self {
+        let this = self;
         let config = format!("hub = '{}'\nname = '{name}'\n", hub.address());
         fs::write(this.home.path().join("config.toml"), config).unwrap();
         this.terminal.type_line("chinwag chat");
@@ -173,7 +178,7 @@ fn a_day_with_the_full_screen() {
     // A direct message: delivered, then read, then answered.
     screen.type_line("/msg bob");
     screen.wait_for("only bob>");
-    screen.type_line("between us: it was me who broke it");
+    screen.type_line("between us: I broke it");
     screen.wait_for("\u{2713} direct 127.0.0.1:");
     bob.terminal.press(&["M-a"]);
     bob.terminal.wait_for("only ann>");

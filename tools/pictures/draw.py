@@ -2,7 +2,7 @@
 
     draw.py FROM TO NAME...
 
-Each FROM/NAME.ansi becomes TO/NAME.svg. Pictures use the fonts of the reader and fetch nothing.
+Each FROM/NAME.ansi becomes TO/NAME.svg. A name with "light" is of a light terminal. Pictures use the fonts of the reader and fetch nothing.
 """
 
 import io
@@ -13,6 +13,11 @@ import sys
 from rich.ansi import AnsiDecoder
 from rich.cells import cell_len
 from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+
+# The colours of the terminals in tests/it/support/terminal.rs. The screens choose all others.
+DARK = TerminalTheme((28, 28, 28), (218, 218, 218), [(0, 0, 0)] * 8)
+LIGHT = TerminalTheme((255, 255, 255), (40, 40, 40), [(0, 0, 0)] * 8)
 
 
 def draw(screen: str, name: str) -> str:
@@ -28,7 +33,8 @@ def draw(screen: str, name: str) -> str:
     )
     for line in lines:
         console.print(line, no_wrap=True, overflow="crop", soft_wrap=True)
-    svg = console.export_svg(title="chinwag", unique_id=name)
+    theme = LIGHT if "light" in name else DARK
+    svg = console.export_svg(title="chinwag", unique_id=name, theme=theme)
     svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     svg = re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL)
     svg = svg.replace("font-family: Fira Code, monospace", "font-family: ui-monospace, monospace")

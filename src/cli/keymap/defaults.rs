@@ -20,7 +20,7 @@ pub(super) const GROUPS: &[(&str, &[DefaultBinding])] = &[
 ];
 
 const WRITING: &[DefaultBinding] = &[
-    bind(Action::Submit, "submit", &["enter"], "send the input"),
+    bind(Action::Submit, "submit", &["enter"], "send the input; if empty, show long messages"),
     // Terminals differ in which of these they can tell from Enter.
     bind(
         Action::NewLine,

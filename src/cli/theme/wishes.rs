@@ -30,7 +30,7 @@ pub(super) struct Wishes {
 
 pub(super) const DARK: Wishes = Wishes {
     ground: Rgb(28, 28, 28),
-    worst: Rgb(48, 48, 48),
+    worst: Rgb(54, 54, 54),
     text: Rgb(218, 218, 218),
     dim: Rgb(138, 138, 138),
     border: Rgb(88, 88, 88),
@@ -56,10 +56,10 @@ pub(super) const DARK: Wishes = Wishes {
         Rgb(255, 145, 225),
         Rgb(120, 200, 170),
     ],
-    selected: 0.18,
-    mention: 0.13,
-    code_tint: 0.08,
-    status: 0.12,
+    selected: 0.12,
+    mention: 0.11,
+    code_tint: 0.06,
+    status: 0.09,
 };
 
 pub(super) const LIGHT: Wishes = Wishes {
@@ -90,8 +90,8 @@ pub(super) const LIGHT: Wishes = Wishes {
         Rgb(180, 20, 120),
         Rgb(0, 110, 75),
     ],
-    selected: 0.16,
+    selected: 0.12,
     mention: 0.22,
-    code_tint: 0.05,
-    status: 0.09,
+    code_tint: 0.04,
+    status: 0.08,
 };

@@ -44,8 +44,9 @@ pub(crate) struct Composer {
     has_pasted: bool,
     /// The width of the last layout. Up and down move by rows.
     width: u16,
-    /// The first visible row of the last layout.
+    /// The first visible row of the last layout, and the number of rows below the visible ones.
     top: usize,
+    below: usize,
 }
 
 struct ActiveCompletion {
@@ -76,6 +77,7 @@ impl Composer {
             has_pasted: false,
             width: WIDTH,
             top: 0,
+            below: 0,
         }
     }
 
@@ -235,8 +237,15 @@ impl Composer {
         let rows = u16::try_from(rows).unwrap_or(u16::MAX).clamp(1, most.max(1));
         let (row, _) = layout.position(edit::cursor(&self.area));
         self.top = layout.top(self.top, row, usize::from(self.text_rows(rows)));
+        let visible = usize::from(self.text_rows(rows));
+        self.below = layout.rows.len().saturating_sub(self.top + visible);
         self.width = width;
         rows
+    }
+
+    /// The rows above and below those that the last layout shows.
+    pub(crate) fn hidden_rows(&self) -> (usize, usize) {
+        (self.top, self.below)
     }
 
     /// Draws the input as [`Composer::arrange`] has laid it out, or the placeholder if it is empty.

@@ -11,9 +11,12 @@ use super::{
     view,
 };
 
-/// The width of the sidebar and of the list of peers.
-const SIDEBAR: u16 = 20;
-const ROSTER: u16 = 20;
+/// The most cells of the sidebar, and of the list of peers, with its border. Each has at most a quarter
+/// of the screen, so that on one of 60 cells the messages have 45.
+const MAX_SIDE: u16 = 32;
+
+/// The fewest cells of either.
+const MIN_SIDE: u16 = 10;
 
 /// The least widths of the screen at which they are shown by default.
 const WITH_SIDEBAR: u16 = 60;
@@ -54,12 +57,12 @@ fn split(screen: Rect, state: &mut State, now: Moment) -> Parts {
     }
     let (panels, width) = (state.panels, screen.width);
     if panels.sidebar.unwrap_or(width >= WITH_SIDEBAR) && width > MIDDLE + 8 {
-        let wanted = SIDEBAR.min(width - MIDDLE);
+        let wanted = side(view::sidebar_width(state, now), width).min(width - MIDDLE);
         parts.sidebar = left(&mut rest, wanted - 1);
         parts.borders[0] = left(&mut rest, 1);
     }
     if panels.roster.unwrap_or(width >= WITH_ROSTER) && rest.width > MIDDLE + 8 {
-        let wanted = ROSTER.min(rest.width - MIDDLE);
+        let wanted = side(view::roster_width(state), width).min(rest.width - MIDDLE);
         parts.roster = right(&mut rest, wanted - 1);
         parts.borders[1] = right(&mut rest, 1);
     }
@@ -83,6 +86,12 @@ fn split(screen: Rect, state: &mut State, now: Moment) -> Parts {
     }
     parts.messages = rest;
     parts
+}
+
+/// The width of a side of the screen with its border: what it needs, within limits.
+fn side(needed: usize, screen: u16) -> u16 {
+    let most = MAX_SIDE.min(screen / 4).max(MIN_SIDE);
+    u16::try_from(needed + 1).unwrap_or(most).clamp(MIN_SIDE, most)
 }
 
 /// Keeps the current chat in view when it changes.

@@ -12,20 +12,27 @@ mod blocked;
 mod entries;
 mod entry;
 mod extract;
+mod folds;
 mod layout;
+mod layout_cache;
+mod markup;
 mod paint;
 mod scroll;
 
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 
 use self::{
     entries::{EntryList, MAX_BYTES, MAX_ENTRIES, MAX_UNANSWERED, MAX_UNANSWERED_BYTES, Serial},
-    layout::{Columns, EntryLayout, LayoutCache},
+    layout::{Columns, EntryLayout},
+    layout_cache::LayoutCache,
     scroll::{Anchor, RowRef},
 };
 pub(crate) use self::{
@@ -57,6 +64,8 @@ pub(crate) struct Transcript {
     bottom: Serial,
     /// The rows in view, as of the last call of `arrange`.
     view: Vec<(RowRef, Arc<EntryLayout>)>,
+    /// The long messages that are shown with all rows.
+    unfolded: HashSet<EntryKey>,
     /// The senders whose messages are hidden.
     blocked: BTreeSet<Name>,
 }
@@ -85,6 +94,7 @@ impl Transcript {
             top: None,
             bottom: 0,
             view: Vec::new(),
+            unfolded: HashSet::new(),
             blocked: BTreeSet::new(),
         }
     }
@@ -143,6 +153,9 @@ impl Transcript {
                     }
                 }
                 self.anchor.rename(key, entry.key);
+                if self.unfolded.remove(&key) {
+                    self.unfolded.insert(entry.key);
+                }
                 self.put(serial, entry);
             }
         }

@@ -29,6 +29,8 @@ use unicode_width::UnicodeWidthStr;
 pub(super) use self::{
     bars::toast_cells,
     overlay::{content as overlay_content, inside as inside_overlay},
+    roster::width as roster_width,
+    sidebar::width as sidebar_width,
 };
 use super::{
     chat_id::ChatId, complete::CompletionMenu, moment::Moment, state::State, transcript::ScreenLink,
@@ -67,8 +69,7 @@ pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<P
     if let Some(menu) = &state.menu {
         draw_menu(menu, parts.menu, buffer, &state.theme);
     }
-    let rule = "─".repeat(usize::from(parts.rule.width));
-    put(buffer, parts.rule, 0, &rule, state.theme.dim);
+    bars::draw_rule(state, parts.rule, buffer);
     let cursor = draw_input(state, parts.input, buffer);
     bars::draw_status(state, parts.status, now, buffer);
     match &state.areas.overlay {
@@ -106,7 +107,10 @@ fn draw_input(state: &State, area: Rect, buffer: &mut Buffer) -> Option<Position
     let before = Rect { width, ..area };
     put(buffer, before, 0, &format!("{}{PROMPT}", fit(&target, target_width)), style);
     let text = Rect { x: area.x + width, width: area.width - width, ..area };
-    state.composer.draw(text, buffer, &state.theme, &placeholder(state))
+    let room = usize::from(text.width);
+    let placeholder = [placeholder(state), "? for help".to_owned()];
+    let placeholder = placeholder.iter().find(|line| line.width() < room);
+    state.composer.draw(text, buffer, &state.theme, placeholder.map_or("", String::as_str))
 }
 
 /// What separates the target of the input from the input. It is never cut.
@@ -169,6 +173,18 @@ fn put_line(buffer: &mut Buffer, area: Rect, row: usize, line: &Line<'_>) {
 fn wrapped(line: &str, width: usize) -> Vec<String> {
     let safe = text::one_line(line);
     wrap_indented(&safe, width.max(1)).split('\n').map(str::to_owned).collect()
+}
+
+/// A row of an area.
+fn row_of(area: Rect, row: usize) -> Rect {
+    let y = area.y.saturating_add(u16::try_from(row).unwrap_or(u16::MAX));
+    Rect { y, height: 1, ..area }.intersection(area)
+}
+
+/// The part of an area to the right of so many columns.
+fn right_of(area: Rect, columns: usize) -> Rect {
+    let columns = u16::try_from(columns).unwrap_or(u16::MAX).min(area.width);
+    Rect { x: area.x + columns, width: area.width - columns, ..area }
 }
 
 fn draw_border(area: Rect, buffer: &mut Buffer, style: Style) {

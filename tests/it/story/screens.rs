@@ -1,4 +1,4 @@
-//! Compares screens of a terminal with those stored beside this file.
+//! Compares screens of a terminal, with their colours, with those in `tests/story`.
 //!
 //! Parts that differ from run to run (times, ports, latencies, delays until the next attempt) are
 //! masked. `CHINWAG_SCREENS=overwrite` stores the current screens; `CHINWAG_PICTURES=DIR` also
@@ -12,23 +12,68 @@ use crate::support::terminal::Terminal;
 static KEPT: LazyLock<PathBuf> =
     LazyLock::new(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/story"));
 
-/// Waits until the terminal shows the stored screen with this name.
+/// Waits until the terminal shows the stored screen with this name, and checks its colours.
 #[track_caller]
 pub(crate) fn compare(terminal: &Terminal, name: &str) {
     let file = KEPT.join(format!("{name}.txt"));
     if env::var_os("CHINWAG_SCREENS").is_some_and(|wish| wish == "overwrite") {
-        fs::write(&file, masked(&terminal.screen())).unwrap();
+        terminal.wait_for_quiet();
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let (text, styles) = (masked(&terminal.screen()), styles(&terminal.cells()));
+        fs::write(&file, format!("{text}{STYLES}{styles}")).unwrap();
     }
     let kept = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file:?}: {error}"));
-    let same = |screen: &str| (masked(screen) == kept).then_some(());
-    terminal.wait_until(&format!("the screen of {}:\n{kept}", file.display()), same);
+    let what = format!("the screen of {}:\n{kept}", file.display());
+    terminal.wait_until_drawn(&what, |screen, cells| {
+        let shown = format!("{}{STYLES}{}", masked(screen), styles(cells));
+        if shown == kept { Ok(()) } else { Err(shown) }
+    });
     picture(terminal, name);
+}
+
+/// Separates the text of a stored screen from its styles.
+const STYLES: &str = "--- styles: a letter for each cell, . for none\n";
+
+/// Describes the styles of a screen: a letter for each cell, and what the letters mean. The last line,
+/// whose parts move with a number, has each style once.
+fn styles(rows: &[Vec<(String, String)>]) -> String {
+    let mut known: Vec<&str> = vec![""];
+    let mut shown = String::new();
+    let last = rows.len() - 1;
+    for (number, row) in rows.iter().enumerate() {
+        let text = row.iter().map(|(text, _)| if text.is_empty() { " " } else { text });
+        let text: String = text.collect();
+        // The idle time at its end may be missing.
+        let idle = text.trim_end().len() - without_idle_time(text.trim_end()).len();
+        let end = row.iter().rposition(|(text, _)| !text.trim().is_empty()).map_or(0, |at| at + 1);
+        let idle = end.saturating_sub(idle)..end;
+        let mut letters = String::new();
+        for (column, (_, style)) in row.iter().enumerate() {
+            let style = if idle.contains(&column) { "" } else { style };
+            let at = known.iter().position(|other| *other == style).unwrap_or_else(|| {
+                known.push(style);
+                known.len() - 1
+            });
+            let letter = char::from(b".abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[at]);
+            if number < last || !letters.ends_with(letter) {
+                letters.push(letter);
+            }
+        }
+        shown += letters.trim_end_matches('.');
+        shown.push('\n');
+    }
+    for (number, style) in known.iter().enumerate().skip(1) {
+        let letter = char::from(b".abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"[number]);
+        shown += &format!("{letter} = {style}\n");
+    }
+    shown
 }
 
 fn picture(terminal: &Terminal, name: &str) {
     let Some(folder) = env::var_os("CHINWAG_PICTURES").map(PathBuf::from) else { return };
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(format!("{name}.ansi")), terminal.coloured()).unwrap();
+    fs::write(folder.join(format!("{}.ansi", name.replace('/', "-"))), terminal.coloured())
+        .unwrap();
 }
 
 /// Masks a screen. Lines keep their width, except the last: the text after a number in the status

@@ -3,17 +3,19 @@
 //!
 //! Nothing is polled: waits end when the program draws the expected text, or ends.
 
+mod answers;
 mod keys;
 mod screen;
 
 use std::{
-    io::{Read, Write},
+    io::Write,
     path::Path,
     sync::{Arc, mpsc},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use answers::show;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parking_lot::{Condvar, Mutex};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
@@ -24,16 +26,11 @@ use crate::support::within::PATIENCE;
 /// Columns and rows. Higher than real terminals, so that nothing is scrolled away.
 const SIZE: (u16, u16) = (120, 400);
 
+/// How long a program draws nothing when it has drawn all.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// The prompt of the shell that [`Terminal::login`] starts.
 pub(crate) const PROMPT: &str = "ready$ ";
-
-/// A program's queries: for the position of the cursor, whether the terminal works, for the colour of
-/// the background, and for its abilities.
-const QUERIES: [&[u8]; 4] = [CURSOR_POSITION, DEVICE_STATUS, BACKGROUND, ATTRIBUTES];
-const CURSOR_POSITION: &[u8] = b"\x1b[6n";
-const DEVICE_STATUS: &[u8] = b"\x1b[5n";
-const BACKGROUND: &[u8] = b"\x1b]11;?\x07";
-const ATTRIBUTES: &[u8] = b"\x1b[c";
 
 /// The colour of the background, as the answer to its query has it.
 pub(crate) const DARK: &str = "rgb:1c1c/1c1c/1c1c";
@@ -92,6 +89,7 @@ impl Terminal {
             ("LC_ALL", "C.UTF-8"),
             ("TZ", "UTC"),
             ("USER", "ann"),
+            ("COLORTERM", "truecolor"),
             ("CHINWAG_LISTEN", "127.0.0.1:0"),
         ];
         let terminal = Self::run(at_home(CommandBuilder::new("sh"), home, &environment), size);
@@ -203,6 +201,11 @@ impl Terminal {
         self.shown.screen.lock().reports_mouse()
     }
 
+    /// Returns the cells of each row: what is in it, and its style in words.
+    pub(crate) fn cells(&self) -> Vec<Vec<(String, String)>> {
+        self.shown.screen.lock().cells()
+    }
+
     /// Returns the text of the screen.
     pub(crate) fn screen(&self) -> String {
         self.shown.screen.lock().contents()
@@ -229,15 +232,38 @@ impl Terminal {
 
     #[track_caller]
     fn wait_on<T>(&self, what: &str, look: impl Fn(&Screen) -> Option<T>) -> T {
+        self.wait(what, |screen| look(screen).ok_or_else(|| screen.contents()))
+    }
+
+    /// Waits until `look` returns a value for the text of the screen and its cells, see
+    /// [`Terminal::cells`], or fails with what it says was shown instead.
+    #[track_caller]
+    pub(crate) fn wait_until_drawn<T>(
+        &self,
+        what: &str,
+        look: impl Fn(&str, &[Vec<(String, String)>]) -> Result<T, String>,
+    ) -> T {
+        self.wait(what, |screen| look(&screen.contents(), &screen.cells()))
+    }
+
+    /// Waits until the program draws nothing for a while: to store a screen, not to compare one.
+    pub(crate) fn wait_for_quiet(&self) {
+        let mut screen = self.shown.screen.lock();
+        while !self.shown.changed.wait_for(&mut screen, QUIET).timed_out() {}
+    }
+
+    #[track_caller]
+    fn wait<T>(&self, what: &str, look: impl Fn(&Screen) -> Result<T, String>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut screen = self.shown.screen.lock();
         loop {
-            if let Some(found) = look(&screen) {
-                return found;
-            }
+            let shown = match look(&screen) {
+                Ok(found) => return found,
+                Err(shown) => shown,
+            };
             let left = deadline.saturating_duration_since(Instant::now());
             if screen.over || left.is_zero() {
-                panic!("{what:?} was never shown; what was:\n{}\n---", screen.contents());
+                panic!("{what:?} was never shown; what was:\n{shown}\n---");
             }
             self.shown.changed.wait_for(&mut screen, left);
         }
@@ -339,48 +365,4 @@ impl Drop for Terminal {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Draws the program's output and answers its queries.
-fn show(mut output: Box<dyn Read + Send>, keyboard: &Keyboard, shown: &Shown) {
-    let mut buffer = [0; 4096];
-    // A possible start of a query whose rest is not read yet.
-    let mut begun = Vec::new();
-    while let Ok(length @ 1..) = output.read(&mut buffer) {
-        let written = &buffer[..length];
-        let (cursor, background) = {
-            let mut screen = shown.screen.lock();
-            if screen.gone {
-                break;
-            }
-            screen.draw(written);
-            (screen.cursor(), screen.background)
-        };
-        shown.changed.notify_all();
-        begun.extend(written);
-        let mut at = 0;
-        while at < begun.len() {
-            let rest = &begun[at..];
-            let Some(query) = QUERIES.into_iter().find(|query| rest.starts_with(query)) else {
-                if QUERIES.iter().any(|query| query.starts_with(rest)) {
-                    break;
-                }
-                at += 1;
-                continue;
-            };
-            at += query.len();
-            let answer = match (query, background) {
-                (DEVICE_STATUS, _) => "\x1b[0n".to_owned(),
-                (CURSOR_POSITION, _) => format!("\x1b[{};{}R", cursor.0 + 1, cursor.1 + 1),
-                (BACKGROUND, Some(colour)) => format!("\x1b]11;{colour}\x07"),
-                (ATTRIBUTES, Some(_)) => "\x1b[?62;22c".to_owned(),
-                _ => continue,
-            };
-            let _ = keyboard.lock().write_all(answer.as_bytes());
-        }
-        begun.drain(..at);
-    }
-    drop(output);
-    shown.screen.lock().over = true;
-    shown.changed.notify_all();
 }

@@ -7,7 +7,7 @@ use ratatui::{
 
 use crate::cli::{
     keymap::Action,
-    tui::{complete::Candidates, outcome::PageDirection},
+    tui::{complete::Candidates, outcome::PageDirection, transcript::Transcript},
 };
 
 use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, State};
@@ -75,6 +75,7 @@ impl State {
             self.composer.set_peer(peer.as_ref());
         }
         match action {
+            Action::Submit if self.composer.is_empty() && self.toggle_folds() => {}
             Action::Submit => self.submit(now),
             Action::NewLine => self.composer.insert_line_break(),
             Action::Quit => self.quit(now),
@@ -170,6 +171,11 @@ impl State {
             self.listed_rooms.names.iter().filter(|r| !rooms.contains(r)).cloned().collect();
         rooms.extend(others);
         self.menu = self.composer.complete(&Candidates { names: &names, rooms: &rooms }, back);
+    }
+
+    /// Shows the long messages in view with all rows, or folds them. Returns false if there are none.
+    fn toggle_folds(&mut self) -> bool {
+        self.transcript_mut().is_some_and(Transcript::toggle_folds)
     }
 
     fn scroll(&mut self, rows: isize) {

@@ -147,7 +147,15 @@ impl State {
         let rows = rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>());
         let rows = rows.map(|row| row.trim_end().to_owned());
         let mut shown: Vec<String> = Vec::new();
-        for row in rows {
+        let mut name = String::new();
+        for mut row in rows {
+            // The name is shown once for several messages of a person.
+            if let Some(rest) = row.get(6..).filter(|_| row.starts_with("12:0")) {
+                match rest.strip_prefix(' ') {
+                    Some(_) => row.replace_range(6..6 + name.len(), &name),
+                    None => name = rest.split("  ").next().unwrap_or_default().to_owned(),
+                }
+            }
             if row.starts_with("12:0") || row.contains(" new ") {
                 shown.push(row);
             } else if let (true, Some(last)) = (row.starts_with("      "), shown.last_mut()) {

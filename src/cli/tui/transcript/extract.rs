@@ -2,7 +2,7 @@
 
 use ratatui::layout::Rect;
 
-use super::{Serial, Transcript, entry::EntryBody};
+use super::{Serial, Transcript, entry::EntryBody, layout::TextRow};
 use crate::{
     cli::{graphemes, links::links},
     text,
@@ -90,15 +90,14 @@ impl Transcript {
         let mut parts = Vec::new();
         for (y, (at, layout)) in (area.bottom() - shown..area.bottom()).zip(&self.view) {
             let Ok(row) = usize::try_from(at.row) else { continue };
-            let Some(range) = layout.rows.get(row) else { continue };
-            let left = layout.left + if row == 0 { layout.head } else { 0 };
-            for link in &layout.links {
+            let Some(TextRow { range, column, .. }) = layout.rows.get(row) else { continue };
+            for link in layout.markup.links() {
                 let (start, end) = (link.start.max(range.start), link.end.min(range.end));
                 let url = &layout.text[link.clone()];
                 if start >= end || !is_web_link(url) {
                     continue;
                 }
-                let x = left + graphemes::width(&layout.text[range.start..start]);
+                let x = usize::from(*column) + graphemes::width(&layout.text[range.start..start]);
                 let width = graphemes::width(&layout.text[start..end]);
                 let [x, width] = [x, width].map(|n| u16::try_from(n).unwrap_or(u16::MAX));
                 let row = Rect { x: area.x.saturating_add(x), y, width, height: 1 };

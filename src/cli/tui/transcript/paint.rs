@@ -7,7 +7,8 @@ use super::{
     Transcript,
     entries::Serial,
     entry::{EntryBody, Mark, NoticeKind, TranscriptEntry},
-    layout::EntryLayout,
+    layout::{EntryLayout, TextRow},
+    markup::SpanKind,
     scroll::RowRef,
 };
 use crate::cli::{
@@ -25,10 +26,15 @@ impl Transcript {
     pub(crate) fn draw(&self, area: Rect, buffer: &mut Buffer, theme: &Theme, today: Date) {
         let area = area.intersection(*buffer.area());
         let shown = u16::try_from(self.view.len()).unwrap_or(u16::MAX).min(area.height);
-        for (y, (at, layout)) in (area.bottom() - shown..area.bottom()).zip(&self.view) {
+        let rows = (area.bottom() - shown..area.bottom()).zip(&self.view);
+        for (number, (y, (at, layout))) in rows.enumerate() {
             let pen = &mut Pen { row: Rect { y, height: 1, ..area }, buffer };
             match usize::try_from(at.row) {
-                Ok(row) => self.draw_row(row, at.serial, layout, pen, theme),
+                Ok(row) => {
+                    // The first row in view says whose it is.
+                    let is_named = row == 0 && (number == 0 || !self.is_continued(at.serial));
+                    self.draw_row((row, is_named), at.serial, layout, pen, theme);
+                }
                 Err(_) => self.draw_line_above(*at, pen, theme, today),
             }
         }
@@ -36,24 +42,27 @@ impl Transcript {
 
     fn draw_row(
         &self,
-        row: usize,
+        (row, is_named): (usize, bool),
         serial: Serial,
         layout: &EntryLayout,
         pen: &mut Pen<'_>,
         theme: &Theme,
     ) {
         let Some(entry) = self.entries.at(serial) else { return };
-        if row == 0 {
-            if self.layouts.columns.time > 0 {
-                let time = self.zone.to_datetime(entry.at).strftime("%H:%M").to_string();
-                pen.write(0, &time, theme.dim);
-            }
+        draw_text(row, layout, entry, pen, theme);
+        if row == 0 && self.layouts.columns.time > 0 {
+            let time = self.zone.to_datetime(entry.at).strftime("%H:%M").to_string();
+            pen.write(0, &time, theme.dim);
+        }
+        if is_named {
             pen.write(self.layouts.columns.time, &layout.name, name_style(entry, theme));
         }
-        draw_text(row, layout, entry, pen, theme);
         if matches!(entry.body, EntryBody::Message { mention: true, .. }) {
             pen.tint(theme.mention);
-            if let Some(x) = layout.left.checked_sub(1) {
+            let is_beside = |row: &TextRow| usize::from(row.column) >= layout.left;
+            if let Some(x) = layout.left.checked_sub(1)
+                && layout.rows.get(row).is_none_or(is_beside)
+            {
                 pen.write(x, MENTION_BAR, theme.mention_bar);
             }
         }
@@ -84,20 +93,27 @@ fn draw_text(
         EntryBody::Hidden { .. } => (theme.dim, None),
         EntryBody::Message { mark, .. } => (theme.text, mark.as_ref()),
     };
-    let mark_style = mark.map_or(theme.dim, |mark| mark_style(mark, theme));
-    if let Some(range) = layout.rows.get(row) {
-        let x = layout.left + if row == 0 { layout.head } else { 0 };
-        pen.write_with(x, &layout.text[range.clone()], |at| {
-            let at = range.start + at;
-            let next = layout.links.partition_point(|link| link.end <= at);
-            let is_link = layout.links.get(next).is_some_and(|link| link.start <= at);
-            if is_link { style.patch(theme.link) } else { style }
+    if let Some(TextRow { range, column, is_code }) = layout.rows.get(row) {
+        let column = usize::from(*column);
+        let style = if *is_code { theme.code } else { style };
+        pen.write_with(column, &layout.text[range.clone()], |at| {
+            match layout.markup.at(range.start + at) {
+                Some(SpanKind::Link) => style.patch(theme.link),
+                Some(SpanKind::Code) => theme.code,
+                Some(SpanKind::Strong) => style.patch(theme.strong),
+                Some(SpanKind::Emphasis) => style.patch(theme.emphasis),
+                None => style,
+            }
         });
-    } else if let Some(range) = layout.mark_rows.get(row - layout.rows.len()) {
-        pen.write(layout.left, &layout.mark[range.clone()], mark_style);
+        if *is_code {
+            pen.tint_from(layout.left, theme.code);
+        }
+    } else if let Some(fold) = layout.fold.as_ref().filter(|_| row == layout.rows.len()) {
+        pen.write(layout.left, fold, theme.notice);
     }
-    if let Some(x) = layout.mark_at.filter(|_| row + 1 == layout.rows.len()) {
-        pen.write(x, &layout.mark, mark_style);
+    let mark_style = mark.map_or(theme.dim, |mark| mark_style(mark, theme));
+    for part in layout.mark.iter().filter(|part| part.row == row) {
+        pen.write(part.column, &part.text, mark_style);
     }
 }
 
@@ -170,6 +186,13 @@ impl Pen<'_> {
     /// Marks the row. Texts keep the colours they have.
     fn tint(&mut self, style: Style) {
         tint(self.buffer, self.row, style);
+    }
+
+    /// Marks the row from a column on.
+    fn tint_from(&mut self, column: usize, style: Style) {
+        let column = u16::try_from(column).unwrap_or(u16::MAX).min(self.row.width);
+        let rest = Rect { x: self.row.x + column, width: self.row.width - column, ..self.row };
+        tint(self.buffer, rest, style);
     }
 
     /// Draws a line from edge to edge with a word in it.

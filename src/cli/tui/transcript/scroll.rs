@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{EntryKey, Serial, Transcript, layout::EntryLayout};
+use super::{EntryBody, EntryKey, Serial, Transcript, layout::EntryLayout};
 
 /// The rows that are shown above the line "new messages" after going to it.
 const CONTEXT: isize = 2;
@@ -86,9 +86,8 @@ impl Transcript {
     /// Shows an entry in the middle and highlights it until the view is scrolled or an entry is added.
     /// Returns false if there is no such entry.
     pub(crate) fn jump(&mut self, key: EntryKey) -> bool {
-        if self.entries.find(key).is_none() {
-            return false;
-        }
+        let Some(serial) = self.entries.find(key) else { return false };
+        self.unfold(key, serial);
         self.highlighted = Some(key);
         self.anchor = Anchor::Around(key);
         self.settle();
@@ -200,7 +199,7 @@ impl Transcript {
     }
 
     /// Makes a row the first one of the view.
-    fn anchor_at(&mut self, row: RowRef) {
+    pub(super) fn anchor_at(&mut self, row: RowRef) {
         let text_row = usize::try_from(row.row).unwrap_or_default();
         let offset = self.layout(row.serial).map_or(0, |layout| layout.start(text_row));
         self.anchor = Anchor::Top { row, offset };
@@ -237,7 +236,21 @@ impl Transcript {
     }
 
     pub(super) fn layout(&mut self, serial: Serial) -> Option<Arc<EntryLayout>> {
-        Some(self.layouts.get(serial, self.entries.at(serial)?))
+        let entry = self.entries.at(serial)?;
+        let is_unfolded = self.unfolded.contains(&entry.key);
+        Some(self.layouts.get(serial, entry, is_unfolded))
+    }
+
+    /// Returns true if an entry continues what the sender of the one before said: it has no name.
+    pub(super) fn is_continued(&self, serial: Serial) -> bool {
+        let said = |serial| match self.entries.at(serial).map(|entry| &entry.body) {
+            Some(EntryBody::Message { sender, own, .. }) => Some((sender, *own)),
+            _ => None,
+        };
+        let columns = &self.layouts.columns;
+        columns.name > 0
+            && said(serial).is_some_and(|here| said(serial - 1) == Some(here))
+            && self.above(serial) == 0
     }
 
     /// The number of lines above an entry's text.

@@ -4,6 +4,7 @@ mod hostile;
 mod looks;
 mod moving;
 mod random;
+mod texts;
 
 use jiff::{
     Timestamp,

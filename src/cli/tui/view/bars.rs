@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::{fit, pad, put, sidebar::unread_elsewhere};
+use super::{fit, pad, put, put_line, right_of, sidebar::unread_elsewhere};
 use crate::cli::tui::{
     chat_id::ChatId,
     moment::Moment,
@@ -16,7 +16,7 @@ use crate::cli::tui::{
 /// Draws the title: the room with its members, or the peer with its trust level and path.
 pub(super) fn draw_title(state: &State, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
-    let (left, trust) = match &state.current {
+    let (left, chat) = match &state.current {
         Some(ChatId::Room(name)) => {
             let room = state.room(name);
             let members = room.and_then(|room| match &room.names {
@@ -27,23 +27,32 @@ pub(super) fn draw_title(state: &State, area: Rect, buffer: &mut Buffer) {
             let muted = if room.is_some_and(|room| room.muted) { " · muted" } else { "" };
             (format!(" {name}{members}{muted}"), None)
         }
-        Some(ChatId::Peer(name)) => (format!(" {name}"), state.direct_chat(name).map(about_peer)),
+        Some(ChatId::Peer(name)) => (format!(" {name}"), state.direct_chat(name)),
         None => (" no room".into(), None),
     };
     let right = fit(&scroll_hint(state), width);
-    put(buffer, area, 0, &pad(&left, width), state.theme.title);
-    if let Some((text, trust)) = trust {
+    let style = match &state.current {
+        Some(ChatId::Peer(name)) => state.theme.title.patch(state.theme.of_name(name, true)),
+        _ => state.theme.title,
+    };
+    put(buffer, area, 0, &fit(&left, width), style);
+    if let Some(chat) = chat {
         let rest = right_of(area, left.width());
-        put(buffer, rest, 0, &fit(&text, usize::from(rest.width)), trust_style(state, trust));
+        let room = usize::from(rest.width).saturating_sub(right.width());
+        let about = about_peer(chat, room);
+        put(buffer, rest, 0, &about, trust_style(state, chat.trust));
     }
     put(buffer, right_of(area, width - right.width()), 0, &right, state.theme.warn);
 }
 
-fn about_peer(chat: &DirectChat) -> (String, Option<TrustLevel>) {
+/// What is known about a peer, as much as fits: the trust level matters more than the path.
+fn about_peer(chat: &DirectChat, room: usize) -> String {
     let trust = chat.trust.map_or(TrustLevel::Unverified.word(), TrustLevel::word);
     let live = if chat.live { " · live" } else { "" };
     let path = chat.path.as_ref().map(|path| format!(" · {path}")).unwrap_or_default();
-    (format!(" · {trust}{live}{path}"), chat.trust)
+    let all = [format!(" · {trust}{live}{path}"), format!(" · {trust}{live}")];
+    let fits = all.into_iter().find(|line| line.width() <= room);
+    fits.unwrap_or_else(|| fit(&format!(" · {trust}"), room))
 }
 
 fn trust_style(state: &State, trust: Option<TrustLevel>) -> Style {
@@ -61,6 +70,10 @@ fn scroll_hint(state: &State) -> String {
     let loading = room.and_then(|room| room.timeline().loading);
     let is_past = room.is_some_and(|room| room.past.is_some());
     let below = state.transcript().map_or(0, |transcript| transcript.below());
+    // Else it is in the rule above the input.
+    if let Some(hidden) = hidden_input(state).filter(|_| state.areas.parts.rule.is_empty()) {
+        return format!("input {hidden} ");
+    }
     match (loading, is_past, below) {
         (Some(PageDirection::Older), ..) => "loading… ↑ ".into(),
         (Some(PageDirection::Newer), ..) => "loading… ↓ ".into(),
@@ -70,11 +83,33 @@ fn scroll_hint(state: &State) -> String {
     }
 }
 
+/// Draws the line above the input, with what is hidden of the input.
+pub(super) fn draw_rule(state: &State, area: Rect, buffer: &mut Buffer) {
+    let width = usize::from(area.width);
+    put(buffer, area, 0, &"─".repeat(width), state.theme.border);
+    if let Some(hidden) = hidden_input(state) {
+        let hidden = fit(&format!(" {hidden} "), width);
+        let at = width.saturating_sub(hidden.width() + 1);
+        put(buffer, right_of(area, at), 0, &hidden, state.theme.warn);
+    }
+}
+
+/// The rows of the input above and below those in view.
+fn hidden_input(state: &State) -> Option<String> {
+    match state.composer.hidden_rows() {
+        (0, 0) => None,
+        (above, 0) => Some(format!("↑ {above} more")),
+        (0, below) => Some(format!("↓ {below} more")),
+        (above, below) => Some(format!("↑ {above} more · ↓ {below} more")),
+    }
+}
+
 /// Draws that the peer is typing. The area is empty if it is not.
 pub(super) fn draw_typing(state: &State, area: Rect, buffer: &mut Buffer) {
     if let Some(peer) = state.current_peer() {
-        let line = fit(&format!("{peer} is typing…"), usize::from(area.width));
-        put(buffer, area, 0, &line, state.theme.dim);
+        let (name, style) = (peer.to_string(), state.theme.of_name(peer, false));
+        let spans = [Span::styled(name, style), Span::styled(" is typing…", state.theme.dim)];
+        put_line(buffer, area, 0, &spans.into_iter().collect());
     }
 }
 
@@ -129,12 +164,6 @@ pub(super) fn draw_status(state: &State, area: Rect, now: Moment, buffer: &mut B
         put(buffer, right_of(area, from), 0, &text, state.theme.status.patch(style));
     }
     put(buffer, right_of(area, left), 0, &right, state.theme.status);
-}
-
-/// The part of an area to the right of so many columns.
-fn right_of(area: Rect, columns: usize) -> Rect {
-    let columns = u16::try_from(columns).unwrap_or(u16::MAX).min(area.width);
-    Rect { x: area.x + columns, width: area.width - columns, ..area }
 }
 
 /// The state of the connection to the hub. In `short`, a symbol and the time to the next attempt.

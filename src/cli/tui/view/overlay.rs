@@ -8,7 +8,7 @@ use ratatui::{
     widgets::{Block, Clear, Padding, Widget},
 };
 
-use super::{choices, fit, put, put_line, wrapped};
+use super::{choices, fit, put, put_line, row_of, wrapped};
 use crate::{
     cli::{
         tui::{
@@ -45,8 +45,7 @@ pub(super) fn draw(state: &State, overlay: &OverlayBox, buffer: &mut Buffer) {
     for (row, line) in lines.iter().enumerate().skip(*top).take(rows) {
         put_line(buffer, *inside, row - top, line);
         if *selected == Some(row) {
-            let y = inside.y.saturating_add(u16::try_from(row - top).unwrap_or(u16::MAX));
-            tint(buffer, Rect { y, height: 1, ..*inside }.intersection(*inside), theme.selected);
+            tint(buffer, row_of(*inside, row - top), theme.selected);
         }
     }
     let is_question = matches!(state.overlay, Some(Overlay::Quit));

@@ -2,10 +2,11 @@
 
 use ratatui::{buffer::Buffer, layout::Rect, style::Style};
 
-use super::{fit, pad, put};
+use super::{fit, pad, put, row_of};
 use crate::cli::{
-    graphemes,
+    graphemes::{self, fit_middle},
     tui::{
+        areas::tint,
         chat_id::ChatId,
         moment::Moment,
         state::{ListedPeer, State},
@@ -13,13 +14,28 @@ use crate::cli::{
 };
 
 struct SidebarRow {
-    text: String,
+    /// The number, and the symbol of a peer.
+    before: String,
+    name: String,
     /// At the end of the row: the number of unread messages, or that the peer is typing.
     tail: String,
     style: Style,
     is_current: bool,
     /// The unread messages that are not muted.
     unread: usize,
+}
+
+/// The cells that are kept for the number of unread messages, so that the list does not grow with it.
+const TAIL: usize = 4;
+
+/// The cells that the list needs.
+pub(in crate::cli::tui) fn width(state: &State, now: Moment) -> usize {
+    let width = |row: SidebarRow| {
+        let [before, name, tail] =
+            [&row.before, &row.name, &row.tail].map(|part| graphemes::width(part));
+        before + name + 1 + tail.max(TAIL)
+    };
+    rows(state, now).into_iter().map(width).max().unwrap_or(0)
 }
 
 pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
@@ -34,10 +50,14 @@ pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) 
         put(buffer, area, height, &fit(&line, width), state.theme.unread);
     }
     for (line, row) in rows.into_iter().skip(top).take(height).enumerate() {
-        let style = if row.is_current { row.style.patch(state.theme.selected) } else { row.style };
         let tail = fit(&row.tail, width);
-        let text = pad(&row.text, width - graphemes::width(&tail));
-        put(buffer, area, line, &format!("{text}{tail}"), style);
+        let room = width - graphemes::width(&tail);
+        let name = fit_middle(&row.name, room.saturating_sub(graphemes::width(&row.before) + 1));
+        let text = pad(&format!("{}{name}", row.before), room);
+        put(buffer, area, line, &format!("{text}{tail}"), row.style);
+        if row.is_current {
+            tint(buffer, row_of(area, line), state.theme.selected);
+        }
     }
 }
 
@@ -84,7 +104,8 @@ pub(super) fn unread_elsewhere(state: &State, width: usize) -> String {
 fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     let theme = &state.theme;
     let heading = |text: &str| SidebarRow {
-        text: text.into(),
+        before: String::new(),
+        name: text.into(),
         tail: String::new(),
         style: theme.title,
         is_current: false,
@@ -101,7 +122,8 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
             _ => theme.unread,
         };
         rows.push(SidebarRow {
-            text: format!("{:>2} {}", index + 1, room.name),
+            before: format!("{:>2} ", index + 1),
+            name: room.name.to_string(),
             tail: if room.unread > 0 {
                 format!("{mention}{}{more} ", room.unread)
             } else {
@@ -118,7 +140,8 @@ fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     for (index, chat) in state.direct_chats.iter().enumerate() {
         let symbol = state.peers.get(&chat.name).map_or('✗', ListedPeer::symbol);
         rows.push(SidebarRow {
-            text: format!("{:>2} {symbol} {}", state.rooms.len() + index + 1, chat.name),
+            before: format!("{:>2} {symbol} ", state.rooms.len() + index + 1),
+            name: chat.name.to_string(),
             tail: match (chat.is_typing(now), chat.unread) {
                 (true, _) => "… ".into(),
                 (_, unread) => [("⧗", chat.queued()), ("", unread)]

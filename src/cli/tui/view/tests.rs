@@ -1,6 +1,7 @@
 //! The whole screen as text.
 
 mod overlays;
+mod panels;
 
 use std::time::Duration;
 
@@ -101,17 +102,17 @@ fn a_usual_terminal_shows_everything() {
     state.composer.set("half a tho");
     let rows = picture(&mut state, 100, 12);
     let expected = "\
-rooms              │ lobby · 3 here                                             │ on the hub: 4
- 1 lobby           │                                                            │ ● buzz
- 2 ops          @1 │                                                            │ ■ colt         1m
-direct             │                                                            │ ● sova (you)
- 3 ● buzz        1 │                                                            │ ◌ winter       1m
-                   │                                                            │
-                   │────────────────────────── today ───────────────────────────│
-                   │12:00 sova  morning, all. does the new build run for you? ✓ │
-                   │12:00 buzz ▌green here. winter is still on the old one, sova│
-                   │────────────────────────────────────────────────────────────│
-                   │lobby> half a tho                                           │
+rooms         │ lobby · 3 here                                                      │ on the hub: 4
+ 1 lobby      │                                                                     │ ● buzz
+ 2 ops     @1 │                                                                     │ ■ colt     1m
+direct        │                                                                     │ ● sova (you)
+ 3 ● buzz   1 │                                                                     │ ◌ winter   1m
+              │                                                                     │
+              │─────────────────────────────── today ───────────────────────────────│
+              │12:00 sova  morning, all. does the new build run for you? ✓          │
+              │12:00 buzz ▌green here. winter is still on the old one, sova         │
+              │─────────────────────────────────────────────────────────────────────│
+              │lobby> half a tho                                                    │
  ● 127.0.0.1:50051 · 1.2 ms                                                                   12:01";
     assert_eq!(rows.join("\n"), expected, "{}", rows.join("\n"));
 }
@@ -120,7 +121,7 @@ direct             │                                                          
 fn narrow_terminals_hide_the_panels() {
     let mut state = morning();
     let rows = picture(&mut state, 60, 20);
-    assert!(rows[0].starts_with("rooms              │ lobby · 3 here"), "{rows:#?}");
+    assert!(rows[0].starts_with("rooms         │ lobby · 3 here"), "{rows:#?}");
     assert!(!rows.iter().any(|row| row.contains("on the hub: 4")), "{rows:#?}");
     let rows = picture(&mut state, 40, 12);
     assert_eq!(rows[0], " lobby · 3 here");
@@ -150,7 +151,7 @@ fn a_direct_chat_shows_the_peer_and_the_path() {
     let rows = picture(&mut state, 100, 12);
     let title = " buzz · unverified · live · direct 127.0.0.1:54322";
     assert!(rows[0].contains(title), "{rows:#?}");
-    assert!(rows[4].starts_with(" 3 ● buzz        …"), "{rows:#?}");
+    assert!(rows[4].starts_with(" 3 ● buzz   … │"), "{rows:#?}");
     assert!(rows[8].contains("buzz is typing…"), "{rows:#?}");
     assert!(rows[10].contains("only buzz> goes to buzz directly"), "{rows:#?}");
     assert!(rows.iter().any(|row| row.contains("psst (unverified)")), "{rows:#?}");

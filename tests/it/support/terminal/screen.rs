@@ -115,6 +115,19 @@ impl Screen {
         settings.into_iter().filter_map(|(set, name)| set.then_some(name)).collect()
     }
 
+    /// Returns the cells of each row: what is in it, and its style in words. The second cell of a wide
+    /// character is left out.
+    pub(super) fn cells(&self) -> Vec<Vec<(String, String)>> {
+        let screen = self.parser.screen();
+        let (rows, columns) = screen.size();
+        let row = |row| {
+            let cells = (0..columns).filter_map(move |column| screen.cell(row, column));
+            let cells = cells.filter(|cell| !cell.is_wide_continuation());
+            cells.map(|cell| (cell.contents().to_owned(), style(cell))).collect()
+        };
+        (0..rows).map(row).collect()
+    }
+
     /// Returns the contents with an SGR sequence before each change of colour or weight.
     pub(super) fn coloured(&self) -> String {
         let screen = self.parser.screen();
@@ -138,6 +151,27 @@ impl Screen {
         }
         coloured
     }
+}
+
+/// Returns the style of a cell in words. Of a blank, only what can be seen counts.
+fn style(cell: &Cell) -> String {
+    let is_blank = cell.contents().trim().is_empty();
+    let colour = |name: &str, colour| match colour {
+        Color::Default => String::new(),
+        Color::Idx(index) => format!(" {name} {index}"),
+        Color::Rgb(red, green, blue) => format!(" {name} #{red:02x}{green:02x}{blue:02x}"),
+    };
+    let attributes = [
+        (cell.bold() && !is_blank, " bold"),
+        (cell.dim() && !is_blank, " dim"),
+        (cell.italic() && !is_blank, " italic"),
+        (cell.underline(), " underlined"),
+        (cell.inverse(), " reversed"),
+    ];
+    let mut style = if is_blank { String::new() } else { colour("text", cell.fgcolor()) };
+    style += &colour("on", cell.bgcolor());
+    style.extend(attributes.into_iter().filter_map(|(set, name)| set.then_some(name)));
+    style.trim_start().to_owned()
 }
 
 /// Returns the sequence that selects a cell's style, independent of the previous style.

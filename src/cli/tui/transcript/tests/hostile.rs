@@ -64,6 +64,9 @@ fn no_control_character_gets_into_a_cell() {
 fn no_text_can_pass_for_another_line() {
     for text in hostile() {
         let mut transcript = of([said(1, "sova", &text), said(2, "buzz", "the end")]);
+        // With all rows.
+        transcript.jump(key(1));
+        transcript.to_end();
         for (width, left) in [(80, 12), (40, 6)] {
             let rows = shown(&mut transcript, width, 24);
             let further = |row: &&String| !row.contains("buzz") || row.starts_with(' ');
@@ -119,6 +122,7 @@ fn lookalike_names_differ_in_colour() {
 fn sixteen_kilobytes_without_a_blank_fill_whole_rows() {
     let text: String = ('a'..='z').cycle().take(16 * 1024).collect();
     let mut transcript = of([said(1, "sova", &text)]);
+    transcript.jump(key(1));
     drawn(&mut transcript, 80, 24);
     transcript.to_start();
     transcript.scroll(1);

@@ -14,8 +14,11 @@ fn names_and_texts_have_columns() {
     assert_eq!(shown(&mut transcript, 52, 4), expected);
     transcript.push(said(3, "a-name-that-is-longer-than-it-should-be", "ok"));
     transcript.push(said(4, "日本", "ok"));
-    let expected = ["09:15 a-name-that-is-…  ok", "09:15 日本              ok"];
+    // Of a name that is cut, both ends are shown.
+    let expected = ["09:15 a-name-…ould-be  ok", "09:15 日本             ok"];
     assert_eq!(shown(&mut transcript, 52, 2), expected);
+    let rows = shown(&mut transcript, 120, 2);
+    assert_eq!(rows[0], "09:15 a-name-that-…t-should-be  ok");
 }
 
 #[test]
@@ -70,13 +73,13 @@ fn days_begin_as_the_time_zone_says() {
     };
     let date = "Friday, 20 November 2026";
     let sova = |time: &str| format!("{time} sova");
-    let (a, b, c, d) = (sova("12:00"), sova("22:30"), sova("23:30"), sova("00:30"));
-    assert_eq!(times("UTC"), [date, &a, "yesterday", &b, &c, "today", &d]);
-    let (a, b, c, d) = (sova("13:00"), sova("23:30"), sova("00:30"), sova("01:30"));
-    assert_eq!(times("Europe/Zurich"), [date, &a, "yesterday", &b, "today", &c, &d]);
-    let (b, c, d) = (sova("07:30"), sova("08:30"), sova("09:30"));
+    // The name is shown again on another day.
+    let (a, b, d) = (sova("12:00"), sova("22:30"), sova("00:30"));
+    assert_eq!(times("UTC"), [date, &a, "yesterday", &b, "23:30", "today", &d]);
+    let (a, b, c) = (sova("13:00"), sova("23:30"), sova("00:30"));
+    assert_eq!(times("Europe/Zurich"), [date, &a, "yesterday", &b, "today", &c, "01:30"]);
     assert_eq!(times("Asia/Tokyo")[..3], ["", date, &sova("21:00")]);
-    assert_eq!(times("Asia/Tokyo")[3..], ["today", &b, &c, &d]);
+    assert_eq!(times("Asia/Tokyo")[3..], ["today", &sova("07:30"), "08:30", "09:30"]);
 }
 
 #[test]
@@ -106,17 +109,16 @@ fn marks_are_behind_the_text() {
 }
 
 #[test]
-fn a_mark_without_room_has_rows_of_its_own() {
+fn the_reason_in_a_mark_goes_on_in_further_rows() {
     let failed = Mark::Failed("buzz cannot be reached, and nobody knows why".into());
     let mut transcript = of([at(1, MORNING, body("sova", "the quick brown fox", Some(failed)))]);
     let expected = [
         "09:15 sova: the quick",
-        "      brown fox",
-        "      ✗ buzz cannot be",
-        "      reached, and nobody",
-        "      knows why",
+        "      brown fox ✗ buzz",
+        "      cannot be reached,",
+        "      and nobody knows why",
     ];
-    assert_eq!(shown(&mut transcript, 26, 5), expected);
+    assert_eq!(shown(&mut transcript, 26, 4), expected);
 }
 
 #[test]
