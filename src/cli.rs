@@ -24,6 +24,7 @@ mod line;
 mod links;
 mod log_writer;
 mod logging;
+mod notify;
 mod options;
 mod outage;
 mod output;

@@ -46,6 +46,7 @@ use super::{
     addresses::{self, TextOrPort, listen_address},
     failure::{Failure, Result},
     keymap::Keymap,
+    notify::{self, Notify},
     theme::ThemeName,
     values::direct_policy,
 };
@@ -72,6 +73,8 @@ pub(crate) struct Config {
     pub(crate) no_direct: bool,
     pub(crate) plaintext: bool,
     pub(crate) quiet: bool,
+    pub(crate) notify: Option<Notify>,
+    pub(crate) keywords: Vec<String>,
     /// `None`: the default, which is true.
     pub(crate) mouse: Option<bool>,
     pub(crate) no_keep: bool,
@@ -128,6 +131,8 @@ impl Config {
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
             quiet: raw.quiet,
+            notify: one("notify", raw.notify, Notify::parse)?,
+            keywords: raw.keywords.map(keywords).transpose()?.unwrap_or_default(),
             mouse: raw.mouse,
             no_keep: raw.keep == Some(false),
             theme: one("theme", raw.theme, ThemeName::parse)?,
@@ -177,6 +182,8 @@ struct RawConfig {
     plaintext: bool,
     #[serde(default)]
     quiet: bool,
+    notify: Option<Spanned<String>>,
+    keywords: Option<Spanned<OneOrMany>>,
     mouse: Option<bool>,
     keep: Option<bool>,
     theme: Option<Spanned<String>>,
@@ -238,6 +245,11 @@ fn many<T: FromStr<Err: Display>>(
     raw.get_ref().all().iter().map(read).collect()
 }
 
+fn keywords(raw: Spanned<OneOrMany>) -> Result<Vec<String>, FileProblem> {
+    let words = notify::keywords(raw.get_ref().all());
+    words.map_err(|problem| problem_in("keywords", &raw, problem))
+}
+
 /// Checks the key bindings, also for a chat in line mode.
 fn keys(raw: Spanned<RawKeys>) -> Result<BTreeMap<String, Vec<String>>, FileProblem> {
     let table = raw.span();
@@ -265,14 +277,16 @@ mod tests {
         let all = Config::parse(
             "hub = 'hub.example:1'\nname = 'Sova'\nlisten = '127.0.0.1:2'\nadvertise = '[::1]:3'\n\
              room = ['lobby', 'ops']\ndirect = 'anyone'\nno_direct = true\nplaintext = true\n\
-             quiet = true\nmouse = false\nkeep = false\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\n\
-             help = ['f1', 'f2']",
+             quiet = true\nnotify = 'say hi'\nkeywords = 'Deploy'\nmouse = false\n\
+             keep = false\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\nhelp = ['f1', 'f2']",
         )
         .unwrap();
         assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
         assert_eq!(all.direct, Some(DirectPolicy::Anyone));
         assert!(all.no_direct && all.plaintext && all.quiet && all.no_keep);
         assert_eq!(all.mouse, Some(false));
+        assert_eq!(all.notify, Some(Notify::Command("say hi".into())));
+        assert_eq!(all.keywords, ["deploy"]);
         assert_eq!(all.theme, Some(ThemeName::Light));
         assert_eq!(all.keys["quit"], ["ctrl-q"]);
         assert_eq!(all.keys["help"], ["f1", "f2"]);
@@ -317,6 +331,8 @@ mod tests {
             ("[keys]\nretry = ['ctrl-n', 'g']", "line 2, column 9: keys.retry: \"g\" types"),
             ("[keys]\nretry = 'f5'\nsearch = 'f5'", "line 1, column 1: keys: F5 cannot mean both"),
             ("\n[keys]\ndance = 'f5'", "line 3, column 9: keys: no action \"dance\""),
+            ("notify = ' '", "line 1, column 10: notify: expected terminal, bell or a command"),
+            ("keywords = ['a', '']", "line 1, column 12: keywords: \"\" is no word"),
             ("theme = 'blue'", "line 1, column 9: theme: no theme \"blue\": expected auto, dark"),
             ("# ü\nname = 'ü' 3", "line 2, column 12: "),
         ] {

@@ -14,6 +14,7 @@ use super::{
     colours::Paint,
     config::{self, Config, Home, ProfileName, hubs::HubEntry},
     failure::{Failure, GET_LINK, Result},
+    notify::Notify,
     output::Output,
     theme::{Theme, ThemeName, detect::TerminalColours},
 };
@@ -61,6 +62,9 @@ pub(crate) struct Settings {
     pub(crate) json: bool,
     /// How much to log, from 0 (nothing) to 3.
     pub(crate) verbose: u8,
+    /// How the full screen tells of messages, and words that count as if one was named.
+    pub(crate) notify: Notify,
+    pub(crate) keywords: Vec<String>,
     /// Whether the full screen takes the mouse, instead of leaving it to the terminal.
     pub(crate) mouse: bool,
     pub(crate) theme: Option<ThemeName>,
@@ -149,6 +153,8 @@ impl Settings {
             keep: !config.no_keep,
             json: flags.json,
             verbose: flags.verbose,
+            notify: config.notify.unwrap_or_default(),
+            keywords: config.keywords,
             mouse: config.mouse.unwrap_or(true),
             theme: config.theme,
             keys: config.keys,

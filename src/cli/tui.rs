@@ -164,6 +164,8 @@ fn preferences(settings: &Settings, colours: TerminalColours) -> Result<Preferen
         zone: TimeZone::system(),
         keymap: Keymap::with(&settings.keys).map_err(Failure::Usage)?,
         quiet: settings.quiet,
+        notify: settings.notify.clone(),
+        keywords: settings.keywords.clone(),
         history: history_file::load(&settings.home.input_history()).unwrap_or_default(),
     })
 }

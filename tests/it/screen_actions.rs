@@ -103,6 +103,34 @@ fn an_empty_room_says_how_others_join_and_who_makes_invitations() {
 }
 
 #[test]
+fn a_notice_leaves_the_screen_by_the_terminal_or_by_a_command() {
+    let hub = TestHub::start();
+    let ben = Person::new(&hub, "ben");
+    // A terminal that reports that it has lost the focus.
+    let unfocused = "\x1b[O";
+    let home = tempfile::tempdir().unwrap();
+    let screen = chat(home.path(), &hub, &[("TERM_PROGRAM", "WezTerm")]);
+    screen.type_keys(unfocused);
+    ben.run(&["post", "lobby", "ann: \x1b\\look"]).done();
+    assert_eq!(screen.wait_for_notice("look"), "9;ben in lobby: ann: \u{241b}\\look");
+    drop(screen);
+
+    let told = home.path().join("told");
+    assert!(Command::new("mkfifo").arg(&told).status().unwrap().success());
+    let told_by = r#"printf "%s|%s|%s" "$MESSAGE_ROOM" "$MESSAGE_SENDER" "$MESSAGE_TEXT" >told"#;
+    let run = format!("notify = '{told_by}'\n");
+    fs::write(home.path().join("config.toml"), format!("keywords = ['deploy']\n{run}")).unwrap();
+    let screen = chat(home.path(), &hub, &[("TERM_PROGRAM", "WezTerm")]);
+    screen.type_keys(unfocused);
+    ben.run(&["post", "lobby", "deploy '$(touch hacked)' `touch hacked`"]).done();
+    let (tell, heard) = mpsc::channel();
+    thread::spawn(move || tell.send(fs::read_to_string(told).unwrap()));
+    let heard = heard.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(heard, "lobby|ben|deploy '$(touch hacked)' `touch hacked`");
+    assert!(!home.path().join("hacked").exists());
+}
+
+#[test]
 fn the_title_counts_unread_messages_and_the_switcher_goes_there() {
     let hub = TestHub::start();
     let home = tempfile::tempdir().unwrap();

@@ -5,8 +5,8 @@
 //! neither memory nor messages. Replies must not wait for the stream of incoming messages, so they are
 //! posted by unary calls.
 
-mod child;
-mod message;
+pub(in crate::cli) mod child;
+pub(in crate::cli) mod message;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 

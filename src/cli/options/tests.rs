@@ -17,6 +17,8 @@ fn config() -> Config {
         advertise: vec![Endpoint::parse("file:2").unwrap()],
         rooms: vec![RoomName::parse("file").unwrap()],
         quiet: true,
+        notify: Some(Notify::Bell),
+        keywords: vec!["deploy".into()],
         mouse: Some(false),
         no_keep: false,
         theme: Some(ThemeName::Light),
@@ -49,7 +51,7 @@ fn the_file_overrides_defaults() {
     assert_eq!(settings.listen.port(), 11);
     assert_eq!(settings.advertise[0].to_string(), "file:2");
     assert_eq!(settings.rooms[0].as_str(), "file");
-    assert!(settings.quiet && !settings.mouse);
+    assert!(settings.quiet && !settings.mouse && settings.notify == Notify::Bell);
     assert_eq!(settings.theme, Some(ThemeName::Light));
     assert_eq!(settings.keys["quit"], ["ctrl-q"]);
 }

@@ -242,6 +242,8 @@ impl App {
                     self.report_forgetful(forgotten);
                 }
                 Effect::Bell => self.screen.ring()?,
+                Effect::ShowNotice { title, text } => self.screen.notify(&title, &text)?,
+                Effect::RunForNotice { run, notice } => self.tasks.run_for_notice(&run, &notice),
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::OpenLink(link) => self.tasks.open_link(link),
                 Effect::ShowBare(lines) => self.screen.show_bare(&lines)?,
@@ -263,9 +265,9 @@ impl App {
                 }
                 Effect::LoadUnread { room, after } => self.tasks.load_unread(room, after),
                 Effect::LoadContext(message) => self.tasks.load_context(message),
-                Effect::Search(terms) => self.tasks.search(terms),
                 Effect::LoadDirect { peer, before } => self.tasks.load_direct(peer, before),
                 Effect::SearchDirect { peer, terms } => self.tasks.search_direct(peer, terms),
+                Effect::Search { terms, token } => self.tasks.search(terms, token),
                 Effect::LookUp(name) => self.tasks.look_up(name),
                 Effect::ListRooms => self.tasks.list_rooms(),
                 Effect::ReadFiles { queued } => self.tasks.read_files(queued),

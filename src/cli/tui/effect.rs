@@ -3,8 +3,31 @@
 use super::outcome::PageDirection;
 use crate::{
     cli::{chat::input::Request, search_terms::SearchTerms},
+    client::Direct,
     model::{Message, MessageId, Name, PeerStatus, Position, RoomName, Text},
 };
+
+/// A message to tell the user of while the terminal is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// A message of a room that names the user.
+    Message(Box<Message>),
+    /// A direct message.
+    Direct(Box<Direct>),
+}
+
+impl Notice {
+    /// The effect that shows it.
+    pub(crate) fn shown(&self) -> Effect {
+        let (title, text) = match self {
+            Self::Message(message) => {
+                (format!("{} in {}", message.sender, message.room), &message.text)
+            }
+            Self::Direct(direct) => (direct.message.sender.to_string(), &direct.message.text),
+        };
+        Effect::ShowNotice { title, text: text.as_str().to_owned() }
+    }
+}
 
 /// A request to the loop of the screen, which carries them out in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,12 +54,12 @@ pub(crate) enum Effect {
     LoadUnread { room: RoomName, after: Position },
     /// Load the messages before and after one that was found.
     LoadContext(Box<Message>),
-    /// Search messages.
-    Search(SearchTerms),
     /// Load kept messages with a peer, those before a place if it is given.
     LoadDirect { peer: Name, before: Option<i64> },
     /// Search the kept messages with a peer.
     SearchDirect { peer: Name, terms: SearchTerms },
+    /// Load a page of the hits of a search; an empty token means the first one.
+    Search { terms: SearchTerms, token: String },
     /// Look up a peer in the contact book.
     LookUp(Name),
     /// List the rooms of the hub, to complete and to choose from.
@@ -60,6 +83,10 @@ pub(crate) enum Effect {
     StoreInput(String),
     /// Ring the terminal's bell.
     Bell,
+    /// Show a notice of the desktop.
+    ShowNotice { title: String, text: String },
+    /// Run a command for a notice.
+    RunForNotice { run: String, notice: Notice },
     /// Put a text on the clipboard of the terminal.
     Copy(String),
     /// Open a web link in the browser.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cli::{
         keymap::Keymap,
+        notify::Notify,
         theme::{ThemeName, detect::TerminalColours},
     },
     client::Event,
@@ -33,6 +34,8 @@ impl HeadlessScreen {
             zone: TimeZone::system(),
             keymap: Keymap::defaults(),
             quiet: true,
+            notify: Notify::Bell,
+            keywords: Vec::new(),
             history: Vec::new(),
         };
         let (now, hub) = (Moment::now(), ("127.0.0.1:50051".to_owned(), String::new()));

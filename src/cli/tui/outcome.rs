@@ -3,13 +3,10 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    cli::chat::actions::ActionOutcome,
+    cli::{chat::actions::ActionOutcome, search_terms::SearchTerms},
     client::{KeptConversation, KeptDirect, Page, Queued, Result},
     model::{Message, MessageId, Name, Posted, Receipt, Room, RoomName, SearchHit},
 };
-
-/// The most hits that a search shows.
-pub(crate) const MAX_HITS: u32 = 100;
 
 /// The direction in which history is loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +48,8 @@ pub(crate) enum Outcome {
     Unread { room: RoomName, result: Result<Page<Message>> },
     /// The messages before and after one were loaded.
     Context { message: Box<Message>, result: Result<(Page<Message>, Page<Message>)> },
-    /// The hits of a search.
-    Hits { query: String, result: Result<Vec<SearchHit>> },
+    /// A page of the hits of a search, with the token by which it was requested.
+    Hits { terms: SearchTerms, token: String, result: Result<Page<SearchHit>> },
     /// What the contact book has about a peer.
     Contact { name: Name, trust: Option<TrustLevel> },
     /// The rooms of the hub, if it could be asked.
@@ -82,6 +79,8 @@ pub(crate) enum Outcome {
     Queued { id: MessageId, to: Name, result: Result<()> },
     /// A link could not be opened, for this reason.
     NotOpened(String),
+    /// The command for a notice has ended, or failed for this reason.
+    Notified(Option<String>),
     /// Nothing to report.
     Nothing,
     /// A task has panicked.

@@ -19,13 +19,14 @@ mod overlay;
 mod peer_list;
 mod room_chat;
 mod room_list;
+mod searching;
 mod submit;
 mod switcher;
 mod timeline;
 mod unsent;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::{Duration, Instant},
 };
 
@@ -35,17 +36,17 @@ pub(crate) use self::{
     choice::{Choice, Switcher},
     direct_chat::DirectChat,
     on_tick::HubStatus,
-    overlay::Overlay,
+    overlay::{FoundMessages, Overlay},
     peer_list::{ListedPeer, short_duration},
     room_chat::RoomChat,
 };
-use self::{on_tick::ActivityTimers, peer_list::PeerList, room_list::RoomList};
+use self::{mentions::Reader, on_tick::ActivityTimers, peer_list::PeerList, room_list::RoomList};
 use super::{
     areas::Areas,
     chat_id::ChatId,
     complete::CompletionMenu,
     composer::Composer,
-    effect::Effect,
+    effect::{Effect, Notice},
     moment::Moment,
     transcript::{EntryBody, EntryKey, NoticeKind, TranscriptEntry},
 };
@@ -54,11 +55,12 @@ use crate::{
         chat::roster::Roster,
         config::{ProfileName, hubs::HubEntry},
         keymap::{Action, Keymap},
+        notify::Notify,
         outage::Outage,
         theme::{Theme, ThemeName, detect::TerminalColours},
         view::Clock,
     },
-    model::{MessageId, Name, Position, RoomName},
+    model::{Message, MessageId, Name, Position, RoomName},
 };
 
 /// How long a toast is shown.
@@ -85,14 +87,18 @@ pub(crate) struct Preferences {
     pub(crate) colours: TerminalColours,
     pub(crate) zone: TimeZone,
     pub(crate) keymap: Keymap,
-    /// No bell.
+    /// No bell and no notices.
     pub(crate) quiet: bool,
+    pub(crate) notify: Notify,
+    /// Words that count as if the user was named.
+    pub(crate) keywords: Vec<String>,
     /// The inputs of earlier chats.
     pub(crate) history: Vec<String>,
 }
 
 pub(crate) struct State {
     pub(crate) me: Name,
+    reader: Reader,
     pub(crate) hub: String,
     /// Where direct messages are accepted, as a sentence.
     reached_at: String,
@@ -139,11 +145,16 @@ pub(crate) struct State {
     hubs: Vec<HubEntry>,
     /// The hub to go to after leaving.
     next_hub: Option<ProfileName>,
+    /// The found message to go to once its room is joined.
+    sought: Option<Message>,
     /// While leaving: until when to wait for messages that are being sent.
     leaving: Option<Instant>,
     /// The unsent posts and drafts of rooms that were left.
     lost: Vec<(Option<MessageId>, String)>,
     rang: Option<Instant>,
+    notify: Notify,
+    /// The times of the latest notices, the oldest first.
+    notified: VecDeque<Instant>,
     stored_input: Option<String>,
     /// A refused input that a second Enter sends as text, and the chat for it.
     refused: Option<(ChatId, String)>,
@@ -162,10 +173,12 @@ impl State {
         preferences: Preferences,
         now: Moment,
     ) -> Self {
-        let Preferences { theme, colours, zone, keymap, quiet, history } = preferences;
+        let Preferences { theme, colours, zone, keymap, quiet, notify, keywords, history } =
+            preferences;
         let stored_input = history.last().cloned();
         Self {
             roster: Roster::new(me.clone()),
+            reader: Reader::new(me.clone(), keywords),
             me,
             hub,
             reached_at,
@@ -202,9 +215,12 @@ impl State {
             joining: None,
             hubs: Vec::new(),
             next_hub: None,
+            sought: None,
             leaving: None,
             lost: Vec::new(),
             rang: None,
+            notify,
+            notified: VecDeque::new(),
             stored_input,
             refused: None,
             is_bare: false,

@@ -1,12 +1,17 @@
 //! Calls of the client that take time. Each is a task whose outcome is passed to the state.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    process::{Command, Stdio},
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 
 use super::{
+    effect::Notice,
     opener,
-    outcome::{MAX_HITS, Outcome, PageDirection, TrustLevel},
+    outcome::{Outcome, PageDirection, TrustLevel},
 };
 use crate::{
     cli::{
@@ -14,11 +19,11 @@ use crate::{
             actions::{self, ActionOutcome},
             input::Request,
         },
-        queries,
+        commands::on::{child, message::IncomingMessage},
         search_terms::SearchTerms,
         words,
     },
-    client::{Client, DirectPage, PageRequest, PeerFilter, Result},
+    client::{Client, DirectPage, PageRequest, PeerFilter, Result, SearchRequest},
     model::{Message, MessageId, Name, PeerStatus, Position, Receipt, RoomName, Start, Text},
 };
 
@@ -28,6 +33,13 @@ const PAGE: u32 = 100;
 /// The messages that are loaded before and after a search hit.
 const CONTEXT: u32 = 50;
 
+/// The hits of a page of a search: a few screens.
+const HITS: u32 = 50;
+
+/// The most notices that wait for the command of the one before, and the time that it may take.
+const MAX_WAITING_NOTICES: usize = 10;
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// The most rooms that are listed, to complete and to choose from.
 const MAX_ROOMS: usize = 20_000;
 
@@ -35,6 +47,14 @@ pub(super) struct Tasks {
     client: Client,
     set: JoinSet<Outcome>,
     lookups: ContactLookups,
+    notices: NoticeQueue,
+}
+
+/// The commands for notices, of which one runs at a time.
+#[derive(Default)]
+struct NoticeQueue {
+    is_running: bool,
+    waiting: VecDeque<(Command, String)>,
 }
 
 /// The lookups in the contact book. Each name has at most one at a time, because peers can make up names
@@ -60,7 +80,12 @@ impl ContactLookups {
 
 impl Tasks {
     pub(super) fn new(client: Client) -> Self {
-        Self { client, set: JoinSet::new(), lookups: ContactLookups::default() }
+        Self {
+            client,
+            set: JoinSet::new(),
+            lookups: ContactLookups::default(),
+            notices: NoticeQueue::default(),
+        }
     }
 
     /// The next outcome. Waits forever if no task is running.
@@ -72,11 +97,16 @@ impl Tasks {
                 {
                     self.look_up(name.clone());
                 }
+                if matches!(outcome, Outcome::Notified(_)) {
+                    self.notices.is_running = false;
+                    self.run_next_notice();
+                }
                 outcome
             }
             Some(Err(panic)) => {
                 // It may have been a lookup, of an unknown name.
                 self.lookups = ContactLookups::default();
+                self.notices.is_running = false;
                 Outcome::Panicked(panic.to_string())
             }
             None => std::future::pending().await,
@@ -142,11 +172,11 @@ impl Tasks {
         });
     }
 
-    pub(super) fn search(&mut self, terms: SearchTerms) {
+    pub(super) fn search(&mut self, terms: SearchTerms, token: String) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let result = queries::search(&client, terms.request(), MAX_HITS).await;
-            Outcome::Hits { query: terms.words, result }
+            let request = SearchRequest { size: HITS, token: token.clone(), ..terms.request() };
+            Outcome::Hits { result: client.search(request).await, terms, token }
         });
     }
 
@@ -178,7 +208,7 @@ impl Tasks {
         self.set.spawn(async move {
             let SearchTerms { words, sender, since, until, .. } = terms;
             let page =
-                DirectPage { words: words.clone(), since, until, ..DirectPage::latest(MAX_HITS) };
+                DirectPage { words: words.clone(), since, until, ..DirectPage::latest(PAGE) };
             let result = client.direct_messages(&peer, page).await.map(|mut found| {
                 found.retain(|kept| sender.as_ref().is_none_or(|who| *who == kept.message.sender));
                 found
@@ -201,6 +231,34 @@ impl Tasks {
                 (false, false) => TrustLevel::Known,
             });
             Outcome::Contact { name, trust }
+        });
+    }
+
+    /// Runs a command for a notice, after the one that is running. If many wait, the oldest is dropped.
+    pub(super) fn run_for_notice(&mut self, run: &str, notice: &Notice) {
+        let message = match notice {
+            Notice::Message(message) => IncomingMessage::in_room(message),
+            Notice::Direct(direct) => IncomingMessage::direct(direct),
+        };
+        // The message becomes JSON, which cannot fail for want of space in memory.
+        let Ok(message) = message else { return };
+        let mut command = child::shell(run);
+        command.envs(message.environment()).stderr(Stdio::null());
+        if self.notices.waiting.len() >= MAX_WAITING_NOTICES {
+            self.notices.waiting.pop_front();
+        }
+        self.notices.waiting.push_back((command, message.line));
+        self.run_next_notice();
+    }
+
+    fn run_next_notice(&mut self) {
+        if self.notices.is_running {
+            return;
+        }
+        let Some((command, line)) = self.notices.waiting.pop_front() else { return };
+        self.notices.is_running = true;
+        self.set.spawn(async move {
+            Outcome::Notified(child::run(command, line, NOTICE_TIMEOUT).await.err())
         });
     }
 

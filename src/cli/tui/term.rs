@@ -43,7 +43,7 @@ use ratatui::{
 use tokio::sync::{mpsc, mpsc::error::TrySendError, oneshot};
 
 use super::{
-    escape,
+    escape::{self, NoticeProtocol},
     signals::{self, JobControl, JobSignals},
     transcript::ScreenLink,
 };
@@ -167,6 +167,14 @@ impl Screen {
     pub(super) fn show_bare(&mut self, lines: &[String]) -> io::Result<()> {
         queue!(self.buffer, DisableMouseCapture, Clear(ClearType::All), cursor::MoveTo(0, 0))?;
         self.buffer.write_all(lines.join("\r\n").as_bytes())?;
+        self.send()
+    }
+
+    /// Shows a notice of the desktop, if the terminal has such.
+    pub(super) fn notify(&mut self, title: &str, text: &str) -> io::Result<()> {
+        let protocol = NoticeProtocol::detect(|name| std::env::var(name).ok());
+        let Some(protocol) = protocol else { return Ok(()) };
+        self.buffer.write_all(protocol.notice(title, text, self.in_tmux).as_bytes())?;
         self.send()
     }
 

@@ -13,6 +13,7 @@
 
 mod bars;
 mod choices;
+mod hits;
 mod overlay;
 mod roster;
 mod sidebar;

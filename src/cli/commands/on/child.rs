@@ -27,7 +27,7 @@ const FIRST_POLL: Duration = Duration::from_millis(1);
 const MAX_POLL: Duration = Duration::from_millis(128);
 
 /// Returns `sh -c run` in a process group of its own, so that all its processes can be killed.
-pub(super) fn shell(run: &str) -> Command {
+pub(in crate::cli) fn shell(run: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(run);
     #[cfg(unix)]
@@ -39,7 +39,7 @@ pub(super) fn shell(run: &str) -> Command {
 /// command has exited, what it has started in the background may run on, and its output is ignored. All
 /// of it is killed after `timeout`, or when the future is dropped before. Errors with the reason if the
 /// command fails, takes too long or prints too much.
-pub(super) async fn run(
+pub(in crate::cli) async fn run(
     mut command: Command,
     line: String,
     timeout: Duration,

@@ -9,9 +9,9 @@ use crate::{
 };
 
 /// An incoming message.
-pub(super) struct IncomingMessage {
+pub(in crate::cli) struct IncomingMessage {
     /// The line that `tail --json` or `listen --json` would print.
-    pub(super) line: String,
+    pub(in crate::cli) line: String,
     pub(super) sender: Name,
     pub(super) source: Source,
     id: String,
@@ -35,7 +35,7 @@ impl fmt::Display for IncomingMessage {
 }
 
 impl IncomingMessage {
-    pub(super) fn in_room(message: &Message) -> io::Result<Self> {
+    pub(in crate::cli) fn in_room(message: &Message) -> io::Result<Self> {
         Ok(Self {
             line: JsonLine::from(message).to_json()?,
             sender: message.sender.clone(),
@@ -45,7 +45,7 @@ impl IncomingMessage {
         })
     }
 
-    pub(super) fn direct(direct: &Direct) -> io::Result<Self> {
+    pub(in crate::cli) fn direct(direct: &Direct) -> io::Result<Self> {
         Ok(Self {
             line: JsonLine::from(direct).to_json()?,
             sender: direct.message.sender.clone(),
@@ -57,7 +57,7 @@ impl IncomingMessage {
 
     /// Returns the variables for the command. They do not begin with `CHINWAG_`, or chinwag commands
     /// inside it would take the room of the message for an option. Variables cannot contain NUL.
-    pub(super) fn environment(&self) -> [(&'static str, String); 6] {
+    pub(in crate::cli) fn environment(&self) -> [(&'static str, String); 6] {
         let (kind, room, standing) = match &self.source {
             Source::Room(room) => ("message", room.as_str(), ""),
             Source::Direct(standing) => ("direct", "", *standing),

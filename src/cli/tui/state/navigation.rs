@@ -310,6 +310,10 @@ impl State {
     pub(super) fn on_join_done(&mut self, name: RoomName, now: Moment) {
         self.ensure_room(&name);
         let at_once = self.joining.take_if(|joining| *joining == name).is_some();
+        let sought = self.sought.take().filter(|message| message.room == name && at_once);
+        if let Some(message) = sought {
+            return self.show_message(message, now);
+        }
         if self.current_room() == Some(&name) {
             return;
         }

@@ -1,6 +1,6 @@
 //! Handling events of the client: messages, the connection to the hub, peers, conversations.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::{
     cli::{tui::transcript::NoticeKind, view, words},
@@ -10,13 +10,17 @@ use crate::{
     model::{Endpoint, Message, MessageId, Name, Position, RoomName},
 };
 
-use super::{ChatId, Effect, Moment, State, room_chat::Arrival};
+use super::{ChatId, Effect, Moment, Notice, Notify, State, room_chat::Arrival};
 
 /// Arrivals and departures are announced up to this number of peers on the hub.
 const CROWD: usize = 50;
 
 /// The least time between two rings of the bell.
 const BELL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The most notices in a minute.
+const MAX_NOTICES: usize = 10;
+const NOTICE_PERIOD: Duration = Duration::from_secs(60);
 
 impl State {
     /// Handles an event of the client.
@@ -50,6 +54,7 @@ impl State {
             Event::Renamed { from, to } => {
                 self.roster.rename(to.clone());
                 self.announce_in_room(NoticeKind::Info, &view::renamed(&from, &to), now);
+                self.reader.name = to.clone();
                 self.me = to;
             }
             Event::CallerKeyChanged { name, known, offered } => {
@@ -86,7 +91,7 @@ impl State {
     fn on_message(&mut self, message: &Message, now: Moment) {
         self.peers.set_active(&message.sender, now);
         let is_visible = self.is_visible(&ChatId::Room(message.room.clone()));
-        let me = self.me.clone();
+        let me = self.reader.clone();
         let is_hidden = self.blocked.contains(&message.sender);
         let Some(room) = self.room_mut(&message.room) else { return };
         // Hidden messages do not count as unread.
@@ -95,7 +100,7 @@ impl State {
         let has_history = room.has_history();
         let rings = matches!(arrival, Arrival::New { mention: true }) && !room.muted && !is_hidden;
         if rings {
-            self.ring(now);
+            self.ring(Notice::Message(Box::new(message.clone())), now);
         }
         if has_history && !had_history && self.current_room() == Some(&message.room) {
             self.open_at_unread();
@@ -121,7 +126,7 @@ impl State {
         let is_visible = self.is_visible(&ChatId::Peer(sender.clone()));
         let zone = self.zone.clone();
         self.ensure_direct_chat(sender).receive(direct, is_visible, now, &zone);
-        self.ring(now);
+        self.ring(Notice::Direct(Box::new(direct.clone())), now);
     }
 
     /// Shows an error in the direct chat with a peer, and as a toast if another chat is current.
@@ -253,8 +258,28 @@ impl State {
         }
     }
 
-    /// Rings the bell, unless the terminal has the focus or the user wants no bell.
-    fn ring(&mut self, now: Moment) {
+    /// Returns true if there were fewer than [`MAX_NOTICES`] in the last minute, and counts one more.
+    fn may_notify(&mut self, now: Moment) -> bool {
+        let is_over = |at: &mut Instant| now.mono.duration_since(*at) >= NOTICE_PERIOD;
+        while self.notified.front_mut().is_some_and(is_over) {
+            self.notified.pop_front();
+        }
+        let may = self.notified.len() < MAX_NOTICES;
+        if may {
+            self.notified.push_back(now.mono);
+        }
+        may
+    }
+
+    /// Rings the bell and shows a notice, unless the terminal has the focus or the user wants no bell.
+    fn ring(&mut self, notice: Notice, now: Moment) {
+        if !self.focused && !self.quiet && self.may_notify(now) {
+            match self.notify.clone() {
+                Notify::Bell => {}
+                Notify::Terminal => self.emit(notice.shown()),
+                Notify::Command(run) => self.emit(Effect::RunForNotice { run, notice }),
+            }
+        }
         let rang = self.rang.is_some_and(|rang| now.mono.duration_since(rang) < BELL_INTERVAL);
         if !self.focused && !self.quiet && !rang {
             self.rang = Some(now.mono);

@@ -14,7 +14,7 @@ use crate::{
         view, words,
     },
     client::{Error, HistoryNotice, KeptConversation, KeptDirect, Page, Queued, Result},
-    model::{Message, MessageId, Name, Posted, Receipt, RoomName, SearchHit},
+    model::{Message, MessageId, Name, Posted, Receipt, RoomName},
 };
 
 use super::{ChatId, DirectChat, Effect, Moment, Overlay, State, timeline::Timeline};
@@ -33,7 +33,7 @@ impl State {
             }
             Outcome::Unread { room, result } => self.on_unread(&room, result, now),
             Outcome::Context { message, result } => self.on_context(*message, result, now),
-            Outcome::Hits { query, result } => self.on_hits(query, result, now),
+            Outcome::Hits { terms, token, result } => self.on_hits(terms, &token, result, now),
             Outcome::Contact { name, trust } => {
                 if let Some(chat) = self.direct_chat_mut(&name) {
                     chat.set_contact(trust);
@@ -72,6 +72,9 @@ impl State {
             }
             Outcome::Pong(latency) => self.latency = latency,
             Outcome::Queued { id, to, result } => self.on_queued(id, &to, result, now),
+            Outcome::Notified(problem) => {
+                problem.iter().for_each(|why| self.toast(format!("notify: {why}"), true, now));
+            }
             Outcome::NotOpened(why) => self.announce(&why, true, now),
             Outcome::Nothing => {}
             Outcome::Panicked(why) => self.announce(&format!("internal error: {why}"), true, now),
@@ -211,7 +214,7 @@ impl State {
         result: Result<Page<Message>>,
         now: Moment,
     ) {
-        let (me, notice) = (self.me.clone(), self.notice_key());
+        let (me, notice) = (self.reader.clone(), self.notice_key());
         let Some(found) = self.room_mut(room) else { return };
         let timeline = match found.timeline().loading {
             Some(loading) if loading == direction => found.timeline_mut(),
@@ -251,9 +254,10 @@ impl State {
         };
         let first = page.items.iter().find(is_shown).map(|message| message.position);
         let mut past = Timeline::new();
-        past.add_newer(&page.items, page.next.is_some(), &self.me);
+        past.add_newer(&page.items, page.next.is_some(), &self.reader);
         past.transcript.set_blocked(&self.blocked);
-        if let Some(room) = self.room_mut(room) {
+        // The user may have gone to a found message meanwhile.
+        if let Some(room) = self.room_mut(room).filter(|room| room.past.is_none()) {
             room.show_unread(past, first, page.next.is_some());
         }
     }
@@ -264,7 +268,7 @@ impl State {
         result: Result<(Page<Message>, Page<Message>)>,
         now: Moment,
     ) {
-        let (me, notice) = (self.me.clone(), self.notice_key());
+        let (me, notice) = (self.reader.clone(), self.notice_key());
         let (older, newer) = match result {
             Ok(pages) => pages,
             Err(error) => return self.toast(words::problem(&error), true, now),
@@ -278,18 +282,6 @@ impl State {
         let Some(room) = self.room_mut(&message.room) else { return };
         room.past = Some(past);
         self.toast("older messages: Esc goes to the latest", false, now);
-    }
-
-    fn on_hits(&mut self, query: String, result: Result<Vec<SearchHit>>, now: Moment) {
-        let blocked = &self.blocked;
-        let shown = |hit: &SearchHit| !blocked.contains(&hit.message.sender);
-        match result.map(|hits| hits.into_iter().filter(shown).collect::<Vec<_>>()) {
-            Ok(hits) if hits.is_empty() => {
-                self.announce(&format!("nothing found: {query}"), false, now)
-            }
-            Ok(hits) => self.open_overlay(Overlay::Hits { query, hits, selected: 0 }),
-            Err(error) => self.announce(&words::problem(&error), true, now),
-        }
     }
 
     fn on_files(

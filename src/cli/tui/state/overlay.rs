@@ -2,14 +2,15 @@
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
-use super::{ChatId, Effect, Moment, State, Switcher};
+use super::{Effect, Moment, State, Switcher};
 use crate::{
     cli::{
         chat,
         keymap::{Action, Keymap},
-        tui::{composer::Composer, transcript::EntryKey},
+        search_terms::SearchTerms,
+        tui::composer::Composer,
     },
-    model::{Message, SearchHit},
+    model::SearchHit,
 };
 
 /// An overlay.
@@ -17,13 +18,24 @@ pub(crate) enum Overlay {
     /// Text. `top` is the first visible line.
     Lines { title: String, lines: Vec<String>, top: usize },
     /// Search hits to go to.
-    Hits { query: String, hits: Vec<SearchHit>, selected: usize },
+    Hits(FoundMessages),
     /// Finds a room, person or command to go to.
     Switch(Switcher),
     /// Web links of the chat, to open or copy.
     Links { links: Vec<String>, selected: usize },
     /// The question whether to leave, with the messages that have not arrived.
     Quit,
+}
+
+/// The hits of a search.
+#[derive(Debug, Default)]
+pub(crate) struct FoundMessages {
+    pub(crate) terms: SearchTerms,
+    pub(crate) hits: Vec<SearchHit>,
+    pub(crate) selected: usize,
+    /// The token of the next page, if there is one.
+    pub(crate) next: Option<String>,
+    pub(crate) is_loading: bool,
 }
 
 impl Overlay {
@@ -59,8 +71,9 @@ impl Overlay {
     pub(crate) fn scroll(&mut self, by: isize) {
         match self {
             Self::Lines { top, .. } => *top = top.saturating_add_signed(by),
-            Self::Hits { hits, selected, .. } => {
-                *selected = selected.saturating_add_signed(by).min(hits.len().saturating_sub(1));
+            Self::Hits(found) => {
+                let last = found.hits.len().saturating_sub(1);
+                found.selected = found.selected.saturating_add_signed(by).min(last);
             }
             Self::Links { links, selected } => {
                 *selected = selected.saturating_add_signed(by).min(links.len().saturating_sub(1));
@@ -141,6 +154,7 @@ impl State {
             }
             (None, _) => {}
         }
+        self.request_hits();
     }
 
     /// Handles the answer to the question whether to leave.
@@ -169,8 +183,8 @@ impl State {
     fn accept_overlay(&mut self, now: Moment) {
         match self.overlay.take() {
             Some(Overlay::Quit) => self.emit(Effect::Quit),
-            Some(Overlay::Hits { hits, selected, .. }) => {
-                if let Some(hit) = hits.into_iter().nth(selected) {
+            Some(Overlay::Hits(found)) => {
+                if let Some(hit) = found.hits.into_iter().nth(found.selected) {
                     self.show_message(hit.message, now);
                 }
             }
@@ -180,22 +194,6 @@ impl State {
                 }
             }
             Some(Overlay::Lines { .. } | Overlay::Switch(_)) | None => {}
-        }
-    }
-
-    /// Goes to a message in its room. If it is not loaded, it is requested.
-    fn show_message(&mut self, message: Message, now: Moment) {
-        let room = message.room.clone();
-        if self.room(&room).is_none() {
-            return self.announce(&format!("you are not in {room}: /join {room}"), true, now);
-        }
-        self.go_to(ChatId::Room(room.clone()), now);
-        let key = EntryKey::Posted(message.position);
-        let Some(shown) = self.room_mut(&room) else { return };
-        if shown.live.transcript.jump(key) {
-            shown.past = None;
-        } else if !shown.transcript_mut().jump(key) {
-            self.emit(Effect::LoadContext(Box::new(message)));
         }
     }
 }

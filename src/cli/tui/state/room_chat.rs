@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Moment, mentions::mentions, timeline::Timeline, unsent::UnsentMessages};
+use super::{Moment, mentions::Reader, timeline::Timeline, unsent::UnsentMessages};
 use crate::{
     cli::tui::transcript::{EntryKey, Mark, Transcript},
     model::{Message, MessageId, Name, Position, RoomName, Text},
@@ -109,16 +109,16 @@ impl RoomChat {
     pub(crate) fn receive(
         &mut self,
         message: &Message,
-        me: &Name,
+        me: &Reader,
         seen: bool,
         hidden: bool,
     ) -> Arrival {
         if !self.live.is_news(message.position) {
             return Arrival::Duplicate;
         }
-        let own = message.sender == *me;
+        let own = message.sender == me.name;
         let local = if own { self.on_own_arrived(message.id) } else { None };
-        let mention = !own && mentions(message.text.as_str(), me);
+        let mention = !own && me.is_named_in(message.text.as_str());
         let history = self.head.is_some_and(|head| {
             head.epoch == message.position.epoch && message.position.seq <= head.seq
         });

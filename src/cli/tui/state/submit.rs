@@ -174,7 +174,9 @@ impl State {
             {
                 self.emit(Effect::SearchDirect { peer, terms });
             }
-            Request::Search(terms) => self.emit(Effect::Search(terms)),
+            Request::Search(terms) => {
+                self.emit(Effect::Search { terms, token: String::new() });
+            }
             Request::Keep { name, keep } => {
                 let name = name.or_else(|| self.current_peer().cloned());
                 self.emit(Effect::Run { request: Request::Keep { name, keep }, room });

@@ -4,6 +4,7 @@ mod direct;
 mod extract;
 mod files;
 mod history;
+mod notices;
 mod overlays;
 mod person;
 mod rooms;
@@ -62,6 +63,8 @@ pub(crate) fn state(rooms: &[&str]) -> State {
         zone: TimeZone::UTC,
         keymap: Keymap::defaults(),
         quiet: false,
+        notify: Notify::Terminal,
+        keywords: vec!["deploy".into()],
         history: Vec::new(),
     };
     let rooms: Vec<RoomName> = rooms.iter().map(|raw| room(raw)).collect();

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Moment, mentions::mentions};
+use super::{Moment, mentions::Reader};
 use crate::{
     cli::tui::{
         outcome::PageDirection,
         transcript::{EntryBody, EntryKey, Mark, NoticeKind, Transcript, TranscriptEntry},
     },
-    model::{Message, Name, Position},
+    model::{Message, Position},
 };
 
 /// The notice above the first message of a room.
@@ -49,7 +49,7 @@ impl Timeline {
     }
 
     /// Adds a message that is newer than all others. It replaces the entry `local`, if there is one.
-    pub(crate) fn add(&mut self, message: &Message, me: &Name, local: Option<EntryKey>) {
+    pub(crate) fn add(&mut self, message: &Message, me: &Reader, local: Option<EntryKey>) {
         let entry = entry(message, me);
         let replaced = local.is_some_and(|local| {
             self.transcript.get(local).is_some() && self.transcript.replace(local, entry.clone())
@@ -70,7 +70,7 @@ impl Timeline {
         &mut self,
         messages: &[Message],
         more: bool,
-        me: &Name,
+        me: &Reader,
         notice: EntryKey,
     ) {
         self.loading = None;
@@ -98,7 +98,7 @@ impl Timeline {
     }
 
     /// Adds a page of newer messages. Returns true if it was the last one.
-    pub(crate) fn add_newer(&mut self, messages: &[Message], more: bool, me: &Name) -> bool {
+    pub(crate) fn add_newer(&mut self, messages: &[Message], more: bool, me: &Reader) -> bool {
         self.loading = None;
         for message in messages {
             if self.is_news(message.position) {
@@ -158,11 +158,11 @@ impl Timeline {
     }
 }
 
-pub(crate) fn entry(message: &Message, me: &Name) -> TranscriptEntry {
-    let own = message.sender == *me;
+pub(crate) fn entry(message: &Message, me: &Reader) -> TranscriptEntry {
+    let own = message.sender == me.name;
     let text = message.text.as_str().to_owned();
     let body = EntryBody::Message {
-        mention: !own && mentions(&text, me),
+        mention: !own && me.is_named_in(&text),
         sender: message.sender.clone(),
         own,
         text,

@@ -1,6 +1,5 @@
 //! Overlays: a box with text, search hits, or a question.
 
-use jiff::tz::TimeZone;
 use ratatui::{
     buffer::{Buffer, CellWidth},
     layout::Rect,
@@ -8,22 +7,12 @@ use ratatui::{
     widgets::{Block, Clear, Padding, Widget},
 };
 
-use super::{choices, fit, put, put_line, row_of, wrapped};
-use crate::{
-    cli::{
-        tui::{
-            areas::{OverlayBox, tint},
-            moment::Moment,
-            outcome::MAX_HITS,
-            state::{Overlay, State},
-        },
-        view::when,
-    },
-    model::SearchHit,
+use super::{choices, fit, hits, put, put_line, row_of, wrapped};
+use crate::cli::tui::{
+    areas::{OverlayBox, tint},
+    moment::Moment,
+    state::{Overlay, State},
 };
-
-/// The number of characters that are shown before a hit in a text.
-const BEFORE: usize = 16;
 
 pub(super) fn draw(state: &State, overlay: &OverlayBox, buffer: &mut Buffer) {
     let OverlayBox { outside, inside, title, lines, selected, top } = overlay;
@@ -88,11 +77,7 @@ pub(in crate::cli::tui) fn content(
             let wrapped = lines.iter().flat_map(|line| wrapped(line, width)).map(Line::from);
             (title.clone(), wrapped.collect(), None)
         }
-        Overlay::Hits { query, hits, selected } => {
-            let lines =
-                hits.iter().map(|hit| excerpt(hit, &state.zone, now, width).into()).collect();
-            (hits_title(query, hits.len()), lines, Some(*selected))
-        }
+        Overlay::Hits(found) => hits::content(found, state, now, width),
         Overlay::Switch(switcher) => choices::switcher(state, switcher, width),
         Overlay::Links { links, selected } => choices::links(links, *selected, width),
         Overlay::Quit => {
@@ -110,43 +95,10 @@ pub(in crate::cli::tui) fn content(
     })
 }
 
-fn hits_title(query: &str, count: usize) -> String {
-    // The hub was not asked for more.
-    let more = if count >= MAX_HITS as usize { " or more" } else { "" };
-    format!("{count}{more} found: {query} — Enter goes there")
-}
-
-/// A search hit in one line: the time, the sender, and the text around the found words.
-fn excerpt(hit: &SearchHit, zone: &TimeZone, now: Moment, width: usize) -> String {
-    let message = &hit.message;
-    let at = when(message.created_at, now.wall, zone);
-    let head = format!("{at} {}: ", message.sender);
-    let text = message.text.as_str();
-    let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
-    let before = text.get(..found).unwrap_or_default();
-    let left = width.saturating_sub(head.chars().count());
-    // From the beginning, if the found words are visible then.
-    if before.chars().count() + BEFORE < left {
-        return fit(&format!("{head}{text}"), width);
-    }
-    let skip = before.char_indices().rev().nth(BEFORE).map_or(0, |(index, _)| index);
-    fit(&format!("{head}…{}", text.get(skip..).unwrap_or(text)), width)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cli::tui::state::tests::state;
-
-    #[test]
-    fn more_hits_than_requested_may_exist() {
-        for (count, head) in
-            [(MAX_HITS - 1, "99 found: disk"), (MAX_HITS, "100 or more found: disk")]
-        {
-            let title = hits_title("disk", count as usize);
-            assert!(title.starts_with(head), "{title}");
-        }
-    }
 
     #[test]
     fn no_wide_character_covers_the_edge() {

@@ -18,12 +18,13 @@ use crate::{
     cli::{
         chat::actions::ActionOutcome,
         keymap::Action,
+        search_terms::SearchTerms,
         tui::{
             effect::Effect,
             layout,
             outcome::Outcome,
             state::{
-                HubStatus, Overlay,
+                FoundMessages, HubStatus, Overlay,
                 tests::{at, message, name, position, room, state, text},
             },
         },
@@ -285,10 +286,11 @@ fn foreign_text_stays_in_its_area_and_is_escaped() {
         }
         let found =
             SearchHit { message: message("lobby", seq, "buzz", said), ranges: vec![0..1, 2..3] };
+        let terms = SearchTerms { words: said.clone(), ..SearchTerms::default() };
         let hits = vec![found.clone(), SearchHit { ranges: vec![3..9, 500..9000], ..found }];
         for overlay in [
             Overlay::lines(said.clone(), vec![said.clone()]),
-            Overlay::Hits { query: said.clone(), hits, selected: 1 },
+            Overlay::Hits(FoundMessages { terms, hits, selected: 1, ..FoundMessages::default() }),
         ] {
             state.overlay = Some(overlay);
             let rows = picture(&mut state, 100, 30).join("\n");

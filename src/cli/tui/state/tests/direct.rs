@@ -235,7 +235,8 @@ fn messages_are_marked_as_read_when_they_are_seen() {
     state.on_terminal_event(Typed::FocusLost, at(3));
     let unseen = direct("buzz", "again");
     state.on_event(Event::Direct(unseen.clone()), at(3));
-    assert_eq!(state.take_effects(), [Effect::Bell]);
+    let notice = Effect::ShowNotice { title: "buzz".into(), text: "again".into() };
+    assert_eq!(state.take_effects(), [notice, Effect::Bell]);
     assert_eq!(state.direct_chat(&name("buzz")).unwrap().unread, 1);
     state.on_terminal_event(Typed::FocusGained, at(4));
     let id = unseen.message.id;

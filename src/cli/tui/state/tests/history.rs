@@ -108,7 +108,9 @@ fn loading_is_retried_unless_the_hub_refuses() {
 fn found(seq: u64) -> Outcome {
     let hit =
         SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![0..3, 4..6] };
-    Outcome::Hits { query: "number".into(), result: Ok(vec![hit]) }
+    let result = Ok(Page { items: vec![hit], next: None });
+    let terms = SearchTerms::parse("number").unwrap();
+    Outcome::Hits { terms, token: String::new(), result }
 }
 
 #[test]
@@ -117,7 +119,8 @@ fn a_search_hit_is_shown_in_its_room() {
     state.perform(Action::Search, at(1));
     assert_eq!(state.composer.text(), "/search ");
     let effects = state.line("/search number", at(1));
-    let search = Effect::Search(SearchTerms::parse("number").unwrap());
+    let search =
+        Effect::Search { terms: SearchTerms::parse("number").unwrap(), token: String::new() };
     assert!(effects.contains(&search), "{effects:?}");
     state.on_outcome(found(55), at(2));
     state.press(KeyCode::Enter, at(2));
@@ -264,4 +267,66 @@ fn notices_at_the_start_are_below_the_history() {
     let order = ["early", "earlier", "sova on", "buzz is here", "now"];
     let found = order.map(|said| shown.find(said).unwrap());
     assert!(found.is_sorted(), "{shown}");
+}
+
+#[test]
+fn the_next_page_of_hits_is_loaded_when_the_end_comes_near() {
+    let mut state = lobby();
+    let terms = SearchTerms::parse("number").unwrap();
+    let arrive = |state: &mut State,
+                  token: &str,
+                  seqs: std::ops::Range<u64>,
+                  next: Option<&str>| {
+        let hit =
+            |seq| SearchHit { message: message("lobby", seq, "buzz", "number"), ranges: vec![] };
+        let result = Ok(Page { items: seqs.map(hit).collect(), next: next.map(str::to_owned) });
+        let (terms, token) = (terms.clone(), token.to_owned());
+        state.on_outcome(Outcome::Hits { terms, token, result }, at(2));
+    };
+    let count = |state: &State| match &state.overlay {
+        Some(Overlay::Hits(found)) => found.hits.len(),
+        _ => 0,
+    };
+    let wanted = |token: &str| Effect::Search { terms: terms.clone(), token: token.to_owned() };
+    arrive(&mut state, "", 1..51, Some("two"));
+    assert_eq!(state.take_effects(), [], "the end is far");
+    assert!(state.shown_notices().contains("50 or more found: number"));
+    for _ in 0..45 {
+        state.press(KeyCode::Down, at(3));
+    }
+    assert_eq!(state.take_effects(), [wanted("two")], "once");
+    arrive(&mut state, "two", 51..61, Some("three"));
+    assert_eq!(count(&state), 60);
+    state.press(KeyCode::End, at(3));
+    assert_eq!(state.take_effects(), [wanted("three")]);
+    state.overlay = None;
+    arrive(&mut state, "three", 61..71, None);
+    assert!(state.overlay.is_none(), "a late page opens nothing");
+}
+
+#[test]
+fn a_hit_in_a_room_that_is_not_joined_is_shown_after_joining() {
+    let mut state = lobby();
+    let hit = SearchHit { message: message("ops", 7, "buzz", "the disk"), ranges: vec![4..8] };
+    let (message, terms) = (hit.message.clone(), SearchTerms::parse("disk").unwrap());
+    let result = Ok(Page { items: vec![hit], next: None });
+    state.on_outcome(Outcome::Hits { terms, token: String::new(), result }, at(2));
+    let shown = state.shown_notices();
+    assert!(shown.contains("ops buzz: the disk"), "{shown}");
+    state.take_effects();
+    state.press(KeyCode::Enter, at(3));
+    let joins = |effect: &Effect| {
+        use crate::cli::chat::input::Request::Join;
+        matches!(effect, Effect::Run { request: Join(name), .. } if *name == room("ops"))
+    };
+    assert!(state.take_effects().iter().any(joins));
+    state.on_event(Event::Joined { room: room("ops"), head: position(90) }, at(4));
+    let done = crate::cli::chat::actions::ActionOutcome::Joined(room("ops"));
+    state.on_outcome(Outcome::Ran { title: "", done }, at(4));
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    assert!(state.take_effects().contains(&Effect::LoadContext(Box::new(message.clone()))));
+    let result =
+        Ok((Page { items: Vec::new(), next: None }, Page { items: Vec::new(), next: None }));
+    state.on_outcome(Outcome::Context { message: Box::new(message), result }, at(5));
+    assert!(state.shown().iter().any(|row| row.contains("the disk")), "{:?}", state.shown());
 }

@@ -3,7 +3,11 @@
 use ratatui::crossterm::event::MouseEventKind;
 
 use super::*;
-use crate::{cli::chat::actions::ActionOutcome, model::SearchHit};
+use crate::{
+    cli::{chat::actions::ActionOutcome, search_terms::SearchTerms},
+    client::Page,
+    model::SearchHit,
+};
 
 fn list(state: &mut State) {
     let lines = (0..100).map(|line| line.to_string()).collect();
@@ -11,10 +15,16 @@ fn list(state: &mut State) {
     assert!(state.overlay.is_some());
 }
 
+/// Receives the first page of a search.
+fn found(state: &mut State, items: Vec<SearchHit>, next: Option<&str>) {
+    let result = Ok(Page { items, next: next.map(str::to_owned) });
+    let terms = SearchTerms::parse("disk").unwrap();
+    state.on_outcome(Outcome::Hits { terms, token: String::new(), result }, at(2));
+}
+
 fn hits(state: &mut State) {
     let hit = |seq| SearchHit { message: message("lobby", seq, "buzz", "disk"), ranges: vec![] };
-    let result = Ok(vec![hit(1), hit(2)]);
-    state.on_outcome(Outcome::Hits { query: "disk".into(), result }, at(2));
+    found(state, vec![hit(1), hit(2)], None);
     assert!(state.overlay.is_some());
 }
 
@@ -139,8 +149,8 @@ fn other_keys_scroll_and_select() {
 fn a_question_stays_open_until_it_is_answered() {
     let mut state = state(&["lobby"]);
     state.perform(Action::Interrupt, at(1));
-    let result = Ok(vec![SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] }]);
-    state.on_outcome(Outcome::Hits { query: "a".into(), result }, at(2));
+    let hit = SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] };
+    found(&mut state, vec![hit], None);
     types(&mut state, "x");
     assert!(matches!(state.overlay, Some(Overlay::Quit)));
     state.press(KeyCode::Char('n'), at(3));

@@ -1,0 +1,117 @@
+//! What the list of search hits shows.
+
+use ratatui::text::{Line, Span};
+
+use super::fit;
+use crate::{
+    cli::{
+        graphemes,
+        tui::{
+            moment::Moment,
+            state::{FoundMessages, State},
+        },
+        view::when,
+    },
+    model::SearchHit,
+};
+
+/// The number of characters that are shown before a hit in a text.
+const BEFORE: usize = 16;
+
+/// The title, the lines for a width, and the selected line.
+pub(super) fn content(
+    found: &FoundMessages,
+    state: &State,
+    now: Moment,
+    width: usize,
+) -> (String, Vec<Line<'static>>, Option<usize>) {
+    let lines = found.hits.iter().map(|hit| excerpt(hit, found, state, now, width));
+    let more = if found.next.is_some() { " or more" } else { "" };
+    let loading = if found.is_loading { " · loading…" } else { "" };
+    let (count, words) = (found.hits.len(), &found.terms.words);
+    let title = format!("{count}{more} found: {words} — Enter goes there{loading}");
+    (title, lines.collect(), Some(found.selected))
+}
+
+/// A hit in one line: the time, the room if it may be any, the sender, and the text around the found
+/// words, which are marked.
+fn excerpt(
+    hit: &SearchHit,
+    found: &FoundMessages,
+    state: &State,
+    now: Moment,
+    width: usize,
+) -> Line<'static> {
+    let (message, theme) = (&hit.message, &state.theme);
+    let at = when(message.created_at, now.wall, &state.zone);
+    let room = match found.terms.room {
+        Some(_) => String::new(),
+        None => format!("{} ", message.room),
+    };
+    let head = fit(&format!("{at} {room}{}: ", message.sender), width);
+    let mut from = beginning(message.text.as_str(), hit, width.saturating_sub(head.len()));
+    let mut left = width.saturating_sub(graphemes::width(&head));
+    let mut spans = vec![Span::styled(head, theme.dim)];
+    let mut push = |piece: &str, style| {
+        // A cut piece ends with an ellipsis, and takes all that is left.
+        let shown = fit(piece, left);
+        left -= graphemes::width(&shown).min(left);
+        spans.push(Span::styled(shown, style));
+    };
+    let text = message.text.as_str();
+    if from > 0 {
+        push("…", theme.text);
+    }
+    for range in &hit.ranges {
+        let (Some(before), Some(words)) = (text.get(from..range.start), text.get(range.clone()))
+        else {
+            continue;
+        };
+        push(before, theme.text);
+        push(words, theme.text.patch(theme.found));
+        from = range.end;
+    }
+    push(text.get(from..).unwrap_or_default(), theme.text);
+    spans.into()
+}
+
+/// Where the shown part of a text begins: at its beginning, if the first found word is visible then.
+fn beginning(text: &str, hit: &SearchHit, width: usize) -> usize {
+    let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
+    let before = text.get(..found).unwrap_or_default();
+    match before.chars().count() + BEFORE < width {
+        true => 0,
+        false => before.char_indices().rev().nth(BEFORE).map_or(0, |(index, _)| index),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{
+        search_terms::SearchTerms,
+        theme::{Theme, ThemeName, detect::TerminalColours},
+        tui::state::tests::{at, message, state},
+    };
+
+    #[test]
+    fn found_words_are_marked_and_nothing_is_wider_than_the_list() {
+        let mut state = state(&["lobby"]);
+        state.theme = Theme::new(ThemeName::Dark, &TerminalColours::default());
+        let text = format!("{} the disk is \x1b[2Jfull, says disk 日本", "x ".repeat(60));
+        let at_disk = |skip: usize| text.match_indices("disk").nth(skip).unwrap().0;
+        let ranges = [0, 1].map(|skip| at_disk(skip)..at_disk(skip) + 4).to_vec();
+        let hit = SearchHit { message: message("lobby", 1, "buzz", &text), ranges };
+        let terms = SearchTerms::parse("disk").unwrap();
+        let found = FoundMessages { terms, hits: vec![hit], ..FoundMessages::default() };
+        for width in 0..120 {
+            let (_, lines, _) = content(&found, &state, at(1), width);
+            assert!(lines[0].width() <= width, "{width}: {:?}", lines[0]);
+        }
+        let (_, lines, _) = content(&found, &state, at(1), 100);
+        let marked = |span: &&Span<'_>| span.style == state.theme.text.patch(state.theme.found);
+        let marked: Vec<_> = lines[0].spans.iter().filter(marked).collect();
+        assert_eq!(marked.iter().map(|span| &*span.content).collect::<Vec<_>>(), ["disk", "disk"]);
+        assert!(lines[0].to_string().contains("is ␛[2Jfull"), "{}", lines[0]);
+    }
+}
