@@ -14,6 +14,7 @@ cargo_deny_version=0.20.2
 grpcurl_version=v1.9.4
 nats_server_version=v2.15.2
 python_version=$(sed -n 's/^grpcio==//p' "$(dirname "$0")/python/requirements.txt")
+tmux_version=3.3a-3
 rich_version=$(sed -n 's/^rich==//p' "$(dirname "$0")/pictures/requirements.txt")
 buf_version=$(sed -n 's/.*"@bufbuild\/buf": "\(.*\)".*/\1/p' "$(dirname "$0")/buf/package.json")
 
@@ -44,9 +45,12 @@ main() {
                 have pictures "pictures-rich-$rich_version/python" python3 \
                     "the pictures of the documents cannot be drawn"
                 ;;
+            tmux)
+                have tmux "tmux-$tmux_version/tmux" sh "tests/it/first_ten_minutes.rs is skipped"
+                ;;
             *)
                 echo "usage: tools/fetch.sh [buf] [cargo-deb] [cargo-deny] [grpcurl]" \
-                    "[nats-server] [pictures] [python]" >&2
+                    "[nats-server] [pictures] [python] [tmux]" >&2
                 exit 2
                 ;;
         esac
@@ -124,6 +128,37 @@ environment() {
         printf '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/venv/bin/python" "$@"\n' \
             >"$1/python" &&
         chmod +x "$1/python"
+}
+
+# Unpacks tmux from Debian's packages, without root: the pinned version, where the release has it.
+# Elsewhere the machine's own has to do. The command is made last, so that half of it does not count.
+install_tmux() {
+    folder=target/tools/tmux-$tmux_version
+    mkdir -p "$folder/lists/partial" "$folder/cache" || return
+    if command -v apt-get >/dev/null && (cd "$folder" && debian update && debian download \
+        "tmux=$tmux_version" libevent-core-2.1-7 libtinfo6 libutempter0) 2>"$folder/log"; then
+        for package in "$folder"/*.deb; do
+            dpkg-deb --extract "$package" "$folder/root" || return
+        done
+        printf '%s\n' '#!/bin/sh' 'root=$(dirname "$(readlink -f "$0")")/root' \
+            'LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu | tr " " :)' \
+            'export LD_LIBRARY_PATH' 'exec "$root/usr/bin/tmux" "$@"' >"$folder/tmux" &&
+            chmod +x "$folder/tmux"
+    else
+        own=$(command -v tmux) && recent_tmux "$own" && ln -sf "$own" "$folder/tmux"
+    fi
+}
+
+# recent_tmux TMUX: true for 3.2 or later, as in "tmux 3.3a" and "tmux next-3.6".
+recent_tmux() {
+    "$1" -V | sed 's/.*[ -]//' |
+        awk -F '[^0-9]' '{ exit !($1 > 3 || ($1 == 3 && $2 >= 2)) }'
+}
+
+# Runs apt-get with lists and files of its own.
+debian() {
+    apt-get -qq -o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache=$PWD/cache" \
+        -o APT::Sandbox::User= -o Debug::NoLocking=1 "$@"
 }
 
 main "$@"

@@ -15,6 +15,7 @@ mod escape;
 mod headless;
 mod late_answer;
 mod layout;
+mod lookups;
 mod moment;
 mod opener;
 mod outcome;

@@ -35,6 +35,7 @@ mod endpoints;
 mod examples;
 mod finding;
 mod first_start;
+mod first_ten_minutes;
 mod full_screen;
 mod grpcurl;
 mod grpcurl_tls;

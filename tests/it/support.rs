@@ -25,5 +25,6 @@ pub(crate) mod refusal;
 pub(crate) mod room;
 pub(crate) mod skip;
 pub(crate) mod terminal;
+pub(crate) mod tmux;
 pub(crate) mod watch;
 pub(crate) mod within;
