@@ -21,6 +21,8 @@ fn start(person: &Person<'_>) -> Running {
     bot.envs(person.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
     bot.args(["--room", "lobby,ops"]).env("PATH", path).current_dir(person.home.path());
     let running = Running::start(bot);
+    let notice = running.complaint();
+    assert!(notice.contains("ops is a new room"), "{notice}");
     let ready = running.complaint();
     assert!(ready.contains("dice listens to lobby, ops, and direct messages at"), "{ready}");
     running
