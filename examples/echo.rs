@@ -13,7 +13,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     while let Some(event) = events.next().await {
         match event {
             // Queued only: the hub confirms posts among the events, which are read here.
-            Event::Message(message) if message.sender != *client.name() => {
+            Event::Message(message) if message.sender != client.name() => {
                 drop(client.post(message.room, message.text).begin().await?);
             }
             Event::Direct(direct) => {

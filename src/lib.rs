@@ -20,7 +20,7 @@
 //!     while let Some(event) = events.next().await {
 //!         match event {
 //!             // Queued only: the hub confirms posts among the events, which are read here.
-//!             Event::Message(message) if message.sender != *client.name() => {
+//!             Event::Message(message) if message.sender != client.name() => {
 //!                 drop(client.post(message.room, message.text).begin().await?);
 //!             }
 //!             Event::Direct(direct) => {

@@ -37,7 +37,7 @@ pub(crate) enum Failure {
     /// An error of the client library, in words that fit what was asked for.
     Explained {
         /// The error.
-        error: Error,
+        error: Box<Error>,
         /// What happened.
         message: String,
         /// What to do about it.
@@ -103,7 +103,8 @@ impl Failure {
             Self::Interrupted => INTERRUPTED,
             Self::TimedOut(_) => TIMED_OUT,
             Self::Undelivered(_) => PEER_UNREACHABLE,
-            Self::Chat(error) | Self::Explained { error, .. } => code(error),
+            Self::Chat(error) => code(error),
+            Self::Explained { error, .. } => code(error),
         }
     }
 

@@ -241,9 +241,8 @@ mod tests {
 
     impl Write for Slow {
         fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            match self.opened.recv() {
-                Ok(false) => return Err(io::ErrorKind::StorageFull.into()),
-                Ok(true) | Err(_) => {}
+            if let Ok(false) = self.opened.recv() {
+                return Err(io::ErrorKind::StorageFull.into());
             }
             self.taken.lock().extend(line);
             Ok(line.len())

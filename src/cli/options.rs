@@ -312,7 +312,9 @@ impl Settings {
              expected: {known}; actual: {offered}"
         );
         match failure {
-            Failure::Chat(error) => Failure::Explained { error, message, remedy: GET_LINK },
+            Failure::Chat(error) => {
+                Failure::Explained { error: Box::new(error), message, remedy: GET_LINK }
+            }
             failure => failure,
         }
     }

@@ -128,7 +128,7 @@ fn a_home_with_a_key_alone_does_for_all_that_needs_no_writing() {
     for empty in ["peers", "contacts", "outbox"] {
         assert_eq!(sova.works(&[empty]), "", "{empty}");
     }
-    assert!(sova.works(&["hubs"]).starts_with(|c| c == '*' || c == ' '));
+    assert!(sova.works(&["hubs"]).starts_with(['*', ' ']));
     assert!(sova.works(&["doctor"]).contains("read-only"));
     assert_eq!(sova.run(&["-q", "post", "lobby", "two"]).stderr, "");
 

@@ -7,8 +7,7 @@ use chinwag::proto::{
     join::Start,
 };
 use rustix::process::{Resource, Rlimit};
-use tokio::net::TcpStream;
-use tokio_util::task::AbortOnDropHandle;
+use tokio::{net::TcpStream, task::JoinSet};
 use tonic::Status;
 
 use crate::support::{
@@ -177,7 +176,8 @@ async fn call_with_timeout(
 ) -> Status {
     let stream = TcpStream::connect(hub.address()).await.unwrap();
     let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
-    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let mut connections = JoinSet::new();
+    connections.spawn(connection);
     let call = http::Request::post(format!("http://{}{path}", hub.address()))
         .header("content-type", "application/grpc")
         .header("te", "trailers")

@@ -34,7 +34,8 @@ impl Failure {
 
     fn reason(&self) -> ErrorReason {
         match self {
-            Self::Chat(error) | Self::Explained { error, .. } => reason(error),
+            Self::Chat(error) => reason(error),
+            Self::Explained { error, .. } => reason(error),
             Self::Usage(_) => LocalReason::Usage.into(),
             Self::TimedOut(_) => LocalReason::TimedOut.into(),
             Self::Undelivered(_) => LocalReason::Undelivered.into(),

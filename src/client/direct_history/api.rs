@@ -17,7 +17,7 @@ use crate::{
 impl DirectHistory {
     pub(super) async fn conversations(&self) -> Result<Vec<KeptConversation>> {
         self.flush().await;
-        let found = self.with(|file, owner, now| read::conversations(file, owner, now)).await?;
+        let found = self.with(read::conversations).await?;
         Ok(found.unwrap_or_default())
     }
 

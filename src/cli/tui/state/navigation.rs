@@ -159,7 +159,7 @@ impl State {
     pub(super) fn open_at_unread(&mut self) {
         match self.current.clone() {
             Some(ChatId::Room(name)) => {
-                let after = self.room_mut(&name).and_then(RoomChat::to_unread);
+                let after = self.room_mut(&name).and_then(RoomChat::jump_to_unread);
                 if let Some(after) = after {
                     self.emit(Effect::LoadUnread { room: name, after });
                 }

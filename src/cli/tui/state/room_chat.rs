@@ -172,7 +172,7 @@ impl RoomChat {
 
     /// Goes to the first unread message if it is loaded. Returns the position after which it has to be
     /// loaded otherwise. The view stays where it is if nothing is unread.
-    pub(super) fn to_unread(&mut self) -> Option<Position> {
+    pub(super) fn jump_to_unread(&mut self) -> Option<Position> {
         if self.unread == 0 || self.past.is_some() {
             return None;
         }

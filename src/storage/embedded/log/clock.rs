@@ -85,7 +85,7 @@ impl RetentionClock {
     }
 
     /// Returns the time to store, if it is time to do so.
-    pub(super) fn to_store(&mut self) -> Option<i64> {
+    pub(super) fn next_stored(&mut self) -> Option<i64> {
         let is_due = self.stored.is_none_or(|stored| self.reached - stored >= FORGOTTEN);
         is_due.then(|| {
             self.stored = Some(self.reached);
@@ -151,10 +151,10 @@ mod tests {
     fn a_time_is_stored_now_and_then() {
         let start = 1000 * DAY;
         let mut clock = RetentionClock::resume(None, 0, at(start, 0));
-        assert_eq!((clock.to_store(), clock.to_store()), (Some(start), None));
+        assert_eq!((clock.next_stored(), clock.next_stored()), (Some(start), None));
         clock.advance(at(start + 9 * MINUTE, 9 * 60));
-        assert_eq!(clock.to_store(), None);
+        assert_eq!(clock.next_stored(), None);
         clock.advance(at(start + 10 * MINUTE, 10 * 60));
-        assert_eq!(clock.to_store(), Some(start + 10 * MINUTE));
+        assert_eq!(clock.next_stored(), Some(start + 10 * MINUTE));
     }
 }

@@ -189,7 +189,7 @@ impl Writer {
         let mut now = (self.clock)().wall;
         if retention.age.is_some() {
             now = self.retention.advance((self.clock)());
-            if let Some(at) = self.retention.to_store()
+            if let Some(at) = self.retention.next_stored()
                 && let Err(error) = self.write(|connection| connection.set_retained_at(at))
             {
                 // The caller may be gone.

@@ -7,7 +7,6 @@ pub(super) fn sequence(name: &str) -> String {
         "Enter" => "\r",
         "Esc" => "\x1b",
         "Tab" => "\t",
-        "Esc" => "\x1b",
         "F12" => "\x1b[24~",
         "C-End" => "\x1b[1;5F",
         "C-Home" => "\x1b[1;5H",
