@@ -1,6 +1,9 @@
 //! What the list of search hits shows.
 
-use ratatui::text::{Line, Span};
+use ratatui::{
+    style::{Modifier, Style},
+    text::{Line, Span},
+};
 
 use super::fit;
 use crate::{
@@ -25,7 +28,14 @@ pub(super) fn content(
     now: Moment,
     width: usize,
 ) -> (String, Vec<Line<'static>>, Option<usize>) {
-    let lines = found.hits.iter().map(|hit| excerpt(hit, found, state, now, width));
+    let lines = found.hits.iter().enumerate().map(|(row, hit)| {
+        // The selected row has a background of its own.
+        let mark = match row == found.selected {
+            true => Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
+            false => state.theme.found,
+        };
+        excerpt(hit, mark, found, state, now, width)
+    });
     let more = if found.next.is_some() { " or more" } else { "" };
     let loading = if found.is_loading { " · loading…" } else { "" };
     let (count, words) = (found.hits.len(), &found.terms.words);
@@ -37,6 +47,7 @@ pub(super) fn content(
 /// words, which are marked.
 fn excerpt(
     hit: &SearchHit,
+    mark: Style,
     found: &FoundMessages,
     state: &State,
     now: Moment,
@@ -68,7 +79,7 @@ fn excerpt(
             continue;
         };
         push(before, theme.text);
-        push(words, theme.text.patch(theme.found));
+        push(words, theme.text.patch(mark));
         from = range.end;
     }
     push(text.get(from..).unwrap_or_default(), theme.text);
@@ -103,15 +114,19 @@ mod tests {
         let ranges = [0, 1].map(|skip| at_disk(skip)..at_disk(skip) + 4).to_vec();
         let hit = SearchHit { message: message("lobby", 1, "buzz", &text), ranges };
         let terms = SearchTerms::parse("disk").unwrap();
-        let found = FoundMessages { terms, hits: vec![hit], ..FoundMessages::default() };
+        let hits = vec![hit.clone(), hit];
+        let found = FoundMessages { terms, hits, ..FoundMessages::default() };
         for width in 0..120 {
             let (_, lines, _) = content(&found, &state, at(1), width);
             assert!(lines[0].width() <= width, "{width}: {:?}", lines[0]);
         }
         let (_, lines, _) = content(&found, &state, at(1), 100);
-        let marked = |span: &&Span<'_>| span.style == state.theme.text.patch(state.theme.found);
-        let marked: Vec<_> = lines[0].spans.iter().filter(marked).collect();
-        assert_eq!(marked.iter().map(|span| &*span.content).collect::<Vec<_>>(), ["disk", "disk"]);
+        let selected = Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED);
+        for (line, mark) in lines.iter().zip([selected, state.theme.found]) {
+            let style = state.theme.text.patch(mark);
+            let marked = line.spans.iter().filter(|span| span.style == style);
+            assert_eq!(marked.map(|span| &*span.content).collect::<Vec<_>>(), ["disk", "disk"]);
+        }
         assert!(lines[0].to_string().contains("is ␛[2Jfull"), "{}", lines[0]);
     }
 }
