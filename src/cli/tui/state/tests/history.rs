@@ -307,7 +307,10 @@ fn the_next_page_of_hits_is_loaded_when_the_end_comes_near() {
 #[test]
 fn a_hit_in_a_room_that_is_not_joined_is_shown_after_joining() {
     let mut state = lobby();
-    let hit = SearchHit { message: message("ops", 7, "buzz", "the disk"), ranges: vec![4..8] };
+    let hit = SearchHit {
+        message: message("ops", 7, "buzz", "the disk"),
+        ranges: std::iter::once(4..8).collect(),
+    };
     let (message, terms) = (hit.message.clone(), SearchTerms::parse("disk").unwrap());
     let result = Ok(Page { items: vec![hit], next: None });
     state.on_outcome(Outcome::Hits { terms, token: String::new(), result }, at(2));
