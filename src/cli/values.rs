@@ -22,9 +22,13 @@ pub(crate) fn keep(raw: &str) -> Result<KeepFor, Invalid> {
     match raw.to_lowercase().as_str() {
         "on" => Ok(KeepFor::Always),
         "off" => Ok(KeepFor::Never),
-        time => duration(time)
-            .map(KeepFor::Only)
-            .map_err(|_| Invalid("usage: /keep on, off, or a time such as 7d".into())),
+        time => match duration(time) {
+            Ok(time) if time < KeepFor::SHORTEST => {
+                Err(Invalid("less than a second: use off to keep nothing".into()))
+            }
+            Ok(time) => Ok(KeepFor::Only(time)),
+            Err(_) => Err(Invalid("usage: /keep on, off, or a time such as 7d".into())),
+        },
     }
 }
 
@@ -77,6 +81,16 @@ mod tests {
         assert!(duration("30").is_err());
         assert!(duration("-3s").is_err());
         assert_eq!(duration("7d").unwrap(), Duration::from_secs(7 * 86_400));
+    }
+
+    #[test]
+    fn messages_are_kept_for_a_second_at_least_or_not_at_all() {
+        assert_eq!(keep("OFF").unwrap(), KeepFor::Never);
+        assert_eq!(keep("1s").unwrap(), KeepFor::Only(Duration::from_secs(1)));
+        for raw in ["0d", "0s", "0.5s", "999ms"] {
+            let error = keep(raw).unwrap_err().to_string();
+            assert!(error.contains("use off to keep nothing"), "{raw}: {error}");
+        }
     }
 
     #[test]

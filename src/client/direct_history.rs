@@ -89,10 +89,15 @@ pub enum KeepFor {
     /// As long as there is room: see `docs/limits.md`.
     #[default]
     Always,
-    /// For this time. The clock is not trusted at once: see `docs/keys-and-security.md`.
+    /// For this time, at least [`Self::SHORTEST`]. The clock is not trusted at once: see `docs/keys-and-security.md`.
     Only(Duration),
     /// Not at all.
     Never,
+}
+
+impl KeepFor {
+    /// The shortest time that messages are kept.
+    pub const SHORTEST: Duration = Duration::from_secs(1);
 }
 
 /// Which messages of a conversation to read.

@@ -24,11 +24,18 @@ impl DirectHistory {
     pub(super) async fn messages(&self, peer: &Name, page: DirectPage) -> Result<Vec<KeptDirect>> {
         self.flush().await;
         let peer = peer.clone();
-        let found = self.with(move |file, owner, _| read::messages(file, owner, &peer, &page));
+        let found =
+            self.with(move |file, owner, now| read::messages(file, owner, &peer, &page, now));
         Ok(found.await?.unwrap_or_default())
     }
 
     pub(super) async fn keep(&self, peer: &Name, keep: KeepFor) -> Result<u64> {
+        if matches!(keep, KeepFor::Only(time) if time < KeepFor::SHORTEST) {
+            return Err(Error::invalid(
+                "keep",
+                "less than a second; messages can be kept not at all",
+            ));
+        }
         self.flush().await;
         let peer = peer.clone();
         let removed = self.with(move |file, owner, now| store::keep(file, owner, &peer, keep, now));
@@ -88,8 +95,9 @@ impl Client {
     }
 
     /// Sets how long messages with a peer are kept from now on, and removes older ones. Returns how
-    /// many were removed. Errors with [`Error::Invalid`] if no messages are kept at all;
-    /// [`Error::Io`].
+    /// many were removed. The setting stays with the name if a new key is accepted for it. Errors
+    /// with [`Error::Invalid`] if the time is shorter than [`KeepFor::SHORTEST`], or no messages
+    /// are kept at all; [`Error::Io`].
     pub async fn keep_direct(&self, peer: &Name, keep: KeepFor) -> Result<u64> {
         self.0.history.keep(peer, keep).await
     }

@@ -133,7 +133,6 @@ pub(super) fn seconds(keep: KeepFor) -> Option<u32> {
     match keep {
         KeepFor::Always => None,
         KeepFor::Never => Some(0),
-        // Less than a second would be 0.
-        KeepFor::Only(time) => Some(u32::try_from(time.as_secs()).unwrap_or(u32::MAX).max(1)),
+        KeepFor::Only(time) => Some(u32::try_from(time.as_secs()).unwrap_or(u32::MAX)),
     }
 }

@@ -50,7 +50,11 @@ pub(super) fn messages(
     owner: &HistoryOwner,
     peer: &Name,
     page: &DirectPage,
+    now: Timestamp,
 ) -> Result<Vec<KeptDirect>> {
+    let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    store::expire(&tx, now)?;
+    tx.commit()?;
     let Some(conversation) = owner.find(file, peer)? else { return Ok(Vec::new()) };
     let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
     let mut query = file.prepare_cached(

@@ -248,13 +248,25 @@ async fn messages_expire_and_a_clock_that_is_wrong_for_a_moment_removes_none() {
     assert_eq!(history.texts("bob").await, ["one", "two", "three"]);
 
     home.pass(5 * DAY);
+    assert_eq!(history.texts("bob").await, ["two", "three"], "reading alone is enough");
     assert_eq!(history.listed().await, [("bob".into(), 2, 2)]);
-    assert_eq!(history.texts("bob").await, ["two", "three"]);
     // After a long absence it takes a while until the clock is trusted.
     home.pass(30 * DAY);
     assert_eq!(history.listed().await, [("bob".into(), 2, 2)]);
     home.pass(DAY / 2);
     assert_eq!(history.listed().await, [("bob".into(), 0, 0)]);
+}
+
+#[tokio::test]
+async fn a_time_of_less_than_a_second_is_refused_and_deletes_nothing() {
+    let home = Home::new();
+    let history = home.open().await;
+    history.came(&direct("bob", "one", Verification::Known(key(1)))).await;
+    for time in [Duration::ZERO, Duration::from_millis(999)] {
+        let refused = history.keep(&name("bob"), KeepFor::Only(time)).await;
+        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
+    }
+    assert_eq!(history.texts("bob").await, ["one"]);
 }
 
 #[tokio::test]
