@@ -111,14 +111,18 @@ pub struct DirectPage {
     pub since: Option<Timestamp>,
     /// Only those kept before this time.
     pub until: Option<Timestamp>,
-    /// Only those that contain all of these words, or parts of words; case, accents and width do not matter.
+    /// Only those of this sender: the peer, or this client.
+    pub sender: Option<Name>,
+    /// Only those that contain all of these words, parts of words, or phrases between double quotes;
+    /// case, accents and width do not matter. A `*` at the end of a word changes nothing.
     pub words: String,
 }
 
 impl DirectPage {
     /// Returns a page of the latest messages.
     pub fn latest(limit: u32) -> Self {
-        Self { limit, before: None, since: None, until: None, words: String::new() }
+        let words = String::new();
+        Self { limit, before: None, since: None, until: None, sender: None, words }
     }
 }
 
@@ -270,8 +274,19 @@ impl DirectHistory {
 
     /// Writes what waits.
     pub(super) async fn flush(&self) {
+        if self.0.database.is_none() {
+            return;
+        }
+        let owner = match self.owner().await {
+            Ok(owner) => owner,
+            Err(error) => {
+                // These messages are not kept, and must not hold up further ones.
+                drop(std::mem::take(&mut *self.0.pending.lock()));
+                return self.report(&error);
+            }
+        };
         let this = self.clone();
-        let written = self.with(move |file, owner, now| {
+        let written = self.with_owner(owner, move |file, owner, now| {
             let batch = std::mem::take(&mut *this.0.pending.lock());
             if batch.is_empty() { Ok(None) } else { store::write(file, owner, &batch, now, LIMITS) }
         });
@@ -291,12 +306,26 @@ impl DirectHistory {
         + Send
         + 'static,
     ) -> Result<Option<T>> {
+        match self.0.database {
+            Some(_) => self.with_owner(self.owner().await?, work).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn owner(&self) -> Result<HistoryOwner> {
+        let contacts = &self.0.contacts;
+        let (hub, me) = (contacts.hub().clone(), contacts.me());
+        Ok(HistoryOwner { book: contacts.book().await?, hub, me })
+    }
+
+    async fn with_owner<T: Send + 'static>(
+        &self,
+        owner: HistoryOwner,
+        work: impl FnOnce(&mut rusqlite::Connection, &HistoryOwner, Timestamp) -> rusqlite::Result<T>
+        + Send
+        + 'static,
+    ) -> Result<Option<T>> {
         let Some(database) = &self.0.database else { return Ok(None) };
-        let owner = HistoryOwner {
-            book: self.0.contacts.book().await?,
-            hub: self.0.contacts.hub().clone(),
-            me: self.0.contacts.me(),
-        };
         let now = self.0.clock.now();
         database.with(move |file| work(file, &owner, now)).await.map(Some)
     }

@@ -222,3 +222,15 @@ fn a_home_without_a_key_is_refused_except_for_guests() {
     let ended = cli::run(sova.command(&["chat", "--plaintext"]), b"hi\n");
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
+
+#[test]
+fn kept_direct_messages_are_read() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = buzz.start(&["listen", "--json"]);
+    listening.direct_address();
+    sova.run(&["send", "buzz", "one"]).done();
+    let sova = ReadOnly::new(sova, Some("direct.db"));
+    let kept = sova.run(&["history", "--with", "buzz"]).done();
+    assert!(kept.ends_with("[direct to buzz] one\n"), "{kept}");
+}

@@ -187,12 +187,9 @@ impl Tasks {
         let client = self.client.clone();
         self.set.spawn(async move {
             let SearchTerms { words, sender, since, until, .. } = terms;
-            let page =
-                DirectPage { words: words.clone(), since, until, ..DirectPage::latest(PAGE) };
-            let result = client.direct_messages(&peer, page).await.map(|mut found| {
-                found.retain(|kept| sender.as_ref().is_none_or(|who| *who == kept.message.sender));
-                found
-            });
+            let (latest, asked) = (DirectPage::latest(PAGE), words.clone());
+            let page = DirectPage { words: asked, sender, since, until, ..latest };
+            let result = client.direct_messages(&peer, page).await;
             Outcome::DirectHits { peer, words, result }
         });
     }

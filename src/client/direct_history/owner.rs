@@ -63,20 +63,37 @@ impl HistoryOwner {
 
     /// Returns under which name a conversation is shown; `None`: the name belongs to another key.
     pub(super) fn name_of(&self, row: &ConversationRow) -> Option<Name> {
+        if self.knows_as(row, &row.peer) {
+            return Some(row.peer.clone());
+        }
         let contacts = self.book.hub(&self.hub).map(|hub| &hub.contacts);
-        let of_key = contacts.into_iter().flatten().find(|(_, known)| Some(known.key) == row.key);
-        match of_key {
+        let of_key = contacts.into_iter().flatten().filter(|(_, known)| Some(known.key) == row.key);
+        match of_key.max_by_key(|(_, known)| known.first_seen) {
             Some((name, _)) => Some(name.clone()),
             None if self.book.contact(&self.hub, &row.peer).is_some() => None,
             None => Some(row.peer.clone()),
         }
     }
 
-    /// Returns the conversation that is shown under a name: that of the key in the contact book, or
-    /// else the latest, one with a key before one without.
+    /// Returns true if the contact book has the key of a conversation under this name, which may be
+    /// a former name of the peer.
+    fn knows_as(&self, row: &ConversationRow, name: &Name) -> bool {
+        self.book.contact(&self.hub, name).is_some_and(|known| Some(known.key) == row.key)
+    }
+
+    /// Returns true if a setting for the name is one for this conversation: it is found under the
+    /// name, or was, before another key took the name.
+    pub(super) fn is_set_with(&self, row: &ConversationRow, name: &Name) -> bool {
+        self.knows_as(row, name)
+            || row.peer == *name && self.name_of(row).is_none_or(|shown| shown == *name)
+    }
+
+    /// Returns the conversation with the peer of a name: that of the key in the contact book, or else
+    /// the latest that is shown under the name, one with a key before one without.
     pub(super) fn find(&self, file: &Connection, peer: &Name) -> Result<Option<ConversationRow>> {
         let rows = self.conversations(file)?.into_iter();
-        let named = rows.filter(|row| self.name_of(row).as_ref() == Some(peer));
+        let named =
+            rows.filter(|row| self.knows_as(row, peer) || self.name_of(row).as_ref() == Some(peer));
         Ok(named.max_by_key(|row| (row.key.is_some(), row.last)))
     }
 
@@ -110,9 +127,9 @@ impl HistoryOwner {
             }
             return Ok(row.clone());
         }
-        // What a person has set before the key was known.
-        let keep = rows.iter().find(|row| row.key.is_none() && row.peer == *peer);
-        let keep = keep.map_or(KeepFor::Always, |row| row.keep);
+        // What a person has set for the name before this key was known.
+        let set = rows.iter().filter(|row| self.is_set_with(row, peer)).max_by_key(|row| row.id);
+        let keep = set.map_or(KeepFor::Always, |row| row.keep);
         file.execute(
             "INSERT INTO conversation (hub, me, key, peer, keep_for) VALUES (?, ?, ?, ?, ?)",
             params![

@@ -68,12 +68,15 @@ pub(super) fn messages(
         micros(page.since).unwrap_or(i64::MIN),
         micros(page.until).unwrap_or(i64::MAX)
     ])?;
-    let words: Vec<String> = page.words.split_whitespace().map(folded).collect();
+    let words = parts(&page.words);
     let mut found = Vec::new();
     while found.len() < page.limit as usize
         && let Some(row) = rows.next()?
     {
         let Some(kept) = read(row, owner, &conversation, peer)? else { continue };
+        if page.sender.as_ref().is_some_and(|sender| *sender != kept.message.sender) {
+            continue;
+        }
         let text =
             if words.is_empty() { String::new() } else { folded(kept.message.text.as_str()) };
         if words.iter().all(|word| text.contains(word)) {
@@ -82,6 +85,20 @@ pub(super) fn messages(
     }
     found.reverse();
     Ok(found)
+}
+
+/// Returns the words and the phrases of a search, folded.
+fn parts(words: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (index, part) in words.split('"').enumerate() {
+        match index % 2 {
+            0 => {
+                parts.extend(part.split_whitespace().map(|word| folded(word.trim_end_matches('*'))))
+            }
+            _ => parts.push(folded(part)),
+        }
+    }
+    parts
 }
 
 /// Returns a text without what does not matter in a search: case, accents, width.

@@ -205,6 +205,10 @@ fn mark_read(tx: &Transaction<'_>, conversation: i64, id: MessageId, outgoing: b
 
 /// Removes the messages whose time is over. A clock that has just leapt forward is not trusted yet.
 pub(super) fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+    // The home may be on a medium that cannot be written.
+    if tx.is_readonly("main")? {
+        return Ok(());
+    }
     let micros = now.as_microsecond();
     let (last, mut trusted_from): (i64, i64) =
         tx.query_row("SELECT last, trusted_from FROM clock", [], |row| {
@@ -271,8 +275,8 @@ fn remove_oldest(tx: &Transaction<'_>, conversation: i64, count: i64) -> Result<
     Ok(())
 }
 
-/// Sets how long the messages with a peer are kept, and removes older ones. Returns how many messages
-/// were removed.
+/// Sets how long the messages with a peer are kept, whatever key it had or will have, and removes older
+/// ones. Returns how many messages were removed.
 pub(super) fn keep(
     file: &mut Connection,
     owner: &HistoryOwner,
@@ -282,12 +286,9 @@ pub(super) fn keep(
 ) -> Result<u64> {
     let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let key = owner.book.contact(&owner.hub, peer).map(|contact| contact.key);
-    let row = match owner.find(&tx, peer)? {
-        Some(row) => row,
-        None => owner.find_or_add(&tx, peer, key)?,
-    };
-    let set = "UPDATE conversation SET keep_for = ? WHERE id = ?";
-    tx.execute(set, params![seconds(keep), row.id])?;
+    if owner.find(&tx, peer)?.is_none() {
+        owner.find_or_add(&tx, peer, key)?;
+    }
     let oldest = match keep {
         KeepFor::Always => i64::MIN,
         KeepFor::Never => i64::MAX,
@@ -296,8 +297,13 @@ pub(super) fn keep(
             now.as_microsecond().saturating_sub(time)
         }
     };
-    let expired = "DELETE FROM message WHERE conversation = ? AND kept_at < ?";
-    let removed = tx.execute(expired, [row.id, oldest])?;
+    let mut removed = 0;
+    for row in owner.conversations(&tx)?.iter().filter(|row| owner.is_set_with(row, peer)) {
+        let set = "UPDATE conversation SET keep_for = ? WHERE id = ?";
+        tx.execute(set, params![seconds(keep), row.id])?;
+        let expired = "DELETE FROM message WHERE conversation = ? AND kept_at < ?";
+        removed += tx.execute(expired, [row.id, oldest])?;
+    }
     trim(&tx, LIMITS)?;
     tx.commit()?;
     Ok(removed as u64)

@@ -163,7 +163,17 @@ async fn a_page_is_read_from_a_place_by_time_and_by_words() {
     assert_eq!(page(DirectPage { since, until, ..DirectPage::latest(9) }).await, latest[1..3]);
     let words = |words: &str| DirectPage { words: words.into(), ..DirectPage::latest(9) };
     assert_eq!(page(words("ten numb 6")).await[0].message.text.as_str(), "Number 6 of TEN");
+    assert_eq!(page(words("\"of ten\" number* 6")).await.len(), 1);
+    assert_eq!(page(words("\"ten of\"")).await, []);
     assert_eq!(page(words("eleven")).await, []);
+    // The sender counts before the limit does.
+    home.meet("bob", key(1));
+    history.record_sent(&bob, message("alice", "mine"), true).await;
+    let of = |sender| DirectPage { sender: Some(name(sender)), ..DirectPage::latest(1) };
+    for (sender, found) in [("bob", "Number 9 of TEN"), ("alice", "mine")] {
+        assert_eq!(page(of(sender)).await[0].message.text.as_str(), found);
+    }
+    assert_eq!(page(of("carol")).await, []);
     history
         .came(&direct(
             "bob",
@@ -199,6 +209,61 @@ async fn messages_belong_to_the_key_and_not_to_the_name() {
     history.came(&direct("eve", "proven", Verification::Known(key(3)))).await;
     history.came(&direct("eve", "claimed", Verification::Unverified(None))).await;
     assert_eq!(history.texts("eve").await, ["proven"]);
+}
+
+#[tokio::test]
+async fn a_peer_with_a_new_name_keeps_the_conversation_under_both_names() {
+    let home = Home::new();
+    let history = home.open().await;
+    home.meet("bob", key(1));
+    history.came(&direct("bob", "one", Verification::Known(key(1)))).await;
+    // After the former name in the alphabet, and before it.
+    for new in ["robert", "adam"] {
+        home.meet(new, key(1));
+        assert_eq!(history.texts(new).await.first().unwrap(), "one");
+        history.came(&direct(new, "more", Verification::Known(key(1)))).await;
+        let messages = history.texts(new).await;
+        let count = messages.len() as u64;
+        assert_eq!(history.texts("bob").await, messages);
+        assert_eq!(history.listed().await, [(new.into(), count, count)]);
+    }
+}
+
+#[tokio::test]
+async fn a_setting_stays_with_a_name_whose_new_key_is_accepted() {
+    let home = Home::new();
+    let history = home.open().await;
+    let bob = name("bob");
+    let came = async |said, by| history.came(&direct("bob", said, Verification::Known(by))).await;
+    home.meet("bob", key(1));
+    came("one", key(1)).await;
+    assert_eq!(history.keep(&bob, KeepFor::Never).await.unwrap(), 1);
+    home.book().change(|book| book.accept(&hub(), &bob, key(2))).unwrap();
+    came("two", key(2)).await;
+    assert_eq!(history.texts("bob").await, Vec::<String>::new());
+    history.keep(&bob, KeepFor::Always).await.unwrap();
+    came("three", key(2)).await;
+    assert_eq!(history.texts("bob").await, ["three"], "set anew, and not inherited again");
+    // A setting of a peer that has another name now is not one for the next peer of the name.
+    history.keep(&bob, KeepFor::Never).await.unwrap();
+    home.meet("bobby", key(2));
+    home.book().change(|book| book.accept(&hub(), &bob, key(3))).unwrap();
+    came("four", key(3)).await;
+    assert_eq!(history.texts("bob").await, ["four"]);
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_kept_hold_up_no_others() {
+    let home = Home::new();
+    let history = home.open().await;
+    let book = home.dir.path().join("contacts.toml");
+    std::fs::write(&book, "no contact book").unwrap();
+    history.came(&direct("bob", "lost", Verification::Known(key(1)))).await;
+    assert!(matches!(history.notice(), Some(HistoryNotice::Failed(_))));
+    assert_eq!(history.0.room.available_permits(), PENDING);
+    std::fs::write(&book, "").unwrap();
+    history.came(&direct("bob", "kept", Verification::Known(key(1)))).await;
+    assert_eq!(history.texts("bob").await, ["kept"]);
 }
 
 #[tokio::test]

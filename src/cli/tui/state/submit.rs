@@ -47,7 +47,9 @@ impl State {
         let to = self.current_peer().filter(|_| in_private).cloned();
         let truncation = self.composer.truncation();
         let Some(typed) = self.composer.submit(to.as_ref()) else { return };
-        let may_store = !in_private && !input::is_private(&typed);
+        let private_search =
+            self.current_peer().is_some() && matches!(input, Input::Ask(Request::Search(_)));
+        let may_store = !in_private && !private_search && !input::is_private(&typed);
         if may_store && self.stored_input.as_ref() != Some(&typed) {
             self.stored_input = Some(typed.clone());
             self.emit(Effect::StoreInput(typed));

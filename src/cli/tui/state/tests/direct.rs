@@ -84,6 +84,11 @@ fn posts_are_stored_in_the_history_and_private_lines_are_not() {
     let effects = state.line("/msg buzz psst", at(1));
     assert!(!effects.iter().any(|c| matches!(c, Effect::StoreInput(_) | Effect::Post { .. })));
     assert_eq!(state.current_room(), Some(&room("lobby")), "one stays where one is");
+    let stored = |effects: Vec<Effect>| effects.iter().any(|c| matches!(c, Effect::StoreInput(_)));
+    assert!(stored(state.line("/search psst", at(1))));
+    state.line("/msg buzz", at(1));
+    assert!(!stored(state.line("/search secret", at(1))), "words of direct messages");
+    state.line("/join lobby", at(1));
     assert_eq!(state.line("/mgs buzz psst", at(1)), []);
     assert_eq!(state.line("hello\n/msg buzz psst", at(1)), []);
 }
