@@ -40,8 +40,8 @@ pub(crate) struct Composer {
     /// Whether the last typed characters are not in the text. A terminal without bracketed paste sends
     /// a paste as keys, with Enter among them, so the user may not have seen it.
     is_truncated: bool,
-    /// Whether the text begins with what was pasted.
-    has_pasted: bool,
+    /// The text after the last paste, if all of it was pasted.
+    pasted: String,
     /// The width of the last layout. Up and down move by rows.
     width: u16,
     /// The first visible row of the last layout, and the number of rows below the visible ones.
@@ -74,7 +74,7 @@ impl Composer {
             completing: None,
             note: None,
             is_truncated: false,
-            has_pasted: false,
+            pasted: String::new(),
             width: WIDTH,
             top: 0,
             below: 0,
@@ -112,14 +112,15 @@ impl Composer {
     /// Inserts pasted text, including its line breaks.
     pub(crate) fn paste(&mut self, text: &str) {
         self.end_transient();
-        // A paste into a typed text may be the end of a mistyped command.
-        self.has_pasted |= self.is_empty();
+        let is_first = self.is_empty() || self.text() == self.pasted;
         self.insert(text);
+        // A paste into a typed text may be the end of a mistyped command.
+        self.pasted = if is_first { self.text() } else { String::new() };
     }
 
-    /// Returns true if the text begins with what was pasted.
-    pub(crate) fn has_pasted(&self) -> bool {
-        self.has_pasted && !self.is_empty()
+    /// Returns true if the text is several lines that were pasted, without a change.
+    pub(crate) fn is_pasted_lines(&self) -> bool {
+        self.pasted.trim().contains('\n') && self.text() == self.pasted
     }
 
     pub(crate) fn text(&self) -> String {
@@ -141,7 +142,6 @@ impl Composer {
         self.end_transient();
         self.history.reset();
         self.is_truncated = false;
-        self.has_pasted = false;
         self.put(text);
     }
 
@@ -150,7 +150,6 @@ impl Composer {
         self.end_transient();
         self.history.reset();
         self.is_truncated = false;
-        self.has_pasted = false;
         let yank = self.area.yank_text();
         self.area.clear();
         self.area.set_yank_text(yank);

@@ -72,10 +72,10 @@ impl State {
         }
     }
 
-    /// Shows why an input is refused. What was pasted may still be sent as text, by a second Enter. What
-    /// was typed is not, because a mistyped command may be private.
+    /// Shows why an input is refused. Pasted lines may still be sent as text, by a second Enter. What was
+    /// typed or changed is not, and neither is a single line, because a mistyped command may be private.
     fn refuse(&mut self, problem: String, typed: String, now: Moment) {
-        let target = self.current.clone().filter(|_| self.composer.has_pasted());
+        let target = self.current.clone().filter(|_| self.composer.is_pasted_lines());
         let (Some(chat), Ok(_)) = (target, Text::parse(typed.as_str())) else {
             return self.toast(problem, true, now);
         };

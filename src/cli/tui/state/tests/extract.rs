@@ -128,3 +128,50 @@ fn a_second_enter_sends_what_was_pasted_as_text() {
         assert_eq!(post(&mut state), None, "and so may its end");
     }
 }
+
+#[test]
+fn a_mistyped_private_command_is_never_sent_as_text() {
+    let mut state = state(&["lobby"]);
+    let paste =
+        |state: &mut State, text: &str| state.on_terminal_event(Typed::Paste(text.into()), at(1));
+    let type_in = |state: &mut State, keys: &str| {
+        keys.chars().for_each(|c| state.press(KeyCode::Char(c), at(1)));
+    };
+    let control = |state: &mut State, c| {
+        let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        state.on_terminal_event(Typed::Key(key), at(1));
+    };
+    let is_kept_back = |state: &mut State, how: &str| {
+        (0..3).for_each(|_| state.press(KeyCode::Enter, at(1)));
+        let posted = |effect: &Effect| matches!(effect, Effect::Post { .. });
+        assert!(!state.take_effects().iter().any(posted), "{how}");
+        state.composer.clear();
+    };
+
+    for pasted in ["zz", "zz\nyy", "/usr/bin/env\n"] {
+        paste(&mut state, pasted);
+        (0..20).for_each(|_| state.press(KeyCode::Backspace, at(1)));
+        type_in(&mut state, "/msgg dora secret");
+        is_kept_back(&mut state, "after a paste that was deleted by Backspace");
+
+        paste(&mut state, pasted);
+        (0..3).for_each(|_| control(&mut state, 'u'));
+        type_in(&mut state, "/msgg dora secret");
+        is_kept_back(&mut state, "after a paste that was deleted by Ctrl-U");
+
+        paste(&mut state, pasted);
+        (0..3).for_each(|_| state.press(KeyCode::Up, at(1)));
+        state.press(KeyCode::Home, at(1));
+        type_in(&mut state, "/msgg dora secret ");
+        is_kept_back(&mut state, "before a paste");
+
+        paste(&mut state, pasted);
+        state.perform(Action::NewLine, at(1));
+        type_in(&mut state, "/msgg dora secret");
+        is_kept_back(&mut state, "after a paste");
+    }
+    for pasted in ["/msgg dora secret", "/msgg dora secret\n", "\n/msgg dora secret\r\n"] {
+        paste(&mut state, pasted);
+        is_kept_back(&mut state, "as a single pasted line");
+    }
+}
