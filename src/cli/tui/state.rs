@@ -138,8 +138,8 @@ pub(crate) struct State {
     blocked: BTreeSet<Name>,
     /// Whether the files of other programs are being read.
     reading_files: bool,
-    /// The peer for whom Enter queues the message that has just failed, until the user types.
-    offer: Option<Name>,
+    /// The message to a peer who is away that Enter queues, unless the user does something else first.
+    offer: Option<(Name, MessageId)>,
     /// The room to go to once it is joined, unless the user does something else first.
     joining: Option<RoomName>,
     hubs: Vec<HubEntry>,

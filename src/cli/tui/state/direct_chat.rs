@@ -334,9 +334,9 @@ impl DirectChat {
         }
     }
 
-    /// The first failed message, to be sent again with the same id.
-    pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
-        self.unsent.retry(&mut self.transcript)
+    /// The failed message with this id, or the first one, to be sent again with the same id.
+    pub(crate) fn retry(&mut self, id: Option<MessageId>) -> Option<(MessageId, Text)> {
+        self.unsent.retry(id, &mut self.transcript)
     }
 
     /// Records that the peer types, or has stopped.

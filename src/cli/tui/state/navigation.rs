@@ -128,6 +128,7 @@ impl State {
         }
         self.stop_typing(now);
         self.toast = None;
+        self.offer = None;
         self.joining = None;
         let typed = self.composer.text();
         // Input without a chat of its own goes along, because the user has chosen this chat for it.

@@ -230,7 +230,7 @@ impl State {
             error,
             Error::PeerUnknown(_) | Error::PeerUnreachable { .. } | Error::HubUnreachable { .. }
         );
-        self.offer = is_away.then(|| peer.clone());
+        self.offer = is_away.then(|| (peer.clone(), id));
         self.ensure_direct_chat(peer).fail(id, reason.clone());
         if self.current_peer() != Some(peer) {
             self.toast(format!("not sent to {peer}: {reason}"), true, now);

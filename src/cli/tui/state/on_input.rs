@@ -74,8 +74,13 @@ impl State {
             let peer = self.current_peer().cloned();
             self.composer.set_peer(peer.as_ref());
         }
+        if matches!(action, Action::HistoryDown | Action::Interrupt) {
+            // They may empty the input, which has had something else.
+            self.offer = None;
+        }
         match action {
-            Action::Submit if self.composer.is_empty() && self.toggle_folds() => {}
+            Action::Submit
+                if self.composer.is_empty() && (self.queue_offered() || self.toggle_folds()) => {}
             Action::Submit => self.submit(now),
             Action::NewLine => self.composer.insert_line_break(),
             Action::Quit => self.quit(now),

@@ -231,6 +231,6 @@ impl RoomChat {
 
     /// The first failed post, to be sent again with the same id.
     pub(crate) fn retry(&mut self) -> Option<(MessageId, Text)> {
-        self.unsent.retry(&mut self.live.transcript)
+        self.unsent.retry(None, &mut self.live.transcript)
     }
 }

@@ -16,19 +16,19 @@ use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, RoomChat, St
 /// The toast for a post while the hub is away.
 const HUB_AWAY: &str = "the hub is away; what you say is kept and posted when it is back";
 
+/// The command that queues a failed message.
+const QUEUE: &str = "/queue";
+
 impl State {
     /// Submits the input: a text for the current chat, or a command.
     pub(super) fn submit(&mut self, now: Moment) {
-        if self.composer.is_empty() && self.offer.is_some() {
-            self.queue_failed(now);
-            return;
-        }
         self.toast = None;
         let typed = self.composer.text();
         let input = match self.screen_command(&typed, now) {
             true => Input::Nothing,
             false => Input::parse(&typed),
         };
+        self.offer = None;
         let input = self.confirmed(input, &typed);
         match input {
             Input::Invalid(problem) => return self.refuse(problem, typed, now),
@@ -92,7 +92,7 @@ impl State {
     fn screen_command(&mut self, typed: &str, now: Moment) -> bool {
         match typed.trim() {
             "/retry" => self.retry(),
-            "/queue" => self.queue_failed(now),
+            QUEUE => self.queue_failed(now),
             _ => false,
         }
     }
@@ -222,29 +222,43 @@ impl State {
                 .map(|(id, text)| Effect::Post { id, room: name, text }),
             Some(ChatId::Peer(to)) => self
                 .direct_chat_mut(&to)
-                .and_then(DirectChat::retry)
+                .and_then(|chat| chat.retry(None))
                 .map(|(id, text)| Effect::Send { id, to, text }),
             None => None,
         };
+        self.offer = None;
         effect.map(|effect| self.emit(effect)).is_some()
     }
 
-    /// Puts the first failed message into the outbox. Returns false if the current chat is a room.
+    /// Puts the offered message into the outbox, or the first failed one of the current direct chat.
+    /// Returns false if nothing is offered in a room.
     fn queue_failed(&mut self, now: Moment) -> bool {
-        let offered = self.offer.take();
-        let Some(to) = self.current_peer().cloned().or(offered) else { return false };
-        match self.direct_chat_mut(&to).and_then(DirectChat::retry) {
-            Some((id, text)) => self.emit(Effect::Queue { id, to, text }),
-            None => self.toast("no failed messages here", false, now),
+        if self.queue_offered() {
+            return true;
+        }
+        let Some(to) = self.current_peer().cloned() else { return false };
+        if !self.queue(to, None) {
+            self.toast("no failed messages here", false, now);
         }
         true
+    }
+
+    /// Puts the offered message into the outbox. Returns false if there is none.
+    pub(super) fn queue_offered(&mut self) -> bool {
+        self.offer.take().is_some_and(|(to, id)| self.queue(to, Some(id)))
+    }
+
+    fn queue(&mut self, to: Name, id: Option<MessageId>) -> bool {
+        let failed = self.direct_chat_mut(&to).and_then(|chat| chat.retry(id));
+        failed.map(|(id, text)| self.emit(Effect::Queue { id, to, text })).is_some()
     }
 
     /// Handles a change of the input.
     pub(super) fn on_edit(&mut self, now: Moment) {
         self.menu = None;
         self.toast = None;
-        if !self.composer.text().starts_with('/') {
+        let text = self.composer.text();
+        if text.is_empty() || !QUEUE.starts_with(text.trim_end()) {
             self.offer = None;
         }
         if self.leaving.take().is_some() {
@@ -252,7 +266,6 @@ impl State {
         }
         self.joining = None;
         self.request_rooms_for_input(now);
-        let text = self.composer.text();
         let is_message = !text.trim().is_empty() && !input::begins_like_a_command(&text);
         self.notify_typing(is_message, now);
     }

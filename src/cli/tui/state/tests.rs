@@ -5,6 +5,7 @@ mod extract;
 mod files;
 mod history;
 mod notices;
+mod offers;
 mod overlays;
 mod person;
 mod rooms;

@@ -83,9 +83,14 @@ impl UnsentMessages {
         }
     }
 
-    /// The first failed message, to be sent again with the same id.
-    pub(super) fn retry(&mut self, transcript: &mut Transcript) -> Option<(MessageId, Text)> {
-        let failed = self.0.iter_mut().find(|message| message.state == SendState::Failed)?;
+    /// The failed message with this id, or the first one, to be sent again with the same id.
+    pub(super) fn retry(
+        &mut self,
+        id: Option<MessageId>,
+        transcript: &mut Transcript,
+    ) -> Option<(MessageId, Text)> {
+        let mut failed = self.0.iter_mut().filter(|message| message.state == SendState::Failed);
+        let failed = failed.find(|message| id.is_none_or(|id| message.id == id))?;
         failed.state = SendState::Sending;
         transcript.mark(EntryKey::Own(failed.id), Mark::Sending);
         Some((failed.id, failed.text.clone()))
