@@ -24,6 +24,10 @@ impl State {
                 self.on_activity(now);
                 self.type_in_switcher(&text);
             }
+            Event::Paste(_) if matches!(self.overlay, Some(Overlay::Quit)) => {
+                self.on_activity(now);
+                self.end_bare();
+            }
             Event::Paste(text) => {
                 self.end_bare();
                 self.on_activity(now);

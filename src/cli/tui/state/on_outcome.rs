@@ -55,7 +55,7 @@ impl State {
                     let lines =
                         lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
                     let title = format!("found with {peer}: {words}");
-                    self.overlay = Some(Overlay::lines(title, lines.collect()));
+                    self.open_overlay(Overlay::lines(title, lines.collect()));
                 }
                 Err(error) => self.announce(&words::problem(&error), true, now),
             },

@@ -157,18 +157,17 @@ impl State {
         self.request_hits();
     }
 
-    /// Handles the answer to the question whether to leave.
+    /// Handles the answer to the question whether to leave. No other key closes it, because the rest of
+    /// what the user types, perhaps for a shell, would get into the input.
     fn answer_quit(&mut self, key: &KeyEvent, now: Moment) {
-        let may_leave = self.unsent().is_empty();
         match (self.keymap.action_on_empty(key), key.code) {
-            (Some(Action::Submit | Action::Quit), _) | (_, KeyCode::Char('y')) => {
+            (Some(Action::Submit | Action::Quit | Action::Interrupt), _) => {
                 self.accept_overlay(now);
             }
-            (Some(Action::Interrupt), _) if may_leave => self.accept_overlay(now),
+            (_, KeyCode::Char('y')) if Composer::types(key) => self.accept_overlay(now),
             (Some(Action::Redraw), _) => self.emit(Effect::Redraw),
             (Some(Action::Suspend), _) => self.emit(Effect::Suspend),
-            (Some(Action::Cancel | Action::Interrupt), _)
-            | (_, KeyCode::Char('n') | KeyCode::Esc) => self.overlay = None,
+            (Some(Action::Cancel), _) | (_, KeyCode::Esc) => self.overlay = None,
             _ => {}
         }
     }

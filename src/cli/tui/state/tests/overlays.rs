@@ -5,7 +5,7 @@ use ratatui::crossterm::event::MouseEventKind;
 use super::*;
 use crate::{
     cli::{chat::actions::ActionOutcome, search_terms::SearchTerms},
-    client::Page,
+    client::{Direct, DirectState, KeptDirect, Page},
     model::SearchHit,
 };
 
@@ -13,6 +13,13 @@ fn list(state: &mut State) {
     let lines = (0..100).map(|line| line.to_string()).collect();
     state.on_outcome(Outcome::Ran { title: "peers", done: ActionOutcome::Shown(lines) }, at(2));
     assert!(state.overlay.is_some());
+}
+
+/// A kept direct message.
+fn kept() -> KeptDirect {
+    let Direct { message, verification, .. } = direct::direct("buzz", "a");
+    let (place, receiver, kept_at) = (1, None, at(1).wall);
+    KeptDirect { place, message, receiver, verification, kept_at, state: DirectState::Read }
 }
 
 /// Receives the first page of a search.
@@ -151,10 +158,26 @@ fn a_question_stays_open_until_it_is_answered() {
     state.perform(Action::Interrupt, at(1));
     let hit = SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] };
     found(&mut state, vec![hit], None);
-    types(&mut state, "x");
+    let (peer, words, result) = (name("buzz"), "a".into(), Ok(vec![kept()]));
+    state.on_outcome(Outcome::DirectHits { peer, words, result }, at(2));
+    types(&mut state, "clear; chinwag --hub nn?");
+    state.on_terminal_event(Typed::Paste("nano\n".into()), at(2));
+    for code in [KeyCode::Backspace, KeyCode::Tab, KeyCode::Left, KeyCode::Up, KeyCode::PageUp] {
+        state.press(code, at(2));
+    }
     assert!(matches!(state.overlay, Some(Overlay::Quit)));
-    state.press(KeyCode::Char('n'), at(3));
+    assert!(!state.take_effects().contains(&Effect::Quit));
+    state.press(KeyCode::Esc, at(3));
     assert!(state.overlay.is_none() && state.composer.is_empty());
+
+    let id = state.posts("not lost yet");
+    for _ in 0..2 {
+        assert!(!state.take_effects().contains(&Effect::Quit));
+        let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        state.on_terminal_event(Typed::Key(key), at(3));
+    }
+    assert!(state.take_effects().contains(&Effect::Quit), "the second Ctrl-C leaves");
+    state.comes_back(id, "lobby", 1, "not lost yet");
 
     // The question is not opened while the user types.
     state.posts("a last word");
