@@ -71,6 +71,8 @@ pub(crate) struct Toast {
     pub(crate) text: String,
     pub(crate) is_error: bool,
     until: Instant,
+    /// The direct message that is being sent, if the text says that.
+    sending: Option<MessageId>,
 }
 
 /// Which side panels are shown; `None`: if the screen is wide enough.
@@ -297,7 +299,7 @@ impl State {
 
     /// Shows a text in the status line, even if it does not fit.
     fn show_toast(&mut self, text: String, is_error: bool, now: Moment) {
-        self.toast = Some(Toast { text, is_error, until: now.mono + TOAST });
+        self.toast = Some(Toast { text, is_error, until: now.mono + TOAST, sending: None });
     }
 
     /// Shows a notice in the current chat, and also as a toast if it could be overlooked there.

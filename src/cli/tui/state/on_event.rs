@@ -181,6 +181,10 @@ impl State {
             ConversationChange::NotOpen(error) => self.on_call_failed(&peer, &error, now),
             ConversationChange::Delivered { id, endpoint } => {
                 self.ensure_direct_chat(&peer).on_delivered(id, path_to(endpoint));
+                if self.end_sending(id) {
+                    let text = format!("sent to {peer} only: see the list on the left");
+                    self.toast(text, false, now);
+                }
             }
             ConversationChange::Failed { id, error } => self.on_send_failed(&peer, id, &error, now),
         }
@@ -207,6 +211,7 @@ impl State {
     }
 
     fn on_send_failed(&mut self, peer: &Name, id: MessageId, error: &Error, now: Moment) {
+        self.end_sending(id);
         if let Error::PeerUnknown(_) = error
             && self.is_unknown_peer(peer)
         {

@@ -124,7 +124,7 @@ impl State {
     fn send_here(&mut self, text: Text, now: Moment) {
         match self.current.clone() {
             Some(ChatId::Room(room)) => self.post(room, text, now),
-            Some(ChatId::Peer(to)) => self.send(to, text, now),
+            Some(ChatId::Peer(to)) => _ = self.send(to, text, now),
             None => {}
         }
     }
@@ -139,20 +139,32 @@ impl State {
         }
     }
 
-    fn send(&mut self, to: Name, text: Text, now: Moment) {
+    fn send(&mut self, to: Name, text: Text, now: Moment) -> MessageId {
         let (id, me) = (MessageId::new(), self.me.clone());
         self.ensure_direct_chat(&to).send(id, text.clone(), &me, now);
         self.emit(Effect::Send { id, to, text });
+        id
+    }
+
+    /// Closes the toast that a direct message is being sent. Returns false if it is not shown any more.
+    pub(super) fn end_sending(&mut self, id: MessageId) -> bool {
+        self.toast.take_if(|toast| toast.sending == Some(id)).is_some()
     }
 
     pub(super) fn run_request(&mut self, request: Request, now: Moment) {
         let room = self.current_room().cloned();
         match request {
             Request::Send { to, text } => {
-                if self.current_peer() != Some(&to) {
-                    self.toast(format!("sent to {to} only: see the list on the left"), false, now);
+                let is_elsewhere = self.current_peer() != Some(&to);
+                let id = self.send(to.clone(), text, now);
+                if is_elsewhere {
+                    self.toast(
+                        format!("sending to {to} only: see the list on the left"),
+                        false,
+                        now,
+                    );
+                    self.toast.iter_mut().for_each(|toast| toast.sending = Some(id));
                 }
-                self.send(to, text, now);
             }
             Request::Talk(name) => {
                 self.ensure_direct_chat(&name);

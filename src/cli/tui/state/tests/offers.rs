@@ -98,3 +98,22 @@ fn enter_keeps_the_offered_message_though_a_long_one_is_in_view() {
     state.press(KeyCode::Enter, at(3));
     assert_ne!(state.shown(), folded, "the next one shows it");
 }
+
+#[test]
+fn the_last_line_says_that_a_direct_message_is_sent_only_once_it_is() {
+    let said = |state: &State| state.toast.as_ref().map(|toast| toast.text.clone());
+    let is = |text: &str| Some(text.to_owned());
+    let mut state = state(&["lobby"]);
+    state.line("/msg ann psst", at(1));
+    assert_eq!(said(&state), is("sending to ann only: see the list on the left"));
+    let id = state.direct_chats[0].unsent.ids().next().unwrap();
+    let change = ConversationChange::Delivered { id, endpoint: None };
+    state.on_conversation(ConversationUpdate { peer: name("ann"), change }, at(2));
+    assert_eq!(said(&state), is("sent to ann only: see the list on the left"));
+
+    fails(&mut state, "ann", "again");
+    let shown = state.shown_notices();
+    assert!(shown.contains("not sent to ann: ann is away"), "{shown}");
+    assert!(said(&state).is_none_or(|text| text.starts_with("not sent")), "{:?}", said(&state));
+    assert!(!shown.contains("sending to ann only"), "{shown}");
+}
