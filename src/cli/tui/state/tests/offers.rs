@@ -58,7 +58,8 @@ fn enter_and_queue_keep_the_offered_message() {
 
 #[test]
 fn an_offer_ends_when_the_user_does_something_else() {
-    let others: &[(&str, fn(&mut State))] = &[
+    type Act = fn(&mut State);
+    let others: &[(&str, Act)] = &[
         ("another chat", |state| {
             state.go_to(ChatId::Peer(name("dora")), at(3));
             state.go_to(ChatId::Room(room("lobby")), at(3));
