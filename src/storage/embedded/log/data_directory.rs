@@ -123,8 +123,24 @@ fn check(path: &Path) -> Attempt<()> {
     if version > schema::VERSION {
         return Err(format!("its schema has version {version}: a newer Chinwag made it").into());
     }
+    check_length(path, &conn)?;
     schema::probe(&conn)?;
     Ok(())
+}
+
+/// Refuses a file that was cut off. A crash during a checkpoint can leave the file shorter than the
+/// database, with the rest in the write-ahead log: only then is everything read.
+fn check_length(path: &Path, conn: &Connection) -> Attempt<()> {
+    let pages: i64 = conn.pragma_query_value(None, "page_count", |row| row.get(0))?;
+    let page_bytes: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    if i128::from(path.metadata()?.len()) >= i128::from(pages) * i128::from(page_bytes) {
+        return Ok(());
+    }
+    let found: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    match found.as_str() {
+        "ok" => Ok(()),
+        _ => Err("database disk image is malformed".into()),
+    }
 }
 
 /// Checks the header of the file, as SQLite may change a foreign database by opening it.
