@@ -52,6 +52,12 @@ fn is_in_the_shell(screen: &Tmux) {
     });
 }
 
+/// Closes a list. A key that followed Escape at once would be one with Alt.
+fn close_list(screen: &Tmux) {
+    screen.press(&["Escape"]);
+    screen.wait_until("no list", |shown| (!shown.contains("Esc closes")).then_some(()));
+}
+
 #[test]
 fn a_stranger_finds_the_way() {
     let Some(program) = tmux() else { return };
@@ -106,7 +112,7 @@ fn a_stranger_finds_the_way() {
     screen.wait_for("✗ ben");
     screen.type_line("/outbox");
     screen.wait_for("call me about build-7");
-    screen.press(&["Escape"]);
+    close_list(&screen);
 
     // After a restart everything is there: the rooms, what was said, and what waits.
     screen.press(&["C-q"]);
@@ -117,7 +123,7 @@ fn a_stranger_finds_the_way() {
     screen.wait_for("2 ops");
     screen.type_line("/outbox");
     screen.wait_for("call me about build-7");
-    screen.press(&["Escape"]);
+    close_list(&screen);
     let listening = ben.start(&["listen", "--count", "1"]);
     let heard = listening.line();
     assert!(heard.ends_with("call me about build-7"), "{heard}");
