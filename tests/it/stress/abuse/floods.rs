@@ -122,7 +122,11 @@ async fn session_of_nobody(hub: SocketAddr) -> Session {
 pub(crate) async fn oversized_messages(hub: SocketAddr, _: Page) {
     let mallory = session(hub, "mallory").await;
     let began = Instant::now();
-    while began.elapsed() < LASTS {
+    // HTTP/2 ends a connection after 1,024 streams that were reset.
+    for _ in 0..500 {
+        if began.elapsed() >= LASTS {
+            break;
+        }
         let long = PostRequest { text: "x".repeat(300 * 1024), ..post("lobby", &new_id(), "") };
         let status = mallory.broadcast().post(long).await.unwrap_err();
         assert_eq!(why(&status), "ResourceExhausted LIMIT_REACHED");
