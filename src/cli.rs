@@ -17,6 +17,7 @@ pub mod daemon;
 mod failure;
 mod fuzzy;
 mod graphemes;
+mod hub_table;
 mod json;
 mod keymap;
 mod keys;

@@ -2,19 +2,19 @@
 //! Only chats on a terminal use it; a script is in the rooms that it names.
 
 use std::{
-    fs,
-    io::{self, Write as _},
-    path::PathBuf,
+    io,
+    path::{Path, PathBuf},
 };
 
-use toml::{Table, Value};
+use toml::Value;
 
-use crate::{cli::options::Settings, cli::terminal, identity::files, model::RoomName};
+use crate::{
+    cli::{hub_table, options::Settings, terminal},
+    model::RoomName,
+};
 
-/// The most bytes of the file, rooms of a hub, and hubs.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// The most rooms of a hub.
 const MAX_ROOMS: usize = 100;
-const MAX_HUBS: usize = 20;
 
 /// The rooms of one hub.
 #[derive(Debug)]
@@ -36,9 +36,8 @@ impl JoinedRooms {
     }
 
     fn of(file: Option<PathBuf>, hub: String) -> Self {
-        let mut joined = Self { file, hub, rooms: Vec::new() };
-        joined.rooms = joined.read_rooms(&joined.read());
-        joined
+        let all = file.as_deref().map(hub_table::read).unwrap_or_default();
+        Self { rooms: rooms(all.get(&hub)), file, hub }
     }
 
     /// Returns the rooms to join: those that options or the settings name, then those of earlier
@@ -80,49 +79,31 @@ impl JoinedRooms {
         changed
     }
 
-    fn write(&mut self, file: &PathBuf, change: impl FnOnce(&mut Vec<RoomName>)) -> io::Result<()> {
-        // Another chat may do the same.
-        let _lock = files::lock(file).map_err(io::Error::other)?;
-        let mut all = self.read();
-        let before = self.read_rooms(&all);
-        self.rooms = before.clone();
-        change(&mut self.rooms);
-        if self.rooms == before {
-            return Ok(());
-        }
-        while all.len() >= MAX_HUBS
-            && !all.contains_key(&self.hub)
-            && let Some(other) = all.keys().next().cloned()
-        {
-            all.remove(&other);
-        }
-        let rooms = self.rooms.iter().map(|room| Value::String(room.to_string()));
-        all.insert(self.hub.clone(), Value::Array(rooms.collect()));
-        // Replaced atomically, and readable by the owner only.
-        let mut written = tempfile::Builder::new().tempfile_in(file.parent().unwrap_or(file))?;
-        written.write_all(all.to_string().as_bytes())?;
-        written.persist(file).map_err(|error| error.error)?;
-        Ok(())
+    fn write(&mut self, file: &Path, change: impl FnOnce(&mut Vec<RoomName>)) -> io::Result<()> {
+        let hub = self.hub.clone();
+        hub_table::change(file, &hub, |before| {
+            let before = rooms(before.as_ref());
+            self.rooms = before.clone();
+            change(&mut self.rooms);
+            let names = self.rooms.iter().map(|room| Value::String(room.to_string()));
+            (self.rooms != before).then(|| Value::Array(names.collect()))
+        })
     }
+}
 
-    fn read(&self) -> Table {
-        let Some(file) = &self.file else { return Table::new() };
-        let small = fs::metadata(file).is_ok_and(|about| about.len() <= MAX_BYTES);
-        let content =
-            if small { fs::read_to_string(file).unwrap_or_default() } else { String::new() };
-        content.parse().unwrap_or_default()
-    }
-
-    fn read_rooms(&self, all: &Table) -> Vec<RoomName> {
-        let listed = all.get(&self.hub).and_then(Value::as_array).into_iter().flatten();
-        let rooms = listed.filter_map(|room| RoomName::parse(room.as_str()?).ok());
-        rooms.take(MAX_ROOMS).collect()
-    }
+/// Returns the rooms in the value of a hub. What is not valid in it is ignored.
+fn rooms(value: Option<&Value>) -> Vec<RoomName> {
+    let listed = value.and_then(Value::as_array).into_iter().flatten();
+    let rooms = listed.filter_map(|room| RoomName::parse(room.as_str()?).ok());
+    rooms.take(MAX_ROOMS).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::cli::hub_table::MAX_HUBS;
 
     #[test]
     fn rooms_are_remembered_per_hub_and_by_every_chat() {
@@ -147,7 +128,7 @@ mod tests {
         for hub in 0..2 * MAX_HUBS {
             open(&format!("hub{hub}:1")).add(&room("lobby")).unwrap();
         }
-        assert_eq!(one.read().len(), MAX_HUBS);
+        assert_eq!(hub_table::read(&file).len(), MAX_HUBS);
         fs::write(&file, "'one:1' = ['ops', 3, 'no room']").unwrap();
         assert_eq!(open("one:1").rooms, [room("ops")]);
         fs::write(&file, "not = [toml").unwrap();

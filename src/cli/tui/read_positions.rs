@@ -1,68 +1,44 @@
 //! The file with the positions up to which the user has read each room. It has a table per hub, with
 //! positions as `EPOCH:SEQ`. They are used only for unread messages, so invalid ones are ignored.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{collections::BTreeMap, io, path::Path};
 
 use toml::{Table, Value};
 
 use crate::{
-    identity::files,
+    cli::hub_table,
     model::{Position, RoomName},
 };
 
-/// The most bytes of the file, rooms of a hub, and hubs.
-const MAX_BYTES: u64 = 1024 * 1024;
+/// The most rooms of a hub.
 const MAX_ROOMS: usize = 500;
-const MAX_HUBS: usize = 20;
 
 pub(super) fn load(file: &Path, hub: &str) -> BTreeMap<RoomName, Position> {
-    let all = load_all(file);
+    let all = hub_table::read(file);
     let rooms = all.get(hub).and_then(Value::as_table).into_iter().flatten();
     rooms.filter_map(|(room, at)| Some((RoomName::parse(room).ok()?, position(at)?))).collect()
 }
 
 /// Stores positions of a hub, and keeps those of other rooms and hubs.
 pub(super) fn save(file: &Path, hub: &str, read: &BTreeMap<RoomName, Position>) -> io::Result<()> {
-    // Another chat may end at the same time.
-    let _lock = files::lock(file).map_err(io::Error::other)?;
-    let mut all = load_all(file);
-    let mut rooms = match all.remove(hub) {
-        Some(Value::Table(rooms)) => rooms,
-        _ => Table::new(),
-    };
-    if rooms.len() + read.len() > MAX_ROOMS {
-        rooms.clear();
-    }
-    for (room, at) in read.iter().take(MAX_ROOMS) {
-        let stored = rooms.get(room.as_str()).and_then(position);
-        // Another chat may have read more.
-        if stored.is_none_or(|stored| stored.epoch != at.epoch || stored.seq < at.seq) {
-            let at = format!("{}:{}", at.epoch, at.seq);
-            rooms.insert(room.to_string(), Value::String(at));
+    hub_table::change(file, hub, |before| {
+        let mut rooms = match before {
+            Some(Value::Table(rooms)) => rooms,
+            _ => Table::new(),
+        };
+        if rooms.len() + read.len() > MAX_ROOMS {
+            rooms.clear();
         }
-    }
-    while all.len() >= MAX_HUBS
-        && let Some(other) = all.keys().next().cloned()
-    {
-        all.remove(&other);
-    }
-    all.insert(hub.to_owned(), Value::Table(rooms));
-    // Replaced atomically, and readable by the owner only.
-    let mut written = tempfile::Builder::new().tempfile_in(file.parent().unwrap_or(file))?;
-    written.write_all(all.to_string().as_bytes())?;
-    written.persist(file).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn load_all(file: &Path) -> Table {
-    let small = fs::metadata(file).is_ok_and(|about| about.len() <= MAX_BYTES);
-    let content = if small { fs::read_to_string(file).unwrap_or_default() } else { String::new() };
-    content.parse().unwrap_or_default()
+        for (room, at) in read.iter().take(MAX_ROOMS) {
+            let stored = rooms.get(room.as_str()).and_then(position);
+            // Another chat may have read more.
+            if stored.is_none_or(|stored| stored.epoch != at.epoch || stored.seq < at.seq) {
+                let at = format!("{}:{}", at.epoch, at.seq);
+                rooms.insert(room.to_string(), Value::String(at));
+            }
+        }
+        Some(Value::Table(rooms))
+    })
 }
 
 fn position(value: &Value) -> Option<Position> {
@@ -72,7 +48,10 @@ fn position(value: &Value) -> Option<Position> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::cli::hub_table::MAX_HUBS;
 
     #[test]
     fn positions_are_stored_for_the_owner_only() {
@@ -98,7 +77,7 @@ mod tests {
         for hub in 0..2 * MAX_HUBS {
             save(&file, &format!("hub{hub}:1"), &seen("lobby", 1)).unwrap();
         }
-        assert_eq!(load_all(&file).len(), MAX_HUBS);
+        assert_eq!(hub_table::read(&file).len(), MAX_HUBS);
         fs::write(&file, "not = [toml").unwrap();
         assert!(load(&file, "one:1").is_empty());
     }
