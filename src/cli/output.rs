@@ -169,23 +169,28 @@ pub(crate) fn set_json() {
 /// Prints a notice to standard error, unless `--quiet` is set.
 pub(crate) fn print_notice(text: &str) {
     if !is_quiet() {
-        complain(text, JsonLine::Notice { message: text });
+        complain(text, &JsonLine::Notice { message: text });
     }
 }
 
 /// Prints a problem to standard error.
 pub(crate) fn print_error(text: &str) {
-    complain(text, JsonLine::Warning { message: text });
+    complain(text, &JsonLine::Warning { message: text });
 }
 
 /// Prints why a command has failed to standard error.
 pub(crate) fn print_failure(failure: &Failure) {
     if let (Some(text), Some(line)) = (failure.line(), failure.to_json()) {
-        complain(&text, line);
+        complain(&text, &line);
     }
 }
 
-fn complain(text: &str, line: JsonLine<'_>) {
-    let line = if JSON.load(Ordering::Relaxed) { line.to_json().ok() } else { None };
-    log_writer::print(&line.unwrap_or_else(|| format!("chinwag: {text}")));
+fn complain(text: &str, line: &JsonLine<'_>) {
+    print_message("chinwag", JSON.load(Ordering::Relaxed), line, text);
+}
+
+/// Prints to standard error what a program says about its work: the object, or the text.
+pub(crate) fn print_message(program: &str, json: bool, line: &JsonLine<'_>, text: &str) {
+    let line = if json { line.to_json().ok() } else { None };
+    log_writer::print(&line.unwrap_or_else(|| format!("{program}: {text}")));
 }

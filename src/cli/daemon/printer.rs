@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::error::{Error, Result};
-use crate::cli::{json::JsonLine, log_writer};
+use crate::cli::{json::JsonLine, output::print_message};
 
 /// Prints lines, each in a single write.
 pub(super) struct Printer {
@@ -35,8 +35,6 @@ impl Printer {
     }
 
     fn complain(&self, line: &JsonLine<'_>, text: &str) {
-        let line = if self.json { line.to_json().ok() } else { None };
-        let line = line.unwrap_or_else(|| format!("chinwagd: {text}"));
-        log_writer::print(&line);
+        print_message("chinwagd", self.json, line, text);
     }
 }
