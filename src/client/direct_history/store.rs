@@ -230,10 +230,15 @@ pub(super) fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
     let timed = timed.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     for (id, seconds) in timed.collect::<Result<Vec<(i64, i64)>>>()? {
         let oldest = micros.saturating_sub(seconds.saturating_mul(1_000_000));
-        let expired = "DELETE FROM message WHERE conversation = ? AND kept_at < ?";
-        tx.execute(expired, [id, oldest])?;
+        remove_before(tx, id, oldest)?;
     }
     Ok(())
+}
+
+/// Removes messages that were kept before a time, and returns their number.
+fn remove_before(tx: &Transaction<'_>, conversation: i64, micros: i64) -> Result<usize> {
+    let expired = "DELETE FROM message WHERE conversation = ? AND kept_at < ?";
+    tx.execute(expired, [conversation, micros])
 }
 
 /// Removes what is too much, and conversations without messages and settings.
@@ -301,8 +306,7 @@ pub(super) fn keep(
     for row in owner.conversations(&tx)?.iter().filter(|row| owner.is_set_with(row, peer)) {
         let set = "UPDATE conversation SET keep_for = ? WHERE id = ?";
         tx.execute(set, params![seconds(keep), row.id])?;
-        let expired = "DELETE FROM message WHERE conversation = ? AND kept_at < ?";
-        removed += tx.execute(expired, [row.id, oldest])?;
+        removed += remove_before(&tx, row.id, oldest)?;
     }
     trim(&tx, LIMITS)?;
     tx.commit()?;
