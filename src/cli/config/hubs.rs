@@ -1,14 +1,13 @@
 //! The list of hubs to choose from, and changes to the profiles in the user's settings, which keep
 //! comments and all other text of the file.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use super::{Config, Profile, ProfileName, make_parent, remember::write};
+use super::{Config, Profile, ProfileName, remember::rewrite};
 use crate::{
     cli::failure::{Failure, Result},
-    identity::files,
     model::{Endpoint, Name},
 };
 
@@ -103,23 +102,21 @@ fn not_a_table(file: &Path) -> Failure {
 
 /// Changes the file under a lock, and replaces it atomically.
 fn edit(file: &Path, change: impl FnOnce(&mut DocumentMut) -> Result<()>) -> Result<()> {
-    make_parent(file)?;
-    let _lock = files::lock(file)?;
-    let before = match fs::read_to_string(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        before => before.map_err(|error| Failure::file("read", file, &error))?,
-    };
-    let invalid = |problem: String| Failure::Usage(format!("{}: {problem}", file.display()));
-    let mut document: DocumentMut =
-        before.parse().map_err(|error: toml_edit::TomlError| invalid(error.to_string()))?;
-    change(&mut document)?;
-    let after = document.to_string();
-    Config::parse(&after).map_err(invalid)?;
-    write(file, &after).map_err(|error| Failure::file("write", file, &error))
+    rewrite(file, |before| {
+        let invalid = |problem: String| Failure::Usage(format!("{}: {problem}", file.display()));
+        let mut document: DocumentMut =
+            before.parse().map_err(|error: toml_edit::TomlError| invalid(error.to_string()))?;
+        change(&mut document)?;
+        let after = document.to_string();
+        Config::parse(&after).map_err(invalid)?;
+        Ok(Some(after))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::{cli::addresses::hub, model::RoomName};
 

@@ -7,6 +7,7 @@ use std::{fmt::Write as _, fs, io, path::Path};
 use super::{Config, make_parent};
 use crate::{
     cli::failure::{Failure, Result},
+    identity::files,
     model::{Endpoint, Name},
 };
 
@@ -17,12 +18,22 @@ const HEAD: &str = "# Settings of chinwag. The command line and the environment 
 /// Adds the hub and the name, if they are given and the file does not have them. Of the hub, only the
 /// address is saved: its key is in the contact book, and an invitation is used up.
 pub(crate) fn remember(file: &Path, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<()> {
+    rewrite(file, |before| with(before, hub, name))
+}
+
+/// Changes the settings under a lock: `change` gets the text of the file, which is empty if there is
+/// none, and returns the new one. Without one, nothing is written.
+pub(super) fn rewrite(
+    file: &Path,
+    change: impl FnOnce(&str) -> Result<Option<String>>,
+) -> Result<()> {
+    make_parent(file)?;
+    let _lock = files::lock(file)?;
     let before = match fs::read_to_string(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         before => before.map_err(|error| Failure::file("read", file, &error))?,
     };
-    let Some(after) = with(&before, hub, name)? else { return Ok(()) };
-    make_parent(file)?;
+    let Some(after) = change(&before)? else { return Ok(()) };
     write(file, &after).map_err(|error| Failure::file("write", file, &error))
 }
 
@@ -54,7 +65,7 @@ fn with(before: &str, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<Opt
 
 /// Replaces the file atomically, so that a crash leaves the old or the new one. A new file is readable
 /// by its owner only. A symbolic link stays one, since such files are often kept elsewhere.
-pub(super) fn write(file: &Path, content: &str) -> io::Result<()> {
+fn write(file: &Path, content: &str) -> io::Result<()> {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let beside = file.parent().unwrap_or(Path::new("."));
     let mut written = tempfile::Builder::new().tempfile_in(beside)?;
