@@ -120,12 +120,15 @@ async fn session_of_nobody(hub: SocketAddr) -> Session {
 
 /// Sends messages that are too long, or that announce an excessive length.
 pub(crate) async fn oversized_messages(hub: SocketAddr, _: Page) {
-    let mallory = session(hub, "mallory").await;
     let began = Instant::now();
-    // HTTP/2 ends a connection after 1,024 streams that were reset.
-    for _ in 0..500 {
+    let mut mallory = session(hub, "mallory").await;
+    for round in 1_u32.. {
         if began.elapsed() >= LASTS {
             break;
+        }
+        // HTTP/2 ends a connection after 1,024 streams that were reset.
+        if round.is_multiple_of(500) {
+            mallory = session(hub, &format!("mallory{round}")).await;
         }
         let long = PostRequest { text: "x".repeat(300 * 1024), ..post("lobby", &new_id(), "") };
         let status = mallory.broadcast().post(long).await.unwrap_err();
