@@ -1,20 +1,12 @@
 //! The commands that find past messages, `history` and `search`, run as programs.
 
-use std::time::Instant;
+use crate::support::{hub::TestHub, person::Person, terminal::Terminal};
 
-use crate::support::{hub::TestHub, person::Person, terminal::Terminal, within::PATIENCE};
-
-/// Runs a search until it has found something: the most recent posts may not be indexed yet.
+/// Returns the texts that a search finds, once it finds some.
 #[track_caller]
 fn search_until_found(who: &Person, args: &[&str]) -> Vec<String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        assert!(Instant::now() < deadline, "nothing is ever found: {args:?}");
-        let found = who.run(&[&["search", "--newest", "--json"], args].concat()).objects();
-        if !found.is_empty() {
-            return found.iter().map(|hit| hit["text"].as_str().unwrap().to_owned()).collect();
-        }
-    }
+    let found = who.search_until_found(&[&["--newest"], args].concat());
+    found.iter().map(|hit| hit["text"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! message of last week, copy a link, quote code, leave a message for somebody who is away, and start
 //! again.
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path};
 
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 
@@ -10,7 +10,6 @@ use crate::support::{
     hub::TestHub,
     person::Person,
     tmux::{PROMPT, Tmux, tmux},
-    within::PATIENCE,
 };
 
 /// The size of the terminal.
@@ -33,14 +32,6 @@ fn make_a_week_older(data: &Path) {
         if file.file_name().unwrap().to_string_lossy().starts_with("search.db") {
             fs::remove_file(file).unwrap();
         }
-    }
-}
-
-/// Waits until a search finds this word: the index lags behind the log.
-fn is_found(who: &Person<'_>, word: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while who.run(&["search", word]).done().is_empty() {
-        assert!(Instant::now() < deadline, "{word} was never found");
     }
 }
 
@@ -86,7 +77,7 @@ fn a_stranger_finds_the_way() {
 
     // A message of last week, in another room.
     let day = (Timestamp::now() - 72.hours()).to_zoned(TimeZone::UTC).date();
-    is_found(&carl, "build");
+    carl.search_until_found(&["build"]);
     screen.type_line(&format!("/search disk before:{day}"));
     screen.wait_for("1 found: disk");
     screen.press(&["Enter"]);

@@ -1,7 +1,7 @@
 //! A whole session in the full-screen chat, compared screen by screen, and the state of the
 //! terminal after every kind of end.
 
-use std::{fs, process::Command, time::Instant};
+use std::{fs, process::Command};
 
 mod gallery;
 mod screens;
@@ -10,7 +10,6 @@ use crate::support::{
     hub::TestHub,
     person::Person as Colleague,
     terminal::{PROMPT, Terminal},
-    within::PATIENCE,
 };
 use screens::compare;
 use tempfile::TempDir;
@@ -86,14 +85,6 @@ impl Person {
         terminal.wait_until("the echo", |screen| {
             screen.lines().any(|line| line == "plain").then_some(())
         });
-    }
-}
-
-/// Waits until a search finds these words: the index lags behind the log.
-fn is_found(who: &Colleague<'_>, words: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    while who.run(&["search", words]).done().is_empty() {
-        assert!(Instant::now() < deadline, "{words} was never found");
     }
 }
 
@@ -202,7 +193,7 @@ fn a_day_with_the_full_screen() {
     // A search result in a long history is opened.
     let lines: Vec<String> = (1..=300).map(|n| format!("line {n} of a long day")).collect();
     carl.run_with(&["post", "lobby"], &lines.join("\n")).done();
-    is_found(&carl, "\"line 17\"");
+    carl.search_until_found(&["\"line 17\""]);
     screen.press(&["M-1"]);
     // It opens at the first unread message.
     screen.wait_for("line 1 of a long day");

@@ -1,6 +1,6 @@
 //! The same talk on a dark and on a light background, in narrow, usual and wide terminals.
 
-use super::{Colleague, Person, compare, is_found};
+use super::{Colleague, Person, compare};
 use crate::support::{
     hub::TestHub,
     terminal::{DARK, LIGHT, Terminal},
@@ -59,7 +59,7 @@ fn gallery(name: &str, background: &'static str) {
     screen.wait_for("on it \u{2713}");
     in_all_sizes(screen, name, "talk");
 
-    is_found(&senders[0].1, "wide");
+    senders[0].1.search_until_found(&["wide"]);
     screen.type_line("/search wide");
     screen.wait_for("found");
     in_all_sizes(screen, name, "search");

@@ -1,12 +1,14 @@
 //! A user of the command line.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{
     cli::{self, Ended, Running},
     hub::TestHub,
+    within::PATIENCE,
 };
 
 /// A user with a directory.
@@ -33,6 +35,19 @@ impl<'a> Person<'a> {
     #[track_caller]
     pub(crate) fn run_with(&self, args: &[&str], input: &str) -> Ended {
         cli::run(self.command(args), input.as_bytes())
+    }
+
+    /// Runs a search until it finds something, since the index lags behind the log. Returns the hits.
+    #[track_caller]
+    pub(crate) fn search_until_found(&self, args: &[&str]) -> Vec<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            assert!(Instant::now() < deadline, "nothing is ever found: {args:?}");
+            let found = self.run(&[&["search", "--json"], args].concat()).objects();
+            if !found.is_empty() {
+                return found;
+            }
+        }
     }
 
     pub(crate) fn start(&self, args: &[&str]) -> Running {
