@@ -54,3 +54,16 @@ fn no_help_has_odd_words() {
         }
     }
 }
+
+/// `tests/cmd` has the help of every command, so a change of a text shows in a review.
+#[test]
+fn every_help_is_compared_with_a_file() {
+    let missing = commands("", &args::program()).into_iter().filter(|(name, _)| {
+        let topic = name.split(' ').nth(1).map_or_else(String::new, |word| format!("-{word}"));
+        let path = format!("{}/tests/cmd/help{topic}.trycmd", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        !text.contains(&format!("$ {name} --help\n"))
+    });
+    let missing: Vec<String> = missing.map(|(name, _)| name).collect();
+    assert!(missing.is_empty(), "tests/cmd/help-COMMAND.trycmd lacks the help of {missing:?}");
+}
