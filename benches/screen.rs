@@ -1,4 +1,5 @@
-//! `make bench-screen`: the time of a frame of the full screen with 60,000 messages.
+//! `make bench-screen`: the time of a frame of the full screen with 60,000 messages in one room, and
+//! in 1,000 rooms.
 //!
 //! A frame is what the user waits for after a key: the change of the state, the layout, the drawing,
 //! ratatui's comparison with the previous frame, and the escape sequences, which are discarded.
@@ -6,6 +7,7 @@
 use std::{
     fs,
     io::{self, Sink, Write},
+    iter,
     time::{Duration, Instant},
 };
 
@@ -22,8 +24,11 @@ use ratatui::{
     layout::Rect,
 };
 
-/// The messages of the room.
+/// The messages of a screen, which are in one room or spread over many.
 const MESSAGES: usize = 60_000;
+
+/// The rooms of the second screen.
+const ROOMS: usize = 1_000;
 
 /// The maximum time of a frame at 60 frames a second.
 const BUDGET: Duration = Duration::from_millis(16);
@@ -55,25 +60,38 @@ const PHRASES: [&str; 12] = [
 ];
 
 fn main() -> Result<()> {
-    let before = resident();
-    let mut bench = Bench::new()?;
-    let all = bench.measure()?;
+    let at_start = resident();
+    let mut room = Bench::new(1)?;
+    let with_room = resident();
+    let mut rooms = Bench::new(ROOMS)?;
+    let with_rooms = resident();
+    let one = room.measure()?;
+    let many = rooms.measure_rooms()?;
     let mut out = io::stdout().lock();
-    writeln!(out, "{:<28}{:>9}{:>9}{:>9}", "ms a frame", "p50", "p99", "max")?;
-    for (action, times) in &all {
+    print_times(&mut out, "ms a frame in one room", &one)?;
+    print_times(&mut out, &format!("ms a frame in {ROOMS} rooms"), &many)?;
+    if let (Some(at_start), Some(with_room), Some(with_rooms)) = (at_start, with_room, with_rooms) {
+        let mib = |from: u64, to: u64| to.saturating_sub(from) as f64 / f64::from(1 << 20);
+        writeln!(
+            out,
+            "resident memory for {MESSAGES} messages: {:.1} MiB in one room, {:.1} MiB in {ROOMS}",
+            mib(at_start, with_room),
+            mib(with_room, with_rooms)
+        )?;
+    }
+    let mut all = one.iter().chain(&many);
+    let slow = all.find(|(_, times)| percentile(times, 99) >= BUDGET);
+    ensure!(slow.is_none(), "a frame takes longer than {BUDGET:?}: {:?}", slow.map(|s| s.0));
+    Ok(())
+}
+
+fn print_times(out: &mut impl Write, title: &str, all: &[FrameTimes]) -> io::Result<()> {
+    writeln!(out, "{title:<28}{:>9}{:>9}{:>9}", "p50", "p99", "max")?;
+    for (action, times) in all {
         let [p50, p99, max] = [50, 99, 100].map(|n| percentile(times, n).as_secs_f64() * 1e3);
         writeln!(out, "{action:<28}{p50:>9.3}{p99:>9.3}{max:>9.3}")?;
     }
-    if let Some((before, after)) = before.zip(resident()) {
-        let [before, after] = [before, after].map(|bytes| bytes as f64 / f64::from(1 << 20));
-        writeln!(
-            out,
-            "\nresident: {before:.1} MiB before, {after:.1} MiB with {MESSAGES} messages"
-        )?;
-    }
-    let slow = all.iter().find(|(_, times)| percentile(times, 99) >= BUDGET);
-    ensure!(slow.is_none(), "a frame takes longer than {BUDGET:?}: {:?}", slow.map(|s| s.0));
-    Ok(())
+    writeln!(out)
 }
 
 /// The times of the frames after an action, the shortest first.
@@ -89,17 +107,22 @@ struct Bench {
     terminal: Terminal<CrosstermBackend<Sink>>,
     screen: HeadlessScreen,
     names: Vec<Name>,
+    rooms: Vec<RoomName>,
 }
 
 impl Bench {
-    fn new() -> Result<Self> {
+    /// A screen that is in `rooms` rooms, whose messages come in turn.
+    fn new(rooms: usize) -> Result<Self> {
         let options = TerminalOptions { viewport: Viewport::Fixed(USUAL) };
         let terminal = Terminal::with_options(CrosstermBackend::new(io::sink()), options)?;
         let names =
             ["sova", "buzz", "日本", "winter", "a-name-that-is-too-long", "o.k", "anna", "bob"];
         let names: Vec<Name> = names.into_iter().map(Name::parse).collect::<Result<_, _>>()?;
-        let screen = HeadlessScreen::new(names[0].clone(), RoomName::lobby());
-        let mut bench = Self { terminal, screen, names };
+        let rooms = (1..rooms).map(|n| RoomName::parse(format!("room-{n:04}")));
+        let rooms: Vec<RoomName> =
+            iter::once(Ok(RoomName::lobby())).chain(rooms).collect::<Result<_, _>>()?;
+        let screen = HeadlessScreen::new(names[0].clone(), &rooms);
+        let mut bench = Self { terminal, screen, names, rooms };
         for seq in 0..MESSAGES {
             bench.receive(seq)?;
         }
@@ -148,6 +171,28 @@ impl Bench {
             })?,
             self.resizes()?,
         ])
+    }
+
+    /// Measures what depends on the number of rooms.
+    fn measure_rooms(&mut self) -> Result<Vec<FrameTimes>> {
+        use KeyCode::{Backspace, Char};
+        const NONE: KeyModifiers = KeyModifiers::NONE;
+        const CTRL: KeyModifiers = KeyModifiers::CONTROL;
+        let all = vec![
+            self.frames("typing a key", FRAMES, |bench, n| match n % 2 {
+                0 => bench.press(Char('x'), NONE),
+                _ => bench.press(Backspace, NONE),
+            })?,
+            self.frames("a message comes", FRAMES, |bench, n| bench.receive(MESSAGES + n))?,
+            self.frames("to the next room", FRAMES, |bench, _| bench.press(Char('n'), CTRL))?,
+        ];
+        self.press(Char('g'), CTRL)?;
+        self.press(Char('r'), NONE)?;
+        let switcher = self.frames("a key in the switcher", FRAMES, |bench, n| match n % 2 {
+            0 => bench.press(Char('7'), NONE),
+            _ => bench.press(Backspace, NONE),
+        })?;
+        Ok(all.into_iter().chain([switcher]).collect())
     }
 
     /// Measures `count` frames, each after an action.
@@ -203,9 +248,9 @@ impl Bench {
         };
         Ok(Message {
             id: MessageId::new(),
-            room: RoomName::lobby(),
-            position: position(seq),
-            prev_seq: seq as u64,
+            room: self.rooms[seq % self.rooms.len()].clone(),
+            position: position(seq / self.rooms.len()),
+            prev_seq: (seq / self.rooms.len()) as u64,
             sender: self.names[scattered(seq + 1) % self.names.len()].clone(),
             created_at: Timestamp::UNIX_EPOCH.saturating_add((seq as i64 * 30).seconds())?,
             text: Text::parse(text)?,

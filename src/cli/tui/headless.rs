@@ -20,14 +20,14 @@ use crate::{
     model::{Message, Name, Position, RoomName},
 };
 
-/// The full screen in one room. Effects are dropped.
+/// The full screen with the rooms it is in. Effects are dropped.
 pub struct HeadlessScreen {
     state: State,
 }
 
 impl HeadlessScreen {
-    /// A screen in an empty room, whose log has epoch 1.
-    pub fn new(me: Name, room: RoomName) -> Self {
+    /// A screen in empty rooms, whose logs have epoch 1. The first one is shown.
+    pub fn new(me: Name, rooms: &[RoomName]) -> Self {
         let preferences = Preferences {
             theme: ThemeName::Dark,
             colours: TerminalColours::default(),
@@ -39,12 +39,15 @@ impl HeadlessScreen {
             history: Vec::new(),
         };
         let (now, hub) = (Moment::now(), ("127.0.0.1:50051".to_owned(), String::new()));
-        let mut state = State::new(me, hub, std::slice::from_ref(&room), preferences, now);
-        state.on_event(Event::Joined { room, head: Position { epoch: 1, seq: 0 } }, now);
+        let mut state = State::new(me, hub, rooms, preferences, now);
+        for room in rooms {
+            let head = Position { epoch: 1, seq: 0 };
+            state.on_event(Event::Joined { room: room.clone(), head }, now);
+        }
         Self { state }
     }
 
-    /// Receives a message of the room.
+    /// Receives a message of one of the rooms.
     pub fn receive(&mut self, message: Message) {
         self.state.on_event(Event::Message(message), Moment::now());
     }
