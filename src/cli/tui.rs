@@ -150,7 +150,7 @@ async fn at_hub(
 
 /// Receives the direct messages that arrived while the screen was being closed: they have receipts.
 async fn receive_rest(state: &mut State, mut events: Events) {
-    state.focused = false;
+    state.focus = Some(false);
     while let Some(event) = events.next().await {
         if matches!(event, Event::Direct(_)) {
             state.on_event(event, Moment::now());

@@ -129,8 +129,8 @@ pub(crate) struct State {
     quiet: bool,
     roster: Roster,
     outage: Outage,
-    /// Whether the terminal has the focus, as far as it reports that.
-    pub(super) focused: bool,
+    /// Whether the terminal has the focus; `None` until it reports that, which not all terminals do.
+    pub(super) focus: Option<bool>,
     timers: ActivityTimers,
     /// The rooms of the hub.
     listed_rooms: RoomList,
@@ -206,7 +206,7 @@ impl State {
             keymap,
             quiet,
             outage: Outage::default(),
-            focused: true,
+            focus: None,
             timers: ActivityTimers::new(now),
             listed_rooms: RoomList::default(),
             muted: Vec::new(),

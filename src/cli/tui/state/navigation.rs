@@ -116,9 +116,14 @@ impl State {
         }
     }
 
+    /// Returns true if the terminal has reported that it has no focus.
+    fn is_out_of_focus(&self) -> bool {
+        self.focus == Some(false)
+    }
+
     /// Returns true if the user sees new messages of the chat.
     pub(super) fn is_visible(&self, chat: &ChatId) -> bool {
-        self.focused && self.current.as_ref() == Some(chat) && self.is_at_end()
+        !self.is_out_of_focus() && self.current.as_ref() == Some(chat) && self.is_at_end()
     }
 
     /// Makes a chat the current one. The input becomes the draft of the previous chat.
@@ -230,7 +235,7 @@ impl State {
 
     /// Marks the current chat as read if its end is visible, and tells the peer of a direct chat.
     pub(crate) fn mark_seen(&mut self) {
-        if !self.focused || !self.is_at_end() {
+        if self.is_out_of_focus() || !self.is_at_end() {
             return;
         }
         match self.current.clone() {

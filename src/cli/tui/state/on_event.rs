@@ -90,17 +90,19 @@ impl State {
 
     fn on_message(&mut self, message: &Message, now: Moment) {
         self.peers.set_active(&message.sender, now);
-        let is_visible = self.is_visible(&ChatId::Room(message.room.clone()));
+        let chat = ChatId::Room(message.room.clone());
+        let is_visible = self.is_visible(&chat);
         let me = self.reader.clone();
         let is_hidden = self.blocked.contains(&message.sender);
         let Some(room) = self.room_mut(&message.room) else { return };
+        let is_first = !room.mentioned;
         // Hidden messages do not count as unread.
         let had_history = room.has_history();
         let arrival = room.receive(message, &me, is_visible, is_hidden);
         let has_history = room.has_history();
         let rings = matches!(arrival, Arrival::New { mention: true }) && !room.muted && !is_hidden;
         if rings {
-            self.ring(Notice::Message(Box::new(message.clone())), now);
+            self.ring(&chat, is_first, Notice::Message(Box::new(message.clone())), now);
         }
         if has_history && !had_history && self.current_room() == Some(&message.room) {
             self.open_at_unread();
@@ -123,10 +125,13 @@ impl State {
         if !self.can_open_direct_chat(sender) {
             return self.announce(&view::direct(&self.clock, direct), true, now);
         }
-        let is_visible = self.is_visible(&ChatId::Peer(sender.clone()));
+        let chat = ChatId::Peer(sender.clone());
+        let is_visible = self.is_visible(&chat);
         let zone = self.zone.clone();
-        self.ensure_direct_chat(sender).receive(direct, is_visible, now, &zone);
-        self.ring(Notice::Direct(Box::new(direct.clone())), now);
+        let direct_chat = self.ensure_direct_chat(sender);
+        let is_first = direct_chat.unread == 0;
+        direct_chat.receive(direct, is_visible, now, &zone);
+        self.ring(&chat, is_first, Notice::Direct(Box::new(direct.clone())), now);
     }
 
     /// Shows an error in the direct chat with a peer, and as a toast if another chat is current.
@@ -276,9 +281,24 @@ impl State {
         may
     }
 
-    /// Rings the bell and shows a notice, unless the terminal has the focus or the user wants no bell.
-    fn ring(&mut self, notice: Notice, now: Moment) {
-        if !self.focused && !self.quiet && self.may_notify(now) {
+    /// Returns true if a message is to be pointed out. `is_first`: it is the first unread one of its chat
+    /// that is.
+    fn rings_for(&self, chat: &ChatId, is_first: bool, now: Moment) -> bool {
+        let is_elsewhere = self.current.as_ref() != Some(chat);
+        match self.focus {
+            _ if self.quiet => false,
+            Some(false) => true,
+            Some(true) => is_elsewhere && is_first,
+            None => is_elsewhere || self.is_idle(now),
+        }
+    }
+
+    /// Rings the bell and shows a notice, unless the user looks at the chat or wants no bell.
+    fn ring(&mut self, chat: &ChatId, is_first: bool, notice: Notice, now: Moment) {
+        if !self.rings_for(chat, is_first, now) {
+            return;
+        }
+        if self.may_notify(now) {
             match self.notify.clone() {
                 Notify::Bell => {}
                 Notify::Terminal => self.emit(notice.shown()),
@@ -286,7 +306,7 @@ impl State {
             }
         }
         let rang = self.rang.is_some_and(|rang| now.mono.duration_since(rang) < BELL_INTERVAL);
-        if !self.focused && !self.quiet && !rang {
+        if !rang {
             self.rang = Some(now.mono);
             self.emit(Effect::Bell);
         }

@@ -36,8 +36,8 @@ impl State {
                 self.on_edit(now);
             }
             Event::Resize(..) => drop(self.end_bare()),
-            Event::FocusGained => self.focused = true,
-            Event::FocusLost => self.focused = false,
+            Event::FocusGained => self.focus = Some(true),
+            Event::FocusLost => self.focus = Some(false),
             _ => {}
         }
         self.leave_if_done(now);
@@ -46,8 +46,8 @@ impl State {
 
     fn key(&mut self, key: &KeyEvent, now: Moment) {
         self.on_activity(now);
-        // Not all terminals report the focus.
-        self.focused = true;
+        // The report may have been lost.
+        self.focus = self.focus.map(|_| true);
         if self.end_bare() {
             return;
         }

@@ -13,6 +13,9 @@ use super::{Effect, Moment, Overlay, State};
 /// The time without a key after which the user is away.
 const AWAY: Duration = Duration::from_secs(10 * 60);
 
+/// The time without a key after which the user may not look at a terminal that does not report its focus.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// The interval of measuring the round trip to the hub.
 const PING: Duration = Duration::from_secs(10);
 
@@ -168,6 +171,11 @@ impl State {
             self.timers.is_away = true;
             self.emit(Effect::SetStatus(PeerStatus::Away));
         }
+    }
+
+    /// Returns true if the user has pressed no key for a while.
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
+        now.mono.duration_since(self.timers.last_key) >= IDLE
     }
 
     /// Handles that the user is active.
