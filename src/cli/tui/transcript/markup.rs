@@ -67,25 +67,36 @@ impl Markup {
         Self { spans, lines }
     }
 
-    /// Finds the parts of a line that begins at an offset.
+    /// Finds the parts of a line that begins at an offset. Emphasis is divided by the code in it.
     fn add_line(&mut self, line: &str, start: usize) {
-        let links = links(line);
-        let mut links = links.into_iter().peekable();
+        let literals = literals(line);
+        let mut rest = literals.iter().peekable();
+        // Where the emphasis ends that the place is in, and its kind.
+        let mut outer: Option<(usize, SpanKind)> = None;
         let mut at = 0;
         while at < line.len() {
-            let found = match links.peek() {
-                Some(link) if link.start == at => links.next().map(|link| (link, SpanKind::Link)),
-                next => {
-                    let end = next.map_or(line.len(), |link| link.start);
-                    span_at(line, at, end)
+            outer = outer.filter(|(end, _)| at < *end);
+            if let Some((literal, kind)) = rest.next_if(|(literal, _)| literal.start == at) {
+                self.spans.push((start + literal.start..start + literal.end, *kind));
+                at = literal.end;
+                continue;
+            }
+            let next = rest.peek().map_or(line.len(), |(literal, _)| literal.start);
+            if outer.is_none() {
+                let Some(marker) = line[at..next].find(['*', '_']) else {
+                    at = next;
+                    continue;
+                };
+                at += marker;
+                outer = emphasis(line, at, &literals);
+            }
+            match outer {
+                Some((end, kind)) => {
+                    let end = end.min(next);
+                    self.spans.push((start + at..start + end, kind));
+                    at = end;
                 }
-            };
-            match found {
-                Some((range, kind)) => {
-                    at = range.end;
-                    self.spans.push((start + range.start..start + range.end, kind));
-                }
-                None => at += line[at..].chars().next().map_or(1, char::len_utf8),
+                None => at += 1,
             }
         }
     }
@@ -128,34 +139,62 @@ fn hanging(line: &str) -> usize {
     indent + graphemes::width(sign) + blanks
 }
 
-/// The code or emphasis that begins at a byte and ends before another.
-fn span_at(line: &str, at: usize, end: usize) -> Option<(Range<usize>, SpanKind)> {
-    let rest = &line[at..end];
-    let kind = match rest.chars().next()? {
-        '`' => SpanKind::Code,
-        '*' => SpanKind::Strong,
-        '_' => SpanKind::Emphasis,
-        _ => return None,
-    };
-    if kind == SpanKind::Code {
-        let length = rest[1..].find('`').filter(|length| *length > 0)?;
-        return Some((at..at + length + 2, kind));
+/// The links and the code of a line. What is in them has no other meaning.
+fn literals(line: &str) -> Vec<(Range<usize>, SpanKind)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    for link in links(line).into_iter().map(Some).chain([None]) {
+        let end = link.as_ref().map_or(line.len(), |link| link.start);
+        while let Some((begin, length)) = line[at..end].find('`').and_then(|begin| {
+            let begin = at + begin;
+            Some((begin, line[begin + 1..end].find('`')?))
+        }) {
+            at = begin + 1;
+            if length > 0 {
+                at += length + 1;
+                found.push((begin..at, SpanKind::Code));
+            }
+        }
+        if let Some(link) = link {
+            at = link.end;
+            found.push((link, SpanKind::Link));
+        }
     }
+    found
+}
+
+/// The end and the kind of the emphasis that begins at a byte.
+fn emphasis(
+    line: &str,
+    at: usize,
+    literals: &[(Range<usize>, SpanKind)],
+) -> Option<(usize, SpanKind)> {
     if line[..at].ends_with(|c: char| !is_between_words(c)) {
         return None;
     }
+    let literals = &literals[literals.partition_point(|(literal, _)| literal.end <= at)..];
+    let mut near = literals.iter().take_while(|(literal, _)| literal.start <= at + MAX_EMPHASIS);
+    let link = near.find(|(_, kind)| *kind == SpanKind::Link);
+    let rest = &line[at..link.map_or(line.len(), |(link, _)| link.start)];
+    let kind = if rest.starts_with('*') { SpanKind::Strong } else { SpanKind::Emphasis };
     let marker = if rest.starts_with("**") { "**" } else { &rest[..1] };
     let inner = &rest[marker.len()..];
+    let start = at + marker.len();
+    let is_literal = |at: usize| {
+        let next = literals.partition_point(|(literal, _)| literal.end <= at);
+        literals.get(next).is_some_and(|(literal, _)| literal.start <= at)
+    };
     let most = (0..=MAX_EMPHASIS.min(inner.len())).rev().find(|at| inner.is_char_boundary(*at));
     let most = most.unwrap_or_default();
     let closes = |(length, _): &(usize, &str)| {
         let (inside, after) = (&inner[..*length], &inner[length + marker.len()..]);
         let begins = inside.starts_with(|c: char| !c.is_whitespace() && c != '*' && c != '_');
         let ends = inside.ends_with(|c: char| !c.is_whitespace() && c != '*' && c != '_');
-        begins && ends && !after.starts_with(|c: char| !is_between_words(c))
+        let is_apart = !after.starts_with(|c: char| !is_between_words(c));
+        begins && ends && is_apart && !is_literal(start + length)
     };
     let (length, _) = inner[..most].match_indices(marker).find(closes)?;
-    Some((at..at + length + 2 * marker.len(), kind))
+    Some((start + length + marker.len(), kind))
 }
 
 fn is_between_words(c: char) -> bool {
@@ -184,6 +223,9 @@ mod tests {
             ("`*` and `_`", vec![("`*`", Code), ("`_`", Code)]),
             ("日本 *語* です", vec![("*語*", Strong)]),
             ("```x``` done", vec![("`x`", Code)]),
+            ("*a `b*` c*", vec![("*a ", Strong), ("`b*`", Code), (" c*", Strong)]),
+            ("_`a_b`_ c", vec![("_", Emphasis), ("`a_b`", Code), ("_", Emphasis)]),
+            ("*a `b* c`", vec![("`b* c`", Code)]),
         ] {
             assert_eq!(spans(text), expected, "{text}");
         }
@@ -245,6 +287,8 @@ mod tests {
     fn hostile_texts_take_no_long_time() {
         for text in
             ["*a ".repeat(5000), "_".repeat(16 * 1024), "`".repeat(16 * 1024), "**".repeat(8000)]
+                .into_iter()
+                .chain(["*`a`".repeat(4000), "*http://a ".repeat(1600)])
         {
             Markup::of(&text);
         }
