@@ -152,14 +152,18 @@ impl EntryLayout {
             mark: Vec::new(),
         };
         let (sign, detail) = mark.map(shown_mark).unwrap_or_default();
-        layout.add_rows(columns, head, graphemes::width(&sign));
+        let sign_width = graphemes::width(&sign);
+        layout.add_rows(columns, head, sign_width);
         if is_message && !is_unfolded && layout.rows.len() > MAX_ROWS {
             let hidden = layout.rows.len() - FOLDED_ROWS;
             layout.rows.truncate(FOLDED_ROWS);
-            layout.fold = Some(graphemes::fit(
-                &format!("⋯ {hidden} more rows · Enter shows them"),
-                columns.width.saturating_sub(left),
-            ));
+            // The sign of the mark is in the same row.
+            let room = columns.width.saturating_sub(left);
+            let room = if sign.is_empty() { room } else { room.saturating_sub(1 + sign_width) };
+            let about = format!("⋯ {hidden} more rows");
+            let with_key = format!("{about} · Enter shows them");
+            let fits = graphemes::width(&with_key) <= room;
+            layout.fold = Some(graphemes::fit(if fits { &with_key } else { &about }, room));
         }
         // The title shows the path of the conversation, too.
         let may_leave_out = matches!(mark, Some(Mark::Delivered(_) | Mark::Read(_)));
@@ -178,12 +182,16 @@ impl EntryLayout {
             let line = LineToWrap { line, start, kind: *kind, left: self.left, head };
             let before = self.rows.len();
             self.rows.extend(line.rows(columns, columns.width, &links));
-            let is_short = self.rows.last().is_some_and(|row| {
+            let is_short = |row: &TextRow| {
                 let used = graphemes::width(self.text[row.range.clone()].trim_end());
                 usize::from(row.column) + used + 1 + sign > columns.width
-            });
+            };
             let narrow = columns.width.saturating_sub(1 + sign);
-            if number + 1 == count && sign > 0 && is_short && narrow >= self.left + MIN_LAST {
+            if number + 1 == count
+                && sign > 0
+                && narrow >= self.left + MIN_LAST
+                && self.rows.last().is_some_and(is_short)
+            {
                 self.rows.truncate(before);
                 self.rows.extend(line.rows(columns, narrow, &links));
             }
@@ -290,15 +298,20 @@ impl LineToWrap<'_> {
                 wrap_line(line, start, links, widths, &mut ranges);
             }
         }
+        // Only a link makes a row wider. Measuring text takes long.
+        let link = links.get(links.partition_point(|link| link.end <= start));
+        let may_be_wide = link.is_some_and(|link| link.start < start + line.len());
         // The first row has the name: a link over the columns before it begins below.
-        let is_wide =
-            |range: &Range<usize>| graphemes::width(line[..range.end - start].trim_end()) > first;
+        let is_wide = |range: &Range<usize>| {
+            may_be_wide && graphemes::width(line[..range.end - start].trim_end()) > first
+        };
         if start == 0 && !is_code && ranges.first().is_some_and(is_wide) {
             ranges.insert(0, start..start);
         }
         let rows = ranges.into_iter().enumerate().map(|(number, range)| {
             let wanted = left + if number == 0 { head } else { hanging };
-            let used = graphemes::width(line[range.start - start..range.end - start].trim_end());
+            let row = &line[range.start - start..range.end - start];
+            let used = if may_be_wide { graphemes::width(row.trim_end()) } else { 0 };
             // A link that does not fit there begins further left.
             let places = [wanted, left, columns.time];
             let column = places.into_iter().find(|column| column + used <= columns.width);

@@ -270,8 +270,8 @@ impl Transcript {
 
     /// Returns true if the line "new messages" is above the entry.
     pub(super) fn is_new(&self, serial: Serial) -> bool {
-        let key = self.first_new.filter(|key| self.entries.find(*key) == Some(serial));
-        key.is_some()
+        let entry = self.entries.at(serial).filter(|_| self.first_new.is_some());
+        entry.is_some_and(|entry| self.first_new == Some(entry.key))
     }
 }
 

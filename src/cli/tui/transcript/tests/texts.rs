@@ -59,6 +59,23 @@ fn a_mark_is_never_alone_in_a_row() {
 }
 
 #[test]
+fn a_mark_is_beside_what_says_that_a_message_is_folded() {
+    let long = "row\n".repeat(40);
+    for width in 24..70 {
+        let failed = Mark::Failed("why not".into());
+        let marks = [(Mark::Sent, "✓"), (failed, "✗"), (Mark::Unverified, "(unverified)")];
+        for (mark, sign) in marks {
+            let body = body("a-rather-long-name", &long, Some(mark));
+            let rows = shown(&mut of([at(1, MORNING, body)]), width, 30);
+            let fold = rows.iter().find(|row| row.contains('⋯')).unwrap();
+            assert!(fold.contains(sign), "{width}: {fold:?}");
+        }
+    }
+    let rows = shown(&mut of([said(1, "sova", &long)]), 42, 30);
+    assert_eq!(rows[29], "      ⋯ 32 more rows · Enter shows them");
+}
+
+#[test]
 fn fenced_code_keeps_its_columns_and_is_tinted() {
     let text =
         "look:\n```rust\nfn main() {\n\tlet x = \"a long line of code, is it?\";\n}\n```\nok?";
