@@ -115,6 +115,8 @@ pub(crate) struct State {
     pub(crate) current: Option<ChatId>,
     /// The current chat before that.
     previous: Option<ChatId>,
+    /// The chat to which Esc goes back from a found message, until the user goes elsewhere or posts.
+    found_from: Option<ChatId>,
     pub(crate) peers: PeerList,
     pub(crate) hub_status: HubStatus,
     pub(crate) latency: Option<Duration>,
@@ -193,6 +195,7 @@ impl State {
             direct_chats: Vec::new(),
             current: rooms.first().cloned().map(ChatId::Room),
             previous: None,
+            found_from: None,
             peers: PeerList::default(),
             hub_status: HubStatus::Up,
             latency: None,

@@ -135,6 +135,7 @@ impl State {
         self.toast = None;
         self.offer = None;
         self.joining = None;
+        self.found_from = None;
         let typed = self.composer.text();
         // Input without a chat of its own goes along, because the user has chosen this chat for it.
         let unassigned = match self.draft() {

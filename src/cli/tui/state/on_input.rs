@@ -103,7 +103,10 @@ impl State {
             Action::PageUp => self.page_by(-1),
             Action::PageDown => self.page_by(1),
             Action::Top => self.top(),
-            Action::Bottom => self.go_to_latest(),
+            Action::Bottom => {
+                self.found_from = None;
+                self.go_to_latest();
+            }
             Action::NextPlace => self.step(1, now),
             Action::PreviousPlace => self.step(-1, now),
             Action::NextUnread => self.next_unread(now),
@@ -121,13 +124,13 @@ impl State {
             Action::OpenLink => self.list_links(1, now),
             Action::Bare => self.show_bare(),
             Action::Redraw => self.emit(Effect::Redraw),
-            Action::Cancel => self.cancel(),
+            Action::Cancel => self.cancel(now),
             Action::Suspend => self.emit(Effect::Suspend),
         }
     }
 
     /// Closes the topmost of what is open.
-    fn cancel(&mut self) {
+    fn cancel(&mut self, now: Moment) {
         if self.composer.cancel_completion()
             || self.menu.take().is_some()
             || self.toast.take().is_some()
@@ -135,7 +138,9 @@ impl State {
             self.menu = None;
             return;
         }
+        let from = self.found_from().cloned();
         self.go_to_latest();
+        from.into_iter().for_each(|chat| self.go_to(chat, now));
     }
 
     /// Scrolls to the latest message.

@@ -281,7 +281,6 @@ impl State {
         past.transcript.jump(EntryKey::Posted(message.position));
         let Some(room) = self.room_mut(&message.room) else { return };
         room.past = Some(past);
-        self.toast("older messages: Esc goes to the latest", false, now);
     }
 
     fn on_files(

@@ -65,6 +65,11 @@ impl State {
         }
     }
 
+    /// The chat to which Esc goes back from a found message.
+    pub(crate) fn found_from(&self) -> Option<&ChatId> {
+        self.found_from.as_ref().filter(|chat| self.chats().contains(chat))
+    }
+
     /// Goes to a message. Its room is joined, and the message loaded, if necessary.
     pub(super) fn show_message(&mut self, message: Message, now: Moment) {
         let room = message.room.clone();
@@ -72,7 +77,9 @@ impl State {
             self.sought = Some(message);
             return self.run_request(Request::Join(room), now);
         }
+        let here = self.current.clone().filter(|chat| *chat != ChatId::Room(room.clone()));
         self.go_to(ChatId::Room(room.clone()), now);
+        self.found_from = here.or(self.found_from.take());
         let key = EntryKey::Posted(message.position);
         let Some(shown) = self.room_mut(&room) else { return };
         if shown.live.transcript.jump(key) {

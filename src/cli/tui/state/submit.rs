@@ -122,6 +122,7 @@ impl State {
     }
 
     fn send_here(&mut self, text: Text, now: Moment) {
+        self.found_from = None;
         match self.current.clone() {
             Some(ChatId::Room(room)) => self.post(room, text, now),
             Some(ChatId::Peer(to)) => _ = self.send(to, text, now),

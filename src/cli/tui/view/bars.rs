@@ -74,12 +74,14 @@ fn scroll_hint(state: &State) -> String {
     if let Some(hidden) = hidden_input(state).filter(|_| state.areas.parts.rule.is_empty()) {
         return format!("input {hidden} ");
     }
-    match (loading, is_past, below) {
+    match (loading, state.found_from(), is_past, below) {
         (Some(PageDirection::Older), ..) => "loading… ↑ ".into(),
         (Some(PageDirection::Newer), ..) => "loading… ↓ ".into(),
-        (None, true, _) => "older messages; Esc: latest ".into(),
-        (None, false, 0) => String::new(),
-        (None, false, below) => format!("{below} more ↓ "),
+        (None, Some(ChatId::Room(room)), ..) => format!("Esc: back to {room} "),
+        (None, Some(ChatId::Peer(peer)), ..) => format!("Esc: back to {peer} "),
+        (None, None, true, _) => "older messages; Esc: latest ".into(),
+        (None, None, false, 0) => String::new(),
+        (None, None, false, below) => format!("{below} more ↓ "),
     }
 }
 

@@ -173,10 +173,48 @@ fn escape_returns_to_the_latest_messages() {
     let message = Box::new(message("lobby", 20, "buzz", "number 20"));
     let result = Ok((page(10..20, true), page(21..30, true)));
     state.on_outcome(Outcome::Context { message, result }, at(2));
-    state.toast = None;
     state.press(KeyCode::Esc, at(3));
     assert!(state.room(&room("lobby")).unwrap().past.is_none());
     assert_eq!(numbers(&mut state).last(), Some(&59));
+}
+
+#[test]
+fn escape_returns_from_a_hit_to_where_the_user_was() {
+    let with_hit = || {
+        let mut state = lobby();
+        state.on_event(Event::Joined { room: room("ops"), head: position(0) }, at(0));
+        state.go_to(ChatId::Room(room("ops")), at(1));
+        state.on_outcome(found(20), at(2));
+        state.press(KeyCode::Enter, at(2));
+        let message = Box::new(message("lobby", 20, "buzz", "number 20"));
+        let result = Ok((page(10..20, true), page(21..30, true)));
+        state.on_outcome(Outcome::Context { message, result }, at(2));
+        assert_eq!(state.current_room(), Some(&room("lobby")));
+        assert!(state.shown_notices().contains("Esc: back to ops"));
+        state
+    };
+    let mut state = with_hit();
+    state.press(KeyCode::Esc, at(3));
+    assert_eq!(state.current_room(), Some(&room("ops")));
+    assert!(state.room(&room("lobby")).unwrap().past.is_none(), "it shows the latest again");
+    state.press(KeyCode::Esc, at(3));
+    assert_eq!(state.current_room(), Some(&room("ops")), "once");
+
+    // Whoever posts in the room of the hit, or goes to its end, is there.
+    let mut state = with_hit();
+    state.posts("so it was");
+    state.press(KeyCode::Esc, at(3));
+    assert_eq!(state.current_room(), Some(&room("lobby")));
+    let mut state = with_hit();
+    state.perform(Action::Bottom, at(3));
+    state.press(KeyCode::Esc, at(3));
+    assert_eq!(state.current_room(), Some(&room("lobby")));
+
+    let mut state = with_hit();
+    state.on_event(Event::Left { room: room("ops") }, at(3));
+    state.toast = None;
+    state.press(KeyCode::Esc, at(3));
+    assert_eq!(state.current_room(), Some(&room("lobby")), "that room was left");
 }
 
 #[test]
