@@ -1,6 +1,6 @@
 //! Questions to the hub and to the outbox that commands and the chat ask alike.
 
-use super::failure::Failure;
+use super::{failure::Failure, values};
 use crate::{
     client::{Client, PageRequest, Queued, Result, SearchRequest},
     model::{Message, MessageId, Name, RoomName, SearchHit},
@@ -74,7 +74,7 @@ pub(crate) async fn search_by_pages(
 
 /// Returns the ids of all messages to the named peer, or of the one whose id begins with `which`.
 pub(crate) fn matching_ids(queued: &[Queued], which: &str) -> Result<Vec<MessageId>, Failure> {
-    if let Ok(name) = Name::parse(which) {
+    if let Ok(name) = values::peer(which) {
         let ids: Vec<MessageId> =
             queued.iter().filter(|one| one.peer == name).map(|one| one.id).collect();
         if !ids.is_empty() {
@@ -86,7 +86,7 @@ pub(crate) fn matching_ids(queued: &[Queued], which: &str) -> Result<Vec<Message
 
 /// Returns the named peer, or the receiver of the one message whose id begins with `which`.
 pub(crate) fn peer_of(queued: &[Queued], which: &str) -> Result<Name, Failure> {
-    match Name::parse(which) {
+    match values::peer(which) {
         Ok(name) if queued.iter().any(|one| one.peer == name) => Ok(name),
         // An id is also a valid name.
         Ok(_) if queued.iter().any(|one| one.id.to_string().starts_with(which)) => {

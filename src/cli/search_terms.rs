@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::values::{TIME_FORMS, point_in_time};
+use super::values::{TIME_FORMS, peer, point_in_time, room};
 use crate::{
     client::SearchRequest,
     model::{Invalid, Name, RoomName},
@@ -134,8 +134,8 @@ impl SearchTerms {
             at.map_err(|_| SearchTermsError::BadTime(operator, value.to_owned()))
         };
         let first = match operator {
-            Operator::From => self.sender.replace(Name::parse(value).map_err(bad_name)?).is_none(),
-            Operator::In => self.room.replace(RoomName::parse(value).map_err(bad_name)?).is_none(),
+            Operator::From => self.sender.replace(peer(value).map_err(bad_name)?).is_none(),
+            Operator::In => self.room.replace(room(value).map_err(bad_name)?).is_none(),
             Operator::After => self.since.replace(time()?).is_none(),
             Operator::Before => self.until.replace(time()?).is_none(),
         };
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn operators_narrow_and_words_remain() {
         let terms = parsed(
-            "disk from:Ann full in:ops after:2026-11-20T08:00:00Z \"no space\" \
+            "disk from:@Ann full in:#ops after:2026-11-20T08:00:00Z \"no space\" \
              BEFORE:2026-11-21T08:00:00Z",
         );
         assert_eq!(terms.words, "disk full \"no space\"");
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(error("disk from: ann"), NoValue(Operator::From));
         assert_eq!(error("disk in:a in:b"), Repeated(Operator::In));
         assert!(
-            matches!(error("disk in:#ops"), BadName(Operator::In, value, _) if value == "#ops")
+            matches!(error("disk in:@ops"), BadName(Operator::In, value, _) if value == "@ops")
         );
         assert_eq!(error("disk after:soon"), BadTime(Operator::After, "soon".into()));
         let line = error("disk before:\u{1b}[31m").to_string();

@@ -6,8 +6,18 @@ use jiff::{SpanRelativeTo, Timestamp, Zoned, civil::DateTime, tz::TimeZone};
 
 use crate::{
     client::{DirectPolicy, KeepFor},
-    model::Invalid,
+    model::{Invalid, Name, RoomName},
 };
+
+/// Parses the name of a peer, also as people write it in a text: `@bob`.
+pub(crate) fn peer(raw: &str) -> Result<Name, Invalid> {
+    Name::parse(raw.strip_prefix('@').unwrap_or(raw))
+}
+
+/// Parses the name of a room, also as people write it in a text: `#ops`.
+pub(crate) fn room(raw: &str) -> Result<RoomName, Invalid> {
+    RoomName::parse(raw.strip_prefix('#').unwrap_or(raw))
+}
 
 /// Parses "30s", "5m", "1h 30m" or "7d"; a day has 24 hours.
 pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
@@ -74,6 +84,22 @@ pub(crate) fn direct_word(policy: DirectPolicy) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_may_have_the_sign_of_their_kind() {
+        for raw in ["bob", "@bob", "Bob"] {
+            assert_eq!(peer(raw).unwrap().as_str(), "bob", "{raw}");
+        }
+        for raw in ["ops", "#ops", "Ops"] {
+            assert_eq!(room(raw).unwrap().as_str(), "ops", "{raw}");
+        }
+        for raw in ["#bob", "@@bob", "@"] {
+            assert!(peer(raw).is_err(), "{raw}");
+        }
+        for raw in ["@ops", "##ops", "#"] {
+            assert!(room(raw).is_err(), "{raw}");
+        }
+    }
 
     #[test]
     fn durations_have_units() {

@@ -24,7 +24,7 @@ fn history_and_search_can_be_narrowed() {
         at.push(posted[0]["created_at"].as_str().unwrap().to_owned());
     }
     let history = |args: &[&str]| {
-        let args = [&["history", "lobby", "--json"], args].concat();
+        let args = [&["history", "#lobby", "--json"], args].concat();
         let lines = sova.run(&args).objects();
         lines.iter().map(|line| line["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -42,14 +42,14 @@ fn history_and_search_can_be_narrowed() {
     search_until_found(&sova, &["four"]);
     let found = |args: &[&str]| search_until_found(&sova, args).join(", ");
     assert_eq!(found(&["walnut"]), "walnut four, walnut three, walnut two, walnut one");
-    assert_eq!(found(&["walnut", "--sender", "buzz"]), "walnut four, walnut two");
+    assert_eq!(found(&["walnut", "--sender", "@buzz"]), "walnut four, walnut two");
     assert_eq!(found(&["walnut", "from:buzz in:ops"]), "walnut two");
     assert_eq!(found(&["walnut", "--room", "ops", "in:lobby"]), "walnut four, walnut one");
     assert_eq!(
         found(&["walnut", "--since", &at[1], "--until", &at[3]]),
         "walnut three, walnut two"
     );
-    assert_eq!(found(&["--room", "ops", "walnut", &format!("after:{}", at[2])]), "walnut three");
+    assert_eq!(found(&["--room", "#ops", "walnut", &format!("after:{}", at[2])]), "walnut three");
     assert_eq!(found(&[&format!("before:{}", at[1]), "walnut"]), "walnut one");
     assert_eq!(found(&["--limit", "1", "walnut"]), "walnut four");
     for (args, problem) in [

@@ -285,7 +285,7 @@ fn no_command(word: &str) -> Invalid {
 }
 
 fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
-    let room = || (!rest.is_empty()).then(|| RoomName::parse(rest)).transpose();
+    let room = || (!rest.is_empty()).then(|| values::room(rest)).transpose();
     let (first, more) = first_word(rest);
     Ok(Input::Ask(match command.verb {
         Verb::Help => return Ok(Input::Help),
@@ -297,14 +297,14 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
             return Ok(Input::Theme(Some(theme)));
         }
         Verb::Status if rest.is_empty() => return Ok(Input::ShowStatus),
-        Verb::Msg if more.is_empty() => Request::Talk(Name::parse(first)?),
-        Verb::Msg => Request::Send { to: Name::parse(first)?, text: Text::parse(more)? },
+        Verb::Msg if more.is_empty() => Request::Talk(values::peer(first)?),
+        Verb::Msg => Request::Send { to: values::peer(first)?, text: Text::parse(more)? },
         Verb::Queue | Verb::P2p if more.is_empty() => return Err(missing(command)),
-        Verb::Queue => Request::Queue { to: Name::parse(first)?, text: Text::parse(more)? },
+        Verb::Queue => Request::Queue { to: values::peer(first)?, text: Text::parse(more)? },
         Verb::P2p => Request::SendTo { to: Endpoint::parse(first)?, text: Text::parse(more)? },
         Verb::Drop if more.is_empty() => Request::Drop(first.to_lowercase()),
         Verb::Drop => return Err(usage(&format!("only one at a time: {}", command.usage()))),
-        Verb::Join => Request::Join(RoomName::parse(rest)?),
+        Verb::Join => Request::Join(values::room(rest)?),
         Verb::Leave => Request::Leave(room()?),
         Verb::Mute => Request::Mute { room: room()?, muted: true },
         Verb::Unmute => Request::Mute { room: room()?, muted: false },
@@ -312,19 +312,19 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
         Verb::Search => {
             Request::Search(SearchTerms::parse(rest).map_err(|error| usage(&error.to_string()))?)
         }
-        Verb::Verify => Request::Verify { name: Name::parse(first)?, key: fingerprint(more)? },
-        Verb::Accept => Request::Accept { name: Name::parse(first)?, key: fingerprint(more)? },
-        Verb::Block => Request::Block { name: Name::parse(rest)?, blocked: true },
-        Verb::Unblock => Request::Block { name: Name::parse(rest)?, blocked: false },
-        Verb::Note if more.is_empty() => Request::ShowNote(Name::parse(first)?),
+        Verb::Verify => Request::Verify { name: values::peer(first)?, key: fingerprint(more)? },
+        Verb::Accept => Request::Accept { name: values::peer(first)?, key: fingerprint(more)? },
+        Verb::Block => Request::Block { name: values::peer(rest)?, blocked: true },
+        Verb::Unblock => Request::Block { name: values::peer(rest)?, blocked: false },
+        Verb::Note if more.is_empty() => Request::ShowNote(values::peer(first)?),
         Verb::Note => {
             let text = if more == NO_NOTE { "" } else { more };
-            Request::Note { name: Name::parse(first)?, text: text.to_owned() }
+            Request::Note { name: values::peer(first)?, text: text.to_owned() }
         }
-        Verb::Forget => Request::Forget(Name::parse(rest)?),
+        Verb::Forget => Request::Forget(values::peer(rest)?),
         Verb::Keep if rest.is_empty() => return Err(missing(command)),
         Verb::Keep if more.is_empty() => Request::Keep { name: None, keep: values::keep(first)? },
-        Verb::Keep => Request::Keep { name: Some(Name::parse(first)?), keep: values::keep(more)? },
+        Verb::Keep => Request::Keep { name: Some(values::peer(first)?), keep: values::keep(more)? },
         Verb::Status => Request::SetStatus(status(rest)?),
         Verb::Away => Request::SetStatus(PeerStatus::Away),
         Verb::Back => Request::SetStatus(PeerStatus::Online),

@@ -12,7 +12,7 @@ use crate::{
         keys,
         options::Settings,
         output::print_notice,
-        question,
+        question, values,
     },
     model::{Fingerprint, Name},
 };
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the peer
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = values::peer)]
     peer: Name,
     /// Fingerprint of the new key, as the peer told you; without it, both keys are shown for you to
     /// confirm

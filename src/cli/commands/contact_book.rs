@@ -14,7 +14,7 @@ use crate::{
         json::JsonLine,
         options::Settings,
         output::print_notice,
-        view,
+        values, view,
     },
     model::{Name, RoomName},
     text,
@@ -23,14 +23,14 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct PeerArg {
     /// Name of the peer
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = values::peer)]
     peer: Name,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct NoteArgs {
     /// Name of the peer
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = values::peer)]
     peer: Name,
     /// Text of the note; options come before it. Without it, the note is printed
     #[arg(trailing_var_arg = true)]
@@ -44,7 +44,7 @@ pub(crate) struct NoteArgs {
 pub(crate) struct RoomArg {
     /// Name of the room
     // Not `room`, which is the id of the global option.
-    #[arg(value_name = "ROOM")]
+    #[arg(value_name = "ROOM", value_parser = values::room)]
     target: RoomName,
 }
 

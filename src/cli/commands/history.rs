@@ -13,7 +13,7 @@ use crate::{
         output::{Output, print_notice},
         progress::Progress,
         queries::{HISTORY_PAGE, latest_messages},
-        values::point_in_time,
+        values::{self, point_in_time},
         view,
     },
     client::{Client, DirectPage, DirectState, KeptDirect, PageRequest, Queued, Verification},
@@ -26,10 +26,10 @@ const DEFAULT_LIMIT: u32 = 50;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Room to print, instead of --room
-    #[arg(value_name = "ROOM")]
+    #[arg(value_name = "ROOM", value_parser = values::room)]
     of: Option<RoomName>,
     /// Print the direct messages with this peer, which are kept on this machine
-    #[arg(long, value_name = "NAME", conflicts_with = "of")]
+    #[arg(long, value_name = "NAME", conflicts_with = "of", value_parser = values::peer)]
     with: Option<Name>,
     /// Number of latest messages to print [default: 50, or all with --since]
     #[arg(long, visible_alias = "last", value_name = "N")]

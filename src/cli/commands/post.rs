@@ -13,7 +13,7 @@ use crate::{
         failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_error, print_notice},
-        stdin, terminal,
+        stdin, terminal, values,
     },
     client::{Client, Error, Event},
     model::{Posted, RoomName, Start, Text},
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
 }
 
 fn room(raw: &str) -> Result<RoomName, String> {
-    RoomName::parse(raw).map_err(|problem| format!("{problem}; {TEXT_MISSING}"))
+    values::room(raw).map_err(|problem| format!("{problem}; {TEXT_MISSING}"))
 }
 
 /// Discards events, and prints a notice if the room is new.

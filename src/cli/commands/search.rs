@@ -12,7 +12,7 @@ use crate::{
         progress::Progress,
         queries,
         search_terms::SearchTerms,
-        values::point_in_time,
+        values::{peer, point_in_time},
     },
     client::SearchRequest,
     model::Name,
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(required = true)]
     query: Vec<String>,
     /// Only messages of this peer
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = peer)]
     sender: Option<Name>,
     /// Only messages since this time, such as 2026-11-22T08:15:00Z, 2026-11-22, or since this long
     /// ago, such as 1h

@@ -10,7 +10,7 @@ use crate::{
         failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_notice},
-        view,
+        values, view,
     },
     client::{Client, ClientOptions, Error, Queued},
     model::{Name, Text},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the receiver
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = values::peer)]
     to: Name,
     /// Words of the message; options come before it. Without any, or with - alone, all of standard
     /// input is sent as one message

@@ -10,7 +10,7 @@ use crate::{
         json::JsonLine,
         options::Settings,
         output::{Output, print_notice},
-        values::point_in_time,
+        values::{self, point_in_time},
     },
     client::Event,
     model::{Position, RoomName, Start},
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Rooms to follow, instead of --room
-    #[arg(value_name = "ROOM")]
+    #[arg(value_name = "ROOM", value_parser = values::room)]
     rooms: Vec<RoomName>,
     /// Start with up to this many past messages of each room
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]

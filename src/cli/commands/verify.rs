@@ -11,7 +11,7 @@ use crate::{
         keys,
         options::Settings,
         output::print_notice,
-        question,
+        question, values,
     },
     identity::{Contact, ContactBook, ContactsError},
     model::{Endpoint, Fingerprint, Name},
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Name of the peer
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = values::peer)]
     peer: Name,
     /// Fingerprint that the peer told you; without it, both keys are shown for you to confirm
     fingerprint: Vec<String>,

@@ -12,7 +12,7 @@ use crate::{
         addresses::{hub, listen_address},
         colours::ColorChoice,
         config::{Profile, ProfileName},
-        values::{direct_policy, duration},
+        values::{self, direct_policy, duration},
     },
     client::DirectPolicy,
     model::{Endpoint, JoinLink, Name, RoomName},
@@ -64,7 +64,7 @@ pub(crate) struct Flags {
 
     /// Room to use; repeatable [default: lobby]
     #[arg(long, global = true, env = "CHINWAG_ROOM", hide_env_values = true)]
-    #[arg(value_delimiter = ',')]
+    #[arg(value_delimiter = ',', value_parser = values::room)]
     pub(in crate::cli) room: Vec<RoomName>,
 
     /// Directory for settings, keys and data, instead of the usual directories

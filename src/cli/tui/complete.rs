@@ -98,9 +98,10 @@ fn arguments(head: &str, prefix: &str, candidates: Candidates<'_>) -> Vec<Comple
         Takes::Name | Takes::Other => names(prefix, " ", candidates),
         Takes::Room | Takes::OneOf(_) if head.next().is_some() => Vec::new(),
         Takes::Room => {
+            let (sign, prefix) = split_sign(prefix, "#");
             let prefix = normalized(prefix);
-            let fits = |room: &&RoomName| room.as_str().starts_with(&prefix);
-            candidates.rooms.iter().filter(fits).map(|room| plain(format!("{room} "))).collect()
+            let fits = candidates.rooms.iter().filter(|room| room.as_str().starts_with(&prefix));
+            fits.map(|room| plain(format!("{sign}{room} "))).collect()
         }
         Takes::OneOf(words) => {
             let prefix = prefix.to_lowercase();
@@ -112,13 +113,15 @@ fn arguments(head: &str, prefix: &str, candidates: Candidates<'_>) -> Vec<Comple
 
 /// Completes a name and keeps a leading `@`.
 fn names(prefix: &str, end: &str, candidates: Candidates<'_>) -> Vec<Completion> {
-    let (sign, prefix) = match prefix.strip_prefix('@') {
-        Some(prefix) => ("@", prefix),
-        None => ("", prefix),
-    };
+    let (sign, prefix) = split_sign(prefix, "@");
     let prefix = normalized(prefix);
     let fits = candidates.names.iter().filter(|name| name.as_str().starts_with(&prefix));
     fits.map(|name| plain(format!("{sign}{name}{end}"))).collect()
+}
+
+/// Splits off a sign that a word may begin with.
+fn split_sign<'a>(word: &'a str, sign: &'static str) -> (&'static str, &'a str) {
+    word.strip_prefix(sign).map_or(("", word), |rest| (sign, rest))
 }
 
 fn plain(text: String) -> Completion {

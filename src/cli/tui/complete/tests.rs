@@ -34,6 +34,8 @@ fn names_at_the_start_of_a_line_get_a_colon() {
 fn names_elsewhere_get_a_blank() {
     becomes("ask b|", 4, &["bob "]);
     becomes("ask @b|", 4, &["@bob "]);
+    becomes("/msg @b|", 5, &["@bob "]);
+    becomes("/join #op|", 6, &["#ops ", "#options "]);
     becomes("süß: e\u{301}l|", 5, &["élodie "]);
     becomes("ÉLO|", 0, &["élodie: "]);
     becomes("//msg b|", 6, &["bob "]);
