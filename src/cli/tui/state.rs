@@ -245,12 +245,21 @@ impl State {
         self.join_lines = lines;
     }
 
-    /// What an empty room shows: what it is, the most useful keys, and how others join.
+    /// What the screen shows without a chat, or in an empty room: what it is, the most useful keys, and
+    /// how others join.
     pub(crate) fn welcome(&self) -> Option<Vec<String>> {
-        let room = self.room(self.current_room()?)?;
-        if !room.is_empty() {
-            return None;
-        }
+        let about = match &self.current {
+            None => vec![
+                "No conversation is open.".to_owned(),
+                "/join ROOM joins a room, /rooms lists the rooms of the hub.".to_owned(),
+            ],
+            Some(ChatId::Peer(_)) => return None,
+            Some(ChatId::Room(name)) if self.room(name)?.is_empty() => vec![
+                format!("This is the room {name}. Nobody has said anything yet."),
+                "What you type goes to all who are in it.".to_owned(),
+            ],
+            Some(ChatId::Room(_)) => return None,
+        };
         let keys = [
             (Action::Help, "help"),
             (Action::Switch, "rooms and people"),
@@ -260,13 +269,8 @@ impl State {
             Some(format!("{} {about}", self.keymap.key_of(*action)?))
         });
         let keys: Vec<String> = keys.collect();
-        let mut lines = vec![
-            format!("This is the room {}. Nobody has said anything yet.", room.name),
-            "What you type goes to all who are in it.".to_owned(),
-            String::new(),
-            keys.join(" · "),
-            String::new(),
-        ];
+        let mut lines = about;
+        lines.extend([String::new(), keys.join(" · "), String::new()]);
         lines.extend(self.join_lines.iter().cloned());
         Some(lines)
     }

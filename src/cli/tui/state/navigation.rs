@@ -376,12 +376,18 @@ impl State {
         if is_current {
             self.current = None;
             self.menu = None;
-            let next = self.chats().into_iter().next();
             // The input was meant for that room, so nothing sends it elsewhere.
-            if let Some(chat) = next.filter(|_| self.composer.is_empty()) {
-                self.go_to(chat, now);
+            if self.composer.is_empty() {
+                self.go_to_first_room(now);
             }
         }
         true
+    }
+
+    /// Goes to the first room, if there is one. Nobody writes to one person without having chosen that.
+    pub(super) fn go_to_first_room(&mut self, now: Moment) {
+        if let Some(room) = self.rooms.first() {
+            self.go_to(ChatId::Room(room.name.clone()), now);
+        }
     }
 }

@@ -197,6 +197,16 @@ impl State {
                 self.emit(Effect::Run { request: Request::Keep { name, keep }, room });
             }
             Request::Leave(None) if self.current_peer().is_some() => self.close_direct_chat(now),
+            Request::History(_) if let Some(peer) = self.current_peer() => {
+                let text = format!("/history is for rooms; earlier messages with {peer} are above");
+                self.announce(&text, false, now);
+            }
+            Request::Mute { room: None, .. } if let Some(peer) = self.current_peer() => {
+                let text = format!(
+                    "only rooms can be muted, as in /mute lobby; /block {peer} stops direct messages"
+                );
+                self.announce(&text, false, now);
+            }
             request => {
                 if let Request::Join(name) = &request {
                     self.joining = Some(name.clone());
@@ -221,9 +231,7 @@ impl State {
         }
         self.direct_chats.retain(|chat| chat.name != peer);
         self.current = None;
-        if let Some(chat) = self.chats().into_iter().next() {
-            self.go_to(chat, now);
-        }
+        self.go_to_first_room(now);
     }
 
     /// Sends the first failed message of the current chat again. Returns false if there is none.

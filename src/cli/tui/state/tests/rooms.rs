@@ -189,6 +189,40 @@ fn leaving_a_room_keeps_the_input() {
 }
 
 #[test]
+fn without_a_room_no_conversation_is_open_and_the_screen_says_how_to_join() {
+    let mut state = state(&["lobby"]);
+    state.line("/msg buzz", at(1));
+    state.line("/msg kim", at(1));
+    state.go_to(ChatId::Room(room("lobby")), at(1));
+    state.on_event(Event::Left { room: room("lobby") }, at(2));
+    assert_eq!(state.current, None, "nobody has chosen to write to buzz");
+    let shown = state.shown_notices();
+    assert!(shown.contains("/join ROOM joins a room") && shown.contains("left lobby"), "{shown}");
+    state.go_to(ChatId::Peer(name("buzz")), at(3));
+    assert!(!state.shown_notices().contains("/join ROOM joins"));
+    state.line("/leave", at(3));
+    assert_eq!((state.current.as_ref(), state.chats().len()), (None, 1), "nor to kim");
+}
+
+#[test]
+fn commands_for_rooms_say_so_in_a_direct_conversation() {
+    let mut state = state(&["lobby"]);
+    state.line("/msg buzz", at(1));
+    for (command, about) in [
+        ("/history 5", "earlier messages with buzz are above"),
+        ("/mute", "only rooms can be muted"),
+        ("/unmute", "only rooms can be muted"),
+    ] {
+        let effects = state.line(command, at(2));
+        assert!(!effects.iter().any(|it| matches!(it, Effect::Run { .. })), "{effects:?}");
+        let shown = state.shown_notices();
+        assert!(shown.contains(about), "{command}: {shown}");
+    }
+    let effects = state.line("/mute lobby", at(2));
+    assert!(effects.iter().any(|it| matches!(it, Effect::Run { .. })), "{effects:?}");
+}
+
+#[test]
 fn each_chat_has_its_own_draft() {
     let mut state = state(&["lobby", "ops"]);
     state.composer.set("half a tho");
