@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use self::{console::Console, state::ChatState};
 use super::{
     chat::{
-        actions::{self, ActionOutcome, NO_ROOM},
+        actions::{self, ActionOutcome, NO_ROOM, POST_WAITS},
         help,
         hubs::{Visit, visit_each},
         input::{Input, Request},
@@ -371,7 +371,7 @@ impl Chat {
 
     /// Returns true if a room cannot be joined before the hub is back.
     fn must_wait(&self, room: &RoomName) -> bool {
-        self.state.hub_is_away() && !self.state.rooms().contains(room)
+        self.state.is_offline() && !self.state.rooms().contains(room)
     }
 
     /// Returns true if the input will appear as a line of its own: a post once it comes from the hub, a
@@ -443,8 +443,8 @@ impl Chat {
             return Ok(());
         };
         self.tasks.spawn(actions::post(&self.client, room, text).await?);
-        if self.state.hub_is_away() {
-            self.notify("the hub is away; what you say is kept and posted when it is back");
+        if self.state.is_offline() {
+            self.notify(POST_WAITS);
         }
         Ok(())
     }
@@ -525,7 +525,8 @@ impl Chat {
             }
             Connection::Lost { cause, retry_at } => {
                 let wait = retry_at.saturating_duration_since(tokio::time::Instant::now());
-                format!("the hub is gone: {cause}; trying again in {:.1} s", wait.as_secs_f32())
+                let (hub, wait) = (self.client.hub(), wait.as_secs_f32());
+                format!("{hub} is unreachable: {cause}; trying again in {wait:.1} s")
             }
             Connection::Stopped => "stopped".into(),
         };

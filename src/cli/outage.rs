@@ -4,17 +4,17 @@ use std::time::{Duration, Instant};
 
 use crate::client::Event;
 
-/// The least time between two reminders that the hub is still away.
+/// The least time between two reminders that the hub is still unreachable.
 const REMIND_AFTER: Duration = Duration::from_secs(60);
 
-/// Whether the hub is away, and when the last notice about it was.
+/// Whether the hub is unreachable, and when the last notice about it was.
 #[derive(Debug, Default)]
 pub(crate) struct Outage {
     last_notice: Option<Instant>,
 }
 
 impl Outage {
-    /// Returns true if the hub is away.
+    /// Returns true if the hub is unreachable.
     pub(crate) fn is_offline(&self) -> bool {
         self.last_notice.is_some()
     }
@@ -28,7 +28,7 @@ impl Outage {
                 let notice = match self.last_notice {
                     Some(last) if now.duration_since(last) < REMIND_AFTER => return None,
                     // The first cause only says that the connection was cut.
-                    Some(_) => format!("the hub is still away: {cause}; {again}"),
+                    Some(_) => format!("the hub is still unreachable: {cause}; {again}"),
                     None => format!("the hub is gone; {again}"),
                 };
                 self.last_notice = Some(now);
@@ -62,7 +62,7 @@ mod tests {
         let notice = outage.on_event(&lost(), start + REMIND_AFTER);
         assert_eq!(
             notice.as_deref(),
-            Some("the hub is still away: refused; trying again in 1.2 s")
+            Some("the hub is still unreachable: refused; trying again in 1.2 s")
         );
 
         assert_eq!(outage.on_event(&Event::Connected, start).as_deref(), Some("back on the hub"));

@@ -28,7 +28,7 @@ fn the_full_screen_completes_the_name_and_queues_on_enter() {
     screen.type_keys("/msg bu\t");
     screen.wait_for("lobby> /msg buzz");
     screen.type_line("hello?");
-    screen.wait_for("buzz is away: Enter or /queue");
+    screen.wait_for("buzz is unreachable: Enter or /queue");
     screen.type_keys("\r");
     screen.wait_for("⧗1");
     assert_eq!(queued(&sova), ["hello?"]);
@@ -36,14 +36,14 @@ fn the_full_screen_completes_the_name_and_queues_on_enter() {
     // What was typed since is not meant, and `/queue` does the same.
     screen.type_line("/msg buzz again?");
     screen.wait_until("the second offer", |screen| {
-        (screen.matches("buzz is away: Enter or /queue").count() == 2).then_some(())
+        (screen.matches("buzz is unreachable: Enter or /queue").count() == 2).then_some(())
     });
     screen.type_line("to the room");
     screen.wait_for("to the room ✓");
     screen.type_keys("\r");
     screen.type_line("/msg buzz third?");
     screen.wait_until("the third offer", |screen| {
-        (screen.matches("buzz is away: Enter or /queue").count() == 3).then_some(())
+        (screen.matches("buzz is unreachable: Enter or /queue").count() == 3).then_some(())
     });
     screen.type_line("/queue");
     screen.wait_for("⧗2");

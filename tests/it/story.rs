@@ -215,7 +215,7 @@ fn a_day_with_the_full_screen() {
     screen.wait_for("again in");
     screen.type_line("can anybody hear me?");
     screen.wait_for("can anybody hear me? \u{2026}");
-    screen.wait_for("is away; trying again in");
+    screen.wait_for("is unreachable; trying again in");
     compare(screen, "away");
     hub.restart();
     screen.wait_for("can anybody hear me? \u{2713}");

@@ -29,6 +29,10 @@ const EARLIER_MESSAGES: u32 = 10;
 /// The error where a room is needed.
 pub(crate) const NO_ROOM: &str = "you are in no room; join one with /join ROOM";
 
+/// The notice for a post that waits.
+pub(crate) const POST_WAITS: &str =
+    "the hub is unreachable; what you say is kept and posted when it is back";
+
 /// The error for a message to oneself.
 pub(crate) const IS_YOU: &str = "that is you";
 

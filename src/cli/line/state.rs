@@ -68,7 +68,7 @@ impl ChatState {
         &self.rooms
     }
 
-    pub(crate) fn hub_is_away(&self) -> bool {
+    pub(crate) fn is_offline(&self) -> bool {
         self.outage.is_offline()
     }
 
@@ -211,7 +211,7 @@ impl ChatState {
             let place = self.heads.get(room).zip(self.shown.get(room));
             place.is_some_and(|(head, shown)| shown.epoch == head.epoch && shown.seq < head.seq)
         };
-        !self.hub_is_away() && self.replaying.iter().any(more)
+        !self.is_offline() && self.replaying.iter().any(more)
     }
 
     /// Returns true for the first message that is older than the join of its room.

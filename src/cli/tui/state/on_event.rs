@@ -230,8 +230,8 @@ impl State {
             | Error::PeerUnreachable { .. }
             | Error::HubUnreachable { .. } => {
                 format!(
-                    "{peer} is away: Enter or /queue keeps it until {peer} is back, Ctrl-R sends \
-                     again ({error})"
+                    "{peer} is unreachable: Enter or /queue keeps it until {peer} is back, Ctrl-R \
+                     sends again ({error})"
                 )
             }
             error => words::problem(error),

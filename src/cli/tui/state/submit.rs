@@ -3,18 +3,16 @@
 use crate::{
     cli::{
         chat::{
-            actions::{IS_YOU, NO_ROOM},
+            actions::{IS_YOU, NO_ROOM, POST_WAITS},
             input::{self, Input, Request, ScreenCommand},
         },
         theme::{Theme, ThemeName},
+        words,
     },
     model::{MessageId, Name, RoomName, Text},
 };
 
 use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, RoomChat, State};
-
-/// The toast for a post while the hub is away.
-const HUB_AWAY: &str = "the hub is away; what you say is kept and posted when it is back";
 
 /// The command that queues a failed message.
 const QUEUE: &str = "/queue";
@@ -136,7 +134,7 @@ impl State {
         room.post(id, text.clone(), &me, now);
         self.emit(Effect::Post { id, room: name, text });
         if matches!(self.hub_status, HubStatus::Lost { .. }) {
-            self.toast(HUB_AWAY, false, now);
+            self.toast(POST_WAITS, false, now);
         }
     }
 
@@ -307,23 +305,40 @@ impl State {
     }
 
     fn show_status(&mut self) {
-        let connection = match &self.hub_status {
-            HubStatus::Up => format!("on {}", self.hub),
-            HubStatus::Lost { .. } => format!("{} is away", self.hub),
-            HubStatus::Ended(why) => why.clone(),
-        };
+        let (me, hub) = (&self.me, &self.hub);
         let rooms: Vec<&str> = self.rooms.iter().map(|room| room.name.as_str()).collect();
-        let rooms = match rooms.as_slice() {
-            [] => "in no room".to_owned(),
-            rooms => format!("in {}", rooms.join(", ")),
+        let rooms = rooms.join(", ");
+        let mut lines = match &self.hub_status {
+            HubStatus::Up => {
+                let status = self.peers.get(me).map(|listed| words::status(listed.status));
+                let status = status.map(|it| format!("; others see you as {it}"));
+                vec![format!("{me} on {hub}{}", status.unwrap_or_default())]
+            }
+            HubStatus::Lost { .. } => vec![format!("{me} is not connected: {hub} is unreachable")],
+            HubStatus::Ended(why) => vec![format!("{me} is not connected: {why}")],
         };
-        let sending = match self.sending() {
-            0 => "all your messages have arrived".to_owned(),
-            1 => "1 of your messages is being sent".to_owned(),
-            sending => format!("{sending} of your messages are being sent"),
-        };
-        let mut lines =
-            vec![format!("{} {connection}", self.me), self.reached_at.clone(), rooms, sending];
+        match &self.hub_status {
+            // The client has stopped.
+            HubStatus::Ended(_) => {}
+            _ if rooms.is_empty() => lines.extend([self.reached_at.clone(), "in no room".into()]),
+            HubStatus::Up => lines.extend([self.reached_at.clone(), format!("in {rooms}")]),
+            HubStatus::Lost { .. } => {
+                lines.extend([self.reached_at.clone(), format!("to join again: {rooms}")]);
+            }
+        }
+        let sending = self.sending();
+        let queued = self.direct_chats.iter().map(DirectChat::queued).sum();
+        let counts = [
+            (sending, "being sent"),
+            (self.unsent().len() - sending, "not sent"),
+            (queued, "queued"),
+        ];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<_> = counts.map(|(count, state)| format!("{count} {state}")).collect();
+        lines.push(match counts.is_empty() {
+            true => "all your messages have arrived".to_owned(),
+            false => format!("your messages: {}", counts.join(", ")),
+        });
         lines.extend(self.join_lines.iter().cloned());
         lines.extend(self.direct_chats.iter().map(DirectChat::summary));
         self.overlay = Some(Overlay::lines("status", lines));

@@ -184,9 +184,9 @@ fn hub_status(state: &State, short: bool, now: Moment) -> (String, Style) {
             let line = match (short, seconds) {
                 (true, 0) => " ✗ now ·".into(),
                 (true, seconds) => format!(" ✗ {seconds} s ·"),
-                (false, 0) => format!(" ✗ {} is away; trying now", state.hub),
+                (false, 0) => format!(" ✗ {} is unreachable; trying now", state.hub),
                 (false, seconds) => {
-                    format!(" ✗ {} is away; trying again in {seconds} s", state.hub)
+                    format!(" ✗ {} is unreachable; trying again in {seconds} s", state.hub)
                 }
             };
             (line, bad)

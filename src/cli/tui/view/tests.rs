@@ -163,7 +163,9 @@ fn the_status_line_shows_the_state_of_the_hub() {
     let mut state = morning();
     let last = |state: &mut State| picture(state, 100, 12).pop().unwrap();
     state.hub_status = HubStatus::Lost { retry_at: at(63).mono };
-    assert!(last(&mut state).starts_with(" ✗ 127.0.0.1:50051 is away; trying again in 3 s  "));
+    assert!(
+        last(&mut state).starts_with(" ✗ 127.0.0.1:50051 is unreachable; trying again in 3 s  ")
+    );
     state.posts("waits");
     state.toast = None;
     assert!(last(&mut state).ends_with("1 waiting · 12:01"), "{}", last(&mut state));

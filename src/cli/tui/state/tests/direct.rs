@@ -149,7 +149,7 @@ fn a_failed_message_can_be_retried_or_queued() {
     let error = Error::PeerUnknown(name("buzz"));
     update(&mut state, ConversationChange::Failed { id, error: error.clone() }, at(2));
     let shown = state.shown().join(" ");
-    assert!(shown.contains("✗ buzz is away: Enter or /queue"), "{shown}");
+    assert!(shown.contains("✗ buzz is unreachable: Enter or /queue"), "{shown}");
     state.perform(Action::Retry, at(3));
     let again = Effect::Send { id, to: name("buzz"), text: text("are you there?") };
     assert_eq!(state.take_effects(), [again]);

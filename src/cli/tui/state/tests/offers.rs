@@ -114,7 +114,7 @@ fn the_last_line_says_that_a_direct_message_is_sent_only_once_it_is() {
 
     fails(&mut state, "ann", "again");
     let shown = state.shown_notices();
-    assert!(shown.contains("not sent to ann: ann is away"), "{shown}");
+    assert!(shown.contains("not sent to ann: ann is unreachable"), "{shown}");
     assert!(said(&state).is_none_or(|text| text.starts_with("not sent")), "{:?}", said(&state));
     assert!(!shown.contains("sending to ann only"), "{shown}");
 }

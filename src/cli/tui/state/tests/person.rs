@@ -35,6 +35,37 @@ fn a_chosen_status_is_not_changed_automatically() {
 }
 
 #[test]
+fn the_status_says_what_holds_in_each_state() {
+    let status = |state: &mut State| {
+        state.line("/status", at(2));
+        match state.overlay.take() {
+            Some(Overlay::Lines { lines, .. }) => lines,
+            _ => panic!("no lines"),
+        }
+    };
+    let mut state = state(&["lobby", "ops"]);
+    state.came("sova", PeerStatus::Away, at(1));
+    let up = status(&mut state);
+    assert_eq!(up[0], "sova on 127.0.0.1:50051; others see you as away");
+    assert_eq!(up[2..4], ["in lobby, ops", "all your messages have arrived"]);
+    let id = MessageId::new();
+    state.ensure_direct_chat(&name("buzz")).send(id, text("later"), &name("sova"), at(1));
+    state.ensure_direct_chat(&name("buzz")).queue(id);
+    state.posts("hello");
+    assert_eq!(status(&mut state)[3], "your messages: 1 being sent, 1 queued");
+
+    state.hub_status = HubStatus::Lost { retry_at: at(9).mono };
+    let lost = status(&mut state);
+    assert_eq!(lost[0], "sova is not connected: 127.0.0.1:50051 is unreachable");
+    assert_eq!(lost[2], "to join again: lobby, ops");
+
+    state.on_client_end(&crate::client::Error::Stopped, at(3));
+    let ended = status(&mut state);
+    assert_eq!(ended[0], "sova is not connected: the client has stopped");
+    assert_eq!(ended[1], "your messages: 1 not sent, 1 queued");
+}
+
+#[test]
 fn a_user_whom_the_operator_renames_goes_on_under_the_new_name() {
     let mut state = state(&["lobby"]);
     let name = |raw| Name::parse(raw).unwrap();
