@@ -295,7 +295,7 @@ impl Tasks {
     /// Opens a web link in the browser of the user.
     pub(super) fn open_link(&mut self, link: String) {
         self.set.spawn(async move {
-            match opener::open(&link) {
+            match opener::open(&link).await {
                 Ok(()) => Outcome::Nothing,
                 Err(why) => Outcome::NotOpened(why),
             }
