@@ -306,8 +306,7 @@ impl Chat {
         line: Option<io::Result<stdin::InputLine>>,
         console: &mut Console,
     ) -> Result<()> {
-        // Only a person sees the offer.
-        let offer = self.offer.take().filter(|_| console.is_edited());
+        let offer = self.offer.take();
         let input = match line {
             Some(Ok(stdin::InputLine::Text(line)))
                 if let Some((to, id, text)) = offer
@@ -473,14 +472,14 @@ impl Chat {
                 self.notify(&format!("joined {room}; /join {room} to talk there"));
                 self.state.add_room(&room);
             }
-            ended => self.on_outcome(ended.map(|(_, outcome)| outcome)),
+            ended => self.on_outcome(ended.map(|(_, outcome)| outcome), console.is_edited()),
         }
         if awaited {
             self.resume_input(console);
         }
     }
 
-    fn on_outcome(&mut self, outcome: Result<ActionOutcome, JoinError>) {
+    fn on_outcome(&mut self, outcome: Result<ActionOutcome, JoinError>, is_edited: bool) {
         let lines = match outcome {
             Ok(ActionOutcome::Posted(posted)) => return self.state.stored(posted),
             Ok(ActionOutcome::Joined(room)) => return self.switch_to(room),
@@ -495,8 +494,11 @@ impl Chat {
             Ok(ActionOutcome::Failed(why)) => return self.report_failure(&why),
             Ok(ActionOutcome::Away { to, id, text, why }) => {
                 self.report_failure(&why);
-                self.notify(&format!("Enter or /queue keeps it until {to} is back"));
-                self.offer = Some((to, id, text));
+                // A script presses no Enter.
+                if is_edited {
+                    self.notify(&format!("Enter or /queue keeps it until {to} is back"));
+                    self.offer = Some((to, id, text));
+                }
                 return;
             }
             Ok(ActionOutcome::Messages(messages)) => {

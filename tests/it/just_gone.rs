@@ -73,5 +73,6 @@ fn line_mode_queues_on_enter_and_scripts_do_not() {
     assert_eq!(queued(&sova), ["hello?"]);
     let script = sova.run_with(&["chat"], "/msg buzz from a script\n\n");
     assert_eq!(script.code, Some(1), "{script:?}");
+    assert!(!script.stdout.contains("Enter or"), "nobody presses it: {script:?}");
     assert_eq!(queued(&sova), ["hello?"]);
 }
