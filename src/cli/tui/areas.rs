@@ -11,6 +11,12 @@ use unicode_width::UnicodeWidthStr;
 use super::chat_id::ChatId;
 use crate::model::Name;
 
+/// The least width for the messages.
+pub(crate) const MIDDLE: u16 = 20;
+
+/// There is no room for one more column beside so few cells.
+pub(crate) const NARROW: u16 = MIDDLE + 8;
+
 /// Marks an area with a style. What has a colour already keeps it.
 pub(crate) fn tint(buffer: &mut Buffer, area: Rect, style: Style) {
     for position in area.intersection(buffer.area).positions() {

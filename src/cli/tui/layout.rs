@@ -4,7 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::{
-    areas::{Areas, OverlayBox, Parts},
+    areas::{Areas, MIDDLE, NARROW, OverlayBox, Parts},
     chat_id::ChatId,
     moment::Moment,
     state::{Overlay, State},
@@ -24,9 +24,6 @@ const WITH_ROSTER: u16 = 90;
 
 /// The least height of the screen at which there is a rule above the input.
 const WITH_RULE: u16 = 10;
-
-/// The least width for the messages.
-const MIDDLE: u16 = 20;
 
 /// The most rows of the input and of the completion menu.
 const INPUT: u16 = 6;
@@ -56,12 +53,12 @@ fn split(screen: Rect, state: &mut State, now: Moment) -> Parts {
         parts.status = bottom(&mut rest, 1);
     }
     let (panels, width) = (state.panels, screen.width);
-    if panels.sidebar.unwrap_or(width >= WITH_SIDEBAR) && width > MIDDLE + 8 {
+    if panels.sidebar.unwrap_or(width >= WITH_SIDEBAR) && width > NARROW {
         let wanted = side(view::sidebar_width(state, now), width).min(width - MIDDLE);
         parts.sidebar = left(&mut rest, wanted - 1);
         parts.borders[0] = left(&mut rest, 1);
     }
-    if panels.roster.unwrap_or(width >= WITH_ROSTER) && rest.width > MIDDLE + 8 {
+    if panels.roster.unwrap_or(width >= WITH_ROSTER) && rest.width > NARROW {
         let wanted = side(view::roster_width(state), width).min(rest.width - MIDDLE);
         parts.roster = right(&mut rest, wanted - 1);
         parts.borders[1] = right(&mut rest, 1);

@@ -2,15 +2,18 @@
 
 use ratatui::{
     crossterm::event::{Event, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind},
-    layout::Position,
+    layout::{Position, Rect},
 };
 
 use crate::cli::{
     keymap::Action,
-    tui::{complete::Candidates, outcome::PageDirection, transcript::Transcript},
+    tui::{areas::NARROW, complete::Candidates, outcome::PageDirection, transcript::Transcript},
 };
 
 use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, State};
+
+/// The error for a column that has no room.
+const TOO_NARROW: &str = "the screen is too narrow for one more column";
 
 /// The rows that the mouse wheel scrolls by.
 const WHEEL: isize = 3;
@@ -113,6 +116,14 @@ impl State {
             Action::FirstUnread => self.first_unread(now),
             Action::Switch => self.open_switcher(now),
             Action::GoTo(number) => self.go_to_number(number, now),
+            Action::ToggleSidebar if !fits(self.areas.parts.sidebar, self.areas.screen.width) => {
+                self.toast(TOO_NARROW, true, now);
+            }
+            Action::ToggleRoster
+                if !fits(self.areas.parts.roster, self.areas.parts.messages.width) =>
+            {
+                self.toast(TOO_NARROW, true, now);
+            }
             Action::ToggleSidebar => {
                 self.panels.sidebar = Some(self.areas.parts.sidebar.is_empty())
             }
@@ -271,4 +282,9 @@ impl State {
             self.go_to(ChatId::Peer(name), now);
         }
     }
+}
+
+/// Returns true if a column can be hidden, or shown beside so many cells.
+fn fits(column: Rect, cells: u16) -> bool {
+    !column.is_empty() || cells > NARROW
 }

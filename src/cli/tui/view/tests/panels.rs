@@ -26,6 +26,27 @@ fn the_sides_take_what_they_need() {
 }
 
 #[test]
+fn a_column_is_shown_if_it_fits_and_otherwise_the_screen_says_why_not() {
+    let mut state = morning();
+    for width in [60, 40] {
+        picture(&mut state, width, 12);
+        state.press(KeyCode::F(3), at(60));
+        picture(&mut state, width, 12);
+        assert!(!state.areas.parts.roster.is_empty(), "{width}");
+        state.press(KeyCode::F(3), at(60));
+    }
+    picture(&mut state, 28, 12);
+    for key in [2, 3] {
+        state.toast = None;
+        let panels = (state.panels.sidebar, state.panels.roster);
+        state.press(KeyCode::F(key), at(60));
+        assert_eq!((state.panels.sidebar, state.panels.roster), panels, "F{key}");
+        let rows = picture(&mut state, 28, 12);
+        assert!(rows.concat().contains("! the screen is too"), "{rows:#?}");
+    }
+}
+
+#[test]
 fn the_input_says_how_many_rows_it_hides() {
     let mut state = morning();
     let lines: Vec<String> = (1..=20).map(|n| format!("line {n}")).collect();
