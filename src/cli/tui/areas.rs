@@ -54,6 +54,20 @@ pub(crate) struct OverlayBox {
     pub(crate) top: usize,
 }
 
+/// A row of the sidebar.
+#[derive(Debug)]
+pub(crate) struct SidebarRow {
+    /// The number, and the symbol of a peer.
+    pub(crate) before: String,
+    pub(crate) name: String,
+    /// At the end of the row: the number of unread messages, or that the peer is typing.
+    pub(crate) tail: String,
+    pub(crate) style: Style,
+    pub(crate) is_current: bool,
+    /// The unread messages that are not muted.
+    pub(crate) unread: usize,
+}
+
 /// The layout of the screen.
 #[derive(Debug, Default)]
 pub(crate) struct Areas {
@@ -63,6 +77,8 @@ pub(crate) struct Areas {
     pub(crate) toast_cells: Option<usize>,
     pub(crate) overlay: Option<OverlayBox>,
     pub(crate) overlay_rows: usize,
+    /// All rows of the sidebar; none if it is hidden.
+    pub(crate) sidebar: Vec<SidebarRow>,
     /// The rows of the sidebar that list chats and headings.
     pub(crate) sidebar_rows: usize,
     /// The rows of the list of peers, without its heading.

@@ -53,8 +53,10 @@ fn split(screen: Rect, state: &mut State, now: Moment) -> Parts {
         parts.status = bottom(&mut rest, 1);
     }
     let (panels, width) = (state.panels, screen.width);
+    state.areas.sidebar.clear();
     if panels.sidebar.unwrap_or(width >= WITH_SIDEBAR) && width > NARROW {
-        let wanted = side(view::sidebar_width(state, now), width).min(width - MIDDLE);
+        state.areas.sidebar = view::sidebar_rows(state, now);
+        let wanted = side(view::sidebar_width(&state.areas.sidebar), width).min(width - MIDDLE);
         parts.sidebar = left(&mut rest, wanted - 1);
         parts.borders[0] = left(&mut rest, 1);
     }
@@ -98,8 +100,7 @@ fn arrange_sidebar(state: &mut State) {
     if area.is_empty() {
         return;
     }
-    let (rooms, direct) = (state.rooms.len(), state.direct_chats.len());
-    let rows = 1 + rooms + if direct > 0 { 1 + direct } else { 0 };
+    let rows = state.areas.sidebar.len();
     // If not all rows fit, the last one counts what is unread in those that are hidden.
     let all = usize::from(area.height);
     let height = all - usize::from(rows > all && all > 1);

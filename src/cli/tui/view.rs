@@ -31,7 +31,7 @@ pub(super) use self::{
     bars::toast_cells,
     overlay::{content as overlay_content, inside as inside_overlay},
     roster::width as roster_width,
-    sidebar::width as sidebar_width,
+    sidebar::{rows as sidebar_rows, width as sidebar_width},
 };
 use super::{
     chat_id::ChatId, complete::CompletionMenu, moment::Moment, state::State, transcript::ScreenLink,
@@ -55,7 +55,7 @@ pub(super) fn draw(state: &State, now: Moment, frame: &mut Frame<'_>) {
 pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<Position> {
     let parts = &state.areas.parts;
     buffer.set_style(buffer.area, state.theme.text);
-    sidebar::draw(state, parts.sidebar, now, buffer);
+    sidebar::draw(state, parts.sidebar, buffer);
     roster::draw(state, parts.roster, now, buffer);
     for area in parts.borders {
         draw_border(area, buffer, state.theme.border);

@@ -1,55 +1,43 @@
 //! The list of rooms and direct chats.
 
-use ratatui::{buffer::Buffer, layout::Rect, style::Style};
+use ratatui::{buffer::Buffer, layout::Rect};
 
 use super::{fit, pad, put, row_of};
 use crate::cli::{
     graphemes::{self, fit_middle},
     tui::{
-        areas::tint,
+        areas::{SidebarRow, tint},
         chat_id::ChatId,
         moment::Moment,
         state::{ListedPeer, State},
     },
 };
 
-struct SidebarRow {
-    /// The number, and the symbol of a peer.
-    before: String,
-    name: String,
-    /// At the end of the row: the number of unread messages, or that the peer is typing.
-    tail: String,
-    style: Style,
-    is_current: bool,
-    /// The unread messages that are not muted.
-    unread: usize,
-}
-
 /// The cells that are kept for the number of unread messages, so that the list does not grow with it.
 const TAIL: usize = 4;
 
 /// The cells that the list needs.
-pub(in crate::cli::tui) fn width(state: &State, now: Moment) -> usize {
-    let width = |row: SidebarRow| {
+pub(in crate::cli::tui) fn width(rows: &[SidebarRow]) -> usize {
+    let width = |row: &SidebarRow| {
         let [before, name, tail] =
             [&row.before, &row.name, &row.tail].map(|part| graphemes::width(part));
         before + name + 1 + tail.max(TAIL)
     };
-    rows(state, now).into_iter().map(width).max().unwrap_or(0)
+    rows.iter().map(width).max().unwrap_or(0)
 }
 
-pub(super) fn draw(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
+pub(super) fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     if area.is_empty() {
         return;
     }
-    let rows = rows(state, now);
+    let rows = &state.areas.sidebar;
     let (top, height) = (state.areas.sidebar_top, state.areas.sidebar_rows);
     let width = usize::from(area.width);
     if height < usize::from(area.height) {
-        let line = unread_beyond(&rows, top, height);
+        let line = unread_beyond(rows, top, height);
         put(buffer, area, height, &fit(&line, width), state.theme.unread);
     }
-    for (line, row) in rows.into_iter().skip(top).take(height).enumerate() {
+    for (line, row) in rows.iter().skip(top).take(height).enumerate() {
         let tail = fit(&row.tail, width);
         let room = width - graphemes::width(&tail);
         let name = fit_middle(&row.name, room.saturating_sub(graphemes::width(&row.before) + 1));
@@ -101,7 +89,8 @@ pub(super) fn unread_elsewhere(state: &State, width: usize) -> String {
     fit(&all.join(" "), width)
 }
 
-fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
+/// The rows of the list.
+pub(in crate::cli::tui) fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     let theme = &state.theme;
     let heading = |text: &str| SidebarRow {
         before: String::new(),
