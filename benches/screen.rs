@@ -118,7 +118,7 @@ impl Bench {
         let names =
             ["sova", "buzz", "日本", "winter", "a-name-that-is-too-long", "o.k", "anna", "bob"];
         let names: Vec<Name> = names.into_iter().map(Name::parse).collect::<Result<_, _>>()?;
-        let rooms = (1..rooms).map(|n| RoomName::parse(format!("room-{n:04}")));
+        let rooms = (1..rooms).map(|n| RoomName::parse(&format!("room-{n:04}")));
         let rooms: Vec<RoomName> =
             iter::once(Ok(RoomName::lobby())).chain(rooms).collect::<Result<_, _>>()?;
         let screen = HeadlessScreen::new(names[0].clone(), &rooms);
