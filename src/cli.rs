@@ -111,6 +111,7 @@ fn execute(cli: Cli) -> Result<(), Failure> {
     if let Command::Chat(chat::Args { link: Some(link), .. }) = &command {
         flags.hub = Some(link.clone());
     }
+    flags.check_hub()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -141,7 +141,7 @@ impl Config {
                 at if at == ProfileName::DEFAULT || names.contains(at) => {
                     at.parse().map_err(|problem: Invalid| problem.to_string())
                 }
-                _ => Err(format!("there is no [hubs.{at}]")),
+                _ => Err(hubs::no_profile(at)),
             })?,
             hubs: raw.hubs.into_iter().map(profile).collect::<Result<_, _>>()?,
         })
@@ -217,9 +217,7 @@ fn profile(
     let problem = |problem: String| FileProblem { at: Some(raw.span()), problem };
     let name: ProfileName = name.parse().map_err(|e: Invalid| problem(format!("hubs: {e}")))?;
     if name.is_default() {
-        let what =
-            format!("hubs: {name} stands for the settings above [hubs]: choose another name");
-        return Err(problem(what));
+        return Err(problem(format!("hubs: {}", hubs::DEFAULT_IS_TAKEN)));
     }
     Ok((name, raw.into_inner().read()?))
 }

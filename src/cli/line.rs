@@ -28,12 +28,12 @@ use super::{
     chat::{
         actions::{self, ActionOutcome, NO_ROOM, POST_WAITS},
         help,
-        hubs::{Visit, visit_each},
+        hubs::{self, HubChoice, Visit, visit_each},
         input::{Input, Request},
         joined_rooms::JoinedRooms,
         link,
     },
-    config::{ProfileName, hubs::HubEntry},
+    config::ProfileName,
     failure::{Failure, Result},
     options::Settings,
     output::print_error,
@@ -42,7 +42,7 @@ use super::{
 };
 use crate::{
     client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch},
-    model::{MessageId, Name, RoomName, Text},
+    model::{Endpoint, MessageId, Name, RoomName, Text},
 };
 
 /// The most unfinished tasks; with more, no lines are read from a pipe.
@@ -67,17 +67,17 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         let typed = || visit.settings.writable(visit.settings.home.input_history());
         // One console for all hubs: further lines may have been read already.
         let console = console.get_or_insert_with(|| Console::open(typed()));
-        let (next, more) = at_hub(visit, console, stop).await?;
-        left.add(more);
-        Ok(next)
+        at_hub(visit, console, &mut left, stop).await
     })
     .await;
-    let closed = match console {
-        Some(console) => console.close().await,
+    let closed: Result<()> = match console {
+        Some(console) => console.close().await.map_err(Into::into),
         None => Ok(()),
     };
-    visited?;
-    closed?;
+    if let Err(failure) = visited.and(closed) {
+        left.unsent.iter().for_each(|unsent| print_error(unsent));
+        return Err(failure);
+    }
     left.result()
 }
 
@@ -86,44 +86,47 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 struct Leftovers {
     /// Lines that could not be carried out.
     failed: usize,
-    /// Posts that the hub has not acknowledged.
-    unsent: usize,
+    /// For each hub that has not acknowledged all posts, how many.
+    unsent: Vec<String>,
 }
 
 impl Leftovers {
-    fn add(&mut self, more: Self) {
-        self.failed += more.failed;
-        self.unsent += more.unsent;
+    fn add(&mut self, hub: &Endpoint, failed: usize, unsent: usize) {
+        self.failed += failed;
+        match unsent {
+            0 => {}
+            1 => self.unsent.push(format!(
+                "your last message at {hub} may not be posted: the hub has not acknowledged it"
+            )),
+            unsent => self.unsent.push(format!(
+                "your last {unsent} messages at {hub} may not be posted: the hub has not \
+                 acknowledged them"
+            )),
+        }
     }
 
     fn result(self) -> Result<()> {
-        match self.unsent {
-            0 if self.failed == 0 => Ok(()),
-            0 => {
-                let failed = self.failed;
-                Err(Failure::Other(format!("lines that could not be carried out: {failed}")))
-            }
-            1 => Err(Failure::Other(
-                "your last message may not be posted: the hub has not acknowledged it".into(),
-            )),
-            unsent => Err(Failure::Other(format!(
-                "your last {unsent} messages may not be posted: the hub has not acknowledged them"
-            ))),
+        match self.failed {
+            _ if !self.unsent.is_empty() => Err(Failure::Other(self.unsent.join("; "))),
+            0 => Ok(()),
+            failed => Err(Failure::Other(format!("lines that could not be carried out: {failed}"))),
         }
     }
 }
 
-/// Chats at one hub, until the user leaves it. Returns the hub to go to, if there is one.
+/// Chats at one hub, until the user leaves it. Returns the hub to go to, if there is one. What was not
+/// done is added to `left`.
 async fn at_hub(
     visit: Visit,
     console: &mut Console,
+    left: &mut Leftovers,
     stop: &CancellationToken,
-) -> Result<(Option<ProfileName>, Leftovers)> {
+) -> Result<Option<ProfileName>> {
     let Visit { settings, client, mut events, problem } = visit;
     let joined = JoinedRooms::load(&settings);
-    let mut chat =
-        Chat::new(client.clone(), joined.at_start(&settings), joined, settings.hubs.clone());
-    chat.show_greeting(settings.unreachable_hint());
+    let hint = settings.unreachable_hint();
+    let mut chat = Chat::new(client.clone(), joined.at_start(&settings), joined, settings);
+    chat.show_greeting(hint);
     problem.iter().for_each(|problem| chat.notify(problem));
     let running = chat.run(console, &mut events);
     let result = stop.run_until_cancelled(running).await.unwrap_or(Ok(()));
@@ -134,12 +137,12 @@ async fn at_hub(
     if next.is_none() {
         console.stop_typing();
     }
-    let unsent = client.waiting();
+    left.add(client.hub(), failed, client.waiting());
     chat.tasks.abort_all();
     client.stop().await;
     chat.show_rest(console, events).await;
     result?;
-    Ok((next, Leftovers { failed, unsent }))
+    Ok(next)
 }
 
 struct Chat {
@@ -160,13 +163,13 @@ struct Chat {
     offer: Option<(Name, MessageId, Text)>,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,
-    hubs: Vec<HubEntry>,
+    settings: Settings,
     /// The hub to go to after leaving.
     next_hub: Option<ProfileName>,
 }
 
 impl Chat {
-    fn new(client: Client, rooms: Vec<RoomName>, joined: JoinedRooms, hubs: Vec<HubEntry>) -> Self {
+    fn new(client: Client, rooms: Vec<RoomName>, joined: JoinedRooms, settings: Settings) -> Self {
         let state = ChatState::new(client.name(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
         let (awaited, sending) = (None, HashMap::new());
@@ -183,7 +186,7 @@ impl Chat {
             joined,
             offer: None,
             leaving,
-            hubs,
+            settings,
             next_hub,
         }
     }
@@ -276,21 +279,17 @@ impl Chat {
         }
     }
 
-    /// Returns the hub to go to, or `None` after a notice if that is not possible. For a script it is an
-    /// error: its next lines are meant for that hub.
-    fn hub_to_go_to(&mut self, wanted: &str, is_edited: bool) -> Result<Option<ProfileName>> {
-        match self.hubs.iter().find(|entry| entry.profile.as_str() == wanted) {
-            Some(entry) if entry.is_current => self.notify(&format!("you are at {wanted}")),
-            Some(entry) => return Ok(Some(entry.profile.clone())),
-            None => {
-                let problem = format!("there is no hub {wanted}: /hub lists them");
-                if !is_edited {
-                    return Err(Failure::Other(problem));
-                }
-                self.notify(&problem);
-            }
+    /// Handles `/hub`. For a script, a hub that cannot be found is an error: its next lines are meant for
+    /// that hub.
+    fn choose_hub(&mut self, wanted: Option<&str>, is_edited: bool) -> Result<()> {
+        match hubs::choose(&self.settings, wanted) {
+            Ok(HubChoice::List(lines)) => self.pending.push_back(lines.join("\n")),
+            Ok(HubChoice::Here(profile)) => self.notify(&format!("you are at {profile}")),
+            Ok(HubChoice::Go(profile)) => self.next_hub = Some(profile),
+            Err(problem) if is_edited || wanted.is_none() => self.report_failure(&problem),
+            Err(problem) => return Err(Failure::Other(problem)),
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Asks for the next line, and remembers the room in its prompt.
@@ -320,8 +319,8 @@ impl Chat {
             Some(Err(error)) => return Err(stdin::unreadable(&error)),
             None => Input::Quit,
         };
-        if let Input::Hub(Some(wanted)) = &input {
-            self.next_hub = self.hub_to_go_to(wanted, console.is_edited())?;
+        if let Input::Hub(wanted) = &input {
+            self.choose_hub(wanted.as_deref(), console.is_edited())?;
         }
         if input == Input::Quit || self.next_hub.is_some() {
             let wait = if console.is_edited() { TERMINAL_WAIT } else { PIPE_WAIT };
@@ -388,8 +387,7 @@ impl Chat {
     async fn execute(&mut self, input: Input, is_edited: bool) -> Result<()> {
         match input {
             // Done before.
-            Input::Nothing | Input::Quit | Input::Hub(Some(_)) => {}
-            Input::Hub(None) => self.pending.push_back(view::hubs(&self.hubs).join("\n")),
+            Input::Nothing | Input::Quit | Input::Hub(_) => {}
             Input::Invalid(problem) => self.report_failure(&problem),
             Input::Help => self.pending.push_back(help()),
             Input::ShowStatus => self.show_status(),
@@ -597,5 +595,23 @@ async fn at(until: Option<Instant>) {
     match until {
         Some(until) => tokio::time::sleep_until(until.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn posts_that_may_be_lost_are_reported_with_their_hub() {
+        let mut left = Leftovers::default();
+        let hub = |raw| Endpoint::parse(raw).unwrap();
+        left.add(&hub("here.example:1"), 0, 1);
+        left.add(&hub("work.example:1"), 0, 0);
+        left.add(&hub("den.example:1"), 1, 2);
+        let Err(Failure::Other(report)) = left.result() else { panic!("nothing is reported") };
+        assert!(report.starts_with("your last message at here.example:1 may"), "{report}");
+        assert!(report.contains("; your last 2 messages at den.example:1 may"), "{report}");
+        assert!(!report.contains("work.example"), "{report}");
     }
 }

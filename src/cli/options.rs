@@ -12,7 +12,10 @@ pub(crate) use self::{
 use super::{
     addresses::hub,
     colours::Paint,
-    config::{self, Config, Home, ProfileName, hubs::HubEntry},
+    config::{
+        Config, Home, ProfileName,
+        hubs::{self, HubEntry},
+    },
     failure::{Failure, GET_LINK, Result},
     notify::Notify,
     output::Output,
@@ -83,23 +86,24 @@ impl Settings {
         Self::merge(flags, config, home, login_name)
     }
 
-    /// Returns the settings for the hub of a profile. Options that were given for another hub do not
-    /// count any more.
+    /// Returns the settings for the hub of a profile, whose file is read again. Options that were given
+    /// for another hub do not count any more.
     pub(crate) fn at(&self, profile: &ProfileName) -> Result<Self> {
-        let flags = Flags {
-            at: Some(profile.clone()),
-            hub: None,
-            name: None,
-            room: Vec::new(),
-            ..self.flags.clone()
-        };
-        Self::load(flags)
+        Self::load(Flags { at: Some(profile.clone()), ..self.flags.clone().for_another_hub() })
+    }
+
+    /// Returns the hubs to choose from. The file is read again: another program may have changed it.
+    pub(crate) fn read_hubs(&self) -> Result<Vec<HubEntry>> {
+        let config = Config::read(&self.home.config_file())?;
+        let current = self.hubs.iter().find(|entry| entry.is_current).map(|entry| &entry.profile);
+        Ok(hubs::list(&config, current, &default_hub()?.hub))
     }
 
     /// Returns the entry of a profile. Errors if there is none.
     pub(crate) fn hub_entry(&self, profile: &ProfileName) -> Result<&HubEntry> {
         self.hubs.iter().find(|entry| entry.profile == *profile).ok_or_else(|| {
-            Failure::Usage(format!("there is no profile {profile}: `chinwag hubs` lists them"))
+            let problem = hubs::no_profile(profile.as_str());
+            Failure::Usage(format!("{problem}: `chinwag hubs` lists them"))
         })
     }
 
@@ -111,8 +115,8 @@ impl Settings {
         login: impl FnOnce() -> Option<String>,
     ) -> Result<Self> {
         let (current, profile) = ranked(&flags, &config)?;
-        let default_hub = hub(DEFAULT_HUB).map_err(|p| Failure::Usage(p.to_string()))?;
-        let hubs = config::hubs::list(&config, current.as_ref(), &default_hub.hub);
+        let default_hub = default_hub()?;
+        let hubs = hubs::list(&config, current.as_ref(), &default_hub.hub);
         let at = profile.hub.unwrap_or(default_hub);
         let name = match profile.name {
             Some(name) => name,
@@ -336,6 +340,10 @@ impl Settings {
         let contacts = Contacts::at(file);
         if can_write { contacts } else { contacts.read_only() }
     }
+}
+
+fn default_hub() -> Result<JoinLink> {
+    hub(DEFAULT_HUB).map_err(|problem| Failure::Usage(problem.to_string()))
 }
 
 pub(crate) fn login_name() -> Option<String> {

@@ -111,7 +111,6 @@ async fn at_hub(
     let hub = (client.hub().to_string(), reached_at(&client, &settings));
     let now = Moment::now();
     let mut state = State::new(client.name(), hub, &rooms, preferences, now);
-    state.set_hubs(settings.hubs.clone());
     state.set_blocked(actions::blocked(&client).await.unwrap_or_default());
     let (file, hub) = (settings.home.seen(), client.hub().to_string());
     state.set_read_positions(read_positions::load(&file, &hub));
@@ -125,7 +124,7 @@ async fn at_hub(
         unseen.clone(),
         screen,
         terminal_events,
-        settings.writable(settings.home.input_history()),
+        settings.clone(),
         joined,
     );
     let result = app.run(&mut events, stop).await;

@@ -101,6 +101,9 @@ fn a_profile_is_added_used_and_removed() {
     let unreached = person.run(&["hubs", "add", "home", "127.0.0.1:1"]).failed(3);
     assert!(unreached.contains("no hub at"), "{unreached}");
     assert!(!person.config().contains("home"), "nothing is saved that does not work");
+    let reserved = person.run(&["hubs", "add", "default", person.work.link()]).failed(2);
+    assert!(reserved.contains("default stands for the settings above [hubs]"), "{reserved}");
+    assert!(!reserved.contains("remove it"), "it cannot be removed: {reserved}");
     assert!(person.run(&["hubs", "use", "nowhere"]).failed(2).contains("no profile nowhere"));
     assert!(person.run(&["--at", "nowhere", "peers"]).failed(2).contains("no profile nowhere"));
     person.run(&["hubs", "remove", "work"]).done();
@@ -149,6 +152,37 @@ fn what_is_chosen_nearer_to_the_command_wins() {
     .done();
     assert_eq!(bot.end().code, Some(0));
     assert!(posted(&person.here, "lobby")[1].contains("\"name\":\"sova\""));
+}
+
+#[test]
+fn a_profile_and_another_hub_exclude_each_other() {
+    let person = Person::new();
+    let here = person.here.address().to_string();
+    for args in [
+        &["--at", "work", "--hub", &here, "peers"][..],
+        &["--at", "default", "--hub", &here, "peers"],
+        &["--at", "work", "chat", &here],
+    ] {
+        let problem = person.run(args).failed(2);
+        let why = format!("--at {} and the hub {here} exclude each other", args[1]);
+        assert!(problem.contains(&why), "{problem}");
+    }
+}
+
+#[test]
+fn a_chat_goes_to_a_profile_that_was_added_meanwhile_without_options_for_another_hub() {
+    let person = Person::new();
+    let options = ["--plaintext", "--name", "zoe", "--room", "den", "chat"];
+    let mut chat = cli::Running::start(person.command(&options));
+    chat.write(b"one\n/hub\n");
+    while !chat.line().starts_with("*  default") {}
+    let link = person.work.link();
+    person.run(&["hubs", "add", "later", link, "--name", "ann", "--room", "attic"]).done();
+    chat.write(b"/hub later\ntwo\n/hub default\nthree\n");
+    assert_eq!(chat.end().code, Some(0));
+    assert_eq!(posted(&person.here, "den"), ["zoe: one"]);
+    assert_eq!(posted(&person.work, "attic"), ["ann: two"]);
+    assert_eq!(posted(&person.here, "lobby"), ["sova: three"]);
 }
 
 #[test]
@@ -212,7 +246,7 @@ fn the_full_screen_goes_from_hub_to_hub() {
     screen.press(&["Esc"]);
     screen.wait_without("*  default");
     screen.type_line("/hub nowhere");
-    screen.wait_for("there is no hub nowhere");
+    screen.wait_for("there is no profile nowhere");
     screen.type_line("/hub work");
     screen.wait_for("ops> ");
     screen.type_line("two");

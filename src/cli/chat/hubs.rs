@@ -5,13 +5,36 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     cli::{
         commands::start,
-        config::ProfileName,
+        config::{ProfileName, hubs::no_profile},
         failure::{Failure, Result},
         options::Settings,
-        terminal,
+        terminal, view,
     },
     client::{Client, ClientOptions, Events},
 };
+
+/// What `/hub` leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HubChoice {
+    /// These are the hubs.
+    List(Vec<String>),
+    /// The chat is at this one already.
+    Here(ProfileName),
+    /// The chat leaves for this one.
+    Go(ProfileName),
+}
+
+/// Returns what `/hub` leads to, with or without the name of a profile. Errors if there is none of that
+/// name now.
+pub(crate) fn choose(settings: &Settings, wanted: Option<&str>) -> Result<HubChoice, String> {
+    let hubs = settings.read_hubs().map_err(|failure| failure.line().unwrap_or_default())?;
+    let Some(wanted) = wanted else { return Ok(HubChoice::List(view::hubs(&hubs))) };
+    match hubs.into_iter().find(|entry| entry.profile.as_str() == wanted) {
+        Some(entry) if entry.is_current => Ok(HubChoice::Here(entry.profile)),
+        Some(entry) => Ok(HubChoice::Go(entry.profile)),
+        None => Err(format!("{}: /hub lists them", no_profile(wanted))),
+    }
+}
 
 /// A chat that begins at a hub.
 pub(crate) struct Visit {

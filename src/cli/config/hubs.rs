@@ -9,9 +9,14 @@ use super::{Config, Profile, ProfileName, remember::rewrite};
 use crate::{
     cli::failure::{Failure, Result},
     model::{Endpoint, Name},
+    text,
 };
 
 const HUBS: &str = "hubs";
+
+/// Why no profile can have the name [`ProfileName::DEFAULT`].
+pub(super) const DEFAULT_IS_TAKEN: &str =
+    "default stands for the settings above [hubs]: choose another name";
 
 /// The key with the name of the current profile.
 const AT: &str = "at";
@@ -62,11 +67,19 @@ pub(crate) fn add(file: &Path, name: &ProfileName, profile: &Profile) -> Result<
     })
 }
 
-/// The error for the name of a profile that exists.
+/// The error for the name of a profile that exists, or that stands for something else.
 pub(crate) fn exists(name: &ProfileName) -> Failure {
-    Failure::Usage(format!(
-        "there is a profile {name} already: choose another name, or remove it first"
-    ))
+    Failure::Usage(match name.is_default() {
+        true => DEFAULT_IS_TAKEN.to_owned(),
+        false => {
+            format!("there is a profile {name} already: choose another name, or remove it first")
+        }
+    })
+}
+
+/// Says that there is no profile with a name.
+pub(crate) fn no_profile(name: &str) -> String {
+    text::one_line(&format!("there is no profile {name}")).into_owned()
 }
 
 /// Makes a profile the current one.

@@ -12,6 +12,7 @@ use crate::{
         addresses::{hub, listen_address},
         colours::ColorChoice,
         config::{Profile, ProfileName},
+        failure::{Failure, Result},
         values::{self, direct_policy, duration},
     },
     client::DirectPolicy,
@@ -132,6 +133,38 @@ impl Flags {
                 plaintext: moved!(plaintext).then_some(true),
             },
         };
+    }
+
+    /// Drops the options that were given for one hub, because the user goes to another: its address,
+    /// the name and the rooms there, and whether it is encrypted. Those for receiving direct messages
+    /// describe this machine and stay, but those of the other profile come first.
+    pub(in crate::cli) fn for_another_hub(mut self) -> Self {
+        let Profile { listen, advertise, direct, no_direct, .. } = self.profile();
+        let kept = Profile { listen, advertise, direct, no_direct, ..Profile::default() };
+        self.environment.profile = kept.or(self.environment.profile);
+        Self {
+            hub: None,
+            name: None,
+            room: Vec::new(),
+            plaintext: false,
+            listen: None,
+            advertise: Vec::new(),
+            direct: None,
+            no_direct: false,
+            ..self
+        }
+    }
+
+    /// Errors if the command line has both a profile and a hub, which would set the profile aside.
+    pub(in crate::cli) fn check_hub(&self) -> Result<()> {
+        match (&self.at, &self.hub) {
+            (Some(at), Some(link)) => Err(Failure::Usage(format!(
+                "--at {at} and the hub {} exclude each other, since a profile has its own hub: leave \
+                 one out",
+                link.hub
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Returns the settings for a hub from the command line.

@@ -2,7 +2,7 @@
 
 use super::flags::{Environment, Flags};
 use crate::cli::{
-    config::{Config, Profile, ProfileName},
+    config::{Config, Profile, ProfileName, hubs::no_profile},
     failure::{Failure, Result},
 };
 
@@ -16,8 +16,8 @@ pub(crate) fn ranked(flags: &Flags, config: &Config) -> Result<(Option<ProfileNa
         _ if name.is_default() => Ok(file.clone()),
         Some(profile) => Ok(profile.clone()),
         None => Err(Failure::Usage(format!(
-            "there is no profile {name}: `chinwag hubs` lists them, and `chinwag hubs add {name} LINK` \
-             adds one"
+            "{}: `chinwag hubs` lists them, and `chinwag hubs add {name} LINK` adds one",
+            no_profile(name.as_str())
         ))),
     };
     let (at, above) = match (&flags.at, &at, &config.at) {

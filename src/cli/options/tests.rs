@@ -82,6 +82,37 @@ fn the_command_line_overrides_the_file() {
 }
 
 #[test]
+fn options_for_one_hub_do_not_count_at_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = "listen = 1\n[hubs.work]\nhub = 'work:1'\nname = 'ann'\ndirect = 'contacts'\n\
+                [hubs.den]\nhub = 'den:1'\nname = 'eva'\n";
+    std::fs::write(dir.path().join("config.toml"), file).unwrap();
+    let flags = Flags {
+        home: Some(dir.path().to_owned()),
+        hub: Some(hub("flag:1").unwrap()),
+        name: Some(Name::parse("flagger").unwrap()),
+        room: vec![RoomName::parse("flags").unwrap()],
+        plaintext: true,
+        direct: Some(DirectPolicy::Anyone),
+        listen: Some("127.0.0.1:22".parse().unwrap()),
+        quiet: true,
+        ..Flags::default()
+    };
+    let mut settings = Settings::load(flags).unwrap();
+    for (profile, name, direct) in
+        [("work", "ann", DirectPolicy::Contacts), ("den", "eva", DirectPolicy::Anyone)]
+    {
+        settings = settings.at(&profile.parse().unwrap()).unwrap();
+        assert_eq!(settings.hub.hub.to_string(), format!("{profile}:1"));
+        assert_eq!(settings.name.as_str(), name);
+        assert_eq!(settings.rooms, [RoomName::lobby()]);
+        assert!(!settings.plaintext && settings.quiet);
+        // What is received is decided by the profile, then by the command line.
+        assert_eq!((settings.direct, settings.listen.port()), (Some(direct), 22));
+    }
+}
+
+#[test]
 fn a_loopback_listener_for_a_remote_hub_gets_a_hint() {
     let hint_for = |at: &str, listen: &str, change: fn(&mut Flags)| {
         let (at, listen) = (Some(hub(at).unwrap()), Some(listen.parse().unwrap()));

@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     cli::{
-        chat::{history_file, joined_rooms::JoinedRooms, link},
+        chat::{history_file, hubs, joined_rooms::JoinedRooms, link},
         failure::Result,
+        options::Settings,
     },
     client::{
         Client, Connection, ConversationChange, ConversationUpdate, Conversations, Error, Event,
@@ -47,6 +48,7 @@ pub(super) struct App {
     terminal_events: TerminalEvents,
     tasks: Tasks,
     conversations: Conversations,
+    settings: Settings,
     /// The file with the input history, if there is one.
     history: Option<PathBuf>,
     joined: JoinedRooms,
@@ -65,7 +67,7 @@ impl App {
         unseen: Unseen,
         screen: Screen,
         terminal_events: TerminalEvents,
-        history: Option<PathBuf>,
+        settings: Settings,
         joined: JoinedRooms,
     ) -> Self {
         Self {
@@ -76,7 +78,8 @@ impl App {
             unseen,
             screen,
             terminal_events,
-            history,
+            history: settings.writable(settings.home.input_history()),
+            settings,
             joined,
             stopped: None,
             has_events: true,
@@ -233,6 +236,10 @@ impl App {
                     }
                 }
                 Effect::StoreInput(line) => self.store_input(&line),
+                Effect::ChooseHub(wanted) => {
+                    let choice = hubs::choose(&self.settings, wanted.as_deref());
+                    self.change(|state, now| state.on_hub_choice(choice, now));
+                }
                 Effect::RememberRoom(room) => {
                     let remembered = self.joined.add(&room);
                     self.report_forgetful(remembered);

@@ -75,6 +75,8 @@ pub(crate) enum Effect {
     Ping,
     /// Set the user's status on the hub.
     SetStatus(PeerStatus),
+    /// Go to another hub; without one, list them.
+    ChooseHub(Option<String>),
     /// Have the next chat join a room.
     RememberRoom(RoomName),
     /// Have the next chat not join a room.

@@ -53,7 +53,7 @@ use super::{
 use crate::{
     cli::{
         chat::roster::Roster,
-        config::{ProfileName, hubs::HubEntry},
+        config::ProfileName,
         keymap::{Action, Keymap},
         notify::Notify,
         outage::Outage,
@@ -146,7 +146,6 @@ pub(crate) struct State {
     offer: Option<(Name, MessageId)>,
     /// The room to go to once it is joined, unless the user does something else first.
     joining: Option<RoomName>,
-    hubs: Vec<HubEntry>,
     /// The hub to go to after leaving.
     next_hub: Option<ProfileName>,
     /// The found message to go to once its room is joined.
@@ -218,7 +217,6 @@ impl State {
             reading_files: false,
             offer: None,
             joining: None,
-            hubs: Vec::new(),
             next_hub: None,
             sought: None,
             leaving: None,

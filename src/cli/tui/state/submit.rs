@@ -99,7 +99,7 @@ impl State {
         match input {
             Input::Nothing | Input::Invalid(_) => {}
             Input::Quit => self.quit(now),
-            Input::Hub(profile) => self.go_to_hub(profile, now),
+            Input::Hub(profile) => self.emit(Effect::ChooseHub(profile)),
             Input::Help => self.overlay = Some(Overlay::help(&self.keymap, true)),
             Input::ShowStatus => self.show_status(),
             Input::Theme(theme) => self.set_theme(theme, now),
