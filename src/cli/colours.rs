@@ -1,4 +1,4 @@
-//! Colours of what commands print: the same as on the full screen, on a terminal only.
+//! Colours of what commands print, on a terminal only.
 
 use std::io::{self, IsTerminal};
 
@@ -97,9 +97,9 @@ mod tests {
     use crate::cli::theme::{ThemeName, detect::TerminalColours};
 
     #[test]
-    fn names_and_results_have_the_colours_of_the_screen() {
+    fn names_and_results_have_colours() {
         let name = |raw: &str| Name::parse(raw).unwrap();
-        let dark = || Theme::new(ThemeName::Dark, &TerminalColours::default());
+        let dark = || Theme::for_output(ThemeName::Dark, &TerminalColours::default());
         let paint = Paint::new(Some(dark()), name("sova"));
         let line = || "09:15 buzz: hi sova".to_owned();
         let shown = paint.name(line(), "09:15 ", &name("buzz"));

@@ -176,7 +176,7 @@ impl Settings {
 
     /// Returns the theme of the output of commands, which do not ask the terminal for its colours.
     fn theme(&self) -> Theme {
-        Theme::new(self.theme.unwrap_or_default(), &TerminalColours::from_environment())
+        Theme::for_output(self.theme.unwrap_or_default(), &TerminalColours::from_environment())
     }
 
     /// Returns the first room, which is the current one at the start.

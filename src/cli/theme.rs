@@ -1,9 +1,12 @@
 //! The colours of the full screen: a style for each role. No other module names a colour.
 //!
 //! The background is the terminal's own, except for bars, marked rows and code. Every colour is chosen
-//! for the background: the nearest to the wished one that has enough contrast. `dark` on a terminal
-//! that is known to be light paints a background of its own, and `light` likewise. `plain` has no
+//! for the background: the nearest to the wished one that has enough contrast. `dark` paints a
+//! background of its own unless the terminal is known to be dark, and `light` likewise. `plain` has no
 //! colours, for `NO_COLOR`.
+//!
+//! What commands print has colours that can be read on black and on white: the terminal is not asked,
+//! and the output may be shown elsewhere later.
 
 pub(crate) mod contrast;
 pub(crate) mod detect;
@@ -16,7 +19,7 @@ use ratatui::style::{Color, Modifier, Style};
 use self::{
     contrast::{Depth, Rgb},
     detect::TerminalColours,
-    wishes::{DARK, LIGHT, Wishes},
+    wishes::Wishes,
 };
 use crate::model::Name;
 
@@ -116,6 +119,19 @@ impl ThemeName {
     }
 }
 
+impl ThemeName {
+    /// Whether the theme is for a light background; `None` if it has no colours.
+    fn is_light(self, terminal: &TerminalColours) -> Option<bool> {
+        match self {
+            // If nothing is known, the background counts as dark.
+            Self::Auto => Some(terminal.is_light().unwrap_or(false)),
+            Self::Dark => Some(false),
+            Self::Light => Some(true),
+            Self::Plain => None,
+        }
+    }
+}
+
 impl fmt::Display for ThemeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = Self::NAMES.iter().zip(Self::ALL).find(|(_, theme)| theme == self);
@@ -126,24 +142,39 @@ impl fmt::Display for ThemeName {
 impl Theme {
     /// The theme with a name, for a terminal.
     pub(crate) fn new(name: ThemeName, terminal: &TerminalColours) -> Self {
-        let is_light = match name {
-            ThemeName::Auto => terminal.is_light(),
-            ThemeName::Dark => false,
-            ThemeName::Light => true,
-            ThemeName::Plain => return Self::plain(),
-        };
-        let wishes = if is_light { &LIGHT } else { &DARK };
-        let known = terminal.background.filter(|known| known.is_light() == is_light);
+        let Some(is_light) = name.is_light(terminal) else { return Self::plain() };
+        let wishes = Wishes::on(is_light);
+        let paints = name != ThemeName::Auto && terminal.is_light() != Some(is_light);
+        let known = terminal.background.filter(|_| !paints);
         let palette = Palette {
             wishes,
             depth: terminal.depth,
             ground: known.unwrap_or(wishes.ground),
             // A dark terminal whose background is not known may be less dark.
-            worst: known.unwrap_or(wishes.worst),
+            worst: known.unwrap_or(if paints { wishes.ground } else { wishes.worst }),
         };
-        match terminal.background.is_some() && known.is_none() {
-            true => palette.theme_with_ground(),
-            false => palette.theme(),
+        if paints { palette.theme_with_ground() } else { palette.theme() }
+    }
+
+    /// The theme of what commands print: names, secondary information and results have colours with
+    /// enough contrast on black and on white. With sixteen colours there are none: which ones those
+    /// are is not known.
+    pub(crate) fn for_output(name: ThemeName, terminal: &TerminalColours) -> Self {
+        let Some(is_light) = name.is_light(terminal) else { return Self::plain() };
+        if terminal.depth == Depth::Sixteen {
+            return Self::plain();
+        }
+        let (wishes, grounds) = (Wishes::on(is_light), [Rgb::BLACK, Rgb::WHITE]);
+        // The palette has enough such colours; between black and white, a scale has no direction.
+        let readable = |wish| Depth::Indexed.readable(wish, &grounds, LINE_CONTRAST, &[]);
+        let text = |wish| Style::new().fg(readable(wish));
+        Self {
+            dim: text(wishes.dim),
+            good: text(wishes.good),
+            warn: text(wishes.warn),
+            bad: text(wishes.bad),
+            names: wishes.names_on(Depth::Indexed, &grounds, LINE_CONTRAST),
+            ..Self::plain()
         }
     }
 
@@ -195,6 +226,17 @@ impl Theme {
         let at = usize::try_from(folded).map_or(0, |hash| hash % count);
         let style = self.names.get(at).copied().unwrap_or_default();
         if is_own || self.names.is_empty() { style.patch(self.own) } else { style }
+    }
+}
+
+impl Wishes {
+    /// The styles of names, each with a colour of its own as far as there are enough.
+    fn names_on(&self, depth: Depth, grounds: &[Rgb], ratio: f64) -> Vec<Style> {
+        let mut taken = Vec::new();
+        for wish in self.names {
+            taken.push(depth.readable(wish, grounds, ratio, &taken));
+        }
+        taken.into_iter().map(|colour| Style::new().fg(colour)).collect()
     }
 }
 
@@ -262,17 +304,8 @@ impl Palette<'_> {
             bad: text(wishes.bad),
             unread: bold(wishes.text),
             own: BOLD,
-            names: self.names(&all),
+            names: wishes.names_on(self.depth, &all, TEXT_CONTRAST),
         }
-    }
-
-    /// A colour of its own for each wish, as far as there are enough.
-    fn names(&self, grounds: &[Rgb]) -> Vec<Style> {
-        let mut taken = Vec::new();
-        for wish in self.wishes.names {
-            taken.push(self.depth.readable(wish, grounds, TEXT_CONTRAST, &taken));
-        }
-        taken.into_iter().map(|colour| Style::new().fg(colour)).collect()
     }
 
     fn foreground(&self, wish: Rgb, grounds: &[Rgb], ratio: f64) -> Style {

@@ -38,9 +38,9 @@ impl TerminalColours {
         }
     }
 
-    /// Whether the background is light; if nothing is known, it is not.
-    pub(super) fn is_light(&self) -> bool {
-        self.background.map(Rgb::is_light).or(self.light_by_environment).unwrap_or(false)
+    /// Whether the background is light; `None` if nothing is known.
+    pub(super) fn is_light(&self) -> Option<bool> {
+        self.background.map(Rgb::is_light).or(self.light_by_environment)
     }
 }
 
@@ -108,9 +108,10 @@ mod tests {
             light_by_environment,
             ..TerminalColours::default()
         };
-        assert!(!known(None, None).is_light());
-        assert!(known(None, Some(true)).is_light());
-        assert!(!known(Some(Rgb::BLACK), Some(true)).is_light(), "the terminal knows better");
-        assert!(known(Some(Rgb(253, 246, 227)), Some(false)).is_light());
+        assert_eq!(known(None, None).is_light(), None);
+        assert_eq!(known(None, Some(true)).is_light(), Some(true));
+        let black = known(Some(Rgb::BLACK), Some(true)).is_light();
+        assert_eq!(black, Some(false), "the terminal knows better");
+        assert_eq!(known(Some(Rgb(253, 246, 227)), Some(false)).is_light(), Some(true));
     }
 }

@@ -55,6 +55,31 @@ fn all() -> Vec<(Theme, Rgb, String)> {
     all
 }
 
+#[test]
+fn what_commands_print_can_be_read_on_black_and_on_white() {
+    let mut coloured = 0;
+    for depth in DEPTHS {
+        for theme in ThemeName::ALL {
+            for light_by_environment in [None, Some(false), Some(true)] {
+                let terminal =
+                    TerminalColours { depth, light_by_environment, ..Default::default() };
+                let made = Theme::for_output(theme, &terminal);
+                let mut printed = vec![made.dim, made.good, made.warn, made.bad];
+                printed.extend(&made.names);
+                for style in printed {
+                    let least = contrast(style, &[Rgb::BLACK, Rgb::WHITE]);
+                    assert!(least >= 3.0, "{theme}, {depth:?}: {style:?} has {least:.2}");
+                    coloured += usize::from(style.fg.is_some());
+                }
+                for (at, one) in made.names.iter().enumerate() {
+                    assert!(!made.names[..at].contains(one), "{theme}, {depth:?}: {one:?} twice");
+                }
+            }
+        }
+    }
+    assert_eq!(coloured, 2 * 3 * 3 * (4 + 12), "two depths, three themes, three environments");
+}
+
 /// The styles of texts and those of lines. A new role does not compile until it is in one of them.
 fn roles(theme: &Theme) -> (Vec<Style>, Vec<Style>) {
     let Theme {
@@ -137,20 +162,32 @@ fn errors_help_and_arrivals_have_colours_of_their_own() {
 }
 
 #[test]
-fn a_theme_paints_its_background_where_the_terminal_has_the_other_kind() {
+fn a_theme_paints_its_background_unless_the_terminal_is_known_to_have_its_kind() {
     let on = |background| TerminalColours { background, ..Default::default() };
     for (theme, background, paints) in [
         (ThemeName::Dark, Some(Rgb::WHITE), true),
         (ThemeName::Light, Some(Rgb::BLACK), true),
         (ThemeName::Dark, Some(Rgb::BLACK), false),
         (ThemeName::Light, Some(Rgb::WHITE), false),
-        (ThemeName::Dark, None, false),
-        (ThemeName::Light, None, false),
+        (ThemeName::Dark, None, true),
+        (ThemeName::Light, None, true),
         (ThemeName::Auto, Some(Rgb::WHITE), false),
         (ThemeName::Auto, Some(Rgb::BLACK), false),
+        (ThemeName::Auto, None, false),
     ] {
         let made = Theme::new(theme, &on(background));
         assert_eq!(made.text.bg.is_some(), paints, "{theme} on {background:?}");
+    }
+    for (theme, light, paints) in [
+        (ThemeName::Dark, false, false),
+        (ThemeName::Dark, true, true),
+        (ThemeName::Light, true, false),
+        (ThemeName::Light, false, true),
+    ] {
+        let by_environment =
+            TerminalColours { light_by_environment: Some(light), ..Default::default() };
+        let made = Theme::new(theme, &by_environment);
+        assert_eq!(made.text.bg.is_some(), paints, "{theme}, COLORFGBG says {light}");
     }
 }
 

@@ -28,7 +28,14 @@ pub(super) struct Wishes {
     pub(super) status: f64,
 }
 
-pub(super) const DARK: Wishes = Wishes {
+impl Wishes {
+    /// The wishes on a light or a dark background.
+    pub(super) fn on(is_light: bool) -> &'static Self {
+        if is_light { &LIGHT } else { &DARK }
+    }
+}
+
+const DARK: Wishes = Wishes {
     ground: Rgb(28, 28, 28),
     worst: Rgb(54, 54, 54),
     text: Rgb(218, 218, 218),
@@ -62,7 +69,7 @@ pub(super) const DARK: Wishes = Wishes {
     status: 0.09,
 };
 
-pub(super) const LIGHT: Wishes = Wishes {
+const LIGHT: Wishes = Wishes {
     ground: Rgb(255, 255, 255),
     worst: Rgb(228, 228, 228),
     text: Rgb(40, 40, 40),

@@ -43,3 +43,24 @@ fn every_list_has_a_title_and_says_how_to_close_it() {
         assert!(picture(&mut state, 80, 24)[23].contains(none));
     }
 }
+
+#[test]
+fn a_chosen_theme_repaints_every_cell() {
+    let mut state = state(&["lobby"]);
+    state.said("lobby", 1, "buzz", "hi sova, `make` it *so*");
+    let painted = |state: &mut State, line: &str| {
+        state.line(line, at(2));
+        let mut buffer = Buffer::empty(Rect::new(0, 0, 90, 20));
+        layout::arrange(state, buffer.area, at(60));
+        paint(state, at(60), &mut buffer);
+        buffer.content().iter().filter(|cell| cell.bg != ratatui::style::Color::Reset).count()
+    };
+    let few = painted(&mut state, "/theme auto");
+    assert!(few < 90 * 20 / 2, "{few}: the background is that of the terminal");
+    for theme in ["/theme light", "/theme dark", "/theme light"] {
+        assert_eq!(painted(&mut state, theme), 90 * 20, "{theme}");
+    }
+    assert_eq!(painted(&mut state, "/help"), 90 * 20, "an overlay");
+    state.press(KeyCode::Esc, at(3));
+    assert_eq!(painted(&mut state, "/theme auto"), few);
+}
