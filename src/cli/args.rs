@@ -21,8 +21,8 @@ peers --watch with 0.
 
 Settings are also read from the environment and from config.toml in the configuration
 directory, with the keys at, hubs, hub, name, listen, advertise, direct, no_direct, plaintext, room,
-quiet, keep, theme and keys. Options override the environment, and the environment overrides the
-file.";
+quiet, keep, notify, keywords, mouse, theme and keys. Options override the environment, and the
+environment overrides the file.";
 
 /// Chat in rooms, and directly from peer to peer
 #[derive(Debug, Parser)]
@@ -124,5 +124,38 @@ impl Command {
             Self::Peers(args) => args.watch,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::cli::config::Config;
+
+    #[test]
+    fn the_help_and_the_documentation_have_all_keys_of_the_file() {
+        // The error lists them: "unknown field `none`, expected one of `hub`, …".
+        let known = Config::parse("none = 1").unwrap_err();
+        let (_, known) = known.split_once("expected one of").unwrap();
+        let known: BTreeSet<&str> = known.split('`').skip(1).step_by(2).collect();
+        assert!(known.contains("hub") && known.contains("keys"), "{known:?}");
+        let (_, keys) = EXIT_CODES.split_once("with the keys ").unwrap();
+        let (keys, _) = keys.split_once('.').unwrap();
+        let keys = keys.split([',', ' ', '\n']).filter(|word| !matches!(*word, "" | "and"));
+        assert_eq!(keys.collect::<BTreeSet<_>>(), known);
+        let page = include_str!("../../docs/chat.md");
+        for key in known {
+            let forms = [format!("\n{key} = "), format!("\n[{key}]"), format!("\n[{key}.")];
+            assert!(forms.iter().any(|form| page.contains(form)), "{key} is not in docs/chat.md");
+        }
+    }
+
+    #[test]
+    fn a_command_with_nul_is_a_usage_error() {
+        let error = parse(["chinwag", "on", "--run", "a\0b"].map(OsString::from)).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("the character NUL"), "{error}");
     }
 }

@@ -131,7 +131,7 @@ impl Config {
             no_direct: raw.no_direct,
             plaintext: raw.plaintext,
             quiet: raw.quiet,
-            notify: one("notify", raw.notify, Notify::parse)?,
+            notify: raw.notify.map(notify).transpose()?,
             keywords: raw.keywords.map(keywords).transpose()?.unwrap_or_default(),
             mouse: raw.mouse,
             no_keep: raw.keep == Some(false),
@@ -182,7 +182,7 @@ struct RawConfig {
     plaintext: bool,
     #[serde(default)]
     quiet: bool,
-    notify: Option<Spanned<String>>,
+    notify: Option<Spanned<TextOrSwitch>>,
     keywords: Option<Spanned<OneOrMany>>,
     mouse: Option<bool>,
     keep: Option<bool>,
@@ -200,6 +200,14 @@ type RawKeys = BTreeMap<String, Spanned<OneOrMany>>;
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
+}
+
+/// A setting that is easily taken for a switch.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a string")]
+enum TextOrSwitch {
+    Text(String),
+    Switch(bool),
 }
 
 impl OneOrMany {
@@ -241,6 +249,14 @@ fn many<T: FromStr<Err: Display>>(
     let Some(raw) = raw else { return Ok(Vec::new()) };
     let read = |one: &String| one.parse().map_err(|problem| problem_in(key, &raw, problem));
     raw.get_ref().all().iter().map(read).collect()
+}
+
+fn notify(raw: Spanned<TextOrSwitch>) -> Result<Notify, FileProblem> {
+    let parsed = match raw.get_ref() {
+        TextOrSwitch::Text(text) => Notify::parse(text),
+        TextOrSwitch::Switch(on) => Notify::parse(&on.to_string()),
+    };
+    parsed.map_err(|problem| problem_in("notify", &raw, problem))
 }
 
 fn keywords(raw: Spanned<OneOrMany>) -> Result<Vec<String>, FileProblem> {
@@ -330,6 +346,16 @@ mod tests {
             ("[keys]\nretry = 'f5'\nsearch = 'f5'", "line 1, column 1: keys: F5 cannot mean both"),
             ("\n[keys]\ndance = 'f5'", "line 3, column 9: keys: no action \"dance\""),
             ("notify = ' '", "line 1, column 10: notify: expected terminal, bell or a command"),
+            (
+                "notify = false",
+                "line 1, column 10: notify: \"false\" is neither terminal, bell nor",
+            ),
+            ("notify = 'off'", "line 1, column 10: notify: \"off\" is neither terminal, bell nor"),
+            (
+                r#"notify = "say\u0000""#,
+                "line 1, column 10: notify: a command cannot have the character NUL",
+            ),
+            ("notify = 3", "line 1, column 10: expected a string"),
             ("keywords = ['a', '']", "line 1, column 12: keywords: \"\" is no word"),
             ("theme = 'blue'", "line 1, column 9: theme: no theme \"blue\": expected auto, dark"),
             ("# ü\nname = 'ü' 3", "line 2, column 12: "),

@@ -24,7 +24,7 @@ use crate::{
         failure::{self, Failure},
         options::Settings,
         output::{Output, print_error, print_notice},
-        values::duration,
+        values::{duration, shell_command},
         view,
     },
     client::{Client, Error, Event, Result},
@@ -54,7 +54,7 @@ replying to each other: reply only to messages that are meant for your bot.";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Command to run with `sh -c`
-    #[arg(long, value_name = "CMD")]
+    #[arg(long, value_name = "CMD", value_parser = shell_command)]
     run: String,
     /// Handle room messages only, and receive no direct messages
     #[arg(long)]
