@@ -4,7 +4,7 @@
 //! Within double quotes an operator is text. Everything else that has a colon, such as an address, is
 //! a word.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::values::{TIME_FORMS, peer, point_in_time, room};
 use crate::{
@@ -124,6 +124,23 @@ impl SearchTerms {
         }
     }
 
+    /// Writes the search as it could be typed, with its operators, and with times in a time zone, to the
+    /// minute.
+    pub(crate) fn show(&self, zone: &TimeZone) -> String {
+        let time = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M").to_string();
+        let operators = [
+            (Operator::From, self.sender.as_ref().map(Name::to_string)),
+            (Operator::In, self.room.as_ref().map(RoomName::to_string)),
+            (Operator::After, self.since.map(time)),
+            (Operator::Before, self.until.map(time)),
+        ];
+        let mut shown = self.words.clone();
+        for (operator, value) in operators {
+            value.iter().for_each(|value| shown.push_str(&format!(" {operator}{value}")));
+        }
+        shown
+    }
+
     fn apply(&mut self, operator: Operator, value: &str) -> Result<(), SearchTermsError> {
         if value.is_empty() {
             return Err(SearchTermsError::NoValue(operator));
@@ -166,6 +183,18 @@ mod tests {
         assert_eq!((request.query, request.room), (terms.words, terms.room));
         assert_eq!((request.sender, request.since), (terms.sender, terms.since));
         assert_eq!(request.until, terms.until);
+    }
+
+    #[test]
+    fn a_search_is_shown_with_its_operators() {
+        let utc = TimeZone::UTC;
+        for typed in ["disk full", "disk from:ann in:ops", "disk before:2026-11-21T08:00"] {
+            let terms = SearchTerms::parse(&typed.replace("08:00", "08:00:00Z")).unwrap();
+            assert_eq!(terms.show(&utc), typed);
+        }
+        let since = parsed("after:2026-11-20T23:30:00Z disk from:ann");
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(since.show(&berlin), "disk from:ann after:2026-11-21T00:30");
     }
 
     #[test]

@@ -186,11 +186,10 @@ impl Tasks {
     pub(super) fn search_direct(&mut self, peer: Name, terms: SearchTerms) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let SearchTerms { words, sender, since, until, .. } = terms;
-            let (latest, asked) = (DirectPage::latest(PAGE), words.clone());
-            let page = DirectPage { words: asked, sender, since, until, ..latest };
+            let SearchTerms { words, sender, since, until, .. } = terms.clone();
+            let page = DirectPage { words, sender, since, until, ..DirectPage::latest(PAGE) };
             let result = client.direct_messages(&peer, page).await;
-            Outcome::DirectHits { peer, words, result }
+            Outcome::DirectHits { peer, terms, result }
         });
     }
 

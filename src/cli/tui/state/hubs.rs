@@ -13,7 +13,7 @@ impl State {
     /// Handles what `/hub` leads to: the chat leaves once the messages that are being sent have arrived.
     pub(crate) fn on_hub_choice(&mut self, choice: Result<HubChoice, String>, now: Moment) {
         match choice {
-            Ok(HubChoice::List(lines)) => self.overlay = Some(Overlay::lines("hubs", lines)),
+            Ok(HubChoice::List(lines)) => self.open_overlay(Overlay::lines("hubs", lines)),
             Ok(HubChoice::Here(profile)) => self.toast(format!("you are at {profile}"), false, now),
             Ok(HubChoice::Go(profile)) => {
                 self.next_hub = Some(profile);

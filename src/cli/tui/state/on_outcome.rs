@@ -46,15 +46,16 @@ impl State {
             }
             Outcome::Conversations { kept, queued } => self.on_conversations(&kept, &queued),
             Outcome::DirectPage { peer, result } => self.on_direct_page(&peer, result, now),
-            Outcome::DirectHits { peer, words, result } => match result {
+            Outcome::DirectHits { peer, terms, result } => match result {
                 Ok(found) if found.is_empty() => {
-                    self.announce(&format!("nothing found with {peer}: {words}"), false, now);
+                    let terms = terms.show(&self.zone);
+                    self.announce(&format!("nothing found with {peer}: {terms}"), false, now);
                 }
                 Ok(found) => {
                     let lines = found.iter().map(|kept| view::kept_direct(&self.clock, kept));
                     let lines =
                         lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
-                    let title = format!("found with {peer}: {words}");
+                    let title = format!("found with {peer}: {}", terms.show(&self.zone));
                     self.open_overlay(Overlay::lines(title, lines.collect()));
                 }
                 Err(error) => self.announce(&words::problem(&error), true, now),

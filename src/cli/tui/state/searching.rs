@@ -36,7 +36,8 @@ impl State {
         let hits: Vec<SearchHit> = page.items.into_iter().filter(is_shown).collect();
         if token.is_empty() {
             if hits.is_empty() && page.next.is_none() {
-                return self.announce(&format!("nothing found: {}", terms.words), false, now);
+                let terms = terms.show(&self.zone);
+                return self.announce(&format!("nothing found: {terms}"), false, now);
             }
             let found = FoundMessages { terms, hits, next: page.next, ..FoundMessages::default() };
             self.open_overlay(Overlay::Hits(found));

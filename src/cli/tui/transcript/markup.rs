@@ -283,14 +283,35 @@ mod tests {
         }
     }
 
+    /// The end of emphasis is searched in so many bytes, so that the time grows with the length of a text
+    /// and not with its square.
     #[test]
-    fn hostile_texts_take_no_long_time() {
-        for text in
-            ["*a ".repeat(5000), "_".repeat(16 * 1024), "`".repeat(16 * 1024), "**".repeat(8000)]
-                .into_iter()
-                .chain(["*`a`".repeat(4000), "*http://a ".repeat(1600)])
-        {
-            Markup::of(&text);
+    fn emphasis_and_the_parts_of_hostile_texts_are_bounded() {
+        for (length, found) in [(MAX_EMPHASIS - 1, 1), (MAX_EMPHASIS, 0), (16 * 1024, 0)] {
+            let text = format!("*{}*", "a".repeat(length));
+            assert_eq!(spans(&text).len(), found, "{length}");
+        }
+        for text in [
+            "*a ".repeat(5000),
+            "*a* ".repeat(4000),
+            "_".repeat(16 * 1024),
+            "`".repeat(16 * 1024),
+            "`a`".repeat(5000),
+            "**".repeat(8000),
+            "*`a`".repeat(4000),
+            "*http://a ".repeat(1600),
+            "**a** _b_ `c` https://a.example/*d*\n".repeat(400),
+        ] {
+            let markup = Markup::of(&text);
+            assert_eq!(markup.lines.len(), text.split('\n').count());
+            let mut end = 0;
+            for (range, kind) in &markup.spans {
+                assert!(end <= range.start && range.start < range.end, "{range:?} after {end}");
+                let is_emphasis = matches!(kind, SpanKind::Strong | SpanKind::Emphasis);
+                assert!(!is_emphasis || range.len() <= MAX_EMPHASIS + 3, "{range:?}");
+                end = range.end;
+            }
+            assert!(end <= text.len());
         }
     }
 }

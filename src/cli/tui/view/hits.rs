@@ -38,8 +38,8 @@ pub(super) fn content(
     });
     let more = if found.next.is_some() { " or more" } else { "" };
     let loading = if found.is_loading { " · loading…" } else { "" };
-    let (count, words) = (found.hits.len(), &found.terms.words);
-    let title = format!("{count}{more} found: {words} — Enter goes there{loading}");
+    let (count, terms) = (found.hits.len(), found.terms.show(&state.zone));
+    let title = format!("{count}{more} found: {terms} — Enter goes there{loading}");
     (title, lines.collect(), Some(found.selected))
 }
 
@@ -128,5 +128,25 @@ mod tests {
             assert_eq!(marked.map(|span| &*span.content).collect::<Vec<_>>(), ["disk", "disk"]);
         }
         assert!(lines[0].to_string().contains("is ␛[2Jfull"), "{}", lines[0]);
+    }
+
+    #[test]
+    fn the_title_has_the_filters_and_a_hit_of_any_room_has_its_room() {
+        let state = state(&["lobby"]);
+        let shown = |typed: &str| {
+            let terms = SearchTerms::parse(typed).unwrap();
+            let hit = SearchHit { message: message("ops", 1, "buzz", "the disk"), ranges: vec![] };
+            let found = FoundMessages { terms, hits: vec![hit], ..FoundMessages::default() };
+            let (title, lines, _) = content(&found, &state, at(1), 80);
+            (title, lines[0].to_string())
+        };
+        let (title, line) = shown("disk from:buzz");
+        assert!(title.contains("1 found: disk from:buzz — "), "{title}");
+        assert!(line.contains(" ops buzz: the disk"), "{line}");
+        let (title, line) = shown("disk in:ops");
+        assert!(
+            title.contains(": disk in:ops — ") && line.contains(" buzz: the"),
+            "{title} {line}"
+        );
     }
 }

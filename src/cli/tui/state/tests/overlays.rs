@@ -158,8 +158,8 @@ fn a_question_stays_open_until_it_is_answered() {
     state.perform(Action::Interrupt, at(1));
     let hit = SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] };
     found(&mut state, vec![hit], None);
-    let (peer, words, result) = (name("buzz"), "a".into(), Ok(vec![kept()]));
-    state.on_outcome(Outcome::DirectHits { peer, words, result }, at(2));
+    let (peer, terms, result) = (name("buzz"), SearchTerms::default(), Ok(vec![kept()]));
+    state.on_outcome(Outcome::DirectHits { peer, terms, result }, at(2));
     types(&mut state, "clear; chinwag --hub nn?");
     state.on_terminal_event(Typed::Paste("nano\n".into()), at(2));
     for code in [KeyCode::Backspace, KeyCode::Tab, KeyCode::Left, KeyCode::Up, KeyCode::PageUp] {
