@@ -4,6 +4,7 @@ mod reason;
 
 use std::{fmt::Display, io, path::Path, time::Duration};
 
+use super::words::problem;
 use crate::{
     client::{DeliveryError, Error},
     error::{Reason, Refusal, SystemError},
@@ -143,8 +144,8 @@ pub(crate) fn describe(error: &Error) -> String {
         Some(advice) if let Error::HubUnreachable { hub, cause } = error => {
             format!("no hub at {hub}: {advice} ({cause})")
         }
-        Some(advice) => format!("{error}; {advice}"),
-        None => error.to_string(),
+        Some(advice) => format!("{}; {advice}", problem(error)),
+        None => problem(error),
     };
     text::one_line(&line).into_owned()
 }
@@ -279,6 +280,21 @@ mod tests {
     fn remote_text_is_escaped_in_one_line() {
         let line = refused(Reason::PeerUnknown).line().unwrap();
         assert_eq!(line, "no ␛[31mway␊chinwag: done; list online peers with `chinwag peers`");
+    }
+
+    #[test]
+    fn no_field_is_named_that_the_user_did_not_fill_in() {
+        let own = Error::invalid("peer", "that is you");
+        assert_eq!(describe(&own), "that is you");
+        let Failure::Chat(Error::Refused(mut refusal)) = refused(Reason::NameTaken) else {
+            panic!("a refusal")
+        };
+        refusal.message = "name: too long".into();
+        refusal.violations = vec![crate::error::Violation::new("name", "too long")];
+        let refused = Error::Refused(refusal);
+        assert_eq!(describe(&refused), format!("too long; {TAKE_ANOTHER}"));
+        let object = Failure::Chat(refused).to_json().unwrap().to_json().unwrap();
+        assert!(object.contains("\"message\":\"too long\""), "{object}");
     }
 
     #[test]

@@ -116,9 +116,11 @@ impl broadcast_server::Broadcast for Broadcast {
         self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
         if asked.query.len() > MAX_QUERY_BYTES {
-            return Err(
-                RequestError::invalid("query", format!("at most {MAX_QUERY_BYTES} bytes")).into()
-            );
+            return Err(RequestError::invalid(
+                "query",
+                format!("a search has at most {MAX_QUERY_BYTES} bytes"),
+            )
+            .into());
         }
         let order = proto::SearchOrder::try_from(asked.order).map_err(|_| {
             RequestError::invalid("order", format!("unknown order {}", asked.order))

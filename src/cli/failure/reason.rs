@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{Failure, advice};
 use crate::{
-    cli::json::{ErrorReason, JsonLine, LocalReason},
+    cli::{
+        json::{ErrorReason, JsonLine, LocalReason},
+        words,
+    },
     client::Error,
     error::{Reason, Refusal},
     text,
@@ -15,7 +18,7 @@ impl Failure {
     pub(crate) fn to_json(&self) -> Option<JsonLine<'static>> {
         let line = self.line()?;
         let (message, remedy) = match self {
-            Self::Chat(error) => (error.to_string(), advice(error)),
+            Self::Chat(error) => (words::problem(error), advice(error)),
             Self::Explained { message, remedy, .. } => (message.clone(), Some((*remedy).into())),
             _ => (line, None),
         };

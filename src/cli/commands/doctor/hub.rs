@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use super::{DoctorContext, Finding};
 use crate::{
-    cli::failure::advice,
+    cli::{failure::advice, words::problem},
     client::{Check, Client, Error, HubTrust, Registered},
     error::Refusal,
     model::Peer,
@@ -61,18 +61,18 @@ fn refused(context: &DoctorContext<'_>, error: Error) -> Visit {
     let answers = Finding::ok("hub", format!("{hub} answers"));
     let findings = match &error {
         Error::HubKeyChanged { .. } | Error::HubUntrusted { .. } => {
-            vec![answers, Finding::fail("hub_key", error.to_string(), remedy)]
+            vec![answers, Finding::fail("hub_key", problem(&error), remedy)]
         }
         // A hub that refuses has shown its key.
         Error::Refused(Refusal { .. }) => {
             let trust = context.client().trust;
             let refused = match context.lacks_key() {
                 true => keyless(),
-                false => Finding::fail("name", error.to_string(), remedy),
+                false => Finding::fail("name", problem(&error), remedy),
             };
             vec![answers, hub_key(context, trust), refused]
         }
-        _ => vec![Finding::fail("hub", error.to_string(), remedy)],
+        _ => vec![Finding::fail("hub", problem(&error), remedy)],
     };
     let unreachable = matches!(error, Error::HubUnreachable { .. }).then_some(error);
     Visit { findings, listed: Err(unreachable) }
@@ -177,9 +177,9 @@ pub(super) fn unchecked(name: &'static str, error: &Error) -> Finding {
             "ask its operator to upgrade it",
         ),
         Error::Refused(Refusal { retry_after: Some(_), .. }) => {
-            Finding::warn(name, error.to_string(), "try again in a minute")
+            Finding::warn(name, problem(error), "try again in a minute")
         }
-        _ => Finding::fail(name, error.to_string(), advice(error).unwrap_or_else(|| ASK.into())),
+        _ => Finding::fail(name, problem(error), advice(error).unwrap_or_else(|| ASK.into())),
     }
 }
 

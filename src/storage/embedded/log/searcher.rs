@@ -66,7 +66,7 @@ impl Searcher {
     /// See [`MessageLog::search`](crate::storage::MessageLog::search).
     pub(super) fn search(&mut self, search: &Search) -> Result<SearchPage> {
         let Some(query) = SearchQuery::parse(&search.query) else {
-            return Err(RequestError::invalid("query", "it holds no word to look for"));
+            return Err(RequestError::invalid("query", "the search has no word to look for"));
         };
         let Some(expression) = self.narrow(&query, search)? else {
             return Ok(SearchPage { hits: Vec::new(), next: None });
