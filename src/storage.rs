@@ -51,8 +51,8 @@ pub trait MessageLog: Send + Sync + 'static {
 
     /// Finds messages by their words, a page at a time. Messages of the last moments may be missing.
     /// No message is on two pages, whatever is posted in between. Errors with
-    /// [`Invalid`](crate::error::RequestError::Invalid) if the query holds no word, or the cursor
-    /// is not one of such a search. Any other query is valid.
+    /// [`Invalid`](crate::error::RequestError::Invalid) if the query holds no word, unless it is empty
+    /// and a room or a sender is given, or if the cursor is not one of such a search.
     async fn search(&self, search: Search) -> Result<SearchPage>;
 
     /// Removes the messages that the retention does not keep, and returns their number. The first
@@ -109,7 +109,8 @@ pub const MAX_SLICE_BYTES: usize = 512 * 1024;
 /// A query of the full-text index.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// Words, prefixes (`wor*`) and phrases (`"two words"`). A message has to contain all of them.
+    /// Words, prefixes (`wor*`) and phrases (`"two words"`). A message has to contain all of them. Empty:
+    /// all messages of the room or of the sender.
     pub query: String,
     /// Only this room.
     pub room: Option<RoomName>,

@@ -15,7 +15,7 @@ use crate::{
 /// A parsed search. The default searches for nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct SearchTerms {
-    /// The words, prefixes and phrases, without the operators. Never blank in a parsed search.
+    /// The words, prefixes and phrases, without the operators. A parsed search has some, a room or a sender.
     pub(crate) words: String,
     /// Only this room; `None`: all rooms.
     pub(crate) room: Option<RoomName>,
@@ -30,8 +30,8 @@ pub(crate) struct SearchTerms {
 /// Why a typed search cannot be carried out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SearchTermsError {
-    /// There is no word beside the operators.
-    #[error("give at least one word to search for")]
+    /// There is no word, no room and no sender.
+    #[error("give at least one word to search for, from:NAME or in:ROOM")]
     NoWords,
     /// The operator has no value, as in `from: bob`.
     #[error("{0} needs a value directly after the colon")]
@@ -106,9 +106,12 @@ impl SearchTerms {
             }
         }
         terms.words = words.join(" ");
-        match terms.words.contains(|c: char| !c.is_whitespace() && c != '"') {
-            true => Ok(terms),
-            false => Err(SearchTermsError::NoWords),
+        if !terms.words.contains(|c: char| !c.is_whitespace() && c != '"') {
+            terms.words.clear();
+        }
+        match terms.words.is_empty() && terms.sender.is_none() && terms.room.is_none() {
+            true => Err(SearchTermsError::NoWords),
+            false => Ok(terms),
         }
     }
 
@@ -134,11 +137,11 @@ impl SearchTerms {
             (Operator::After, self.since.map(time)),
             (Operator::Before, self.until.map(time)),
         ];
-        let mut shown = self.words.clone();
-        for (operator, value) in operators {
-            value.iter().for_each(|value| shown.push_str(&format!(" {operator}{value}")));
-        }
-        shown
+        let words = Some(&self.words).filter(|words| !words.is_empty()).cloned();
+        let operators = operators
+            .into_iter()
+            .filter_map(|(operator, value)| Some(format!("{operator}{}", value?)));
+        words.into_iter().chain(operators).collect::<Vec<_>>().join(" ")
     }
 
     fn apply(&mut self, operator: Operator, value: &str) -> Result<(), SearchTermsError> {
@@ -214,10 +217,23 @@ mod tests {
     }
 
     #[test]
+    fn a_sender_or_a_room_is_enough() {
+        for (typed, shown) in [
+            ("from:ann", "from:ann"),
+            ("in:ops", "in:ops"),
+            ("\" \" in:ops from:ann", "from:ann in:ops"),
+        ] {
+            let terms = parsed(typed);
+            let shown = ("", shown.to_owned());
+            assert_eq!((terms.words.as_str(), terms.show(&TimeZone::UTC)), shown, "{typed}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_told_apart() {
         use SearchTermsError::*;
         let error = |typed| SearchTerms::parse(typed).unwrap_err();
-        for nothing in ["", "  ", "\"", "\" \"", "from:ann", "in:ops after:1h"] {
+        for nothing in ["", "  ", "\"", "\" \"", "after:1h", "\"\" before:1h"] {
             assert_eq!(error(nothing), NoWords, "{nothing:?}");
         }
         assert_eq!(error("disk from: ann"), NoValue(Operator::From));

@@ -56,7 +56,8 @@ pub struct PageRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SearchRequest {
-    /// Words that must all occur, prefixes (`wor*`) and phrases (`"two words"`).
+    /// Words that must all occur, prefixes (`wor*`) and phrases (`"two words"`). Empty: all messages of the
+    /// room or of the sender.
     pub query: String,
     /// Only in this room.
     pub room: Option<RoomName>,

@@ -44,6 +44,8 @@ fn history_and_search_can_be_narrowed() {
     assert_eq!(found(&["walnut"]), "walnut four, walnut three, walnut two, walnut one");
     assert_eq!(found(&["walnut", "--sender", "@buzz"]), "walnut four, walnut two");
     assert_eq!(found(&["walnut", "from:buzz in:ops"]), "walnut two");
+    assert_eq!(found(&["from:buzz"]), "walnut four, walnut two");
+    assert_eq!(found(&["in:ops", "from:@sova"]), "walnut three");
     assert_eq!(found(&["walnut", "--room", "ops", "in:lobby"]), "walnut four, walnut one");
     assert_eq!(
         found(&["walnut", "--since", &at[1], "--until", &at[3]]),
@@ -53,7 +55,7 @@ fn history_and_search_can_be_narrowed() {
     assert_eq!(found(&[&format!("before:{}", at[1]), "walnut"]), "walnut one");
     assert_eq!(found(&["--limit", "1", "walnut"]), "walnut four");
     for (args, problem) in [
-        (&["from:buzz"][..], "give at least one word"),
+        (&["after:1h"][..], "give at least one word"),
         (&["walnut", "from:"], "from: needs a value"),
         (&["walnut", "after:soon"], "after:\"soon\": expected a time such as"),
     ] {

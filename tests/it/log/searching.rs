@@ -167,6 +167,22 @@ pub(crate) async fn a_search_can_be_narrowed(test: &TestLog) {
             assert_eq!(texts(&messages), found, "{since:?} {until:?}");
         }
     }
+    // Without words, all are found, the latest first in both orders.
+    test.say("lobby", "alice", &["?!"]).await;
+    for (search, found) in [
+        (narrowed(Some("lobby"), None), &["?!", "tea 2", "tea 1"] as &[&str]),
+        (narrowed(None, Some("alice")), &["?!", "tea 3", "tea 1"]),
+        (narrowed(Some("lobby"), Some("alice")), &["?!", "tea 1"]),
+        (narrowed(Some("cellar"), None), &[]),
+    ] {
+        for newest_first in [true, false] {
+            let search = Search { query: String::new(), newest_first, ..search.clone() };
+            let hits = test.search(search.clone()).await;
+            assert!(hits.iter().all(|hit| hit.ranges.is_empty()));
+            let messages: Vec<_> = hits.into_iter().map(|hit| hit.message).collect();
+            assert_eq!(texts(&messages), found, "{search:?}");
+        }
+    }
     // The index terms of rooms and senders are not found as text.
     assert!(test.find("room sender").await.is_empty());
 }

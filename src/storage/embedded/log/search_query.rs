@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use crate::text::words::{WordKind, for_each_word};
 
-/// Words, prefixes (`wor*`) and phrases (`"two words"`), which all have to occur.
-#[derive(Debug, PartialEq, Eq)]
+/// Words, prefixes (`wor*`) and phrases (`"two words"`), which all have to occur. The default has none.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SearchQuery {
     terms: Vec<SearchTerm>,
 }

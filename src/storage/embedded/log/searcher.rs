@@ -65,8 +65,13 @@ impl Searcher {
 
     /// See [`MessageLog::search`](crate::storage::MessageLog::search).
     pub(super) fn search(&mut self, search: &Search) -> Result<SearchPage> {
-        let Some(query) = SearchQuery::parse(&search.query) else {
-            return Err(RequestError::invalid("query", "the search has no word to look for"));
+        let is_narrowed = search.room.is_some() || search.sender.is_some();
+        let query = match SearchQuery::parse(&search.query) {
+            Some(query) => query,
+            None if search.query.is_empty() && is_narrowed => SearchQuery::default(),
+            None => {
+                return Err(RequestError::invalid("query", "the search has no word to look for"));
+            }
         };
         let Some(expression) = self.narrow(&query, search)? else {
             return Ok(SearchPage { hits: Vec::new(), next: None });
@@ -164,9 +169,11 @@ impl Searcher {
         Ok(())
     }
 
-    /// Returns the expression for the words in this room and of this sender, if both exist.
+    /// Returns the expression for the words, if there are any, in this room and of this sender, if both
+    /// exist.
     fn narrow(&mut self, query: &SearchQuery, search: &Search) -> Result<Option<String>> {
-        let mut expression = format!("text : ({})", query.expression());
+        let words = query.expression();
+        let mut all = Vec::from_iter((!words.is_empty()).then(|| format!("text : ({words})")));
         let Search { room, sender, .. } = search;
         let wanted = [
             ("room", room.as_ref().map(|room| self.log.room_id(room))),
@@ -176,10 +183,10 @@ impl Searcher {
             match id.transpose()? {
                 None => {}
                 Some(None) => return Ok(None),
-                Some(Some(id)) => expression.push_str(&format!(" AND {column} : \"{id}\"")),
+                Some(Some(id)) => all.push(format!("{column} : \"{id}\"")),
             }
         }
-        Ok(Some(expression))
+        Ok(Some(all.join(" AND ")))
     }
 }
 
