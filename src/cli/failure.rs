@@ -165,7 +165,8 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
             "start one with `chinwagd`, or join one with `chinwag chat chinwag://…`"
         }
         Error::HubUnreachable { .. } => {
-            "ask its operator whether it runs, or join another with `chinwag chat chinwag://…`"
+            "check its address, ask its operator whether it runs, or join another with `chinwag chat \
+             chinwag://…`"
         }
         Error::HubKeyChanged { .. } => GET_LINK,
         // No advice to use --plaintext: an attacker may answer in place of the hub.
@@ -307,7 +308,7 @@ mod tests {
              chinwag://…` (refused)"
         );
         assert!(
-            no_hub(hub("hub.example:1")).contains(": ask its operator whether it runs, or join")
+            no_hub(hub("hub.example:1")).contains(": check its address, ask its operator whether")
         );
     }
 

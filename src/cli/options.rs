@@ -191,14 +191,19 @@ impl Settings {
         if is_local || self.direct.is_none() || !self.advertise.is_empty() {
             return None;
         }
-        let port = match self.listen.port() {
-            0 => DEFAULT_LISTEN.port(),
-            port => port,
-        };
+        let port = self.listen_port();
         Some(format!(
             "others cannot send you direct messages: start with --listen 0.0.0.0:{port} (see chinwag \
              doctor)"
         ))
+    }
+
+    /// Returns the port to listen on, or the default if the system chooses one.
+    pub(crate) fn listen_port(&self) -> u16 {
+        match self.listen.port() {
+            0 => DEFAULT_LISTEN.port(),
+            port => port,
+        }
     }
 
     /// Returns the options of an invisible client, which can run beside others of the same name.
@@ -301,18 +306,21 @@ impl Settings {
             .then(|| format!("cannot write {}: nothing new is kept there", files.join(" and ")))
     }
 
-    /// Improves an error message: a wrong key of a hub not yet in the book means a wrong join link.
+    /// Improves an error message: if the hub is not yet in the book, or has the key in it, the join link
+    /// is wrong.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
             return failure;
         };
         let book = self.contacts().read().unwrap_or_default();
-        let has_key = book.hub(&self.hub.hub).is_some_and(|hub| hub.key.is_some());
-        if self.hub.fingerprint != Some(*known) || has_key {
-            return failure;
-        }
+        let but = match book.hub(&self.hub.hub).and_then(|hub| hub.key) {
+            _ if self.hub.fingerprint != Some(*known) => return failure,
+            None => "",
+            Some(key) if key == *offered => " but the one in your contact book,",
+            Some(_) => return failure,
+        };
         let message = format!(
-            "the hub at {hub} does not have the key in the join link, and nothing was sent to it; \
+            "the hub at {hub} does not have the key in the join link,{but} and nothing was sent to it; \
              expected: {known}; actual: {offered}"
         );
         match failure {

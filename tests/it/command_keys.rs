@@ -190,4 +190,8 @@ fn a_join_link_is_remembered_and_another_key_is_refused() {
     // The operator has confirmed the new link.
     ask(&["chat", &new]).done();
     ask(&["peers", "--hub", &address]).done();
+    // From then on, it is the old link that is wrong, and not the hub.
+    let refused = ask(&["peers", "--hub", &link]).failed(1);
+    assert!(refused.contains("the join link, but the one in your contact book"), "{refused}");
+    assert!(!refused.contains("another key than before"), "{refused}");
 }

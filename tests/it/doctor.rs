@@ -88,6 +88,10 @@ fn every_check_passes() {
     let shown = sova.run(&["doctor"]).done();
     assert!(shown.contains("ok    hub key       "), "{shown}");
     assert!(shown.contains(&format!("\n{:20}→ to be reached from other machines", "")), "{shown}");
+    // It listens for other machines already.
+    let found = Found::of(&sova, &["--listen", "0.0.0.0:0"]);
+    let remedy = found.get("addresses").2;
+    assert!(remedy.contains("--advertise HOST:") && !remedy.contains("--listen"), "{remedy}");
     // Without direct messages, their endpoints are not checked.
     let found = Found::of(&sova, &["--no-direct"]);
     assert_eq!((found.code, found.get("reachable").0), (Some(0), "ok"));

@@ -12,6 +12,7 @@ use super::{
     hub::{FIX_KEY, unchecked},
 };
 use crate::{
+    cli::options::Settings,
     client::{Check, Client, ClientOptions, EndpointCheck, Error, Reach},
     model::{Endpoint, Peer},
 };
@@ -55,7 +56,8 @@ pub(super) async fn check(context: &DoctorContext<'_>, listed: Option<Peer>) -> 
         Err(Error::Io(problem)) => vec![Finding::fail(
             ADDRESSES,
             problem.to_string(),
-            "listen on an address of this machine: --listen 127.0.0.1:54321",
+            "choose an address of this machine and a port from 1024, such as --listen 127.0.0.1:54321, \
+             or --listen 0.0.0.0:54321 for all its addresses",
         )],
         Err(Error::Invalid(problem)) => {
             let problem = Error::Invalid(problem).to_string();
@@ -95,11 +97,13 @@ fn addresses(
     let is_near = check.endpoints.iter().all(|check| check.endpoint.is_loopback());
     if is_near && !context.settings.hub.hub.is_loopback() {
         let found = format!("{found}; others cannot reach loopback addresses");
-        return Finding::warn(ADDRESSES, found, "--listen 0.0.0.0:54321");
+        return Finding::warn(ADDRESSES, found, for_others(context.settings));
     }
     if is_near {
         let found = format!("{found}; for programs on this machine only, like the hub");
-        return Finding { remedy: Some(FOR_OTHERS.into()), ..Finding::ok(ADDRESSES, found) };
+        let remedy =
+            format!("to be reached from other machines, too: {}", for_others(context.settings));
+        return Finding { remedy: Some(remedy), ..Finding::ok(ADDRESSES, found) };
     }
     Finding::ok(ADDRESSES, found)
 }
@@ -135,7 +139,17 @@ async fn names(check: &Check) -> Vec<Finding> {
 /// How long a name may take to resolve.
 const LOOKUP: Duration = Duration::from_secs(3);
 
-const FOR_OTHERS: &str = "to be reached from other machines, too: --listen 0.0.0.0:54321";
+/// Returns how to be reached from other machines, if only this one is told an address.
+fn for_others(settings: &Settings) -> String {
+    let port = settings.listen_port();
+    match settings.listen.ip().is_loopback() && settings.advertise.is_empty() {
+        true => format!(
+            "start with --listen 0.0.0.0:{port}, or set listen = \"0.0.0.0:{port}\" in config.toml"
+        ),
+        // It listens for them, but the hub sees it on loopback, or a loopback address is advertised.
+        false => format!("name this machine as others reach it: --advertise HOST:{port}"),
+    }
+}
 
 /// Checks whether the hub reached the endpoints.
 fn reachable(context: &DoctorContext<'_>, check: &Check) -> Finding {
@@ -159,12 +173,12 @@ fn reachable(context: &DoctorContext<'_>, check: &Check) -> Finding {
         ),
         None if !reached.is_empty() => Finding::ok(REACHABLE, format!("the hub reached {reached}")),
         None if check.endpoints.is_empty() => {
-            Finding::warn(REACHABLE, "no address to try", "--listen 0.0.0.0:54321")
+            Finding::warn(REACHABLE, "no address to try", for_others(context.settings))
         }
         None => Finding::warn(
             REACHABLE,
             format!("the hub could not try {not_tried}"),
-            elsewhere(context.settings.listen, check.observed.as_ref()),
+            elsewhere(context.settings, check.observed.as_ref()),
         ),
     }
 }
@@ -185,14 +199,14 @@ fn remedy(failed: &EndpointCheck) -> String {
 }
 
 /// The remedy if the hub sees the user at another address than those published.
-fn elsewhere(listen: SocketAddr, observed: Option<&Endpoint>) -> String {
-    let port = if listen.port() == 0 { 54321 } else { listen.port() };
+fn elsewhere(settings: &Settings, observed: Option<&Endpoint>) -> String {
+    let port = settings.listen_port();
     match observed.filter(|observed| !observed.is_loopback()) {
         Some(observed) => {
             let host = observed.host();
             let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
             format!(
-                "--listen 0.0.0.0:{port}; behind a router, forward TCP port {port} and use \
+                "start with --listen 0.0.0.0:{port}; behind a router, forward TCP port {port} and use \
                  --advertise {host}:{port}"
             )
         }
