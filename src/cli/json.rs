@@ -76,7 +76,7 @@ pub(crate) enum JsonLine<'a> {
     /// A room of the hub.
     Room {
         name: &'a str,
-        /// How many peers are in it.
+        /// How many sessions are in it, without invisible ones such as that of this command.
         members: u32,
         /// Changes if the hub loses its messages.
         epoch: String,

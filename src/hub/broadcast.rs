@@ -156,11 +156,13 @@ impl broadcast_server::Broadcast for Broadcast {
         let state = &self.0;
         self.0.count_read(request.extensions())?;
         let asked = request.into_inner();
+        let visible = state.peers.visible_sessions();
         if let Some(name) = optional(&asked.room, |raw| wire::room_name("room", raw))? {
-            let mut members = state.sessions.member_counts(Bound::Included(&name), 1);
-            let members = members.remove(&name).unwrap_or(0);
+            let mut members = state.sessions.member_counts(Bound::Included(&name), 1, &visible);
+            let members = members.remove(&name);
             let extent = state.log.extents(RoomSelection::One(name.clone())).await?.remove(&name);
-            let is_listed = members > 0 || extent.is_some();
+            let is_listed = members.is_some() || extent.is_some();
+            let members = members.unwrap_or_default();
             let found = is_listed.then(|| (&self.room(name, members, extent)).into());
             let rooms = found.into_iter().collect();
             let answer = proto::ListRoomsResponse { rooms, next_page_token: String::new() };
@@ -172,7 +174,7 @@ impl broadcast_server::Broadcast for Broadcast {
             .transpose()?;
         // Each list alone may fill the page. One more shows whether there is another page.
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let members = state.sessions.member_counts(from, size + 1);
+        let members = state.sessions.member_counts(from, size + 1, &visible);
         let selection = RoomSelection::After { after, limit: size + 1 };
         let extents = state.log.extents(selection).await?;
         let mut rooms: BTreeMap<RoomName, (u32, Option<Extent>)> =

@@ -4,7 +4,12 @@
 //! entry of a delta, and a delta is encoded once for all watchers. A watcher that fell behind the
 //! ring of deltas receives the whole list again.
 
-use std::{collections::BTreeMap, ops::Bound, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    ops::Bound,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -99,6 +104,13 @@ impl Peers {
     pub(crate) fn get_even_invisible(&self, name: &Name) -> Option<Peer> {
         let table = self.table.lock();
         table.sessions.get(name).and_then(|sessions| as_peer(sessions, |_| true))
+    }
+
+    /// Returns the sessions that are not invisible.
+    pub(crate) fn visible_sessions(&self) -> HashSet<SessionId> {
+        let table = self.table.lock();
+        let sessions = table.sessions.values().flatten().filter(|session| is_visible(session));
+        sessions.map(|session| session.id).collect()
     }
 
     /// Returns up to `limit` visible peers that pass `filter`, by name, after the name `after`.

@@ -5,7 +5,7 @@
 //! queue's.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::{Bound, RangeBounds},
     sync::Arc,
     time::Duration,
@@ -245,24 +245,24 @@ impl Sessions {
         table.members.get(room).into_iter().flat_map(HashMap::values).cloned().collect()
     }
 
-    /// Counts the sessions in each of up to `limit` rooms, by name.
+    /// Counts the `visible` sessions in the lobby, and in each of up to `limit` other rooms that have
+    /// any, by name.
     pub(crate) fn member_counts(
         &self,
         from: Bound<&RoomName>,
         limit: usize,
+        visible: &HashSet<SessionId>,
     ) -> BTreeMap<RoomName, u32> {
         let table = self.table.lock();
-        let lobby = RoomName::lobby();
-        let range = (from, Bound::Unbounded);
+        let (lobby, range) = (RoomName::lobby(), (from, Bound::Unbounded));
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let mut counts: BTreeMap<_, _> = table
-            .members
-            .range::<RoomName, _>(range)
-            .take(limit)
-            .map(|(room, members)| (room.clone(), count(members.len())))
-            .collect();
+        let rooms = table.members.range::<RoomName, _>(range).filter_map(|(room, members)| {
+            let members = members.keys().filter(|id| visible.contains(id)).count();
+            (members > 0).then(|| (room.clone(), count(members)))
+        });
+        let mut counts: BTreeMap<_, _> = rooms.take(limit).collect();
         if RangeBounds::<RoomName>::contains(&range, &lobby) {
-            counts.insert(lobby, count(table.committed));
+            counts.insert(lobby, count(visible.len()));
         }
         counts
     }

@@ -5,6 +5,8 @@ use std::{
     process::Stdio,
 };
 
+use serde_json::Value;
+
 use crate::support::{
     cli::{self, Ended},
     hub::TestHub,
@@ -39,6 +41,22 @@ fn posts_appear_in_history_and_tail() {
     assert!(plain.ends_with(" sova: three\n"), "{plain}");
     let rooms = sova.run(&["rooms", "--json"]).objects();
     assert_eq!((&rooms[0]["name"], &rooms[0]["head_seq"]), (&"lobby".into(), &three["seq"]));
+}
+
+#[test]
+fn rooms_counts_no_sessions_of_commands() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = sova.start(&["listen"]);
+    listening.complaint_of("receives direct messages");
+    let tail = buzz.start(&["tail", "ops", "--json"]);
+    tail.complaint_of("ops");
+    let counted = || {
+        let rooms = buzz.run(&["rooms", "--json"]).objects();
+        let count = |room: &Value| (room["name"].to_string(), room["members"].as_u64());
+        rooms.iter().map(count).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(), [("\"lobby\"".into(), Some(1))]);
 }
 
 #[test]

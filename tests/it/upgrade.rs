@@ -55,7 +55,11 @@ fn every_command_prints_what_it_printed_before() {
         ("outbox", &["outbox"]),
         ("id", &["id"]),
     ] {
-        let recorded = old.objects(&format!("said/{recorded}.jsonl"));
+        let mut recorded = old.objects(&format!("said/{recorded}.jsonl"));
+        if args == ["rooms"] {
+            // 0.1.0 counted the session of the command itself.
+            recorded.iter_mut().for_each(|room| room["members"] = 0.into());
+        }
         assert_eq!(of_alice(&old, &hub, args), recorded, "{args:?}");
     }
     assert_eq!(old.operator(STOPPED, &["members", "--json"]), old.text("said/members.jsonl"));
