@@ -240,7 +240,12 @@ fn unusable_files_are_reported() {
     assert_eq!(found.get("name").0, "warn");
 
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
-    let files = [("contacts.toml", "contact_book"), ("outbox.db", "outbox"), ("inbox.db", "inbox")];
+    let files = [
+        ("contacts.toml", "contact_book"),
+        ("outbox.db", "outbox"),
+        ("inbox.db", "inbox"),
+        ("direct.db", "kept_direct"),
+    ];
     for (file, name) in files {
         let path = sova.home.path().join(file);
         let before = fs::read(&path).ok();
@@ -249,12 +254,33 @@ fn unusable_files_are_reported() {
         assert_eq!((found.code, found.all("fail")), (Some(1), vec![name]), "{:?}", found.checks);
         if name != "contact_book" {
             assert!(found.get(name).2.contains("move it away"), "{:?}", found.checks);
+        }
+        if ["outbox", "inbox"].contains(&name) {
             let refused = sova.run(&["listen"]).failed(1);
             assert!(refused.contains(&format!("{file} cannot be used: ")), "{refused}");
             assert!(refused.contains("move it away"), "{refused}");
         }
         before.map_or_else(|| fs::remove_file(&path), |before| fs::write(&path, before)).unwrap();
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn kept_messages_that_others_can_read_are_reported() {
+    use std::os::unix::fs::PermissionsExt;
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    sova.run(&["send", "nobody", "hello"]).failed(4);
+    let found = Found::of(&sova, &[]);
+    let (result, said, _) = found.get("kept_direct");
+    assert_eq!((found.code, result), (Some(0), "ok"), "{:?}", found.checks);
+    assert!(said.contains("direct.db, ") && said.ends_with(" KiB, mode 0600"), "{said}");
+    let file = sova.home.path().join("direct.db");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    let found = Found::of(&sova, &[]);
+    let (result, _, remedy) = found.get("kept_direct");
+    assert_eq!((found.code, result), (Some(0), "warn"), "{:?}", found.checks);
+    assert!(remedy.contains("`chmod 600 "), "{remedy}");
 }
 
 /// Only on Linux, where the environment sets the data directory. It names a file, because the

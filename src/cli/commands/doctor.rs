@@ -1,6 +1,7 @@
 //! `chinwag doctor`: checks the setup and suggests fixes.
 //!
-//! 1. `files`: the settings, the key, the contact book, the outbox, the inbox. These need no hub.
+//! 1. `files`: the settings, the key, the contact book, the outbox, the inbox, the kept messages. No
+//!    hub is needed.
 //! 2. `hub`: whether the hub answers and has the expected key, whose the name is, and the clocks.
 //! 3. `reach`: the published addresses of the user's PeerChat server, and whether the hub reaches them.
 //!
@@ -123,6 +124,7 @@ async fn examine(settings: &Settings, out: &Output) -> Result<()> {
     report.print_all(findings).await?;
     report.print_all(files::outbox(settings).await).await?;
     report.print_all(files::inbox(settings).await).await?;
+    report.print_all(files::kept_direct(settings).await).await?;
 
     let known = book.hub(&settings.hub.hub).and_then(|hub| hub.key);
     let context = DoctorContext { settings, identity, known_hub: known };

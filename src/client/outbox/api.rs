@@ -1,6 +1,6 @@
 //! The outbox in the interface of a client.
 
-use std::sync::atomic::Ordering;
+use std::{path::PathBuf, sync::atomic::Ordering};
 
 use super::{Attempt, DeliveryState, LOCK_PAUSE, LOCK_TIMEOUT, Outbox, POLL, Queued};
 use crate::{
@@ -46,10 +46,12 @@ impl ClientOptions {
     /// Checks that the inbox file, if it exists, can be used. Errors with [`Error::Store`] if it is
     /// not a database, or a corrupt one; [`Error::Io`].
     pub async fn check_inbox(&self) -> Result<()> {
-        match self.inbox.clone().filter(|path| path.exists()) {
-            Some(path) => blocking(move || database::check(&path)).await,
-            None => Ok(()),
-        }
+        check(self.inbox.clone()).await
+    }
+
+    /// Checks the file of kept messages, as [`Self::check_inbox`] does the inbox.
+    pub async fn check_history(&self) -> Result<()> {
+        check(self.history.clone()).await
     }
 
     /// Returns the messages in the outbox, as [`Client::queued`] does, without a client.
@@ -67,6 +69,13 @@ impl ClientOptions {
         // Nothing is delivered here, so nothing is kept.
         let nothing = DirectHistory::off(contacts.clone());
         self.open_outbox(&contacts, &nothing).await?.ok_or_else(missing)
+    }
+}
+
+async fn check(file: Option<PathBuf>) -> Result<()> {
+    match file.filter(|path| path.exists()) {
+        Some(path) => blocking(move || database::check(&path)).await,
+        None => Ok(()),
     }
 }
 

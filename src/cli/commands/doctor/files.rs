@@ -53,7 +53,7 @@ pub(super) fn key(settings: &Settings) -> (Finding, Option<Identity>) {
         }
         Err(error) => {
             let remedy = match is_shared(&path) {
-                true => format!("`chmod 600 {shown}`, and consider whether somebody has read it"),
+                true => make_private(&path),
                 false if is_new && !settings.home.data().join(CERTIFICATE_FILE).exists() => {
                     format!(
                         "{} must be a directory that you can write to; or choose another with --home",
@@ -164,6 +164,26 @@ pub(super) async fn inbox(settings: &Settings) -> Option<Finding> {
             "messages you have not seen are lost then, and repeated ones are shown again",
         ),
     })
+}
+
+pub(super) async fn kept_direct(settings: &Settings) -> Option<Finding> {
+    const NAME: &str = "kept_direct";
+    let path = settings.home.direct_history();
+    let size = path.metadata().ok()?.len().div_ceil(1024);
+    let found = format!("direct messages in {}, {size} KiB{}", path.display(), mode(&path));
+    let (is_shared, remedy) = (is_shared(&path), make_private(&path));
+    let mut options = ClientOptions::new(settings.hub.hub.clone(), settings.name.clone());
+    options.history = Some(path);
+    Some(match options.check_history().await {
+        Err(error) => broken(NAME, &error, "the messages in it are lost then"),
+        Ok(()) if is_shared => Finding::warn(NAME, found, remedy),
+        Ok(()) => Finding::ok(NAME, found),
+    })
+}
+
+/// The remedy for a private file that others can read or write.
+fn make_private(path: &std::path::Path) -> String {
+    format!("`chmod 600 {}`, and consider whether somebody has read it", path.display())
 }
 
 /// The finding for a database. Only a broken one may be moved away.
