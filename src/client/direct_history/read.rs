@@ -1,7 +1,7 @@
 //! Reading the history.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Result, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Result, Row, params};
 
 use super::{
     DirectPage, DirectState, KeptConversation, KeptDirect,
@@ -19,8 +19,8 @@ pub(super) fn conversations(
     owner: &HistoryOwner,
     now: Timestamp,
 ) -> Result<Vec<KeptConversation>> {
-    let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    store::expire(&tx, now)?;
+    store::expire_before_read(file, now)?;
+    let tx = file.transaction()?;
     let mut found: Vec<(ConversationRow, Name)> = Vec::new();
     for row in owner.conversations(&tx)? {
         let Some(name) = owner.name_of(&row) else { continue };
@@ -40,7 +40,6 @@ pub(super) fn conversations(
         let (unread, messages, keep) = (u64::try_from(unread).unwrap_or(0), row.messages, row.keep);
         conversations.push(KeptConversation { peer, messages, unread, keep });
     }
-    tx.commit()?;
     Ok(conversations)
 }
 
@@ -52,9 +51,7 @@ pub(super) fn messages(
     page: &DirectPage,
     now: Timestamp,
 ) -> Result<Vec<KeptDirect>> {
-    let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    store::expire(&tx, now)?;
-    tx.commit()?;
+    store::expire_before_read(file, now)?;
     let Some(conversation) = owner.find(file, peer)? else { return Ok(Vec::new()) };
     let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
     let mut query = file.prepare_cached(

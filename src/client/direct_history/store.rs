@@ -47,6 +47,9 @@ const LEAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long it must be so before messages expire by it.
 const TRUSTED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
+/// How often reading alone notes the clock: often enough that it seldom seems to have leapt.
+const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(24);
+
 /// The format of the file; its mark is "chnd".
 pub(super) const PLAN: Plan = Plan {
     what: "history of direct messages of Chinwag's",
@@ -203,18 +206,31 @@ fn mark_read(tx: &Transaction<'_>, conversation: i64, id: MessageId, outgoing: b
     Ok(())
 }
 
-/// Removes the messages whose time is over. A clock that has just leapt forward is not trusted yet.
-pub(super) fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
+/// Does what [`expire`] does before the messages are read, but writes only if there is something to
+/// remove, or the clock was noted long ago.
+pub(super) fn expire_before_read(file: &mut Connection, now: Timestamp) -> Result<()> {
+    let is_due = "SELECT abs(?1 - last) > ?2 OR EXISTS (
+            SELECT 1 FROM conversation AS c JOIN message ON conversation = c.id
+            WHERE keep_for > 0 AND kept_at < ?1 - keep_for * 1000000
+        ) FROM clock";
+    let params = [now.as_microsecond(), to_micros(NOTED_EVERY)];
     // The home may be on a medium that cannot be written.
-    if tx.is_readonly("main")? {
+    if file.is_readonly("main")? || !file.query_row(is_due, params, |row| row.get(0))? {
         return Ok(());
     }
+    let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    expire(&tx, now)?;
+    tx.commit()
+}
+
+/// Notes the clock, and removes the messages whose time is over. A clock that has just leapt forward
+/// is not trusted yet.
+fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
     let micros = now.as_microsecond();
     let (last, mut trusted_from): (i64, i64) =
         tx.query_row("SELECT last, trusted_from FROM clock", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    let to_micros = |time: SignedDuration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
     if micros.saturating_sub(last) > to_micros(LEAP) {
         trusted_from = micros.saturating_add(to_micros(TRUSTED_AFTER));
     } else if micros < last {
@@ -233,6 +249,10 @@ pub(super) fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
         remove_before(tx, id, oldest)?;
     }
     Ok(())
+}
+
+fn to_micros(time: SignedDuration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Removes messages that were kept before a time, and returns their number.

@@ -174,13 +174,8 @@ async fn a_page_is_read_from_a_place_by_time_and_by_words() {
         assert_eq!(page(of(sender)).await[0].message.text.as_str(), found);
     }
     assert_eq!(page(of("carol")).await, []);
-    history
-        .came(&direct(
-            "bob",
-            "Straße nach Łódź, ａｂｃ, 今天玩成语接龙游戏",
-            Verification::Known(key(1)),
-        ))
-        .await;
+    let said = "Straße nach Łódź, ａｂｃ, 今天玩成语接龙游戏";
+    history.came(&direct("bob", said, Verification::Known(key(1)))).await;
     for part in ["strasse lodz", "abc", "接龙"] {
         assert_eq!(page(words(part)).await.len(), 1, "{part}");
     }
@@ -320,6 +315,24 @@ async fn messages_expire_and_a_clock_that_is_wrong_for_a_moment_removes_none() {
     assert_eq!(history.listed().await, [("bob".into(), 2, 2)]);
     home.pass(DAY / 2);
     assert_eq!(history.listed().await, [("bob".into(), 0, 0)]);
+}
+
+#[tokio::test]
+async fn reading_writes_only_if_something_is_due() {
+    let home = Home::new();
+    let history = home.open().await;
+    history.keep(&name("bob"), KeepFor::Only(Duration::from_secs(3600))).await.unwrap();
+    history.came(&direct("bob", "one", Verification::Known(key(1)))).await;
+    let other = Connection::open(home.dir.path().join("direct.db")).unwrap();
+    // It changes with every commit of another connection.
+    let version = || other.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
+    let before = version().unwrap();
+    for (left, has_written) in [(1, false), (0, true)] {
+        home.pass(3000);
+        assert_eq!(history.listed().await, [("bob".into(), left, left)]);
+        assert_eq!(history.texts("bob").await.len() as u64, left);
+        assert_eq!(version().unwrap() != before, has_written);
+    }
 }
 
 #[tokio::test]
