@@ -151,12 +151,6 @@ impl ContactStore {
     pub(super) fn hub(&self) -> &Endpoint {
         &self.0.hub
     }
-
-    /// Returns all endpoints of this hub, past ones included: records with any of them count.
-    pub(super) fn hub_endpoints(&self, book: &ContactBook) -> Vec<String> {
-        let known = book.hub(self.hub()).into_iter().flat_map(|hub| &hub.endpoints);
-        known.chain([self.hub()]).map(ToString::to_string).collect()
-    }
 }
 
 impl PeerTrust {

@@ -123,10 +123,29 @@ impl Inbox {
     /// Accepts a message into the events of the client, and keeps it in the history. A `durable` one
     /// is on the disk before there is a receipt. Not cancel safe.
     pub(super) async fn accept(&self, direct: Direct, durable: bool) -> Result<Receipt> {
+        self.keep(direct.clone(), self.accept_unkept(direct, durable)).await
+    }
+
+    /// Accepts a message into another queue, as `event`, and keeps it in the history.
+    pub(super) async fn accept_into<T>(
+        &self,
+        queue: &mpsc::Sender<T>,
+        direct: Direct,
+        event: impl FnOnce(Direct) -> T,
+    ) -> Result<Receipt> {
+        self.keep(direct.clone(), async { self.put(queue, direct, event) }).await
+    }
+
+    /// Keeps a message in the history once it is `accepted`, unless it was before. Waits first until
+    /// the history has room.
+    async fn keep(
+        &self,
+        direct: Direct,
+        accepted: impl Future<Output = Result<Receipt>>,
+    ) -> Result<Receipt> {
         let permit = self.0.history.reserve().await;
-        let Some(permit) = permit else { return self.accept_unkept(direct, durable).await };
-        let receipt = self.accept_unkept(direct.clone(), durable).await?;
-        if !receipt.duplicate {
+        let receipt = accepted.await?;
+        if let Some(permit) = permit.filter(|_| !receipt.duplicate) {
             self.0.history.record_received(permit, &direct).await;
         }
         Ok(receipt)
@@ -159,22 +178,6 @@ impl Inbox {
             Recorded::Before(at) => Ok(Receipt { id, receiver, accepted_at: at, duplicate: true }),
             Recorded::Reused => Err(RequestError::MessageIdReused(id)),
         }
-    }
-
-    /// Accepts a message into another queue, as `event`, and keeps it in the history.
-    pub(super) async fn accept_into<T>(
-        &self,
-        queue: &mpsc::Sender<T>,
-        direct: Direct,
-        event: impl FnOnce(Direct) -> T,
-    ) -> Result<Receipt> {
-        let permit = self.0.history.reserve().await;
-        let kept = permit.is_some().then(|| direct.clone());
-        let receipt = self.put(queue, direct, event)?;
-        if let (Some(permit), Some(direct), false) = (permit, kept, receipt.duplicate) {
-            self.0.history.record_received(permit, &direct).await;
-        }
-        Ok(receipt)
     }
 
     fn put<T>(

@@ -149,7 +149,7 @@ impl Outbox {
     /// Returns whose messages count: those at this hub, under any of its endpoints, by this name.
     fn owner(&self, book: &ContactBook) -> OutboxOwner {
         OutboxOwner {
-            hubs: self.0.contacts.hub_endpoints(book),
+            hubs: book.hub_endpoints(self.0.contacts.hub()),
             sender: self.0.contacts.me().to_string(),
         }
     }

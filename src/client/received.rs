@@ -40,4 +40,22 @@ impl Verification {
     pub fn is_verified(&self) -> bool {
         matches!(self, Self::Verified(_))
     }
+
+    /// Returns the number that stands for it in the databases, beside the key.
+    pub(super) fn to_column(self) -> i64 {
+        match self {
+            Self::Unverified(_) => 0,
+            Self::Known(_) => 1,
+            Self::Verified(_) => 2,
+        }
+    }
+
+    /// Returns what [`Self::to_column`] wrote.
+    pub(super) fn from_column(number: i64, key: Option<Fingerprint>) -> Self {
+        match (number, key) {
+            (2, Some(key)) => Self::Verified(key),
+            (1, Some(key)) => Self::Known(key),
+            (_, key) => Self::Unverified(key),
+        }
+    }
 }

@@ -34,9 +34,7 @@ pub(super) struct ConversationRow {
 impl HistoryOwner {
     /// Returns the conversations of this owner at this hub, under any of its endpoints.
     pub(super) fn conversations(&self, file: &Connection) -> Result<Vec<ConversationRow>> {
-        let known = self.book.hub(&self.hub);
-        let hubs = known.into_iter().flat_map(|hub| &hub.endpoints).chain([&self.hub]);
-        let hubs: Vec<String> = hubs.map(Endpoint::to_string).collect();
+        let hubs = self.book.hub_endpoints(&self.hub);
         let mut query = file.prepare_cached(
             "SELECT id, key, peer, keep_for, messages, hub,
                  (SELECT max(place) FROM message WHERE conversation = c.id)

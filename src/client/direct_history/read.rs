@@ -116,11 +116,7 @@ fn read(
     let Ok(kept_at) = Timestamp::from_microsecond(row.get(5)?) else { return Ok(None) };
     let sent_at: Option<i64> = row.get(4)?;
     let outgoing: bool = row.get(1)?;
-    let verification = match (row.get::<_, i64>(6)?, conversation.key) {
-        (2, Some(key)) => Verification::Verified(key),
-        (1, Some(key)) => Verification::Known(key),
-        (_, key) => Verification::Unverified(key),
-    };
+    let verification = Verification::from_column(row.get(6)?, conversation.key);
     let message = DirectMessage {
         id: MessageId::from_bytes(row.get(2)?),
         sender: if outgoing { owner.me.clone() } else { peer.clone() },

@@ -162,11 +162,6 @@ fn add(
     if conversation.keep == KeepFor::Never {
         return Ok(None);
     }
-    let standing = match verification {
-        Verification::Unverified(_) => 0,
-        Verification::Known(_) => 1,
-        Verification::Verified(_) => 2,
-    };
     let added = tx.execute(
         "INSERT OR IGNORE INTO message
          (conversation, outgoing, id, text, sent_at, kept_at, standing, state)
@@ -178,7 +173,7 @@ fn add(
             message.text.as_str(),
             message.sent_at.map(Timestamp::as_microsecond),
             kept_at.as_microsecond(),
-            standing
+            verification.to_column()
         ],
     )?;
     let place = tx.last_insert_rowid();

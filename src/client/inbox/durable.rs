@@ -108,7 +108,7 @@ impl DurableInbox {
         }
         let book = self.0.contacts.book().await?;
         let hub = self.0.contacts.hub();
-        let (hubs, me) = (self.0.contacts.hub_endpoints(&book), self.0.contacts.me().to_string());
+        let (hubs, me) = (book.hub_endpoints(hub), self.0.contacts.me().to_string());
         let mut found = self.0.database.with(move |file| list(file, &me, &hubs)).await?;
         found.retain(|direct| {
             let sender = &direct.message.sender;
@@ -137,7 +137,7 @@ impl DurableInbox {
     /// Gives this client's messages its present name, after it had another.
     pub(in crate::client) async fn rename_from(&self, former: &Name) -> Result<()> {
         let book = self.0.contacts.book().await?;
-        let (hubs, me) = (self.0.contacts.hub_endpoints(&book), self.0.contacts.me());
+        let (hubs, me) = (book.hub_endpoints(self.0.contacts.hub()), self.0.contacts.me());
         let former = former.to_string();
         let rename = move |file: &mut Connection| {
             let change = file.transaction()?;
@@ -222,11 +222,6 @@ fn add(
         }
         None => {}
     }
-    let standing = match direct.verification {
-        Verification::Unverified(_) => 0,
-        Verification::Known(_) => 1,
-        Verification::Verified(_) => 2,
-    };
     change.execute(
         "INSERT INTO kept (receiver, sender, id, text_hash, accepted_at, text, hub, sent_at, key, standing)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -240,7 +235,7 @@ fn add(
             hub,
             message.sent_at.map(Timestamp::as_microsecond),
             direct.verification.key().map(|key| *key.as_bytes()),
-            standing
+            direct.verification.to_column()
         ],
     )?;
     change.execute(
@@ -277,11 +272,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Option<Direct>> {
     let sent_at: Option<i64> = row.get(3)?;
     let key: Option<[u8; 32]> = row.get(4)?;
     let key = key.map(Fingerprint::from_bytes);
-    let verification = match (row.get::<_, i64>(5)?, key) {
-        (2, Some(key)) => Verification::Verified(key),
-        (1, Some(key)) => Verification::Known(key),
-        (_, key) => Verification::Unverified(key),
-    };
+    let verification = Verification::from_column(row.get(5)?, key);
     let message = DirectMessage {
         id: MessageId::from_bytes(row.get(1)?),
         sender,

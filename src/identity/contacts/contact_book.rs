@@ -51,6 +51,12 @@ impl ContactBook {
         self.hubs.iter().find(|hub| hub.endpoints.contains(at))
     }
 
+    /// Returns all endpoints of a hub, past ones included: records with any of them are of that hub.
+    pub(crate) fn hub_endpoints(&self, at: &Endpoint) -> Vec<String> {
+        let known = self.hub(at).into_iter().flat_map(|hub| &hub.endpoints);
+        known.chain([at]).map(ToString::to_string).collect()
+    }
+
     /// Returns a contact of a hub.
     pub fn contact(&self, hub: &Endpoint, name: &Name) -> Option<&Contact> {
         self.hub(hub)?.contacts.get(name)
