@@ -258,7 +258,8 @@ impl Client {
             stop.clone(),
             tasks.clone(),
         ));
-        let delivery = outbox.clone().map(|outbox| {
+        let deliverable = outbox.clone().filter(|outbox| !outbox.is_read_only());
+        let delivery = deliverable.map(|outbox| {
             let (peers, connection) = (peers.clone(), connection.clone());
             let watcher = PeerWatcher::new(hub.clone(), peers.clone(), connection, stop.clone());
             DeliveryTask::new(outbox, peers, inbox, watcher, stop.clone())

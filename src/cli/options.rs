@@ -238,16 +238,13 @@ impl Settings {
         if self.direct.is_some() && self.home.can_write(&inbox) {
             options.inbox = Some(inbox);
         }
-        if self.home.can_write(&outbox) {
-            options.outbox = Some(outbox);
-        }
+        options.outbox = self.readable(outbox);
         options.may_start_away = true;
         Ok(options)
     }
 
     fn history(&self) -> Option<PathBuf> {
-        let file = self.keep.then(|| self.home.direct_history());
-        file.filter(|file| self.home.can_write(file))
+        self.keep.then(|| self.home.direct_history()).and_then(|file| self.readable(file))
     }
 
     /// Returns the options for the files of the client alone, without a connection.
@@ -284,6 +281,11 @@ impl Settings {
             )));
         }
         Ok(Identity::load_or_create(data)?)
+    }
+
+    /// Returns a file of the data directory, or `None` if it neither exists nor can be created.
+    fn readable(&self, file: PathBuf) -> Option<PathBuf> {
+        (file.exists() || self.home.can_write(&file)).then_some(file)
     }
 
     /// Returns a file of the data directory, or `None` if it cannot be written.

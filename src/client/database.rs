@@ -22,6 +22,7 @@ use crate::{
 pub(super) struct Database {
     path: Arc<PathBuf>,
     connection: Arc<Mutex<Connection>>,
+    read_only: bool,
     /// At most one thread of the pool waits for the disk.
     turn: Arc<Semaphore>,
 }
@@ -30,15 +31,15 @@ impl Database {
     /// Opens the file, and creates it if it is missing. A file or directory that is read-only can only
     /// be read, and must exist. Blocks on the disk.
     pub(super) fn open(path: &Path, plan: Plan) -> Result<Self> {
-        let flags = match files::is_writable(files::directory_of(path)) && files::is_writable(path)
-        {
-            true => {
-                files::create_directory(files::directory_of(path))?;
-                // The journal files of SQLite get the permissions of the database.
-                files::make_private(path)?;
-                OpenFlags::default()
-            }
-            false => OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        let directory = files::directory_of(path);
+        let read_only = !files::is_writable(directory) || !files::is_writable(path);
+        let flags = if read_only {
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        } else {
+            files::create_directory(directory)?;
+            // The journal files of SQLite get the permissions of the database.
+            files::make_private(path)?;
+            OpenFlags::default()
         };
         let opened = Connection::open_with_flags(path, flags).map_err(Trouble::from).and_then(
             |mut connection| {
@@ -49,7 +50,12 @@ impl Database {
         let connection = opened.map_err(|problem| unusable(path, problem))?;
         let connection = Arc::new(Mutex::new(connection));
         let (path, turn) = (Arc::new(path.to_owned()), Arc::new(Semaphore::new(1)));
-        Ok(Self { path, connection, turn })
+        Ok(Self { path, connection, read_only, turn })
+    }
+
+    /// Returns true if the file can only be read.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Runs `work` on the database, off the async threads.
@@ -87,6 +93,7 @@ fn unusable(path: &Path, problem: impl Into<Trouble>) -> Error {
     let code = problem.downcast_ref().and_then(rusqlite::Error::sqlite_error_code);
     let error = SystemError::unusable(path, problem);
     match code {
+        Some(ErrorCode::ReadOnly) => Error::Io(SystemError::file("write", path, "it is read-only")),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Error::Store(error),
         _ => Error::Io(error),
     }

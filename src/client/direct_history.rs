@@ -159,7 +159,7 @@ pub(super) struct DirectHistory(Arc<DirectHistoryInner>);
 
 #[derive(Debug)]
 struct DirectHistoryInner {
-    /// `None`: nothing is kept.
+    /// `None`: nothing is kept. It may be read-only.
     database: Option<Database>,
     path: PathBuf,
     contacts: ContactStore,
@@ -221,9 +221,16 @@ impl DirectHistory {
         }))
     }
 
+    /// Returns true if messages are kept, and not only read.
+    fn is_kept(&self) -> bool {
+        self.0.database.as_ref().is_some_and(|database| !database.is_read_only())
+    }
+
     /// Waits for room for a message; `None` if nothing is kept.
     pub(super) async fn reserve(&self) -> Option<HistoryPermit> {
-        self.0.database.as_ref()?;
+        if !self.is_kept() {
+            return None;
+        }
         self.0.room.clone().acquire_owned().await.ok().map(HistoryPermit)
     }
 
@@ -259,7 +266,7 @@ impl DirectHistory {
     /// Records that a message and those before it were read: by this side if they came in, and
     /// otherwise by the peer.
     pub(super) async fn mark_read(&self, peer: &Name, id: MessageId, outgoing: bool) {
-        if self.0.database.is_some() {
+        if self.is_kept() {
             self.0.pending.lock().push((Change::Read { peer: peer.clone(), id, outgoing }, None));
             self.flush().await;
         }
@@ -274,7 +281,7 @@ impl DirectHistory {
 
     /// Writes what waits.
     pub(super) async fn flush(&self) {
-        if self.0.database.is_none() {
+        if !self.is_kept() {
             return;
         }
         let owner = match self.owner().await {

@@ -146,6 +146,11 @@ impl Outbox {
         })))
     }
 
+    /// Returns true if the file can only be read, so that nothing may be delivered.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.0.database.is_read_only()
+    }
+
     /// Returns whose messages count: those at this hub, under any of its endpoints, by this name.
     fn owner(&self, book: &ContactBook) -> OutboxOwner {
         OutboxOwner {

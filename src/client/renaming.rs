@@ -13,18 +13,17 @@ pub(super) struct NamedFiles {
 impl NamedFiles {
     /// Gives the messages of a former name the present one.
     pub(super) async fn rename_from(&self, former: &Name) {
-        let renamed: Result<()> = async {
-            if let Some(outbox) = &self.outbox {
-                outbox.rename_from(former).await?;
+        let report = |renamed: Result<()>| {
+            if let Err(error) = renamed {
+                tracing::warn!(%error, %former, "messages keep the name before");
             }
-            if let Some(inbox) = &self.inbox {
-                inbox.rename_from(former).await?;
-            }
-            self.history.rename_from(former).await
+        };
+        if let Some(outbox) = &self.outbox {
+            report(outbox.rename_from(former).await);
         }
-        .await;
-        if let Err(error) = renamed {
-            tracing::warn!(%error, %former, "messages keep the name before");
+        if let Some(inbox) = &self.inbox {
+            report(inbox.rename_from(former).await);
         }
+        report(self.history.rename_from(former).await);
     }
 }

@@ -174,21 +174,38 @@ fn a_home_with_a_key_alone_does_for_all_that_needs_no_writing() {
 #[test]
 fn what_a_used_home_contains_can_be_read() {
     let hub = TestHub::start();
-    let sova = Person::new(&hub, "sova");
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
     let config = format!("hub = '{}'\nname = 'sova'\n", hub.address());
     std::fs::write(sova.home.path().join("config.toml"), config).unwrap();
+    let listening = buzz.start(&["listen", "--json"]);
+    listening.direct_address();
+    sova.run(&["send", "buzz", "kept"]).done();
+    drop(listening);
     sova.run(&["send", "--queue", "buzz", "later"]).done();
     sova.run_with(&["chat"], "hello\n").done();
     let sova = ReadOnly::new(sova, None);
     let before = content(sova.person.home.path());
     let queued = sova.run(&["--json", "outbox"]).objects();
     assert_eq!(queued[0]["text"], "later");
+    let listening = buzz.start(&["listen", "--json"]);
+    listening.direct_address();
     let mut chat = sova.start(&["chat"]);
     while !chat.line().starts_with("* sova on ") {}
-    chat.write(b"again\n");
-    while !chat.line().ends_with(" sova: again") {}
-    assert_eq!(chat.end().code, Some(0));
-    assert_eq!(content(sova.person.home.path()), before, "nothing was delivered twice");
+    chat.write(b"again\n/outbox\n/msg buzz hi\n/status\n");
+    let mut shown = String::new();
+    while !shown.ends_with("direct with buzz: 1 kept, 1 queued") {
+        shown.push('\n');
+        shown.push_str(&chat.line());
+    }
+    chat.write(b"/quit\n");
+    let ended = chat.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    shown.push_str(&ended.stdout);
+    assert!(shown.contains(" sova: again\n") && shown.contains("  later  "), "{shown}");
+    let warnings: Vec<&str> = ended.stderr.lines().collect();
+    assert!(matches!(&warnings[..], [one] if one.starts_with(WARNING)), "{ended:?}");
+    assert_eq!(listening.object()["text"], "hi", "nothing is delivered that cannot be removed");
+    assert_eq!(content(sova.person.home.path()), before);
 }
 
 #[test]
