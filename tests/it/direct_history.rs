@@ -120,6 +120,12 @@ fn a_chat_opens_with_the_conversations_of_the_last_one() {
     second.wait_for("the first message ✓");
     second.wait_for("an answer to that");
     second.wait_for("for later ⧗");
+    second.type_line("/keep");
+    second.wait_for("direct messages with buzz are kept; the default is on,");
+    second.type_line("/keep 7d");
+    second.wait_for("direct messages with buzz are kept for 7d");
+    second.type_line("/keep");
+    second.wait_for("direct messages with buzz are kept for 7d; the default");
     second.type_line("/search ANSWER");
     second.wait_for("found with buzz: ANSWER");
     second.wait_for("[direct] buzz (known): an answer to that");

@@ -140,7 +140,17 @@ pub(crate) async fn run(
             let notice = view::forgotten(&name, what);
             ActionOutcome::Forgotten { name, notice }
         }),
-        Request::Keep { name: Some(name), keep } => keep_direct(&client, &name, keep).await,
+        Request::Keep { name: Some(name), keep: Some(keep) } => {
+            keep_direct(&client, &name, keep).await
+        }
+        Request::Keep { name: Some(name), keep: None } => {
+            client.kept_for(&name).await.map(|keep| {
+                ActionOutcome::Notice(format!(
+                    "direct messages with {name} are {}; the default is on, without a time limit",
+                    words::keep(keep)
+                ))
+            })
+        }
         Request::Keep { name: None, .. } => Ok(ActionOutcome::Failed(KEEP_WHOSE.into())),
         Request::Conversations => conversations(&client).await,
         Request::SetStatus(status) => client.set_status(status).await.map(|()| {

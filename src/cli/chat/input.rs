@@ -115,7 +115,7 @@ pub(crate) enum Request {
     /// Remove a peer from the contact book, and what is kept of the peer.
     Forget(Name),
     /// Set how long direct messages with a peer are kept; `None` means the current one.
-    Keep { name: Option<Name>, keep: KeepFor },
+    Keep { name: Option<Name>, keep: Option<KeepFor> },
     /// List the conversations of which messages are kept or queued.
     Conversations,
     /// Set the user's status.
@@ -322,7 +322,6 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
             Request::Note { name: values::peer(first)?, text: text.to_owned() }
         }
         Verb::Forget => Request::Forget(values::peer(rest)?),
-        Verb::Keep if rest.is_empty() => return Err(missing(command)),
         Verb::Keep if more.is_empty() => Request::Keep { name: None, keep: values::keep(first)? },
         Verb::Keep => Request::Keep { name: Some(values::peer(first)?), keep: values::keep(more)? },
         Verb::Status => Request::SetStatus(status(rest)?),

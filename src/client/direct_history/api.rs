@@ -42,6 +42,11 @@ impl DirectHistory {
         removed.await?.ok_or_else(off)
     }
 
+    pub(super) async fn kept_for(&self, peer: &Name) -> Result<KeepFor> {
+        let peer = peer.clone();
+        self.with(move |file, owner, _| owner.kept_for(file, &peer)).await?.ok_or_else(off)
+    }
+
     pub(super) async fn forget(&self, peer: &Name) -> Result<u64> {
         self.flush().await;
         let peer = peer.clone();
@@ -100,6 +105,12 @@ impl Client {
     /// are kept at all; [`Error::Io`].
     pub async fn keep_direct(&self, peer: &Name, keep: KeepFor) -> Result<u64> {
         self.0.history.keep(peer, keep).await
+    }
+
+    /// Returns how long messages with a peer are kept. Errors with [`Error::Invalid`] if no messages
+    /// are kept at all; [`Error::Io`].
+    pub async fn kept_for(&self, peer: &Name) -> Result<KeepFor> {
+        self.0.history.kept_for(peer).await
     }
 
     /// Takes what a person should know about the history: `Some` once for each piece of news.

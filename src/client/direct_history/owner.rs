@@ -95,6 +95,20 @@ impl HistoryOwner {
         Ok(named.max_by_key(|row| (row.key.is_some(), row.last)))
     }
 
+    /// Returns how long messages with the peer of a name are kept.
+    pub(super) fn kept_for(&self, file: &Connection, peer: &Name) -> Result<KeepFor> {
+        match self.find(file, peer)? {
+            Some(row) => Ok(row.keep),
+            None => Ok(self.set_for(&self.conversations(file)?, peer)),
+        }
+    }
+
+    /// Returns what a person has set for a name, before its present key was known.
+    fn set_for(&self, rows: &[ConversationRow], peer: &Name) -> KeepFor {
+        let set = rows.iter().filter(|row| self.is_set_with(row, peer)).max_by_key(|row| row.id);
+        set.map_or(KeepFor::Always, |row| row.keep)
+    }
+
     /// Gives the conversations of a former name at this hub the present one.
     pub(super) fn rename_from(&self, file: &Connection, former: &Name) -> Result<()> {
         let before = Self { book: self.book.clone(), hub: self.hub.clone(), me: former.clone() };
@@ -125,9 +139,7 @@ impl HistoryOwner {
             }
             return Ok(row.clone());
         }
-        // What a person has set for the name before this key was known.
-        let set = rows.iter().filter(|row| self.is_set_with(row, peer)).max_by_key(|row| row.id);
-        let keep = set.map_or(KeepFor::Always, |row| row.keep);
+        let keep = self.set_for(&rows, peer);
         file.execute(
             "INSERT INTO conversation (hub, me, key, peer, keep_for) VALUES (?, ?, ?, ?, ?)",
             params![

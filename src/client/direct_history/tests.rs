@@ -234,9 +234,11 @@ async fn a_setting_stays_with_a_name_whose_new_key_is_accepted() {
     came("one", key(1)).await;
     assert_eq!(history.keep(&bob, KeepFor::Never).await.unwrap(), 1);
     home.book().change(|book| book.accept(&hub(), &bob, key(2))).unwrap();
+    assert_eq!(history.kept_for(&bob).await.unwrap(), KeepFor::Never);
     came("two", key(2)).await;
     assert_eq!(history.texts("bob").await, Vec::<String>::new());
     history.keep(&bob, KeepFor::Always).await.unwrap();
+    assert_eq!(history.kept_for(&bob).await.unwrap(), KeepFor::Always);
     came("three", key(2)).await;
     assert_eq!(history.texts("bob").await, ["three"], "set anew, and not inherited again");
     // A setting of a peer that has another name now is not one for the next peer of the name.

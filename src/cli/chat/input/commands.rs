@@ -124,8 +124,13 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
         .takes(Takes::Name),
     new(Verb::Forget, "forget", "NAME", "remove a peer, their key and what is kept of them")
         .takes(Takes::Name),
-    new(Verb::Keep, "keep", "[NAME] on|off|7d", "keep direct messages with a peer, or for a time")
-        .takes(Takes::Name),
+    new(
+        Verb::Keep,
+        "keep",
+        "[[NAME] on|off|7d]",
+        "set how long direct messages with a peer are kept, or show it",
+    )
+    .takes(Takes::Name),
     new(
         Verb::Status,
         "status",
