@@ -225,6 +225,9 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
 pub(crate) const GET_LINK: &str = "get the join link again from its operator (`chinwagd link` \
                                    prints it), over another channel, and join with `chinwag chat \
                                    LINK`";
+/// What to do if kept messages cannot be deleted, because their file is damaged.
+pub(crate) const DELETE_KEPT: &str = "delete that file with all kept messages, or restore it from a \
+                                      backup and forget again";
 const TAKE_ANOTHER: &str = "choose another with --name NAME, or use the --home with its key if it is \
                             yours (without a key, only one program can use it at a time)";
 const LOOK: &str = "list online peers with `chinwag peers`";

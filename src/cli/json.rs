@@ -38,7 +38,7 @@ pub(crate) enum JsonLine<'a> {
         /// Why.
         cause: &'a str,
     },
-    /// A direct message that was received.
+    /// A direct message that was received, or that was sent: see `receiver`.
     Direct {
         sender: &'a str,
         /// How far the key of the sender is known.
@@ -53,7 +53,7 @@ pub(crate) enum JsonLine<'a> {
         sent_at: Option<Time>,
         /// The address that it came from.
         from: Option<String>,
-        /// The receiver, if the message is the user's own.
+        /// The receiver of a message that the user has sent; null if the message was received.
         receiver: Option<&'a str>,
         /// Of a message that is kept: `queued`, `delivered` or `read`.
         state: Option<&'static str>,

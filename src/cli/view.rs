@@ -117,7 +117,7 @@ fn counted(count: u64, what: &str) -> String {
 }
 
 /// Says what was removed with a contact.
-pub(crate) fn forgotten(name: &Name, what: Forgotten) -> String {
+pub(crate) fn forgotten(name: &Name, what: &Forgotten) -> String {
     let mut text = match what.contact {
         true => format!(
             "removed {name} from your contacts; the next key under that name is accepted as new"
@@ -131,6 +131,11 @@ pub(crate) fn forgotten(name: &Name, what: Forgotten) -> String {
         text.push_str(&format!("; deleted {}", counted(what.queued, "queued message")));
     }
     text
+}
+
+/// Reports that kept messages could not be deleted.
+pub(crate) fn not_forgotten(name: &Name, problem: &Error) -> String {
+    format!("the messages kept with {name} are not deleted: {problem}")
 }
 
 pub(crate) fn queued_delivered(receipt: &Receipt) -> String {

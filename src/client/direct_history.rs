@@ -127,7 +127,7 @@ impl DirectPage {
 }
 
 /// What [`Client::forget`](super::Client::forget) removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Forgotten {
     /// Whether there was a contact.
@@ -136,6 +136,8 @@ pub struct Forgotten {
     pub kept: u64,
     /// The number of messages in the outbox, which are not delivered any more.
     pub queued: u64,
+    /// Why kept messages could not be removed: their file is damaged.
+    pub problem: Option<Error>,
 }
 
 /// Something that a person should know about the history, once.
@@ -161,6 +163,8 @@ pub(super) struct DirectHistory(Arc<DirectHistoryInner>);
 struct DirectHistoryInner {
     /// `None`: nothing is kept. It may be read-only.
     database: Option<Database>,
+    /// Why the file could not be opened.
+    problem: Option<Error>,
     path: PathBuf,
     contacts: ContactStore,
     clock: WallClock,
@@ -185,31 +189,29 @@ impl DirectHistory {
         contacts: ContactStore,
         clock: WallClock,
     ) -> Self {
-        let Some(path) = path else { return Self::of(None, PathBuf::new(), contacts, clock) };
+        let Some(path) = path else { return Self::off(contacts) };
         let file = path.clone();
         let opened = blocking(move || Database::open(&file, store::PLAN)).await;
-        let (database, problem) = match opened {
-            Ok(database) => (Some(database), None),
-            Err(error) => (None, Some(error)),
-        };
-        let history = Self::of(database, path, contacts, clock);
-        problem.iter().for_each(|error| history.report(error));
+        let history = Self::of(Some(opened).transpose(), path, contacts, clock);
+        history.0.problem.iter().for_each(|error| history.report(error));
         history
     }
 
     /// Returns a history that keeps nothing.
     pub(super) fn off(contacts: ContactStore) -> Self {
-        Self::of(None, PathBuf::new(), contacts, WallClock::default())
+        Self::of(Ok(None), PathBuf::new(), contacts, WallClock::default())
     }
 
     fn of(
-        database: Option<Database>,
+        opened: Result<Option<Database>>,
         path: PathBuf,
         contacts: ContactStore,
         clock: WallClock,
     ) -> Self {
+        let (database, problem) = opened.map_or_else(|e| (None, Some(e)), |opened| (opened, None));
         Self(Arc::new(DirectHistoryInner {
             database,
+            problem,
             path,
             contacts,
             clock,

@@ -200,6 +200,40 @@ fn forgetting_and_keep_off_delete_every_byte() {
 }
 
 #[test]
+fn a_damaged_history_does_not_hold_up_forgetting() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let book = || fs::read_to_string(sova.home.path().join("contacts.toml")).unwrap();
+    let file = sova.home.path().join("direct.db");
+    let meet = || {
+        let listening = listen(&buzz);
+        sova.run(&["send", "buzz", "hello"]).done();
+        drop(listening);
+        sova.run(&["send", "buzz", "--queue", "a queued secret"]).done();
+        assert!(book().contains("buzz"));
+        fs::write(&file, "damaged ".repeat(1000)).unwrap();
+    };
+    meet();
+    let said = sova.run(&["forget", "buzz"]).failed(1);
+    assert!(said.contains("removed buzz from your contacts"), "{said}");
+    assert!(said.contains("the messages kept with buzz are not deleted: "), "{said}");
+    assert!(said.contains("direct.db cannot be used: "), "{said}");
+    assert!(said.contains("delete that file with all kept messages"), "{said}");
+    assert!(!book().contains("buzz") && !contains(sova.home.path(), "queued secret"), "{said}");
+    let again = sova.run(&["forget", "buzz"]).failed(1);
+    assert!(again.contains("buzz was not in your contacts"), "{again}");
+    assert!(again.contains("the messages kept with buzz are not deleted: "), "{again}");
+
+    fs::remove_file(&file).unwrap();
+    meet();
+    let chat = sova.run_with(&["chat"], "/forget buzz\n");
+    assert_eq!(chat.code, Some(1), "{chat:?}");
+    assert!(chat.stdout.contains("removed buzz from your contacts"), "{chat:?}");
+    assert!(chat.stdout.contains("delete that file with all kept messages"), "{chat:?}");
+    assert!(!book().contains("buzz") && !contains(sova.home.path(), "queued secret"), "{chat:?}");
+}
+
+#[test]
 fn keep_false_keeps_nothing() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     cli::{
+        failure::DELETE_KEPT,
         keys,
         queries::{self, id_prefix_length, latest_messages, matching_ids},
         search_terms::SearchTerms,
@@ -137,8 +138,14 @@ pub(crate) async fn run(
         Request::Note { name, text } => note(&client, &name, &text).await,
         Request::ShowNote(name) => show_note(&client, &name).await,
         Request::Forget(name) => client.forget(&name).await.map(|what| {
-            let notice = view::forgotten(&name, what);
-            ActionOutcome::Forgotten { name, notice }
+            let notice = view::forgotten(&name, &what);
+            match what.problem {
+                None => ActionOutcome::Forgotten { name, notice },
+                Some(problem) => {
+                    let problem = view::not_forgotten(&name, &problem);
+                    ActionOutcome::Failed(format!("{notice}; {problem}; {DELETE_KEPT}"))
+                }
+            }
         }),
         Request::Keep { name: Some(name), keep: Some(keep) } => {
             keep_direct(&client, &name, keep).await

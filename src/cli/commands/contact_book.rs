@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cli::{
-        failure::{Failure, Result},
+        failure::{DELETE_KEPT, Failure, Result},
         json::JsonLine,
         options::Settings,
         output::print_notice,
@@ -108,8 +108,16 @@ pub(crate) async fn forget(
         // Without the hub in the contact book, that is the reason.
         Err(error) => return Err(known.err().unwrap_or_else(|| error.into())),
     };
-    print_notice(&view::forgotten(peer, forgotten));
-    print_object(JsonLine::Forgotten { name: peer.as_str() }, settings, stop).await
+    print_notice(&view::forgotten(peer, &forgotten));
+    print_object(JsonLine::Forgotten { name: peer.as_str() }, settings, stop).await?;
+    match forgotten.problem {
+        None => Ok(()),
+        Some(error) => Err(Failure::Explained {
+            message: view::not_forgotten(peer, &error),
+            error: Box::new(error),
+            remedy: DELETE_KEPT,
+        }),
+    }
 }
 
 pub(crate) async fn mute(

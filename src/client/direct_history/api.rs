@@ -9,7 +9,6 @@ use crate::{
     client::{
         Client, ClientOptions, contact_store::ContactStore, inbox::DurableInbox, outbox::Outbox,
     },
-    error::SystemError,
     identity::ContactBook,
     model::Name,
 };
@@ -48,6 +47,9 @@ impl DirectHistory {
     }
 
     pub(super) async fn forget(&self, peer: &Name) -> Result<u64> {
+        if let Some(problem) = &self.0.problem {
+            return Err(problem.clone());
+        }
         self.flush().await;
         let peer = peer.clone();
         let removed = self.with(move |file, owner, _| store::forget(file, owner, &peer)).await?;
@@ -67,8 +69,11 @@ async fn forget(
     inbox: Option<&DurableInbox>,
     peer: &Name,
 ) -> Result<Forgotten> {
-    // First what finds its peer in the contact book.
-    let kept = history.forget(peer).await?;
+    // First what finds its peer in the contact book. A damaged file does not hold up the rest.
+    let (kept, problem) = match history.forget(peer).await {
+        Err(error @ Error::Store(_)) => (0, Some(error)),
+        kept => (kept?, None),
+    };
     let queued = match outbox {
         Some(outbox) => outbox.drop_all(peer).await?,
         None => 0,
@@ -80,10 +85,10 @@ async fn forget(
     let forget = move |book: &mut ContactBook, hub: &_| book.forget(hub, &name);
     let contact = match contacts.change(forget).await {
         Ok(()) => true,
-        Err(Error::Invalid(_)) if kept + queued > 0 => false,
+        Err(Error::Invalid(_)) if kept + queued > 0 || problem.is_some() => false,
         Err(error) => return Err(error),
     };
-    Ok(Forgotten { contact, kept, queued })
+    Ok(Forgotten { contact, kept, queued, problem })
 }
 
 impl Client {
@@ -125,8 +130,9 @@ impl Client {
 
     /// Removes a contact with its key, its note and its block, and the kept messages with it: in the
     /// history, in the outbox, where they would wait for the next peer of the name, and in the
-    /// inbox. The next peer with the name is met for the first time. Errors with
-    /// [`Error::Invalid`] if nothing was known; [`Error::Io`].
+    /// inbox. The next peer with the name is met for the first time. A damaged history does not
+    /// hold up the rest: see [`Forgotten::problem`]. Errors with [`Error::Invalid`] if nothing was
+    /// known; [`Error::Io`].
     pub async fn forget(&self, name: &Name) -> Result<Forgotten> {
         let (outbox, inbox) = (self.0.outbox.as_ref(), self.0.durable.as_ref());
         forget(&self.0.contacts, &self.0.history, outbox, inbox, name).await
@@ -154,7 +160,7 @@ impl ClientOptions {
         for file in [&mut there.history, &mut there.outbox, &mut there.inbox] {
             file.take_if(|file| !file.exists());
         }
-        let history = there.history_without_client().await?;
+        let history = there.open_history(&contacts).await;
         let outbox = there.open_outbox(&contacts, &history).await?;
         let inbox = there.open_inbox_of(&contacts).await?;
         forget(&contacts, &history, outbox.as_ref(), inbox.as_ref(), name).await
@@ -172,9 +178,6 @@ impl ClientOptions {
 
     async fn history_without_client(&self) -> Result<DirectHistory> {
         let history = self.open_history(&self.contacts_without_client()).await;
-        match history.notice() {
-            Some(HistoryNotice::Failed(cause)) => Err(Error::Io(SystemError::new(&cause))),
-            _ => Ok(history),
-        }
+        history.0.problem.clone().map_or(Ok(history), Err)
     }
 }
