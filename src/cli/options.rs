@@ -275,8 +275,8 @@ impl Settings {
         let key = data.join(KEY_FILE);
         if !key.exists() && !self.home.can_write(&key) {
             return Err(Failure::Other(format!(
-                "there is no key in {}, and it cannot be written: put {KEY_FILE} there, or be a guest \
-                 with --plaintext",
+                "there is no key in {}, and none can be written there: choose another directory with \
+                 --home DIR, put {KEY_FILE} there, or be a guest with --plaintext",
                 data.display()
             )));
         }

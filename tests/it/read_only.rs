@@ -234,7 +234,7 @@ fn one_read_only_file_is_enough_for_the_warning() {
 fn a_home_without_a_key_is_refused_except_for_guests() {
     let hub = TestHub::start();
     let sova = ReadOnly::new(Person::new(&hub, "sova"), None);
-    sova.fails(&["post", "lobby", "hi"], "put identity.key there");
+    sova.fails(&["post", "lobby", "hi"], "with --home DIR, put identity.key there");
     sova.works(&["post", "--plaintext", "lobby", "hi"]);
     let ended = cli::run(sova.command(&["chat", "--plaintext"]), b"hi\n");
     assert_eq!(ended.code, Some(0), "{ended:?}");
