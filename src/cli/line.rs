@@ -36,7 +36,7 @@ use super::{
     config::ProfileName,
     failure::{Failure, Result},
     options::Settings,
-    output::print_error,
+    output::print_warning,
     stdin,
     view::{self, Clock},
 };
@@ -62,7 +62,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         options.rooms = rooms.into_iter().map(|room| (room, actions::start_position())).collect();
         Ok(options)
     };
-    let (mut console, mut left) = (None, Leftovers::default());
+    let (mut console, mut left) = (None, Unfinished::default());
     let visited = visit_each(settings, options, stop, async |visit| {
         let typed = || visit.settings.writable(visit.settings.home.input_history());
         // One console for all hubs: further lines may have been read already.
@@ -75,7 +75,7 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         None => Ok(()),
     };
     if let Err(failure) = visited.and(closed) {
-        left.unsent.iter().for_each(|unsent| print_error(unsent));
+        left.unsent.iter().for_each(|unsent| print_warning(unsent));
         return Err(failure);
     }
     left.result()
@@ -83,14 +83,14 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 
 /// What was not done when a hub was left.
 #[derive(Default)]
-struct Leftovers {
+struct Unfinished {
     /// Lines that could not be carried out.
     failed: usize,
     /// For each hub that has not acknowledged all posts, how many.
     unsent: Vec<String>,
 }
 
-impl Leftovers {
+impl Unfinished {
     fn add(&mut self, hub: &Endpoint, failed: usize, unsent: usize) {
         self.failed += failed;
         match unsent {
@@ -119,7 +119,7 @@ impl Leftovers {
 async fn at_hub(
     visit: Visit,
     console: &mut Console,
-    left: &mut Leftovers,
+    left: &mut Unfinished,
     stop: &CancellationToken,
 ) -> Result<Option<ProfileName>> {
     let Visit { settings, client, mut events, problem } = visit;
@@ -239,7 +239,7 @@ impl Chat {
         }
         for block in self.pending.drain(..) {
             if let Err(unseen) = console.shown.send_timeout(block, TERMINAL_WAIT).await {
-                print_error(&format!("not shown, since nobody reads: {}", unseen.into_inner()));
+                print_warning(&format!("not shown, since nobody reads: {}", unseen.into_inner()));
             }
         }
     }
@@ -604,7 +604,7 @@ mod tests {
 
     #[test]
     fn posts_that_may_be_lost_are_reported_with_their_hub() {
-        let mut left = Leftovers::default();
+        let mut left = Unfinished::default();
         let hub = |raw| Endpoint::parse(raw).unwrap();
         left.add(&hub("here.example:1"), 0, 1);
         left.add(&hub("work.example:1"), 0, 0);

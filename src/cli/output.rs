@@ -173,8 +173,8 @@ pub(crate) fn print_notice(text: &str) {
     }
 }
 
-/// Prints a problem to standard error.
-pub(crate) fn print_error(text: &str) {
+/// Prints a problem in spite of which the command goes on to standard error.
+pub(crate) fn print_warning(text: &str) {
     complain(text, &JsonLine::Warning { message: text });
 }
 

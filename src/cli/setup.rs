@@ -12,7 +12,7 @@ use super::{
     config::{Config, Home, remember},
     failure::{Failure, Result},
     options::{self, DEFAULT_HUB, Flags, Settings},
-    output::{print_error, print_notice},
+    output::{print_notice, print_warning},
     question,
 };
 use crate::{
@@ -77,7 +77,7 @@ pub(super) async fn load_or_ask(
                     if keeps
                         && let Some(why) = remember(&file, hub, name).err().and_then(|f| f.line())
                     {
-                        print_error(&why);
+                        print_warning(&why);
                     }
                     return Ok(settings);
                 }

@@ -52,7 +52,7 @@ use super::{
     failure::{Failure, Result},
     keymap::Keymap,
     options::Settings,
-    output::{print_error, print_notice},
+    output::{print_notice, print_warning},
     terminal::{self, query_background},
     theme::{ThemeName, detect::TerminalColours},
 };
@@ -133,12 +133,12 @@ async fn at_hub(
     if settings.home.can_write(&file)
         && let Err(error) = read_positions::save(&file, &hub, &state.read_positions())
     {
-        print_error(&format!("cannot store up to where you have read: {error}"));
+        print_warning(&format!("cannot store up to where you have read: {error}"));
     }
     receive_rest(&mut state, events).await;
     state.drop_redelivered(|direct| unseen.holds(&direct.message));
     for line in state.exit_report(io::stderr().is_terminal()) {
-        print_error(&line);
+        print_warning(&line);
     }
     match (result?, state.take_next_hub(), state.unsent().len()) {
         (Some(error), ..) => Err(error.into()),

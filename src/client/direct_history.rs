@@ -43,8 +43,8 @@ const PENDING: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeptDirect {
-    /// Its place: later messages have greater ones.
-    pub place: i64,
+    /// Its position: later messages have greater ones.
+    pub position: i64,
     /// The message. The sender of an outgoing one is this client.
     pub message: DirectMessage,
     /// Who receives an outgoing message; `None`: it came in.
@@ -105,7 +105,7 @@ impl KeepFor {
 pub struct DirectPage {
     /// The most messages: the latest of those that match.
     pub limit: u32,
-    /// Only those before this place.
+    /// Only those before this position.
     pub before: Option<i64>,
     /// Only those kept at or after this time.
     pub since: Option<Timestamp>,

@@ -109,7 +109,7 @@ async fn print_direct(
 fn queued_direct(me: &Name, queued: Queued) -> KeptDirect {
     let Queued { id, peer, text, queued_at, .. } = queued;
     KeptDirect {
-        place: i64::MAX,
+        position: i64::MAX,
         message: DirectMessage { id, sender: me.clone(), sent_at: Some(queued_at), text },
         receiver: Some(peer),
         verification: Verification::Unverified(None),

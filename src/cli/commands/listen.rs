@@ -12,7 +12,7 @@ use crate::{
     cli::{
         failure::{Failure, Result},
         options::Settings,
-        output::{Output, print_error, print_notice, reader_gone},
+        output::{Output, print_notice, print_warning, reader_gone},
         view,
         writer::LAST_WORDS,
     },
@@ -174,7 +174,7 @@ async fn show(direct: &Direct, out: &Output, timeout: Option<Duration>) -> io::R
     };
     if shown.is_err() {
         let unseen = view::direct(&out.clock, direct);
-        print_error(&format!("not printed, since nobody reads: {}", text::one_line(&unseen)));
+        print_warning(&format!("not printed, since nobody reads: {}", text::one_line(&unseen)));
     }
     shown
 }

@@ -23,7 +23,7 @@ use crate::{
     cli::{
         failure::{self, Failure},
         options::Settings,
-        output::{Output, print_error, print_notice},
+        output::{Output, print_notice, print_warning},
         values::{duration, shell_command},
         view,
     },
@@ -124,7 +124,7 @@ pub(crate) async fn run(
 async fn report_unhandled(events: CommandEvents) {
     let unhandled = events.inner.discard().await;
     if unhandled > 0 {
-        print_error(&format!("direct messages that were received but not handled: {unhandled}"));
+        print_warning(&format!("direct messages that were received but not handled: {unhandled}"));
     }
 }
 
@@ -190,7 +190,7 @@ impl ReplyLoop {
         let client = &self.bot.client;
         // Messages from before the block are skipped too.
         let blocked = client.is_blocked(&message.sender).await?;
-        client.contacts_problem().iter().for_each(|problem| print_error(problem));
+        client.contacts_problem().iter().for_each(|problem| print_warning(problem));
         if message.sender != client.name() && !blocked {
             self.left -= 1;
             self.jobs.spawn(self.bot.clone().handle(message));
@@ -221,8 +221,8 @@ async fn report(done: Result<ReplyResult, JoinError>, out: &Output) -> Result<()
         Ok(Ok(None)) => {}
         Ok(Ok(Some(SentReply::InRoom(posted)))) => out.only_json(&posted).await?,
         Ok(Ok(Some(SentReply::Direct(receipt)))) => out.only_json(&receipt).await?,
-        Ok(Err(problem)) => print_error(&text::one_line(&problem)),
-        Err(lost) => print_error(&format!("internal error: {lost}")),
+        Ok(Err(problem)) => print_warning(&text::one_line(&problem)),
+        Err(lost) => print_warning(&format!("internal error: {lost}")),
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
     cli::{
         failure::{self, Failure, Result},
         options::Settings,
-        output::{Output, print_error, print_notice},
+        output::{Output, print_notice, print_warning},
         stdin, terminal, values,
     },
     client::{Client, Error, Event},
@@ -179,6 +179,6 @@ impl LinePoster<'_> {
 
     fn report_failure(&mut self, number: u64, problem: &str) {
         self.failed += 1;
-        print_error(&format!("line {number}: {problem}"));
+        print_warning(&format!("line {number}: {problem}"));
     }
 }

@@ -54,7 +54,7 @@ pub(crate) enum Effect {
     LoadUnread { room: RoomName, after: Position },
     /// Load the messages before and after one that was found.
     LoadContext(Box<Message>),
-    /// Load kept messages with a peer, those before a place if it is given.
+    /// Load kept messages with a peer, those before a position if it is given.
     LoadDirect { peer: Name, before: Option<i64> },
     /// Search the kept messages with a peer.
     SearchDirect { peer: Name, terms: SearchTerms },

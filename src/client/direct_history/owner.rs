@@ -27,7 +27,7 @@ pub(super) struct ConversationRow {
     pub(super) peer: Name,
     pub(super) keep: KeepFor,
     pub(super) messages: u64,
-    /// The place of the last message.
+    /// The position of the last message.
     pub(super) last: Option<i64>,
 }
 

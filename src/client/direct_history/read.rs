@@ -124,7 +124,7 @@ fn read(
         text,
     };
     Ok(Some(KeptDirect {
-        place: row.get(0)?,
+        position: row.get(0)?,
         message,
         receiver: outgoing.then(|| peer.clone()),
         verification,

@@ -148,7 +148,7 @@ pub(super) fn write(
     Ok(first)
 }
 
-/// Adds a message, and returns its place; `None`: it is there already, or not to be kept.
+/// Adds a message, and returns its position; `None`: it is there already, or not to be kept.
 fn add(
     tx: &Transaction<'_>,
     owner: &HistoryOwner,
@@ -176,12 +176,12 @@ fn add(
             verification.to_column()
         ],
     )?;
-    let place = tx.last_insert_rowid();
+    let position = tx.last_insert_rowid();
     if outgoing {
         let answered = "UPDATE conversation SET answered = 1 WHERE id = ? AND answered = 0";
         tx.execute(answered, [conversation.id])?;
     }
-    Ok((added > 0).then_some(place))
+    Ok((added > 0).then_some(position))
 }
 
 fn mark_read(tx: &Transaction<'_>, conversation: i64, id: MessageId, outgoing: bool) -> Result<()> {

@@ -155,11 +155,11 @@ async fn a_page_is_read_from_a_place_by_time_and_by_words() {
     let latest = page(DirectPage::latest(4)).await;
     assert_eq!(latest.len(), 4);
     assert_eq!(latest[3].message.text.as_str(), "Number 9 of TEN");
-    let older = page(DirectPage { before: Some(latest[0].place), ..DirectPage::latest(9) }).await;
+    let older =
+        page(DirectPage { before: Some(latest[0].position), ..DirectPage::latest(9) }).await;
     assert_eq!(older.last().unwrap().message.text.as_str(), "Number 5 of TEN");
     assert_eq!(older.len(), 6);
-    let since = Some(latest[1].kept_at);
-    let until = Some(latest[3].kept_at);
+    let (since, until) = (Some(latest[1].kept_at), Some(latest[3].kept_at));
     assert_eq!(page(DirectPage { since, until, ..DirectPage::latest(9) }).await, latest[1..3]);
     let words = |words: &str| DirectPage { words: words.into(), ..DirectPage::latest(9) };
     assert_eq!(page(words("ten numb 6")).await[0].message.text.as_str(), "Number 6 of TEN");

@@ -161,7 +161,7 @@ impl DirectChat {
 
     /// Adds a page of kept messages before the others.
     pub(super) fn add_kept(&mut self, messages: &[KeptDirect], more: bool) {
-        let oldest = messages.first().map(|first| first.place);
+        let oldest = messages.first().map(|first| first.position);
         let is_first_page = self.kept.oldest.is_none();
         let is_listed = self.kept.is_listed || oldest.is_some();
         self.kept = KeptPages { oldest, is_loading: false, is_complete: !more, is_listed };

@@ -18,8 +18,8 @@ fn list(state: &mut State) {
 /// A kept direct message.
 fn kept() -> KeptDirect {
     let Direct { message, verification, .. } = direct::direct("buzz", "a");
-    let (place, receiver, kept_at) = (1, None, at(1).wall);
-    KeptDirect { place, message, receiver, verification, kept_at, state: DirectState::Read }
+    let (position, receiver, kept_at) = (1, None, at(1).wall);
+    KeptDirect { position, message, receiver, verification, kept_at, state: DirectState::Read }
 }
 
 /// Receives the first page of a search.
