@@ -1,25 +1,25 @@
 //! The colours of the full screen: a style for each role. No other module names a colour.
 //!
 //! The background is the terminal's own, except for bars, marked rows and code. Every colour is chosen
-//! for the background: the nearest to the wished one that has enough contrast. `dark` paints a
+//! for the background: the nearest to its base colour that has enough contrast. `dark` paints a
 //! background of its own unless the terminal is known to be dark, and `light` likewise. `plain` has no
 //! colours, for `NO_COLOR`.
 //!
 //! What commands print has colours that can be read on black and on white: the terminal is not asked,
 //! and the output may be shown elsewhere later.
 
+mod base_colours;
 pub(crate) mod contrast;
 pub(crate) mod detect;
-mod wishes;
 
 use std::fmt;
 
 use ratatui::style::{Color, Modifier, Style};
 
 use self::{
+    base_colours::BaseColours,
     contrast::{Depth, Rgb},
     detect::TerminalColours,
-    wishes::Wishes,
 };
 use crate::model::Name;
 
@@ -117,9 +117,7 @@ impl ThemeName {
             .map(|(_, theme)| theme)
             .ok_or_else(|| format!("no theme {name:?}: expected auto, dark, light or plain"))
     }
-}
 
-impl ThemeName {
     /// Whether the theme is for a light background; `None` if it has no colours.
     fn is_light(self, terminal: &TerminalColours) -> Option<bool> {
         match self {
@@ -143,37 +141,40 @@ impl Theme {
     /// The theme with a name, for a terminal.
     pub(crate) fn new(name: ThemeName, terminal: &TerminalColours) -> Self {
         let Some(is_light) = name.is_light(terminal) else { return Self::plain() };
-        let wishes = Wishes::on(is_light);
+        let base = BaseColours::on(is_light);
         let paints = name != ThemeName::Auto && terminal.is_light() != Some(is_light);
         let known = terminal.background.filter(|_| !paints);
         let palette = Palette {
-            wishes,
+            base,
             depth: terminal.depth,
-            ground: known.unwrap_or(wishes.ground),
+            background: known.unwrap_or(base.background),
             // A dark terminal whose background is not known may be less dark.
-            worst: known.unwrap_or(if paints { wishes.ground } else { wishes.worst }),
+            least_contrast_background: match paints {
+                true => base.background,
+                false => known.unwrap_or(base.least_contrast_background),
+            },
         };
-        if paints { palette.theme_with_ground() } else { palette.theme() }
+        if paints { palette.theme_with_background() } else { palette.theme() }
     }
 
     /// The theme of what commands print: names, secondary information and results have colours with
-    /// enough contrast on black and on white. With sixteen colours there are none: which ones those
-    /// are is not known.
+    /// enough contrast on black and on white. A terminal with sixteen colours gets none, because users
+    /// redefine them.
     pub(crate) fn for_output(name: ThemeName, terminal: &TerminalColours) -> Self {
         let Some(is_light) = name.is_light(terminal) else { return Self::plain() };
         if terminal.depth == Depth::Sixteen {
             return Self::plain();
         }
-        let (wishes, grounds) = (Wishes::on(is_light), [Rgb::BLACK, Rgb::WHITE]);
+        let (base, backgrounds) = (BaseColours::on(is_light), [Rgb::BLACK, Rgb::WHITE]);
         // The palette has enough such colours; between black and white, a scale has no direction.
-        let readable = |wish| Depth::Indexed.readable(wish, &grounds, LINE_CONTRAST, &[]);
-        let text = |wish| Style::new().fg(readable(wish));
+        let readable = |wanted| Depth::Indexed.readable(wanted, &backgrounds, LINE_CONTRAST, &[]);
+        let text = |wanted| Style::new().fg(readable(wanted));
         Self {
-            dim: text(wishes.dim),
-            good: text(wishes.good),
-            warn: text(wishes.warn),
-            bad: text(wishes.bad),
-            names: wishes.names_on(Depth::Indexed, &grounds, LINE_CONTRAST),
+            dim: text(base.dim),
+            good: text(base.good),
+            warn: text(base.warn),
+            bad: text(base.bad),
+            names: base.names_on(Depth::Indexed, &backgrounds, LINE_CONTRAST),
             ..Self::plain()
         }
     }
@@ -229,12 +230,12 @@ impl Theme {
     }
 }
 
-impl Wishes {
+impl BaseColours {
     /// The styles of names, each with a colour of its own as far as there are enough.
-    fn names_on(&self, depth: Depth, grounds: &[Rgb], ratio: f64) -> Vec<Style> {
+    fn names_on(&self, depth: Depth, backgrounds: &[Rgb], ratio: f64) -> Vec<Style> {
         let mut taken = Vec::new();
-        for wish in self.names {
-            taken.push(depth.readable(wish, grounds, ratio, &taken));
+        for wanted in self.names {
+            taken.push(depth.readable(wanted, backgrounds, ratio, &taken));
         }
         taken.into_iter().map(|colour| Style::new().fg(colour)).collect()
     }
@@ -242,86 +243,88 @@ impl Wishes {
 
 /// What a theme is made from.
 struct Palette<'a> {
-    wishes: &'a Wishes,
+    base: &'a BaseColours,
     depth: Depth,
     /// The background of the terminal, and the one on which its colours have the least contrast.
-    ground: Rgb,
-    worst: Rgb,
+    background: Rgb,
+    least_contrast_background: Rgb,
 }
 
 impl Palette<'_> {
-    fn theme_with_ground(&self) -> Theme {
-        let (ground, _) = self.depth.exact(self.ground);
-        let text = self.foreground(self.wishes.text, &[self.ground], TEXT_CONTRAST).bg(ground);
+    fn theme_with_background(&self) -> Theme {
+        let (background, _) = self.depth.exact(self.background);
+        let text =
+            self.foreground(self.base.text, &[self.background], TEXT_CONTRAST).bg(background);
         Theme { text, ..self.theme() }
     }
 
     fn theme(&self) -> Theme {
-        let wishes = self.wishes;
-        let selected = self.tint(wishes.text, wishes.selected);
-        let mention = self.tint(wishes.accent, wishes.mention);
-        let code = self.tint(wishes.text, wishes.code_tint);
-        let status = self.tint(wishes.text, wishes.status);
+        let base = self.base;
+        let selected = self.tint(base.text, base.selected);
+        let mention = self.tint(base.accent, base.mention);
+        let code = self.tint(base.text, base.code_tint);
+        let status = self.tint(base.text, base.status);
         // Sixteen colours have no tints. Bold would change their colour.
         let few = self.depth == Depth::Sixteen;
         let tints = [selected, mention, code, status];
         let tints = tints.iter().filter(|_| !few).map(|tint| tint.1);
-        let all: Vec<Rgb> = tints.chain([self.ground, self.worst]).collect();
-        let text = |wish| self.foreground(wish, &all, TEXT_CONTRAST);
-        let line = |wish| self.foreground(wish, &all, LINE_CONTRAST);
-        let bold = |wish| if few { text(wish) } else { text(wish).patch(BOLD) };
-        let tinted = |tint: (Color, Rgb), wish| match few {
-            true => text(wish),
-            false => text(wish).bg(tint.0),
+        let all: Vec<Rgb> =
+            tints.chain([self.background, self.least_contrast_background]).collect();
+        let text = |wanted| self.foreground(wanted, &all, TEXT_CONTRAST);
+        let line = |wanted| self.foreground(wanted, &all, LINE_CONTRAST);
+        let bold = |wanted| if few { text(wanted) } else { text(wanted).patch(BOLD) };
+        let tinted = |tint: (Color, Rgb), wanted| match few {
+            true => text(wanted),
+            false => text(wanted).bg(tint.0),
         };
         let or_reversed = |tint: (Color, Rgb)| match few {
             true => REVERSED,
-            false => text(wishes.text).bg(tint.0),
+            false => text(base.text).bg(tint.0),
         };
-        let (marker, under) = self.depth.exact(wishes.accent);
+        let (marker, under) = self.depth.exact(base.accent);
         let found = self.foreground(Rgb::BLACK, &[under], TEXT_CONTRAST).bg(marker);
         Theme {
             text: Style::new(),
-            dim: text(wishes.dim),
-            notice: text(wishes.notice),
-            presence: text(wishes.dim),
-            mention: tinted(mention, wishes.text),
-            mention_bar: line(wishes.accent),
+            dim: text(base.dim),
+            notice: text(base.notice),
+            presence: text(base.dim),
+            mention: tinted(mention, base.text),
+            mention_bar: line(base.accent),
             link: UNDERLINED,
-            code: tinted(code, wishes.code),
+            code: tinted(code, base.code),
             strong: BOLD,
             emphasis: ITALIC,
             selected: or_reversed(selected),
             found: if few { REVERSED } else { found },
-            key: bold(wishes.key),
-            border: line(wishes.border),
-            title: bold(wishes.text),
-            day: text(wishes.dim),
-            new_line: text(wishes.new_line),
+            key: bold(base.key),
+            border: line(base.border),
+            title: bold(base.text),
+            day: text(base.dim),
+            new_line: text(base.new_line),
             status: or_reversed(status),
-            good: text(wishes.good),
-            warn: text(wishes.warn),
-            bad: text(wishes.bad),
-            unread: bold(wishes.text),
+            good: text(base.good),
+            warn: text(base.warn),
+            bad: text(base.bad),
+            unread: bold(base.text),
             own: BOLD,
-            names: wishes.names_on(self.depth, &all, TEXT_CONTRAST),
+            names: base.names_on(self.depth, &all, TEXT_CONTRAST),
         }
     }
 
-    fn foreground(&self, wish: Rgb, grounds: &[Rgb], ratio: f64) -> Style {
-        Style::new().fg(self.depth.readable(wish, grounds, ratio, &[]))
+    fn foreground(&self, wanted: Rgb, backgrounds: &[Rgb], ratio: f64) -> Style {
+        Style::new().fg(self.depth.readable(wanted, backgrounds, ratio, &[]))
     }
 
     /// The background with a share of a colour: lighter on a dark one, unless texts would be hard to read.
     fn tint(&self, colour: Rgb, share: f64) -> (Color, Rgb) {
-        let (text, other) = match self.ground.is_light() {
+        let (text, other) = match self.background.is_light() {
             true => (Rgb::BLACK, Rgb::WHITE),
             false => (Rgb::WHITE, Rgb::BLACK),
         };
-        let tint = self.depth.exact(self.ground.mixed(colour, share));
+        let tint = self.depth.exact(self.background.mixed(colour, share));
         match tint.1.contrast(text) >= TINT_CONTRAST {
             true => tint,
-            false => self.depth.exact(self.ground.mixed(other, share)),
+            false => self.depth.exact(self.background.mixed(other, share)),
         }
     }
 }

@@ -113,10 +113,10 @@ impl Rgb {
         red.max(green).max(blue) - red.min(green).min(blue) < GREY
     }
 
-    /// The contrast on the background where it is the least. `grounds` are luminances.
-    fn least_contrast(self, grounds: &[f64]) -> f64 {
+    /// The least contrast on backgrounds of these luminances.
+    fn least_contrast(self, luminances: &[f64]) -> f64 {
         let own = self.luminance();
-        grounds.iter().map(|ground| ratio(own, *ground)).fold(f64::INFINITY, f64::min)
+        luminances.iter().map(|luminance| ratio(own, *luminance)).fold(f64::INFINITY, f64::min)
     }
 }
 
@@ -126,34 +126,40 @@ fn ratio(a: f64, b: f64) -> f64 {
 }
 
 impl Depth {
-    /// The colour nearest to `wish` that has the contrast `ratio` on all backgrounds or, if there is
+    /// The colour nearest to `wanted` that has the contrast `ratio` on all backgrounds or, if there is
     /// none, the one with the most. It is none of those in `taken` if there are enough colours.
-    pub(super) fn readable(self, wish: Rgb, grounds: &[Rgb], ratio: f64, taken: &[Color]) -> Color {
-        let grounds: Vec<f64> = grounds.iter().map(|ground| ground.luminance()).collect();
-        let grounds = grounds.as_slice();
+    pub(super) fn readable(
+        self,
+        wanted: Rgb,
+        backgrounds: &[Rgb],
+        ratio: f64,
+        taken: &[Color],
+    ) -> Color {
+        let luminances: Vec<f64> = backgrounds.iter().map(|rgb| rgb.luminance()).collect();
+        let luminances = luminances.as_slice();
         match self {
-            Self::Rgb => towards_readable(wish, grounds, ratio),
+            Self::Rgb => towards_readable(wanted, luminances, ratio),
             Self::Indexed => {
                 let all = (16..=u8::MAX).map(|index| (Color::Indexed(index), [indexed(index)]));
-                nearest(wish, all, grounds, ratio, taken)
+                nearest(wanted, all, luminances, ratio, taken)
             }
             Self::Sixteen => {
                 let all = (0_u8..16).map(|index| (Color::Indexed(index), sixteen(index)));
-                let all = all.filter(|(_, [rgb, _])| rgb.is_grey() == wish.is_grey());
+                let all = all.filter(|(_, [rgb, _])| rgb.is_grey() == wanted.is_grey());
                 let black_and_white =
                     [0_u8, 15].map(|index| (Color::Indexed(index), sixteen(index)));
-                nearest(wish, all.chain(black_and_white), grounds, ratio, &[])
+                nearest(wanted, all.chain(black_and_white), luminances, ratio, &[])
             }
         }
     }
 
-    /// The colour nearest to `wish`, and what it is in sRGB.
-    pub(super) fn exact(self, wish: Rgb) -> (Color, Rgb) {
+    /// The colour nearest to `wanted`, and what it is in sRGB.
+    pub(super) fn exact(self, wanted: Rgb) -> (Color, Rgb) {
         match self {
-            Self::Rgb => (Color::Rgb(wish.0, wish.1, wish.2), wish),
+            Self::Rgb => (Color::Rgb(wanted.0, wanted.1, wanted.2), wanted),
             Self::Indexed | Self::Sixteen => {
                 let (from, to) = if self == Self::Indexed { (16, 255) } else { (0, 15) };
-                let index = (from..=to).min_by_key(|index| rgb(*index).distance(wish));
+                let index = (from..=to).min_by_key(|index| rgb(*index).distance(wanted));
                 let index = index.unwrap_or(from);
                 (Color::Indexed(index), rgb(index))
             }
@@ -161,25 +167,25 @@ impl Depth {
     }
 }
 
-fn towards_readable(wish: Rgb, grounds: &[f64], ratio: f64) -> Color {
-    let [black, white] = [Rgb::BLACK, Rgb::WHITE].map(|pole| pole.least_contrast(grounds));
+fn towards_readable(wanted: Rgb, luminances: &[f64], ratio: f64) -> Color {
+    let [black, white] = [Rgb::BLACK, Rgb::WHITE].map(|pole| pole.least_contrast(luminances));
     let pole = if black > white { Rgb::BLACK } else { Rgb::WHITE };
-    let steps = (0..=STEPS).map(|step| wish.mixed(pole, f64::from(step) / f64::from(STEPS)));
-    let found = { steps }.find(|colour| colour.least_contrast(grounds) >= ratio).unwrap_or(pole);
+    let steps = (0..=STEPS).map(|step| wanted.mixed(pole, f64::from(step) / f64::from(STEPS)));
+    let found = { steps }.find(|colour| colour.least_contrast(luminances) >= ratio).unwrap_or(pole);
     Color::Rgb(found.0, found.1, found.2)
 }
 
 fn nearest<const N: usize>(
-    wish: Rgb,
+    wanted: Rgb,
     candidates: impl Iterator<Item = (Color, [Rgb; N])>,
-    grounds: &[f64],
+    luminances: &[f64],
     ratio: f64,
     taken: &[Color],
 ) -> Color {
     let rated = candidates.map(|(colour, shown)| {
-        let least = shown.iter().map(|rgb| rgb.least_contrast(grounds));
+        let least = shown.iter().map(|rgb| rgb.least_contrast(luminances));
         let least = least.fold(f64::INFINITY, f64::min);
-        let distance = shown.iter().map(|rgb| rgb.distance(wish)).min().unwrap_or(u32::MAX);
+        let distance = shown.iter().map(|rgb| rgb.distance(wanted)).min().unwrap_or(u32::MAX);
         (colour, least, (taken.contains(&colour), distance))
     });
     let better = |a: (Color, f64, (bool, u32)), b: (Color, f64, (bool, u32))| {
@@ -244,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_readable_wish_is_kept_and_another_is_moved() {
+    fn a_readable_colour_is_kept_and_another_is_moved() {
         let dark = [Rgb(28, 28, 28)];
         let amber = Rgb(255, 175, 95);
         assert_eq!(Depth::Rgb.readable(amber, &dark, 4.5, &[]), Color::Rgb(255, 175, 95));

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Backgrounds of terminals: black and white, those of well-known colour schemes, and greys between.
-const GROUNDS: [Rgb; 16] = [
+const BACKGROUNDS: [Rgb; 16] = [
     Rgb::BLACK,
     Rgb(12, 12, 12),
     Rgb(28, 28, 28),
@@ -33,22 +33,22 @@ fn all() -> Vec<(Theme, Rgb, String)> {
     let mut all = Vec::new();
     for depth in DEPTHS {
         for theme in [ThemeName::Auto, ThemeName::Dark, ThemeName::Light] {
-            for ground in GROUNDS {
+            for background in BACKGROUNDS {
                 let terminal =
-                    TerminalColours { background: Some(ground), depth, ..Default::default() };
+                    TerminalColours { background: Some(background), depth, ..Default::default() };
                 let made = Theme::new(theme, &terminal);
-                let shown = made.text.bg.map_or(ground, |own| Rgb::shown(own)[0]);
-                all.push((made, shown, format!("{theme} on {ground:?}, {depth:?}")));
+                let shown = made.text.bg.map_or(background, |own| Rgb::shown(own)[0]);
+                all.push((made, shown, format!("{theme} on {background:?}, {depth:?}")));
             }
         }
         // A terminal that does not answer may have any of these backgrounds.
-        for (light, grounds) in [(false, &GROUNDS[..7]), (true, &GROUNDS[11..])] {
+        for (light, backgrounds) in [(false, &BACKGROUNDS[..7]), (true, &BACKGROUNDS[11..])] {
             let light_by_environment = Some(light);
             let terminal = TerminalColours { background: None, light_by_environment, depth };
-            for ground in grounds {
+            for background in backgrounds {
                 let made = Theme::new(ThemeName::Auto, &terminal);
                 assert_eq!(made.text.bg, None);
-                all.push((made, *ground, format!("unknown {ground:?}, {depth:?}")));
+                all.push((made, *background, format!("unknown {background:?}, {depth:?}")));
             }
         }
     }
@@ -117,10 +117,10 @@ fn roles(theme: &Theme) -> (Vec<Style>, Vec<Style>) {
 }
 
 /// The least contrast of a style, also on the tinted rows.
-fn contrast(style: Style, grounds: &[Rgb]) -> f64 {
+fn contrast(style: Style, backgrounds: &[Rgb]) -> f64 {
     // The terminal's own colours are its user's choice.
     let Some(fg) = style.fg else { return f64::INFINITY };
-    let own: Vec<Rgb> = style.bg.map_or(grounds.to_vec(), Rgb::shown);
+    let own: Vec<Rgb> = style.bg.map_or(backgrounds.to_vec(), Rgb::shown);
     let pairs =
         Rgb::shown(fg).into_iter().flat_map(|fg| own.iter().map(move |bg| fg.contrast(*bg)));
     pairs.fold(f64::INFINITY, f64::min)
@@ -128,15 +128,15 @@ fn contrast(style: Style, grounds: &[Rgb]) -> f64 {
 
 #[test]
 fn every_style_of_every_theme_has_enough_contrast() {
-    for (theme, ground, what) in all() {
+    for (theme, background, what) in all() {
         let tints = [theme.mention, theme.selected, theme.code, theme.status];
         let tints = tints.iter().filter_map(|tint| tint.bg).flat_map(Rgb::shown);
-        let grounds: Vec<Rgb> = tints.chain([ground]).collect();
+        let backgrounds: Vec<Rgb> = tints.chain([background]).collect();
         let (texts, lines) = roles(&theme);
         for (styles, least) in [(texts, TEXT_CONTRAST), (lines, LINE_CONTRAST)] {
             for style in styles {
-                let contrast = contrast(style, &grounds);
-                assert!(contrast >= least, "{what}: {style:?}: {contrast:.2} on {grounds:?}");
+                let contrast = contrast(style, &backgrounds);
+                assert!(contrast >= least, "{what}: {style:?}: {contrast:.2} on {backgrounds:?}");
             }
         }
         // A text without a colour of its own must get one on a tinted row.

@@ -1,14 +1,13 @@
-//! The wished colours of the themes. A theme takes the nearest that can be read on the terminal's
-//! background.
+//! The base colours of the themes. A theme takes the nearest readable ones.
 
 use super::contrast::Rgb;
 
-/// The wished colours on a dark or a light background.
-pub(super) struct Wishes {
+/// The base colours on a dark or a light background.
+pub(super) struct BaseColours {
     /// The background, if that of the terminal is not known or not wanted.
-    pub(super) ground: Rgb,
+    pub(super) background: Rgb,
     /// The background on which the colours have the least contrast, if it is not known.
-    pub(super) worst: Rgb,
+    pub(super) least_contrast_background: Rgb,
     pub(super) text: Rgb,
     pub(super) dim: Rgb,
     pub(super) border: Rgb,
@@ -28,16 +27,15 @@ pub(super) struct Wishes {
     pub(super) status: f64,
 }
 
-impl Wishes {
-    /// The wishes on a light or a dark background.
+impl BaseColours {
     pub(super) fn on(is_light: bool) -> &'static Self {
         if is_light { &LIGHT } else { &DARK }
     }
 }
 
-const DARK: Wishes = Wishes {
-    ground: Rgb(28, 28, 28),
-    worst: Rgb(54, 54, 54),
+const DARK: BaseColours = BaseColours {
+    background: Rgb(28, 28, 28),
+    least_contrast_background: Rgb(54, 54, 54),
     text: Rgb(218, 218, 218),
     dim: Rgb(138, 138, 138),
     border: Rgb(88, 88, 88),
@@ -69,9 +67,9 @@ const DARK: Wishes = Wishes {
     status: 0.09,
 };
 
-const LIGHT: Wishes = Wishes {
-    ground: Rgb(255, 255, 255),
-    worst: Rgb(228, 228, 228),
+const LIGHT: BaseColours = BaseColours {
+    background: Rgb(255, 255, 255),
+    least_contrast_background: Rgb(228, 228, 228),
     text: Rgb(40, 40, 40),
     dim: Rgb(108, 108, 108),
     border: Rgb(168, 168, 168),
