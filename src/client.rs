@@ -101,7 +101,7 @@ use self::{
     peers::Peers,
     renaming::NamedFiles,
     session::{Session, SessionCommand, SessionStatus},
-    trust::is_away,
+    trust::is_hub_unreachable,
     watch_peers::PeerWatcher,
 };
 pub use self::{
@@ -232,7 +232,9 @@ impl Client {
         let chat = match opened.await {
             Ok(chat) => Ok(chat),
             Err(error)
-                if may_start_away && is_away(&error) && dialer.is_known(&contacts).await? =>
+                if may_start_away
+                    && is_hub_unreachable(&error)
+                    && dialer.is_known(&contacts).await? =>
             {
                 Err(error)
             }

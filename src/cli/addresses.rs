@@ -27,7 +27,7 @@ pub(crate) fn hub(raw: &str) -> Result<JoinLink, Invalid> {
 /// What may stand before an address in a text. A bracket does too, but it also begins an IPv6 address.
 const OPENING: &[char] = &['<', '(', '"', '\'', '`', '“', '‘', '„', '«', '*'];
 
-/// What may stand behind an address or a join link in a text, and is no part of it.
+/// What may stand behind an address or a join link in a text, and is not part of it.
 const CLOSING: &[char] = &[
     '>', ')', ']', '}', '"', '\'', '`', '”', '’', '“', '»', '*', '.', ',', ';', ':', '!', '?', '…',
     '。', '，',
@@ -82,11 +82,11 @@ impl FromStr for ListenAddress {
         }
         if bare == "*" {
             return Err(wrong(&format!(
-                "is no address: 0.0.0.0:{port} stands for all of this machine"
+                "is not an address: 0.0.0.0:{port} stands for all of this machine"
             )));
         }
         Err(wrong(&format!(
-            "is no address of this machine: 0.0.0.0:{port} stands for all of them, and --advertise \
+            "is not an address of this machine: 0.0.0.0:{port} stands for all of them, and --advertise \
              tells others a name"
         )))
     }

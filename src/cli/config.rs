@@ -50,11 +50,7 @@ use super::{
     theme::ThemeName,
     values::direct_policy,
 };
-use crate::{
-    client::DirectPolicy,
-    identity::files,
-    model::{Endpoint, Invalid, JoinLink, Name, RoomName},
-};
+use crate::{identity::files, model::Invalid};
 
 /// Creates the directory of `file`, accessible to its owner only.
 pub(crate) fn make_parent(file: &Path) -> Result<()> {
@@ -64,14 +60,8 @@ pub(crate) fn make_parent(file: &Path) -> Result<()> {
 /// The content of the configuration file. `Flags` describes the settings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Config {
-    pub(crate) hub: Option<JoinLink>,
-    pub(crate) name: Option<Name>,
-    pub(crate) listen: Option<SocketAddr>,
-    pub(crate) advertise: Vec<Endpoint>,
-    pub(crate) rooms: Vec<RoomName>,
-    pub(crate) direct: Option<DirectPolicy>,
-    pub(crate) no_direct: bool,
-    pub(crate) plaintext: bool,
+    /// The settings for a hub that are above `[hubs]`.
+    pub(crate) default_profile: Profile,
     pub(crate) quiet: bool,
     pub(crate) notify: Option<Notify>,
     pub(crate) keywords: Vec<String>,
@@ -86,20 +76,6 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Returns the settings for a hub that are above `[hubs]`.
-    pub(crate) fn profile(&self) -> Profile {
-        Profile {
-            hub: self.hub.clone(),
-            name: self.name.clone(),
-            rooms: self.rooms.clone(),
-            listen: self.listen,
-            advertise: self.advertise.clone(),
-            direct: self.direct,
-            no_direct: self.no_direct.then_some(true),
-            plaintext: self.plaintext.then_some(true),
-        }
-    }
-
     /// Reads `file`; a missing file counts as empty.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         match std::fs::read_to_string(file) {
@@ -122,14 +98,16 @@ impl Config {
         })?;
         let names: BTreeSet<String> = raw.hubs.keys().cloned().collect();
         Ok(Self {
-            hub: one("hub", raw.hub, addresses::hub)?,
-            name: one("name", raw.name, str::parse)?,
-            listen: raw.listen.map(listen).transpose()?,
-            advertise: many("advertise", raw.advertise)?,
-            rooms: many("room", raw.room)?,
-            direct: one("direct", raw.direct, direct_policy)?,
-            no_direct: raw.no_direct,
-            plaintext: raw.plaintext,
+            default_profile: Profile {
+                hub: one("hub", raw.hub, addresses::hub)?,
+                name: one("name", raw.name, str::parse)?,
+                rooms: many("room", raw.room)?,
+                listen: raw.listen.map(listen).transpose()?,
+                advertise: many("advertise", raw.advertise)?,
+                direct: one("direct", raw.direct, direct_policy)?,
+                no_direct: raw.no_direct,
+                plaintext: raw.plaintext,
+            },
             quiet: raw.quiet,
             notify: raw.notify.map(notify).transpose()?,
             keywords: raw.keywords.map(keywords).transpose()?.unwrap_or_default(),
@@ -176,10 +154,8 @@ struct RawConfig {
     advertise: Option<Spanned<OneOrMany>>,
     room: Option<Spanned<OneOrMany>>,
     direct: Option<Spanned<String>>,
-    #[serde(default)]
-    no_direct: bool,
-    #[serde(default)]
-    plaintext: bool,
+    no_direct: Option<bool>,
+    plaintext: Option<bool>,
     #[serde(default)]
     quiet: bool,
     notify: Option<Spanned<TextOrSwitch>>,
@@ -225,7 +201,7 @@ fn profile(
     let problem = |problem: String| FileProblem { at: Some(raw.span()), problem };
     let name: ProfileName = name.parse().map_err(|e: Invalid| problem(format!("hubs: {e}")))?;
     if name.is_default() {
-        return Err(problem(format!("hubs: {}", hubs::DEFAULT_IS_TAKEN)));
+        return Err(problem(format!("hubs: {}", hubs::DEFAULT_IS_RESERVED)));
     }
     Ok((name, raw.into_inner().read()?))
 }
@@ -284,6 +260,10 @@ fn problem_in<T>(key: &str, raw: &Spanned<T>, problem: impl Display) -> FileProb
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        client::DirectPolicy,
+        model::{Endpoint, Name, RoomName},
+    };
 
     #[test]
     fn all_keys_are_optional() {
@@ -295,26 +275,35 @@ mod tests {
              keep = false\ntheme = 'light'\n[keys]\nquit = 'ctrl-q'\nhelp = ['f1', 'f2']",
         )
         .unwrap();
-        assert_eq!(all.hub.unwrap().hub.to_string(), "hub.example:1");
-        assert_eq!(all.direct, Some(DirectPolicy::Anyone));
-        assert!(all.no_direct && all.plaintext && all.quiet && all.no_keep);
+        assert!(all.quiet && all.no_keep);
         assert_eq!(all.mouse, Some(false));
         assert_eq!(all.notify, Some(Notify::Command("say hi".into())));
         assert_eq!(all.keywords, ["deploy"]);
         assert_eq!(all.theme, Some(ThemeName::Light));
         assert_eq!(all.keys["quit"], ["ctrl-q"]);
         assert_eq!(all.keys["help"], ["f1", "f2"]);
-        assert_eq!(all.name.unwrap().as_str(), "sova");
-        assert_eq!(all.listen.unwrap().port(), 2);
-        assert_eq!(all.advertise, [Endpoint::parse("[::1]:3").unwrap()]);
-        assert_eq!(all.rooms.iter().map(RoomName::as_str).collect::<Vec<_>>(), ["lobby", "ops"]);
+        let profile = Profile {
+            hub: Some(addresses::hub("hub.example:1").unwrap()),
+            name: Some(Name::parse("sova").unwrap()),
+            rooms: vec![RoomName::lobby(), RoomName::parse("ops").unwrap()],
+            listen: Some(([127, 0, 0, 1], 2).into()),
+            advertise: vec![Endpoint::parse("[::1]:3").unwrap()],
+            direct: Some(DirectPolicy::Anyone),
+            no_direct: Some(true),
+            plaintext: Some(true),
+        };
+        assert_eq!(all.default_profile, profile);
     }
 
     #[test]
     fn a_port_may_be_a_number() {
         for raw in ["54321", "'54321'", "'127.0.0.1:54321'"] {
             let config = Config::parse(&format!("listen = {raw}")).unwrap();
-            assert_eq!(config.listen.unwrap().to_string(), "127.0.0.1:54321", "{raw}");
+            assert_eq!(
+                config.default_profile.listen.unwrap().to_string(),
+                "127.0.0.1:54321",
+                "{raw}"
+            );
         }
     }
 
@@ -325,7 +314,7 @@ mod tests {
         let (_, rest) = rest.split_once("```toml\n").unwrap();
         let (shown, _) = rest.split_once("```").unwrap();
         let config = Config::parse(shown).unwrap();
-        assert_eq!(config.name.unwrap().as_str(), "sova");
+        assert_eq!(config.default_profile.name.unwrap().as_str(), "sova");
         assert_eq!(config.keys["quit"], ["ctrl-q"]);
     }
 
@@ -353,10 +342,10 @@ mod tests {
             ("notify = 'off'", "line 1, column 10: notify: \"off\" is neither terminal, bell nor"),
             (
                 r#"notify = "say\u0000""#,
-                "line 1, column 10: notify: a command cannot have the character NUL",
+                "line 1, column 10: notify: a command cannot contain the character NUL",
             ),
             ("notify = 3", "line 1, column 10: expected a string"),
-            ("keywords = ['a', '']", "line 1, column 12: keywords: \"\" is no word"),
+            ("keywords = ['a', '']", "line 1, column 12: keywords: \"\": a keyword has 1 to 64"),
             ("theme = 'blue'", "line 1, column 9: theme: no theme \"blue\": expected auto, dark"),
             ("# ü\nname = 'ü' 3", "line 2, column 12: "),
         ] {

@@ -69,7 +69,7 @@ impl LogWriter {
         let (jobs, queue) = channel();
         let shared = Arc::<Shared>::default();
         let thread = LogThread { queue, shared: shared.clone(), to };
-        // Nobody joins this thread, since a write may block for ever.
+        // Nobody joins this thread, since a write may block forever.
         drop(thread::Builder::new().name("log".into()).spawn(move || thread.run()));
         Self { jobs, shared }
     }

@@ -1,6 +1,7 @@
 //! How the full screen tells the user of messages while its terminal is not looked at.
 
-use super::values::{self, HasNul};
+use super::values;
+use crate::model::Invalid;
 
 /// Words that mean no notification. `false` is also a command, which does nothing.
 const OFF: [&str; 7] = ["off", "none", "no", "false", "never", "silent", "disabled"];
@@ -23,7 +24,7 @@ pub(crate) enum InvalidNotify {
     #[error("{0:?} is neither terminal, bell nor a command: did you mean {1:?}?")]
     Near(String, &'static str),
     #[error(transparent)]
-    HasNul(#[from] HasNul),
+    Command(#[from] Invalid),
 }
 
 /// The setting `notify`. The bell rings in any case, unless the user wants it quiet.
@@ -39,7 +40,7 @@ pub(crate) enum Notify {
 }
 
 impl Notify {
-    /// Parses the setting. Errors if it is no command, but a word for one of the other values.
+    /// Parses the setting. Errors if it is blank, or a word that is probably meant as another value.
     pub(crate) fn parse(raw: &str) -> Result<Self, InvalidNotify> {
         let raw = raw.trim();
         let word = raw.to_lowercase();
@@ -64,7 +65,7 @@ const MAX_KEYWORDS: usize = 50;
 pub(crate) fn keywords(raw: &[String]) -> Result<Vec<String>, String> {
     let is_bad = |word: &String| word.trim().is_empty() || word.chars().count() > MAX_KEYWORD;
     if let Some(word) = raw.iter().find(|word| is_bad(word)) {
-        return Err(format!("{word:?} is no word of 1 to {MAX_KEYWORD} characters"));
+        return Err(format!("{word:?}: a keyword has 1 to {MAX_KEYWORD} characters"));
     }
     if raw.len() > MAX_KEYWORDS {
         return Err(format!("at most {MAX_KEYWORDS} keywords"));
@@ -92,7 +93,7 @@ mod tests {
             assert_eq!(error, InvalidNotify::Near(near.into(), meant));
             assert!(error.to_string().ends_with(&format!("did you mean {meant:?}?")), "{error}");
         }
-        assert_eq!(Notify::parse("tell\0me"), Err(InvalidNotify::HasNul(HasNul)));
+        assert!(matches!(Notify::parse("tell\0me"), Err(InvalidNotify::Command(_))));
     }
 
     #[test]

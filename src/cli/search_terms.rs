@@ -32,17 +32,17 @@ pub(crate) struct SearchTerms {
 pub(crate) enum SearchTermsError {
     /// There is no word, no room and no sender.
     #[error("give at least one word to search for, from:NAME or in:ROOM")]
-    NoWords,
+    Empty,
     /// The operator has no value, as in `from: bob`.
     #[error("{0} needs a value directly after the colon")]
     NoValue(Operator),
     /// The operator occurs more than once.
     #[error("{0} can be given only once")]
     Repeated(Operator),
-    /// The value is no name of a peer or a room.
+    /// The value is not a valid name.
     #[error("{0}{1:?}: {2}")]
     BadName(Operator, String, Invalid),
-    /// The value is no time.
+    /// The value is not a time.
     #[error("{0}{1:?}: expected {TIME_FORMS}")]
     BadTime(Operator, String),
 }
@@ -89,7 +89,8 @@ impl Operator {
 }
 
 impl SearchTerms {
-    /// Parses what was typed. Errors with what is wrong with an operator, or if there are no words.
+    /// Parses what was typed. Errors with what is wrong with an operator, or if there is neither a word,
+    /// a room nor a sender.
     pub(crate) fn parse(typed: &str) -> Result<Self, SearchTermsError> {
         let mut terms = Self::default();
         let mut words: Vec<String> = Vec::new();
@@ -110,7 +111,7 @@ impl SearchTerms {
             terms.words.clear();
         }
         match terms.words.is_empty() && terms.sender.is_none() && terms.room.is_none() {
-            true => Err(SearchTermsError::NoWords),
+            true => Err(SearchTermsError::Empty),
             false => Ok(terms),
         }
     }
@@ -234,7 +235,7 @@ mod tests {
         use SearchTermsError::*;
         let error = |typed| SearchTerms::parse(typed).unwrap_err();
         for nothing in ["", "  ", "\"", "\" \"", "after:1h", "\"\" before:1h"] {
-            assert_eq!(error(nothing), NoWords, "{nothing:?}");
+            assert_eq!(error(nothing), Empty, "{nothing:?}");
         }
         assert_eq!(error("disk from: ann"), NoValue(Operator::From));
         assert_eq!(error("disk in:a in:b"), Repeated(Operator::In));

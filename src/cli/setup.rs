@@ -41,8 +41,8 @@ pub(super) async fn load_or_ask(
     let config = Config::read(&file)?;
     let (_, chosen) = options::ranked(&flags, &config)?;
     let missing = MissingSettings { name: chosen.name.is_none(), hub: chosen.hub.is_none() };
-    let saves_link = link.is_some() && config.hub.is_none();
-    if let (Some(link), Some(default)) = (link, &config.hub)
+    let saves_link = link.is_some() && config.default_profile.hub.is_none();
+    if let (Some(link), Some(default)) = (link, &config.default_profile.hub)
         && link.hub != default.hub
         && !(flags.quiet || config.quiet)
     {

@@ -1,6 +1,6 @@
 //! Bounded reads of standard input, which is UTF-8.
 //!
-//! A byte order mark at the beginning is no part of the first text. UTF-16 is refused: a program that
+//! A byte order mark at the beginning is not part of the first text. UTF-16 is refused: a program that
 //! takes it for UTF-8 would send something else than what was written. Bytes that are not UTF-8 are
 //! replaced by U+FFFD, and this is reported once.
 
@@ -35,7 +35,7 @@ const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 const IS_UTF16: &str =
     "it is UTF-16 and not UTF-8: convert it, as with `iconv -f UTF-16 -t UTF-8`, and try again";
 
-const HAS_NUL: &str = "it contains a NUL byte, so it is no text in UTF-8";
+const HAS_NUL: &str = "it contains a NUL byte, so it is not UTF-8 text";
 
 const REPLACED: &str = "standard input is not UTF-8: U+FFFD stands for each byte that is not";
 

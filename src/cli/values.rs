@@ -63,14 +63,12 @@ fn point_in_time_at(raw: &str, now: Timestamp, zone: TimeZone) -> Result<Timesta
         .map_err(|_: jiff::Error| format!("expected {TIME_FORMS}"))
 }
 
-/// Why a command is refused: the system ends an argument at such a character.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a command cannot have the character NUL (U+0000) in it")]
-pub(crate) struct HasNul;
-
 /// Checks a command for `sh -c`.
-pub(crate) fn shell_command(raw: &str) -> Result<String, HasNul> {
-    if raw.contains('\0') { Err(HasNul) } else { Ok(raw.to_owned()) }
+pub(crate) fn shell_command(raw: &str) -> Result<String, Invalid> {
+    match raw.contains('\0') {
+        true => Err(Invalid("a command cannot contain the character NUL (U+0000)".into())),
+        false => Ok(raw.to_owned()),
+    }
 }
 
 /// Parses who may send direct messages.

@@ -33,7 +33,7 @@ pub(crate) fn start(
 ) -> (mpsc::Sender<String>, Written) {
     let (sender, blocks) = mpsc::channel(BLOCKS);
     let (done, written) = oneshot::channel();
-    // Nobody joins this thread, since a write may block for ever.
+    // Nobody joins this thread, since a write may block forever.
     std::thread::spawn(move || done.send(write_all(blocks, show)));
     (sender, written)
 }

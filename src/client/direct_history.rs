@@ -192,23 +192,27 @@ impl DirectHistory {
         let Some(path) = path else { return Self::off(contacts) };
         let file = path.clone();
         let opened = blocking(move || Database::open(&file, store::PLAN)).await;
-        let history = Self::of(Some(opened).transpose(), path, contacts, clock);
+        let (database, problem) = match opened {
+            Ok(database) => (Some(database), None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let history = Self::of(database, problem, path, contacts, clock);
         history.0.problem.iter().for_each(|error| history.report(error));
         history
     }
 
     /// Returns a history that keeps nothing.
     pub(super) fn off(contacts: ContactStore) -> Self {
-        Self::of(Ok(None), PathBuf::new(), contacts, WallClock::default())
+        Self::of(None, None, PathBuf::new(), contacts, WallClock::default())
     }
 
     fn of(
-        opened: Result<Option<Database>>,
+        database: Option<Database>,
+        problem: Option<Error>,
         path: PathBuf,
         contacts: ContactStore,
         clock: WallClock,
     ) -> Self {
-        let (database, problem) = opened.map_or_else(|e| (None, Some(e)), |opened| (opened, None));
         Self(Arc::new(DirectHistoryInner {
             database,
             problem,
@@ -223,14 +227,14 @@ impl DirectHistory {
         }))
     }
 
-    /// Returns true if messages are kept, and not only read.
-    fn is_kept(&self) -> bool {
+    /// Returns true if messages can be added, and not only read.
+    fn is_writable(&self) -> bool {
         self.0.database.as_ref().is_some_and(|database| !database.is_read_only())
     }
 
     /// Waits for room for a message; `None` if nothing is kept.
     pub(super) async fn reserve(&self) -> Option<HistoryPermit> {
-        if !self.is_kept() {
+        if !self.is_writable() {
             return None;
         }
         self.0.room.clone().acquire_owned().await.ok().map(HistoryPermit)
@@ -268,7 +272,7 @@ impl DirectHistory {
     /// Records that a message and those before it were read: by this side if they came in, and
     /// otherwise by the peer.
     pub(super) async fn mark_read(&self, peer: &Name, id: MessageId, outgoing: bool) {
-        if self.is_kept() {
+        if self.is_writable() {
             self.0.pending.lock().push((Change::Read { peer: peer.clone(), id, outgoing }, None));
             self.flush().await;
         }
@@ -283,7 +287,7 @@ impl DirectHistory {
 
     /// Writes what waits.
     pub(super) async fn flush(&self) {
-        if !self.is_kept() {
+        if !self.is_writable() {
             return;
         }
         let owner = match self.owner().await {

@@ -15,7 +15,7 @@ impl NamedFiles {
     pub(super) async fn rename_from(&self, former: &Name) {
         let report = |renamed: Result<()>| {
             if let Err(error) = renamed {
-                tracing::warn!(%error, %former, "messages keep the name before");
+                tracing::warn!(%error, %former, "messages keep the former name");
             }
         };
         if let Some(outbox) = &self.outbox {

@@ -83,8 +83,8 @@ async fn ask_key(hub: &Endpoint) -> Result<Fingerprint> {
     shown.map(|shown| shown.fingerprint()).map_err(|failure| hub_error(hub, None, failure))
 }
 
-/// Returns true if an error means only that the hub is away for now.
-pub(super) fn is_away(error: &Error) -> bool {
+/// Returns true if an error means only that the hub cannot be reached for now.
+pub(super) fn is_hub_unreachable(error: &Error) -> bool {
     match error {
         Error::HubUnreachable { .. } => true,
         Error::Refused(refusal) => refusal.code == Code::Unavailable,

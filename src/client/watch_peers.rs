@@ -8,7 +8,7 @@ use tonic::{Code, Streaming};
 
 use super::{
     Client, event::Connection, hub_connection::HubConnection, peers::Peers, retry::MAX_PAUSE,
-    trust::is_away,
+    trust::is_hub_unreachable,
 };
 use crate::{
     backoff::{self, Backoff},
@@ -221,6 +221,6 @@ fn is_transient(error: &Error) -> bool {
         // A session that the hub does not know registers again as soon as it learns of that.
         Error::Refused(refusal) if refusal.code == Code::Unauthenticated => true,
         Error::Refused(refusal) if refusal.retry_after.is_some() => true,
-        error => is_away(error),
+        error => is_hub_unreachable(error),
     }
 }

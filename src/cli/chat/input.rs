@@ -200,7 +200,7 @@ impl<'a> LineKind<'a> {
         match seen.split_at(first.len_utf8()) {
             ("/", text) if text.starts_with('/') => Self::Text(text),
             (_, command) if SLASHES.contains(&first) => Self::Command(command),
-            // Some letters look like a slash too, and drawings are no commands.
+            // Some letters look like a slash too, and drawings are not commands.
             (slash, word)
                 if !first.is_alphanumeric()
                     && word.starts_with(char::is_alphabetic)

@@ -90,7 +90,7 @@ async fn add(
     stop: &CancellationToken,
 ) -> Result<Profile> {
     if settings.hub_entry(profile).is_ok() {
-        return Err(hubs::exists(profile));
+        return Err(hubs::name_taken(profile));
     }
     let flags = Flags { at: None, hub: Some(link), ..settings.flags.clone() };
     let there = Settings::load(flags)?;

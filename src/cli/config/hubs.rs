@@ -15,7 +15,7 @@ use crate::{
 const HUBS: &str = "hubs";
 
 /// Why no profile can have the name [`ProfileName::DEFAULT`].
-pub(super) const DEFAULT_IS_TAKEN: &str =
+pub(super) const DEFAULT_IS_RESERVED: &str =
     "default stands for the settings above [hubs]: choose another name";
 
 /// The key with the name of the current profile.
@@ -38,7 +38,7 @@ pub(crate) fn list(
     current: Option<&ProfileName>,
     default: &Endpoint,
 ) -> Vec<HubEntry> {
-    let top = (ProfileName::default_profile(), config.profile());
+    let top = (ProfileName::default_profile(), config.default_profile.clone());
     let profiles = config.hubs.iter().map(|(name, profile)| (name.clone(), profile.clone()));
     let entry = |(name, profile): (ProfileName, Profile)| HubEntry {
         is_current: current == Some(&name),
@@ -60,17 +60,17 @@ pub(crate) fn add(file: &Path, name: &ProfileName, profile: &Profile) -> Result<
         });
         let hubs = hubs.as_table_like_mut().ok_or_else(|| not_a_table(file))?;
         if name.is_default() || hubs.contains_key(name.as_str()) {
-            return Err(exists(name));
+            return Err(name_taken(name));
         }
         hubs.insert(name.as_str(), Item::Table(profile.to_table()));
         Ok(())
     })
 }
 
-/// The error for the name of a profile that exists, or that stands for something else.
-pub(crate) fn exists(name: &ProfileName) -> Failure {
+/// The error for a profile name that is taken or reserved.
+pub(crate) fn name_taken(name: &ProfileName) -> Failure {
     Failure::Usage(match name.is_default() {
-        true => DEFAULT_IS_TAKEN.to_owned(),
+        true => DEFAULT_IS_RESERVED.to_owned(),
         false => {
             format!("there is a profile {name} already: choose another name, or remove it first")
         }
@@ -110,7 +110,7 @@ pub(crate) fn remove(file: &Path, name: &ProfileName) -> Result<()> {
 }
 
 fn not_a_table(file: &Path) -> Failure {
-    Failure::Usage(format!("{}: hubs is no table", file.display()))
+    Failure::Usage(format!("{}: hubs is not a table", file.display()))
 }
 
 /// Changes the file under a lock, and replaces it atomically.

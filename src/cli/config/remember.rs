@@ -40,16 +40,16 @@ pub(super) fn rewrite(
 /// Returns the new content, or `None` if nothing is missing.
 fn with(before: &str, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<Option<String>> {
     let unreadable = |problem| Failure::Usage(format!("config.toml: {problem}"));
-    let config = Config::parse(before).map_err(unreadable)?;
+    let known = Config::parse(before).map_err(unreadable)?.default_profile;
     let mut missing = String::new();
     let mut add = |about: &str, key: &str, value: String| {
         // Writing to a String cannot fail.
         let _ = writeln!(missing, "\n# {about}\n{key} = {}", toml::Value::String(value));
     };
-    if let Some(hub) = hub.filter(|_| config.hub.is_none()) {
+    if let Some(hub) = hub.filter(|_| known.hub.is_none()) {
         add("The hub: HOST:PORT, or a join link.", "hub", hub.to_string());
     }
-    if let Some(name) = name.filter(|_| config.name.is_none()) {
+    if let Some(name) = name.filter(|_| known.name.is_none()) {
         add("Your name in the chat.", "name", name.to_string());
     }
     if missing.is_empty() {
@@ -97,8 +97,8 @@ mod tests {
         remember(&file, Some(&hub()), Some(&name())).unwrap();
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.ends_with("# Your name in the chat.\nname = \"sova\"\n"), "{text}");
-        let config = Config::read(&file).unwrap();
-        assert_eq!((config.hub.unwrap().hub, config.name), (hub(), Some(name())));
+        let saved = Config::read(&file).unwrap().default_profile;
+        assert_eq!((saved.hub.unwrap().hub, saved.name), (hub(), Some(name())));
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
@@ -112,16 +112,17 @@ mod tests {
         let before = "# mine\nroom = 'ops' # theirs\n\n[keys]\nquit = 'ctrl-q'\n";
         let after = with(before, Some(&hub()), Some(&name())).unwrap().unwrap();
         assert!(after.ends_with(before), "{after}");
-        let config = Config::parse(&after).unwrap();
-        assert_eq!((config.hub.unwrap().hub, config.name), (hub(), Some(name())));
-        assert_eq!(config.keys["quit"], ["ctrl-q"]);
+        let Config { default_profile: saved, keys, .. } = Config::parse(&after).unwrap();
+        assert_eq!((saved.hub.unwrap().hub, saved.name), (hub(), Some(name())));
+        assert_eq!(keys["quit"], ["ctrl-q"]);
     }
 
     #[test]
     fn existing_keys_are_kept() {
         let before = "hub = 'other:2'\n";
         let after = with(before, Some(&hub()), Some(&name())).unwrap().unwrap();
-        assert_eq!(Config::parse(&after).unwrap().hub.unwrap().hub.to_string(), "other:2");
+        let saved = Config::parse(&after).unwrap().default_profile;
+        assert_eq!(saved.hub.unwrap().hub.to_string(), "other:2");
         assert_eq!(with(&after, Some(&hub()), Some(&name())).unwrap(), None);
         assert!(matches!(with("hub = 3", None, None), Err(Failure::Usage(_))));
     }

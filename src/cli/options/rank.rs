@@ -10,7 +10,7 @@ use crate::cli::{
 /// of a profile have the rank of what has chosen it: `--at`, `CHINWAG_AT` or `at` in the file. A hub
 /// of a higher rank sets the profile aside. Also returns the profile in use, if it is not set aside.
 pub(crate) fn ranked(flags: &Flags, config: &Config) -> Result<(Option<ProfileName>, Profile)> {
-    let (line, file) = (flags.profile(), config.profile());
+    let (line, file) = (flags.profile(), config.default_profile.clone());
     let Environment { at, profile: environment } = flags.environment.clone();
     let profile = |name: &ProfileName| match config.hubs.get(name) {
         _ if name.is_default() => Ok(file.clone()),

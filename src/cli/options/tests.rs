@@ -1,6 +1,7 @@
 //! How settings are merged.
 
 use super::*;
+use crate::cli::config::Profile;
 
 fn home() -> Home {
     Home::find(Some("/h".into())).unwrap()
@@ -8,14 +9,16 @@ fn home() -> Home {
 
 fn config() -> Config {
     Config {
-        hub: Some(hub("file:1").unwrap()),
-        direct: Some(DirectPolicy::Contacts),
-        plaintext: true,
-        no_direct: false,
-        name: Some(Name::parse("filer").unwrap()),
-        listen: Some("127.0.0.1:11".parse().unwrap()),
-        advertise: vec![Endpoint::parse("file:2").unwrap()],
-        rooms: vec![RoomName::parse("file").unwrap()],
+        default_profile: Profile {
+            hub: Some(hub("file:1").unwrap()),
+            name: Some(Name::parse("filer").unwrap()),
+            rooms: vec![RoomName::parse("file").unwrap()],
+            listen: Some("127.0.0.1:11".parse().unwrap()),
+            advertise: vec![Endpoint::parse("file:2").unwrap()],
+            direct: Some(DirectPolicy::Contacts),
+            no_direct: None,
+            plaintext: Some(true),
+        },
         quiet: true,
         notify: Some(Notify::Bell),
         keywords: vec!["deploy".into()],

@@ -17,7 +17,7 @@ const OPENER: (&str, &[&str]) = if cfg!(target_os = "macos") {
     ("xdg-open", &[])
 };
 
-/// A program that fails later has shown the link, and was closed since.
+/// How long to wait for a failure. A program that exits later has most likely opened the link.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Starts the program, which may run as long as the browser does. Errors with what to tell the user, also

@@ -216,7 +216,7 @@ impl Tasks {
             Notice::Message(message) => IncomingMessage::in_room(message),
             Notice::Direct(direct) => IncomingMessage::direct(direct),
         };
-        // The message becomes JSON, which cannot fail for want of space in memory.
+        // The message becomes JSON, which cannot fail: it is written to memory.
         let Ok(message) = message else { return };
         let mut command = child::shell(run);
         command.envs(message.environment()).stderr(Stdio::null());

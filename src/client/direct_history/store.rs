@@ -47,7 +47,7 @@ const LEAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long it must be so before messages expire by it.
 const TRUSTED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
-/// How often reading alone notes the clock: often enough that it seldom seems to have leapt.
+/// Reading stores the clock at least this often, far below [`LEAP`].
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The format of the file; its mark is "chnd".

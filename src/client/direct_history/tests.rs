@@ -142,7 +142,7 @@ async fn both_directions_are_kept_once_and_their_states_follow() {
 }
 
 #[tokio::test]
-async fn a_page_is_read_from_a_place_by_time_and_by_words() {
+async fn a_page_is_read_from_a_position_by_time_and_by_words() {
     let home = Home::new();
     let history = home.open().await;
     for number in 0..10 {

@@ -46,7 +46,7 @@ pub(crate) enum HubStatus {
 /// What the state does at intervals.
 pub(super) struct ActivityTimers {
     last_key: Instant,
-    /// Whether the status was set to away for want of keys.
+    /// Whether the status was set to away because no key was pressed.
     is_away: bool,
     /// Whether the user has chosen a status other than online.
     has_chosen: bool,

@@ -359,7 +359,7 @@ fn remove(conn: &Connection, owner: &OwnerId) -> Result<()> {
 fn known_name(raw: &str) -> Result<Name> {
     Name::parse(raw).map_err(|problem| {
         SystemError::because(
-            format_args!("{MEMBERS_FILE} holds {raw:?}, which is no name"),
+            format_args!("{MEMBERS_FILE} holds {raw:?}, which is not a valid name"),
             problem,
         )
         .into()
