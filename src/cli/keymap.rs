@@ -46,7 +46,7 @@ pub(crate) enum Action {
     Retry,
     Copy,
     OpenLink,
-    Bare,
+    TextOnly,
     Redraw,
     Cancel,
     Suspend,

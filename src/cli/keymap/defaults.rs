@@ -51,7 +51,12 @@ const MESSAGES: &[DefaultBinding] = &[
         "copy the latest or found message, or the selected link",
     ),
     bind(Action::OpenLink, "open-link", &["alt-o"], "list the links, to open or copy one"),
-    bind(Action::Bare, "bare", &["alt-l"], "show only the text, to select in it with the mouse"),
+    bind(
+        Action::TextOnly,
+        "text-only",
+        &["alt-l"],
+        "show only the text, to select in it with the mouse",
+    ),
 ];
 
 const NAVIGATION: &[DefaultBinding] = &[

@@ -111,7 +111,7 @@ impl App {
                 continue;
             }
             let due = self.drawn_at + FRAME;
-            let is_dirty = self.is_dirty && !self.state.is_bare;
+            let is_dirty = self.is_dirty && !self.state.is_text_only;
             let is_ready = self.screen.is_ready();
             let readiness = self.screen.readiness();
             let has_events = self.has_events;
@@ -201,7 +201,7 @@ impl App {
 
     /// Draws if something has changed and the terminal has taken the last frame.
     fn draw(&mut self) -> Result<()> {
-        let can_draw = self.screen.is_ready() && !self.state.is_bare;
+        let can_draw = self.screen.is_ready() && !self.state.is_text_only;
         if !self.is_dirty || self.drawn_at.elapsed() < FRAME || !can_draw {
             return Ok(());
         }
@@ -253,7 +253,7 @@ impl App {
                 Effect::RunForNotice { run, notice } => self.tasks.run_for_notice(&run, &notice),
                 Effect::Copy(text) => self.screen.copy(&text)?,
                 Effect::OpenLink(link) => self.tasks.open_link(link),
-                Effect::ShowBare(lines) => self.screen.show_bare(&lines)?,
+                Effect::ShowTextOnly(lines) => self.screen.show_text_only(&lines)?,
                 Effect::Redraw => self.screen.force_redraw()?,
                 Effect::Suspend => self.screen.suspend().await?,
                 Effect::Open(peer) => self.conversations.open(&peer),
@@ -288,10 +288,9 @@ impl App {
         Ok(false)
     }
 
-    fn report_forgetful(&mut self, remembered: io::Result<()>) {
-        if let Err(error) = remembered {
-            let text = format!("the next chat will not know your rooms: {error}");
-            self.change(|state, now| state.announce(&text, true, now));
+    fn report_forgetful(&mut self, remembered: Result<(), String>) {
+        if let Err(problem) = remembered {
+            self.change(|state, now| state.announce(&problem, true, now));
         }
     }
 

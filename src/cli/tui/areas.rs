@@ -12,10 +12,10 @@ use super::chat_id::ChatId;
 use crate::model::Name;
 
 /// The least width for the messages.
-pub(crate) const MIDDLE: u16 = 20;
+pub(crate) const MIN_MESSAGES: u16 = 20;
 
-/// There is no room for one more column beside so few cells.
-pub(crate) const NARROW: u16 = MIDDLE + 8;
+/// The least width that can be divided into a side column and the messages.
+pub(crate) const MIN_DIVISIBLE: u16 = MIN_MESSAGES + 9;
 
 /// Marks an area with a style. What has a colour already keeps it.
 pub(crate) fn tint(buffer: &mut Buffer, area: Rect, style: Style) {
@@ -57,6 +57,8 @@ pub(crate) struct OverlayBox {
 /// A row of the sidebar.
 #[derive(Debug)]
 pub(crate) struct SidebarRow {
+    /// The chat; `None`: a heading.
+    pub(crate) chat: Option<ChatId>,
     /// The number, and the symbol of a peer.
     pub(crate) before: String,
     pub(crate) name: String,

@@ -94,7 +94,7 @@ pub(crate) enum Effect {
     /// Open a web link in the browser.
     OpenLink(String),
     /// Show these lines instead of the screen, until it is redrawn.
-    ShowBare(Vec<String>),
+    ShowTextOnly(Vec<String>),
     /// Redraw the whole screen.
     Redraw,
     /// Suspend the program.

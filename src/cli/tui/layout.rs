@@ -4,8 +4,7 @@
 use ratatui::layout::Rect;
 
 use super::{
-    areas::{Areas, MIDDLE, NARROW, OverlayBox, Parts},
-    chat_id::ChatId,
+    areas::{Areas, MIN_DIVISIBLE, MIN_MESSAGES, OverlayBox, Parts},
     moment::Moment,
     state::{Overlay, State},
     view,
@@ -54,14 +53,15 @@ fn split(screen: Rect, state: &mut State, now: Moment) -> Parts {
     }
     let (panels, width) = (state.panels, screen.width);
     state.areas.sidebar.clear();
-    if panels.sidebar.unwrap_or(width >= WITH_SIDEBAR) && width > NARROW {
+    if panels.sidebar.unwrap_or(width >= WITH_SIDEBAR) && width >= MIN_DIVISIBLE {
         state.areas.sidebar = view::sidebar_rows(state, now);
-        let wanted = side(view::sidebar_width(&state.areas.sidebar), width).min(width - MIDDLE);
+        let wanted =
+            side(view::sidebar_width(&state.areas.sidebar), width).min(width - MIN_MESSAGES);
         parts.sidebar = left(&mut rest, wanted - 1);
         parts.borders[0] = left(&mut rest, 1);
     }
-    if panels.roster.unwrap_or(width >= WITH_ROSTER) && rest.width > NARROW {
-        let wanted = side(view::roster_width(state), width).min(rest.width - MIDDLE);
+    if panels.roster.unwrap_or(width >= WITH_ROSTER) && rest.width >= MIN_DIVISIBLE {
+        let wanted = side(view::roster_width(state), width).min(rest.width - MIN_MESSAGES);
         parts.roster = right(&mut rest, wanted - 1);
         parts.borders[1] = right(&mut rest, 1);
     }
@@ -105,33 +105,17 @@ fn arrange_sidebar(state: &mut State) {
     let all = usize::from(area.height);
     let height = all - usize::from(rows > all && all > 1);
     if state.areas.current != state.current {
-        let current = (0..rows).find(|row| {
-            let chat = chat_in_row(state, *row);
-            chat.is_some() && chat == state.current
-        });
-        let current = current.unwrap_or(0);
         let areas = &mut state.areas;
+        let current = areas.sidebar.iter().position(|row| row.is_current).unwrap_or(0);
         areas.sidebar_top = areas.sidebar_top.clamp((current + 1).saturating_sub(height), current);
         areas.current.clone_from(&state.current);
     }
     let top = state.areas.sidebar_top.min(rows.saturating_sub(height));
     state.areas.sidebar_top = top;
     state.areas.sidebar_rows = height;
-    for (y, row) in (area.y..).zip(top..rows).take(height) {
-        if let Some(chat) = chat_in_row(state, row) {
-            state.areas.chats.push((y, chat));
-        }
-    }
-}
-
-/// The chat in a row of the sidebar. One heading is above the rooms, and one above the direct chats.
-fn chat_in_row(state: &State, row: usize) -> Option<ChatId> {
-    let row = row.checked_sub(1)?;
-    if let Some(room) = state.rooms.get(row) {
-        return Some(ChatId::Room(room.name.clone()));
-    }
-    let chat = state.direct_chats.get(row.checked_sub(state.rooms.len() + 1)?)?;
-    Some(ChatId::Peer(chat.name.clone()))
+    let Areas { sidebar, chats, .. } = &mut state.areas;
+    let visible = (area.y..).zip(sidebar.iter().skip(top).take(height));
+    chats.extend(visible.filter_map(|(y, row)| Some((y, row.chat.clone()?))));
 }
 
 fn arrange_roster(state: &mut State) {

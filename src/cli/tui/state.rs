@@ -142,7 +142,7 @@ pub(crate) struct State {
     blocked: BTreeSet<Name>,
     /// Whether the files of other programs are being read.
     reading_files: bool,
-    /// The message to a peer who is away that Enter queues, unless the user does something else first.
+    /// The message to a peer who cannot be reached that Enter queues, unless the user does something else first.
     offer: Option<(Name, MessageId)>,
     /// The room to go to once it is joined, unless the user does something else first.
     joining: Option<RoomName>,
@@ -162,7 +162,7 @@ pub(crate) struct State {
     /// A refused input that a second Enter sends as text, and the chat for it.
     refused: Option<(ChatId, String)>,
     /// Whether only the text of messages is shown, and nothing is drawn.
-    pub(crate) is_bare: bool,
+    pub(crate) is_text_only: bool,
     notices: u64,
     effects: Vec<Effect>,
 }
@@ -226,7 +226,7 @@ impl State {
             notified: VecDeque::new(),
             stored_input,
             refused: None,
-            is_bare: false,
+            is_text_only: false,
             notices: 0,
             effects: vec![Effect::Ping],
         }

@@ -164,7 +164,7 @@ impl Screen {
 
     /// Shows lines instead of the frame and leaves the mouse to the terminal, until the next call of
     /// [`Screen::force_redraw`]. The terminal breaks the lines, so that it can select them whole.
-    pub(super) fn show_bare(&mut self, lines: &[String]) -> io::Result<()> {
+    pub(super) fn show_text_only(&mut self, lines: &[String]) -> io::Result<()> {
         queue!(self.buffer, DisableMouseCapture, Clear(ClearType::All), cursor::MoveTo(0, 0))?;
         self.buffer.write_all(lines.join("\r\n").as_bytes())?;
         self.send()

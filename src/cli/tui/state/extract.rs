@@ -1,9 +1,9 @@
-//! Text that leaves the screen: copying, opening links, and the bare view.
+//! Text that leaves the screen: copying, opening links, and the view of the text alone.
 
 use super::{Effect, Moment, Overlay, State};
 use crate::{cli::tui::escape::MAX_COPY_BYTES, text};
 
-/// What the last line of the bare view says.
+/// What the last line of the view of the text alone says.
 const BACK: &str = "— any key goes back —";
 
 impl State {
@@ -65,23 +65,23 @@ impl State {
     }
 
     /// Shows only the text of the messages in view, for the terminal's own selection.
-    pub(super) fn show_bare(&mut self) {
+    pub(super) fn show_text_only(&mut self) {
         let screen = self.areas.screen;
         let rows = usize::from(screen.height).saturating_sub(1);
         let transcript = self.transcript();
-        let lines = transcript.map(|it| it.bare_lines(screen.width.into(), rows));
+        let lines = transcript.map(|it| it.text_only_lines(screen.width.into(), rows));
         let mut lines = lines.unwrap_or_default();
         lines.push(BACK.to_owned());
-        self.is_bare = true;
-        self.emit(Effect::ShowBare(lines));
+        self.is_text_only = true;
+        self.emit(Effect::ShowTextOnly(lines));
     }
 
     /// Shows the whole screen again. Returns false if it was shown.
-    pub(super) fn end_bare(&mut self) -> bool {
-        let was_bare = std::mem::take(&mut self.is_bare);
-        if was_bare {
+    pub(super) fn end_text_only(&mut self) -> bool {
+        let was_text_only = std::mem::take(&mut self.is_text_only);
+        if was_text_only {
             self.emit(Effect::Redraw);
         }
-        was_bare
+        was_text_only
     }
 }

@@ -7,7 +7,9 @@ use ratatui::{
 
 use crate::cli::{
     keymap::Action,
-    tui::{areas::NARROW, complete::Candidates, outcome::PageDirection, transcript::Transcript},
+    tui::{
+        areas::MIN_DIVISIBLE, complete::Candidates, outcome::PageDirection, transcript::Transcript,
+    },
 };
 
 use super::{ChatId, DirectChat, Effect, HubStatus, Moment, Overlay, State};
@@ -29,16 +31,16 @@ impl State {
             }
             Event::Paste(_) if matches!(self.overlay, Some(Overlay::Quit)) => {
                 self.on_activity(now);
-                self.end_bare();
+                self.end_text_only();
             }
             Event::Paste(text) => {
-                self.end_bare();
+                self.end_text_only();
                 self.on_activity(now);
                 self.overlay = None;
                 self.composer.paste(&text);
                 self.on_edit(now);
             }
-            Event::Resize(..) => drop(self.end_bare()),
+            Event::Resize(..) => drop(self.end_text_only()),
             Event::FocusGained => self.focus = Some(true),
             Event::FocusLost => self.focus = Some(false),
             _ => {}
@@ -51,7 +53,7 @@ impl State {
         self.on_activity(now);
         // The report may have been lost.
         self.focus = self.focus.map(|_| true);
-        if self.end_bare() {
+        if self.end_text_only() {
             return;
         }
         if self.overlay.is_some() {
@@ -116,37 +118,43 @@ impl State {
             Action::FirstUnread => self.first_unread(now),
             Action::Switch => self.open_switcher(now),
             Action::GoTo(number) => self.go_to_number(number, now),
-            Action::ToggleSidebar if !fits(self.areas.parts.sidebar, self.areas.screen.width) => {
-                self.toast(TOO_NARROW, true, now);
-            }
-            Action::ToggleRoster
-                if !fits(self.areas.parts.roster, self.areas.parts.messages.width) =>
-            {
-                self.toast(TOO_NARROW, true, now);
-            }
-            Action::ToggleSidebar => {
-                self.panels.sidebar = Some(self.areas.parts.sidebar.is_empty())
-            }
-            Action::ToggleRoster => self.panels.roster = Some(self.areas.parts.roster.is_empty()),
+            Action::ToggleSidebar => self.toggle_sidebar(now),
+            Action::ToggleRoster => self.toggle_roster(now),
             Action::Search => self.start_search(),
             Action::Retry if self.retry() => {}
             Action::Retry => self.toast("no failed messages here", false, now),
             Action::Copy => self.copy_messages(None, now),
             Action::OpenLink => self.list_links(1, now),
-            Action::Bare => self.show_bare(),
+            Action::TextOnly => self.show_text_only(),
             Action::Redraw => self.emit(Effect::Redraw),
             Action::Cancel => self.cancel(now),
             Action::Suspend => self.emit(Effect::Suspend),
         }
     }
 
+    fn toggle_sidebar(&mut self, now: Moment) {
+        let is_shown = self.toggled(self.areas.parts.sidebar, self.areas.screen.width, now);
+        self.panels.sidebar = is_shown.or(self.panels.sidebar);
+    }
+
+    fn toggle_roster(&mut self, now: Moment) {
+        let is_shown = self.toggled(self.areas.parts.roster, self.areas.parts.messages.width, now);
+        self.panels.roster = is_shown.or(self.panels.roster);
+    }
+
+    /// Returns whether a column is shown from now on. `None`, with a toast: `cells` cannot be divided.
+    fn toggled(&mut self, column: Rect, cells: u16, now: Moment) -> Option<bool> {
+        if column.is_empty() && cells < MIN_DIVISIBLE {
+            self.toast(TOO_NARROW, true, now);
+            return None;
+        }
+        Some(column.is_empty())
+    }
+
     /// Closes the topmost of what is open.
     fn cancel(&mut self, now: Moment) {
-        if self.composer.cancel_completion()
-            || self.menu.take().is_some()
-            || self.toast.take().is_some()
-        {
-            self.menu = None;
+        let had_menu = self.menu.take().is_some();
+        if self.composer.cancel_completion() || had_menu || self.toast.take().is_some() {
             return;
         }
         let from = self.found_from().cloned();
@@ -282,9 +290,4 @@ impl State {
             self.go_to(ChatId::Peer(name), now);
         }
     }
-}
-
-/// Returns true if a column can be hidden, or shown beside so many cells.
-fn fits(column: Rect, cells: u16) -> bool {
-    !column.is_empty() || cells > NARROW
 }

@@ -58,7 +58,7 @@ impl Transcript {
 
     /// The text of the messages up to the end of the view, without anything else, as many lines as
     /// fill `rows` rows in a terminal that breaks the lines itself.
-    pub(crate) fn bare_lines(&self, width: usize, rows: usize) -> Vec<String> {
+    pub(crate) fn text_only_lines(&self, width: usize, rows: usize) -> Vec<String> {
         let last = self.view.last().map_or(self.entries.end() - 1, |(row, _)| row.serial);
         let mut lines: Vec<String> = Vec::new();
         let mut taken = 0;

@@ -93,6 +93,7 @@ pub(super) fn unread_elsewhere(state: &State, width: usize) -> String {
 pub(in crate::cli::tui) fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     let theme = &state.theme;
     let heading = |text: &str| SidebarRow {
+        chat: None,
         before: String::new(),
         name: text.into(),
         tail: String::new(),
@@ -111,6 +112,7 @@ pub(in crate::cli::tui) fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
             _ => theme.unread,
         };
         rows.push(SidebarRow {
+            chat: Some(ChatId::Room(room.name.clone())),
             before: format!("{:>2} ", index + 1),
             name: room.name.to_string(),
             tail: if room.unread > 0 {
@@ -129,6 +131,7 @@ pub(in crate::cli::tui) fn rows(state: &State, now: Moment) -> Vec<SidebarRow> {
     for (index, chat) in state.direct_chats.iter().enumerate() {
         let symbol = state.peers.get(&chat.name).map_or('✗', ListedPeer::symbol);
         rows.push(SidebarRow {
+            chat: Some(ChatId::Peer(chat.name.clone())),
             before: format!("{:>2} {symbol} ", state.rooms.len() + index + 1),
             name: chat.name.to_string(),
             tail: match (chat.is_typing(now), chat.unread) {

@@ -1,4 +1,4 @@
-//! Copying, links, the bare view, and pasted lines that begin like commands.
+//! Copying, links, the view of the text alone, and pasted lines that begin like commands.
 
 use super::*;
 
@@ -69,24 +69,24 @@ fn a_link_is_listed_whole_before_it_is_opened() {
 }
 
 #[test]
-fn the_bare_view_has_only_the_text_until_the_next_key() {
+fn the_text_alone_is_shown_until_the_next_key() {
     let mut state = state(&["lobby"]);
     let link = format!("https://a.example/{}", "x".repeat(200));
     state.said("lobby", 1, "buzz", &format!("see {link}"));
     state.said("lobby", 2, "kim", "fn main() {\n    \x1b[2J\n}");
     state.announce("a notice", false, at(2));
     state.shown();
-    state.perform(Action::Bare, at(3));
+    state.perform(Action::TextOnly, at(3));
     let lines = state.take_effects().into_iter().find_map(|effect| match effect {
-        Effect::ShowBare(lines) => Some(lines),
+        Effect::ShowTextOnly(lines) => Some(lines),
         _ => None,
     });
     let lines = lines.unwrap();
     let text = [&format!("buzz: see {link}"), "kim:", "fn main() {", "    ␛[2J", "}"];
     assert_eq!(lines[..5], text, "a long link is one line");
-    assert!(lines[5].contains("any key goes back") && state.is_bare);
+    assert!(lines[5].contains("any key goes back") && state.is_text_only);
     state.press(KeyCode::Char('x'), at(4));
-    assert!(!state.is_bare && state.composer.is_empty(), "the key only goes back");
+    assert!(!state.is_text_only && state.composer.is_empty(), "the key only goes back");
     assert!(state.take_effects().contains(&Effect::Redraw));
 }
 
