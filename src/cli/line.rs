@@ -1,57 +1,53 @@
 //! `chinwag chat` in line mode: on a terminal with a line editor, or from pipe to pipe.
 //!
 //! `chat/input.rs` parses what is typed and [`state`] decides which lines to show; neither knows a
-//! terminal or a network. This file connects them with the client, and [`console`] with the terminal.
-//! Whatever takes time, such as a direct message or a post, is a task whose result is shown once it is
-//! known, so that typing never waits. What is said is sent in the order in which it was said: posts by
-//! the client, and direct messages to one receiver one after the other. From a pipe, the next line waits
-//! for every request.
+//! terminal or a network. This file and [`input`] connect them with the client, and [`console`] with
+//! the terminal. Whatever takes time, such as a direct message or a post, is a task whose result is
+//! shown once it is known, so that typing never waits. What is said is sent in the order in which it
+//! was said: posts by the client, and direct messages to one receiver one after the other. From a
+//! pipe, the next line waits for every request.
 
 mod console;
 mod editor;
+mod input;
 mod state;
+mod unfinished;
 
 use std::{
     collections::{HashMap, VecDeque},
-    io,
     time::{Duration, Instant},
 };
 
 use tokio::{
-    sync::oneshot::{self, error::TryRecvError},
+    sync::oneshot,
     task::{Id, JoinError, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{console::Console, state::ChatState};
+use self::{console::Console, state::ChatState, unfinished::Unfinished};
 use super::{
     chat::{
-        actions::{self, ActionOutcome, NO_ROOM, POST_WAITS},
-        help,
-        hubs::{self, HubChoice, Visit, visit_each},
-        input::{Input, Request},
+        actions::{self, ActionOutcome},
+        hubs::{Visit, visit_each},
+        input::Request,
         joined_rooms::JoinedRooms,
         link,
     },
     config::ProfileName,
-    failure::{Failure, Result},
+    failure::Result,
     options::Settings,
     output::print_warning,
-    stdin,
     view::{self, Clock},
 };
 use crate::{
     client::{Client, Connection, Error, Event, Events, PeerChange, PeerWatch},
-    model::{Endpoint, MessageId, Name, RoomName, Text},
+    model::{MessageId, Name, RoomName, Text},
 };
 
 /// The most unfinished tasks; with more, no lines are read from a pipe.
 const MAX_TASKS: usize = 256;
 
-/// How long to wait for unfinished tasks at the end of a pipe.
-const PIPE_WAIT: Duration = Duration::from_secs(10);
-
-/// How long to wait for the same with a user at a terminal, and for a change of room.
+/// How long a user at a terminal waits for unfinished tasks at the end, and for a change of room.
 const TERMINAL_WAIT: Duration = Duration::from_secs(2);
 
 /// Chats until the user leaves, the input ends, or a signal comes.
@@ -79,39 +75,6 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
         return Err(failure);
     }
     left.result()
-}
-
-/// What was not done when a hub was left.
-#[derive(Default)]
-struct Unfinished {
-    /// Lines that could not be carried out.
-    failed: usize,
-    /// For each hub that has not acknowledged all posts, how many.
-    unsent: Vec<String>,
-}
-
-impl Unfinished {
-    fn add(&mut self, hub: &Endpoint, failed: usize, unsent: usize) {
-        self.failed += failed;
-        match unsent {
-            0 => {}
-            1 => self.unsent.push(format!(
-                "your last message at {hub} may not be posted: the hub has not acknowledged it"
-            )),
-            unsent => self.unsent.push(format!(
-                "your last {unsent} messages at {hub} may not be posted: the hub has not \
-                 acknowledged them"
-            )),
-        }
-    }
-
-    fn result(self) -> Result<()> {
-        match self.failed {
-            _ if !self.unsent.is_empty() => Err(Failure::Other(self.unsent.join("; "))),
-            0 => Ok(()),
-            failed => Err(Failure::Other(format!("lines that could not be carried out: {failed}"))),
-        }
-    }
 }
 
 /// Chats at one hub, until the user leaves it. Returns the hub to go to, if there is one. What was not
@@ -159,7 +122,7 @@ struct Chat {
     sending: HashMap<String, oneshot::Receiver<()>>,
     prompted: Option<RoomName>,
     joined: JoinedRooms,
-    /// The message to a peer who is away that Enter queues.
+    /// The message to a peer who cannot be reached that Enter queues.
     offer: Option<(Name, MessageId, Text)>,
     /// Until when to wait for unfinished tasks at the end; `None` while lines are typed.
     leaving: Option<Instant>,
@@ -256,17 +219,9 @@ impl Chat {
 
     fn show_greeting(&mut self, unreachable_hint: Option<String>) {
         let (name, hub) = (self.client.name(), self.client.hub());
-        self.notify(&format!("{name} on {hub}; {}", self.reached_at()));
+        self.notify(&format!("{name} on {hub}; {}", link::reached_at(&self.client)));
         unreachable_hint.iter().for_each(|hint| self.notify(hint));
         self.notify("what you type goes to the room; /help lists the commands, /quit leaves");
-    }
-
-    fn reached_at(&self) -> String {
-        if self.client.direct_address().is_none() {
-            return "no direct messages come in".into();
-        }
-        let at: Vec<String> = self.client.advertised().iter().map(ToString::to_string).collect();
-        format!("direct messages come in at {}", at.join(", "))
     }
 
     async fn watch_peers(&mut self) -> Option<PeerWatch> {
@@ -277,173 +232,6 @@ impl Chat {
                 None
             }
         }
-    }
-
-    /// Handles `/hub`. For a script, a hub that cannot be found is an error: its next lines are meant for
-    /// that hub.
-    fn choose_hub(&mut self, wanted: Option<&str>, is_edited: bool) -> Result<()> {
-        match hubs::choose(&self.settings, wanted) {
-            Ok(HubChoice::List(lines)) => self.pending.push_back(lines.join("\n")),
-            Ok(HubChoice::Here(profile)) => self.notify(&format!("you are at {profile}")),
-            Ok(HubChoice::Go(profile)) => self.next_hub = Some(profile),
-            Err(problem) if is_edited || wanted.is_none() => self.report_failure(&problem),
-            Err(problem) => return Err(Failure::Other(problem)),
-        }
-        Ok(())
-    }
-
-    /// Asks for the next line, and remembers the room in its prompt.
-    fn prompt(&mut self, console: &Console, wipe: bool) {
-        self.prompted = self.state.current().cloned();
-        let room = self.prompted.as_ref().map_or("", |room| room.as_str());
-        console.prompt(format!("{room}> "), wipe);
-    }
-
-    /// Handles a typed line, or the end of the input.
-    async fn on_line(
-        &mut self,
-        line: Option<io::Result<stdin::InputLine>>,
-        console: &mut Console,
-    ) -> Result<()> {
-        let offer = self.offer.take();
-        let input = match line {
-            Some(Ok(stdin::InputLine::Text(line)))
-                if let Some((to, id, text)) = offer
-                    && matches!(line.trim(), "" | "/queue") =>
-            {
-                self.tasks.spawn(actions::queue(self.client.clone(), to, id, text));
-                Input::Nothing
-            }
-            Some(Ok(stdin::InputLine::Text(line))) => Input::parse(&line),
-            Some(Ok(stdin::InputLine::Invalid(problem))) => Input::Invalid(problem),
-            Some(Err(error)) => return Err(stdin::unreadable(&error)),
-            None => Input::Quit,
-        };
-        if let Input::Hub(wanted) = &input {
-            self.choose_hub(wanted.as_deref(), console.is_edited())?;
-        }
-        if input == Input::Quit || self.next_hub.is_some() {
-            let wait = if console.is_edited() { TERMINAL_WAIT } else { PIPE_WAIT };
-            self.leaving = Some(Instant::now() + wait);
-            if self.next_hub.is_none() {
-                console.stop_typing();
-            }
-            return Ok(());
-        }
-        let wipe = self.is_echoed(&input);
-        match input {
-            Input::Post(_) if console.is_edited() && self.room_has_changed() => self.report_moved(),
-            Input::Ask(Request::Join(room)) if console.is_edited() && self.must_wait(&room) => {
-                self.notify(&format!("{room} will be joined when the hub is back"));
-                let join = actions::run(self.client.clone(), Request::Join(room), None);
-                self.tasks.spawn(join);
-            }
-            input => self.execute(input, console.is_edited()).await?,
-        }
-        if self.awaited.is_none() {
-            self.prompt(console, wipe);
-        }
-        Ok(())
-    }
-
-    /// Asks for the next line, whether or not the room has changed yet.
-    fn resume_input(&mut self, console: &Console) {
-        self.awaited = None;
-        self.prompt(console, false);
-    }
-
-    /// Returns true if a typed line would go to another room than its prompt said, which was left.
-    fn room_has_changed(&self) -> bool {
-        self.prompted.as_ref() != self.state.current()
-    }
-
-    fn report_moved(&mut self) {
-        let prompted = self.prompted.as_ref().map_or("no room", |room| room.as_str());
-        self.notify(&match self.state.current() {
-            Some(now) => {
-                format!("not posted: the current room has changed from {prompted} to {now}")
-            }
-            None => format!("not posted: you are no longer in {prompted}, and in no other room"),
-        });
-    }
-
-    /// Returns true if a room cannot be joined before the hub is back.
-    fn must_wait(&self, room: &RoomName) -> bool {
-        self.state.is_offline() && !self.state.rooms().contains(room)
-    }
-
-    /// Returns true if the input will appear as a line of its own: a post once it comes from the hub, a
-    /// direct message once it has a receipt.
-    fn is_echoed(&self, input: &Input) -> bool {
-        match input {
-            Input::Post(_) => self.state.current().is_some() && !self.room_has_changed(),
-            Input::Ask(request) => {
-                matches!(request, Request::Send { .. } | Request::SendTo { .. })
-            }
-            _ => false,
-        }
-    }
-
-    async fn execute(&mut self, input: Input, is_edited: bool) -> Result<()> {
-        match input {
-            // Done before.
-            Input::Nothing | Input::Quit | Input::Hub(_) => {}
-            Input::Invalid(problem) => self.report_failure(&problem),
-            Input::Help => self.pending.push_back(help()),
-            Input::ShowStatus => self.show_status(),
-            Input::Theme(_) => self.report_failure("a theme is for the full screen"),
-            Input::OnScreen(_) => self.report_failure("this command is for the full screen"),
-            Input::Post(text) => self.post(text).await?,
-            Input::Ask(Request::Join(room)) if self.state.rooms().contains(&room) => {
-                self.switch_to(room);
-            }
-            Input::Ask(request) => {
-                let current = self.state.current().cloned();
-                if let Request::Leave(room) = &request
-                    && let Some(room) = room.as_ref().or(current.as_ref())
-                {
-                    let forgotten = self.joined.remove(room);
-                    self.report_forgetful(forgotten);
-                }
-                let waits = request.changes_room() || !is_edited;
-                let task = self.in_order(request);
-                let id = self.tasks.spawn(task).id();
-                self.awaited =
-                    waits.then(|| (id, is_edited.then(|| Instant::now() + TERMINAL_WAIT)));
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the task of a request. A direct message begins once the one before it to the same
-    /// receiver is done.
-    fn in_order(&mut self, request: Request) -> impl Future<Output = ActionOutcome> + Send + use<> {
-        let current = self.state.current().cloned();
-        self.sending.retain(|_, last| last.try_recv() == Err(TryRecvError::Empty));
-        let (done, next) = oneshot::channel();
-        let last = receiver(&request).and_then(|to| self.sending.insert(to, next));
-        let task = actions::run(self.client.clone(), request, current);
-        async move {
-            if let Some(last) = last {
-                // Errors once that task has dropped its end.
-                let _ = last.await;
-            }
-            let outcome = task.await;
-            drop(done);
-            outcome
-        }
-    }
-
-    async fn post(&mut self, text: Text) -> Result<()> {
-        let Some(room) = self.state.current().cloned() else {
-            self.report_failure(NO_ROOM);
-            return Ok(());
-        };
-        self.tasks.spawn(actions::post(&self.client, room, text).await?);
-        if self.state.is_offline() {
-            self.notify(POST_WAITS);
-        }
-        Ok(())
     }
 
     fn on_event(&mut self, event: Option<Event>) -> Result<()> {
@@ -467,7 +255,7 @@ impl Chat {
         match ended {
             // Lines are already being typed to another room, which stays the current one.
             Ok((_, ActionOutcome::Joined(room))) if !awaited => {
-                self.notify(&format!("joined {room}; /join {room} to talk there"));
+                self.notify(&actions::joined_elsewhere(&room));
                 self.state.add_room(&room);
             }
             ended => self.on_outcome(ended.map(|(_, outcome)| outcome), console.is_edited()),
@@ -490,7 +278,7 @@ impl Chat {
                 return self.notify(&notice);
             }
             Ok(ActionOutcome::Failed(why)) => return self.report_failure(&why),
-            Ok(ActionOutcome::Away { to, id, text, why }) => {
+            Ok(ActionOutcome::Unreachable { to, id, text, why }) => {
                 self.report_failure(&why);
                 // A script presses no Enter.
                 if is_edited {
@@ -531,7 +319,7 @@ impl Chat {
             Connection::Stopped => "stopped".into(),
         };
         self.notify(&connection);
-        self.notify(&self.reached_at());
+        self.notify(&link::reached_at(&self.client));
         link::lines(&self.client).iter().for_each(|line| self.notify(line));
         let rooms = self.state.rooms().iter().map(RoomName::as_str).collect::<Vec<_>>().join(", ");
         self.notify(&match self.state.current() {
@@ -550,9 +338,9 @@ impl Chat {
         self.pending.push_back(view::notice(text));
     }
 
-    fn report_forgetful(&mut self, remembered: io::Result<()>) {
-        if let Err(error) = remembered {
-            self.notify(&format!("the next chat will not know your rooms: {error}"));
+    fn report_forgetful(&mut self, remembered: Result<(), String>) {
+        if let Err(problem) = remembered {
+            self.notify(&problem);
         }
     }
 
@@ -573,15 +361,6 @@ impl Chat {
     }
 }
 
-/// Returns who a direct message is for; `None` for other requests.
-fn receiver(request: &Request) -> Option<String> {
-    match request {
-        Request::Send { to, .. } | Request::Queue { to, .. } => Some(to.to_string()),
-        Request::SendTo { to, .. } => Some(to.to_string()),
-        _ => None,
-    }
-}
-
 async fn next_change(watch: &mut Option<PeerWatch>) -> PeerChange {
     if let Some(watch) = watch
         && let Some(change) = watch.next().await
@@ -595,23 +374,5 @@ async fn at(until: Option<Instant>) {
     match until {
         Some(until) => tokio::time::sleep_until(until.into()).await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn posts_that_may_be_lost_are_reported_with_their_hub() {
-        let mut left = Unfinished::default();
-        let hub = |raw| Endpoint::parse(raw).unwrap();
-        left.add(&hub("here.example:1"), 0, 1);
-        left.add(&hub("work.example:1"), 0, 0);
-        left.add(&hub("den.example:1"), 1, 2);
-        let Err(Failure::Other(report)) = left.result() else { panic!("nothing is reported") };
-        assert!(report.starts_with("your last message at here.example:1 may"), "{report}");
-        assert!(report.contains("; your last 2 messages at den.example:1 may"), "{report}");
-        assert!(!report.contains("work.example"), "{report}");
     }
 }

@@ -314,9 +314,11 @@ impl Settings {
         let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
             return failure;
         };
+        if self.hub.fingerprint != Some(*known) {
+            return failure;
+        }
         let book = self.contacts().read().unwrap_or_default();
         let but = match book.hub(&self.hub.hub).and_then(|hub| hub.key) {
-            _ if self.hub.fingerprint != Some(*known) => return failure,
             None => "",
             Some(key) if key == *offered => " but the one in your contact book,",
             Some(_) => return failure,

@@ -57,7 +57,7 @@ use super::{
     theme::{ThemeName, detect::TerminalColours},
 };
 use crate::{
-    client::{Client, Event, Events},
+    client::{Event, Events},
     model::Start,
 };
 
@@ -108,7 +108,8 @@ async fn at_hub(
     let rooms = joined.at_start(&settings);
     let unseen = events.keep_until_seen();
 
-    let hub = (client.hub().to_string(), reached_at(&client, &settings));
+    let hint = settings.unreachable_hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    let hub = (client.hub().to_string(), link::reached_at(&client) + &hint);
     let now = Moment::now();
     let mut state = State::new(client.name(), hub, &rooms, preferences, now);
     state.set_blocked(actions::blocked(&client).await.unwrap_or_default());
@@ -176,16 +177,6 @@ fn theme(settings: &Settings) -> ThemeName {
         true => ThemeName::Plain,
         false => settings.theme.unwrap_or_default(),
     }
-}
-
-/// Where direct messages are accepted, as a sentence.
-fn reached_at(client: &Client, settings: &Settings) -> String {
-    if client.direct_address().is_none() {
-        return "no direct messages come in".into();
-    }
-    let addresses: Vec<String> = client.advertised().iter().map(ToString::to_string).collect();
-    let hint = settings.unreachable_hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("direct messages come in at {}{hint}", addresses.join(", "))
 }
 
 fn no_screen(error: &io::Error) -> Failure {

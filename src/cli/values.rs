@@ -27,17 +27,16 @@ pub(crate) fn duration(raw: &str) -> Result<Duration, String> {
         .map_err(|_| "expected a duration such as 30s, 5m, 1h or 7d".into())
 }
 
-/// Parses how long direct messages are kept, if a time is given.
-pub(crate) fn keep(raw: &str) -> Result<Option<KeepFor>, Invalid> {
+/// Parses how long direct messages are kept.
+pub(crate) fn keep(raw: &str) -> Result<KeepFor, Invalid> {
     match raw.to_lowercase().as_str() {
-        "" => Ok(None),
-        "on" => Ok(Some(KeepFor::Always)),
-        "off" => Ok(Some(KeepFor::Never)),
+        "on" => Ok(KeepFor::Always),
+        "off" => Ok(KeepFor::Never),
         time => match duration(time) {
             Ok(time) if time < KeepFor::SHORTEST => {
                 Err(Invalid("less than a second: use off to keep nothing".into()))
             }
-            Ok(time) => Ok(Some(KeepFor::Only(time))),
+            Ok(time) => Ok(KeepFor::Only(time)),
             Err(_) => Err(Invalid("usage: /keep on, off, or a time such as 7d".into())),
         },
     }
@@ -120,8 +119,8 @@ mod tests {
 
     #[test]
     fn messages_are_kept_for_a_second_at_least_or_not_at_all() {
-        assert_eq!(keep("OFF").unwrap(), Some(KeepFor::Never));
-        assert_eq!(keep("1s").unwrap(), Some(KeepFor::Only(Duration::from_secs(1))));
+        assert_eq!(keep("OFF").unwrap(), KeepFor::Never);
+        assert_eq!(keep("1s").unwrap(), KeepFor::Only(Duration::from_secs(1)));
         for raw in ["0d", "0s", "0.5s", "999ms"] {
             let error = keep(raw).unwrap_err().to_string();
             assert!(error.contains("use off to keep nothing"), "{raw}: {error}");

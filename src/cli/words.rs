@@ -72,6 +72,14 @@ pub(crate) fn problem(error: &Error) -> String {
     }
 }
 
+/// Returns true if a message was not sent because its receiver or the hub cannot be reached.
+pub(crate) fn is_unreachable(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::PeerUnknown(_) | Error::PeerUnreachable { .. } | Error::HubUnreachable { .. }
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

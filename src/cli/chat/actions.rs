@@ -61,10 +61,20 @@ pub(crate) enum ActionOutcome {
     Forgotten { name: Name, notice: String },
     /// A notice.
     Notice(String),
-    /// A direct message for a peer who is away, which can be queued.
-    Away { to: Name, id: MessageId, text: Text, why: String },
+    /// A direct message for a peer who cannot be reached. It can be queued.
+    Unreachable { to: Name, id: MessageId, text: Text, why: String },
     /// The reason for a failure.
     Failed(String),
+}
+
+/// Says that a room was joined, but is not the current one.
+pub(crate) fn joined_elsewhere(room: &RoomName) -> String {
+    format!("joined {room}; /join {room} to talk there")
+}
+
+/// Says that a room is joined later.
+pub(crate) fn join_waits(room: &RoomName) -> String {
+    format!("{room} will be joined when the hub is back")
 }
 
 /// Where to start in a joined room: users see some earlier messages, scripts only new ones.
@@ -103,21 +113,18 @@ pub(crate) async fn run(
         Request::Send { to, text } => {
             let id = MessageId::new();
             let result = client.send(&to, text.clone()).id(id).await;
-            let is_away = matches!(
-                result,
-                Err(Error::PeerUnknown(_)
-                    | Error::PeerUnreachable { .. }
-                    | Error::HubUnreachable { .. })
-            );
+            let is_unreachable = result.as_ref().is_err_and(words::is_unreachable);
             Ok(match sent(result, &to, &text) {
-                ActionOutcome::Failed(why) if is_away => ActionOutcome::Away { to, id, text, why },
+                ActionOutcome::Failed(why) if is_unreachable => {
+                    ActionOutcome::Unreachable { to, id, text, why }
+                }
                 done => done,
             })
         }
         Request::SendTo { to, text } => {
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
         }
-        Request::Talk(_) => Ok(ActionOutcome::Failed(input::no_text())),
+        Request::Talk(_) => Ok(ActionOutcome::Failed(input::NO_TEXT.into())),
         Request::Queue { to, text } => {
             client.send(&to, text).durable().await.map(|_| ActionOutcome::Notice(queued(&to)))
         }
@@ -147,18 +154,16 @@ pub(crate) async fn run(
                 }
             }
         }),
-        Request::Keep { name: Some(name), keep: Some(keep) } => {
-            keep_direct(&client, &name, keep).await
+        Request::Keep { name: Some(name), keep } => keep_direct(&client, &name, keep).await,
+        Request::ShowKeep(Some(name)) => client.kept_for(&name).await.map(|keep| {
+            ActionOutcome::Notice(format!(
+                "direct messages with {name} are {}; the default is on, without a time limit",
+                words::keep(keep)
+            ))
+        }),
+        Request::Keep { name: None, .. } | Request::ShowKeep(None) => {
+            Ok(ActionOutcome::Failed(KEEP_WHOSE.into()))
         }
-        Request::Keep { name: Some(name), keep: None } => {
-            client.kept_for(&name).await.map(|keep| {
-                ActionOutcome::Notice(format!(
-                    "direct messages with {name} are {}; the default is on, without a time limit",
-                    words::keep(keep)
-                ))
-            })
-        }
-        Request::Keep { name: None, .. } => Ok(ActionOutcome::Failed(KEEP_WHOSE.into())),
         Request::Conversations => conversations(&client).await,
         Request::SetStatus(status) => client.set_status(status).await.map(|()| {
             ActionOutcome::Notice(format!("your status is now {}", words::status(status)))
@@ -220,9 +225,7 @@ async fn accept(client: &Client, name: &Name, key: Option<Fingerprint>) -> Resul
     }
     let contacts = client.contacts().await?;
     let Some((_, contact)) = contacts.iter().find(|(known, _)| known == name) else {
-        return Ok(ActionOutcome::Failed(format!(
-            "{name} is not in your contact book: see /contacts"
-        )));
+        return Ok(unknown_contact(name));
     };
     let Some(refused) = contact.refused_key else {
         let notice = format!("{name} has shown no other key than the one in your contact book");
@@ -293,10 +296,14 @@ async fn note(client: &Client, name: &Name, text: &str) -> Result<ActionOutcome>
 async fn show_note(client: &Client, name: &Name) -> Result<ActionOutcome> {
     let contact = client.known(name).await?;
     Ok(match contact.as_ref().map(|contact| contact.note.as_str()) {
-        None => ActionOutcome::Failed(format!("{name} is not in your contact book: see /contacts")),
+        None => unknown_contact(name),
         Some("") => ActionOutcome::Notice(format!("no note on {name}")),
         Some(note) => ActionOutcome::Notice(format!("note on {name}: {}", text::one_line(note))),
     })
+}
+
+fn unknown_contact(name: &Name) -> ActionOutcome {
+    ActionOutcome::Failed(format!("{name} is not in your contact book: see /contacts"))
 }
 
 async fn mute(client: &Client, room: &RoomName, muted: bool) -> Result<ActionOutcome> {

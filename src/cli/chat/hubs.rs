@@ -18,8 +18,8 @@ use crate::{
 pub(crate) enum HubChoice {
     /// These are the hubs.
     List(Vec<String>),
-    /// The chat is at this one already.
-    Here(ProfileName),
+    /// Says that the chat is at this one already.
+    Here(String),
     /// The chat leaves for this one.
     Go(ProfileName),
 }
@@ -30,7 +30,9 @@ pub(crate) fn choose(settings: &Settings, wanted: Option<&str>) -> Result<HubCho
     let hubs = settings.read_hubs().map_err(|failure| failure.line().unwrap_or_default())?;
     let Some(wanted) = wanted else { return Ok(HubChoice::List(view::hubs(&hubs))) };
     match hubs.into_iter().find(|entry| entry.profile.as_str() == wanted) {
-        Some(entry) if entry.is_current => Ok(HubChoice::Here(entry.profile)),
+        Some(entry) if entry.is_current => {
+            Ok(HubChoice::Here(format!("you are at {}", entry.profile)))
+        }
         Some(entry) => Ok(HubChoice::Go(entry.profile)),
         None => Err(format!("{}: /hub lists them", no_profile(wanted))),
     }

@@ -115,7 +115,9 @@ pub(crate) enum Request {
     /// Remove a peer from the contact book, and what is kept of the peer.
     Forget(Name),
     /// Set how long direct messages with a peer are kept; `None` means the current one.
-    Keep { name: Option<Name>, keep: Option<KeepFor> },
+    Keep { name: Option<Name>, keep: KeepFor },
+    /// Show how long they are kept.
+    ShowKeep(Option<Name>),
     /// List the conversations of which messages are kept or queued.
     Conversations,
     /// Set the user's status.
@@ -322,6 +324,7 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
             Request::Note { name: values::peer(first)?, text: text.to_owned() }
         }
         Verb::Forget => Request::Forget(values::peer(rest)?),
+        Verb::Keep if rest.is_empty() => Request::ShowKeep(None),
         Verb::Keep if more.is_empty() => Request::Keep { name: None, keep: values::keep(first)? },
         Verb::Keep => Request::Keep { name: Some(values::peer(first)?), keep: values::keep(more)? },
         Verb::Status => Request::SetStatus(status(rest)?),
@@ -343,9 +346,7 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
 }
 
 /// The error for `/msg NAME` where no conversation can be opened.
-pub(crate) fn no_text() -> String {
-    "usage: /msg NAME TEXT".to_owned()
-}
+pub(crate) const NO_TEXT: &str = "usage: /msg NAME TEXT";
 
 /// The error for missing arguments.
 fn missing(command: &ChatCommand) -> Invalid {

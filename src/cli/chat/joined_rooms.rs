@@ -55,8 +55,8 @@ impl JoinedRooms {
         rooms
     }
 
-    /// Remembers a room.
-    pub(crate) fn add(&mut self, room: &RoomName) -> io::Result<()> {
+    /// Remembers a room. Errors with what to tell the user.
+    pub(crate) fn add(&mut self, room: &RoomName) -> Result<(), String> {
         self.change(|rooms| {
             if !rooms.contains(room) && rooms.len() < MAX_ROOMS {
                 rooms.push(room.clone());
@@ -64,19 +64,18 @@ impl JoinedRooms {
         })
     }
 
-    /// Forgets a room.
-    pub(crate) fn remove(&mut self, room: &RoomName) -> io::Result<()> {
+    /// Forgets a room. Errors with what to tell the user.
+    pub(crate) fn remove(&mut self, room: &RoomName) -> Result<(), String> {
         self.change(|rooms| rooms.retain(|joined| joined != room))
     }
 
     /// Changes the list. If the file cannot be written, it is left alone from then on.
-    fn change(&mut self, change: impl FnOnce(&mut Vec<RoomName>)) -> io::Result<()> {
+    fn change(&mut self, change: impl FnOnce(&mut Vec<RoomName>)) -> Result<(), String> {
         let Some(file) = self.file.clone() else { return Ok(()) };
-        let changed = self.write(&file, change);
-        if changed.is_err() {
+        self.write(&file, change).map_err(|error| {
             self.file = None;
-        }
-        changed
+            format!("the next chat will not know your rooms: {error}")
+        })
     }
 
     fn write(&mut self, file: &Path, change: impl FnOnce(&mut Vec<RoomName>)) -> io::Result<()> {

@@ -1,6 +1,15 @@
-//! How others join the hub: the join link to pass on.
+//! How others reach this client, and how they join the hub: the join link to pass on.
 
 use crate::{client::Client, model::JoinLink};
+
+/// Says where direct messages are accepted.
+pub(crate) fn reached_at(client: &Client) -> String {
+    if client.direct_address().is_none() {
+        return "no direct messages come in".into();
+    }
+    let at: Vec<String> = client.advertised().iter().map(ToString::to_string).collect();
+    format!("direct messages come in at {}", at.join(", "))
+}
 
 /// Returns what to tell others who want to join, as lines.
 pub(crate) fn lines(client: &Client) -> Vec<String> {

@@ -262,7 +262,6 @@ fn every_command_is_there_once_and_says_what_it_lacks() {
             _ => assert!(command.args.is_empty() || command.args.starts_with('['), "{alone:?}"),
         }
     }
-    assert_eq!(no_text(), "usage: /msg NAME TEXT");
 }
 
 #[test]

@@ -14,7 +14,7 @@ impl State {
     pub(crate) fn on_hub_choice(&mut self, choice: Result<HubChoice, String>, now: Moment) {
         match choice {
             Ok(HubChoice::List(lines)) => self.open_overlay(Overlay::lines("hubs", lines)),
-            Ok(HubChoice::Here(profile)) => self.toast(format!("you are at {profile}"), false, now),
+            Ok(HubChoice::Here(notice)) => self.toast(notice, false, now),
             Ok(HubChoice::Go(profile)) => {
                 self.next_hub = Some(profile);
                 self.leave(now);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{ChatId, DirectChat, Effect, Moment, RoomChat, State};
 use crate::{
-    cli::tui::transcript::Transcript,
+    cli::{chat::actions::joined_elsewhere, tui::transcript::Transcript},
     model::{MessageId, Name, Position, RoomName, Text},
 };
 
@@ -298,8 +298,9 @@ impl State {
         if self.current_peer() == Some(name) {
             self.current = None;
             let previous = self.previous.take().filter(|chat| self.chats().contains(chat));
-            if let Some(chat) = previous.or_else(|| self.chats().into_iter().next()) {
-                self.go_to(chat, now);
+            match previous {
+                Some(chat) => self.go_to(chat, now),
+                None => self.go_to_first_room(now),
             }
         }
         if let Some(text) = texts.first().filter(|_| self.composer.is_empty()) {
@@ -327,7 +328,7 @@ impl State {
         if at_once && self.composer.is_empty() {
             return self.go_to(ChatId::Room(name), now);
         }
-        self.announce(&format!("joined {name}; /join {name} to talk there"), false, now);
+        self.announce(&joined_elsewhere(&name), false, now);
     }
 
     /// Sets up to where the rooms were read in earlier chats.

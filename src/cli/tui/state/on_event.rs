@@ -40,7 +40,8 @@ impl State {
             Event::Joined { room, head } => self.on_room_joined(room, head, now),
             Event::Left { room } => self.on_room_left(&room, &format!("left {room}"), now),
             Event::JoinRefused { room, error } => {
-                self.on_room_left(&room, &format!("not in {room}: {error}"), now);
+                let text = format!("not in {room}: {}", words::problem(&error));
+                self.on_room_left(&room, &text, now);
             }
             Event::RoomReset { room, cause } => {
                 let text = format!("messages may be missing here: {cause}");
@@ -225,22 +226,15 @@ impl State {
         if matches!(error, Error::KeyChanged { .. }) {
             self.on_call_failed(peer, error, now);
         }
-        let reason = match error {
-            Error::PeerUnknown(_)
-            | Error::PeerUnreachable { .. }
-            | Error::HubUnreachable { .. } => {
-                format!(
-                    "{peer} is unreachable: Enter or /queue keeps it until {peer} is back, Ctrl-R \
-                     sends again ({error})"
-                )
-            }
-            error => words::problem(error),
+        let is_unreachable = words::is_unreachable(error);
+        let reason = match is_unreachable {
+            true => format!(
+                "{peer} is unreachable: Enter or /queue keeps it until {peer} is back, Ctrl-R \
+                 sends again ({error})"
+            ),
+            false => words::problem(error),
         };
-        let is_away = matches!(
-            error,
-            Error::PeerUnknown(_) | Error::PeerUnreachable { .. } | Error::HubUnreachable { .. }
-        );
-        self.offer = is_away.then(|| (peer.clone(), id));
+        self.offer = is_unreachable.then(|| (peer.clone(), id));
         self.ensure_direct_chat(peer).fail(id, reason.clone());
         if self.current_peer() != Some(peer) {
             self.toast(format!("not sent to {peer}: {reason}"), true, now);
@@ -284,9 +278,11 @@ impl State {
     /// Returns true if a message is to be pointed out. `is_first`: it is the first unread one of its chat
     /// that is.
     fn rings_for(&self, chat: &ChatId, is_first: bool, now: Moment) -> bool {
+        if self.quiet {
+            return false;
+        }
         let is_elsewhere = self.current.as_ref() != Some(chat);
         match self.focus {
-            _ if self.quiet => false,
             Some(false) => true,
             Some(true) => is_elsewhere && is_first,
             None => is_elsewhere || self.is_idle(now),

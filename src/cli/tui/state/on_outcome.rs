@@ -148,7 +148,7 @@ impl State {
                 self.announce(&notice, false, now);
             }
             ActionOutcome::Notice(text) => self.announce(&text, false, now),
-            ActionOutcome::Failed(why) | ActionOutcome::Away { why, .. } => {
+            ActionOutcome::Failed(why) | ActionOutcome::Unreachable { why, .. } => {
                 self.announce(&why, true, now);
             }
         }

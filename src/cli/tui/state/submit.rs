@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         chat::{
-            actions::{IS_YOU, NO_ROOM, POST_WAITS},
+            actions::{IS_YOU, NO_ROOM, POST_WAITS, join_waits},
             input::{self, Input, Request, ScreenCommand},
         },
         theme::{Theme, ThemeName},
@@ -178,7 +178,7 @@ impl State {
                 self.go_to(ChatId::Room(name), now);
             }
             Request::Join(name) if matches!(self.hub_status, HubStatus::Lost { .. }) => {
-                self.announce(&format!("{name} will be joined when the hub is back"), false, now);
+                self.announce(&join_waits(&name), false, now);
                 self.emit(Effect::Run { request: Request::Join(name), room });
             }
             Request::Search(terms)
@@ -193,6 +193,10 @@ impl State {
             Request::Keep { name, keep } => {
                 let name = name.or_else(|| self.current_peer().cloned());
                 self.emit(Effect::Run { request: Request::Keep { name, keep }, room });
+            }
+            Request::ShowKeep(None) => {
+                let request = Request::ShowKeep(self.current_peer().cloned());
+                self.emit(Effect::Run { request, room });
             }
             Request::Leave(None) if self.current_peer().is_some() => self.close_direct_chat(now),
             Request::History(_) if let Some(peer) = self.current_peer() => {
@@ -317,14 +321,14 @@ impl State {
             HubStatus::Lost { .. } => vec![format!("{me} is not connected: {hub} is unreachable")],
             HubStatus::Ended(why) => vec![format!("{me} is not connected: {why}")],
         };
-        match &self.hub_status {
-            // The client has stopped.
-            HubStatus::Ended(_) => {}
-            _ if rooms.is_empty() => lines.extend([self.reached_at.clone(), "in no room".into()]),
-            HubStatus::Up => lines.extend([self.reached_at.clone(), format!("in {rooms}")]),
-            HubStatus::Lost { .. } => {
-                lines.extend([self.reached_at.clone(), format!("to join again: {rooms}")]);
-            }
+        // A client that has ended is in no room and gets no messages.
+        if !matches!(self.hub_status, HubStatus::Ended(_)) {
+            lines.push(self.reached_at.clone());
+            lines.push(match (rooms.is_empty(), &self.hub_status) {
+                (true, _) => "in no room".into(),
+                (false, HubStatus::Up) => format!("in {rooms}"),
+                (false, _) => format!("to join again: {rooms}"),
+            });
         }
         let sending = self.sending();
         let queued = self.direct_chats.iter().map(DirectChat::queued).sum();

@@ -1,4 +1,4 @@
-//! The offer to queue a message to a peer who is away, and what the last line says about sending.
+//! The offer to queue a message to a peer who cannot be reached, and what the last line says about sending.
 
 use super::*;
 use crate::client::{ConversationChange, ConversationUpdate, Error};

@@ -189,6 +189,15 @@ fn leaving_a_room_keeps_the_input() {
 }
 
 #[test]
+fn the_reason_why_a_room_is_refused_names_no_field() {
+    let mut state = state(&["lobby", "ops"]);
+    let error = Error::invalid("room", "it is closed");
+    state.on_event(Event::JoinRefused { room: room("ops"), error }, at(1));
+    let shown = state.shown_notices();
+    assert!(shown.contains("not in ops: it is closed"), "{shown}");
+}
+
+#[test]
 fn without_a_room_no_conversation_is_open_and_the_screen_says_how_to_join() {
     let mut state = state(&["lobby"]);
     state.line("/msg buzz", at(1));

@@ -58,6 +58,20 @@ fn a_chat_with_an_unknown_peer_is_closed_unless_there_is_input() {
 }
 
 #[test]
+fn without_a_room_a_chat_with_an_unknown_peer_leads_to_no_other_person() {
+    let mut state = state(&[]);
+    state.on_event(Event::Direct(direct("buzz", "hi")), at(1));
+    state.line("/msg dvae", at(1));
+    state.on_outcome(Outcome::Contact { name: name("dvae"), trust: None }, at(1));
+    let error = Error::PeerUnknown(name("dvae"));
+    state.on_conversation(
+        ConversationUpdate { peer: name("dvae"), change: ConversationChange::NotOpen(error) },
+        at(2),
+    );
+    assert_eq!((state.current.as_ref(), state.chats().len()), (None, 1));
+}
+
+#[test]
 fn a_peer_in_the_contact_book_is_not_unknown() {
     let mut state = state(&["lobby"]);
     let effects = state.line("/msg buzz hi", at(1));
