@@ -74,7 +74,7 @@ pub(super) enum Command {
     Unblock(contact_book::PeerArg),
     /// Show, set or remove your private note on a peer
     Note(contact_book::NoteArgs),
-    /// Remove a peer from your contacts, and delete kept and queued messages
+    /// Remove a peer from your contacts, with their kept and queued messages
     Forget(contact_book::PeerArg),
     /// Mute the bell and notices of a room; its messages still show
     Mute(contact_book::RoomArg),

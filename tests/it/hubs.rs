@@ -164,7 +164,7 @@ fn a_profile_and_another_hub_exclude_each_other() {
         &["--at", "work", "chat", &here],
     ] {
         let problem = person.run(args).failed(2);
-        let why = format!("--at {} and the hub {here} exclude each other", args[1]);
+        let why = format!("--at {} and the hub {here} cannot be used together", args[1]);
         assert!(problem.contains(&why), "{problem}");
     }
 }

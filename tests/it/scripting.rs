@@ -145,5 +145,5 @@ fn listen_refuses_options_that_prevent_messages() {
     let said = sova.run(&["listen", "--no-direct"]).failed(2);
     assert!(said.contains("--no-direct turns direct messages off"), "{said}");
     let said = sova.run(&["on", "--run", "cat", "--direct-only", "--no-direct"]).failed(2);
-    assert!(said.contains("exclude each other"), "{said}");
+    assert!(said.contains("cannot be used together"), "{said}");
 }

@@ -79,7 +79,7 @@ pub(crate) async fn run(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     if args.direct_only && settings.direct.is_none() {
-        return Err(Failure::Usage("--direct-only and --no-direct exclude each other".into()));
+        return Err(Failure::Usage("--direct-only and --no-direct cannot be used together".into()));
     }
     let mut options = settings.visible()?;
     if args.rooms_only {

@@ -159,8 +159,8 @@ impl Flags {
     pub(in crate::cli) fn check_hub(&self) -> Result<()> {
         match (&self.at, &self.hub) {
             (Some(at), Some(link)) => Err(Failure::Usage(format!(
-                "--at {at} and the hub {} exclude each other, since a profile has its own hub: leave \
-                 one out",
+                "--at {at} and the hub {} cannot be used together, since a profile has its own hub: \
+                 leave one out",
                 link.hub
             ))),
             _ => Ok(()),
