@@ -79,5 +79,4 @@ bench-screen: ## Measure the time of a frame in a chat of 60,000 messages
 pictures: ## Draw the pictures of the documents from the real screen
 	tools/fetch.sh pictures
 	CHINWAG_PICTURES="$(CURDIR)/target/pictures" cargo test --locked --test it story::
-	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs lobby direct search \
-		gallery-light-100-talk
+	target/tools/bin/pictures tools/pictures/draw.py target/pictures docs lobby direct search 'gallery/*'

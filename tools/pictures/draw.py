@@ -1,8 +1,9 @@
 """Draws recorded terminal screens as SVG.
 
-    draw.py FROM TO NAME...
+    draw.py FROM TO PATTERN...
 
-Each FROM/NAME.ansi becomes TO/NAME.svg. A name with "light" is of a light terminal. Pictures use the fonts of the reader and fetch nothing.
+Each FROM/NAME.ansi whose name matches a pattern becomes TO/NAME.svg. A name with "light" is of a light terminal.
+Pictures use the fonts of the reader and fetch nothing.
 """
 
 import io
@@ -41,12 +42,17 @@ def draw(screen: str, name: str) -> str:
     return re.sub(r"[ \t]+$", "", svg, flags=re.MULTILINE).strip() + "\n"
 
 
-def main(source: str, target: str, *names: str) -> None:
-    for name in names:
-        screen = pathlib.Path(source, f"{name}.ansi").read_text("utf-8")
-        picture = pathlib.Path(target, f"{name}.svg")
-        picture.write_text(draw(screen, f"chinwag-{name}"), "utf-8")
-        print(picture)
+def main(source: str, target: str, *patterns: str) -> None:
+    for pattern in patterns:
+        screens = sorted(pathlib.Path(source).glob(f"{pattern}.ansi"))
+        if not screens:
+            raise SystemExit(f"no screen in {source} matches {pattern}")
+        for screen in screens:
+            name = screen.relative_to(source).with_suffix("")
+            picture = pathlib.Path(target, name).with_suffix(".svg")
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_text(draw(screen.read_text("utf-8"), f"chinwag-{name.name}"), "utf-8")
+            print(picture)
 
 
 main(*sys.argv[1:])

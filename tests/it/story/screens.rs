@@ -71,9 +71,9 @@ fn styles(rows: &[Vec<(String, String)>]) -> String {
 
 fn picture(terminal: &Terminal, name: &str) {
     let Some(folder) = env::var_os("CHINWAG_PICTURES").map(PathBuf::from) else { return };
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(format!("{}.ansi", name.replace('/', "-"))), terminal.coloured())
-        .unwrap();
+    let file = folder.join(format!("{name}.ansi"));
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, terminal.coloured()).unwrap();
 }
 
 /// Masks a screen. Lines keep their width, except the last: the text after a number in the status
