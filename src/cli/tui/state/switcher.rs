@@ -1,5 +1,7 @@
 //! The switcher: finds a room, a person or a command by some of its letters.
 
+use std::{cmp::Reverse, collections::HashSet};
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 
 use super::{ChatId, Choice, Effect, Moment, Overlay, State, Switcher};
@@ -13,7 +15,7 @@ use crate::{
         keymap::Action,
         tui::composer::Composer,
     },
-    model::Name,
+    model::{Name, RoomName},
 };
 
 /// The most choices that are listed: more than anybody looks through.
@@ -96,33 +98,28 @@ impl State {
     /// Everything that can be chosen, the most likely first: open chats with unread messages and by
     /// activity, then people, other rooms, and commands.
     fn all_choices(&self) -> Vec<Choice> {
-        let mut chats = self.chats();
-        chats.sort_by_cached_key(|chat| {
-            let (unread, last) = self.activity_of(chat);
-            (self.current.as_ref() == Some(chat), !unread, std::cmp::Reverse(last))
+        let rooms = self.rooms.iter().map(|room| {
+            let unread = room.unread > 0 && !room.muted;
+            (ChatId::Room(room.name.clone()), unread, &room.live.transcript)
         });
+        let direct_chats = self
+            .direct_chats
+            .iter()
+            .map(|chat| (ChatId::Peer(chat.name.clone()), chat.unread > 0, &chat.transcript));
+        let mut chats: Vec<_> = rooms.chain(direct_chats).collect();
+        chats.sort_by_key(|(chat, unread, transcript)| {
+            let last = transcript.last().map(|entry| entry.at);
+            (self.current.as_ref() == Some(chat), !unread, Reverse(last))
+        });
+        let chats = chats.into_iter().map(|(chat, ..)| Choice::Chat(chat));
         let is_open = |name: &Name| self.direct_chat(name).is_some();
         let people = self.peers.by_activity().into_iter();
         let people = people.filter(|name| *name != self.me && !is_open(name)).map(Choice::Talk);
-        let rooms = self.listed_rooms.names.iter().filter(|name| self.room(name).is_none());
+        // A hub may have thousands of rooms.
+        let joined: HashSet<&RoomName> = self.rooms.iter().map(|room| &room.name).collect();
+        let others = self.listed_rooms.names.iter().filter(|name| !joined.contains(name));
         let commands = COMMANDS.iter().map(|command| Choice::Command(command.name));
-        let chats = chats.into_iter().map(Choice::Chat);
-        chats.chain(people).chain(rooms.cloned().map(Choice::Join)).chain(commands).collect()
-    }
-
-    /// Whether a chat has unread messages, and the time of its last entry.
-    fn activity_of(&self, chat: &ChatId) -> (bool, Option<jiff::Timestamp>) {
-        let (unread, transcript) = match chat {
-            ChatId::Room(name) => match self.room(name) {
-                Some(room) => (room.unread > 0 && !room.muted, &room.live.transcript),
-                None => return (false, None),
-            },
-            ChatId::Peer(name) => match self.direct_chat(name) {
-                Some(chat) => (chat.unread > 0, &chat.transcript),
-                None => return (false, None),
-            },
-        };
-        (unread, transcript.last().map(|entry| entry.at))
+        chats.chain(people).chain(others.cloned().map(Choice::Join)).chain(commands).collect()
     }
 
     fn accept_choice(&mut self, now: Moment) {
