@@ -29,7 +29,7 @@ impl HeadlessScreen {
     /// A screen in empty rooms, whose logs have epoch 1. The first one is shown.
     pub fn new(me: Name, rooms: &[RoomName]) -> Self {
         let preferences = Preferences {
-            theme: ThemeName::Dark,
+            theme: ThemeName::Auto,
             colours: TerminalColours::default(),
             zone: TimeZone::system(),
             keymap: Keymap::defaults(),
