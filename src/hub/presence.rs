@@ -83,8 +83,9 @@ impl presence_server::Presence for Presence {
         let observed = PeerInfo::of(request.extensions()).map(|info| info.remote);
         let asked = request.get_ref();
         if asked.status != 0 || asked.endpoints.is_some() {
-            // Every watcher of the peers receives the change. A mere keepalive is not limited.
-            state.count_read(request.extensions())?;
+            // A mere keepalive is not limited.
+            let origin = state.rate_limits.origin(request.extensions());
+            state.rate_limits.change(origin, &caller.peer)?;
         }
         let asked = request.into_inner();
         let endpoints = match asked.endpoints {

@@ -6,8 +6,8 @@ use chinwag::{
     client::{Client, ClientOptions, Event, Events},
     model::{MessageId, Name, RoomName, Start, Text},
     proto::{
-        GetPeerRequest, Join, PeerStatus, RenewRequest, SubscribeRequest, chat_request,
-        chat_response, join,
+        EndpointList, GetPeerRequest, Join, PeerStatus, RenewRequest, SubscribeRequest,
+        chat_request, chat_response, join,
     },
 };
 use tokio::{task::JoinSet, time::Instant};
@@ -61,13 +61,38 @@ async fn all_reads_share_one_rate() {
     let look = || GetPeerRequest { name: "alice".into(), ..Default::default() };
     alice.presence().get_peer(look()).await.unwrap();
     assert_eq!(why(&alice.presence().get_peer(look()).await.unwrap_err()), LIMITED);
-    let away = RenewRequest { status: PeerStatus::Away.into(), endpoints: None };
-    assert_eq!(why(&alice.presence().renew(away).await.unwrap_err()), LIMITED);
-    alice.presence().renew(RenewRequest::default()).await.unwrap();
     let subscribe = |start| SubscribeRequest { joins: vec![Join { room: "lobby".into(), start }] };
     let last = subscribe(Some(join::Start::Last(10)));
     assert_eq!(why(&alice.broadcast().subscribe(last).await.unwrap_err()), LIMITED);
     alice.broadcast().subscribe(subscribe(None)).await.unwrap();
+}
+
+/// All who watch the list receive each change.
+#[tokio::test]
+async fn changes_of_a_peer_have_a_rate() {
+    const BURST: i32 = 10;
+    let hub = limited_hub(&[]);
+    let (alice, bob) =
+        tokio::join!(Session::of(hub.address(), "alice"), Session::of(hub.address(), "bob"));
+    let turn = |number: i32| match number % 2 {
+        0 => RenewRequest { status: PeerStatus::Away.into(), endpoints: None },
+        _ => RenewRequest { status: 0, endpoints: Some(EndpointList::default()) },
+    };
+    let began = Instant::now();
+    let mut refused = None;
+    let mut changes = 0;
+    while refused.is_none() {
+        refused = alice.presence().renew(turn(changes)).await.err();
+        changes += 1;
+    }
+    let most = BURST + 1 + began.elapsed().as_secs() as i32;
+    assert!((BURST + 1..=most).contains(&changes), "{changes} changes");
+    let status = refused.unwrap();
+    assert_eq!(why(&status), LIMITED);
+    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay).unwrap();
+    assert!(wait > Duration::ZERO && wait <= Duration::from_secs(1), "{wait:?}");
+    alice.presence().renew(RenewRequest::default()).await.unwrap();
+    bob.presence().renew(turn(0)).await.unwrap();
 }
 
 /// Too many joins on a stream are delayed, not refused.

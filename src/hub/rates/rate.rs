@@ -83,8 +83,9 @@ pub struct Rates {
     /// Registrations from an address. If they are limited, those that claim a new name are limited
     /// to six per minute as well, and 64 at once.
     pub registrations: Option<Rate>,
-    /// Searches, pages of history and lists, of a peer. Dial-backs are always limited, to six per
-    /// minute for a peer and for an address.
+    /// Searches, pages of history and lists, of a peer. If they are limited, changes of a peer's
+    /// status and endpoints are limited to one per second as well, and ten at once. Dial-backs are
+    /// always limited, to six per minute for a peer and for an address.
     pub reads: Option<Rate>,
     /// Calls from an address with a wrong token or invitation, or without a required one.
     pub failures: Option<Rate>,

@@ -38,6 +38,9 @@ const DIAL_BACK_BURST: NonZeroU32 = NonZeroU32::new(6).unwrap();
 /// The same for an IPv6 network of 48 bits.
 const DIAL_BACK_BURST_OF_NETWORK: NonZeroU32 = NonZeroU32::new(48).unwrap();
 
+/// How often a peer changes its own entry, which all watchers of the list receive.
+const CHANGES: Rate = Rate::per_second(1);
+
 /// The most addresses that are blocked at a time, each for seconds.
 const MAX_BLOCKED: usize = 16 * 1024;
 
@@ -53,6 +56,7 @@ pub(crate) struct RateLimits {
     reads: Limiter,
     failures: Limiter,
     dial_backs: Limiter,
+    changes: Limiter,
     /// Until when costly proofs from an address with too many failures are not checked.
     blocked: Mutex<HashMap<IpAddr, Instant>>,
     loopback: bool,
@@ -81,6 +85,7 @@ impl RateLimits {
             reads: Limiter::new("reads", shared(rates.reads)),
             failures: Limiter::new("failures", alone(rates.failures)),
             dial_backs: Limiter::new("checks of endpoints", dial_backs),
+            changes: Limiter::new("changes of status", shared(rates.reads.and(Some(CHANGES)))),
             blocked: Mutex::default(),
             loopback: rates.loopback,
             metrics,
@@ -110,8 +115,7 @@ impl RateLimits {
         self.check(&self.claims, origin, None)
     }
 
-    /// Counts a read: a search, a page, the history of a room, a peer; also a change of a peer's
-    /// own entry, which all watchers read.
+    /// Counts a read: a search, a page, the history of a room, a peer.
     pub(crate) fn read(&self, origin: Origin, peer: &Name) -> Result<()> {
         self.check(&self.reads, origin, Some(peer))
     }
@@ -121,6 +125,11 @@ impl RateLimits {
         while let Err(RequestError::RateLimited { retry_after, .. }) = self.read(origin, peer) {
             tokio::time::sleep(retry_after).await;
         }
+    }
+
+    /// Counts a change of a peer's own entry.
+    pub(crate) fn change(&self, origin: Origin, peer: &Name) -> Result<()> {
+        self.check(&self.changes, origin, Some(peer))
     }
 
     pub(crate) fn dial_back(&self, origin: Origin, peer: &Name) -> Result<()> {
@@ -155,8 +164,8 @@ impl RateLimits {
 
     /// Drops the counts of those that were idle for a while.
     pub(crate) fn sweep(&self) {
-        let Self { posts, registrations, claims, reads, failures, dial_backs, .. } = self;
-        for limiter in [posts, registrations, claims, reads, failures, dial_backs] {
+        let Self { posts, registrations, claims, reads, failures, dial_backs, changes, .. } = self;
+        for limiter in [posts, registrations, claims, reads, failures, dial_backs, changes] {
             limiter.sweep();
         }
         self.blocked.lock().retain(|_, until| *until > Instant::now());
