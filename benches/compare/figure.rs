@@ -38,6 +38,10 @@ pub(crate) enum Metric {
     TimeToServe,
     /// Seconds until every list is complete.
     TimeToComplete,
+    /// The server's memory for each peer at the most, as a multiple of that with a twentieth of them.
+    MemoryGrowth,
+    /// The server's CPU time for each entry of a list, as a multiple of the same.
+    CpuGrowth,
     /// KiB of the largest message that was sent.
     LargestMessage,
     /// Microseconds for a `Send` and its receipt.
@@ -66,6 +70,8 @@ impl Metric {
             Self::DelayBesideStalled => "p99 of the others, × before",
             Self::TimeToServe => "s until it serves",
             Self::TimeToComplete => "s until all lists are complete",
+            Self::MemoryGrowth => "memory per peer, × that of few",
+            Self::CpuGrowth => "CPU per entry, × that of few",
             Self::LargestMessage => "KiB, largest message",
             Self::SendRoundTrip => "µs for a Send",
             Self::Sends => "Sends/s",

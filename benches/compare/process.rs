@@ -12,6 +12,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: f64,
     /// Bytes of memory (`VmRSS` in `/proc/PID/status`).
     pub(crate) memory: f64,
+    /// The most bytes of memory so far (`VmHWM`).
+    pub(crate) peak: f64,
 }
 
 /// Ticks per second of `/proc/PID/stat` (USER_HZ), the same on all common Linux systems.
@@ -26,8 +28,11 @@ impl Usage {
         let ticks = fields.split(' ').skip(11).take(2).map(|field| field.parse::<f64>());
         let ticks: f64 = ticks.sum::<Result<_, _>>()?;
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let kilobytes: f64 = entry(&status, "VmRSS").context("no VmRSS")?.parse()?;
-        Ok(Self { cpu: ticks / TICKS, memory: kilobytes * 1024.0 })
+        let bytes = |name| -> Result<f64> {
+            let kilobytes: f64 = entry(&status, name).context("no memory in status")?.parse()?;
+            Ok(kilobytes * 1024.0)
+        };
+        Ok(Self { cpu: ticks / TICKS, memory: bytes("VmRSS")?, peak: bytes("VmHWM")? })
     }
 }
 

@@ -33,6 +33,9 @@ const LOGGED: &str = "logged";
 /// The directory of the hub's data and, with TLS, of every server's key.
 const DATA: &str = "data";
 
+/// The connections that the hub accepts: more than any workload opens.
+const MAX_CONNECTIONS: &str = "16384";
+
 /// The number of log lines that are shown if a server failed.
 const SHOWN_LINES: usize = 10;
 
@@ -212,6 +215,7 @@ fn command(
     match contender {
         Contender::Chinwag => {
             forget_settings(&mut command);
+            command.env("CHINWAG_HUB_MAX_CONNECTIONS", MAX_CONNECTIONS);
             command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]);
             command.arg(folder.join(DATA));
         }

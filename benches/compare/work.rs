@@ -23,7 +23,7 @@ use crate::{
     over::Over,
 };
 
-/// The maximum time of a run.
+/// The maximum time of a run; joiners have four times as much.
 const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The pause between preparation and measurement.
@@ -86,6 +86,8 @@ pub(crate) enum Work {
     Restart,
     /// 2,000 peers that register at once and watch the list
     JoinStorm,
+    /// 500 peers with keys that join and watch the list, then 2,000, then 10,000
+    Joiners,
     /// Direct messages between two clients
     Direct,
     /// burst over TLS
@@ -117,7 +119,7 @@ impl Work {
             }
             Self::Waiting | Self::Pipelined => &[Chinwag, Nats, Redis],
             Self::CatchUp | Self::Stalled => &[Chinwag, Nats],
-            Self::Restart | Self::JoinStorm => &[Chinwag],
+            Self::Restart | Self::JoinStorm | Self::Joiners => &[Chinwag],
             Self::BurstTls | Self::IdleTls => &[Chinwag, Nats],
             Self::Direct | Self::DirectTls => &[Chinwag, Tcp],
         }
@@ -149,6 +151,9 @@ impl Work {
             Self::Restart => &[(Metric::TimeToServe, OrLess(2.0))],
             Self::JoinStorm => {
                 &[(Metric::TimeToComplete, OrLess(5.0)), (Metric::LargestMessage, OrLess(1024.0))]
+            }
+            Self::Joiners => {
+                &[(Metric::MemoryGrowth, OrLess(2.0)), (Metric::CpuGrowth, OrLess(1.2))]
             }
             Self::Direct => &[
                 (Metric::SendRoundTrip, TimesOrLess(1.5, Tcp)),
@@ -185,13 +190,15 @@ impl Work {
                 Self::Stalled => stalled::run(contender, scale).await,
                 Self::Restart => restart::run(contender, scale, stocks).await,
                 Self::JoinStorm => storm::run(contender, scale).await,
+                Self::Joiners => storm::joiners(contender, scale).await,
                 Self::Direct => direct::run(Over::Plaintext, contender, scale).await,
                 Self::BurstTls => fan_out::burst(Over::Tls, contender, scale).await,
                 Self::IdleTls => idle::run(Over::Tls, contender, scale).await,
                 Self::DirectTls => direct::run(Over::Tls, contender, scale).await,
             }
         };
-        timeout(PATIENCE, run).await.context("it took too long")?
+        let patience = if self == Self::Joiners { 4 * PATIENCE } else { PATIENCE };
+        timeout(patience, run).await.context("it took too long")?
     }
 }
 

@@ -6,8 +6,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use chinwag::proto::{
-    ChatRequest, Join, Position, PostRequest, RegisterRequest, RegisterResponse, WatchPeersRequest,
-    chat_request, join,
+    ChatRequest, Join, PeerView, Position, PostRequest, RegisterRequest, RegisterResponse,
+    WatchPeersRequest, chat_request, join,
 };
 use prost::Message;
 
@@ -107,7 +107,7 @@ impl Grpc {
 
     /// Watches the list of peers; each [`Heard::Answer`] is a `WatchPeersResponse`.
     pub(crate) fn watch(&mut self, out: &mut Vec<u8>) {
-        let request = WatchPeersRequest::default();
+        let request = WatchPeersRequest { view: PeerView::Basic.into(), ..Default::default() };
         self.begin(Call::Watch, "/chinwag.v1.Presence/WatchPeers", &request, out);
     }
 

@@ -1,6 +1,10 @@
 //! Many peers register at once, and each watches the list of peers.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Instant,
+};
 
 use anyhow::{Context, Result};
 use tokio::{
@@ -12,6 +16,7 @@ use super::Scale;
 use crate::{
     contender::Contender,
     figure::{Figures, Metric},
+    over::Over,
     server::{Keeping, Server},
     wire::{
         Heard,
@@ -22,6 +27,8 @@ use crate::{
 /// Connections that are opened at a time. More would overflow the accept queue and retry after a
 /// second.
 const OPENING: usize = 256;
+
+const KIB: f64 = 1024.0;
 
 /// Field numbers of `WatchPeersResponse` and the messages in it.
 mod field {
@@ -36,8 +43,52 @@ mod field {
 const PREFIX: &str = "peer-";
 
 pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
-    let peers = scale.of(2_000);
-    let server = Arc::new(Server::start(contender, Keeping::Rooms).await?);
+    let gathered = gather(Over::Plaintext, contender, scale.of(2_000)).await?;
+    Ok(Figures::from([
+        (Metric::TimeToComplete, gathered.time),
+        (Metric::LargestMessage, gathered.largest / KIB),
+        (Metric::CpuPerDelivery, gathered.cpu_per_entry * 1e6),
+    ]))
+}
+
+/// Compares few peers with many, each with a key of its own.
+pub(super) async fn joiners(contender: Contender, scale: Scale) -> Result<Figures> {
+    let mut all = Vec::new();
+    for peers in [500, 2_000, 10_000].map(|peers| scale.of(peers)) {
+        let gathered = gather(Over::Tls, contender, peers).await?;
+        let (memory, cpu) = (gathered.memory_per_peer / KIB, gathered.cpu_per_entry * 1e6);
+        let time = gathered.time;
+        writeln!(
+            io::stdout(),
+            "    {peers} peers: {time:.1} s, {memory:.1} KiB per peer, {cpu:.3} µs of CPU per entry"
+        )?;
+        all.push(gathered);
+    }
+    let (few, many) = (&all[0], &all[all.len() - 1]);
+    Ok(Figures::from([
+        (Metric::TimeToComplete, many.time),
+        (Metric::LargestMessage, many.largest / KIB),
+        (Metric::MemoryPerSubscriber, many.memory_per_peer / KIB),
+        (Metric::CpuPerDelivery, many.cpu_per_entry * 1e6),
+        (Metric::MemoryGrowth, many.memory_per_peer / few.memory_per_peer),
+        (Metric::CpuGrowth, many.cpu_per_entry / few.cpu_per_entry),
+    ]))
+}
+
+/// What it took until every peer had the whole list.
+struct Gathered {
+    /// In seconds.
+    time: f64,
+    /// The bytes of the largest message.
+    largest: f64,
+    /// The bytes of the server's memory at the most, without those before.
+    memory_per_peer: f64,
+    /// The server's CPU time, in seconds, for each entry of each list.
+    cpu_per_entry: f64,
+}
+
+async fn gather(over: Over, contender: Contender, peers: usize) -> Result<Gathered> {
+    let server = Arc::new(Server::start_over(over, contender, Keeping::Rooms).await?);
     let opening = Arc::new(Semaphore::new(OPENING));
     // No peer leaves before all have the whole list.
     let over = watch::Sender::new(0);
@@ -55,12 +106,13 @@ pub(super) async fn run(contender: Contender, scale: Scale) -> Result<Figures> {
         largest = largest.max(length);
         complete = complete.max(at);
     }
-    let cpu = server.usage()?.cpu - before.cpu;
-    Ok(Figures::from([
-        (Metric::TimeToComplete, (complete - began).as_secs_f64()),
-        (Metric::LargestMessage, largest as f64 / 1024.0),
-        (Metric::CpuPerDelivery, cpu * 1e6 / (peers * peers) as f64),
-    ]))
+    let after = server.usage()?;
+    Ok(Gathered {
+        time: (complete - began).as_secs_f64(),
+        largest: largest as f64,
+        memory_per_peer: (after.peak - before.memory) / peers as f64,
+        cpu_per_entry: (after.cpu - before.cpu) / (peers * peers) as f64,
+    })
 }
 
 /// Registers, and watches until the list is complete. Returns the size of the largest message and
