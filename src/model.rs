@@ -144,7 +144,9 @@ pub struct Peer {
     pub status: PeerStatus,
     /// When its oldest session began.
     pub online_since: Timestamp,
-    /// The certificate of the key that owns the name; `None` if no key does.
+    /// The key that owns the name; `None` if no key does.
+    pub key: Option<Fingerprint>,
+    /// The certificate of that key, if the peer was looked up; lists do not contain it.
     pub certificate: Option<Certificate>,
     /// Whether the name is free again when the last session has ended.
     pub guest: bool,

@@ -14,9 +14,9 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::{
     error::{Gone, ProtocolError, Reason, Refusal, RequestError, Result, Violation},
     model::{
-        Certificate, DirectMessage, Draft, Endpoint, Invalid, InviteCode, MAX_ENDPOINTS, MAX_LAST,
-        Message, MessageId, Name, Peer, PeerStatus, Position, Posted, Receipt, Room, RoomName,
-        SearchHit, Start, Text,
+        Certificate, DirectMessage, Draft, Endpoint, Fingerprint, Invalid, InviteCode,
+        MAX_ENDPOINTS, MAX_LAST, Message, MessageId, Name, Peer, PeerStatus, Position, Posted,
+        Receipt, Room, RoomName, SearchHit, Start, Text,
     },
     proto,
 };
@@ -414,19 +414,29 @@ pub(crate) fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> 
 impl TryFrom<proto::Peer> for Peer {
     type Error = ProtocolError;
 
-    /// Takes the first [`MAX_ENDPOINTS`] valid endpoints.
+    /// Takes the first [`MAX_ENDPOINTS`] valid endpoints. Errors if the certificate is of another key than
+    /// the fingerprint, which hubs of version 0.1.0 do not send.
     fn try_from(raw: proto::Peer) -> Result<Self, ProtocolError> {
         let since = present("online_since", raw.online_since)?;
-        let endpoints = raw.endpoints.iter().filter_map(|e| Endpoint::new(&e.host, e.port).ok());
+        let certificate = match raw.certificate.as_slice() {
+            [] => None,
+            der => Some(valid("certificate", Certificate::parse(der))?),
+        };
+        let own = certificate.as_ref().map(Certificate::fingerprint);
+        let key = match raw.fingerprint.as_slice() {
+            [] => own,
+            bytes => Some(Fingerprint::from_bytes(valid("fingerprint", bytes.try_into())?)),
+        };
+        if own.is_some() && own != key {
+            return Err(ProtocolError("the certificate of a peer is of another key".into()));
+        }
         Ok(Self {
             name: valid("peer", Name::parse(&raw.name))?,
-            endpoints: endpoints.take(MAX_ENDPOINTS).collect(),
+            endpoints: listed_endpoints(&raw.endpoints),
             status: valid("status", peer_status("status", raw.status))?.unwrap_or_default(),
             online_since: valid("online_since", timestamp("online_since", since))?,
-            certificate: match raw.certificate.as_slice() {
-                [] => None,
-                der => Some(valid("certificate", Certificate::parse(der))?),
-            },
+            key,
+            certificate,
             guest: raw.guest,
             status_since: raw
                 .status_since
@@ -434,6 +444,31 @@ impl TryFrom<proto::Peer> for Peer {
                 .transpose()?,
         })
     }
+}
+
+/// Applies a change to a listed peer.
+pub(crate) fn apply_change(
+    peer: &mut Peer,
+    change: &proto::PeerChange,
+) -> Result<(), ProtocolError> {
+    if let Some(status) = valid("status", peer_status("status", change.status))? {
+        peer.status = status;
+    }
+    if let Some(at) = change.status_since {
+        peer.status_since = Some(valid("status_since", timestamp("status_since", at))?);
+    }
+    if let Some(list) = &change.endpoints {
+        peer.endpoints = listed_endpoints(&list.endpoints);
+    }
+    if let Some(at) = change.online_since {
+        peer.online_since = valid("online_since", timestamp("online_since", at))?;
+    }
+    Ok(())
+}
+
+fn listed_endpoints(raw: &[proto::Endpoint]) -> Vec<Endpoint> {
+    let valid = raw.iter().filter_map(|e| Endpoint::new(&e.host, e.port).ok());
+    valid.take(MAX_ENDPOINTS).collect()
 }
 
 impl TryFrom<proto::Room> for Room {
@@ -511,16 +546,45 @@ impl From<PeerStatus> for proto::PeerStatus {
 
 impl From<&Peer> for proto::Peer {
     fn from(peer: &Peer) -> Self {
-        Self {
-            name: peer.name.to_string(),
-            endpoints: peer.endpoints.iter().map(Into::into).collect(),
-            status: proto::PeerStatus::from(peer.status).into(),
-            online_since: Some(to_timestamp(peer.online_since)),
-            certificate: peer.certificate.as_ref().map(|c| c.as_der().to_vec()).unwrap_or_default(),
-            guest: peer.guest,
-            status_since: peer.status_since.map(to_timestamp),
-        }
+        let certificate = peer.certificate.as_ref().map(|c| c.as_der().to_vec());
+        Self { certificate: certificate.unwrap_or_default(), ..without_certificate(peer) }
     }
+}
+
+/// Converts a peer, without its certificate.
+pub(crate) fn without_certificate(peer: &Peer) -> proto::Peer {
+    proto::Peer {
+        name: peer.name.to_string(),
+        endpoints: peer.endpoints.iter().map(Into::into).collect(),
+        status: proto::PeerStatus::from(peer.status).into(),
+        online_since: Some(to_timestamp(peer.online_since)),
+        certificate: Vec::new(),
+        guest: peer.guest,
+        status_since: peer.status_since.map(to_timestamp),
+        fingerprint: peer.key.map(|key| key.as_bytes().to_vec()).unwrap_or_default(),
+    }
+}
+
+/// Returns what has changed of a peer; `None` if a change cannot tell it.
+pub(crate) fn peer_change(before: &Peer, now: &Peer) -> Option<proto::PeerChange> {
+    if (&before.certificate, before.key, before.guest) != (&now.certificate, now.key, now.guest) {
+        return None;
+    }
+    let since = |before: Timestamp, now: Timestamp| (before != now).then(|| to_timestamp(now));
+    let status = if before.status == now.status { None } else { Some(now.status) };
+    let endpoints = if before.endpoints == now.endpoints { None } else { Some(&now.endpoints) };
+    Some(proto::PeerChange {
+        name: now.name.to_string(),
+        status: status.map(proto::PeerStatus::from).unwrap_or_default().into(),
+        status_since: now
+            .status_since
+            .filter(|_| before.status_since != now.status_since)
+            .map(to_timestamp),
+        endpoints: endpoints.map(|endpoints| proto::EndpointList {
+            endpoints: endpoints.iter().map(Into::into).collect(),
+        }),
+        online_since: since(before.online_since, now.online_since),
+    })
 }
 
 impl From<&Message> for proto::Message {

@@ -353,6 +353,7 @@ mod tests {
             endpoints: endpoints.iter().map(|e| Endpoint::parse(e).unwrap()).collect(),
             status: PeerStatus::Online,
             online_since: at("2026-11-22T08:00:00Z"),
+            key: None,
             certificate: None,
             guest: true,
             status_since: None,

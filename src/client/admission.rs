@@ -247,7 +247,7 @@ impl Admission {
             self.0.hub.get_peer(name, Some(key)).await
         });
         let answer = match found.await {
-            Ok(Ok(peer)) => match peer.certificate.map(|certificate| certificate.fingerprint()) {
+            Ok(Ok(peer)) => match peer.key {
                 Some(listed) if listed == key => HubAnswer::SameKey,
                 Some(listed) => HubAnswer::OtherKey(listed),
                 None => HubAnswer::Unknown,

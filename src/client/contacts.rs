@@ -44,7 +44,7 @@ impl Client {
             return Err(is_own());
         }
         let peer = self.peer(name).await?;
-        let key = peer.certificate.ok_or_else(|| Error::NoKey(name.clone()))?.fingerprint();
+        let key = peer.key.ok_or_else(|| Error::NoKey(name.clone()))?;
         if store.is_own(name, key) {
             return Err(is_own());
         }

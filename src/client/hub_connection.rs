@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Request, Response, Status, Streaming,
@@ -53,11 +53,15 @@ pub(super) struct HubConnection {
     pub(super) key: Option<Fingerprint>,
     invite: Option<InviteCode>,
     registration: Mutex<Registration>,
+    /// Held while a change of the status is sent.
+    changing: Semaphore,
 }
 
 struct Registration {
     token: Option<Arc<SessionToken>>,
     status: PeerStatus,
+    /// The status that the hub has not been told yet.
+    wanted: Option<PeerStatus>,
     registered: Option<Registered>,
     /// The name before the hub gave another, until that is reported.
     former_name: Option<Name>,
@@ -108,9 +112,11 @@ impl HubConnection {
             registration: Mutex::new(Registration {
                 token: None,
                 status: options.status,
+                wanted: None,
                 registered: None,
                 former_name: None,
             }),
+            changing: Semaphore::new(1),
         })
     }
 
@@ -211,7 +217,8 @@ impl HubConnection {
         &self,
         revision: Option<proto::Position>,
     ) -> Result<Streaming<proto::WatchPeersResponse>> {
-        let call = authorized(proto::WatchPeersRequest { revision }, self.token().as_deref());
+        let request = proto::WatchPeersRequest { revision, view: proto::PeerView::Basic.into() };
+        let call = authorized(request, self.token().as_deref());
         let mut hub = PresenceClient::new(self.channel.clone());
         match tokio::time::timeout(CALL_TIMEOUT, hub.watch_peers(call)).await {
             Ok(answer) => {
@@ -221,8 +228,30 @@ impl HubConnection {
         }
     }
 
-    pub(super) fn set_status(&self, status: PeerStatus) {
-        self.registration.lock().status = status;
+    /// Changes the status at the hub, and for later sessions. One change is sent at a time, and has the
+    /// latest status: while it waits for the rate of the hub, later changes replace it.
+    pub(super) async fn set_status(&self, status: PeerStatus) -> Result<()> {
+        self.registration.lock().wanted = Some(status);
+        // The semaphore is never closed.
+        let _turn = self.changing.acquire().await;
+        if self.registration.lock().wanted.is_none() {
+            // An earlier call has sent this status, or one after it.
+            return Ok(());
+        }
+        let tried = Mutex::new(status);
+        let rpc = |channel, mut request: Request<proto::RenewRequest>| {
+            let latest = self.registration.lock().wanted.unwrap_or(status);
+            *tried.lock() = latest;
+            request.get_mut().status = proto::PeerStatus::from(latest).into();
+            async move { PresenceClient::new(channel).renew(request).await }
+        };
+        self.call(proto::RenewRequest::default(), rpc).await?;
+        let mut registration = self.registration.lock();
+        registration.status = tried.into_inner();
+        if registration.wanted == Some(registration.status) {
+            registration.wanted = None;
+        }
+        Ok(())
     }
 
     /// Ends the session, if the hub answers in time, and forgets its token.

@@ -182,13 +182,12 @@ impl Peers {
     /// Returns what the hub lists. The zone of a link-local address is that by which this machine reaches
     /// the hub: what the peer or the hub calls it means nothing here.
     fn record(&self, peer: &Peer) -> PeerRecord {
-        let key = peer.certificate.as_ref().map(|certificate| certificate.fingerprint());
         let listed = peer.endpoints.iter();
         let endpoints = match self.hub.endpoint.zone() {
             Some(zone) => listed.map(|endpoint| endpoint.in_zone(zone)).collect(),
             None => listed.cloned().collect(),
         };
-        PeerRecord { endpoints, key }
+        PeerRecord { endpoints, key: peer.key }
     }
 
     /// Returns true if a peer is known to be at an endpoint, or this client has no key, so that it
@@ -271,6 +270,7 @@ impl Peers {
         attempt: impl Fn(Target) -> F,
     ) -> Result<T> {
         let known = self.records.lock().get(peer).cloned().unwrap_or_default();
+        let listed = known.key;
         let mut tried = Vec::new();
         match self.try_each(peer, known, &attempt, &mut tried).await {
             Ok(Some(reached)) => return Ok(reached),
@@ -291,6 +291,11 @@ impl Peers {
         };
         if record.endpoints.is_empty() {
             return Err(unreachable("it takes no direct messages".into()));
+        }
+        let is_new = listed.is_some() && record.key != listed && self.identity.is_some();
+        if is_new && self.contacts.contact(peer).await?.is_none() {
+            // A person may have compared the other key. From now on this one is expected.
+            return Err(unreachable("its hub has just listed it with another key".into()));
         }
         tried.clear();
         match self.try_each(peer, record, &attempt, &mut tried).await {

@@ -86,13 +86,13 @@ pub struct Page<T> {
 }
 
 impl Client {
-    /// Looks up a listed peer. Errors with [`Error::PeerUnknown`]; those of any query:
+    /// Looks up a listed peer, with its certificate. Errors with [`Error::PeerUnknown`]; those of any query:
     /// [`Error::HubUnreachable`], [`Error::Refused`], [`Error::Protocol`].
     pub async fn peer(&self, name: &Name) -> Result<Peer> {
         self.0.peers.look_up(name).await
     }
 
-    /// Lists peers by name, all pages. Errors as [`Client::peer`].
+    /// Lists peers by name, all pages, without certificates. Errors as [`Client::peer`].
     pub async fn peers(&self, filter: PeerFilter) -> Result<Vec<Peer>> {
         let status = filter.status.map(proto::PeerStatus::from).unwrap_or_default();
         let request = proto::ListPeersRequest {
@@ -101,6 +101,7 @@ impl Client {
             room: filter.room.map(|room| room.to_string()).unwrap_or_default(),
             name_prefix: filter.name_prefix,
             status: status.into(),
+            view: proto::PeerView::Basic.into(),
         };
         let listed = all_pages(|page_token| async {
             let request = proto::ListPeersRequest { page_token, ..request.clone() };
@@ -191,14 +192,10 @@ impl Client {
 
     /// Sets the status that others see, also for later sessions. Errors as [`Client::peer`]. The
     /// status stays as it was then.
+    ///
+    /// A hub limits the rate of such changes. A call that has to wait sends the status of the latest call.
     pub async fn set_status(&self, status: PeerStatus) -> Result<()> {
-        let request =
-            proto::RenewRequest { status: proto::PeerStatus::from(status).into(), endpoints: None };
-        let rpc =
-            |channel, request| async move { PresenceClient::new(channel).renew(request).await };
-        self.0.hub.call(request, rpc).await?;
-        self.0.hub.set_status(status);
-        Ok(())
+        self.0.hub.set_status(status).await
     }
 }
 

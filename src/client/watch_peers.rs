@@ -1,6 +1,12 @@
 //! The list of peers as it changes.
 
-use std::{collections::VecDeque, fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +23,10 @@ use crate::{
     proto::{self, watch_peers_response::Event as Answer},
     wire,
 };
+
+/// The most peers that are listed, which bounds what a hub can make its clients hold. A hub takes half as
+/// many by default.
+const MAX_LISTED: usize = 256 * 1024;
 
 /// A change of the list of peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +62,12 @@ pub(super) struct PeerWatcher {
     stream: WatchStream,
     /// The revision of the list so far; `None` if a new list is needed.
     revision: Option<proto::Position>,
-    /// Whether a list has begun whose last part has not come yet.
+    /// Whether a list has begun that is not complete yet.
     listing: bool,
+    /// The revision from which on the list is complete, after its last part.
+    complete_at: Option<proto::Position>,
+    /// The list so far.
+    listed: HashMap<Name, Peer>,
     ready: VecDeque<PeerChange>,
     backoff: Backoff,
 }
@@ -112,6 +126,8 @@ impl PeerWatcher {
             stream: WatchStream::Opening(Box::pin(call)),
             revision: None,
             listing: false,
+            complete_at: None,
+            listed: HashMap::new(),
             ready: VecDeque::new(),
             backoff: backoff::RECONNECT,
         }
@@ -171,22 +187,31 @@ impl PeerWatcher {
     fn on_event(&mut self, event: Answer) {
         match event {
             Answer::Snapshot(part) => {
-                if !std::mem::replace(&mut self.listing, !part.last) {
+                if !std::mem::replace(&mut self.listing, true) || self.complete_at.is_some() {
+                    self.listed.clear();
+                    self.complete_at = None;
                     self.ready.push_back(PeerChange::Reset);
                 }
                 self.updated(part.peers);
-                if part.last {
-                    self.ready.push_back(PeerChange::Listed);
-                    self.backoff.reset();
-                }
                 self.revision = part.revision;
+                if part.last {
+                    // Hubs of version 0.1.0 do not send `current`.
+                    self.complete_at = part.current.or(part.revision);
+                    self.complete();
+                }
             }
             Answer::Delta(delta) => {
                 self.updated(delta.updated);
+                for change in &delta.changed {
+                    self.changed(change);
+                }
                 // An invalid name was never listed.
-                let left = delta.removed.iter().filter_map(|name| Name::parse(name).ok());
-                self.ready.extend(left.map(PeerChange::Left));
+                for name in delta.removed.iter().filter_map(|name| Name::parse(name).ok()) {
+                    self.listed.remove(&name);
+                    self.ready.push_back(PeerChange::Left(name));
+                }
                 self.revision = delta.revision;
+                self.complete();
                 self.backoff.reset();
             }
             // The status that follows says the same.
@@ -196,8 +221,38 @@ impl PeerWatcher {
 
     fn updated(&mut self, peers: Vec<proto::Peer>) {
         for peer in wire::listed_peers(peers) {
-            self.peers.remember(&peer);
-            self.ready.push_back(PeerChange::Updated(peer));
+            self.list(peer);
+        }
+    }
+
+    fn changed(&mut self, change: &proto::PeerChange) {
+        // An invalid peer was never listed.
+        let listed =
+            Name::parse(&change.name).ok().and_then(|name| self.listed.get(&name).cloned());
+        let Some(mut peer) = listed else { return };
+        match wire::apply_change(&mut peer, change) {
+            Ok(()) => self.list(peer),
+            Err(error) => tracing::warn!(%error, "skipped an invalid change of a peer"),
+        }
+    }
+
+    fn list(&mut self, peer: Peer) {
+        if self.listed.len() >= MAX_LISTED && !self.listed.contains_key(&peer.name) {
+            return;
+        }
+        self.peers.remember(&peer);
+        self.listed.insert(peer.name.clone(), peer.clone());
+        self.ready.push_back(PeerChange::Updated(peer));
+    }
+
+    /// Ends the list if its last part has come, and the changes up to the revision that it named.
+    fn complete(&mut self) {
+        let seq = |position: Option<proto::Position>| position.map(|position| position.seq);
+        if self.listing && self.complete_at.is_some() && seq(self.revision) >= seq(self.complete_at)
+        {
+            (self.listing, self.complete_at) = (false, None);
+            self.ready.push_back(PeerChange::Listed);
+            self.backoff.reset();
         }
     }
 }

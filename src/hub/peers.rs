@@ -1,70 +1,87 @@
 //! The peers that are online, and the stream of their changes.
 //!
 //! Changes are published at most once per [`COALESCE`]. All changes of a peer in between make one
-//! entry of a delta, and a delta is encoded once for all watchers. A watcher that fell behind the
-//! ring of deltas receives the whole list again.
+//! entry of a delta, and a delta is encoded once for all watchers with the same [`View`]. The
+//! [`feed`] keeps the recent deltas, and whole lists for those that are new or fell behind.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     ops::Bound,
     sync::Arc,
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use prost::Message as _;
 use tokio::sync::{Notify, watch};
-use tonic::async_trait;
 
-use super::fanout::{self, Chunk, Ring, Source};
+use self::feed::Feed;
+pub(crate) use self::feed::{ListReader, NOTHING, View};
 use crate::{
     error::{Gone, RequestError, Result},
-    model::{MAX_ENDPOINTS, Name, Peer, PeerStatus, Position, RoomName},
-    proto::{self, watch_peers_response::Event},
+    model::{Certificate, MAX_ENDPOINTS, Name, Peer, PeerStatus, Position},
+    proto,
     storage::{Owner, Session, SessionId},
+    wire,
 };
+
+mod feed;
+#[cfg(test)]
+mod tests;
 
 /// How long changes are collected. People take a tenth of a second for instant.
 const COALESCE: Duration = Duration::from_millis(100);
 
-/// Peers in one delta or one part of a snapshot. A typical peer has 600 bytes with its certificate.
-const PEERS_PER_EVENT: usize = 200;
+/// The most bytes of peers in one page: a quarter of what clients accept by default.
+const MAX_PAGE_BYTES: usize = 1024 * 1024 - 1024;
 
-/// The most bytes of peers in one response: a quarter of what clients accept by default. A peer has
-/// at most 7 KiB, with a certificate and eight endpoints of full length.
-const MAX_RESPONSE_BYTES: usize = 1024 * 1024 - 1024;
-
-/// Bytes of deltas that are kept for watchers that are slow or reconnect.
-const RING_BYTES: usize = 4 * 1024 * 1024;
+/// The most bytes of peers in one event of a watcher. A peer has at most 7 KiB, with a certificate and
+/// eight endpoints of full length.
+const MAX_EVENT_BYTES: usize = 64 * 1024 - 128;
 
 #[derive(Debug, Default)]
 struct PeerTable {
     /// The sessions of each peer, the oldest first.
     sessions: BTreeMap<Name, Vec<Session>>,
-    /// The peers that changed since the last delta, as last published.
-    published: BTreeMap<Name, Option<Peer>>,
+    /// The peers that may have changed since the last delta.
+    changed: BTreeSet<Name>,
+    /// The visible peers as last published.
+    published: BTreeMap<Name, Arc<Peer>>,
+    /// The number of the last delta. The first list is not the zeroth: see [`feed::NOTHING`].
     revision: u64,
-    /// The encoded list at that revision, if it was needed.
-    snapshot: Option<Bytes>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Peers {
     epoch: u64,
     table: Mutex<PeerTable>,
-    ring: Ring,
+    basic: Feed,
+    full: Feed,
     changed: Notify,
     /// How often changes were published.
     flushes: watch::Sender<u64>,
 }
 
+/// A published change of a peer.
+#[derive(Debug)]
+struct Change {
+    name: Name,
+    before: Option<Arc<Peer>>,
+    now: Option<Arc<Peer>>,
+}
+
 impl Peers {
     pub(crate) fn new(epoch: u64) -> Arc<Self> {
+        Self::with_ring(epoch, feed::RING_BYTES)
+    }
+
+    fn with_ring(epoch: u64, capacity: usize) -> Arc<Self> {
+        let table = PeerTable { revision: feed::FIRST, ..PeerTable::default() };
         Arc::new(Self {
             epoch,
-            table: Mutex::default(),
-            ring: Ring::new(RING_BYTES),
+            table: Mutex::new(table),
+            basic: Feed::new(View::Basic, capacity),
+            full: Feed::new(View::Full, capacity),
             changed: Notify::new(),
             flushes: watch::Sender::new(0),
         })
@@ -131,38 +148,26 @@ impl Peers {
             .collect()
     }
 
-    /// Returns the whole list as frames, at a revision that includes all changes before the call.
-    /// Waits for the next delta instead of publishing one: peers that come at once make few deltas.
-    pub(crate) async fn current(&self) -> Chunk {
+    /// Waits until all changes before the call are published, with the next delta: peers that come at
+    /// once make few deltas.
+    pub(crate) async fn published(&self) {
         let mut flushes = self.flushes.subscribe();
-        if !self.table.lock().published.is_empty() {
+        if !self.table.lock().changed.is_empty() {
             // Never fails: `self` owns the sender.
             let _ = flushes.changed().await;
         }
-        self.snapshot()
-    }
-
-    /// Returns the whole list as frames, as last published.
-    fn snapshot(&self) -> Chunk {
-        let mut table = self.table.lock();
-        let frames = match &table.snapshot {
-            Some(frames) => frames.clone(),
-            None => table.encode(self.epoch),
-        };
-        table.snapshot = Some(frames.clone());
-        Chunk { frames, last_seq: table.revision }
     }
 
     /// Returns the cursor of a watcher that has seen `revision`. Errors with
     /// [`RequestError::PositionGone`] if the changes since then are not kept.
-    pub(crate) fn resume(&self, revision: Position) -> Result<u64> {
+    pub(crate) fn resume(&self, revision: Position, view: View) -> Result<u64> {
         if revision.epoch != self.epoch {
             return Err(RequestError::PositionGone(Gone::Epoch));
         }
         if revision.seq > self.table.lock().revision {
             return Err(RequestError::PositionGone(Gone::Ahead));
         }
-        if self.ring.is_behind(revision.seq) {
+        if self.feed(view).is_behind(revision.seq) {
             return Err(RequestError::PositionGone(Gone::Truncated));
         }
         Ok(revision.seq)
@@ -177,12 +182,20 @@ impl Peers {
         }
     }
 
+    fn feed(&self, view: View) -> &Feed {
+        match view {
+            View::Basic => &self.basic,
+            View::Full => &self.full,
+        }
+    }
+
+    fn position(&self, seq: u64) -> Option<proto::Position> {
+        Some(Position { epoch: self.epoch, seq }.into())
+    }
+
     fn change(&self, peer: &Name, change: impl FnOnce(&mut Vec<Session>)) {
         let mut table = self.table.lock();
-        if !table.published.contains_key(peer) {
-            let before = table.peer(peer);
-            table.published.insert(peer.clone(), before);
-        }
+        table.changed.insert(peer.clone());
         let sessions = table.sessions.entry(peer.clone()).or_default();
         change(sessions);
         if sessions.is_empty() {
@@ -194,53 +207,26 @@ impl Peers {
     /// Publishes the collected changes, as one or more deltas.
     fn flush(&self) {
         let mut table = self.table.lock();
-        let mut changes: Vec<(Name, Option<proto::Peer>)> = Vec::new();
-        for (name, before) in std::mem::take(&mut table.published) {
-            let now = table.peer(&name);
-            if now != before {
-                changes.push((name, now.as_ref().map(Into::into)));
-            }
-        }
-        let size = |(name, peer): &(Name, Option<proto::Peer>)| {
-            peer.as_ref().map_or(name.as_str().len() + 2, listed_len)
-        };
-        for part in parts(&changes, size) {
+        let changes = table.take_changes();
+        for part in parts(&changes) {
             let prev_seq = table.revision;
             table.revision += 1;
-            table.snapshot = None;
-            let delta = proto::PeerDelta {
-                updated: part.iter().filter_map(|(_, peer)| peer.clone()).collect(),
-                removed: part
-                    .iter()
-                    .filter(|(_, peer)| peer.is_none())
-                    .map(|(name, _)| name.to_string())
-                    .collect(),
-                revision: Some(Position { epoch: self.epoch, seq: table.revision }.into()),
-            };
-            let frames = fanout::frame(&event(Event::Delta(delta)));
-            self.ring.append(prev_seq, Chunk { frames, last_seq: table.revision });
+            let revision = self.position(table.revision);
+            for feed in [&self.basic, &self.full] {
+                feed.append(prev_seq, table.revision, part, revision);
+            }
         }
         drop(table);
         self.flushes.send_modify(|count| *count += 1);
     }
 }
 
-#[async_trait]
-impl Source for Peers {
-    fn ring(&self) -> &Ring {
-        &self.ring
-    }
-
-    fn room(&self) -> Option<&RoomName> {
-        None
-    }
-
-    async fn catch_up(&self, _seq: u64) -> Result<Chunk> {
-        Ok(self.snapshot())
-    }
-
-    fn end_event(&self, _error: &RequestError) -> Option<Bytes> {
-        None
+impl Change {
+    /// Returns the most bytes that it takes in a delta.
+    fn max_len(&self) -> usize {
+        let Some(peer) = &self.now else { return self.name.as_str().len() + 2 };
+        let certificate = peer.certificate.as_ref().map_or(0, |it| it.as_der().len() + 4);
+        listed_len(&wire::without_certificate(peer)) + certificate
     }
 }
 
@@ -249,53 +235,46 @@ impl PeerTable {
         self.sessions.get(name).and_then(|sessions| as_peer(sessions, is_visible))
     }
 
-    /// Encodes the list as it was at the last delta.
-    fn encode(&self, epoch: u64) -> Bytes {
-        let unchanged = self
-            .sessions
-            .iter()
-            .filter(|(name, _)| !self.published.contains_key(*name))
-            .filter_map(|(_, sessions)| as_peer(sessions, is_visible));
-        let peers: Vec<proto::Peer> = unchanged
-            .chain(self.published.values().flatten().cloned())
-            .map(|peer| (&peer).into())
-            .collect();
-        let revision = Some(Position { epoch, seq: self.revision }.into());
-        let mut frames = BytesMut::new();
-        let mut parts = parts(&peers, listed_len).peekable();
-        loop {
-            let part = parts.next().unwrap_or_default().to_vec();
-            let last = parts.peek().is_none();
-            let snapshot = proto::PeerSnapshot { peers: part, last, revision };
-            fanout::put_frame(&mut frames, &event(Event::Snapshot(snapshot)));
-            if last {
-                return frames.freeze();
+    /// Returns the changes since the last call, and takes them as published.
+    fn take_changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for name in std::mem::take(&mut self.changed) {
+            let (before, now) = (self.published.get(&name), self.peer(&name));
+            if before.map(|peer| &**peer) == now.as_ref() {
+                continue;
             }
+            let (before, now) = (before.cloned(), now.map(Arc::new));
+            match now.clone() {
+                Some(peer) => self.published.insert(name.clone(), peer),
+                None => self.published.remove(&name),
+            };
+            changes.push(Change { name, before, now });
         }
+        changes
     }
 }
 
-/// Returns how many of these peers, from the first on, fit into one response.
+/// Returns how many of these peers, from the first on, fit into one page.
 pub(crate) fn fitting(peers: &[proto::Peer]) -> usize {
-    first_part(peers, listed_len)
+    first_part(peers, listed_len, MAX_PAGE_BYTES)
 }
 
-/// Splits a list into parts that fit into one event each.
-fn parts<T>(all: &[T], size: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
+/// Splits changes into parts that fit into one event each, in any view.
+fn parts(all: &[Change]) -> impl Iterator<Item = &[Change]> {
     let mut rest = all;
     std::iter::from_fn(move || {
-        let fit = first_part(rest, &size).min(PEERS_PER_EVENT);
+        let fit = first_part(rest, Change::max_len, MAX_EVENT_BYTES);
         let (part, after) = rest.split_at_checked(fit).filter(|(part, _)| !part.is_empty())?;
         rest = after;
         Some(part)
     })
 }
 
-fn first_part<T>(all: &[T], size: impl Fn(&T) -> usize) -> usize {
+fn first_part<T>(all: &[T], size: impl Fn(&T) -> usize, limit: usize) -> usize {
     let mut bytes = 0;
     let fits = |one: &&T| {
         bytes += size(one);
-        bytes <= MAX_RESPONSE_BYTES
+        bytes <= limit
     };
     all.iter().take_while(fits).count()
 }
@@ -304,10 +283,6 @@ fn first_part<T>(all: &[T], size: impl Fn(&T) -> usize) -> usize {
 fn listed_len(peer: &proto::Peer) -> usize {
     let length = peer.encoded_len();
     length + prost::length_delimiter_len(length) + 1
-}
-
-fn event(event: Event) -> proto::WatchPeersResponse {
-    proto::WatchPeersResponse { event: Some(event) }
 }
 
 fn is_visible(session: &Session) -> bool {
@@ -327,12 +302,14 @@ fn as_peer(sessions: &[Session], counts: impl Fn(&Session) -> bool) -> Option<Pe
             }
         }
     }
+    let certificate = newest.owner.as_ref().and_then(Owner::certificate);
     Some(Peer {
         name: oldest.peer.clone(),
         endpoints,
         status: newest.status,
         online_since: oldest.began_at,
-        certificate: newest.owner.as_ref().and_then(Owner::certificate).cloned(),
+        key: certificate.map(Certificate::fingerprint),
+        certificate: certificate.cloned(),
         guest: newest.owner.is_none(),
         status_since: Some(newest.status_since),
     })

@@ -5,7 +5,11 @@ use std::{collections::HashSet, net::SocketAddr, sync::Arc};
 use jiff::Timestamp;
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{admission, auth, paging, peers, state::HubState};
+use super::{
+    admission, auth, paging,
+    peers::{self, View},
+    state::HubState,
+};
 use crate::{
     error::{RequestError, Result},
     model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
@@ -124,6 +128,7 @@ impl presence_server::Presence for Presence {
         let asked = request.into_inner();
         let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
         let status = wire::peer_status("status", asked.status)?;
+        let view = View::parse("view", asked.view)?;
         let members: Option<HashSet<Name>> = match asked.room.as_str() {
             "" => None,
             room => {
@@ -142,7 +147,7 @@ impl presence_server::Presence for Presence {
                 && status.is_none_or(|status| peer.status == status)
                 && members.as_ref().is_none_or(|members| members.contains(&peer.name))
         });
-        let mut peers: Vec<proto::Peer> = peers.iter().map(Into::into).collect();
+        let mut peers: Vec<proto::Peer> = peers.iter().map(|peer| view.of(peer)).collect();
         let page = peers::fitting(&peers).min(size);
         let more = peers.len() > page;
         peers.truncate(page);
@@ -182,8 +187,7 @@ impl Presence {
     /// name has this key, and tells nothing else.
     fn unlisted(&self, name: &Name, key: &[u8]) -> Option<proto::Peer> {
         let peer = self.0.peers.get_even_invisible(name)?;
-        let own = peer.certificate.as_ref()?.fingerprint();
-        (own.as_bytes() == key).then(|| proto::Peer {
+        (peer.key?.as_bytes() == key).then(|| proto::Peer {
             endpoints: Vec::new(),
             status: proto::PeerStatus::Unspecified.into(),
             status_since: None,

@@ -24,6 +24,7 @@ use tower::Service;
 use super::{
     auth, chat,
     fanout::{EventStream, StreamCommand, StreamQueue},
+    peers::{self, ListReader, View},
     sessions::StreamGuard,
     state::HubState,
 };
@@ -112,17 +113,19 @@ async fn watch_peers(state: Arc<HubState>, request: Request<Body>) -> StreamAnsw
     let caller = auth::caller(request.extensions())?;
     let asked: proto::WatchPeersRequest = single_request(request).await?;
     let queue = StreamQueue::new();
-    let (seq, answer) = match asked.revision {
-        Some(revision) => (state.peers.resume(revision.into())?, Bytes::new()),
+    let view = View::parse("view", asked.view)?;
+    let seq = match asked.revision {
+        Some(revision) => state.peers.resume(revision.into(), view)?,
         None => {
-            let snapshot = state.peers.current().await;
-            (snapshot.last_seq, snapshot.frames)
+            state.peers.published().await;
+            peers::NOTHING
         }
     };
     // Last: a refused call must not count as a stream that broke.
     let guard = state.open_stream(&caller, &queue).await?;
     queue.admit().await;
-    queue.push(StreamCommand::Join { source: state.peers.clone(), seq, answer });
+    let source = Arc::new(ListReader::new(state.peers.clone(), view));
+    queue.push(StreamCommand::Join { source, seq, answer: Bytes::new() });
     Ok(EventStream::new(queue, guard))
 }
 

@@ -34,15 +34,33 @@ class Listed:
 
     def watch(self, session):
         """Watches the list until the session ends."""
-        request = presence_pb2.WatchPeersRequest()
+        request = presence_pb2.WatchPeersRequest(view=types_pb2.PEER_VIEW_BASIC)
         for response in session.presence.WatchPeers(request, metadata=session.metadata):
+            for peer in (*response.snapshot.peers, *response.delta.updated):
+                certificate = fetch(session, peer) if peer.fingerprint else None
+                with self.lock:
+                    self.certificates.pop(peer.name, None)
+                    if certificate:
+                        self.certificates[peer.name] = common.pem(certificate)
+                common.emit(listed=peer.name)
             with self.lock:
-                for peer in (*response.snapshot.peers, *response.delta.updated):
-                    if peer.certificate:
-                        self.certificates[peer.name] = common.pem(peer.certificate)
-                    common.emit(listed=peer.name)
                 for name in response.delta.removed:
                     self.certificates.pop(name, None)
+
+
+def fetch(session, listed):
+    """Returns the certificate of a listed peer, which lists do not contain; None if it has just left."""
+    request = presence_pb2.GetPeerRequest(name=listed.name)
+    try:
+        peer = session.presence.GetPeer(
+            request, metadata=session.metadata, timeout=common.TIMEOUT
+        ).peer
+    except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.NOT_FOUND:
+            return None
+        raise
+    # If its key has changed since then, the next change of the list says so.
+    return peer.certificate if peer.fingerprint == listed.fingerprint else None
 
 
 class Inbox(peer_chat_pb2_grpc.PeerChatServicer):

@@ -206,6 +206,13 @@ async fn pages_are_checked() {
     let negative = ListPeersRequest { page_size: -1, ..Default::default() };
     let answer = presence.list_peers(negative).await;
     assert_eq!(refused(answer), "InvalidArgument INVALID_FIELD page_size");
+    let list = ListPeersRequest { view: 99, ..Default::default() };
+    let watch = WatchPeersRequest { view: 99, ..Default::default() };
+    for refusal in
+        [refused(presence.list_peers(list).await), refused(presence.watch_peers(watch).await)]
+    {
+        assert_eq!(refusal, "InvalidArgument INVALID_FIELD view");
+    }
     for query in ["", "\"", &"x".repeat(257)] {
         let request = SearchMessagesRequest { query: query.into(), ..Default::default() };
         let answer = broadcast.search_messages(request).await;

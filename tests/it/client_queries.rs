@@ -27,6 +27,41 @@ async fn a_status_outlives_the_session() {
     assert_eq!(hub.registration().await.0.status(), proto::PeerStatus::Away);
 }
 
+/// What changes while a change waits for the rate of the hub is sent at once, in its latest state.
+#[tokio::test]
+async fn changes_of_the_status_wait_for_the_hub_and_are_joined() {
+    let mut hub = FakeHub::start().await;
+    let (client, mut events, chat) = in_a_room(&mut hub).await;
+    let what = "changes";
+    let retry_after = std::time::Duration::from_millis(20);
+    hub.refuse_change(wire::status(&RequestError::RateLimited { what, retry_after }));
+    let (away, busy, online) = tokio::join!(
+        client.set_status(PeerStatus::Away),
+        client.set_status(PeerStatus::Busy),
+        client.set_status(PeerStatus::Online),
+    );
+    assert!(away.is_ok() && busy.is_ok() && online.is_ok());
+    for sent in [proto::PeerStatus::Away, proto::PeerStatus::Online] {
+        assert!(matches!(hub.call().await, Call::Renew { request } if request.status() == sent));
+    }
+    chat.end(Status::unavailable("gone")).await;
+    disconnected(&mut events).await;
+    assert_eq!(hub.registration().await.0.status(), proto::PeerStatus::Online);
+}
+
+#[tokio::test]
+async fn a_refused_change_of_the_status_leaves_it_as_it_was() {
+    let mut hub = FakeHub::start().await;
+    let (client, mut events, chat) = in_a_room(&mut hub).await;
+    hub.refuse_change(Status::internal("no"));
+    let refused = client.set_status(PeerStatus::Away).await;
+    assert!(matches!(refused, Err(Error::Refused(_))), "{refused:?}");
+    assert!(matches!(hub.call().await, Call::Renew { .. }));
+    chat.end(Status::unavailable("gone")).await;
+    disconnected(&mut events).await;
+    assert_eq!(hub.registration().await.0.status(), proto::PeerStatus::Online);
+}
+
 #[tokio::test]
 async fn all_pages_of_a_list_are_asked_for() {
     let hub = FakeHub::start().await;
@@ -70,10 +105,10 @@ async fn an_invalid_peer_hides_no_other() {
     let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
     let mut watch = watch.unwrap();
     let revision = Some(at(1));
-    let list = proto::PeerSnapshot { peers: odd_peers(), last: true, revision };
+    let list = proto::PeerSnapshot { peers: odd_peers(), last: true, revision, current: None };
     stream.say(Watched::Snapshot(list)).await;
     let removed = vec!["no name".into(), "winter".into()];
-    stream.say(Watched::Delta(proto::PeerDelta { updated: vec![], removed, revision })).await;
+    stream.say(Watched::Delta(proto::PeerDelta { removed, revision, ..Default::default() })).await;
     let mut change = async || within(PATIENCE, "a change", watch.next()).await.unwrap();
     assert_eq!(change().await, PeerChange::Reset);
     for listed in ["many", "winter"] {
@@ -83,6 +118,53 @@ async fn an_invalid_peer_hides_no_other() {
     assert_eq!(change().await, PeerChange::Left(name("winter")));
 }
 
+/// A shared snapshot may be older than the call, and a change contains only what has changed.
+#[tokio::test]
+async fn a_list_is_complete_with_the_changes_that_follow_its_snapshot() {
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    assert_eq!(stream.request.view(), proto::PeerView::Basic);
+    let endpoint = proto::Endpoint { host: "192.0.2.1".into(), port: 1 };
+    let key = vec![7; 32];
+    let buzz = proto::Peer { fingerprint: key.clone(), ..peer("buzz", vec![endpoint]) };
+    let peers = vec![buzz, peer("colt", vec![])];
+    stream.say(Watched::Snapshot(proto::PeerSnapshot { peers, ..Default::default() })).await;
+    let (last, revision, current) = (true, Some(at(3)), Some(at(5)));
+    let end = proto::PeerSnapshot { peers: vec![], last, revision, current };
+    stream.say(Watched::Snapshot(end)).await;
+    let mut change = async || within(PATIENCE, "a change", watch.next()).await.unwrap();
+    assert_eq!(change().await, PeerChange::Reset);
+    for listed in ["buzz", "colt"] {
+        assert!(matches!(change().await, PeerChange::Updated(peer) if peer.name == name(listed)));
+    }
+
+    let removed = vec!["colt".into()];
+    let delta = proto::PeerDelta { removed, revision: Some(at(4)), ..Default::default() };
+    stream.say(Watched::Delta(delta)).await;
+    assert_eq!(change().await, PeerChange::Left(name("colt")));
+    let away = proto::PeerStatus::Away.into();
+    let about = |name: &str| proto::PeerChange { name: name.into(), ..Default::default() };
+    let changed = vec![
+        proto::PeerChange { status: away, ..about("buzz") },
+        proto::PeerChange { status: away, ..about("unlisted") },
+    ];
+    let delta = proto::PeerDelta { changed, revision: Some(at(5)), ..Default::default() };
+    stream.say(Watched::Delta(delta)).await;
+    let PeerChange::Updated(buzz) = change().await else { panic!("not changed") };
+    assert_eq!((buzz.status, buzz.endpoints.len()), (PeerStatus::Away, 1));
+    assert_eq!(buzz.key.unwrap().as_bytes()[..], key);
+    assert_eq!(change().await, PeerChange::Listed);
+
+    let endpoints = Some(proto::EndpointList::default());
+    let changed = vec![proto::PeerChange { endpoints, ..about("buzz") }];
+    let delta = proto::PeerDelta { changed, revision: Some(at(6)), ..Default::default() };
+    stream.say(Watched::Delta(delta)).await;
+    let PeerChange::Updated(buzz) = change().await else { panic!("not changed") };
+    assert_eq!((buzz.status, buzz.endpoints.len()), (PeerStatus::Away, 0));
+}
+
 #[tokio::test]
 async fn a_list_without_end_is_requested_with_backoff() {
     let mut hub = FakeHub::start().await;
@@ -90,7 +172,7 @@ async fn a_list_without_end_is_requested_with_backoff() {
     let (watch, mut stream) = tokio::join!(client.watch_peers(), hub.watch());
     let mut watch = watch.unwrap();
     let began = std::time::Instant::now();
-    let part = || proto::PeerSnapshot { peers: vec![], last: false, revision: None };
+    let part = || proto::PeerSnapshot::default();
     let again = async {
         for _ in 0..4 {
             stream.say(Watched::Snapshot(part())).await;
@@ -131,7 +213,7 @@ async fn a_watch_resumes_after_a_loss_or_reports_a_gap() {
     let (client, _events, _chat) = in_a_room(&mut hub).await;
     let snapshot = |peers: &[&str], last| {
         let peers = peers.iter().map(|name| peer(name, vec![])).collect();
-        Watched::Snapshot(proto::PeerSnapshot { peers, last, revision: Some(at(1)) })
+        Watched::Snapshot(proto::PeerSnapshot { peers, last, revision: Some(at(1)), current: None })
     };
     let (watch, mut stream) = tokio::join!(client.watch_peers(), hub.watch());
     let mut watch = watch.unwrap();
@@ -156,9 +238,9 @@ async fn a_watch_resumes_after_a_loss_or_reports_a_gap() {
     let watched = async {
         let stream = hub.watch().await;
         let delta = proto::PeerDelta {
-            updated: vec![],
             removed: vec!["colt".into()],
             revision: Some(at(2)),
+            ..Default::default()
         };
         stream.say(Watched::Delta(delta)).await;
         stream
@@ -213,7 +295,7 @@ async fn a_watch_is_reopened_with_one_call_if_reading_is_cancelled() {
 }
 
 fn empty_list() -> proto::PeerSnapshot {
-    proto::PeerSnapshot { peers: vec![], last: true, revision: Some(at(1)) }
+    proto::PeerSnapshot { last: true, revision: Some(at(1)), ..Default::default() }
 }
 
 /// Returns the result of a watch whose first call is refused with `status`.

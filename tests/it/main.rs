@@ -51,6 +51,7 @@ mod just_gone;
 mod jwt;
 mod leases;
 mod line_mode;
+mod listed_keys;
 mod log;
 mod logs;
 mod manual;

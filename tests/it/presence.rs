@@ -245,7 +245,7 @@ async fn a_watch_resumes_from_its_revision_or_reports_a_reset() {
     assert_eq!((updated, removed), (vec!["bob".to_owned()], vec!["alice".to_owned()]));
 
     let other_life = chinwag::proto::Position { epoch: seen.epoch ^ 1, seq: seen.seq };
-    let request = WatchPeersRequest { revision: Some(other_life) };
+    let request = WatchPeersRequest { revision: Some(other_life), ..Default::default() };
     let refused = match watcher.presence().watch_peers(request).await {
         Err(status) => status,
         Ok(stream) => stream.into_inner().message().await.unwrap_err(),

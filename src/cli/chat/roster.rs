@@ -122,6 +122,7 @@ mod tests {
             endpoints: vec![],
             status: PeerStatus::Online,
             online_since: jiff::Timestamp::UNIX_EPOCH,
+            key: None,
             certificate: None,
             guest: true,
             status_since: None,

@@ -76,6 +76,7 @@ fn a_peer_and_a_room_have_the_documented_shape() {
         endpoints: vec![Endpoint::parse("[::1]:54321").unwrap()],
         status: PeerStatus::Away,
         online_since: at("2026-11-22T08:15:00.123456789Z"),
+        key: None,
         certificate: None,
         guest: true,
         status_since: Some(at("2026-11-22T08:20:00Z")),

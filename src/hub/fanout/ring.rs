@@ -67,6 +67,11 @@ impl Ring {
         tail.head = tail.head.max(seq);
     }
 
+    /// Notes that the log reaches to `seq`, and drops all entries, which the next one does not follow.
+    pub(crate) fn skip(&self, seq: u64) {
+        *self.tail.write() = Tail { head: seq, ..Tail::default() };
+    }
+
     /// Appends entries that follow `prev_seq`, and notifies the subscribers.
     pub(crate) fn append(&self, prev_seq: u64, chunk: Chunk) {
         {
@@ -120,12 +125,18 @@ impl Ring {
     }
 
     pub(crate) fn is_behind(&self, seq: u64) -> bool {
-        matches!(self.next(seq), Next::Behind)
+        let tail = self.tail.read();
+        let at = tail.batches.partition_point(|batch| batch.last_seq <= seq);
+        tail.batches.get(at).map_or(seq < tail.head, |next| next.prev_seq != seq)
     }
 
     /// Notifies `subscriber` of new entries from now on. Returns the key of the subscription.
     pub(crate) fn subscribe(&self, subscriber: Arc<dyn Subscriber>, slot: usize) -> usize {
         self.subscribers.lock().insert((subscriber, slot))
+    }
+
+    pub(crate) fn has_subscribers(&self) -> bool {
+        !self.subscribers.lock().is_empty()
     }
 
     /// Ends a subscription.
@@ -183,6 +194,10 @@ mod tests {
         assert!(matches!(ring.next(0), Next::Behind), "the first batch was dropped");
         assert!(matches!(ring.next(3), Next::Behind), "seq 3 is within the second batch");
         assert_eq!(next(&ring, 2), (b"cd".to_vec(), 4));
+        assert_eq!([0, 2, 3, 4].map(|seq| ring.is_behind(seq)), [true, false, true, false]);
+        ring.skip(6);
+        assert!(matches!(ring.next(2), Next::Behind), "all entries were dropped");
+        assert_eq!([4, 6].map(|seq| ring.is_behind(seq)), [true, false]);
     }
 
     #[test]

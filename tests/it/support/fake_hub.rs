@@ -11,7 +11,7 @@ use std::{
 };
 
 use chinwag::{
-    model::{Endpoint, Name},
+    model::{Certificate, Endpoint, Fingerprint, Name},
     proto::{self, broadcast_server::BroadcastServer, presence_server::PresenceServer},
     transport::Acceptor,
 };
@@ -58,6 +58,7 @@ struct State {
     /// Peers that GetPeer returns and lists omit.
     unlisted: Mutex<HashMap<String, proto::Peer>>,
     refusals: Mutex<VecDeque<Status>>,
+    change_refusals: Mutex<VecDeque<Status>>,
     held_watches: Mutex<VecDeque<oneshot::Receiver<Result<(), Status>>>>,
     tokens: Mutex<u32>,
     lease: Mutex<Option<Duration>>,
@@ -121,6 +122,11 @@ impl FakeHub {
     /// Refuses the next registrations with these statuses, one each.
     pub(crate) fn refuse(&self, refusals: impl IntoIterator<Item = Status>) {
         self.state.refusals.lock().extend(refusals);
+    }
+
+    /// Refuses the next change of a status.
+    pub(crate) fn refuse_change(&self, refusal: Status) {
+        self.state.change_refusals.lock().push_back(refusal);
     }
 
     /// Holds the next WatchPeers until the test sends its result.
@@ -248,8 +254,14 @@ impl QuietHub {
     pub(crate) fn list(&self, name: &str, endpoints: &[SocketAddr], certificate: &[u8]) {
         let endpoints = endpoints.iter().map(|&a| (&Endpoint::from(a)).into()).collect();
         let (certificate, guest) = (certificate.to_vec(), certificate.is_empty());
-        let listed = proto::Peer { certificate, guest, ..peer(name, endpoints) };
+        let fingerprint = fingerprint_of(&certificate);
+        let listed = proto::Peer { certificate, guest, fingerprint, ..peer(name, endpoints) };
         self.state.peers.lock().insert(name.into(), listed);
+    }
+
+    /// Lists a peer with a fingerprint that is not that of its certificate.
+    pub(crate) fn set_fingerprint(&self, name: &str, key: Fingerprint) {
+        self.state.peers.lock().get_mut(name).unwrap().fingerprint = key.as_bytes().to_vec();
     }
 
     /// Removes a peer.
@@ -272,7 +284,16 @@ pub(crate) fn peer(name: &str, endpoints: Vec<proto::Endpoint>) -> proto::Peer {
         certificate: Vec::new(),
         guest: true,
         status_since: None,
+        fingerprint: Vec::new(),
     }
+}
+
+/// Returns the fingerprint of a certificate; empty if that is empty.
+fn fingerprint_of(certificate: &[u8]) -> Vec<u8> {
+    if certificate.is_empty() {
+        return Vec::new();
+    }
+    Certificate::parse(certificate).unwrap().fingerprint().as_bytes().to_vec()
 }
 
 pub(crate) fn refusal(code: tonic::Code, reason: &str, retry: Option<Duration>) -> proto::Refusal {

@@ -15,17 +15,32 @@ use crate::support::{
 pub(crate) struct Watch(Streaming<WatchPeersResponse>);
 
 impl Watch {
-    /// Opens the list and reads the snapshot.
+    /// Opens the list and reads until it is complete.
     pub(crate) async fn open(session: &Session) -> (Self, Vec<Peer>) {
         let mut watch = Self::after(session, None).await;
         let mut peers = Vec::new();
-        loop {
-            let Event::Snapshot(part) = watch.event().await else { panic!("a change came first") };
-            peers.extend(part.peers);
-            if part.last {
-                return (watch, peers);
+        let (mut seq, mut complete_at) = (0, u64::MAX);
+        while seq < complete_at {
+            match watch.event().await {
+                Event::Snapshot(part) => {
+                    peers.extend(part.peers);
+                    if part.last {
+                        seq = part.revision.unwrap().seq;
+                        complete_at = part.current.unwrap().seq;
+                    }
+                }
+                Event::Delta(delta) => {
+                    let is_new =
+                        |name: &String| delta.updated.iter().all(|peer| peer.name != *name);
+                    peers.retain(|peer| is_new(&peer.name) && !delta.removed.contains(&peer.name));
+                    peers.extend(delta.updated);
+                    seq = delta.revision.unwrap().seq;
+                }
+                Event::Goodbye(goodbye) => panic!("{goodbye:?}"),
             }
         }
+        peers.sort_by(|a, b| a.name.cmp(&b.name));
+        (watch, peers)
     }
 
     /// Opens the list and reads until it contains all of `names`.
@@ -42,7 +57,8 @@ impl Watch {
 
     /// Resumes from a revision.
     pub(crate) async fn after(session: &Session, revision: Option<Position>) -> Self {
-        let call = session.presence().watch_peers(WatchPeersRequest { revision }).await;
+        let request = WatchPeersRequest { revision, ..Default::default() };
+        let call = session.presence().watch_peers(request).await;
         Self(call.unwrap().into_inner())
     }
 

@@ -130,8 +130,7 @@ fn name(context: &DoctorContext<'_>, peer: Option<Peer>) -> Finding {
     }
     let own = context.identity.as_ref().map(|identity| identity.fingerprint());
     let user = &context.settings.name;
-    let listed = peer.as_ref().and_then(|peer| peer.certificate.as_ref());
-    match (listed.map(|certificate| certificate.fingerprint()), own) {
+    match (peer.as_ref().and_then(|peer| peer.key), own) {
         (Some(listed), Some(own)) if listed == own => {
             Finding::ok(NAME, format!("{user} belongs to your key"))
         }

@@ -183,6 +183,7 @@ impl State {
             status,
             online_since: now.wall,
             status_since: None,
+            key: None,
             certificate: None,
             guest: true,
         };

@@ -51,6 +51,7 @@ impl Presence for Handlers {
         let mut peer = peer(&request.name, request.endpoints.clone());
         if let Some(certificate) = caller.and_then(|caller| caller.certificate) {
             peer.certificate = certificate.as_der().to_vec();
+            peer.fingerprint = super::fingerprint_of(&peer.certificate);
             peer.guest = false;
         }
         // Tests need to find a peer without a key, even if it is invisible.
@@ -79,6 +80,9 @@ impl Presence for Handlers {
         request: Request<proto::RenewRequest>,
     ) -> Result<Response<proto::RenewResponse>, Status> {
         self.tell(Call::Renew { request: request.into_inner() })?;
+        if let Some(refusal) = self.state.change_refusals.lock().pop_front() {
+            return Err(refusal);
+        }
         Ok(Response::new(proto::RenewResponse { lease: None }))
     }
 
@@ -125,12 +129,14 @@ impl Presence for Handlers {
         &self,
         request: Request<proto::ListPeersRequest>,
     ) -> Result<Response<proto::ListPeersResponse>, Status> {
-        let after = request.into_inner().page_token;
+        let request = request.into_inner();
+        let (after, is_basic) = (&request.page_token, request.view() == proto::PeerView::Basic);
         let peers = self.state.peers.lock();
-        let mut rest: Vec<_> = peers.values().filter(|peer| peer.name > after).cloned().collect();
+        let mut rest: Vec<_> = peers.values().filter(|peer| peer.name > *after).cloned().collect();
         rest.sort_by(|a, b| a.name.cmp(&b.name));
         let more = rest.len() > 1;
         rest.truncate(1);
+        rest.iter_mut().filter(|_| is_basic).for_each(|peer| peer.certificate.clear());
         let next_page_token = if more { rest[0].name.clone() } else { String::new() };
         Ok(Response::new(proto::ListPeersResponse { peers: rest, next_page_token }))
     }

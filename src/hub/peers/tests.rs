@@ -1,0 +1,397 @@
+//! Watchers with streams, against the table.
+
+use std::{future::poll_fn, pin::Pin, sync::LazyLock, task::Poll};
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{feed::RING_BYTES, *};
+use crate::{
+    hub::fanout::{EventStream, StreamCommand, StreamQueue},
+    identity::Identity,
+    model::Endpoint,
+    proto::watch_peers_response::Event,
+};
+
+const EPOCH: u64 = 7;
+
+static KEYS: LazyLock<[Certificate; 2]> =
+    LazyLock::new(|| [(); 2].map(|()| Identity::generate().unwrap().certificate().clone()));
+
+fn name(number: usize) -> Name {
+    Name::parse(&format!("peer{number}")).unwrap()
+}
+
+fn session(peer: &Name, id: SessionId) -> Session {
+    let (began_at, status_since) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    let (peer, endpoints, status) = (peer.clone(), Vec::new(), PeerStatus::Online);
+    Session { id, peer, endpoints, status, began_at, status_since, owner: None }
+}
+
+fn endpoints(count: usize, letter: char) -> Vec<Endpoint> {
+    let host = format!("{}.example", String::from(letter).repeat(60));
+    (1..=count).map(|port| Endpoint::new(&host, port as u32).unwrap()).collect()
+}
+
+/// A watcher that follows the comments of the proto.
+struct Watcher {
+    peers: Arc<Peers>,
+    view: View,
+    stream: Option<EventStream<()>>,
+    /// Received bytes that are not yet handled.
+    raw: Vec<u8>,
+    list: BTreeMap<String, proto::Peer>,
+    /// The revision of the list so far; 0 while a list is not complete.
+    seq: u64,
+    snapshots: usize,
+    listing: bool,
+    end: Option<String>,
+}
+
+impl Watcher {
+    fn new(peers: &Arc<Peers>, view: View) -> Self {
+        Self {
+            peers: peers.clone(),
+            view,
+            stream: None,
+            raw: Vec::new(),
+            list: BTreeMap::new(),
+            seq: 0,
+            snapshots: 0,
+            listing: false,
+            end: None,
+        }
+    }
+
+    fn open(&mut self) {
+        let resumed = match self.seq {
+            0 => Ok(NOTHING),
+            seq => self.peers.resume(Position { epoch: self.peers.epoch, seq }, self.view),
+        };
+        let seq = resumed.unwrap_or(NOTHING);
+        let queue = StreamQueue::new();
+        let source = Arc::new(ListReader::new(self.peers.clone(), self.view));
+        queue.push(StreamCommand::Join { source, seq, answer: Bytes::new() });
+        (self.stream, self.end) = (Some(EventStream::new(queue, ())), None);
+    }
+
+    fn close(&mut self) {
+        self.stream = None;
+        self.raw.clear();
+        if std::mem::take(&mut self.listing) {
+            self.seq = 0;
+        }
+    }
+
+    /// Reads up to `limit` frames of the stream. Returns how many there were.
+    async fn read(&mut self, limit: usize) -> usize {
+        for count in 0..limit {
+            let Some(stream) = &mut self.stream else { return count };
+            let mut polls = 0;
+            let frame = poll_fn(|cx| match Pin::new(&mut *stream).poll_frame(cx) {
+                // A snapshot takes a few polls.
+                Poll::Pending if polls < 20 => {
+                    polls += 1;
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Poll::Pending => Poll::Ready(None),
+                ready => ready,
+            });
+            match frame.await {
+                None => return count,
+                Some(frame) => match frame.unwrap().into_data() {
+                    Ok(data) => self.take(&data),
+                    Err(trailers) => {
+                        let trailers = trailers.into_trailers().unwrap();
+                        self.close();
+                        self.end = Some(trailers["grpc-status"].to_str().unwrap().into());
+                        return count;
+                    }
+                },
+            }
+        }
+        limit
+    }
+
+    fn take(&mut self, data: &[u8]) {
+        self.raw.extend_from_slice(data);
+        while let Some(length) = self.raw.get(1..5).map(|mut length| length.get_u32() as usize)
+            && let Some(message) = self.raw.get(5..5 + length)
+        {
+            let answer = proto::WatchPeersResponse::decode(message).unwrap();
+            self.raw.drain(..5 + length);
+            self.handle(answer.event.unwrap());
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Snapshot(part) => {
+                if !std::mem::replace(&mut self.listing, true) {
+                    self.list.clear();
+                    self.snapshots += 1;
+                }
+                for peer in part.peers {
+                    let name = peer.name.clone();
+                    assert_eq!(self.list.insert(name, peer), None, "in an earlier part");
+                }
+                self.seq = part.revision.unwrap().seq;
+                self.listing = !part.last;
+                assert_eq!(part.current.is_some(), part.last);
+            }
+            Event::Delta(delta) => {
+                let revision = delta.revision.unwrap();
+                assert_eq!(
+                    (revision.epoch, revision.seq),
+                    (self.peers.epoch, self.seq + 1),
+                    "a gap"
+                );
+                self.seq = revision.seq;
+                for peer in delta.updated {
+                    self.list.insert(peer.name.clone(), peer);
+                }
+                for change in delta.changed {
+                    assert_eq!(self.view, View::Basic);
+                    let old = self.list.get_mut(&change.name).unwrap();
+                    let mut peer = Peer::try_from(old.clone()).unwrap();
+                    wire::apply_change(&mut peer, &change).unwrap();
+                    *old = self.view.of(&peer);
+                }
+                for name in delta.removed {
+                    self.list.remove(&name).unwrap();
+                }
+            }
+            Event::Goodbye(goodbye) => panic!("{goodbye:?}"),
+        }
+    }
+
+    async fn read_all(&mut self) {
+        while self.read(1).await > 0 {}
+    }
+}
+
+fn listed(peers: &Peers, view: View) -> BTreeMap<String, proto::Peer> {
+    let all = peers.list(None, usize::MAX, |_| true);
+    all.iter().map(|peer| (peer.name.to_string(), view.of(peer))).collect()
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put { peer: usize, session: usize, status: usize, endpoints: usize, at: i64, key: usize },
+    Leave { peer: usize, session: usize },
+    Publish,
+    Open(usize),
+    Close(usize),
+    Read(usize, usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let put = (0..40_usize, 0..2_usize, 0..4_usize, 0..4_usize, 0..3_i64, 0..3_usize);
+    prop_oneof![
+        6 => put.prop_map(|(peer, session, status, endpoints, at, key)| Step::Put {
+            peer, session, status, endpoints, at, key,
+        }),
+        3 => (0..40_usize, 0..2_usize).prop_map(|(peer, session)| Step::Leave { peer, session }),
+        2 => Just(Step::Publish),
+        2 => (0..4_usize).prop_map(Step::Open),
+        1 => (0..4_usize).prop_map(Step::Close),
+        3 => (0..4_usize, 1..4_usize).prop_map(|(watcher, frames)| Step::Read(watcher, frames)),
+    ]
+}
+
+/// Takes the steps, and compares the lists of watchers in both views with the table.
+async fn run(steps: Vec<Step>, ring_bytes: usize) {
+    let peers = Peers::with_ring(EPOCH, ring_bytes);
+    let ids: Vec<_> = (0..80).map(|_| SessionId::new()).collect();
+    let id = |peer: usize, session: usize| ids[peer * 2 + session];
+    let views = [View::Basic, View::Full, View::Basic, View::Full];
+    let mut watchers = views.map(|view| Watcher::new(&peers, view));
+    for step in steps {
+        match step {
+            Step::Put { peer, session: number, status, endpoints: count, at, key } => {
+                use PeerStatus::{Away, Busy, Invisible, Online};
+                let at = Timestamp::from_second(at).unwrap();
+                peers.put(Session {
+                    status: [Online, Away, Busy, Invisible][status],
+                    endpoints: endpoints(count * 2, 'a'),
+                    status_since: at,
+                    began_at: at,
+                    owner: KEYS.get(key).cloned().map(Owner::key),
+                    ..session(&name(peer), id(peer, number))
+                });
+            }
+            Step::Leave { peer, session } => peers.remove(id(peer, session), &name(peer)),
+            Step::Publish => peers.flush(),
+            Step::Open(watcher) => {
+                watchers[watcher].close();
+                watchers[watcher].open();
+            }
+            Step::Close(watcher) => watchers[watcher].close(),
+            Step::Read(watcher, frames) => drop(watchers[watcher].read(frames).await),
+        }
+    }
+    peers.flush();
+    for watcher in &mut watchers {
+        // One whose snapshot was not kept until it had read it has to begin again.
+        watcher.read_all().await;
+        if watcher.stream.is_none() {
+            assert!(matches!(watcher.end.as_deref(), None | Some("11")), "{:?}", watcher.end);
+            watcher.open();
+            watcher.read_all().await;
+        }
+        assert_eq!(watcher.list, listed(&peers, watcher.view));
+        assert_eq!((watcher.seq, watcher.listing), (peers.table.lock().revision, false));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The rings are so small that watchers fall behind, or so large that they never do.
+    #[test]
+    fn every_watcher_has_the_list_in_the_end(
+        steps in prop::collection::vec(step(), 0..120),
+        ring_bytes in prop_oneof![Just(300_usize), Just(4_000), Just(RING_BYTES)],
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(run(steps, ring_bytes));
+    }
+}
+
+/// A peer whose certificate and endpoints are as large as is common.
+fn put_alice(peers: &Peers, id: SessionId, alice: &Name, change: impl FnOnce(&mut Session)) {
+    let mut alice = Session {
+        endpoints: endpoints(8, 'a'),
+        status_since: Timestamp::now(),
+        owner: Some(Owner::key(KEYS[0].clone())),
+        ..session(alice, id)
+    };
+    change(&mut alice);
+    peers.put(alice);
+    peers.flush();
+}
+
+/// Returns the bytes that a watcher receives next.
+async fn next_bytes(watcher: &mut Watcher) -> usize {
+    let stream = watcher.stream.as_mut().unwrap();
+    let frame = poll_fn(|cx| Pin::new(&mut *stream).poll_frame(cx)).await.unwrap().unwrap();
+    let data = frame.into_data().unwrap();
+    watcher.take(&data);
+    data.len()
+}
+
+#[tokio::test]
+async fn a_change_of_a_status_costs_a_watcher_at_most_100_bytes() {
+    let peers = Peers::new(u64::MAX);
+    // As on a hub that has run for a day.
+    peers.table.lock().revision = 1 << 20;
+    let (id, alice) = (SessionId::new(), Name::parse(&"a".repeat(58)).unwrap());
+    put_alice(&peers, id, &alice, |_| ());
+    let mut watcher = Watcher::new(&peers, View::Basic);
+    watcher.open();
+    let list = next_bytes(&mut watcher).await;
+    assert!(list > 600, "endpoints are listed once: {list}");
+    next_bytes(&mut watcher).await;
+    for status in [PeerStatus::Away, PeerStatus::Online] {
+        put_alice(&peers, id, &alice, |alice| alice.status = status);
+        let bytes = next_bytes(&mut watcher).await;
+        assert!(bytes <= 100, "{bytes}");
+        assert_eq!(watcher.list, listed(&peers, View::Basic));
+    }
+}
+
+fn with_peers(count: usize) -> Arc<Peers> {
+    let peers = Peers::new(EPOCH);
+    for number in 0..count {
+        peers.put(Session {
+            endpoints: endpoints(2, 'a'),
+            owner: Some(Owner::key(KEYS[0].clone())),
+            ..session(&name(number), SessionId::new())
+        });
+    }
+    peers.flush();
+    peers
+}
+
+/// Newcomers who change the list do not make it be encoded again for each of them.
+#[tokio::test]
+async fn newcomers_share_a_snapshot_and_read_the_changes_after_it() {
+    let peers = with_peers(2_000);
+    let first = peers.snapshot(View::Basic).await;
+    let bytes: usize = first.pieces.iter().map(Bytes::len).sum();
+    assert!(first.pieces.len() > 2 && bytes < 2_000 * 300, "{bytes} bytes");
+    assert!(first.pieces.iter().all(|piece| piece.len() <= 64 * 1024));
+    let mut snapshots = vec![first];
+    for number in 0..1_000 {
+        peers.put(Session {
+            owner: Some(Owner::key(KEYS[1].clone())),
+            ..session(&name(2_000 + number), SessionId::new())
+        });
+        peers.flush();
+        let snapshot = peers.snapshot(View::Basic).await;
+        if !Arc::ptr_eq(&snapshot, &snapshots[snapshots.len() - 1]) {
+            snapshots.push(snapshot);
+        }
+        if number % 100 == 0 {
+            let mut watcher = Watcher::new(&peers, View::Basic);
+            watcher.open();
+            watcher.read_all().await;
+            assert_eq!(watcher.list, listed(&peers, View::Basic));
+        }
+    }
+    assert!(snapshots.len() < 4, "{} snapshots for 1,000 newcomers", snapshots.len());
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_holds_one_piece_and_no_list() {
+    let peers = Peers::with_ring(EPOCH, 8 * 1024);
+    let ids: Vec<_> = (0..1_000).map(|_| SessionId::new()).collect();
+    let put_all = |letter: char| {
+        for (number, id) in ids.iter().enumerate() {
+            peers.put(Session { endpoints: endpoints(2, letter), ..session(&name(number), *id) });
+        }
+        peers.flush();
+    };
+    put_all('a');
+    let mut watcher = Watcher::new(&peers, View::Basic);
+    watcher.open();
+    assert_eq!(watcher.read(1).await, 1);
+    let list = Arc::downgrade(&peers.snapshot(View::Basic).await);
+    assert!(list.upgrade().unwrap().pieces.len() > 2);
+
+    // The changes since then are not kept, so that no reader can go on from this list.
+    put_all('b');
+    put_all('c');
+    let newer = peers.snapshot(View::Basic).await;
+    assert!(list.upgrade().is_none(), "the old list is held");
+    watcher.read_all().await;
+    assert_eq!(watcher.end.as_deref(), Some("11"), "OUT_OF_RANGE");
+    watcher.open();
+    watcher.read_all().await;
+    assert_eq!(watcher.list, listed(&peers, View::Basic));
+    assert!(newer.pieces.iter().all(|piece| piece.len() <= 64 * 1024));
+}
+
+/// Without watchers of whole peers, nothing is encoded for them; they miss nothing all the same.
+#[tokio::test]
+async fn a_watcher_of_whole_peers_gets_whole_peers() {
+    let peers = with_peers(3);
+    let (id, alice) = (SessionId::new(), Name::parse("alice").unwrap());
+    put_alice(&peers, id, &alice, |_| ());
+    let mut watcher = Watcher::new(&peers, View::Full);
+    watcher.open();
+    watcher.read_all().await;
+    put_alice(&peers, id, &alice, |alice| alice.status = PeerStatus::Away);
+    let bytes = next_bytes(&mut watcher).await;
+    assert!(bytes > KEYS[0].as_der().len(), "{bytes}");
+    assert_eq!(watcher.list, listed(&peers, View::Full));
+    watcher.close();
+
+    put_alice(&peers, id, &alice, |alice| alice.status = PeerStatus::Busy);
+    watcher.open();
+    watcher.read_all().await;
+    assert_eq!(watcher.list, listed(&peers, View::Full));
+}
