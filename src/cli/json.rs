@@ -41,11 +41,11 @@ pub(crate) enum JsonLine<'a> {
     /// A direct message that was received, or that was sent: see `receiver`.
     Direct {
         sender: &'a str,
-        /// How far the key of the sender is known.
+        /// How far the key of the other side is known: of the sender, or of `receiver` if it is set.
         standing: Standing,
         /// Whether `standing` is `verified`.
         verified: bool,
-        /// The key of the sender.
+        /// The key of the other side.
         fingerprint: Option<String>,
         text: &'a str,
         id: String,
