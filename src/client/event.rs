@@ -71,7 +71,8 @@ pub enum Event {
     /// A message of a joined room, including the client's own: exactly once, and in order.
     Message(Message),
     /// Messages of a room are or may be missing: the hub could not resume after the last one that
-    /// was received. The next message of the room follows.
+    /// was received. The messages that the hub has follow, from the first one. If it has only lost
+    /// its latest messages, those follow that are posted from now on.
     RoomReset {
         /// The room.
         room: RoomName,

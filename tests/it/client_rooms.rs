@@ -59,7 +59,7 @@ async fn an_invalid_response_counts_as_a_gap() {
 }
 
 #[tokio::test]
-async fn a_lost_position_is_reported_and_the_room_resumes_at_its_end() {
+async fn a_lost_position_is_reported_and_the_room_resumes_with_all_that_is_left() {
     let mut hub = FakeHub::start().await;
     let (client, mut events, chat) = in_a_room(&mut hub).await;
     chat.end(Status::unavailable("gone")).await;
@@ -69,7 +69,7 @@ async fn a_lost_position_is_reported_and_the_room_resumes_at_its_end() {
     let mut chat = hub.session().await;
     assert_eq!(chat.join().await.start, after(10));
     chat.refused(About::Join("r".into()), Code::OutOfRange, "EPOCH_CHANGED").await;
-    assert_eq!(chat.join().await.start, None);
+    assert_eq!(chat.join().await.start, Some(proto::join::Start::Since(Default::default())));
     chat.joined("r", 2, 2).await;
     // A post during that time is not lost with the room.
     let kept = chat.post().await;
@@ -86,6 +86,18 @@ async fn a_lost_position_is_reported_and_the_room_resumes_at_its_end() {
     }
     assert!(matches!(next(&mut events).await, Event::Joined { head, .. } if head.seq == 2));
     assert_eq!(seqs(&mut events).await, [3]);
+}
+
+#[tokio::test]
+async fn a_hub_that_lost_its_latest_messages_does_not_repeat_the_others() {
+    let mut hub = FakeHub::start().await;
+    let (_client, mut events, chat) = in_a_room(&mut hub).await;
+    chat.end(Status::unavailable("gone")).await;
+    disconnected(&mut events).await;
+    let mut chat = hub.session().await;
+    assert_eq!(chat.join().await.start, after(10));
+    chat.refused(About::Join("r".into()), Code::OutOfRange, "POSITION_AHEAD").await;
+    assert_eq!(chat.join().await.start, None);
 }
 
 #[tokio::test]

@@ -3,10 +3,11 @@
 //! A message is emitted if it follows the last one: its `prev_seq` is not beyond that one's seq.
 //! Repeated messages are dropped. If messages are missing the room is joined again right after the
 //! last one. If that leaves a gap as well, or is refused, the gap is reported
-//! ([`Event::RoomReset`]) and the room goes on.
+//! ([`Event::RoomReset`]) and the room goes on, with the first message that the hub still has.
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use tonic::Code;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     client::error::Error,
-    error::Refusal,
+    error::{Reason, Refusal},
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_request::Request},
     text, wire,
@@ -186,7 +187,13 @@ impl JoinedRooms {
             if refusal.code == Code::OutOfRange && matches!(pending.start, Start::After(_)) {
                 out.emit(reset(name, &refusal.message));
                 room.last = None;
-                return room.join(name, Start::Head, Vec::new(), out);
+                // All that is left is new to this client, unless the hub has lost its latest messages:
+                // then those that are left are known.
+                let start = match refusal.reason {
+                    Reason::PositionAhead => Start::Head,
+                    _ => Start::Since(Timestamp::UNIX_EPOCH),
+                };
+                return room.join(name, start, Vec::new(), out);
             }
             self.rooms.remove(name);
             let (room, error) = (name.clone(), Error::Refused(refusal));
