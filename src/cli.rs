@@ -161,10 +161,18 @@ async fn run_command(
         Command::Chat(args) if terminal::can_ask() => {
             setup::load_or_ask(flags, args.link.as_ref(), stop).await?
         }
+        Command::Hubs(_) => {
+            let (settings, missing) = Settings::load_for_hubs(flags)?;
+            missing.iter().for_each(|missing| hubs::warn_of_missing(missing));
+            settings
+        }
         _ => Settings::load(flags)?,
     };
     if settings.quiet {
         output::set_quiet();
+    }
+    if let Some(option) = &settings.flags.option_in_text {
+        output::print_notice(&format!("{option} is part of the text; options come before it"));
     }
     // Log lines on the terminal would garble the chat that is drawn there.
     let draws = matches!(command, Command::Chat(_)) && terminal::can_edit();

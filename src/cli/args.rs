@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand, parser::ValueSource};
 
 use super::{
     chat,
@@ -95,6 +95,7 @@ pub(super) enum Command {
 /// Parses the command line. `args` begins with the name of the program.
 pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let args: Vec<OsString> = args.into_iter().collect();
+    let has_separator = args.iter().any(|arg| arg == "--");
     let mut program = program();
     let matches = program
         .try_get_matches_from_mut(&args)
@@ -104,7 +105,22 @@ pub(super) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, cla
     if let (Command::Post(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
         args.has_room_option = matches.value_source("room") == Some(ValueSource::CommandLine);
     }
+    if !has_separator {
+        cli.flags.option_in_text = option_in_text(&program, &matches);
+    }
     Ok(cli)
+}
+
+/// Returns the last word of a text if it is an option of the command, as in `send bob hi --json`.
+fn option_in_text(program: &clap::Command, matches: &ArgMatches) -> Option<String> {
+    let (name, matches) = matches.subcommand()?;
+    let mut words = matches.try_get_many::<String>("text").ok()??;
+    let last = words.next_back()?;
+    let option = last.strip_prefix("--")?;
+    let option = option.split_once('=').map_or(option, |(option, _)| option);
+    let command = program.find_subcommand(name)?;
+    let mut options = program.get_arguments().chain(command.get_arguments());
+    options.any(|arg| arg.get_long() == Some(option)).then(|| last.clone())
 }
 
 /// The definition of the command line. Empty environment variables count as unset.
@@ -149,6 +165,30 @@ mod tests {
         for key in known {
             let forms = [format!("\n{key} = "), format!("\n[{key}]"), format!("\n[{key}.")];
             assert!(forms.iter().any(|form| page.contains(form)), "{key} is not in docs/chat.md");
+        }
+    }
+
+    #[test]
+    fn an_option_at_the_end_of_a_text_is_found() {
+        let found =
+            |line: &str| parse(line.split(' ').map(OsString::from)).unwrap().flags.option_in_text;
+        for (line, option) in [
+            ("chinwag send bob hi --json", "--json"),
+            ("chinwag send bob hi --queue", "--queue"),
+            ("chinwag post lobby hi --name=eve", "--name=eve"),
+            ("chinwag note bob hi --remove", "--remove"),
+        ] {
+            assert_eq!(found(line).as_deref(), Some(option), "{line}");
+        }
+        for line in [
+            "chinwag send bob -- hi --json",
+            "chinwag send bob --json hi",
+            "chinwag post lobby make --force",
+            "chinwag post lobby --json is an option",
+            "chinwag post lobby make -q",
+            "chinwag search disk --newest",
+        ] {
+            assert_eq!(found(line), None, "{line}");
         }
     }
 

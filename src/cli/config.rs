@@ -23,15 +23,7 @@ pub(crate) mod hubs;
 mod profile;
 mod remember;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Display,
-    io,
-    net::SocketAddr,
-    ops::Range,
-    path::Path,
-    str::FromStr,
-};
+use std::{collections::BTreeMap, fmt::Display, io, net::SocketAddr, ops::Range, path::Path};
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -48,7 +40,7 @@ use super::{
     keymap::Keymap,
     notify::{self, Notify},
     theme::ThemeName,
-    values::direct_policy,
+    values::{direct_policy, peer, room},
 };
 use crate::{identity::files, model::Invalid};
 
@@ -72,6 +64,8 @@ pub(crate) struct Config {
     pub(crate) keys: BTreeMap<String, Vec<String>>,
     /// The current profile.
     pub(crate) at: Option<ProfileName>,
+    /// What the file has as the current profile, if there is no such profile.
+    pub(crate) missing_at: Option<String>,
     pub(crate) hubs: BTreeMap<ProfileName, Profile>,
 }
 
@@ -96,14 +90,16 @@ impl Config {
             at: error.span(),
             problem: error.message().to_owned(),
         })?;
-        let names: BTreeSet<String> = raw.hubs.keys().cloned().collect();
+        let hubs: BTreeMap<_, _> = raw.hubs.into_iter().map(profile).collect::<Result<_, _>>()?;
+        let at = raw.at.as_ref().and_then(|at| at.parse::<ProfileName>().ok());
+        let at = at.filter(|at| at.is_default() || hubs.contains_key(at));
         Ok(Self {
             default_profile: Profile {
                 hub: one("hub", raw.hub, addresses::hub)?,
-                name: one("name", raw.name, str::parse)?,
-                rooms: many("room", raw.room)?,
+                name: one("name", raw.name, peer)?,
+                rooms: many("room", raw.room, room)?,
                 listen: raw.listen.map(listen).transpose()?,
-                advertise: many("advertise", raw.advertise)?,
+                advertise: many("advertise", raw.advertise, str::parse)?,
                 direct: one("direct", raw.direct, direct_policy)?,
                 no_direct: raw.no_direct,
                 plaintext: raw.plaintext,
@@ -115,13 +111,9 @@ impl Config {
             no_keep: raw.keep == Some(false),
             theme: one("theme", raw.theme, ThemeName::parse)?,
             keys: raw.keys.map(keys).transpose()?.unwrap_or_default(),
-            at: one("at", raw.at, |at| match at {
-                at if at == ProfileName::DEFAULT || names.contains(at) => {
-                    at.parse().map_err(|problem: Invalid| problem.to_string())
-                }
-                _ => Err(hubs::no_profile(at)),
-            })?,
-            hubs: raw.hubs.into_iter().map(profile).collect::<Result<_, _>>()?,
+            missing_at: raw.at.filter(|_| at.is_none()),
+            at,
+            hubs,
         })
     }
 }
@@ -164,7 +156,7 @@ struct RawConfig {
     keep: Option<bool>,
     theme: Option<Spanned<String>>,
     keys: Option<Spanned<RawKeys>>,
-    at: Option<Spanned<String>>,
+    at: Option<String>,
     #[serde(default)]
     hubs: BTreeMap<String, Spanned<RawProfile>>,
 }
@@ -218,12 +210,13 @@ fn one<T, E: Display>(
     raw.map(|raw| read(raw.get_ref()).map_err(|problem| problem_in(key, &raw, problem))).transpose()
 }
 
-fn many<T: FromStr<Err: Display>>(
+fn many<T, E: Display>(
     key: &str,
     raw: Option<Spanned<OneOrMany>>,
+    read: impl Fn(&str) -> Result<T, E>,
 ) -> Result<Vec<T>, FileProblem> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
-    let read = |one: &String| one.parse().map_err(|problem| problem_in(key, &raw, problem));
+    let read = |one: &String| read(one).map_err(|problem| problem_in(key, &raw, problem));
     raw.get_ref().all().iter().map(read).collect()
 }
 
@@ -293,6 +286,27 @@ mod tests {
             plaintext: Some(true),
         };
         assert_eq!(all.default_profile, profile);
+    }
+
+    #[test]
+    fn names_are_written_as_on_the_command_line() {
+        let written = |name: &str, rooms: &str| {
+            let settings = format!("name = '{name}'\nroom = {rooms}\n");
+            Config::parse(&format!("{settings}[hubs.a]\nhub = 'a:1'\n{settings}")).unwrap()
+        };
+        let plain = written("bob", "['ops', 'den']");
+        assert_eq!(written("@bob", "['#ops', '#den']"), plain);
+        assert_eq!(written("＠bob", "['＃ops', '＃den']"), plain);
+    }
+
+    #[test]
+    fn a_current_profile_that_is_missing_is_no_mistake_of_the_file() {
+        for at in ["gone", "no name", ""] {
+            let config = Config::parse(&format!("at = '{at}'")).unwrap();
+            assert_eq!((config.at, config.missing_at.as_deref()), (None, Some(at)));
+        }
+        let there = Config::parse("at = 'a'\n[hubs.a]\nhub = 'a:1'").unwrap();
+        assert_eq!((there.at, there.missing_at), (Some("a".parse().unwrap()), None));
     }
 
     #[test]

@@ -209,7 +209,8 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
         Reason::InboxFull | Reason::ShuttingDown => Some(LATER),
         Reason::GuestsRefused | Reason::PlaintextRefused => Some("leave out --plaintext"),
         Reason::InviteRequired => Some(
-            "ask its operator for an invitation (`chinwagd invite`), and join with `chinwag chat LINK`",
+            "`chinwagd invite` prints a join link with one, for `chinwag chat LINK` or `chinwag hubs add \
+             NAME LINK`",
         ),
         Reason::CallerRefused => {
             Some("connect to the same hub with a key, or ask them over another channel")

@@ -24,7 +24,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{console::Console, state::ChatState, unfinished::Unfinished};
+use self::{
+    console::Console,
+    state::ChatState,
+    unfinished::{Unfinished, count_rest},
+};
 use super::{
     chat::{
         actions::{self, ActionOutcome},
@@ -34,7 +38,7 @@ use super::{
         link,
     },
     config::ProfileName,
-    failure::Result,
+    failure::{Failure, Result},
     options::Settings,
     output::print_warning,
     view::{self, Clock},
@@ -67,7 +71,13 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     })
     .await;
     let closed: Result<()> = match console {
-        Some(console) => console.close().await.map_err(Into::into),
+        Some(mut console) => {
+            if visited.is_err() && !console.is_edited() {
+                let not_run = count_rest(&mut console).await;
+                not_run.iter().for_each(|not_run| print_warning(not_run));
+            }
+            console.close().await.map_err(Into::into)
+        }
         None => Ok(()),
     };
     if let Err(failure) = visited.and(closed) {
@@ -97,7 +107,8 @@ async fn at_hub(
     // tasks have no receipt and count as failed.
     let failed = if console.is_edited() { 0 } else { chat.failed + chat.tasks.len() };
     let next = chat.next_hub.take();
-    if next.is_none() {
+    // After an error on a pipe, the lines that are not run are still to be counted.
+    if next.is_none() && (result.is_ok() || console.is_edited()) {
         console.stop_typing();
     }
     left.add(client.hub(), failed, client.waiting());
@@ -129,6 +140,8 @@ struct Chat {
     settings: Settings,
     /// The hub to go to after leaving.
     next_hub: Option<ProfileName>,
+    /// Why the chat ends, if not because the user leaves.
+    failure: Option<Failure>,
 }
 
 impl Chat {
@@ -136,7 +149,7 @@ impl Chat {
         let state = ChatState::new(client.name(), rooms, Clock::local());
         let (tasks, pending) = (JoinSet::new(), VecDeque::new());
         let (awaited, sending) = (None, HashMap::new());
-        let (failed, prompted, leaving, next_hub) = (0, None, None, None);
+        let (failed, prompted, leaving, next_hub, failure) = (0, None, None, None, None);
         Self {
             client,
             state,
@@ -151,6 +164,7 @@ impl Chat {
             leaving,
             settings,
             next_hub,
+            failure,
         }
     }
 
@@ -160,7 +174,7 @@ impl Chat {
         self.prompt(console, false);
         loop {
             if self.leaving.is_some_and(|until| self.may_leave(until)) {
-                return Ok(());
+                return self.failure.take().map_or(Ok(()), Err);
             }
             // While lines wait to be shown, only typed lines are handled: the line editor shows
             // nothing between two lines.

@@ -86,6 +86,15 @@ impl Settings {
         Self::merge(flags, config, home, login_name)
     }
 
+    /// As [`Self::load`], for the commands that change the profiles: if the file has a missing profile as
+    /// the current one, they use the default. Also returns the name of the missing one.
+    pub(crate) fn load_for_hubs(flags: Flags) -> Result<(Self, Option<String>)> {
+        let home = Home::find(flags.home.clone())?;
+        let mut config = Config::read(&home.config_file())?;
+        let missing = config.missing_at.take();
+        Ok((Self::merge(flags, config, home, login_name)?, missing))
+    }
+
     /// Returns the settings for the hub of a profile, whose file is read again. Options that were given
     /// for another hub do not count any more.
     pub(crate) fn at(&self, profile: &ProfileName) -> Result<Self> {

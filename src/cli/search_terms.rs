@@ -1,7 +1,7 @@
 //! Parses a typed search: words, and the operators `from:NAME`, `in:ROOM`, `after:TIME` and
 //! `before:TIME` between them.
 //!
-//! Within double quotes an operator is text. Everything else that has a colon, such as an address, is
+//! Within double quotes an operator is text, and its value may stand in them: `from:"ann"`. Everything else that has a colon, such as an address, is
 //! a word.
 
 use jiff::{Timestamp, tz::TimeZone};
@@ -94,13 +94,22 @@ impl SearchTerms {
     pub(crate) fn parse(typed: &str) -> Result<Self, SearchTermsError> {
         let mut terms = Self::default();
         let mut words: Vec<String> = Vec::new();
-        for (index, part) in typed.split('"').enumerate() {
+        // The operator directly before a quote.
+        let mut open: Option<Operator> = None;
+        let mut parts = typed.split('"').enumerate().peekable();
+        while let Some((index, part)) = parts.next() {
             if index % 2 == 1 {
-                words.push(format!("\"{part}\""));
+                match open.take() {
+                    Some(operator) => terms.apply(operator, part.trim())?,
+                    None => words.push(format!("\"{part}\"")),
+                }
                 continue;
             }
             for word in part.split_whitespace() {
                 match Operator::split(word) {
+                    Some((operator, "")) if part.ends_with(word) && parts.peek().is_some() => {
+                        open = Some(operator);
+                    }
                     Some((operator, value)) => terms.apply(operator, value)?,
                     None => words.push(word.to_owned()),
                 }
@@ -215,6 +224,19 @@ mod tests {
             assert_eq!(parsed(typed), SearchTerms { words: typed.into(), ..Default::default() });
         }
         assert_eq!(parsed("red\"from:ann in:ops\"blue").words, "red \"from:ann in:ops\" blue");
+    }
+
+    #[test]
+    fn a_value_may_be_quoted() {
+        let quoted =
+            parsed("from:\"ann\" disk in:\"#ops\" \"no space\" before:\"2026-11-21 08:00Z\"");
+        assert_eq!(
+            quoted,
+            parsed("from:ann disk in:#ops \"no space\" before:2026-11-21T08:00:00Z")
+        );
+        assert_eq!(parsed("from:\"ann"), parsed("from:ann"));
+        let empty = SearchTerms::parse("disk from:\"\"").unwrap_err();
+        assert_eq!(empty, SearchTermsError::NoValue(Operator::From));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::{
     failure::{Failure, Result},
     options::{self, DEFAULT_HUB, Flags, Settings},
     output::{print_notice, print_warning},
-    question,
+    question, values,
 };
 use crate::{
     client::Error,
@@ -147,7 +147,7 @@ async fn try_settings(settings: &Settings, stop: &CancellationToken) -> Result<(
 async fn ask_name(stop: &CancellationToken) -> Result<Name> {
     let login = options::login_name().and_then(|login| Name::parse(&login).ok());
     say(ABOUT_NAME)?;
-    ask("Your name", login.as_ref().map(Name::as_str), stop, Name::parse).await
+    ask("Your name", login.as_ref().map(Name::as_str), stop, values::peer).await
 }
 
 async fn ask_hub(stop: &CancellationToken) -> Result<JoinLink> {

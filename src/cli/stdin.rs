@@ -29,6 +29,9 @@ const LINES: usize = 64;
 /// What UTF-8 text may begin with, as written by Windows programs.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// How much is read to recognize UTF-16: two of its characters.
+const HEAD_BYTES: u64 = 4;
+
 /// The marks at the beginning of UTF-16, of either byte order.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
@@ -46,6 +49,13 @@ pub(crate) enum InputLine {
     Text(String),
     /// The line cannot be a text and was skipped, with the reason.
     Invalid(String),
+}
+
+impl InputLine {
+    /// Returns true if the line has only white space.
+    pub(crate) fn is_blank(&self) -> bool {
+        matches!(self, Self::Text(line) if line.trim().is_empty())
+    }
 }
 
 /// Starts reading lines. The channel closes at the end of the input.
@@ -85,13 +95,15 @@ pub(crate) async fn whole() -> Result<String> {
 fn without_mark<R: BufRead>(mut reader: R) -> io::Result<impl BufRead> {
     let mut head = Vec::new();
     // Not beyond the first line: a person may be typing.
-    reader.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_until(b'\n', &mut head)?;
-    if head == BYTE_ORDER_MARK {
-        head.clear();
+    reader.by_ref().take(HEAD_BYTES).read_until(b'\n', &mut head)?;
+    if head.starts_with(BYTE_ORDER_MARK) {
+        head.drain(..BYTE_ORDER_MARK.len());
     }
     let has_mark = UTF16_MARKS.iter().any(|mark| head.starts_with(mark));
-    // Without a mark, UTF-16 begins with the halves of an ASCII character, of which one is zero.
-    if has_mark || head.iter().take(2).any(|&byte| byte == 0) {
+    // Without a mark, UTF-16 begins with the halves of ASCII characters, of which one is zero. A single
+    // NUL byte is reported with its line.
+    let is_zero = |first| head.len() > first && head.iter().skip(first).step_by(2).all(|&b| b == 0);
+    if has_mark || is_zero(0) != is_zero(1) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, IS_UTF16));
     }
     Ok(Cursor::new(head).chain(reader))
@@ -260,7 +272,10 @@ mod tests {
         }
         // Without a mark and an ASCII character in front, blanks and line breaks tell.
         assert!(problem(whole(&little("да нет")[..])).contains("NUL"));
-        assert_eq!(all(b"ok\na\0b\n", 4), [text("ok"), InputLine::Invalid(HAS_NUL.into())]);
+        for lines in [&b"ok\na\0b\n"[..], b"ok\n\0b\n"] {
+            assert_eq!(all(lines, 4), [text("ok"), InputLine::Invalid(HAS_NUL.into())]);
+            assert_eq!(all(&lines[3..], 4), [InputLine::Invalid(HAS_NUL.into())], "{lines:?}");
+        }
     }
 
     #[test]

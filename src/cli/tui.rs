@@ -28,7 +28,10 @@ mod terminal_events;
 mod transcript;
 mod view;
 
-use std::io::{self, IsTerminal};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+};
 
 use jiff::tz::TimeZone;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +41,7 @@ pub use self::headless::HeadlessScreen;
 use self::{
     app::{App, TerminalEvents},
     moment::Moment,
-    state::{Preferences, State},
+    state::{Drafts, Preferences, State},
     term::Screen,
 };
 use super::{
@@ -84,11 +87,13 @@ pub(super) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
     };
     // One thread reads the terminal, at whatever hub.
     let mut reading = None;
+    // The drafts of each hub that the user has left.
+    let mut drafts = BTreeMap::new();
     visit_each(settings, options, stop, async |visit| {
         let events = reading
             .take()
             .unwrap_or_else(|| terminal_events::events(&background.typed, background.is_open));
-        let (events, left) = at_hub(visit, colours, events, stop).await?;
+        let (events, left) = at_hub(visit, colours, events, &mut drafts, stop).await?;
         reading = Some(events);
         Ok(left)
     })
@@ -100,6 +105,7 @@ async fn at_hub(
     visit: Visit,
     colours: TerminalColours,
     terminal_events: TerminalEvents,
+    drafts: &mut BTreeMap<String, Drafts>,
     stop: &CancellationToken,
 ) -> Result<(TerminalEvents, Option<ProfileName>)> {
     let Visit { settings, client, mut events, problem } = visit;
@@ -116,6 +122,7 @@ async fn at_hub(
     let (file, hub) = (settings.home.seen(), client.hub().to_string());
     state.set_read_positions(read_positions::load(&file, &hub));
     state.set_join_lines(link::lines(&client));
+    state.set_drafts(drafts.remove(&hub).unwrap_or_default());
     state.greet(now);
     problem.iter().for_each(|problem| state.announce(problem, true, now));
     let screen = Screen::open(settings.mouse).map_err(|error| no_screen(&error))?;
@@ -141,7 +148,11 @@ async fn at_hub(
     for line in state.exit_report(io::stderr().is_terminal()) {
         print_warning(&line);
     }
-    match (result?, state.take_next_hub(), state.unsent().len()) {
+    let next = state.take_next_hub();
+    if next.is_some() {
+        drafts.insert(hub, state.take_drafts());
+    }
+    match (result?, next, state.unsent().len()) {
         (Some(error), ..) => Err(error.into()),
         (None, None, 1..) => Err(Failure::Other("not everything you said has arrived".into())),
         (None, next, _) => Ok((terminal_events, next)),

@@ -9,14 +9,15 @@ use crate::{
     model::{Invalid, Name, RoomName},
 };
 
-/// Parses the name of a peer, also as people write it in a text: `@bob`.
+/// Parses the name of a peer, also as people write it in a text: `@bob`. The fullwidth sign is that of
+/// input methods for wide scripts.
 pub(crate) fn peer(raw: &str) -> Result<Name, Invalid> {
-    Name::parse(raw.strip_prefix('@').unwrap_or(raw))
+    Name::parse(raw.strip_prefix(['@', '＠']).unwrap_or(raw))
 }
 
-/// Parses the name of a room, also as people write it in a text: `#ops`.
+/// Parses the name of a room, also as people write it in a text: `#ops`. As [`peer`].
 pub(crate) fn room(raw: &str) -> Result<RoomName, Invalid> {
-    RoomName::parse(raw.strip_prefix('#').unwrap_or(raw))
+    RoomName::parse(raw.strip_prefix(['#', '＃']).unwrap_or(raw))
 }
 
 /// Parses "30s", "5m", "1h 30m" or "7d"; a day has 24 hours.
@@ -95,10 +96,10 @@ mod tests {
 
     #[test]
     fn names_may_have_the_sign_of_their_kind() {
-        for raw in ["bob", "@bob", "Bob"] {
+        for raw in ["bob", "@bob", "＠bob", "Bob"] {
             assert_eq!(peer(raw).unwrap().as_str(), "bob", "{raw}");
         }
-        for raw in ["ops", "#ops", "Ops"] {
+        for raw in ["ops", "#ops", "＃ops", "Ops"] {
             assert_eq!(room(raw).unwrap().as_str(), "ops", "{raw}");
         }
         for raw in ["#bob", "@@bob", "@"] {

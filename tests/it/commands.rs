@@ -44,6 +44,20 @@ fn posts_appear_in_history_and_tail() {
 }
 
 #[test]
+fn tail_after_a_lost_message_prints_all_that_is_left() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    for said in ["one", "two", "three"] {
+        sova.run(&["post", "ops", said]).done();
+    }
+    let args = ["tail", "ops", "--after", "1:4", "--count", "3", "--timeout", "30s", "--json"];
+    let printed = sova.run(&args).objects();
+    let part = |line: &Value| line["text"].as_str().or(line["type"].as_str()).map(str::to_owned);
+    let printed: Vec<_> = printed.iter().filter_map(part).collect();
+    assert_eq!(printed, ["gap", "one", "two", "three"]);
+}
+
+#[test]
 fn rooms_counts_no_sessions_of_commands() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));

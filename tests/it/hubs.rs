@@ -155,6 +155,32 @@ fn what_is_chosen_nearer_to_the_command_wins() {
 }
 
 #[test]
+fn a_current_profile_that_is_missing_locks_nobody_out() {
+    let person = Person::new();
+    let file = person.home.path().join("config.toml");
+    let lose = || {
+        let kept = person.config().replace("at = \"gone\"\n", "");
+        std::fs::write(&file, format!("at = \"gone\"\n{kept}")).unwrap();
+    };
+    lose();
+    let refused = person.run(&["peers"]).failed(2);
+    assert!(refused.contains("no profile gone") && refused.contains("`chinwag hubs use default`"));
+    person.run(&["--at", "work", "peers"]).done();
+    let listed = person.run(&["hubs"]);
+    assert!(listed.stderr.contains("no profile gone"), "{listed:?}");
+    assert!(listed.done().starts_with("*  default  "));
+    let added = person.run(&["--json", "hubs", "add", "den", person.work.link()]);
+    assert_eq!(added.objects()[0]["name"], "den");
+    person.run(&["hubs", "remove", "den"]).done();
+    person.run(&["hubs", "use", "default"]).done();
+    person.run(&["peers"]).done();
+    lose();
+    person.run(&["hubs", "use", "work"]).done();
+    assert!(person.run(&["hubs"]).done().contains("\n*  work"));
+    person.run(&["peers"]).done();
+}
+
+#[test]
 fn a_profile_and_another_hub_exclude_each_other() {
     let person = Person::new();
     let here = person.here.address().to_string();
@@ -221,16 +247,25 @@ fn lines_after_a_change_of_the_hub_go_there_or_nowhere() {
     assert!(shown.contains("*  default  ") && shown.contains("* ann on "), "{shown}");
     assert_eq!(posted(&person.here, "lobby"), ["sova: one", "sova: three"]);
     assert_eq!(posted(&person.work, "ops"), ["ann: two"]);
-    for wrong in ["/hub nowhere", "/hub two words"] {
-        let input = format!("{wrong}\nprivate\n");
+    for (wrong, rest, not_run) in [
+        ("nowhere", "private\n", "one further line was not run"),
+        ("two words", "private\n\nprivate\n", "2 further lines were not run"),
+    ] {
+        let input = format!("before {wrong}\n/hub {wrong}\n{rest}");
         let ended = cli::run(person.command(&["chat"]), input.as_bytes());
         assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.stderr.contains(not_run), "{ended:?}");
+        assert!(ended.stderr.contains(&format!("no profile {wrong}")), "{ended:?}");
+        let shown = format!("sova: before {wrong}");
+        assert!(ended.stdout.contains(&shown), "what was sent is waited for: {ended:?}");
+        assert_eq!(posted(&person.here, "lobby").last(), Some(&shown));
     }
     let mut person = person;
     person.work.kill9();
     std::fs::remove_file(person.home.path().join("contacts.toml")).unwrap();
     let ended = cli::run(person.command(&["chat"]), b"/hub work\nprivate\n");
     assert_eq!(ended.code, Some(3), "{ended:?}");
+    assert!(ended.stderr.contains("one further line was not run"), "{ended:?}");
     assert!(!posted(&person.here, "lobby").contains(&"sova: private".to_owned()));
 }
 
@@ -254,6 +289,12 @@ fn the_full_screen_goes_from_hub_to_hub() {
     screen.type_line("/hub default");
     screen.wait_for("lobby> ");
     screen.wait_for("one");
+    screen.type_line("/join den");
+    screen.wait_for("den> ");
+    screen.type_keys("half a thought");
+    screen.wait_for("den> half a thought");
+    screen.press(&["M-1"]);
+    screen.wait_for("lobby> ");
     // A hub that is gone and whose key is not known: the chat comes back.
     person.work.kill9();
     std::fs::remove_file(person.home.path().join("contacts.toml")).unwrap();
@@ -262,6 +303,10 @@ fn the_full_screen_goes_from_hub_to_hub() {
     screen.type_line("three");
     screen.wait_for("three");
     assert!(screen.is_full_screen());
+    screen.press(&["M-2"]);
+    screen.wait_for("den> half a thought");
+    screen.press(&["M-1"]);
+    screen.wait_for("lobby> ");
     screen.type_line("/quit");
     assert!(screen.wait_for_end().success());
     assert_eq!(screen.left_behind(), Vec::<&str>::new());

@@ -147,3 +147,30 @@ fn listen_refuses_options_that_prevent_messages() {
     let said = sova.run(&["on", "--run", "cat", "--direct-only", "--no-direct"]).failed(2);
     assert!(said.contains("cannot be used together"), "{said}");
 }
+
+#[test]
+fn an_option_at_the_end_of_a_text_is_pointed_out() {
+    let hub = TestHub::start();
+    let sova = Person::new(&hub, "sova");
+    let posted = sova.run(&["post", "lobby", "hello", "--json"]);
+    let notice = "chinwag: --json is part of the text; options come before it";
+    assert_eq!(posted.stderr.matches(notice).count(), 1, "{posted:?}");
+    assert_eq!(posted.done(), "");
+    assert!(sova.run(&["history"]).done().ends_with("sova: hello --json\n"));
+    assert_eq!(sova.run(&["post", "lobby", "--", "hello", "--json"]).stderr, "");
+    assert_eq!(sova.run(&["--quiet", "post", "lobby", "hello", "--json"]).stderr, "");
+}
+
+#[test]
+fn an_error_about_a_contact_who_is_away_says_how_to_keep_the_message() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = buzz.start(&["listen", "--count", "1"]);
+    listening.complaint_of("receives direct messages");
+    sova.run(&["send", "buzz", "hi"]).done();
+    listening.end().done();
+    let away = sova.run(&["send", "buzz", "hi"]).failed(4);
+    assert!(away.contains("`--queue` keeps") && away.contains("`--wait` tries"), "{away}");
+    let unknown = sova.run(&["send", "nobody", "hi"]).failed(4);
+    assert!(!unknown.contains("--queue"), "it may be a slip: {unknown}");
+}

@@ -38,7 +38,7 @@ pub(crate) const POST_WAITS: &str =
 pub(crate) const IS_YOU: &str = "that is you";
 
 /// The error for `/keep` where no conversation is current.
-const KEEP_WHOSE: &str = "usage: /keep NAME on, off, or a time such as 7d";
+pub(crate) const KEEP_WHOSE: &str = "usage: /keep NAME on, off, or a time such as 7d";
 
 /// The error where a key is needed.
 const NO_KEY: &str = "you are connected in plaintext, without a key";

@@ -6,13 +6,16 @@
 //! command makes no text of it, and neither does a character that looks like the slash.
 
 pub(crate) mod commands;
+mod line_kind;
 
-use self::commands::{ChatCommand, Verb};
+use self::{
+    commands::{ChatCommand, Verb},
+    line_kind::LineKind,
+};
 use crate::{
     cli::{search_terms::SearchTerms, theme::ThemeName, values},
     client::KeepFor,
     model::{Endpoint, Fingerprint, Invalid, Name, PeerStatus, RoomName, Text},
-    text,
 };
 
 /// The number of messages that `/history` shows by default.
@@ -24,11 +27,9 @@ const MAX_HISTORY: u32 = 1000;
 /// How many characters of an unknown command an error repeats.
 const MAX_WORD: usize = 20;
 
-/// What begins a command. The second one is typed by input methods for wide scripts.
-const SLASHES: [char; 2] = ['/', '／'];
-
-/// The word that begins a direct message in the syntax of the original program.
-const P2P: &str = "P2P";
+/// The options of `chinwag search`, which `/search` does not have.
+const SEARCH_OPTIONS: [&str; 6] =
+    ["--newest", "--sender", "--since", "--until", "--limit", "--last"];
 
 /// The argument of `/note` that removes the note.
 const NO_NOTE: &str = "-";
@@ -164,73 +165,6 @@ fn no_command_inside(typed: &str) -> Result<(), Invalid> {
     }
 }
 
-/// What a line is, by its beginning.
-enum LineKind<'a> {
-    /// Nothing that can be seen.
-    Blank,
-    /// A text.
-    Text(&'a str),
-    /// A command, without its slash.
-    Command(&'a str),
-    /// The list of peers, in the syntax of the original program.
-    Peers,
-    /// A direct message in that syntax, without its first word.
-    P2p(&'a str),
-    /// Something that looks like a command, with the part that only looks so.
-    Lookalike(&'a str),
-}
-
-impl<'a> LineKind<'a> {
-    fn of(line: &'a str) -> Self {
-        // Blanks are kept at first: with one before it, "P2P" is text.
-        let line_seen = line.trim_start_matches(is_unseen);
-        let (word, rest) = match line_seen.find(char::is_whitespace) {
-            Some(end) => line_seen.split_at(end),
-            None => (line_seen, ""),
-        };
-        if word == P2P {
-            return Self::P2p(rest);
-        }
-        if line_seen.trim_end() == "PEER" {
-            return Self::Peers;
-        }
-        if !rest.is_empty() && looks_like(word, P2P) {
-            return Self::Lookalike(word);
-        }
-        let seen = line.trim_start_matches(|c: char| c.is_whitespace() || is_unseen(c)).trim_end();
-        let Some(first) = seen.chars().next() else { return Self::Blank };
-        match seen.split_at(first.len_utf8()) {
-            ("/", text) if text.starts_with('/') => Self::Text(text),
-            (_, command) if SLASHES.contains(&first) => Self::Command(command),
-            // Some letters look like a slash too, and drawings are not commands.
-            (slash, word)
-                if !first.is_alphanumeric()
-                    && word.starts_with(char::is_alphabetic)
-                    && looks_like(slash, "/") =>
-            {
-                Self::Lookalike(slash)
-            }
-            _ => Self::Text(line),
-        }
-    }
-}
-
-/// Returns true for characters of no width and no colour. Blanks are seen: they move what follows.
-fn is_unseen(c: char) -> bool {
-    text::is_invisible(c) && !c.is_whitespace()
-}
-
-/// Returns true if two texts look alike.
-fn looks_like(shown: &str, wanted: &str) -> bool {
-    let plain = |c: char| match c {
-        // Fullwidth forms are in the order of ASCII.
-        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-        c => c,
-    };
-    let shown: String = shown.chars().filter(|c| !is_unseen(*c)).map(plain).collect();
-    unicode_security::skeleton(&shown).eq(unicode_security::skeleton(wanted))
-}
-
 /// Returns true if a line is a command, or looks like one to a person.
 pub(crate) fn begins_like_a_command(line: &str) -> bool {
     !matches!(LineKind::of(line), LineKind::Blank | LineKind::Text(_))
@@ -259,7 +193,7 @@ fn p2p_words(rest: &str) -> Result<Input, Invalid> {
         _ => {
             return Err(usage(
                 "usage: P2P HOST PORT TEXT sends to an address; to post a text that begins with P2P, \
-                 put a space before it",
+                 put a word before it",
             ));
         }
     };
@@ -311,6 +245,15 @@ fn with_words(command: &ChatCommand, rest: &str) -> Result<Input, Invalid> {
         Verb::Mute => Request::Mute { room: room()?, muted: true },
         Verb::Unmute => Request::Mute { room: room()?, muted: false },
         Verb::History => Request::History(history(rest)?),
+        Verb::Search
+            if let Some(option) =
+                rest.split_whitespace().find(|word| SEARCH_OPTIONS.contains(word)) =>
+        {
+            return Err(usage(&format!(
+                "{option} is an option of `chinwag search`; in the chat, from:, in:, after: and \
+                 before: narrow a search (as a word: \"{option}\")"
+            )));
+        }
         Verb::Search => {
             Request::Search(SearchTerms::parse(rest).map_err(|error| usage(&error.to_string()))?)
         }

@@ -13,7 +13,7 @@ use crate::{
         failure::{Failure, Result},
         json::JsonLine,
         options::{Flags, Settings},
-        output::print_notice,
+        output::{print_notice, print_warning},
         view,
     },
     model::{JoinLink, Name},
@@ -81,6 +81,12 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
     }
 }
 
+/// Warns that the current profile of the settings does not exist, so that other commands fail.
+pub(crate) fn warn_of_missing(profile: &str) {
+    let problem = hubs::no_profile(profile);
+    print_warning(&format!("{problem}: `chinwag hubs use PROFILE` makes another one current"));
+}
+
 /// Registers once, so that no wrong link is saved, an invitation is used up, and the contact book gets
 /// the key of the hub. Returns the settings to save: those of the command line.
 async fn add(
@@ -106,7 +112,7 @@ async fn print_changed(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let after = Settings::load(settings.flags.clone())?;
+    let (after, _) = Settings::load_for_hubs(settings.flags.clone())?;
     print_object(after.hub_entry(profile)?, settings, stop).await
 }
 

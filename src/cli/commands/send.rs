@@ -10,11 +10,15 @@ use crate::{
         failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_notice},
-        values, view,
+        values, view, words,
     },
     client::{Client, ClientOptions, Error, Queued},
     model::{Name, Text},
 };
+
+/// What to do about a message to a known peer who is away.
+const KEEP_IT: &str = "before the text, `--queue` keeps the message until they are back, and `--wait` \
+                       tries until it is delivered";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -60,11 +64,24 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
                 };
                 client.send(to, text).until_delivered(not_yet).await?
             }
-            false => client.send(to, text).await?,
+            false => client.send(to, text).await.map_err(|error| explain(error, to, settings))?,
         };
         Ok(out.only_json(&receipt).await?)
     })
     .await
+}
+
+/// Says how a message to a known peer who is away can be kept.
+fn explain(error: Error, to: &Name, settings: &Settings) -> Failure {
+    let is_away = matches!(error, Error::PeerUnknown(_) | Error::PeerUnreachable { .. });
+    let book = settings.contacts().read().unwrap_or_default();
+    match book.contact(&settings.hub.hub, to) {
+        Some(_) if is_away => {
+            let message = words::problem(&error);
+            Failure::Explained { error: Box::new(error), message, remedy: KEEP_IT }
+        }
+        _ => error.into(),
+    }
 }
 
 /// Queues a message and tries to deliver it once. Once it is queued, an interrupted attempt is not a

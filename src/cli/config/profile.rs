@@ -10,7 +10,7 @@ use super::{FileProblem, OneOrMany, listen, many, one};
 use crate::{
     cli::{
         addresses::{self, TextOrPort},
-        values::{direct_policy, direct_word},
+        values::{direct_policy, direct_word, peer, room},
     },
     client::DirectPolicy,
     model::{Endpoint, Invalid, JoinLink, Name, RoomName},
@@ -91,10 +91,10 @@ impl RawProfile {
     pub(super) fn read(self) -> Result<Profile, FileProblem> {
         Ok(Profile {
             hub: one("hub", Some(self.hub), addresses::hub)?,
-            name: one("name", self.name, str::parse)?,
-            rooms: many("room", self.room)?,
+            name: one("name", self.name, peer)?,
+            rooms: many("room", self.room, room)?,
             listen: self.listen.map(listen).transpose()?,
-            advertise: many("advertise", self.advertise)?,
+            advertise: many("advertise", self.advertise, str::parse)?,
             direct: one("direct", self.direct, direct_policy)?,
             no_direct: self.no_direct,
             plaintext: self.plaintext,

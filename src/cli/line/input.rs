@@ -26,17 +26,16 @@ use crate::{
 const PIPE_WAIT: Duration = Duration::from_secs(10);
 
 impl Chat {
-    /// Handles `/hub`. For a script, a hub that cannot be found is an error: its next lines are meant for
-    /// that hub.
-    fn choose_hub(&mut self, wanted: Option<&str>, is_edited: bool) -> Result<()> {
+    /// Handles `/hub`. For a script, a hub that cannot be found ends the chat: its next lines are meant
+    /// for that hub.
+    fn choose_hub(&mut self, wanted: Option<&str>, is_edited: bool) {
         match hubs::choose(&self.settings, wanted) {
             Ok(HubChoice::List(lines)) => self.pending.push_back(lines.join("\n")),
             Ok(HubChoice::Here(notice)) => self.notify(&notice),
             Ok(HubChoice::Go(profile)) => self.next_hub = Some(profile),
             Err(problem) if is_edited || wanted.is_none() => self.report_failure(&problem),
-            Err(problem) => return Err(Failure::Other(problem)),
+            Err(problem) => self.failure = Some(Failure::Other(problem)),
         }
-        Ok(())
     }
 
     /// Asks for the next line, and remembers the room in its prompt.
@@ -63,16 +62,19 @@ impl Chat {
             }
             Some(Ok(stdin::InputLine::Text(line))) => Input::parse(&line),
             Some(Ok(stdin::InputLine::Invalid(problem))) => Input::Invalid(problem),
-            Some(Err(error)) => return Err(stdin::unreadable(&error)),
+            Some(Err(error)) => {
+                self.failure = Some(stdin::unreadable(&error));
+                Input::Nothing
+            }
             None => Input::Quit,
         };
         if let Input::Hub(wanted) = &input {
-            self.choose_hub(wanted.as_deref(), console.is_edited())?;
+            self.choose_hub(wanted.as_deref(), console.is_edited());
         }
-        if input == Input::Quit || self.next_hub.is_some() {
+        if input == Input::Quit || self.next_hub.is_some() || self.failure.is_some() {
             let wait = if console.is_edited() { TERMINAL_WAIT } else { PIPE_WAIT };
             self.leaving = Some(Instant::now() + wait);
-            if self.next_hub.is_none() {
+            if input == Input::Quit {
                 console.stop_typing();
             }
             return Ok(());

@@ -1,9 +1,15 @@
 //! What was not done at the hubs that a chat has left.
 
+use std::time::Duration;
+
+use super::console::Console;
 use crate::{
     cli::failure::{Failure, Result},
     model::Endpoint,
 };
+
+/// How long to read further lines of a pipe to count those that are not run.
+const COUNT_WAIT: Duration = Duration::from_secs(1);
 
 /// What was not done when a hub was left.
 #[derive(Default)]
@@ -37,6 +43,23 @@ impl Unfinished {
             0 => Ok(()),
             failed => Err(Failure::Other(format!("lines that could not be carried out: {failed}"))),
         }
+    }
+}
+
+/// Says how many lines of a pipe are not run, if there are any.
+pub(super) async fn count_rest(console: &mut Console) -> Option<String> {
+    let mut lines = 0;
+    let counting = async {
+        while let Some(Ok(line)) = console.typed.recv().await {
+            lines += usize::from(!line.is_blank());
+        }
+    };
+    let is_all = tokio::time::timeout(COUNT_WAIT, counting).await.is_ok();
+    match (lines, is_all) {
+        (0, _) => None,
+        (1, true) => Some("one further line was not run".into()),
+        (lines, true) => Some(format!("{lines} further lines were not run")),
+        (lines, false) => Some(format!("at least {lines} further lines were not run")),
     }
 }
 

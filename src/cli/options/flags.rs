@@ -34,6 +34,7 @@ pub(crate) struct Flags {
 
     /// Your name in the chat [default: your login name]
     #[arg(long, global = true, env = "CHINWAG_NAME", hide_env_values = true)]
+    #[arg(value_parser = values::peer)]
     pub(in crate::cli) name: Option<Name>,
 
     /// Address to receive direct messages on, or the next free port; port 0 picks any port, a port
@@ -98,6 +99,10 @@ pub(crate) struct Flags {
     /// The values from the environment, which have a lower rank than the others.
     #[arg(skip)]
     pub(in crate::cli) environment: Environment,
+
+    /// The last word of a text, if it is an option that does not count as one there.
+    #[arg(skip)]
+    pub(in crate::cli) option_in_text: Option<String>,
 }
 
 /// The settings for a hub from the environment.

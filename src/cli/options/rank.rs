@@ -25,6 +25,13 @@ pub(crate) fn ranked(flags: &Flags, config: &Config) -> Result<(Option<ProfileNa
         _ if line.hub.is_some() => (None, line.or(environment)),
         (_, Some(at), _) => (Some(at.clone()), line.or(environment).or(profile(at)?)),
         _ if environment.hub.is_some() => (None, line.or(environment)),
+        _ if let Some(missing) = &config.missing_at => {
+            return Err(Failure::Usage(format!(
+                "{}, which is the current one by `at` in config.toml: `chinwag hubs use default` goes \
+                 back to the settings above [hubs], and `chinwag hubs` lists the profiles",
+                no_profile(missing)
+            )));
+        }
         (.., Some(at)) => (Some(at.clone()), line.or(environment).or(profile(at)?)),
         _ => (Some(ProfileName::default_profile()), line.or(environment)),
     };

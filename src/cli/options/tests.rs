@@ -27,6 +27,7 @@ fn config() -> Config {
         theme: Some(ThemeName::Light),
         keys: BTreeMap::from([("quit".into(), vec!["ctrl-q".into()])]),
         at: None,
+        missing_at: None,
         hubs: BTreeMap::new(),
     }
 }

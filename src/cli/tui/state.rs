@@ -35,6 +35,7 @@ use jiff::tz::TimeZone;
 pub(crate) use self::{
     choice::{Choice, Switcher},
     direct_chat::DirectChat,
+    hubs::Drafts,
     on_tick::HubStatus,
     overlay::{FoundMessages, Overlay},
     peer_list::{ListedPeer, short_duration},

@@ -1,5 +1,7 @@
 //! What typed lines mean.
 
+use std::collections::BTreeSet;
+
 use super::{
     commands::{COMMANDS, STATUSES},
     *,
@@ -64,11 +66,58 @@ fn the_words_of_the_original_program() {
 }
 
 #[test]
+fn a_private_line_for_an_address_is_never_posted() {
+    let secret = Input::parse("P2P 127.0.0.1 54322 secret");
+    let lines = ["p2p {}", "P2p {}", " P2P {}", "\tp2P {}", "\u{feff} p2p {}"];
+    for line in lines.map(|line| line.replace("{}", "127.0.0.1 54322 secret")) {
+        assert_eq!(Input::parse(&line), secret, "{line:?}");
+        assert!(is_private(&line), "{line:?}");
+        check_invalid(&format!("hello\n{line}"), "not sent: line 2");
+    }
+    for rest in ["127.0.0.1 54322", "127.0.0.1:54322 secret", "[::1]:54322", "buzzbox 54322"] {
+        for line in lines.map(|line| line.replace("{}", rest)) {
+            check_invalid(&line, "P2P HOST PORT TEXT");
+        }
+    }
+    for word in ["ｐ２ｐ", "р2р", " Р2Р"] {
+        check_invalid(&format!("{word} 127.0.0.1 1 secret"), "only looks like a command");
+    }
+    for line in ["p2p is great", "p2p", "P2p: 2 of 3", " P2P is fine", "peer", "p2ps 127.0.0.1 1 a"]
+    {
+        assert_eq!(Input::parse(line), Input::Post(text(line)), "{line:?}");
+    }
+}
+
+#[test]
+fn the_options_of_the_command_line_are_no_words_of_a_search() {
+    use clap::Args as _;
+    let command = crate::cli::commands::search::Args::augment_args(clap::Command::new("search"));
+    let mut options: Vec<String> = Vec::new();
+    for option in command.get_arguments() {
+        let names = option.get_long_and_visible_aliases().unwrap_or_default();
+        options.extend(names.iter().map(|name| format!("--{name}")));
+    }
+    assert_eq!(
+        BTreeSet::from_iter(&options),
+        BTreeSet::from_iter(&SEARCH_OPTIONS.map(String::from))
+    );
+    for option in options {
+        let refused = format!("{option} is an option of `chinwag search`");
+        check_invalid(&format!("/search {option} x"), &refused);
+        check_invalid(&format!("/search x {option}"), &refused);
+        let quoted = Input::parse(&format!("/search \"{option}\""));
+        assert!(matches!(quoted, Input::Ask(Request::Search(_))), "{quoted:?}");
+    }
+    assert!(matches!(Input::parse("/search --force"), Input::Ask(Request::Search(_))));
+}
+
+#[test]
 fn a_private_line_with_a_mistake_is_never_posted() {
     for line in ["P2P", "P2P 127.0.0.1", "P2P 127.0.0.1 54322", "P2P 127.0.0.1:54322 secret"] {
         check_invalid(line, "P2P HOST PORT TEXT");
     }
     check_invalid("P2P 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
+    check_invalid("p2p 127.0.0.1 99999 secret", "a port must be from 1 to 65535");
     check_invalid("P2P no/host 1 secret", "neither a host name nor an address");
     check_invalid(" /msg", "usage: /msg NAME [TEXT]");
     check_invalid("/queue buzz", "/queue NAME TEXT");

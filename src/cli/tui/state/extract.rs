@@ -57,6 +57,7 @@ impl State {
         let links = self.transcript().map(|it| it.web_links()).unwrap_or_default();
         match links.len() {
             0 => self.toast("there is no link in this chat", false, now),
+            1 if number > 1 => self.toast("this chat has only one link", true, now),
             count if number > count => {
                 self.toast(format!("this chat has {count} links"), true, now);
             }

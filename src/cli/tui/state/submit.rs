@@ -3,7 +3,7 @@
 use crate::{
     cli::{
         chat::{
-            actions::{IS_YOU, NO_ROOM, POST_WAITS, join_waits},
+            actions::{IS_YOU, KEEP_WHOSE, NO_ROOM, POST_WAITS, join_waits},
             input::{self, Input, Request, ScreenCommand},
         },
         theme::{Theme, ThemeName},
@@ -189,6 +189,9 @@ impl State {
             }
             Request::Search(terms) => {
                 self.emit(Effect::Search { terms, token: String::new() });
+            }
+            Request::Keep { name: None, .. } if self.current_peer().is_none() => {
+                self.toast(KEEP_WHOSE, true, now);
             }
             Request::Keep { name, keep } => {
                 let name = name.or_else(|| self.current_peer().cloned());

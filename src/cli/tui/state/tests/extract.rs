@@ -66,6 +66,12 @@ fn a_link_is_listed_whole_before_it_is_opened() {
     assert_eq!(copied(&state.take_effects()), Some("https://a.example/1"));
     state.line("/open 4", at(4));
     assert!(state.overlay.is_none() && state.toast.is_some());
+    state.line("/join den", at(5));
+    state.on_event(Event::Joined { room: room("den"), head: position(0) }, at(5));
+    state.go_to(ChatId::Room(room("den")), at(5));
+    state.said("den", 1, "buzz", "https://a.example/1");
+    state.line("/open 2", at(6));
+    assert_eq!(state.toast.as_ref().unwrap().text, "this chat has only one link");
 }
 
 #[test]

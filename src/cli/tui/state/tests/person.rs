@@ -35,6 +35,18 @@ fn a_chosen_status_is_not_changed_automatically() {
 }
 
 #[test]
+fn keep_in_a_room_says_once_what_to_type() {
+    let mut state = state(&["lobby"]);
+    for typed in ["/keep", "/keep off"] {
+        let effects = state.line(typed, at(1));
+        assert!(!effects.iter().any(|effect| matches!(effect, Effect::Run { .. })), "{effects:?}");
+        // With the last line.
+        let shown = state.shown_notices();
+        assert_eq!(shown.matches("usage: /keep NAME").count(), 1, "{typed}: {shown}");
+    }
+}
+
+#[test]
 fn the_status_says_what_holds_in_each_state() {
     let status = |state: &mut State| {
         state.line("/status", at(2));

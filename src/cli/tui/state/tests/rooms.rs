@@ -244,6 +244,26 @@ fn each_chat_has_its_own_draft() {
     assert_eq!(state.composer.text(), "other");
 }
 
+#[test]
+fn drafts_are_kept_while_the_user_is_at_another_hub() {
+    let mut before = state(&["lobby", "ops", "den"]);
+    before.composer.set("for the lobby");
+    before.perform(Action::NextPlace, at(1));
+    before.composer.set("for ops");
+    before.perform(Action::NextPlace, at(1));
+    before.composer.set("for the den");
+    before.ensure_direct_chat(&name("buzz")).draft = "for buzz".into();
+    let drafts = before.take_drafts();
+    let mut after = state(&["lobby", "ops"]);
+    after.set_drafts(drafts);
+    assert_eq!(after.composer.text(), "for the lobby");
+    after.perform(Action::NextPlace, at(2));
+    assert_eq!(after.composer.text(), "for ops");
+    assert_eq!(after.direct_chat(&name("buzz")).unwrap().draft, "for buzz");
+    assert_eq!(after.unsent(), ["not posted in den: for the den"]);
+    assert!(state(&["lobby"]).take_drafts().is_empty());
+}
+
 fn joined(state: &mut State, raw: &str) {
     state.on_event(Event::Joined { room: room(raw), head: position(0) }, at(9));
     let done = crate::cli::chat::actions::ActionOutcome::Joined(room(raw));
