@@ -32,23 +32,61 @@ use super::{
     colours::Paint,
     failure::{Failure, Result},
     json::JsonLine,
+    keys,
     options::Settings,
     outage::Outage,
-    output::{Output, print_notice, reader_gone},
-    stdin,
+    output::{Output, is_json, print_notice, reader_gone},
+    question, stdin, terminal,
     view::{self, Clock},
 };
 use crate::{
-    client::{Client, ClientOptions, Error, Event, Events},
-    model::{Message, Position, RoomName, Text},
+    client::{Client, ClientOptions, Error, Event, Events, HubTrust},
+    model::{Endpoint, Fingerprint, Message, Position, RoomName, Text},
 };
 
 /// How long a client may still take to start after a signal.
 const START_GRACE: Duration = Duration::from_secs(1);
 
-/// Starts a client. If a signal comes while it registers, it still completes that and leaves again:
-/// otherwise the session would be listed until its lease expires.
+/// Starts a client. If the join link has another key than the contact book, the user is asked whether
+/// to accept it. Where nobody can be asked, that is the error.
 pub(super) async fn start(
+    options: ClientOptions,
+    stop: &CancellationToken,
+) -> Result<(Client, Events)> {
+    let trust = options.trust;
+    match start_unasked(options.clone(), stop).await {
+        Err(Failure::Chat(Error::HubKeyChanged { hub, known, offered }))
+            if trust == HubTrust::Pinned(offered) =>
+        {
+            if !accepts_hub_key(&hub, known, offered, stop).await? {
+                return Err(Error::HubKeyChanged { hub, known, offered }.into());
+            }
+            start_unasked(options.trust(HubTrust::Accepted(offered)), stop).await
+        }
+        started => started,
+    }
+}
+
+/// Shows the known key of a hub and that of its join link, and asks whether to accept the latter.
+/// Returns false if there is nobody to ask.
+async fn accepts_hub_key(
+    hub: &Endpoint,
+    known: Fingerprint,
+    linked: Fingerprint,
+    stop: &CancellationToken,
+) -> Result<bool> {
+    if is_json() || !terminal::can_ask() {
+        return Ok(false);
+    }
+    for line in keys::hub_to_accept(hub, known, linked) {
+        question::show(&format!("{line}\n"))?;
+    }
+    Ok(question::confirm("Accept the new key?", stop).await? == Some(true))
+}
+
+/// Starts a client, and asks nothing. If a signal comes while it registers, it still completes that and
+/// leaves again: otherwise the session would be listed until its lease expires.
+pub(super) async fn start_unasked(
     options: ClientOptions,
     stop: &CancellationToken,
 ) -> Result<(Client, Events)> {

@@ -229,6 +229,9 @@ pub(crate) const GET_LINK: &str = "get the join link again from its operator (`c
 /// What to do if kept messages cannot be deleted, because their file is damaged.
 pub(crate) const DELETE_KEPT: &str = "delete that file with all kept messages, or restore it from a \
                                       backup and forget again";
+/// What to do if a join link has another key than the contact book.
+pub(crate) const ACCEPT_LINK: &str = "ask its operator over another channel whether the hub has a new \
+                                      key; if so: `chinwag hubs accept LINK`";
 const TAKE_ANOTHER: &str = "choose another with --name NAME, or use the --home with its key if it is \
                             yours (without a key, only one program can use it at a time)";
 const LOOK: &str = "list online peers with `chinwag peers`";

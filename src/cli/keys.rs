@@ -5,7 +5,7 @@ use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use super::view::{INDENT, table};
 use crate::{
     identity::Contact,
-    model::{Fingerprint, Name},
+    model::{Endpoint, Fingerprint, Name},
 };
 
 /// Groups or words of a fingerprint per line.
@@ -47,6 +47,25 @@ pub(crate) fn to_accept(name: &Name, known: Fingerprint, refused: Fingerprint) -
         "{name} sees their key with `chinwag id`. Ask over another channel whether they have a new key,"
     ));
     lines.push("and which. If not, somebody intercepts your connections.".into());
+    lines
+}
+
+/// Returns the known key of a hub and that of its join link, to compare before the latter is accepted.
+pub(crate) fn hub_to_accept(
+    hub: &Endpoint,
+    known: Fingerprint,
+    linked: Fingerprint,
+) -> Vec<String> {
+    let mut lines = vec![format!("Key of the hub at {hub} in your contact book:")];
+    lines.extend(split_lines(&known.to_string()));
+    lines.push("Key in the join link:".into());
+    lines.extend(split_lines(&linked.to_string()));
+    lines.push(
+        "The operator sees the key with `chinwagd link`. Ask over another channel whether the hub has a \
+         new"
+            .into(),
+    );
+    lines.push("key, and which. If not, the link leads to somebody else's hub.".into());
     lines
 }
 

@@ -16,7 +16,7 @@ use super::{
         Config, Home, ProfileName,
         hubs::{self, HubEntry},
     },
-    failure::{Failure, GET_LINK, Result},
+    failure::{ACCEPT_LINK, Failure, GET_LINK, Result},
     notify::Notify,
     output::Output,
     theme::{Theme, ThemeName, detect::TerminalColours},
@@ -317,29 +317,38 @@ impl Settings {
             .then(|| format!("cannot write {}: nothing new is kept there", files.join(" and ")))
     }
 
-    /// Improves an error message: if the hub is not yet in the book, or has the key in it, the join link
-    /// is wrong.
+    /// Improves an error message: a key that is only in the join link, or in the link and not in the
+    /// contact book.
     pub(crate) fn explain(&self, failure: Failure) -> Failure {
         let Failure::Chat(Error::HubKeyChanged { hub, known, offered }) = &failure else {
             return failure;
         };
-        if self.hub.fingerprint != Some(*known) {
-            return failure;
-        }
         let book = self.contacts().read().unwrap_or_default();
-        let but = match book.hub(&self.hub.hub).and_then(|hub| hub.key) {
-            None => "",
-            Some(key) if key == *offered => " but the one in your contact book,",
-            Some(_) => return failure,
-        };
-        let message = format!(
-            "the hub at {hub} does not have the key in the join link,{but} and nothing was sent to it; \
-             expected: {known}; actual: {offered}"
-        );
-        match failure {
-            Failure::Chat(error) => {
-                Failure::Explained { error: Box::new(error), message, remedy: GET_LINK }
+        let in_book = book.hub(&self.hub.hub).and_then(|hub| hub.key);
+        let (message, remedy) = match self.hub.fingerprint {
+            Some(linked) if linked == *offered => (
+                format!(
+                    "the join link has another key for the hub at {hub} than your contact book, and \
+                     nothing was sent; known: {known}; in the link: {offered}"
+                ),
+                ACCEPT_LINK,
+            ),
+            Some(linked) if linked == *known => {
+                let but = match in_book {
+                    None => "",
+                    Some(key) if key == *offered => " but the one in your contact book,",
+                    Some(_) => return failure,
+                };
+                let message = format!(
+                    "the hub at {hub} does not have the key in the join link,{but} and nothing was \
+                     sent to it; expected: {known}; actual: {offered}"
+                );
+                (message, GET_LINK)
             }
+            _ => return failure,
+        };
+        match failure {
+            Failure::Chat(error) => Failure::Explained { error: Box::new(error), message, remedy },
             failure => failure,
         }
     }

@@ -166,6 +166,11 @@ pub(crate) fn set_json() {
     JSON.store(true, Ordering::Relaxed);
 }
 
+/// Returns true if JSON objects are printed instead of text.
+pub(crate) fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
 /// Prints a notice to standard error, unless `--quiet` is set.
 pub(crate) fn print_notice(text: &str) {
     if !is_quiet() {
@@ -186,7 +191,7 @@ pub(crate) fn print_failure(failure: &Failure) {
 }
 
 fn complain(text: &str, line: &JsonLine<'_>) {
-    print_message("chinwag", JSON.load(Ordering::Relaxed), line, text);
+    print_message("chinwag", is_json(), line, text);
 }
 
 /// Prints to standard error what a program says about its work: the object, or the text.

@@ -118,12 +118,13 @@ impl ContactStore {
         .await
     }
 
-    /// Records the hub with the key that it has shown. A key `named` by a person replaces any other.
-    pub(super) async fn meet_hub(&self, key: Option<Fingerprint>, named: bool) -> Result<()> {
+    /// Records the hub with the key that it has shown. A key that a person has accepted replaces any
+    /// other.
+    pub(super) async fn meet_hub(&self, key: Option<Fingerprint>, accepted: bool) -> Result<()> {
         self.record(move |book, hub| {
             let _ = book.meet_hub(hub, key)?;
             match key {
-                Some(key) if named => book.accept_hub(hub, key),
+                Some(key) if accepted => book.accept_hub(hub, key),
                 _ => Ok(()),
             }
         })

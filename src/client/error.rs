@@ -63,8 +63,8 @@ pub enum Error {
         /// What was tried and how it failed.
         cause: String,
     },
-    /// The hub has another key than before: it is another hub, or somebody intercepts the
-    /// connection. Nothing was sent.
+    /// The hub has another key than before, or [`HubTrust::Pinned`](super::HubTrust::Pinned) names
+    /// another: it is another hub, or somebody intercepts the connection. Nothing was sent.
     #[error(
         "the hub at {hub} has another key than before, and nothing was sent to it; known: {known}; \
          now: {offered}"
@@ -74,7 +74,7 @@ pub enum Error {
         hub: Endpoint,
         /// The expected key.
         known: Fingerprint,
-        /// The key it showed.
+        /// The key it showed, or the pinned one.
         offered: Fingerprint,
     },
     /// The server at the hub's address cannot prove to be the hub. Nothing was sent.

@@ -17,9 +17,12 @@ pub enum HubTrust {
     /// It does not: the connection is not encrypted. For loopback only.
     #[default]
     Plaintext,
-    /// It has this key, which a trusted source named. The key replaces any other that the contact
-    /// book has for the hub.
+    /// It has this key, as its join link says. If the contact book has another one for the hub,
+    /// nothing is sent, and the error is [`Error::HubKeyChanged`].
     Pinned(Fingerprint),
+    /// It has this key, which a person has confirmed. Once the hub has proved it, it replaces any
+    /// other that the contact book has for the hub.
+    Accepted(Fingerprint),
     /// It has the key that it had before. On the first connection, a hub on loopback is trusted as
     /// it is, and any other needs a certificate of an authority that this machine trusts.
     FirstUse,
@@ -32,12 +35,13 @@ pub(super) struct HubDialer {
     pub(super) dial: Dial,
     /// The key that the hub must have; `None`: no particular one.
     pub(super) key: Option<Fingerprint>,
-    /// Whether a person named the key.
-    named: bool,
+    /// Whether a person has accepted the key.
+    accepted: bool,
 }
 
 impl HubTrust {
-    /// Returns the dialer for a hub. On first use on loopback it asks the hub for its key.
+    /// Returns the dialer for a hub. On first use on loopback it asks the hub for its key. Errors
+    /// with [`Error::HubKeyChanged`] if the contact book has another key than the pinned one.
     pub(super) async fn dialer(
         self,
         own: Option<&Identity>,
@@ -47,9 +51,15 @@ impl HubTrust {
         let remembered = contacts.book().await?.hub(hub).and_then(|known| known.key);
         let pinned = match self {
             Self::Plaintext => {
-                return Ok(HubDialer { dial: Dial::plaintext(), key: None, named: false });
+                return Ok(HubDialer { dial: Dial::plaintext(), key: None, accepted: false });
             }
-            Self::Pinned(key) => Some(key),
+            Self::Pinned(offered) => match remembered {
+                Some(known) if known != offered => {
+                    return Err(Error::HubKeyChanged { hub: hub.clone(), known, offered });
+                }
+                _ => Some(offered),
+            },
+            Self::Accepted(key) => Some(key),
             Self::FirstUse => match remembered {
                 None if hub.is_loopback() => Some(ask_key(hub).await?),
                 remembered => remembered,
@@ -61,7 +71,7 @@ impl HubTrust {
             None => Trust::Authorities(blocking(Authorities::of_this_machine).await?),
         };
         let dial = Dial::tls(own.map(Identity::credentials), &trust)?;
-        Ok(HubDialer { dial, key: pinned, named: matches!(self, Self::Pinned(_)) })
+        Ok(HubDialer { dial, key: pinned, accepted: matches!(self, Self::Accepted(_)) })
     }
 }
 
@@ -74,7 +84,7 @@ impl HubDialer {
 
     /// Records the hub in the contact book, after it was reached and has proved its key.
     pub(super) async fn record(&self, contacts: &ContactStore) -> Result<()> {
-        contacts.meet_hub(self.key, self.named).await
+        contacts.meet_hub(self.key, self.accepted).await
     }
 }
 

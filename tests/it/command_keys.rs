@@ -187,11 +187,72 @@ fn a_join_link_is_remembered_and_another_key_is_refused() {
     command.env("CHINWAG_NAME", "buzz").env("CHINWAG_LISTEN", "127.0.0.1:0");
     let refused = cli::run(command, b"").failed(1);
     assert!(refused.contains("does not have the key in the join link"), "{refused}");
-    // The operator has confirmed the new link.
-    ask(&["chat", &new]).done();
+    // No command takes the key of another link where nobody can be asked.
+    let book = || std::fs::read_to_string(home.path().join("contacts.toml")).unwrap();
+    let before = book();
+    let commands: [&[&str]; 8] = [
+        &["chat", &new],
+        &["peers", "--hub", &new],
+        &["--json", "peers", "--hub", &new],
+        &["post", "--hub", &new, "lobby", "hello"],
+        &["tail", "--hub", &new],
+        &["listen", "--hub", &new],
+        &["send", "--hub", &new, "buzz", "hello"],
+        &["hubs", "add", "work", &new],
+    ];
+    for args in commands {
+        let refused = ask(args).failed(1);
+        for told in [known_key(&link), known_key(&new), "`chinwag hubs accept LINK`"] {
+            assert!(refused.contains(told), "{args:?}: {told} is not in {refused}");
+        }
+        assert_eq!(book(), before, "{args:?}");
+    }
+    let examined = ask(&["doctor", "--hub", &new]);
+    assert!(examined.stdout.contains("`chinwag hubs accept LINK`"), "{examined:?}");
+    assert!(examined.code == Some(1) && book() == before, "{examined:?}");
+    // On a terminal, each of them shows both and asks.
+    let peers = ["peers", "--hub", &new, "--name", "sova"];
+    for answer in ["", "n"] {
+        let mut terminal = Terminal::chinwag(home.path(), &peers);
+        terminal.wait_for("Key of the hub at");
+        terminal.wait_for("Key in the join link:");
+        terminal.wait_for("Accept the new key? [y/N]");
+        terminal.type_line(answer);
+        terminal.wait_for("`chinwag hubs accept LINK`");
+        assert!(!terminal.wait_for_end().success());
+        assert_eq!(book(), before);
+    }
+    let mut terminal = Terminal::chinwag(home.path(), &peers);
+    terminal.wait_for("Accept the new key? [y/N]");
+    terminal.type_line("y");
+    assert!(terminal.wait_for_end().success());
+    assert!(book().contains(known_key(&new)));
     ask(&["peers", "--hub", &address]).done();
+
+    // A script accepts a link by naming it. A hub that does not have its key changes nothing.
+    std::fs::write(home.path().join("contacts.toml"), &before).unwrap();
+    let other = chinwag::identity::Identity::generate().unwrap().fingerprint();
+    let forged = new.replace(known_key(&new), &other.to_string());
+    ask(&["hubs", "accept", &forged]).failed(1);
+    assert_eq!(book(), before);
+    let none = ask(&["hubs", "accept", &address]).failed(2);
+    assert!(none.contains("no key"), "{none}");
+    ask(&["hubs", "accept", &new]).done();
+    assert!(book().contains(known_key(&new)));
+    ask(&["peers", "--hub", &address]).done();
+    let examined = ask(&["doctor", "--hub", &forged]);
+    assert!(examined.stdout.contains("do not use that link"), "{examined:?}");
     // From then on, it is the old link that is wrong, and not the hub.
-    let refused = ask(&["peers", "--hub", &link]).failed(1);
+    let refused = ask(&["hubs", "accept", &link]).failed(1);
     assert!(refused.contains("the join link, but the one in your contact book"), "{refused}");
-    assert!(!refused.contains("another key than before"), "{refused}");
+    let linked = ask(&["peers", "--hub", &link]).failed(1);
+    assert!(linked.contains("the join link has another key"), "{linked}");
+    for refused in [refused, linked] {
+        assert!(!refused.contains("another key than before"), "{refused}");
+    }
+}
+
+/// Returns the key in a join link.
+fn known_key(link: &str) -> &str {
+    link.split_once('#').unwrap().1
 }

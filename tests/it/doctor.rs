@@ -139,7 +139,8 @@ fn a_hub_with_another_key_is_reported() {
         "sova",
         &["doctor", "--json", "--hub", &link],
     ));
-    assert_eq!((found.code, found.get("hub_key").0), (Some(0), "warn"), "{:?}", found.checks);
+    assert_eq!((found.code, found.all("fail")), (Some(1), vec!["hub_key"]), "{:?}", found.checks);
+    assert!(found.get("hub_key").2.contains("`chinwag hubs accept LINK`"), "{:?}", found.checks);
     let book = fs::read_to_string(home.path().join("contacts.toml")).unwrap();
     assert!(book.contains(&before.to_string()), "the doctor changes no book: {book}");
 }

@@ -50,16 +50,21 @@ async fn a_hub_is_recognized_by_its_first_key() {
     assert_eq!(changed(again), expected);
     assert_eq!(known(&alice), Some(key));
 
-    // A user can confirm the hub's new key.
+    // A join link with the new key does not replace the known one; only a person does.
+    let linked = Client::start(first(HubTrust::Pinned(other.fingerprint()))).await.unwrap_err();
+    assert_eq!(changed(linked), expected);
+    assert_eq!(known(&alice), Some(key));
     let (alices, _events) =
-        Client::start(first(HubTrust::Pinned(other.fingerprint()))).await.unwrap();
+        Client::start(first(HubTrust::Accepted(other.fingerprint()))).await.unwrap();
     assert_eq!(known(&alice), Some(other.fingerprint()));
     alices.stop().await;
+    let pinned = first(HubTrust::Pinned(other.fingerprint()));
+    Client::start(pinned).await.unwrap().0.stop().await;
     let (alices, _events) = Client::start(first(HubTrust::FirstUse)).await.unwrap();
     alices.stop().await;
     // A wrong fingerprint changes nothing.
     let wrong = Fingerprint::from_bytes([7; 32]);
-    let refused = Client::start(first(HubTrust::Pinned(wrong))).await.unwrap_err();
+    let refused = Client::start(first(HubTrust::Accepted(wrong))).await.unwrap_err();
     assert_eq!(changed(refused), (wrong, other.fingerprint()));
     assert_eq!(known(&alice), Some(other.fingerprint()));
 }

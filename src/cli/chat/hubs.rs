@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{
-        commands::start,
+        commands::{start, start_unasked},
         config::{ProfileName, hubs::no_profile},
         failure::{Failure, Result},
         options::Settings,
@@ -48,13 +48,19 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Starts a client. Errors as the client does, and if the options are invalid.
+    /// Starts a client. Errors as the client does, and if the options are invalid. `is_first` says
+    /// that nothing reads the terminal yet, so that the user can be asked.
     async fn start(
         settings: Settings,
         options: &impl Fn(&Settings) -> Result<ClientOptions>,
+        is_first: bool,
         stop: &CancellationToken,
     ) -> Result<Self> {
-        let started = start(options(&settings)?, stop).await;
+        let options = options(&settings)?;
+        let started = match is_first {
+            true => start(options, stop).await,
+            false => start_unasked(options, stop).await,
+        };
         let (client, events) = started.map_err(|failure| settings.explain(failure))?;
         Ok(Self { settings, client, events, problem: None })
     }
@@ -69,18 +75,18 @@ pub(crate) async fn visit_each(
     stop: &CancellationToken,
     mut chat: impl AsyncFnMut(Visit) -> Result<Option<ProfileName>>,
 ) -> Result<()> {
-    let mut visit = Visit::start(settings.clone(), &options, stop).await?;
+    let mut visit = Visit::start(settings.clone(), &options, true, stop).await?;
     loop {
         let here = visit.settings.clone();
         let Some(profile) = chat(visit).await? else { return Ok(()) };
         let next = match here.at(&profile) {
-            Ok(there) => Visit::start(there, &options, stop).await,
+            Ok(there) => Visit::start(there, &options, false, stop).await,
             Err(failure) => Err(failure),
         };
         visit = match next {
             Err(failure) if terminal::can_edit() && !matches!(failure, Failure::Interrupted) => {
                 let why = failure.line().unwrap_or_default();
-                let back = Visit::start(here, &options, stop).await?;
+                let back = Visit::start(here, &options, false, stop).await?;
                 Visit { problem: Some(format!("cannot go to {profile}: {why}")), ..back }
             }
             next => next?,

@@ -166,7 +166,7 @@ impl DoctorContext<'_> {
         options.inbox_limit = Some(0);
         if !self.settings.plaintext {
             options.identity = self.identity.clone();
-            let key = hub.fingerprint.or(self.known_hub);
+            let key = self.known_hub.or(hub.fingerprint);
             options.trust = key.map_or(HubTrust::FirstUse, HubTrust::Pinned);
         }
         options

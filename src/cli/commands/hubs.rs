@@ -16,6 +16,7 @@ use crate::{
         output::{print_notice, print_warning},
         view,
     },
+    client::HubTrust,
     model::{JoinLink, Name},
 };
 
@@ -36,6 +37,12 @@ enum HubsCommand {
         profile: ProfileName,
         /// Hub: the join link from its operator, or HOST:PORT
         #[arg(value_name = "HUB", value_parser = addresses::hub)]
+        link: JoinLink,
+    },
+    /// Accept the key in a join link instead of the known one, once the hub proves it
+    Accept {
+        /// Join link from the operator of the hub
+        #[arg(value_name = "LINK", value_parser = addresses::hub)]
         link: JoinLink,
     },
     /// Make a profile the current one; default is that of the settings above [hubs]
@@ -62,6 +69,7 @@ pub(crate) async fn run(args: Args, settings: &Settings, stop: &CancellationToke
             ));
             print_changed(&profile, settings, stop).await
         }
+        Some(HubsCommand::Accept { link }) => accept(link, settings, stop).await,
         Some(HubsCommand::Use { profile }) => {
             settings.hub_entry(&profile)?;
             hubs::make_current(&file, &profile)?;
@@ -104,6 +112,20 @@ async fn add(
         start(there.invisible()?, stop).await.map_err(|failure| there.explain(failure))?;
     client.stop().await;
     Ok(there.flags.profile())
+}
+
+/// Registers once with the hub of a link, whose key replaces the one in the contact book if the hub has
+/// proved it.
+async fn accept(link: JoinLink, settings: &Settings, stop: &CancellationToken) -> Result<()> {
+    let Some(key) = link.fingerprint else {
+        return Err(Failure::Usage("the join link has no key to accept".into()));
+    };
+    let there = Settings::load(Flags { hub: Some(link), ..settings.flags.clone() })?;
+    let options = there.invisible()?.trust(HubTrust::Accepted(key));
+    let (client, _events) = start(options, stop).await.map_err(|failure| there.explain(failure))?;
+    client.stop().await;
+    print_notice(&format!("accepted the key {key} of the hub at {}", there.hub.hub));
+    Ok(())
 }
 
 /// Prints the entry of a profile as JSON, as it is after a change.

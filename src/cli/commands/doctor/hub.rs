@@ -4,7 +4,10 @@ use jiff::SignedDuration;
 
 use super::{DoctorContext, Finding};
 use crate::{
-    cli::{failure::advice, words::problem},
+    cli::{
+        failure::{ACCEPT_LINK, advice},
+        words::problem,
+    },
     client::{Check, Client, Error, HubTrust, Registered},
     error::Refusal,
     model::Peer,
@@ -60,6 +63,11 @@ fn refused(context: &DoctorContext<'_>, error: Error) -> Visit {
     let remedy = advice(&error).unwrap_or_else(|| ASK.into());
     let answers = Finding::ok("hub", format!("{hub} answers"));
     let findings = match &error {
+        Error::HubKeyChanged { offered, .. }
+            if context.settings.hub.fingerprint == Some(*offered) =>
+        {
+            vec![answers, Finding::fail("hub_key", problem(&error), ACCEPT_LINK)]
+        }
         Error::HubKeyChanged { .. } | Error::HubUntrusted { .. } => {
             vec![answers, Finding::fail("hub_key", problem(&error), remedy)]
         }
@@ -104,8 +112,8 @@ fn hub_key(context: &DoctorContext<'_>, trust: HubTrust) -> Finding {
         ),
         (_, Some(linked), Some(known)) if linked != known => Finding::warn(
             NAME,
-            format!("{linked}, from the join link; the contact book has {known}"),
-            "if its operator has announced the new key, join again with the link: `chinwag chat LINK`",
+            format!("{known}, from the contact book; the join link has {linked}"),
+            "do not use that link: the hub does not have its key",
         ),
         (HubTrust::Pinned(key), _, Some(_)) => {
             Finding::ok(NAME, format!("{key}, from the contact book"))
