@@ -22,7 +22,7 @@ mod reason;
 
 pub use reason::Reason;
 
-use crate::model::{MessageId, Name, RoomName};
+use crate::model::{MessageId, Name, ProfileError, RoomName};
 
 /// The cause of an error, shared by its clones.
 pub type Source = Arc<dyn StdError + Send + Sync>;
@@ -227,6 +227,12 @@ impl RequestError {
     /// A failure of the server itself.
     pub(crate) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Internal(cause.into().into())
+    }
+}
+
+impl From<ProfileError> for RequestError {
+    fn from(error: ProfileError) -> Self {
+        Self::invalid(format!("certificate.{}", error.field.as_str()), error)
     }
 }
 

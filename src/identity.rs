@@ -31,6 +31,8 @@ pub use contacts::{
     MAX_MUTED, MAX_NOTE_BYTES,
 };
 pub use credentials::Credentials;
+
+pub use crate::model::TLS_NAME;
 #[cfg(feature = "hub")]
 pub(crate) use secret::{SecretHash, hash_secret, new_secret};
 
@@ -39,10 +41,6 @@ use crate::{
     model::{Certificate, Fingerprint},
 };
 use files::Readers;
-
-/// The name in every certificate of ours, for callers in other languages that have to check one
-/// (`grpc.ssl_target_name_override`, `grpcurl -authority`). Our own callers check the key instead.
-pub const TLS_NAME: &str = "peer.chat.internal";
 
 /// The file with the private key, PKCS #8 in PEM.
 pub const KEY_FILE: &str = "identity.key";

@@ -15,7 +15,9 @@ mod join_link;
 mod name;
 mod written;
 
-pub use certificate::{Certificate, KeyMismatch, MAX_CERTIFICATE_BYTES};
+pub use certificate::{
+    Certificate, CertificateField, KeyMismatch, MAX_CERTIFICATE_BYTES, ProfileError, TLS_NAME,
+};
 pub use endpoint::{Endpoint, MAX_HOST_BYTES};
 pub use fingerprint::Fingerprint;
 pub use join_link::{InviteCode, JoinLink, MAX_INVITE_BYTES, MAX_LINK_BYTES};

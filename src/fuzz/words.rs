@@ -73,6 +73,8 @@ pub(super) fn certificate(bytes: &[u8]) {
     let Ok(certificate) = Certificate::parse(bytes) else { return };
     assert!(bytes.len() <= MAX_CERTIFICATE_BYTES);
     assert_eq!(certificate.as_der(), bytes);
+    // Only without a panic: whoever makes a certificate can make one of the profile.
+    let _ = certificate.check_profile(jiff::Timestamp::now());
 }
 
 /// A page token is valid only for its query: the first line is the token, the rest the filters.

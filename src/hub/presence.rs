@@ -18,7 +18,7 @@ use crate::{
         ListPeersRequest, ListPeersResponse, RegisterRequest, RegisterResponse, RenewRequest,
         RenewResponse, UnregisterRequest, UnregisterResponse, unary::presence_server,
     },
-    storage::{Session, SessionId, SessionUpdate},
+    storage::{Owner, Session, SessionId, SessionUpdate},
     transport::PeerInfo,
     wire,
 };
@@ -52,6 +52,9 @@ impl presence_server::Presence for Presence {
         let replaces = state.sessions.authenticate(&asked.replace_token, key).ok();
         let newcomer = admission::identify(state, &extensions, replaces.as_ref()).await?;
         let began_at = Timestamp::now();
+        if let Some(certificate) = newcomer.owner.as_ref().and_then(Owner::certificate) {
+            certificate.check_profile(began_at).map_err(RequestError::from)?;
+        }
         let session = Session {
             id: SessionId::new(),
             peer: name.clone(),

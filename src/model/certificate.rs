@@ -7,14 +7,23 @@ use sha2::{Digest, Sha256};
 
 use super::{Fingerprint, Invalid};
 
+mod der;
+mod profile;
+
+pub use profile::{CertificateField, ProfileError};
+
 /// The maximum length of a certificate in DER, in bytes. Ours have about 500; an RSA key of 4,096
 /// bits and a long list of names still fit.
 pub const MAX_CERTIFICATE_BYTES: usize = 4096;
 
+/// The DNS name in every certificate of ours, for callers in other languages that have to check one
+/// (`grpc.ssl_target_name_override`, `grpcurl -authority`). Our own callers check the key instead.
+pub const TLS_NAME: &str = "peer.chat.internal";
+
 /// A parsed X.509 certificate.
 ///
 /// Only its key counts, not its signature, dates and names: the TLS handshake proves that the other
-/// side has the key. Certificates are equal if their bytes are; compare fingerprints to tell
+/// side has the key. [`Self::check_profile`] checks the rest, for those who use it. Certificates are equal if their bytes are; compare fingerprints to tell
 /// whether they have the same key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {

@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use chinwag::{
-    identity::{Credentials, Identity},
-    model::{Name, RoomName},
+    identity::{CERTIFICATE_FILE, Credentials, Identity, TLS_NAME},
+    model::{Certificate, Fingerprint, Name, RoomName},
     proto::{
         Endpoint, GetPeerRequest, ListPeersRequest, Peer, PeerView, RegisterRequest, RenewRequest,
         UnregisterRequest, WatchPeersRequest, watch_peers_response::Event,
     },
 };
 use prost::Message as _;
+use rustls::pki_types::pem::PemObject as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::support::{
     hub::TestHub,
@@ -245,13 +247,81 @@ async fn the_list_has_the_owners_of_names() {
     assert_eq!(Some(own.fingerprint()), link.fingerprint);
 }
 
+/// Returns a key with a certificate of the profile after a change.
+fn changed_key(change: impl FnOnce(&mut rcgen::CertificateParams)) -> Credentials {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let digest = Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key));
+    let mut params = rcgen::CertificateParams::new([TLS_NAME.to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    let hex = Fingerprint::from_bytes(digest.into()).hex();
+    params.distinguished_name.push(rcgen::DnType::CommonName, hex);
+    change(&mut params);
+    Credentials::new(vec![params.self_signed(&key).unwrap().into()], key.into()).unwrap()
+}
+
 /// Returns a key with a certificate of about the maximum size.
 fn bulky_key() -> Credentials {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let names: Vec<_> = (0..60).map(|i| format!("{}-{i:02}.example", "x".repeat(48))).collect();
-    let certificate = rcgen::CertificateParams::new(names).unwrap().self_signed(&key).unwrap();
-    assert!((3800..4096).contains(&certificate.der().len()), "{}", certificate.der().len());
-    Credentials::new(vec![certificate.into()], key.into()).unwrap()
+    let key = changed_key(|params| {
+        let names = (0..58).map(|i| format!("{}-{i:02}.example", "x".repeat(48)));
+        let names = rcgen::CertificateParams::new(names.collect::<Vec<_>>()).unwrap();
+        params.subject_alt_names.extend(names.subject_alt_names);
+    });
+    let bytes = key.certified_key().cert[0].len();
+    assert!((3800..4096).contains(&bytes), "{bytes}");
+    key
+}
+
+/// Other stacks may take a name in a certificate for the key of its owner.
+#[tokio::test]
+async fn a_certificate_that_other_stacks_cannot_use_is_refused_with_the_part() {
+    let hub = TestHub::start();
+    let alice = new_key();
+    let _alice = enter(&hub, &alice, "alice").await.unwrap();
+    let hers = alice.fingerprint().hex();
+    let forged = changed_key(|params| {
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "x");
+        params.distinguished_name.push(rcgen::DnType::CommonName, hers);
+    });
+    let authority = changed_key(|params| {
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    });
+    let nameless = changed_key(|params| {
+        params.is_ca = rcgen::IsCa::ExplicitNoCa;
+        params.subject_alt_names.clear();
+    });
+    let expired = changed_key(|params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    for (key, part) in [
+        (forged, "subject"),
+        (authority, "basic_constraints"),
+        (nameless, "alternative_names"),
+        (expired, "validity"),
+    ] {
+        let entered = register_on(connect_as(&hub, Some(&key)), None, named("mallory")).await;
+        let refused = why(&entered.unwrap_err());
+        assert_eq!(refused, format!("InvalidArgument INVALID_FIELD certificate.{part}"));
+    }
+    // The name is free, and nothing is listed.
+    let key = changed_key(|_| {});
+    let mallory = register_on(connect_as(&hub, Some(&key)), None, named("mallory")).await.unwrap();
+    let listed = list(&mallory, ListPeersRequest::default()).await;
+    let names: Vec<_> = listed.iter().map(|peer| peer.name.as_str()).collect();
+    assert_eq!(names, ["alice", "mallory"]);
+}
+
+#[test]
+fn the_certificates_of_all_versions_are_of_the_profile() {
+    let now = jiff::Timestamp::now();
+    Identity::generate().unwrap().certificate().check_profile(now).unwrap();
+    let homes =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/v0.1.0/homes");
+    let homes: Vec<_> = homes.read_dir().unwrap().map(|home| home.unwrap().path()).collect();
+    assert_eq!(homes.len(), 5);
+    for home in homes {
+        let pem = std::fs::read(home.join(CERTIFICATE_FILE)).unwrap();
+        let der = rustls::pki_types::CertificateDer::from_pem_slice(&pem).unwrap();
+        Certificate::parse(&der).unwrap().check_profile(now).unwrap();
+    }
 }
 
 #[tokio::test]
