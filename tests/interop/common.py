@@ -4,6 +4,7 @@ Only the protos and the name in the certificates are specific to Chinwag.
 """
 
 import argparse
+import hashlib
 import json
 import pathlib
 import ssl
@@ -32,6 +33,35 @@ class Identity:
 def pem(der):
     """Converts a certificate from DER, as the hub lists it, to PEM, as gRPC needs it."""
     return ssl.DER_cert_to_PEM_cert(der).encode()
+
+
+def fingerprint(certificate):
+    """Returns the fingerprint of the key in a certificate in PEM: the SHA-256 of its SubjectPublicKeyInfo, in hex.
+
+    Names in a certificate prove nothing: whoever makes it can write what they like.
+    """
+    signed = elements(elements(ssl.PEM_cert_to_DER_cert(certificate))[0])[0]
+    # Version, serial number, algorithm, issuer, validity, subject, key (RFC 5280, section 4.1).
+    return hashlib.sha256(elements(signed)[6]).hexdigest()
+
+
+def elements(der):
+    """Returns the elements within an element of DER, or the one element of a whole certificate."""
+    content = der[header(der)[0]:] if isinstance(der, memoryview) else memoryview(der)
+    found = []
+    while content:
+        start, length = header(content)
+        found.append(content[:start + length])
+        content = content[start + length:]
+    return found
+
+
+def header(der):
+    """Returns where the content of an element begins, and its length."""
+    if der[1] < 0x80:
+        return 2, der[1]
+    start = 2 + der[1] - 0x80
+    return start, int.from_bytes(der[2:start], "big")
 
 
 def channel(address, root, identity=None):

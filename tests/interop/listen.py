@@ -84,12 +84,10 @@ class Inbox(peer_chat_pb2_grpc.PeerChatServicer):
                 yield peer_chat_pb2.ConverseResponse(receipt=receipt)
 
     def take(self, message, context):
-        """Prints a message and returns its receipt.
-
-        The common name of the caller's certificate is the fingerprint of its key, in hex.
-        """
-        (key,) = context.auth_context()["x509_common_name"]
-        common.emit(sender=message.sender, text=message.text, key=key.decode())
+        """Prints a message and returns its receipt."""
+        (certificate,) = context.auth_context()["x509_pem_cert"]
+        key = common.fingerprint(certificate.decode())
+        common.emit(sender=message.sender, text=message.text, key=key)
         now = Timestamp()
         now.GetCurrentTime()
         return peer_chat_pb2.Receipt(id=message.id, receiver=self.name, accepted_at=now)

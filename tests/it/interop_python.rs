@@ -5,13 +5,14 @@ mod scene;
 
 use chinwag::{
     client::{Error, Event, Verification},
-    identity::CERTIFICATE_FILE,
-    model::RoomName,
+    identity::{CERTIFICATE_FILE, TLS_NAME},
+    model::{Fingerprint, RoomName},
 };
 use scene::{Key, Scene, find, name, tells, text};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
-use crate::support::cli;
+use crate::support::{cli, python};
 
 /// Returns the refusal of a name that belongs to another key.
 fn taken() -> serde_json::Value {
@@ -152,4 +153,29 @@ async fn python_calls_a_rust_peer_by_its_listed_certificate() {
     // Callers without a key cannot be identified, and their messages are dropped.
     let guest = scene.python("send", "guest", None, &["ann", "it is me"]);
     tells(&guest, &json!({ "refused": "CALLER_REFUSED", "code": "PERMISSION_DENIED" }));
+}
+
+/// The names in a certificate may be those of another key.
+#[test]
+fn python_takes_fingerprints_from_keys() {
+    let Some(python) = python::python() else { return };
+    let [own, other] = [(); 2].map(|()| rcgen::KeyPair::generate().unwrap());
+    let hex = |key: &rcgen::KeyPair| {
+        let digest = Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(key));
+        Fingerprint::from_bytes(digest.into()).hex()
+    };
+    let mut params = rcgen::CertificateParams::new([TLS_NAME.to_owned()]).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(rcgen::DnType::CommonName, hex(&other));
+    let pem = params.self_signed(&own).unwrap().pem();
+    let script = python::program(&python, "listen", &[]);
+    let folder = script.get_args().next().unwrap().to_owned();
+    let folder = std::path::Path::new(&folder).parent().unwrap().to_owned();
+    let program = "import sys; sys.path.insert(0, sys.argv[1]); import common; \
+                   print(common.fingerprint(sys.argv[2]))";
+    let path = script.get_envs().find(|(name, _)| *name == "PYTHONPATH").unwrap().1.unwrap();
+    let mut shown = std::process::Command::new(&python);
+    shown.env("PYTHONPATH", path).env("PYTHONDONTWRITEBYTECODE", "1");
+    shown.args(["-c", program]).arg(folder).arg(pem);
+    assert_eq!(cli::run(shown, b"").done().trim(), hex(&own));
 }
