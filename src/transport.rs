@@ -13,6 +13,7 @@ mod channel;
 mod count_calls;
 mod deadline;
 mod dial;
+mod grpc_only;
 mod handshake;
 mod idle;
 mod incoming;
@@ -39,6 +40,7 @@ pub use deadline::Deadline;
 pub use dial::{
     CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, dial_failure, probe,
 };
+pub use grpc_only::GrpcOnly;
 pub use incoming::{Accepted, Incoming};
 pub use io::{Duplex, ServerIo};
 pub use limits::Limits;
@@ -67,21 +69,28 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// The largest header list of a request: many times a token and some metadata.
 const MAX_HEADER_LIST: u32 = 8 * 1024;
 
+/// The largest one that is read. What is between the two is refused in gRPC, with a reason, and not
+/// by HTTP/2 alone.
+const MAX_READ_HEADER_LIST: u32 = 16 * 1024;
+
 /// Streams that this side may have to reset before the connection is closed (the "MadeYouReset"
 /// attack, CVE-2025-8671). hyper's own default, which tonic would remove.
 const MAX_LOCAL_RESETS: usize = 1024;
 
 /// Returns a server with the limits of this module. `keepalive` is both the silence after which a
 /// connection gets a keepalive, and the time to answer it.
-pub fn server(keepalive: Duration) -> Server<Stack<Observe<CountCalls>, Identity>> {
+pub fn server(
+    keepalive: Duration,
+) -> Server<Stack<GrpcOnly, Stack<Observe<CountCalls>, Identity>>> {
     Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(Some(MAX_STREAMS))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .http2_max_header_list_size(MAX_READ_HEADER_LIST)
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
         .http2_keepalive_interval(Some(keepalive))
         .http2_keepalive_timeout(Some(keepalive))
         .layer(Observe::new(CountCalls))
+        .layer(GrpcOnly::layer())
 }

@@ -67,6 +67,7 @@ mod outbox_recipients;
 mod plaintext_and_tls;
 mod presence;
 mod rates;
+mod raw_http2;
 mod read_only;
 mod renamed;
 mod rooms;
