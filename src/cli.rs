@@ -174,6 +174,17 @@ async fn run_command(
     if let Some(option) = &settings.flags.option_in_text {
         output::print_notice(&format!("{option} is part of the text; options come before it"));
     }
+    // The doctor only says what is wrong.
+    if !matches!(command, Command::Doctor) {
+        let mended = settings.home.secure()?;
+        if !mended.is_empty() {
+            let mended: Vec<_> = mended.iter().map(|path| path.display().to_string()).collect();
+            output::print_notice(&format!(
+                "others could read or write {}, and cannot any more",
+                mended.join(" and ")
+            ));
+        }
+    }
     // Log lines on the terminal would garble the chat that is drawn there.
     let draws = matches!(command, Command::Chat(_)) && terminal::can_edit();
     settings.read_only_warning().iter().for_each(|warning| output::print_notice(warning));

@@ -14,6 +14,7 @@
 mod contacts;
 mod credentials;
 pub(crate) mod files;
+pub(crate) mod permissions;
 #[cfg(feature = "hub")]
 mod secret;
 

@@ -38,7 +38,7 @@ impl Database {
         } else {
             files::create_directory(directory)?;
             // The journal files of SQLite get the permissions of the database.
-            files::make_private(path)?;
+            files::open_private(path)?;
             OpenFlags::default()
         };
         let opened = Connection::open_with_flags(path, flags).map_err(Trouble::from).and_then(

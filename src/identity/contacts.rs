@@ -23,7 +23,11 @@ use std::path::{Path, PathBuf};
 pub use contact::{Contact, KeyCheck, KnownHub};
 pub use contact_book::{ContactBook, MAX_CONTACTS, MAX_HUBS, MAX_MUTED, MAX_NOTE_BYTES};
 
-use super::{files, unusable};
+use super::{
+    files,
+    permissions::{self, Others},
+    unusable,
+};
 use crate::error::{SystemError, Violation};
 
 type Result<T, E = ContactsError> = std::result::Result<T, E>;
@@ -78,9 +82,12 @@ impl Contacts {
         &self.path
     }
 
-    /// Reads the book; empty if there is no file. Errors with [`ContactsError::File`] if the file
-    /// cannot be read, or is not a contact book.
+    /// Reads the book; empty if there is no file. Takes away write access of others. Errors with
+    /// [`ContactsError::File`] if the file cannot be read, is another user's, or is not a contact book.
     pub fn read(&self) -> Result<ContactBook> {
+        if !self.read_only {
+            permissions::mend(&self.path, Others::Read)?;
+        }
         let content = files::read(&self.path)?.unwrap_or_default();
         ContactBook::parse(&content).map_err(|problem| unusable(&self.path, problem).into())
     }

@@ -8,6 +8,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use super::permissions::{self, Others};
 use crate::error::SystemError;
 
 type Result<T> = std::result::Result<T, SystemError>;
@@ -166,26 +167,20 @@ fn open_lock(path: &Path) -> Result<(PathBuf, File)> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
-    let opened = File::options().create(true).truncate(false).write(true).open(&name);
-    let file = opened.map_err(|error| SystemError::file("lock", &name, error))?;
+    // Whoever can open it can hold the lock.
+    let file = open_private(&name)?;
     Ok((name, file))
 }
 
-/// Creates an empty file, private to its owner, or makes an existing one private.
-pub(crate) fn make_private(path: &Path) -> Result<()> {
+/// Opens a file for writing, and creates it if it is missing. It is private to its owner then. Errors
+/// if another user owns it.
+pub(crate) fn open_private(path: &Path) -> Result<File> {
+    permissions::mend(path, Others::Nothing)?;
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let made = options.open(path).and_then(|file| match is_shared(&file)? {
-        #[cfg(unix)]
-        true => {
-            use std::os::unix::fs::PermissionsExt;
-            file.set_permissions(fs::Permissions::from_mode(0o600))
-        }
-        _ => Ok(()),
-    });
-    made.map_err(|error| SystemError::file("create", path, error))
+    options.open(path).map_err(|error| SystemError::file("create", path, error))
 }
 
 /// Writes a temporary file in the directory of `path`.

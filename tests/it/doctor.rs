@@ -73,7 +73,7 @@ fn every_check_passes() {
     let sova = Person::new(&hub, "sova");
     let found = Found::of(&sova, &[]);
     assert_eq!((found.code, found.stderr.as_str()), (Some(0), ""), "{:?}", found.checks);
-    let names = "settings key contact_book hub hub_key name clock addresses reachable";
+    let names = "settings permissions key contact_book hub hub_key name clock addresses reachable";
     assert_eq!(found.names().join(" "), names);
     assert_eq!(found.all("ok"), found.names());
     let key = &sova.run(&["id", "--json"]).objects()[0]["fingerprint"];
@@ -102,7 +102,7 @@ fn without_a_hub_the_other_checks_run() {
     let home = tempfile::tempdir().unwrap();
     let found = Found::by(cli::command(home.path(), closed(), "sova", &["doctor", "--json"]));
     assert_eq!(found.code, Some(3));
-    assert_eq!(found.names(), ["settings", "key", "contact_book", "hub"]);
+    assert_eq!(found.names(), ["settings", "permissions", "key", "contact_book", "hub"]);
     let (result, said, remedy) = found.get("hub");
     assert_eq!(result, "fail");
     assert!(said.contains("nobody listens there") && remedy.contains("`chinwagd`"), "{remedy}");
@@ -251,6 +251,7 @@ fn unusable_files_are_reported() {
         let path = sova.home.path().join(file);
         let before = fs::read(&path).ok();
         fs::write(&path, "nonsense ".repeat(1000)).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         let found = Found::of(&sova, &[]);
         assert_eq!((found.code, found.all("fail")), (Some(1), vec![name]), "{:?}", found.checks);
         if name != "contact_book" {
@@ -279,9 +280,10 @@ fn kept_messages_that_others_can_read_are_reported() {
     let file = sova.home.path().join("direct.db");
     fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
     let found = Found::of(&sova, &[]);
-    let (result, _, remedy) = found.get("kept_direct");
-    assert_eq!((found.code, result), (Some(0), "warn"), "{:?}", found.checks);
-    assert!(remedy.contains("`chmod 600 "), "{remedy}");
+    assert_eq!((found.code, found.all("fail")), (Some(1), vec!["permissions"]));
+    let (_, said, remedy) = found.get("permissions");
+    assert!(said.contains("direct.db, mode 0644"), "{said}");
+    assert!(remedy.contains("`chmod go-rwx ") && remedy.contains("has read"), "{remedy}");
 }
 
 /// Only on Linux, where the environment sets the data directory. It names a file, because the

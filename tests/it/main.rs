@@ -64,6 +64,7 @@ mod operator;
 mod original_story;
 mod outbox;
 mod outbox_recipients;
+mod permissions;
 mod plaintext_and_tls;
 mod presence;
 mod rates;

@@ -118,6 +118,7 @@ pub(crate) async fn run(settings: &Settings, stop: &CancellationToken) -> Result
 async fn examine(settings: &Settings, out: &Output) -> Result<()> {
     let mut report = FindingPrinter { out, failed: 0 };
     report.print(files::settings(settings)).await?;
+    report.print(files::permissions(settings)).await?;
     let (key, identity) = files::key(settings);
     report.print(key).await?;
     let (book, findings) = files::contact_book(settings);

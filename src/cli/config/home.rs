@@ -6,7 +6,11 @@ use directories::ProjectDirs;
 
 use crate::{
     cli::failure::{Failure, Result},
-    identity::files,
+    error::SystemError,
+    identity::{
+        files,
+        permissions::{self, Others},
+    },
 };
 
 /// The file with the settings, in the configuration directory.
@@ -66,6 +70,52 @@ impl Home {
             self.joined_rooms(),
         ];
         files.into_iter().filter(|file| !files::is_writable(file)).collect()
+    }
+
+    /// Takes away what others can do with the directories and files, and returns those that were
+    /// changed. Errors if they are another user's, or others can replace them.
+    pub(crate) fn secure(&self) -> Result<Vec<PathBuf>> {
+        self.each_exposed(permissions::mend)
+            .map(|mended| mended.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Returns what [`Self::secure`] would change, with what `chmod` would be told. Errors likewise.
+    pub(crate) fn exposed(&self) -> Result<Vec<(PathBuf, &'static str)>> {
+        self.each_exposed(permissions::is_exposed)
+    }
+
+    fn each_exposed(
+        &self,
+        examine: impl Fn(&Path, Others) -> Result<bool, SystemError>,
+    ) -> Result<Vec<(PathBuf, &'static str)>> {
+        permissions::check_way_to(&self.config)?;
+        permissions::check_way_to(&self.data)?;
+        let shown = [self.config.clone(), self.data.clone(), self.config_file()];
+        let databases = [self.outbox(), self.direct_history(), self.inbox()];
+        let journals = databases.iter().flat_map(|file| {
+            ["-wal", "-shm", "-journal"].map(|suffix| {
+                let mut name = file.clone().into_os_string();
+                name.push(suffix);
+                PathBuf::from(name)
+            })
+        });
+        let private = [
+            self.contact_book(),
+            self.input_history(),
+            self.seen(),
+            self.joined_rooms(),
+            self.log(),
+        ];
+        let private = private.into_iter().chain(databases.clone()).chain(journals);
+        let guarded = shown.map(|path| (path, Others::Read)).into_iter();
+        let mut exposed = Vec::new();
+        for (path, others) in guarded.chain(private.map(|path| (path, Others::Nothing))) {
+            if examine(&path, others)? {
+                exposed.push((path, others.chmod()));
+            }
+        }
+        exposed.dedup();
+        Ok(exposed)
     }
 
     pub(crate) fn contact_book(&self) -> PathBuf {

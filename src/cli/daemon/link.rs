@@ -9,6 +9,7 @@ use super::{
 use crate::{
     cli::addresses::ListenAddress,
     error::SystemError,
+    identity::permissions::{self, Others},
     model::{Certificate, Endpoint, JoinLink},
 };
 
@@ -32,6 +33,7 @@ pub(super) fn for_hub(
 /// Saves the link in the data directory for the operator commands. Blocks.
 pub(super) fn save(link: &JoinLink, directory: &Path) -> Result<()> {
     let path = directory.join(LINK_FILE);
+    permissions::mend(&path, Others::Read)?;
     fs::write(&path, format!("{link}\n"))
         .map_err(|error| SystemError::file("write", &path, error).into())
 }
@@ -44,6 +46,7 @@ pub(super) fn is_saved(directory: &Path) -> bool {
 pub(super) fn load(directory: &Path, settings: &HubSettings) -> Result<JoinLink> {
     let path = directory.join(LINK_FILE);
     let name = &path.display();
+    permissions::mend(&path, Others::Read)?;
     let raw =
         fs::read_to_string(&path).map_err(|error| SystemError::because(name, error).at(&path))?;
     let link =

@@ -32,6 +32,33 @@ pub(super) fn settings(settings: &Settings) -> Finding {
     }
 }
 
+/// Checks what other users of the machine can do with the files.
+pub(super) fn permissions(settings: &Settings) -> Finding {
+    const NAME: &str = "permissions";
+    match settings.home.exposed() {
+        Ok(exposed) => match exposed.first() {
+            None => Finding::ok(NAME, "only you can write your files"),
+            Some((first, mode)) => {
+                let paths: Vec<_> = exposed
+                    .iter()
+                    .map(|(path, _)| format!("{}{}", path.display(), self::mode(path)))
+                    .collect();
+                let found = format!("others can read or write {}", paths.join(" and "));
+                let remedy = format!(
+                    "`chmod {mode} {}`, and consider whether somebody has read or changed it",
+                    first.display()
+                );
+                Finding::fail(NAME, found, remedy)
+            }
+        },
+        Err(failure) => Finding::fail(
+            NAME,
+            failure.line().unwrap_or_default(),
+            "nothing else works until then; or choose another directory with --home",
+        ),
+    }
+}
+
 /// Checks the user's key, and returns it if it can be used.
 pub(super) fn key(settings: &Settings) -> (Finding, Option<Identity>) {
     const NAME: &str = "key";
@@ -53,7 +80,7 @@ pub(super) fn key(settings: &Settings) -> (Finding, Option<Identity>) {
         }
         Err(error) => {
             let remedy = match is_shared(&path) {
-                true => make_private(&path),
+                true => format!("`chmod 600 {shown}`, and consider whether somebody has read it"),
                 false if is_new && !settings.home.data().join(CERTIFICATE_FILE).exists() => {
                     format!(
                         "{} must be a directory that you can write to; or choose another with --home",
@@ -91,7 +118,7 @@ fn bits(_: &std::path::Path) -> Option<u32> {
 pub(super) fn contact_book(settings: &Settings) -> (ContactBook, Vec<Finding>) {
     const NAME: &str = "contact_book";
     let path = settings.home.contact_book();
-    let book = match settings.contacts().read() {
+    let book = match settings.contacts().read_only().read() {
         Ok(book) => book,
         Err(error) => {
             return (ContactBook::default(), vec![Finding::fail(NAME, error.to_string(), RESTORE)]);
@@ -171,19 +198,12 @@ pub(super) async fn kept_direct(settings: &Settings) -> Option<Finding> {
     let path = settings.home.direct_history();
     let size = path.metadata().ok()?.len().div_ceil(1024);
     let found = format!("direct messages in {}, {size} KiB{}", path.display(), mode(&path));
-    let (is_shared, remedy) = (is_shared(&path), make_private(&path));
     let mut options = ClientOptions::new(settings.hub.hub.clone(), settings.name.clone());
     options.history = Some(path);
     Some(match options.check_history().await {
         Err(error) => broken(NAME, &error, "the messages in it are lost then"),
-        Ok(()) if is_shared => Finding::warn(NAME, found, remedy),
         Ok(()) => Finding::ok(NAME, found),
     })
-}
-
-/// The remedy for a private file that others can read or write.
-fn make_private(path: &std::path::Path) -> String {
-    format!("`chmod 600 {}`, and consider whether somebody has read it", path.display())
 }
 
 /// The finding for a database. Only a broken one may be moved away.

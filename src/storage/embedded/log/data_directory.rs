@@ -16,7 +16,10 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use super::{database::with_suffix, schema};
 use crate::{
     error::SystemError,
-    identity::files::{self, FileLock},
+    identity::{
+        files::{self, FileLock},
+        permissions::{self, Others},
+    },
 };
 
 /// The bytes of a database page: large enough that a long text rarely needs overflow pages, small
@@ -38,14 +41,28 @@ impl DataDirectory {
     /// Locks the directory, and creates it (private to its owner) if it is missing. Errors if
     /// another hub uses it, or it cannot be used.
     pub(super) fn lock(directory: &Path) -> Result<Self, SystemError> {
+        permissions::check_way_to(directory)?;
         files::create_directory(directory)?;
+        if permissions::mend(directory, Others::Read)? {
+            tracing::warn!(
+                directory = %directory.display(),
+                "others could write to the data directory, and cannot any more"
+            );
+        }
         let path = directory.join("lock");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(|error| SystemError::unusable(&path, error))?;
+        // Up to version 0.2.0, all users could open it, and so hold the lock.
+        let was_open_to_all = permissions::is_exposed(&path, Others::Nothing)?;
+        let lock = files::open_private(&path)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { directory: directory.to_owned(), _lock: FileLock(lock) }),
             Err(TryLockError::WouldBlock) => {
-                let problem = format!("{} is in use by another hub", directory.display());
+                let mut problem = format!("{} is in use by another hub", directory.display());
+                if was_open_to_all {
+                    problem += &format!(
+                        ", or another user holds its lock: if no hub runs, remove {}",
+                        path.display()
+                    );
+                }
                 Err(SystemError::new(problem).at(directory))
             }
             Err(TryLockError::Error(error)) => Err(SystemError::unusable(&path, error)),
@@ -68,7 +85,7 @@ impl DataDirectory {
         }
         check(&path).map_err(|error| SystemError::unusable(&path, error))?;
         for ours in [&path, &self.index()].into_iter().filter(|path| path.exists()) {
-            files::make_private(ours)?;
+            files::open_private(ours)?;
         }
         Ok(path)
     }
@@ -89,7 +106,7 @@ fn create(path: &Path) -> Attempt<()> {
         }
     }
     path.parent().map_or(Ok(()), sync_way_to)?;
-    files::make_private(&fresh)?;
+    files::open_private(&fresh)?;
     let mut conn = Connection::open(&fresh)?;
     conn.pragma_update(None, "page_size", PAGE_BYTES)?;
     schema::migrate(&mut conn)?;

@@ -92,7 +92,7 @@ impl LogDatabase {
     /// Creates an empty file, if the database is in one.
     pub(super) fn touch(&self) -> Result<(), SystemError> {
         match &self.place {
-            Location::File(path) => files::make_private(path),
+            Location::File(path) => files::open_private(path).map(drop),
             Location::Memory { .. } => Ok(()),
         }
     }

@@ -80,7 +80,7 @@ pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM
 pub(super) fn open(directory: &Path) -> Result<Connection, SystemError> {
     let path = directory.join(MEMBERS_FILE);
     files::create_directory(directory)?;
-    files::make_private(&path)?;
+    files::open_private(&path)?;
     let mut conn = Connection::open(&path).map_err(|error| SystemError::unusable(&path, error))?;
     set_up(&mut conn).map_err(|error| SystemError::unusable(&path, error))?;
     Ok(conn)
