@@ -69,6 +69,12 @@ impl Limits {
     /// within seconds. It reconnects with the next call.
     pub const IDLE: Duration = Duration::from_secs(60);
 
+    /// Replaces the number of open connections. That of one address keeps its share of it.
+    pub fn with_open(self, open: usize) -> Self {
+        let share = open.saturating_mul(self.open_per_address) / self.open.max(1);
+        Self { open, open_per_address: share.max(1), ..self }
+    }
+
     /// Raises the limit of open files to what these limits need, and lowers these to what the
     /// system grants: a connection without a file descriptor could not even be refused.
     pub fn fit(self) -> Self {

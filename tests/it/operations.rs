@@ -1,7 +1,7 @@
 //! Operating a hub: the first lines of output, options from all sources, health, reflection and a
 //! clean stop.
 
-use std::{collections::BTreeSet, io::Write, process::Output};
+use std::{collections::BTreeSet, io::Write, process::Output, time::Instant};
 
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -12,8 +12,9 @@ use tonic_reflection::pb::{v1, v1alpha};
 
 use crate::support::{
     hub::{TestHub, command},
-    peer::{Session, connect},
+    peer::{self, Session, connect, named},
     person::Person,
+    refusal::why,
     within::{PATIENCE, within},
 };
 
@@ -46,11 +47,30 @@ fn a_port_alone_is_one_of_this_machine() {
     assert!(said.contains("0.0.0.0:1 stands for all of this machine"), "{said}");
 }
 
+#[tokio::test]
+async fn the_number_of_connections_can_be_set() {
+    let hub = TestHub::with(&["--ephemeral", "--max-connections", "2"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let _bob = Session::of(hub.address(), "bob").await;
+    let refused = peer::register(hub.address(), named("carol")).await.unwrap_err();
+    assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
+    drop(alice);
+    // The hub notices the end of a connection a little later.
+    let deadline = Instant::now() + PATIENCE;
+    while peer::register(hub.address(), named("carol")).await.is_err() {
+        assert!(Instant::now() < deadline, "no connection becomes free");
+    }
+}
+
 #[test]
 fn invalid_options_are_refused() {
-    for args in
-        [&["--lease", "soon"][..], &["--listen", "here"], &["--nonsense"], &["--guests", "some"]]
-    {
+    for args in [
+        &["--lease", "soon"][..],
+        &["--listen", "here"],
+        &["--nonsense"],
+        &["--guests", "some"],
+        &["--max-connections", "0"],
+    ] {
         let output = refusal(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty());

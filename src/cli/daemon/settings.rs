@@ -2,6 +2,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -113,6 +114,10 @@ pub(crate) struct HubSettings {
     #[serde(deserialize_with = "read_duration")]
     idle_exit: Option<Duration>,
 
+    /// Limit of open connections; an address has a 32nd of them, loopback no limit [default: 8192]
+    #[arg(long, env = "CHINWAG_HUB_MAX_CONNECTIONS", value_name = "N")]
+    max_connections: Option<NonZeroU32>,
+
     /// Limit of posts per peer, such as 50/s, 30/m or off; ten times that per address
     /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
@@ -174,6 +179,7 @@ impl HubSettings {
             lease: self.lease.or(file.lease),
             grace: self.grace.or(file.grace),
             idle_exit: self.idle_exit.or(file.idle_exit),
+            max_connections: self.max_connections.or(file.max_connections),
             post_rate: self.post_rate.or(file.post_rate),
             register_rate: self.register_rate.or(file.register_rate),
             read_rate: self.read_rate.or(file.read_rate),
@@ -196,6 +202,14 @@ impl HubSettings {
         }
     }
 
+    fn limits(&self) -> Limits {
+        let limits = Limits::default();
+        match self.max_connections {
+            Some(most) => limits.with_open(most.get() as usize),
+            None => limits,
+        }
+    }
+
     /// Returns the options of the hub. Reads the files that the settings name.
     pub(super) fn options(&self) -> Result<HubOptions> {
         let plaintext = if self.no_plaintext { Plaintext::Never } else { Plaintext::FromLoopback };
@@ -209,7 +223,7 @@ impl HubSettings {
             admission: self.admission(),
             issuer: self.issuer()?,
             rates: self.rates(),
-            limits: Limits::default().fit(),
+            limits: self.limits().fit(),
             metrics: self.metrics_listen.as_ref().map(|listen| listen.address),
             ..HubOptions::new(self.store()?)
         })
@@ -301,6 +315,21 @@ mod tests {
         let options = both.options().unwrap();
         assert!(matches!(options.store, Store::Directory(dir) if dir == Path::new("/d")));
         assert_eq!(options.grace, shutdown::GRACE);
+    }
+
+    #[test]
+    fn the_number_of_connections_is_set() {
+        let limits = |settings: &HubSettings| {
+            let Limits { open, open_per_address, .. } = settings.limits();
+            (open, open_per_address)
+        };
+        assert_eq!(limits(&parse(&["chinwagd"])), (8192, 256));
+        let file: HubSettings = toml::from_str("max_connections = 64").unwrap();
+        let both = parse(&["chinwagd", "--max-connections", "20000"]).or(file);
+        assert_eq!(limits(&both), (20_000, 625));
+        let file: HubSettings = toml::from_str("max_connections = 7").unwrap();
+        assert_eq!(limits(&parse(&["chinwagd"]).or(file)), (7, 1));
+        assert!(toml::from_str::<HubSettings>("max_connections = 0").is_err());
     }
 
     #[test]
