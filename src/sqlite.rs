@@ -23,7 +23,7 @@ pub(crate) struct Plan {
 pub(crate) type Trouble = Box<dyn std::error::Error + Send + Sync>;
 
 /// Makes a connection wait for other processes, and refuses a database of another kind. Errors if
-/// it is of another kind, or cannot be read.
+/// it is of another kind, its schema is newer, or it cannot be read.
 pub(crate) fn check(connection: &mut Connection, plan: Plan) -> Result<(), Trouble> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -34,7 +34,10 @@ pub(crate) fn check(connection: &mut Connection, plan: Plan) -> Result<(), Troub
     if mark != plan.mark && tables > 0 {
         return Err(format!("it is no {}", plan.what).into());
     }
-    Ok(())
+    match version(&tx)? {
+        now if now > plan.migrations.len() => Err(newer(now)),
+        _ => Ok(()),
+    }
 }
 
 /// Migrates a database, which may be empty, to the newest version of its schema. Errors if its
@@ -47,7 +50,7 @@ pub(crate) fn migrate(connection: &mut Connection, plan: Plan) -> Result<(), Tro
     let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = version(&change)?;
     let Some(missing) = plan.migrations.get(now..) else {
-        return Err(format!("its schema has version {now}: a newer Chinwag made it").into());
+        return Err(newer(now));
     };
     for migration in missing {
         change.execute_batch(migration)?;
@@ -56,6 +59,15 @@ pub(crate) fn migrate(connection: &mut Connection, plan: Plan) -> Result<(), Tro
     change.pragma_update(None, "user_version", plan.migrations.len() as i64)?;
     Ok(change.commit()?)
 }
+
+fn newer(version: usize) -> Trouble {
+    NewerSchema(version).into()
+}
+
+/// A newer Chinwag has made a database.
+#[derive(Debug, thiserror::Error)]
+#[error("its schema has version {0}: a newer Chinwag made it")]
+pub(crate) struct NewerSchema(usize);
 
 fn version(connection: &Connection) -> rusqlite::Result<usize> {
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;

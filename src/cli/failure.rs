@@ -196,6 +196,9 @@ pub(crate) fn advice(error: &Error) -> Option<String> {
         Error::Store(_) => {
             "restore that file from a backup, or move it away to start a new, empty one"
         }
+        error if error.is_newer_file() => {
+            "use that one, or move the file away to start a new, empty one"
+        }
         Error::Refused(Refusal { reason, .. }) => return advice_on(reason).map(Into::into),
         _ => return None,
     };
@@ -226,9 +229,9 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
 pub(crate) const GET_LINK: &str = "get the join link again from its operator (`chinwagd link` \
                                    prints it), over another channel, and join with `chinwag chat \
                                    LINK`";
-/// What to do if kept messages cannot be deleted, because their file is damaged.
-pub(crate) const DELETE_KEPT: &str = "delete that file with all kept messages, or restore it from a \
-                                      backup and forget again";
+/// What to do if kept messages cannot be deleted, because their file cannot be used.
+pub(crate) const DELETE_KEPT: &str = "delete what cannot be used with all messages in it, or make it \
+                                      usable and forget again";
 /// What to do if a join link has another key than the contact book.
 pub(crate) const ACCEPT_LINK: &str = "ask its operator over another channel whether the hub has a new \
                                       key; if so: `chinwag hubs accept LINK`";

@@ -133,9 +133,10 @@ pub(crate) fn forgotten(name: &Name, what: &Forgotten) -> String {
     text
 }
 
-/// Reports that kept messages could not be deleted.
-pub(crate) fn not_forgotten(name: &Name, problem: &Error) -> String {
-    format!("the messages kept with {name} are not deleted: {problem}")
+/// Reports that not all messages could be deleted.
+pub(crate) fn not_forgotten(name: &Name, problems: &[Error]) -> String {
+    let problems: Vec<String> = problems.iter().map(Error::to_string).collect();
+    format!("not all messages with {name} are deleted: {}", problems.join("; "))
 }
 
 pub(crate) fn queued_delivered(receipt: &Receipt) -> String {

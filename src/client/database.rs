@@ -74,12 +74,14 @@ impl Database {
     }
 }
 
-/// Checks that an existing file is an intact database, without a change to it. Blocks on the disk.
-pub(super) fn check(path: &Path) -> Result<()> {
+/// Checks that an existing file is an intact database that can be used, without a change to it. Blocks
+/// on the disk.
+pub(super) fn check(path: &Path, plan: Plan) -> Result<()> {
     let flags = OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE;
-    let found = Connection::open_with_flags(path, flags).and_then(|connection| {
-        connection.busy_timeout(sqlite::BUSY_TIMEOUT)?;
-        connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0))
+    let opened = Connection::open_with_flags(path, flags).map_err(Trouble::from);
+    let found = opened.and_then(|mut connection| {
+        sqlite::check(&mut connection, plan)?;
+        Ok(connection.pragma_query_value(None, "quick_check", |row| row.get::<_, String>(0))?)
     });
     match found.map_err(|problem| unusable(path, problem))? {
         said if said == "ok" => Ok(()),

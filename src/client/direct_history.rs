@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+pub(super) use self::store::PLAN;
 use self::{
     owner::HistoryOwner,
     store::{Change, LIMITS},
@@ -136,8 +137,8 @@ pub struct Forgotten {
     pub kept: u64,
     /// The number of messages in the outbox, which are not delivered any more.
     pub queued: u64,
-    /// Why kept messages could not be removed: their file is damaged.
-    pub problem: Option<Error>,
+    /// Why not everything could be removed: the files that cannot be used. All else is removed.
+    pub problems: Vec<Error>,
 }
 
 /// Something that a person should know about the history, once.
@@ -191,7 +192,7 @@ impl DirectHistory {
     ) -> Self {
         let Some(path) = path else { return Self::off(contacts) };
         let file = path.clone();
-        let opened = blocking(move || Database::open(&file, store::PLAN)).await;
+        let opened = blocking(move || Database::open(&file, PLAN)).await;
         let (database, problem) = match opened {
             Ok(database) => (Some(database), None),
             Err(problem) => (None, Some(problem)),

@@ -4,6 +4,7 @@ use crate::{
     error::{ProtocolError, Refusal, RequestError, SystemError, Violation, describe},
     identity::ContactsError,
     model::{Endpoint, Fingerprint, MessageId, Name, RoomName},
+    sqlite::NewerSchema,
     transport::ListenError,
 };
 
@@ -110,6 +111,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     pub(crate) fn invalid(argument: impl Into<String>, problem: impl ToString) -> Self {
         Self::Invalid(vec![Violation::new(argument, problem)])
+    }
+
+    /// Returns true if a file cannot be used because a newer Chinwag has made it.
+    pub(crate) fn is_newer_file(&self) -> bool {
+        let Self::Io(error) = self else { return false };
+        let cause = std::error::Error::source(error);
+        let cause = cause.and_then(|cause| cause.downcast_ref::<crate::error::Source>());
+        cause.is_some_and(|cause| cause.is::<NewerSchema>())
     }
 
     /// An answer that breaks the protocol.

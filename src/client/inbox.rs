@@ -19,8 +19,8 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
-pub(super) use self::durable::DurableInbox;
 use self::durable::Recorded;
+pub(super) use self::durable::{DurableInbox, PLAN};
 use super::{direct_history::DirectHistory, event::Event, own_name::OwnName, received::Direct};
 use crate::{
     client::error::Error,

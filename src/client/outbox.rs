@@ -206,15 +206,12 @@ impl Outbox {
         }
     }
 
-    /// Removes all messages for a peer, and returns how many there were.
+    /// Removes all messages for a peer, of all names that their owner has or had at this hub, and
+    /// returns how many there were.
     pub(super) async fn drop_all(&self, peer: &Name) -> Result<u64> {
-        let mut dropped = 0;
-        for (queued, _) in self.list().await? {
-            if queued.peer == *peer {
-                dropped += u64::from(self.remove(queued.id).await?);
-            }
-        }
-        Ok(dropped)
+        let hubs = self.owner(&*self.0.contacts.book().await?).hubs;
+        let peer = peer.to_string();
+        self.0.database.with(move |file| store::remove_all(file, &hubs, &peer)).await
     }
 
     async fn remove(&self, id: MessageId) -> Result<bool> {

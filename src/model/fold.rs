@@ -18,6 +18,13 @@ pub(crate) fn fold(text: &str, to: &mut String) {
     to.extend(letters.flat_map(without_case).flat_map(base_letters).nfc());
 }
 
+/// Returns the folded form of a text.
+pub(crate) fn folded(text: &str) -> String {
+    let mut folded = String::new();
+    fold(text, &mut folded);
+    folded
+}
+
 /// Returns true if marks on this character are accents or optional vowels, which people leave out.
 fn has_accents(c: char) -> bool {
     use Script::{Arabic, Common, Cyrillic, Greek, Hebrew, Latin, Syriac};

@@ -216,21 +216,87 @@ fn a_damaged_history_does_not_hold_up_forgetting() {
     meet();
     let said = sova.run(&["forget", "buzz"]).failed(1);
     assert!(said.contains("removed buzz from your contacts"), "{said}");
-    assert!(said.contains("the messages kept with buzz are not deleted: "), "{said}");
+    assert!(said.contains("not all messages with buzz are deleted: "), "{said}");
     assert!(said.contains("direct.db cannot be used: "), "{said}");
-    assert!(said.contains("delete that file with all kept messages"), "{said}");
+    assert!(said.contains("delete what cannot be used with all messages in it"), "{said}");
     assert!(!book().contains("buzz") && !contains(sova.home.path(), "queued secret"), "{said}");
     let again = sova.run(&["forget", "buzz"]).failed(1);
     assert!(again.contains("buzz was not in your contacts"), "{again}");
-    assert!(again.contains("the messages kept with buzz are not deleted: "), "{again}");
+    assert!(again.contains("not all messages with buzz are deleted: "), "{again}");
 
     fs::remove_file(&file).unwrap();
     meet();
     let chat = sova.run_with(&["chat"], "/forget buzz\n");
     assert_eq!(chat.code, Some(1), "{chat:?}");
     assert!(chat.stdout.contains("removed buzz from your contacts"), "{chat:?}");
-    assert!(chat.stdout.contains("delete that file with all kept messages"), "{chat:?}");
+    assert!(chat.stdout.contains("delete what cannot be used with all messages"), "{chat:?}");
     assert!(!book().contains("buzz") && !contains(sova.home.path(), "queued secret"), "{chat:?}");
+}
+
+#[test]
+fn forgetting_goes_on_past_every_file_that_cannot_be_used() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let file = |name: &str| sova.home.path().join(name);
+    let meet = || {
+        let listening = listen(&buzz);
+        sova.run(&["send", "buzz", "a kept secret"]).done();
+        drop(listening);
+        sova.run(&["send", "buzz", "--queue", "a queued secret"]).done();
+    };
+    meet();
+    for name in ["outbox.db", "inbox.db"] {
+        fs::write(file(name), "damaged ".repeat(1000)).unwrap();
+    }
+    let shown = sova.run(&["history", "--with", "buzz"]);
+    assert!(shown.stdout.ends_with(" a kept secret\n"), "{shown:?}");
+    assert!(shown.code == Some(1) && shown.stderr.contains("outbox.db cannot be used: "));
+    let said = sova.run(&["forget", "buzz"]).failed(1);
+    assert!(said.contains("removed buzz from your contacts; deleted 1 kept message\n"), "{said}");
+    for name in ["outbox.db cannot be used: ", "inbox.db cannot be used: "] {
+        assert!(said.contains(name), "{said}");
+    }
+    assert!(!contains(sova.home.path(), "a kept secret"));
+    for name in ["outbox.db", "inbox.db"] {
+        fs::remove_file(file(name)).unwrap();
+    }
+
+    let a_directory = |direct: &Path| {
+        fs::remove_file(direct).unwrap();
+        fs::create_dir(direct).unwrap();
+    };
+    let of_a_newer_version = |direct: &Path| {
+        let newer = rusqlite::Connection::open(direct).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+    };
+    for unusable in [&of_a_newer_version as &dyn Fn(&Path), &a_directory] {
+        meet();
+        unusable(&file("direct.db"));
+        let said = sova.run(&["forget", "buzz"]).failed(1);
+        assert!(said.contains("contacts; ") && said.contains("1 queued message\n"), "{said}");
+        assert!(said.contains("not all messages with buzz are deleted: "), "{said}");
+        assert!(!contains(sova.home.path(), "queued secret"), "{said}");
+        if file("direct.db").is_file() {
+            fs::remove_file(file("direct.db")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn messages_under_another_own_name_are_pointed_out_and_forgotten() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    let listening = listen(&buzz);
+    sova.run(&["send", "buzz", "a kept secret"]).done();
+    drop(listening);
+    sova.run(&["send", "buzz", "--queue", "a queued secret"]).done();
+    let said = sova.run(&["--name", "nova", "history", "--with", "buzz"]);
+    let expected = "no direct messages with buzz are kept under your name nova, but under sova";
+    assert!(said.stderr.contains(expected), "{said:?}");
+    let said = sova.run(&["--name", "nova", "forget", "buzz"]);
+    let expected = "deleted 1 kept message; deleted 1 queued message";
+    assert!(said.stderr.contains(expected), "{said:?}");
+    assert!(!contains(sova.home.path(), "secret"));
 }
 
 #[test]

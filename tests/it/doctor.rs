@@ -264,6 +264,18 @@ fn unusable_files_are_reported() {
         }
         before.map_or_else(|| fs::remove_file(&path), |before| fs::write(&path, before)).unwrap();
     }
+    for (file, name) in &files[1..] {
+        let path = sova.home.path().join(file);
+        let before = fs::read(&path).ok();
+        let newer = rusqlite::Connection::open(&path).unwrap();
+        newer.pragma_update(None, "user_version", 99).unwrap();
+        drop(newer);
+        let found = Found::of(&sova, &[]);
+        assert_eq!((found.code, found.all("fail")), (Some(1), vec![*name]), "{:?}", found.checks);
+        let remedy = found.get(name).2;
+        assert!(remedy.contains("use that newer Chinwag, or move the file away"), "{remedy}");
+        before.map_or_else(|| fs::remove_file(&path), |before| fs::write(&path, before)).unwrap();
+    }
 }
 
 #[cfg(unix)]

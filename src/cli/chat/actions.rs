@@ -146,13 +146,11 @@ pub(crate) async fn run(
         Request::ShowNote(name) => show_note(&client, &name).await,
         Request::Forget(name) => client.forget(&name).await.map(|what| {
             let notice = view::forgotten(&name, &what);
-            match what.problem {
-                None => ActionOutcome::Forgotten { name, notice },
-                Some(problem) => {
-                    let problem = view::not_forgotten(&name, &problem);
-                    ActionOutcome::Failed(format!("{notice}; {problem}; {DELETE_KEPT}"))
-                }
+            if what.problems.is_empty() {
+                return ActionOutcome::Forgotten { name, notice };
             }
+            let problem = view::not_forgotten(&name, &what.problems);
+            ActionOutcome::Failed(format!("{notice}; {problem}; {DELETE_KEPT}"))
         }),
         Request::Keep { name: Some(name), keep } => keep_direct(&client, &name, keep).await,
         Request::ShowKeep(Some(name)) => client.kept_for(&name).await.map(|keep| {

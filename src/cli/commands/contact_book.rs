@@ -110,11 +110,11 @@ pub(crate) async fn forget(
     };
     print_notice(&view::forgotten(peer, &forgotten));
     print_object(JsonLine::Forgotten { name: peer.as_str() }, settings, stop).await?;
-    match forgotten.problem {
+    match forgotten.problems.first() {
         None => Ok(()),
         Some(error) => Err(Failure::Explained {
-            message: view::not_forgotten(peer, &error),
-            error: Box::new(error),
+            message: view::not_forgotten(peer, &forgotten.problems),
+            error: Box::new(error.clone()),
             remedy: DELETE_KEPT,
         }),
     }

@@ -86,8 +86,14 @@ async fn print_direct(
     let (since, until) = (args.since, args.until);
     let page = DirectPage { since, until, ..DirectPage::latest(limit) };
     let mut messages = options.direct_messages(peer, page).await?;
-    if options.outbox.is_some() {
-        let queued = options.queued().await?.into_iter().filter(|one| one.peer == *peer);
+    let queued = match options.outbox {
+        Some(_) => options.queued().await,
+        None => Ok(Vec::new()),
+    };
+    // An outbox that cannot be used does not hold up what is kept.
+    let (queued, problem) = queued.map_or_else(|e| (Vec::new(), Some(e)), |all| (all, None));
+    {
+        let queued = queued.into_iter().filter(|one| one.peer == *peer);
         let queued = queued.filter(|one| {
             since.is_none_or(|since| one.queued_at >= since)
                 && until.is_none_or(|until| one.queued_at < until)
@@ -95,14 +101,23 @@ async fn print_direct(
         messages.extend(queued.map(|one| queued_direct(&settings.name, one)));
     }
     if messages.is_empty() {
-        print_notice(&format!("no direct messages with {peer} are kept"));
+        let mut notice = format!("no direct messages with {peer} are kept");
+        let others = options.other_own_names(peer).await?;
+        if !others.is_empty() {
+            let me = &settings.name;
+            let others: Vec<&str> = others.iter().map(Name::as_str).collect();
+            let others = others.join(", ");
+            notice.push_str(&format!(" under your name {me}, but under {others}: see --name"));
+        }
+        print_notice(&notice);
     }
     let skipped = messages.len().saturating_sub(limit as usize);
     let out = settings.output();
     for message in &messages[skipped..] {
         out.print(message, |clock| view::kept_direct(clock, message)).await?;
     }
-    out.close(stop).await
+    out.close(stop).await?;
+    problem.map_or(Ok(()), |error| Err(error.into()))
 }
 
 /// Returns a message of the outbox as one that follows those of the history.

@@ -38,12 +38,20 @@ impl DirectHistory {
         self.flush().await;
         let peer = peer.clone();
         let removed = self.with(move |file, owner, now| store::keep(file, owner, &peer, keep, now));
-        removed.await?.ok_or_else(off)
+        removed.await?.ok_or_else(|| self.why_off())
     }
 
     pub(super) async fn kept_for(&self, peer: &Name) -> Result<KeepFor> {
         let peer = peer.clone();
-        self.with(move |file, owner, _| owner.kept_for(file, &peer)).await?.ok_or_else(off)
+        self.with(move |file, owner, _| owner.kept_for(file, &peer))
+            .await?
+            .ok_or_else(|| self.why_off())
+    }
+
+    /// Returns why nothing is kept.
+    fn why_off(&self) -> Error {
+        let off = || Error::invalid("history", "direct messages are not kept: `keep = false`");
+        self.0.problem.clone().unwrap_or_else(off)
     }
 
     pub(super) async fn forget(&self, peer: &Name) -> Result<u64> {
@@ -57,38 +65,43 @@ impl DirectHistory {
     }
 }
 
-fn off() -> Error {
-    Error::invalid("history", "direct messages are not kept: `keep = false`, or no file")
+fn as_refs<T>(opened: &Result<Option<T>>) -> Result<Option<&T>> {
+    opened.as_ref().map(Option::as_ref).map_err(Clone::clone)
 }
 
-/// Removes a peer from the contact book, and what is kept for and of them.
+/// Removes a peer from the contact book, and what is kept for and of them. A file that cannot be used
+/// does not hold up the rest.
 async fn forget(
     contacts: &ContactStore,
     history: &DirectHistory,
-    outbox: Option<&Outbox>,
-    inbox: Option<&DurableInbox>,
+    outbox: Result<Option<&Outbox>>,
+    inbox: Result<Option<&DurableInbox>>,
     peer: &Name,
 ) -> Result<Forgotten> {
-    // First what finds its peer in the contact book. A damaged file does not hold up the rest.
-    let (kept, problem) = match history.forget(peer).await {
-        Err(error @ Error::Store(_)) => (0, Some(error)),
-        kept => (kept?, None),
-    };
+    // It tells which messages are those of the peer.
+    contacts.book().await?;
+    let kept = history.forget(peer).await;
     let queued = match outbox {
-        Some(outbox) => outbox.drop_all(peer).await?,
-        None => 0,
+        Ok(Some(outbox)) => outbox.drop_all(peer).await,
+        other => other.map(|_| 0),
     };
-    if let Some(inbox) = inbox {
-        inbox.forget(peer).await?;
-    }
+    let shown = match inbox {
+        Ok(Some(inbox)) => inbox.forget(peer).await,
+        other => other.map(drop),
+    };
+    let mut problems = Vec::new();
+    problems.extend(kept.as_ref().err().cloned());
+    problems.extend(queued.as_ref().err().cloned());
+    problems.extend(shown.err());
+    let (kept, queued) = (kept.unwrap_or(0), queued.unwrap_or(0));
     let name = peer.clone();
     let forget = move |book: &mut ContactBook, hub: &_| book.forget(hub, &name);
     let contact = match contacts.change(forget).await {
         Ok(()) => true,
-        Err(Error::Invalid(_)) if kept + queued > 0 || problem.is_some() => false,
+        Err(Error::Invalid(_)) if kept + queued > 0 || !problems.is_empty() => false,
         Err(error) => return Err(error),
     };
-    Ok(Forgotten { contact, kept, queued, problem })
+    Ok(Forgotten { contact, kept, queued, problems })
 }
 
 impl Client {
@@ -130,11 +143,11 @@ impl Client {
 
     /// Removes a contact with its key, its note and its block, and the kept messages with it: in the
     /// history, in the outbox, where they would wait for the next peer of the name, and in the
-    /// inbox. The next peer with the name is met for the first time. A damaged history does not
-    /// hold up the rest: see [`Forgotten::problem`]. Errors with [`Error::Invalid`] if nothing was
+    /// inbox, whatever name this client had at the hub. The next peer with the name is met for the
+    /// first time. A damaged file does not hold up the rest: see [`Forgotten::problems`]. Errors with [`Error::Invalid`] if nothing was
     /// known; [`Error::Io`].
     pub async fn forget(&self, name: &Name) -> Result<Forgotten> {
-        let (outbox, inbox) = (self.0.outbox.as_ref(), self.0.durable.as_ref());
+        let (outbox, inbox) = (Ok(self.0.outbox.as_ref()), Ok(self.0.durable.as_ref()));
         forget(&self.0.contacts, &self.0.history, outbox, inbox, name).await
     }
 }
@@ -152,6 +165,15 @@ impl ClientOptions {
         self.history_without_client().await?.messages(peer, page).await
     }
 
+    /// Returns the other names of this person at the hub under which messages with a peer are kept.
+    /// Errors also if the file cannot be used.
+    pub async fn other_own_names(&self, peer: &Name) -> Result<Vec<Name>> {
+        let peer = peer.clone();
+        let history = self.history_without_client().await?;
+        let names = history.with(move |file, owner, _| read::other_own_names(file, owner, &peer));
+        Ok(names.await?.unwrap_or_default())
+    }
+
     /// Removes a contact and what is kept of it, as [`Client::forget`] does, without a client.
     pub async fn forget(&self, name: &Name) -> Result<Forgotten> {
         let contacts = self.contacts_without_client();
@@ -161,9 +183,10 @@ impl ClientOptions {
             file.take_if(|file| !file.exists());
         }
         let history = there.open_history(&contacts).await;
-        let outbox = there.open_outbox(&contacts, &history).await?;
-        let inbox = there.open_inbox_of(&contacts).await?;
-        forget(&contacts, &history, outbox.as_ref(), inbox.as_ref(), name).await
+        let outbox = there.open_outbox(&contacts, &history).await;
+        let inbox = there.open_inbox_of(&contacts).await;
+        let (outbox, inbox) = (as_refs(&outbox), as_refs(&inbox));
+        forget(&contacts, &history, outbox, inbox, name).await
     }
 
     /// Opens the history; see [`DirectHistory::open`].

@@ -22,6 +22,8 @@ pub(super) struct HistoryOwner {
 #[derive(Debug, Clone)]
 pub(super) struct ConversationRow {
     pub(super) id: i64,
+    /// The own name that the conversation was held under.
+    pub(super) me: Name,
     pub(super) key: Option<Fingerprint>,
     /// The name as it is in the table.
     pub(super) peer: Name,
@@ -34,18 +36,25 @@ pub(super) struct ConversationRow {
 impl HistoryOwner {
     /// Returns the conversations of this owner at this hub, under any of its endpoints.
     pub(super) fn conversations(&self, file: &Connection) -> Result<Vec<ConversationRow>> {
+        let mut rows = self.of_all_own_names(file)?;
+        rows.retain(|row| row.me == self.me);
+        Ok(rows)
+    }
+
+    /// Returns the conversations at this hub of all names that its owner has or had there.
+    pub(super) fn of_all_own_names(&self, file: &Connection) -> Result<Vec<ConversationRow>> {
         let hubs = self.book.hub_endpoints(&self.hub);
         let mut query = file.prepare_cached(
             "SELECT id, key, peer, keep_for, messages, hub,
-                 (SELECT max(place) FROM message WHERE conversation = c.id)
-             FROM conversation AS c WHERE me = ?",
+                 (SELECT max(place) FROM message WHERE conversation = c.id), me
+             FROM conversation AS c",
         )?;
-        let rows = query.query_map([self.me.as_str()], |row| {
-            let (peer, hub): (String, String) = (row.get(2)?, row.get(5)?);
+        let rows = query.query_map([], |row| {
+            let (peer, hub, me): (String, String, String) = (row.get(2)?, row.get(5)?, row.get(7)?);
             let key: Option<[u8; 32]> = row.get(1)?;
             // A row that somebody has edited, so that it is not valid, is left out.
             let peer = Name::parse(&peer).ok().filter(|_| hubs.contains(&hub));
-            let Some(peer) = peer else { return Ok(None) };
+            let (Some(peer), Ok(me)) = (peer, Name::parse(&me)) else { return Ok(None) };
             let seconds: Option<u32> = row.get(3)?;
             let keep = match seconds {
                 None => KeepFor::Always,
@@ -54,7 +63,7 @@ impl HistoryOwner {
             };
             let messages = row.get::<_, i64>(4)?.try_into().unwrap_or_default();
             let (id, key, last) = (row.get(0)?, key.map(Fingerprint::from_bytes), row.get(6)?);
-            Ok(Some(ConversationRow { id, key, peer, keep, messages, last }))
+            Ok(Some(ConversationRow { id, me, key, peer, keep, messages, last }))
         })?;
         rows.filter_map(Result::transpose).collect()
     }
@@ -77,6 +86,11 @@ impl HistoryOwner {
     /// a former name of the peer.
     fn knows_as(&self, row: &ConversationRow, name: &Name) -> bool {
         self.book.contact(&self.hub, name).is_some_and(|known| Some(known.key) == row.key)
+    }
+
+    /// Returns true if a conversation is shown under the name of a peer, or was.
+    pub(super) fn is_with(&self, row: &ConversationRow, peer: &Name) -> bool {
+        row.peer == *peer || self.name_of(row).as_ref() == Some(peer)
     }
 
     /// Returns true if a setting for the name is one for this conversation: it is found under the
@@ -150,8 +164,8 @@ impl HistoryOwner {
                 seconds(keep)
             ],
         )?;
-        let (id, peer) = (file.last_insert_rowid(), peer.clone());
-        Ok(ConversationRow { id, key, peer, keep, messages: 0, last: None })
+        let (id, me, peer) = (file.last_insert_rowid(), self.me.clone(), peer.clone());
+        Ok(ConversationRow { id, me, key, peer, keep, messages: 0, last: None })
     }
 }
 

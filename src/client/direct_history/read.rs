@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Result, Row, params};
 
 use super::{
-    DirectPage, DirectState, KeptConversation, KeptDirect,
+    DirectPage, DirectState, KeepFor, KeptConversation, KeptDirect,
     owner::{ConversationRow, HistoryOwner},
     store,
 };
 use crate::{
     client::received::Verification,
-    model::{DirectMessage, MessageId, Name, Text, fold},
+    model::{DirectMessage, MessageId, Name, Text, fold::folded},
 };
 
 /// Returns the conversations under their present names, the latest first.
@@ -34,16 +34,43 @@ pub(super) fn conversations(
     found.sort_by_key(|(row, _)| std::cmp::Reverse(row.last));
     let mut conversations = Vec::new();
     for (row, peer) in found {
-        let unread = "SELECT count(*) FROM message
-                      WHERE conversation = ? AND outgoing = 0 AND state < 2";
-        let unread: i64 = tx.query_row(unread, [row.id], |row| row.get(0))?;
-        let (unread, messages, keep) = (u64::try_from(unread).unwrap_or(0), row.messages, row.keep);
+        let since = store::oldest(row.keep, now).as_microsecond();
+        let count = |sql| tx.query_row(sql, [row.id, since], |row| row.get::<_, i64>(0));
+        let unread = count(
+            "SELECT count(*) FROM message
+             WHERE conversation = ? AND outgoing = 0 AND state < 2 AND kept_at >= ?",
+        )?;
+        let unread = u64::try_from(unread).unwrap_or(0);
+        let messages = match row.keep {
+            KeepFor::Only(_) => {
+                let all = "SELECT count(*) FROM message WHERE conversation = ? AND kept_at >= ?";
+                u64::try_from(count(all)?).unwrap_or(0)
+            }
+            KeepFor::Always | KeepFor::Never => row.messages,
+        };
+        let keep = row.keep;
         conversations.push(KeptConversation { peer, messages, unread, keep });
     }
     Ok(conversations)
 }
 
-/// Returns messages of a conversation, oldest first.
+/// Returns the other names of the owner under which messages with a peer are kept.
+pub(super) fn other_own_names(
+    file: &mut Connection,
+    owner: &HistoryOwner,
+    peer: &Name,
+) -> Result<Vec<Name>> {
+    let rows = owner.of_all_own_names(file)?.into_iter();
+    let others = rows.filter(|row| row.me != owner.me && row.messages > 0);
+    let mut names: Vec<Name> =
+        others.filter(|row| owner.is_with(row, peer)).map(|row| row.me).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Returns messages of a conversation, oldest first. Expired ones are left out even while the clock is
+/// not trusted enough to remove them.
 pub(super) fn messages(
     file: &mut Connection,
     owner: &HistoryOwner,
@@ -53,6 +80,7 @@ pub(super) fn messages(
 ) -> Result<Vec<KeptDirect>> {
     store::expire_before_read(file, now)?;
     let Some(conversation) = owner.find(file, peer)? else { return Ok(Vec::new()) };
+    let since = store::oldest(conversation.keep, now).max(page.since.unwrap_or(Timestamp::MIN));
     let micros = |at: Option<Timestamp>| at.map(Timestamp::as_microsecond);
     let mut query = file.prepare_cached(
         "SELECT place, outgoing, id, text, sent_at, kept_at, standing, state FROM message
@@ -62,7 +90,7 @@ pub(super) fn messages(
     let mut rows = query.query(params![
         conversation.id,
         page.before.unwrap_or(i64::MAX),
-        micros(page.since).unwrap_or(i64::MIN),
+        since.as_microsecond(),
         micros(page.until).unwrap_or(i64::MAX)
     ])?;
     let words = parts(&page.words);
@@ -96,13 +124,6 @@ fn parts(words: &str) -> Vec<String> {
         }
     }
     parts
-}
-
-/// Returns a text without what does not matter in a search: case, accents, width.
-fn folded(text: &str) -> String {
-    let mut folded = String::new();
-    fold::fold(text, &mut folded);
-    folded
 }
 
 /// Reads a row; `None` if somebody has edited the file and it is not valid.

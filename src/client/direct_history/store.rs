@@ -44,14 +44,15 @@ pub(super) const LIMITS: HistoryLimits = HistoryLimits {
 /// a moment removes nothing.
 const LEAP: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How long it must be so before messages expire by it.
+/// How long it must be so before messages expire by it, unless it goes forward as far once more: by
+/// then a second start has seen it.
 const TRUSTED_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
 /// Reading stores the clock at least this often, far below [`LEAP`].
 const NOTED_EVERY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The format of the file; its mark is "chnd".
-pub(super) const PLAN: Plan = Plan {
+pub(in crate::client) const PLAN: Plan = Plan {
     what: "history of direct messages of Chinwag's",
     mark: 0x6368_6e64,
     migrations: &["
@@ -226,7 +227,8 @@ fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
         tx.query_row("SELECT last, trusted_from FROM clock", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    if micros.saturating_sub(last) > to_micros(LEAP) {
+    let (is_new, was_trusted) = (last == 0, last >= trusted_from);
+    if !is_new && was_trusted && micros.saturating_sub(last) > to_micros(LEAP) {
         trusted_from = micros.saturating_add(to_micros(TRUSTED_AFTER));
     } else if micros < last {
         // Back from a leap, or wrong now: what expires by it has expired anyway.
@@ -244,6 +246,14 @@ fn expire(tx: &Transaction<'_>, now: Timestamp) -> Result<()> {
         remove_before(tx, id, oldest)?;
     }
     Ok(())
+}
+
+/// Returns since when messages must have been kept for this setting not to hide them.
+pub(super) fn oldest(keep: KeepFor, now: Timestamp) -> Timestamp {
+    match keep {
+        KeepFor::Only(time) => now.checked_sub(time).unwrap_or(Timestamp::MIN),
+        KeepFor::Always | KeepFor::Never => Timestamp::MIN,
+    }
 }
 
 fn to_micros(time: SignedDuration) -> i64 {
@@ -328,12 +338,13 @@ pub(super) fn keep(
     Ok(removed as u64)
 }
 
-/// Removes all messages with peers of this name, whatever key they had, and the settings for them.
+/// Removes all messages with peers of this name, whatever key they had and whatever name their owner
+/// had, and the settings for them.
 pub(super) fn forget(file: &mut Connection, owner: &HistoryOwner, peer: &Name) -> Result<u64> {
     let tx = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut removed = 0;
-    for row in owner.conversations(&tx)? {
-        if row.peer == *peer || owner.name_of(&row).as_ref() == Some(peer) {
+    for row in owner.of_all_own_names(&tx)? {
+        if owner.is_with(&row, peer) {
             removed += tx.execute("DELETE FROM message WHERE conversation = ?", [row.id])?;
             tx.execute("DELETE FROM conversation WHERE id = ?", [row.id])?;
         }

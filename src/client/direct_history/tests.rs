@@ -1,5 +1,7 @@
 //! The history: what is kept of which peer, for how long, and what is deleted.
 
+mod expiring;
+
 use std::{
     path::Path,
     sync::atomic::{AtomicI64, Ordering},
@@ -57,10 +59,14 @@ impl Home {
     }
 
     async fn open(&self) -> DirectHistory {
+        self.open_as("alice").await
+    }
+
+    async fn open_as(&self, me: &str) -> DirectHistory {
         let ahead = self.ahead.clone();
         let now =
             move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
-        let contacts = ContactStore::new(hub(), name("alice"), Some(key(0)), Some(self.book()));
+        let contacts = ContactStore::new(hub(), name(me), Some(key(0)), Some(self.book()));
         let path = Some(self.dir.path().join("direct.db"));
         DirectHistory::open(path, contacts, WallClock::new(now)).await
     }
@@ -293,60 +299,17 @@ async fn deleted_texts_do_not_stay_in_any_file() {
 }
 
 #[tokio::test]
-async fn messages_expire_and_a_clock_that_is_wrong_for_a_moment_removes_none() {
+async fn forgetting_is_for_all_own_names_at_the_hub() {
     let home = Home::new();
-    let history = home.open().await;
-    let week = KeepFor::Only(Duration::from_secs(7 * DAY as u64));
-    // Before the first message, and before the key is known.
-    history.keep(&name("bob"), week).await.unwrap();
-    history.came(&direct("bob", "one", Verification::Known(key(1)))).await;
-    home.pass(3 * DAY);
-    history.came(&direct("bob", "two", Verification::Known(key(1)))).await;
-
-    home.pass(400 * DAY);
-    assert_eq!(history.listed().await, [("bob".into(), 2, 2)]);
-    home.pass(60 - 400 * DAY);
-    history.came(&direct("bob", "three", Verification::Known(key(1)))).await;
-    assert_eq!(history.texts("bob").await, ["one", "two", "three"]);
-
-    home.pass(5 * DAY);
-    assert_eq!(history.texts("bob").await, ["two", "three"], "reading alone is enough");
-    assert_eq!(history.listed().await, [("bob".into(), 2, 2)]);
-    // After a long absence it takes a while until the clock is trusted.
-    home.pass(30 * DAY);
-    assert_eq!(history.listed().await, [("bob".into(), 2, 2)]);
-    home.pass(DAY / 2);
-    assert_eq!(history.listed().await, [("bob".into(), 0, 0)]);
-}
-
-#[tokio::test]
-async fn reading_writes_only_if_something_is_due() {
-    let home = Home::new();
-    let history = home.open().await;
-    history.keep(&name("bob"), KeepFor::Only(Duration::from_secs(3600))).await.unwrap();
-    history.came(&direct("bob", "one", Verification::Known(key(1)))).await;
-    let other = Connection::open(home.dir.path().join("direct.db")).unwrap();
-    // It changes with every commit of another connection.
-    let version = || other.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
-    let before = version().unwrap();
-    for (left, has_written) in [(1, false), (0, true)] {
-        home.pass(3000);
-        assert_eq!(history.listed().await, [("bob".into(), left, left)]);
-        assert_eq!(history.texts("bob").await.len() as u64, left);
-        assert_eq!(version().unwrap() != before, has_written);
+    let (alice, alicia) = (home.open().await, home.open_as("alicia").await);
+    for (history, said) in [(&alice, "one"), (&alicia, "two")] {
+        history.came(&direct("bob", said, Verification::Known(key(1)))).await;
+        history.came(&direct("carol", said, Verification::Known(key(2)))).await;
     }
-}
-
-#[tokio::test]
-async fn a_time_of_less_than_a_second_is_refused_and_deletes_nothing() {
-    let home = Home::new();
-    let history = home.open().await;
-    history.came(&direct("bob", "one", Verification::Known(key(1)))).await;
-    for time in [Duration::ZERO, Duration::from_millis(999)] {
-        let refused = history.keep(&name("bob"), KeepFor::Only(time)).await;
-        assert!(matches!(refused, Err(Error::Invalid(_))), "{refused:?}");
-    }
-    assert_eq!(history.texts("bob").await, ["one"]);
+    assert_eq!(alice.texts("bob").await, ["one"]);
+    assert_eq!(alicia.forget(&name("bob")).await.unwrap(), 2);
+    assert_eq!(alice.texts("bob").await, Vec::<String>::new());
+    assert_eq!(alice.texts("carol").await, ["one"]);
 }
 
 #[tokio::test]

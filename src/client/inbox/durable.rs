@@ -36,7 +36,7 @@ const MAX_RECORDS: i64 = 100_000;
 const MAX_PER_SENDER: i64 = 1000;
 
 /// The format of the file; its mark is "chni".
-const PLAN: Plan = Plan {
+pub(in crate::client) const PLAN: Plan = Plan {
     what: "list of messages that Chinwag has accepted",
     mark: 0x6368_6e69,
     migrations: &[
@@ -179,15 +179,21 @@ impl DurableInbox {
 }
 
 impl DurableInbox {
-    /// Removes the texts of a sender that nobody has seen. Repeated messages are still recognized.
+    /// Removes the texts of a sender that nobody has seen, for all names that their receiver has or had
+    /// at this hub. Repeated messages are still recognized.
     pub(in crate::client) async fn forget(&self, sender: &Name) -> Result<()> {
         self.0.unshown.lock().retain(|(name, _)| name != sender);
-        let (me, sender) = (self.0.contacts.me().to_string(), sender.clone());
+        let hubs = self.0.contacts.book().await?.hub_endpoints(self.0.contacts.hub());
+        let sender = sender.clone();
         let forget = move |file: &mut Connection| {
-            let forget = "UPDATE kept SET text = NULL WHERE receiver = ? AND sender = ?";
-            file.execute(forget, params![me, sender.as_str()])
+            let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for hub in &hubs {
+                let forget = "UPDATE kept SET text = NULL WHERE hub = ? AND sender = ?";
+                change.execute(forget, params![hub, sender.as_str()])?;
+            }
+            change.commit()
         };
-        self.0.database.with(forget).await.map(drop)
+        self.0.database.with(forget).await
     }
 }
 

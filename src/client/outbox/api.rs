@@ -6,10 +6,15 @@ use super::{Attempt, DeliveryState, LOCK_PAUSE, LOCK_TIMEOUT, Outbox, POLL, Queu
 use crate::{
     client::error::{Error, Result},
     client::{
-        Client, ClientOptions, blocking::blocking, contact_store::ContactStore, database,
-        direct_history::DirectHistory, inbox::DurableInbox,
+        Client, ClientOptions,
+        blocking::blocking,
+        contact_store::ContactStore,
+        database,
+        direct_history::{self, DirectHistory},
+        inbox::{self, DurableInbox},
     },
     model::{MessageId, Name, Receipt},
+    sqlite::Plan,
 };
 
 impl ClientOptions {
@@ -46,12 +51,12 @@ impl ClientOptions {
     /// Checks that the inbox file, if it exists, can be used. Errors with [`Error::Store`] if it is
     /// not a database, or a corrupt one; [`Error::Io`].
     pub async fn check_inbox(&self) -> Result<()> {
-        check(self.inbox.clone()).await
+        check(self.inbox.clone(), inbox::PLAN).await
     }
 
     /// Checks the file of kept messages, as [`Self::check_inbox`] does the inbox.
     pub async fn check_history(&self) -> Result<()> {
-        check(self.history.clone()).await
+        check(self.history.clone(), direct_history::PLAN).await
     }
 
     /// Returns the messages in the outbox, as [`Client::queued`] does, without a client.
@@ -72,9 +77,9 @@ impl ClientOptions {
     }
 }
 
-async fn check(file: Option<PathBuf>) -> Result<()> {
+async fn check(file: Option<PathBuf>, plan: Plan) -> Result<()> {
     match file.filter(|path| path.exists()) {
-        Some(path) => blocking(move || database::check(&path)).await,
+        Some(path) => blocking(move || database::check(&path, plan)).await,
         None => Ok(()),
     }
 }

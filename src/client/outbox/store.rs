@@ -232,6 +232,18 @@ pub(super) fn remove(file: &mut Connection, owner: &OutboxOwner, id: MessageId) 
     Ok(file.execute("DELETE FROM outbox WHERE id = ?", [id.as_bytes()])? > 0)
 }
 
+/// Removes the messages of all senders for a peer, and returns how many there were.
+pub(super) fn remove_all(file: &mut Connection, hubs: &[String], peer: &str) -> Result<u64> {
+    let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut removed = 0;
+    for hub in hubs {
+        let remove = "DELETE FROM outbox WHERE hub = ? AND peer = ?";
+        removed += change.execute(remove, params![hub, peer])?;
+    }
+    change.commit()?;
+    Ok(removed as u64)
+}
+
 /// Replaces a message by its receipt. Records the receipt of a dropped message as well.
 pub(super) fn delivered(file: &mut Connection, id: MessageId, receipt: &Receipt) -> Result<()> {
     let change = file.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -154,4 +154,8 @@ async fn an_outbox_is_of_one_hub_and_one_name() {
     assert_eq!(elsewhere.queued().await.unwrap(), std::slice::from_ref(&one));
     elsewhere.drop(one.id).await.unwrap();
     assert_eq!(client.queued().await.unwrap(), []);
+    // Forgetting a peer is for all own names.
+    client.send(&name("bob"), Text::parse("again").unwrap()).durable().await.unwrap();
+    assert_eq!(other.drop_all(&name("bob")).await.unwrap(), 1);
+    assert_eq!(client.queued().await.unwrap(), []);
 }

@@ -206,11 +206,14 @@ pub(super) async fn kept_direct(settings: &Settings) -> Option<Finding> {
     })
 }
 
-/// The finding for a database. Only a broken one may be moved away.
+/// The finding for a database. Only a broken one, or one of a newer version, may be moved away.
 fn broken(name: &'static str, error: &Error, lost: &str) -> Finding {
     let remedy = match error {
         Error::Store(_) => {
             format!("restore it from a backup, or move it away to start a new one: {lost}")
+        }
+        error if error.is_newer_file() => {
+            format!("use that newer Chinwag, or move the file away to start a new one: {lost}")
         }
         _ => RESTORE.to_owned(),
     };
