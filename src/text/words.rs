@@ -142,7 +142,7 @@ impl<F: FnMut(Word<'_>)> Cutter<F> {
 }
 
 /// Returns true for characters of scripts that are cut into pairs.
-fn is_without_blanks(c: char) -> bool {
+pub(crate) fn is_without_blanks(c: char) -> bool {
     use Script as S;
     matches!(
         c.script(),
