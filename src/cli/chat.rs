@@ -11,6 +11,7 @@ pub(super) mod hubs;
 pub(super) mod input;
 pub(super) mod joined_rooms;
 pub(super) mod link;
+pub(super) mod queueing;
 pub(super) mod roster;
 
 pub(super) use self::help::help;

@@ -41,8 +41,16 @@ fn contacts_rooms_and_queued_messages() {
     ask(&mut sova, "/mute", "* muted notifications of lobby");
     ask(&mut sova, "/unmute lobby", "* unmuted notifications of lobby");
 
-    ask(&mut sova, "/queue colt one", "* queued until colt is back");
-    ask(&mut sova, "/queue colt two", "* queued until colt is back");
+    ask(
+        &mut sova,
+        "/queue colt one",
+        "* queued for colt; you have never met colt: whoever takes this name first",
+    );
+    ask(
+        &mut sova,
+        "/queue colt two",
+        "* queued for colt; you have never met colt: whoever takes this name first",
+    );
     ask(&mut sova, "/outbox", "  colt  since ");
     ask(&mut sova, "/drop 01", "is too short");
     ask(&mut sova, "/drop winter22", "no queued message");

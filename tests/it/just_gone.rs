@@ -59,7 +59,7 @@ fn line_mode_queues_on_enter_and_scripts_do_not() {
     line.type_line("/msg buzz hello?");
     line.wait_for("Enter or /queue keeps it until buzz is back");
     line.type_line("");
-    line.wait_for("queued until buzz is back");
+    line.wait_for("queued for buzz; you have never met buzz: ");
     assert_eq!(queued(&sova), ["hello?"]);
     line.type_line("/msg buzz again?");
     line.wait_until("the offer", |screen| {

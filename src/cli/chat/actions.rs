@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{
     input::{self, Request},
-    link,
+    link, queueing,
 };
 use crate::{
     cli::{
@@ -125,9 +125,10 @@ pub(crate) async fn run(
             Ok(sent(client.send_to(&to, text.clone()).await, &to, &text))
         }
         Request::Talk(_) => Ok(ActionOutcome::Failed(input::NO_TEXT.into())),
-        Request::Queue { to, text } => {
-            client.send(&to, text).durable().await.map(|_| ActionOutcome::Notice(queued(&to)))
-        }
+        Request::Queue { to, text } => match client.send(&to, text).durable().await {
+            Ok(_) => Ok(ActionOutcome::Notice(queueing::queued(&client, &to).await)),
+            Err(error) => Err(error),
+        },
         Request::Outbox => outbox(&client).await,
         Request::Retry => {
             client.retry_queued();
@@ -360,13 +361,9 @@ async fn search(client: &Client, terms: &SearchTerms) -> Result<ActionOutcome> {
 /// Queues a message that has failed, under its id.
 pub(crate) async fn queue(client: Client, to: Name, id: MessageId, text: Text) -> ActionOutcome {
     match client.send(&to, text).id(id).durable().await {
-        Ok(_) => ActionOutcome::Notice(queued(&to)),
+        Ok(_) => ActionOutcome::Notice(queueing::queued(&client, &to).await),
         Err(error) => ActionOutcome::Failed(words::problem(&error)),
     }
-}
-
-fn queued(to: &Name) -> String {
-    format!("queued until {to} is back; /outbox lists queued messages")
 }
 
 /// Returns the outcome of a direct message.

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{CommandEvents, parse_text, read_whole, text_of, with_client};
 use crate::{
     cli::{
+        chat::queueing,
         failure::{self, Failure, Result},
         options::Settings,
         output::{Output, print_notice},
@@ -97,7 +98,7 @@ async fn send_queued(
     let done = with_client(options, out, stop, async |client, events, out| {
         let queued = client.send(&args.to, text).durable().await?;
         let queued = stored.get_or_init(|| queued);
-        deliver(&client, queued, args.wait.then_some(events), out).await
+        deliver(&client, queued, args.wait.then_some(events), settings, out).await
     })
     .await;
     let Some(queued) = stored.into_inner().filter(|_| matches!(done, Err(Failure::Interrupted)))
@@ -108,7 +109,7 @@ async fn send_queued(
         print_notice(&format!("queued as {}, not delivered yet", queued.id));
         return done;
     }
-    print_notice(&will_be_delivered(&queued.peer));
+    print_notice(&will_be_delivered(&queued.peer, settings));
     let out = settings.output();
     let printed = out.only_json(&queued).await;
     out.close(stop).await?;
@@ -119,6 +120,7 @@ async fn deliver(
     client: &Client,
     queued: &Queued,
     wait: Option<CommandEvents>,
+    settings: &Settings,
     out: &Output,
 ) -> Result<()> {
     let to = &queued.peer;
@@ -147,7 +149,7 @@ async fn deliver(
                 return Err(error.into());
             }
         }
-        _ => print_notice(&will_be_delivered(to)),
+        _ => print_notice(&will_be_delivered(to, settings)),
     }
     let Some(events) = wait else { return Ok(out.only_json(&kept).await?) };
     tokio::select! {
@@ -156,6 +158,15 @@ async fn deliver(
     }
 }
 
-fn will_be_delivered(to: &Name) -> String {
-    format!("queued for {to}: chat, listen or `chinwag outbox retry` delivers it once {to} is back")
+fn will_be_delivered(to: &Name, settings: &Settings) -> String {
+    let book = settings.contacts().read();
+    // Without a key nobody is met.
+    let is_known = settings.plaintext
+        || book.map_or(true, |book| book.contact(&settings.hub.hub, to).is_some());
+    match is_known {
+        true => format!(
+            "queued for {to}: chat, listen or `chinwag outbox retry` delivers it once {to} is back"
+        ),
+        false => queueing::for_stranger(to),
+    }
 }

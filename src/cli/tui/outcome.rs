@@ -75,8 +75,8 @@ pub(crate) enum Outcome {
     MemberCount { room: RoomName, members: Option<u32> },
     /// The round trip to the hub, if it has answered.
     Pong(Option<Duration>),
-    /// A message was put into the outbox, or not.
-    Queued { id: MessageId, to: Name, result: Result<()> },
+    /// A message was put into the outbox, and whether its receiver was ever met; or it was not.
+    Queued { id: MessageId, to: Name, result: Result<bool> },
     /// A link could not be opened, for this reason.
     NotOpened(String),
     /// The command for a notice has ended, or failed for this reason.

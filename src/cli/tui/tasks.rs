@@ -19,6 +19,7 @@ use crate::{
         chat::{
             actions::{self, ActionOutcome},
             input::Request,
+            queueing,
         },
         commands::on::{child, message::IncomingMessage},
         search_terms::SearchTerms,
@@ -305,7 +306,10 @@ impl Tasks {
     pub(super) fn queue(&mut self, id: MessageId, to: Name, text: Text) {
         let client = self.client.clone();
         self.set.spawn(async move {
-            let result = client.send(&to, text).id(id).durable().await.map(drop);
+            let result = match client.send(&to, text).id(id).durable().await {
+                Ok(_) => Ok(queueing::is_known(&client, &to).await),
+                Err(error) => Err(error),
+            };
             Outcome::Queued { id, to, result }
         });
     }

@@ -6,7 +6,7 @@ use tonic::Code;
 
 use crate::{
     cli::{
-        chat::actions::ActionOutcome,
+        chat::{actions::ActionOutcome, queueing},
         tui::{
             outcome::{Outcome, PageDirection},
             transcript::{EntryKey, NoticeKind},
@@ -308,9 +308,15 @@ impl State {
         }
     }
 
-    fn on_queued(&mut self, id: MessageId, to: &Name, result: Result<()>, now: Moment) {
+    fn on_queued(&mut self, id: MessageId, to: &Name, result: Result<bool>, now: Moment) {
         match result {
-            Ok(()) => self.ensure_direct_chat(to).queue(id),
+            Ok(is_known) => {
+                self.ensure_direct_chat(to).queue(id);
+                // In its own conversation the message has a mark.
+                if !is_known || self.current_peer() != Some(to) {
+                    self.announce(&queueing::notice(to, is_known), false, now);
+                }
+            }
             Err(error) => {
                 let reason = words::problem(&error);
                 self.ensure_direct_chat(to).fail(id, reason.clone());

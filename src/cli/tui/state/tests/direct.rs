@@ -163,7 +163,7 @@ fn a_failed_message_can_be_retried_or_queued() {
     );
     state.perform(Action::Submit, at(4));
     assert!(state.take_effects().contains(&queue), "Enter does the same");
-    state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(5));
+    state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(true) }, at(5));
     assert!(state.shown()[0].contains('⧗'), "{:?}", state.shown());
     assert!(state.unsent().is_empty(), "it is kept");
     let receipt = Receipt { id, receiver: name("buzz"), accepted_at: at(6).wall, duplicate: false };

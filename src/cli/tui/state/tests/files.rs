@@ -11,7 +11,7 @@ fn changes_of_the_outbox_by_other_programs_are_shown() {
     let mut state = with_buzz();
     let ids = ["one", "two"].map(|said| {
         let id = say(&mut state, said);
-        state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(()) }, at(2));
+        state.on_outcome(Outcome::Queued { id, to: name("buzz"), result: Ok(true) }, at(2));
         id
     });
     state.poll_files();
