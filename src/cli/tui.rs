@@ -12,6 +12,7 @@ mod complete;
 mod composer;
 mod effect;
 mod escape;
+mod found;
 mod headless;
 mod late_answer;
 mod layout;

@@ -63,6 +63,34 @@ pub(crate) fn for_each_word(text: &str, sink: impl FnMut(Word<'_>)) {
     cutter.end_run();
 }
 
+/// Returns where folded parts are in a text: whole grapheme clusters, in order, without overlaps.
+pub(crate) fn places_of(parts: &[String], text: &str) -> Vec<Range<usize>> {
+    let (mut text_folded, mut clusters) = (String::new(), Vec::new());
+    for (at, cluster) in text.grapheme_indices(true) {
+        fold(cluster, &mut text_folded);
+        clusters.push((text_folded.len(), at..at + cluster.len()));
+    }
+    let mut places: Vec<Range<usize>> = Vec::new();
+    for part in parts.iter().filter(|part| !part.is_empty()) {
+        for (at, found) in text_folded.match_indices(part.as_str()) {
+            let first = clusters.partition_point(|(end, _)| *end <= at);
+            let last = clusters.partition_point(|(end, _)| *end < at + found.len());
+            if let (Some((_, first)), Some((_, last))) = (clusters.get(first), clusters.get(last)) {
+                places.push(first.start..last.end);
+            }
+        }
+    }
+    places.sort_by_key(|place| place.start);
+    places.dedup_by(|later, earlier| {
+        let overlaps = later.start < earlier.end;
+        if overlaps {
+            earlier.end = earlier.end.max(later.end);
+        }
+        overlaps
+    });
+    places
+}
+
 /// Collects characters to words.
 struct Cutter<F> {
     sink: F,
@@ -216,6 +244,23 @@ mod tests {
         check("Rust编程!", "rust 编程 程");
         check("ดี ที่", "ดี ี ที ี่ ่");
         check("မြန်", "မြ ြန န် ်");
+    }
+
+    #[test]
+    fn parts_are_found_as_they_are_written() {
+        let text = "a Straße, CAFE\u{301}s and 今天玩";
+        for (parts, expected) in [
+            (&["strasse"][..], &["Straße"][..]),
+            (&["fes", "ca"], &["CA", "FE\u{301}s"]),
+            (&["cafe", "afes"], &["CAFE\u{301}s"]),
+            (&["天", "s"], &["S", "ß", "s", "天"]),
+            (&["", "nothing"], &[]),
+        ] {
+            let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+            let found: Vec<&str> =
+                places_of(&parts, text).into_iter().map(|place| &text[place]).collect();
+            assert_eq!(found, expected);
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ fn a_chat_opens_with_the_conversations_of_the_last_one() {
     second.wait_for("direct messages with buzz are kept for 7d; the default");
     second.type_line("/search ANSWER");
     second.wait_for("found with buzz: ANSWER");
-    second.wait_for("[direct] buzz (known): an answer to that");
+    second.wait_for("buzz: an answer to that");
     close(&second, "found with");
     let listening = listen(&buzz);
     assert_eq!(listening.object()["text"], "for later");

@@ -273,7 +273,9 @@ impl App {
                 Effect::LoadUnread { room, after } => self.tasks.load_unread(room, after),
                 Effect::LoadContext(message) => self.tasks.load_context(message),
                 Effect::LoadDirect { peer, before } => self.tasks.load_direct(peer, before),
-                Effect::SearchDirect { peer, terms } => self.tasks.search_direct(peer, terms),
+                Effect::SearchDirect { peer, terms, token } => {
+                    self.tasks.search_direct(peer, terms, token);
+                }
                 Effect::Search { terms, token } => self.tasks.search(terms, token),
                 Effect::LookUp(name) => self.tasks.look_up(name),
                 Effect::ListRooms => self.tasks.list_rooms(),

@@ -56,8 +56,8 @@ pub(crate) enum Effect {
     LoadContext(Box<Message>),
     /// Load kept messages with a peer, those before a position if it is given.
     LoadDirect { peer: Name, before: Option<i64> },
-    /// Search the kept messages with a peer.
-    SearchDirect { peer: Name, terms: SearchTerms },
+    /// Load a page of the hits among the kept messages with a peer, in the same way as in rooms.
+    SearchDirect { peer: Name, terms: SearchTerms, token: String },
     /// Load a page of the hits of a search; an empty token means the first one.
     Search { terms: SearchTerms, token: String },
     /// Look up a peer in the contact book.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
-    cli::{chat::actions::ActionOutcome, search_terms::SearchTerms},
+    cli::{chat::actions::ActionOutcome, search_terms::SearchTerms, tui::found::FoundMessage},
     client::{KeptConversation, KeptDirect, Page, Queued, Result},
     model::{Message, MessageId, Name, Posted, Receipt, Room, RoomName, SearchHit},
 };
@@ -68,7 +68,7 @@ pub(crate) enum Outcome {
     /// A page of the kept messages with a peer, and whether there are older ones.
     DirectPage { peer: Name, result: Result<(Vec<KeptDirect>, bool)> },
     /// The kept messages with a peer that a search has found.
-    DirectHits { peer: Name, terms: SearchTerms, result: Result<Vec<KeptDirect>> },
+    DirectHits { peer: Name, terms: SearchTerms, token: String, result: Result<Page<FoundMessage>> },
     /// The members of a room, if the hub could be asked.
     Members { room: RoomName, names: Option<BTreeSet<Name>> },
     /// The number of members of a room, if the hub could be asked.

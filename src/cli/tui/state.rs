@@ -40,6 +40,7 @@ pub(crate) use self::{
     overlay::{FoundMessages, Overlay},
     peer_list::{ListedPeer, short_duration},
     room_chat::RoomChat,
+    searching::with,
 };
 use self::{mentions::Reader, on_tick::ActivityTimers, peer_list::PeerList, room_list::RoomList};
 use super::{
@@ -48,6 +49,7 @@ use super::{
     complete::CompletionMenu,
     composer::Composer,
     effect::{Effect, Notice},
+    found::FoundMessage,
     moment::Moment,
     transcript::{EntryBody, EntryKey, NoticeKind, TranscriptEntry},
 };

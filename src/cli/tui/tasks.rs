@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{
     effect::Notice,
+    found::FoundMessage,
     lookups::ContactLookups,
     opener,
     outcome::{Outcome, PageDirection, TrustLevel},
@@ -25,8 +26,11 @@ use crate::{
         search_terms::SearchTerms,
         words,
     },
-    client::{Client, DirectPage, PageRequest, PeerFilter, Result, SearchRequest},
+    client::{
+        Client, DirectPage, KeptDirect, Page, PageRequest, PeerFilter, Result, SearchRequest,
+    },
     model::{Message, MessageId, Name, PeerStatus, Position, Receipt, RoomName, Start, Text},
+    text::words::places_of,
 };
 
 /// The messages of a page of history: a few screens.
@@ -184,13 +188,25 @@ impl Tasks {
         });
     }
 
-    pub(super) fn search_direct(&mut self, peer: Name, terms: SearchTerms) {
+    /// Loads a page of hits, the latest first. The token is the position of the last hit before.
+    pub(super) fn search_direct(&mut self, peer: Name, terms: SearchTerms, token: String) {
         let client = self.client.clone();
         self.set.spawn(async move {
             let SearchTerms { words, sender, since, until, .. } = terms.clone();
-            let page = DirectPage { words, sender, since, until, ..DirectPage::latest(PAGE) };
-            let result = client.direct_messages(&peer, page).await;
-            Outcome::DirectHits { peer, terms, result }
+            let before = token.parse().ok();
+            let page =
+                DirectPage { words, sender, since, until, before, ..DirectPage::latest(PAGE) };
+            let parts = page.parts();
+            let result = client.direct_messages(&peer, page).await.map(|found| {
+                let more = found.first().filter(|_| found.len() == PAGE as usize);
+                let next = more.map(|oldest| oldest.position.to_string());
+                let hit = |kept: KeptDirect| {
+                    let ranges = places_of(&parts, kept.message.text.as_str());
+                    FoundMessage::Direct(kept, ranges)
+                };
+                Page { items: found.into_iter().rev().map(hit).collect(), next }
+            });
+            Outcome::DirectHits { peer, terms, token, result }
         });
     }
 

@@ -93,7 +93,7 @@ pub(super) fn messages(
         since.as_microsecond(),
         micros(page.until).unwrap_or(i64::MAX)
     ])?;
-    let words = parts(&page.words);
+    let words = page.parts();
     let mut found = Vec::new();
     while found.len() < page.limit as usize
         && let Some(row) = rows.next()?
@@ -110,20 +110,6 @@ pub(super) fn messages(
     }
     found.reverse();
     Ok(found)
-}
-
-/// Returns the words and the phrases of a search, folded.
-fn parts(words: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    for (index, part) in words.split('"').enumerate() {
-        match index % 2 {
-            0 => {
-                parts.extend(part.split_whitespace().map(|word| folded(word.trim_end_matches('*'))))
-            }
-            _ => parts.push(folded(part)),
-        }
-    }
-    parts
 }
 
 /// Reads a row; `None` if somebody has edited the file and it is not valid.

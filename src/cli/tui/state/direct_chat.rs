@@ -40,6 +40,8 @@ struct KeptPages {
     is_complete: bool,
     /// Whether there are any.
     is_listed: bool,
+    /// The message to go to, once it is loaded.
+    sought: Option<EntryKey>,
 }
 
 pub(crate) struct DirectChat {
@@ -152,7 +154,9 @@ impl DirectChat {
     /// Returns from where to load older kept messages, if that is to be done now.
     pub(super) fn begin_loading(&mut self) -> Option<Option<i64>> {
         let kept = &mut self.kept;
-        let wanted = !kept.is_loading && !kept.is_complete && self.transcript.wants_older();
+        let wanted = !kept.is_loading
+            && !kept.is_complete
+            && (kept.sought.is_some() || self.transcript.wants_older());
         wanted.then(|| {
             kept.is_loading = true;
             kept.oldest
@@ -164,7 +168,8 @@ impl DirectChat {
         let oldest = messages.first().map(|first| first.position);
         let is_first_page = self.kept.oldest.is_none();
         let is_listed = self.kept.is_listed || oldest.is_some();
-        self.kept = KeptPages { oldest, is_loading: false, is_complete: !more, is_listed };
+        let sought = self.kept.sought;
+        self.kept = KeptPages { oldest, is_loading: false, is_complete: !more, is_listed, sought };
         if messages.iter().any(|kept| kept.receiver.is_some()) {
             self.matters = true;
             self.transcript.raise_limits();
@@ -180,6 +185,13 @@ impl DirectChat {
             self.received = self.received.or(Some(unread.message.id));
         }
         self.transcript.prepend(messages.iter().map(entry_of).collect());
+        self.kept.sought.take_if(|key| self.transcript.jump(*key));
+    }
+
+    /// Goes to a kept message: at once, or as soon as it is loaded.
+    pub(super) fn seek(&mut self, kept: &KeptDirect) {
+        let key = key_of(kept);
+        self.kept.sought = Some(key).filter(|key| !self.transcript.jump(*key));
     }
 
     /// Records that no more kept messages can be loaded.
@@ -369,6 +381,13 @@ impl DirectChat {
     }
 }
 
+fn key_of(kept: &KeptDirect) -> EntryKey {
+    match kept.receiver {
+        Some(_) => EntryKey::Own(kept.message.id),
+        None => EntryKey::Theirs(kept.message.id),
+    }
+}
+
 fn entry_of(kept: &KeptDirect) -> TranscriptEntry {
     let (message, own) = (&kept.message, kept.receiver.is_some());
     let mark = match (kept.state, kept.verification) {
@@ -377,7 +396,7 @@ fn entry_of(kept: &KeptDirect) -> TranscriptEntry {
         (_, Verification::Unverified(_)) => Some(Mark::Unverified),
         _ => None,
     };
-    let key = if own { EntryKey::Own(message.id) } else { EntryKey::Theirs(message.id) };
+    let key = key_of(kept);
     let body = EntryBody::Message {
         sender: message.sender.clone(),
         own,

@@ -27,10 +27,9 @@ impl State {
     pub(super) fn copy_overlay(&mut self, now: Moment) {
         let text = match &self.overlay {
             Some(Overlay::Links { links, selected }) => links.get(*selected).cloned(),
-            Some(Overlay::Hits(found)) => found
-                .hits
-                .get(found.selected)
-                .map(|hit| text::copyable(hit.message.text.as_str()).into_owned()),
+            Some(Overlay::Hits(found)) => {
+                found.hits.get(found.selected).map(|hit| text::copyable(hit.text()).into_owned())
+            }
             Some(Overlay::Lines { lines, .. }) => {
                 Some(lines.iter().map(|line| text::copyable(line)).collect::<Vec<_>>().join("\n"))
             }

@@ -17,7 +17,7 @@ use crate::{
     model::{Message, MessageId, Name, Posted, Receipt, RoomName},
 };
 
-use super::{ChatId, DirectChat, Effect, Moment, Overlay, State, timeline::Timeline};
+use super::{ChatId, DirectChat, Effect, FoundMessage, Moment, Overlay, State, timeline::Timeline};
 
 /// The most conversations of earlier chats that are listed.
 const MAX_LISTED: usize = 100;
@@ -33,7 +33,13 @@ impl State {
             }
             Outcome::Unread { room, result } => self.on_unread(&room, result, now),
             Outcome::Context { message, result } => self.on_context(*message, result, now),
-            Outcome::Hits { terms, token, result } => self.on_hits(terms, &token, result, now),
+            Outcome::Hits { terms, token, result } => {
+                let result = result.map(|page| Page {
+                    items: page.items.into_iter().map(FoundMessage::Posted).collect(),
+                    next: page.next,
+                });
+                self.on_hits(None, terms, &token, result, now);
+            }
             Outcome::Contact { name, trust } => {
                 if let Some(chat) = self.direct_chat_mut(&name) {
                     chat.set_contact(trust);
@@ -46,20 +52,9 @@ impl State {
             }
             Outcome::Conversations { kept, queued } => self.on_conversations(&kept, &queued),
             Outcome::DirectPage { peer, result } => self.on_direct_page(&peer, result, now),
-            Outcome::DirectHits { peer, terms, result } => match result {
-                Ok(found) if found.is_empty() => {
-                    let terms = terms.show(&self.zone);
-                    self.announce(&format!("nothing found with {peer}: {terms}"), false, now);
-                }
-                Ok(found) => {
-                    let lines = found.iter().map(|kept| view::kept_direct(&self.clock, kept));
-                    let lines =
-                        lines.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
-                    let title = format!("found with {peer}: {}", terms.show(&self.zone));
-                    self.open_overlay(Overlay::lines(title, lines.collect()));
-                }
-                Err(error) => self.announce(&words::problem(&error), true, now),
-            },
+            Outcome::DirectHits { peer, terms, token, result } => {
+                self.on_hits(Some(peer), terms, &token, result, now);
+            }
             Outcome::Members { room, names } => {
                 let lists_members = self.lists_members();
                 if let Some(room) = self.room_mut(&room) {

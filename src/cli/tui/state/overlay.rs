@@ -8,9 +8,9 @@ use crate::{
         chat,
         keymap::{Action, Keymap},
         search_terms::SearchTerms,
-        tui::composer::Composer,
+        tui::{composer::Composer, found::FoundMessage},
     },
-    model::SearchHit,
+    model::Name,
 };
 
 /// An overlay.
@@ -30,8 +30,10 @@ pub(crate) enum Overlay {
 /// The hits of a search.
 #[derive(Debug, Default)]
 pub(crate) struct FoundMessages {
+    /// Whose direct messages were searched; `None`: rooms.
+    pub(crate) peer: Option<Name>,
     pub(crate) terms: SearchTerms,
-    pub(crate) hits: Vec<SearchHit>,
+    pub(crate) hits: Vec<FoundMessage>,
     pub(crate) selected: usize,
     /// The token of the next page, if there is one.
     pub(crate) next: Option<String>,
@@ -183,8 +185,12 @@ impl State {
         match self.overlay.take() {
             Some(Overlay::Quit) => self.emit(Effect::Quit),
             Some(Overlay::Hits(found)) => {
-                if let Some(hit) = found.hits.into_iter().nth(found.selected) {
-                    self.show_message(hit.message, now);
+                match (found.hits.into_iter().nth(found.selected), found.peer) {
+                    (Some(FoundMessage::Posted(hit)), _) => self.show_message(hit.message, now),
+                    (Some(FoundMessage::Direct(kept, _)), Some(peer)) => {
+                        self.show_direct(peer, &kept, now);
+                    }
+                    _ => {}
                 }
             }
             Some(Overlay::Links { links, selected }) => {

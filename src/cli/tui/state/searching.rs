@@ -1,10 +1,10 @@
 //! Searching: the hits, page by page, and going to one.
 
-use super::{ChatId, Effect, FoundMessages, Moment, Overlay, State};
+use super::{ChatId, Effect, FoundMessage, FoundMessages, Moment, Overlay, State};
 use crate::{
     cli::{chat::input::Request, search_terms::SearchTerms, tui::transcript::EntryKey, words},
-    client::{Page, Result},
-    model::{Message, SearchHit},
+    client::{KeptDirect, Page, Result},
+    model::{Message, Name},
 };
 
 /// The most hits that are loaded: more than anybody looks through.
@@ -18,9 +18,10 @@ impl State {
     /// open.
     pub(super) fn on_hits(
         &mut self,
+        peer: Option<Name>,
         terms: SearchTerms,
         token: &str,
-        result: Result<Page<SearchHit>>,
+        result: Result<Page<FoundMessage>>,
         now: Moment,
     ) {
         let page = match result {
@@ -32,17 +33,18 @@ impl State {
                 return self.announce(&words::problem(&error), true, now);
             }
         };
-        let is_shown = |hit: &SearchHit| !self.blocked.contains(&hit.message.sender);
-        let hits: Vec<SearchHit> = page.items.into_iter().filter(is_shown).collect();
+        let is_shown = |hit: &FoundMessage| !self.blocked.contains(hit.sender());
+        let hits: Vec<FoundMessage> = page.items.into_iter().filter(is_shown).collect();
         if token.is_empty() {
             if hits.is_empty() && page.next.is_none() {
-                let terms = terms.show(&self.zone);
-                return self.announce(&format!("nothing found: {terms}"), false, now);
+                let (with, terms) = (with(peer.as_ref()), terms.show(&self.zone));
+                return self.announce(&format!("nothing found{with}: {terms}"), false, now);
             }
-            let found = FoundMessages { terms, hits, next: page.next, ..FoundMessages::default() };
+            let found =
+                FoundMessages { peer, terms, hits, next: page.next, ..FoundMessages::default() };
             self.open_overlay(Overlay::Hits(found));
         } else if let Some(Overlay::Hits(found)) = &mut self.overlay
-            && found.terms == terms
+            && (&found.peer, &found.terms) == (&peer, &terms)
             && found.is_loading
         {
             found.is_loading = false;
@@ -62,13 +64,24 @@ impl State {
         {
             found.is_loading = true;
             let terms = found.terms.clone();
-            self.emit(Effect::Search { terms, token });
+            let effect = match found.peer.clone() {
+                Some(peer) => Effect::SearchDirect { peer, terms, token },
+                None => Effect::Search { terms, token },
+            };
+            self.emit(effect);
         }
     }
 
     /// The chat to which Esc goes back from a found message.
     pub(crate) fn found_from(&self) -> Option<&ChatId> {
         self.found_from.as_ref().filter(|chat| self.chats().contains(chat))
+    }
+
+    /// Goes to a direct message, which is loaded if necessary.
+    pub(super) fn show_direct(&mut self, peer: Name, kept: &KeptDirect, now: Moment) {
+        self.go_to(ChatId::Peer(peer.clone()), now);
+        self.ensure_direct_chat(&peer).seek(kept);
+        self.request_history(now);
     }
 
     /// Goes to a message. Its room is joined, and the message loaded, if necessary.
@@ -89,4 +102,9 @@ impl State {
             self.emit(Effect::LoadContext(Box::new(message)));
         }
     }
+}
+
+/// Returns with whom the messages are that were searched, for a title.
+pub(crate) fn with(peer: Option<&Name>) -> String {
+    peer.map(|peer| format!(" with {peer}")).unwrap_or_default()
 }

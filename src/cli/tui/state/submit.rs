@@ -185,7 +185,7 @@ impl State {
                 if let Some(peer) =
                     self.current_peer().filter(|_| terms.room.is_none()).cloned() =>
             {
-                self.emit(Effect::SearchDirect { peer, terms });
+                self.emit(Effect::SearchDirect { peer, terms, token: String::new() });
             }
             Request::Search(terms) => {
                 self.emit(Effect::Search { terms, token: String::new() });

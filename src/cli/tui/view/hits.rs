@@ -6,16 +6,14 @@ use ratatui::{
 };
 
 use super::fit;
-use crate::{
-    cli::{
-        graphemes,
-        tui::{
-            moment::Moment,
-            state::{FoundMessages, State},
-        },
-        view::when,
+use crate::cli::{
+    graphemes,
+    tui::{
+        found::FoundMessage,
+        moment::Moment,
+        state::{FoundMessages, State, with},
     },
-    model::SearchHit,
+    view::when,
 };
 
 /// The number of characters that are shown before a hit in a text.
@@ -39,28 +37,29 @@ pub(super) fn content(
     let more = if found.next.is_some() { " or more" } else { "" };
     let loading = if found.is_loading { " · loading…" } else { "" };
     let (count, terms) = (found.hits.len(), found.terms.show(&state.zone));
-    let title = format!("{count}{more} found: {terms} — Enter goes there{loading}");
+    let with = with(found.peer.as_ref());
+    let title = format!("{count}{more} found{with}: {terms} — Enter goes there{loading}");
     (title, lines.collect(), Some(found.selected))
 }
 
 /// A hit in one line: the time, the room if it may be any, the sender, and the text around the found
 /// words, which are marked.
 fn excerpt(
-    hit: &SearchHit,
+    hit: &FoundMessage,
     mark: Style,
     found: &FoundMessages,
     state: &State,
     now: Moment,
     width: usize,
 ) -> Line<'static> {
-    let (message, theme) = (&hit.message, &state.theme);
-    let at = when(message.created_at, now.wall, &state.zone);
-    let room = match found.terms.room {
-        Some(_) => String::new(),
-        None => format!("{} ", message.room),
+    let (text, theme) = (hit.text(), &state.theme);
+    let at = when(hit.at(), now.wall, &state.zone);
+    let room = match hit {
+        FoundMessage::Posted(hit) if found.terms.room.is_none() => format!("{} ", hit.message.room),
+        _ => String::new(),
     };
-    let head = fit(&format!("{at} {room}{}: ", message.sender), width);
-    let mut from = beginning(message.text.as_str(), hit, width.saturating_sub(head.len()));
+    let head = fit(&format!("{at} {room}{}: ", hit.sender()), width);
+    let mut from = beginning(hit, width.saturating_sub(head.len()));
     let mut left = width.saturating_sub(graphemes::width(&head));
     let mut spans = vec![Span::styled(head, theme.dim)];
     let mut push = |piece: &str, style| {
@@ -69,11 +68,10 @@ fn excerpt(
         left -= graphemes::width(&shown).min(left);
         spans.push(Span::styled(shown, style));
     };
-    let text = message.text.as_str();
     if from > 0 {
         push("…", theme.text);
     }
-    for range in &hit.ranges {
+    for range in hit.ranges() {
         let (Some(before), Some(words)) = (text.get(from..range.start), text.get(range.clone()))
         else {
             continue;
@@ -87,8 +85,9 @@ fn excerpt(
 }
 
 /// Where the shown part of a text begins: at its beginning, if the first found word is visible then.
-fn beginning(text: &str, hit: &SearchHit, width: usize) -> usize {
-    let found = hit.ranges.first().map_or(0, |range| range.start).min(text.len());
+fn beginning(hit: &FoundMessage, width: usize) -> usize {
+    let text = hit.text();
+    let found = hit.ranges().first().map_or(0, |range| range.start).min(text.len());
     let before = text.get(..found).unwrap_or_default();
     match before.chars().count() + BEFORE < width {
         true => 0,
@@ -99,10 +98,13 @@ fn beginning(text: &str, hit: &SearchHit, width: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{
-        search_terms::SearchTerms,
-        theme::{Theme, ThemeName, detect::TerminalColours},
-        tui::state::tests::{at, message, state},
+    use crate::{
+        cli::{
+            search_terms::SearchTerms,
+            theme::{Theme, ThemeName, detect::TerminalColours},
+            tui::state::tests::{at, message, state},
+        },
+        model::SearchHit,
     };
 
     #[test]
@@ -113,6 +115,7 @@ mod tests {
         let at_disk = |skip: usize| text.match_indices("disk").nth(skip).unwrap().0;
         let ranges = [0, 1].map(|skip| at_disk(skip)..at_disk(skip) + 4).to_vec();
         let hit = SearchHit { message: message("lobby", 1, "buzz", &text), ranges };
+        let hit = FoundMessage::Posted(hit);
         let terms = SearchTerms::parse("disk").unwrap();
         let hits = vec![hit.clone(), hit];
         let found = FoundMessages { terms, hits, ..FoundMessages::default() };
@@ -136,7 +139,11 @@ mod tests {
         let shown = |typed: &str| {
             let terms = SearchTerms::parse(typed).unwrap();
             let hit = SearchHit { message: message("ops", 1, "buzz", "the disk"), ranges: vec![] };
-            let found = FoundMessages { terms, hits: vec![hit], ..FoundMessages::default() };
+            let found = FoundMessages {
+                terms,
+                hits: vec![FoundMessage::Posted(hit)],
+                ..FoundMessages::default()
+            };
             let (title, lines, _) = content(&found, &state, at(1), 80);
             (title, lines[0].to_string())
         };

@@ -21,6 +21,7 @@ use crate::{
         search_terms::SearchTerms,
         tui::{
             effect::Effect,
+            found::FoundMessage,
             layout,
             outcome::Outcome,
             state::{
@@ -290,6 +291,7 @@ fn foreign_text_stays_in_its_area_and_is_escaped() {
             SearchHit { message: message("lobby", seq, "buzz", said), ranges: vec![0..1, 2..3] };
         let terms = SearchTerms { words: said.clone(), ..SearchTerms::default() };
         let hits = vec![found.clone(), SearchHit { ranges: vec![3..9, 500..9000], ..found }];
+        let hits = hits.into_iter().map(FoundMessage::Posted).collect();
         for overlay in [
             Overlay::lines(said.clone(), vec![said.clone()]),
             Overlay::Hits(FoundMessages { terms, hits, selected: 1, ..FoundMessages::default() }),

@@ -153,13 +153,62 @@ fn other_keys_scroll_and_select() {
 }
 
 #[test]
+fn found_direct_messages_are_shown_in_pages_and_enter_goes_to_one() {
+    let mut state = direct::with_buzz();
+    let peer = name("buzz");
+    let hit = |position| {
+        let mut kept = KeptDirect { position, ..kept() };
+        kept.message.id = crate::model::MessageId::new();
+        FoundMessage::Direct(kept, std::iter::once(0..1).collect())
+    };
+    let terms = SearchTerms::parse("a").unwrap();
+    let effects = state.line("/search a", at(2));
+    let first =
+        Effect::SearchDirect { peer: peer.clone(), terms: terms.clone(), token: String::new() };
+    assert!(effects.contains(&first), "{effects:?}");
+    let arrive = |state: &mut State, token: &str, items: Vec<FoundMessage>, next: Option<&str>| {
+        let (peer, terms, token) = (peer.clone(), terms.clone(), token.to_owned());
+        let result = Ok(Page { items, next: next.map(str::to_owned) });
+        state.on_outcome(Outcome::DirectHits { peer, terms, token, result }, at(3));
+    };
+    arrive(&mut state, "", (101..=150).rev().map(hit).collect(), Some("101"));
+    assert!(state.shown_notices().contains("50 or more found with buzz: a"));
+    state.take_effects();
+    state.press(KeyCode::End, at(3));
+    let second =
+        Effect::SearchDirect { peer: peer.clone(), terms: terms.clone(), token: "101".into() };
+    assert_eq!(state.take_effects(), [second]);
+    let oldest = hit(7);
+    arrive(&mut state, "101", vec![oldest.clone()], None);
+    state.press(KeyCode::End, at(3));
+    state.press(KeyCode::Enter, at(3));
+    assert!(state.overlay.is_none());
+    // It is not loaded yet: pages are loaded until it is there.
+    let FoundMessage::Direct(oldest, _) = oldest else { panic!("a direct message") };
+    let key = crate::cli::tui::transcript::EntryKey::Theirs(oldest.message.id);
+    state.take_effects();
+    for (position, message) in [(50, kept()), (7, oldest)] {
+        let message = KeptDirect { position, ..message };
+        let result = Ok((vec![message], true));
+        state.on_outcome(Outcome::DirectPage { peer: peer.clone(), result }, at(4));
+        state.request_history(at(4));
+        let more = Effect::LoadDirect { peer: peer.clone(), before: Some(position) };
+        if position == 50 {
+            assert!(state.take_effects().contains(&more));
+        }
+    }
+    assert!(state.direct_chat_mut(&peer).unwrap().transcript.get(key).is_some());
+}
+
+#[test]
 fn a_question_stays_open_until_it_is_answered() {
     let mut state = state(&["lobby"]);
     state.perform(Action::Interrupt, at(1));
     let hit = SearchHit { message: message("lobby", 1, "buzz", "a"), ranges: vec![] };
     found(&mut state, vec![hit], None);
-    let (peer, terms, result) = (name("buzz"), SearchTerms::default(), Ok(vec![kept()]));
-    state.on_outcome(Outcome::DirectHits { peer, terms, result }, at(2));
+    let page = Page { items: vec![FoundMessage::Direct(kept(), Vec::new())], next: None };
+    let (peer, terms, token) = (name("buzz"), SearchTerms::default(), String::new());
+    state.on_outcome(Outcome::DirectHits { peer, terms, token, result: Ok(page) }, at(2));
     types(&mut state, "clear; chinwag --hub nn?");
     state.on_terminal_event(Typed::Paste("nano\n".into()), at(2));
     for code in [KeyCode::Backspace, KeyCode::Tab, KeyCode::Left, KeyCode::Up, KeyCode::PageUp] {
