@@ -136,6 +136,33 @@ impl Transcript {
         self.entries.prepend(older);
     }
 
+    /// As [`Self::prepend`], for entries of which some may be newer than those in the transcript, since
+    /// another chat received them: these are put in by time, before messages that are still queued. The
+    /// view moves to the end then.
+    pub(crate) fn merge(&mut self, older: Vec<TranscriptEntry>) {
+        let comes_after = |entry: &TranscriptEntry, first: &TranscriptEntry| {
+            entry.at > first.at && !first.is_queued() && self.entries.find(entry.key).is_none()
+        };
+        let is_later =
+            |entry: &TranscriptEntry| self.first().is_some_and(|first| comes_after(entry, first));
+        let (later, older): (Vec<_>, Vec<_>) = older.into_iter().partition(is_later);
+        self.prepend(older);
+        if later.is_empty() {
+            return;
+        }
+        self.layouts.clear();
+        (self.anchor, self.top) = (Anchor::End, None);
+        let mut later = later.into_iter().peekable();
+        for entry in self.entries.take() {
+            while let Some(before) = later.next_if(|later| later.at < entry.at || entry.is_queued())
+            {
+                self.push(before);
+            }
+            self.push(entry);
+        }
+        later.for_each(|entry| self.push(entry));
+    }
+
     /// Replaces an entry by another, such as a draft by the posted message. If the other is in the
     /// transcript already, the first is removed. Returns false if there is no entry with this key.
     pub(crate) fn replace(&mut self, key: EntryKey, entry: TranscriptEntry) -> bool {

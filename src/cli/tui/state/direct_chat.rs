@@ -184,7 +184,7 @@ impl DirectChat {
             self.unseen_ids.push(unread.message.id);
             self.received = self.received.or(Some(unread.message.id));
         }
-        self.transcript.prepend(messages.iter().map(entry_of).collect());
+        self.transcript.merge(messages.iter().map(entry_of).collect());
         self.kept.sought.take_if(|key| self.transcript.jump(*key));
     }
 

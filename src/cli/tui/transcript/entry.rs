@@ -83,6 +83,11 @@ pub(crate) enum Mark {
 }
 
 impl TranscriptEntry {
+    /// Returns true for a message that is in the outbox.
+    pub(super) fn is_queued(&self) -> bool {
+        matches!(self.body, EntryBody::Message { mark: Some(Mark::Queued), .. })
+    }
+
     /// The approximate size in bytes.
     pub(super) fn weight(&self) -> usize {
         let texts = match &self.body {

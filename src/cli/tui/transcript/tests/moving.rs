@@ -9,6 +9,23 @@ fn seen(transcript: &mut Transcript, width: u16, height: u16) -> Vec<u64> {
 }
 
 #[test]
+fn messages_that_another_chat_received_are_put_in_by_time() {
+    let said_at = |seq: u64, minute: u8| {
+        let text = format!("text {seq}");
+        at(seq, &format!("2026-11-22T09:{minute:02}:00Z"), body("sova", &text, None))
+    };
+    let queued = at(9, "2026-11-22T09:01:00Z", body("sova", "text 9", Some(Mark::Queued)));
+    let mut transcript = of([said_at(2, 20), said_at(4, 40), queued]);
+    for _ in 0..2 {
+        transcript.merge(vec![said_at(1, 10), said_at(2, 20), said_at(3, 30), said_at(5, 50)]);
+        let rows = shown(&mut transcript, 60, 20).join("\n");
+        let found = [1, 2, 3, 4, 5, 9].map(|seq| rows.find(&format!("text {seq}")).unwrap());
+        assert!(found.is_sorted(), "{rows}");
+        assert_eq!(transcript.len(), 6);
+    }
+}
+
+#[test]
 fn a_view_at_the_end_stays_at_the_end() {
     let mut transcript = of(numbered(1, 100));
     assert_eq!(seen(&mut transcript, 50, 3), [98, 99, 100]);
