@@ -27,17 +27,26 @@ impl Transcript {
         let area = area.intersection(*buffer.area());
         let shown = u16::try_from(self.view.len()).unwrap_or(u16::MAX).min(area.height);
         let rows = (area.bottom() - shown..area.bottom()).zip(&self.view);
-        for (number, (y, (at, layout))) in rows.enumerate() {
+        let mut is_first = true;
+        for (y, (at, layout)) in rows {
             let pen = &mut Pen { row: Rect { y, height: 1, ..area }, buffer };
             match usize::try_from(at.row) {
                 Ok(row) => {
-                    // The first row in view says whose it is.
-                    let is_named = row == 0 && (number == 0 || !self.is_continued(at.serial));
+                    // The first message that begins in view says whose it is, and so does a found one.
+                    let is_named = row == 0
+                        && (is_first || !self.is_continued(at.serial) || self.is_found(at));
+                    is_first &= row > 0;
                     self.draw_row((row, is_named), at.serial, layout, pen, theme);
                 }
                 Err(_) => self.draw_line_above(*at, pen, theme, today),
             }
         }
+    }
+
+    /// Returns true if a row is of the message that was jumped to.
+    fn is_found(&self, at: &RowRef) -> bool {
+        let entry = self.entries.at(at.serial).filter(|_| self.highlighted.is_some());
+        entry.is_some_and(|entry| self.highlighted == Some(entry.key))
     }
 
     fn draw_row(

@@ -22,6 +22,20 @@ fn names_and_texts_have_columns() {
 }
 
 #[test]
+fn the_first_message_in_view_and_a_found_message_say_whose_they_are() {
+    let long = "so many words that they need two of the rows";
+    let mut transcript = of((1..=9).map(|seq| said(seq, "sova", long)));
+    let count = |rows: &[String]| rows.iter().filter(|row| row.contains("sova")).count();
+    for height in 3..12 {
+        let rows = shown(&mut transcript, 50, height);
+        assert_eq!(count(&rows), 1, "{rows:?}");
+    }
+    assert!(transcript.jump(key(5)));
+    let rows = shown(&mut transcript, 50, 12);
+    assert_eq!(count(&rows), 2, "{rows:?}");
+}
+
+#[test]
 fn few_rows_are_at_the_bottom_and_an_empty_area_is_left_alone() {
     let mut transcript = of([said(1, "sova", "hi")]);
     assert_eq!(shown(&mut transcript, 50, 4)[..2], ["", ""]);
