@@ -8,7 +8,7 @@ use std::{
 
 use toml::{Table, Value};
 
-use crate::identity::files;
+use crate::identity::files::{self, Readers};
 
 /// The most bytes of a file.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -40,7 +40,7 @@ pub(super) fn change(
         all.remove(&other);
     }
     all.insert(hub.to_owned(), value);
-    let mut written = tempfile::Builder::new().tempfile_in(file.parent().unwrap_or(file))?;
+    let mut written = files::temporary_beside(file, Readers::Owner)?;
     written.write_all(all.to_string().as_bytes())?;
     written.persist(file).map_err(|error| error.error)?;
     Ok(())

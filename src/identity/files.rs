@@ -4,6 +4,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use tempfile::NamedTempFile;
@@ -16,9 +17,15 @@ type Result<T> = std::result::Result<T, SystemError>;
 /// The maximum size of a file: a full contact book, or many times a chain of certificates.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// How the names of temporary files begin.
+const TEMPORARY: &str = ".chinwag-";
+
+/// After this time nobody is writing a temporary file any more.
+const LEFT_AFTER: Duration = Duration::from_secs(3600);
+
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Readers {
+pub(crate) enum Readers {
     Owner,
     All,
 }
@@ -185,17 +192,39 @@ pub(crate) fn open_private(path: &Path) -> Result<File> {
 
 /// Writes a temporary file in the directory of `path`.
 fn write_beside(path: &Path, content: &str, readers: Readers) -> io::Result<NamedTempFile> {
+    let mut file = temporary_beside(path, readers)?;
+    file.write_all(content.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Creates a temporary file in the directory of `path`, and removes those that killed programs have left
+/// there.
+pub(crate) fn temporary_beside(path: &Path, readers: Readers) -> io::Result<NamedTempFile> {
+    let directory = directory_of(path);
+    remove_leftovers(directory);
     let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
     // The default of the library is private.
     #[cfg(unix)]
     if readers == Readers::All {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(fs::Permissions::from_mode(0o644));
     }
-    let mut file = builder.tempfile_in(directory_of(path))?;
-    file.write_all(content.as_bytes())?;
-    file.as_file().sync_all()?;
-    Ok(file)
+    builder.tempfile_in(directory)
+}
+
+fn remove_leftovers(directory: &Path) {
+    let is_left = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|at| at.elapsed().ok());
+        age.is_some_and(|age| age > LEFT_AFTER)
+            && entry.file_name().to_str().is_some_and(|name| name.starts_with(TEMPORARY))
+    };
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten().filter(is_left) {
+        // The next one tries again.
+        let _ = fs::remove_file(entry.path());
+    }
 }
 
 /// Makes the entries of a directory survive a crash of the machine.
@@ -211,4 +240,25 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 fn too_long(path: &Path) -> SystemError {
     let problem = format!("{} has more than {MAX_FILE_BYTES} bytes", path.display());
     SystemError::new(problem).at(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    #[test]
+    fn temporary_files_of_killed_programs_are_removed() {
+        let home = tempfile::tempdir().unwrap();
+        for (name, age) in [(".chinwag-old", 7200), (".chinwag-new", 60), (".tmpOther", 7200)] {
+            let file = File::create(home.path().join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
+        replace(&home.path().join("file.toml"), "").unwrap();
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        let mut left: Vec<_> = fs::read_dir(home.path()).unwrap().map(name).collect();
+        left.sort();
+        assert_eq!(left, [".chinwag-new", ".tmpOther", "file.toml"]);
+    }
 }

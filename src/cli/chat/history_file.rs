@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use tempfile::NamedTempFile;
+use crate::identity::files::{self, Readers};
 
 /// The most lines that are kept.
 pub(crate) const MAX_LINES: usize = 1000;
@@ -26,7 +26,7 @@ pub(crate) fn load(file: &Path) -> io::Result<Vec<String>> {
     lines.drain(..surplus);
     if surplus >= MAX_LINES {
         // Replaced atomically: another chat may read the file or append to it.
-        let mut cut = NamedTempFile::new_in(file.parent().unwrap_or(file))?;
+        let mut cut = files::temporary_beside(file, Readers::Owner)?;
         cut.write_all((lines.join("\n") + "\n").as_bytes())?;
         cut.persist(file).map_err(|error| error.error)?;
     }

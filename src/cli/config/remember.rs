@@ -7,7 +7,7 @@ use std::{fmt::Write as _, fs, io, path::Path};
 use super::{Config, make_parent};
 use crate::{
     cli::failure::{Failure, Result},
-    identity::files,
+    identity::files::{self, Readers},
     model::{Endpoint, Name},
 };
 
@@ -67,8 +67,7 @@ fn with(before: &str, hub: Option<&Endpoint>, name: Option<&Name>) -> Result<Opt
 /// by its owner only. A symbolic link stays one, since such files are often kept elsewhere.
 fn write(file: &Path, content: &str) -> io::Result<()> {
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let beside = file.parent().unwrap_or(Path::new("."));
-    let mut written = tempfile::Builder::new().tempfile_in(beside)?;
+    let mut written = files::temporary_beside(&file, Readers::Owner)?;
     io::Write::write_all(&mut written, content.as_bytes())?;
     written.as_file().sync_all()?;
     if let Ok(before) = fs::metadata(&file) {
