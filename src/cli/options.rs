@@ -225,7 +225,7 @@ impl Settings {
     /// Returns the same for a client that sends direct messages, which works without the hub too.
     pub(crate) fn invisible_sender(&self) -> Result<ClientOptions> {
         let mut options = self.invisible()?;
-        options.history = self.history();
+        (options.history, options.keeps_history) = (self.history(), self.keep);
         options.may_start_away = true;
         Ok(options)
     }
@@ -242,7 +242,7 @@ impl Settings {
             options.advertise = self.advertise.clone();
             options.direct = direct;
         }
-        options.history = self.history();
+        (options.history, options.keeps_history) = (self.history(), self.keep);
         let (inbox, outbox) = (self.home.inbox(), self.home.outbox());
         if self.direct.is_some() && self.home.can_write(&inbox) {
             options.inbox = Some(inbox);
@@ -253,7 +253,7 @@ impl Settings {
     }
 
     fn history(&self) -> Option<PathBuf> {
-        self.keep.then(|| self.home.direct_history()).and_then(|file| self.readable(file))
+        self.readable(self.home.direct_history())
     }
 
     /// Returns the options for the files of the client alone, without a connection.

@@ -179,6 +179,8 @@ struct DirectHistoryInner {
     database: Option<Database>,
     /// Why the file could not be opened.
     problem: Option<Error>,
+    /// Whether messages are kept, and kept ones shown. Otherwise they are only deleted.
+    keeps: bool,
     path: PathBuf,
     contacts: ContactStore,
     clock: WallClock,
@@ -198,11 +200,15 @@ pub(super) struct HistoryPermit(
 
 impl DirectHistory {
     /// Opens the file; `None`: nothing is kept. A file that cannot be used is reported as a notice.
+    ///
+    /// Without `keeps` nothing is kept, but the messages of an existing file can be deleted.
     pub(super) async fn open(
         path: Option<PathBuf>,
+        keeps: bool,
         contacts: ContactStore,
         clock: WallClock,
     ) -> Self {
+        let path = path.filter(|path| keeps || path.exists());
         let Some(path) = path else { return Self::off(contacts) };
         let file = path.clone();
         let opened = blocking(move || Database::open(&file, PLAN)).await;
@@ -210,19 +216,22 @@ impl DirectHistory {
             Ok(database) => (Some(database), None),
             Err(problem) => (None, Some(problem)),
         };
-        let history = Self::of(database, problem, path, contacts, clock);
-        history.0.problem.iter().for_each(|error| history.report(error));
+        let history = Self::of(database, problem, keeps, path, contacts, clock);
+        if keeps {
+            history.0.problem.iter().for_each(|error| history.report(error));
+        }
         history
     }
 
     /// Returns a history that keeps nothing.
     pub(super) fn off(contacts: ContactStore) -> Self {
-        Self::of(None, None, PathBuf::new(), contacts, WallClock::default())
+        Self::of(None, None, false, PathBuf::new(), contacts, WallClock::default())
     }
 
     fn of(
         database: Option<Database>,
         problem: Option<Error>,
+        keeps: bool,
         path: PathBuf,
         contacts: ContactStore,
         clock: WallClock,
@@ -230,6 +239,7 @@ impl DirectHistory {
         Self(Arc::new(DirectHistoryInner {
             database,
             problem,
+            keeps,
             path,
             contacts,
             clock,
@@ -243,7 +253,8 @@ impl DirectHistory {
 
     /// Returns true if messages can be added, and not only read.
     fn is_writable(&self) -> bool {
-        self.0.database.as_ref().is_some_and(|database| !database.is_read_only())
+        let database = self.0.database.as_ref().filter(|_| self.0.keeps);
+        database.is_some_and(|database| !database.is_read_only())
     }
 
     /// Waits for room for a message; `None` if nothing is kept.

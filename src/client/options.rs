@@ -52,6 +52,8 @@ pub struct ClientOptions {
     pub(crate) outbox: Option<PathBuf>,
     pub(crate) inbox: Option<PathBuf>,
     pub(crate) history: Option<PathBuf>,
+    /// Without this, messages in the history are only deleted.
+    pub(crate) keeps_history: bool,
     pub(crate) may_start_away: bool,
     pub(crate) clock: WallClock,
 }
@@ -77,6 +79,7 @@ impl ClientOptions {
             outbox: None,
             inbox: None,
             history: None,
+            keeps_history: true,
             may_start_away: false,
             clock: WallClock::default(),
         }

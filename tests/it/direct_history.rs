@@ -300,6 +300,25 @@ fn messages_under_another_own_name_are_pointed_out_and_forgotten() {
 }
 
 #[test]
+fn keep_false_still_deletes_what_was_kept() {
+    let hub = TestHub::start();
+    let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));
+    for command in ["/keep buzz off", "/forget buzz"] {
+        let listening = listen(&buzz);
+        sova.run(&["send", "buzz", "an old secret"]).done();
+        drop(listening);
+        fs::write(sova.home.path().join("config.toml"), "keep = false\n").unwrap();
+        let refused = sova.run_with(&["chat"], "/keep buzz on\n");
+        assert!(refused.stdout.contains("are not kept: `keep = false`"), "{refused:?}");
+        let said = sova.run_with(&["chat"], &format!("{command}\n")).done();
+        assert!(said.contains("deleted 1"), "{said}");
+        assert!(!contains(sova.home.path(), "an old secret"), "{command}");
+        fs::write(sova.home.path().join("config.toml"), "").unwrap();
+        sova.run_with(&["chat"], "/keep buzz on\n");
+    }
+}
+
+#[test]
 fn keep_false_keeps_nothing() {
     let hub = TestHub::start();
     let (sova, buzz) = (Person::new(&hub, "sova"), Person::new(&hub, "buzz"));

@@ -15,12 +15,18 @@ use crate::{
 
 impl DirectHistory {
     pub(super) async fn conversations(&self) -> Result<Vec<KeptConversation>> {
+        if !self.0.keeps {
+            return Ok(Vec::new());
+        }
         self.flush().await;
         let found = self.with(read::conversations).await?;
         Ok(found.unwrap_or_default())
     }
 
     pub(super) async fn messages(&self, peer: &Name, page: DirectPage) -> Result<Vec<KeptDirect>> {
+        if !self.0.keeps {
+            return Ok(Vec::new());
+        }
         self.flush().await;
         let peer = peer.clone();
         let found =
@@ -35,6 +41,9 @@ impl DirectHistory {
                 "less than a second; messages can be kept not at all",
             ));
         }
+        if !self.0.keeps && keep != KeepFor::Never {
+            return Err(self.why_off());
+        }
         self.flush().await;
         let peer = peer.clone();
         let removed = self.with(move |file, owner, now| store::keep(file, owner, &peer, keep, now));
@@ -42,6 +51,9 @@ impl DirectHistory {
     }
 
     pub(super) async fn kept_for(&self, peer: &Name) -> Result<KeepFor> {
+        if !self.0.keeps {
+            return Err(self.why_off());
+        }
         let peer = peer.clone();
         self.with(move |file, owner, _| owner.kept_for(file, &peer))
             .await?
@@ -191,7 +203,8 @@ impl ClientOptions {
 
     /// Opens the history; see [`DirectHistory::open`].
     pub(in crate::client) async fn open_history(&self, contacts: &ContactStore) -> DirectHistory {
-        DirectHistory::open(self.history.clone(), contacts.clone(), self.clock.clone()).await
+        let (path, keeps) = (self.history.clone(), self.keeps_history);
+        DirectHistory::open(path, keeps, contacts.clone(), self.clock.clone()).await
     }
 
     pub(in crate::client) fn contacts_without_client(&self) -> ContactStore {

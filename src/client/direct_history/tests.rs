@@ -68,7 +68,7 @@ impl Home {
             move || Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed));
         let contacts = ContactStore::new(hub(), name(me), Some(key(0)), Some(self.book()));
         let path = Some(self.dir.path().join("direct.db"));
-        DirectHistory::open(path, contacts, WallClock::new(now)).await
+        DirectHistory::open(path, true, contacts, WallClock::new(now)).await
     }
 
     fn pass(&self, seconds: i64) {
@@ -356,6 +356,8 @@ async fn a_file_that_cannot_be_used_is_reported_once_and_stops_nothing() {
     let history = home.open().await;
     assert!(history.reserve().await.is_none());
     history.record_sent(&name("bob"), message("alice", "one"), true).await;
+    let refused = history.keep(&name("bob"), KeepFor::Never).await.unwrap_err().to_string();
+    assert!(refused.contains("direct.db cannot be used: "), "{refused}");
     let Some(HistoryNotice::Failed(cause)) = history.notice() else { panic!("no notice") };
     assert!(cause.contains("direct.db"), "{cause}");
     assert_eq!(history.notice(), None);
