@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     client::error::{Error, Result},
-    model::{DirectMessage, MessageId, Name, fold::folded},
+    model::{DirectMessage, MessageId, Name},
     text,
 };
 
@@ -124,19 +124,6 @@ impl DirectPage {
     pub fn latest(limit: u32) -> Self {
         let words = String::new();
         Self { limit, before: None, since: None, until: None, sender: None, words }
-    }
-
-    /// Returns the words and the phrases to find, folded.
-    pub(crate) fn parts(&self) -> Vec<String> {
-        let mut parts = Vec::new();
-        for (index, part) in self.words.split('"').enumerate() {
-            match index % 2 {
-                0 => parts
-                    .extend(part.split_whitespace().map(|word| folded(word.trim_end_matches('*')))),
-                _ => parts.push(folded(part)),
-            }
-        }
-        parts
     }
 }
 

@@ -112,6 +112,21 @@ pub(super) fn messages(
     Ok(found)
 }
 
+impl DirectPage {
+    /// Returns the words and the phrases to find, folded.
+    pub(crate) fn parts(&self) -> Vec<String> {
+        let mut parts = Vec::new();
+        for (index, part) in self.words.split('"').enumerate() {
+            match index % 2 {
+                0 => parts
+                    .extend(part.split_whitespace().map(|word| folded(word.trim_end_matches('*')))),
+                _ => parts.push(folded(part)),
+            }
+        }
+        parts
+    }
+}
+
 /// Reads a row; `None` if somebody has edited the file and it is not valid.
 fn read(
     row: &Row<'_>,
