@@ -4,7 +4,6 @@ use crate::{
     error::{ProtocolError, Refusal, RequestError, SystemError, Violation, describe},
     identity::ContactsError,
     model::{Endpoint, Fingerprint, MessageId, Name, RoomName},
-    sqlite::NewerSchema,
     transport::ListenError,
 };
 
@@ -114,11 +113,12 @@ impl Error {
     }
 
     /// Returns true if a file cannot be used because a newer Chinwag has made it.
+    #[cfg(feature = "cli")]
     pub(crate) fn is_newer_file(&self) -> bool {
         let Self::Io(error) = self else { return false };
         let cause = std::error::Error::source(error);
         let cause = cause.and_then(|cause| cause.downcast_ref::<crate::error::Source>());
-        cause.is_some_and(|cause| cause.is::<NewerSchema>())
+        cause.is_some_and(|cause| cause.is::<crate::sqlite::NewerSchema>())
     }
 
     /// An answer that breaks the protocol.

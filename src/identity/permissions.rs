@@ -79,7 +79,7 @@ pub(crate) fn mend(path: &Path, others: Others) -> Result<bool> {
 }
 
 /// Errors if others can write to a directory above this one.
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "hub", test)))]
 pub(crate) fn check_way_to(directory: &Path) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     const STICKY: u32 = 0o1000;
@@ -150,7 +150,7 @@ pub(crate) fn mend(_: &Path, _: Others) -> Result<bool> {
     Ok(false)
 }
 
-#[cfg(not(unix))]
+#[cfg(all(not(unix), feature = "hub"))]
 pub(crate) fn check_way_to(_: &Path) -> Result<()> {
     Ok(())
 }

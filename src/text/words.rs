@@ -64,6 +64,7 @@ pub(crate) fn for_each_word(text: &str, sink: impl FnMut(Word<'_>)) {
 }
 
 /// Returns where folded parts are in a text: whole grapheme clusters, in order, without overlaps.
+#[cfg(feature = "cli")]
 pub(crate) fn places_of(parts: &[String], text: &str) -> Vec<Range<usize>> {
     let (mut text_folded, mut clusters) = (String::new(), Vec::new());
     for (at, cluster) in text.grapheme_indices(true) {
