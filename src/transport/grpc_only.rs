@@ -20,7 +20,7 @@ use crate::{error::RequestError, wire};
 const FIELD_OVERHEAD: usize = 32;
 
 /// Answers other methods than POST with 405, other content types than gRPC's with 415, and larger
-/// header lists than [`MAX_HEADER_LIST`] with a gRPC status.
+/// header lists than 8 KiB with a gRPC status.
 #[derive(Debug, Clone, Copy)]
 pub struct GrpcOnly<S = ()>(S);
 
