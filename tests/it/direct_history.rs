@@ -252,7 +252,8 @@ fn forgetting_goes_on_past_every_file_that_cannot_be_used() {
     assert!(shown.stdout.ends_with(" a kept secret\n"), "{shown:?}");
     assert!(shown.code == Some(1) && shown.stderr.contains("outbox.db cannot be used: "));
     let said = sova.run(&["forget", "buzz"]).failed(1);
-    assert!(said.contains("removed buzz from your contacts; deleted 1 kept message\n"), "{said}");
+    assert!(said.contains("removed buzz from your contacts; "), "{said}");
+    assert!(said.contains("; deleted 1 kept message\n"), "{said}");
     for name in ["outbox.db cannot be used: ", "inbox.db cannot be used: "] {
         assert!(said.contains(name), "{said}");
     }
