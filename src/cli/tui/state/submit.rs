@@ -190,7 +190,9 @@ impl State {
             Request::Search(terms) => {
                 self.emit(Effect::Search { terms, token: String::new() });
             }
-            Request::Keep { name: None, .. } if self.current_peer().is_none() => {
+            Request::Keep { name: None, .. } | Request::ShowKeep(None)
+                if self.current_peer().is_none() =>
+            {
                 self.toast(KEEP_WHOSE, true, now);
             }
             Request::Keep { name, keep } => {
