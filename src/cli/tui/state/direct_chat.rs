@@ -58,6 +58,8 @@ pub(crate) struct DirectChat {
     delivered: VecDeque<MessageId>,
     /// The ids of messages that the user has not seen.
     pub(super) unseen_ids: Vec<MessageId>,
+    /// Unread messages of earlier chats that come again, and are counted already.
+    expected: usize,
     /// The last received message, and the last one that was marked as read.
     received: Option<MessageId>,
     marked: Option<MessageId>,
@@ -86,6 +88,7 @@ impl DirectChat {
             typing_sent: None,
             unread_messages: VecDeque::new(),
             unseen_ids: Vec::new(),
+            expected: 0,
             delivered: VecDeque::new(),
             received: None,
             marked: None,
@@ -117,7 +120,10 @@ impl DirectChat {
             if self.unread == 0 {
                 self.transcript.set_new_line(Some(key));
             }
-            self.unread += 1;
+            match self.expected.checked_sub(1) {
+                Some(others) => self.expected = others,
+                None => self.unread += 1,
+            }
             self.unread_messages.truncate(MAX_UNREAD - 1);
             self.unread_messages.push_front(direct.clone());
         }
@@ -163,6 +169,7 @@ impl DirectChat {
     pub(super) fn on_listed(&mut self, unread: usize) {
         self.matters = true;
         self.kept.is_listed = true;
+        self.expected = unread.saturating_sub(self.unread);
         self.unread = self.unread.max(unread);
     }
 
@@ -217,12 +224,12 @@ impl DirectChat {
     pub(crate) fn drop_redelivered(&mut self, is_redelivered: impl Fn(&Direct) -> bool) {
         let before = self.unread_messages.len();
         self.unread_messages.retain(|direct| !is_redelivered(direct));
-        self.unread -= before - self.unread_messages.len();
+        self.unread = self.unread.saturating_sub(before - self.unread_messages.len());
     }
 
     /// Marks all messages as read. Returns the message to report to the peer, if there is a new one.
     pub(crate) fn mark_read(&mut self) -> Option<MessageId> {
-        self.unread = 0;
+        (self.unread, self.expected) = (0, 0);
         self.unread_messages.clear();
         let received = self.received.filter(|_| self.marked != self.received);
         self.marked = self.received;
