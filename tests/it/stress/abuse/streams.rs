@@ -87,7 +87,7 @@ pub(crate) async fn forced_resets(hub: SocketAddr, _: Page) {
 /// Sends headers beyond the limit: slightly, far, and endless.
 pub(crate) async fn oversized_headers(hub: SocketAddr, _: Page) {
     let base = chat_headers("none");
-    for (size, pieces) in [(12_000, 1), (60_000, 4), (1_000_000, 64)] {
+    for (size, pieces) in [(20_000, 2), (60_000, 4), (1_000_000, 64)] {
         let block = [base.clone(), header("x-large", &"x".repeat(size))].concat();
         let mut parts = block.chunks(block.len().div_ceil(pieces)).peekable();
         let mut said = Vec::new();
