@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use crate::support::hub::TestHub;
+use crate::support::{hub::TestHub, within::PATIENCE};
 
 /// The address of a hub's metrics.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,7 @@ impl Page {
     /// Returns the answer to a request that starts with `request`.
     pub(crate) fn get(self, request: &str) -> String {
         let mut stream = self.connect();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "{request} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
