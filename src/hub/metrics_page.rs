@@ -31,7 +31,7 @@ impl MetricsPage {
     /// Returns the current values as text.
     pub(crate) fn text(&self) -> Result<String, fmt::Error> {
         let HubState { metrics, sessions, peers, rooms, .. } = &*self.state;
-        let (session_count, streams) = (*sessions.count().borrow(), sessions.stream_count());
+        let (session_count, streams) = sessions.counts();
         metrics.set_counts(session_count, streams, peers.count(), rooms.count());
         let mut text = String::new();
         encode_registry(&mut text, metrics.registry())?;
@@ -81,5 +81,44 @@ impl Collector for Connections {
             count.encode(refused.encode_family(&[("reason", why.as_str())])?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+    use crate::{
+        hub::{Hub, HubOptions, sessions::Caller},
+        model::Name,
+        storage::{SessionId, embedded::Store},
+    };
+
+    #[tokio::test]
+    async fn scrapes_and_registrations_do_not_wait_for_each_other() {
+        let hub = Hub::new(HubOptions::new(Store::Memory)).await.unwrap();
+        let page = MetricsPage::new(hub.state.clone(), Arc::default());
+        let (sessions, peer) = (hub.state.sessions.clone(), Name::parse("alice").unwrap());
+        let (done, ended) = std::sync::mpsc::channel();
+        let registered = done.clone();
+        thread::spawn(move || {
+            for _ in 0..5_000 {
+                let session = SessionId::new();
+                let caller = Caller { session, peer: peer.clone(), owner: None, key: None };
+                sessions.begin(caller, Duration::ZERO).unwrap().commit();
+                sessions.remove(session);
+            }
+            registered.send(()).unwrap();
+        });
+        thread::spawn(move || {
+            for _ in 0..500 {
+                page.text().unwrap();
+            }
+            done.send(()).unwrap();
+        });
+        for _ in 0..2 {
+            ended.recv_timeout(Duration::from_secs(30)).expect("one waits for the other");
+        }
     }
 }

@@ -286,13 +286,17 @@ impl Sessions {
         }
     }
 
-    /// The number of sessions whose registration is complete, to read or to watch.
+    /// The number of sessions whose registration is complete, to wait for. It changes under the lock
+    /// of the table: do not hold a borrow of it while calling a method of this.
     pub(crate) fn count(&self) -> watch::Receiver<usize> {
         self.count.subscribe()
     }
 
-    pub(crate) fn stream_count(&self) -> usize {
-        self.table.lock().records.values().map(|record| record.streams.len()).sum()
+    /// Returns the number of sessions whose registration is complete, and of all open streams.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let table = self.table.lock();
+        let streams = table.records.values().map(|record| record.streams.len());
+        (table.committed, streams.sum())
     }
 
     /// Ends all streams and refuses new ones.
