@@ -33,7 +33,12 @@ pub(crate) struct Grapheme<'a> {
 impl<'a> Grapheme<'a> {
     /// Returns true if a line may be broken behind it and the grapheme be dropped.
     pub(crate) fn is_blank(&self) -> bool {
-        self.text.chars().all(|c| c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{202f}'))
+        match self.text.as_bytes() {
+            [byte] => matches!(byte, b'\t'..=b'\r' | b' '),
+            _ => {
+                self.text.chars().all(|c| c.is_whitespace() && !matches!(c, '\u{a0}' | '\u{202f}'))
+            }
+        }
     }
 
     /// The text, without the joiners and marks that would combine a part with its neighbours.
@@ -45,15 +50,41 @@ impl<'a> Grapheme<'a> {
 
 /// All graphemes of a line, including those of width 0.
 fn split(line: &str) -> impl Iterator<Item = Grapheme<'_>> {
-    // Most lines are ASCII, and need no tables.
-    let plain = line.is_ascii();
-    let bytes = if plain { line } else { "" };
-    let bytes = bytes.char_indices().map(|(at, c)| {
-        let width = usize::from(!c.is_control());
-        Grapheme { at, text: &line[at..=at], width, is_part: false }
-    });
-    let clusters = if plain { "" } else { line };
-    bytes.chain(clusters.grapheme_indices(true).flat_map(|(at, cluster)| parts(at, cluster)))
+    let mut clusters = clusters(line);
+    // The place in the line, and what is left of a cluster that is divided.
+    let (mut at, mut rest) = (0, "");
+    iter::from_fn(move || {
+        let cluster = if rest.is_empty() { clusters.next()? } else { rest };
+        let is_part = !rest.is_empty() || is_divided(cluster);
+        let text = if is_part { first_part(cluster) } else { cluster };
+        let grapheme = Grapheme { at, text, width: cells(text), is_part };
+        (at, rest) = (at + text.len(), &cluster[text.len()..]);
+        Some(grapheme)
+    })
+}
+
+/// The clusters of a text. Most are one ASCII character before another, and need no tables.
+fn clusters(mut text: &str) -> impl Iterator<Item = &str> {
+    let mut by_tables = text.graphemes(true);
+    iter::from_fn(move || {
+        let cluster = match text.as_bytes() {
+            [first, rest @ ..] if is_printable(first) && rest.first().is_none_or(u8::is_ascii) => {
+                &text[..1]
+            }
+            _ => {
+                if by_tables.as_str().len() != text.len() {
+                    by_tables = text.graphemes(true);
+                }
+                by_tables.next()?
+            }
+        };
+        text = &text[cluster.len()..];
+        Some(cluster)
+    })
+}
+
+fn is_printable(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~')
 }
 
 /// The graphemes of a line that take cells. [`visible`] leaves no others.
@@ -70,23 +101,16 @@ pub(crate) fn width(line: &str) -> usize {
     graphemes(line).map(|grapheme| grapheme.width).sum()
 }
 
-/// The cluster itself or, if it is too long or too wide, each character with the marks on it.
-fn parts(mut at: usize, cluster: &str) -> impl Iterator<Item = Grapheme<'_>> {
-    let is_part = cluster.len() > 1 && (is_chain(cluster) || cells(cluster) > MAX_CELLS);
-    let mut rest = cluster;
-    iter::from_fn(move || {
-        let first = rest.chars().next()?.len_utf8();
-        let length = match is_part {
-            true => rest[first..]
-                .find(|c: char| cells(c.encode_utf8(&mut [0; 4])) > 0)
-                .map_or(rest.len(), |marks| first + marks),
-            false => rest.len(),
-        };
-        let text = &rest[..length];
-        let grapheme = Grapheme { at, text, width: cells(text), is_part };
-        (at, rest) = (at + length, &rest[length..]);
-        Some(grapheme)
-    })
+/// Returns true if a cluster is too long or too wide to be drawn at once.
+fn is_divided(cluster: &str) -> bool {
+    cluster.len() > 1 && (is_chain(cluster) || cells(cluster) > MAX_CELLS)
+}
+
+/// The first character of such a cluster, with the marks on it.
+fn first_part(cluster: &str) -> &str {
+    let takes_cells = |(_, c): &(usize, char)| cells(c.encode_utf8(&mut [0; 4])) > 0;
+    let next = cluster.char_indices().skip(1).find(takes_cells);
+    &cluster[..next.map_or(cluster.len(), |(at, _)| at)]
 }
 
 /// Text in which everything takes a cell: characters of width 0 that would be drawn onto nothing, and
@@ -96,11 +120,11 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let is_odd = |cluster: &str| cluster != "\n" && (is_chain(cluster) || cells(cluster) == 0);
-    if !text.graphemes(true).any(is_odd) {
+    if !clusters(text).any(is_odd) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
-    for cluster in text.graphemes(true) {
+    for cluster in clusters(text) {
         if !is_odd(cluster) {
             shown.push_str(cluster);
             continue;
@@ -169,7 +193,11 @@ fn is_chain(cluster: &str) -> bool {
 
 /// The cells of a cluster or character as ratatui counts them; 0 for controls, which it does not expect.
 fn cells(cluster: &str) -> usize {
-    if cluster.contains(char::is_control) { 0 } else { cluster.cell_width().into() }
+    match cluster.as_bytes() {
+        [byte] => is_printable(byte).into(),
+        _ if cluster.contains(char::is_control) => 0,
+        _ => cluster.cell_width().into(),
+    }
 }
 
 #[cfg(test)]

@@ -65,6 +65,10 @@ pub(crate) fn wrap_line(
     rows: &mut Vec<Range<usize>>,
 ) {
     let RowWidths { first, rest, link: longest } = widths;
+    // Most lines fit, and need no look at their characters.
+    if line.len() <= first && line.is_ascii() {
+        return rows.push(start..start + line.len());
+    }
     let mut row = Row { start, taken: 0, width: first, rest, chance: None };
     // A word that does not fit into a short first row may begin in the next one.
     row.chance = (first < rest).then_some((start, 0));

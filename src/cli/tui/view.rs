@@ -54,11 +54,13 @@ pub(super) fn draw(state: &State, now: Moment, frame: &mut Frame<'_>) {
 /// Draws into a buffer, and returns the position of the cursor.
 pub(crate) fn paint(state: &State, now: Moment, buffer: &mut Buffer) -> Option<Position> {
     let parts = &state.areas.parts;
-    buffer.set_style(buffer.area, state.theme.text);
+    if state.theme.text != Style::new() {
+        buffer.set_style(buffer.area, state.theme.text);
+    }
     sidebar::draw(state, parts.sidebar, buffer);
     roster::draw(state, parts.roster, now, buffer);
     for area in parts.borders {
-        draw_border(area, buffer, state.theme.border);
+        fill(area, buffer, "│", state.theme.border);
     }
     bars::draw_title(state, parts.title, buffer);
     if let Some(transcript) = state.transcript() {
@@ -188,9 +190,12 @@ fn right_of(area: Rect, columns: usize) -> Rect {
     Rect { x: area.x + columns, width: area.width - columns, ..area }
 }
 
-fn draw_border(area: Rect, buffer: &mut Buffer, style: Style) {
-    for row in 0..usize::from(area.height) {
-        put(buffer, area, row, "│", style);
+/// Fills an area with a symbol of one cell.
+fn fill(area: Rect, buffer: &mut Buffer, symbol: &str, style: Style) {
+    for position in area.intersection(buffer.area).positions() {
+        if let Some(cell) = buffer.cell_mut(position) {
+            cell.set_symbol(symbol).set_style(style);
+        }
     }
 }
 

@@ -60,8 +60,8 @@ impl Transcript {
         let Some(entry) = self.entries.at(serial) else { return };
         draw_text(row, layout, entry, pen, theme);
         if row == 0 && self.layouts.columns.time > 0 {
-            let time = self.zone.to_datetime(entry.at).strftime("%H:%M").to_string();
-            pen.write(0, &time, theme.dim);
+            let time = self.zone.to_datetime(entry.at);
+            pen.write(0, &format!("{:02}:{:02}", time.hour(), time.minute()), theme.dim);
         }
         if is_named {
             pen.write(self.layouts.columns.time, &layout.name, name_style(entry, theme));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ratatui::{buffer::Buffer, layout::Rect, style::Style, text::Span};
 use unicode_width::UnicodeWidthStr;
 
-use super::{fit, pad, put, put_line, right_of, sidebar::unread_elsewhere};
+use super::{fill, fit, put, put_line, right_of, sidebar::unread_elsewhere};
 use crate::cli::tui::{
     chat_id::ChatId,
     moment::Moment,
@@ -88,7 +88,7 @@ fn scroll_hint(state: &State) -> String {
 /// Draws the line above the input, with what is hidden of the input.
 pub(super) fn draw_rule(state: &State, area: Rect, buffer: &mut Buffer) {
     let width = usize::from(area.width);
-    put(buffer, area, 0, &"─".repeat(width), state.theme.border);
+    fill(area, buffer, "─", state.theme.border);
     if let Some(hidden) = hidden_input(state) {
         let hidden = fit(&format!(" {hidden} "), width);
         let at = width.saturating_sub(hidden.width() + 1);
@@ -156,7 +156,7 @@ pub(in crate::cli::tui) fn toast_cells(state: &State, now: Moment) -> usize {
 /// Draws the status line: the hub, a toast, and the clock.
 pub(super) fn draw_status(state: &State, area: Rect, now: Moment, buffer: &mut Buffer) {
     let StatusLine { left, right, short } = StatusLine::new(state, now);
-    put(buffer, area, 0, &pad("", usize::from(area.width)), state.theme.status);
+    fill(area, buffer, " ", state.theme.status);
     let (hub, style) = hub_status(state, state.toast.is_some(), now);
     put(buffer, area, 0, &fit(&hub, left), style);
     if let Some(toast) = &state.toast {
