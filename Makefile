@@ -5,7 +5,7 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help features run test crash-test check fmt clippy doc protos deny advisories fuzz bench \
+.PHONY: help features run test crash-test abuse check fmt clippy doc protos deny advisories fuzz bench \
 	bench-screen pictures man dist dist-check packages
 
 help: ## List the targets
@@ -20,6 +20,9 @@ test: ## Run all tests, and fetch the tools they need
 
 crash-test: ## Kill the hub 200 times while 50 clients chat (CYCLES=1000)
 	CHINWAG_CRASH_CYCLES=$(CYCLES) cargo test --locked --test stress crash:: -- --nocapture
+
+abuse: ## Attack a hub and a client with every rpc in every way, for an hour; prints a table
+	CHINWAG_ABUSE=whole cargo test --locked --release --test stress all_calls -- --nocapture
 
 check: fmt clippy features doc protos deny test packages ## Run all checks of CI
 

@@ -68,7 +68,7 @@ use crate::{
         Retention,
         embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNameRegistry, Store},
     },
-    transport::{self, Acceptor, ClientKeys, Deadline, Observe, server_config},
+    transport::{self, Acceptor, Budget, ClientKeys, Deadline, Observe, server_config},
     wire,
 };
 
@@ -79,6 +79,16 @@ const MAX_PRESENCE_BYTES: usize = 16 * 1024;
 /// The most bytes of a request to the services without authentication: a few names.
 const MAX_OPEN_REQUEST_BYTES: usize = 4 * 1024;
 
+/// Calls in progress on a connection that has not shown a session yet: to register, and to look at
+/// health and reflection.
+const MAX_ANONYMOUS_CALLS: usize = 8;
+
+/// The share of the memory that rooms may keep of their latest messages for their readers.
+const KEPT_SHARE: usize = 4;
+
+/// The share of the memory that sessions may take.
+const SESSIONS_SHARE: usize = 2;
+
 /// The services as health checks name them; "" stands for the whole hub.
 const SERVICES: [&str; 3] = ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"];
 
@@ -87,6 +97,7 @@ const SERVICES: [&str; 3] = ["", "chinwag.v1.Presence", "chinwag.v1.Broadcast"];
 pub struct Hub {
     state: Arc<HubState>,
     acceptor: Acceptor,
+    budget: Budget,
     retention: Retention,
     grace: Duration,
     idle_exit: Option<Duration>,
@@ -101,14 +112,15 @@ impl Hub {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
         }
         let metrics = Metrics::default();
-        let rooms = Arc::new(Rooms::new(metrics.clone()));
+        let budget = Budget::new(options.memory);
+        let rooms = Arc::new(Rooms::new(metrics.clone(), budget.pool(KEPT_SHARE)));
         // First, because this detects a directory that is not a hub's, or is another hub's.
         let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
         let HubOptions { store, retention, lease, grace, idle_exit, credentials, .. } = options;
         let opening = move || open(&store, credentials);
         let opened = tokio::task::spawn_blocking(opening).await.map_err(internal)??;
         let tls = server_config(&opened.credentials, ClientKeys::Optional)?;
-        let sessions = Sessions::new(options.max_sessions);
+        let sessions = Sessions::new(options.max_sessions, budget.pool(SESSIONS_SHARE));
         // Peers are kept in memory, so each start of the process is a new epoch.
         let peers = Peers::new(rand::random_range(1..=u64::MAX));
         let tables = SessionTables { sessions: sessions.clone(), peers: peers.clone() };
@@ -127,12 +139,13 @@ impl Hub {
             dial_backs: DialBacks::new(options.plaintext),
             metrics,
         });
-        let acceptor = Acceptor::tls(tls, options.plaintext).limits(options.limits);
+        let limits = options.limits.within(options.memory);
+        let acceptor = Acceptor::tls(tls, options.plaintext).limits(limits).budget(budget.clone());
         let metrics = match options.metrics {
             Some(address) => Some(metrics_server::listen(address).await?),
             None => None,
         };
-        Ok(Self { state, acceptor, retention, grace, idle_exit, metrics })
+        Ok(Self { state, acceptor, budget, retention, grace, idle_exit, metrics })
     }
 
     /// Returns the certificate of the hub's own key, to pin; `None` with other credentials.
@@ -153,7 +166,7 @@ impl Hub {
         let state = &self.state;
         let mut tasks = maintenance::start(state, self.retention);
         if let Some(listener) = self.metrics {
-            let page = MetricsPage::new(state.clone(), self.acceptor.meter());
+            let page = MetricsPage::new(state.clone(), self.acceptor.meter(), self.budget);
             tasks.spawn(metrics_server::serve(listener, page));
         }
         let presence = PresenceServer::new(Presence(state.clone()))
@@ -165,7 +178,7 @@ impl Hub {
         let failure_limit = FailureLimit::new(state.rate_limits.clone(), state.metrics.clone());
         let drained = CancellationToken::new();
         // One third of the lease for silence, one for the answer to a ping, one to reconnect.
-        let server = transport::server(state.lease / 3)
+        let server = transport::server(state.lease / 3, MAX_ANONYMOUS_CALLS)
             .layer(Observe::new(failure_limit))
             .layer(MapResponseLayer::new(wire::explain))
             .layer(Deadline::layer())

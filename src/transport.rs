@@ -9,10 +9,12 @@
 //! 3. Nothing leaves the machine without TLS: neither an acceptor nor a dial can be made otherwise.
 
 mod acceptor;
+mod budget;
 mod channel;
-mod count_calls;
+mod charge;
 mod deadline;
 mod dial;
+mod frames;
 mod grpc_only;
 mod handshake;
 mod idle;
@@ -25,6 +27,7 @@ mod observe;
 mod peer_info;
 mod refuse;
 mod tls;
+mod unread;
 
 use std::time::Duration;
 
@@ -32,10 +35,12 @@ use tonic::transport::Server;
 use tower::layer::util::{Identity, Stack};
 
 pub use acceptor::{Acceptor, Plaintext};
+pub use budget::{Account, Budget};
+pub(crate) use budget::{Charge, Held, Pool, allocated};
 #[cfg(any(test, fuzzing))]
 pub(crate) use channel::drop_broken_details;
 pub use channel::{Channel, guarded};
-pub use count_calls::CountCalls;
+pub use charge::ChargeCalls;
 pub use deadline::Deadline;
 pub use dial::{
     CONNECT_TIMEOUT, Dial, DialFailure, Probe, certificate_on_loopback, dial_failure, probe,
@@ -78,10 +83,12 @@ const MAX_READ_HEADER_LIST: u32 = 16 * 1024;
 const MAX_LOCAL_RESETS: usize = 1024;
 
 /// Returns a server with the limits of this module. `keepalive` is both the silence after which a
-/// connection gets a keepalive, and the time to answer it.
+/// connection gets a keepalive, and the time to answer it. A connection that belongs to no peer may
+/// have `max_anonymous` calls in progress.
 pub fn server(
     keepalive: Duration,
-) -> Server<Stack<GrpcOnly, Stack<Observe<CountCalls>, Identity>>> {
+    max_anonymous: usize,
+) -> Server<Stack<GrpcOnly, Stack<ChargeCalls, Identity>>> {
     Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(Some(MAX_STREAMS))
@@ -91,6 +98,6 @@ pub fn server(
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
         .http2_keepalive_interval(Some(keepalive))
         .http2_keepalive_timeout(Some(keepalive))
-        .layer(Observe::new(CountCalls))
+        .layer(ChargeCalls::new(max_anonymous))
         .layer(GrpcOnly::layer())
 }

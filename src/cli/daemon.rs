@@ -10,6 +10,7 @@ mod error;
 mod link;
 mod logging;
 mod members;
+mod memory;
 mod operator;
 mod printer;
 mod settings;
@@ -146,6 +147,10 @@ async fn serve(settings: HubSettings, options: HubOptions, printer: &Printer) ->
     let _ = tokio::task::spawn_blocking(log_writer::finish).await;
     let line = JsonLine::Listening { address: address.to_string(), link: link.to_string() };
     printer.print(line, greeting.trim_end())?;
+    tracing::info!(
+        memory = settings.memory() >> 20,
+        "callers may make the hub hold this many MiB (--memory)"
+    );
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     Ok(hub.serve(listener, stop).await?)
 }

@@ -110,18 +110,22 @@ impl Admission {
         }))
     }
 
+    /// Refuses a caller that has no key and needs one, whatever it has to say.
+    pub(super) fn check_key(&self, caller: Caller) -> Result<()> {
+        match (caller.key, caller.via, self.0.policy) {
+            (Some(_), ..)
+            | (None, _, DirectPolicy::Anyone)
+            | (None, Via::Plaintext, DirectPolicy::Known) => Ok(()),
+            (None, ..) => Err(RequestError::CallerRefused("show a key of your own")),
+        }
+    }
+
     /// Admits a caller under `name`, or returns the refusal.
     pub(super) async fn admit(&self, caller: Caller, name: &Name) -> Result<Verification> {
-        let policy = self.0.policy;
-        match (caller.key, caller.via) {
-            (Some(key), _) => self.admit_key(key, caller, name).await,
-            (None, Via::Plaintext) if policy != DirectPolicy::Contacts => {
-                self.admit_keyless(caller, name).await
-            }
-            (None, Via::Tls) if policy == DirectPolicy::Anyone => {
-                self.admit_keyless(caller, name).await
-            }
-            (None, _) => Err(RequestError::CallerRefused("show a key of your own")),
+        self.check_key(caller)?;
+        match caller.key {
+            Some(key) => self.admit_key(key, caller, name).await,
+            None => self.admit_keyless(caller, name).await,
         }
     }
 

@@ -1,13 +1,18 @@
 //! The PeerChat server that every client runs.
 
-use std::pin::Pin;
+use std::{
+    convert::Infallible,
+    future::{Future, ready},
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use tokio::net::TcpListener;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{Request, Response, Status, Streaming, async_trait};
+use tonic::{Request, Response, Status, Streaming, async_trait, body::Body, server::NamedService};
 use tonic_health::ServingStatus;
-use tower::util::MapResponseLayer;
+use tower::{Service, util::MapResponseLayer};
 
 use super::{
     admission::Admission, caller::Caller, conversation, conversation_limits::Permit, inbox::Inbox,
@@ -22,15 +27,16 @@ use crate::{
         peer_chat_server::{PeerChat, PeerChatServer},
     },
     shutdown::GRACE,
-    transport::{self, Acceptor, ClientKeys, Deadline, Limits, Plaintext, server_config},
+    transport::{self, Acceptor, Budget, ClientKeys, Deadline, Limits, Plaintext, server_config},
     wire,
 };
 
 /// How long a connection may be silent before it gets a keepalive.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// The largest request that is read: large enough to report which field of it is too long.
-const MAX_REQUEST: usize = 256 * 1024;
+/// The largest request that is read: the longest text twice, so that a text that is a little too
+/// long is refused as such.
+const MAX_REQUEST: usize = 32 * 1024;
 
 /// The largest request to health or reflection: a name or two.
 const MAX_QUESTION: usize = 4096;
@@ -41,6 +47,12 @@ const OPEN: usize = 256;
 
 /// Open connections of one address, which may be shared by a household.
 const OPEN_PER_ADDRESS: usize = 32;
+
+/// Calls in progress on a connection: a conversation, and single messages beside it.
+const MAX_CALLS: usize = 32;
+
+/// What callers may make this client hold.
+const MEMORY: usize = 48 * 1024 * 1024;
 
 /// Connections in their handshake, in all and of one address.
 const PENDING: (usize, usize) = (64, 16);
@@ -60,7 +72,7 @@ pub(super) fn acceptor(identity: Option<&Identity>) -> Result<Acceptor, SystemEr
         open_per_address: OPEN_PER_ADDRESS,
         ..Limits::default()
     };
-    Ok(acceptor.limits(limits.fit()))
+    Ok(acceptor.limits(limits.fit()).budget(Budget::new(MEMORY)))
 }
 
 /// Serves PeerChat, health and reflection until `stop`. Calls under way may finish within
@@ -86,20 +98,21 @@ pub(super) async fn serve(
             return tracing::error!(%error, "the descriptors are broken");
         }
     };
-    let handlers = Handlers { inbox, admission, stop: stop.clone(), tasks };
+    let handlers = Handlers { inbox, admission: admission.clone(), stop: stop.clone(), tasks };
+    let peer_chat = PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST);
     let stopping = async {
         stop.cancelled().await;
         for service in ["", proto::peer_chat_server::SERVICE_NAME] {
             health.set_service_status(service, ServingStatus::NotServing).await;
         }
     };
-    let served = transport::server(KEEPALIVE)
+    let served = transport::server(KEEPALIVE, MAX_CALLS)
         .layer(MapResponseLayer::new(wire::explain))
         .layer(Deadline::layer())
         .add_service(health_service.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))
-        .add_service(PeerChatServer::new(handlers).max_decoding_message_size(MAX_REQUEST))
+        .add_service(CheckKeys { admission, inner: peer_chat })
         .serve_with_incoming_shutdown(acceptor.incoming(listener), stopping);
     let overdue = async {
         stop.cancelled().await;
@@ -110,6 +123,39 @@ pub(super) async fn serve(
             tracing::error!(%error, "the PeerChat server failed");
         },
         () = overdue => tracing::debug!("streams were still open at the end"),
+    }
+}
+
+/// Refuses callers without a key that they need before their requests are read: generated code reads
+/// a whole message first.
+#[derive(Clone)]
+struct CheckKeys<S> {
+    admission: Admission,
+    inner: S,
+}
+
+impl<S: NamedService> NamedService for CheckKeys<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<http::Request<Body>> for CheckKeys<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        match self.admission.check_key(Caller::of(request.extensions())) {
+            Ok(()) => Box::pin(self.inner.call(request)),
+            Err(error) => Box::pin(ready(Ok(wire::status(&error).into_http()))),
+        }
     }
 }
 

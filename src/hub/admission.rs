@@ -250,6 +250,7 @@ mod tests {
             OwnerId,
             embedded::{EmbeddedDirectory, Store},
         },
+        transport::Budget,
     };
 
     /// A registry that expels everybody, reports no changes, and fails at first.
@@ -300,7 +301,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_removal_is_not_lost() {
-        let sessions = Sessions::new(1);
+        let sessions = Sessions::new(1, Budget::default().pool(1));
         let tables = SessionTables { sessions: sessions.clone(), peers: Peers::new(1) };
         let directory = EmbeddedDirectory::new(Arc::new(tables));
         let session = session("mallory", Owner::bot("mallory"));
@@ -317,6 +318,36 @@ mod tests {
             gone = count.wait_for(|count| *count == 0) => drop(gone.unwrap()),
         }
         assert_eq!(began.elapsed(), CHECK_INTERVAL + RETRY);
+    }
+
+    #[test]
+    fn sessions_have_a_share_of_the_memory() {
+        let memory = Budget::new(8 * 1024);
+        let sessions = Sessions::new(1_000, memory.pool(1));
+        let begin = |name: &str| {
+            let key = Owner::key(Identity::generate().unwrap().certificate().clone());
+            let session = session(name, key);
+            let (id, peer, owner) = (session.id, session.peer.clone(), session.owner.clone());
+            let caller = Caller { session: id, peer, owner, key: None };
+            sessions.begin(caller, CHECK_INTERVAL).map(|pending| {
+                pending.commit();
+                sessions.measure(&session);
+                id
+            })
+        };
+        let mut all = Vec::new();
+        let refused = loop {
+            match begin("alice") {
+                Ok(id) => all.push(id),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, RequestError::LimitReached { .. }), "{refused}");
+        assert!((2..=4).contains(&all.len()), "{} sessions", all.len());
+        sessions.remove(all[0]);
+        begin("bob").unwrap();
+        all.iter().for_each(|id| sessions.remove(*id));
+        assert!(memory.held() < 4 * 1024);
     }
 
     #[tokio::test]
@@ -353,12 +384,12 @@ mod tests {
     /// A client would repeat a post without an answer under the new name, as another message.
     #[tokio::test]
     async fn a_renamed_session_gets_its_answers_before_the_goodbye() {
-        let sessions = Sessions::new(1);
+        let sessions = Sessions::new(1, Budget::default().pool(1));
         let Session { id, peer, owner, .. } = session("alice", Owner::bot("alice"));
         let now = Name::parse("alicia").unwrap();
         let caller = Caller { session: id, peer, owner, key: None };
         sessions.begin(caller, CHECK_INTERVAL).unwrap().commit();
-        let queue = StreamQueue::new();
+        let queue = StreamQueue::new(None);
         let guard = sessions.open_stream(id, queue.clone()).unwrap();
         let mut body = EventStream::new(queue.clone(), guard);
         queue.admit().await;
@@ -377,7 +408,7 @@ mod tests {
     /// it once it is complete.
     #[test]
     fn a_pending_session_is_not_checked_for_its_name() {
-        let sessions = Sessions::new(1);
+        let sessions = Sessions::new(1, Budget::default().pool(1));
         let session = session("alice", Owner::bot("alice"));
         let Session { id, peer, owner, .. } = session;
         let caller = Caller { session: id, peer, owner, key: None };

@@ -53,16 +53,19 @@ impl std::fmt::Debug for Jwt {
     }
 }
 
-/// Adds [`CallCredentials`] to every request. A call without any goes on: each handler decides
-/// whether it needs a session.
+/// Adds [`CallCredentials`] to every request, and charges connections to the peers of their
+/// sessions. A call without any goes on: each handler decides whether it needs a session.
 pub(crate) fn authenticate<B>(
     sessions: Arc<Sessions>,
 ) -> impl Fn(Request<B>) -> Request<B> + Clone + Send + Sync + 'static {
     move |mut request| {
-        let certificate =
-            request.extensions().get::<PeerInfo>().and_then(|info| info.certificate.clone());
+        let info = request.extensions().get::<PeerInfo>();
+        let certificate = info.and_then(|info| info.certificate.clone());
         let key = certificate.as_ref().map(Certificate::fingerprint);
         let token = bearer(&request).map_or(Token::Missing, |raw| parse(raw, key, &sessions));
+        if let (Some(info), Token::Session(Ok(caller))) = (info, &token) {
+            info.account.belongs_to(caller.peer.as_str());
+        }
         request.extensions_mut().insert(CallCredentials { token, certificate });
         request
     }
@@ -120,7 +123,7 @@ mod tests {
         identity::Identity,
         model::{Name, RoomName},
         storage::SessionId,
-        transport::Via,
+        transport::{Budget, Via},
     };
 
     const LEASE: Duration = Duration::from_secs(30);
@@ -135,13 +138,9 @@ mod tests {
             request.headers_mut().insert(AUTHORIZATION, header.parse().unwrap());
         }
         let certificate = key.map(|key| key.certificate().clone());
-        let remote = "127.0.0.1:1".parse().unwrap();
-        request.extensions_mut().insert(PeerInfo {
-            via: Via::Tls,
-            remote,
-            certificate,
-            calls: Default::default(),
-        });
+        let remote: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let account = Budget::default().open(remote.ip());
+        request.extensions_mut().insert(PeerInfo::new(Via::Tls, remote, certificate, account));
         authenticate(sessions.clone())(request).extensions().clone()
     }
 
@@ -156,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_token_names_its_session_until_it_ends() {
-        let sessions = Sessions::new(1);
+        let sessions = Sessions::new(1, Budget::default().pool(1));
         let alice = alice(None);
         let token = sessions.begin(alice.clone(), LEASE).unwrap().commit();
         assert_eq!(token.len(), SESSION_TOKEN_CHARS);
@@ -182,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_stolen_token_is_worth_nothing_without_its_key() {
-        let sessions = Sessions::new(1);
+        let sessions = Sessions::new(1, Budget::default().pool(1));
         let [hers, his] = [(); 2].map(|()| Identity::generate().unwrap());
         let alice = alice(Some(Owner::key(hers.certificate().clone())));
         let bearer = format!("Bearer {}", sessions.begin(alice.clone(), LEASE).unwrap().commit());
@@ -195,7 +194,7 @@ mod tests {
 
     #[test]
     fn tokens_of_other_kinds_are_told_apart_and_do_not_show() {
-        let sessions = Sessions::new(1);
+        let sessions = Sessions::new(1, Budget::default().pool(1));
         let kind = |token: &str| {
             let extensions = request_extensions(&sessions, Some(&format!("Bearer {token}")), None);
             assert!(!format!("{:?}", credentials(&extensions)).contains(token));

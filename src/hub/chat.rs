@@ -40,9 +40,9 @@ pub(crate) async fn chat(
     state: Arc<HubState>,
     caller: Caller,
     origin: Origin,
+    queue: Arc<StreamQueue>,
     requests: Streaming<proto::ChatRequest>,
 ) -> Result<EventStream<ChatGuard>> {
-    let queue = StreamQueue::new();
     let stream = state.open_stream(&caller, &queue).await?;
     let (rooms, post_order) = (HashMap::new(), PostOrder::default());
     let reader = RequestReader { state, caller, origin, queue: queue.clone(), rooms, post_order };
@@ -55,6 +55,7 @@ pub(crate) async fn subscribe(
     state: Arc<HubState>,
     caller: Caller,
     origin: Origin,
+    queue: Arc<StreamQueue>,
     request: proto::SubscribeRequest,
 ) -> Result<EventStream<ChatGuard>> {
     let mut joins = request.joins;
@@ -64,7 +65,6 @@ pub(crate) async fn subscribe(
     if joins.is_empty() {
         joins.push(wire::to_join(&RoomName::lobby(), Start::Head));
     }
-    let queue = StreamQueue::new();
     let mut rooms = HashMap::new();
     for (i, join) in joins.into_iter().enumerate() {
         let (room, start) = wire::join(&format!("joins[{i}]"), join)?;
@@ -78,6 +78,7 @@ pub(crate) async fn subscribe(
         }
         queue.push(command);
     }
+    queue.charge_rooms(rooms.len());
     let rooms = rooms.into_values().collect();
     // Last: a refused call must not count as a stream that broke.
     let stream = state.open_stream(&caller, &queue).await?;
@@ -142,9 +143,10 @@ impl RequestReader {
         std::future::pending::<()>().await;
     }
 
-    /// Handles a request once the queue has room for its answer. A stream whose first request is
-    /// not a join joins the lobby.
+    /// Handles a request once the rate allows it and the queue has room for its answer. A stream
+    /// whose first request is not a join joins the lobby.
     async fn admit(&mut self, request: proto::ChatRequest, first: &mut bool) {
+        self.state.rate_limits.wait_to_request(self.origin, &self.caller.peer).await;
         let joins = matches!(request.request, Some(Request::Join(_)));
         if std::mem::take(first) && !joins {
             self.queue.admit().await;
@@ -185,6 +187,7 @@ impl RequestReader {
         }
         let (membership, command) = join_room(&self.state, &self.caller, &room, start).await?;
         self.rooms.insert(room, membership);
+        self.queue.charge_rooms(self.rooms.len());
         Ok(command)
     }
 
@@ -192,6 +195,7 @@ impl RequestReader {
         let left = wire::room_name("leave.room", &leave.room).and_then(|room| {
             self.rooms.remove(&room).map(|_| room.clone()).ok_or(RequestError::NotJoined(room))
         });
+        self.queue.charge_rooms(self.rooms.len());
         match left {
             Ok(room) => {
                 let left = proto::Left { room: room.to_string(), refusal: None };

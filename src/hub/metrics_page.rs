@@ -13,7 +13,7 @@ use prometheus_client::{
 };
 
 use super::{metrics::PREFIX, state::HubState};
-use crate::transport::{Meter, Rejection};
+use crate::transport::{Budget, Meter, Rejection};
 
 #[derive(Debug)]
 pub(crate) struct MetricsPage {
@@ -22,9 +22,9 @@ pub(crate) struct MetricsPage {
 }
 
 impl MetricsPage {
-    pub(crate) fn new(state: Arc<HubState>, meter: Arc<Meter>) -> Self {
+    pub(crate) fn new(state: Arc<HubState>, meter: Arc<Meter>, budget: Budget) -> Self {
         let mut connections = Registry::with_prefix(PREFIX);
-        connections.register_collector(Box::new(Connections(meter)));
+        connections.register_collector(Box::new(Connections(meter, budget)));
         Self { state, connections }
     }
 
@@ -42,11 +42,11 @@ impl MetricsPage {
 }
 
 #[derive(Debug)]
-struct Connections(Arc<Meter>);
+struct Connections(Arc<Meter>, Budget);
 
 impl Collector for Connections {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Self(meter) = self;
+        let Self(meter, budget) = self;
         let mut gauges = encoder.encode_descriptor(
             "connections",
             "Open connections, by kind",
@@ -67,6 +67,19 @@ impl Collector for Connections {
         ConstCounter::new(meter.accepted()).encode(encoder.encode_descriptor(
             "connections_accepted",
             "Accepted connections",
+            None,
+            MetricType::Counter,
+        )?)?;
+        for (name, help, bytes) in [
+            ("memory_held_bytes", "Memory that callers make the hub hold", budget.held()),
+            ("memory_limit_bytes", "Memory that callers may make the hub hold", budget.limit()),
+        ] {
+            let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
+            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        }
+        ConstCounter::new(budget.ended()).encode(encoder.encode_descriptor(
+            "connections_ended",
+            "Connections that were ended because they made the hub hold too much memory",
             None,
             MetricType::Counter,
         )?)?;

@@ -7,7 +7,7 @@ use crate::{
     identity::Credentials,
     shutdown,
     storage::{Retention, embedded::Store},
-    transport::{Limits, Plaintext},
+    transport::{Budget, Limits, Plaintext},
 };
 
 /// The default lease of a session: how long it lives without a keepalive.
@@ -42,6 +42,8 @@ pub struct HubOptions {
     pub plaintext: Plaintext,
     /// The limits of connections.
     pub limits: Limits,
+    /// What callers may make the hub hold in memory, in bytes.
+    pub memory: usize,
     /// Who may register.
     pub admission: Admission,
     /// An issuer whose tokens prove names, besides keys.
@@ -65,6 +67,7 @@ impl HubOptions {
             credentials: None,
             plaintext: Plaintext::FromLoopback,
             limits: Limits::default(),
+            memory: Budget::DEFAULT_LIMIT,
             admission: Admission::default(),
             issuer: None,
             rates: Rates::default(),

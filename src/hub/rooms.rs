@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::RwLock;
 use tonic::async_trait;
 
-use self::shared_reads::{EncodedRead, SharedReads};
+use self::shared_reads::{EncodedRead, Pieces, SharedReads};
 use super::{
     fanout::{self, Chunk, Ring, Source},
     metrics::Metrics,
@@ -18,6 +18,7 @@ use crate::{
     model::{Message, Position, RoomName, Start},
     proto::{self, chat_response::Event},
     storage::{CommitListener, Edge, Extent, MessageLog, RoomSelection, Slice},
+    transport::{Pool, allocated},
     wire,
 };
 
@@ -41,10 +42,12 @@ const FULL_DELAY: Duration = Duration::from_secs(30);
 /// The most messages of one read for a reader that is behind.
 const CATCH_UP_MESSAGES: usize = 2_000;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rooms {
     active: RwLock<HashMap<RoomName, Arc<ActiveRoom>>>,
     metrics: Metrics,
+    /// What the rooms keep for their readers.
+    kept: Pool,
 }
 
 /// What the readers of a room share.
@@ -65,8 +68,9 @@ pub(crate) struct RoomStart {
 }
 
 impl Rooms {
-    pub(crate) fn new(metrics: Metrics) -> Self {
-        Self { metrics, ..Self::default() }
+    /// `kept` limits what all rooms keep for their readers.
+    pub(crate) fn new(metrics: Metrics, kept: Pool) -> Self {
+        Self { active: RwLock::default(), metrics, kept }
     }
 
     /// Counts the rooms that have readers, or had some until recently.
@@ -76,7 +80,7 @@ impl Rooms {
 
     /// Returns where the delivery of a room begins.
     pub(crate) async fn start_of(
-        &self,
+        self: &Arc<Self>,
         log: &Arc<dyn MessageLog>,
         room: &RoomName,
         start: Start,
@@ -92,7 +96,7 @@ impl Rooms {
             name: room.clone(),
             room: active,
             log: log.clone(),
-            metrics: self.metrics.clone(),
+            rooms: self.clone(),
         });
         Ok(RoomStart { source, position: at(seq), head: at(last) })
     }
@@ -104,6 +108,20 @@ impl Rooms {
         rooms.retain(|_, room| Arc::strong_count(room) > 1);
         for room in rooms.values() {
             room.reads.clear();
+        }
+    }
+
+    /// Makes the rooms drop what they keep beyond half of the limit, if all together are above it:
+    /// what was read from the storage, and of the rings what is more than an equal share.
+    fn trim(&self) {
+        if self.kept.held() <= self.kept.limit() {
+            return;
+        }
+        let rooms = self.active.read();
+        let share = self.kept.limit() / 2 / rooms.len().max(1);
+        for room in rooms.values() {
+            room.reads.clear();
+            room.ring.trim(share);
         }
     }
 
@@ -119,8 +137,15 @@ impl Rooms {
             let what = format!("there are {MAX_ACTIVE_ROOMS} rooms with readers already");
             return Err(RequestError::LimitReached { what, retry_after: Some(FULL_DELAY) });
         }
-        let new = || ActiveRoom { ring: Ring::new(RING_BYTES), reads: SharedReads::default() };
+        let ring = || Ring::new(RING_BYTES).within(&self.kept);
+        let new = || ActiveRoom { ring: ring(), reads: SharedReads::default() };
         Ok(rooms.entry(name.clone()).or_insert_with(|| Arc::new(new())).clone())
+    }
+
+    fn encode_read(&self, messages: &[Message]) -> Pieces {
+        let pieces = encode_in_batches(messages);
+        let bytes = pieces.iter().map(|piece| allocated(piece.frames.len())).sum();
+        Pieces { pieces, _held: self.kept.hold(bytes) }
     }
 
     fn existing(&self, room: &RoomName) -> Option<Arc<ActiveRoom>> {
@@ -135,14 +160,14 @@ impl CommitListener for Rooms {
 
     fn stored(&self, room: &RoomName, messages: &[Message]) {
         let Some(room) = self.existing(room) else { return };
-        let mut messages = messages;
-        while let Some(first) = messages.first() {
-            let read = encode(messages, BATCH_BYTES);
-            messages = &messages[read.ends.len()..];
+        let mut prev_seq = messages.first().map_or(0, |first| first.prev_seq);
+        for read in encode_in_batches(messages) {
             if let Some(&(last_seq, _)) = read.ends.last() {
-                room.ring.append(first.prev_seq, Chunk { frames: read.frames, last_seq });
+                room.ring.append(prev_seq, Chunk { frames: read.frames, last_seq });
+                prev_seq = last_seq;
             }
         }
+        self.trim();
     }
 }
 
@@ -151,7 +176,7 @@ struct RoomSource {
     name: RoomName,
     room: Arc<ActiveRoom>,
     log: Arc<dyn MessageLog>,
-    metrics: Metrics,
+    rooms: Arc<Rooms>,
 }
 
 impl std::fmt::Debug for RoomSource {
@@ -175,19 +200,21 @@ impl Source for RoomSource {
             let slice = Slice { from: Edge::After(seq), limit: CATCH_UP_MESSAGES };
             let messages = self.log.read(&self.name, slice).await?;
             match messages.first() {
-                Some(first) if first.prev_seq <= seq => Ok(encode(&messages, usize::MAX)),
+                Some(first) if first.prev_seq <= seq => Ok(self.rooms.encode_read(&messages)),
                 _ => Err(RequestError::PositionGone(Gone::Truncated)),
             }
         };
-        self.room.reads.after(seq, read).await
+        let chunk = self.room.reads.after(seq, read).await;
+        self.rooms.trim();
+        chunk
     }
 
     fn delivered(&self, messages: u64, bytes: usize) {
-        self.metrics.delivered(messages, bytes);
+        self.rooms.metrics.delivered(messages, bytes);
     }
 
     fn left_behind(&self) {
-        self.metrics.left_behind();
+        self.rooms.metrics.left_behind();
     }
 
     fn end_event(&self, error: &RequestError) -> Option<Bytes> {
@@ -227,10 +254,27 @@ async fn seq_of(
     }
 }
 
+/// Encodes messages in batches of about [`BATCH_BYTES`].
+fn encode_in_batches(mut messages: &[Message]) -> Vec<EncodedRead> {
+    let mut batches = Vec::new();
+    while !messages.is_empty() {
+        let batch = encode(messages, BATCH_BYTES);
+        messages = &messages[batch.ends.len()..];
+        batches.push(batch);
+    }
+    batches
+}
+
 /// Encodes messages until `limit` bytes are reached.
 fn encode(messages: &[Message], limit: usize) -> EncodedRead {
-    let size = messages.iter().map(|message| FRAME_BYTES + message.text.as_str().len()).sum();
-    let mut frames = BytesMut::with_capacity(limit.min(size));
+    let mut size = 0;
+    for message in messages {
+        size += FRAME_BYTES + message.text.as_str().len();
+        if size >= limit {
+            break;
+        }
+    }
+    let mut frames = BytesMut::with_capacity(size);
     let mut ends = Vec::with_capacity(messages.len());
     let mut event = proto::ChatResponse { event: Some(Event::Message(proto::Message::default())) };
     for message in messages {
@@ -249,10 +293,33 @@ fn encode(messages: &[Message], limit: usize) -> EncodedRead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Budget;
+
+    /// Readers of what was dropped get it from the storage.
+    #[test]
+    fn rooms_keep_little_if_all_together_keep_much() {
+        let budget = Budget::new(8 * 1024 * 1024);
+        let rooms = Rooms::new(Metrics::default(), budget.pool(4));
+        let name = |i: usize| RoomName::parse(&format!("r{i}")).unwrap();
+        let all: Vec<_> = (0..8).map(|i| rooms.room(&name(i)).unwrap()).collect();
+        let mut seq = 0;
+        for _ in 0..100 {
+            for room in &all {
+                let frames = Bytes::from(vec![0; 16 * 1024]);
+                room.ring.append(seq, Chunk { frames, last_seq: seq + 1 });
+            }
+            rooms.trim();
+            seq += 1;
+            assert!(budget.held() <= budget.limit() / 4, "{}", budget.held());
+        }
+        assert!(budget.held() >= budget.limit() / 16, "the latest ones are kept");
+        drop((all, rooms));
+        assert_eq!(budget.held(), 0);
+    }
 
     #[test]
     fn rooms_are_limited_and_unread_ones_make_room() {
-        let rooms = Rooms::default();
+        let rooms = Rooms::new(Metrics::default(), Budget::default().pool(1));
         let name = |i: usize| RoomName::parse(&format!("r{i}")).unwrap();
         let mut held: Vec<_> =
             (0..MAX_ACTIVE_ROOMS).map(|i| rooms.room(&name(i)).unwrap()).collect();

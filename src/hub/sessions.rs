@@ -23,7 +23,8 @@ use crate::{
     error::{RequestError, Result},
     identity::{SecretHash, hash_secret, new_secret},
     model::{Fingerprint, Name, RoomName},
-    storage::{NameHolder, Owner, SessionId},
+    storage::{NameHolder, Owner, Session, SessionId},
+    transport::{Held, Pool},
 };
 
 /// Streams that one session may have open. A client needs three.
@@ -39,6 +40,12 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_ROOMS: usize = 256;
 
 const TOKEN_BYTES: usize = 32;
+
+/// What the tables of a hub take for a session beside its certificate and endpoints.
+const SESSION_BYTES: usize = 2 * 1024;
+
+/// What an endpoint takes beside its host.
+const ENDPOINT_BYTES: usize = 64;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
@@ -68,6 +75,7 @@ struct SessionRecord {
     is_committed: bool,
     /// Until when the peer was last told that the session lives.
     promised_until: Instant,
+    held: Held,
     streams: Slab<Arc<StreamQueue>>,
     /// How many streams have joined a room, per room.
     rooms: HashMap<RoomName, usize>,
@@ -89,15 +97,18 @@ struct SessionTable {
 #[derive(Debug)]
 pub(crate) struct Sessions {
     limit: usize,
+    /// What all sessions take.
+    memory: Pool,
     table: Mutex<SessionTable>,
     count: watch::Sender<usize>,
     detached: Notify,
 }
 
 impl Sessions {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
+    /// Takes up to `limit` sessions, and those that fit into `memory`.
+    pub(crate) fn new(limit: usize, memory: Pool) -> Arc<Self> {
         let (count, detached) = (watch::Sender::new(0), Notify::new());
-        Arc::new(Self { limit, table: Mutex::default(), count, detached })
+        Arc::new(Self { limit, memory, table: Mutex::default(), count, detached })
     }
 
     /// Adds a session, whose client is promised `lease`, and makes its token. Dropping the result
@@ -111,7 +122,7 @@ impl Sessions {
         let hash = hash_secret(&token);
         let Caller { session: id, peer, owner, key } = caller;
         let mut table = self.table.lock();
-        if table.records.len() >= self.limit {
+        if table.records.len() >= self.limit || self.memory.is_full() {
             let what = "the hub has as many sessions as it takes".into();
             return Err(RequestError::LimitReached { what, retry_after: Some(FULL_DELAY) });
         }
@@ -123,11 +134,24 @@ impl Sessions {
             token: hash,
             is_committed: false,
             promised_until: Instant::now() + lease,
+            held: self.memory.hold(SESSION_BYTES),
             streams: Slab::new(),
             rooms: HashMap::new(),
         };
         table.records.insert(id, record);
         Ok(PendingSession { sessions: self.clone(), id, token: Some(token) })
+    }
+
+    /// Notes what a session takes, when it begins and with each change of it.
+    pub(crate) fn measure(&self, session: &Session) {
+        let certificate = session.owner.as_ref().and_then(Owner::certificate);
+        let certificate = certificate.map_or(0, |certificate| certificate.as_der().len());
+        let endpoints = session.endpoints.iter();
+        let endpoints = endpoints.map(|endpoint| ENDPOINT_BYTES + endpoint.host().len());
+        let bytes = SESSION_BYTES + certificate + endpoints.sum::<usize>();
+        if let Some(record) = self.table.lock().records.get_mut(&session.id) {
+            record.held.resize(bytes);
+        }
     }
 
     /// Removes a session that has ended, and ends its streams.

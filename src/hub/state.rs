@@ -73,6 +73,7 @@ pub(super) struct SessionTables {
 
 impl SessionListener for SessionTables {
     fn put(&self, session: Session) {
+        self.sessions.measure(&session);
         self.peers.put(session);
     }
 

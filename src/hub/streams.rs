@@ -30,7 +30,9 @@ use super::{
 };
 use crate::{
     error::{RequestError, Result},
-    proto, wire,
+    proto,
+    transport::{Charge, PeerInfo},
+    wire,
 };
 
 /// The most bytes of a request to Broadcast: several times the longest text, so that a text that is
@@ -100,19 +102,21 @@ type StreamAnswer<G> = Result<EventStream<G>>;
 async fn open_chat(state: Arc<HubState>, request: Request<Body>) -> StreamAnswer<chat::ChatGuard> {
     let caller = auth::caller(request.extensions())?;
     let origin = state.rate_limits.origin(request.extensions());
-    chat::chat(state, caller, origin, requests(request)).await
+    let queue = StreamQueue::new(charge(request.extensions()));
+    chat::chat(state, caller, origin, queue, requests(request)).await
 }
 
 async fn subscribe(state: Arc<HubState>, request: Request<Body>) -> StreamAnswer<chat::ChatGuard> {
     let caller = auth::caller(request.extensions())?;
     let origin = state.rate_limits.origin(request.extensions());
-    chat::subscribe(state, caller, origin, single_request(request).await?).await
+    let queue = StreamQueue::new(charge(request.extensions()));
+    chat::subscribe(state, caller, origin, queue, single_request(request).await?).await
 }
 
 async fn watch_peers(state: Arc<HubState>, request: Request<Body>) -> StreamAnswer<StreamGuard> {
     let caller = auth::caller(request.extensions())?;
+    let queue = StreamQueue::new(charge(request.extensions()));
     let asked: proto::WatchPeersRequest = single_request(request).await?;
-    let queue = StreamQueue::new();
     let view = View::parse("view", asked.view)?;
     let seq = match asked.revision {
         Some(revision) => state.peers.resume(revision.into(), view)?,
@@ -127,6 +131,11 @@ async fn watch_peers(state: Arc<HubState>, request: Request<Body>) -> StreamAnsw
     let source = Arc::new(ListReader::new(state.peers.clone(), view));
     queue.push(StreamCommand::Join { source, seq, answer: Bytes::new() });
     Ok(EventStream::new(queue, guard))
+}
+
+/// Returns a charge for what a stream holds of its commands.
+fn charge(extensions: &http::Extensions) -> Option<Charge> {
+    extensions.get::<PeerInfo>().map(|info| info.account.charge(0))
 }
 
 fn requests<T>(request: Request<Body>) -> Streaming<T>

@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_stream::Stream;
 
 use super::{
-    Limits, Meter,
+    Budget, Limits, Meter,
     handshake::Handshaker,
     incoming::{Accepted, Incoming},
     io::Duplex,
@@ -34,6 +34,7 @@ pub enum Plaintext {
 pub struct Acceptor {
     encryption: Encryption,
     limits: Limits,
+    budget: Budget,
     meter: Arc<Meter>,
 }
 
@@ -55,7 +56,12 @@ impl Acceptor {
     }
 
     fn new(encryption: Encryption) -> Self {
-        Self { encryption, limits: Limits::default(), meter: Arc::default() }
+        Self {
+            encryption,
+            limits: Limits::default(),
+            budget: Budget::default(),
+            meter: Arc::default(),
+        }
     }
 
     /// Returns the counters of this acceptor.
@@ -66,6 +72,11 @@ impl Acceptor {
     /// Replaces the default limits.
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// Replaces the default budget.
+    pub fn budget(self, budget: Budget) -> Self {
+        Self { budget, ..self }
     }
 
     /// Opens a listening socket. Errors with [`ListenError::NotLoopback`] if there is no TLS and
@@ -121,8 +132,10 @@ impl Acceptor {
                 (Some(TlsAcceptor::from(config.clone())), *plaintext == Plaintext::FromLoopback)
             }
         };
-        let (limits, meter) = (self.limits.clone(), self.meter.clone());
-        Incoming::new(source, Handshaker { tls, plaintext, limits, limiter: Arc::default(), meter })
+        let (limits, budget, meter) =
+            (self.limits.clone(), self.budget.clone(), self.meter.clone());
+        let limiter = Arc::default();
+        Incoming::new(source, Handshaker { tls, plaintext, limits, budget, limiter, meter })
     }
 }
 

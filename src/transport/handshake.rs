@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    idle::Calls,
+    budget::{Account, Budget},
     io::{Duplex, Replay, ServerIo},
     limits::{ConnectionLimiter, Limits, Permit},
     loopback,
@@ -89,6 +89,7 @@ pub(super) struct Handshaker {
     /// Whether callers from loopback may use plaintext.
     pub(super) plaintext: bool,
     pub(super) limits: Limits,
+    pub(super) budget: Budget,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) meter: Arc<Meter>,
 }
@@ -114,16 +115,11 @@ impl Handshaker {
     {
         let first = io.read_u8().await?;
         let io = Replay::new(Bytes::copy_from_slice(&[first]), io);
-        let (mut io, info) = if first == TLS_HANDSHAKE {
-            self.encrypt(io, remote).await?
+        let (mut io, via, certificate) = if first == TLS_HANDSHAKE {
+            let (io, certificate) = self.encrypt(io).await?;
+            (io, Via::Tls, certificate)
         } else {
-            let info = PeerInfo {
-                via: Via::Plaintext,
-                remote,
-                certificate: None,
-                calls: Calls::default(),
-            };
-            (Box::new(io) as Box<dyn Duplex>, info)
+            (Box::new(io) as Box<dyn Duplex>, Via::Plaintext, None)
         };
         let preface = read_preface(&mut io).await;
         if matches!(preface, Err(HandshakeError::Http1)) {
@@ -131,9 +127,10 @@ impl Handshaker {
         }
         preface?;
         let io = Replay::new(Bytes::from_static(PREFACE), io);
-        match self.admit(&info) {
-            Ok(permit) => {
-                let open = self.meter.open(info.via);
+        match self.admit(via, remote) {
+            Ok((permit, account)) => {
+                let open = self.meter.open(via);
+                let info = PeerInfo::new(via, remote, certificate, account);
                 Ok(ServerIo::new(io, info, permit, open, self.limits.idle))
             }
             Err(error) => {
@@ -147,8 +144,7 @@ impl Handshaker {
     async fn encrypt<IO>(
         &self,
         io: IO,
-        remote: SocketAddr,
-    ) -> Result<(Box<dyn Duplex>, PeerInfo), HandshakeError>
+    ) -> Result<(Box<dyn Duplex>, Option<Certificate>), HandshakeError>
     where
         IO: Duplex + 'static,
     {
@@ -167,20 +163,18 @@ impl Handshaker {
         }
         let shown = session.peer_certificates().and_then(|chain| chain.first());
         let certificate = shown.map(|der| Certificate::parse(der)).transpose()?;
-        Ok((
-            Box::new(stream),
-            PeerInfo { via: Via::Tls, remote, certificate, calls: Calls::default() },
-        ))
+        Ok((Box::new(stream), certificate))
     }
 
-    fn admit(&self, caller: &PeerInfo) -> Result<Permit, RequestError> {
-        if caller.via == Via::Plaintext {
+    fn admit(&self, via: Via, remote: SocketAddr) -> Result<(Permit, Arc<Account>), RequestError> {
+        if via == Via::Plaintext {
             if !self.plaintext {
                 return Err(RequestError::PlaintextRefused);
             }
-            loopback::may_call(caller.remote)?;
+            loopback::may_call(remote)?;
         }
-        self.limiter.take(caller.remote.ip(), &self.limits)
+        let permit = self.limiter.take(remote.ip(), &self.limits)?;
+        Ok((permit, self.budget.open(remote.ip())))
     }
 }
 
@@ -220,7 +214,8 @@ mod tests {
     fn handshaker(limiter: &Arc<ConnectionLimiter>) -> Handshaker {
         let limits = Limits::default();
         let (limiter, meter) = (limiter.clone(), Arc::default());
-        Handshaker { tls: None, plaintext: true, limits, limiter, meter }
+        let budget = Budget::default();
+        Handshaker { tls: None, plaintext: true, limits, budget, limiter, meter }
     }
 
     /// Returns the result for a caller that sends these bytes, and then nothing.
@@ -290,6 +285,35 @@ mod tests {
         let begun = tokio::time::Instant::now();
         assert_eq!(io.read(&mut [0]).await.unwrap(), 0);
         assert!(begun.elapsed() <= 2 * Limits::IDLE, "{:?}", begun.elapsed());
+    }
+
+    /// Says why in a GOAWAY, which does not come in the middle of a frame.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_holds_too_much_ends_and_is_told_why() {
+        let (received, mut caller) = receive(PREFACE, LOCAL).await;
+        let mut io = received.unwrap();
+        io.read_exact(&mut [0; PREFACE.len()]).await.unwrap();
+        let frame = [0, 0, 4, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4];
+        io.write_all(&frame[..11]).await.unwrap();
+        let account = io.connect_info().account;
+        let _held = account.charge(account.limit() + 1);
+        // The end of the frame, and another one.
+        let rest = [&frame[11..], &frame].concat();
+        io.write_all(&rest).await.unwrap();
+        io.write_all(&frame).await.unwrap();
+        let mut read = Vec::new();
+        caller.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read[..frame.len()], frame);
+        let goaway = &read[frame.len()..];
+        assert_eq!(usize::from(goaway[2]), goaway.len() - 9, "one frame");
+        assert_eq!((goaway[3], goaway[16]), (7, 11), "GOAWAY, ENHANCE_YOUR_CALM");
+        let why = String::from_utf8_lossy(&goaway[17..]).into_owned();
+        assert!(why.starts_with("LIMIT_REACHED: ") && why.contains("your connection"), "{why}");
+        caller.write_all(&[0; 1000]).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let ended = io.read(&mut [0; 100]).await.unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::ConnectionAborted);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1));
     }
 
     #[tokio::test]

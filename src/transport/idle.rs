@@ -25,6 +25,11 @@ struct Counts {
 }
 
 impl Calls {
+    /// Returns the number of calls in progress.
+    pub(super) fn in_progress(&self) -> usize {
+        self.0.in_progress.load(Ordering::Relaxed)
+    }
+
     /// Counts a call, which is in progress until the result is dropped.
     pub(super) fn begin(&self) -> Call {
         self.0.begun.fetch_add(1, Ordering::Relaxed);
@@ -35,7 +40,7 @@ impl Calls {
 
 /// A call in progress.
 #[derive(Debug)]
-pub struct Call(Calls);
+pub(super) struct Call(Calls);
 
 impl Drop for Call {
     fn drop(&mut self) {

@@ -14,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use super::loopback::is_loopback;
+use super::{
+    io::{CONNECTION_BYTES, TLS_BYTES},
+    loopback::is_loopback,
+};
 use crate::{
     error::{RequestError, Result},
     limiter::{Exceeded, KeyedLimiter, KeyedPermit},
@@ -59,7 +62,7 @@ impl Limits {
     /// closed at once, as waiting would hold up others.
     pub const PENDING_PER_ADDRESS: usize = 64;
 
-    /// 8,192: 320 MB at 40 KB each (TLS and one idle stream).
+    /// 8,192: 320 MB at 40 KB each (TLS and one idle stream). See [`Limits::within`].
     pub const OPEN: usize = 8192;
 
     /// 256: the people of an office behind one address.
@@ -90,6 +93,17 @@ impl Limits {
             "the limit of open files lowers the number of connections (ulimit -n {need} would not)"
         );
         fitting
+    }
+
+    /// Lowers the number of open connections so that they use at most half of a budget without a
+    /// call: connections alone then never use it up.
+    pub fn within(self, memory: usize) -> Self {
+        let most = memory / 2 / (CONNECTION_BYTES + TLS_BYTES);
+        if self.open <= most {
+            return self;
+        }
+        tracing::warn!(connections = most, "the memory lowers the number of connections");
+        Self { open: most, ..self }
     }
 
     /// A quarter of the files for pending connections, the rest for open ones.
@@ -241,6 +255,14 @@ mod tests {
         assert_eq!(lowered(256), (48, 144));
         assert_eq!(lowered(1_000_000), (Limits::PENDING, Limits::OPEN));
         assert_eq!(lowered(0), (1, 1));
+    }
+
+    #[test]
+    fn connections_fit_a_budget() {
+        let within = |mib: usize| Limits::default().within(mib * 1024 * 1024).open;
+        assert!(within(2048) == Limits::OPEN && within(192) < Limits::OPEN / 2);
+        let each = CONNECTION_BYTES + TLS_BYTES;
+        assert_eq!(within(192) * each * 2 / (1024 * 1024), 191);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What a server knows of a caller from the connection alone.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
-use super::idle::Calls;
+use super::{budget::Account, idle::Calls, unread::Unread};
 use crate::model::{Certificate, Fingerprint};
 
 /// How a connection is made.
@@ -25,9 +25,22 @@ pub struct PeerInfo {
     pub certificate: Option<Certificate>,
     /// The calls of this connection.
     pub(crate) calls: Calls,
+    /// What the connection makes the server hold.
+    pub(crate) account: Arc<Account>,
+    pub(super) unread: Arc<Unread>,
 }
 
 impl PeerInfo {
+    pub(crate) fn new(
+        via: Via,
+        remote: SocketAddr,
+        certificate: Option<Certificate>,
+        account: Arc<Account>,
+    ) -> Self {
+        let unread = Arc::new(Unread::new(&account));
+        Self { via, remote, certificate, calls: Calls::default(), account, unread }
+    }
+
     /// Returns what a request's extensions say of its caller; `None` if it came another way.
     pub fn of(extensions: &tonic::Extensions) -> Option<&Self> {
         extensions.get()

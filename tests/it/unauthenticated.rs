@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chinwag::{
-    proto::{RegisterRequest, presence_client::PresenceClient},
+    proto::{RegisterRequest, RenewRequest, presence_client::PresenceClient},
     transport::Channel,
 };
 use tonic::{Request, Status};
@@ -100,4 +100,26 @@ async fn calls_without_a_session_are_refused_before_the_body_is_read() {
     let request = Request::new(chinwag::proto::ListPeersRequest::default());
     let refused = PresenceClient::new(stranger.channel).list_peers(request).await.unwrap_err();
     assert_eq!(why(&refused), "Unauthenticated SESSION_MISSING");
+}
+
+/// Calls to health count, too.
+#[tokio::test]
+async fn a_connection_without_a_session_has_few_calls_in_progress() {
+    let hub = TestHub::start();
+    let session = Session::of(hub.address(), "alice").await;
+    let mut health = HealthClient::new(session.channel.clone());
+    let watch = || HealthCheckRequest { service: String::new() };
+    let mut watches = Vec::new();
+    for _ in 0..8 {
+        watches.push(health.watch(watch()).await.unwrap());
+    }
+    let refused = health.check(watch()).await.unwrap_err();
+    assert_eq!(why(&refused), "ResourceExhausted LIMIT_REACHED");
+    assert!(refused.message().contains("without a session"), "{refused}");
+    drop(watches.pop());
+    // The hub notices the end of a call a little later. Its session is known from then on.
+    while session.presence().renew(RenewRequest::default()).await.is_err() {}
+    for _ in 0..20 {
+        watches.push(health.watch(watch()).await.unwrap());
+    }
 }

@@ -13,9 +13,10 @@ use serde::Deserialize;
 use super::{
     error::{Error, Result},
     logging::LogFormat,
+    memory,
     values::{
         RateOption, guests, rate_or, read_duration, read_guests, read_listen, read_parsed,
-        read_retention, retention,
+        read_retention, read_size, retention,
     },
 };
 use crate::{
@@ -118,6 +119,12 @@ pub(crate) struct HubSettings {
     #[arg(long, env = "CHINWAG_HUB_MAX_CONNECTIONS", value_name = "N")]
     max_connections: Option<NonZeroU32>,
 
+    /// Memory that callers may make the hub hold, such as 192MiB or 2GiB [default: 3/4 of the limit
+    /// of the control group, or 512MiB]
+    #[arg(long, env = "CHINWAG_HUB_MEMORY", value_name = "SIZE", value_parser = memory::size)]
+    #[serde(deserialize_with = "read_size")]
+    memory: Option<usize>,
+
     /// Limit of posts per peer, such as 50/s, 30/m or off; ten times that per address
     /// [default: 50/s]
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
@@ -180,6 +187,7 @@ impl HubSettings {
             grace: self.grace.or(file.grace),
             idle_exit: self.idle_exit.or(file.idle_exit),
             max_connections: self.max_connections.or(file.max_connections),
+            memory: self.memory.or(file.memory),
             post_rate: self.post_rate.or(file.post_rate),
             register_rate: self.register_rate.or(file.register_rate),
             read_rate: self.read_rate.or(file.read_rate),
@@ -224,9 +232,15 @@ impl HubSettings {
             issuer: self.issuer()?,
             rates: self.rates(),
             limits: self.limits().fit(),
+            memory: self.memory(),
             metrics: self.metrics_listen.as_ref().map(|listen| listen.address),
             ..HubOptions::new(self.store()?)
         })
+    }
+
+    /// Returns what callers may make the hub hold, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.memory.unwrap_or_else(memory::default_size)
     }
 
     pub(super) fn store(&self) -> Result<Store> {

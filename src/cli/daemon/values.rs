@@ -4,6 +4,7 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::memory;
 use crate::{
     cli::{
         addresses::{ListenAddress, TextOrPort},
@@ -41,6 +42,10 @@ pub(super) fn read_duration<'de, D: Deserializer<'de>>(
     raw: D,
 ) -> Result<Option<Duration>, D::Error> {
     read_with(duration, raw)
+}
+
+pub(super) fn read_size<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<usize>, D::Error> {
+    read_with(memory::size, raw)
 }
 
 pub(super) fn read_retention<'de, D: Deserializer<'de>>(

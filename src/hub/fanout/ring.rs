@@ -7,6 +7,7 @@ use parking_lot::{Mutex, RwLock};
 use slab::Slab;
 
 use super::frames::{Chunk, JOINED_BYTES};
+use crate::transport::{Held, Pool, allocated};
 
 /// Entries that were appended together.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ struct Batch {
     prev_seq: u64,
     last_seq: u64,
     frames: Bytes,
+    _held: Option<Held>,
 }
 
 /// The batches that are kept, without gaps between them.
@@ -48,12 +50,26 @@ pub(crate) struct Ring {
     tail: RwLock<Tail>,
     subscribers: Mutex<Slab<(Arc<dyn Subscriber>, usize)>>,
     capacity: usize,
+    pool: Option<Pool>,
 }
 
 impl Ring {
     /// An empty ring that keeps up to `capacity` bytes of frames.
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { tail: RwLock::default(), subscribers: Mutex::default(), capacity }
+        Self { tail: RwLock::default(), subscribers: Mutex::default(), capacity, pool: None }
+    }
+
+    /// Counts what the ring keeps in a pool.
+    pub(crate) fn within(self, pool: &Pool) -> Self {
+        Self { pool: Some(pool.clone()), ..self }
+    }
+
+    /// Drops the oldest entries until at most `bytes` are kept. Readers get them from the source.
+    pub(crate) fn trim(&self, bytes: usize) {
+        let mut tail = self.tail.write();
+        while tail.bytes > bytes {
+            tail.drop_oldest();
+        }
     }
 
     /// The seq of the last known entry.
@@ -83,7 +99,8 @@ impl Ring {
             }
             tail.bytes += chunk.frames.len();
             tail.head = chunk.last_seq;
-            let batch = Batch { prev_seq, last_seq: chunk.last_seq, frames: chunk.frames };
+            let _held = self.pool.as_ref().map(|pool| pool.hold(allocated(chunk.frames.len())));
+            let batch = Batch { prev_seq, last_seq: chunk.last_seq, frames: chunk.frames, _held };
             tail.batches.push_back(batch);
             while tail.bytes > self.capacity && tail.batches.len() > 1 {
                 tail.drop_oldest();

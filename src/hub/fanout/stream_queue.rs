@@ -15,12 +15,22 @@ use super::{
     ring::Subscriber,
     source::Source,
 };
-use crate::{error::RequestError, model::RoomName, proto, wire};
+use crate::{error::RequestError, model::RoomName, proto, transport::Charge, wire};
 
 /// Requests of one stream that may be pending: accepted, but their answers not yet passed to
-/// HTTP/2. Limits the memory of a client that does not read (an answer has about 100 bytes), and is
-/// enough to fill the storage's group commits.
-const MAX_PENDING: usize = 4096;
+/// HTTP/2. Limits the memory of a client that does not read, and is enough for a client that posts
+/// without waiting: the storage commits several times in the time that it takes to send so many.
+const MAX_PENDING: usize = 1024;
+
+/// The steps in which the commands of a stream are charged.
+const CHARGED_STEP: usize = 4 * 1024;
+
+/// What an allocation costs beside its bytes.
+const ALLOCATION: usize = 64;
+
+/// What a room costs that a stream is in: in the stream, among the members of the room, and the room
+/// itself if nobody else is there.
+const ROOM_BYTES: usize = 1024;
 
 /// A command to a stream. Commands are handled in order.
 #[derive(Debug)]
@@ -53,6 +63,15 @@ pub(crate) enum StreamCommand {
 }
 
 impl StreamCommand {
+    /// What it takes in memory.
+    fn size(&self) -> usize {
+        let (Self::Answer(bytes)
+        | Self::Join { answer: bytes, .. }
+        | Self::Leave { answer: bytes, .. }
+        | Self::End { last: bytes, .. }) = self;
+        size_of::<Self>() + ALLOCATION + bytes.len()
+    }
+
     /// Ends a stream, and tells its client why.
     pub(crate) fn goodbye(error: RequestError) -> Self {
         let goodbye = proto::Goodbye { refusal: Some(wire::refusal(&error)) };
@@ -69,6 +88,11 @@ struct Pending {
     /// Whether a slot is in `ready`.
     is_ready: Vec<bool>,
     waker: Option<Waker>,
+    /// The size of `commands`, and of the rooms that the stream is in.
+    bytes: usize,
+    rooms: usize,
+    /// What is charged for both.
+    charge: Option<Charge>,
 }
 
 /// The commands to one stream, and which of its slots have new entries.
@@ -90,8 +114,10 @@ pub(super) enum StreamWork {
 }
 
 impl StreamQueue {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { pending: Mutex::default(), answers: Semaphore::new(MAX_PENDING) })
+    /// A queue whose commands are charged to the account of a connection.
+    pub(crate) fn new(charge: Option<Charge>) -> Arc<Self> {
+        let pending = Pending { charge, ..Pending::default() };
+        Arc::new(Self { pending: Mutex::new(pending), answers: Semaphore::new(MAX_PENDING) })
     }
 
     /// Waits until one more request may be pending. Exactly one command must answer it:
@@ -116,9 +142,16 @@ impl StreamQueue {
         self.answers.add_permits(count);
     }
 
+    /// Notes in how many rooms the stream is.
+    pub(crate) fn charge_rooms(&self, rooms: usize) {
+        let mut pending = self.pending.lock();
+        pending.rooms = rooms;
+        pending.update_charge();
+    }
+
     /// Appends a command.
     pub(crate) fn push(&self, command: StreamCommand) {
-        self.change(|pending| pending.commands.push_back(command));
+        self.change(|pending| pending.push(command));
     }
 
     /// Returns the next thing to do. If there is none, wakes `cx` once there is.
@@ -127,7 +160,7 @@ impl StreamQueue {
         if let Some((answers, count)) = pending.pop_answers() {
             return Some(StreamWork::Answers(answers, count));
         }
-        if let Some(command) = pending.commands.pop_front() {
+        if let Some(command) = pending.pop() {
             return Some(StreamWork::Command(command));
         }
         if let Some(slot) = pending.pop_ready() {
@@ -181,9 +214,30 @@ impl Pending {
         if !matches!(self.commands.front(), Some(StreamCommand::Answer(_))) {
             return None;
         }
-        match self.commands.pop_front() {
+        match self.pop() {
             Some(StreamCommand::Answer(answer)) => Some(answer),
             _ => None,
+        }
+    }
+
+    fn push(&mut self, command: StreamCommand) {
+        self.bytes += command.size();
+        self.commands.push_back(command);
+        self.update_charge();
+    }
+
+    fn pop(&mut self) -> Option<StreamCommand> {
+        let command = self.commands.pop_front()?;
+        self.bytes -= command.size();
+        self.update_charge();
+        Some(command)
+    }
+
+    /// Charges in steps, so that a few answers that are sent at once change nothing.
+    fn update_charge(&mut self) {
+        if let Some(charge) = &mut self.charge {
+            let commands = self.bytes / CHARGED_STEP * CHARGED_STEP;
+            charge.resize(commands + self.rooms * ROOM_BYTES);
         }
     }
 

@@ -77,7 +77,7 @@ impl Source for FakeRoom {
 }
 
 fn stream() -> (EventStream<()>, Arc<StreamQueue>) {
-    let queue = StreamQueue::new();
+    let queue = StreamQueue::new(None);
     (EventStream::new(queue.clone(), ()), queue)
 }
 

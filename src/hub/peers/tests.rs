@@ -71,7 +71,7 @@ impl Watcher {
             seq => self.peers.resume(Position { epoch: self.peers.epoch, seq }, self.view),
         };
         let seq = resumed.unwrap_or(NOTHING);
-        let queue = StreamQueue::new();
+        let queue = StreamQueue::new(None);
         let source = Arc::new(ListReader::new(self.peers.clone(), self.view));
         queue.push(StreamCommand::Join { source, seq, answer: Bytes::new() });
         (self.stream, self.end) = (Some(EventStream::new(queue, ())), None);

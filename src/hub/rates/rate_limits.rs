@@ -1,6 +1,11 @@
 //! The rate limits of a hub.
 
-use std::{collections::HashMap, net::IpAddr, num::NonZeroU32, time::Instant};
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
 
 use http::Extensions;
 use parking_lot::Mutex;
@@ -21,6 +26,13 @@ const PEERS_PER_ADDRESS: u32 = 10;
 
 /// How many addresses' rate an IPv6 network of 48 bits has: that of a customer or a small provider.
 const ADDRESSES_PER_NETWORK: u32 = 8;
+
+/// How many requests of streams a post's worth is: joins, leaves, and refused ones, too.
+const REQUESTS_PER_POST: u32 = 10;
+
+/// How long a stream waits at least for its rate, so that the many that may wait for one rate do not
+/// keep the hub busy.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// How often an address may claim a new name, as every new key does: a hub stores names forever.
 const CLAIMS: Rate = Rate::per_minute(6);
@@ -50,6 +62,7 @@ pub(crate) struct Origin(Option<IpAddr>);
 
 #[derive(Debug)]
 pub(crate) struct RateLimits {
+    requests: Limiter,
     posts: Limiter,
     registrations: Limiter,
     claims: Limiter,
@@ -65,12 +78,13 @@ pub(crate) struct RateLimits {
 
 impl RateLimits {
     pub(crate) fn new(rates: Rates, metrics: Metrics) -> Self {
-        let of = |rate: Option<Rate>, peers: u32| {
-            let (peer, address) = (rate?.quota(1)?, rate?.quota(peers)?);
-            let network = rate?.quota(peers * ADDRESSES_PER_NETWORK)?;
+        let of = |rate: Option<Rate>, times: u32, peers: u32| {
+            let (peer, address) = (rate?.quota(times)?, rate?.quota(times * peers)?);
+            let network = rate?.quota(times * peers * ADDRESSES_PER_NETWORK)?;
             Some(Quotas { peer, address, network })
         };
-        let (shared, alone) = (|rate| of(rate, PEERS_PER_ADDRESS), |rate| of(rate, 1));
+        let (shared, alone) = (|rate| of(rate, 1, PEERS_PER_ADDRESS), |rate| of(rate, 1, 1));
+        let requests = of(rates.posts, REQUESTS_PER_POST, PEERS_PER_ADDRESS);
         let claims = rates
             .registrations
             .and_then(|_| alone(Some(CLAIMS)))
@@ -79,6 +93,7 @@ impl RateLimits {
         let dial_backs = alone(Some(DIAL_BACKS))
             .map(|quotas| quotas.with_bursts(DIAL_BACK_BURST, DIAL_BACK_BURST_OF_NETWORK));
         Self {
+            requests: Limiter::new("requests", requests),
             posts: Limiter::new("posts", shared(rates.posts)),
             registrations: Limiter::new("registrations", alone(rates.registrations)),
             claims: Limiter::new("new names", claims),
@@ -122,9 +137,12 @@ impl RateLimits {
 
     /// Counts a read, once the rate allows one more.
     pub(crate) async fn wait_to_read(&self, origin: Origin, peer: &Name) {
-        while let Err(RequestError::RateLimited { retry_after, .. }) = self.read(origin, peer) {
-            tokio::time::sleep(retry_after).await;
-        }
+        self.wait(&self.reads, origin, peer).await;
+    }
+
+    /// Counts a request of a stream, once the rate allows one more.
+    pub(crate) async fn wait_to_request(&self, origin: Origin, peer: &Name) {
+        self.wait(&self.requests, origin, peer).await;
     }
 
     /// Counts a change of a peer's own entry.
@@ -164,11 +182,22 @@ impl RateLimits {
 
     /// Drops the counts of those that were idle for a while.
     pub(crate) fn sweep(&self) {
-        let Self { posts, registrations, claims, reads, failures, dial_backs, changes, .. } = self;
-        for limiter in [posts, registrations, claims, reads, failures, dial_backs, changes] {
+        let Self { requests, posts, registrations, claims, reads, failures, .. } = self;
+        for limiter in [requests, posts, registrations, claims, reads, failures] {
+            limiter.sweep();
+        }
+        for limiter in [&self.dial_backs, &self.changes] {
             limiter.sweep();
         }
         self.blocked.lock().retain(|_, until| *until > Instant::now());
+    }
+
+    async fn wait(&self, limiter: &Limiter, origin: Origin, peer: &Name) {
+        while let Err(RequestError::RateLimited { retry_after, .. }) =
+            self.check(limiter, origin, Some(peer))
+        {
+            tokio::time::sleep(retry_after.max(PAUSE)).await;
+        }
     }
 
     fn check(&self, limiter: &Limiter, Origin(address): Origin, peer: Option<&Name>) -> Result<()> {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
-use crate::{error::Result, hub::fanout::Chunk};
+use crate::{error::Result, hub::fanout::Chunk, transport::Held};
 
 /// Reads that a room keeps. Each has about [`MAX_SLICE_BYTES`](crate::storage::MAX_SLICE_BYTES);
 /// [`SharedReads::clear`] drops them after a while.
@@ -25,12 +25,19 @@ pub(super) struct EncodedRead {
     pub(super) ends: Vec<(u64, usize)>,
 }
 
+/// What was read from the storage, in pieces: a reader holds only one of them at a time.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    pub(super) pieces: Vec<EncodedRead>,
+    pub(super) _held: Held,
+}
+
 /// A read, complete or running.
 #[derive(Debug)]
 struct SharedRead {
     /// The seq that it follows.
     after: u64,
-    read: OnceCell<EncodedRead>,
+    read: OnceCell<Pieces>,
 }
 
 /// The latest reads of a room.
@@ -38,11 +45,12 @@ struct SharedRead {
 pub(super) struct SharedReads(Mutex<VecDeque<Arc<SharedRead>>>);
 
 impl SharedReads {
-    /// Returns what follows `seq`: from an earlier read, a running one, or `read`, never empty.
+    /// Returns the piece that follows `seq`: of an earlier read, a running one, or `read`, which is
+    /// never empty.
     pub(super) async fn after(
         &self,
         seq: u64,
-        read: impl Future<Output = Result<EncodedRead>>,
+        read: impl Future<Output = Result<Pieces>>,
     ) -> Result<Chunk> {
         let entry = {
             let mut entries = self.0.lock();
@@ -59,9 +67,9 @@ impl SharedReads {
                 }
             }
         };
-        let read = entry.read.get_or_try_init(|| read).await?;
-        let last_seq = read.ends.last().map_or(seq, |(last_seq, _)| *last_seq);
-        Ok(Chunk { frames: read.frames.clone(), last_seq })
+        entry.read.get_or_try_init(|| read).await?;
+        let none = || Chunk { frames: Bytes::new(), last_seq: seq };
+        Ok(entry.rest_after(seq).unwrap_or_else(none))
     }
 
     pub(super) fn clear(&self) {
@@ -70,13 +78,16 @@ impl SharedReads {
 }
 
 impl SharedRead {
-    /// Returns what this read has after `seq`; `None` if `seq` is outside.
+    /// Returns the rest of the piece that has what follows `seq`; `None` if `seq` is outside.
     fn rest_after(&self, seq: u64) -> Option<Chunk> {
-        let read = self.read.get()?;
-        let (last_seq, _) = *read.ends.last()?;
-        if seq < self.after || seq >= last_seq {
+        if seq < self.after {
             return None;
         }
+        let pieces = &self.read.get()?.pieces;
+        let at =
+            pieces.partition_point(|piece| piece.ends.last().is_none_or(|(last, _)| *last <= seq));
+        let read = pieces.get(at)?;
+        let (last_seq, _) = *read.ends.last()?;
         let passed = read.ends.partition_point(|(passed, _)| *passed <= seq);
         let begin = passed.checked_sub(1).map_or(0, |last| read.ends[last].1);
         Some(Chunk { frames: read.frames.slice(begin..), last_seq })
@@ -86,13 +97,20 @@ impl SharedRead {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Gone, RequestError};
+    use crate::{
+        error::{Gone, RequestError},
+        transport::Budget,
+    };
 
-    async fn read(frames: &'static [u8], ends: &[(u64, usize)]) -> Result<EncodedRead> {
-        Ok(EncodedRead { frames: Bytes::from_static(frames), ends: ends.to_vec() })
+    fn piece(frames: &'static [u8], ends: &[(u64, usize)]) -> EncodedRead {
+        EncodedRead { frames: Bytes::from_static(frames), ends: ends.to_vec() }
     }
 
-    async fn refused() -> Result<EncodedRead> {
+    async fn read(frames: &'static [u8], ends: &[(u64, usize)]) -> Result<Pieces> {
+        Ok(Pieces { pieces: vec![piece(frames, ends)], _held: Budget::default().pool(1).hold(0) })
+    }
+
+    async fn refused() -> Result<Pieces> {
         Err(RequestError::PositionGone(Gone::Truncated))
     }
 
@@ -109,6 +127,20 @@ mod tests {
         for seq in [1, 6, 7] {
             assert!(reads.after(seq, refused()).await.is_err(), "after {seq}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_reader_takes_one_piece_at_a_time() {
+        let reads = SharedReads::default();
+        let pieces = vec![piece(b"abb", &[(3, 1), (5, 3)]), piece(b"cd", &[(6, 1), (8, 2)])];
+        let _held = Budget::default().pool(1).hold(0);
+        let chunk = reads.after(2, async { Ok(Pieces { pieces, _held }) }).await.unwrap();
+        assert_eq!((&chunk.frames[..], chunk.last_seq), (&b"abb"[..], 5));
+        for (seq, rest, last_seq) in [(4, "bb", 5), (5, "cd", 8), (6, "d", 8), (7, "d", 8)] {
+            let chunk = reads.after(seq, refused()).await.unwrap();
+            assert_eq!((&chunk.frames[..], chunk.last_seq), (rest.as_bytes(), last_seq));
+        }
+        assert!(reads.after(8, refused()).await.is_err());
     }
 
     #[tokio::test]

@@ -7,10 +7,14 @@ use std::{future::Future, net::SocketAddr, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
 
+mod attack;
+mod charges;
 mod connections;
 mod floods;
 mod frames;
 mod honest;
+mod matrix;
+mod own_network;
 mod streams;
 
 use crate::support::{hub::TestHub, metrics_page};
@@ -122,4 +126,28 @@ fn a_flood_of_registrations() {
 #[test]
 fn five_hundred_readers_that_stop_reading() {
     under_attack("500 readers that stop reading", None, floods::readers_that_stop);
+}
+
+/// Every rpc in every way. The whole matrix takes half an hour: `make abuse`.
+#[test]
+fn all_calls_of_a_hub() {
+    let _alone = alone();
+    if own_network::within("stress::abuse::all_calls_of_a_hub") {
+        matrix::attack_hub(matrix::is_whole());
+    }
+}
+
+#[test]
+fn all_calls_of_a_client() {
+    let _alone = alone();
+    if own_network::within("stress::abuse::all_calls_of_a_client") {
+        matrix::attack_client(matrix::is_whole());
+    }
+}
+
+#[test]
+fn charges_match_the_memory_of_a_hub() {
+    let _alone = alone();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(charges::match_memory());
 }

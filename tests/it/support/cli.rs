@@ -134,6 +134,10 @@ impl Running {
         said.rsplit_once(' ').unwrap().1.trim_end_matches("\"}").parse().unwrap()
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, such as `INT` or `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());

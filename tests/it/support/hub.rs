@@ -139,21 +139,13 @@ impl TestHub {
     /// Returns its resident memory in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn memory(&self) -> usize {
-        self.status("VmRSS:")
+        memory_of(self.pid(), "VmRSS:")
     }
 
     /// Returns its peak resident memory in bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn peak_memory(&self) -> usize {
-        self.status("VmHWM:")
-    }
-
-    #[cfg(target_os = "linux")]
-    fn status(&self, of: &str) -> usize {
-        let status = format!("/proc/{}/status", self.process.child.id());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
-        line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+        memory_of(self.pid(), "VmHWM:")
     }
 
     /// Returns its log. A line may come a moment later than what it is about, except those before
@@ -241,4 +233,18 @@ pub(crate) fn command(program: &str) -> Command {
         }
     }
     command
+}
+
+/// Returns the resident memory of a process in bytes: `VmRSS:` now, `VmHWM:` at its peak.
+#[cfg(target_os = "linux")]
+pub(crate) fn memory_of(pid: u32, which: &str) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
+}
+
+/// Makes the peak of a process's memory count from now on (proc(5), `clear_refs`).
+#[cfg(target_os = "linux")]
+pub(crate) fn reset_peak_of(pid: u32) {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5").unwrap();
 }

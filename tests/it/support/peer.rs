@@ -59,6 +59,12 @@ pub(crate) async fn register(hub: SocketAddr, request: RegisterRequest) -> Resul
     Ok(Session { registered, channel })
 }
 
+/// Registers on the connection of a session.
+pub(crate) async fn register_on(session: &Session, request: RegisterRequest) {
+    let register = PresenceClient::new(session.channel.clone()).register(request).await;
+    register.unwrap();
+}
+
 impl Session {
     /// Registers an unused name.
     pub(crate) async fn of(hub: SocketAddr, name: &str) -> Self {

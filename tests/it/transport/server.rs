@@ -77,7 +77,7 @@ impl TestServer {
         };
         let stop = CancellationToken::new();
         let (_, health) = tonic_health::server::health_reporter();
-        let server = transport::server(NEVER)
+        let server = transport::server(NEVER, 8)
             .layer(MapRequestLayer::new(note))
             .add_service(health)
             .serve_with_incoming_shutdown(arrivals, stop.clone().cancelled_owned());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::transport::Budget;
 
 #[test]
 fn rates_are_parsed_and_displayed() {
@@ -18,10 +19,11 @@ fn rates_are_parsed_and_displayed() {
 }
 
 pub(crate) fn from(address: &str) -> Extensions {
-    let remote = format!("{address}:1").parse().unwrap();
+    let remote: std::net::SocketAddr = format!("{address}:1").parse().unwrap();
     let mut extensions = Extensions::new();
     let via = transport::Via::Tls;
-    extensions.insert(PeerInfo { via, remote, certificate: None, calls: Default::default() });
+    let account = Budget::default().open(remote.ip());
+    extensions.insert(PeerInfo::new(via, remote, None, account));
     extensions
 }
 
@@ -49,6 +51,33 @@ fn a_peer_has_its_rate_and_an_address_ten_times_that() {
     for _ in 0..100 {
         limits.register(origin).unwrap();
     }
+}
+
+#[test]
+fn requests_of_streams_have_ten_times_the_rate_of_posts() {
+    let limits = limits(false);
+    let origin = limits.origin(&from("192.0.2.7"));
+    let name = |i| Name::parse(&format!("peer{i}")).unwrap();
+    let request = |i| limits.check(&limits.requests, origin, Some(&name(i)));
+    for _ in 0..REQUESTS_PER_POST {
+        request(0).unwrap();
+    }
+    request(0).unwrap_err();
+    request(1).unwrap();
+    limits.post(origin, &name(0)).unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_waits_for_its_rate() {
+    let posts = Some("1/s".parse().unwrap());
+    let limits = RateLimits::new(Rates { posts, ..Rates::NONE }, Metrics::default());
+    let (origin, name) = (limits.origin(&from("192.0.2.7")), Name::parse("peer").unwrap());
+    let began = std::time::Instant::now();
+    // A burst of ten seconds, and one more.
+    for _ in 0..=10 * REQUESTS_PER_POST {
+        limits.wait_to_request(origin, &name).await;
+    }
+    assert!(began.elapsed() >= PAUSE);
 }
 
 #[test]

@@ -1,0 +1,517 @@
+//! Every rpc of both servers, attacked in every way by every kind of caller, each alone and all at
+//! once. The rpcs are those of the descriptors: a new one is attacked without a change here.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use chinwag::{
+    identity::Identity,
+    model::{Endpoint, JoinLink},
+    proto::{self, HUB_DESCRIPTORS, PEER_DESCRIPTORS, chat_request::Request, join},
+    transport::{Channel, Dial, Trust, client_config},
+};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use tokio_util::task::AbortOnDropHandle;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request};
+
+use super::{
+    P99,
+    attack::{Attacker, Calls, Rpc, Tally, Way, attack},
+    honest::{Honest, Suffered},
+    own_network::address,
+};
+use crate::support::{
+    cli::{self, Running},
+    direct_line::{message, to},
+    hub::{TestHub, memory_of, reset_peak_of},
+    keyed,
+    metrics_page::Page,
+    peer::{Chat, Session, named, new_id},
+    within::{PATIENCE, within},
+};
+
+const MIB: usize = 1024 * 1024;
+
+/// What a process may take beyond its budget.
+const BESIDES: usize = 64 * MIB;
+
+/// The memory of a client with its PeerChat server.
+const CLIENT: usize = 64 * MIB;
+
+/// The room with much history.
+const DEN: &str = "den";
+
+/// The address of the servers and of the honest client.
+const SERVER: u8 = 1;
+
+/// Who attacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    /// One address without a key or a session.
+    Stranger,
+    /// One key with all of its sessions.
+    Identity,
+    /// Eight addresses, each with a key and sessions of its own.
+    Addresses,
+    Everybody,
+}
+
+/// A part of the matrix.
+struct Cell {
+    what: String,
+    calls: Calls,
+    who: Who,
+    lasts: Duration,
+}
+
+fn cell(rpc: &Rpc, way: Way, who: Who, lasts: Duration) -> Cell {
+    let what = format!("{} {way:?} {who:?}", rpc.path.trim_start_matches('/'));
+    Cell { what, calls: [rpc.call(way)].into(), who, lasts }
+}
+
+/// All cells, and then all at once.
+fn whole(rpcs: &[Rpc]) -> Vec<Cell> {
+    let lasts = Duration::from_secs(2);
+    let mut cells = Vec::new();
+    for rpc in rpcs {
+        for way in Way::ALL {
+            for who in [Who::Stranger, Who::Identity, Who::Addresses] {
+                cells.push(cell(rpc, way, who, lasts));
+            }
+        }
+    }
+    cells.push(at_once(rpcs, Duration::from_secs(10)));
+    cells
+}
+
+fn at_once(rpcs: &[Rpc], lasts: Duration) -> Cell {
+    let calls = rpcs.iter().flat_map(|rpc| Way::ALL.map(|way| rpc.call(way)));
+    Cell { what: "all at once".into(), calls: calls.collect(), who: Who::Everybody, lasts }
+}
+
+/// The cells that took most memory when the whole matrix ran, and then all at once.
+fn worst(rpcs: &[Rpc], which: &[(&str, Way, Who)]) -> Vec<Cell> {
+    let lasts = Duration::from_secs(3);
+    let one = |(name, way, who): &(&str, Way, Who)| {
+        let rpc = rpcs.iter().find(|rpc| rpc.path.ends_with(name)).expect(name);
+        cell(rpc, *way, *who, lasts)
+    };
+    which.iter().map(one).chain([at_once(rpcs, Duration::from_secs(5))]).collect()
+}
+
+/// Returns the rpcs of some descriptors, and of health and reflection.
+fn rpcs(descriptors: &[u8], target: &str) -> Vec<Rpc> {
+    let sets = [
+        descriptors,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    let mut rpcs = BTreeMap::new();
+    for file in sets.iter().flat_map(|set| FileDescriptorSet::decode(*set).unwrap().file) {
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                let is_stream = method.client_streaming();
+                let requests = requests(&path, target);
+                let largest = match &path {
+                    path if path.contains("/grpc.") => 4 * 1024,
+                    path if path.contains(".Presence/") => 16 * 1024,
+                    path if path.contains(".PeerChat/") => 32 * 1024,
+                    _ => 256 * 1024,
+                };
+                let rpc = Rpc { path: path.clone(), is_stream, requests, largest };
+                rpcs.insert(path, rpc);
+            }
+        }
+    }
+    assert!(rpcs.len() >= 7, "{rpcs:?}");
+    rpcs.into_values().collect()
+}
+
+/// Returns requests whose answers are large; an empty one for other rpcs.
+fn requests(path: &str, target: &str) -> Vec<Bytes> {
+    let past = || proto::Join { room: DEN.into(), start: Some(join::Start::Last(1_000)) };
+    let one = |request: Vec<u8>| vec![Bytes::from(request)];
+    match path.rsplit_once('/').unwrap().1 {
+        "Register" => one(named("squatter").encode_to_vec()),
+        "Chat" => {
+            let join = proto::ChatRequest { request: Some(Request::Join(past())) };
+            let nothing = std::iter::repeat_n(Bytes::new(), 4_100);
+            one(join.encode_to_vec()).into_iter().chain(nothing).collect()
+        }
+        "Subscribe" => one(proto::SubscribeRequest { joins: vec![past()] }.encode_to_vec()),
+        "Post" => {
+            one(proto::PostRequest { room: "lobby".into(), id: new_id(), text: "x".repeat(16_000) }
+                .encode_to_vec())
+        }
+        "ListMessages" => {
+            let request = proto::ListMessagesRequest {
+                room: DEN.into(),
+                page_size: 1000,
+                ..Default::default()
+            };
+            one(request.encode_to_vec())
+        }
+        "SearchMessages" => {
+            let query = "walnut".into();
+            let request =
+                proto::SearchMessagesRequest { query, page_size: 100, ..Default::default() };
+            one(request.encode_to_vec())
+        }
+        "GetPeer" => {
+            let request = proto::GetPeerRequest { name: "crowd1".into(), ..Default::default() };
+            one(request.encode_to_vec())
+        }
+        "ServerReflectionInfo" => {
+            use server_reflection_request::MessageRequest::FileContainingSymbol;
+            let symbol = if path.contains("v1alpha") {
+                "grpc.health.v1.Health"
+            } else {
+                "chinwag.v1.Message"
+            };
+            let request = ServerReflectionRequest {
+                host: String::new(),
+                message_request: Some(FileContainingSymbol(symbol.into())),
+            };
+            vec![request.encode_to_vec().into(); 100]
+        }
+        "Send" => one(to(target, &message("mallory", &"x".repeat(16_000))).encode_to_vec()),
+        "Converse" => {
+            let hello = proto::Hello { name: "mallory".into(), receiver: target.into() };
+            let event = |event| proto::ConverseRequest { event: Some(event) };
+            use proto::converse_request::Event;
+            let mut all = one(event(Event::Hello(hello)).encode_to_vec());
+            for _ in 0..1_000 {
+                let said = message("mallory", "x");
+                all.push(event(Event::Message(said)).encode_to_vec().into());
+            }
+            all
+        }
+        _ => one(Vec::new()),
+    }
+}
+
+/// A server under attack.
+struct Target {
+    pid: u32,
+    at: SocketAddr,
+    /// The most that it may take.
+    most: usize,
+    page: Option<Page>,
+    /// The hub that the attackers register at.
+    hub: SocketAddr,
+    trust: Trust,
+    /// The key of the server.
+    key: Trust,
+    honest: Honest,
+    /// Counts the registrations of the attackers.
+    generation: usize,
+    everybody: Option<Vec<Attacker>>,
+}
+
+impl Target {
+    fn channel(at: SocketAddr, trust: &Trust, own: &Identity) -> Channel {
+        let dial = Dial::tls(Some(own.credentials()), trust).unwrap();
+        dial.channel(&Endpoint::from(at)).unwrap()
+    }
+
+    /// Returns the attackers, registered if they have keys.
+    async fn attackers(&mut self, who: Who) -> Vec<Attacker> {
+        if self.everybody.is_none() {
+            self.generation += 1;
+            let mut all = vec![Attacker {
+                from: address(10),
+                tls: client_config(None, &self.key).unwrap(),
+                tokens: [].into(),
+            }];
+            for host in 0..9 {
+                all.push(self.register(host).await);
+            }
+            self.everybody = Some(all);
+        }
+        let all = self.everybody.as_ref().unwrap();
+        match who {
+            Who::Stranger => all[..1].to_vec(),
+            Who::Identity => all[1..2].to_vec(),
+            Who::Addresses => all[2..].to_vec(),
+            Who::Everybody => all.clone(),
+        }
+    }
+
+    async fn register(&self, host: u8) -> Attacker {
+        let own = Identity::generate().unwrap();
+        let name = format!("mallory{host}.{}", self.generation);
+        let channel = Self::channel(self.hub, &self.trust, &own);
+        let mut tokens = Vec::new();
+        for _ in 0..32 {
+            let session = keyed::register_on(channel.clone(), None, named(&name)).await.unwrap();
+            tokens.push(session.registered.token);
+        }
+        let tls = client_config(Some(own.credentials()), &self.key).unwrap();
+        Attacker { from: address(11 + host), tls, tokens: tokens.into() }
+    }
+
+    /// Attacks in some way. A slow run is repeated once, because the machine may have been busy.
+    async fn suffer(&mut self, cell: &Cell) {
+        for again in [true, false] {
+            let attackers = self.attackers(cell.who).await;
+            self.honest.suffered();
+            reset_peak_of(self.pid);
+            let watch = Watch::start(self.page);
+            let tally = attack(self.at, attackers, cell.calls.clone(), cell.lasts).await;
+            let held = watch.most();
+            let peak = memory_of(self.pid, "VmHWM:");
+            let suffered = self.honest.suffered();
+            if cell.calls.iter().any(|call| call.path.ends_with("/Unregister")) {
+                self.everybody = None;
+            }
+            row(cell, peak, held, &suffered, &tally);
+            assert!(peak <= self.most, "{}: it took {peak} bytes", cell.what);
+            assert!(tally.untold.is_empty(), "{}: {:?}", cell.what, tally.untold);
+            assert!(tally.streams > 0, "{}: no call was made", cell.what);
+            assert!(!self.honest.is_gone(), "{}: the honest client is gone", cell.what);
+            self.recover().await;
+            if suffered.p99() <= P99 {
+                return;
+            }
+            assert!(again, "{}: {suffered}", cell.what);
+        }
+    }
+
+    /// Waits until the attackers' connections are gone, and with them what they held.
+    async fn recover(&self) {
+        let Some(page) = self.page else { return };
+        let gone = async {
+            while page.value("chinwag_hub_connections{kind=\"tls\"}") > 1.0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within(PATIENCE, "the end of the attackers' connections", gone).await;
+        let (held, limit) = (
+            page.value("chinwag_hub_memory_held_bytes"),
+            page.value("chinwag_hub_memory_limit_bytes"),
+        );
+        assert!(held < limit / 2.0, "{held} of {limit} bytes are still held");
+    }
+}
+
+/// Watches what a hub holds.
+struct Watch {
+    most: Arc<AtomicUsize>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Watch {
+    fn start(page: Option<Page>) -> Self {
+        let most = Arc::new(AtomicUsize::new(0));
+        let seen = most.clone();
+        let watch = async move {
+            let Some(page) = page else { return };
+            loop {
+                let held = tokio::task::spawn_blocking(move || {
+                    page.value("chinwag_hub_memory_held_bytes")
+                });
+                seen.fetch_max(held.await.unwrap() as usize, Relaxed);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        Self { most, _task: AbortOnDropHandle::new(tokio::spawn(watch)) }
+    }
+
+    fn most(&self) -> usize {
+        self.most.load(Relaxed)
+    }
+}
+
+fn row(cell: &Cell, peak: usize, held: usize, suffered: &Suffered, tally: &Tally) {
+    eprintln!(
+        "| {:<70} | {:>4} | {:>4} | {:>6.1} | {:>7} | {:>5} | {:>5} | {:>7} |",
+        cell.what,
+        peak / MIB,
+        held / MIB,
+        suffered.p99().as_secs_f64() * 1000.0,
+        tally.refused,
+        tally.ended,
+        tally.connections,
+        tally.streams,
+    );
+}
+
+fn head(what: &str) {
+    eprintln!(
+        "\n{what}\n| {:<70} | peak MiB | held MiB | p99 ms | refused | ended | connections | streams |",
+        "cell"
+    );
+}
+
+/// Runs the attackers at a low priority: the time that they take for themselves is not the hub's.
+fn run(future: impl Future<Output = ()>) {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let builder = builder.enable_all().on_thread_start(|| {
+        // Of this thread only (setpriority(2), "C library/kernel differences").
+        rustix::process::nice(10).unwrap();
+    });
+    builder.build().unwrap().block_on(future);
+}
+
+fn start_hub(data: &Path, memory: Option<&str>) -> (TestHub, SocketAddr, Trust) {
+    let data = data.to_str().unwrap();
+    let metrics = ["--metrics-listen", "127.0.0.1:0", "--lease", "600s", "--data-dir", data];
+    let memory = memory.map(|memory| ["--memory", memory]);
+    let args: Vec<_> = metrics.into_iter().chain(memory.into_iter().flatten()).collect();
+    let hub = TestHub::at("0.0.0.0:0", &args);
+    let at = SocketAddr::from((address(SERVER), hub.address().port()));
+    let trust = Trust::Pinned(JoinLink::parse(hub.link()).unwrap().fingerprint.unwrap());
+    (hub, at, trust)
+}
+
+/// Attacks a hub.
+fn attack_hub_with(memory: Option<&str>, budget: usize, cells: impl FnOnce(&[Rpc]) -> Vec<Cell>) {
+    let data = tempfile::tempdir().unwrap();
+    let (hub, at, trust) = start_hub(data.path(), memory);
+    run(async {
+        let local = SocketAddr::from(([127, 0, 0, 1], at.port()));
+        fill(local).await;
+        let own = Identity::generate().unwrap();
+        let channel = Target::channel(at, &trust, &own);
+        let honest = Honest::chatting(async move {
+            keyed::register_on(channel, None, named("alice")).await.unwrap()
+        });
+        let mut target = Target {
+            pid: hub.pid(),
+            at,
+            most: budget + BESIDES,
+            page: Some(Page::of(&hub)),
+            hub: at,
+            key: trust.clone(),
+            trust,
+            honest,
+            generation: 0,
+            everybody: None,
+        };
+        head(&format!("hub, --memory {}", memory.unwrap_or("of the default")));
+        for cell in cells(&rpcs(HUB_DESCRIPTORS, "")) {
+            target.suffer(&cell).await;
+            assert!(!hub.log().contains("panicked"), "{}", cell.what);
+        }
+        target.honest.leave();
+    });
+}
+
+/// Fills the hub: history with texts of 1 KiB, and peers with many endpoints.
+pub(crate) async fn fill(hub: SocketAddr) {
+    let filler = Session::of(hub, "filler").await;
+    let mut chat: Chat = filler.chat().await;
+    let join = proto::Join { room: DEN.into(), start: None };
+    chat.say(Request::Join(join)).await;
+    let text = "walnut ".repeat(140);
+    for _ in 0..15 {
+        for _ in 0..100 {
+            chat.post(DEN, &new_id(), &text).await;
+        }
+        let mut posted = 0;
+        while posted < 100 {
+            let is_posted = matches!(chat.next().await, proto::chat_response::Event::Posted(_));
+            posted += usize::from(is_posted);
+        }
+    }
+    let endpoint = |i: usize| proto::Endpoint {
+        host: format!("{i}.{}", "squirrel.".repeat(27)) + "example",
+        port: 50_051,
+    };
+    for i in 0..300 {
+        let endpoints = (0..8).map(endpoint).collect();
+        let request =
+            proto::RegisterRequest { name: format!("crowd{i}"), endpoints, ..Default::default() };
+        crate::support::peer::register_on(&filler, request).await;
+    }
+}
+
+/// Attacks the PeerChat server of a client.
+fn attack_client_with(cells: impl FnOnce(&[Rpc]) -> Vec<Cell>) {
+    let (data, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (hub, at, trust) = start_hub(data.path(), None);
+    let link = hub.link().replace("0.0.0.0", &address(SERVER).to_string());
+    let listen = format!("{}:0", address(SERVER));
+    let walnut =
+        cli::homeless(home.path(), &["--name", "walnut", "--listen", &listen, "listen", &link]);
+    let walnut = Running::start(walnut);
+    let port = walnut.direct_address().port();
+    run(async {
+        let own = Identity::generate().unwrap();
+        let session = keyed::register_on(Target::channel(at, &trust, &own), None, named("alice"));
+        let session = session.await.unwrap();
+        let request = proto::GetPeerRequest { name: "walnut".into(), ..Default::default() };
+        let peer = session.presence().get_peer(request).await.unwrap().into_inner().peer.unwrap();
+        let key = Trust::Pinned(
+            chinwag::model::Certificate::parse(&peer.certificate).unwrap().fingerprint(),
+        );
+        let direct = SocketAddr::from((address(SERVER), port));
+        let channel = Target::channel(direct, &key, &own);
+        let mut target = Target {
+            pid: walnut.pid(),
+            at: direct,
+            most: CLIENT,
+            page: None,
+            hub: at,
+            trust,
+            key,
+            honest: Honest::sending(channel, "alice", "walnut"),
+            generation: 0,
+            everybody: None,
+        };
+        head("a client's PeerChat");
+        for cell in cells(&rpcs(PEER_DESCRIPTORS, "walnut")) {
+            target.suffer(&cell).await;
+        }
+        target.honest.leave();
+        drop(session);
+    });
+}
+
+/// Returns true if the whole matrix is to run (`make abuse`).
+pub(crate) fn is_whole() -> bool {
+    std::env::var("CHINWAG_ABUSE").is_ok_and(|which| which == "whole")
+}
+
+/// Attacks a hub with the whole matrix, or with the worst of it.
+pub(crate) fn attack_hub(is_whole: bool) {
+    use Way::*;
+    use Who::*;
+    let least = (Some("192MiB"), 192 * MIB);
+    if is_whole {
+        attack_hub_with(least.0, least.1, whole);
+        attack_hub_with(None, chinwag::transport::Budget::DEFAULT_LIMIT, whole);
+    } else {
+        let which = [
+            ("Broadcast/Chat", Unread, Identity),
+            ("Broadcast/Chat", Unfinished, Addresses),
+            ("Broadcast/ListMessages", Unread, Addresses),
+            ("v1.ServerReflection/ServerReflectionInfo", Unread, Stranger),
+        ];
+        attack_hub_with(least.0, least.1, |rpcs| worst(rpcs, &which));
+    }
+}
+
+/// The same for a client's PeerChat.
+pub(crate) fn attack_client(is_whole: bool) {
+    use Way::*;
+    use Who::*;
+    let which = [("PeerChat/Send", Unfinished, Addresses), ("PeerChat/Converse", Unread, Identity)];
+    if is_whole {
+        attack_client_with(whole);
+    } else {
+        attack_client_with(|rpcs| worst(rpcs, &which));
+    }
+}
