@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-use super::{admission, sessions::Sessions, state::HubState};
+use super::{admission, peers::View, sessions::Sessions, state::HubState};
 use crate::storage::Retention;
 
 /// How often rooms without readers and idle rate limits are dropped.
@@ -19,6 +19,10 @@ pub(super) fn start(state: &Arc<HubState>, retention: Retention) -> JoinSet<()> 
     tasks.spawn(renew_leases(state.clone()));
     let peers = state.peers.clone();
     tasks.spawn(async move { peers.publish().await });
+    for view in [View::Basic, View::Full] {
+        let peers = state.peers.clone();
+        tasks.spawn(async move { peers.make_snapshots(view).await });
+    }
     tasks.spawn(sweep(state.clone()));
     tasks.spawn(watch_names(state.clone()));
     if retention != Retention::default() {

@@ -28,6 +28,9 @@ use crate::{
 /// second.
 const OPENING: usize = 256;
 
+/// The same over TLS, where more would take longer than the hub waits for a handshake.
+const OPENING_TLS: usize = 32;
+
 const KIB: f64 = 1024.0;
 
 /// Field numbers of `WatchPeersResponse` and the messages in it.
@@ -89,7 +92,8 @@ struct Gathered {
 
 async fn gather(over: Over, contender: Contender, peers: usize) -> Result<Gathered> {
     let server = Arc::new(Server::start_over(over, contender, Keeping::Rooms).await?);
-    let opening = Arc::new(Semaphore::new(OPENING));
+    let opening = if over == Over::Tls { OPENING_TLS } else { OPENING };
+    let opening = Arc::new(Semaphore::new(opening));
     // No peer leaves before all have the whole list.
     let over = watch::Sender::new(0);
     let mut watchers = JoinSet::new();

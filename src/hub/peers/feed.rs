@@ -14,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, watch};
 use tonic::async_trait;
 
 use super::{Change, MAX_EVENT_BYTES, Peers, listed_len};
@@ -103,8 +103,10 @@ pub(super) struct Feed {
     /// of its size in deltas comes into the ring, or a quarter of the ring: together they have at most
     /// 16 MiB, or the size of five lists.
     snapshots: Mutex<VecDeque<Arc<Snapshot>>>,
-    /// One encodes a snapshot, and the others wait for it.
-    encoding: Semaphore,
+    /// Notified when a reader needs a new snapshot.
+    wanted: Notify,
+    /// How often a snapshot was asked for and is there.
+    made: watch::Sender<u64>,
 }
 
 impl Feed {
@@ -117,7 +119,8 @@ impl Feed {
             capacity,
             appended: AtomicU64::new(0),
             snapshots: Mutex::default(),
-            encoding: Semaphore::new(1),
+            wanted: Notify::new(),
+            made: watch::Sender::new(0),
         }
     }
 
@@ -143,12 +146,33 @@ impl Feed {
         self.ring.append(prev_seq, Chunk { frames, last_seq });
     }
 
+    /// Returns the latest snapshot, if readers can continue from it.
+    fn latest(&self) -> Option<Arc<Snapshot>> {
+        let latest = self.snapshots.lock().back().cloned()?;
+        (!self.is_behind(latest.revision)).then_some(latest)
+    }
+
     /// Returns the latest snapshot, unless it is too old.
     fn fresh(&self) -> Option<Arc<Snapshot>> {
-        let latest = self.snapshots.lock().back().cloned()?;
+        let latest = self.latest()?;
         let since = self.appended.load(Ordering::Relaxed) - latest.appended;
         let allowed = (latest.bytes / 4).clamp(self.capacity / 64, self.capacity / 4);
-        (since <= allowed as u64 && !self.is_behind(latest.revision)).then_some(latest)
+        (since <= allowed as u64).then_some(latest)
+    }
+
+    /// Returns a snapshot that was not too old during this call.
+    pub(super) async fn snapshot(&self) -> Arc<Snapshot> {
+        let mut made = self.made.subscribe();
+        let mut snapshot = self.fresh();
+        loop {
+            if let Some(snapshot) = snapshot {
+                return snapshot;
+            }
+            self.wanted.notify_one();
+            // Never fails: `self` owns the sender.
+            let _ = made.changed().await;
+            snapshot = self.latest();
+        }
     }
 
     /// Adds a snapshot, and drops those that no reader can continue from.
@@ -171,14 +195,22 @@ impl Feed {
 }
 
 impl Peers {
-    /// Returns a snapshot that is not too old.
-    pub(super) async fn snapshot(&self, view: View) -> Arc<Snapshot> {
+    /// Makes the snapshots of a view when they are needed. Does not return. No reader makes one: it is
+    /// polled only while its client reads, and others wait for the same snapshot.
+    pub(crate) async fn make_snapshots(&self, view: View) {
         let feed = self.feed(view);
-        // The semaphore is never closed.
-        let _turn = feed.encoding.acquire().await;
-        if let Some(fresh) = feed.fresh() {
-            return fresh;
+        loop {
+            feed.wanted.notified().await;
+            if feed.fresh().is_none() {
+                let snapshot = self.encode(view).await;
+                feed.keep(Arc::new(snapshot));
+            }
+            feed.made.send_modify(|count| *count += 1);
         }
+    }
+
+    async fn encode(&self, view: View) -> Snapshot {
+        let feed = self.feed(view);
         let (peers, revision, appended) = {
             let table = self.table.lock();
             let peers: Vec<_> = table.published.values().cloned().collect();
@@ -203,9 +235,7 @@ impl Peers {
             tokio::task::yield_now().await;
         }
         let bytes = pieces.iter().map(Bytes::len).sum();
-        let snapshot = Arc::new(Snapshot { revision, pieces, bytes, appended });
-        feed.keep(snapshot.clone());
-        snapshot
+        Snapshot { revision, pieces, bytes, appended }
     }
 }
 
@@ -239,7 +269,7 @@ impl Source for ListReader {
         let at = self.at.lock().take();
         let (revision, piece) = match at {
             Some(at) => at,
-            None => (self.peers.snapshot(self.view).await.revision, 0),
+            None => (self.peers.feed(self.view).snapshot().await.revision, 0),
         };
         if let Some(frames) = self.peers.feed(self.view).piece(revision, piece)? {
             *self.at.lock() = Some((revision, piece + 1));

@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 use http_body::Body;
 use jiff::Timestamp;
 use proptest::prelude::*;
+use tokio::task::JoinSet;
 
 use super::{feed::RING_BYTES, *};
 use crate::{
@@ -92,7 +93,7 @@ impl Watcher {
             let mut polls = 0;
             let frame = poll_fn(|cx| match Pin::new(&mut *stream).poll_frame(cx) {
                 // A snapshot takes a few polls.
-                Poll::Pending if polls < 20 => {
+                Poll::Pending if polls < 100 => {
                     polls += 1;
                     cx.waker().wake_by_ref();
                     Poll::Pending
@@ -173,6 +174,16 @@ impl Watcher {
     }
 }
 
+/// Makes snapshots until the result is dropped.
+fn snapshots_of(peers: &Arc<Peers>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for view in [View::Basic, View::Full] {
+        let peers = peers.clone();
+        tasks.spawn(async move { peers.make_snapshots(view).await });
+    }
+    tasks
+}
+
 fn listed(peers: &Peers, view: View) -> BTreeMap<String, proto::Peer> {
     let all = peers.list(None, usize::MAX, |_| true);
     all.iter().map(|peer| (peer.name.to_string(), view.of(peer))).collect()
@@ -205,6 +216,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// Takes the steps, and compares the lists of watchers in both views with the table.
 async fn run(steps: Vec<Step>, ring_bytes: usize) {
     let peers = Peers::with_ring(EPOCH, ring_bytes);
+    let _snapshots = snapshots_of(&peers);
     let ids: Vec<_> = (0..80).map(|_| SessionId::new()).collect();
     let id = |peer: usize, session: usize| ids[peer * 2 + session];
     let views = [View::Basic, View::Full, View::Basic, View::Full];
@@ -286,6 +298,7 @@ async fn next_bytes(watcher: &mut Watcher) -> usize {
 #[tokio::test]
 async fn a_change_of_a_status_costs_a_watcher_at_most_100_bytes() {
     let peers = Peers::new(u64::MAX);
+    let _snapshots = snapshots_of(&peers);
     // As on a hub that has run for a day.
     peers.table.lock().revision = 1 << 20;
     let (id, alice) = (SessionId::new(), Name::parse(&"a".repeat(58)).unwrap());
@@ -320,7 +333,8 @@ fn with_peers(count: usize) -> Arc<Peers> {
 #[tokio::test]
 async fn newcomers_share_a_snapshot_and_read_the_changes_after_it() {
     let peers = with_peers(2_000);
-    let first = peers.snapshot(View::Basic).await;
+    let _snapshots = snapshots_of(&peers);
+    let first = peers.basic.snapshot().await;
     let bytes: usize = first.pieces.iter().map(Bytes::len).sum();
     assert!(first.pieces.len() > 2 && bytes < 2_000 * 300, "{bytes} bytes");
     assert!(first.pieces.iter().all(|piece| piece.len() <= 64 * 1024));
@@ -331,7 +345,7 @@ async fn newcomers_share_a_snapshot_and_read_the_changes_after_it() {
             ..session(&name(2_000 + number), SessionId::new())
         });
         peers.flush();
-        let snapshot = peers.snapshot(View::Basic).await;
+        let snapshot = peers.basic.snapshot().await;
         if !Arc::ptr_eq(&snapshot, &snapshots[snapshots.len() - 1]) {
             snapshots.push(snapshot);
         }
@@ -348,6 +362,7 @@ async fn newcomers_share_a_snapshot_and_read_the_changes_after_it() {
 #[tokio::test]
 async fn a_reader_that_does_not_read_holds_one_piece_and_no_list() {
     let peers = Peers::with_ring(EPOCH, 8 * 1024);
+    let _snapshots = snapshots_of(&peers);
     let ids: Vec<_> = (0..1_000).map(|_| SessionId::new()).collect();
     let put_all = |letter: char| {
         for (number, id) in ids.iter().enumerate() {
@@ -359,13 +374,13 @@ async fn a_reader_that_does_not_read_holds_one_piece_and_no_list() {
     let mut watcher = Watcher::new(&peers, View::Basic);
     watcher.open();
     assert_eq!(watcher.read(1).await, 1);
-    let list = Arc::downgrade(&peers.snapshot(View::Basic).await);
+    let list = Arc::downgrade(&peers.basic.snapshot().await);
     assert!(list.upgrade().unwrap().pieces.len() > 2);
 
     // The changes since then are not kept, so that no reader can go on from this list.
     put_all('b');
     put_all('c');
-    let newer = peers.snapshot(View::Basic).await;
+    let newer = peers.basic.snapshot().await;
     assert!(list.upgrade().is_none(), "the old list is held");
     watcher.read_all().await;
     assert_eq!(watcher.end.as_deref(), Some("11"), "OUT_OF_RANGE");
@@ -375,10 +390,27 @@ async fn a_reader_that_does_not_read_holds_one_piece_and_no_list() {
     assert!(newer.pieces.iter().all(|piece| piece.len() <= 64 * 1024));
 }
 
+/// HTTP/2 polls a stream only while its client reads.
+#[tokio::test]
+async fn a_reader_that_is_not_polled_holds_up_no_other() {
+    let peers = with_peers(1_000);
+    let _snapshots = snapshots_of(&peers);
+    let mut stuck = Watcher::new(&peers, View::Basic);
+    stuck.open();
+    let stream = stuck.stream.as_mut().unwrap();
+    let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut *stream).poll_frame(cx))).await;
+    assert!(first.is_pending(), "it waits for a snapshot");
+    let mut other = Watcher::new(&peers, View::Basic);
+    other.open();
+    other.read_all().await;
+    assert_eq!(other.list, listed(&peers, View::Basic));
+}
+
 /// Without watchers of whole peers, nothing is encoded for them; they miss nothing all the same.
 #[tokio::test]
 async fn a_watcher_of_whole_peers_gets_whole_peers() {
     let peers = with_peers(3);
+    let _snapshots = snapshots_of(&peers);
     let (id, alice) = (SessionId::new(), Name::parse("alice").unwrap());
     put_alice(&peers, id, &alice, |_| ());
     let mut watcher = Watcher::new(&peers, View::Full);
