@@ -5,7 +5,8 @@ NAME ?= $(shell id -un | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9._-')
 CYCLES ?= 200
 export HUB NAME
 
-.PHONY: help features run test crash-test abuse check fmt clippy doc protos deny advisories fuzz bench \
+.PHONY: help features run test crash-test abuse check fmt clippy doc protos deny advisories fuzz \
+	fuzz-search bench \
 	bench-screen pictures man dist dist-check packages
 
 help: ## List the targets
@@ -54,6 +55,10 @@ advisories: ## Check all crates for known vulnerabilities (fetches the RustSec d
 
 fuzz: ## Search for inputs that break a parser (TARGET=join_link SECONDS=60; default: all parsers)
 	tools/fuzz.sh "$(or $(SECONDS),10)" $(TARGET)
+
+fuzz-search: ## Search a store of a million messages for requests that cost too much (MESSAGES=1000000)
+	CHINWAG_FUZZ_MESSAGES=$(or $(MESSAGES),1000000) CHINWAG_FUZZ_REQUESTS=$(or $(REQUESTS),3000) \
+		cargo test --release --locked --test stress search:: -- --nocapture
 
 man: ## Write the manual pages to target/man
 	cargo build --release --locked --bins

@@ -180,6 +180,12 @@ pub enum RequestError {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The search used up its time.
+    #[error(
+        "the search is too broad: use rarer or longer words, or search in one room, of one sender \
+         or in a shorter time"
+    )]
+    SearchTooBroad,
     /// The receiving client's inbox is full.
     #[error("the inbox is full")]
     InboxFull,

@@ -30,6 +30,7 @@ mod rooms;
 mod sessions;
 mod state;
 mod streams;
+mod turns;
 
 pub use error::Error;
 pub use jwt::Issuer;
@@ -55,6 +56,7 @@ use self::{
     sessions::Sessions,
     state::{HubState, SessionTables},
     streams::{MAX_REQUEST_BYTES, WithStreams},
+    turns::Turns,
 };
 use crate::{
     error::SystemError,
@@ -66,7 +68,10 @@ use crate::{
     },
     storage::{
         Retention,
-        embedded::{EmbeddedDirectory, EmbeddedLog, EmbeddedNameRegistry, Store},
+        embedded::{
+            EmbeddedDirectory, EmbeddedLog, EmbeddedNameRegistry, Store,
+            log::{READERS, SEARCHERS},
+        },
     },
     transport::{self, Acceptor, Budget, ClientKeys, Deadline, Observe, server_config},
     wire,
@@ -126,6 +131,8 @@ impl Hub {
         let tables = SessionTables { sessions: sessions.clone(), peers: peers.clone() };
         let state = Arc::new(HubState {
             log,
+            reads: Turns::new(READERS),
+            searches: Turns::new(SEARCHERS),
             directory: Arc::new(EmbeddedDirectory::new(Arc::new(tables))),
             names: Arc::new(opened.names),
             sessions,
@@ -201,6 +208,8 @@ impl Hub {
             }
             set_health(&health, ServingStatus::NotServing).await;
             state.sessions.close();
+            state.reads.close();
+            state.searches.close();
             drained.cancel();
             tokio::time::sleep(self.grace).await;
         };

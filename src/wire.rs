@@ -74,6 +74,7 @@ fn facts(error: &RequestError) -> (Code, Reason, Option<Duration>) {
         RequestError::RateLimited { retry_after, .. } => {
             (Code::ResourceExhausted, Reason::RateLimited, Some(*retry_after))
         }
+        RequestError::SearchTooBroad => (Code::ResourceExhausted, Reason::SearchTooBroad, None),
         RequestError::InboxFull => (Code::ResourceExhausted, Reason::InboxFull, Some(INBOX_DELAY)),
         RequestError::WrongReceiver(_) => (Code::FailedPrecondition, Reason::WrongReceiver, None),
         RequestError::CallerRefused(_) => (Code::PermissionDenied, Reason::CallerRefused, None),

@@ -78,6 +78,8 @@ reasons! {
     Refused = "REFUSED",
     /// The hub's operator has removed the caller.
     Removed = "REMOVED",
+    /// The search takes too long; narrow it.
+    SearchTooBroad = "SEARCH_TOO_BROAD",
     /// The session has ended.
     SessionEnded = "SESSION_ENDED",
     /// The call carries no session token.

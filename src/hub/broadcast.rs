@@ -51,9 +51,36 @@ impl broadcast_server::Broadcast for Broadcast {
         &self,
         request: Request<proto::ListMessagesRequest>,
     ) -> Result<Response<proto::ListMessagesResponse>, Status> {
+        let peer = self.0.count_read(request.extensions())?;
+        let page = self.messages(request.into_inner());
+        Ok(Response::new(self.0.reads.run(&peer, page).await?))
+    }
+
+    async fn search_messages(
+        &self,
+        request: Request<proto::SearchMessagesRequest>,
+    ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
+        let peer = self.0.count_read(request.extensions())?;
+        let page = self.hits(request.into_inner());
+        Ok(Response::new(self.0.searches.run(&peer, page).await?))
+    }
+
+    async fn list_rooms(
+        &self,
+        request: Request<proto::ListRoomsRequest>,
+    ) -> Result<Response<proto::ListRoomsResponse>, Status> {
+        let peer = self.0.count_read(request.extensions())?;
+        let page = self.rooms(request.into_inner());
+        Ok(Response::new(self.0.reads.run(&peer, page).await?))
+    }
+}
+
+impl Broadcast {
+    async fn messages(
+        &self,
+        asked: proto::ListMessagesRequest,
+    ) -> Result<proto::ListMessagesResponse> {
         let log = &self.0.log;
-        self.0.count_read(request.extensions())?;
-        let asked = request.into_inner();
         let room = wire::room_name_or_lobby("room", &asked.room)?;
         let limit = paging::page_size(asked.page_size, DEFAULT_MESSAGES, MAX_MESSAGES)?;
         let (since, until) = period(asked.since, asked.until)?;
@@ -69,7 +96,7 @@ impl broadcast_server::Broadcast for Broadcast {
         let last = extent.map_or(0, |extent| extent.last);
         let first = extent.map_or(0, |extent| extent.first);
         if asked.forward && from.is_some_and(|seq: u64| seq.saturating_add(1) < first) {
-            return Err(RequestError::PositionGone(Gone::Truncated).into());
+            return Err(RequestError::PositionGone(Gone::Truncated));
         }
         // The messages of the period are those after `before` up to `end`.
         let before = match since {
@@ -100,27 +127,24 @@ impl broadcast_server::Broadcast for Broadcast {
             (_, Some(newest)) => (newest.position.seq < end).then_some(newest.position.seq),
             _ => None,
         };
-        Ok(Response::new(proto::ListMessagesResponse {
+        Ok(proto::ListMessagesResponse {
             messages: messages.iter().map(Into::into).collect(),
             next_page_token: next
                 .map(|seq| paging::token(&filters, &seq.to_string()))
                 .unwrap_or_default(),
             head: Some(Position { epoch: log.epoch(), seq: last }.into()),
-        }))
+        })
     }
 
-    async fn search_messages(
+    async fn hits(
         &self,
-        request: Request<proto::SearchMessagesRequest>,
-    ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
-        self.0.count_read(request.extensions())?;
-        let asked = request.into_inner();
+        asked: proto::SearchMessagesRequest,
+    ) -> Result<proto::SearchMessagesResponse> {
         if asked.query.len() > MAX_QUERY_BYTES {
             return Err(RequestError::invalid(
                 "query",
                 format!("a search has at most {MAX_QUERY_BYTES} bytes"),
-            )
-            .into());
+            ));
         }
         let order = proto::SearchOrder::try_from(asked.order).map_err(|_| {
             RequestError::invalid("order", format!("unknown order {}", asked.order))
@@ -143,30 +167,25 @@ impl broadcast_server::Broadcast for Broadcast {
         };
         let SearchPage { hits, next } = self.0.log.search(search).await?;
         let next = next.map(|SearchCursor(last)| paging::token(&filters, &last));
-        Ok(Response::new(proto::SearchMessagesResponse {
+        Ok(proto::SearchMessagesResponse {
             hits: hits.iter().map(Into::into).collect(),
             next_page_token: next.unwrap_or_default(),
-        }))
+        })
     }
 
-    async fn list_rooms(
-        &self,
-        request: Request<proto::ListRoomsRequest>,
-    ) -> Result<Response<proto::ListRoomsResponse>, Status> {
+    async fn rooms(&self, asked: proto::ListRoomsRequest) -> Result<proto::ListRoomsResponse> {
         let state = &self.0;
-        self.0.count_read(request.extensions())?;
-        let asked = request.into_inner();
-        let visible = state.peers.visible_sessions();
+        let visible = state.peers.visible_sessions().await;
         if let Some(name) = optional(&asked.room, |raw| wire::room_name("room", raw))? {
-            let mut members = state.sessions.member_counts(Bound::Included(&name), 1, &visible);
+            let mut members =
+                state.sessions.member_counts(Bound::Included(&name), 1, &visible).await;
             let members = members.remove(&name);
             let extent = state.log.extents(RoomSelection::One(name.clone())).await?.remove(&name);
             let is_listed = members.is_some() || extent.is_some();
             let members = members.unwrap_or_default();
             let found = is_listed.then(|| (&self.room(name, members, extent)).into());
             let rooms = found.into_iter().collect();
-            let answer = proto::ListRoomsResponse { rooms, next_page_token: String::new() };
-            return Ok(Response::new(answer));
+            return Ok(proto::ListRoomsResponse { rooms, next_page_token: String::new() });
         }
         let size = paging::page_size(asked.page_size, DEFAULT_ROOMS, MAX_ROOMS)?;
         let after = paging::parse_token(&[], &asked.page_token)?
@@ -174,7 +193,7 @@ impl broadcast_server::Broadcast for Broadcast {
             .transpose()?;
         // Each list alone may fill the page. One more shows whether there is another page.
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
-        let members = state.sessions.member_counts(from, size + 1, &visible);
+        let members = state.sessions.member_counts(from, size + 1, &visible).await;
         let selection = RoomSelection::After { after, limit: size + 1 };
         let extents = state.log.extents(selection).await?;
         let mut rooms: BTreeMap<RoomName, (u32, Option<Extent>)> =
@@ -189,16 +208,14 @@ impl broadcast_server::Broadcast for Broadcast {
             .map(|(name, (members, extent))| self.room(name, members, extent))
             .collect();
         let last = rooms.last().filter(|_| more);
-        Ok(Response::new(proto::ListRoomsResponse {
+        Ok(proto::ListRoomsResponse {
             next_page_token: last
                 .map(|room| paging::token(&[], room.name.as_str()))
                 .unwrap_or_default(),
             rooms: rooms.iter().map(Into::into).collect(),
-        }))
+        })
     }
-}
 
-impl Broadcast {
     fn room(&self, name: RoomName, members: u32, extent: Option<Extent>) -> Room {
         let at = |seq| Position { epoch: self.0.log.epoch(), seq };
         Room {

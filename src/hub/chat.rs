@@ -104,7 +104,8 @@ async fn join_room(
     start: Start,
 ) -> Result<(Membership, StreamCommand)> {
     let membership = state.sessions.join(caller.session, room)?;
-    let beginning = state.rooms.start_of(&state.log, room, start).await?;
+    let HubState { log, reads, rooms, .. } = state;
+    let beginning = rooms.start_of(log, reads, &caller.peer, room, start).await?;
     let joined = proto::Joined {
         room: room.to_string(),
         position: Some(beginning.position.into()),

@@ -39,6 +39,9 @@ const MAX_PAGE_BYTES: usize = 1024 * 1024 - 1024;
 /// eight endpoints of full length.
 const MAX_EVENT_BYTES: usize = 64 * 1024 - 128;
 
+/// Names that are looked at under one lock: a quarter of a millisecond.
+const NAMES_PER_LOCK: usize = 256;
+
 #[derive(Debug, Default)]
 struct PeerTable {
     /// The sessions of each peer, the oldest first.
@@ -123,29 +126,58 @@ impl Peers {
         table.sessions.get(name).and_then(|sessions| as_peer(sessions, |_| true))
     }
 
-    /// Returns the sessions that are not invisible.
-    pub(crate) fn visible_sessions(&self) -> HashSet<SessionId> {
-        let table = self.table.lock();
-        let sessions = table.sessions.values().flatten().filter(|session| is_visible(session));
-        sessions.map(|session| session.id).collect()
+    /// Returns the sessions that are not invisible. Lets others have the lock and the thread in between.
+    pub(crate) async fn visible_sessions(&self) -> HashSet<SessionId> {
+        let (mut visible, mut after) = (HashSet::new(), None);
+        while let Some(last) = self.copy_visible(after.as_ref(), &mut visible) {
+            after = Some(last);
+            tokio::task::yield_now().await;
+        }
+        visible
     }
 
-    /// Returns up to `limit` visible peers that pass `filter`, by name, after the name `after`.
-    pub(crate) fn list(
+    /// Adds the visible sessions of the next names. Returns the last of these names, if there is one.
+    fn copy_visible(&self, after: Option<&Name>, visible: &mut HashSet<SessionId>) -> Option<Name> {
+        let table = self.table.lock();
+        let names = table.after(after).take(NAMES_PER_LOCK);
+        names
+            .fold(None, |_, (name, sessions)| {
+                visible.extend(sessions.iter().filter(|one| is_visible(one)).map(|one| one.id));
+                Some(name)
+            })
+            .cloned()
+    }
+
+    /// Returns up to `limit` visible peers that pass `filter`, by name, after the name `after`. Lets
+    /// others have the lock and the thread in between.
+    pub(crate) async fn list(
         &self,
-        after: Option<&Name>,
+        mut after: Option<Name>,
         limit: usize,
         filter: impl Fn(&Peer) -> bool,
     ) -> Vec<Peer> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut found = Vec::new();
+        let mut names = limit.min(NAMES_PER_LOCK);
+        loop {
+            let (peers, last) = self.copy(after.as_ref(), names);
+            found.extend(peers.into_iter().filter(&filter).take(limit - found.len()));
+            if found.len() == limit || last.is_none() {
+                return found;
+            }
+            (after, names) = (last, NAMES_PER_LOCK);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Returns the visible ones of the next `names`, and the last of these names, if there is one.
+    fn copy(&self, after: Option<&Name>, names: usize) -> (Vec<Peer>, Option<Name>) {
+        let (mut peers, mut last) = (Vec::new(), None);
         let table = self.table.lock();
-        table
-            .sessions
-            .range::<Name, _>((from, Bound::Unbounded))
-            .filter_map(|(_, sessions)| as_peer(sessions, is_visible))
-            .filter(filter)
-            .take(limit)
-            .collect()
+        for (name, sessions) in table.after(after).take(names) {
+            peers.extend(as_peer(sessions, is_visible));
+            last = Some(name);
+        }
+        (peers, last.cloned())
     }
 
     /// Waits until all changes before the call are published, with the next delta: peers that come at
@@ -231,6 +263,12 @@ impl Change {
 }
 
 impl PeerTable {
+    /// Returns the names after this one, and their sessions.
+    fn after(&self, name: Option<&Name>) -> impl Iterator<Item = (&Name, &Vec<Session>)> {
+        let from = name.map_or(Bound::Unbounded, Bound::Excluded);
+        self.sessions.range::<Name, _>((from, Bound::Unbounded))
+    }
+
     fn peer(&self, name: &Name) -> Option<Peer> {
         self.sessions.get(name).and_then(|sessions| as_peer(sessions, is_visible))
     }

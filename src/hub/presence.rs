@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{RequestError, Result},
-    model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name},
+    model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name, Peer},
     proto::{
         self, CheckEndpointsRequest, CheckEndpointsResponse, GetPeerRequest, GetPeerResponse,
         ListPeersRequest, ListPeersResponse, RegisterRequest, RegisterResponse, RenewRequest,
@@ -127,40 +127,9 @@ impl presence_server::Presence for Presence {
     }
 
     async fn list_peers(&self, request: Request<ListPeersRequest>) -> Answer<ListPeersResponse> {
-        self.0.count_read(request.extensions())?;
-        let asked = request.into_inner();
-        let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
-        let status = wire::peer_status("status", asked.status)?;
-        let view = View::parse("view", asked.view)?;
-        let members: Option<HashSet<Name>> = match asked.room.as_str() {
-            "" => None,
-            room => {
-                let room = wire::room_name("room", room)?;
-                Some(self.0.sessions.members(&room).into_iter().collect())
-            }
-        };
-        let filters = [&asked.room, &asked.name_prefix, &asked.status.to_string()];
-        let filters = filters.map(String::as_str);
-        let after = paging::parse_token(&filters, &asked.page_token)?
-            .map(|last| wire::name("page_token", &last))
-            .transpose()?;
-        // One more than asked for shows whether there is another page.
-        let peers = self.0.peers.list(after.as_ref(), size + 1, |peer| {
-            peer.name.as_str().starts_with(&asked.name_prefix)
-                && status.is_none_or(|status| peer.status == status)
-                && members.as_ref().is_none_or(|members| members.contains(&peer.name))
-        });
-        let mut peers: Vec<proto::Peer> = peers.iter().map(|peer| view.of(peer)).collect();
-        let page = peers::fitting(&peers).min(size);
-        let more = peers.len() > page;
-        peers.truncate(page);
-        let last = peers.last().filter(|_| more);
-        Ok(Response::new(ListPeersResponse {
-            next_page_token: last
-                .map(|peer| paging::token(&filters, &peer.name))
-                .unwrap_or_default(),
-            peers,
-        }))
+        let peer = self.0.count_read(request.extensions())?;
+        let page = self.peers(request.into_inner());
+        Ok(Response::new(self.0.reads.run(&peer, page).await?))
     }
 
     async fn check_endpoints(
@@ -186,6 +155,42 @@ impl presence_server::Presence for Presence {
 }
 
 impl Presence {
+    async fn peers(&self, asked: ListPeersRequest) -> Result<ListPeersResponse> {
+        let size = paging::page_size(asked.page_size, DEFAULT_PAGE, MAX_PAGE)?;
+        let status = wire::peer_status("status", asked.status)?;
+        let view = View::parse("view", asked.view)?;
+        let members: Option<HashSet<Name>> = match asked.room.as_str() {
+            "" => None,
+            room => {
+                let room = wire::room_name("room", room)?;
+                Some(self.0.sessions.members(&room).into_iter().collect())
+            }
+        };
+        let filters = [&asked.room, &asked.name_prefix, &asked.status.to_string()];
+        let filters = filters.map(String::as_str);
+        let after = paging::parse_token(&filters, &asked.page_token)?
+            .map(|last| wire::name("page_token", &last))
+            .transpose()?;
+        // One more than asked for shows whether there is another page.
+        let is_wanted = |peer: &Peer| {
+            peer.name.as_str().starts_with(&asked.name_prefix)
+                && status.is_none_or(|status| peer.status == status)
+                && members.as_ref().is_none_or(|members| members.contains(&peer.name))
+        };
+        let peers = self.0.peers.list(after, size + 1, is_wanted).await;
+        let mut peers: Vec<proto::Peer> = peers.iter().map(|peer| view.of(peer)).collect();
+        let page = peers::fitting(&peers).min(size);
+        let more = peers.len() > page;
+        peers.truncate(page);
+        let last = peers.last().filter(|_| more);
+        Ok(ListPeersResponse {
+            next_page_token: last
+                .map(|peer| paging::token(&filters, &peer.name))
+                .unwrap_or_default(),
+            peers,
+        })
+    }
+
     /// Returns an online but invisible peer to a caller who knows its key. It confirms that the
     /// name has this key, and tells nothing else.
     fn unlisted(&self, name: &Name, key: &[u8]) -> Option<proto::Peer> {

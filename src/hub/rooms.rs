@@ -12,10 +12,11 @@ use self::shared_reads::{EncodedRead, Pieces, SharedReads};
 use super::{
     fanout::{self, Chunk, Ring, Source},
     metrics::Metrics,
+    turns::Turns,
 };
 use crate::{
     error::{Gone, RequestError, Result},
-    model::{Message, Position, RoomName, Start},
+    model::{Message, Name, Position, RoomName, Start},
     proto::{self, chat_response::Event},
     storage::{CommitListener, Edge, Extent, MessageLog, RoomSelection, Slice},
     transport::{Pool, allocated},
@@ -78,25 +79,32 @@ impl Rooms {
         self.active.read().len()
     }
 
-    /// Returns where the delivery of a room begins.
+    /// Returns where the delivery of a room to a peer begins. The log is read when it is the peer's turn.
     pub(crate) async fn start_of(
         self: &Arc<Self>,
         log: &Arc<dyn MessageLog>,
+        reads: &Arc<Turns>,
+        peer: &Name,
         room: &RoomName,
         start: Start,
     ) -> Result<RoomStart> {
         // The ring comes first: it receives what is stored after the log is read.
         let active = self.room(room)?;
-        let extent = log.extents(RoomSelection::One(room.clone())).await?.remove(room);
-        let last = extent.map_or(0, |extent| extent.last);
-        active.ring.advance(last);
-        let seq = seq_of(&**log, room, extent, start).await?;
+        let begin = async {
+            let extent = log.extents(RoomSelection::One(room.clone())).await?.remove(room);
+            let last = extent.map_or(0, |extent| extent.last);
+            active.ring.advance(last);
+            Ok((seq_of(&**log, room, extent, start).await?, last))
+        };
+        let (seq, last) = reads.run_for_stream(peer, begin).await?;
         let at = |seq| Position { epoch: log.epoch(), seq };
         let source = Arc::new(RoomSource {
             name: room.clone(),
             room: active,
             log: log.clone(),
             rooms: self.clone(),
+            reads: reads.clone(),
+            peer: peer.clone(),
         });
         Ok(RoomStart { source, position: at(seq), head: at(last) })
     }
@@ -177,6 +185,9 @@ struct RoomSource {
     room: Arc<ActiveRoom>,
     log: Arc<dyn MessageLog>,
     rooms: Arc<Rooms>,
+    reads: Arc<Turns>,
+    /// Whose turn it is when this is read.
+    peer: Name,
 }
 
 impl std::fmt::Debug for RoomSource {
@@ -204,6 +215,7 @@ impl Source for RoomSource {
                 _ => Err(RequestError::PositionGone(Gone::Truncated)),
             }
         };
+        let read = self.reads.run_for_stream(&self.peer, read);
         let chunk = self.room.reads.after(seq, read).await;
         self.rooms.trim();
         chunk

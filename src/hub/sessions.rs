@@ -39,6 +39,9 @@ const SETTLE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Rooms that one session may be in at a time.
 const MAX_ROOMS: usize = 256;
 
+/// Members of rooms that are copied under one lock, with the rest of the last room.
+const MEMBERS_PER_LOCK: usize = 4_096;
+
 const TOKEN_BYTES: usize = 32;
 
 /// What the tables of a hub take for a session beside its certificate and endpoints.
@@ -270,25 +273,50 @@ impl Sessions {
     }
 
     /// Counts the `visible` sessions in the lobby, and in each of up to `limit` other rooms that have
-    /// any, by name.
-    pub(crate) fn member_counts(
+    /// any, by name. Lets others have the lock and the thread in between.
+    pub(crate) async fn member_counts(
         &self,
         from: Bound<&RoomName>,
         limit: usize,
         visible: &HashSet<SessionId>,
     ) -> BTreeMap<RoomName, u32> {
-        let table = self.table.lock();
-        let (lobby, range) = (RoomName::lobby(), (from, Bound::Unbounded));
+        let lobby = RoomName::lobby();
+        let with_lobby = RangeBounds::<RoomName>::contains(&(from, Bound::Unbounded), &lobby);
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let rooms = table.members.range::<RoomName, _>(range).filter_map(|(room, members)| {
-            let members = members.keys().filter(|id| visible.contains(id)).count();
-            (members > 0).then(|| (room.clone(), count(members)))
-        });
-        let mut counts: BTreeMap<_, _> = rooms.take(limit).collect();
-        if RangeBounds::<RoomName>::contains(&range, &lobby) {
+        let (mut counts, mut from) = (BTreeMap::new(), from.cloned());
+        while counts.len() < limit {
+            let rooms = self.next_members(from.as_ref(), limit - counts.len());
+            let Some((last, _)) = rooms.last() else { break };
+            from = Bound::Excluded(last.clone());
+            counts.extend(rooms.into_iter().filter_map(|(room, members)| {
+                let members = members.iter().filter(|id| visible.contains(id)).count();
+                (members > 0).then(|| (room, count(members)))
+            }));
+            tokio::task::yield_now().await;
+        }
+        if with_lobby {
             counts.insert(lobby, count(visible.len()));
         }
         counts
+    }
+
+    /// Returns the sessions in the next rooms other than the lobby, by name: in up to `limit` rooms, and
+    /// in fewer if they have many members.
+    fn next_members(
+        &self,
+        from: Bound<&RoomName>,
+        limit: usize,
+    ) -> Vec<(RoomName, Vec<SessionId>)> {
+        let (mut copied, mut count) = (Vec::new(), 0);
+        let table = self.table.lock();
+        for (room, members) in table.members.range::<RoomName, _>((from, Bound::Unbounded)) {
+            if copied.len() == limit || count >= MEMBERS_PER_LOCK {
+                break;
+            }
+            count += members.len();
+            copied.push((room.clone(), members.keys().copied().collect()));
+        }
+        copied
     }
 
     pub(crate) fn with_streams(&self) -> Vec<SessionId> {

@@ -13,6 +13,7 @@ use super::{
     rates::RateLimits,
     rooms::Rooms,
     sessions::{Caller, Sessions, StreamGuard},
+    turns::Turns,
 };
 use crate::{
     error::Result,
@@ -22,6 +23,9 @@ use crate::{
 
 pub(crate) struct HubState {
     pub(super) log: Arc<dyn MessageLog>,
+    /// Of reads of the log and the lists, and of searches.
+    pub(super) reads: Arc<Turns>,
+    pub(super) searches: Arc<Turns>,
     pub(super) directory: Arc<dyn Directory>,
     pub(super) names: Arc<dyn NameRegistry>,
     pub(super) sessions: Arc<Sessions>,
@@ -44,11 +48,12 @@ impl fmt::Debug for HubState {
 }
 
 impl HubState {
-    /// Checks that a session makes the call, and counts a read against its rate. Errors as
+    /// Returns the peer that makes the call, and counts a read against its rate. Errors as
     /// [`auth::caller`]; also [`RateLimited`](crate::error::RequestError::RateLimited).
-    pub(super) fn count_read(&self, extensions: &tonic::Extensions) -> Result<()> {
+    pub(super) fn count_read(&self, extensions: &tonic::Extensions) -> Result<Name> {
         let caller = auth::caller(extensions)?;
-        self.rate_limits.read(self.rate_limits.origin(extensions), &caller.peer)
+        self.rate_limits.read(self.rate_limits.origin(extensions), &caller.peer)?;
+        Ok(caller.peer)
     }
 
     /// Adds a stream to the caller's session. The session does not expire while it has one. Errors

@@ -213,7 +213,7 @@ async fn pages_are_checked() {
     {
         assert_eq!(refusal, "InvalidArgument INVALID_FIELD view");
     }
-    for query in ["", "\"", &"x".repeat(257)] {
+    for query in ["", "\"", &"x".repeat(257), "a b c d e f g h i", &"a* ".repeat(85), "茶*"] {
         let request = SearchMessagesRequest { query: query.into(), ..Default::default() };
         let answer = broadcast.search_messages(request).await;
         assert_eq!(refused(answer), "InvalidArgument INVALID_FIELD query", "{query:?}");

@@ -7,6 +7,7 @@ mod stress {
     mod abuse;
     mod crash;
     mod power_loss;
+    mod search;
     mod slow_reader;
 }
 #[allow(dead_code, reason = "shared with main.rs")]

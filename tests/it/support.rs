@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod cli;
+pub(crate) mod corpus;
 pub(crate) mod crowd;
 pub(crate) mod direct_line;
 pub(crate) mod disk;

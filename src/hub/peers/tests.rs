@@ -185,7 +185,7 @@ fn snapshots_of(peers: &Arc<Peers>) -> JoinSet<()> {
 }
 
 fn listed(peers: &Peers, view: View) -> BTreeMap<String, proto::Peer> {
-    let all = peers.list(None, usize::MAX, |_| true);
+    let (all, _) = peers.copy(None, usize::MAX);
     all.iter().map(|peer| (peer.name.to_string(), view.of(peer))).collect()
 }
 
@@ -426,4 +426,30 @@ async fn a_watcher_of_whole_peers_gets_whole_peers() {
     watcher.open();
     watcher.read_all().await;
     assert_eq!(watcher.list, listed(&peers, View::Full));
+}
+
+#[tokio::test]
+async fn a_filter_runs_without_the_lock() {
+    let peers = Peers::new(1);
+    let name = |at: usize| Name::parse(&format!("peer{at:04}")).unwrap();
+    for at in 0..3 * NAMES_PER_LOCK {
+        let invisible = at % 2 == 1;
+        let status = if invisible { PeerStatus::Invisible } else { PeerStatus::Online };
+        peers.put(Session { status, ..session(&name(at), SessionId::new()) });
+    }
+    let found = async |after: Option<usize>, limit, every: usize| {
+        // Would never return under the lock.
+        let filter = |peer: &Peer| {
+            let number: usize = peer.name.as_str()["peer".len()..].parse().unwrap();
+            peers.count() > 0 && number.is_multiple_of(every)
+        };
+        let found = peers.list(after.map(name), limit, filter).await;
+        found.into_iter().map(|peer| peer.name).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None, 3, 4).await, [name(0), name(4), name(8)]);
+    assert_eq!(found(Some(4), 2, 4).await, [name(8), name(12)]);
+    assert_eq!(found(Some(2), 9, 500).await, [name(500)]);
+    assert!(found(Some(0), 9, 1000).await.is_empty());
+    assert_eq!(found(None, 1000, 1).await.len(), 3 * NAMES_PER_LOCK / 2);
+    assert_eq!(peers.visible_sessions().await.len(), 3 * NAMES_PER_LOCK / 2);
 }

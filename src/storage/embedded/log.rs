@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tonic::async_trait;
 
 use self::{
+    budget::Budget,
     change_feed::ChangeFeed,
     data_directory::DataDirectory,
     database::LogDatabase,
@@ -33,6 +34,7 @@ use crate::{
 };
 
 mod batch;
+mod budget;
 mod change_feed;
 mod clock;
 mod data_directory;
@@ -55,10 +57,10 @@ const MAX_IN_FLIGHT: u32 = 8 * 1024 * 1024;
 const DRAFT_BYTES: u32 = 512;
 
 /// Concurrent reads. More would only wait for the CPU.
-const READERS: usize = 4;
+pub const READERS: usize = 4;
 
 /// Concurrent searches, which can keep a core busy for a while.
-const SEARCHERS: usize = 2;
+pub const SEARCHERS: usize = 2;
 
 /// Where a log is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,21 +208,22 @@ impl MessageLog for EmbeddedLog {
     }
 
     async fn extents(&self, rooms: RoomSelection) -> Result<HashMap<RoomName, Extent>> {
-        self.readers.with(move |reader| reader.extents(&rooms)).await
+        Budget::query(&self.readers, move |reader, _| reader.extents(&rooms)).await
     }
 
     async fn read(&self, room: &RoomName, slice: Slice) -> Result<Vec<Message>> {
         let room = room.clone();
-        self.readers.with(move |reader| reader.read(&room, slice)).await
+        Budget::query(&self.readers, move |reader, _| reader.read(&room, slice)).await
     }
 
     async fn seq_before(&self, room: &RoomName, at: Timestamp) -> Result<u64> {
         let room = room.clone();
-        self.readers.with(move |reader| reader.seq_before(&room, at)).await
+        Budget::query(&self.readers, move |reader, _| reader.seq_before(&room, at)).await
     }
 
     async fn search(&self, search: Search) -> Result<SearchPage> {
-        self.searchers.with(move |searcher| searcher.search(&search)).await
+        Budget::query(&self.searchers, move |searcher, budget| searcher.search(&search, budget))
+            .await
     }
 
     async fn retain(&self, retention: Retention) -> Result<u64> {

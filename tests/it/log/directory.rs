@@ -179,6 +179,15 @@ async fn a_new_directory_is_private_to_its_owner() {
     assert_eq!(fs::metadata(directory).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
+/// Returns the texts that each of these words finds.
+async fn find_each(test: &TestLog, words: &[&str]) -> Vec<String> {
+    let mut found = Vec::new();
+    for word in words {
+        found.extend(test.find(word).await);
+    }
+    found
+}
+
 #[tokio::test]
 async fn an_unusable_index_is_rebuilt() {
     type Damage = fn(&Path);
@@ -200,7 +209,7 @@ async fn an_unusable_index_is_rebuilt() {
         damage(&directory.path().join("search.db"));
         let test = TestLog::at(directory.path());
         test.searchable().await;
-        assert_eq!(test.find("t*").await, ["two", "three"], "{name}");
+        assert_eq!(find_each(&test, &["two", "three"]).await, ["two", "three"], "{name}");
     }
 }
 
@@ -216,7 +225,7 @@ async fn an_index_that_fell_behind_catches_up() {
     fs::write(&index, old).unwrap();
     let test = TestLog::at(directory.path());
     test.searchable().await;
-    assert_eq!(test.find("t*").await, ["two more", "three"]);
+    assert_eq!(find_each(&test, &["two", "three"]).await, ["two more", "three"]);
 }
 
 #[tokio::test]
@@ -243,6 +252,7 @@ async fn an_index_ahead_of_a_restored_log_is_rebuilt() {
     fs::write(&log, copy).unwrap();
     let test = TestLog::at(directory.path());
     test.say("lobby", "alice", &["new tea"]).await;
-    assert_eq!(test.find("t*").await, ["two", "three", "new tea"]);
+    let found = find_each(&test, &["two", "three", "tea"]).await;
+    assert_eq!(found, ["two", "three", "new tea"]);
     assert_eq!(texts(&test.read("lobby", Edge::After(3), 10).await), ["new tea"]);
 }

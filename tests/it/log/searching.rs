@@ -217,7 +217,7 @@ pub(crate) async fn found_words_are_marked_where_they_are(test: &TestLog) {
 pub(crate) async fn hostile_queries_are_answered_or_refused(test: &TestLog) {
     test.say("lobby", "alice", &["tea and OR near text room 1"]).await;
     let long = "tea ".repeat(5000);
-    let prefixes = "t* ".repeat(1000);
+    let prefixes = "tea* ".repeat(1000);
     for query in [
         "tea\" OR \"coffee",
         "NOT tea",
@@ -241,7 +241,10 @@ pub(crate) async fn hostile_queries_are_answered_or_refused(test: &TestLog) {
         // Only a successful answer matters.
         test.log.search(search(query)).await.unwrap();
     }
-    for query in ["", "  ", "\"\"", "*", "!?", "\0"] {
+    let short = "a* ".repeat(85);
+    for query in
+        ["", "  ", "\"\"", "*", "!?", "\0", &short, "te*", "茶*", "1 2 3 4 5 6 7 8 \"9 10\""]
+    {
         let refused = test.log.search(search(query)).await.unwrap_err();
         assert!(
             matches!(&refused, RequestError::Invalid(what) if what[0].field == "query"),

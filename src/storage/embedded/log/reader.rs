@@ -5,7 +5,12 @@ use std::{collections::HashMap, str::FromStr, sync::Arc};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{clock::log_time, database::LogDatabase, schema};
+use super::{
+    budget::{MAX_TIME, Queries},
+    clock::log_time,
+    database::LogDatabase,
+    schema,
+};
 use crate::{
     error::{Gone, RequestError, Result, SystemError},
     model::{Invalid, Message, MessageId, Name, Position, RoomName, Text},
@@ -35,6 +40,20 @@ struct RoomRow {
     first: i64,
     last: i64,
     last_at: i64,
+}
+
+impl Queries for Reader {
+    fn too_long() -> RequestError {
+        let what = format!("reading this takes more than {MAX_TIME:?}: ask for a smaller page");
+        RequestError::LimitReached { what, retry_after: None }
+    }
+
+    fn connections(
+        &mut self,
+        mut each: impl FnMut(&mut Connection) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        each(&mut self.conn)
+    }
 }
 
 impl Reader {
@@ -124,6 +143,19 @@ impl Reader {
     pub(super) fn log_time(&self, at: Timestamp) -> Result<i64> {
         let _gate = self.database.reading();
         log_time(&self.conn, at.as_microsecond()).map_err(unreadable)
+    }
+
+    /// Calls `each` with the text of the message with this key, unless the message was removed.
+    pub(super) fn text<T>(&self, key: i64, each: impl FnOnce(&str) -> T) -> Result<Option<T>> {
+        let _gate = self.database.reading();
+        let mut find = self
+            .conn
+            .prepare_cached("SELECT text FROM messages WHERE key = ?1")
+            .map_err(unreadable)?;
+        let mut rows = find.query([key]).map_err(unreadable)?;
+        let Some(row) = rows.next().map_err(unreadable)? else { return Ok(None) };
+        let text = row.get_ref(0).map_err(unreadable)?.as_str().map_err(unreadable)?;
+        Ok(Some(each(text)))
     }
 
     /// Returns the message with this key, unless it was removed.

@@ -9,6 +9,16 @@ use std::ops::Range;
 
 use crate::text::words::{WordKind, for_each_word};
 
+/// Terms of a query. Each makes the index read all of its matches until one has all terms.
+pub(super) const MAX_TERMS: usize = 8;
+
+/// Characters of a prefix. The index has the beginnings of three characters; for shorter ones it would
+/// merge the words of a whole letter.
+const MIN_PREFIX: usize = 3;
+
+/// The same in a script without blanks, where two characters are already a word of the index.
+const MIN_PREFIX_OF_RUN: usize = 2;
+
 /// Words, prefixes (`wor*`) and phrases (`"two words"`), which all have to occur. The default has none.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SearchQuery {
@@ -23,30 +33,45 @@ struct SearchTerm {
     is_prefix: bool,
 }
 
-/// The matches of a query in a text.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct QueryMatches {
-    /// The bytes that match, sorted and without overlap.
-    pub(super) ranges: Vec<Range<usize>>,
-    /// How well the text matches. Depends on nothing but the query and the text.
-    pub(super) score: u32,
+/// Why a query cannot be searched for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum QueryError {
+    #[error("the search has no word to look for")]
+    NoWord,
+    #[error("a search has at most {MAX_TERMS} words, prefixes and phrases; this one has {0}")]
+    TooManyTerms(usize),
+    #[error("the prefix {0}* is too short: write at least {1} characters before the *")]
+    ShortPrefix(String, usize),
+}
+
+/// Finds the terms of a query in texts, with memory that it uses again for the next text.
+pub(super) struct Matcher<'a> {
+    query: &'a SearchQuery,
+    words: TextWords,
 }
 
 impl SearchQuery {
-    /// Parses a query; `None` if it holds no word.
-    pub(super) fn parse(query: &str) -> Option<Self> {
+    /// Parses a query. A term that is repeated counts once.
+    pub(super) fn parse(query: &str) -> Result<Self, QueryError> {
         let mut terms = Vec::new();
+        let mut add = |term: Option<SearchTerm>| {
+            terms.extend(term.filter(|term| !terms.contains(term)));
+        };
         for (index, part) in query.split('"').enumerate() {
             let is_phrase = index % 2 == 1;
             if is_phrase {
-                terms.extend(SearchTerm::parse(part, false));
+                add(SearchTerm::parse(part, false)?);
             } else {
-                terms.extend(part.split_whitespace().filter_map(|word| {
-                    SearchTerm::parse(word.trim_end_matches('*'), word.ends_with('*'))
-                }));
+                for word in part.split_whitespace() {
+                    add(SearchTerm::parse(word.trim_end_matches('*'), word.ends_with('*'))?);
+                }
             }
         }
-        (!terms.is_empty()).then_some(Self { terms })
+        match terms.len() {
+            0 => Err(QueryError::NoWord),
+            1..=MAX_TERMS => Ok(Self { terms }),
+            count => Err(QueryError::TooManyTerms(count)),
+        }
     }
 
     /// Returns the expression for FTS5.
@@ -55,16 +80,25 @@ impl SearchQuery {
         terms.join(" ")
     }
 
-    /// Returns the matches in a text.
-    pub(super) fn matches(&self, text: &str) -> QueryMatches {
-        let words = TextWords::of(text);
-        let mut ranges = Vec::new();
-        let mut score = 0;
-        for term in &self.terms {
-            let before = ranges.len();
-            ranges.extend((0..words.places.len()).filter_map(|at| words.match_at(at, term)));
-            score += relevance(ranges.len() - before, words.places.len());
-        }
+    pub(super) fn matcher(&self) -> Matcher<'_> {
+        Matcher { query: self, words: TextWords::default() }
+    }
+}
+
+impl Matcher<'_> {
+    /// Returns how well a text matches. Depends on nothing but the query and the text.
+    pub(super) fn score(&mut self, text: &str) -> u32 {
+        self.words.read(text);
+        let terms = self.query.terms.iter();
+        let score = |term| relevance(self.words.matches(term).count(), self.words.places.len());
+        terms.map(score).sum()
+    }
+
+    /// Returns the bytes of a text that match, sorted and without overlap.
+    pub(super) fn ranges(&mut self, text: &str) -> Vec<Range<usize>> {
+        self.words.read(text);
+        let terms = self.query.terms.iter();
+        let mut ranges: Vec<_> = terms.flat_map(|term| self.words.matches(term)).collect();
         ranges.sort_by_key(|range| (range.start, range.end));
         ranges.dedup_by(|next, range| {
             let overlaps = next.start < range.end;
@@ -73,18 +107,27 @@ impl SearchQuery {
             }
             overlaps
         });
-        QueryMatches { ranges, score }
+        ranges
     }
 }
 
 impl SearchTerm {
-    fn parse(text: &str, is_prefix: bool) -> Option<Self> {
-        let mut words = Vec::new();
+    /// Parses a word or a phrase; `None` if there is no letter in it.
+    fn parse(text: &str, is_prefix: bool) -> Result<Option<Self>, QueryError> {
+        let mut words: Vec<String> = Vec::new();
         let mut last = WordKind::Whole;
         for_each_word(text, |word| {
             words.push(word.folded.to_owned());
             last = word.kind;
         });
+        let least = match last {
+            WordKind::Whole => MIN_PREFIX,
+            WordKind::Pair | WordKind::Last { alone: false } => 0,
+            WordKind::Last { alone: true } => MIN_PREFIX_OF_RUN,
+        };
+        if is_prefix && words.last().is_some_and(|word| word.chars().count() < least) {
+            return Err(QueryError::ShortPrefix(text.to_owned(), least));
+        }
         // More may follow in the text that is searched: `天玩` in `今天玩成`.
         if last == (WordKind::Last { alone: false }) {
             words.pop();
@@ -94,7 +137,7 @@ impl SearchTerm {
             WordKind::Pair => false,
             WordKind::Last { alone } => alone,
         };
-        (!words.is_empty()).then_some(Self { words, is_prefix })
+        Ok((!words.is_empty()).then_some(Self { words, is_prefix }))
     }
 
     fn expression(&self) -> String {
@@ -109,7 +152,7 @@ fn relevance(occurrences: usize, words: usize) -> u32 {
     const AVERAGE_WORDS: f64 = 20.0;
     let (occurrences, words) = (occurrences as f64, words as f64);
     let saturation = 1.2 * (0.25 + 0.75 * words / AVERAGE_WORDS);
-    // At most a million for each of the terms, of which a query has at most 128.
+    // At most a million for each of the terms, of which there are few.
     (1e6 * occurrences / (occurrences + saturation)) as u32
 }
 
@@ -131,19 +174,25 @@ struct WordPlace {
 }
 
 impl TextWords {
-    fn of(text: &str) -> Self {
-        let mut words = Self::default();
+    /// Replaces the words by those of a text.
+    fn read(&mut self, text: &str) {
+        self.folded.clear();
+        self.places.clear();
         for_each_word(text, |word| {
-            let start = words.folded.len();
-            words.folded.push_str(word.folded);
-            words.places.push(WordPlace {
-                folded: start..words.folded.len(),
+            let start = self.folded.len();
+            self.folded.push_str(word.folded);
+            self.places.push(WordPlace {
+                folded: start..self.folded.len(),
                 written: word.range,
                 head_end: word.head_end,
                 is_pair: word.kind == WordKind::Pair,
             });
         });
-        words
+    }
+
+    /// Returns the bytes of the text that match a term, at each place.
+    fn matches(&self, term: &SearchTerm) -> impl Iterator<Item = Range<usize>> {
+        (0..self.places.len()).filter_map(|at| self.match_at(at, term))
     }
 
     /// Returns the bytes of the text that match a term from the word `at` on.
@@ -171,7 +220,7 @@ mod tests {
     #[track_caller]
     fn check(query: &str, expected: &str) {
         let parsed = SearchQuery::parse(query);
-        assert_eq!(parsed.map(|query| query.expression()).unwrap_or_default(), expected);
+        assert_eq!(parsed.map(|query| query.expression()).unwrap_or_default(), expected, "{query}");
     }
 
     #[test]
@@ -200,10 +249,32 @@ mod tests {
     }
 
     #[test]
-    fn a_query_without_a_word_has_no_expression() {
+    fn a_query_without_a_word_is_refused() {
         for query in ["", " ", "*", "\"", "\"\"", "!? -- ** ''", "\0", "\" \" *", "\u{301}"] {
-            check(query, "");
+            assert_eq!(SearchQuery::parse(query), Err(QueryError::NoWord), "{query}");
         }
+    }
+
+    #[test]
+    fn a_query_has_few_terms_and_long_prefixes() {
+        let problem = |query: &str| SearchQuery::parse(query).unwrap_err().to_string();
+        assert!(problem("a b c d e f g h i").contains("at most 8"));
+        assert!(problem(&"\"a b\" c ".repeat(9).replace('c', "c*")).contains("c*"));
+        assert!(problem(&"a* ".repeat(85)).contains("at least 3"));
+        for short in ["to*", "éa*", "12*", "a-bc*", "🎉*"] {
+            assert!(problem(short).contains(&format!("{short} is too short")), "{short}");
+        }
+        for short in ["龙*", "2026年*"] {
+            assert!(problem(short).contains("at least 2"), "{short}");
+        }
+        for (query, expression) in [
+            ("a b c d e f g h", r#""a" "b" "c" "d" "e" "f" "g" "h""#),
+            ("tea* été* a-bcd*", r#""tea" * "ete" * "a bcd" *"#),
+            ("成语* 龙", r#""成语" "龙" *"#),
+        ] {
+            check(query, expression);
+        }
+        check(&"tea Tea \"tea\" ".repeat(9), r#""tea""#);
     }
 
     #[test]
@@ -213,15 +284,14 @@ mod tests {
 
     #[test]
     fn the_best_match_has_the_highest_score() {
-        let score = |query: &str, text: &str| {
-            SearchQuery::parse(query).map_or(0, |query| query.matches(text).score)
-        };
+        let score =
+            |query: &str, text: &str| SearchQuery::parse(query).unwrap().matcher().score(text);
         let long = "tea ".to_owned() + &"word ".repeat(50);
         for (better, worse) in [("tea tea tea", "tea"), ("tea", "cold tea"), ("cold tea", &long)] {
             assert!(score("tea", better) > score("tea", worse), "{better} / {worse}");
         }
         assert_eq!(score("tea", "coffee"), 0);
-        let most = "a ".repeat(8192);
-        assert!(score(&"a ".repeat(128), &most) < u32::MAX);
+        let most = "a b c d e f g h ".repeat(1024);
+        assert!(score("a b c d e f g h", &most) < u32::MAX);
     }
 }
