@@ -26,6 +26,7 @@ mod meter;
 mod observe;
 mod peer_info;
 mod refuse;
+mod source;
 mod tls;
 mod unread;
 
@@ -36,6 +37,7 @@ use tower::layer::util::{Identity, Stack};
 
 pub use acceptor::{Acceptor, Plaintext};
 pub use budget::{Account, Budget};
+#[cfg(feature = "hub")]
 pub(crate) use budget::{Charge, Held, Pool, allocated};
 #[cfg(any(test, fuzzing))]
 pub(crate) use channel::drop_broken_details;
@@ -49,13 +51,13 @@ pub use grpc_only::GrpcOnly;
 pub use incoming::{Accepted, Incoming};
 pub use io::{Duplex, ServerIo};
 pub use limits::Limits;
-#[cfg(feature = "hub")]
-pub(crate) use limits::network_of;
-pub(crate) use limits::source_of;
 pub use loopback::{ListenError, may_listen};
 pub use meter::{Meter, Rejection};
 pub use observe::{Observe, Observer};
 pub use peer_info::{PeerInfo, Via};
+#[cfg(feature = "hub")]
+pub(crate) use source::network_of;
+pub(crate) use source::source_of;
 pub use tls::{Authorities, ClientKeys, Trust, client_config, server_config};
 
 /// The deadline of a unary call, on either side. A post takes milliseconds.

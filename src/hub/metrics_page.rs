@@ -111,7 +111,7 @@ mod tests {
     #[tokio::test]
     async fn scrapes_and_registrations_do_not_wait_for_each_other() {
         let hub = Hub::new(HubOptions::new(Store::Memory)).await.unwrap();
-        let page = MetricsPage::new(hub.state.clone(), Arc::default());
+        let page = MetricsPage::new(hub.state.clone(), Arc::default(), Default::default());
         let (sessions, peer) = (hub.state.sessions.clone(), Name::parse("alice").unwrap());
         let (done, ended) = std::sync::mpsc::channel();
         let registered = done.clone();

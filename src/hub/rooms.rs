@@ -314,14 +314,12 @@ mod tests {
         let rooms = Rooms::new(Metrics::default(), budget.pool(4));
         let name = |i: usize| RoomName::parse(&format!("r{i}")).unwrap();
         let all: Vec<_> = (0..8).map(|i| rooms.room(&name(i)).unwrap()).collect();
-        let mut seq = 0;
-        for _ in 0..100 {
+        for seq in 0..100 {
             for room in &all {
                 let frames = Bytes::from(vec![0; 16 * 1024]);
                 room.ring.append(seq, Chunk { frames, last_seq: seq + 1 });
             }
             rooms.trim();
-            seq += 1;
             assert!(budget.held() <= budget.limit() / 4, "{}", budget.held());
         }
         assert!(budget.held() >= budget.limit() / 16, "the latest ones are kept");

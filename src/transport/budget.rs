@@ -10,6 +10,9 @@
 //!
 //! Charges are estimates from above. `docs/limits.md` says what is charged.
 
+#[cfg(feature = "hub")]
+mod pool;
+
 use std::{
     collections::HashMap,
     net::IpAddr,
@@ -24,13 +27,16 @@ use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 use tokio_util::sync::CancellationToken;
 
-use super::limits::source_of;
+#[cfg(feature = "hub")]
+pub(crate) use self::pool::{Held, Pool, allocated};
+use super::source::source_of;
 use crate::error::{RequestError, Result};
 
 /// The share of the budget that one address may hold.
 const ADDRESS_SHARE: usize = 4;
 
 /// The share of the budget that one peer may hold with all of its connections.
+#[cfg(feature = "hub")]
 const PEER_SHARE: usize = 8;
 
 /// The share of the budget that one connection may hold.
@@ -64,6 +70,7 @@ struct Books {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum GroupKey {
     Address(IpAddr),
+    #[cfg(feature = "hub")]
     Peer(String),
 }
 
@@ -141,12 +148,6 @@ impl Budget {
     /// Returns how many connections were ended because they made the server hold too much.
     pub fn ended(&self) -> u64 {
         self.0.ended.load(Relaxed)
-    }
-
-    /// Returns a pool for what belongs to no connection, which may hold a share of the budget.
-    pub(crate) fn pool(&self, share: usize) -> Pool {
-        let own = Scope::new(self.limit() / share);
-        Pool { books: self.0.clone(), own: Arc::new(own) }
     }
 
     /// Opens the account of a connection from an address.
@@ -233,6 +234,7 @@ const MOST: &str =
 
 impl Account {
     /// Charges a peer as well. The first peer of a connection counts.
+    #[cfg(feature = "hub")]
     pub(crate) fn belongs_to(&self, peer: &str) {
         let mut state = self.state.lock();
         if state.peer.is_none() {
@@ -390,206 +392,5 @@ impl Drop for Charge {
     }
 }
 
-/// Returns what the allocator takes for so many bytes: its sizes are up to a quarter apart.
-pub(crate) fn allocated(bytes: usize) -> usize {
-    bytes + bytes / 4
-}
-
-/// Memory that callers make a server hold together, such as the latest messages of the rooms. Its
-/// owner keeps it within its limit.
-#[derive(Debug, Clone)]
-pub(crate) struct Pool {
-    books: Arc<Books>,
-    own: Arc<Scope>,
-}
-
-impl Pool {
-    /// Counts bytes until the result is dropped.
-    pub(crate) fn hold(&self, bytes: usize) -> Held {
-        let mut held = Held { pool: self.clone(), bytes: 0 };
-        held.resize(bytes);
-        held
-    }
-
-    /// Returns the bytes that it holds.
-    pub(crate) fn held(&self) -> usize {
-        self.own.held()
-    }
-
-    pub(crate) fn limit(&self) -> usize {
-        self.own.limit
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.own.held() >= self.own.limit
-    }
-}
-
-/// Bytes of a [`Pool`].
-#[derive(Debug)]
-pub(crate) struct Held {
-    pool: Pool,
-    bytes: usize,
-}
-
-impl Held {
-    /// Changes the number of bytes.
-    pub(crate) fn resize(&mut self, bytes: usize) {
-        let before = std::mem::replace(&mut self.bytes, bytes);
-        self.pool.own.change(before, bytes, false);
-        self.pool.books.whole.change(before, bytes, false);
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.resize(0);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMIT: usize = 64 * 1024 * 1024;
-
-    /// The limit of a connection.
-    const LARGE: usize = LIMIT / CONNECTION_SHARE;
-
-    fn open(budget: &Budget, address: &str) -> Arc<Account> {
-        budget.open(address.parse().unwrap())
-    }
-
-    fn has_ended(account: &Arc<Account>) -> bool {
-        account.ended().is_cancelled()
-    }
-
-    fn refusal(account: &Arc<Account>) -> String {
-        account.check().unwrap_err().to_string()
-    }
-
-    #[test]
-    fn charges_are_counted_until_they_are_dropped() {
-        let budget = Budget::new(LIMIT);
-        let account = open(&budget, "192.0.2.1");
-        let first = account.charge(3 * STEP);
-        account.belongs_to("alice");
-        let mut second = account.charge(1);
-        second.resize(STEP);
-        assert_eq!(budget.held(), 4 * STEP);
-        let alice = account.state.lock().peer.clone().unwrap();
-        assert_eq!(alice.held(), 4 * STEP, "with what is held since before the peer is known");
-        second.resize(0);
-        assert_eq!((budget.held(), alice.held()), (3 * STEP, 3 * STEP));
-        drop((first, second));
-        assert_eq!((budget.held(), alice.held()), (0, 0));
-        drop(account);
-        assert!(budget.0.accounts.lock().is_empty());
-    }
-
-    #[test]
-    fn near_its_limit_a_connection_is_refused_and_beyond_it_ends() {
-        let budget = Budget::new(LIMIT);
-        let account = open(&budget, "127.0.0.1");
-        let mut charge = account.charge(LARGE - LARGE / 8 - 1);
-        account.check().unwrap();
-        charge.resize(LARGE);
-        assert!(refusal(&account).contains("your connection"));
-        assert!(!has_ended(&account));
-        charge.resize(LARGE + 1);
-        assert!(has_ended(&account));
-        assert_eq!(budget.ended(), 1);
-        drop(charge);
-        assert_eq!(budget.0.whole.ending.load(Relaxed), 0);
-    }
-
-    #[test]
-    fn the_largest_connection_of_the_largest_group_ends() {
-        let budget = Budget::new(LIMIT);
-        // Eight addresses hold an eighth each, in two connections.
-        let accounts: Vec<_> = (0..8)
-            .flat_map(|host| [(); 2].map(|()| open(&budget, &format!("192.0.2.{host}"))))
-            .collect();
-        let mut charges: Vec<_> = accounts.iter().map(|account| account.charge(LARGE)).collect();
-        assert!(!accounts.iter().any(has_ended));
-        charges[3].resize(LARGE - STEP);
-        charges[5].resize(LARGE - STEP);
-        let newcomers = [(); 3].map(|()| open(&budget, "198.51.100.1"));
-        let [_held @ .., last] = &newcomers;
-        let _held = [newcomers[0].charge(STEP), newcomers[1].charge(STEP)];
-        assert!(!accounts.iter().any(has_ended), "the limit is reached");
-        let _beyond = last.charge(STEP);
-        assert_eq!(accounts.iter().filter(|account| has_ended(account)).count(), 1);
-        for small in [3, 5] {
-            assert!(!has_ended(&accounts[small]), "others hold more");
-        }
-        for newcomer in &newcomers {
-            assert!(!has_ended(newcomer));
-            newcomer.check().expect("it holds little");
-        }
-        assert!(refusal(&accounts[3]).contains("your connection"));
-    }
-
-    #[test]
-    fn a_peer_has_a_share() {
-        let budget = Budget::new(LIMIT);
-        let held: Vec<_> = (0..4)
-            .map(|host| {
-                let account = open(&budget, &format!("192.0.2.{host}"));
-                let charge = account.charge(LARGE / 2);
-                account.belongs_to("alice");
-                (account, charge)
-            })
-            .collect();
-        assert!(refusal(&held[0].0).contains("one peer"));
-        assert!(!held.iter().any(|(account, _)| has_ended(account)));
-        let other = open(&budget, "192.0.2.5");
-        let _charge = other.charge(LARGE / 2);
-        other.check().unwrap();
-        other.belongs_to("alice");
-        let all = held.iter().map(|(account, _)| account).chain([&other]);
-        assert_eq!(all.filter(|account| has_ended(account)).count(), 1);
-    }
-
-    #[test]
-    fn an_address_has_a_share_and_small_connections_from_it_go_on() {
-        let budget = Budget::new(LIMIT);
-        let large: Vec<_> = (0..8)
-            .map(|_| {
-                let account = open(&budget, "192.0.2.1");
-                let charge = account.charge(LARGE / 2);
-                (account, charge)
-            })
-            .collect();
-        assert!(refusal(&large[0].0).contains("one address"));
-        let small = open(&budget, "192.0.2.1");
-        let mut charge = small.charge(MODEST);
-        small.check().unwrap();
-        assert!(!has_ended(&small));
-        assert_eq!(large.iter().filter(|(account, _)| has_ended(account)).count(), 1);
-        charge.resize(MODEST + 1);
-        assert!(refusal(&small).contains("one address"));
-        let elsewhere = open(&budget, "192.0.2.2");
-        let _charge = elsewhere.charge(LARGE / 2);
-        elsewhere.check().unwrap();
-    }
-
-    #[test]
-    fn groups_are_forgotten_with_their_connections() {
-        let budget = Budget::new(LIMIT);
-        for host in 0..10_000_u32 {
-            drop(budget.open(std::net::Ipv4Addr::from_bits(0x0a00_0000 + host).into()));
-        }
-        assert!(budget.0.groups.lock().len() < 100);
-    }
-
-    #[test]
-    fn a_pool_counts_for_the_whole() {
-        let budget = Budget::new(LIMIT);
-        let pool = budget.pool(4);
-        let held = pool.hold(100);
-        assert_eq!((pool.held(), pool.limit(), budget.held()), (100, LIMIT / 4, 100));
-        drop(held);
-        assert_eq!((pool.held(), budget.held()), (0, 0));
-    }
-}
+mod tests;

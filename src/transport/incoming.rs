@@ -23,8 +23,8 @@ use tokio_stream::{Stream, StreamExt, adapters::Fuse};
 use super::{
     handshake::Handshaker,
     io::{Duplex, ServerIo},
-    limits::source_of,
     meter::Rejection,
+    source::source_of,
 };
 
 /// How long to pause if the machine has no connections left (file descriptors, memory): long enough

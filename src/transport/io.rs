@@ -20,7 +20,7 @@ use super::{
     budget::{Account, Charge},
     frames::FrameTracker,
     idle::Idle,
-    limits::Permit,
+    limits::{CONNECTION_BYTES, Permit, TLS_BYTES},
     meter::Open,
     peer_info::{PeerInfo, Via},
 };
@@ -30,11 +30,6 @@ use crate::wire;
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-/// What an open connection costs without calls, and TLS in addition: measured with 1,000 of them,
-/// HTTP/2's buffers included.
-pub(super) const CONNECTION_BYTES: usize = 16 * 1024;
-pub(super) const TLS_BYTES: usize = 12 * 1024;
 
 /// How long a connection whose account has ended may take to read why.
 const ENDING_GRACE: Duration = Duration::from_millis(200);

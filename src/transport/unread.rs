@@ -15,10 +15,10 @@ use super::{
 
 /// The bytes that a connection has read and no body has returned yet.
 #[derive(Debug)]
-pub(super) struct Unread(Mutex<State>);
+pub(super) struct Unread(Mutex<Buffered>);
 
 #[derive(Debug)]
-struct State {
+struct Buffered {
     charge: Charge,
     /// The requests whose bodies may return more.
     open: usize,
@@ -26,7 +26,7 @@ struct State {
 
 impl Unread {
     pub(super) fn new(account: &Arc<Account>) -> Self {
-        Self(Mutex::new(State { charge: account.charge(0), open: 0 }))
+        Self(Mutex::new(Buffered { charge: account.charge(0), open: 0 }))
     }
 
     /// Notes that data was read from the connection.
@@ -53,7 +53,7 @@ impl Unread {
     }
 }
 
-impl State {
+impl Buffered {
     fn change(&mut self, change: impl FnOnce(usize) -> usize) {
         let bytes = change(self.charge.bytes());
         self.charge.resize(bytes);

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use crate::transport::Budget;
 
 /// The least: below it, one connection could hardly fetch a page of messages.
-const LEAST: usize = 32 * MIB;
+const LEAST: usize = 32 * 1024 * 1024;
 
 const MIB: usize = 1024 * 1024;
 

@@ -151,7 +151,7 @@ async fn attack_once(
     let Ok(opened) = opened else { return };
     let Some((send, driver)) = opened else {
         // It is full, or has no time for another handshake.
-        return tokio::time::sleep(Duration::from_millis(50)).await;
+        return tokio::time::sleep_until(Instant::now() + Duration::from_millis(50)).await;
     };
     let mut driver = JoinSet::from_iter([driver]);
     tally.lock().connections += 1;

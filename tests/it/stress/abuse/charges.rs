@@ -34,6 +34,9 @@ struct Growth {
     taken: f64,
 }
 
+/// A call in progress: its answer, and the rest of its request.
+type OpenCall = (ResponseFuture, h2::SendStream<Bytes>);
+
 /// A hub, and what it took before the load.
 struct Measured {
     hub: TestHub,
@@ -41,7 +44,7 @@ struct Measured {
     before: (f64, f64),
     /// Hold the connections and calls.
     connections: JoinSet<Result<(), h2::Error>>,
-    held: Vec<(SendRequest<Bytes>, Vec<(ResponseFuture, h2::SendStream<Bytes>)>)>,
+    held: Vec<(SendRequest<Bytes>, Vec<OpenCall>)>,
     sessions: Vec<Session>,
 }
 
@@ -77,8 +80,9 @@ impl Measured {
     async fn settled(&self) -> (f64, f64) {
         let (mut last, mut since) = (self.now(), Instant::now());
         let until = Instant::now() + PATIENCE;
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
         while since.elapsed() < Duration::from_millis(800) && Instant::now() < until {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            pace.tick().await;
             let now = self.now();
             if (now.0 - last.0).abs() + (now.1 - last.1).abs() > 200_000.0 {
                 (last, since) = (now, Instant::now());

@@ -1,43 +1,35 @@
 //! Every rpc of both servers, attacked in every way by every kind of caller, each alone and all at
 //! once. The rpcs are those of the descriptors: a new one is attacked without a change here.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+mod requests;
+mod target;
 
-use bytes::Bytes;
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+
 use chinwag::{
     identity::Identity,
-    model::{Endpoint, JoinLink},
-    proto::{self, HUB_DESCRIPTORS, PEER_DESCRIPTORS, chat_request::Request, join},
-    transport::{Channel, Dial, Trust, client_config},
+    model::JoinLink,
+    proto::{self, HUB_DESCRIPTORS, PEER_DESCRIPTORS, chat_request::Request},
+    transport::Trust,
 };
 use prost::Message;
 use prost_types::FileDescriptorSet;
-use tokio_util::task::AbortOnDropHandle;
-use tonic_reflection::pb::v1::{ServerReflectionRequest, server_reflection_request};
 
+use self::{
+    requests::requests,
+    target::{Target, head},
+};
 use super::{
-    P99,
-    attack::{Attacker, Calls, Rpc, Tally, Way, attack},
-    honest::{Honest, Suffered},
+    attack::{Calls, Rpc, Way},
+    honest::Honest,
     own_network::address,
 };
 use crate::support::{
     cli::{self, Running},
-    direct_line::{message, to},
-    hub::{TestHub, memory_of, reset_peak_of},
+    hub::TestHub,
     keyed,
     metrics_page::Page,
     peer::{Chat, Session, named, new_id},
-    within::{PATIENCE, within},
 };
 
 const MIB: usize = 1024 * 1024;
@@ -137,222 +129,6 @@ fn rpcs(descriptors: &[u8], target: &str) -> Vec<Rpc> {
     }
     assert!(rpcs.len() >= 7, "{rpcs:?}");
     rpcs.into_values().collect()
-}
-
-/// Returns requests whose answers are large; an empty one for other rpcs.
-fn requests(path: &str, target: &str) -> Vec<Bytes> {
-    let past = || proto::Join { room: DEN.into(), start: Some(join::Start::Last(1_000)) };
-    let one = |request: Vec<u8>| vec![Bytes::from(request)];
-    match path.rsplit_once('/').unwrap().1 {
-        "Register" => one(named("squatter").encode_to_vec()),
-        "Chat" => {
-            let join = proto::ChatRequest { request: Some(Request::Join(past())) };
-            let nothing = std::iter::repeat_n(Bytes::new(), 4_100);
-            one(join.encode_to_vec()).into_iter().chain(nothing).collect()
-        }
-        "Subscribe" => one(proto::SubscribeRequest { joins: vec![past()] }.encode_to_vec()),
-        "Post" => {
-            one(proto::PostRequest { room: "lobby".into(), id: new_id(), text: "x".repeat(16_000) }
-                .encode_to_vec())
-        }
-        "ListMessages" => {
-            let request = proto::ListMessagesRequest {
-                room: DEN.into(),
-                page_size: 1000,
-                ..Default::default()
-            };
-            one(request.encode_to_vec())
-        }
-        "SearchMessages" => {
-            let query = "walnut".into();
-            let request =
-                proto::SearchMessagesRequest { query, page_size: 100, ..Default::default() };
-            one(request.encode_to_vec())
-        }
-        "GetPeer" => {
-            let request = proto::GetPeerRequest { name: "crowd1".into(), ..Default::default() };
-            one(request.encode_to_vec())
-        }
-        "ServerReflectionInfo" => {
-            use server_reflection_request::MessageRequest::FileContainingSymbol;
-            let symbol = if path.contains("v1alpha") {
-                "grpc.health.v1.Health"
-            } else {
-                "chinwag.v1.Message"
-            };
-            let request = ServerReflectionRequest {
-                host: String::new(),
-                message_request: Some(FileContainingSymbol(symbol.into())),
-            };
-            vec![request.encode_to_vec().into(); 100]
-        }
-        "Send" => one(to(target, &message("mallory", &"x".repeat(16_000))).encode_to_vec()),
-        "Converse" => {
-            let hello = proto::Hello { name: "mallory".into(), receiver: target.into() };
-            let event = |event| proto::ConverseRequest { event: Some(event) };
-            use proto::converse_request::Event;
-            let mut all = one(event(Event::Hello(hello)).encode_to_vec());
-            for _ in 0..1_000 {
-                let said = message("mallory", "x");
-                all.push(event(Event::Message(said)).encode_to_vec().into());
-            }
-            all
-        }
-        _ => one(Vec::new()),
-    }
-}
-
-/// A server under attack.
-struct Target {
-    pid: u32,
-    at: SocketAddr,
-    /// The most that it may take.
-    most: usize,
-    page: Option<Page>,
-    /// The hub that the attackers register at.
-    hub: SocketAddr,
-    trust: Trust,
-    /// The key of the server.
-    key: Trust,
-    honest: Honest,
-    /// Counts the registrations of the attackers.
-    generation: usize,
-    everybody: Option<Vec<Attacker>>,
-}
-
-impl Target {
-    fn channel(at: SocketAddr, trust: &Trust, own: &Identity) -> Channel {
-        let dial = Dial::tls(Some(own.credentials()), trust).unwrap();
-        dial.channel(&Endpoint::from(at)).unwrap()
-    }
-
-    /// Returns the attackers, registered if they have keys.
-    async fn attackers(&mut self, who: Who) -> Vec<Attacker> {
-        if self.everybody.is_none() {
-            self.generation += 1;
-            let mut all = vec![Attacker {
-                from: address(10),
-                tls: client_config(None, &self.key).unwrap(),
-                tokens: [].into(),
-            }];
-            for host in 0..9 {
-                all.push(self.register(host).await);
-            }
-            self.everybody = Some(all);
-        }
-        let all = self.everybody.as_ref().unwrap();
-        match who {
-            Who::Stranger => all[..1].to_vec(),
-            Who::Identity => all[1..2].to_vec(),
-            Who::Addresses => all[2..].to_vec(),
-            Who::Everybody => all.clone(),
-        }
-    }
-
-    async fn register(&self, host: u8) -> Attacker {
-        let own = Identity::generate().unwrap();
-        let name = format!("mallory{host}.{}", self.generation);
-        let channel = Self::channel(self.hub, &self.trust, &own);
-        let mut tokens = Vec::new();
-        for _ in 0..32 {
-            let session = keyed::register_on(channel.clone(), None, named(&name)).await.unwrap();
-            tokens.push(session.registered.token);
-        }
-        let tls = client_config(Some(own.credentials()), &self.key).unwrap();
-        Attacker { from: address(11 + host), tls, tokens: tokens.into() }
-    }
-
-    /// Attacks in some way. A slow run is repeated once, because the machine may have been busy.
-    async fn suffer(&mut self, cell: &Cell) {
-        for again in [true, false] {
-            let attackers = self.attackers(cell.who).await;
-            self.honest.suffered();
-            reset_peak_of(self.pid);
-            let watch = Watch::start(self.page);
-            let tally = attack(self.at, attackers, cell.calls.clone(), cell.lasts).await;
-            let held = watch.most();
-            let peak = memory_of(self.pid, "VmHWM:");
-            let suffered = self.honest.suffered();
-            if cell.calls.iter().any(|call| call.path.ends_with("/Unregister")) {
-                self.everybody = None;
-            }
-            row(cell, peak, held, &suffered, &tally);
-            assert!(peak <= self.most, "{}: it took {peak} bytes", cell.what);
-            assert!(tally.untold.is_empty(), "{}: {:?}", cell.what, tally.untold);
-            assert!(tally.streams > 0, "{}: no call was made", cell.what);
-            assert!(!self.honest.is_gone(), "{}: the honest client is gone", cell.what);
-            self.recover().await;
-            if suffered.p99() <= P99 {
-                return;
-            }
-            assert!(again, "{}: {suffered}", cell.what);
-        }
-    }
-
-    /// Waits until the attackers' connections are gone, and with them what they held.
-    async fn recover(&self) {
-        let Some(page) = self.page else { return };
-        let gone = async {
-            while page.value("chinwag_hub_connections{kind=\"tls\"}") > 1.0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        within(PATIENCE, "the end of the attackers' connections", gone).await;
-        let (held, limit) = (
-            page.value("chinwag_hub_memory_held_bytes"),
-            page.value("chinwag_hub_memory_limit_bytes"),
-        );
-        assert!(held < limit / 2.0, "{held} of {limit} bytes are still held");
-    }
-}
-
-/// Watches what a hub holds.
-struct Watch {
-    most: Arc<AtomicUsize>,
-    _task: AbortOnDropHandle<()>,
-}
-
-impl Watch {
-    fn start(page: Option<Page>) -> Self {
-        let most = Arc::new(AtomicUsize::new(0));
-        let seen = most.clone();
-        let watch = async move {
-            let Some(page) = page else { return };
-            loop {
-                let held = tokio::task::spawn_blocking(move || {
-                    page.value("chinwag_hub_memory_held_bytes")
-                });
-                seen.fetch_max(held.await.unwrap() as usize, Relaxed);
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        Self { most, _task: AbortOnDropHandle::new(tokio::spawn(watch)) }
-    }
-
-    fn most(&self) -> usize {
-        self.most.load(Relaxed)
-    }
-}
-
-fn row(cell: &Cell, peak: usize, held: usize, suffered: &Suffered, tally: &Tally) {
-    eprintln!(
-        "| {:<70} | {:>4} | {:>4} | {:>6.1} | {:>7} | {:>5} | {:>5} | {:>7} |",
-        cell.what,
-        peak / MIB,
-        held / MIB,
-        suffered.p99().as_secs_f64() * 1000.0,
-        tally.refused,
-        tally.ended,
-        tally.connections,
-        tally.streams,
-    );
-}
-
-fn head(what: &str) {
-    eprintln!(
-        "\n{what}\n| {:<70} | peak MiB | held MiB | p99 ms | refused | ended | connections | streams |",
-        "cell"
-    );
 }
 
 /// Runs the attackers at a low priority: the time that they take for themselves is not the hub's.

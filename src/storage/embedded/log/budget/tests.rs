@@ -1,3 +1,5 @@
+//! Searches and reads end when their budget is used up.
+
 use std::{sync::mpsc, time::Instant};
 
 use tokio::task::JoinSet;
