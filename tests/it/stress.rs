@@ -6,6 +6,7 @@
 mod stress {
     mod abuse;
     mod crash;
+    mod linearizable;
     mod power_loss;
     mod search;
     mod slow_reader;

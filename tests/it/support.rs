@@ -27,5 +27,6 @@ pub(crate) mod room;
 pub(crate) mod skip;
 pub(crate) mod terminal;
 pub(crate) mod tmux;
+pub(crate) mod tools;
 pub(crate) mod watch;
 pub(crate) mod within;

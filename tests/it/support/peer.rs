@@ -53,10 +53,22 @@ pub(crate) fn named(name: &str) -> RegisterRequest {
 
 /// Registers on a separate connection.
 pub(crate) async fn register(hub: SocketAddr, request: RegisterRequest) -> Result<Session, Status> {
-    let channel = connect(hub).await;
+    register_over(connect(hub).await, request).await
+}
+
+async fn register_over(channel: Channel, request: RegisterRequest) -> Result<Session, Status> {
     let mut presence = PresenceClient::new(channel.clone());
     let registered = within(PATIENCE, "Register", presence.register(request)).await?.into_inner();
     Ok(Session { registered, channel })
+}
+
+/// Registers on a separate connection, which may fail.
+pub(crate) async fn register_lazily(
+    hub: SocketAddr,
+    request: RegisterRequest,
+) -> Result<Session, Status> {
+    let endpoint = Endpoint::from_shared(format!("http://{hub}")).unwrap();
+    register_over(guarded(endpoint.connect_lazy()), request).await
 }
 
 /// Registers on the connection of a session.
