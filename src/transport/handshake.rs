@@ -159,6 +159,8 @@ impl Handshaker {
         };
         let session = stream.get_ref().1;
         if session.alpn_protocol() != Some(ALPN_H2) {
+            // An end without a notice would look like data that was cut off (RFC 8446, 6.1).
+            let _ = refuse::close(stream).await;
             return Err(HandshakeError::NoHttp2);
         }
         let shown = session.peer_certificates().and_then(|chain| chain.first());

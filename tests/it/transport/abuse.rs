@@ -1,17 +1,19 @@
 //! Misbehaving callers: each is disconnected, with a reason where possible, and does not affect
 //! others.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chinwag::{
     error::Reason,
-    transport::{Acceptor, ClientKeys, Dial, Limits},
+    identity::TLS_NAME,
+    transport::{Acceptor, ClientKeys, Dial, Limits, Trust, client_config},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     task::JoinSet,
 };
+use tokio_rustls::TlsConnector;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
@@ -87,6 +89,22 @@ async fn garbage_is_dropped_at_once() {
     let told = rest_of(server.say(b"\x16\x03\x01\x00\x04\0\0\0\0").await).await;
     assert_eq!(told.first(), Some(&0x15), "{told:?}");
     server.call(&pinned(&hub, None)).await.unwrap();
+}
+
+/// A caller that did not agree on HTTP/2 is told that this is the end, and does not see an end that an
+/// attacker could have made.
+#[tokio::test]
+async fn tls_without_http2_ends_with_a_notice() {
+    let hub = identity();
+    let server = TestServer::start(door(&hub, ClientKeys::Optional).limits(patient())).await;
+    let trust = Trust::Pinned(hub.fingerprint());
+    let mut config = Arc::unwrap_or_clone(client_config(None, &trust).unwrap());
+    config.alpn_protocols = Vec::new();
+    let tls = TlsConnector::from(Arc::new(config));
+    let name = TLS_NAME.try_into().unwrap();
+    let mut stream = soon(tls.connect(name, server.say(b"").await)).await.unwrap();
+    // Without the notice this is an error.
+    assert_eq!(soon(stream.read(&mut [0])).await.unwrap(), 0);
 }
 
 #[tokio::test]
