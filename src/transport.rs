@@ -91,6 +91,11 @@ pub fn server(
     keepalive: Duration,
     max_anonymous: usize,
 ) -> Server<Stack<GrpcOnly, Stack<ChargeCalls, Identity>>> {
+    http2(keepalive).layer(ChargeCalls::new(max_anonymous)).layer(GrpcOnly::layer())
+}
+
+/// Returns a server with the limits of HTTP/2 alone, for other layers than those of [`server`].
+pub fn http2(keepalive: Duration) -> Server {
     Server::builder()
         .timeout(CALL_TIMEOUT)
         .max_concurrent_streams(Some(MAX_STREAMS))
@@ -100,6 +105,4 @@ pub fn server(
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
         .http2_keepalive_interval(Some(keepalive))
         .http2_keepalive_timeout(Some(keepalive))
-        .layer(ChargeCalls::new(max_anonymous))
-        .layer(GrpcOnly::layer())
 }

@@ -24,6 +24,7 @@ mod clock;
 mod command_keys;
 mod commands;
 mod completions;
+mod conformance;
 mod conversations;
 mod direct;
 mod direct_guard;

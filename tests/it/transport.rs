@@ -16,7 +16,7 @@ use tonic::Code;
 
 mod abuse;
 mod descriptors;
-mod server;
+pub(crate) mod server;
 
 use server::{TestServer, call, rest_of, soon};
 
