@@ -247,8 +247,15 @@ impl Client {
 
     /// Takes note that the hub was killed. Panics if it has refused a call instead.
     fn lost(&mut self, status: &Status) {
-        // A call of the session on a hub that was restarted meanwhile is not authenticated.
-        let codes = [Code::Unavailable, Code::Unknown, Code::Internal, Code::Unauthenticated];
+        // Of the last two, the first is a call whose connection ended before it was sent, the second
+        // one with a session of the killed hub.
+        let codes = [
+            Code::Unavailable,
+            Code::Unknown,
+            Code::Internal,
+            Code::Cancelled,
+            Code::Unauthenticated,
+        ];
         assert!(codes.contains(&status.code()), "{status:?}");
         self.session = None;
     }
