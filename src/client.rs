@@ -74,6 +74,7 @@ mod events;
 mod hub_connection;
 mod inbox;
 mod line;
+mod message_rates;
 mod options;
 mod outbox;
 mod own_name;

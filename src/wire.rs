@@ -406,9 +406,13 @@ impl TryFrom<proto::PostResponse> for Posted {
 
 /// Parses a list of peers. An invalid peer is skipped, so that it does not hide the others.
 pub(crate) fn listed_peers(raw: Vec<proto::Peer>) -> impl Iterator<Item = Peer> {
-    raw.into_iter().filter_map(|peer| {
-        let read = Peer::try_from(peer);
-        read.inspect_err(|error| tracing::warn!(%error, "skipped an invalid peer of a list")).ok()
+    raw.into_iter().filter_map(|peer| match Peer::try_from(peer) {
+        // The certificates of all would take much memory.
+        Ok(peer) => Some(Peer { certificate: None, ..peer }),
+        Err(error) => {
+            tracing::warn!(%error, "skipped an invalid peer of a list");
+            None
+        }
     })
 }
 

@@ -28,10 +28,11 @@ pub(crate) async fn latest_messages(
         let left = u32::try_from(limit - backward.len()).unwrap_or(HISTORY_PAGE);
         request.size = left.min(HISTORY_PAGE);
         let page = client.messages(room.clone(), request.clone()).await?;
+        let is_empty = page.items.is_empty();
         backward.extend(page.items.into_iter().rev());
         backward.truncate(limit);
         match page.next {
-            Some(next) if backward.len() < limit => request.token = next,
+            Some(next) if backward.len() < limit && !is_empty => request.token = next,
             _ => break,
         }
     }
@@ -60,10 +61,11 @@ pub(crate) async fn search_by_pages(
     loop {
         request.size = u32::try_from(limit - hits.len()).unwrap_or(SEARCH_PAGE).min(SEARCH_PAGE);
         let page = client.search(request.clone()).await?;
+        let is_empty = page.items.is_empty();
         hits.extend(page.items);
         hits.truncate(limit);
         match page.next {
-            Some(next) if hits.len() < limit => {
+            Some(next) if hits.len() < limit && !is_empty => {
                 request.token = next;
                 more(hits.len());
             }

@@ -21,7 +21,10 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use self::durable::Recorded;
 pub(super) use self::durable::{DurableInbox, PLAN};
-use super::{direct_history::DirectHistory, event::Event, own_name::OwnName, received::Direct};
+use super::{
+    direct_history::DirectHistory, event::Event, message_rates::MessageRates, own_name::OwnName,
+    received::Direct,
+};
 use crate::{
     client::error::Error,
     error::{RequestError, Result},
@@ -46,6 +49,7 @@ struct InboxInner {
     hasher: RandomState,
     durable: Option<DurableInbox>,
     history: DirectHistory,
+    rates: MessageRates,
 }
 
 #[derive(Debug)]
@@ -83,7 +87,8 @@ impl Inbox {
         let recent = LruCache::new(REMEMBERED);
         let accepted = Mutex::new(AcceptedMessages { recent, left: limit.unwrap_or(u64::MAX) });
         let hasher = RandomState::new();
-        let inner = InboxInner { me, events, accepted, hasher, durable, history };
+        let rates = MessageRates::default();
+        let inner = InboxInner { me, events, accepted, hasher, durable, history, rates };
         (Self(Arc::new(inner)), messages)
     }
 
@@ -143,6 +148,7 @@ impl Inbox {
         direct: Direct,
         accepted: impl Future<Output = Result<Receipt>>,
     ) -> Result<Receipt> {
+        self.0.rates.check(&direct)?;
         let permit = self.0.history.reserve().await;
         let receipt = accepted.await?;
         if let Some(permit) = permit.filter(|_| !receipt.duplicate) {

@@ -17,6 +17,10 @@ use crate::{
 /// taken to send them without end.
 const MAX_PAGES: usize = 10_000;
 
+/// The most bytes of one list, as sent: several times what a hundred thousand peers need, who are as many
+/// as a hub is made for.
+const MAX_LIST_BYTES: usize = 64 * 1024 * 1024;
+
 /// How many peers or rooms are requested at once: the most that a hub gives.
 const LIST_PAGE: i32 = 1000;
 
@@ -150,10 +154,11 @@ impl Client {
 
     /// Reads a page of a room's history. Errors as [`Client::peer`].
     pub async fn messages(&self, room: RoomName, page: PageRequest) -> Result<Page<Message>> {
+        let token = page.token;
         let request = proto::ListMessagesRequest {
             room: room.to_string(),
             page_size: page_size(page.size),
-            page_token: page.token,
+            page_token: token.clone(),
             from: page.from.map(Into::into),
             forward: page.forward,
             since: page.since.map(wire::to_timestamp),
@@ -163,7 +168,7 @@ impl Client {
             BroadcastClient::new(channel).list_messages(request).await
         };
         let answer = self.0.hub.call(request, rpc).await?;
-        Page::new(answer.messages, answer.next_page_token)
+        Page::new(answer.messages, answer.next_page_token, &token)
     }
 
     /// Finds messages by their words. Errors as [`Client::peer`].
@@ -173,13 +178,14 @@ impl Client {
         } else {
             proto::SearchOrder::Relevance
         };
+        let token = search.token;
         let request = proto::SearchMessagesRequest {
             query: search.query,
             room: search.room.map(|room| room.to_string()).unwrap_or_default(),
             sender: search.sender.map(|sender| sender.to_string()).unwrap_or_default(),
             order: order.into(),
             page_size: page_size(search.size),
-            page_token: search.token,
+            page_token: token.clone(),
             since: search.since.map(wire::to_timestamp),
             until: search.until.map(wire::to_timestamp),
         };
@@ -187,7 +193,7 @@ impl Client {
             BroadcastClient::new(channel).search_messages(request).await
         };
         let answer = self.0.hub.call(request, rpc).await?;
-        Page::new(answer.hits, answer.next_page_token)
+        Page::new(answer.hits, answer.next_page_token, &token)
     }
 
     /// Sets the status that others see, also for later sessions. Errors as [`Client::peer`]. The
@@ -200,10 +206,14 @@ impl Client {
 }
 
 impl<T> Page<T> {
-    fn new<R>(raw: Vec<R>, next: String) -> Result<Self>
+    /// Parses the page of a token. Errors if it names itself as the next.
+    fn new<R>(raw: Vec<R>, next: String, token: &str) -> Result<Self>
     where
         T: TryFrom<R, Error = ProtocolError>,
     {
+        if !next.is_empty() && next == token {
+            return Err(endless());
+        }
         let items = raw.into_iter().map(T::try_from).collect::<Result<_, _>>()?;
         Ok(Self { items, next: Some(next).filter(|next| !next.is_empty()) })
     }
@@ -216,30 +226,42 @@ async fn list_rooms(
     BroadcastClient::new(channel).list_rooms(request).await
 }
 
-async fn all_pages<R, F>(ask: impl Fn(String) -> F) -> Result<Vec<R>>
+async fn all_pages<R: prost::Message, F>(ask: impl Fn(String) -> F) -> Result<Vec<R>>
 where
     F: Future<Output = Result<(Vec<R>, String)>>,
 {
     pages_up_to(usize::MAX, ask).await
 }
 
-/// Reads pages until there are `limit` items, or no more pages.
-async fn pages_up_to<R, F>(limit: usize, ask: impl Fn(String) -> F) -> Result<Vec<R>>
+/// Reads pages until there are `limit` items, or no more pages. Errors if the list is longer than
+/// [`MAX_LIST_BYTES`], or has no end.
+async fn pages_up_to<R: prost::Message, F>(
+    limit: usize,
+    ask: impl Fn(String) -> F,
+) -> Result<Vec<R>>
 where
     F: Future<Output = Result<(Vec<R>, String)>>,
 {
     let mut all = Vec::new();
-    let mut token = String::new();
+    let (mut token, mut bytes) = (String::new(), 0);
     for _ in 0..MAX_PAGES {
-        let (items, next) = ask(token).await?;
+        let (items, next) = ask(token.clone()).await?;
+        bytes += items.iter().map(R::encoded_len).sum::<usize>();
         all.extend(items);
         all.truncate(limit);
         if next.is_empty() || all.len() >= limit {
             return Ok(all);
         }
+        if next == token || bytes > MAX_LIST_BYTES {
+            break;
+        }
         token = next;
     }
-    Err(Error::protocol("a list has no end"))
+    Err(endless())
+}
+
+fn endless() -> Error {
+    Error::protocol("a list has no end")
 }
 
 fn page_size(size: u32) -> i32 {

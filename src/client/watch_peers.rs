@@ -19,7 +19,7 @@ use super::{
 use crate::{
     backoff::{self, Backoff},
     client::error::{Error, Result},
-    model::{Name, Peer},
+    model::{Endpoint, Name, Peer},
     proto::{self, watch_peers_response::Event as Answer},
     wire,
 };
@@ -27,6 +27,9 @@ use crate::{
 /// The most peers that are listed, which bounds what a hub can make its clients hold. A hub takes half as
 /// many by default.
 const MAX_LISTED: usize = 256 * 1024;
+
+/// The most bytes of the peers that are listed, more than those of a hub need with three endpoints each.
+const MAX_LISTED_BYTES: usize = 64 * 1024 * 1024;
 
 /// A change of the list of peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub(super) struct PeerWatcher {
     complete_at: Option<proto::Position>,
     /// The list so far.
     listed: HashMap<Name, Peer>,
+    /// What those take.
+    bytes: usize,
     ready: VecDeque<PeerChange>,
     backoff: Backoff,
 }
@@ -128,6 +133,7 @@ impl PeerWatcher {
             listing: false,
             complete_at: None,
             listed: HashMap::new(),
+            bytes: 0,
             ready: VecDeque::new(),
             backoff: backoff::RECONNECT,
         }
@@ -189,6 +195,7 @@ impl PeerWatcher {
             Answer::Snapshot(part) => {
                 if !std::mem::replace(&mut self.listing, true) || self.complete_at.is_some() {
                     self.listed.clear();
+                    self.bytes = 0;
                     self.complete_at = None;
                     self.ready.push_back(PeerChange::Reset);
                 }
@@ -207,7 +214,7 @@ impl PeerWatcher {
                 }
                 // An invalid name was never listed.
                 for name in delta.removed.iter().filter_map(|name| Name::parse(name).ok()) {
-                    self.listed.remove(&name);
+                    self.bytes -= self.listed.remove(&name).as_ref().map_or(0, size);
                     self.ready.push_back(PeerChange::Left(name));
                 }
                 self.revision = delta.revision;
@@ -237,9 +244,12 @@ impl PeerWatcher {
     }
 
     fn list(&mut self, peer: Peer) {
-        if self.listed.len() >= MAX_LISTED && !self.listed.contains_key(&peer.name) {
+        let before = self.listed.get(&peer.name);
+        let bytes = self.bytes - before.map_or(0, size) + size(&peer);
+        if (self.listed.len() >= MAX_LISTED && before.is_none()) || bytes > MAX_LISTED_BYTES {
             return;
         }
+        self.bytes = bytes;
         self.peers.remember(&peer);
         self.listed.insert(peer.name.clone(), peer.clone());
         self.ready.push_back(PeerChange::Updated(peer));
@@ -255,6 +265,12 @@ impl PeerWatcher {
             self.backoff.reset();
         }
     }
+}
+
+/// Returns the approximate bytes of a listed peer.
+fn size(peer: &Peer) -> usize {
+    let hosts: usize = peer.endpoints.iter().map(|endpoint| endpoint.host().len()).sum();
+    size_of::<Peer>() + peer.endpoints.len() * size_of::<Endpoint>() + hosts
 }
 
 /// Opens the stream, not before `at` and not while the hub is away.

@@ -1,14 +1,14 @@
 //! The queries of the client library, against a fake hub.
 
 use crate::support::{
-    fake_hub::{Call, FakeHub, at, name, peer},
+    fake_hub::{Call, FakeHub, at, large_peers, name, peer},
     one_client::{disconnected, in_a_room, options},
     within::{PATIENCE, within},
 };
 use chinwag::{
-    client::{Client, Error, PeerChange, PeerFilter, PeerWatch, SearchRequest},
+    client::{Client, Error, PageRequest, PeerChange, PeerFilter, PeerWatch, SearchRequest},
     error::RequestError,
-    model::PeerStatus,
+    model::{PeerStatus, RoomName},
     proto::{self, watch_peers_response::Event as Watched},
     wire,
 };
@@ -60,6 +60,65 @@ async fn a_refused_change_of_the_status_leaves_it_as_it_was() {
     chat.end(Status::unavailable("gone")).await;
     disconnected(&mut events).await;
     assert_eq!(hub.registration().await.0.status(), proto::PeerStatus::Online);
+}
+
+/// A hub that lies cannot make a client hold more and more.
+#[tokio::test]
+async fn lists_without_end_are_given_up() {
+    let hub = FakeHub::start().await;
+    hub.list_without_end();
+    let (client, _events) = Client::start(options(&hub, &[])).await.unwrap();
+    let endless = |error: Error| {
+        assert!(matches!(&error, Error::Protocol(_)), "{error:?}");
+        assert!(error.to_string().contains("a list has no end"), "{error}");
+    };
+    endless(client.peers(PeerFilter::default()).await.unwrap_err());
+    // 64 MiB in pages of 3 MiB.
+    assert!((15..30).contains(&hub.pages()), "{} pages", hub.pages());
+    endless(client.list_rooms().await.unwrap_err());
+    let page = client.messages(RoomName::lobby(), PageRequest::default()).await.unwrap();
+    let mut next = PageRequest::default();
+    next.token = page.next.unwrap();
+    endless(client.messages(RoomName::lobby(), next).await.unwrap_err());
+    let mut search = SearchRequest::default();
+    search.query = "2".into();
+    search.token = client.search(search.clone()).await.unwrap().next.unwrap();
+    endless(client.search(search).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn a_watched_list_takes_a_limited_memory() {
+    const MOST: usize = 64 * 1024 * 1024;
+    let mut hub = FakeHub::start().await;
+    let (client, _events, _chat) = in_a_room(&mut hub).await;
+    let (watch, stream) = tokio::join!(client.watch_peers(), hub.watch());
+    let mut watch = watch.unwrap();
+    let parts = 22;
+    let lying = async {
+        for part in 0..parts {
+            let snapshot = proto::PeerSnapshot {
+                revision: Some(at(1)),
+                peers: large_peers(part * 1_500, 1_500),
+                last: part + 1 == parts,
+                ..Default::default()
+            };
+            stream.say(Watched::Snapshot(snapshot)).await;
+        }
+    };
+    let listed = async {
+        let mut peers = 0;
+        loop {
+            match watch.next().await.unwrap() {
+                PeerChange::Listed => return peers,
+                PeerChange::Updated(_) => peers += 1,
+                _ => {}
+            }
+        }
+    };
+    let all = async { tokio::join!(listed, lying) };
+    let (peers, ()) = within(3 * PATIENCE, "the list", all).await;
+    // Each has eight endpoints of 251 bytes.
+    assert!((MOST / 3_000..MOST / 2_000).contains(&peers), "{peers} of {}", parts * 1_500);
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ mod listed_keys;
 mod log;
 mod logs;
 mod manual;
+mod message_rates;
 mod metrics;
 mod names;
 mod old_client;

@@ -16,7 +16,9 @@ use crate::{
         values::{self, point_in_time},
         view,
     },
-    client::{Client, DirectPage, DirectState, KeptDirect, PageRequest, Queued, Verification},
+    client::{
+        Client, DirectPage, DirectState, Error, KeptDirect, PageRequest, Queued, Verification,
+    },
     model::{DirectMessage, Message, Name, RoomName},
 };
 
@@ -143,7 +145,7 @@ async fn print_from_start(
 ) -> Result<()> {
     let mut request = PageRequest { forward: true, ..period };
     let mut progress = None;
-    let mut printed = 0;
+    let (mut printed, mut last) = (0, 0);
     loop {
         let page = client.messages(room.clone(), request.clone()).await?;
         if page.items.is_empty() && request.token.is_empty() {
@@ -154,12 +156,19 @@ async fn print_from_start(
             let last = client.room(&room).await?.map_or(0, |room| room.head.seq);
             progress = Some(Progress::begin((last + 1).saturating_sub(first), "messages"));
         }
+        // Otherwise a hub could make this go on without end.
+        for message in &page.items {
+            if message.position.seq <= last {
+                return Err(Error::protocol("messages of a room are repeated").into());
+            }
+            last = message.position.seq;
+        }
         print_all(&page.items, out).await?;
         printed += page.items.len() as u64;
         if let Some(progress) = &progress {
             progress.reach(printed);
         }
-        match page.next {
+        match page.next.filter(|_| !page.items.is_empty()) {
             Some(token) => request.token = token,
             None => return Ok(()),
         }

@@ -16,11 +16,12 @@ use super::{
 };
 use crate::{
     backoff::Backoff,
-    client::error::Result,
+    client::error::{Error, Result},
     client::{
         event::Event,
         inbox::Inbox,
         peers::Peers,
+        retry,
         watch_peers::{PeerChange, PeerWatcher},
     },
     identity::ContactBook,
@@ -64,11 +65,13 @@ struct DuePeer {
     pauses: Backoff,
     /// Whether the hub has listed the peer as online. Those come first: others may take long.
     online: bool,
+    /// Whether the peer has asked to wait so long.
+    asked: bool,
 }
 
 impl DuePeer {
     fn now() -> Self {
-        Self { at: Instant::now(), pauses: PAUSES, online: false }
+        Self { at: Instant::now(), pauses: PAUSES, online: false, asked: false }
     }
 }
 
@@ -118,7 +121,8 @@ impl DeliveryQueue {
                     return change.iter().for_each(|change| self.on_change(change));
                 }
                 () = outbox.0.wake.notified() => {
-                    self.due.clear();
+                    let now = Instant::now();
+                    self.due.retain(|_, due| due.asked && due.at > now);
                     self.version = None;
                 }
                 () = tokio::time::sleep_until(until) => {}
@@ -211,7 +215,7 @@ impl DeliveryQueue {
     /// Has a peer tried at once that came online.
     fn on_change(&mut self, change: &PeerChange) {
         if let PeerChange::Updated(peer) = change
-            && let Some(due) = self.due.get_mut(&peer.name)
+            && let Some(due) = self.due.get_mut(&peer.name).filter(|due| !due.asked)
         {
             *due = DuePeer { online: true, ..DuePeer::now() };
         }
@@ -227,7 +231,13 @@ impl DeliveryQueue {
         let waits = attempts.last().is_some_and(|last| last.result.is_err() && !last.refused);
         match waits {
             true => {
-                (due.at, due.online) = (Instant::now() + due.pauses.next_delay(), false);
+                let asked = attempts.last().and_then(|last| match &last.result {
+                    Err(Error::Refused(refusal)) => retry::pause(refusal),
+                    _ => None,
+                });
+                let pause = due.pauses.next_delay().max(asked.unwrap_or_default());
+                (due.at, due.online) = (Instant::now() + pause, false);
+                due.asked = asked.is_some();
             }
             false => drop(self.due.remove(peer)),
         }

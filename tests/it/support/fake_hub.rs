@@ -66,6 +66,10 @@ struct State {
     clock: Mutex<i64>,
     /// The number of rooms that it lists, and the number of requests for them.
     rooms: Mutex<usize>,
+    /// Whether its lists have no end.
+    endless: Mutex<bool>,
+    /// The pages of peers without end that were asked for.
+    pages: Mutex<usize>,
     room_requests: Mutex<usize>,
 }
 
@@ -147,6 +151,17 @@ impl FakeHub {
     /// Lists this many rooms: `room-0` and so on.
     pub(crate) fn set_rooms(&self, rooms: usize) {
         *self.state.rooms.lock() = rooms;
+    }
+
+    /// Sends lists without end from now on: peers and rooms that are new on each page, and messages by a
+    /// page that names itself as the next.
+    pub(crate) fn list_without_end(&self) {
+        *self.state.endless.lock() = true;
+    }
+
+    /// Returns how many pages of peers without end were asked for.
+    pub(crate) fn pages(&self) -> usize {
+        *self.state.pages.lock()
     }
 
     /// Answers joins and leaves without the test from now on.
@@ -286,6 +301,14 @@ pub(crate) fn peer(name: &str, endpoints: Vec<proto::Endpoint>) -> proto::Peer {
         status_since: None,
         fingerprint: Vec::new(),
     }
+}
+
+/// Returns peers with as many and as long endpoints as there may be, about 2 KiB each.
+pub(crate) fn large_peers(first: usize, count: usize) -> Vec<proto::Peer> {
+    let label = "a".repeat(62);
+    let host = [label.as_str(); 4].join(".");
+    let endpoint = proto::Endpoint { host, port: 4242 };
+    (first..first + count).map(|i| peer(&format!("p{i}"), vec![endpoint.clone(); 8])).collect()
 }
 
 /// Returns the fingerprint of a certificate; empty if that is empty.

@@ -14,7 +14,10 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::{Call, FakeChat, FakeWatch, State, at, peer};
+use super::{Call, FakeChat, FakeWatch, State, at, large_peers, peer};
+
+/// Peers of a page without end, below the limit of a message.
+const ENDLESS_PAGE: usize = 1_500;
 
 #[derive(Clone)]
 pub(super) struct Handlers {
@@ -130,6 +133,13 @@ impl Presence for Handlers {
         request: Request<proto::ListPeersRequest>,
     ) -> Result<Response<proto::ListPeersResponse>, Status> {
         let request = request.into_inner();
+        if *self.state.endless.lock() {
+            *self.state.pages.lock() += 1;
+            let first = request.page_token.parse().unwrap_or(0);
+            let next_page_token = (first + ENDLESS_PAGE).to_string();
+            let peers = large_peers(first, ENDLESS_PAGE);
+            return Ok(Response::new(proto::ListPeersResponse { peers, next_page_token }));
+        }
         let (after, is_basic) = (&request.page_token, request.view() == proto::PeerView::Basic);
         let peers = self.state.peers.lock();
         let mut rest: Vec<_> = peers.values().filter(|peer| peer.name > *after).cloned().collect();
@@ -191,7 +201,11 @@ impl Broadcast for Handlers {
         &self,
         _: Request<proto::ListMessagesRequest>,
     ) -> Result<Response<proto::ListMessagesResponse>, Status> {
-        Err(Status::unimplemented("no test asks"))
+        Ok(Response::new(proto::ListMessagesResponse {
+            messages: vec![one_letter()],
+            next_page_token: "again".into(),
+            head: Some(at(1)),
+        }))
     }
 
     /// Returns one hit of a one-letter message, with the range from the query.
@@ -200,22 +214,13 @@ impl Broadcast for Handlers {
         request: Request<proto::SearchMessagesRequest>,
     ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
         let end = request.into_inner().query.parse().unwrap();
-        let message = proto::Message {
-            id: uuid::Uuid::now_v7().to_string(),
-            room: "lobby".into(),
-            position: Some(at(1)),
-            prev_seq: 0,
-            sender: "somebody".into(),
-            created_at: Some(prost_types::Timestamp::default()),
-            text: "\u{fc}".into(),
-        };
         let hit = proto::SearchHit {
-            message: Some(message),
+            message: Some(one_letter()),
             ranges: vec![proto::TextRange { start: 0, end }],
         };
         Ok(Response::new(proto::SearchMessagesResponse {
             hits: vec![hit],
-            next_page_token: String::new(),
+            next_page_token: if *self.state.endless.lock() { "again" } else { "" }.into(),
         }))
     }
 
@@ -225,8 +230,11 @@ impl Broadcast for Handlers {
     ) -> Result<Response<proto::ListRoomsResponse>, Status> {
         *self.state.room_requests.lock() += 1;
         let request = request.into_inner();
+        let is_endless = *self.state.endless.lock();
         let from = request.page_token.parse().unwrap_or(0);
-        let to = (from + usize::try_from(request.page_size).unwrap()).min(*self.state.rooms.lock());
+        let all = if is_endless { usize::MAX } else { *self.state.rooms.lock() };
+        let size = if is_endless { 40_000 } else { usize::try_from(request.page_size).unwrap() };
+        let to = (from + size).min(all);
         let room = |number| proto::Room {
             name: format!("room-{number}"),
             head: Some(at(0)),
@@ -235,11 +243,20 @@ impl Broadcast for Handlers {
         };
         Ok(Response::new(proto::ListRoomsResponse {
             rooms: (from..to).map(room).collect(),
-            next_page_token: if to < *self.state.rooms.lock() {
-                to.to_string()
-            } else {
-                String::new()
-            },
+            next_page_token: if to < all { to.to_string() } else { String::new() },
         }))
+    }
+}
+
+/// Returns a message of one letter.
+fn one_letter() -> proto::Message {
+    proto::Message {
+        id: uuid::Uuid::now_v7().to_string(),
+        room: "lobby".into(),
+        position: Some(at(1)),
+        prev_seq: 0,
+        sender: "somebody".into(),
+        created_at: Some(prost_types::Timestamp::default()),
+        text: "\u{fc}".into(),
     }
 }
