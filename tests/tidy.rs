@@ -73,6 +73,8 @@ fn documents_refer_to_what_exists() {
     let documents = tree.iter().filter(|(path, _)| path.ends_with(".md"));
     let documents = documents.filter(|(path, _)| !path.starts_with("benches/results/"));
     assert_none(documents.flat_map(|(path, text)| documents::violations(path, text, &tree)));
+    let security = tree.iter().find(|(path, _)| path == "docs/keys-and-security.md").unwrap();
+    assert_none(documents::missing_tests(&security.1, &tree));
 }
 
 #[test]

@@ -73,6 +73,22 @@ fn resolve(document: &str, target: &str) -> String {
     path.join("/")
 }
 
+/// Returns the tests that a document names, as `file::test`, and that do not exist in `tests/it`.
+pub(crate) fn missing_tests(content: &str, tree: &[(String, String)]) -> Vec<String> {
+    let rows = content.lines().filter(|line| line.starts_with('|'));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    let tests = quoted.filter_map(|quoted| Some((quoted, quoted.split_once("::")?)));
+    let exists = |file: &str, test: &str| {
+        let path = format!("tests/it/{file}.rs");
+        let of_file = tree.iter().find(|(found, _)| *found == path);
+        of_file.is_some_and(|(_, source)| source.contains(&format!("fn {test}()")))
+    };
+    tests
+        .filter(|(_, (file, test))| !exists(file, test))
+        .map(|(quoted, _)| format!("there is no test {quoted}"))
+        .collect()
+}
+
 /// Returns the anchors of a document's headings, as GitHub generates them.
 fn anchors(content: &str) -> BTreeSet<String> {
     let headings = content.lines().filter(|line| line.starts_with('#'));
@@ -92,6 +108,16 @@ mod tests {
             [("src/hub.rs", ""), ("docs/hub.md", "# The hub\n## Start\n"), ("README.md", "")];
         let tree = tree.map(|(path, content)| (path.to_owned(), content.to_owned()));
         violations(path, content, &tree).join("\n")
+    }
+
+    #[test]
+    fn named_tests_exist() {
+        let tree = [("tests/it/names.rs".to_owned(), "fn a_name_is_kept() {".to_owned())];
+        let check = |content: &str| missing_tests(content, &tree).join("\n");
+        assert_eq!(check("| claim | `names::a_name_is_kept` |\n`other::text`"), "");
+        for missing in ["names::a_name", "name::a_name_is_kept"] {
+            assert!(check(&format!("| claim | `{missing}` |")).contains(missing));
+        }
     }
 
     #[test]
