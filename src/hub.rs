@@ -34,7 +34,7 @@ mod turns;
 
 pub use error::Error;
 pub use jwt::Issuer;
-pub use options::{Admission, DEFAULT_LEASE, Guests, HubOptions, MIN_LEASE};
+pub use options::{Admission, DEFAULT_LEASE, Guests, HubOptions, MIN_LEASE, MIN_NAME_EXPIRY};
 pub use rates::{Rate, Rates};
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -104,6 +104,7 @@ pub struct Hub {
     acceptor: Acceptor,
     budget: Budget,
     retention: Retention,
+    name_expiry: Option<Duration>,
     grace: Duration,
     idle_exit: Option<Duration>,
     metrics: Option<TcpListener>,
@@ -111,17 +112,28 @@ pub struct Hub {
 
 impl Hub {
     /// Opens the storage, and loads or creates the hub's key. Errors with [`Error::Invalid`] if the
-    /// lease is too short; [`Error::System`] if the storage or the key cannot be used.
+    /// lease or the expiry of names is too short, or names expire on an invite-only hub; [`Error::System`] if the storage or the key cannot be used.
     pub async fn new(options: HubOptions) -> Result<Self, Error> {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));
+        }
+        if let Some(expiry) = options.name_expiry {
+            if expiry < MIN_NAME_EXPIRY {
+                return Err(Error::invalid("name_expiry", "must be at least 7 days"));
+            }
+            if options.admission.by_invitation {
+                let why = "members of an invite-only hub stay until they are removed";
+                return Err(Error::invalid("name_expiry", why));
+            }
         }
         let metrics = Metrics::default();
         let budget = Budget::new(options.memory);
         let rooms = Arc::new(Rooms::new(metrics.clone(), budget.pool(KEPT_SHARE)));
         // First, because this detects a directory that is not a hub's, or is another hub's.
-        let log = Arc::new(EmbeddedLog::open(options.store.clone(), rooms.clone())?);
-        let HubOptions { store, retention, lease, grace, idle_exit, credentials, .. } = options;
+        let log =
+            Arc::new(EmbeddedLog::open(options.store.clone(), options.store_limit, rooms.clone())?);
+        let HubOptions { store, retention, name_expiry, lease, grace, idle_exit, .. } = options;
+        let credentials = options.credentials;
         let opening = move || open(&store, credentials);
         let opened = tokio::task::spawn_blocking(opening).await.map_err(internal)??;
         let tls = server_config(&opened.credentials, ClientKeys::Optional)?;
@@ -152,7 +164,7 @@ impl Hub {
             Some(address) => Some(metrics_server::listen(address).await?),
             None => None,
         };
-        Ok(Self { state, acceptor, budget, retention, grace, idle_exit, metrics })
+        Ok(Self { state, acceptor, budget, retention, name_expiry, grace, idle_exit, metrics })
     }
 
     /// Returns the certificate of the hub's own key, to pin; `None` with other credentials.
@@ -171,7 +183,7 @@ impl Hub {
         let (health, health_server) = tonic_health::server::health_reporter();
         set_health(&health, ServingStatus::Serving).await;
         let state = &self.state;
-        let mut tasks = maintenance::start(state, self.retention);
+        let mut tasks = maintenance::start(state, self.retention, self.name_expiry);
         if let Some(listener) = self.metrics {
             let page = MetricsPage::new(state.clone(), self.acceptor.meter(), self.budget);
             tasks.spawn(metrics_server::serve(listener, page));

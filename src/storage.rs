@@ -31,6 +31,9 @@ pub trait MessageLog: Send + Sync + 'static {
     /// The epoch of the log. Never 0.
     fn epoch(&self) -> u64;
 
+    /// Returns the space that the messages take.
+    fn space(&self) -> LogSpace;
+
     /// Appends a draft. Waits while too many are in flight. Calls `done` when the message is
     /// durable and the [`CommitListener`] has been notified, or when that failed. The drafts of one
     /// caller are stored, and their callbacks called, in the order of the calls. Dropping the
@@ -60,12 +63,23 @@ pub trait MessageLog: Send + Sync + 'static {
     async fn retain(&self, retention: Retention) -> Result<u64>;
 }
 
+/// The space that a log takes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSpace {
+    /// What its messages take, without the search index.
+    pub used: u64,
+    /// From where on it takes no more messages; `None`: no limit but that of the disk.
+    pub limit: Option<u64>,
+}
+
 /// Which rooms to return.
 #[derive(Debug, Clone)]
 pub enum RoomSelection {
     /// This one.
     One(RoomName),
-    /// Up to `limit` rooms whose names come after `after`.
+    /// These.
+    These(Vec<RoomName>),
+    /// Up to `limit` rooms whose names come after `after`, without removed ones.
     After {
         /// Exclusive; `None` starts with the first room.
         after: Option<RoomName>,
@@ -83,6 +97,8 @@ pub struct Extent {
     pub last: u64,
     /// When the last message was stored.
     pub last_at: Timestamp,
+    /// Whether the room was removed because nobody posted to it. Its next message gets the next seq.
+    pub removed: bool,
 }
 
 /// A part of a room's log: at most `limit` messages and about [`MAX_SLICE_BYTES`] of text.
@@ -148,6 +164,8 @@ pub struct Retention {
     pub age: Option<Duration>,
     /// Keep this many of the latest messages of each room.
     pub count: Option<u64>,
+    /// Remove rooms without a new message for this long.
+    pub idle: Option<Duration>,
 }
 
 /// Called with every committed message, in order.

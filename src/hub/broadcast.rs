@@ -38,7 +38,7 @@ impl broadcast_server::Broadcast for Broadcast {
         let origin = state.rate_limits.origin(request.extensions());
         let draft = wire::draft("", &caller.peer, request.into_inner())?;
         state.sessions.check_member(caller.session, &draft.room)?;
-        state.rate_limits.post(origin, &caller.peer)?;
+        state.rate_limits.post(origin, &caller.peer, &draft.text)?;
         let (done, posted) = oneshot::channel();
         // A caller that stopped waiting misses the result; the post stands.
         let done = Box::new(|result| drop(done.send(result)));
@@ -181,7 +181,8 @@ impl Broadcast {
                 state.sessions.member_counts(Bound::Included(&name), 1, &visible).await;
             let members = members.remove(&name);
             let extent = state.log.extents(RoomSelection::One(name.clone())).await?.remove(&name);
-            let is_listed = members.is_some() || extent.is_some();
+            let is_kept = extent.is_some_and(|extent| !extent.removed);
+            let is_listed = members.is_some() || is_kept;
             let members = members.unwrap_or_default();
             let found = is_listed.then(|| (&self.room(name, members, extent)).into());
             let rooms = found.into_iter().collect();
@@ -195,7 +196,13 @@ impl Broadcast {
         let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
         let members = state.sessions.member_counts(from, size + 1, &visible).await;
         let selection = RoomSelection::After { after, limit: size + 1 };
-        let extents = state.log.extents(selection).await?;
+        let mut extents = state.log.extents(selection).await?;
+        // Removed rooms are not among them, but somebody may be in one again.
+        let others: Vec<_> = members.keys().filter(|name| !extents.contains_key(*name)).collect();
+        if !others.is_empty() {
+            let others = RoomSelection::These(others.into_iter().cloned().collect());
+            extents.extend(state.log.extents(others).await?);
+        }
         let mut rooms: BTreeMap<RoomName, (u32, Option<Extent>)> =
             members.into_iter().map(|(room, members)| (room, (members, None))).collect();
         for (room, extent) in extents {

@@ -232,7 +232,7 @@ impl RequestReader {
         let Self { state, caller, origin, post_order, .. } = self;
         let draft = wire::draft("post.", &caller.peer, post)?;
         state.sessions.check_member(caller.session, &draft.room)?;
-        post_order.check(&state.rate_limits, *origin, &caller.peer, draft.id)?;
+        post_order.check(&state.rate_limits, *origin, &draft)?;
         Ok(draft)
     }
 

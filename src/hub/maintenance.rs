@@ -13,8 +13,15 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// How often messages outside the retention are removed.
 const RETAIN: Duration = Duration::from_secs(60);
 
+/// How often it is recorded which names are in use.
+const NAMES: Duration = Duration::from_secs(60 * 60);
+
 /// Starts the tasks, which end when the result is dropped.
-pub(super) fn start(state: &Arc<HubState>, retention: Retention) -> JoinSet<()> {
+pub(super) fn start(
+    state: &Arc<HubState>,
+    retention: Retention,
+    name_expiry: Option<Duration>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(renew_leases(state.clone()));
     let peers = state.peers.clone();
@@ -25,6 +32,7 @@ pub(super) fn start(state: &Arc<HubState>, retention: Retention) -> JoinSet<()> 
     }
     tasks.spawn(sweep(state.clone()));
     tasks.spawn(watch_names(state.clone()));
+    tasks.spawn(expire_names(state.clone(), name_expiry));
     if retention != Retention::default() {
         tasks.spawn(retain(state.clone(), retention));
     }
@@ -57,6 +65,20 @@ async fn renew_leases(state: Arc<HubState>) {
 async fn watch_names(state: Arc<HubState>) {
     let HubState { names, sessions, directory, .. } = &*state;
     admission::watch_names(&**names, sessions, &**directory).await;
+}
+
+async fn expire_names(state: Arc<HubState>, idle: Option<Duration>) {
+    let mut ticks = tokio::time::interval(NAMES);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // At the start, none has passed.
+    for hours in std::iter::once(0).chain(std::iter::repeat(1)) {
+        ticks.tick().await;
+        match state.names.expire(state.sessions.holders(), hours, idle).await {
+            Ok(0) => {}
+            Ok(freed) => tracing::info!(freed, "freed names that nobody used"),
+            Err(error) => tracing::warn!(%error, "cannot record which names are in use"),
+        }
+    }
 }
 
 async fn sweep(state: Arc<HubState>) {

@@ -24,7 +24,8 @@ const MESSAGES: [f64; 7] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0];
 const OTHER: &str = "OTHER";
 
 /// The rates that have a label from the start; see `rates`.
-const LIMITED: [&str; 5] = ["failures", "posts", "reads", "registrations", "requests"];
+const LIMITED: [&str; 6] =
+    ["bytes of posts", "failures", "posts", "reads", "registrations", "requests"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReasonLabel {

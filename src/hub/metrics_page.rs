@@ -13,19 +13,23 @@ use prometheus_client::{
 };
 
 use super::{metrics::PREFIX, state::HubState};
-use crate::transport::{Budget, Meter, Rejection};
+use crate::{
+    storage::{LogSpace, MessageLog},
+    transport::{Budget, Meter, Rejection},
+};
 
 #[derive(Debug)]
 pub(crate) struct MetricsPage {
     state: Arc<HubState>,
-    connections: Registry,
+    collected: Registry,
 }
 
 impl MetricsPage {
     pub(crate) fn new(state: Arc<HubState>, meter: Arc<Meter>, budget: Budget) -> Self {
-        let mut connections = Registry::with_prefix(PREFIX);
-        connections.register_collector(Box::new(Connections(meter, budget)));
-        Self { state, connections }
+        let mut collected = Registry::with_prefix(PREFIX);
+        collected.register_collector(Box::new(Connections(meter, budget)));
+        collected.register_collector(Box::new(Stored(state.log.clone())));
+        Self { state, collected }
     }
 
     /// Returns the current values as text.
@@ -35,7 +39,7 @@ impl MetricsPage {
         metrics.set_counts(session_count, streams, peers.count(), rooms.count());
         let mut text = String::new();
         encode_registry(&mut text, metrics.registry())?;
-        encode_registry(&mut text, &self.connections)?;
+        encode_registry(&mut text, &self.collected)?;
         encode_eof(&mut text)?;
         Ok(text)
     }
@@ -70,12 +74,12 @@ impl Collector for Connections {
             None,
             MetricType::Counter,
         )?)?;
-        for (name, help, bytes) in [
+        let held = [
             ("memory_held_bytes", "Memory that callers make the hub hold", budget.held()),
             ("memory_limit_bytes", "Memory that callers may make the hub hold", budget.limit()),
-        ] {
-            let gauge = ConstGauge::new(i64::try_from(bytes).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+        ];
+        for (name, help, bytes) in held {
+            encode_gauge(&mut encoder, name, help, bytes as u64)?;
         }
         ConstCounter::new(budget.ended()).encode(encoder.encode_descriptor(
             "connections_ended",
@@ -95,6 +99,34 @@ impl Collector for Connections {
         }
         Ok(())
     }
+}
+
+struct Stored(Arc<dyn MessageLog>);
+
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Stored").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Stored {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let LogSpace { used, limit } = self.0.space();
+        encode_gauge(&mut encoder, "store_bytes", "Bytes that the stored messages take", used)?;
+        let Some(limit) = limit else { return Ok(()) };
+        let help = "Bytes that the stored messages may take";
+        encode_gauge(&mut encoder, "store_limit_bytes", help, limit)
+    }
+}
+
+fn encode_gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), fmt::Error> {
+    let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+    gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 /// The shortest lease. With less, one lost packet would end a session.
 pub const MIN_LEASE: Duration = Duration::from_secs(1);
 
+/// The shortest expiry of names. People are away for a weekend.
+pub const MIN_NAME_EXPIRY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
 /// The default of [`HubOptions::max_sessions`]: the hundred thousand that the peer list is made for, and some
 /// more. Each takes a few KiB with its endpoints (at most 8 of 253 bytes) and its certificate (at
 /// most 4 KiB).
@@ -26,8 +29,13 @@ const MAX_SESSIONS: usize = 128 * 1024;
 pub struct HubOptions {
     /// Where messages are stored.
     pub store: Store,
+    /// Bytes of stored messages from which on posts are refused; `None`: no limit but the disk's.
+    pub store_limit: Option<u64>,
     /// Which messages are kept.
     pub retention: Retention,
+    /// After how long a name is freed that nobody uses, counted in hours that the hub runs; at least
+    /// [`MIN_NAME_EXPIRY`]. `None`: never.
+    pub name_expiry: Option<Duration>,
     /// How long a session lives without a keepalive; at least [`MIN_LEASE`].
     pub lease: Duration,
     /// The most sessions at a time, of all peers together; 131,072 by default.
@@ -59,7 +67,9 @@ impl HubOptions {
     pub fn new(store: Store) -> Self {
         Self {
             store,
+            store_limit: None,
             retention: Retention::default(),
+            name_expiry: None,
             lease: DEFAULT_LEASE,
             max_sessions: MAX_SESSIONS,
             grace: shutdown::GRACE,

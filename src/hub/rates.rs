@@ -1,7 +1,8 @@
-//! Rate limits: of posts, registrations, reads, failed authentication and dial-backs.
+//! Rate limits: of posts and their bytes, registrations, reads, failed authentication and dial-backs.
 //!
 //! A rate counts per peer. All peers behind one address may have ten times as much, as in an
-//! office. Both may be used at once, up to what ten seconds bring ([`Rate::burst`]). Beyond that,
+//! office. Both may be used at once, up to what ten seconds bring ([`Rate::burst`]), and of bytes what
+//! a day brings. Beyond that,
 //! calls are refused with `RATE_LIMITED` and the time to retry.
 //!
 //! Callers from loopback are exempt unless [`Rates::loopback`] is set: users of the machine itself

@@ -1,6 +1,6 @@
 //! The permanent owners of names.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tonic::async_trait;
 
@@ -40,6 +40,17 @@ pub trait NameRegistry: Send + Sync + 'static {
 
     /// Returns the sessions among `holders` that may not hold their name any more.
     async fn expelled(&self, holders: Vec<NameHolder>) -> Result<Vec<SessionId>>;
+
+    /// Records that the names of `used` are in use, and that the hub ran for some more hours. Frees the
+    /// names that nobody has used for `idle`, counted in hours that the hub ran; `None`: none. Members whom
+    /// the operator let in, by an invitation, a token or a new name, keep theirs. Returns how many were
+    /// freed.
+    async fn expire(
+        &self,
+        used: Vec<NameHolder>,
+        hours: u32,
+        idle: Option<Duration>,
+    ) -> Result<usize>;
 
     /// Returns soon after the owner of any name changed, whichever process changed it.
     async fn changed(&self);

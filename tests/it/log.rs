@@ -56,4 +56,5 @@ on_every_log! {
     forgetting::retention_by_count_removes_old_messages,
     forgetting::retention_by_age_removes_old_messages,
     forgetting::retention_leaves_no_silent_gap,
+    forgetting::a_room_without_posts_is_removed_and_its_sequence_goes_on,
 }

@@ -340,3 +340,34 @@ async fn the_join_link_is_printed_again() {
     let output = command(env!("CARGO_BIN_EXE_chinwagd")).args(["--ephemeral", "link"]).output();
     assert_eq!(output.unwrap().status.code(), Some(2));
 }
+
+/// A week counts in hours that the hub ran. What each name was last used for is kept on the disk.
+#[tokio::test]
+async fn names_that_nobody_uses_are_freed() {
+    let mut kept = Kept::start(&["--name-expiry", "7d"]);
+    let [gone, here, other] = [(); 3].map(|()| new_key());
+    enter(&kept.hub, &gone, "gone").await.unwrap();
+    enter(&kept.hub, &here, "here").await.unwrap();
+    let restart_after = |kept: &mut Kept, hours: i64| {
+        kept.hub.kill9();
+        let list = rusqlite::Connection::open(kept.data.path().join("members.db")).unwrap();
+        list.execute("UPDATE uptime SET hours = hours + ?1", [hours]).unwrap();
+        drop(list);
+        kept.hub.restart();
+    };
+    restart_after(&mut kept, 100);
+    enter(&kept.hub, &here, "here").await.unwrap();
+    assert!(kept.keeper(&["members"]).contains("gone"));
+    restart_after(&mut kept, 69);
+    kept.hub.log_with("freed names that nobody used");
+    let members = kept.keeper(&["members"]);
+    assert!(members.contains("here") && !members.contains("gone"), "{members}");
+    enter(&kept.hub, &other, "gone").await.unwrap();
+    let late = enter(&kept.hub, &gone, "gone").await.unwrap_err();
+    assert_eq!(why(&late), "AlreadyExists NAME_TAKEN");
+
+    for wrong in [&["--name-expiry", "6d"][..], &["--name-expiry", "7d", "--invite-only"]] {
+        let said = TestHub::try_start(&[&["--ephemeral"], wrong].concat(), &[]).unwrap_err();
+        assert!(said.contains("name_expiry"), "{said}");
+    }
+}

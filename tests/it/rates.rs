@@ -41,6 +41,30 @@ async fn posts_above_the_rate_are_refused_with_a_delay() {
     say(&bob).await.unwrap();
 }
 
+/// The bytes of a day may be used at once.
+#[tokio::test]
+async fn posts_above_the_bytes_of_a_day_are_refused_with_a_delay() {
+    let hub = limited_hub(&["--post-bytes", "1MiB"]);
+    let (alice, bob) =
+        tokio::join!(Session::of(hub.address(), "alice"), Session::of(hub.address(), "bob"));
+    let long = "x".repeat(16 * 1024);
+    let say =
+        async |session: &Session| session.broadcast().post(post("lobby", &new_id(), &long)).await;
+    let mut taken = 0;
+    let status = loop {
+        match say(&alice).await {
+            Ok(_) => taken += 1,
+            Err(status) => break status,
+        }
+    };
+    // 64 without what a message takes beside its text.
+    assert!((60..64).contains(&taken), "{taken}");
+    assert_eq!(why(&status), LIMITED);
+    let wait = status.get_details_retry_info().and_then(|info| info.retry_delay).unwrap();
+    assert!(wait > Duration::from_secs(60) && wait <= Duration::from_secs(24 * 60), "{wait:?}");
+    say(&bob).await.unwrap();
+}
+
 #[tokio::test]
 async fn registrations_and_reads_have_their_own_rates() {
     let hub = limited_hub(&["--register-rate", "6/m", "--read-rate", "6/m"]);

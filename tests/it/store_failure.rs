@@ -13,6 +13,7 @@ use tonic::Status;
 use crate::support::{
     disk::{Disk, Fault, Unsynced},
     hub::TestHub,
+    metrics_page::Page,
     peer::{Chat, Session, new_id, post},
     refusal::why,
     room::{enter, fill, prove_whole, refused, texts},
@@ -135,6 +136,58 @@ async fn a_full_disk_refuses_posts_until_space_is_free() {
     chat.post("lobby", &new_id(), "four").await;
     assert_eq!(texts(&mut chat, 2).await, ["three", "four"]);
     assert_eq!(said(&alice).await, ["one", "two", "three", "four"]);
+}
+
+/// The limit of the operator: messages can be read, searched and removed, and then posted again.
+#[tokio::test]
+async fn a_store_at_its_limit_refuses_posts_until_messages_are_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let options = ["--data-dir", data.path().to_str().unwrap(), "--store-limit", "1MiB"];
+    let mut hub = TestHub::with(&[&options[..], &["--metrics-listen", "0"]].concat());
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "lobby", None).await;
+    let long = format!("first {}", "x".repeat(15 * 1024));
+    let mut stored = 0;
+    let refusal = loop {
+        match try_post(&alice, &new_id(), &long).await {
+            Ok(_) => stored += 1,
+            Err(refusal) => break refusal,
+        }
+        assert!(stored < 100, "there is no limit");
+    };
+    assert_eq!(why(&refusal), UNAVAILABLE);
+    assert!(stored > 50, "{stored}");
+    hub.log_with("the log is almost full");
+    let page = Page::of(&hub);
+    let limit = page.value("chinwag_hub_store_limit_bytes");
+    assert_eq!(limit, 1024.0 * 1024.0);
+    assert!(page.value("chinwag_hub_store_bytes") >= limit);
+
+    assert_eq!(texts(&mut chat, stored).await, vec![long.clone(); stored]);
+    chat.post("lobby", &new_id(), "refused").await;
+    assert_eq!(refused(&mut chat).await, UNAVAILABLE);
+    let mut again = alice.chat().await;
+    enter(&mut again, "lobby", Some(Start::Last(3))).await;
+    assert_eq!(texts(&mut again, 3).await, vec![long; 3]);
+    let search = SearchMessagesRequest { query: "first".into(), ..Default::default() };
+    assert!(!alice.broadcast().search_messages(search).await.unwrap().into_inner().hits.is_empty());
+
+    drop((alice, chat, again));
+    hub.terminate();
+    let hub = TestHub::with(&[&options[..], &["--retain", "10"]].concat());
+    let alice = Session::of(hub.address(), "alice").await;
+    let late = new_id();
+    let posted = within(PATIENCE, "the retention", async {
+        loop {
+            match try_post(&alice, &late, "late").await {
+                Ok(posted) => return posted,
+                Err(refusal) => assert_eq!(why(&refusal), UNAVAILABLE),
+            }
+        }
+    });
+    assert!(!posted.await.duplicate);
+    assert_eq!(said(&alice).await.last().unwrap(), "late");
 }
 
 /// `ulimit -f`, which would end a process that does not expect SIGXFSZ.

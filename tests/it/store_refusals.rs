@@ -190,6 +190,45 @@ async fn a_position_before_the_retained_messages_is_refused() {
     assert_eq!(texts(&mut chat, 2).await, ["four", "five"]);
 }
 
+/// Whoever reads on in a room that was removed misses nothing, or is told.
+#[tokio::test]
+async fn a_room_that_nobody_uses_is_removed_and_its_positions_stay_right() {
+    let data = tempfile::tempdir().unwrap();
+    let mut hub = hub_in(data.path(), &[]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "attic", None).await;
+    let old = fill(&alice, "attic", &["one", "two"]).await;
+    hub.kill9();
+    let mut hub = hub_in(data.path(), &["--room-expiry", "1ms"]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let listed = async |room: &str| {
+        let asked = ListRoomsRequest { room: room.into(), ..Default::default() };
+        let rooms = alice.broadcast().list_rooms(asked).await.unwrap().into_inner().rooms;
+        rooms.into_iter().find(|room| room.name == "attic")
+    };
+    within(PATIENCE, "the removal", async { while listed("").await.is_some() {} }).await;
+    assert_eq!(listed("attic").await, None);
+    // Whoever enters it goes on where it ended.
+    let mut chat = alice.chat().await;
+    assert_eq!(enter(&mut chat, "attic", None).await, (old[1], old[1]));
+    for asked in ["", "attic"] {
+        let room = listed(asked).await.unwrap();
+        assert_eq!((room.members, room.head), (1, Some(old[1])));
+    }
+
+    hub.kill9();
+    let hub = hub_in(data.path(), &[]);
+    let alice = Session::of(hub.address(), "alice").await;
+    let mut chat = alice.chat().await;
+    enter(&mut chat, "attic", Some(Start::After(old[1]))).await;
+    let new = fill(&alice, "attic", &["three"]).await;
+    assert_eq!(new[0].seq, old[1].seq + 1);
+    assert_eq!(texts(&mut chat, 1).await, ["three"]);
+    chat.say(join_request("attic", Some(Start::After(old[0])))).await;
+    assert_eq!(refused(&mut chat).await, "OutOfRange POSITION_GONE");
+}
+
 #[tokio::test]
 async fn a_message_id_stays_used_after_removal() {
     let data = tempfile::tempdir().unwrap();

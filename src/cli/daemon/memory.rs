@@ -9,21 +9,27 @@ const LEAST: usize = 32 * 1024 * 1024;
 
 const MIB: usize = 1024 * 1024;
 
-/// Parses a size such as "192MiB" or "2GiB".
-pub(super) fn size(raw: &str) -> Result<usize, String> {
+/// Parses a number of bytes such as "192MiB" or "2GiB".
+pub(super) fn bytes(raw: &str) -> Result<u64, String> {
     let help = || "expected a size such as 192MiB or 2GiB".to_owned();
     let digits = raw.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match raw[digits.len()..].trim() {
-        "MiB" => MIB,
-        "GiB" => 1024 * MIB,
+    let unit: u64 = match raw[digits.len()..].trim() {
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
         _ => return Err(help()),
     };
-    let count: usize = digits.parse().map_err(|_| help())?;
-    let bytes = count.checked_mul(unit).ok_or_else(help)?;
-    if bytes < LEAST {
+    let count: u64 = digits.parse().map_err(|_| help())?;
+    count.checked_mul(unit).filter(|count| *count > 0).ok_or_else(help)
+}
+
+/// Parses a size such as "192MiB" or "2GiB".
+pub(super) fn size(raw: &str) -> Result<usize, String> {
+    let bytes = bytes(raw)?;
+    if bytes < LEAST as u64 {
         return Err(format!("at least {}MiB", LEAST / MIB));
     }
-    Ok(bytes)
+    usize::try_from(bytes).map_err(|_| "more than this machine can address".to_owned())
 }
 
 /// Returns the default: three quarters of the limit of this process's control group, if there is
@@ -65,7 +71,8 @@ mod tests {
     fn sizes_have_binary_units() {
         assert_eq!(size("192MiB"), Ok(192 * MIB));
         assert_eq!(size("2 GiB"), Ok(2048 * MIB));
-        for raw in ["", "192", "192MB", "MiB", "-1GiB", "1.5GiB", "99999999999999GiB", "é"] {
+        for raw in ["", "0MiB", "192", "192MB", "MiB", "-1GiB", "1.5GiB", "99999999999999GiB", "é"]
+        {
             assert!(size(raw).unwrap_err().contains("192MiB"), "{raw}");
         }
         assert_eq!(size("1MiB").unwrap_err(), "at least 32MiB");

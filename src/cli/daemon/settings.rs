@@ -15,8 +15,8 @@ use super::{
     logging::LogFormat,
     memory,
     values::{
-        RateOption, guests, rate_or, read_duration, read_guests, read_listen, read_parsed,
-        read_retention, read_size, retention,
+        BytesOption, RateOption, guests, rate_or, read_duration, read_guests, read_listen,
+        read_memory, read_parsed, read_retention, read_size, retention,
     },
 };
 use crate::{
@@ -100,6 +100,22 @@ pub(crate) struct HubSettings {
     #[serde(deserialize_with = "read_retention")]
     retain: Option<Retention>,
 
+    /// Remove rooms that nobody has posted to for this time, with their messages [default: never]
+    #[arg(long, env = "CHINWAG_HUB_ROOM_EXPIRY", value_name = "DURATION", value_parser = duration)]
+    #[serde(deserialize_with = "read_duration")]
+    room_expiry: Option<Duration>,
+
+    /// Free names that nobody has used for this time, at least 7d [default: never]
+    #[arg(long, env = "CHINWAG_HUB_NAME_EXPIRY", value_name = "DURATION", value_parser = duration)]
+    #[serde(deserialize_with = "read_duration")]
+    name_expiry: Option<Duration>,
+
+    /// Size of the stored messages, such as 10GiB, at which posts are refused [default: no limit but
+    /// the disk]
+    #[arg(long, env = "CHINWAG_HUB_STORE_LIMIT", value_name = "SIZE", value_parser = memory::bytes)]
+    #[serde(deserialize_with = "read_size")]
+    store_limit: Option<u64>,
+
     /// Time after which a peer without keepalives counts as gone, at least 1s [default: 30s]
     #[arg(long, env = "CHINWAG_HUB_LEASE", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
@@ -122,7 +138,7 @@ pub(crate) struct HubSettings {
     /// Memory that callers may make the hub hold, such as 192MiB or 2GiB [default: 3/4 of the limit
     /// of the control group, or 512MiB]
     #[arg(long, env = "CHINWAG_HUB_MEMORY", value_name = "SIZE", value_parser = memory::size)]
-    #[serde(deserialize_with = "read_size")]
+    #[serde(deserialize_with = "read_memory")]
     memory: Option<usize>,
 
     /// Limit of posts per peer, such as 50/s, 30/m or off; ten times that per address
@@ -130,6 +146,12 @@ pub(crate) struct HubSettings {
     #[arg(long, env = "CHINWAG_HUB_POST_RATE", value_name = "RATE")]
     #[serde(deserialize_with = "read_parsed")]
     post_rate: Option<RateOption>,
+
+    /// Bytes of posts per peer and day, such as 1GiB or off; ten times that per address
+    /// [default: 1GiB]
+    #[arg(long, env = "CHINWAG_HUB_POST_BYTES", value_name = "SIZE")]
+    #[serde(deserialize_with = "read_parsed")]
+    post_bytes: Option<BytesOption>,
 
     /// Limit of registrations per address [default: 30/s]
     #[arg(long, env = "CHINWAG_HUB_REGISTER_RATE", value_name = "RATE")]
@@ -183,12 +205,16 @@ impl HubSettings {
             jwt_keys: self.jwt_keys.or(file.jwt_keys),
             jwt_audience: self.jwt_audience.or(file.jwt_audience),
             retain: self.retain.or(file.retain),
+            room_expiry: self.room_expiry.or(file.room_expiry),
+            name_expiry: self.name_expiry.or(file.name_expiry),
+            store_limit: self.store_limit.or(file.store_limit),
             lease: self.lease.or(file.lease),
             grace: self.grace.or(file.grace),
             idle_exit: self.idle_exit.or(file.idle_exit),
             max_connections: self.max_connections.or(file.max_connections),
             memory: self.memory.or(file.memory),
             post_rate: self.post_rate.or(file.post_rate),
+            post_bytes: self.post_bytes.or(file.post_bytes),
             register_rate: self.register_rate.or(file.register_rate),
             read_rate: self.read_rate.or(file.read_rate),
             failure_rate: self.failure_rate.or(file.failure_rate),
@@ -203,6 +229,7 @@ impl HubSettings {
         let defaults = Rates::default();
         Rates {
             posts: rate_or(self.post_rate, defaults.posts),
+            post_bytes: self.post_bytes.map_or(defaults.post_bytes, |BytesOption(bytes)| bytes),
             registrations: rate_or(self.register_rate, defaults.registrations),
             reads: rate_or(self.read_rate, defaults.reads),
             failures: rate_or(self.failure_rate, defaults.failures),
@@ -222,7 +249,9 @@ impl HubSettings {
     pub(super) fn options(&self) -> Result<HubOptions> {
         let plaintext = if self.no_plaintext { Plaintext::Never } else { Plaintext::FromLoopback };
         Ok(HubOptions {
-            retention: self.retain.unwrap_or_default(),
+            retention: Retention { idle: self.room_expiry, ..self.retain.unwrap_or_default() },
+            store_limit: self.store_limit,
+            name_expiry: self.name_expiry,
             lease: self.lease.unwrap_or(DEFAULT_LEASE),
             grace: self.grace.unwrap_or(shutdown::GRACE),
             idle_exit: self.idle_exit,

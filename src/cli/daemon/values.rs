@@ -44,8 +44,12 @@ pub(super) fn read_duration<'de, D: Deserializer<'de>>(
     read_with(duration, raw)
 }
 
-pub(super) fn read_size<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<usize>, D::Error> {
+pub(super) fn read_memory<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<usize>, D::Error> {
     read_with(memory::size, raw)
+}
+
+pub(super) fn read_size<'de, D: Deserializer<'de>>(raw: D) -> Result<Option<u64>, D::Error> {
+    read_with(memory::bytes, raw)
 }
 
 pub(super) fn read_retention<'de, D: Deserializer<'de>>(
@@ -102,6 +106,22 @@ impl FromStr for RateOption {
     }
 }
 
+/// A limit of bytes, or "off".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BytesOption(pub(super) Option<u64>);
+
+impl FromStr for BytesOption {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        if raw == "off" {
+            Ok(Self(None))
+        } else {
+            memory::bytes(raw).map(|bytes| Self(Some(bytes)))
+        }
+    }
+}
+
 pub(super) fn rate_or(option: Option<RateOption>, default: Option<Rate>) -> Option<Rate> {
     option.map_or(default, |RateOption(rate)| rate)
 }
@@ -128,7 +148,7 @@ mod tests {
             ("1d,5", age, Some(5)),
             ("5, 1d", age, Some(5)),
         ] {
-            assert_eq!(retention(raw).unwrap(), Retention { age, count }, "{raw}");
+            assert_eq!(retention(raw).unwrap(), Retention { age, count, idle: None }, "{raw}");
         }
         for raw in ["", "soon", "5,6", "1d,1h", "-5"] {
             assert!(retention(raw).is_err(), "{raw}");

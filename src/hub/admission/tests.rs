@@ -57,6 +57,10 @@ impl NameRegistry for FailingNames {
         }
     }
 
+    async fn expire(&self, _: Vec<NameHolder>, _: u32, _: Option<Duration>) -> Result<usize> {
+        Ok(0)
+    }
+
     async fn changed(&self) {
         std::future::pending().await
     }

@@ -72,14 +72,19 @@ impl Limiter {
         Self { what, scopes }
     }
 
-    /// Counts one. Errors with the time to retry.
-    pub(super) fn check(&self, address: IpAddr, peer: Option<&Name>) -> Result<(), Duration> {
+    /// Counts `count`, which is no more than a burst. Errors with the time to retry.
+    pub(super) fn check(
+        &self,
+        address: IpAddr,
+        peer: Option<&Name>,
+        count: NonZeroU32,
+    ) -> Result<(), Duration> {
         let Some(scopes) = &self.scopes else { return Ok(()) };
         if let Some(peer) = peer {
-            scopes.peers.check(peer)?;
+            scopes.peers.check(peer, count)?;
         }
-        scopes.addresses.check(&address)?;
-        network_of(address).map_or(Ok(()), |network| scopes.networks.check(&network))
+        scopes.addresses.check(&address, count)?;
+        network_of(address).map_or(Ok(()), |network| scopes.networks.check(&network, count))
     }
 
     pub(super) fn sweep(&self) {
@@ -105,12 +110,15 @@ impl<K: Hash + Eq + Clone> KeyedRate<K> {
         Self { limiter, clock, swept: Mutex::new(Instant::now()) }
     }
 
-    fn check(&self, key: &K) -> Result<(), Duration> {
+    fn check(&self, key: &K, count: NonZeroU32) -> Result<(), Duration> {
         if self.limiter.len() >= MAX_KEYS && self.is_sweep_due() {
             self.sweep();
         }
-        let checked = self.limiter.check_key(key);
-        checked.map_err(|refused| refused.wait_time_from(self.clock.now()))
+        match self.limiter.check_key_n(key, count) {
+            Ok(checked) => checked.map_err(|refused| refused.wait_time_from(self.clock.now())),
+            // More than a burst, which no caller asks for.
+            Err(_) => Err(Duration::from_secs(u32::MAX.into())),
+        }
     }
 
     fn is_sweep_due(&self) -> bool {
@@ -132,19 +140,21 @@ impl<K: Hash + Eq + Clone> KeyedRate<K> {
 mod tests {
     use super::*;
 
+    const ONE: NonZeroU32 = NonZeroU32::MIN;
+
     #[test]
     fn keys_are_limited_and_dropped() {
         let quota = Quota::with_period(Duration::from_millis(1)).unwrap();
         let keyed = KeyedRate::new(quota);
         for key in 0..2 * MAX_KEYS {
-            let _ = keyed.check(&key);
+            let _ = keyed.check(&key, ONE);
         }
         assert_eq!(keyed.limiter.len(), MAX_KEYS);
         while !keyed.limiter.is_empty() {
             std::thread::yield_now();
             keyed.sweep();
         }
-        keyed.check(&0).unwrap();
+        keyed.check(&0, ONE).unwrap();
     }
 
     #[test]
@@ -152,15 +162,15 @@ mod tests {
         let quota = Quota::per_hour(NonZeroU32::new(2).unwrap());
         let keyed = KeyedRate::new(quota);
         for key in 0..MAX_KEYS {
-            keyed.check(&key).unwrap();
+            keyed.check(&key, ONE).unwrap();
         }
         // New keys share one limit, and use it up.
         for key in MAX_KEYS..MAX_KEYS + 2 {
-            keyed.check(&key).unwrap();
+            keyed.check(&key, ONE).unwrap();
         }
-        assert!(keyed.check(&(MAX_KEYS + 2)).is_err());
-        keyed.check(&0).unwrap();
-        assert!(keyed.check(&0).is_err());
+        assert!(keyed.check(&(MAX_KEYS + 2), ONE).is_err());
+        keyed.check(&0, ONE).unwrap();
+        assert!(keyed.check(&0, ONE).is_err());
         assert_eq!(keyed.limiter.len(), MAX_KEYS);
     }
 
@@ -169,7 +179,7 @@ mod tests {
         let [few, more] = [2, 3].map(|n| Quota::per_hour(NonZeroU32::new(n).unwrap()));
         let limiter =
             Limiter::new("posts", Some(Quotas { peer: few, address: few, network: more }));
-        let check = |address: &str| limiter.check(address.parse().unwrap(), None);
+        let check = |address: &str| limiter.check(address.parse().unwrap(), None, ONE);
         for network in 1..=3 {
             check(&format!("2001:db8:0:{network}::")).unwrap();
         }

@@ -80,6 +80,8 @@ impl fmt::Display for Rate {
 pub struct Rates {
     /// Posts of a peer.
     pub posts: Option<Rate>,
+    /// Bytes of a peer's posts in a day. They may be used at once.
+    pub post_bytes: Option<u64>,
     /// Registrations from an address. If they are limited, those that claim a new name are limited
     /// to six per minute as well, and 64 at once.
     pub registrations: Option<Rate>,
@@ -98,6 +100,10 @@ impl Rates {
     /// once, and 50 per second after that.
     pub const POSTS: Rate = Rate::per_second(50);
 
+    /// A person writes some kilobytes in a day. A program that posts lines of 200 bytes at the full rate
+    /// needs less.
+    pub const POST_BYTES: u64 = 1024 * 1024 * 1024;
+
     /// An office of 256 people reconnects within a second after an outage.
     pub const REGISTRATIONS: Rate = Rate::per_second(30);
 
@@ -108,14 +114,21 @@ impl Rates {
     pub const FAILURES: Rate = Rate::per_second(10);
 
     /// No limits.
-    pub const NONE: Self =
-        Self { posts: None, registrations: None, reads: None, failures: None, loopback: false };
+    pub const NONE: Self = Self {
+        posts: None,
+        post_bytes: None,
+        registrations: None,
+        reads: None,
+        failures: None,
+        loopback: false,
+    };
 }
 
 impl Default for Rates {
     fn default() -> Self {
         Self {
             posts: Some(Self::POSTS),
+            post_bytes: Some(Self::POST_BYTES),
             registrations: Some(Self::REGISTRATIONS),
             reads: Some(Self::READS),
             failures: Some(Self::FAILURES),

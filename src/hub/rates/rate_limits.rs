@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use governor::Quota;
 use http::Extensions;
 use parking_lot::Mutex;
 
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     error::{RequestError, Result},
     hub::metrics::Metrics,
-    model::Name,
+    model::{Name, Text},
     transport::{self, PeerInfo},
 };
 
@@ -29,6 +30,14 @@ const ADDRESSES_PER_NETWORK: u32 = 8;
 
 /// How many requests of streams a post's worth is: joins, leaves, and refused ones, too.
 const REQUESTS_PER_POST: u32 = 10;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What bytes of posts are counted in.
+const POST_UNIT: u64 = 256;
+
+/// What a post takes beside its text: its row, the record of its id, and the search index.
+const POST_BYTES: usize = 256;
 
 /// How long a stream waits at least for its rate, so that the many that may wait for one rate do not
 /// keep the hub busy.
@@ -64,6 +73,7 @@ pub(crate) struct Origin(Option<IpAddr>);
 pub(crate) struct RateLimits {
     requests: Limiter,
     posts: Limiter,
+    post_bytes: Limiter,
     registrations: Limiter,
     claims: Limiter,
     reads: Limiter,
@@ -95,6 +105,7 @@ impl RateLimits {
         Self {
             requests: Limiter::new("requests", requests),
             posts: Limiter::new("posts", shared(rates.posts)),
+            post_bytes: Limiter::new("bytes of posts", rates.post_bytes.and_then(daily)),
             registrations: Limiter::new("registrations", alone(rates.registrations)),
             claims: Limiter::new("new names", claims),
             reads: Limiter::new("reads", shared(rates.reads)),
@@ -115,9 +126,11 @@ impl RateLimits {
         }))
     }
 
-    /// Counts a post. Errors: [`RequestError::RateLimited`], like all of these.
-    pub(crate) fn post(&self, origin: Origin, peer: &Name) -> Result<()> {
-        self.check(&self.posts, origin, Some(peer))
+    /// Counts a post and its bytes. Errors: [`RequestError::RateLimited`], like all of these.
+    pub(crate) fn post(&self, origin: Origin, peer: &Name, text: &Text) -> Result<()> {
+        self.check(&self.posts, origin, Some(peer))?;
+        let bytes = (text.as_str().len() + POST_BYTES) as u64;
+        self.check_many(&self.post_bytes, origin, Some(peer), units(bytes))
     }
 
     /// Counts a registration.
@@ -182,8 +195,8 @@ impl RateLimits {
 
     /// Drops the counts of those that were idle for a while.
     pub(crate) fn sweep(&self) {
-        let Self { requests, posts, registrations, claims, reads, failures, .. } = self;
-        for limiter in [requests, posts, registrations, claims, reads, failures] {
+        let Self { requests, posts, post_bytes, registrations, claims, reads, failures, .. } = self;
+        for limiter in [requests, posts, post_bytes, registrations, claims, reads, failures] {
             limiter.sweep();
         }
         for limiter in [&self.dial_backs, &self.changes] {
@@ -200,13 +213,42 @@ impl RateLimits {
         }
     }
 
-    fn check(&self, limiter: &Limiter, Origin(address): Origin, peer: Option<&Name>) -> Result<()> {
+    fn check(&self, limiter: &Limiter, origin: Origin, peer: Option<&Name>) -> Result<()> {
+        self.check_many(limiter, origin, peer, NonZeroU32::MIN)
+    }
+
+    fn check_many(
+        &self,
+        limiter: &Limiter,
+        Origin(address): Origin,
+        peer: Option<&Name>,
+        count: NonZeroU32,
+    ) -> Result<()> {
         let Some(address) = address else { return Ok(()) };
-        limiter.check(address, peer).map_err(|retry_after| {
+        limiter.check(address, peer, count).map_err(|retry_after| {
             self.metrics.rate_limited(limiter.what);
             RequestError::RateLimited { what: limiter.what, retry_after }
         })
     }
+}
+
+/// Returns the quotas of bytes in a day.
+fn daily(bytes: u64) -> Option<Quotas> {
+    let quota = |times: u32| {
+        let burst = units(bytes.saturating_mul(times.into()));
+        Quota::with_period(DAY.checked_div(burst.get())?.max(Duration::from_nanos(1)))
+            .map(|quota| quota.allow_burst(burst))
+    };
+    Some(Quotas {
+        peer: quota(1)?,
+        address: quota(PEERS_PER_ADDRESS)?,
+        network: quota(PEERS_PER_ADDRESS * ADDRESSES_PER_NETWORK)?,
+    })
+}
+
+fn units(bytes: u64) -> NonZeroU32 {
+    let units = u32::try_from(bytes.div_ceil(POST_UNIT)).unwrap_or(u32::MAX);
+    NonZeroU32::new(units).unwrap_or(NonZeroU32::MIN)
 }
 
 #[cfg(test)]

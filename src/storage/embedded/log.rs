@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     path::PathBuf,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
 };
 
@@ -20,6 +23,7 @@ use self::{
     indexer::Indexer,
     reader::Reader,
     searcher::Searcher,
+    space::Space,
     write_connection::WriteConnection,
     writer::{PendingAppend, Writer, WriterCommand},
 };
@@ -28,8 +32,8 @@ use crate::{
     error::{RequestError, Result, SystemError},
     model::{Draft, Message, RoomName},
     storage::{
-        AppendCallback, CommitListener, Extent, MessageLog, Retention, RoomSelection, Search,
-        SearchPage, Slice,
+        AppendCallback, CommitListener, Extent, LogSpace, MessageLog, Retention, RoomSelection,
+        Search, SearchPage, Slice,
     },
 };
 
@@ -45,6 +49,7 @@ mod reader;
 mod schema;
 mod search_query;
 mod searcher;
+mod space;
 mod trim;
 mod write_connection;
 mod writer;
@@ -84,25 +89,33 @@ pub struct EmbeddedLog {
     feed: Arc<ChangeFeed>,
     /// The generation of the feed that the search index has reached.
     reached: watch::Receiver<u64>,
+    /// The bytes that the database uses.
+    used: Arc<AtomicU64>,
+    limit: Option<u64>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     _home: Option<DataDirectory>,
 }
 
 impl EmbeddedLog {
     /// Opens the log, and creates it if it is missing. `listener` is called for every message from
-    /// now on. Errors if the directory is in use by another hub, cannot be used, or holds something
+    /// now on. With a `limit` it takes no more messages while they take that many bytes, without the search
+    /// index. Errors if the directory is in use by another hub, cannot be used, or holds something
     /// else. Nothing in it is changed then.
-    pub fn open(store: Store, listener: Arc<dyn CommitListener>) -> Result<Self, SystemError> {
-        let (home, log, index) = match store {
+    pub fn open(
+        store: Store,
+        limit: Option<u64>,
+        listener: Arc<dyn CommitListener>,
+    ) -> Result<Self, SystemError> {
+        let (home, log, index, free) = match store {
             Store::Directory(directory) => {
                 let home = DataDirectory::lock(&directory)?;
                 let log = LogDatabase::file(&home.log()?);
                 let index = LogDatabase::file(&home.index());
-                (Some(home), log, index)
+                (Some(home), log, index, space::free_bytes(&directory))
             }
             Store::Memory => {
                 let memory = || LogDatabase::memory().map_err(unopened);
-                (None, memory()?, memory()?)
+                (None, memory()?, memory()?, Box::new(|| u64::MAX) as space::FreeBytes)
             }
         };
         let (log, index) = (Arc::new(log), Arc::new(index));
@@ -114,7 +127,10 @@ impl EmbeddedLog {
 
         let mut threads = Vec::new();
         let clock = clock::machine_clock();
-        let writer = Writer::new(ledger, listener, feed.clone(), queue, clock).map_err(unopened)?;
+        let used = Arc::<AtomicU64>::default();
+        let space = Space::new(limit, used.clone(), free);
+        let writer =
+            Writer::new(ledger, listener, feed.clone(), queue, clock, space).map_err(unopened)?;
         threads.push(spawn("log-writer", move || writer.run())?);
         match Indexer::open(index.clone(), log.clone(), feed.clone(), reaches) {
             Ok(index) => threads.push(spawn("log-index", move || index.run())?),
@@ -129,6 +145,8 @@ impl EmbeddedLog {
             searchers: Pool::new(SEARCHERS, move || Searcher::new(index.clone(), reader()?)),
             feed,
             reached,
+            used,
+            limit,
             threads: Mutex::new(threads),
             _home: home,
         })
@@ -191,6 +209,10 @@ fn unopened(error: rusqlite::Error) -> SystemError {
 impl MessageLog for EmbeddedLog {
     fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    fn space(&self) -> LogSpace {
+        LogSpace { used: self.used.load(Ordering::Relaxed), limit: self.limit }
     }
 
     async fn append(&self, draft: Draft, done: AppendCallback) {

@@ -3,6 +3,7 @@
 //! It is a file of its own, `members.db`, not covered by the lock of the log: the operator's
 //! commands change it ([`MemberList`]) while the hub runs, and the hub notices within a second.
 
+mod expiry;
 mod invites;
 mod member_list;
 mod schema;
@@ -17,7 +18,7 @@ pub use schema::MEMBERS_FILE;
 
 use super::{Store, pool::Pool};
 use crate::{
-    error::{Result, SystemError},
+    error::{RequestError, Result, SystemError},
     model::Name,
     storage::{Membership, NameClaim, NameHolder, NameRegistry, OwnerId, SessionId},
 };
@@ -69,10 +70,15 @@ impl NameRegistry for EmbeddedNameRegistry {
         let (name, owner) = (name.clone(), owner.clone());
         // Most callers have the name already.
         let (known, known_owner) = (name.clone(), owner.clone());
-        if self.readers.with(move |list| list.has(&known, &known_owner)).await? {
+        let recorded = self.readers.with(move |list| list.has(&known, &known_owner)).await?;
+        if recorded == Some(true) {
             return Ok(());
         }
-        self.list.with(move |list| list.claim(&name, &owner, &entry)).await
+        match self.list.with(move |list| list.claim(&name, &owner, &entry)).await {
+            // A full disk keeps nobody from using a name.
+            Err(RequestError::StoreUnavailable(_)) if recorded.is_some() => Ok(()),
+            claimed => claimed,
+        }
     }
 
     async fn check_free(&self, name: &Name) -> Result<()> {
@@ -94,6 +100,15 @@ impl NameRegistry for EmbeddedNameRegistry {
         self.readers.with(move |list| list.expelled(&holders)).await
     }
 
+    async fn expire(
+        &self,
+        used: Vec<NameHolder>,
+        hours: u32,
+        idle: Option<Duration>,
+    ) -> Result<usize> {
+        self.list.with(move |list| list.expire(&used, hours, idle)).await
+    }
+
     async fn changed(&self) {
         loop {
             tokio::time::sleep(POLL).await;
@@ -109,7 +124,7 @@ impl NameRegistry for EmbeddedNameRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{error::RequestError, storage::Owner};
+    use crate::storage::Owner;
 
     fn name(raw: &str) -> Name {
         Name::parse(raw).unwrap()

@@ -28,7 +28,7 @@ async fn used() -> TempDir {
 
 fn refusal(directory: &Path) -> String {
     let store = Store::Directory(directory.into());
-    match EmbeddedLog::open(store, Arc::new(Heard::default())) {
+    match EmbeddedLog::open(store, None, Arc::new(Heard::default())) {
         Err(error) => error.to_string(),
         Ok(_) => panic!("it was opened"),
     }
@@ -220,7 +220,7 @@ async fn an_index_that_fell_behind_catches_up() {
     let old = fs::read(&index).unwrap();
     let test = TestLog::at(directory.path());
     test.say("attic", "bob", &["two more"]).await;
-    test.log.retain(Retention { age: None, count: Some(1) }).await.unwrap();
+    test.log.retain(Retention { count: Some(1), ..Retention::default() }).await.unwrap();
     drop(test);
     fs::write(&index, old).unwrap();
     let test = TestLog::at(directory.path());
@@ -235,7 +235,7 @@ async fn removed_messages_leave_the_index() {
     test.fill("lobby", 3500).await;
     test.fill("attic", 10).await;
     test.searchable().await;
-    test.log.retain(Retention { age: None, count: Some(5) }).await.unwrap();
+    test.log.retain(Retention { count: Some(5), ..Retention::default() }).await.unwrap();
     test.searchable().await;
     let index = rusqlite::Connection::open(directory.path().join("search.db")).unwrap();
     let count = "SELECT count(*) FROM words WHERE words MATCH 'sender : 1'";

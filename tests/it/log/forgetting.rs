@@ -15,7 +15,7 @@ pub(crate) async fn retention_by_count_removes_old_messages(test: &TestLog) {
     let posted = test.post(old.clone()).await.unwrap();
     test.fill("lobby", 2500).await;
     test.fill("attic", 5).await;
-    let keep = Retention { count: Some(10), age: None };
+    let keep = Retention { count: Some(10), ..Retention::default() };
     assert_eq!(test.log.retain(keep).await.unwrap(), 2491);
     assert_eq!(test.log.retain(keep).await.unwrap(), 0);
 
@@ -41,9 +41,9 @@ pub(crate) async fn retention_by_count_removes_old_messages(test: &TestLog) {
 pub(crate) async fn retention_by_age_removes_old_messages(test: &TestLog) {
     test.fill("lobby", 20).await;
     let hour = Some(Duration::from_secs(3600));
-    let keep = Retention { age: hour, count: None };
+    let keep = Retention { age: hour, ..Retention::default() };
     assert_eq!(test.log.retain(keep).await.unwrap(), 0);
-    let nothing = Retention { age: Some(Duration::ZERO), count: None };
+    let nothing = Retention { age: Some(Duration::ZERO), ..Retention::default() };
     assert_eq!(test.log.retain(nothing).await.unwrap(), 20);
     let extent = test.log.extents(RoomSelection::One(room("lobby"))).await.unwrap()[&room("lobby")];
     assert_eq!((extent.first, extent.last), (21, 20));
@@ -60,7 +60,7 @@ pub(crate) async fn retention_by_age_removes_old_messages(test: &TestLog) {
 
 pub(crate) async fn retention_leaves_no_silent_gap(test: &TestLog) {
     test.fill("lobby", 20).await;
-    test.log.retain(Retention { age: None, count: Some(5) }).await.unwrap();
+    test.log.retain(Retention { count: Some(5), ..Retention::default() }).await.unwrap();
     for seq in 1..15 {
         let slice = Slice { from: Edge::After(seq), limit: 10 };
         let refused = test.log.read(&room("lobby"), slice).await.unwrap_err();
@@ -75,4 +75,38 @@ pub(crate) async fn retention_leaves_no_silent_gap(test: &TestLog) {
     let now = jiff::Timestamp::now();
     let before = now - Duration::from_secs(3600);
     assert_eq!(test.log.seq_before(&room("lobby"), before).await.unwrap(), 15);
+}
+
+pub(crate) async fn a_room_without_posts_is_removed_and_its_sequence_goes_on(test: &TestLog) {
+    let old = draft("attic", "alice", "old");
+    let posted = test.post(old.clone()).await.unwrap();
+    test.fill("attic", 1500).await;
+    let listed = async || {
+        let all = RoomSelection::After { after: None, limit: 10 };
+        test.log.extents(all).await.unwrap().into_keys().collect::<Vec<_>>()
+    };
+    let hour = Retention { idle: Some(Duration::from_secs(3600)), ..Retention::default() };
+    assert_eq!(test.log.retain(hour).await.unwrap(), 0);
+    assert_eq!(listed().await, [room("attic")]);
+    let now = Retention { idle: Some(Duration::ZERO), ..Retention::default() };
+    assert_eq!(test.log.retain(now).await.unwrap(), 1501);
+    assert_eq!(test.log.retain(now).await.unwrap(), 0);
+    assert!(listed().await.is_empty());
+    let extent =
+        async || test.log.extents(RoomSelection::One(room("attic"))).await.unwrap()[&room("attic")];
+    assert!(extent().await.removed);
+    test.searchable().await;
+    assert!(test.find("old").await.is_empty());
+
+    // A retry of an old post is not stored again, and no position has two messages.
+    let again = test.post(old).await.unwrap();
+    assert_eq!(again, Posted { duplicate: true, ..posted });
+    assert!(listed().await.is_empty());
+    assert_eq!(test.fill("attic", 1).await[0].position.seq, 1502);
+    assert_eq!(test.heard().last().unwrap().prev_seq, 1501);
+    assert_eq!(listed().await, [room("attic")]);
+    let there = extent().await;
+    assert_eq!((there.first, there.last, there.removed), (1502, 1502, false));
+    test.searchable().await;
+    assert_eq!(test.find("1").await, ["1"]);
 }

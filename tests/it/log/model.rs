@@ -169,7 +169,7 @@ async fn play(acts: Vec<Act>, directory: Option<&Path>, limit: usize) {
                 }
             }
             (Act::Keep(count), Some(log)) => {
-                let keep = Retention { age: None, count: Some(count) };
+                let keep = Retention { count: Some(count), ..Retention::default() };
                 assert_eq!(log.log.retain(keep).await.unwrap(), model.keep(count));
             }
             (Act::Reopen, _) if directory.is_some() => {

@@ -35,7 +35,7 @@ impl CommitListener for Heard {
 impl TestLog {
     pub(crate) fn open(store: Store) -> Self {
         let heard = Arc::<Heard>::default();
-        Self { log: EmbeddedLog::open(store, heard.clone()).unwrap(), heard }
+        Self { log: EmbeddedLog::open(store, None, heard.clone()).unwrap(), heard }
     }
 
     pub(crate) fn at(directory: &Path) -> Self {

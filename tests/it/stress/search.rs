@@ -64,7 +64,7 @@ impl CommitListener for Quiet {
 
 /// Stores messages in many rooms, and waits for the search index.
 async fn fill(directory: &std::path::Path, messages: usize) {
-    let log = EmbeddedLog::open(Store::Directory(directory.into()), Arc::new(Quiet)).unwrap();
+    let log = EmbeddedLog::open(Store::Directory(directory.into()), None, Arc::new(Quiet)).unwrap();
     let mut corpus = Corpus::new(1);
     for _ in 0..messages {
         let draft = Draft {

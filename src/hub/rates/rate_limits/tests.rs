@@ -27,6 +27,10 @@ pub(crate) fn from(address: &str) -> Extensions {
     extensions
 }
 
+fn post(limits: &RateLimits, origin: Origin, peer: &Name) -> Result<()> {
+    limits.post(origin, peer, &Text::parse("hello").unwrap())
+}
+
 fn limits(loopback: bool) -> RateLimits {
     let posts = Some("6/m".parse().unwrap());
     RateLimits::new(Rates { posts, loopback, ..Rates::NONE }, Metrics::default())
@@ -37,17 +41,17 @@ fn a_peer_has_its_rate_and_an_address_ten_times_that() {
     let limits = limits(false);
     let origin = limits.origin(&from("192.0.2.7"));
     let name = |i| Name::parse(&format!("peer{i}")).unwrap();
-    limits.post(origin, &name(0)).unwrap();
-    let refused = limits.post(origin, &name(0)).unwrap_err();
+    post(&limits, origin, &name(0)).unwrap();
+    let refused = post(&limits, origin, &name(0)).unwrap_err();
     let RequestError::RateLimited { what, retry_after } = refused else { panic!("{refused}") };
     assert_eq!(what, "posts");
     assert!((Duration::from_secs(9)..=Duration::from_secs(10)).contains(&retry_after));
     for i in 1..10 {
-        limits.post(origin, &name(i)).unwrap();
+        post(&limits, origin, &name(i)).unwrap();
     }
-    let refused = limits.post(origin, &name(10)).unwrap_err();
+    let refused = post(&limits, origin, &name(10)).unwrap_err();
     assert!(matches!(refused, RequestError::RateLimited { .. }), "the address has had ten");
-    limits.post(limits.origin(&from("192.0.2.8")), &name(11)).unwrap();
+    post(&limits, limits.origin(&from("192.0.2.8")), &name(11)).unwrap();
     for _ in 0..100 {
         limits.register(origin).unwrap();
     }
@@ -64,7 +68,7 @@ fn requests_of_streams_have_ten_times_the_rate_of_posts() {
     }
     request(0).unwrap_err();
     request(1).unwrap();
-    limits.post(origin, &name(0)).unwrap();
+    post(&limits, origin, &name(0)).unwrap();
 }
 
 #[tokio::test]
@@ -141,7 +145,32 @@ fn loopback_is_limited_only_if_configured() {
     for (loopback, refused) in [(false, false), (true, true)] {
         let limits = limits(loopback);
         let (origin, name) = (limits.origin(&from("127.0.0.1")), Name::parse("a").unwrap());
-        limits.post(origin, &name).unwrap();
-        assert_eq!(limits.post(origin, &name).is_err(), refused);
+        post(&limits, origin, &name).unwrap();
+        assert_eq!(post(&limits, origin, &name).is_err(), refused);
     }
+}
+
+#[test]
+fn the_bytes_of_a_day_are_limited_and_come_back_evenly() {
+    let rates = Rates { post_bytes: Some(1 << 20), ..Rates::NONE };
+    let limits = RateLimits::new(rates, Metrics::default());
+    let origin = limits.origin(&from("192.0.2.7"));
+    let name = |i| Name::parse(&format!("peer{i}")).unwrap();
+    let long = Text::parse("x".repeat(16 * 1024 - POST_BYTES)).unwrap();
+    let say = |i| limits.post(origin, &name(i), &long);
+    for _ in 0..64 {
+        say(0).unwrap();
+    }
+    let RequestError::RateLimited { what, retry_after } = say(0).unwrap_err() else { panic!() };
+    assert_eq!(what, "bytes of posts");
+    // 64 such posts a day.
+    assert!((DAY / 65..=DAY / 63).contains(&retry_after), "{retry_after:?}");
+    // All of the address together: ten times that.
+    for i in 1..10 {
+        for _ in 0..64 {
+            say(i).unwrap();
+        }
+    }
+    say(10).unwrap_err();
+    limits.post(limits.origin(&from("192.0.2.8")), &name(10), &long).unwrap();
 }

@@ -224,8 +224,9 @@ impl<'a> Batch<'a> {
     /// Writes the new heads of the rooms. Returns what is stored once the transaction is committed,
     /// and the time of the latest message.
     pub(super) fn end(self) -> rusqlite::Result<(CommittedBatch, i64)> {
-        let mut extend =
-            self.tx.prepare_cached("UPDATE rooms SET last = ?2, last_at = ?3 WHERE id = ?1")?;
+        let mut extend = self.tx.prepare_cached(
+            "UPDATE rooms SET last = ?2, last_at = ?3, removed = 0 WHERE id = ?1",
+        )?;
         for part in &self.stored.parts {
             if let Some(last) = part.messages.last() {
                 let seq = last.position.seq.cast_signed();

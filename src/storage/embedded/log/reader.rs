@@ -40,6 +40,7 @@ struct RoomRow {
     first: i64,
     last: i64,
     last_at: i64,
+    removed: bool,
 }
 
 impl Queries for Reader {
@@ -70,12 +71,21 @@ impl Reader {
             RoomSelection::One(name) => {
                 self.room(name)?.into_iter().map(|row| Ok((name.clone(), row.extent()?))).collect()
             }
+            RoomSelection::These(names) => {
+                let mut extents = HashMap::new();
+                for name in names {
+                    if let Some(row) = self.room(name)? {
+                        extents.insert(name.clone(), row.extent()?);
+                    }
+                }
+                Ok(extents)
+            }
             RoomSelection::After { after, limit } => {
                 let mut page = self
                     .conn
                     .prepare_cached(
-                        "SELECT id, name, first, last, last_at FROM rooms \
-                         WHERE name > ?1 ORDER BY name LIMIT ?2",
+                        "SELECT id, name, first, last, last_at, removed FROM rooms \
+                         WHERE name > ?1 AND removed = 0 ORDER BY name LIMIT ?2",
                     )
                     .map_err(unreadable)?;
                 let after = after.as_ref().map_or("", RoomName::as_str);
@@ -190,7 +200,9 @@ impl Reader {
     fn room(&self, name: &RoomName) -> Result<Option<RoomRow>> {
         let find = || {
             self.conn
-                .prepare_cached("SELECT id, name, first, last, last_at FROM rooms WHERE name = ?1")?
+                .prepare_cached(
+                    "SELECT id, name, first, last, last_at, removed FROM rooms WHERE name = ?1",
+                )?
                 .query_row([name.as_str()], RoomRow::read)
                 .optional()
         };
@@ -206,6 +218,7 @@ impl RoomRow {
             first: row.get(2)?,
             last: row.get(3)?,
             last_at: row.get(4)?,
+            removed: row.get(5)?,
         })
     }
 
@@ -214,6 +227,7 @@ impl RoomRow {
             first: self.first.cast_unsigned(),
             last: self.last.cast_unsigned(),
             last_at: Timestamp::from_microsecond(self.last_at).map_err(unreadable)?,
+            removed: self.removed,
         })
     }
 }

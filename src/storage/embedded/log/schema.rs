@@ -65,6 +65,11 @@ const MIGRATIONS: &[&str] = &[
         last INTEGER NOT NULL
     ) STRICT;
 ",
+    "
+    -- Whether the room was removed because nobody posted to it: it has no messages and is not listed.
+    ALTER TABLE rooms ADD COLUMN removed INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX rooms_listed ON rooms (name) WHERE removed = 0;
+",
 ];
 
 pub(super) fn key(room: i64, seq: i64) -> i64 {

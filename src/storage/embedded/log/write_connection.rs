@@ -92,6 +92,15 @@ impl WriteConnection {
         trim.step(&mut self.conn)
     }
 
+    /// Returns the bytes that the database uses, without pages that are free.
+    pub(super) fn used_bytes(&self) -> Result<u64> {
+        let read = |pragma| -> Result<i64> {
+            self.conn.prepare_cached(pragma)?.query_row([], |row| row.get(0))
+        };
+        let pages = read("PRAGMA page_count")? - read("PRAGMA freelist_count")?;
+        Ok((pages * read("PRAGMA page_size")?).cast_unsigned())
+    }
+
     /// Moves the write-ahead log into the database, if it is long enough to be worth the fsyncs.
     ///
     /// SQLite's automatic checkpoints run within a commit, and fail silently.

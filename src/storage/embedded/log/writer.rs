@@ -5,8 +5,8 @@
 //!
 //! # When the store fails
 //!
-//! - The store is full (the disk, a quota, or the limit of a file's size), or locked by another
-//!   process, and SQLite rolled the transaction back: the drafts of that batch fail. The next batch
+//! - The store is full (the disk, a quota, the limit of a file's size, or its own: see [`space`](super::space)),
+//!   or locked by another process, and SQLite rolled the transaction back: the drafts of that batch fail. The next batch
 //!   is tried as usual, because nothing is in doubt.
 //! - Anything else (an I/O error, a damaged database, above all a failed fsync, after which the
 //!   content of the disk is unknown): this batch and all later ones fail until the hub is restarted
@@ -24,6 +24,7 @@ use super::{
     change_feed::ChangeFeed,
     clock::{self, Clock, Now, RetentionClock},
     database::may_pass,
+    space::Space,
     trim::{Trim, TrimStep},
     write_connection::WriteConnection,
 };
@@ -65,6 +66,7 @@ pub(super) struct Writer {
     health: StoreHealth,
     clock: Clock,
     retention: RetentionClock,
+    space: Space,
     /// Whether the log is ahead of the clock.
     is_ahead: bool,
 }
@@ -86,9 +88,11 @@ impl Writer {
         feed: Arc<ChangeFeed>,
         commands: mpsc::UnboundedReceiver<WriterCommand>,
         clock: Clock,
+        mut space: Space,
     ) -> rusqlite::Result<Self> {
         let now = clock();
         let retention = RetentionClock::resume(connection.retained_at()?, connection.last_at, now);
+        space.record(connection.used_bytes()?);
         let mut writer = Self {
             connection,
             listener,
@@ -98,6 +102,7 @@ impl Writer {
             health: StoreHealth::Healthy,
             clock,
             retention,
+            space,
             is_ahead: false,
         };
         writer.compare(now);
@@ -123,7 +128,15 @@ impl Writer {
             self.trim();
             // If this fails, the next batch fails too, or the disk is full and it is tried again.
             let _ = self.write(WriteConnection::checkpoint);
+            self.measure();
             self.feed.set_busy(!self.commands.is_empty());
+        }
+    }
+
+    fn measure(&mut self) {
+        // If this fails, the next batch fails, too.
+        if let Ok(used) = self.connection.used_bytes() {
+            self.space.record(used);
         }
     }
 
@@ -151,7 +164,8 @@ impl Writer {
         let begun = Instant::now();
         let now = (self.clock)();
         self.compare(now);
-        match self.write(|connection| connection.store(drafts, now.wall)) {
+        let space = self.space.check();
+        match self.write(|connection| space.and_then(|()| connection.store(drafts, now.wall))) {
             Ok(stored) => {
                 self.listener.committed(callbacks.len(), begun.elapsed());
                 self.record_success();
@@ -187,7 +201,7 @@ impl Writer {
     /// Begins a retention.
     fn retain(&mut self, retention: Retention, reply: oneshot::Sender<Result<u64>>) {
         let mut now = (self.clock)().wall;
-        if retention.age.is_some() {
+        if retention.age.or(retention.idle).is_some() {
             now = self.retention.advance((self.clock)());
             if let Some(at) = self.retention.next_stored()
                 && let Err(error) = self.write(|connection| connection.set_retained_at(at))

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{
-    invites,
+    expiry, invites,
     schema::{self, MEMBERS_FILE, NEXT_SERIAL, failed},
 };
 use crate::{
@@ -100,7 +100,7 @@ impl MemberList {
                 }
                 remove(tx, &found.owner)?;
             }
-            insert(tx, name, owner.id())
+            insert(tx, name, owner.id(), true)
         })?;
         Ok(token)
     }
@@ -146,21 +146,26 @@ impl MemberList {
                 "INSERT OR REPLACE INTO given_up (likeness, owner, new_name) VALUES (?1, ?2, ?3)";
             tx.execute(give_up, [&old.likeness(), found.owner.as_str(), new.as_str()])
                 .map_err(failed)?;
-            insert(tx, new, &found.owner)
+            insert(tx, new, &found.owner, true)
         })
     }
 
-    pub(super) fn has(&self, name: &Name, owner: &OwnerId) -> Result<bool> {
+    /// Returns whether it is recorded that the owner uses this name; `None` if nobody has it.
+    pub(super) fn has(&self, name: &Name, owner: &OwnerId) -> Result<Option<bool>> {
         match lookup(&self.conn, name)? {
-            Some(found) => found.check(name, owner).map(|()| true),
-            None => Ok(false),
+            Some(found) => {
+                found.check(name, owner)?;
+                expiry::is_recorded(&self.conn, name).map(Some)
+            }
+            None => Ok(None),
         }
     }
 
     pub(super) fn claim(&mut self, name: &Name, owner: &OwnerId, entry: &NameClaim) -> Result<()> {
         self.write(|tx| {
             if let Some(found) = lookup(tx, name)? {
-                return found.check(name, owner);
+                found.check(name, owner)?;
+                return expiry::record(tx, name);
             }
             if has_given_up(tx, name, owner)? {
                 return Err(RequestError::NameTaken(name.clone()));
@@ -174,15 +179,26 @@ impl MemberList {
                 let what = format!("one may have {MAX_NAMES} names");
                 return Err(RequestError::LimitReached { what, retry_after: None });
             }
-            if removed.is_some() || (entry.invite_required && names == 0) {
+            let invited = removed.is_some() || (entry.invite_required && names == 0);
+            if invited {
                 invites::redeem(tx, entry.invite.as_ref(), removed.unwrap_or(ANY_SERIAL))?;
             }
             if removed.is_some() {
                 tx.execute("DELETE FROM removed WHERE owner = ?1", [owner.as_str()])
                     .map_err(failed)?;
             }
-            insert(tx, name, owner)
+            insert(tx, name, owner, invited)
         })
+    }
+
+    /// See [`NameRegistry::expire`](crate::storage::NameRegistry::expire).
+    pub(super) fn expire(
+        &mut self,
+        used: &[NameHolder],
+        hours: u32,
+        idle: Option<Duration>,
+    ) -> Result<usize> {
+        self.write(|tx| expiry::expire(tx, used, hours, idle))
     }
 
     pub(super) fn check_free(&self, name: &Name) -> Result<()> {
@@ -337,10 +353,12 @@ fn new_name(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<Option<Na
     new.flatten().map(|new| known_name(&new)).transpose()
 }
 
-fn insert(conn: &Connection, name: &Name, owner: &OwnerId) -> Result<()> {
-    let insert = "INSERT INTO members (likeness, name, owner, since) VALUES (?1, ?2, ?3, ?4)";
+/// Adds a name. One that is `kept` stays even if nobody uses it.
+fn insert(conn: &Connection, name: &Name, owner: &OwnerId, kept: bool) -> Result<()> {
+    let insert = "INSERT INTO members (likeness, name, owner, since, kept, used_at) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, (SELECT hours FROM uptime))";
     let now = Timestamp::now().as_second();
-    conn.execute(insert, params![name.likeness(), name.as_str(), owner.as_str(), now])
+    conn.execute(insert, params![name.likeness(), name.as_str(), owner.as_str(), now, kept])
         .map(drop)
         .map_err(failed)
 }

@@ -71,6 +71,16 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX members_by_owner ON members (owner);
     CREATE INDEX members_by_likeness ON members (likeness);
     ALTER TABLE given_up RENAME COLUMN skeleton TO likeness;
+", "
+    -- How many hours the hub ran, and had run when a name was last used.
+    CREATE TABLE uptime (
+        hours INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO uptime (hours) VALUES (0);
+    ALTER TABLE members ADD COLUMN used_at INTEGER NOT NULL DEFAULT 0;
+    -- Whether the operator let the member in, by an invitation, a token or a new name.
+    ALTER TABLE members ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;
+    UPDATE members SET kept = owner LIKE 'bot:%' OR EXISTS (SELECT 1 FROM invites);
 "];
 
 pub(super) const NEXT_SERIAL: &str = "(SELECT 1 + max(serial) FROM

@@ -121,7 +121,7 @@ const MAX_STEPS: u64 = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_search_takes_many_steps() {
-    let log = EmbeddedLog::open(Store::Memory, Arc::new(Quiet)).unwrap();
+    let log = EmbeddedLog::open(Store::Memory, None, Arc::new(Quiet)).unwrap();
     let mut corpus = Corpus::new(1);
     for _ in 0..MESSAGES {
         let draft = Draft {

@@ -1,6 +1,10 @@
 //! Full and failing stores, and clocks that jump.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -8,7 +12,9 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::{
     model::{MAX_TEXT_BYTES, Message, MessageId, Name, Posted, RoomName, Text},
-    storage::embedded::log::{data_directory::DataDirectory, database::LogDatabase},
+    storage::embedded::log::{
+        data_directory::DataDirectory, database::LogDatabase, space::RESERVE,
+    },
 };
 
 #[derive(Default)]
@@ -24,12 +30,15 @@ impl CommitListener for Recorder {
 const START: i64 = 1_800_000_000_000_000;
 const HOUR: i64 = 3_600_000_000;
 const DAY: i64 = 24 * HOUR;
-const MONTH: Retention = Retention { age: Some(Duration::from_secs(30 * 86_400)), count: None };
+const MONTH: Retention =
+    Retention { age: Some(Duration::from_secs(30 * 86_400)), count: None, idle: None };
 
 struct TestWriter {
     writer: Writer,
     recorder: Arc<Recorder>,
     now: Arc<Mutex<Now>>,
+    /// The free bytes of the file system.
+    free: Arc<AtomicU64>,
 }
 
 impl TestWriter {
@@ -46,9 +55,14 @@ impl TestWriter {
         let now = Arc::new(Mutex::new(Now { wall, open: Duration::ZERO }));
         let clock = now.clone();
         let clock = Box::new(move || *clock.lock());
+        let free = Arc::new(AtomicU64::new(u64::MAX));
+        let left = free.clone();
+        let left = Box::new(move || left.load(Ordering::Relaxed));
+        let space = Space::new(None, Arc::default(), left);
         let writer =
-            Writer::new(connection, recorder.clone(), Arc::default(), commands, clock).unwrap();
-        Self { writer, recorder, now }
+            Writer::new(connection, recorder.clone(), Arc::default(), commands, clock, space)
+                .unwrap();
+        Self { writer, recorder, now, free }
     }
 
     /// Lets time pass, and the clock jump as well.
@@ -183,4 +197,19 @@ fn a_long_write_ahead_log_is_moved_into_the_database() {
     test.post(&[10]);
     let (pages, _) = test.writer.connection.wal().unwrap();
     assert!(pages < 100, "begun anew, not {pages}");
+}
+
+#[test]
+fn a_file_system_that_is_almost_full_takes_no_posts_until_space_is_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut test = TestWriter::new(directory.path());
+    test.post(&[10])[0].as_ref().unwrap();
+    test.free.store(RESERVE - 1, Ordering::Relaxed);
+    assert!(matches!(test.post(&[10])[0], Err(RequestError::StoreUnavailable(_))));
+    // Messages can still be removed.
+    test.pass(40 * DAY, 0);
+    assert_eq!(test.retain(), 1);
+    test.free.store(RESERVE, Ordering::Relaxed);
+    test.post(&[10])[0].as_ref().unwrap();
+    assert_eq!(*test.recorder.0.lock(), [1, 2]);
 }
