@@ -36,6 +36,9 @@ const DATA: &str = "data";
 /// The connections that the hub accepts: more than any workload opens.
 const MAX_CONNECTIONS: &str = "16384";
 
+/// What the hub may hold for its callers: enough for all of them.
+const MEMORY: &str = "2GiB";
+
 /// The number of log lines that are shown if a server failed.
 const SHOWN_LINES: usize = 10;
 
@@ -216,6 +219,7 @@ fn command(
         Contender::Chinwag => {
             forget_settings(&mut command);
             command.env("CHINWAG_HUB_MAX_CONNECTIONS", MAX_CONNECTIONS);
+            command.env("CHINWAG_HUB_MEMORY", MEMORY);
             command.args(["--listen", "127.0.0.1:0", "--log", "warn", "--data-dir"]);
             command.arg(folder.join(DATA));
         }

@@ -1,8 +1,9 @@
 //! The peers that are online, and the stream of their changes.
 //!
-//! Changes are published at most once per [`COALESCE`]. All changes of a peer in between make one
-//! entry of a delta, and a delta is encoded once for all watchers with the same [`View`]. The
-//! [`feed`] keeps the recent deltas, and whole lists for those that are new or fell behind.
+//! Changes are published at most once per [`COALESCE`], and less often if very many watch. All changes
+//! of a peer in between make one entry of a delta, and a delta is encoded once for all watchers with the
+//! same [`View`]. The [`feed`] keeps the recent deltas, and whole lists for those that are new or fell
+//! behind.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -31,6 +32,10 @@ mod tests;
 
 /// How long changes are collected. People take a tenth of a second for instant.
 const COALESCE: Duration = Duration::from_millis(100);
+
+/// The same for each 1,000 watchers, if that is longer. A delta costs a write to each of them, which
+/// takes about 20 microseconds; so all deltas together take less than half of a core.
+const COALESCE_PER_THOUSAND: Duration = Duration::from_millis(50);
 
 /// The most bytes of peers in one page: a quarter of what clients accept by default.
 const MAX_PAGE_BYTES: usize = 1024 * 1024 - 1024;
@@ -210,8 +215,14 @@ impl Peers {
         loop {
             self.changed.notified().await;
             self.flush();
-            tokio::time::sleep(COALESCE).await;
+            tokio::time::sleep(self.pause()).await;
         }
+    }
+
+    /// Returns how long changes are collected.
+    fn pause(&self) -> Duration {
+        let watchers = self.basic.watchers() + self.full.watchers();
+        COALESCE.max(COALESCE_PER_THOUSAND * u32::try_from(watchers).unwrap_or(u32::MAX) / 1000)
     }
 
     fn feed(&self, view: View) -> &Feed {

@@ -152,8 +152,9 @@ impl Ring {
         self.subscribers.lock().insert((subscriber, slot))
     }
 
-    pub(crate) fn has_subscribers(&self) -> bool {
-        !self.subscribers.lock().is_empty()
+    /// Counts the subscribers.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.subscribers.lock().len()
     }
 
     /// Ends a subscription.

@@ -128,6 +128,10 @@ impl Feed {
         self.ring.is_behind(revision)
     }
 
+    pub(super) fn watchers(&self) -> usize {
+        self.ring.subscribers()
+    }
+
     /// Appends a delta. Called under the lock of the table. Without watchers it is not encoded, and who
     /// comes later gets a new snapshot.
     pub(super) fn append(
@@ -137,7 +141,7 @@ impl Feed {
         changes: &[Change],
         revision: Option<proto::Position>,
     ) {
-        if self.view == View::Full && !self.ring.has_subscribers() {
+        if self.view == View::Full && self.watchers() == 0 {
             self.ring.skip(last_seq);
             return;
         }

@@ -12,7 +12,11 @@ mod watcher;
 
 use self::watcher::Watcher;
 use super::{feed::RING_BYTES, *};
-use crate::{identity::Identity, model::Endpoint};
+use crate::{
+    hub::fanout::{Source as _, StreamQueue},
+    identity::Identity,
+    model::Endpoint,
+};
 
 const EPOCH: u64 = 7;
 
@@ -286,6 +290,25 @@ async fn a_watcher_of_whole_peers_gets_whole_peers() {
     watcher.open();
     watcher.read_all().await;
     assert_eq!(watcher.list, listed(&peers, View::Full));
+}
+
+/// Each delta costs a write to each watcher.
+#[tokio::test]
+async fn changes_are_collected_longer_for_many_watchers() {
+    let peers = Peers::new(EPOCH);
+    assert_eq!(peers.pause(), COALESCE);
+    let [basic, full] = [View::Basic, View::Full].map(|view| ListReader::new(peers.clone(), view));
+    let watch = |list: &ListReader| list.ring().subscribe(StreamQueue::new(None), 0);
+    let keys: Vec<_> = (0..2_000).map(|_| watch(&basic)).collect();
+    assert_eq!(peers.pause(), COALESCE);
+    for _ in 0..2_000 {
+        watch(&full);
+    }
+    assert_eq!(peers.pause(), 2 * COALESCE);
+    for key in keys {
+        basic.ring().unsubscribe(key);
+    }
+    assert_eq!(peers.pause(), COALESCE);
 }
 
 #[tokio::test]
