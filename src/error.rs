@@ -182,8 +182,7 @@ pub enum RequestError {
     },
     /// The search used up its time.
     #[error(
-        "the search is too broad: use rarer or longer words, or search in one room, of one sender \
-         or in a shorter time"
+        "the search takes too long: use rarer or longer words, or narrow it by room, sender or time"
     )]
     SearchTooBroad,
     /// The receiving client's inbox is full.

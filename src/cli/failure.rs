@@ -210,6 +210,7 @@ fn advice_on(reason: &Reason) -> Option<&'static str> {
         Reason::NameTaken | Reason::NameConfusable => Some(TAKE_ANOTHER),
         Reason::PeerUnknown => Some(LOOK),
         Reason::InboxFull | Reason::ShuttingDown => Some(LATER),
+        Reason::SearchTooBroad => Some("write in:ROOM, from:NAME or after:TIME beside the words"),
         Reason::GuestsRefused | Reason::PlaintextRefused => Some("leave out --plaintext"),
         Reason::InviteRequired => Some(
             "`chinwagd invite` prints a join link with one, for `chinwag chat LINK` or `chinwag hubs add \

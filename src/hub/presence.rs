@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{RequestError, Result},
-    model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name, Peer},
+    model::{Certificate, Endpoint, LOBBY, MAX_TEXT_BYTES, Name, Peer, RoomName},
     proto::{
         self, CheckEndpointsRequest, CheckEndpointsResponse, GetPeerRequest, GetPeerResponse,
         ListPeersRequest, ListPeersResponse, RegisterRequest, RegisterResponse, RenewRequest,
@@ -163,7 +163,9 @@ impl Presence {
             "" => None,
             room => {
                 let room = wire::room_name("room", room)?;
-                Some(self.0.sessions.members(&room).into_iter().collect())
+                let members = || self.0.sessions.members(&room).into_iter().collect();
+                // All are in the lobby.
+                (room != RoomName::lobby()).then(members)
             }
         };
         let filters = [&asked.room, &asked.name_prefix, &asked.status.to_string()];

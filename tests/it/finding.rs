@@ -1,6 +1,6 @@
 //! The commands that find past messages, `history` and `search`, run as programs.
 
-use crate::support::{hub::TestHub, person::Person, terminal::Terminal};
+use crate::support::{cli, fake_hub::FakeHub, hub::TestHub, person::Person, terminal::Terminal};
 
 /// Returns the texts that a search finds, once it finds some.
 #[track_caller]
@@ -64,6 +64,24 @@ fn history_and_search_can_be_narrowed() {
     }
     let refused = sova.run(&["history", "--since", "soon"]).failed(2);
     assert!(refused.contains("expected a time such as"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_that_is_too_broad_says_how_to_narrow_it() {
+    let (at, _hub) = FakeHub::start().await.serve_quietly();
+    let search = move |more: &[&str]| {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = cli::homeless(home.path(), &["search", "the com*", "--plaintext"]);
+        command.args(["--name", "sova", "--hub", &at.to_string()]).args(more);
+        cli::run(command, b"").failed(1)
+    };
+    let run = move || (search(&[]), search(&["--json", "--quiet"]));
+    let (said, object) = tokio::task::spawn_blocking(run).await.unwrap();
+    let expected = "chinwag: the search takes too long: use rarer or longer words, or narrow it by \
+                    room, sender or time; write in:ROOM, from:NAME or after:TIME beside the words\n";
+    assert!(said.ends_with(expected) && said.lines().count() <= 2, "{said}");
+    let object: serde_json::Value = serde_json::from_str(object.trim()).unwrap();
+    assert_eq!((&object["reason"], &object["exit_code"]), (&"SEARCH_TOO_BROAD".into(), &1.into()));
 }
 
 /// Waits for a key before it reads what the command prints: the pipe between them is full until then.

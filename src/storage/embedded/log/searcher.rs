@@ -21,10 +21,10 @@ use crate::{
 /// How many of the latest matches are ranked, if that takes half of the budget at most: fewer on a slow
 /// machine, rather than none. In a million messages it takes 85 ms for a word of English, and 120 ms in
 /// Chinese.
-const MAX_RANKED: usize = 10_000;
+pub(super) const MAX_RANKED: usize = 10_000;
 
 /// Bytes of text after which no more matches are ranked.
-const MAX_RANKED_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const MAX_RANKED_BYTES: usize = 2 * 1024 * 1024;
 
 // The latest match first. The rowid of a message is the time it was stored.
 const FIND: &str = "

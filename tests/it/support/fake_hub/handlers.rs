@@ -3,6 +3,7 @@
 use std::{pin::Pin, sync::Arc, time::Duration};
 
 use chinwag::{
+    error::RequestError,
     model::Certificate,
     proto::{
         self, ChatRequest, ChatResponse, WatchPeersRequest, WatchPeersResponse,
@@ -208,12 +209,14 @@ impl Broadcast for Handlers {
         }))
     }
 
-    /// Returns one hit of a one-letter message, with the range from the query.
+    /// Returns one hit of a one-letter message, with the range from the query. Refuses words.
     async fn search_messages(
         &self,
         request: Request<proto::SearchMessagesRequest>,
     ) -> Result<Response<proto::SearchMessagesResponse>, Status> {
-        let end = request.into_inner().query.parse().unwrap();
+        let Ok(end) = request.into_inner().query.parse() else {
+            return Err(chinwag::wire::status(&RequestError::SearchTooBroad));
+        };
         let hit = proto::SearchHit {
             message: Some(one_letter()),
             ranges: vec![proto::TextRange { start: 0, end }],

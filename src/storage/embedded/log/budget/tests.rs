@@ -10,7 +10,10 @@ use crate::{
     model::{Draft, Message, MessageId, Name, RoomName, Text},
     storage::{
         CommitListener, MessageLog, Search,
-        embedded::log::{EmbeddedLog, Store},
+        embedded::log::{
+            EmbeddedLog, Store,
+            searcher::{MAX_RANKED, MAX_RANKED_BYTES},
+        },
     },
     wire,
 };
@@ -109,14 +112,67 @@ impl CommitListener for Quiet {
     fn stored(&self, _: &RoomName, _: &[Message]) {}
 }
 
+/// Stores a text so often in the lobby, and returns when all of them can be found.
+async fn store(log: &EmbeddedLog, text: &str, times: usize) {
+    let (stored, mut results) = tokio::sync::mpsc::unbounded_channel();
+    for _ in 0..times {
+        let (room, sender) = (RoomName::lobby(), Name::parse("sova").unwrap());
+        let text = Text::parse(text).unwrap();
+        let draft = Draft { id: MessageId::new(), room, sender, text };
+        let stored = stored.clone();
+        log.append(draft, Box::new(move |result| stored.send(result).unwrap())).await;
+    }
+    for _ in 0..times {
+        results.recv().await.unwrap().unwrap();
+    }
+    log.searchable().await.unwrap();
+}
+
+/// Returns the best match for `tea`, without the clock.
+async fn best(log: &EmbeddedLog) -> String {
+    let search = Search {
+        query: "tea".into(),
+        room: None,
+        sender: None,
+        since: None,
+        until: None,
+        newest_first: false,
+        limit: 1,
+        after: None,
+    };
+    let budget = Budget::new(CancellationToken::new(), Duration::MAX);
+    let page = log.searchers.with(move |searcher| {
+        budget.run(searcher, |searcher, budget| searcher.search(&search, budget))
+    });
+    page.await.unwrap().hits[0].message.text.as_str().to_owned()
+}
+
+#[tokio::test]
+async fn the_latest_matches_are_ranked() {
+    let log = EmbeddedLog::open(Store::Memory, None, Arc::new(Quiet)).unwrap();
+    let (better, worse) = ("tea tea tea", "a cup of tea");
+    store(&log, better, 1).await;
+    store(&log, worse, MAX_RANKED - 1).await;
+    assert_eq!(best(&log).await, better);
+    store(&log, worse, 1).await;
+    assert_eq!(best(&log).await, worse, "{MAX_RANKED} are later than the better one");
+
+    // Fewer, if they are long.
+    let long = format!("tea {}", "word ".repeat(3_000));
+    store(&log, better, 1).await;
+    store(&log, &long, MAX_RANKED_BYTES / long.len()).await;
+    assert_eq!(best(&log).await, better);
+    store(&log, &long, 1).await;
+    assert_eq!(best(&log).await, long);
+}
+
 /// Messages of the store that is searched. `make fuzz-search` has a million.
 const MESSAGES: usize = 30_000;
 
 /// Searches of that store.
 const SEARCHES: usize = 150;
 
-/// The most steps of a search: the ranking of [`MAX_RANKED`](super::super::searcher::MAX_RANKED)
-/// messages, each with one of its own and those of SQLite.
+/// The most steps of a search: the ranking of [`MAX_RANKED`] messages, each with one of its own and those of SQLite.
 const MAX_STEPS: u64 = 20_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
