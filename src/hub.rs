@@ -51,7 +51,7 @@ use self::{
     metrics_page::MetricsPage,
     peers::Peers,
     presence::Presence,
-    rates::{FailureLimit, RateLimits},
+    rates::{FailureLimit, PacedRequests, RateLimits},
     rooms::Rooms,
     sessions::Sessions,
     state::{HubState, SessionTables},
@@ -87,6 +87,10 @@ const MAX_OPEN_REQUEST_BYTES: usize = 4 * 1024;
 /// Calls in progress on a connection that has not shown a session yet: to register, and to look at
 /// health and reflection.
 const MAX_ANONYMOUS_CALLS: usize = 8;
+
+/// The share of the memory for what callers do not hold any more: the allocator has not given it back
+/// yet, or their connections are ending.
+const RESERVE_SHARE: usize = 4;
 
 /// The share of the memory that rooms may keep of their latest messages for their readers.
 const KEPT_SHARE: usize = 4;
@@ -127,7 +131,7 @@ impl Hub {
             }
         }
         let metrics = Metrics::default();
-        let budget = Budget::new(options.memory);
+        let budget = Budget::new(options.memory - options.memory / RESERVE_SHARE);
         let rooms = Arc::new(Rooms::new(metrics.clone(), budget.pool(KEPT_SHARE)));
         // First, because this detects a directory that is not a hub's, or is another hub's.
         let log =
@@ -192,8 +196,11 @@ impl Hub {
             .max_decoding_message_size(MAX_PRESENCE_BYTES);
         let broadcast = BroadcastServer::new(Broadcast(state.clone()))
             .max_decoding_message_size(MAX_REQUEST_BYTES);
+        let health_server = health_server.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES);
         let v1 = reflection().build_v1().map_err(internal)?;
+        let v1 = v1.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES);
         let v1alpha = reflection().build_v1alpha().map_err(internal)?;
+        let v1alpha = v1alpha.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES);
         let failure_limit = FailureLimit::new(state.rate_limits.clone(), state.metrics.clone());
         let drained = CancellationToken::new();
         // One third of the lease for silence, one for the answer to a ping, one to reconnect.
@@ -204,9 +211,9 @@ impl Hub {
             .layer(MapRequestLayer::new(auth::authenticate(state.sessions.clone())))
             .add_service(WithStreams::new(presence, state.clone()))
             .add_service(WithStreams::new(broadcast, state.clone()))
-            .add_service(health_server.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
-            .add_service(v1.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
-            .add_service(v1alpha.max_decoding_message_size(MAX_OPEN_REQUEST_BYTES))
+            .add_service(PacedRequests::new(health_server, state.rate_limits.clone()))
+            .add_service(PacedRequests::new(v1, state.rate_limits.clone()))
+            .add_service(PacedRequests::new(v1alpha, state.rate_limits.clone()))
             .serve_with_incoming_shutdown(
                 self.acceptor.incoming(listener),
                 drained.clone().cancelled_owned(),

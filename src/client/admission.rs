@@ -110,8 +110,19 @@ impl Admission {
         }))
     }
 
-    /// Refuses a caller that has no key and needs one, whatever it has to say.
-    pub(super) fn check_key(&self, caller: Caller) -> Result<()> {
+    /// Refuses a caller that would be refused under any name, before anything that it says is read.
+    pub(super) async fn check_caller(&self, caller: Caller) -> Result<()> {
+        self.check_key(caller)?;
+        match caller.key {
+            Some(key) if self.0.contacts.book().await?.is_blocked(key) => {
+                Err(RequestError::CallerRefused(BLOCKED))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses a caller that has no key and needs one.
+    fn check_key(&self, caller: Caller) -> Result<()> {
         match (caller.key, caller.via, self.0.policy) {
             (Some(_), ..)
             | (None, _, DirectPolicy::Anyone)

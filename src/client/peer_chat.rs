@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, ready},
+    future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -52,7 +52,7 @@ const OPEN_PER_ADDRESS: usize = 32;
 const MAX_CALLS: usize = 32;
 
 /// What callers may make this client hold.
-const MEMORY: usize = 48 * 1024 * 1024;
+const MEMORY: usize = 16 * 1024 * 1024;
 
 /// Connections in their handshake, in all and of one address.
 const PENDING: (usize, usize) = (64, 16);
@@ -112,7 +112,7 @@ pub(super) async fn serve(
         .add_service(health_service.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1.max_decoding_message_size(MAX_QUESTION))
         .add_service(v1alpha.max_decoding_message_size(MAX_QUESTION))
-        .add_service(CheckKeys { admission, inner: peer_chat })
+        .add_service(CheckCallers { admission, inner: peer_chat })
         .serve_with_incoming_shutdown(acceptor.incoming(listener), stopping);
     let overdue = async {
         stop.cancelled().await;
@@ -126,22 +126,25 @@ pub(super) async fn serve(
     }
 }
 
-/// Refuses callers without a key that they need before their requests are read: generated code reads
-/// a whole message first.
+/// Refuses callers who are blocked, or lack a key that they need, before their requests are read:
+/// generated code reads a whole message first.
 #[derive(Clone)]
-struct CheckKeys<S> {
+struct CheckCallers<S> {
     admission: Admission,
     inner: S,
 }
 
-impl<S: NamedService> NamedService for CheckKeys<S> {
+impl<S: NamedService> NamedService for CheckCallers<S> {
     const NAME: &'static str = S::NAME;
 }
 
-impl<S> Service<http::Request<Body>> for CheckKeys<S>
+impl<S> Service<http::Request<Body>> for CheckCallers<S>
 where
-    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
 {
     type Response = S::Response;
     type Error = Infallible;
@@ -152,10 +155,13 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        match self.admission.check_key(Caller::of(request.extensions())) {
-            Ok(()) => Box::pin(self.inner.call(request)),
-            Err(error) => Box::pin(ready(Ok(wire::status(&error).into_http()))),
-        }
+        let (admission, mut inner) = (self.admission.clone(), self.inner.clone());
+        Box::pin(async move {
+            match admission.check_caller(Caller::of(request.extensions())).await {
+                Ok(()) => inner.call(request).await,
+                Err(error) => Ok(wire::status(&error).into_http()),
+            }
+        })
     }
 }
 

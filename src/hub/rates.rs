@@ -11,11 +11,13 @@
 
 mod failure_limit;
 mod limiter;
+mod paced_requests;
 mod post_order;
 mod rate;
 mod rate_limits;
 
 pub(crate) use failure_limit::FailureLimit;
+pub(crate) use paced_requests::PacedRequests;
 pub(crate) use post_order::PostOrder;
 pub use rate::{Rate, Rates};
 pub(crate) use rate_limits::{Origin, RateLimits};

@@ -42,8 +42,10 @@ const PEER_SHARE: usize = 8;
 /// The share of the budget that one connection may hold.
 const CONNECTION_SHARE: usize = 16;
 
-/// What a connection may hold without being refused because of others: an honest one with some
-/// streams, and a piece of an answer on its way in each.
+/// The share of the budget that a connection may hold without being refused because of others, and
+/// the most of it: what an honest one holds with some streams, and a piece of an answer on its way
+/// in each.
+const MODEST_SHARE: usize = 128;
 const MODEST: usize = 256 * 1024;
 
 /// The steps in which an account passes its charges on, so that small ones change nothing else.
@@ -268,7 +270,7 @@ impl Account {
             why
         } else if is_near(state.bytes, self.limit()) {
             "your connection makes this server hold as much as one may; read its answers"
-        } else if state.bytes <= MODEST {
+        } else if state.bytes <= MODEST.min(self.books.whole.limit / MODEST_SHARE) {
             return Ok(());
         } else if is_full(&state.peer) {
             "your connections make this server hold as much as those of one peer may"

@@ -17,7 +17,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -30,6 +30,10 @@ use crate::{error::RequestError, wire};
 /// What a call costs beside its headers and messages: the state of its stream and its handler, and
 /// the buffer of an answer that generated code has.
 const CALL_BYTES: usize = 9 * 1024;
+
+/// An answer below this is part of the fixed sum: HTTP/2 takes the next one of a stream when it has
+/// sent the last, so a stream holds one of them.
+const SMALL_ANSWER: usize = 1024;
 
 /// The prefix of a gRPC message: a flag, and the length (gRPC over HTTP/2).
 const PREFIX_BYTES: usize = 5;
@@ -177,9 +181,9 @@ impl Drop for RequestBody {
 struct MessageReader {
     prefix: [u8; PREFIX_BYTES],
     prefix_read: usize,
-    /// What was read of the current message, and its length.
+    /// What was read of the current message, and what is missing.
     read: usize,
-    length: usize,
+    rest: usize,
 }
 
 impl MessageReader {
@@ -190,16 +194,18 @@ impl MessageReader {
                 let part = (PREFIX_BYTES - self.prefix_read).min(data.len());
                 self.prefix[self.prefix_read..][..part].copy_from_slice(&data[..part]);
                 self.prefix_read += part;
-                data.advance(part);
+                data = &data[part..];
                 let [_, length @ ..] = self.prefix;
-                self.length = u32::from_be_bytes(length) as usize;
-            } else {
-                let part = (self.length - self.read).min(data.len());
-                self.read += part;
-                data.advance(part);
+                self.rest = u32::from_be_bytes(length) as usize;
             }
-            if self.prefix_read == PREFIX_BYTES && self.read == self.length {
-                *self = Self::default();
+            if self.prefix_read == PREFIX_BYTES {
+                let part = self.rest.min(data.len());
+                self.rest -= part;
+                self.read += part;
+                data = &data[part..];
+                if self.rest == 0 {
+                    (self.prefix_read, self.read) = (0, 0);
+                }
             }
         }
         self.prefix_read + self.read
@@ -211,6 +217,9 @@ fn charge_response(response: Response<Body>, call: Arc<ChargedCall>) -> Response
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             frame.map_data(|data| {
+                if data.len() < SMALL_ANSWER {
+                    return data;
+                }
                 let charge = call.info.account.charge(data.len());
                 Bytes::from_owner(ChargedBytes { data, _charge: charge })
             })
@@ -227,5 +236,25 @@ struct ChargedBytes {
 impl AsRef<[u8]> for ChargedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.data
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_followed_however_they_are_split() {
+        let message = |length: u8| [&[0, 0, 0, 0, length][..], &vec![7; length.into()]].concat();
+        let all = [message(3), message(0), message(250), message(1)].concat();
+        let ends = [8, 13, 268, 274];
+        for size in 1..=all.len() {
+            let (mut messages, mut read) = (MessageReader::default(), 0);
+            for part in all.chunks(size) {
+                read += part.len();
+                let complete = ends.iter().rev().find(|end| **end <= read).unwrap_or(&0);
+                assert_eq!(messages.read(part), read - complete, "{read} in parts of {size}");
+            }
+        }
     }
 }

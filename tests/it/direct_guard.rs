@@ -93,6 +93,20 @@ async fn a_blocked_peer_is_not_received_in_open_conversations() {
 }
 
 #[tokio::test]
+async fn a_blocked_peer_is_refused_before_it_has_said_anything() {
+    let (hub, alice, bob) = acquainted().await;
+    let (alices, _events) = alice.start(&hub).await;
+    let at = hub.endpoint.clone();
+    alice.change(|book| book.block(&at, &name("bob"), true));
+    let address = Endpoint::from(alices.direct_address().unwrap());
+    let dial = Dial::tls(Some(bob.credentials()), &Trust::Pinned(alice.key())).unwrap();
+    let mut blocked = PeerChatClient::new(dial.peer_channel(&address).unwrap());
+    let silent = tokio_stream::pending();
+    let refused = within(PATIENCE, "a refusal", blocked.converse(silent)).await.unwrap_err();
+    assert_eq!(reason(&refused), Reason::CallerRefused);
+}
+
+#[tokio::test]
 async fn a_remote_hub_cannot_make_a_client_call_without_a_key() {
     let hub = Hub::start().await;
     let alice = Person::new("alice");

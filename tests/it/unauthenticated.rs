@@ -1,5 +1,7 @@
 //! Callers without a session cannot make a hub hold large requests.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use chinwag::{
     proto::{RegisterRequest, RenewRequest, presence_client::PresenceClient},
@@ -14,6 +16,7 @@ use crate::support::{
     peer::{self, Session, named},
     raw,
     refusal::why,
+    within::{PATIENCE, within},
 };
 
 /// Above the request limit of unauthenticated services.
@@ -122,4 +125,29 @@ async fn a_connection_without_a_session_has_few_calls_in_progress() {
     for _ in 0..20 {
         watches.push(health.watch(watch()).await.unwrap());
     }
+}
+
+/// The rate is that of reads: 1/s, ten times as much for an address, and ten seconds' worth at once.
+#[tokio::test]
+async fn requests_to_reflection_pass_a_rate() {
+    let hub = TestHub::with(&["--ephemeral", "--rate-loopback", "--read-rate", "1/s"]);
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(
+        peer::connect(hub.address()).await,
+    );
+    let symbol = "chinwag.v1.Presence".to_owned();
+    let ask = v1::ServerReflectionRequest {
+        host: "one".into(),
+        message_request: Some(v1::server_reflection_request::MessageRequest::FileContainingSymbol(
+            symbol,
+        )),
+    };
+    let since = Instant::now();
+    let all = tokio_stream::iter(vec![ask; 125]);
+    let mut answers = client.server_reflection_info(all).await.unwrap().into_inner();
+    let mut count = 0;
+    while within(PATIENCE, "an answer", answers.message()).await.unwrap().is_some() {
+        count += 1;
+    }
+    assert_eq!(count, 125);
+    assert!(since.elapsed() >= Duration::from_secs(1), "{:?}", since.elapsed());
 }

@@ -150,12 +150,17 @@ impl RateLimits {
 
     /// Counts a read, once the rate allows one more.
     pub(crate) async fn wait_to_read(&self, origin: Origin, peer: &Name) {
-        self.wait(&self.reads, origin, peer).await;
+        self.wait(&self.reads, origin, Some(peer)).await;
+    }
+
+    /// Counts a request of somebody unknown as a read, once the rate allows one more.
+    pub(crate) async fn wait_to_ask(&self, origin: Origin) {
+        self.wait(&self.reads, origin, None).await;
     }
 
     /// Counts a request of a stream, once the rate allows one more.
     pub(crate) async fn wait_to_request(&self, origin: Origin, peer: &Name) {
-        self.wait(&self.requests, origin, peer).await;
+        self.wait(&self.requests, origin, Some(peer)).await;
     }
 
     /// Counts a change of a peer's own entry.
@@ -205,9 +210,9 @@ impl RateLimits {
         self.blocked.lock().retain(|_, until| *until > Instant::now());
     }
 
-    async fn wait(&self, limiter: &Limiter, origin: Origin, peer: &Name) {
+    async fn wait(&self, limiter: &Limiter, origin: Origin, peer: Option<&Name>) {
         while let Err(RequestError::RateLimited { retry_after, .. }) =
-            self.check(limiter, origin, Some(peer))
+            self.check(limiter, origin, peer)
         {
             tokio::time::sleep(retry_after.max(PAUSE)).await;
         }

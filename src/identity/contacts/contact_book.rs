@@ -65,8 +65,7 @@ impl ContactBook {
     /// Checks the key that somebody shows under a name. A blocked contact is blocked under every
     /// name. A name that looks like a contact's stands for that contact.
     pub fn check_key(&self, hub: &Endpoint, name: &Name, key: Fingerprint) -> KeyCheck {
-        let blocked = |contact: &Contact| contact.blocked && contact.key == key;
-        if self.hubs.iter().flat_map(|hub| hub.contacts.values()).any(blocked) {
+        if self.is_blocked(key) {
             return KeyCheck::Blocked;
         }
         match self.contact(hub, name) {
@@ -76,6 +75,12 @@ impl ContactBook {
                 _ => KeyCheck::New,
             },
         }
+    }
+
+    /// Returns true if a contact with this key is blocked, at any hub.
+    pub fn is_blocked(&self, key: Fingerprint) -> bool {
+        let blocked = |contact: &Contact| contact.blocked && contact.key == key;
+        self.hubs.iter().flat_map(|hub| hub.contacts.values()).any(blocked)
     }
 
     /// Returns a contact of a hub whose name looks like this one.

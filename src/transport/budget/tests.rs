@@ -126,6 +126,27 @@ fn an_address_has_a_share_and_small_connections_from_it_go_on() {
 }
 
 #[test]
+fn with_a_small_budget_less_goes_on() {
+    let budget = Budget::new(16 * 1024 * 1024);
+    let share = budget.limit() / MODEST_SHARE;
+    assert!(share < MODEST);
+    let connection = budget.limit() / CONNECTION_SHARE;
+    let large: Vec<_> = (0..8)
+        .map(|_| {
+            let account = open(&budget, "192.0.2.1");
+            let charge = account.charge(connection / 2);
+            (account, charge)
+        })
+        .collect();
+    let small = open(&budget, "192.0.2.1");
+    let mut charge = small.charge(share);
+    small.check().unwrap();
+    charge.resize(share + 1);
+    assert!(refusal(&small).contains("one address"));
+    drop(large);
+}
+
+#[test]
 fn groups_are_forgotten_with_their_connections() {
     let budget = Budget::new(LIMIT);
     for host in 0..10_000_u32 {

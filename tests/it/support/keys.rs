@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use chinwag::{
     client::{Client, ClientOptions, DirectPolicy, Event, Events, HubTrust, Verification},
-    identity::{ContactBook, Contacts, ContactsError, Identity, TLS_NAME},
+    identity::{ContactBook, Contacts, ContactsError, Credentials, Identity, TLS_NAME},
     model::{Endpoint, Fingerprint},
     transport::{Acceptor, ClientKeys, Plaintext, Trust, client_config, server_config},
 };
@@ -58,6 +58,10 @@ impl Person {
 
     pub(crate) fn key(&self) -> Fingerprint {
         self.identity.fingerprint()
+    }
+
+    pub(crate) fn credentials(&self) -> &Credentials {
+        self.identity.credentials()
     }
 
     pub(crate) fn certificate(&self) -> &[u8] {
