@@ -2,8 +2,11 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -12,7 +15,13 @@ use chinwag::error::Reason;
 use h2::client::{ResponseFuture, SendRequest};
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
-use tokio::{net::TcpSocket, sync::Semaphore, task::JoinSet, time::Instant};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpSocket, TcpStream},
+    sync::Semaphore,
+    task::JoinSet,
+    time::Instant,
+};
 use tokio_rustls::{TlsConnector, rustls};
 use tonic::{Code, Status};
 
@@ -87,8 +96,8 @@ pub(crate) struct Attacker {
     pub(crate) tokens: Arc<[String]>,
 }
 
-/// Connections of an attacker: as many as one address may have.
-const CONNECTIONS: usize = 256;
+/// How long a caller waits who was cut off.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Streams of a connection: as many as one may have.
 const STREAMS: usize = 128;
@@ -106,10 +115,11 @@ pub(crate) struct Tally {
     pub(crate) untold: BTreeMap<String, usize>,
 }
 
-/// Attacks a server for a while.
+/// Attacks a server for a while, on so many connections of each attacker.
 pub(crate) async fn attack(
     server: SocketAddr,
     attackers: Vec<Attacker>,
+    connections: usize,
     calls: Calls,
     lasts: Duration,
 ) -> Tally {
@@ -119,12 +129,13 @@ pub(crate) async fn attack(
     for attacker in attackers {
         // A server has few handshakes with one address at a time.
         let turns = Arc::new(Semaphore::new(16));
-        for connection in 0..CONNECTIONS {
+        for connection in 0..connections {
             let (attacker, calls, tally) = (attacker.clone(), calls.clone(), tally.clone());
             let turns = turns.clone();
             all.spawn(tokio::time::timeout_at(until + Duration::from_secs(1), async move {
                 while Instant::now() < until {
                     attack_once(server, &attacker, &calls, connection, &turns, until, &tally).await;
+                    tokio::time::sleep_until(Instant::now() + PAUSE).await;
                 }
             }));
         }
@@ -151,7 +162,7 @@ async fn attack_once(
     let Ok(opened) = opened else { return };
     let Some((send, driver)) = opened else {
         // It is full, or has no time for another handshake.
-        return tokio::time::sleep_until(Instant::now() + Duration::from_millis(50)).await;
+        return;
     };
     let mut driver = JoinSet::from_iter([driver]);
     tally.lock().connections += 1;
@@ -212,7 +223,7 @@ impl Tally {
     }
 }
 
-type Driver = std::pin::Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>;
+type Driver = Pin<Box<dyn Future<Output = Result<(), h2::Error>> + Send>>;
 
 async fn open(
     server: SocketAddr,
@@ -222,7 +233,7 @@ async fn open(
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_reuseaddr(true).unwrap();
     socket.bind(SocketAddr::from((attacker.from, 0))).unwrap();
-    let tcp = socket.connect(server).await.ok()?;
+    let tcp = ReadsOn(socket.connect(server).await.ok()?);
     let name = ServerName::try_from("chinwag").unwrap();
     let tls = TlsConnector::from(attacker.tls.clone()).connect(name, tcp).await.ok()?;
     let mut builder = h2::client::Builder::new();
@@ -230,6 +241,38 @@ async fn open(
     builder.max_concurrent_reset_streams(0).enable_push(false);
     let (send, connection) = builder.handshake(tls).await.ok()?;
     Some((send, Box::pin(connection)))
+}
+
+/// A connection that is still read when the other side has closed it, as it may say why there.
+struct ReadsOn(TcpStream);
+
+impl AsyncRead for ReadsOn {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for ReadsOn {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.0).poll_write(cx, buf));
+        Poll::Ready(Ok(written.unwrap_or(buf.len())))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 /// Makes as many calls as are allowed, and keeps them.
