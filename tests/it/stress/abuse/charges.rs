@@ -227,7 +227,7 @@ async fn load(what: &str) -> Growth {
         }
         "unread answers" => {
             let requests = repeated(&nothing, 1_000);
-            hub.calls(10, 96, 1, "chinwag.v1.Broadcast/Chat", &requests).await;
+            hub.calls(10, 64, 1, "chinwag.v1.Broadcast/Chat", &requests).await;
         }
         "half requests" => {
             let half = frame(256 * 1024, &vec![0; 128 * 1024]);
