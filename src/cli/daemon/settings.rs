@@ -100,12 +100,12 @@ pub(crate) struct HubSettings {
     #[serde(deserialize_with = "read_retention")]
     retain: Option<Retention>,
 
-    /// Remove rooms that nobody has posted to for this time, with their messages [default: never]
+    /// Remove rooms without a post for this time, with their messages [default: never]
     #[arg(long, env = "CHINWAG_HUB_ROOM_EXPIRY", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     room_expiry: Option<Duration>,
 
-    /// Free names that nobody has used for this time, at least 7d [default: never]
+    /// Free names that were not used for this time, at least 7d [default: never]
     #[arg(long, env = "CHINWAG_HUB_NAME_EXPIRY", value_name = "DURATION", value_parser = duration)]
     #[serde(deserialize_with = "read_duration")]
     name_expiry: Option<Duration>,
