@@ -171,7 +171,19 @@ async fn a_store_at_its_limit_refuses_posts_until_messages_are_removed() {
     enter(&mut again, "lobby", Some(Start::Last(3))).await;
     assert_eq!(texts(&mut again, 3).await, vec![long; 3]);
     let search = SearchMessagesRequest { query: "first".into(), ..Default::default() };
-    assert!(!alice.broadcast().search_messages(search).await.unwrap().into_inner().hits.is_empty());
+    // A message is found a moment after it is stored.
+    let found = async {
+        while alice
+            .broadcast()
+            .search_messages(search.clone())
+            .await
+            .unwrap()
+            .get_ref()
+            .hits
+            .is_empty()
+        {}
+    };
+    within(PATIENCE, "a message that is found", found).await;
 
     drop((alice, chat, again));
     hub.terminate();
