@@ -29,6 +29,7 @@ pub(super) struct WriteConnection {
     pub(super) last_at: i64,
     /// The latest mark in the table `late` that this connection has made.
     marked_at: Option<i64>,
+    page_bytes: i64,
 }
 
 impl WriteConnection {
@@ -39,7 +40,9 @@ impl WriteConnection {
         let epoch = schema::epoch(&conn)?;
         let last_at =
             conn.query_row("SELECT coalesce(max(last_at), 0) FROM rooms", [], |row| row.get(0))?;
-        Ok(Self { database, conn, epoch, known: IdCache::default(), last_at, marked_at: None })
+        let page_bytes = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let (known, marked_at) = (IdCache::default(), None);
+        Ok(Self { database, conn, epoch, known, last_at, marked_at, page_bytes })
     }
 
     /// Stores a batch durably at the time `now`. After an error none of it is stored.
@@ -98,7 +101,7 @@ impl WriteConnection {
             self.conn.prepare_cached(pragma)?.query_row([], |row| row.get(0))
         };
         let pages = read("PRAGMA page_count")? - read("PRAGMA freelist_count")?;
-        Ok((pages * read("PRAGMA page_size")?).cast_unsigned())
+        Ok((pages * self.page_bytes).cast_unsigned())
     }
 
     /// Moves the write-ahead log into the database, if it is long enough to be worth the fsyncs.
