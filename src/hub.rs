@@ -116,7 +116,8 @@ pub struct Hub {
 
 impl Hub {
     /// Opens the storage, and loads or creates the hub's key. Errors with [`Error::Invalid`] if the
-    /// lease or the expiry of names is too short, or names expire on an invite-only hub; [`Error::System`] if the storage or the key cannot be used.
+    /// lease or the expiry of names is too short, or names expire on an invite-only hub;
+    /// [`Error::System`] if the storage or the key cannot be used.
     pub async fn new(options: HubOptions) -> Result<Self, Error> {
         if options.lease < MIN_LEASE {
             return Err(Error::invalid("lease", format!("must be at least {MIN_LEASE:?}")));

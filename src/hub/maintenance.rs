@@ -106,11 +106,9 @@ async fn retain(state: Arc<HubState>, retention: Retention) {
 /// Returns once there was no session for `patience`; never if that is `None`.
 pub(super) async fn idle(sessions: &Sessions, patience: Option<Duration>) {
     let Some(patience) = patience else { return std::future::pending().await };
-    let mut count = sessions.count();
     loop {
-        // Never fails: `sessions` owns the sender.
-        let _ = count.wait_for(|count| *count == 0).await;
-        let occupied = count.wait_for(|count| *count > 0);
+        sessions.wait_for_count(|count| *count == 0).await;
+        let occupied = sessions.wait_for_count(|count| *count > 0);
         if tokio::time::timeout(patience, occupied).await.is_err() {
             return;
         }

@@ -84,8 +84,6 @@ struct SessionRecord {
 struct SessionTable {
     by_token: HashMap<SecretHash, SessionId>,
     records: HashMap<SessionId, SessionRecord>,
-    /// How many of them are complete.
-    committed: usize,
     /// The members of each room except the lobby, which everybody is in.
     members: BTreeMap<RoomName, HashMap<SessionId, Name>>,
     /// Sessions whose last stream ended since [`Sessions::detached`] returned last.
@@ -99,6 +97,7 @@ pub(crate) struct Sessions {
     /// What all sessions take.
     memory: Pool,
     table: Mutex<SessionTable>,
+    /// How many sessions are complete.
     count: watch::Sender<usize>,
     detached: Notify,
 }
@@ -161,8 +160,9 @@ impl Sessions {
         for room in record.rooms.keys() {
             table.leave(room, id);
         }
-        table.committed -= usize::from(record.is_committed);
-        self.count.send_replace(table.committed);
+        if record.is_committed {
+            self.count.send_modify(|count| *count -= 1);
+        }
         for (_, queue) in &record.streams {
             queue.push(StreamCommand::goodbye(RequestError::SessionEnded));
         }
@@ -252,17 +252,18 @@ impl Sessions {
         }
     }
 
-    /// The number of sessions whose registration is complete, to wait for. It changes under the lock
-    /// of the table: do not hold a borrow of it while calling a method of this.
-    pub(crate) fn count(&self) -> watch::Receiver<usize> {
-        self.count.subscribe()
+    /// Waits until the number of sessions whose registration is complete is as `wanted`. It changes
+    /// under the lock of the table, so no borrow of it is handed out.
+    pub(crate) async fn wait_for_count(&self, wanted: impl FnMut(&usize) -> bool) {
+        // Never fails: the sender lives as long as this.
+        let _ = self.count.subscribe().wait_for(wanted).await;
     }
 
     /// Returns the number of sessions whose registration is complete, and of all open streams.
     pub(crate) fn counts(&self) -> (usize, usize) {
         let table = self.table.lock();
         let streams = table.records.values().map(|record| record.streams.len());
-        (table.committed, streams.sum())
+        (*self.count.borrow(), streams.sum())
     }
 
     /// Ends all streams and refuses new ones.
@@ -303,8 +304,7 @@ impl PendingSession {
         let mut table = self.sessions.table.lock();
         if let Some(record) = table.records.get_mut(&self.id) {
             record.is_committed = true;
-            table.committed += 1;
-            self.sessions.count.send_replace(table.committed);
+            self.sessions.count.send_modify(|count| *count += 1);
         }
         drop(table);
         self.token.take().unwrap_or_default()

@@ -90,11 +90,11 @@ async fn a_removal_is_not_lost() {
     pending.unwrap().commit();
     let claim = SessionClaim { lease, beside: None, replaces: None };
     directory.claim(session, claim).await.unwrap();
-    let (names, mut count) = (FailingNames::default(), sessions.count());
+    let names = FailingNames::default();
     let began = tokio::time::Instant::now();
     tokio::select! {
         () = watch_names(&names, &sessions, &directory) => {}
-        gone = count.wait_for(|count| *count == 0) => drop(gone.unwrap()),
+        () = sessions.wait_for_count(|count| *count == 0) => {}
     }
     assert_eq!(began.elapsed(), CHECK_INTERVAL + RETRY);
 }
@@ -149,14 +149,14 @@ async fn a_full_hub_refuses_a_newcomer_and_their_name_stays_free() {
         matches!(refused, RequestError::LimitReached { retry_after: Some(_), .. }),
         "{refused}"
     );
-    assert_eq!(*hub.state.sessions.count().borrow(), 1);
+    assert_eq!(hub.state.sessions.counts().0, 1);
     assert_eq!(hub.state.names.find(bob.id()).await.unwrap(), Membership::Unknown);
 
     // A refused name takes no place either.
     hub.state.directory.release(first).await.unwrap();
     let refused = register("alice", &bob).await.unwrap_err();
     assert!(matches!(refused, RequestError::NameTaken(_)), "{refused}");
-    assert_eq!(*hub.state.sessions.count().borrow(), 0);
+    assert_eq!(hub.state.sessions.counts().0, 0);
     register("bob", &carol).await.unwrap();
 }
 
@@ -195,10 +195,10 @@ fn a_pending_session_is_not_checked_for_its_name() {
     assert!(sessions.holders().is_empty());
     // Nor is anybody told of it, or a hub kept from its exit when idle.
     let lobby = RoomName::lobby();
-    assert_eq!((*sessions.count().borrow(), sessions.members(&lobby).len()), (0, 0));
+    assert_eq!((sessions.counts().0, sessions.members(&lobby).len()), (0, 0));
     pending.commit();
     assert_eq!(sessions.holders().len(), 1);
-    assert_eq!((*sessions.count().borrow(), sessions.members(&lobby).len()), (1, 1));
+    assert_eq!((sessions.counts().0, sessions.members(&lobby).len()), (1, 1));
     sessions.remove(id);
-    assert_eq!(*sessions.count().borrow(), 0);
+    assert_eq!(sessions.counts().0, 0);
 }
